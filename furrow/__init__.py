@@ -1,0 +1,24 @@
+"""Furrow: a Git-native ML platform. What Git declares, it makes so, with proof."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from furrow.features.client import AsyncFeatureClient, FeatureClient
+
+__all__ = ["AsyncFeatureClient", "FeatureClient", "__version__"]
+__version__ = "0.1.0"
+
+_LAZY = {
+    "FeatureClient": "furrow.features.client",
+    "AsyncFeatureClient": "furrow.features.client",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for, so that importing the package costs nothing."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'furrow' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

@@ -1,0 +1,1 @@
+"""Data: the contract that raw data must keep, its check, and the profile."""

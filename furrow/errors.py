@@ -1,0 +1,30 @@
+"""The root error: every failure that Furrow knows says what failed, where, and what to do next."""
+
+from __future__ import annotations
+
+__all__ = ["FurrowError", "UsageError"]
+
+
+class FurrowError(Exception):
+    """A known failure.
+
+    Args:
+        message: What failed and where: the file, the field and the value.
+        hint: The next step for the person at the terminal; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class UsageError(FurrowError):
+    """The command was called with words that do not fit together."""
+
+    exit_code = 2

@@ -1,0 +1,1 @@
+"""Features: the manifest and digests, materialization, the catalog, the online client."""

@@ -1,0 +1,119 @@
+"""Files: atomic writes, canonical JSON, hashes, and paths that stay where they belong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from furrow.errors import FurrowError
+
+__all__ = [
+    "FileError",
+    "canonical_json",
+    "inside",
+    "read_json",
+    "sha256_bytes",
+    "sha256_file",
+    "sha256_json",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+
+class FileError(FurrowError):
+    """A file is missing, unreadable, malformed, or outside the folder it must stay in."""
+
+    def __init__(self, message: str, *, path: Path, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace a file whole or not at all: write beside it, fsync, rename.
+
+    Raises:
+        FileError: The folder can't be written or the disk is full; the old file is untouched.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
+            temporary = handle.name
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+    except OSError as exc:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        hint = "free some space or check the permissions, then run again"
+        raise FileError(f"cannot write {path}: {exc.strerror}", path=path, hint=hint) from exc
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file (UTF-8) whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one value: sorted keys, no spaces, no NaN.
+
+    Raises:
+        ValueError: The value holds NaN or infinity.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON with sorted keys and a final newline, atomically."""
+    write_text(path, json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        FileError: It is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise FileError(f"cannot read {path}: {exc.strerror}", path=path) from exc
+    except (UnicodeDecodeError, json.JSONDecodeError) as exc:
+        raise FileError(f"{path} is not valid JSON: {exc}", path=path) from exc
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hex sha256 of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Hex sha256 of a value in canonical JSON."""
+    return sha256_bytes(canonical_json(value).encode())
+
+
+def sha256_file(path: Path) -> str:
+    """Hex sha256 of a file's content, read in blocks."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def inside(root: Path, path: str | Path) -> Path:
+    """Resolve a path and hold it inside a folder, symbolic links included.
+
+    Raises:
+        FileError: The path leads out of the folder.
+    """
+    whole = (root / path).resolve()
+    if not whole.is_relative_to(root.resolve()):
+        raise FileError(f"{path} leads out of {root}", path=whole, hint="keep it inside the repository")
+    return whole

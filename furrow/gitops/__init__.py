@@ -1,0 +1,1 @@
+"""GitOps: plan, apply, report, ci."""

@@ -1,0 +1,1 @@
+"""Models: bundles, cards, the registry."""

@@ -1,0 +1,1 @@
+"""Runs: declare (compile), record, read history, compare, search, replay."""

@@ -1,0 +1,1 @@
+"""The stages of dvc.yaml: thin entry points over the library."""
