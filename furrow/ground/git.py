@@ -1,0 +1,278 @@
+"""Git, run as a process: the facts about a repository, a file at a revision, and errors that say what to do.
+
+Every command runs with a list of arguments, a cleaned environment (a hook's GIT_DIR must not lead us elsewhere)
+and, where names are read, NUL-separated output. Reading never takes Git's optional locks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from difflib import get_close_matches
+from pathlib import Path
+
+from furrow.errors import FurrowError
+
+__all__ = [
+    "GitError",
+    "NoGitError",
+    "NotARepositoryError",
+    "UnbornBranchError",
+    "UnknownRevisionError",
+    "clean_environment",
+    "common_dir",
+    "current_branch",
+    "files_at",
+    "git",
+    "git_dir",
+    "is_bare",
+    "is_dirty",
+    "is_shallow",
+    "resolve",
+    "show",
+    "spawn",
+    "toplevel",
+]
+
+# What a person sets to reach a remote, to name themselves or to isolate Git's settings; every other GIT_* name
+# would point a command at another repository, index or object store than the one asked for.
+_KEPT = (
+    "GIT_ALLOW_PROTOCOL",
+    "GIT_ASKPASS",
+    "GIT_AUTHOR_",
+    "GIT_COMMITTER_",
+    "GIT_CONFIG_",
+    "GIT_EXEC_PATH",
+    "GIT_HTTP_",
+    "GIT_SSH",
+    "GIT_SSL_",
+    "GIT_TERMINAL_PROMPT",
+)
+
+
+class GitError(FurrowError):
+    """A git command failed.
+
+    Args:
+        message: What failed.
+        returncode: Git's own exit code.
+        stderr: What Git said.
+        hint: The next step.
+    """
+
+    def __init__(self, message: str, *, returncode: int = 128, stderr: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.returncode = returncode
+        self.stderr = stderr
+
+
+class NoGitError(GitError):
+    """There is no git on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__("the command git was not found", hint="install Git and put it on the PATH")
+
+
+class NotARepositoryError(GitError):
+    """The path lies in no Git repository."""
+
+    def __init__(self, path: Path, *, stderr: str = "") -> None:
+        hint = "run it inside a clone, or make one here with `git init`"
+        if "safe.directory" in stderr:
+            hint = f"another user owns it: `git config --global --add safe.directory {path}`"
+        super().__init__(f"{path} is not inside a Git repository", stderr=stderr, hint=hint)
+        self.path = path
+
+
+class UnbornBranchError(GitError):
+    """The branch has no commit yet."""
+
+    def __init__(self, branch: str) -> None:
+        super().__init__(f"the branch {branch} has no commit yet", hint="commit something first")
+        self.branch = branch
+
+
+class UnknownRevisionError(GitError):
+    """No commit goes by this name."""
+
+    def __init__(self, rev: str, *, suggestions: tuple[str, ...] = (), shallow: bool = False) -> None:
+        hint = "`git log --oneline --all` lists what there is"
+        if suggestions:
+            hint = "did you mean " + " or ".join(suggestions) + "?"
+        elif shallow:
+            hint = "this clone is shallow and may lack it: `git fetch --unshallow`"
+        super().__init__(f"unknown revision {rev!r}", hint=hint)
+        self.rev = rev
+        self.suggestions = suggestions
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment for a git process: this process's, without the GIT_* names that redirect it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name.startswith(_KEPT)
+    }
+    # A partial setting of numbered configuration makes git fail; drop the whole when its count is missing.
+    if "GIT_CONFIG_COUNT" not in kept:
+        kept = {n: v for n, v in kept.items() if not n.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))}
+    kept.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0")
+    return kept
+
+
+def spawn(repo: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start git in a repository with pipes on all its streams, for commands that talk (`cat-file --batch`)."""
+    try:
+        return subprocess.Popen(
+            ["git", "-C", str(repo), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=clean_environment(),
+        )
+    except FileNotFoundError as exc:
+        raise NoGitError from exc
+
+
+def git(repo: Path, *arguments: str, stdin: bytes | None = None, ok: tuple[int, ...] = (0,)) -> bytes:
+    """Run git in a repository and return what it printed, as bytes.
+
+    Args:
+        repo: A folder inside the work tree, or a bare repository.
+        arguments: The command and its arguments. A revision that a person typed goes through `resolve` first.
+        stdin: What to feed it.
+        ok: Exit codes that are no failure.
+
+    Raises:
+        NotARepositoryError: The folder is in no repository, or is not there.
+        GitError: Git failed; it carries the exit code and what Git said.
+    """
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(repo), *arguments],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            check=False,
+            env=clean_environment(),
+        )
+    except FileNotFoundError as exc:
+        raise NoGitError from exc
+    if done.returncode in ok:
+        return done.stdout
+    stderr = done.stderr.decode(errors="replace").strip()
+    if "not a git repository" in stderr or "dubious ownership" in stderr or "cannot change to" in stderr:
+        raise NotARepositoryError(repo, stderr=stderr)
+    raise GitError(
+        f"git {arguments[0]} failed in {repo}: {stderr or f'exit code {done.returncode}'}",
+        returncode=done.returncode,
+        stderr=stderr,
+    )
+
+
+def _text(repo: Path, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
+    return os.fsdecode(git(repo, *arguments, ok=ok)).rstrip("\n")
+
+
+def toplevel(path: Path) -> Path:
+    """The root of the work tree that a path lies in; of a bare repository, the repository itself.
+
+    Raises:
+        NotARepositoryError: The path lies in none.
+    """
+    if is_bare(path):
+        return git_dir(path)
+    return Path(_text(path, "rev-parse", "--show-toplevel"))
+
+
+def git_dir(path: Path) -> Path:
+    """The Git directory of this work tree (of a linked worktree, its own one)."""
+    return Path(_text(path, "rev-parse", "--absolute-git-dir"))
+
+
+def common_dir(path: Path) -> Path:
+    """The Git directory that all linked worktrees share."""
+    return Path(_text(path, "rev-parse", "--path-format=absolute", "--git-common-dir"))
+
+
+def is_bare(path: Path) -> bool:
+    """Whether there is no work tree."""
+    return _text(path, "rev-parse", "--is-bare-repository") == "true"
+
+
+def is_shallow(path: Path) -> bool:
+    """Whether some history was left out when cloning."""
+    return _text(path, "rev-parse", "--is-shallow-repository") == "true"
+
+
+def is_dirty(path: Path, *, untracked: bool = False) -> bool:
+    """Whether the work tree or the index differs from HEAD.
+
+    Args:
+        path: A folder inside the work tree.
+        untracked: Whether a file that Git neither tracks nor ignores counts too.
+    """
+    mode = "normal" if untracked else "no"
+    return bool(git(path, "status", "--porcelain", "-z", f"--untracked-files={mode}"))
+
+
+def current_branch(path: Path) -> str | None:
+    """The branch that HEAD is on, born or not; None when HEAD is detached."""
+    return _text(path, "symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1)) or None
+
+
+def resolve(repo: Path, rev: str = "HEAD") -> str:
+    """The full id of the commit that a revision names.
+
+    Args:
+        repo: A folder inside the repository.
+        rev: Anything that `git rev-parse` knows: a branch, a tag, HEAD~3, an abbreviated id.
+
+    Raises:
+        UnbornBranchError: HEAD is on a branch without a commit.
+        UnknownRevisionError: No commit goes by this name; close names are suggested.
+        NotARepositoryError: There is no repository.
+    """
+    found = ""
+    if rev and not rev.startswith("-") and "\0" not in rev:
+        found = _text(repo, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}", ok=(0, 1, 128))
+    if found:
+        return found
+    shallow = is_shallow(repo)
+    if rev in {"HEAD", "@"}:
+        raise UnbornBranchError(current_branch(repo) or "HEAD")
+    names = _text(repo, "for-each-ref", "--format=%(refname:short)").split("\n")
+    bare_name = re.split(r"[~^:@]", rev, maxsplit=1)[0]
+    close = tuple(get_close_matches(bare_name, [name for name in names if name], n=2))
+    raise UnknownRevisionError(rev, suggestions=close, shallow=shallow)
+
+
+def show(repo: Path, rev: str, path: str) -> bytes | None:
+    """The content of a file at a revision; None when the revision has no such file.
+
+    Args:
+        repo: A folder inside the repository.
+        rev: A revision.
+        path: The file's path from the repository's root, with slashes.
+
+    Raises:
+        UnknownRevisionError: No commit goes by this name.
+        GitError: The object is missing (a partial clone) or damaged.
+    """
+    commit = resolve(repo, rev)
+    blob = _text(repo, "rev-parse", "--verify", "--quiet", f"{commit}:{path}", ok=(0, 1, 128))
+    if not blob or _text(repo, "cat-file", "-t", blob) != "blob":
+        return None
+    return git(repo, "cat-file", "blob", blob)
+
+
+def files_at(repo: Path, rev: str, folder: str = "") -> list[str]:
+    """Paths of a folder's files at a revision, from the repository's root, sorted; empty when it isn't there."""
+    commit = resolve(repo, rev)
+    tree = f"{commit}:{folder.strip('/')}" if folder.strip("/") else f"{commit}^{{tree}}"
+    if not _text(repo, "rev-parse", "--verify", "--quiet", tree, ok=(0, 1, 128)):
+        return []
+    names = os.fsdecode(git(repo, "ls-tree", "-r", "-z", "--name-only", "--full-tree", tree)).split("\0")
+    prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+    return [prefix + name for name in names if name]
