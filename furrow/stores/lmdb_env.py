@@ -1,0 +1,192 @@
+"""LMDB environments: one per file and process, shared by everything in the process, with errors in Furrow's words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import lmdb
+
+from furrow.stores.online import (
+    REBUILD,
+    StoreCorruptError,
+    StoreError,
+    StoreFullError,
+    StoreLockedError,
+    StoreMissingError,
+    StorePermissionError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["DEFAULT_LIMIT", "Environment", "open_environment", "translated"]
+
+DEFAULT_LIMIT = 1 << 40
+"""Address space set aside, in bytes. The file itself is as large as its data; only this limit can be 'full'."""
+
+_READERS = 1024
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_shared: dict[tuple[int, int], Environment] = {}
+_abandoned: list[Environment] = []  # of the parent process: closing them here would drop its locks
+_guard = threading.Lock()
+
+
+class Environment:
+    """An open LMDB environment and who uses it.
+
+    Attributes:
+        env: py-lmdb's environment.
+        writable: Whether this process may write.
+        identity: Device and inode of the data file, by which a replaced file is noticed.
+    """
+
+    def __init__(self, env: Any, path: Path, identity: tuple[int, int], *, writable: bool) -> None:
+        self.env = env
+        self.path = path
+        self.identity = identity
+        self.writable = writable
+        self.users = 1
+        self.pid = os.getpid()
+
+    def release(self) -> None:
+        """Close the environment once nobody in this process uses it."""
+        with _guard:
+            self.users -= 1
+            if self.users or self.pid != os.getpid():
+                return
+            _shared.pop(self.identity, None)
+            self.env.close()
+
+    def replaced(self) -> bool:
+        """Whether another file is at the path by now, or none."""
+        return _identity(self.path) != self.identity
+
+
+def open_environment(path: Path, *, create: bool, limit: int = DEFAULT_LIMIT) -> Environment:
+    """Open the store in a folder, or share the one that this process has open.
+
+    Args:
+        path: The folder.
+        create: Make the folder and the store if they are missing.
+        limit: Largest size of the store in bytes.
+
+    Raises:
+        StoreMissingError: There is none and `create` is false.
+        StorePermissionError: This user may not open it.
+        StoreCorruptError: The file is damaged.
+    """
+    with _guard:
+        identity = _identity(path)
+        found = _shared.get(identity) if identity else None
+        if found is not None and found.pid != os.getpid():
+            _abandoned.append(_shared.pop(found.identity))
+            found = None
+        if found is not None:
+            found.users += 1
+            return found
+        if identity is None and not create:
+            raise _missing(path)
+        with translated(path):
+            if create:
+                path.mkdir(parents=True, exist_ok=True)
+            env, writable = _open(path, limit)
+        opened = Environment(env, path, _identity(path) or (0, 0), writable=writable)
+        try:
+            _check_length(env, path)
+        except StoreError:
+            env.close()
+            raise
+        _shared[opened.identity] = opened
+        return opened
+
+
+def _open(path: Path, limit: int) -> tuple[Any, bool]:
+    """Open with the largest address space that the machine gives; read only if writing isn't allowed."""
+    readonly = (path / "data.mdb").exists() and not os.access(path / "data.mdb", os.W_OK)
+    size = limit
+    while True:
+        try:
+            env = lmdb.open(
+                str(path), map_size=size, readonly=readonly, max_readers=_READERS, meminit=False, mode=0o664
+            )
+        except lmdb.MemoryError:
+            size //= 4
+            if size < 1 << 26:
+                raise
+        else:
+            env.reader_check()
+            return env, not readonly
+
+
+def _check_length(env: Any, path: Path) -> None:
+    """Refuse a file cut short: reading past its end would kill the process.
+
+    Raises:
+        StoreCorruptError: The file is shorter than the pages it says it has.
+    """
+    needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    size = (path / "data.mdb").stat().st_size
+    if size < needed:
+        raise StoreCorruptError(
+            f"{path / 'data.mdb'} is cut short: {size} bytes of {needed}", place=str(path), hint=REBUILD
+        )
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn LMDB's and the system's errors into the store's own."""
+    place = str(path)
+    try:
+        yield
+    except lmdb.MapFullError as exc:
+        hint = "raise online_store.limit in feature_store.yaml; nothing was lost"
+        raise StoreFullError(f"the store {path} has reached its limit", place=place, hint=hint) from exc
+    except (
+        lmdb.CorruptedError,
+        lmdb.InvalidError,
+        lmdb.VersionMismatchError,
+        lmdb.PageNotFoundError,
+        lmdb.PanicError,
+    ) as exc:
+        raise StoreCorruptError(
+            f"{path / 'data.mdb'} is damaged or no store: {exc}", place=place, hint=REBUILD
+        ) from exc
+    except lmdb.LockError as exc:
+        raise StoreLockedError(f"cannot lock the store {path}: {exc}", place=place) from exc
+    except (lmdb.Error, OSError) as exc:
+        raise _system_error(path, exc) from exc
+
+
+def _system_error(path: Path, exc: Exception) -> StoreError:
+    """The store's error for an errno."""
+    code = getattr(exc, "code", None) or getattr(exc, "errno", None) or 0
+    code = code if isinstance(code, int) else 0
+    text = os.strerror(code) if code > 0 else str(exc)
+    if code in _NO_SPACE:
+        hint = "free some space and run again; nothing was lost"
+        return StoreFullError(f"no space to write to the store {path}: {text}", place=str(path), hint=hint)
+    if code in _DENIED or isinstance(exc, lmdb.ReadonlyError):
+        hint = f"give this user the right to read and write {path}"
+        return StorePermissionError(f"cannot open the store {path}: {text}", place=str(path), hint=hint)
+    if code == errno.ENOENT:
+        return _missing(path)
+    return StoreError(f"the store {path} failed: {text}", place=str(path), hint=REBUILD)
+
+
+def _missing(path: Path) -> StoreMissingError:
+    hint = "fill it: furrow features materialize"
+    return StoreMissingError(f"there is no online store in {path}", place=str(path), hint=hint)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = (path / "data.mdb").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,352 @@
+"""The embedded online store: one LMDB file, many reading processes, one writer at a time, nothing ever half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self
+
+from furrow.stores.lmdb_env import DEFAULT_LIMIT, Environment, open_environment, translated
+from furrow.stores.online import REBUILD, Held, StorePermissionError, StoreVersionError, ViewMissingError
+from furrow.stores.record import Layout, ViewSchema, stamp_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["STORE_FORMAT", "LmdbStore"]
+
+STORE_FORMAT = 1
+
+_CATALOG = b"\0\0\0\0catalog"
+_EPOCH = b"\0\0\0\0epoch"
+_MARK = b"\0\0\0\0mark:"
+_CHUNK = 50_000
+_LOOK_AGAIN = 1.0  # seconds between two looks at whether the file was replaced
+
+
+class LmdbStore:
+    """An `OnlineStore` in a folder.
+
+    Every record's key begins with its generation's number; the catalog, in the same file, says which
+    generation each view serves. A reader sees one moment of the whole store, and is never blocked.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False, limit: int = DEFAULT_LIMIT) -> None:
+        self.path = path
+        self.place = str(path)
+        self._limit = limit
+        self._opening = threading.Lock()
+        self._shared: Environment = open_environment(path, create=create, limit=limit)
+        self._looked = time.monotonic()
+        self._epoch: bytes | None = b"?"
+        self._held: dict[str, Held] = {}
+        self._prefixes: dict[str, bytes] = {}
+        self._pid = self._shared.pid
+        self.held()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._shared.release()
+
+    # Reading
+
+    def held(self) -> Mapping[str, Held]:
+        """What is held of each view, by name."""
+        env = self._env()
+        with translated(self.path), env.begin() as txn:
+            self._refresh(txn)
+        return self._held
+
+    def read(self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]) -> list[list[bytes | None]]:
+        """Records for keys, per view, all from one moment; None where there is none.
+
+        Raises:
+            ViewMissingError: The store doesn't hold a view.
+            StoreError: The file can't be read.
+        """
+        env = self._env()
+        with translated(self.path), env.begin() as txn:
+            if txn.get(_EPOCH) != self._epoch:
+                self._refresh(txn)
+            get = txn.get
+            answer = []
+            for view, keys in wanted:
+                prefix = self._prefixes.get(view)
+                if prefix is None:
+                    raise self._unknown(view)
+                answer.append([None if key is None else get(prefix + key) for key in keys])
+            return answer
+
+    def mark(self, view: str) -> Any:
+        """The watermark of a view, or None."""
+        with translated(self.path), self._env().begin() as txn:
+            found = txn.get(_MARK + view.encode())
+        return None if found is None else json.loads(found)
+
+    def count(self, view: str) -> int:
+        """How many records are served for a view."""
+        return sum(1 for _ in self.items(view))
+
+    def items(self, view: str) -> Iterable[tuple[bytes, bytes]]:
+        """All (key, record) pairs served for a view, by key, from one moment."""
+        with translated(self.path), self._env().begin() as txn:
+            self._refresh(txn)
+            prefix = self._prefixes.get(view)
+            if prefix is None:
+                raise self._unknown(view)
+            cursor = txn.cursor()
+            if cursor.set_range(prefix):
+                for key, record in cursor:
+                    if not key.startswith(prefix):
+                        break
+                    yield key[4:], record
+
+    # Writing
+
+    def define(self, view: str, schema: ViewSchema, digest: str | None = None) -> Held:
+        """Make sure that a view is held with a schema.
+
+        A view held with another schema moves to a new generation in one step: features that are in both,
+        with the same type, keep their values; new ones are null until written. With other join keys it starts empty.
+        """
+        found = self.held().get(view)
+        if found is not None and found.schema == schema:
+            return found
+        with translated(self.path), self._writer().begin(write=True) as txn:
+            catalog = self._catalog(txn)
+            old = catalog["views"].get(view)
+            held = _held(old) if old else None
+            if held is None or held.schema != schema:
+                generation = _number(catalog)
+                if held is not None:
+                    _migrate(txn, held, generation, schema)
+                    catalog["garbage"].append(held.generation)
+                catalog["views"][view] = {"generation": generation, "schema": schema.to_json(), "digest": digest}
+                self._save(txn, catalog)
+        self._sweep()
+        return self.held()[view]
+
+    def write(self, view: str, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None) -> int:
+        """Write (key, record) pairs where they are newer than what is held; an equal stamp replaces.
+
+        Written in chunks; the watermark goes with the last one, in the same transaction. A generation being built
+        gets them too, if it has the same schema.
+
+        Returns:
+            How many records were written.
+
+        Raises:
+            ViewMissingError: The view isn't defined.
+            StoreError: The disk or the store is full, or can't be written.
+        """
+        source = iter(items)
+        written = 0
+        while True:
+            chunk = list(islice(source, _CHUNK))
+            last = len(chunk) < _CHUNK
+            with translated(self.path), self._writer().begin(write=True) as txn:
+                catalog = self._catalog(txn)
+                entry = catalog["views"].get(view)
+                if entry is None:
+                    raise self._unknown(view)
+                written += _put_newer(txn, _prefix(entry["generation"]), chunk)
+                for building in catalog["building"].values():
+                    if building["view"] == view and building["schema"] == entry["schema"]:
+                        _put_newer(txn, _prefix(building["generation"]), chunk)
+                if last and mark is not None:
+                    txn.put(_MARK + view.encode(), json.dumps(mark, sort_keys=True).encode())
+            if last:
+                return written
+
+    def drop(self, views: Iterable[str]) -> None:
+        """Forget views and their records."""
+        with translated(self.path), self._writer().begin(write=True) as txn:
+            catalog = self._catalog(txn)
+            for view in views:
+                entry = catalog["views"].pop(view, None)
+                if entry is not None:
+                    catalog["garbage"].append(entry["generation"])
+                txn.delete(_MARK + view.encode())
+            self._save(txn, catalog)
+        self._sweep()
+
+    def build(self, view: str, schema: ViewSchema, digest: str | None) -> int:
+        """Begin a new generation of a view beside the one being served; an unfinished one is thrown away."""
+        with translated(self.path), self._writer().begin(write=True) as txn:
+            catalog = self._catalog(txn)
+            for number, entry in list(catalog["building"].items()):
+                if entry["view"] == view:
+                    catalog["garbage"].append(int(number))
+                    del catalog["building"][number]
+            generation = _number(catalog)
+            catalog["building"][str(generation)] = {
+                "view": view,
+                "generation": generation,
+                "schema": schema.to_json(),
+                "digest": digest,
+            }
+            self._save(txn, catalog)
+        self._sweep()
+        return generation
+
+    def fill(self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]]) -> int:
+        """Write into a generation that is being built, where the pairs are newer."""
+        del view
+        source = iter(items)
+        written = 0
+        while chunk := list(islice(source, _CHUNK)):
+            with translated(self.path), self._writer().begin(write=True) as txn:
+                written += _put_newer(txn, _prefix(generation), chunk)
+        return written
+
+    def swap(self, view: str, generation: int, *, mark: Any = None) -> None:
+        """Serve a built generation from now on: one transaction with its watermark."""
+        with translated(self.path), self._writer().begin(write=True) as txn:
+            catalog = self._catalog(txn)
+            entry = catalog["building"].pop(str(generation))
+            old = catalog["views"].get(view)
+            if old is not None:
+                catalog["garbage"].append(old["generation"])
+            catalog["views"][view] = {key: entry[key] for key in ("generation", "schema", "digest")}
+            txn.put(_MARK + view.encode(), json.dumps(mark, sort_keys=True).encode())
+            self._save(txn, catalog)
+        self._sweep()
+
+    # Inside
+
+    def _env(self) -> Any:
+        """The environment of this process and of the file that is at the path now."""
+        now = time.monotonic()
+        if now - self._looked > _LOOK_AGAIN:
+            self._looked = now
+            with self._opening:
+                if self._shared.replaced() or self._shared.pid != os.getpid():
+                    fresh = open_environment(self.path, create=False, limit=self._limit)
+                    self._shared.release()
+                    self._shared = fresh
+                    self._epoch = b"?"
+        return self._shared.env
+
+    def _writer(self) -> Any:
+        env = self._env()
+        if not self._shared.writable:
+            hint = f"give this user the right to write {self.path / 'data.mdb'}"
+            raise StorePermissionError(f"cannot write to the store {self.path}", place=self.place, hint=hint)
+        return env
+
+    def _refresh(self, txn: Any) -> None:
+        """Take over the catalog as of a transaction, if it changed."""
+        epoch = txn.get(_EPOCH)
+        if epoch == self._epoch:
+            return
+        views = self._catalog(txn)["views"]
+        self._held = {name: _held(entry) for name, entry in views.items()}
+        self._prefixes = {name: _prefix(entry["generation"]) for name, entry in views.items()}
+        self._epoch = epoch
+
+    def _catalog(self, txn: Any) -> dict[str, Any]:
+        """The catalog as of a transaction.
+
+        Raises:
+            StoreVersionError: Another version of Furrow wrote it.
+        """
+        found = txn.get(_CATALOG)
+        if found is None:
+            return {"format": STORE_FORMAT, "next": 1, "views": {}, "building": {}, "garbage": []}
+        catalog: dict[str, Any] = json.loads(found)
+        if catalog.get("format") != STORE_FORMAT:
+            raise StoreVersionError(
+                f"the store {self.path} has format {catalog.get('format')}, this Furrow reads {STORE_FORMAT}",
+                place=self.place,
+                hint=REBUILD,
+            )
+        return catalog
+
+    def _save(self, txn: Any, catalog: dict[str, Any]) -> None:
+        txn.put(_CATALOG, json.dumps(catalog, sort_keys=True).encode())
+        epoch = int.from_bytes(txn.get(_EPOCH, b""), "big")
+        txn.put(_EPOCH, (epoch + 1).to_bytes(8, "big"))
+
+    def _sweep(self) -> None:
+        """Delete the records of generations that nobody serves, a chunk a transaction."""
+        while True:
+            with translated(self.path), self._writer().begin(write=True) as txn:
+                catalog = self._catalog(txn)
+                if not catalog["garbage"]:
+                    return
+                prefix = _prefix(catalog["garbage"][0])
+                cursor = txn.cursor()
+                left = cursor.set_range(prefix)
+                for _ in range(_CHUNK):
+                    if not left or not cursor.key().startswith(prefix):
+                        catalog["garbage"].pop(0)
+                        self._save(txn, catalog)
+                        break
+                    left = cursor.delete()
+
+    def _unknown(self, view: str) -> ViewMissingError:
+        known = ", ".join(sorted(self._held)) or "nothing"
+        return ViewMissingError(
+            f"the store {self.path} holds nothing of {view} (it holds {known})",
+            place=self.place,
+            hint="fill it: furrow features materialize",
+        )
+
+
+def _put_newer(txn: Any, prefix: bytes, items: Iterable[tuple[bytes, bytes]]) -> int:
+    """Put the pairs that are not older than what is there."""
+    written = 0
+    get, put = txn.get, txn.put
+    for key, record in items:
+        whole = prefix + key
+        old = get(whole)
+        if old is not None and (old == record or stamp_of(old) > stamp_of(record)):
+            continue
+        put(whole, record)
+        written += 1
+    return written
+
+
+def _migrate(txn: Any, held: Held, generation: int, schema: ViewSchema) -> None:
+    """Copy a view's records into a new generation with another schema."""
+    if sorted(held.schema.join_keys) != sorted(schema.join_keys):
+        return
+    before, after = Layout(held.schema), Layout(schema)
+    places = {feature: at for at, feature in enumerate(held.schema.features)}
+    source = [places.get(feature) for feature in schema.features]
+    old, new = _prefix(held.generation), _prefix(generation)
+    copies = []
+    cursor = txn.cursor()
+    if cursor.set_range(old):
+        for key, packed in cursor:
+            if not key.startswith(old):
+                break
+            record = before.unpack(packed)
+            values = [None if at is None else record.values[at] for at in source]
+            copies.append((new + key[4:], after.pack(values, record.event, record.created)))
+    for key, packed in copies:
+        txn.put(key, packed)
+
+
+def _number(catalog: dict[str, Any]) -> int:
+    number: int = catalog["next"]
+    catalog["next"] = number + 1
+    return number
+
+
+def _prefix(generation: int) -> bytes:
+    return generation.to_bytes(4, "big")
+
+
+def _held(entry: dict[str, Any]) -> Held:
+    return Held(entry["generation"], ViewSchema.from_json(entry["schema"]), entry["digest"])

@@ -1,0 +1,128 @@
+"""What an online store is: its errors, what it holds of a view, and the operations that LMDB and Redis both give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from furrow.errors import FurrowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from furrow.stores.record import ViewSchema
+
+__all__ = [
+    "REBUILD",
+    "Held",
+    "OnlineStore",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreFullError",
+    "StoreLockedError",
+    "StoreMissingError",
+    "StorePermissionError",
+    "StoreUnreachableError",
+    "StoreVersionError",
+    "ViewMissingError",
+]
+
+REBUILD = "rebuild it from the offline tables: furrow features materialize --full"
+
+
+class StoreError(FurrowError):
+    """An online store failed; `.place` says which one: a folder or an address."""
+
+    def __init__(self, message: str, *, place: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.place = place
+
+
+class StoreMissingError(StoreError):
+    """There is no store at the place."""
+
+
+class StoreCorruptError(StoreError):
+    """The store's files are damaged."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a Furrow of another format."""
+
+
+class StorePermissionError(StoreError):
+    """The store's folder or files can't be opened by this user."""
+
+
+class StoreFullError(StoreError):
+    """The disk, or the limit set for the store, is full."""
+
+
+class StoreLockedError(StoreError):
+    """Another process is materializing into the store."""
+
+
+class StoreUnreachableError(StoreError):
+    """The store's server didn't answer before the deadline."""
+
+
+class ViewMissingError(StoreError):
+    """The store holds nothing of a view."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a store holds of one view.
+
+    Attributes:
+        generation: Number of the set of records being served; a rebuilt view gets a new one.
+        schema: Join keys and features of its records.
+        digest: The definition's digest that the records were made from; None if Feast's own SDK made them.
+    """
+
+    generation: int
+    schema: ViewSchema
+    digest: str | None
+
+
+class OnlineStore(Protocol):
+    """Packed records by view and key; the newest event wins whatever the order of writes."""
+
+    place: str
+
+    def held(self) -> Mapping[str, Held]:
+        """What is held of each view, by name."""
+
+    def read(self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]) -> list[list[bytes | None]]:
+        """Records for keys, per view, all from one moment where the store can; None where there is none.
+
+        Raises:
+            ViewMissingError: The store doesn't hold a view.
+        """
+
+    def define(self, view: str, schema: ViewSchema, digest: str | None = None) -> Held:
+        """Make sure that a view is held with a schema; a changed schema keeps the features that are still there."""
+
+    def write(self, view: str, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None) -> int:
+        """Write (key, record) pairs where they are newer, with a watermark if one is given; the number written."""
+
+    def drop(self, views: Iterable[str]) -> None:
+        """Forget views and their records; the ones that aren't held are no error."""
+
+    def build(self, view: str, schema: ViewSchema, digest: str | None) -> int:
+        """Begin a new generation beside the one being served."""
+
+    def fill(self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]]) -> int:
+        """Write into a generation that is being built."""
+
+    def swap(self, view: str, generation: int, *, mark: Any = None) -> None:
+        """Serve a built generation from now on, and drop the old one."""
+
+    def mark(self, view: str) -> Any:
+        """The watermark of a view, or None."""
+
+    def count(self, view: str) -> int:
+        """How many records are served for a view."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
