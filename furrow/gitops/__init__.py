@@ -1,1 +1,1 @@
-"""GitOps: plan, apply, report, ci."""
+"""GitOps: compile, plan, apply, report, ci."""

@@ -1,0 +1,120 @@
+"""Hydra: composing declared configs, and checking them against typed structured configs."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from furrow.errors import FurrowError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ConfigError", "compose", "structured"]
+
+T = TypeVar("T")
+
+
+class ConfigError(FurrowError):
+    """A declared config is malformed: the message names the file, the key and the value."""
+
+
+def compose(conf: Path, config_name: str, overrides: list[str]) -> dict[str, Any]:
+    """Compose a config as Hydra does, with every interpolation resolved.
+
+    Args:
+        conf: The folder of configs.
+        config_name: The root config, without ".yaml".
+        overrides: Hydra overrides, such as "experiment=gbm" or "model.learning_rate=0.1".
+
+    Raises:
+        ConfigError: A file, a group option or an interpolation is missing, or YAML is broken.
+    """
+    try:
+        with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+            config = hydra_compose(config_name, overrides=overrides)
+        return cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True))
+    except MissingConfigException as exc:
+        options = list(exc.options or [])
+        close = _closest(str(exc.missing_cfg_file or "").rsplit("/", 1)[-1], options)
+        hint = f"did you mean {close!r}? " if close else ""
+        hint += f"there are: {', '.join(options)}" if options else f"look in {conf.name}/"
+        first = str(exc).strip().splitlines()[0]
+        raise ConfigError(f"{conf.name}/: {first}", hint=hint) from exc
+    except (HydraException, OmegaConfBaseException) as exc:
+        first = str(exc).strip().splitlines()[0]
+        raise ConfigError(
+            f"{conf.name}/ ({' '.join(overrides)}): {first}", hint="mend the config, then run again"
+        ) from exc
+    except yaml.YAMLError as exc:
+        raise ConfigError(
+            f"{conf.name}/: {' '.join(str(exc).split())}", hint="mend the YAML, then run again"
+        ) from exc
+
+
+def structured(schema: type[T], value: dict[str, Any], *, where: str, conf: Path | None = None) -> T:
+    """Check a config against a typed structured config and return it as that type.
+
+    Args:
+        schema: A dataclass.
+        value: The config, plain.
+        where: The file or the experiment, for messages.
+        conf: A folder of configs to search for the line that holds a misspelt key.
+
+    Raises:
+        ConfigError: An unknown key (with the one that was meant), a missing one, or a value of a wrong type.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(schema), value)
+        missing = sorted(OmegaConf.missing_keys(merged))
+        if missing:
+            raise ConfigError(f"{where}: {missing[0]!r} is missing", hint=f"give {missing[0]} a value")
+        return cast("T", OmegaConf.to_object(merged))
+    except OmegaConfBaseException as exc:
+        key = str(exc.full_key or exc.key)
+        if getattr(exc, "key", None) is not None and "not in" in str(exc):
+            known = _known_keys(schema, key)
+            close = _closest(key.rsplit(".", 1)[-1], known)
+            hint = f"did you mean {close!r}?" if close else f"known keys: {', '.join(known)}"
+            raise ConfigError(f"{_locate(conf, key) or where}: unknown key {key!r}", hint=hint) from exc
+        message = str(exc).strip().splitlines()[0]
+        raise ConfigError(
+            f"{_locate(conf, key) or where}: {key}: {message}", hint="give it a value of that type"
+        ) from exc
+
+
+def _known_keys(schema: type, key: str) -> list[str]:
+    """The keys that stand beside a dotted key in a structured config."""
+    node: Any = OmegaConf.structured(schema)
+    for part in key.split(".")[:-1]:
+        node = node._get_node(part) if isinstance(node, DictConfig) else None
+        reference = getattr(getattr(node, "_metadata", None), "ref_type", None)
+        if node is not None and (node._is_none() or node._is_missing()) and isinstance(reference, type):
+            node = OmegaConf.structured(reference)
+    return [str(name) for name in node] if isinstance(node, DictConfig) else []
+
+
+def _closest(word: str, words: list[str]) -> str:
+    return next(iter(difflib.get_close_matches(word, words, 1, 0.6)), "")
+
+
+def _locate(conf: Path | None, key: str) -> str:
+    """The file and line of a key, when exactly one line of the folder could be it."""
+    if conf is None:
+        return ""
+    pattern = re.compile(rf"(^|[{{,\s]){re.escape(key.rsplit('.', 1)[-1])}\s*:")
+    hits = [
+        f"{conf.name}/{path.relative_to(conf)}:{number}"
+        for path in sorted(conf.rglob("*.yaml"))
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if pattern.search(line.split("#", 1)[0])
+    ]
+    return hits[0] if len(hits) == 1 else ""

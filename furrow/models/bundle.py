@@ -1,0 +1,149 @@
+"""The bundle: a trained model as files, opened only after its hash matched."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import joblib
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from furrow.errors import FurrowError
+from furrow.files import read_json, sha256_bytes, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from furrow.runs.config import Experiment
+    from furrow.runs.fit import Fitted
+
+__all__ = ["BUNDLE", "FORMAT", "MODEL", "Bundle", "BundleError", "load", "profile", "save"]
+
+FORMAT = 1
+MODEL = "model.joblib"
+BUNDLE = "bundle.json"
+BACKGROUND = "background.parquet"
+BACKGROUND_ROWS = 64
+
+
+class BundleError(FurrowError):
+    """A bundle is missing, damaged, of another format, or not the one that the commit records."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model opened for prediction.
+
+    Attributes:
+        facts: bundle.json: experiment, feature service and digest, columns, reference profile.
+        fitted: The model.
+        background: Training rows that explanations compare with, shape (64, columns).
+    """
+
+    facts: dict[str, Any]
+    fitted: Fitted
+    background: pd.DataFrame
+
+
+def save(
+    folder: Path, experiment: Experiment, fitted: Fitted, train: pd.DataFrame, *, extra: dict[str, Any]
+) -> dict[str, Any]:
+    """Write a bundle: model.joblib, background.parquet and bundle.json, which names the hashes of both.
+
+    Args:
+        folder: build/models/NAME.
+        experiment: The config, a search's best values in place.
+        fitted: The model.
+        train: The rows that it was fitted to.
+        extra: More facts for bundle.json.
+
+    Returns:
+        What bundle.json holds.
+    """
+    buffer = io.BytesIO()
+    joblib.dump(fitted, buffer)
+    background = train[fitted.columns].sample(
+        n=min(BACKGROUND_ROWS, len(train)), random_state=np.random.RandomState(experiment.seed)
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pandas(background, preserve_index=False).replace_schema_metadata(), sink)
+    facts = {
+        "format": FORMAT,
+        "experiment": experiment.name,
+        "service": experiment.features.service,
+        "features_digest": experiment.features.digest,
+        "label": experiment.label,
+        "keys": list(experiment.features.keys),
+        "columns": [{"name": name, "dtype": str(train[name].dtype)} for name in fitted.columns],
+        "model_sha256": sha256_bytes(buffer.getvalue()),
+        "background_sha256": sha256_bytes(sink.getvalue().to_pybytes()),
+        "months": sorted(train["month"].unique()),
+        "rows": len(train),
+        "profile": profile(train[fitted.columns]),
+        **extra,
+    }
+    write_bytes(folder / MODEL, buffer.getvalue())
+    write_bytes(folder / BACKGROUND, sink.getvalue().to_pybytes())
+    write_json(folder / BUNDLE, facts)
+    return facts
+
+
+def load(folder: Path, *, model_sha256: str) -> Bundle:
+    """Open a bundle whose model is the one that a commit records.
+
+    The model's bytes are hashed before anything in them is run.
+
+    Args:
+        folder: build/models/NAME.
+        model_sha256: From the run's record.json.
+
+    Raises:
+        BundleError: The bundle is missing, damaged, of another format, or another model.
+    """
+    hint = f"run `dvc checkout build/models/{folder.name}` or `dvc repro train@{folder.name}`"
+    if not (folder / BUNDLE).is_file():
+        raise BundleError(f"there is no model in {folder}", hint=hint)
+    facts = read_json(folder / BUNDLE)
+    if facts.get("format") != FORMAT:
+        raise BundleError(f"{folder / BUNDLE} has format {facts.get('format')!r}, not {FORMAT}", hint=hint)
+    contents = {}
+    for name, expected in ((MODEL, model_sha256), (BACKGROUND, facts["background_sha256"])):
+        try:
+            contents[name] = (folder / name).read_bytes()
+        except OSError as exc:
+            raise BundleError(f"cannot read {folder / name}: {exc.strerror}", hint=hint) from exc
+        found = sha256_bytes(contents[name])
+        if found != expected:
+            raise BundleError(
+                f"{folder / name} has sha256 {found[:12]}…, the record says {expected[:12]}…: it is not opened",
+                hint=hint,
+            )
+    fitted: Fitted = joblib.load(io.BytesIO(contents[MODEL]))
+    return Bundle(facts, fitted, pq.read_table(pa.BufferReader(contents[BACKGROUND])).to_pandas())
+
+
+def profile(frame: pd.DataFrame) -> dict[str, Any]:
+    """What each column looked like in training: shares of nulls, quantiles or frequent values.
+
+    Returns:
+        By column: {"nulls", "quantiles": 11 numbers from minimum to maximum} or {"nulls", "values": {value: share}}.
+    """
+    found: dict[str, Any] = {}
+    for name in frame.columns:
+        column = frame[name]
+        facts: dict[str, Any] = {"nulls": round(float(column.isna().mean()), 6)}
+        if column.dtype.kind in "biuf":
+            known = column.dropna().to_numpy(dtype=np.float64)
+            facts["quantiles"] = (
+                [round(float(q), 6) for q in np.quantile(known, np.linspace(0, 1, 11))] if known.size else []
+            )
+        else:
+            shares = column.value_counts(normalize=True).head(20)
+            facts["values"] = {str(value): round(float(share), 6) for value, share in sorted(shares.items())}
+        found[name] = facts
+    return found

@@ -1,0 +1,102 @@
+"""The digest of code: an entry point and every module of the repository that it imports."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from furrow.errors import FurrowError
+from furrow.files import sha256_bytes, sha256_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["CodeError", "code_digest", "import_closure"]
+
+PACKAGES = ("furrow", "pipelines", "features")
+"""The repository's own packages: what they import from elsewhere is held by requirements.lock."""
+
+
+class CodeError(FurrowError):
+    """A module can't be found or parsed."""
+
+
+def code_digest(root: Path, entry: str) -> str:
+    """Digest of a module and its import closure; comments, docstrings and layout don't count.
+
+    Args:
+        root: The repository.
+        entry: A module, such as "pipelines.train".
+
+    Raises:
+        CodeError: A file of the closure does not parse.
+    """
+    return sha256_json({name: _shape(path) for name, path in import_closure(root, entry).items()})
+
+
+def import_closure(root: Path, entry: str) -> dict[str, Path]:
+    """Modules of this repository that an entry point imports, itself included, sorted by name.
+
+    Imports under `if TYPE_CHECKING` don't count; imports inside functions do.
+    """
+    found: dict[str, Path] = {}
+    todo = [entry]
+    while todo:
+        name = todo.pop()
+        if name in found or name.split(".")[0] not in PACKAGES:
+            continue
+        path = _locate(root, name)
+        if path is None:
+            continue
+        found[name] = path
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        todo.extend(_imports(_parse(path), package))
+        todo.extend(".".join(name.split(".")[:depth]) for depth in range(1, name.count(".") + 1))
+    return dict(sorted(found.items()))
+
+
+def _locate(root: Path, name: str) -> Path | None:
+    base = root.joinpath(*name.split("."))
+    for path in (base / "__init__.py", base.with_suffix(".py")):
+        if path.is_file():
+            return path
+    return None
+
+
+def _parse(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, OSError) as exc:
+        raise CodeError(f"cannot read the code of {path}: {exc}", hint="mend it, then run again") from exc
+
+
+def _imports(tree: ast.AST, package: str) -> list[str]:
+    names: list[str] = []
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            names += [name for part in node.orelse for name in _imports(part, package)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            above = parts[: len(parts) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            names += _imports(node, package)
+    return names
+
+
+def _shape(path: Path) -> str:
+    """Digest of a module's syntax tree without docstrings."""
+    tree = _parse(path)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:] or [ast.Pass()]
+    return sha256_bytes(ast.dump(tree).encode())

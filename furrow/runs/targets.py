@@ -1,0 +1,75 @@
+"""The allow-list of `_target_`: a config may name estimators, and nothing else that Python can call."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from typing import Any
+
+from furrow.errors import FurrowError
+
+__all__ = ["ALLOWED", "TargetError", "check_target", "instantiate"]
+
+ALLOWED = (
+    "sklearn.dummy.",
+    "sklearn.ensemble.",
+    "sklearn.linear_model.",
+    "sklearn.naive_bayes.",
+    "sklearn.neighbors.",
+    "sklearn.neural_network.",
+    "sklearn.svm.",
+    "sklearn.tree.",
+)
+"""Where a `_target_` may live: scikit-learn's public modules of estimators."""
+
+
+class TargetError(FurrowError):
+    """A `_target_` that is not allowed, does not exist, or has no such parameter."""
+
+
+def check_target(spec: dict[str, Any], *, where: str) -> type:
+    """Check a model's `_target_` and the names of its parameters, without calling it.
+
+    Returns:
+        The estimator's class.
+
+    Raises:
+        TargetError: The target is outside the allow-list, unknown, no estimator, or lacks a parameter.
+    """
+    target = spec.get("_target_")
+    if not isinstance(target, str) or not target.startswith(ALLOWED) or target.count(".") != 2:
+        raise TargetError(
+            f"{where}: model._target_ {target!r} is not allowed",
+            hint=f"name an estimator of {', '.join(prefix.rstrip('.') for prefix in ALLOWED)}",
+        )
+    module_name, _, name = target.rpartition(".")
+    module = importlib.import_module(module_name)
+    public = [word for word in module.__all__ if inspect.isclass(getattr(module, word, None))]
+    if name not in public:
+        close = difflib.get_close_matches(name, public, 1)
+        hint = f"did you mean {module_name}.{close[0]}?" if close else f"there are: {', '.join(public)}"
+        raise TargetError(f"{where}: model._target_: {module_name} has no estimator {name!r}", hint=hint)
+    estimator: type = getattr(module, name)
+    if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
+        raise TargetError(f"{where}: model._target_ {target!r} is not an estimator", hint="name a classifier")
+    known = sorted(inspect.signature(estimator).parameters)
+    for key, value in spec.items():
+        if key == "_target_":
+            continue
+        if key not in known:
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known)}"
+            raise TargetError(f"{where}: unknown key 'model.{key}': {name} has no such parameter", hint=hint)
+        if isinstance(value, dict):
+            raise TargetError(f"{where}: model.{key}: nested objects are not allowed", hint="give a plain value")
+    return estimator
+
+
+def instantiate(spec: dict[str, Any], *, where: str, seed: int) -> Any:
+    """Make the estimator that a checked config describes, seeded where it takes a seed."""
+    estimator = check_target(spec, where=where)
+    parameters = {key: value for key, value in spec.items() if key != "_target_"}
+    if "random_state" in inspect.signature(estimator).parameters:
+        parameters.setdefault("random_state", seed)
+    return estimator(**parameters)

@@ -1,0 +1,74 @@
+"""Stage evaluate@E: the run's record, from predictions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from furrow.errors import FurrowError
+from furrow.files import read_json, sha256_file, write_json, write_text
+from furrow.models.bundle import BUNDLE
+from furrow.models.card import card
+from furrow.runs import config, journal
+from furrow.runs.evaluate import evaluate
+
+PACKAGES = ("duckdb", "feast", "numpy", "pandas", "pyarrow", "scikit-learn")
+
+
+def main(name: str, root: Path) -> None:
+    """Judge one experiment's predictions: runs/NAME/ and build/evaluations/NAME.json."""
+    with journal.record(root, f"evaluate@{name}"):
+        experiment = config.load(root / f"runs/{name}/config.yaml")
+        source = root / f"build/predictions/{name}.parquet"
+        predictions = pd.read_parquet(source)
+        bundle = read_json(root / f"build/models/{name}" / BUNDLE)
+        outcome = evaluate(predictions, experiment.evaluation, experiment.seed)
+        record = {
+            "format": 1,
+            "experiment": name,
+            "service": bundle["service"],
+            "features_digest": bundle["features_digest"],
+            "features": bundle["features"],
+            "model_sha256": bundle["model_sha256"],
+            "predictions_sha256": sha256_file(source),
+            "training_set_sha256": bundle["training_set_sha256"],
+            "months": {"train": bundle["months"], "test": bundle["test_months"]},
+            "rows": {"train": bundle["rows"], "test": len(predictions)},
+            "environment": {
+                "python": ".".join(platform.python_version_tuple()[:2]),
+                "packages": {package: importlib.metadata.version(package) for package in PACKAGES},
+                "lock_sha256": sha256_file(root / "requirements.lock"),
+            },
+            "trials": bundle["trials"],
+        }
+        folder = root / "runs" / name
+        write_json(folder / "metrics.json", outcome.metrics)
+        write_json(folder / "intervals.json", outcome.intervals)
+        write_json(folder / "slices.json", outcome.slices)
+        write_json(folder / "record.json", record)
+        for curve, points in outcome.curves.items():
+            write_text(folder / f"plots/{curve}.csv", points.to_csv(index=False))
+        importance = pd.DataFrame(bundle["importance"])
+        write_text(folder / "plots/importance.csv", importance.to_csv(index=False))
+        write_text(folder / "card.md", card(experiment, record, outcome))
+        write_json(
+            root / f"build/evaluations/{name}.json",
+            {
+                "metrics": outcome.metrics,
+                "slices": outcome.slices,
+                "replicates": outcome.replicates,
+                "days": outcome.days,
+                "model_sha256": bundle["model_sha256"],
+            },
+        )
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], Path.cwd())
+    except FurrowError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,97 @@
+"""Stage train@E: rolling-origin predictions, then the model fitted on every month."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.progress import track
+from sklearn.inspection import permutation_importance
+from threadpoolctl import threadpool_limits
+
+from furrow.errors import FurrowError
+from furrow.files import sha256_file
+from furrow.models.bundle import save
+from furrow.runs import config, dataset, journal
+from furrow.runs.config import Experiment
+from furrow.runs.dataset import Fold, TrainingSet
+from furrow.runs.fit import Fitted, fit
+from furrow.runs.search import search
+
+PREDICTED = ["carrier", "flight", "origin", "dest", "scheduled_departure", "month", "hour"]
+IMPORTANCE_ROWS = 5_000
+
+
+def main(name: str, root: Path) -> None:
+    """Train one experiment: build/predictions/NAME.parquet and build/models/NAME."""
+    with journal.record(root, f"train@{name}") as facts:
+        experiment = config.load(root / f"runs/{name}/config.yaml")
+        source = root / f"build/training/{experiment.features.service}.parquet"
+        training = dataset.load(source, experiment)
+        steps = dataset.folds(training.months, experiment.split.test_months)
+        best, trials = _searched(experiment, training, steps)
+        predictions, last = _predict(best, training, steps)
+        path = root / f"build/predictions/{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pandas(predictions, preserve_index=False).replace_schema_metadata()
+        pq.write_table(table, path, compression="zstd")
+        extra = {
+            "importance": _importance(best, last, training.frame[training.frame["month"] == steps[-1].test]),
+            "trials": trials,
+            "training_set_sha256": sha256_file(source),
+            "test_months": [step.test for step in steps],
+            "features": training.features,
+        }
+        final = fit(best, training.frame, training.features)
+        save(root / f"build/models/{name}", best, final, training.frame, extra=extra)
+        facts["predictions_sha256"] = sha256_file(path)
+
+
+def _searched(
+    experiment: Experiment, training: TrainingSet, steps: list[Fold]
+) -> tuple[Experiment, list[dict[str, Any]]]:
+    """Search on the months before the first test month: the test months stay unseen."""
+    if experiment.search is None:
+        return experiment, []
+    *earlier, newest = steps[0].train
+    month = training.frame["month"]
+    rows, held = training.frame[month.isin(earlier)], training.frame[month == newest]
+    return search(experiment, rows, held, training.features)
+
+
+def _predict(experiment: Experiment, training: TrainingSet, steps: list[Fold]) -> tuple[pd.DataFrame, Fitted]:
+    parts = []
+    month = training.frame["month"]
+    for step in track(steps, description=f"train {experiment.name}"):
+        fitted = fit(experiment, training.frame[month.isin(step.train)], training.features)
+        tested = training.frame[month == step.test]
+        label = tested[experiment.label].astype("int8")
+        parts.append(tested[PREDICTED].assign(label=label, probability=fitted.predict(tested)))
+    return pd.concat(parts, ignore_index=True), fitted
+
+
+def _importance(experiment: Experiment, fitted: Fitted, tested: pd.DataFrame) -> list[dict[str, Any]]:
+    """Permutation importance (Breiman 2001): the loss of ROC AUC on the last test month when a column is shuffled."""
+    rows = tested.sample(n=min(IMPORTANCE_ROWS, len(tested)), random_state=experiment.seed)
+    with threadpool_limits(experiment.engine.threads):
+        found = permutation_importance(
+            fitted.pipeline,
+            rows[fitted.columns],
+            rows[experiment.label],
+            scoring="roc_auc",
+            n_repeats=1,
+            random_state=experiment.seed,
+        )
+    pairs = sorted(zip(found.importances_mean, fitted.columns, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    return [{"feature": name, "importance": round(float(value), 6)} for value, name in pairs]
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], Path.cwd())
+    except FurrowError as error:
+        sys.exit(f"error: {error}")
