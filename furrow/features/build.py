@@ -1,0 +1,208 @@
+"""Compiling the manifest: Feast's definitions and the feature tables' SQL become one file of plain JSON."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from furrow.errors import FurrowError
+from furrow.features import manifest as reading
+from furrow.features.code import extract
+from furrow.features.digest import seal, table_digest
+from furrow.features.schema import (
+    Column,
+    Input,
+    Manifest,
+    OnDemandView,
+    OnlineStore,
+    Projection,
+    Service,
+    Table,
+    View,
+)
+from furrow.features.sql import SqlError, canonical, columns_read, parse_query, reads
+from furrow.files import canonical_json
+from furrow.ground.feast.definitions import Definitions, read_definitions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["compile_manifest", "read_contract", "read_tables"]
+
+CONTRACT = Path("conf") / "data" / "contract.yaml"
+STORE_TYPES = {"FurrowOnlineStore": "lmdb", "FurrowRedisOnlineStore": "redis"}
+
+
+def compile_manifest(repo_dir: Path) -> Manifest:
+    """Read a Feast repository's definitions and its tables' SQL, and give each its digest.
+
+    Args:
+        repo_dir: The features folder: feature_store.yaml, the definitions, tables/*.sql.
+
+    Returns:
+        The manifest; write it with `write_json(repo_dir / "manifest.json", manifest.to_json())`.
+
+    Raises:
+        FurrowError: A definition is wrong; the message says which.
+    """
+    root = reading.repository_root(repo_dir)
+    definitions = read_definitions(repo_dir)
+    tables = read_tables(repo_dir, read_contract(root))
+    views = {view.name: view for view in _views(definitions, tables, repo_dir.resolve(), root)}
+    sealed = seal(
+        Manifest(
+            project=definitions.project,
+            digest="",
+            online_store=_online_store(definitions.online_store, repo_dir.resolve(), root),
+            tables=tables,
+            views=views,
+            on_demand={view.name: view for view in _on_demand(definitions, repo_dir)},
+            services={service.name: service for service in _services(definitions)},
+        )
+    )
+    depth = len(repo_dir.resolve().relative_to(root).parts)
+    return reading.parse(canonical_json(sealed.to_json()), origin=str(repo_dir), depth=depth)
+
+
+def read_tables(repo_dir: Path, contract: Mapping[str, Mapping[str, str]]) -> dict[str, Table]:
+    """The feature tables that tables/*.sql declares.
+
+    Args:
+        repo_dir: The features folder.
+        contract: Declared columns and types of the raw relations; may be empty.
+
+    Returns:
+        The tables by name.
+
+    Raises:
+        SqlError: A file's SQL is wrong, or two files claim one name.
+    """
+    tables: dict[str, Table] = {}
+    files: dict[str, Path] = {}
+    for path in sorted((repo_dir / "tables").rglob("*.sql")):
+        other = files.setdefault(path.stem.lower(), path)
+        if other != path:
+            both = f"{other.relative_to(repo_dir)} and {path.relative_to(repo_dir)}"
+            message = f"both claim the feature table {path.stem!r}"
+            raise SqlError(both, message, hint="rename one of the files, and its view's source")
+        tree = parse_query(path.read_text(encoding="utf-8"), origin=str(path))
+        digest = table_digest(canonical(tree), columns_read(tree, contract))
+        source = f"../build/tables/{path.stem}.parquet"
+        tables[path.stem] = Table(name=path.stem, sql_digest=digest, reads=reads(tree), source=source)
+    return tables
+
+
+def read_contract(root: Path) -> dict[str, dict[str, str]]:
+    """Columns and types that the data's contract declares, by relation; empty if there is no contract.
+
+    Args:
+        root: The repository.
+
+    Raises:
+        FurrowError: The contract is not YAML.
+    """
+    path = root / CONTRACT
+    try:
+        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, yaml.YAMLError) as exc:
+        raise FurrowError(f"cannot read {path}: {exc}") from exc
+    tables = declared.get("tables", declared) if isinstance(declared, dict) else {}
+    found = {name: _types(table) for name, table in tables.items() if isinstance(table, dict)}
+    return {name: columns for name, columns in found.items() if columns}
+
+
+def _types(table: Mapping[str, Any]) -> dict[str, str]:
+    columns = table.get("columns", {})
+    if isinstance(columns, list):
+        columns = {column.get("name"): column for column in columns if isinstance(column, dict)}
+    return {
+        str(name): str(column.get("type", column.get("dtype", "")) if isinstance(column, dict) else column)
+        for name, column in columns.items()
+    }
+
+
+def _views(definitions: Definitions, tables: Mapping[str, Table], folder: Path, root: Path) -> list[View]:
+    views = []
+    for view in definitions.views:
+        source = _relative(view.source, folder, root, f"feature view {view.name!r}: source")
+        built = {table.source: name for name, table in tables.items()}
+        views.append(
+            View(
+                name=view.name,
+                digest="",
+                table=built.get(source),
+                source=source,
+                join_keys=tuple(Column(*pair) for pair in view.join_keys),
+                features=tuple(Column(*pair) for pair in view.features),
+                timestamp_field=view.timestamp_field,
+                created_timestamp_column=view.created_timestamp_column,
+                ttl_seconds=view.ttl_seconds,
+                field_mapping=view.field_mapping,
+                owner=view.owner,
+                description=view.description,
+                tags=view.tags,
+            )
+        )
+    return views
+
+
+def _relative(path: str, folder: Path, root: Path, what: str) -> str:
+    """A path as seen from the features folder; remote URIs as they are."""
+    if path.startswith("file://"):
+        path = path.removeprefix("file://")
+    if "://" in path:
+        return path
+    whole = posixpath.normpath(posixpath.join(folder.as_posix(), path))
+    if not Path(whole).is_relative_to(root):
+        raise FurrowError(f"{what}: {path} leads out of {root}", hint="keep it inside the repository")
+    return posixpath.relpath(whole, folder.as_posix())
+
+
+def _online_store(declared: Mapping[str, Any], folder: Path, root: Path) -> OnlineStore:
+    options = dict(declared)
+    kind = str(options.pop("type", "sqlite"))
+    for key in ("path", "db_path"):
+        if isinstance(options.get(key), str):
+            options[key] = _relative(options[key], folder, root, f"feature_store.yaml: online_store.{key}")
+    return OnlineStore(STORE_TYPES.get(kind.rpartition(".")[2], kind), options)
+
+
+def _on_demand(definitions: Definitions, repo_dir: Path) -> list[OnDemandView]:
+    views = []
+    for view in definitions.on_demand:
+        code, function = extract(view.function, repo_dir, view=view.name)
+        views.append(
+            OnDemandView(
+                name=view.name,
+                digest="",
+                inputs=tuple(Input(*part) for part in view.inputs),
+                features=tuple(Column(*pair) for pair in view.features),
+                code=code,
+                function=function,
+                mode=view.mode,
+                singleton=view.singleton,
+                owner=view.owner,
+                description=view.description,
+                tags=view.tags,
+            )
+        )
+    return views
+
+
+def _services(definitions: Definitions) -> list[Service]:
+    return [
+        Service(
+            name=service.name,
+            digest="",
+            views=tuple(Projection(part.view, part.name, part.features, part.join_key_map) for part in service.views),
+            owner=service.owner,
+            description=service.description,
+            tags=service.tags,
+        )
+        for service in definitions.services
+    ]

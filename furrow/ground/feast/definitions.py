@@ -1,0 +1,435 @@
+"""A Feast repository's Python definitions as plain values: no registry, no store, nothing left behind."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import threading
+import traceback
+import warnings
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+with warnings.catch_warnings():
+    from feast import Entity, FeatureService, FeatureView, OnDemandFeatureView
+    from feast.base_feature_view import BaseFeatureView
+    from feast.feature_view import DUMMY_ENTITY_NAME
+    from feast.infra.offline_stores.file_source import FileSource
+    from feast.repo_operations import get_repo_files
+    from feast.types import from_value_type
+    from feast.value_type import ValueType
+
+from furrow.errors import FurrowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from feast.feature_view_projection import FeatureViewProjection
+
+__all__ = [
+    "DefinitionError",
+    "Definitions",
+    "OnDemandDefinition",
+    "ProjectionDefinition",
+    "ServiceDefinition",
+    "ViewDefinition",
+    "read_definitions",
+]
+
+Pair = tuple[str, str]
+
+
+class DefinitionError(FurrowError):
+    """The definitions of a Feast repository are wrong.
+
+    Args:
+        message: The file or the definition, and what is wrong with it.
+        hint: The next step.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ViewDefinition:
+    """A feature view as declared; columns are (name, Feast type) pairs."""
+
+    name: str
+    source: str
+    join_keys: tuple[Pair, ...]
+    features: tuple[Pair, ...]
+    timestamp_field: str
+    created_timestamp_column: str | None
+    ttl_seconds: int | None
+    field_mapping: Mapping[str, str]
+    owner: str
+    description: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OnDemandDefinition:
+    """An on-demand view as declared; inputs are (view or "request", name, Feast type)."""
+
+    name: str
+    inputs: tuple[tuple[str, str, str], ...]
+    features: tuple[Pair, ...]
+    function: FunctionType
+    mode: str
+    singleton: bool
+    owner: str
+    description: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionDefinition:
+    """What a service takes of one view."""
+
+    view: str
+    name: str
+    features: tuple[str, ...]
+    join_key_map: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDefinition:
+    """A feature service as declared."""
+
+    name: str
+    views: tuple[ProjectionDefinition, ...]
+    owner: str
+    description: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Everything that a Feast repository declares."""
+
+    project: str
+    online_store: Mapping[str, Any]
+    views: tuple[ViewDefinition, ...] = ()
+    on_demand: tuple[OnDemandDefinition, ...] = ()
+    services: tuple[ServiceDefinition, ...] = ()
+
+
+@dataclass(slots=True)
+class _Found:
+    """Feast objects by name, in the order in which the files are read."""
+
+    views: dict[str, Any] = field(default_factory=dict)
+    on_demand: dict[str, Any] = field(default_factory=dict)
+    services: dict[str, Any] = field(default_factory=dict)
+    entities: dict[str, Any] = field(default_factory=dict)
+
+
+def read_definitions(repo_dir: Path) -> Definitions:
+    """Run a Feast repository's Python files and read what they define.
+
+    The files are run as `feast apply` runs them, but without its side effects: no registry, no bytecode; sys.path,
+    sys.modules, the working directory and the warning filters are as before, and prints go to stderr.
+
+    Args:
+        repo_dir: The folder with feature_store.yaml.
+
+    Returns:
+        The definitions.
+
+    Raises:
+        DefinitionError: A file is missing or fails to run, or a definition is incomplete or stands twice.
+    """
+    folder = repo_dir.resolve()
+    config = _read_config(repo_dir / "feature_store.yaml")
+    found = _Found()
+    with _ALONE, warnings.catch_warnings(), redirect_stdout(sys.stderr), _importable(folder):
+        warnings.simplefilter("ignore")
+        for file in get_repo_files(folder):
+            _collect(_run(file, folder), found, file.relative_to(folder))
+    names = {**found.views, **found.on_demand}
+    store = config.get("online_store", {"type": "sqlite"})
+    return Definitions(
+        project=str(config["project"]),
+        online_store={"type": store} if isinstance(store, str) else dict(store or {"type": "sqlite"}),
+        views=tuple(_view(view, found.entities) for view in found.views.values()),
+        on_demand=tuple(map(_on_demand, found.on_demand.values())),
+        services=tuple(_service(service, names) for service in found.services.values()),
+    )
+
+
+_ALONE = threading.Lock()
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        hint = "name the folder of the Feast repository: `-C features`"
+        raise DefinitionError(f"cannot read {path}: {exc.strerror}", hint=hint) from exc
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        raise DefinitionError(f"{path} is not valid YAML: {exc}") from exc
+    if not isinstance(config, dict) or not isinstance(config.get("project"), str):
+        raise DefinitionError(f"{path}: project: a name is missing", hint="write `project: my_project`")
+    if not isinstance(config.get("online_store", {}), dict | str | None):
+        raise DefinitionError(f"{path}: online_store: should be a mapping with a `type`")
+    return config
+
+
+class _FreshLoader(SourceFileLoader):
+    """Compile the source each time: a bytecode cache may be stale, and writing one is a side effect."""
+
+    def path_stats(self, path: Any) -> Mapping[str, Any]:
+        raise OSError(f"no bytecode for {path}")
+
+    def set_data(self, path: Any, data: Any, *, _mode: int = 0o666) -> None:
+        del path, data, _mode
+
+
+class _RepoFinder(MetaPathFinder):
+    """Finds the modules of one Feast repository, named by their path in it, before any others."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find_spec(self, fullname: str, path: object = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        del path, target
+        base = self.folder.joinpath(*fullname.split("."))
+        file = base.with_name(f"{base.name}.py")
+        if file.is_file():
+            return spec_from_file_location(fullname, file, loader=_FreshLoader(fullname, str(file)))
+        if not base.is_dir():
+            return None
+        init = base / "__init__.py"
+        if init.is_file():
+            loader = _FreshLoader(fullname, str(init))
+            return spec_from_file_location(fullname, init, loader=loader, submodule_search_locations=[str(base)])
+        if "." not in fullname and not any(base.rglob("*.py")):
+            return None
+        spec = ModuleSpec(fullname, None, is_package=True)
+        spec.submodule_search_locations = [str(base)]
+        return spec
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let the repository's modules be imported, and forget them afterwards."""
+    own = {_module_name(file, folder).split(".")[0] for file in get_repo_files(folder)}
+
+    def set_aside() -> dict[str, ModuleType]:
+        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in own}
+
+    finder = _RepoFinder(folder)
+    before = set_aside()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        set_aside()
+        sys.modules.update(before)
+
+
+def _module_name(file: Path, folder: Path) -> str:
+    return ".".join(file.relative_to(folder).with_suffix("").parts)
+
+
+def _run(file: Path, folder: Path) -> ModuleType:
+    try:
+        return import_module(_module_name(file, folder))
+    except FurrowError:
+        raise
+    except Exception as exc:
+        raise DefinitionError(f"{_place(exc, folder, file)}: {_reason(exc)}", hint=_suggestion(exc)) from exc
+
+
+def _place(exc: BaseException, folder: Path, file: Path) -> str:
+    """Where in the repository it happened: the innermost of its lines."""
+    if isinstance(exc, SyntaxError) and exc.filename:
+        return f"{Path(exc.filename).name}:{exc.lineno}"
+    frames = [f for f in traceback.extract_tb(exc.__traceback__) if Path(f.filename).is_relative_to(folder)]
+    return f"{Path(frames[-1].filename).relative_to(folder)}:{frames[-1].lineno}" if frames else file.name
+
+
+def _reason(exc: BaseException) -> str:
+    said = str(exc).strip() or "failed"
+    return f"{type(exc).__name__}: {said.splitlines()[0]}"
+
+
+def _suggestion(exc: BaseException) -> str:
+    if not isinstance(exc, NameError) or exc.__traceback__ is None:
+        return "the definitions must run as `feast apply` runs them"
+    frame = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)][-1]
+    close = difflib.get_close_matches(exc.name or "", [*frame.f_globals, *frame.f_locals], n=1)
+    return f"did you mean {close[0]}?" if close else "define it, or import it"
+
+
+def _collect(module: ModuleType, found: _Found, file: Path) -> None:
+    kinds: list[tuple[Any, dict[str, Any], str]] = [
+        (OnDemandFeatureView, found.on_demand, "on-demand feature view"),
+        (FeatureView, found.views, "feature view"),
+        (FeatureService, found.services, "feature service"),
+        (Entity, found.entities, "entity"),
+    ]
+    for attribute in dir(module):
+        value = getattr(module, attribute)
+        for kind, known, word in kinds:
+            if isinstance(value, kind):
+                if known.setdefault(value.name, value) is not value:
+                    message = f"{file}: two definitions of the {word} {value.name!r}"
+                    raise DefinitionError(message, hint="give one of them another name, or delete it")
+                break
+        else:
+            if isinstance(value, BaseFeatureView):
+                message = f"{file}: {value.name!r} is a {type(value).__name__}, which has no manifest"
+                raise DefinitionError(message, hint="use a FeatureView or an on-demand view")
+    both = found.views.keys() & found.on_demand.keys()
+    if both:
+        name = min(both)
+        raise DefinitionError(
+            f"{file}: {name!r} is both a feature view and an on-demand view", hint="rename one of them"
+        )
+
+
+def _columns(fields: Iterable[Any]) -> tuple[Pair, ...]:
+    return tuple((field.name, str(field.dtype)) for field in fields)
+
+
+def _view(view: Any, entities: Mapping[str, Any]) -> ViewDefinition:
+    source = view.batch_source
+    if not isinstance(source, FileSource):
+        what = "no source" if source is None else f"a {type(source).__name__}"
+        raise DefinitionError(f"feature view {view.name!r}: source: {what}", hint="give it a FileSource of Parquet")
+    if not view.features:
+        hint = "declare the features: schema=[Field(name=..., dtype=...), ...]"
+        raise DefinitionError(f"feature view {view.name!r}: schema: no features are declared", hint=hint)
+    if not source.timestamp_field:
+        hint = 'write FileSource(..., timestamp_field="event_timestamp")'
+        raise DefinitionError(f"feature view {view.name!r}: timestamp_field: is not declared", hint=hint)
+    seconds = view.ttl.total_seconds() if view.ttl else 0
+    if seconds < 0 or seconds != int(seconds):
+        raise DefinitionError(
+            f"feature view {view.name!r}: ttl: {view.ttl} is not a whole number of seconds, 0 or more"
+        )
+    return ViewDefinition(
+        name=view.name,
+        source=source.path,
+        join_keys=_join_keys(view, entities),
+        features=_columns(view.features),
+        timestamp_field=source.timestamp_field,
+        created_timestamp_column=source.created_timestamp_column or None,
+        ttl_seconds=int(seconds) or None,
+        field_mapping=dict(source.field_mapping or {}),
+        owner=view.owner,
+        description=view.description,
+        tags=dict(view.tags),
+    )
+
+
+def _join_keys(view: Any, entities: Mapping[str, Any]) -> tuple[Pair, ...]:
+    declared = {field.name: str(field.dtype) for field in view.entity_columns}
+    keys = []
+    for name in view.entities:
+        if name == DUMMY_ENTITY_NAME:
+            continue
+        if name not in entities:
+            hint = "make the Entity a variable of one of the repository's modules"
+            raise DefinitionError(f"feature view {view.name!r}: entities: {name!r} is not found", hint=hint)
+        entity = entities[name]
+        dtype = declared.get(entity.join_key)
+        if dtype is None and entity.value_type != ValueType.UNKNOWN:
+            dtype = str(from_value_type(entity.value_type))
+        if dtype is None:
+            hint = "declare it: Entity(..., value_type=ValueType.STRING)"
+            raise DefinitionError(f"entity {name!r}: value_type: the type of its key is unknown", hint=hint)
+        keys.append((entity.join_key, dtype))
+    return tuple(keys)
+
+
+def _on_demand(view: Any) -> OnDemandDefinition:
+    transformation = view.feature_transformation
+    function = getattr(transformation, "udf", None)
+    if not isinstance(function, FunctionType):
+        hint = 'use @on_demand_feature_view(mode="python", ...) on a function'
+        raise DefinitionError(f"on-demand view {view.name!r}: it has no Python function", hint=hint)
+    if view.aggregations or view.write_to_online_store:
+        what = "aggregations" if view.aggregations else "write_to_online_store"
+        hint = "take it away: the view is computed at read time"
+        raise DefinitionError(f"on-demand view {view.name!r}: {what}: has no manifest", hint=hint)
+    inputs = [
+        (projection.name, field.name, str(field.dtype))
+        for projection in view.source_feature_view_projections.values()
+        for field in projection.features
+    ] + [
+        ("request", field.name, str(field.dtype))
+        for source in view.source_request_sources.values()
+        for field in source.schema
+    ]
+    return OnDemandDefinition(
+        name=view.name,
+        inputs=tuple(inputs),
+        features=_columns(view.features),
+        function=function,
+        mode=str(getattr(view.mode, "value", view.mode)),
+        singleton=bool(view.singleton),
+        owner=view.owner,
+        description=view.description,
+        tags=dict(view.tags),
+    )
+
+
+def _service(service: Any, views: Mapping[str, Any]) -> ServiceDefinition:
+    projections = [_projection(service.name, p, views) for p in service.feature_view_projections]
+    for reference in service._pending_feature_refs:
+        name, _, feature = reference.partition(":")
+        view = _known(service.name, name, views)
+        names = tuple(f.name for f in view.features)
+        if feature and feature not in names:
+            raise _unknown(f"feature service {service.name!r}: {name} has no feature {feature!r}", feature, names)
+        projections.append(ProjectionDefinition(name, name, (feature,) if feature else names, {}))
+    return ServiceDefinition(
+        name=service.name,
+        views=tuple(projections),
+        owner=service.owner,
+        description=service.description,
+        tags=dict(service.tags),
+    )
+
+
+def _projection(service: str, projection: FeatureViewProjection, views: Mapping[str, Any]) -> ProjectionDefinition:
+    view = _known(service, projection.name, views)
+    if projection.version_tag is not None:
+        hint = "a version is a commit here; take the pin away"
+        raise DefinitionError(
+            f"feature service {service!r}: {projection.name}: pins a version of Feast's registry", hint=hint
+        )
+    names = tuple(f.name for f in view.features)
+    wanted = tuple(f.name for f in projection.features) or tuple(projection.desired_features) or names
+    for feature in wanted:
+        if feature not in names:
+            message = f"feature service {service!r}: {projection.name} has no feature {feature!r}"
+            raise _unknown(message, feature, names)
+    return ProjectionDefinition(
+        view=projection.name,
+        name=projection.name_alias or projection.name,
+        features=wanted,
+        join_key_map=dict(projection.join_key_map),
+    )
+
+
+def _known(service: str, name: str, views: Mapping[str, Any]) -> Any:
+    if name not in views:
+        raise _unknown(f"feature service {service!r}: there is no feature view {name!r}", name, views)
+    return views[name]
+
+
+def _unknown(message: str, name: str, known: Iterable[str]) -> DefinitionError:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known)) or 'none'}"
+    return DefinitionError(message, hint=hint)
