@@ -7,6 +7,8 @@ import importlib
 import inspect
 from typing import Any
 
+from sklearn.base import BaseEstimator, ClassifierMixin
+
 from furrow.errors import FurrowError
 
 __all__ = ["ALLOWED", "TargetError", "check_target", "instantiate"]
@@ -45,14 +47,12 @@ def check_target(spec: dict[str, Any], *, where: str) -> type:
         )
     module_name, _, name = target.rpartition(".")
     module = importlib.import_module(module_name)
-    public = [word for word in module.__all__ if inspect.isclass(getattr(module, word, None))]
+    public = [word for word, value in vars(module).items() if _is_estimator(value) and not word.startswith("_")]
     if name not in public:
         close = difflib.get_close_matches(name, public, 1)
         hint = f"did you mean {module_name}.{close[0]}?" if close else f"there are: {', '.join(public)}"
         raise TargetError(f"{where}: model._target_: {module_name} has no estimator {name!r}", hint=hint)
     estimator: type = getattr(module, name)
-    if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
-        raise TargetError(f"{where}: model._target_ {target!r} is not an estimator", hint="name a classifier")
     known = sorted(inspect.signature(estimator).parameters)
     for key, value in spec.items():
         if key == "_target_":
@@ -64,6 +64,11 @@ def check_target(spec: dict[str, Any], *, where: str) -> type:
         if isinstance(value, dict):
             raise TargetError(f"{where}: model.{key}: nested objects are not allowed", hint="give a plain value")
     return estimator
+
+
+def _is_estimator(value: object) -> bool:
+    """Whether a value is a class of scikit-learn's that predicts classes."""
+    return inspect.isclass(value) and issubclass(value, BaseEstimator) and issubclass(value, ClassifierMixin)
 
 
 def instantiate(spec: dict[str, Any], *, where: str, seed: int) -> Any:

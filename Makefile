@@ -1,0 +1,60 @@
+# The two commands: `make run` (the main job) and `make test` (the tests). Both set up what they need.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run setup test check lock clean test-tools
+
+run: setup
+	@bash -eu -o pipefail -c '\
+	  echo "== data"; python -m pipelines.ingest; \
+	  echo "== dvc repro"; dvc repro; \
+	  echo "== online features"; furrow features materialize; \
+	  python -m pipelines.tour'
+
+setup: .venv/.ready
+
+.venv/.ready: requirements.lock requirements-uv.lock pyproject.toml
+	@echo "== setting up .venv from requirements.lock"
+	@python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Furrow needs Python 3.11, this is %d.%d" % sys.version_info[:2])'
+	@test -x .venv/bin/python || python3 -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@.venv/bin/uv pip install --python .venv/bin/python --compile-bytecode --require-hashes -r requirements.lock
+	@.venv/bin/uv pip install --python .venv/bin/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What only the tests need: Spark, and Debian's Redis, Java and Chromium.
+test-tools: setup .venv/.spark
+	@missing=""; \
+	  command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	  command -v java >/dev/null || missing="$$missing default-jre-headless"; \
+	  command -v chromium >/dev/null || missing="$$missing chromium"; \
+	  if [ -n "$$missing" ]; then \
+	    echo "== the tests need Debian packages:$$missing (apt-get install)"; \
+	    as=""; [ "$$(id -u)" = 0 ] || as=sudo; \
+	    $$as apt-get update -qq && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  fi
+
+.venv/.spark: requirements-spark.lock | .venv/.ready
+	@echo "== adding Spark for the tests"
+	@.venv/bin/uv pip install --python .venv/bin/python --compile-bytecode --require-hashes -r requirements-spark.lock
+	@touch $@
+
+test: test-tools
+	@python -m pytest
+
+check: setup
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+# Locked again after a change of pyproject.toml.
+lock: setup
+	uv pip compile pyproject.toml --extra redis --extra s3 --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements.lock
+	echo uv | uv pip compile - --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-uv.lock
+	echo pyspark | uv pip compile - -c requirements.lock --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-spark.lock
+
+clean:
+	rm -rf build .furrow
