@@ -1,0 +1,199 @@
+"""Feature tables: one SQL file, run over the raw Parquet files, written as one sorted Parquet file with the same bytes each time."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from furrow.errors import FurrowError
+from furrow.files import FileError
+
+__all__ = ["RAW_FILES", "RAW_FOLDERS", "TableError", "TableReport", "build_table", "run_sql", "write_parquet"]
+
+RAW_FOLDERS = ("flights", "weather")
+RAW_FILES = ("planes", "airlines", "airports")
+_ROW_GROUP = 65_536
+_LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
+
+
+class TableError(FurrowError):
+    """A feature table can't be built: its SQL, its raw data or what came out is at fault.
+
+    Args:
+        message: What failed.
+        path: The SQL file, or the raw file.
+        line: The line of the SQL file, from 1, where the engine names it.
+        hint: The next step.
+    """
+
+    def __init__(self, message: str, *, path: Path, line: int | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        self.line = line
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What was written: rows, columns in order, bytes."""
+
+    rows: int
+    columns: tuple[str, ...]
+    size: int
+
+
+def build_table(sql_file: Path, data_dir: Path, out: Path, *, threads: int | None = None) -> TableReport:
+    """Run one SQL file over the raw data and write its rows to a Parquet file.
+
+    The SQL sees `flights`, `weather`, `planes`, `airlines` and `airports` as relations, in UTC. The bytes written depend on
+    the rows alone: not on the number of threads, the folder or the time.
+
+    Args:
+        sql_file: A file with one SELECT, in DuckDB's dialect, that ends on an ORDER BY over its keys and event_timestamp.
+        data_dir: The folder of raw data: flights/*.parquet, weather/*.parquet, planes.parquet and so on.
+        out: The Parquet file to replace, whole or not at all.
+        threads: Threads to use; all of the machine's by default.
+
+    Returns:
+        What was written.
+
+    Raises:
+        TableError: The SQL is missing, wrong, or gives rows that no feature table may have; or raw data is unreadable.
+    """
+    try:
+        sql = sql_file.read_text(encoding="utf-8")
+    except OSError as exc:
+        known = ", ".join(sorted(path.stem for path in sql_file.parent.glob("*.sql"))) or "none"
+        hint = f"the feature tables of {sql_file.parent} are: {known}"
+        raise TableError(f"there is no feature table {sql_file.stem}: {sql_file}", path=sql_file, hint=hint) from exc
+    table = run_sql(sql, data_dir, sql_file=sql_file, threads=threads)
+    _check(table, sql_file)
+    write_parquet(table, out)
+    return TableReport(table.num_rows, tuple(table.column_names), out.stat().st_size)
+
+
+def run_sql(sql: str, data_dir: Path, *, sql_file: Path, threads: int | None = None) -> pa.Table:
+    """Run a SELECT over the raw data.
+
+    Args:
+        sql: The SELECT.
+        data_dir: The folder of raw data.
+        sql_file: The file that the SELECT is from, for messages.
+        threads: Threads to use; all of the machine's by default.
+
+    Returns:
+        The rows, in the order of the SQL.
+
+    Raises:
+        TableError: The engine refused the SQL or could not read the data.
+    """
+    connection = duckdb.connect()
+    try:
+        connection.execute("SET timezone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
+        if threads is not None:
+            connection.execute(f"SET threads = {int(threads)}")
+        for name, files in _raw(data_dir).items():
+            paths = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{paths}])")  # noqa: S608 - quoted
+        return connection.sql(sql).to_arrow_table()
+    except duckdb.Error as exc:
+        raise _translate(exc, sql, sql_file, data_dir) from exc
+    finally:
+        connection.close()
+
+
+def write_parquet(table: pa.Table, out: Path) -> None:
+    """Write a Parquet file whole or not at all, with settings that give equal bytes for equal rows.
+
+    Raises:
+        FileError: The folder can't be written or the disk is full; the old file is untouched.
+    """
+    temporary = ""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=out.parent, prefix=f".{out.name}.", delete=False) as handle:
+            temporary = handle.name
+            plain = table.replace_schema_metadata(None).combine_chunks()
+            pq.write_table(plain, handle, compression="zstd", row_group_size=_ROW_GROUP, store_schema=True)
+            handle.flush()
+            os.fsync(handle.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(out)
+    except OSError as exc:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        hint = "free some space or check the permissions, then run again"
+        raise FileError(f"cannot write {out}: {exc.strerror or exc}", path=out, hint=hint) from exc
+
+
+def _raw(data_dir: Path) -> dict[str, list[Path]]:
+    """The raw relations that are there, each with its files in order."""
+    found = {name: sorted((data_dir / name).glob("*.parquet")) for name in RAW_FOLDERS}
+    found |= {name: [data_dir / f"{name}.parquet"] for name in RAW_FILES if (data_dir / f"{name}.parquet").exists()}
+    return {name: files for name, files in found.items() if files}
+
+
+def _translate(exc: duckdb.Error, sql: str, sql_file: Path, data_dir: Path) -> TableError:
+    """Say which file and line an error of the engine is about."""
+    text = str(exc)
+    first = text.splitlines()[0]
+    if isinstance(exc, duckdb.IOException | duckdb.InvalidInputException) and ".parquet" in text:
+        hint = "land the data again: python -m pipelines.ingest"
+        return TableError(f"cannot read raw data for {sql_file}: {first}", path=data_dir, hint=hint)
+    missing = next((n for n in (*RAW_FOLDERS, *RAW_FILES) if f"Table with name {n} does not exist" in text), "")
+    if missing:
+        where = data_dir / (f"{missing}/*.parquet" if missing in RAW_FOLDERS else f"{missing}.parquet")
+        hint = "land the data first: python -m pipelines.ingest"
+        return TableError(f"{sql_file} reads {missing}, and there is no {where}", path=data_dir, hint=hint)
+    match = _LINE.search(text)
+    line = min(int(match.group(1)), len(sql.splitlines())) if match else None
+    hint = "correct the SQL, then run the stage again"
+    return TableError(f"{sql_file}{f':{line}' if line else ''}: {first}", path=sql_file, line=line, hint=hint)
+
+
+def _check(table: pa.Table, sql_file: Path) -> None:
+    """Refuse rows that a point-in-time join can't use: no event time, a null or a repeated key."""
+    if "event_timestamp" not in table.column_names:
+        hint = "select the time when the row could be known as event_timestamp"
+        raise TableError(f"{sql_file} gives no column event_timestamp", path=sql_file, hint=hint)
+    stamp = table.schema.field("event_timestamp").type
+    if stamp != pa.timestamp("us", tz="UTC"):
+        raise TableError(
+            f"{sql_file}: event_timestamp is {stamp}, not timestamp[us, tz=UTC]",
+            path=sql_file,
+            hint="select a TIMESTAMPTZ",
+        )
+    keys = table.column_names[: table.column_names.index("event_timestamp") + 1]
+    if len(keys) == 1:
+        hint = "select the join keys first, then event_timestamp, then the values"
+        raise TableError(f"{sql_file} gives no join key before event_timestamp", path=sql_file, hint=hint)
+    for name in keys:
+        if table[name].null_count:
+            raise TableError(
+                f"{sql_file}: {table[name].null_count} rows have a null {name}",
+                path=sql_file,
+                hint="leave rows without a key or an event time out (WHERE ... IS NOT NULL)",
+            )
+    repeated = table.num_rows - table.select(keys).group_by(keys).aggregate([]).num_rows
+    if repeated:
+        raise TableError(
+            f"{sql_file}: {repeated} rows repeat a key and event_timestamp ({', '.join(keys)})",
+            path=sql_file,
+            hint="give one row per key and event time",
+        )
+    order = [(name, "ascending") for name in keys]
+    if not table.select(keys).equals(table.select(keys).sort_by(order)):
+        raise TableError(
+            f"{sql_file}: rows are not sorted by {', '.join(keys)}",
+            path=sql_file,
+            hint=f"end the SQL on ORDER BY {', '.join(keys)}",
+        )
