@@ -5,7 +5,11 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+
+from furrow.runs.config import Encoding, Evaluation, Experiment, Features, Split
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,3 +55,60 @@ def repo(tmp_path: Path, git: Callable[..., str]) -> Path:
     git(folder, "init", "-q")
     git(folder, "commit", "-q", "--allow-empty", "-m", "first")
     return folder
+
+
+@pytest.fixture(scope="session")
+def frame() -> pd.DataFrame:
+    """Four months of made flights: `delay_3h` and the carrier carry signal, `noise` none."""
+    generator = np.random.default_rng(11)
+    rows = 4000
+    departure = pd.Timestamp("2013-01-01", tz="UTC") + pd.to_timedelta(
+        np.sort(generator.integers(0, 120 * 1440, rows)), "min"
+    )
+    carrier = generator.choice(["AA", "B6", "UA"], rows)
+    delay = generator.gamma(2.0, 8.0, rows)
+    chance = 1 / (1 + np.exp(-(delay / 8 - 3.5 + (carrier == "B6"))))
+    return pd.DataFrame(
+        {
+            "carrier": carrier,
+            "flight": generator.integers(1, 900, rows).astype("int32"),
+            "origin": generator.choice(["EWR", "JFK", "LGA"], rows),
+            "dest": generator.choice(["BOS", "LAX", "ORD", "MIA"], rows),
+            "tailnum": generator.choice([f"N{n}" for n in range(40)], rows),
+            "scheduled_departure": departure,
+            "event_timestamp": departure - pd.Timedelta(hours=2),
+            "month": departure.strftime("%Y-%m"),
+            "hour": departure.hour.astype("int32"),
+            "late": (generator.random(rows) < chance).astype("int8"),
+            "delay_3h": np.where(generator.random(rows) < 0.1, np.nan, delay),
+            "noise": generator.normal(size=rows),
+        }
+    )
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    """Gradient boosting on that frame."""
+    return Experiment(
+        name="gbm",
+        seed=5,
+        label="late",
+        features=Features(service="full", keys=["origin", "carrier", "dest"], digest="f" * 64),
+        model={
+            "_target_": "sklearn.ensemble.HistGradientBoostingClassifier",
+            "max_iter": 30,
+            "max_leaf_nodes": 7,
+            "early_stopping": False,
+        },
+        encoding=Encoding(),
+        split=Split(test_months=2),
+        evaluation=Evaluation(replicates=60, slices=["origin", "month", "time_of_day"]),
+    )
+
+
+@pytest.fixture
+def training_file(frame: pd.DataFrame, tmp_path: Path) -> Path:
+    """The frame as a training set on disk."""
+    path = tmp_path / "full.parquet"
+    frame.to_parquet(path, index=False)
+    return path

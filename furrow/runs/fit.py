@@ -93,10 +93,30 @@ def _fit(experiment: Experiment, frame: pd.DataFrame, columns: list[str]) -> Pip
         model.set_params(categorical_features=list(range(len(categories))))
     pipeline = Pipeline([("encode", _encoder(experiment, categories, numbers)), ("model", model)])
     try:
-        return pipeline.fit(inputs, frame[experiment.label].to_numpy())
+        fitted = pipeline.fit(inputs, frame[experiment.label].to_numpy())
     except (ValueError, TypeError) as exc:
         first = str(exc).strip().splitlines()[0]
         raise FitError(f"{experiment.name}: {first}", hint="look at `model` in its config") from exc
+    _settle(model)
+    return fitted
+
+
+def _settle(model: Any) -> None:
+    """Make a fitted model the same bytes each time, and its predictions too.
+
+    The padding inside scikit-learn's tree nodes holds whatever the memory held, and goes into the file; and a forest
+    that predicts in threads adds its trees up in the order that they finish in.
+    """
+    if "n_jobs" in model.get_params():
+        model.set_params(n_jobs=1)
+    for estimator in [model, *np.ravel(getattr(model, "estimators_", []))]:
+        tree = getattr(estimator, "tree_", None)
+        if tree is not None:
+            nodes = tree.__getstate__()["nodes"]  # a view of the tree's own memory
+            padding = np.ones(nodes.dtype.itemsize, dtype=bool)
+            for kind, offset in ((field[0], field[1]) for field in nodes.dtype.fields.values()):
+                padding[offset : offset + kind.itemsize] = False
+            nodes.view(np.uint8).reshape(len(nodes), -1)[:, padding] = 0
 
 
 def _is_number(column: pd.Series[Any]) -> bool:

@@ -54,7 +54,9 @@ def test_replicates_are_metrics_of_repeated_days(rows):
 
 def test_one_class_has_no_auc():
     """Where only one class is present the ranking metrics have no value, and the others do."""
-    scores = score(np.zeros(10, dtype=int), np.linspace(0, 1, 10), np.zeros(10, dtype=int), day_weights(1, 2, 0), bins=5)
+    scores = score(
+        np.zeros(10, dtype=int), np.linspace(0, 1, 10), np.zeros(10, dtype=int), day_weights(1, 2, 0), bins=5
+    )
     assert np.isnan(scores.values["roc_auc"])
     assert np.isnan(scores.values["pr_auc"])
     assert np.isfinite(scores.values["log_loss"])

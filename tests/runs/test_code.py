@@ -1,0 +1,70 @@
+"""The digest of code changes with what is imported and with nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from furrow.errors import FurrowError
+from furrow.runs.code import code_digest, import_closure
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    files = {
+        "furrow/__init__.py": '"""Root."""\n',
+        "furrow/a.py": "from furrow import b\nfrom furrow.deep import c\n\ndef f():\n    return b.X\n",
+        "furrow/b.py": "X = 1\n",
+        "furrow/deep/__init__.py": "",
+        "furrow/deep/c.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from furrow import unused\nfrom . import d\n",
+        "furrow/deep/d.py": "def g():\n    import furrow.late\n",
+        "furrow/late.py": "Y = 2\n",
+        "furrow/unused.py": "Z = 3\n",
+        "pipelines/__init__.py": "",
+        "pipelines/train.py": "import os\nfrom furrow.a import f\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_the_closure(tree):
+    """All that is imported at any depth, relative imports and imports in functions too; types alone don't count."""
+    assert list(import_closure(tree, "pipelines.train")) == [
+        "furrow", "furrow.a", "furrow.b", "furrow.deep", "furrow.deep.c", "furrow.deep.d", "furrow.late",
+        "pipelines", "pipelines.train",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "changes"),
+    [
+        ("furrow/b.py", "X = 2\n", True),
+        ("furrow/late.py", "Y = 3\n", True),
+        ("furrow/deep/d.py", "def g():\n    pass\n", True),
+        ("furrow/b.py", '"""A docstring."""\n\n# a remark\nX   =   1\n', False),
+        ("furrow/unused.py", "Z = 4\n", False),
+        ("furrow/other.py", "import furrow.a\n", False),
+    ],
+)
+def test_what_changes_it(tree, name, text, changes):
+    """A change of meaning in the closure does; comments, docstrings, layout and other modules don't."""
+    before = code_digest(tree, "pipelines.train")
+    (tree / name).write_text(text)
+    assert (code_digest(tree, "pipelines.train") != before) is changes
+
+
+def test_the_folder_does_not_count(tree, tmp_path_factory):
+    """The same code elsewhere has the same digest."""
+    other = tmp_path_factory.mktemp("other") / "copy"
+    tree.rename(other)
+    before = code_digest(other, "pipelines.train")
+    other.rename(tree)
+    assert code_digest(tree, "pipelines.train") == before
+
+
+def test_code_that_does_not_parse(tree):
+    """A syntax error names the file."""
+    (tree / "furrow/b.py").write_text("X = (\n")
+    with pytest.raises(FurrowError, match=r"b\.py"):
+        code_digest(tree, "pipelines.train")
