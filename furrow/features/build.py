@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from furrow.errors import FurrowError
 from furrow.features import manifest as reading
-from furrow.features.code import extract
+from furrow.features.code import extract, prove
 from furrow.features.digest import seal, table_digest
 from furrow.features.schema import (
     Column,
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["compile_manifest", "read_contract", "read_tables"]
 
 CONTRACT = Path("conf") / "data" / "contract.yaml"
-STORE_TYPES = {"FurrowOnlineStore": "lmdb", "FurrowRedisOnlineStore": "redis"}
+STORE_TYPES = {
+    "furrow.ground.feast.online.FurrowOnlineStore": "lmdb",
+    "redis": "feast.infra.online_stores.redis.RedisOnlineStore",  # Feast's own short name for Feast's own layout
+}
 
 
 def compile_manifest(repo_dir: Path) -> Manifest:
@@ -80,7 +84,25 @@ def read_tables(repo_dir: Path, contract: Mapping[str, Mapping[str, str]]) -> di
     Raises:
         SqlError: A file's SQL is wrong, or two files claim one name.
     """
+    trees = {name: parse_query(text, origin=origin) for name, (origin, text) in _sql_files(repo_dir).items()}
+    needs = {name: {other for other in reads(tree) if other in trees} for name, tree in trees.items()}
+    try:
+        order = list(TopologicalSorter(needs).static_order())
+    except CycleError as exc:
+        hint = "a feature table can't be built from itself"
+        raise SqlError(str(repo_dir / "tables"), f"{' -> '.join(exc.args[1])}: read one another", hint=hint) from exc
     tables: dict[str, Table] = {}
+    for name in order:
+        tree = trees[name]
+        upstream = {other: tables[other].sql_digest for other in sorted(needs[name])}
+        digest = table_digest(canonical(tree), columns_read(tree, contract), upstream)
+        source = f"../build/tables/{name}.parquet"
+        tables[name] = Table(name=name, sql_digest=digest, reads=reads(tree), source=source)
+    return dict(sorted(tables.items()))
+
+
+def _sql_files(repo_dir: Path) -> dict[str, tuple[str, str]]:
+    """Path and text of each feature table's SQL, by the table's name."""
     files: dict[str, Path] = {}
     for path in sorted((repo_dir / "tables").rglob("*.sql")):
         other = files.setdefault(path.stem.lower(), path)
@@ -88,11 +110,10 @@ def read_tables(repo_dir: Path, contract: Mapping[str, Mapping[str, str]]) -> di
             both = f"{other.relative_to(repo_dir)} and {path.relative_to(repo_dir)}"
             message = f"both claim the feature table {path.stem!r}"
             raise SqlError(both, message, hint="rename one of the files, and its view's source")
-        tree = parse_query(path.read_text(encoding="utf-8"), origin=str(path))
-        digest = table_digest(canonical(tree), columns_read(tree, contract))
-        source = f"../build/tables/{path.stem}.parquet"
-        tables[path.stem] = Table(name=path.stem, sql_digest=digest, reads=reads(tree), source=source)
-    return tables
+    try:
+        return {path.stem: (str(path), path.read_text(encoding="utf-8")) for path in files.values()}
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SqlError(str(repo_dir / "tables"), f"a file can't be read: {exc}") from exc
 
 
 def read_contract(root: Path) -> dict[str, dict[str, str]]:
@@ -166,16 +187,20 @@ def _relative(path: str, folder: Path, root: Path, what: str) -> str:
 def _online_store(declared: Mapping[str, Any], folder: Path, root: Path) -> OnlineStore:
     options = dict(declared)
     kind = str(options.pop("type", "sqlite"))
+    kind = STORE_TYPES.get(kind, kind)
+    if kind == "lmdb":
+        options.setdefault("path", "../build/online")
     for key in ("path", "db_path"):
         if isinstance(options.get(key), str):
             options[key] = _relative(options[key], folder, root, f"feature_store.yaml: online_store.{key}")
-    return OnlineStore(STORE_TYPES.get(kind.rpartition(".")[2], kind), options)
+    return OnlineStore(kind, options)
 
 
 def _on_demand(definitions: Definitions, repo_dir: Path) -> list[OnDemandView]:
     views = []
     for view in definitions.on_demand:
         code, function = extract(view.function, repo_dir, view=view.name)
+        prove(code, function, view=view.name)
         views.append(
             OnDemandView(
                 name=view.name,

@@ -19,7 +19,7 @@ from furrow.errors import FurrowError
 if TYPE_CHECKING:
     from types import FunctionType
 
-__all__ = ["CodeError", "extract"]
+__all__ = ["CodeError", "extract", "prove"]
 
 BUILTINS = frozenset(dir(builtins)) | {"__name__"}
 
@@ -55,6 +55,27 @@ def extract(function: FunctionType, folder: Path, *, view: str) -> tuple[str, st
     extraction = _Extraction(folder.resolve(), view)
     name = extraction.take_function(function)
     return extraction.render(), name
+
+
+def prove(code: str, function: str, *, view: str) -> None:
+    """Run extracted code on its own, as serving will, and see that it defines its function.
+
+    Args:
+        code: The text that `extract` gave.
+        function: The name it gave.
+        view: The on-demand view, for errors.
+
+    Raises:
+        CodeError: The code does not run by itself.
+    """
+    names: dict[str, Any] = {"__name__": f"features.{view}"}
+    try:
+        exec(compile(code, f"<on-demand view {view}>", "exec"), names)  # noqa: S102 - it ran already, in its module
+    except Exception as exc:
+        hint = "keep what it uses to constants, functions and imports of its module"
+        raise CodeError(view, f"its code does not run by itself: {type(exc).__name__}: {exc}", hint=hint) from exc
+    if not callable(names.get(function)):
+        raise CodeError(view, f"its code does not define a function {function!r}")
 
 
 class _Extraction:

@@ -30,14 +30,16 @@ def _columns(columns: tuple[Column, ...]) -> list[list[str]]:
     return [[column.name, column.dtype] for column in columns]
 
 
-def table_digest(canonical_sql: str, schema: Mapping[str, Mapping[str, str]]) -> str:
+def table_digest(canonical_sql: str, schema: Mapping[str, Mapping[str, str]], upstream: Mapping[str, str]) -> str:
     """The digest of a feature table.
 
     Args:
         canonical_sql: Its SQL in canonical form (`furrow.features.sql.canonical`).
         schema: The raw columns that the SQL reads and their declared types, by relation; empty if unknown.
+        upstream: The digests of the feature tables that the SQL reads, by name.
     """
-    return _digest("table", sql=canonical_sql, schema={name: dict(columns) for name, columns in schema.items()})
+    declared = {name: dict(columns) for name, columns in schema.items()}
+    return _digest("table", sql=canonical_sql, schema=declared, upstream=dict(upstream))
 
 
 def view_digest(view: View, tables: Mapping[str, str]) -> str:

@@ -148,7 +148,8 @@ class Manifest:
         """The manifest as a JSON value; write it with `furrow.files.write_json`."""
 
         def entries(definitions: Mapping[str, Any]) -> dict[str, Any]:
-            return {name: _plain(asdict(value)) for name, value in sorted(definitions.items())}
+            plain = {name: _plain(asdict(value)) for name, value in sorted(definitions.items())}
+            return {name: {k: v for k, v in entry.items() if k != "name"} for name, entry in plain.items()}
 
         return {
             "format": FORMAT,
@@ -162,6 +163,8 @@ class Manifest:
         }
 
 
-def _plain(entry: dict[str, Any]) -> dict[str, Any]:
-    del entry["name"]
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
+def _plain(value: Any) -> Any:
+    """Tuples as lists, all the way down, so that the value equals what JSON gives back."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
