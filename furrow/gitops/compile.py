@@ -142,3 +142,12 @@ def _expected(manifest: Manifest) -> dict[str, set[str]]:
             *(f"build/tables/{table}.parquet" for table in tables if table),
         }
     return expected
+
+
+def _views(manifest: Manifest, names: list[str]) -> set[str]:
+    """The stored views behind a service's views, those that feed on-demand views included."""
+    found = {name for name in names if name in manifest.views}
+    for name in names:
+        if name in manifest.on_demand:
+            found |= {entry.view for entry in manifest.on_demand[name].inputs if entry.view in manifest.views}
+    return found
