@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["DEFAULT_LIMIT", "Environment", "open_environment", "translated"]
+__all__ = ["DEFAULT_LIMIT", "Environment", "discard", "open_environment", "translated"]
 
 DEFAULT_LIMIT = 1 << 40
 """Address space set aside, in bytes. The file itself is as large as its data; only this limit can be 'full'."""
@@ -104,6 +104,13 @@ def open_environment(path: Path, *, create: bool, limit: int = DEFAULT_LIMIT) ->
             raise
         _shared[opened.identity] = opened
         return opened
+
+
+def discard(path: Path) -> None:
+    """Throw away a store's files. Processes that have them open keep reading the old ones until they look again."""
+    with translated(path):
+        for name in ("data.mdb", "lock.mdb"):
+            (path / name).unlink(missing_ok=True)
 
 
 def _open(path: Path, limit: int) -> tuple[Any, bool]:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import threading
 import time
+from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import lmdb
 
 from furrow.stores.lmdb_env import DEFAULT_LIMIT, Environment, open_environment, translated
-from furrow.stores.online import REBUILD, Held, StorePermissionError, StoreVersionError, ViewMissingError
+from furrow.stores.online import (
+    REBUILD,
+    Held,
+    StoreLockedError,
+    StorePermissionError,
+    StoreVersionError,
+    ViewMissingError,
+)
 from furrow.stores.record import Layout, ViewSchema, stamp_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from furrow.stores.online import Answers
 
 __all__ = ["STORE_FORMAT", "LmdbStore"]
 
@@ -28,12 +41,22 @@ _CHUNK = 50_000
 _LOOK_AGAIN = 1.0  # seconds between two looks at whether the file was replaced
 
 
+class _State(NamedTuple):
+    """The catalog as of one epoch."""
+
+    epoch: bytes | None
+    held: Mapping[str, Held]
+    prefixes: Mapping[str, bytes]
+
+
 class LmdbStore:
     """An `OnlineStore` in a folder.
 
     Every record's key begins with its generation's number; the catalog, in the same file, says which
     generation each view serves. A reader sees one moment of the whole store, and is never blocked.
     """
+
+    embedded = True
 
     def __init__(self, path: Path, *, create: bool = False, limit: int = DEFAULT_LIMIT) -> None:
         self.path = path
@@ -42,10 +65,7 @@ class LmdbStore:
         self._opening = threading.Lock()
         self._shared: Environment = open_environment(path, create=create, limit=limit)
         self._looked = time.monotonic()
-        self._epoch: bytes | None = b"?"
-        self._held: dict[str, Held] = {}
-        self._prefixes: dict[str, bytes] = {}
-        self._pid = self._shared.pid
+        self._state = _State(b"?", {}, {})
         self.held()
 
     def __enter__(self) -> Self:
@@ -64,28 +84,38 @@ class LmdbStore:
         """What is held of each view, by name."""
         env = self._env()
         with translated(self.path), env.begin() as txn:
-            self._refresh(txn)
-        return self._held
+            return self._state_at(txn).held
 
-    def read(self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]) -> list[list[bytes | None]]:
+    def read(self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]) -> tuple[Mapping[str, Held], Answers]:
         """Records for keys, per view, all from one moment; None where there is none.
+
+        Returns:
+            What was held at that moment (the same object until it changes), and the records.
 
         Raises:
             ViewMissingError: The store doesn't hold a view.
             StoreError: The file can't be read.
         """
         env = self._env()
-        with translated(self.path), env.begin() as txn:
-            if txn.get(_EPOCH) != self._epoch:
-                self._refresh(txn)
-            get = txn.get
-            answer = []
-            for view, keys in wanted:
-                prefix = self._prefixes.get(view)
-                if prefix is None:
-                    raise self._unknown(view)
-                answer.append([None if key is None else get(prefix + key) for key in keys])
-            return answer
+        try:
+            txn = env.begin(buffers=False)
+            try:
+                state = self._state
+                if txn.get(_EPOCH) != state.epoch:
+                    state = self._state_at(txn)
+                get = txn.get
+                answers: Answers = []
+                for view, keys in wanted:
+                    prefix = state.prefixes.get(view)
+                    if prefix is None:
+                        raise self._unknown(view)
+                    answers.append([None if key is None else get(prefix + key) for key in keys])
+                return state.held, answers
+            finally:
+                txn.abort()
+        except lmdb.Error:
+            with translated(self.path):
+                raise
 
     def mark(self, view: str) -> Any:
         """The watermark of a view, or None."""
@@ -97,11 +127,10 @@ class LmdbStore:
         """How many records are served for a view."""
         return sum(1 for _ in self.items(view))
 
-    def items(self, view: str) -> Iterable[tuple[bytes, bytes]]:
+    def items(self, view: str) -> Iterator[tuple[bytes, bytes]]:
         """All (key, record) pairs served for a view, by key, from one moment."""
-        with translated(self.path), self._env().begin() as txn:
-            self._refresh(txn)
-            prefix = self._prefixes.get(view)
+        with self._env().begin() as txn:
+            prefix = self._state_at(txn).prefixes.get(view)
             if prefix is None:
                 raise self._unknown(view)
             cursor = txn.cursor()
@@ -206,12 +235,13 @@ class LmdbStore:
         written = 0
         while chunk := list(islice(source, _CHUNK)):
             with translated(self.path), self._writer().begin(write=True) as txn:
-                written += _put_newer(txn, _prefix(generation), chunk)
+                written += _put_new(txn, _prefix(generation), chunk)
         return written
 
-    def swap(self, view: str, generation: int, *, mark: Any = None) -> None:
-        """Serve a built generation from now on: one transaction with its watermark."""
+    def swap(self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None) -> int:
+        """Write the last pairs and serve a built generation from now on: one transaction with its watermark."""
         with translated(self.path), self._writer().begin(write=True) as txn:
+            written = _put_new(txn, _prefix(generation), list(items))
             catalog = self._catalog(txn)
             entry = catalog["building"].pop(str(generation))
             old = catalog["views"].get(view)
@@ -221,6 +251,31 @@ class LmdbStore:
             txn.put(_MARK + view.encode(), json.dumps(mark, sort_keys=True).encode())
             self._save(txn, catalog)
         self._sweep()
+        return written
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only one who materializes, until the block or the process ends.
+
+        Raises:
+            StoreLockedError: Another process does.
+        """
+        with translated(self.path):
+            handle = (self.path / "materialize.lock").open("a+")
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as exc:
+                handle.seek(0)
+                raise StoreLockedError(
+                    f"process {handle.read().strip() or 'unknown'} is materializing into {self.path}",
+                    place=self.place,
+                    hint="wait for it to end, then run again",
+                ) from exc
+            handle.truncate(0)
+            handle.write(str(os.getpid()))
+            handle.flush()
+            yield
 
     # Inside
 
@@ -234,7 +289,7 @@ class LmdbStore:
                     fresh = open_environment(self.path, create=False, limit=self._limit)
                     self._shared.release()
                     self._shared = fresh
-                    self._epoch = b"?"
+                    self._state = _State(b"?", {}, {})
         return self._shared.env
 
     def _writer(self) -> Any:
@@ -244,15 +299,17 @@ class LmdbStore:
             raise StorePermissionError(f"cannot write to the store {self.path}", place=self.place, hint=hint)
         return env
 
-    def _refresh(self, txn: Any) -> None:
-        """Take over the catalog as of a transaction, if it changed."""
+    def _state_at(self, txn: Any) -> _State:
+        """The catalog as of a transaction; remembered, and replaced in one step, for other threads' sake."""
         epoch = txn.get(_EPOCH)
-        if epoch == self._epoch:
-            return
-        views = self._catalog(txn)["views"]
-        self._held = {name: _held(entry) for name, entry in views.items()}
-        self._prefixes = {name: _prefix(entry["generation"]) for name, entry in views.items()}
-        self._epoch = epoch
+        if epoch != self._state.epoch:
+            views = self._catalog(txn)["views"]
+            self._state = _State(
+                epoch,
+                {name: _held(entry) for name, entry in views.items()},
+                {name: _prefix(entry["generation"]) for name, entry in views.items()},
+            )
+        return self._state
 
     def _catalog(self, txn: Any) -> dict[str, Any]:
         """The catalog as of a transaction.
@@ -295,7 +352,7 @@ class LmdbStore:
                     left = cursor.delete()
 
     def _unknown(self, view: str) -> ViewMissingError:
-        known = ", ".join(sorted(self._held)) or "nothing"
+        known = ", ".join(sorted(self._state.held)) or "nothing"
         return ViewMissingError(
             f"the store {self.path} holds nothing of {view} (it holds {known})",
             place=self.place,
@@ -315,6 +372,13 @@ def _put_newer(txn: Any, prefix: bytes, items: Iterable[tuple[bytes, bytes]]) ->
         put(whole, record)
         written += 1
     return written
+
+
+def _put_new(txn: Any, prefix: bytes, items: Sequence[tuple[bytes, bytes]]) -> int:
+    """Put pairs that are likely to be new: all at once, and one by one if a key is there already."""
+    whole = [(prefix + key, record) for key, record in items]
+    _, added = txn.cursor().putmulti(whole, overwrite=False)
+    return len(whole) if added == len(whole) else _put_newer(txn, prefix, items)
 
 
 def _migrate(txn: Any, held: Held, generation: int, schema: ViewSchema) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from furrow.errors import FurrowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from furrow.stores.record import ViewSchema
 
 __all__ = [
     "REBUILD",
+    "Answers",
     "Held",
     "OnlineStore",
     "StoreCorruptError",
@@ -26,6 +28,8 @@ __all__ = [
     "StoreVersionError",
     "ViewMissingError",
 ]
+
+Answers: TypeAlias = list[list[bytes | None]]
 
 REBUILD = "rebuild it from the offline tables: furrow features materialize --full"
 
@@ -89,12 +93,16 @@ class OnlineStore(Protocol):
     """Packed records by view and key; the newest event wins whatever the order of writes."""
 
     place: str
+    embedded: bool
 
     def held(self) -> Mapping[str, Held]:
         """What is held of each view, by name."""
 
-    def read(self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]) -> list[list[bytes | None]]:
+    def read(self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]) -> tuple[Mapping[str, Held], Answers]:
         """Records for keys, per view, all from one moment where the store can; None where there is none.
+
+        Returns:
+            What was held at that moment (the same object until it changes), and the records.
 
         Raises:
             ViewMissingError: The store doesn't hold a view.
@@ -115,8 +123,15 @@ class OnlineStore(Protocol):
     def fill(self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]]) -> int:
         """Write into a generation that is being built."""
 
-    def swap(self, view: str, generation: int, *, mark: Any = None) -> None:
-        """Serve a built generation from now on, and drop the old one."""
+    def swap(self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None) -> int:
+        """Write the last pairs, serve the built generation from now on, and drop the old one."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Be the only one who materializes.
+
+        Raises:
+            StoreLockedError: Another process does.
+        """
 
     def mark(self, view: str) -> Any:
         """The watermark of a view, or None."""

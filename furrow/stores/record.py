@@ -128,6 +128,7 @@ class Layout:
         for name, dtype in self.keys:
             if dtype not in _KEYS:
                 raise RecordError(f"join key {name} has type {dtype}, a key is one of {', '.join(sorted(_KEYS))}")
+        self.numpy_dtype: Any = None  # the decoder's, made once
         self._zeros = [b"" if kinds[at] not in _FIXED else (False if kinds[at] == "Bool" else 0) for at in range(count)]
 
     def key(self, values: Sequence[Any]) -> bytes | None:
@@ -140,9 +141,33 @@ class Layout:
         for (name, dtype), value in zip(self.keys, values, strict=True):
             if value is None:
                 return None
-            parts.append(_key_part(name, dtype, value))
+            parts.append(self.key_part(name, dtype, value))
         body = parts[0] if len(parts) == 1 else b"".join(len(part).to_bytes(4, "big") + part for part in parts)
         return shorten(body)
+
+    @staticmethod
+    def key_part(name: str, dtype: str, value: Any) -> bytes:
+        """The bytes of one join key's value.
+
+        Raises:
+            KeyTypeError: It has another type.
+        """
+        if dtype == "String":
+            if isinstance(value, str):
+                return value.encode()
+        elif dtype == "Bytes":
+            if isinstance(value, bytes):
+                return value
+        elif not isinstance(value, bool):
+            try:
+                return struct.pack(">q", value)
+            except struct.error:
+                if hasattr(value, "__index__"):  # numpy's integers
+                    try:
+                        return struct.pack(">q", int(value))
+                    except struct.error:
+                        pass
+        raise KeyTypeError(name, dtype, value)
 
     def pack(self, values: Sequence[Any], event: int, created: int | None = None) -> bytes:
         """Pack one record. A floating NaN is a null, as it is to Feast.
@@ -219,23 +244,3 @@ def shorten(body: bytes) -> bytes:
     if len(body) < _HASHED:
         return body
     return hashlib.blake2b(body, digest_size=32).digest().ljust(_HASHED, b"\0")
-
-
-def _key_part(name: str, dtype: str, value: Any) -> bytes:
-    """The bytes of one join key's value."""
-    if dtype == "String":
-        if isinstance(value, str):
-            return value.encode()
-    elif dtype == "Bytes":
-        if isinstance(value, bytes):
-            return value
-    elif not isinstance(value, bool):
-        try:
-            return struct.pack(">q", value)
-        except struct.error:
-            if hasattr(value, "__index__"):  # numpy's integers
-                try:
-                    return struct.pack(">q", int(value))
-                except struct.error:
-                    pass
-    raise KeyTypeError(name, dtype, value)

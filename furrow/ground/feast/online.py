@@ -139,7 +139,7 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
         answer: list[tuple[int | None, int, dict[str, Value] | None]] = []
         null = Value()
         try:
-            [records] = store.read([(name, encoded)])
+            _, [records] = store.read([(name, encoded)])
         except ViewMissingError:  # dropped since
             records = [None] * len(keys)
         for packed in records:

@@ -61,7 +61,7 @@ def key_values(key: EntityKey) -> dict[str, Any]:
     found = {}
     for name, value in zip(key.join_keys, key.entity_values, strict=True):
         kind = value.WhichOneof("val")
-        found[name] = None if kind is None else getattr(value, kind)
+        found[name] = from_value(value) if kind == "unix_timestamp_val" else getattr(value, kind) if kind else None
     return found
 
 
