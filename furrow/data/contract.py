@@ -1,0 +1,291 @@
+"""The contract of raw data: a YAML file, read strictly into frozen values."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from furrow.errors import FurrowError
+from furrow.files import sha256_json
+
+__all__ = [
+    "Bounds",
+    "Clock",
+    "Column",
+    "Contract",
+    "ContractError",
+    "Coverage",
+    "Fresh",
+    "Monthly",
+    "Reference",
+    "Share",
+    "Table",
+    "contract_digest",
+    "load_contract",
+]
+
+Scalar = int | float | str | datetime
+
+
+class ContractError(FurrowError):
+    """A contract file is missing, is not YAML, or says something that means nothing."""
+
+    def __init__(self, message: str, *, path: Path, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+class _Strict(BaseModel):
+    """A frozen part of the contract; a key that it does not know is an error that suggests the right one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            unknown = [_unknown(str(key), known) for key in value if key not in known]
+            if unknown:
+                raise PydanticCustomError("unknown_key", "{said}", {"said": "; ".join(unknown)})
+        return value
+
+
+class Bounds(_Strict):
+    """The least and the most of a number; either may be left open."""
+
+    min: float | None = None
+    max: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+
+
+class Column(_Strict):
+    """What a column holds. `known` are values outside of the range that the source is known to hold."""
+
+    type: Literal["string", "int32", "int64", "float64", "timestamp", "bool"]
+    nullable: bool = False
+    min: Scalar | None = None
+    max: Scalar | None = None
+    known: tuple[Scalar, ...] = Field(default=(), strict=False)
+    allowed: tuple[Scalar, ...] | None = Field(default=None, strict=False)
+    pattern: str | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as exc:
+            raise PydanticCustomError("pattern", "{said}", {"said": f"not a regular expression: {exc}"}) from exc
+        return value
+
+    @model_validator(mode="after")
+    def _fits_type(self) -> Column:
+        fits: tuple[type, ...] = {"string": (str,), "timestamp": (datetime,), "bool": (bool,)}.get(
+            self.type, (int, float)
+        )
+        given = {"min": (self.min,), "max": (self.max,), "known": self.known, "allowed": self.allowed or ()}
+        for key, values in given.items():
+            for value in values:
+                if value is not None and not isinstance(value, fits):
+                    said = f"{key}: {value!r} is not a {self.type}"
+                    raise PydanticCustomError("value", "{said}", {"said": said})
+                if isinstance(value, datetime) and value.tzinfo is None:
+                    raise PydanticCustomError("value", "{said}", {"said": f"{key}: {value} needs a zone, as in ...Z"})
+        if self.pattern is not None and self.type != "string":
+            raise PydanticCustomError("value", "{said}", {"said": f"pattern: a {self.type} has none"})
+        return self
+
+
+class Reference(_Strict):
+    """Where a column's values must be found: `to` is table.column."""
+
+    to: str
+    except_: tuple[str, ...] = Field(default=(), alias="except", strict=False)
+    missing_share: float = Field(default=0.0, ge=0, le=1, strict=False)
+
+    @property
+    def table(self) -> str:
+        """The table referred to."""
+        return self.to.partition(".")[0]
+
+    @property
+    def column(self) -> str:
+        """The column referred to."""
+        return self.to.partition(".")[2]
+
+
+class Share(Bounds):
+    """The share of a month's rows for which a condition in SQL is true."""
+
+    of: str
+
+
+class Monthly(_Strict):
+    """What holds for each month's partition: rows, the share of nulls by column, and shares by name."""
+
+    rows: Bounds = Bounds()
+    null_share: dict[str, Bounds] = {}
+    share: dict[str, Share] = {}
+
+
+class Fresh(_Strict):
+    """The newest value of a column lies no longer than this before the end of the newest partition."""
+
+    column: str
+    within_hours: float = Field(gt=0, strict=False)
+
+
+class Coverage(_Strict):
+    """For every row of another table there is one of this table, no older than this."""
+
+    table: str
+    by: tuple[str, ...] = Field(strict=False)
+    at: str
+    within_hours: float = Field(gt=0, strict=False)
+    missing_share: float = Field(default=0.0, ge=0, le=1, strict=False)
+
+
+class Table(_Strict):
+    """A table: its files, columns and rules. `{month}` in `files` means one file a month."""
+
+    files: str
+    columns: dict[str, Column] = Field(min_length=1)
+    partition_by: str | None = None
+    unique: tuple[str, ...] = Field(default=(), strict=False)
+    references: dict[str, Reference] = {}
+    rules: dict[str, str] = {}
+    rows: Bounds = Bounds()
+    by_month: Monthly = Monthly()
+    fresh: Fresh | None = None
+    covers: Coverage | None = None
+
+    @property
+    def monthly(self) -> bool:
+        """Whether it comes in a file for each month."""
+        return "{month}" in self.files
+
+
+class Clock(_Strict):
+    """On whose clocks a month is a month, and when "now" is."""
+
+    timezone: str
+    as_of: Literal["newest_partition"] | datetime = "newest_partition"
+    slack_hours: float = Field(default=0, ge=0, strict=False)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as exc:
+            raise PydanticCustomError("zone", "{said}", {"said": f"no time zone {value!r}"}) from exc
+        return value
+
+
+class Contract(_Strict):
+    """The whole contract."""
+
+    format: Literal[1]
+    clock: Clock
+    tables: dict[str, Table] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Contract:
+        wrong: list[str] = []
+        for name, table in self.tables.items():
+            for where, owner, column in _mentions(name, table):
+                if owner not in self.tables:
+                    wrong.append(f"tables.{name}.{where}: {_unknown(owner, list(self.tables), what='table')}")
+                elif column and column not in self.tables[owner].columns:
+                    columns = list(self.tables[owner].columns)
+                    wrong.append(f"tables.{name}.{where}: {_unknown(column, columns, what='column')}")
+            path = Path(table.files)
+            if path.is_absolute() or ".." in path.parts:
+                wrong.append(f"tables.{name}.files: {table.files!r} leads out of the data folder")
+        if wrong:
+            raise PydanticCustomError("names", "{said}", {"said": "\n".join(wrong)})
+        return self
+
+
+def _mentions(name: str, table: Table) -> list[tuple[str, str, str]]:
+    """Every table and column that a table's rules speak of: (where, table, column)."""
+    found = [("unique", name, column) for column in table.unique]
+    found += [("by_month.null_share", name, column) for column in table.by_month.null_share]
+    found += [("partition_by", name, table.partition_by)] if table.partition_by else []
+    found += [("fresh.column", name, table.fresh.column)] if table.fresh else []
+    for column, reference in table.references.items():
+        found += [("references", name, column), (f"references.{column}.to", reference.table, reference.column or "?")]
+    if table.covers:
+        found += [("covers.table", table.covers.table, ""), ("covers.at", table.covers.table, table.covers.at)]
+        found += [("covers.by", owner, column) for column in table.covers.by for owner in (name, table.covers.table)]
+    return found
+
+
+def _unknown(word: str, known: list[str], *, what: str = "key") -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"unknown {what} {word!r}" + (f", did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that comes twice is an error, as it would quietly hide the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping, refusing a key that comes twice."""
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} comes twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_contract(path: Path) -> Contract:
+    """Read a contract.
+
+    Raises:
+        ContractError: The file is missing, is not YAML, or holds a key or value that it can't; all are named at once.
+    """
+    try:
+        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except OSError as exc:
+        hint = "name another with --contract, or restore it from Git"
+        raise ContractError(f"cannot read the contract {path}: {exc.strerror}", path=path, hint=hint) from exc
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        raise ContractError(f"{path} is not valid YAML: {exc}", path=path) from exc
+    try:
+        return Contract.model_validate(value)
+    except ValidationError as exc:
+        lines = [_said(error) for error in exc.errors(include_url=False)]
+        raise ContractError(
+            f"{path}: " + "\n  ".join(lines), path=path, hint="correct the contract, then run again"
+        ) from exc
+
+
+def _said(error: ErrorDetails) -> str:
+    """One line for one error, at the key it is about."""
+    place = ".".join(str(part) for part in error["loc"])
+    message, given = error["msg"], error.get("input")
+    if error["type"] == "literal_error" and isinstance(given, str):
+        expected = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
+        message = _unknown(given, expected, what="value")
+    return f"{place}: {message}" if place else message
+
+
+def contract_digest(path: Path) -> str:
+    """The sha256 of what a contract says: comments, white space, the order of keys and spelt-out defaults don't matter.
+
+    Raises:
+        ContractError: The file is not a contract.
+    """
+    return sha256_json(load_contract(path).model_dump(mode="json", by_alias=True))

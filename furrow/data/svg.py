@@ -1,0 +1,91 @@
+"""Small charts as SVG text: bars, lines and sparklines that take their colours from the page."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["bars", "lines", "spark"]
+
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 560, 200, 52, 24, 12
+
+
+def spark(counts: Sequence[int], *, title: str) -> str:
+    """A histogram the height of a line of text."""
+    width, height, most = 168, 34, max(counts) or 1
+    step = width / len(counts)
+    drawn = "".join(
+        f'<rect x="{place * step:.1f}" y="{height - tall:.1f}" width="{step - 1:.1f}" height="{tall:.1f}"/>'
+        for place, count in enumerate(counts)
+        if (tall := max(count / most * height, 1.0 if count else 0.0))
+    )
+    return (
+        f'<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">'
+        f"<title>{escape(title)}</title>{drawn}</svg>"
+    )
+
+
+def bars(labels: Sequence[str], values: Sequence[float], *, text: Callable[[float], str], title: str) -> str:
+    """A bar for each label, from zero."""
+    top = _round_up(max(values, default=0))
+    step = (_WIDTH - _LEFT) / max(len(values), 1)
+    drawn = []
+    for place, (label, value) in enumerate(zip(labels, values, strict=True)):
+        y = _y(value, top)
+        x = _LEFT + place * step
+        drawn.append(
+            f'<rect class="bar" x="{x + step * 0.12:.1f}" y="{y:.1f}" width="{step * 0.76:.1f}" '
+            f'height="{_HEIGHT - _BOTTOM - y:.1f}" rx="2"><title>{escape(label)}: {escape(text(value))}</title></rect>'
+        )
+    return _frame(labels, top, "".join(drawn), text=text, title=title)
+
+
+def lines(labels: Sequence[str], values: Sequence[float], *, text: Callable[[float], str], title: str) -> str:
+    """A line through a point for each label, from zero."""
+    top = _round_up(max(values, default=0))
+    step = (_WIDTH - _LEFT) / max(len(values), 1)
+    points = [(_LEFT + (place + 0.5) * step, _y(value, top)) for place, value in enumerate(values)]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    dots = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{escape(label)}: {escape(text(value))}</title></circle>'
+        f'<text class="value" x="{x:.1f}" y="{y - 8:.1f}">{escape(text(value))}</text>'
+        for (x, y), label, value in zip(points, labels, values, strict=True)
+    )
+    return _frame(labels, top, f'<polyline points="{path}"/>{dots}', text=text, title=title)
+
+
+def _y(value: float, top: float) -> float:
+    return _HEIGHT - _BOTTOM - value / top * (_HEIGHT - _BOTTOM - _TOP)
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 2.5, 4, 5, 10 times a power of ten, so that the axis ends on a round number."""
+    if value <= 0:
+        return 1.0
+    scale = 1.0
+    while scale * 10 <= value:
+        scale *= 10
+    while scale > value:
+        scale /= 10
+    return next(step * scale for step in (1, 2, 2.5, 4, 5, 10) if step * scale >= value * 0.999999)
+
+
+def _frame(labels: Sequence[str], top: float, inside: str, *, text: Callable[[float], str], title: str) -> str:
+    """Axes, grid and labels around what is drawn."""
+    grid = "".join(
+        f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{_y(top * part, top):.1f}" y2="{_y(top * part, top):.1f}"/>'
+        f'<text class="scale" x="{_LEFT - 8}" y="{_y(top * part, top) + 4:.1f}">{escape(text(top * part))}</text>'
+        for part in (0, 0.5, 1)
+    )
+    step = (_WIDTH - _LEFT) / max(len(labels), 1)
+    names = "".join(
+        f'<text class="label" x="{_LEFT + (place + 0.5) * step:.1f}" y="{_HEIGHT - 6}">{escape(label)}</text>'
+        for place, label in enumerate(labels)
+    )
+    return (
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"><title>{escape(title)}</title>'
+        f"{grid}{inside}{names}</svg>"
+    )
