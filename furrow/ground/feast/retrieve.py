@@ -1,0 +1,120 @@
+"""Historical features for a spine, through Feast and the definitions of a Feast repository, with nothing left behind."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import yaml
+
+with warnings.catch_warnings():
+    from feast import FeatureStore, RepoConfig
+    from feast.repo_operations import get_repo_files
+
+from furrow.errors import FurrowError
+from furrow.ground.feast.definitions import _ALONE, _collect, _Found, _importable, _run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from feast import FeatureService, OnDemandFeatureView
+
+__all__ = ["RetrievalError", "historical_features"]
+
+
+class RetrievalError(FurrowError):
+    """Features can't be joined to a spine."""
+
+
+def historical_features(repo_dir: Path, service: str, spine: pa.Table) -> pa.Table:
+    """Join a feature service to a spine, each row as of its event_timestamp.
+
+    The registry is derived from the repository's files, used and thrown away; no online store is touched.
+
+    Args:
+        repo_dir: The Feast repository, the folder with feature_store.yaml.
+        service: The feature service's name.
+        spine: Join keys, request columns and event_timestamp (and whatever else is to be kept), a row per example.
+
+    Returns:
+        The spine's columns, then the service's features in the service's order; the spine's rows in the spine's order.
+
+    Raises:
+        RetrievalError: There is no such service, or the result is not row for row the spine.
+        FurrowError: The definitions, the tables or the spine are at fault.
+    """
+    objects = _objects(repo_dir)
+    found: FeatureService | None = objects.services.get(service)
+    if found is None:
+        known = ", ".join(sorted(objects.services)) or "none"
+        raise RetrievalError(f"{repo_dir} has no feature service {service!r}", hint=f"its services are: {known}")
+    with tempfile.TemporaryDirectory(prefix="furrow-registry-") as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with redirect_stdout(StringIO()):
+            store = FeatureStore(config=_config(repo_dir, Path(scratch)))
+            kinds = (objects.entities, objects.views, objects.on_demand, objects.services)
+            store.apply([value for kind in kinds for value in kind.values()])
+            job = store.get_historical_features(entity_df=spine, features=store.get_feature_service(service))
+            for view in job.on_demand_feature_views:
+                view.feature_transformation = _Narrow(view)
+            joined = job.to_arrow()
+    features = [feature.name for view in found.feature_view_projections for feature in view.features]
+    return _checked(joined, spine, features, service)
+
+
+class _Narrow:
+    """An on-demand transformation that is shown its inputs alone: Feast would turn every column into Python objects."""
+
+    def __init__(self, view: OnDemandFeatureView) -> None:
+        self._inner = view.feature_transformation
+        self._inputs = {name for source in view.source_request_sources.values() for name in _names(source.schema)}
+        for projection in view.source_feature_view_projections.values():
+            for name in _names(projection.features):
+                self._inputs |= {name, f"{projection.name_to_use()}__{name}"}
+
+    def transform_arrow(self, table: pa.Table, features: list[Any]) -> pa.Table:
+        """Transform the input columns of a table."""
+        narrow = table.select([name for name in table.column_names if name in self._inputs])
+        return self._inner.transform_arrow(narrow, features)
+
+
+def _names(fields: list[Any]) -> Iterator[str]:
+    return (field.name for field in fields)
+
+
+def _objects(repo_dir: Path) -> _Found:
+    """Run the repository's files and collect the Feast objects that they define."""
+    found, folder = _Found(), repo_dir.resolve()
+    with _ALONE, warnings.catch_warnings(), redirect_stdout(StringIO()), _importable(folder):
+        warnings.simplefilter("ignore")
+        for file in get_repo_files(folder):
+            _collect(_run(file, folder), found, file.relative_to(folder))
+    return found
+
+
+def _config(repo_dir: Path, scratch: Path) -> RepoConfig:
+    """The repository's own configuration, with a registry to throw away and no online store."""
+    raw = yaml.safe_load((repo_dir / "feature_store.yaml").read_text(encoding="utf-8"))
+    raw |= {"registry": str(scratch / "registry.db"), "online_store": None}
+    return RepoConfig(**raw, repo_path=repo_dir.resolve())
+
+
+def _checked(joined: pa.Table, spine: pa.Table, features: list[str], service: str) -> pa.Table:
+    """Hold the result against the spine: the same rows in the same order, and every feature."""
+    missing = [name for name in features if name not in joined.column_names]
+    if missing:
+        raise RetrievalError(
+            f"service {service!r}: the join gave no column {missing[0]!r}",
+            hint="give each feature a name of its own, other than any column of the spine or of a source",
+        )
+    if joined.num_rows != spine.num_rows or not joined.select(spine.column_names).equals(spine):
+        raise RetrievalError(
+            f"service {service!r}: the join gave {joined.num_rows} rows for {spine.num_rows}, or others than were asked for",
+            hint="look for a feature view whose source repeats a key and event_timestamp",
+        )
+    return joined.select([*spine.column_names, *features])
