@@ -156,7 +156,7 @@ class FeatureClient:
             ManifestMismatchError: The store holds records of other definitions.
             StoreError: The store can't be read.
         """
-        plan = self._plan(service, full_feature_names)
+        plan = self.plan(service, full_names=full_feature_names)
         if at is None:
             moment, newest = time.time_ns() // 1000, None
         else:
@@ -169,7 +169,8 @@ class FeatureClient:
             self._agreed[service, full_feature_names] = held
         return Batch(plan, rows, records, moment=moment, newest=newest)
 
-    def _plan(self, service: str, full_names: bool) -> Plan:
+    def plan(self, service: str, *, full_names: bool = False) -> Plan:
+        """How a service is answered, worked out once."""
         found = self._plans.get((service, full_names))
         if found is None:
             run_code = service in self._trusted

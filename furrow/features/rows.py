@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from furrow.errors import FurrowError
+from furrow.stores.sources import SourceError, list_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from furrow.features.schema import View
 
@@ -22,14 +23,6 @@ __all__ = ["Source", "SourceError", "SourceFile", "find", "read"]
 
 _TAIL = 65_536
 _BATCH = 500_000
-
-
-class SourceError(FurrowError):
-    """A view's source can't be read: missing, empty, cut short, or without a column."""
-
-    def __init__(self, message: str, *, path: str, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.path = path
 
 
 @dataclass(frozen=True)
@@ -67,18 +60,16 @@ def find(folder: Path, view: View) -> Source:
     Raises:
         SourceError: There is no file.
     """
-    if "://" in view.source:
+    if "://" in view.source and not view.source.startswith("file://"):
         system, root = pafs.FileSystem.from_uri(view.source)
+        paths = _listed(system, root)
+        if not paths:
+            hint = f"correct the source of {view.name}"
+            raise SourceError(f"view {view.name}: there is no Parquet file at {view.source}", path=root, hint=hint)
     else:
-        system, root = pafs.LocalFileSystem(), str((folder / view.source).resolve())
-    if any(mark in root for mark in "*?["):
-        paths = sorted(str(path) for path in Path("/").glob(root.lstrip("/")))
-        top = root[: min(at for at in (root.find(mark) for mark in "*?[") if at >= 0)].rpartition("/")[0]
-    else:
-        top, paths = root, _listed(system, root)
-    if not paths:
-        hint = f"build it: dvc repro tables@{view.table}" if view.table else f"correct the source of {view.name}"
-        raise SourceError(f"view {view.name}: there is no Parquet file at {view.source}", path=root, hint=hint)
+        system = pafs.LocalFileSystem()
+        paths = [str(path) for path in list_files(view.source, folder)]
+    top = posixpath.commonpath([posixpath.dirname(path) for path in paths])
     infos = system.get_file_info(paths)
     files = tuple(SourceFile(i.path, i.path.removeprefix(top).lstrip("/"), _print(system, i)) for i in infos)
     return Source(view, view.source, system, files)
@@ -99,11 +90,15 @@ def read(source: Source, file: SourceFile) -> Iterator[pa.Table]:
             parquet = pq.ParquetFile(handle)
             held = parquet.schema_arrow.names
             columns = {name: given[name] if given.get(name) in held else name for name in dict.fromkeys(names)}
-            absent = [old for old in columns.values() if old not in held]
+            hive = dict(part.split("=", 1) for part in file.name.split("/")[:-1] if "=" in part)
+            absent = [old for old in columns.values() if old not in held and old not in hive]
             if absent:
                 raise _absent(view, file, absent, held)
-            for batch in parquet.iter_batches(batch_size=_BATCH, columns=list(columns.values())):
+            inside = [old for old in columns.values() if old in held]
+            for batch in parquet.iter_batches(batch_size=_BATCH, columns=inside):
                 table = pa.Table.from_batches([batch])
+                for name in set(columns.values()) - set(inside):
+                    table = table.append_column(name, pa.array([hive[name]] * table.num_rows, pa.string()))
                 yield pa.table({name: table.column(old) for name, old in columns.items()})
     except (pa.ArrowException, OSError) as exc:
         raise SourceError(
@@ -118,6 +113,7 @@ def _absent(view: View, file: SourceFile, absent: list[str], held: list[str]) ->
     return SourceError(
         f"view {view.name}: {file.path} has no column {', '.join(absent)} (it has {', '.join(held)})",
         path=file.path,
+        column=absent[0],
         hint="correct the SQL or the view, then `furrow compile`",
     )
 

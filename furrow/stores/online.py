@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 from furrow.errors import FurrowError
 
@@ -94,6 +94,12 @@ class OnlineStore(Protocol):
 
     place: str
     embedded: bool
+
+    def __enter__(self) -> Self:
+        """The store itself."""
+
+    def __exit__(self, *_: object) -> None:
+        """Close the store."""
 
     def held(self) -> Mapping[str, Held]:
         """What is held of each view, by name."""
