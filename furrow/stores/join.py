@@ -7,22 +7,26 @@ so that ties are decided in the join itself, and the same way each time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from furrow.stores.engine import identifier
-from furrow.stores.sources import Source
-from furrow.stores.spine import Spine
-from furrow.stores.ticks import NS, US, source_ticks, spine_ticks
+from furrow.stores.ticks import NS, US, between, source_ticks, spine_ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from furrow.stores.sources import Source
+    from furrow.stores.spine import Spine
 
 __all__ = ["Feature", "Key", "View", "join", "view_query"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TOP = "9223372036854775807::BIGINT"
 _BOTTOM = "(-9223372036854775807)::BIGINT"
 
@@ -172,17 +176,5 @@ def _window(view: View, spine: Spine) -> list[str]:
     """Conditions on the raw time column that let Parquet skip row groups; the join itself is exact."""
     if spine.first is None or spine.last is None:
         return []
-    conditions = [(spine.last + 1, "<=")]
-    if view.ttl:
-        conditions.append((spine.first - view.ttl // timedelta(microseconds=1) - 1, ">="))
-    type_ = view.source.schema.field(view.timestamp).type
-    zoned = pa.types.is_timestamp(type_) and type_.tz is not None
-    found = []
-    for micros, sign in conditions:
-        try:
-            moment = (_EPOCH + timedelta(microseconds=micros)).replace(tzinfo=None)
-        except OverflowError:
-            continue
-        text = f"TIMESTAMPTZ '{moment}+00'" if zoned else f"TIMESTAMP '{moment}'"
-        found.append(f"{identifier(view.timestamp)} {sign} {text}")
-    return found
+    low = spine.first - view.ttl // timedelta(microseconds=1) - 1 if view.ttl else None
+    return between(view.timestamp, view.source.schema.field(view.timestamp).type, low, spine.last + 1)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +14,9 @@ import pyarrow.fs as pafs
 
 from furrow.errors import FurrowError
 from furrow.stores.engine import identifier, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Source", "SourceError", "list_files", "open_source"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +12,10 @@ import pyarrow.compute as pc
 
 from furrow.errors import FurrowError
 from furrow.stores.ticks import NS, US, is_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
 
 __all__ = ["Spine", "SpineError", "check_times", "time_column"]
 

@@ -8,17 +8,11 @@ In feature_store.yaml:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pyarrow as pa
-from feast.data_source import DataSource
-from feast.feature_logging import LoggingConfig, LoggingSource
-from feast.feature_view import FeatureView
 from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
-from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
@@ -26,6 +20,15 @@ from furrow.ground.feast.offline_job import FurrowRetrievalJob
 from furrow.ground.feast.offline_plan import Plan, feature_map, pull_plan
 from furrow.ground.feast.offline_write import append_batch, write_logs
 from furrow.stores.engine import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+    from feast.data_source import DataSource
+    from feast.feature_logging import LoggingConfig, LoggingSource
+    from feast.feature_view import FeatureView
+    from feast.infra.registry.base_registry import BaseRegistry
 
 __all__ = ["FurrowOfflineStore", "FurrowOfflineStoreConfig"]
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pandas as pd
-import pyarrow as pa
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
-from feast.on_demand_feature_view import OnDemandFeatureView
-from feast.saved_dataset import SavedDatasetStorage
 
 from furrow.ground.feast.offline_write import write_dataset
 from furrow.stores.sources import SourceError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from feast.on_demand_feature_view import OnDemandFeatureView
+    from feast.saved_dataset import SavedDatasetStorage
 
 __all__ = ["FurrowRetrievalJob"]
 

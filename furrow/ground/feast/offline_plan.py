@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-import duckdb
-import pyarrow as pa
 from feast.data_format import DeltaFormat
-from feast.data_source import DataSource
 from feast.feature_view import DUMMY_ENTITY_ID, FeatureView
 from feast.infra.offline_stores.file_source import FileSource
-from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.utils import _get_requested_feature_views_to_features_dict
 
 from furrow.ground.feast.offline_spine import check_requests, load_spine
@@ -22,7 +16,16 @@ from furrow.stores.engine import Settings, connect, identifier
 from furrow.stores.join import Feature, Key, View, join
 from furrow.stores.sources import Source, SourceError, open_source
 from furrow.stores.spine import Spine, SpineError
-from furrow.stores.ticks import is_time
+from furrow.stores.ticks import between, is_time, micros, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import duckdb
+    import pyarrow as pa
+    from feast.data_source import DataSource
+    from feast.on_demand_feature_view import OnDemandFeatureView
 
 __all__ = ["Description", "Plan", "PullPlan", "feature_map", "pull_plan"]
 
@@ -58,7 +61,11 @@ class Plan:
         """Check the entity rows and tell what they are."""
         with connect(self.settings) as connection:
             spine, _ = self._prepare(connection)
-        return Description(tuple(spine.table.column_names), spine.timestamp, _moment(spine.first), _moment(spine.last))
+        return Description(
+            tuple(spine.table.column_names),
+            spine.timestamp,
+            *(None if end is None else moment(end) for end in (spine.first, spine.last)),
+        )
 
     def table(self) -> pa.Table:
         """Run the join in memory."""
@@ -113,11 +120,9 @@ class PullPlan:
                 source.require(name, "a timestamp")
                 names = [*names, name] if name not in names else names
         time = identifier(self.timestamp)
+        start, end = (micros(moment) if moment is not None else None for moment in (self.start, self.end))
         where = [f"{time} IS NOT NULL"]
-        for moment, sign in ((self.start, ">="), (self.end, "<=")):
-            if moment is not None:
-                aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-                where.append(f"{time}::TIMESTAMPTZ {sign} TIMESTAMPTZ '{aware.astimezone(UTC).isoformat(' ')}'")
+        where += between(self.timestamp, source.schema.field(self.timestamp).type, start, end)
         chosen = ", ".join(identifier(name) for name in names)
         dummy = f", '' AS {identifier(DUMMY_ENTITY_ID)}" if self.keys == () or DUMMY_ENTITY_ID in self.columns else ""
         order = [f"{time} DESC", *([f"{identifier(self.created)} DESC NULLS LAST"] if self.created else [])]
@@ -198,7 +203,7 @@ def join_view(
 
 
 def _check_names(spine: Spine, views: Sequence[View]) -> None:
-    taken = {name: "the entity rows" for name in spine.table.column_names}
+    taken = dict.fromkeys(spine.table.column_names, "the entity rows")
     for view in views:
         for feature in view.features:
             if feature.output in taken:
@@ -208,7 +213,3 @@ def _check_names(spine: Spine, views: Sequence[View]) -> None:
                     hint="ask with full_feature_names=True, or rename the column",
                 )
             taken[feature.output] = view.name
-
-
-def _moment(micros: int | None) -> datetime | None:
-    return None if micros is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)

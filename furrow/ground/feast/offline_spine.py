@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from feast.errors import RequestDataNotFoundInEntityDfException
-from feast.on_demand_feature_view import OnDemandFeatureView
 
 from furrow.stores.engine import identifier
-from furrow.stores.join import View
 from furrow.stores.keys import compare_as
 from furrow.stores.sources import list_files
 from furrow.stores.spine import Spine, SpineError, check_times, time_column
+from furrow.stores.ticks import between, micros
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from feast.on_demand_feature_view import OnDemandFeatureView
+
+    from furrow.stores.join import View
 
 __all__ = ["check_requests", "load_spine"]
 
@@ -45,7 +50,7 @@ def load_spine(
     )
     timestamp = time_column(table.schema)
     spine = Spine(table, timestamp, _key_types(table, views))
-    check_times(spine, now=now)
+    check_times(spine, now=now if entities is not None else None)
     return spine
 
 
@@ -124,8 +129,8 @@ def _entities_between(
         if not held:
             continue
         columns = ", ".join(f"{held.get(name, 'NULL')} AS {identifier(name)}" for name in names)
-        time = f"{identifier(view.timestamp)}::TIMESTAMPTZ"
-        where = f"{time} BETWEEN TIMESTAMPTZ '{first.isoformat(' ')}' AND TIMESTAMPTZ '{last.isoformat(' ')}'"
+        type_ = view.source.schema.field(view.timestamp).type
+        where = " AND ".join(between(view.timestamp, type_, micros(first), micros(last)))
         parts.append(f"SELECT DISTINCT {columns} FROM {view.source.relation} WHERE {where}")  # noqa: S608 - quoted
     if parts:
         order = ", ".join(map(identifier, names))

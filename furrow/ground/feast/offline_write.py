@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from feast.errors import SavedDatasetLocationAlreadyExists
-from feast.feature_logging import LoggingDestination
-from feast.feature_view import FeatureView
 from feast.infra.offline_stores.file_source import FileLoggingDestination, SavedDatasetFileStorage
 
 from furrow.stores.sources import SourceError, list_files
+
+if TYPE_CHECKING:
+    from feast.feature_logging import LoggingDestination
+    from feast.feature_view import FeatureView
 
 __all__ = ["append_batch", "write_dataset", "write_logs"]
 
