@@ -7,11 +7,10 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.errors import FurrowError
 from furrow.features import manifest as reading
 from furrow.features.code import extract, prove
+from furrow.features.contract import read_contract
 from furrow.features.digest import seal, table_digest
 from furrow.features.schema import (
     Column,
@@ -31,9 +30,8 @@ from furrow.ground.feast.definitions import Definitions, read_definitions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["compile_manifest", "read_contract", "read_tables"]
+__all__ = ["compile_manifest", "read_tables"]
 
-CONTRACT = Path("conf") / "data" / "contract.yaml"
 STORE_TYPES = {
     "furrow.ground.feast.online.FurrowOnlineStore": "lmdb",
     "redis": "feast.infra.online_stores.redis.RedisOnlineStore",  # Feast's own short name for Feast's own layout
@@ -114,37 +112,6 @@ def _sql_files(repo_dir: Path) -> dict[str, tuple[str, str]]:
         return {path.stem: (str(path), path.read_text(encoding="utf-8")) for path in files.values()}
     except (OSError, UnicodeDecodeError) as exc:
         raise SqlError(str(repo_dir / "tables"), f"a file can't be read: {exc}") from exc
-
-
-def read_contract(root: Path) -> dict[str, dict[str, str]]:
-    """Columns and types that the data's contract declares, by relation; empty if there is no contract.
-
-    Args:
-        root: The repository.
-
-    Raises:
-        FurrowError: The contract is not YAML.
-    """
-    path = root / CONTRACT
-    try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, yaml.YAMLError) as exc:
-        raise FurrowError(f"cannot read {path}: {exc}") from exc
-    tables = declared.get("tables", declared) if isinstance(declared, dict) else {}
-    found = {name: _types(table) for name, table in tables.items() if isinstance(table, dict)}
-    return {name: columns for name, columns in found.items() if columns}
-
-
-def _types(table: Mapping[str, Any]) -> dict[str, str]:
-    columns = table.get("columns", {})
-    if isinstance(columns, list):
-        columns = {column.get("name"): column for column in columns if isinstance(column, dict)}
-    return {
-        str(name): str(column.get("type", column.get("dtype", "")) if isinstance(column, dict) else column)
-        for name, column in columns.items()
-    }
 
 
 def _views(definitions: Definitions, tables: Mapping[str, Table], folder: Path, root: Path) -> list[View]:

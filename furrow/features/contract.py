@@ -1,0 +1,48 @@
+"""The declared columns of the raw data, as far as digests and lineage need them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from furrow.errors import FurrowError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["CONTRACT", "read_contract"]
+
+CONTRACT = Path("conf") / "data" / "contract.yaml"
+
+
+def read_contract(root: Path) -> dict[str, dict[str, str]]:
+    """Columns and types that the data's contract declares, by relation; empty if there is no contract.
+
+    Args:
+        root: The repository.
+
+    Raises:
+        FurrowError: The contract is not YAML.
+    """
+    path = root / CONTRACT
+    try:
+        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, yaml.YAMLError) as exc:
+        raise FurrowError(f"cannot read {path}: {exc}") from exc
+    tables = declared.get("tables", declared) if isinstance(declared, dict) else {}
+    found = {name: _types(table) for name, table in tables.items() if isinstance(table, dict)}
+    return {name: columns for name, columns in found.items() if columns}
+
+
+def _types(table: Mapping[str, Any]) -> dict[str, str]:
+    columns = table.get("columns", {})
+    if isinstance(columns, list):
+        columns = {column.get("name"): column for column in columns if isinstance(column, dict)}
+    return {
+        str(name): str(column.get("type", column.get("dtype", "")) if isinstance(column, dict) else column)
+        for name, column in columns.items()
+    }

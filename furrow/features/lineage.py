@@ -1,0 +1,115 @@
+"""Lineage: from a feature down to the raw columns that it is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.lineage import Node, lineage
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import build_scope
+
+from furrow.features.sql import DIALECT, parse_query, reads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from furrow.features.schema import Manifest
+
+__all__ = ["feature_lineage", "query_lineage"]
+
+Columns = dict[str, tuple[str, ...]]
+
+
+def query_lineage(tree: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> Columns:
+    """The raw columns behind each column that a query gives, as "relation.column".
+
+    A column that counts rows stands on no raw column: it has "relation.*" for each relation read.
+
+    Args:
+        tree: The query.
+        schema: Declared columns and types by relation; needed for `SELECT *` and for columns without a prefix.
+    """
+    known = {name: dict(columns) for name, columns in schema.items()}
+    relations = reads(tree)
+    whole = tuple(f"{name}.*" for name in relations)
+    try:
+        resolved = qualify(tree.copy(), dialect=DIALECT, schema=known, validate_qualify_columns=False, identify=False)
+        scope = build_scope(resolved)
+        names = [name for name in resolved.named_selects if name != "*"]
+        nodes = {
+            name: lineage(name, resolved, schema=known, scope=scope, dialect=DIALECT, copy=False, trim_selects=False)
+            for name in names
+        }
+    except (SqlglotError, ValueError, KeyError):
+        return {}
+    return {name: _leaves(node, relations) or whole for name, node in nodes.items()}
+
+
+def _leaves(node: Node, relations: tuple[str, ...]) -> tuple[str, ...]:
+    found = set()
+    for part in node.walk():
+        if not part.downstream and isinstance(part.source, exp.Table) and part.source.name in relations:
+            column = part.name.rpartition(".")[2].strip('"')
+            found.add(f"{part.source.name}.{column}")
+    return tuple(sorted(found))
+
+
+def feature_lineage(manifest: Manifest, repo_dir: Path, schema: Mapping[str, Mapping[str, str]]) -> Columns:
+    """The raw columns behind every feature of a manifest, by "view:feature".
+
+    Args:
+        manifest: The definitions.
+        repo_dir: The features folder, with tables/*.sql.
+        schema: Declared columns and types of the raw relations.
+
+    Returns:
+        The raw columns; a feature whose source no SQL builds has its source's path, a request field "request.NAME".
+
+    Raises:
+        SqlError: A table's SQL can't be read.
+    """
+    tables = _Tables(manifest, repo_dir, schema)
+    found: Columns = {}
+    for name, view in manifest.views.items():
+        given = {new: old for old, new in view.field_mapping.items()}
+        for feature in view.features:
+            column = given.get(feature.name, feature.name)
+            behind = tables.columns(view.table).get(column, ()) if view.table else ()
+            found[f"{name}:{feature.name}"] = behind or (f"{view.table or view.source}.{column}",)
+    for name, on_demand in manifest.on_demand.items():
+        parts = set()
+        for part in on_demand.inputs:
+            parts |= {f"request.{part.name}"} if part.view == "request" else {*found[f"{part.view}:{part.name}"]}
+        found |= {f"{name}:{feature.name}": tuple(sorted(parts)) for feature in on_demand.features}
+    return found
+
+
+class _Tables:
+    """The lineage of feature tables, each worked out once, down through the feature tables that it reads."""
+
+    def __init__(self, manifest: Manifest, repo_dir: Path, schema: Mapping[str, Mapping[str, str]]) -> None:
+        self.manifest = manifest
+        self.files = {path.stem: path for path in (repo_dir / "tables").rglob("*.sql")}
+        self.schema = schema
+        self.known: dict[str, Columns] = {}
+
+    def columns(self, table: str) -> Columns:
+        if table in self.known or table not in self.files:
+            return self.known.get(table, {})
+        self.known[table] = {}
+        path = self.files[table]
+        tree = parse_query(path.read_text(encoding="utf-8"), origin=str(path))
+        upstream = {name: self.columns(name) for name in reads(tree) if name in self.files}
+        schema = {**self.schema, **{name: dict.fromkeys(columns, "") for name, columns in upstream.items()}}
+        found = {}
+        for column, behind in query_lineage(tree, schema).items():
+            raw: set[str] = set()
+            for part in behind:
+                relation, _, name = part.rpartition(".")
+                raw |= set(upstream.get(relation, {}).get(name, (part,)))
+            found[column] = tuple(sorted(raw))
+        self.known[table] = found
+        return found
