@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import sys
 from pathlib import Path
 
@@ -15,8 +13,7 @@ from furrow.models.bundle import BUNDLE
 from furrow.models.card import card
 from furrow.runs import config, journal
 from furrow.runs.evaluate import evaluate
-
-PACKAGES = ("duckdb", "feast", "numpy", "pandas", "pyarrow", "scikit-learn")
+from furrow.runs.folder import environment, texts
 
 
 def main(name: str, root: Path) -> None:
@@ -38,20 +35,12 @@ def main(name: str, root: Path) -> None:
             "training_set_sha256": bundle["training_set_sha256"],
             "months": {"train": bundle["months"], "test": bundle["test_months"]},
             "rows": {"train": bundle["rows"], "test": len(predictions)},
-            "environment": {
-                "python": ".".join(platform.python_version_tuple()[:2]),
-                "packages": {package: importlib.metadata.version(package) for package in PACKAGES},
-                "lock_sha256": sha256_file(root / "requirements.lock"),
-            },
+            "environment": environment(root / "requirements.lock"),
             "trials": bundle["trials"],
         }
         folder = root / "runs" / name
-        write_json(folder / "metrics.json", outcome.metrics)
-        write_json(folder / "intervals.json", outcome.intervals)
-        write_json(folder / "slices.json", outcome.slices)
-        write_json(folder / "record.json", record)
-        for curve, points in outcome.curves.items():
-            write_text(folder / f"plots/{curve}.csv", points.to_csv(index=False))
+        for path, text in texts(outcome, record).items():
+            write_text(folder / path, text)
         importance = pd.DataFrame(bundle["importance"])
         write_text(folder / "plots/importance.csv", importance.to_csv(index=False))
         write_text(folder / "card.md", card(experiment, record, outcome))

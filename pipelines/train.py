@@ -7,28 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.progress import track
 from sklearn.inspection import permutation_importance
 from threadpoolctl import threadpool_limits
 
 from furrow.errors import FurrowError
-from furrow.files import sha256_file
+from furrow.files import sha256_file, write_bytes
 from furrow.models.bundle import save
 from furrow.runs import config, dataset, journal
 from furrow.runs.config import Experiment
 from furrow.runs.dataset import Fold, TrainingSet
 from furrow.runs.fit import Fitted, fit
+from furrow.runs.log import default_folder, log, log_to
+from furrow.runs.rolling import joined, predict, scores, to_parquet
 from furrow.runs.search import search
 
-PREDICTED = ["carrier", "flight", "origin", "dest", "scheduled_departure", "month", "hour"]
 IMPORTANCE_ROWS = 5_000
 
 
 def main(name: str, root: Path) -> None:
     """Train one experiment: build/predictions/NAME.parquet and build/models/NAME."""
-    with journal.record(root, f"train@{name}") as facts:
+    with journal.record(root, f"train@{name}") as facts, log_to(f"train@{name}", default_folder(root)):
         experiment = config.load(root / f"runs/{name}/config.yaml")
         source = root / f"build/training/{experiment.features.service}.parquet"
         training = dataset.load(source, experiment)
@@ -36,9 +35,7 @@ def main(name: str, root: Path) -> None:
         best, trials = _searched(experiment, training, steps)
         predictions, last = _predict(best, training, steps)
         path = root / f"build/predictions/{name}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table = pa.Table.from_pandas(predictions, preserve_index=False).replace_schema_metadata()
-        pq.write_table(table, path, compression="zstd")
+        write_bytes(path, to_parquet(predictions))
         extra = {
             "importance": _importance(best, last, training.frame[training.frame["month"] == steps[-1].test]),
             "trials": trials,
@@ -65,13 +62,11 @@ def _searched(
 
 def _predict(experiment: Experiment, training: TrainingSet, steps: list[Fold]) -> tuple[pd.DataFrame, Fitted]:
     parts = []
-    month = training.frame["month"]
-    for step in track(steps, description=f"train {experiment.name}"):
-        fitted = fit(experiment, training.frame[month.isin(step.train)], training.features)
-        tested = training.frame[month == step.test]
-        label = tested[experiment.label].astype("int8")
-        parts.append(tested[PREDICTED].assign(label=label, probability=fitted.predict(tested)))
-    return pd.concat(parts, ignore_index=True), fitted
+    for number, step in enumerate(track(steps, description=f"train {experiment.name}")):
+        part, fitted = predict(experiment, training, step)
+        log(step=number, **scores(part, bins=experiment.evaluation.bins))
+        parts.append(part)
+    return joined(parts), fitted
 
 
 def _importance(experiment: Experiment, fitted: Fitted, tested: pd.DataFrame) -> list[dict[str, Any]]:
