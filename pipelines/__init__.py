@@ -1,4 +1,4 @@
-"""The stages' entry points, thin: each reads what dvc.yaml names, calls Furrow, and writes what dvc.yaml names."""
+"""The stages of dvc.yaml: thin entry points over the library."""
 
 import os
 
