@@ -186,6 +186,8 @@ def command(through: str | None, data_dir: Path, rewrite: bool) -> None:
         click.echo(f"{data_dir} is what {data_dir}.dvc describes.")
     elif outcome.pointer == "other" or outcome:
         click.echo(f"Next: dvc add {data_dir}, then dvc repro")
+    else:
+        click.echo("Everything was in place.")
 
 
 def _summarize(outcome: Outcome) -> None:

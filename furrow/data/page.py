@@ -39,13 +39,13 @@ section { background:var(--paper); border:1px solid var(--line); border-radius:1
   margin:0 0 24px }
 .charts { display:grid; grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr)); gap:24px;
   margin:8px 0 24px }
-.chart { width:100%; height:auto; display:block }
+.chart { width:100%; max-width:640px; height:auto; display:block }
 .chart .bar, .spark rect, .chart circle { fill:var(--hue) }
 .chart line { stroke:var(--line) }
 .chart polyline { fill:none; stroke:var(--hue); stroke-width:2 }
 .chart text { fill:var(--soft); font-size:11px }
 .chart .label, .chart .value { text-anchor:middle }
-.chart .value { fill:var(--ink) }
+.chart .value { fill:var(--ink); paint-order:stroke; stroke:var(--paper); stroke-width:4px }
 .chart .scale { text-anchor:end }
 .wide { overflow-x:auto }
 table { border-collapse:collapse; width:100%; font-size:13.5px }

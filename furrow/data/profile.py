@@ -122,7 +122,8 @@ def _column(db: duckdb.DuckDBPyConnection, name: str, column: str, spec: Column,
     ((count, distinct, least, middle, most),) = db.execute(
         f"SELECT count({quoted}), count(DISTINCT {quoted}), min({quoted}), {median}, max({quoted}) FROM {_q(name)}"
     ).fetchall()
-    top = _top(db, name, column, total) if not numeric or distinct <= _FEW else ()
+    telling = distinct < count and (not numeric or distinct <= _FEW)  # values that all differ have none
+    top = _top(db, name, column, total, few=distinct <= _TOP) if telling else ()
     return ColumnProfile(
         name=column,
         type=spec.type,
@@ -137,13 +138,15 @@ def _column(db: duckdb.DuckDBPyConnection, name: str, column: str, spec: Column,
     )
 
 
-def _top(db: duckdb.DuckDBPyConnection, name: str, column: str, total: int) -> tuple[tuple[str, float], ...]:
-    """The most frequent values that at least one row in two hundred has."""
+def _top(
+    db: duckdb.DuckDBPyConnection, name: str, column: str, total: int, *, few: bool
+) -> tuple[tuple[str, float], ...]:
+    """The most frequent values; of many, those that at least one row in two hundred has."""
     rows = db.execute(
         f"SELECT {_q(column)}, count(*) FROM {_q(name)} WHERE {_q(column)} IS NOT NULL "
         f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_TOP}"
     ).fetchall()
-    return tuple((_text(value, ""), count / total) for value, count in rows if count * 200 >= max(total, 400))
+    return tuple((_text(value, ""), count / total) for value, count in rows if few or count * 200 >= total)
 
 
 def _histogram(db: duckdb.DuckDBPyConnection, name: str, quoted: str, kind: str) -> Histogram:
