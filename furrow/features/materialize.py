@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from furrow.features.manifest import load
 from furrow.features.place import open_store, schema_of, stored_name
 from furrow.features.rows import Source, SourceFile, find, read
 from furrow.features.strict import ManifestError
+from furrow.stores.lmdb_env import take_place
+from furrow.stores.lmdb_store import LmdbStore
 from furrow.stores.online import StoreCorruptError, StoreVersionError
 from furrow.stores.pack import microseconds, pack_rows
 from furrow.stores.record import Layout, RecordError
@@ -88,8 +91,7 @@ def materialize(
     except (StoreCorruptError, StoreVersionError):
         if not full:
             raise
-        _discard(manifest, folder)
-        store = open_store(manifest, folder, create=True)
+        return _mend(manifest, folder, end, progress)
     try:
         return materialize_into(store, manifest, folder, views=views, full=full, end=end, progress=progress)
     finally:
@@ -264,11 +266,17 @@ def _drop_gone(store: OnlineStore, manifest: Manifest) -> list[Materialized]:
     return [Materialized(name.removeprefix(prefix), "dropped") for name in gone]
 
 
-def _discard(manifest: Manifest, folder: Path) -> None:
-    """Throw a store away that can't be read; processes that have it open keep the old file."""
-    from furrow.stores.lmdb_env import discard  # noqa: PLC0415 - only an embedded store can be damaged on disk
-
-    discard(folder / str(manifest.online_store.options.get("path", "../build/online")))
+def _mend(
+    manifest: Manifest, folder: Path, end: datetime | None, progress: Callable[[str, int], None] | None
+) -> list[Materialized]:
+    """Build a new embedded store beside one that can't be read, and put it in its place."""
+    path = (folder / str(manifest.online_store.options.get("path", "../build/online"))).resolve()
+    fresh = path.with_name(f".{path.name}.rebuilding")
+    shutil.rmtree(fresh, ignore_errors=True)
+    with LmdbStore(fresh, create=True) as store:
+        results = materialize_into(store, manifest, folder, full=True, end=end, progress=progress)
+    take_place(fresh, path)
+    return results
 
 
 def _micro(moment: datetime) -> int:

@@ -68,7 +68,11 @@ def find(folder: Path, view: View) -> Source:
             raise SourceError(f"view {view.name}: there is no Parquet file at {view.source}", path=root, hint=hint)
     else:
         system = pafs.LocalFileSystem()
-        paths = [str(path) for path in list_files(view.source, folder)]
+        try:
+            paths = [str(path) for path in list_files(view.source, folder)]
+        except SourceError as exc:
+            hint = f"build it: dvc repro tables@{view.table}" if view.table else exc.hint
+            raise SourceError(f"view {view.name}: {exc.message}", path=exc.path, hint=hint) from exc
     top = posixpath.commonpath([posixpath.dirname(path) for path in paths])
     infos = system.get_file_info(paths)
     files = tuple(SourceFile(i.path, i.path.removeprefix(top).lstrip("/"), _print(system, i)) for i in infos)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["DEFAULT_LIMIT", "Environment", "discard", "open_environment", "translated"]
+__all__ = ["DEFAULT_LIMIT", "Environment", "open_environment", "take_place", "translated"]
 
 DEFAULT_LIMIT = 1 << 40
 """Address space set aside, in bytes. The file itself is as large as its data; only this limit can be 'full'."""
 
 _READERS = 1024
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # EIO: LMDB's word for a write cut short
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _shared: dict[tuple[int, int], Environment] = {}
-_abandoned: list[Environment] = []  # of the parent process: closing them here would drop its locks
+_retired: list[Environment] = []
 _guard = threading.Lock()
 
 
@@ -60,12 +61,21 @@ class Environment:
             self.users -= 1
             if self.users or self.pid != os.getpid():
                 return
-            _shared.pop(self.identity, None)
+            if _shared.get(self.identity) is self:
+                del _shared[self.identity]
             self.env.close()
 
+    def retire(self) -> None:
+        """Stop sharing the environment of a replaced file; it stays open, for a thread may be reading it."""
+        with _guard:
+            if _shared.get(self.identity) is self:
+                del _shared[self.identity]
+            _retired.append(self)
+
     def replaced(self) -> bool:
-        """Whether another file is at the path by now, or none."""
-        return _identity(self.path) != self.identity
+        """Whether another file is at the path by now."""
+        found = _identity(self.path)
+        return found is not None and found != self.identity
 
 
 def open_environment(path: Path, *, create: bool, limit: int = DEFAULT_LIMIT) -> Environment:
@@ -85,7 +95,7 @@ def open_environment(path: Path, *, create: bool, limit: int = DEFAULT_LIMIT) ->
         identity = _identity(path)
         found = _shared.get(identity) if identity else None
         if found is not None and found.pid != os.getpid():
-            _abandoned.append(_shared.pop(found.identity))
+            _shared.pop(found.identity).env.close()  # inherited by a fork: the parent keeps its own
             found = None
         if found is not None:
             found.users += 1
@@ -106,11 +116,17 @@ def open_environment(path: Path, *, create: bool, limit: int = DEFAULT_LIMIT) ->
         return opened
 
 
-def discard(path: Path) -> None:
-    """Throw away a store's files. Processes that have them open keep reading the old ones until they look again."""
+def take_place(fresh: Path, path: Path) -> None:
+    """Put a store that was built beside in the place of another, and remove that one.
+
+    Processes that have the old one open keep reading it until they notice the new one.
+    """
+    old = path.with_name(f".{path.name}.old")
     with translated(path):
-        for name in ("data.mdb", "lock.mdb"):
-            (path / name).unlink(missing_ok=True)
+        shutil.rmtree(old, ignore_errors=True)
+        path.rename(old)
+        fresh.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _open(path: Path, limit: int) -> tuple[Any, bool]:

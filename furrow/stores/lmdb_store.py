@@ -282,12 +282,13 @@ class LmdbStore:
     def _env(self) -> Any:
         """The environment of this process and of the file that is at the path now."""
         now = time.monotonic()
-        if now - self._looked > _LOOK_AGAIN:
+        shared = self._shared
+        if now - self._looked > _LOOK_AGAIN or shared.pid != os.getpid():
             self._looked = now
             with self._opening:
-                if self._shared.replaced() or self._shared.pid != os.getpid():
+                if self._shared.pid != os.getpid() or self._shared.replaced():
                     fresh = open_environment(self.path, create=False, limit=self._limit)
-                    self._shared.release()
+                    self._shared.retire()
                     self._shared = fresh
                     self._state = _State(b"?", {}, {})
         return self._shared.env
