@@ -71,10 +71,10 @@ def _checks(spec: Column) -> list[tuple[Any, str]]:
 
 
 def _range(spec: Column) -> Any:
-    """Within the bounds, or one of the values known to lie outside; a NaN lies nowhere."""
+    """Within the bounds, or one of the values known to lie outside."""
 
     def within(values: pd.Series[Any]) -> pd.Series[bool]:
-        inside = values == values  # noqa: PLR0124 - NaN is what differs from itself
+        inside = pd.Series(True, index=values.index)
         if spec.min is not None:
             inside &= values >= spec.min
         if spec.max is not None:

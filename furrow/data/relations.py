@@ -84,6 +84,9 @@ class Relations:
         for column, spec in table.columns.items():
             if spec.type == "timestamp" and self.as_of and self._can(name, f"future of {column}", {column}):
                 self._future(name, column, self.as_of)
+            if spec.type == "float64" and self._can(name, f"nan of {column}", {column}):
+                # pandas takes NaN for null, SQL for the largest number: what is unknown must be null.
+                self._bad_rows(name, _Fault("nan", "is NaN instead of null", f"isnan({_q(column)})", column))
         self._rows(name, table)
         if table.monthly:
             self._months(name, table)
