@@ -281,7 +281,10 @@ def _changes(statement: ast.stmt) -> set[str]:
         return {n.id for base in bases for n in ast.walk(base) if isinstance(n, ast.Name)}
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         return {n.id for n in ast.walk(statement.value) if isinstance(n, ast.Name)}
-    return set()
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return set()
+    inner = [part for part in ast.iter_child_nodes(statement) if isinstance(part, ast.stmt)]
+    return set().union(*map(_changes, inner))
 
 
 def _literal(value: Any) -> str:

@@ -99,8 +99,9 @@ def parse(data: str | bytes, *, origin: str, depth: int = 1) -> Manifest:
         ManifestError: It is malformed, leads out of the repository, or its digests are not right.
     """
     node = Node(parse_json(data, origin=origin), origin)
-    if node.mapping().get("format") != FORMAT:
-        node.child("format", node.value.get("format")).fail(f"is a format this version can't read; it reads {FORMAT}")
+    held = node.mapping().get("format")
+    if held != FORMAT or held is True:
+        node.child("format", held).fail(f"is a format this version can't read; it reads {FORMAT}")
     top = node.fields("format", "project", "digest", "online_store", "tables", "views", "on_demand", "services")
     manifest = Manifest(
         project=top["project"].name(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 import threading
 import traceback
@@ -263,11 +264,15 @@ def _reason(exc: BaseException) -> str:
 
 
 def _suggestion(exc: BaseException) -> str:
-    if not isinstance(exc, NameError) or exc.__traceback__ is None:
-        return "the definitions must run as `feast apply` runs them"
-    frame = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)][-1]
-    close = difflib.get_close_matches(exc.name or "", [*frame.f_globals, *frame.f_locals], n=1)
-    return f"did you mean {close[0]}?" if close else "define it, or import it"
+    """What may have been meant: a name like the one that is not defined, or a feature like the one that is not there."""
+    frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
+    wrong, known = "", list[str]()
+    if isinstance(exc, NameError) and frames:
+        wrong, known = exc.name or "", [*frames[-1].f_globals, *frames[-1].f_locals]
+    elif (found := re.match(r"Feature (\S+) does not exist in this feature view", str(exc))) and frames:
+        wrong, known = found[1], [field.name for field in getattr(frames[-1].f_locals.get("self"), "features", [])]
+    close = difflib.get_close_matches(wrong, known, n=1)
+    return f"did you mean {close[0]}?" if close else "the definitions must run as `feast apply` runs them"
 
 
 def _collect(module: ModuleType, found: _Found, file: Path) -> None:
