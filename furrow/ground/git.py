@@ -109,11 +109,7 @@ class UnknownRevisionError(GitError):
 
 def clean_environment() -> dict[str, str]:
     """The environment for a git process: this process's, without the GIT_* names that redirect it."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("GIT_") or name.startswith(_KEPT)
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_KEPT)}
     # A partial setting of numbered configuration makes git fail; drop the whole when its count is missing.
     if "GIT_CONFIG_COUNT" not in kept:
         kept = {n: v for n, v in kept.items() if not n.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))}

@@ -1,0 +1,129 @@
+"""Rows as a table, JSON, CSV or Markdown; shared by the commands that print runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from furrow.runs.listing import Listing
+
+__all__ = ["FORMATS", "as_json", "cell", "grid", "notes", "render", "strict"]
+
+WIDEST = 44
+REPORTED = 5
+
+
+def cell(value: Any, name: str = "") -> str:
+    """A value as a person reads it: four digits, dates to the minute, ids cut short."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return {math.inf: "inf", -math.inf: "-inf"}.get(value, "NaN")
+        if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+        return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+    text = str(value)
+    if name.endswith("date") and len(text) == 20:
+        return f"{text[:10]} {text[11:16]}"
+    if len(text) >= 40 and all(c in "0123456789abcdef" for c in text):
+        return text[:10]
+    # A terminal must not obey what a commit says.
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[bool] = ()) -> str:
+    """Columns as wide as they must be, numbers to the right."""
+    sides = list(right) or [False] * len(head)
+    widths = [max(len(line[at]) for line in (head, *rows)) for at in range(len(head))]
+    lines = []
+    for line in (head, *rows):
+        parts = [
+            text.rjust(width) if side else text.ljust(width)
+            for text, width, side in zip(line, widths, sides, strict=True)
+        ]
+        lines.append("  ".join(parts).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def strict(value: Any) -> Any:
+    """A value that JSON has: NaN and infinities become words."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+    if isinstance(value, dict):
+        return {key: strict(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(inner) for inner in value]
+    return value
+
+
+def as_json(value: Any) -> str:
+    """Indented JSON with a final newline."""
+    return json.dumps(strict(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def render(found: Listing, form: Callable[[Listing], str]) -> str:
+    """A list of runs in one of the formats."""
+    return form(found)
+
+
+def notes(found: Listing) -> Iterator[str]:
+    """What a reader of the list must know besides."""
+    answer = found.answer
+    if len(answer.rows) < answer.total:
+        yield f"{len(answer.rows):,} of {answer.total:,} runs; --limit shows more"
+    for run, problem in answer.problems[:REPORTED]:
+        yield f"warning: {cell(run)}: {problem}"
+    if len(answer.problems) > REPORTED:
+        yield f"warning: {len(answer.problems) - REPORTED} more runs are damaged: --where \"status = 'damaged'\""
+    if found.shallow:
+        yield "note: this clone is shallow, so older runs and first commits are missing: `git fetch --unshallow`"
+
+
+def _table(found: Listing) -> str:
+    names = [column.name for column in found.answer.columns]
+    rows = [[cell(value, name) for name, value in zip(names, row, strict=True)] for row in found.answer.rows]
+    if not rows:
+        return "no runs\n"
+    numeric = [not column.types & 4 for column in found.answer.columns]
+    return grid(names, rows, right=numeric)
+
+
+def _json(found: Listing) -> str:
+    names = [column.name for column in found.answer.columns]
+    return as_json(
+        {
+            "format": 1,
+            "columns": [{"name": column.name, "from": column.place} for column in found.answer.columns],
+            "runs": [dict(zip(names, row, strict=True)) for row in found.answer.rows],
+            "total": found.answer.total,
+            "commits": found.commits,
+            "shallow": found.shallow,
+            "problems": [{"run": run, "problem": problem} for run, problem in found.answer.problems],
+        }
+    )
+
+
+def _csv(found: Listing) -> str:
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow([column.name for column in found.answer.columns])
+    writer.writerows(["" if value is None else value for value in row] for row in found.answer.rows)
+    return sink.getvalue()
+
+
+def _markdown(found: Listing) -> str:
+    names = [column.name for column in found.answer.columns]
+    lines = [names, ["--:" if not column.types & 4 else "---" for column in found.answer.columns]]
+    lines += [[cell(value, name) for name, value in zip(names, row, strict=True)] for row in found.answer.rows]
+    return "".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |\n" for line in lines)
+
+
+FORMATS: dict[str, Callable[[Listing], str]] = {"table": _table, "json": _json, "csv": _csv, "markdown": _markdown}

@@ -1,0 +1,156 @@
+"""Many Git objects at once: one process reads, this one parses, and both work at the same time.
+
+`git cat-file --batch` gets its requests from a file, so that neither side can block the other however long the list
+is, and answers through a pipe with a large buffer.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from subprocess import DEVNULL, PIPE, Popen
+from typing import TYPE_CHECKING
+
+from furrow.ground.git import GitError, NoGitError, clean_environment, git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+__all__ = ["Commit", "Ref", "list_commits", "list_refs", "peel", "read_objects", "tree_entries"]
+
+MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A name and the object that it points at (an annotated tag's own id, not its commit's)."""
+
+    name: str
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a list of runs needs of a commit."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    time: int
+    author: str
+    subject: str
+
+
+def list_refs(repo: Path, *patterns: str) -> bytes:
+    """Every reference that matches, one `OID NAME` a line: bytes, because most callers only compare them."""
+    return git(repo, "for-each-ref", "--format=%(objectname) %(refname)", *patterns)
+
+
+def peel(repo: Path, oids: Iterable[str]) -> dict[str, str]:
+    """The commit behind each object (a tag's target); what is no commit, or is gone, is left out."""
+    wanted = list(oids)
+    if not wanted:
+        return {}
+    asked = "".join(f"{oid}^{{commit}}\n" for oid in wanted).encode()
+    answers = git(repo, "cat-file", "--batch-check=%(objectname)", "--buffer", stdin=asked).decode().split("\n")
+    return {oid: answer for oid, answer in zip(wanted, answers, strict=False) if " " not in answer}
+
+
+def list_commits(repo: Path, tips: Iterable[str], *, known: Iterable[str] = ()) -> Iterator[Commit]:
+    """Commits that the tips reach and the known ones don't, parents before children.
+
+    Args:
+        repo: The repository.
+        tips: Ids of commits. One that is gone by now is passed over.
+        known: Ids of commits whose history is not wanted.
+
+    Raises:
+        GitError: The history is damaged.
+    """
+    asked = "".join(f"{oid}\n" for oid in tips) + "".join(f"^{oid}\n" for oid in known)
+    fields = "%H%x00%T%x00%P%x00%ct%x00%an%x00%s"
+    output = git(
+        repo, "-c", "log.showSignature=false", "log", "--stdin", "--ignore-missing", "--date-order", "--reverse",
+        "--no-color", "--no-notes", "--encoding=UTF-8", "-z", f"--format={fields}", stdin=asked.encode(),
+    )  # fmt: skip
+    parts = output.decode(errors="replace").split("\0")
+    for at in range(0, len(parts) - 5, 6):
+        oid, tree, parents, time, author, subject = parts[at : at + 6]
+        yield Commit(oid, tree, tuple(parents.split()), int(time), author, subject)
+
+
+def read_objects(repo: Path, names: Iterable[str], *, largest: int) -> Iterator[tuple[str, str, bytes | None, int]]:
+    """Read objects in the order asked.
+
+    Args:
+        repo: The repository.
+        names: What `git cat-file` understands: an id, or `ID:path`. No line feeds.
+        largest: Content beyond this many bytes is passed over, never held in memory.
+
+    Yields:
+        (id, type, content, size) for each name: type is "missing" when there is no such object, and content is None
+        then, and when it was too large.
+
+    Raises:
+        GitError: git stopped early.
+    """
+    with tempfile.TemporaryFile() as requests:
+        count = 0
+        for name in names:
+            requests.write(name.encode("utf-8", "surrogateescape") + b"\n")
+            count += 1
+        if not count:
+            return
+        requests.seek(0)
+        try:
+            process = Popen(
+                ["git", "-C", str(repo), "cat-file", "--batch", "--buffer"],
+                stdin=requests, stdout=PIPE, stderr=DEVNULL, env=clean_environment(), bufsize=1 << 20,
+            )  # fmt: skip
+        except FileNotFoundError as exc:
+            raise NoGitError from exc
+        stream = process.stdout
+        if stream is None:  # pragma: no cover - Popen was asked for a pipe
+            return
+        with process:
+            try:
+                readline, read = stream.readline, stream.read
+                for _ in range(count):
+                    header = readline()
+                    words = header.rsplit(b" ", 2)
+                    if len(words) < 3 or not words[2][:-1].isdigit():
+                        if not header:
+                            raise GitError(f"git cat-file stopped early in {repo}", hint="`git fsck` says why")
+                        yield "", MISSING, None, 0
+                        continue
+                    size = int(words[2])
+                    if size > largest:
+                        left = size + 1
+                        while left:
+                            left -= len(read(min(left, 1 << 20))) or left
+                        yield words[0].decode(), words[1].decode(), None, size
+                    else:
+                        yield words[0].decode(), words[1].decode(), read(size + 1)[:-1], size
+            finally:
+                process.kill()
+
+
+def tree_entries(content: bytes, *, oid_bytes: int = 20) -> Iterator[tuple[str, str, str]]:
+    """The entries of a tree object, as (mode, name, id).
+
+    Args:
+        content: The object's bytes.
+        oid_bytes: The length of an id: 20 for SHA-1 repositories, 32 for SHA-256.
+    """
+    at = 0
+    while at < len(content):
+        space = content.index(b" ", at)
+        end = content.index(b"\0", space)
+        yield (
+            content[at:space].decode(),
+            os.fsdecode(content[space + 1 : end]),
+            content[end + 1 : end + 1 + oid_bytes].hex(),
+        )
+        at = end + 1 + oid_bytes

@@ -1,0 +1,209 @@
+"""The index of runs: a disposable SQLite file under the Git directory, keyed by immutable object ids.
+
+Nothing in it is a source of truth. It is thrown away and built again, without a word, when it is damaged, of another
+format, or when a shallow clone was deepened. Where the Git directory can't be written, it lives in memory.
+
+Several processes may use it at once: readers never wait (write-ahead log), writers take turns, and only the holder of
+a file lock may throw it away, after looking again.
+
+    commits  one row a commit: its id, rank (a total order, parents first), time, author, subject, runs/ tree
+    trees    one row a runs/ tree: the runs in it, as packed integers
+    runs     one row a run, that is a name and the id of its folder's tree; its metrics as columns c1, c2, ...
+    configs, records   one row a run: the columns of config.yaml and of record.json
+    columns  which key each column stands for, and what types it has held
+    scopes, spans   for a set of commits that was asked for: each run with its first and last commit, and how many
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from furrow.errors import FurrowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["FOLDER", "FORMAT", "TABLES", "IndexBusyError", "connect", "discard", "is_damage"]
+
+FORMAT = 1
+TABLES = {"metric": "runs", "config": "configs", "record": "records"}
+"""Where the columns of each place are: apart, because filters read metrics most, and records seldom."""
+FOLDER = "furrow"
+FILE = "runs.sqlite"
+_MARK = 0x46757277  # "Furw", in the file's header
+_PATIENCE_MS = 120_000
+
+_SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE trees (id INTEGER PRIMARY KEY, oid TEXT UNIQUE NOT NULL, runs BLOB NOT NULL);
+CREATE TABLE roots (oid TEXT PRIMARY KEY, tree INTEGER) WITHOUT ROWID;
+CREATE TABLE commits (id INTEGER PRIMARY KEY, oid TEXT UNIQUE NOT NULL, rank INTEGER NOT NULL, time INTEGER NOT NULL,
+    tree INTEGER, parents BLOB NOT NULL, author TEXT NOT NULL, subject TEXT NOT NULL);
+CREATE TABLE runs (id INTEGER PRIMARY KEY, name TEXT NOT NULL, tree TEXT NOT NULL, status TEXT NOT NULL,
+    nan TEXT, problem TEXT, model TEXT, UNIQUE (name, tree));
+CREATE TABLE configs (id INTEGER PRIMARY KEY);
+CREATE TABLE records (id INTEGER PRIMARY KEY);
+CREATE TABLE columns (id INTEGER PRIMARY KEY, place TEXT NOT NULL, key TEXT NOT NULL, types INTEGER NOT NULL,
+    UNIQUE (place, key));
+CREATE TABLE scopes (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, commits INTEGER NOT NULL, runs INTEGER NOT NULL,
+    tips BLOB NOT NULL, members BLOB NOT NULL);
+CREATE TABLE spans (scope INTEGER NOT NULL, run INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    rank INTEGER NOT NULL, commits INTEGER NOT NULL, PRIMARY KEY (scope, run)) WITHOUT ROWID;
+CREATE INDEX newest ON spans (scope, rank);
+PRAGMA application_id = {_MARK};
+PRAGMA user_version = {FORMAT};
+"""
+
+
+class IndexBusyError(FurrowError):
+    """Another process held the index for longer than anyone should wait."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is locked by another process", hint="wait for it, or end it, and run again")
+        self.path = path
+
+
+class _UnfitError(Exception):
+    """The file is of another format, or of another history."""
+
+
+def is_damage(exc: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file is broken, rather than busy or out of reach."""
+    name = getattr(exc, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")) or (
+        isinstance(exc, sqlite3.OperationalError) and "no such" in str(exc)
+    )
+
+
+def connect(common: Path, *, history: str) -> sqlite3.Connection:
+    """Open the index of a repository, making it when there is none that is fit.
+
+    Args:
+        common: The Git directory that all worktrees share.
+        history: What else the content hangs on (the boundary of a shallow clone); another value than the stored one
+            makes the index unfit.
+
+    Returns:
+        A connection without implicit transactions. Its database is in memory when none can be kept on disk.
+
+    Raises:
+        IndexBusyError: Another process kept it locked.
+    """
+    path = common / FOLDER / FILE
+    try:
+        if path.exists():
+            if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+                return _aside(path, history)
+            try:
+                return _open(path, history)
+            except (_UnfitError, sqlite3.DatabaseError) as exc:
+                if isinstance(exc, sqlite3.OperationalError) and not is_damage(exc):
+                    raise
+        return _make(path, history)
+    except (OSError, sqlite3.OperationalError) as exc:
+        if "locked" in str(exc):
+            raise IndexBusyError(path) from exc
+        return _memory(history)
+
+
+def discard(common: Path, *, history: str) -> sqlite3.Connection:
+    """Throw a damaged index away and open a new one."""
+    path = common / FOLDER / FILE
+    try:
+        with _locked(path):
+            _delete(path)
+    except OSError:
+        return _memory(history)
+    return connect(common, history=history)
+
+
+def _open(path: Path, history: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)
+    try:
+        _tune(connection)
+        _check(connection, history)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection, history: str) -> None:
+    mark = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if (mark, version) != (_MARK, FORMAT):
+        raise _UnfitError
+    stored = connection.execute("SELECT value FROM meta WHERE key = 'history'").fetchone()
+    if stored is None or stored[0] != history:
+        raise _UnfitError
+
+
+def _tune(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA cache_size = -65536")
+    connection.execute("PRAGMA mmap_size = 1073741824")
+    connection.execute("PRAGMA temp_store = MEMORY")
+
+
+def _make(path: Path, history: str) -> sqlite3.Connection:
+    """Make the file, unless another process has made it while we waited for the lock."""
+    path.parent.mkdir(exist_ok=True)
+    with _locked(path):
+        if path.exists():
+            try:
+                return _open(path, history)
+            except (_UnfitError, sqlite3.DatabaseError) as exc:
+                if isinstance(exc, sqlite3.OperationalError) and not is_damage(exc):
+                    raise
+                _delete(path)
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA page_size = 8192")
+        connection.execute("PRAGMA journal_mode = WAL")
+        _tune(connection)
+        _fill(connection, history)
+        return connection
+
+
+def _fill(connection: sqlite3.Connection, history: str) -> None:
+    connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+    connection.execute("INSERT INTO meta VALUES ('history', ?)", (history,))
+
+
+def _aside(path: Path, history: str) -> sqlite3.Connection:
+    """Where the index can't be written: a copy of it in memory, as it was when last closed, if it is fit."""
+    memory = _memory(history)
+    try:
+        source = sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True, isolation_level=None)
+        try:
+            _check(source, history)
+            source.backup(memory)
+        finally:
+            source.close()
+    except (_UnfitError, sqlite3.DatabaseError):
+        return _memory(history)
+    return memory
+
+
+def _memory(history: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    _fill(connection, history)
+    return connection
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the right to make or throw away the file."""
+    with (path.parent / f"{FILE}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _delete(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,153 @@
+"""Bring commits into the index: Git reads on one core while this process parses on another."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from furrow.ground.gitobjects import list_commits, read_objects, tree_entries
+from furrow.runs.rows import Rows
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from furrow.ground.gitobjects import Commit
+
+__all__ = ["LARGEST", "PACKED", "extend"]
+
+LARGEST = 4 << 20
+"""Bytes beyond which a file of a run is reported, not read: metrics and configs are small."""
+
+FILES = ("metrics.json", "config.yaml", "record.json")
+CHUNK = 1_000
+LARGEST_TREE = 256 << 20
+PACKED = "I"
+"""Numbers of runs in a row of `trees`, as `array` names it: 32 bits each."""
+
+
+def extend(
+    connection: sqlite3.Connection,
+    repo: Path,
+    tips: Sequence[str],
+    *,
+    known: Iterable[str] = (),
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Index every commit that the tips reach. The caller holds the transaction.
+
+    Args:
+        connection: The index, inside a transaction that may write.
+        repo: The repository.
+        tips: Ids of commits.
+        known: Ids of commits that are in the index, to save Git the walk through their history.
+        progress: Called with the number of new runs so far.
+
+    Returns:
+        How many new runs there were.
+    """
+    work = _Work(connection, repo)
+    commits = list_commits(repo, tips, known=known)
+    while chunk := list(islice(commits, CHUNK)):
+        work.add(chunk)
+        if progress:
+            progress(work.count)
+    return work.count
+
+
+class _Work:
+    """One extension: memories of what is in the index already, and the rows to come."""
+
+    def __init__(self, connection: sqlite3.Connection, repo: Path) -> None:
+        self.connection = connection
+        self.repo = repo
+        self.count = 0
+        self.runs: dict[tuple[str, str], int] = {}
+        self.trees: dict[str, int] = {}
+        self.commits: dict[str, tuple[int, int]] = {}  # number and rank
+        self.rows = Rows(connection)
+        self.next_commit = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM commits").fetchone()[0]
+        self.next_tree = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM trees").fetchone()[0]
+
+    def add(self, commits: list[Commit]) -> None:
+        """Index some commits, whose parents are indexed."""
+        new = [commit for commit in commits if not self._commit(commit.oid)]
+        roots = self._roots(list(dict.fromkeys(commit.tree for commit in new)))
+        rows = []
+        for commit in new:
+            parents = [found for parent in commit.parents if (found := self._commit(parent))]
+            # The commit's time, but later than its parents', then bits of its id: the same in every index.
+            moment = max([commit.time, 1, *((rank >> 24) + 1 for _, rank in parents)])
+            rank = (moment << 24) | int(commit.oid[:6], 16)
+            self.commits[commit.oid] = (self.next_commit, rank)
+            packed = array(PACKED, [number for number, _ in parents]).tobytes()
+            who = (commit.author, commit.subject)
+            rows.append((self.next_commit, commit.oid, rank, commit.time, roots[commit.tree], packed, *who))
+            self.next_commit += 1
+        self.connection.executemany("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _commit(self, oid: str) -> tuple[int, int] | None:
+        """Number and rank of a commit that is indexed."""
+        known = self.commits.get(oid)
+        if known is None:
+            known = self.connection.execute("SELECT id, rank FROM commits WHERE oid = ?", (oid,)).fetchone()
+            if known:
+                self.commits[oid] = known
+        return known
+
+    def _roots(self, roots: list[str]) -> dict[str, int | None]:
+        """The index's number of the runs/ tree in each root tree; None where there is none."""
+        execute = self.connection.execute
+        found: dict[str, int | None] = {}
+        for root in roots:
+            row = execute("SELECT tree FROM roots WHERE oid = ?", (root,)).fetchone()
+            if row:
+                found[root] = row[0]
+        unknown = [root for root in roots if root not in found]
+        contents: dict[str, list[tuple[str, str]]] = {}
+        at: dict[str, str] = {}
+        answers = read_objects(self.repo, [f"{root}:runs" for root in unknown], largest=LARGEST_TREE)
+        for root, (oid, kind, content, _) in zip(unknown, answers, strict=True):
+            if kind == "tree" and content is not None:
+                at[root] = oid
+                if oid not in contents and not self._tree_of(oid):
+                    entries = tree_entries(content, oid_bytes=len(oid) // 2)
+                    contents[oid] = [(name, tree) for mode, name, tree in entries if mode == "40000"]
+        self._read_runs(dict.fromkeys(run for runs in contents.values() for run in runs))
+        for oid, runs in contents.items():
+            packed = array(PACKED, [number for run in runs if (number := self.runs[run])])
+            execute("INSERT INTO trees VALUES (?, ?, ?)", (self.next_tree, oid, packed.tobytes()))
+            self.trees[oid] = self.next_tree
+            self.next_tree += 1
+        new = {root: self._tree_of(at[root]) if root in at else None for root in unknown}
+        self.connection.executemany("INSERT INTO roots VALUES (?, ?)", new.items())
+        return found | new
+
+    def _tree_of(self, oid: str) -> int:
+        number = self.trees.get(oid, 0)
+        if not number:
+            found = self.connection.execute("SELECT id FROM trees WHERE oid = ?", (oid,)).fetchone()
+            if found:
+                number = self.trees[oid] = found[0]
+        return number
+
+    def _read_runs(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """Give each (name, tree) its number, reading those that are new; 0 where the folder holds no run."""
+        new = []
+        for run in wanted:
+            if run in self.runs:
+                continue
+            found = self.connection.execute("SELECT id FROM runs WHERE name = ? AND tree = ?", run).fetchone()
+            if found:
+                self.runs[run] = found[0]
+            else:
+                new.append(run)
+        names = (f"{tree}:{file}" for _, tree in new for file in FILES)
+        answers = read_objects(self.repo, names, largest=LARGEST)
+        for run in new:
+            number = self.rows.add(run, next(answers), next(answers), next(answers))
+            self.runs[run] = number
+            self.count += bool(number)
+        self.rows.flush()

@@ -1,0 +1,128 @@
+"""Which commits a list of runs is about, and each run's first and last among them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from furrow.errors import UsageError
+from furrow.ground.git import UnbornBranchError, UnknownRevisionError, git, resolve
+from furrow.ground.gitobjects import list_refs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Selection", "Wanted", "understand"]
+
+_REFS = ("refs/heads", "refs/tags", "refs/remotes", "refs/exps")
+_BOOKKEEPING = re.compile(rb" refs/(exps/(exec|apply|celery|stash|temp)(/|$)|remotes/[^/]+/HEAD$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What history to look at.
+
+    Attributes:
+        rev: A revision, whose own runs are meant, or a range A..B of history. Empty: HEAD.
+        everything: The history of every branch, tag and DVC experiment.
+        branches: The history of these branches.
+        since: Only commits later than this, in any form that Git reads ("2 weeks ago", "2026-01-31").
+    """
+
+    rev: str = ""
+    everything: bool = False
+    branches: tuple[str, ...] = ()
+    since: str = ""
+
+    def __post_init__(self) -> None:
+        if sum((self.everything, bool(self.branches), bool(self.rev))) > 1:
+            raise UsageError("a revision, --all and --branch exclude one another", hint="give one of them")
+
+    @property
+    def single(self) -> bool:
+        """Whether the runs of one commit are meant, not of a history."""
+        return not (self.everything or self.branches or self.since or ".." in self.rev)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a selection means, in ids.
+
+    Attributes:
+        key: A name for the set of commits that never means another set.
+        tips: Ids of commits whose history is in it.
+        without: Ids of commits whose history is not in it.
+        refs: Lines `OID NAME` of references whose history is in it, too: of commits or of tags.
+        at: The one commit whose runs count; empty when those of every commit do.
+        symmetric: Whether it is A...B: what one of the two tips reaches and the other doesn't.
+        oldest: Commits before this moment are left out; seconds since 1970.
+    """
+
+    key: str
+    tips: tuple[str, ...]
+    without: tuple[str, ...] = ()
+    refs: bytes = b""
+    at: str = ""
+    symmetric: bool = False
+    oldest: int = 0
+
+    def ref_ids(self) -> tuple[list[str], list[str]]:
+        """Ids of the references, without those that DVC only keeps books with; and which are likely indexed."""
+        lines = [line for line in self.refs.splitlines() if not _BOOKKEEPING.search(line)]
+        steady = [line.split(b" ", 1)[0].decode() for line in lines if b" refs/exps/" not in line]
+        return list(dict.fromkeys(line.split(b" ", 1)[0].decode() for line in lines)), steady[:500]
+
+
+def understand(repo: Path, selection: Selection) -> Wanted:
+    """Turn names into ids.
+
+    Raises:
+        UnbornBranchError: There is no commit yet.
+        UnknownRevisionError: A revision or branch is unknown.
+    """
+    oldest = _moment(repo, selection.since) if selection.since else 0
+    late = f" since {oldest}" if oldest else ""
+    if selection.everything:
+        return _everything(repo, oldest, late)
+    if ".." in selection.rev:
+        dots = "..." if "..." in selection.rev else ".."
+        left, _, right = selection.rev.partition(dots)
+        ends = resolve(repo, left or "HEAD"), resolve(repo, right or "HEAD")
+        key = f"range {dots.join(ends)}{late}"
+        if dots == "...":
+            return Wanted(key, ends, symmetric=True, oldest=oldest)
+        return Wanted(key, ends[1:], ends[:1], oldest=oldest)
+    tips = tuple(sorted({_branch(repo, name) for name in selection.branches}))
+    tips = tips or (resolve(repo, selection.rev or "HEAD"),)
+    if selection.single:
+        return Wanted(f"at {tips[0]}", tips, at=tips[0])
+    return Wanted(f"history {' '.join(tips)}{late}", tips, oldest=oldest)
+
+
+def _everything(repo: Path, oldest: int, late: str) -> Wanted:
+    refs = list_refs(repo, *_REFS)
+    try:
+        tips: tuple[str, ...] = (resolve(repo),)
+    except UnbornBranchError:
+        if not refs:
+            raise
+        tips = ()
+    digest = hashlib.sha256(refs + "".join(tips).encode()).hexdigest()
+    return Wanted(f"all {digest}{late}", tips, refs=refs, oldest=oldest)
+
+
+def _branch(repo: Path, name: str) -> str:
+    for prefix in ("refs/heads/", "refs/remotes/"):
+        try:
+            return resolve(repo, prefix + name)
+        except UnknownRevisionError:
+            continue
+    return resolve(repo, name)
+
+
+def _moment(repo: Path, text: str) -> int:
+    """What Git takes a date for, in seconds since 1970."""
+    answer = git(repo, "rev-parse", f"--since={text}").decode().strip()
+    return int(answer.removeprefix("--max-age="))

@@ -1,0 +1,230 @@
+"""Each run's first and last commit within a set of commits, worked out from the index and kept in it."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from furrow.ground.gitobjects import peel
+from furrow.runs.indexing import PACKED, extend
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from furrow.runs.scope import Wanted
+
+__all__ = ["Scope", "find_scope"]
+
+KEPT = 8
+"""Scopes that are kept, besides the newest of everything."""
+
+Scope = tuple[int, int, int]
+"""Number of the scope in the index, of its commits, and of its runs."""
+
+
+def find_scope(
+    connection: sqlite3.Connection, repo: Path, wanted: Wanted, progress: Callable[[int], None] | None = None
+) -> Scope:
+    """The scope that is wanted: from the index if it is there, else worked out and kept.
+
+    Args:
+        connection: The index, in no transaction.
+        repo: The repository.
+        wanted: The set of commits.
+        progress: Called with the number of newly indexed runs so far.
+    """
+    found: Scope | None = _kept(connection, wanted)
+    if found:
+        return found
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = _kept(connection, wanted)  # another process may have been faster
+        if not found:
+            tips = _bring(connection, repo, wanted, progress)
+            found = _grow(connection, wanted, tips) or _work_out(connection, wanted, tips)
+            _prune(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return found
+
+
+def _kept(connection: sqlite3.Connection, wanted: Wanted) -> Scope | None:
+    found: Scope | None = connection.execute(
+        "SELECT id, commits, runs FROM scopes WHERE key = ?", (wanted.key,)
+    ).fetchone()
+    return found
+
+
+def _numbers(connection: sqlite3.Connection, oids: Iterable[str]) -> dict[str, int]:
+    """Numbers of those commits that are indexed."""
+    one = "SELECT id FROM commits WHERE oid = ?"
+    rows = ((oid, connection.execute(one, (oid,)).fetchone()) for oid in oids)
+    return {oid: row[0] for oid, row in rows if row}
+
+
+def _bring(
+    connection: sqlite3.Connection, repo: Path, wanted: Wanted, progress: Callable[[int], None] | None
+) -> list[int]:
+    """Index what is missing of the history of the tips; the numbers of their commits."""
+    refs, steady = wanted.ref_ids()
+    asked = (*wanted.tips, *wanted.without, *refs)
+    there = _numbers(connection, asked)
+    missing = [oid for oid in asked if oid not in there]
+    if missing:
+        commits = peel(repo, missing)
+        recent = [oid for (oid,) in connection.execute("SELECT oid FROM commits ORDER BY id DESC LIMIT 50")]
+        known = {*recent, *_numbers(connection, steady)}
+        extend(connection, repo, list(dict.fromkeys(commits.values())), known=known, progress=progress)
+        numbers = _numbers(connection, commits.values())
+        there |= {oid: numbers[commit] for oid, commit in commits.items() if commit in numbers}
+    return list(dict.fromkeys(there[oid] for oid in (*wanted.tips, *refs) if oid in there))
+
+
+def _work_out(connection: sqlite3.Connection, wanted: Wanted, tips: list[int]) -> Scope:
+    """A scope from nothing."""
+    graph = {row[0]: row for row in connection.execute("SELECT id, parents, rank, tree, time FROM commits")}
+    if wanted.symmetric:
+        one, other = (_reach(graph, [tip]) for tip in tips)
+        members = one ^ other
+    else:
+        members = _reach(graph, tips) - _reach(graph, _numbers(connection, wanted.without).values())
+    if wanted.oldest:
+        members = {number for number in members if graph[number][4] >= wanted.oldest}
+    runs = _Trees(connection)
+    first, last, count = _span((graph[number] for number in members), runs)
+    if wanted.at:
+        counted = runs.of(graph[tips[0]][3]) if tips else array(PACKED)
+        first = {run: first[run] for run in counted}
+    number = connection.execute(
+        "INSERT INTO scopes (key, commits, runs, tips, members) VALUES (?, ?, ?, ?, ?)",
+        (wanted.key, len(members), len(first), array(PACKED, tips).tobytes(), _bitmap(members)),
+    ).lastrowid
+    rows = [(number, run, at, last[run], graph[at][2], count[run]) for run, at in first.items()]
+    connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?)", rows)
+    return number or 0, len(members), len(first)
+
+
+def _reach(graph: dict[int, tuple[int, bytes, int, int | None, int]], tips: Iterable[int]) -> set[int]:
+    seen = set(tips)
+    todo = list(seen)
+    while todo:
+        for parent in array(PACKED, graph[todo.pop()][1]):
+            if parent not in seen:
+                seen.add(parent)
+                todo.append(parent)
+    return seen
+
+
+class _Trees:
+    """The runs of each runs/ tree, unpacked as they are asked for."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._known: dict[int | None, array[int]] = {None: array(PACKED)}
+
+    def of(self, tree: int | None) -> array[int]:
+        """Numbers of the runs in a tree."""
+        runs = self._known.get(tree)
+        if runs is None:
+            packed = self._connection.execute("SELECT runs FROM trees WHERE id = ?", (tree,)).fetchone()[0]
+            runs = self._known[tree] = array(PACKED, packed)
+        return runs
+
+
+def _span(
+    commits: Iterable[tuple[int, bytes, int, int | None, int]], runs: _Trees
+) -> tuple[dict[int, int], dict[int, int], Counter[int]]:
+    """First commit, last commit and number of commits of each run."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    count: Counter[int] = Counter()
+    ordered = sorted(commits, key=lambda commit: commit[2])
+    for number, _, _, tree, _ in ordered:
+        inside = runs.of(tree)
+        last.update(dict.fromkeys(inside, number))
+        count.update(inside)
+    for number, _, _, tree, _ in reversed(ordered):
+        first.update(dict.fromkeys(runs.of(tree), number))
+    return first, last, count
+
+
+def _grow(connection: sqlite3.Connection, wanted: Wanted, tips: list[int]) -> Scope | None:
+    """The newest scope of everything, with what was added since; None when something was taken away, too."""
+    if not wanted.key.startswith("all ") or wanted.oldest:
+        return None
+    found = connection.execute(
+        "SELECT id, commits, tips, members FROM scopes WHERE key GLOB 'all ????????????????????????????????"
+        "????????????????????????????????' ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    if not found:
+        return None
+    number, commits, old_tips, bitmap = found
+    members = bytearray(bitmap)
+    added: list[tuple[int, bytes, int, int | None, int]] = []
+    todo = list(tips)
+    met = set(tips)
+    while todo:
+        at = todo.pop()
+        if at >> 3 < len(members) and members[at >> 3] >> (at & 7) & 1:
+            continue
+        row = connection.execute("SELECT id, parents, rank, tree, time FROM commits WHERE id = ?", (at,)).fetchone()
+        added.append(row)
+        fresh = [parent for parent in array(PACKED, row[1]) if parent not in met]
+        met.update(fresh)
+        todo.extend(fresh)
+        members.extend(bytes(max(0, (at >> 3) + 1 - len(members))))
+        members[at >> 3] |= 1 << (at & 7)
+    if not met.issuperset(array(PACKED, old_tips)):
+        return None
+    first, last, count = _span(added, _Trees(connection))
+    _merge(connection, number, (first, last, count))
+    runs = connection.execute("SELECT count(*) FROM spans WHERE scope = ?", (number,)).fetchone()[0]
+    connection.execute(
+        "UPDATE scopes SET key = ?, commits = ?, runs = ?, tips = ?, members = ? WHERE id = ?",
+        (wanted.key, commits + len(added), runs, array(PACKED, tips).tobytes(), bytes(members), number),
+    )
+    return number, commits + len(added), runs
+
+
+def _merge(
+    connection: sqlite3.Connection, scope: int, spans: tuple[dict[int, int], dict[int, int], Counter[int]]
+) -> None:
+    """Add spans to a scope: the earlier first, the later last, the sum of the commits."""
+    first, last, count = spans
+    rank_of = "SELECT rank FROM commits WHERE id = ?"
+    rows = []
+    for run, at in first.items():
+        candidate = [at, last[run], connection.execute(rank_of, (at,)).fetchone()[0], count[run]]
+        old = connection.execute(
+            "SELECT first, last, rank, commits FROM spans WHERE scope = ? AND run = ?", (scope, run)
+        ).fetchone()
+        if old:
+            if old[2] < candidate[2]:
+                candidate[0], candidate[2] = old[0], old[2]
+            ranks = [connection.execute(rank_of, (number,)).fetchone()[0] for number in (old[1], candidate[1])]
+            candidate[1] = old[1] if ranks[0] > ranks[1] else candidate[1]
+            candidate[3] += old[3]
+        rows.append((scope, run, *candidate))
+    connection.executemany("INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def _bitmap(members: set[int]) -> bytes:
+    bits = bytearray((max(members, default=0) >> 3) + 1)
+    for number in members:
+        bits[number >> 3] |= 1 << (number & 7)
+    return bytes(bits)
+
+
+def _prune(connection: sqlite3.Connection) -> None:
+    """Keep the newest scopes; of those of everything, the newest two."""
+    scopes = connection.execute("SELECT id, key FROM scopes ORDER BY id DESC").fetchall()
+    everything = [number for number, key in scopes if key.startswith("all ")]
+    other = [number for number, key in scopes if not key.startswith("all ")]
+    for number in [*everything[2:], *other[KEPT:]]:
+        connection.execute("DELETE FROM scopes WHERE id = ?", (number,))
+        connection.execute("DELETE FROM spans WHERE scope = ?", (number,))
