@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from furrow.runs.config import Engine, Experiment, Range
 
-__all__ = ["SCHEDULER", "SearchError", "engine", "search", "with_values"]
+__all__ = ["SCHEDULER", "SearchError", "cluster", "engine", "search", "with_values"]
 
 SCHEDULER = "FURROW_SCHEDULER"
 """The environment variable that names a Dask scheduler, such as tcp://127.0.0.1:8786."""
@@ -49,7 +49,7 @@ def engine(settings: Engine) -> Iterator[None]:
         SearchError: The backend is unknown, or the cluster does not answer.
     """
     if settings.backend == "dask":
-        with _cluster(settings), joblib.parallel_config(backend="dask", n_jobs=-1):
+        with cluster(settings), joblib.parallel_config(backend="dask", n_jobs=-1):
             yield
     elif settings.backend in ("loky", "threading", "sequential"):
         with joblib.parallel_config(backend=settings.backend, n_jobs=settings.workers):
@@ -61,8 +61,12 @@ def engine(settings: Engine) -> Iterator[None]:
 
 
 @contextmanager
-def _cluster(settings: Engine) -> Iterator[None]:
-    """A client of the cluster that FURROW_SCHEDULER names, or of one started here for the time being."""
+def cluster(settings: Engine) -> Iterator[Any]:
+    """A Dask client of the cluster that FURROW_SCHEDULER names, or of one started here for the time being.
+
+    Raises:
+        SearchError: The scheduler does not answer.
+    """
     from distributed import Client, LocalCluster  # noqa: PLC0415 - only a cluster's run pays for it
 
     address = os.environ.get(SCHEDULER)
@@ -74,15 +78,15 @@ def _cluster(settings: Engine) -> Iterator[None]:
                 f"no Dask scheduler answers at {address} ({SCHEDULER})", hint="start it, or unset the variable"
             ) from exc
         with client:
-            yield
+            yield client
         return
     with (
         LocalCluster(
             n_workers=settings.workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
-        ) as cluster,
-        Client(cluster, set_as_default=True),
+        ) as local,
+        Client(local, set_as_default=True) as client,
     ):
-        yield
+        yield client
 
 
 def search(
