@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import re
-import sys
-import threading
-import traceback
 import warnings
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import spec_from_file_location
-from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -29,10 +19,12 @@ with warnings.catch_warnings():
     from feast.types import from_value_type
     from feast.value_type import ValueType
 
-from furrow.errors import FurrowError
+from furrow.ground.feast.modules import DefinitionError, importable, repo_modules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+    from types import ModuleType
 
     from feast.feature_view_projection import FeatureViewProjection
 
@@ -47,15 +39,6 @@ __all__ = [
 ]
 
 Pair = tuple[str, str]
-
-
-class DefinitionError(FurrowError):
-    """The definitions of a Feast repository are wrong.
-
-    Args:
-        message: The file or the definition, and what is wrong with it.
-        hint: The next step.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +133,9 @@ def read_definitions(repo_dir: Path) -> Definitions:
     folder = repo_dir.resolve()
     config = _read_config(repo_dir / "feature_store.yaml")
     found = _Found()
-    with _ALONE, warnings.catch_warnings(), redirect_stdout(sys.stderr), _importable(folder):
-        warnings.simplefilter("ignore")
-        for file in get_repo_files(folder):
-            _collect(_run(file, folder), found, file.relative_to(folder))
+    with importable(folder, get_repo_files(folder)):
+        for file, module in repo_modules(folder, get_repo_files(folder)):
+            _collect(module, found, file.relative_to(folder))
     names = {**found.views, **found.on_demand}
     store = config.get("online_store", {"type": "sqlite"})
     return Definitions(
@@ -163,9 +145,6 @@ def read_definitions(repo_dir: Path) -> Definitions:
         on_demand=tuple(map(_on_demand, found.on_demand.values())),
         services=tuple(_service(service, names) for service in found.services.values()),
     )
-
-
-_ALONE = threading.Lock()
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -181,98 +160,6 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config.get("online_store", {}), dict | str | None):
         raise DefinitionError(f"{path}: online_store: should be a mapping with a `type`")
     return config
-
-
-class _FreshLoader(SourceFileLoader):
-    """Compile the source each time: a bytecode cache may be stale, and writing one is a side effect."""
-
-    def path_stats(self, path: Any) -> Mapping[str, Any]:
-        raise OSError(f"no bytecode for {path}")
-
-    def set_data(self, path: Any, data: Any, *, _mode: int = 0o666) -> None:
-        del path, data, _mode
-
-
-class _RepoFinder(MetaPathFinder):
-    """Finds the modules of one Feast repository, named by their path in it, before any others."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def find_spec(self, fullname: str, path: object = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        del path, target
-        base = self.folder.joinpath(*fullname.split("."))
-        file = base.with_name(f"{base.name}.py")
-        if file.is_file():
-            return spec_from_file_location(fullname, file, loader=_FreshLoader(fullname, str(file)))
-        if not base.is_dir():
-            return None
-        init = base / "__init__.py"
-        if init.is_file():
-            loader = _FreshLoader(fullname, str(init))
-            return spec_from_file_location(fullname, init, loader=loader, submodule_search_locations=[str(base)])
-        if "." not in fullname and not any(base.rglob("*.py")):
-            return None
-        spec = ModuleSpec(fullname, None, is_package=True)
-        spec.submodule_search_locations = [str(base)]
-        return spec
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Let the repository's modules be imported, and forget them afterwards."""
-    own = {_module_name(file, folder).split(".")[0] for file in get_repo_files(folder)}
-
-    def set_aside() -> dict[str, ModuleType]:
-        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in own}
-
-    finder = _RepoFinder(folder)
-    before = set_aside()
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-        set_aside()
-        sys.modules.update(before)
-
-
-def _module_name(file: Path, folder: Path) -> str:
-    return ".".join(file.relative_to(folder).with_suffix("").parts)
-
-
-def _run(file: Path, folder: Path) -> ModuleType:
-    try:
-        return import_module(_module_name(file, folder))
-    except FurrowError:
-        raise
-    except Exception as exc:
-        raise DefinitionError(f"{_place(exc, folder, file)}: {_reason(exc)}", hint=_suggestion(exc)) from exc
-
-
-def _place(exc: BaseException, folder: Path, file: Path) -> str:
-    """Where in the repository it happened: the innermost of its lines."""
-    if isinstance(exc, SyntaxError) and exc.filename:
-        return f"{Path(exc.filename).name}:{exc.lineno}"
-    frames = [f for f in traceback.extract_tb(exc.__traceback__) if Path(f.filename).is_relative_to(folder)]
-    return f"{Path(frames[-1].filename).relative_to(folder)}:{frames[-1].lineno}" if frames else file.name
-
-
-def _reason(exc: BaseException) -> str:
-    said = str(exc).strip() or "failed"
-    return f"{type(exc).__name__}: {said.splitlines()[0]}"
-
-
-def _suggestion(exc: BaseException) -> str:
-    """What may have been meant: a name like the one that is not defined, or a feature like the one that is not there."""
-    frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
-    wrong, known = "", list[str]()
-    if isinstance(exc, NameError) and frames:
-        wrong, known = exc.name or "", [*frames[-1].f_globals, *frames[-1].f_locals]
-    elif (found := re.match(r"Feature (\S+) does not exist in this feature view", str(exc))) and frames:
-        wrong, known = found[1], [field.name for field in getattr(frames[-1].f_locals.get("self"), "features", [])]
-    close = difflib.get_close_matches(wrong, known, n=1)
-    return f"did you mean {close[0]}?" if close else "the definitions must run as `feast apply` runs them"
 
 
 def _collect(module: ModuleType, found: _Found, file: Path) -> None:
