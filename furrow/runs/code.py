@@ -29,9 +29,12 @@ def code_digest(root: Path, entry: str) -> str:
         entry: A module, such as "pipelines.train".
 
     Raises:
-        CodeError: A file of the closure does not parse.
+        CodeError: The entry point does not exist, or a file of the closure does not parse.
     """
-    return sha256_json({name: _shape(path) for name, path in import_closure(root, entry).items()})
+    closure = import_closure(root, entry)
+    if entry not in closure:
+        raise CodeError(f"there is no module {entry}", hint=f"write {entry.replace('.', '/')}.py")
+    return sha256_json({name: _shape(path) for name, path in closure.items()})
 
 
 def import_closure(root: Path, entry: str) -> dict[str, Path]:

@@ -176,7 +176,8 @@ def _suggest(trial: optuna.Trial, key: str, part: Range) -> Any:
 
 
 def _judge(experiment: Experiment, train: pd.DataFrame, held: pd.DataFrame, features: list[str], metric: str) -> float:
-    probabilities = fit(experiment, train, features).predict(held)
+    one_thread = with_values(experiment, {"engine.threads": 1})  # trials run side by side
+    probabilities = fit(one_thread, train, features).predict(held)
     return float(METRICS[metric][1](held[experiment.label].to_numpy(), np.asarray(probabilities)))
 
 

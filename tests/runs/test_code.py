@@ -68,3 +68,9 @@ def test_code_that_does_not_parse(tree):
     (tree / "furrow/b.py").write_text("X = (\n")
     with pytest.raises(FurrowError, match=r"b\.py"):
         code_digest(tree, "pipelines.train")
+
+
+def test_an_entry_that_is_not_there(tree):
+    """A stage without its module is an error that says which file to write."""
+    with pytest.raises(FurrowError, match=r"write pipelines/select\.py"):
+        code_digest(tree, "pipelines.select")

@@ -1,0 +1,151 @@
+"""`furrow predict`: one prediction, its features and what moved it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from furrow.cli import render
+from furrow.errors import UsageError
+from furrow.features.manifest import load
+
+if TYPE_CHECKING:
+    from furrow.features.manifest import Manifest
+    from furrow.models.predict import Prediction
+
+SHOWN = 12
+
+
+class FieldsCommand(click.Command):
+    """A command whose options are the join keys and request fields of the manifest, beside its own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the declared fields above the command's own options."""
+        if Path("features/manifest.json").is_file():
+            with formatter.section("Fields, from features/manifest.json"):
+                fields = _fields(load(Path("features")))
+                formatter.write_dl([(f"--{name.replace('_', '-')}", dtype) for name, dtype in fields.items()])
+        super().format_options(ctx, formatter)
+
+
+@click.command(cls=FieldsCommand, context_settings={"ignore_unknown_options": True})
+@click.option("--at", "moment", help="The prediction time (ISO 8601, UTC if it has no zone); now, if left out.")
+@click.option("--online", is_flag=True, help="With --at: read the online store as of then, not the offline tables.")
+@click.option("--experiment", help="The run to predict with; the champion, if left out.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+@click.argument("fields", nargs=-1, type=click.UNPROCESSED)
+def command(
+    *, moment: str | None, online: bool, experiment: str | None, as_json: bool, fields: tuple[str, ...]
+) -> None:
+    """Predict for one row, now from the online store, or at a moment in history from the offline tables.
+
+    Example: furrow predict --carrier B6 --flight 745 --origin JFK --dest PSE --tailnum N516JB --at 2013-09-30T18:00Z
+    """
+    from furrow.models.predict import open_model  # noqa: PLC0415 - scikit-learn loads after --help
+    from furrow.models.request import complete  # noqa: PLC0415 - the same
+
+    at = _moment(moment)
+    root = Path.cwd()
+    model = open_model(root, experiment)
+    declared = _fields(load(root / "features"))
+    row = complete(root, _row(fields, declared), at or datetime.now(UTC), model.needs())
+    prediction = model.predict([row], at=at, online=True if at is None or online else None)[0]
+    if as_json:
+        render.echo_json(to_json(model.name, row, prediction))
+        return
+    show(model.name, row, prediction)
+    stale = sum(one in ("expired", "missing") for one in prediction.status.values())
+    if stale:
+        click.echo(f"{stale} of {len(prediction.status)} features are expired or missing in the online store.")
+        click.echo("next: `furrow features materialize` after landing newer data, or --at TIME to replay history")
+    else:
+        click.echo(f"next: furrow runs show {model.name}")
+
+
+def show(name: str, row: dict[str, Any], prediction: Prediction) -> None:
+    """Print a prediction: the probability, and the columns that moved it most."""
+    about = " ".join(f"{key}={_text(value)}" for key, value in row.items())
+    click.echo(f"\n{about}")
+    when = prediction.at.strftime("%Y-%m-%d %H:%M UTC")
+    click.echo(f"{name} at {when} ({prediction.source}): probability {prediction.probability:.1%}")
+    rows = [
+        (column, _text(prediction.features[column]), prediction.status.get(column, ""), f"{100 * moved:+.1f}")
+        for column, moved in list(prediction.contributions.items())[:SHOWN]
+    ]
+    render.table(rows, ["feature", "value", "status", "moved it by (points)"], right=["value", "moved it by (points)"])
+
+
+def to_json(name: str, row: dict[str, Any], prediction: Prediction) -> dict[str, Any]:
+    """A prediction as plain values."""
+    return {
+        "experiment": name,
+        "row": {key: _text(value) if isinstance(value, datetime) else value for key, value in row.items()},
+        "probability": prediction.probability,
+        "at": prediction.at.isoformat(),
+        "source": prediction.source,
+        "features": prediction.features,
+        "status": prediction.status,
+        "contributions": prediction.contributions,
+    }
+
+
+def _fields(manifest: Manifest) -> dict[str, str]:
+    """Join keys and request fields of every view, and their types."""
+    found = {key.name: key.dtype for view in manifest.views.values() for key in view.join_keys}
+    for view in manifest.on_demand.values():
+        found |= {entry.name: entry.dtype for entry in view.inputs if entry.view == "request"}
+    return dict(sorted(found.items()))
+
+
+def _row(words: tuple[str, ...], declared: dict[str, str]) -> dict[str, Any]:
+    """`--name value` and `--name=value` words as typed fields."""
+    import difflib  # noqa: PLC0415 - only for a misspelt field
+
+    row: dict[str, Any] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        name, has_value, value = word.removeprefix("--").partition("=")
+        name = name.replace("-", "_")
+        if not word.startswith("--") or name not in declared:
+            close = difflib.get_close_matches(name, declared, 1)
+            hint = f"did you mean --{close[0]}?" if close else f"fields: {', '.join(declared)}"
+            raise UsageError(f"unknown field {word!r}", hint=hint)
+        if not has_value:
+            if not rest:
+                raise UsageError(f"{word} needs a value", hint=f"write {word} VALUE")
+            value = rest.pop(0)
+        row[name] = _typed(name, value, declared[name])
+    return row
+
+
+def _typed(name: str, value: str, dtype: str) -> Any:
+    try:
+        if dtype.startswith("Int"):
+            return int(value)
+        if dtype.startswith("Float"):
+            return float(value)
+    except ValueError as exc:
+        raise UsageError(f"--{name} {value!r} is no {dtype}", hint="give a number") from exc
+    return _moment(value) if dtype == "UnixTimestamp" else value
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise UsageError(f"{text!r} is no time", hint="write it as 2013-09-30T18:00Z") from exc
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%MZ")
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

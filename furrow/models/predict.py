@@ -1,0 +1,171 @@
+"""Predictions: the champion's (or any run's) probability for rows, from online features or those of a moment past."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+
+from furrow.errors import FurrowError
+from furrow.features.client import FeatureClient
+from furrow.features.manifest import load as load_manifest
+from furrow.files import read_json
+from furrow.ground.feast.retrieve import historical_features
+from furrow.models.bundle import Bundle, load
+from furrow.models.explain import contributions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["Model", "Prediction", "PredictionError", "open_model"]
+
+
+class PredictionError(FurrowError):
+    """There is no model to predict with, or it does not fit the features."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer.
+
+    Attributes:
+        probability: Of the label.
+        features: What the model saw, by column.
+        status: Of each feature: present, null, missing or expired; empty for moments past.
+        contributions: How many points of probability each column moved it, the largest first.
+        at: The prediction time.
+        source: "online" or "point in time".
+    """
+
+    probability: float
+    features: dict[str, Any]
+    status: dict[str, str]
+    contributions: dict[str, float]
+    at: datetime
+    source: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A run's model, opened, and the features that it was trained on."""
+
+    root: Path
+    name: str
+    bundle: Bundle
+
+    def predict(
+        self, rows: Sequence[Mapping[str, Any]], *, at: datetime | None = None, online: bool | None = None
+    ) -> list[Prediction]:
+        """Predict for rows.
+
+        Args:
+            rows: Join keys and request fields, a mapping each.
+            at: The prediction time, aware; now, if None.
+            online: Read the online store as of `at`; by default it is read when `at` is None, and else the
+                offline tables are joined as of `at`.
+
+        Raises:
+            PredictionError: The features of this repository are not those that the model was trained on.
+            FurrowError: Features can't be fetched.
+        """
+        moment = at or datetime.now(UTC)
+        if online is None:
+            online = at is None
+        values, statuses = self._online(rows, moment) if online else self._joined(rows, moment)
+        frame = self._frame(rows, values)
+        source = "online" if online else "point in time"
+        found = []
+        for place, probability in enumerate(self.bundle.fitted.predict(frame)):
+            row = frame.iloc[[place]]
+            moved = contributions(self.bundle.fitted.predict, row, self.bundle.background)
+            features = {name: _plain(row[name].iloc[0]) for name in frame.columns}
+            status = {name: one[place] for name, one in statuses.items()}
+            found.append(Prediction(float(probability), features, status, moved, moment, source))
+        return found
+
+    @property
+    def service(self) -> str:
+        """The feature service that the model was trained on."""
+        return str(self.bundle.facts["service"])
+
+    def needs(self) -> list[str]:
+        """The join keys and request fields that a row must have, sorted."""
+        manifest = load_manifest(self.root / "features")
+        names = [part.view for part in manifest.services[self.service].views]
+        inputs = [entry for name in names if name in manifest.on_demand for entry in manifest.on_demand[name].inputs]
+        views = {name for name in names if name in manifest.views} | {entry.view for entry in inputs} - {"request"}
+        keys = {key.name for name in views for key in manifest.views[name].join_keys}
+        return sorted(
+            keys | {entry.name for entry in inputs if entry.view == "request"} | set(self.bundle.facts["keys"])
+        )
+
+    def _online(
+        self, rows: Sequence[Mapping[str, Any]], at: datetime
+    ) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
+        expect = {self.service: self.bundle.facts["features_digest"]}
+        with FeatureClient.open(self.root / "features", expect=expect) as client:
+            batch = client.get(self.service, rows, at=at)
+            return {name: batch.to_dict()[name] for name in batch.names}, batch.status
+
+    def _joined(
+        self, rows: Sequence[Mapping[str, Any]], at: datetime
+    ) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
+        spine = pa.Table.from_pylist([dict(row) for row in rows])
+        moment = pa.array([at] * len(rows), pa.timestamp("us", tz="UTC"))
+        joined = historical_features(
+            self.root / "features", self.service, spine.append_column("event_timestamp", moment)
+        )
+        return joined.to_pydict(), {}
+
+    def _frame(self, rows: Sequence[Mapping[str, Any]], values: Mapping[str, list[Any]]) -> pd.DataFrame:
+        """The model's columns in its order and types."""
+        columns: dict[str, Any] = {}
+        for column in self.bundle.facts["columns"]:
+            name = column["name"]
+            found = values[name] if name in values else [row.get(name) for row in rows]
+            text = column["dtype"] in ("object", "string", "str")
+            columns[name] = pd.Series(found, dtype=object) if text else pd.to_numeric(pd.Series(found, dtype="float64"))
+        return pd.DataFrame(columns)
+
+
+def open_model(root: Path, experiment: str | None = None) -> Model:
+    """Open a run's model: the champion's unless another is named.
+
+    The model's file is hashed and compared with the run's record before it is loaded, and the features of this
+    repository are compared with those that it was trained on.
+
+    Raises:
+        PredictionError: There is no champion, or no such run, or the features have changed since.
+        BundleError: The model is missing or is not the one that was recorded.
+    """
+    name = experiment or _champion(root)
+    path = root / "runs" / name / "record.json"
+    if not path.is_file():
+        known = sorted(one.parent.name for one in (root / "runs").glob("*/record.json"))
+        raise PredictionError(
+            f"there is no run {name!r}", hint=f"there are: {', '.join(known) or 'none'}; run `dvc repro`"
+        )
+    bundle = load(root / "build/models" / name, model_sha256=read_json(path)["model_sha256"])
+    service = load_manifest(root / "features").services.get(bundle.facts["service"])
+    if service is None or service.digest != bundle.facts["features_digest"]:
+        raise PredictionError(
+            f"{name} was trained on another definition of the feature service {bundle.facts['service']!r}",
+            hint="run `dvc repro` to train on the features as they are, or check out the model's commit",
+        )
+    return Model(root, name, bundle)
+
+
+def _champion(root: Path) -> str:
+    path = root / "runs/champion.json"
+    name = read_json(path)["experiment"] if path.is_file() else None
+    if name is None:
+        raise PredictionError("there is no champion", hint="run `dvc repro`, or name a run with --experiment")
+    return str(name)
+
+
+def _plain(value: Any) -> Any:
+    return None if pd.isna(value) else value.item() if hasattr(value, "item") else value
