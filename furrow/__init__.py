@@ -6,19 +6,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from furrow import runs
     from furrow.features.client import AsyncFeatureClient, FeatureClient
+    from furrow.runs.load import run
 
-__all__ = ["AsyncFeatureClient", "FeatureClient", "__version__"]
+__all__ = ["AsyncFeatureClient", "FeatureClient", "__version__", "run", "runs"]
 __version__ = "0.1.0"
 
 _LAZY = {
     "FeatureClient": "furrow.features.client",
     "AsyncFeatureClient": "furrow.features.client",
+    "run": "furrow.runs.load",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first asked for, so that importing the package costs nothing."""
+    if name == "runs":  # a package that can be called; a name of its own would be hidden by it
+        return import_module("furrow.runs")
     if name not in _LAZY:
         raise AttributeError(f"module 'furrow' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

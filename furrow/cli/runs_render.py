@@ -23,6 +23,8 @@ def cell(value: Any, name: str = "") -> str:
     """A value as a person reads it: four digits, dates to the minute, ids cut short."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         if not math.isfinite(value):
             return {math.inf: "inf", -math.inf: "-inf"}.get(value, "NaN")

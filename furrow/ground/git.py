@@ -218,12 +218,21 @@ def current_branch(path: Path) -> str | None:
     return _text(path, "symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1)) or None
 
 
+def _experiment(repo: Path, name: str) -> str | None:
+    """The commit of a DVC experiment by its name: refs/exps/BASELINE/NAME."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+        return None
+    found = _text(repo, "for-each-ref", "--format=%(objectname)", "--sort=-committerdate", f"refs/exps/*/*/{name}")
+    return found.split("\n", maxsplit=1)[0] or None
+
+
 def resolve(repo: Path, rev: str = "HEAD") -> str:
     """The full id of the commit that a revision names.
 
     Args:
         repo: A folder inside the repository.
-        rev: Anything that `git rev-parse` knows: a branch, a tag, HEAD~3, an abbreviated id.
+        rev: Anything that `git rev-parse` knows: a branch, a tag, HEAD~3, an abbreviated id; or the name of a DVC
+            experiment.
 
     Raises:
         UnbornBranchError: HEAD is on a branch without a commit.
@@ -235,6 +244,8 @@ def resolve(repo: Path, rev: str = "HEAD") -> str:
         found = _text(repo, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}", ok=(0, 1, 128))
     if found:
         return found
+    if experiment := _experiment(repo, rev):
+        return experiment
     shallow = is_shallow(repo)
     if rev in {"HEAD", "@"}:
         raise UnbornBranchError(current_branch(repo) or "HEAD")

@@ -39,7 +39,7 @@ _HEX = re.compile(r"[0-9a-f]{64}$")
 _QUOTED = re.compile(r"'([^']*)'$|\"([^\"\\]*)\"$")
 # Words that YAML 1.1 reads as something else than text, or may.
 _NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-_CONSTANTS: dict[str, Scalar] = {"true": 1, "false": 0, "null": None, "[]": ""}
+_CONSTANTS: dict[str, Scalar] = {"true": True, "false": False, "null": None, "[]": ""}
 _TOP_OF_CONFIG = re.compile(r"\n(?=[^\s\-#])")
 _TEXT_IN_RECORD = re.compile(r'([^"\\]+)": "([^"\\]*)",$')
 _FAMILIES = (
@@ -193,9 +193,9 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _column(value: Any) -> Scalar:
-    """A leaf as SQLite can hold it: booleans as 0 and 1, dates as text, NaN as nothing."""
+    """A leaf as SQLite can hold it: dates as text, NaN as nothing."""
     if isinstance(value, int):  # booleans are integers
-        return int(value) if -(2**63) <= value < 2**63 else str(value)
+        return value if -(2**63) <= value < 2**63 else str(value)
     if isinstance(value, float):
         return None if math.isnan(value) else value
     return value if value is None else str(value)

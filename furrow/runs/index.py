@@ -28,9 +28,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["FOLDER", "FORMAT", "TABLES", "IndexBusyError", "connect", "discard", "is_damage"]
+__all__ = [
+    "BOOLEAN",
+    "FOLDER",
+    "FORMAT",
+    "INTEGER",
+    "REAL",
+    "TABLES",
+    "TEXT",
+    "IndexBusyError",
+    "connect",
+    "discard",
+    "is_damage",
+]
 
 FORMAT = 1
+INTEGER, REAL, TEXT, BOOLEAN = 1, 2, 4, 8
+"""What types a column has held: a sum of these."""
+
 TABLES = {"metric": "runs", "config": "configs", "record": "records"}
 """Where the columns of each place are: apart, because filters read metrics most, and records seldom."""
 FOLDER = "furrow"

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from furrow.runs.index import TABLES, is_damage
+from furrow.runs.index import BOOLEAN, INTEGER, TABLES, TEXT, is_damage
 from furrow.runs.where import FilterError, UnknownColumnError, guard, translate
 
 __all__ = ["Column", "Query", "Rows", "columns_of", "select"]
-
-INTEGER, REAL, TEXT = 1, 2, 4
 
 _TIME = "strftime('%Y-%m-%dT%H:%M:%SZ', {}, 'unixepoch')"
 _BASE = {
@@ -44,7 +42,7 @@ class Column:
         name: As filters and output call it.
         place: Where it comes from: "run", "metric", "config" or "record".
         sql: The expression behind it.
-        types: Which types its values have: a sum of INTEGER, REAL and TEXT.
+        types: Which types its values have: a sum of INTEGER, REAL, TEXT and BOOLEAN.
     """
 
     name: str
@@ -177,7 +175,7 @@ def select(connection: sqlite3.Connection, scope: int, query: Query) -> Rows:
     finally:
         lift()
     problems = [(row[2], row[1]) for row in rows if row[1]]
-    return Rows(tuple(shown), [_with_nan(row, shown) for row in rows], total, problems)
+    return Rows(tuple(shown), _finished(rows, shown), total, problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +219,25 @@ def _rows(
     return rows, connection.execute(count, arguments).fetchone()[0]
 
 
-def _with_nan(row: tuple[Any, ...], shown: list[Column]) -> tuple[Any, ...]:
-    """The values that were asked for, with NaN where the run's metric is NaN."""
-    if row[0] is None:
-        return row[3:]
-    nan = set(row[0].split(" "))
-    lost = [column.place == "metric" and column.name.removeprefix("metric.") in nan for column in shown]
-    pairs = zip(row[3:], lost, strict=True)
-    return tuple(float("nan") if value is None and is_nan else value for value, is_nan in pairs)
+def _finished(rows: list[tuple[Any, ...]], shown: list[Column]) -> list[tuple[Any, ...]]:
+    """The values that were asked for: NaN where the run's metric is NaN, and booleans as such."""
+    booleans = [at for at, column in enumerate(shown, start=3) if column.types == BOOLEAN]
+    metrics = {
+        column.name.removeprefix("metric."): at for at, column in enumerate(shown, 3) if column.place == "metric"
+    }
+    finished = []
+    for row in rows:
+        if row[0] is None and not booleans:
+            finished.append(row[3:])
+            continue
+        values = list(row)
+        for at in booleans:
+            values[at] = None if row[at] is None else bool(row[at])
+        for name in (row[0] or "").split(" "):
+            if name in metrics:
+                values[metrics[name]] = float("nan")
+        finished.append(tuple(values[3:]))
+    return finished
 
 
 def _tables(sql: str) -> str:

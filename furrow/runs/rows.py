@@ -15,7 +15,7 @@ from furrow.runs.flatten import (
     record_section,
     record_sections,
 )
-from furrow.runs.index import TABLES
+from furrow.runs.index import BOOLEAN, INTEGER, REAL, TABLES, TEXT
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,7 +36,7 @@ _READERS = {
     "config": (config_sections, config_section, flat_config, "config.yaml"),
     "record": (record_sections, record_section, flat_record, "record.json"),
 }
-_BITS: dict[type, int] = {int: 1, float: 2, str: 4}
+_BITS: dict[type, int] = {int: INTEGER, float: REAL, str: TEXT, bool: BOOLEAN}
 
 
 class _Table:
@@ -78,7 +78,7 @@ class Rows:
         self._types: dict[str, list[int]] = {"runs": [0] * len(self._runs.fixed), "configs": [0], "records": [0]}
         self._stored: dict[tuple[str, int], int] = {}
         self._memory: dict[str, dict[str, list[tuple[int, Scalar]]]] = {"config": {}, "record": {}}
-        self._next = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM runs").fetchone()[0]
+        self._next: int = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM runs").fetchone()[0]
         self._next_column = 1
         for number, place, key, types in connection.execute("SELECT id, place, key, types FROM columns ORDER BY id"):
             self._place(place, key, number, types)

@@ -1,0 +1,178 @@
+"""The bulk behind a run: which files dvc.lock names at a commit, and where on this machine they are.
+
+Only files are read (dvc.lock, data.dvc, .dvc/config, the cache): nothing here needs DVC, a work tree, or a network.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from furrow.errors import FurrowError
+from furrow.files import inside
+from furrow.ground.git import common_dir, is_bare, show, toplevel
+
+__all__ = ["AbsentError", "Output", "cached", "data_listing", "find_file", "lock_stage", "outputs"]
+
+
+class AbsentError(FurrowError):
+    """A file that DVC keeps is not on this machine."""
+
+    def __init__(self, path: str, what: str, *, hint: str) -> None:
+        super().__init__(f"{path} of {what} is not on this machine", hint=hint)
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file or folder that DVC keeps.
+
+    Attributes:
+        path: From the repository's root.
+        md5: DVC's name for the content; ends in ".dir" for a folder.
+        size: Bytes, if known.
+        files: How many files, for a folder.
+    """
+
+    path: str
+    md5: str
+    size: int | None = None
+    files: int | None = None
+
+
+@lru_cache(maxsize=64)
+def _yaml_at(repo: Path, commit: str, path: str) -> dict[str, Any]:
+    content = show(repo, commit, path)
+    if content is None:
+        return {}
+    try:
+        value = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    except (yaml.YAMLError, RecursionError, ValueError) as exc:
+        raise FurrowError(
+            f"{path} at {commit[:10]} is not valid YAML: {' '.join(str(exc).split())}",
+            hint="mend it: `dvc repro` writes it again",
+        ) from exc
+    return value if isinstance(value, dict) else {}
+
+
+def lock_stage(repo: Path, commit: str, stage: str) -> dict[str, Any]:
+    """What dvc.lock says about a stage at a commit; empty when it says nothing."""
+    stages = _yaml_at(repo, commit, "dvc.lock").get("stages")
+    found = stages.get(stage) if isinstance(stages, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def outputs(repo: Path, commit: str) -> dict[str, Output]:
+    """Everything that dvc.lock and data.dvc name as an output at a commit, by path."""
+    stages = _yaml_at(repo, commit, "dvc.lock").get("stages")
+    entries = [entry for stage in (stages or {}).values() if isinstance(stage, dict) for entry in stage.get("outs", [])]
+    entries += _yaml_at(repo, commit, "data.dvc").get("outs", [])
+    found = {}
+    for entry in entries:
+        if isinstance(entry, dict) and isinstance(entry.get("md5"), str) and isinstance(entry.get("path"), str):
+            found[entry["path"]] = Output(entry["path"], entry["md5"], entry.get("size"), entry.get("nfiles"))
+    return found
+
+
+def _cache_folders(repo: Path) -> list[Path]:
+    """DVC's caches that this clone may use: as configured, its own, and the main work tree's."""
+    roots = [common_dir(repo).parent]
+    if not is_bare(repo):
+        roots.insert(0, toplevel(repo))
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    folders = []
+    for root in roots:
+        for file in (root / ".dvc/config.local", root / ".dvc/config", home / "dvc/config"):
+            parser = configparser.ConfigParser(interpolation=None, strict=False)
+            try:
+                parser.read_string(file.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError, configparser.Error):
+                continue
+            if folder := parser.get("cache", "dir", fallback=""):
+                folders.append(file.parent / Path(folder).expanduser())
+        folders.append(root / ".dvc/cache")
+    return list(dict.fromkeys(folders))
+
+
+def cached(repo: Path, md5: str) -> Path | None:
+    """The file in DVC's cache with this content, if it is there."""
+    name = md5.removesuffix(".dir")
+    if len(name) != 32 or not all(c in "0123456789abcdef" for c in name):
+        return None
+    for folder in _cache_folders(repo):
+        path = folder / "files/md5" / md5[:2] / md5[2:]
+        if path.is_file():
+            return path
+    return None
+
+
+def _listing(repo: Path, output: Output) -> dict[str, str] | None:
+    """Files of a folder that DVC keeps, as {path inside: md5}; None when the cache lacks the list."""
+    path = cached(repo, output.md5)
+    if path is None:
+        return None
+    try:
+        return {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(path.read_bytes())}
+    except (ValueError, KeyError, TypeError, OSError):
+        return None
+
+
+def data_listing(repo: Path, commit: str) -> tuple[Output | None, dict[str, str] | None]:
+    """The raw data's version at a commit, and its files by path, when the cache has the list of them."""
+    output = outputs(repo, commit).get("data")
+    return output, _listing(repo, output) if output else None
+
+
+def find_file(repo: Path, commit: str, path: str, *, sha256: str | None, what: str) -> Path:
+    """A file of a commit's bulk, from the work tree if it is the same there, else from DVC's cache.
+
+    Args:
+        repo: A folder inside the repository.
+        commit: The commit.
+        path: The file's path from the root.
+        sha256: What its content must hash to, if the record says so.
+        what: The run, for the error.
+
+    Raises:
+        AbsentError: It is nowhere on this machine; the hint says how to get it.
+    """
+    hint = f"at that commit: `dvc pull {path}`, or for all commits `dvc fetch --all-commits`"
+    named = _md5_of(repo, commit, path)
+    candidates = [cached(repo, named)] if named else []
+    if not is_bare(repo):
+        candidates.insert(0, inside(toplevel(repo), path))
+    for candidate in candidates:
+        if candidate is None or not candidate.is_file():
+            continue
+        if sha256:
+            if _hash(candidate, "sha256") == sha256:
+                return candidate
+        elif named and _hash(candidate, "md5") == named:
+            return candidate
+    if not named:
+        hint = "the commit's dvc.lock does not name it: run its stage, or `furrow replay` the commit"
+    raise AbsentError(path, what, hint=hint)
+
+
+def _md5_of(repo: Path, commit: str, path: str) -> str | None:
+    """DVC's name for a file: an output of its own, or inside one that is a folder."""
+    known = outputs(repo, commit)
+    if path in known:
+        return known[path].md5
+    for folder, output in known.items():
+        if path.startswith(f"{folder}/") and output.md5.endswith(".dir"):
+            return (_listing(repo, output) or {}).get(path.removeprefix(f"{folder}/"))
+    return None
+
+
+def _hash(path: Path, algorithm: str) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, algorithm).hexdigest()

@@ -1,0 +1,226 @@
+"""One run of any commit: `furrow.run("gbm", rev="HEAD~3")`.
+
+RUN, wherever a person names one, is NAME (at HEAD), NAME@REVISION, or REVISION:NAME as Git names files. A REVISION may
+also be the name of a DVC experiment.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from furrow.errors import FurrowError
+from furrow.files import sha256_bytes
+from furrow.ground.git import files_at, resolve
+from furrow.ground.gitobjects import read_objects
+from furrow.runs.artifacts import find_file
+from furrow.runs.indexing import LARGEST
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["NoSuchRunError", "Run", "RunFileError", "parse_run", "run"]
+
+
+class NoSuchRunError(FurrowError):
+    """The commit has no run of this name; close names are suggested."""
+
+    def __init__(self, name: str, rev: str, names: list[str]) -> None:
+        close = get_close_matches(name, names, n=2)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"it has: {', '.join(names) or 'no runs'}"
+        super().__init__(f"there is no run {name!r} at {rev}", hint=hint)
+        self.name = name
+        self.rev = rev
+
+
+class RunFileError(FurrowError):
+    """A file of a run is missing or malformed at its commit."""
+
+    def __init__(self, run: str, file: str, problem: str) -> None:
+        hint = "`furrow runs --all --where \"status != 'ok'\"` lists damaged runs"
+        super().__init__(f"{run}: {file} {problem}", hint=hint)
+        self.run = run
+        self.file = file
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of an experiment at a commit.
+
+    Attributes:
+        name: The experiment.
+        commit: Full id of the commit.
+        repo: The repository.
+        files: Content of the run's files by path inside runs/NAME/; None for one that is too large.
+    """
+
+    name: str
+    commit: str
+    repo: Path
+    files: dict[str, bytes | None] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.commit[:10]}"
+
+    def _json(self, file: str, kind: type, *, needed: bool = True) -> Any:
+        if file not in self.files:
+            if needed:
+                raise RunFileError(str(self), file, "is missing: the run is declared, but was not evaluated")
+            return kind()
+        content = self.files[file]
+        if content is None:
+            raise RunFileError(str(self), file, f"has more than {LARGEST:,} bytes")
+        try:
+            value = json.loads(content)
+        except (ValueError, RecursionError) as exc:
+            raise RunFileError(str(self), file, f"is not valid JSON: {exc}") from exc
+        if not isinstance(value, kind):
+            raise RunFileError(str(self), file, f"holds a {type(value).__name__}, not a {kind.__name__}")
+        return value
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config.
+
+        Raises:
+            RunFileError: It is missing or malformed.
+        """
+        content = self.files.get("config.yaml")
+        if content is None:
+            raise RunFileError(str(self), "config.yaml", "is missing")
+        try:
+            value = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        except (yaml.YAMLError, ValueError, RecursionError) as exc:
+            raise RunFileError(str(self), "config.yaml", f"is not valid YAML: {' '.join(str(exc).split())}") from exc
+        if not isinstance(value, dict):
+            raise RunFileError(str(self), "config.yaml", "is not a mapping")
+        return value
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """Metrics by name; what is no number is left out.
+
+        Raises:
+            RunFileError: metrics.json is missing or malformed.
+        """
+        found = self._json("metrics.json", dict)
+        return {k: v for k, v in found.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+
+    @cached_property
+    def intervals(self) -> dict[str, Any]:
+        """{"low", "high"} by metric, and what they are under "_about"; empty when the run has none."""
+        return self._object("intervals.json")
+
+    @cached_property
+    def slices(self) -> list[dict[str, Any]]:
+        """One mapping per value of each slice; empty when the run has none."""
+        found = self._json("slices.json", list, needed=False)
+        return [row for row in found if isinstance(row, dict)]
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What record.json says: features, digests, months, rows, environment; empty when the run has none."""
+        return self._object("record.json")
+
+    def _object(self, file: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._json(file, dict, needed=False)
+        return found
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the features that the model was trained on."""
+        return [str(name) for name in self.record.get("features") or []]
+
+    def text(self, path: str) -> str | None:
+        """A file of the run as text, such as "card.md" or "plots/roc.csv"; None when there is none."""
+        content = self.files.get(path)
+        return None if content is None else content.decode(errors="replace")
+
+    def predictions(self) -> pd.DataFrame:
+        """The stored predictions: keys, label, probability.
+
+        Raises:
+            AbsentError: They are not on this machine; the hint says how to get them.
+        """
+        # Only who asks for predictions pays for the import.
+        import pandas as pd  # noqa: PLC0415
+
+        return pd.read_parquet(self.predictions_path())
+
+    def predictions_path(self) -> Path:
+        """Where the predictions are on this machine, hash checked against the record."""
+        path = f"build/predictions/{self.name}.parquet"
+        sha256 = self.record.get("predictions_sha256")
+        return find_file(self.repo, self.commit, path, sha256=sha256, what=str(self))
+
+    def model(self) -> Any:
+        """The trained model: an object with `predict(frame)`.
+
+        Its bytes are hashed before anything in them is run.
+
+        Raises:
+            AbsentError: It is not on this machine; the hint says how to get it.
+            RunFileError: The record names no hash, so that nothing may be opened.
+        """
+        sha256 = self.record.get("model_sha256")
+        if not sha256:
+            raise RunFileError(str(self), "record.json", "names no model_sha256: the model is not opened")
+        path = find_file(
+            self.repo, self.commit, f"build/models/{self.name}/model.joblib", sha256=sha256, what=str(self)
+        )
+        content = path.read_bytes()
+        if sha256_bytes(content) != sha256:  # it changed since it was found
+            raise RunFileError(str(self), "model.joblib", "has another sha256 than the record: it is not opened")
+        # Only who asks for the model pays for the import.
+        import joblib  # noqa: PLC0415
+
+        return joblib.load(io.BytesIO(content))
+
+
+def parse_run(text: str) -> tuple[str, str]:
+    """Read RUN: NAME, NAME@REVISION or REVISION:NAME, as (name, revision)."""
+    if "@" in text and ":" not in text.split("@", 1)[0]:
+        name, _, rev = text.partition("@")
+        return name, rev or "HEAD"
+    if ":" in text:
+        rev, _, name = text.rpartition(":")
+        return name.removeprefix("runs/").strip("/"), rev or "HEAD"
+    return text, "HEAD"
+
+
+def run(name: str, rev: str = "", *, repo: Path | str = ".") -> Run:
+    """A run, with its config, metrics, predictions and model.
+
+    Args:
+        name: The experiment, or a whole RUN ("gbm@HEAD~3") when no revision is given.
+        rev: A revision, or the name of a DVC experiment; HEAD by default.
+        repo: A folder inside the repository.
+
+    Raises:
+        NoSuchRunError: The commit has no such run.
+        UnknownRevisionError: There is no such revision.
+        NotARepositoryError: There is no repository.
+    """
+    if not rev:
+        name, rev = parse_run(name)
+    folder = Path(repo)
+    commit = resolve(folder, rev)
+    paths = files_at(folder, commit, f"runs/{name}") if name and ".." not in name.split("/") else []
+    if not paths:
+        every = files_at(folder, commit, "runs")
+        raise NoSuchRunError(name, rev, sorted({path.split("/")[1] for path in every if path.count("/") > 1}))
+    answers = read_objects(folder, [f"{commit}:{path}" for path in paths], largest=LARGEST)
+    prefix = f"runs/{name}/"
+    files = {
+        path.removeprefix(prefix): content
+        for path, (_, kind, content, _) in zip(paths, answers, strict=True)
+        if kind == "blob"
+    }
+    return Run(name, commit, folder, files)
