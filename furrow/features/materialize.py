@@ -172,20 +172,24 @@ def _one(
 
 
 def _fresh(source: Source, mark: Any, until: int) -> list[SourceFile] | None:
-    """The files to take in besides what was read; None if that can't be told, or something read has changed."""
+    """The files to take in besides what was read; None if only a rebuild gives what reading all of them would.
+
+    That is so if something that was read has changed, or if a new file comes before one that was read: of rows with
+    equal times the later in the order of files wins, and a record doesn't know its file.
+    """
     if not isinstance(mark, dict) or mark.get("format") != MARK_FORMAT or mark["end"] > until:
         return None
     known = mark["files"]
     now = {file.name: file for file in source.files}
-    for name, (seen, _) in known.items():
-        if name not in now or now[name].print != seen:
-            return None
-    fresh = []
-    for name, file in now.items():
-        later = known[name][1] if name in known else None
-        if name not in known or (later is not None and later <= until):
-            fresh.append(file)
-    return fresh
+    if any(name not in now or now[name].print != seen for name, (seen, _) in known.items()):
+        return None
+    fresh = [file for file in source.files if file.name not in known or _due(known[file.name][1], until)]
+    return fresh if fresh == list(source.files[len(source.files) - len(fresh) :]) else None
+
+
+def _due(later: int | None, until: int) -> bool:
+    """Whether a file that was read has rows, left out as too late, that are due by now."""
+    return later is not None and later <= until
 
 
 class _Taken:

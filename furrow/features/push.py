@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -133,7 +134,7 @@ def _append(folder: Path, view: View, table: pa.Table) -> None:
     ]
     rows = pa.table(columns, schema=schema)
     if (folder / view.source).is_dir():
-        _replace(rows, last.parent / f"zz-{uuid.uuid4().hex}.parquet")
+        _replace(rows, last.parent / f"zz-{time.time_ns():020d}-{uuid.uuid4().hex}.parquet")
     else:
         _replace(pa.concat_tables([pq.read_table(last).cast(schema), rows]), last)
 

@@ -14,11 +14,13 @@ from furrow.features.client import FeatureClient
 from furrow.features.decode import as_moment
 from furrow.features.materialize import features_folder
 from furrow.features.rows import find, read
-from furrow.stores import join as pit
 from furrow.stores.engine import Settings, connect
+from furrow.stores.join import join
 from furrow.stores.pack import arrow_type
 from furrow.stores.sources import open_source
 from furrow.stores.spine import Spine
+from furrow.stores.view import Feature, Key
+from furrow.stores.view import View as JoinView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -192,12 +194,12 @@ def _joined(
             source = open_source(connection, view.source, root=folder)
             held = set(source.schema.names)
             views.append(
-                pit.View(
+                JoinView(
                     view.name,
                     source,
-                    tuple(pit.Key(_column(key, given, held), name) for name, key, _ in plan.specs[part.spec].fields),
+                    tuple(Key(_column(key, given, held), name) for name, key, _ in plan.specs[part.spec].fields),
                     tuple(
-                        pit.Feature(_column(column.name, given, held), f"{index}.{at}")
+                        Feature(_column(column.name, given, held), f"{index}.{at}")
                         for at, column in enumerate(view.features)
                     ),
                     view.timestamp_field,
@@ -205,7 +207,7 @@ def _joined(
                     timedelta(seconds=view.ttl_seconds) if view.ttl_seconds else None,
                 )
             )
-        found = pit.join(connection, spine, views)
+        found = join(connection, spine, views)
     cache: dict[tuple[int, int], list[Any]] = {}
 
     def column(part: int, position: int) -> list[Any]:
