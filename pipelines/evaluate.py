@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -52,6 +53,8 @@ def main(name: str, root: Path) -> None:
                 "replicates": outcome.replicates,
                 "days": outcome.days,
                 "model_sha256": bundle["model_sha256"],
+                "features_digest": bundle["features_digest"],
+                "code": asdict(experiment.code),
             },
         )
 

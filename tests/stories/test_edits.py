@@ -1,0 +1,109 @@
+"""What `dvc repro` runs after each kind of edit: exactly what the edit made necessary."""
+
+import shutil
+import sys
+
+import pytest
+
+from .conftest import commit, edit, repro, run
+
+pytestmark = pytest.mark.story
+
+TABLES = {
+    f"tables_{name}"
+    for name in ("carrier_day", "dest_traffic", "flight_weeks", "origin_traffic", "route_weeks", "station_traffic",
+                 "tail_legs", "weather_origin")
+}  # fmt: skip
+TRAINING = {"training_set_schedule", "training_set_weather", "training_set_full"}
+TRAIN = {"train@base_rate", "train@gbm_schedule", "train@gbm"}
+EVALUATE = {"evaluate@base_rate", "evaluate@gbm_schedule", "evaluate@gbm"}
+GBM = {"train@gbm", "evaluate@gbm", "select"}
+
+
+def test_nothing_and_documents(flights):
+    """Without an edit, and after one of the README, nothing runs."""
+    assert repro(flights).ran == set()
+    edit(flights / "README.md", "# Furrow", "# Furrow, a field guide")
+    assert repro(flights).ran == set()
+
+
+def test_comments_and_white_space(flights):
+    """Comments in YAML run compile at most; in SQL also the table's own stage, whose result is the same."""
+    for path in [*(flights / "conf").rglob("*.yaml"), flights / "dvc.yaml"]:
+        path.write_text(path.read_text() + "\n# a remark\n")
+    assert repro(flights).ran <= {"compile"}
+    path = flights / "features/tables/tail_legs.sql"
+    path.write_text("-- a remark\n\n" + path.read_text())
+    assert repro(flights).ran <= {"compile", "tables_tail_legs"}
+    assert run(flights, "git", "status", "--porcelain", "runs", "features/manifest.json").stdout == ""
+
+
+def test_the_command_line(flights):
+    """An edit of furrow/cli runs compile at most."""
+    path = flights / "furrow/cli/gate.py"
+    path.write_text(path.read_text() + "\nEXTRA = 1\n")
+    assert repro(flights).ran <= {"compile"}
+
+
+def test_an_option_that_nobody_selects(flights):
+    """A new option of a group runs compile alone."""
+    shutil.copy(flights / "conf/model/gbm.yaml", flights / "conf/model/deep.yaml")
+    edit(flights / "conf/model/deep.yaml", "max_leaf_nodes: 31", "max_leaf_nodes: 63")
+    assert repro(flights).ran == {"compile"}
+
+
+def test_a_hyper_parameter_and_its_revert(flights):
+    """One experiment is trained; after the revert nothing is, and the files are what they were."""
+    with (flights / "conf/experiment/gbm.yaml").open("a") as handle:
+        handle.write("model: {learning_rate: 0.05}\n")
+    before = (flights / "runs/gbm/metrics.json").read_text()
+    assert repro(flights).ran == {"compile"} | GBM
+    assert (flights / "runs/gbm/metrics.json").read_text() != before
+    run(flights, "git", "checkout", "conf")
+    back = repro(flights)
+    assert not any(name.startswith(("train@", "training_set", "tables")) for name in back.ran)
+    assert "train@gbm" in back.cached
+    assert run(flights, "git", "status", "--porcelain").stdout == ""
+
+
+def test_a_new_experiment(flights):
+    """The new one is trained and judged, and no other."""
+    text = (flights / "conf/experiment/gbm.yaml").read_text().replace("name: gbm", "name: slow")
+    (flights / "conf/experiment/slow.yaml").write_text(text + "model: {learning_rate: 0.02}\n")
+    with (flights / "conf/experiments.yaml").open("a") as handle:
+        handle.write("  slow: {service: full}\n")
+    assert repro(flights).ran == {"compile", "train@slow", "evaluate@slow", "select"}
+
+
+def test_the_sql_of_one_table_and_its_revert(flights):
+    """The table, the training set that uses it and the experiments on that; compile, as digests hold the SQL."""
+    edit(flights / "features/tables/tail_legs.sql", "interval '1439 minutes'", "interval '719 minutes'")
+    assert repro(flights).ran == {"compile", "tables_tail_legs", "training_set_full"} | GBM
+    run(flights, "git", "checkout", "features/tables")
+    back = repro(flights)
+    assert back.ran <= {"compile", "evaluate@gbm", "select"}
+    assert run(flights, "git", "status", "--porcelain").stdout == ""
+
+
+def test_a_ttl(flights):
+    """A view's ttl: the training set of the services that use it, and their experiments."""
+    edit(flights / "features/views.py", "ttl=timedelta(hours=3)", "ttl=timedelta(hours=1)")
+    assert repro(flights).ran == {"compile", "training_set_full"} | GBM
+
+
+def test_code_that_train_imports(flights):
+    """Every experiment is trained and judged again."""
+    edit(flights / "furrow/runs/fit.py", "CATEGORIES_AT_MOST = 250", "CATEGORIES_AT_MOST = 251")
+    assert repro(flights).ran == {"compile", "select"} | TRAIN | EVALUATE
+
+
+def test_a_new_month(flights):
+    """Everything but compile, and the new month is judged."""
+    run(flights, sys.executable, "-m", "pipelines.ingest", "--through", "2013-05")
+    run(flights, "dvc", "add", "-q", "data")
+    assert repro(flights).ran == {"validate", "select"} | TABLES | TRAINING | TRAIN | EVALUATE
+    assert "2013-05" in (flights / "runs/gbm/slices.json").read_text()
+    commit(flights, "May")
+    run(flights, "git", "checkout", "-q", "HEAD~1")
+    run(flights, "dvc", "checkout", "-q")
+    assert repro(flights).ran <= {"validate"}
