@@ -51,7 +51,7 @@ def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     with tempfile.TemporaryDirectory(prefix="furrow-spill-", dir=settings.temp_directory) as scratch:
         try:
             with duckdb.connect(":memory:", config=_config(settings, scratch)) as connection:
-                connection.execute("SET TimeZone = 'UTC'")
+                connection.execute("SET GLOBAL TimeZone = 'UTC'")
                 yield connection
         except duckdb.Error as exc:
             raise _translated(exc) from exc

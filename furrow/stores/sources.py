@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import glob
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.fs as pafs
 
 from furrow.errors import FurrowError
 from furrow.stores.engine import identifier, literal
+from furrow.stores.remote import Remote, is_remote, open_remote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Source", "SourceError", "list_files", "open_source"]
+    import pyarrow as pa
+
+__all__ = ["Source", "SourceError", "list_files", "local", "open_source"]
 
 _MAGIC = b"PAR1"
 _GLOB = frozenset("*?[")
@@ -49,12 +49,16 @@ class Source:
         relation: The text that stands after FROM.
         ordinal: A BIGINT expression, unique a row: a later row of the files has a larger one.
         schema: Columns and types.
+        files: The files, where they are local.
+        remote: The objects, where they are not.
     """
 
     path: str
     relation: str
     ordinal: str
     schema: pa.Schema
+    files: tuple[Path, ...] = ()
+    remote: Remote | None = None
 
     def require(self, column: str, purpose: str) -> pa.DataType:
         """The type of a column that must be there.
@@ -72,29 +76,36 @@ class Source:
             )
         return self.schema.field(column).type
 
+    def unusable(self, column: str, wanted: str) -> SourceError:
+        """The error that a column is of the wrong type."""
+        type_ = self.schema.field(column).type
+        message = f"{self.path}: {column} is of type {type_}, not {wanted}"
+        return SourceError(message, path=self.path, column=column, hint=f"write {column} as {wanted}")
+
 
 def open_source(
-    connection: duckdb.DuckDBPyConnection,
-    path: str,
-    *,
-    root: Path | None = None,
-    filesystem: pafs.FileSystem | None = None,
-    columns: Sequence[str] | None = None,
+    connection: duckdb.DuckDBPyConnection, path: str, *, root: Path | None = None, endpoint: str | None = None
 ) -> Source:
-    """Make a path readable by SQL.
+    """Find a source and read its schema.
 
     Args:
         connection: Where it will be queried.
         path: A file, a folder, a glob, or an address such as s3://bucket/folder.
         root: The folder that a relative path starts from.
-        filesystem: Where a remote address is; None: what the address says.
-        columns: The columns that will be needed of a remote source; None: all.
+        endpoint: The server of an s3:// address, where it is not Amazon's.
 
     Raises:
-        SourceError: Nothing is there, a file is empty or truncated, or the store can't be reached.
+        SourceError: Nothing is there, a file is empty or truncated, or the storage can't be reached.
     """
-    if "://" in path and not path.startswith("file://"):
-        return _open_remote(connection, path, filesystem, columns)
+    if is_remote(path):
+        try:
+            remote = open_remote(path, endpoint)
+        except (OSError, ValueError) as exc:
+            hint = "check the address, the endpoint and the credentials"
+            raise SourceError(f"cannot read {path}: {exc}", path=path, hint=hint) from exc
+        if remote is None:
+            raise SourceError(f"{path} holds no Parquet file", path=path, hint="build it, or correct the address")
+        return Source(path, "", "rowid", remote.schema, remote=remote)
     files = list_files(path, root)
     for file in files:
         _check_parquet(file, path)
@@ -102,7 +113,35 @@ def open_source(
     listed = ", ".join(literal(str(file)) for file in files)
     relation = f"read_parquet([{listed}], hive_partitioning = {str(hive).lower()})"
     ordinal = "(file_index::BIGINT << 40) + file_row_number::BIGINT"
-    return Source(path, relation, ordinal, _schema(connection, relation, path))
+    return Source(path, relation, ordinal, _schema(connection, relation, path), files=tuple(files))
+
+
+def local(
+    connection: duckdb.DuckDBPyConnection, source: Source, columns: Sequence[str], name: str, where: str = ""
+) -> Source:
+    """A source that SQL can read here: itself, or the needed part of a remote one, copied into a table that can spill.
+
+    Args:
+        connection: Where it will be queried.
+        source: Any source.
+        columns: The columns needed of it.
+        name: The name of the table.
+        where: SQL conditions on the rows needed.
+
+    Raises:
+        SourceError: The storage failed.
+    """
+    if source.remote is None:
+        return source
+    try:
+        connection.register("remote_rows", source.remote.reader(columns))
+        condition = f" WHERE {where}" if where else ""
+        connection.execute(f"CREATE OR REPLACE TABLE {identifier(name)} AS SELECT * FROM remote_rows{condition}")  # noqa: S608
+        connection.unregister("remote_rows")
+    except (OSError, duckdb.IOException, duckdb.InvalidInputException) as exc:
+        raise SourceError(f"cannot read {source.path}: {exc}", path=source.path, hint="try again") from exc
+    relation = identifier(name)
+    return replace(source, relation=relation, schema=_schema(connection, relation, source.path), remote=None)
 
 
 def list_files(path: str, root: Path | None = None) -> list[Path]:
@@ -114,20 +153,19 @@ def list_files(path: str, root: Path | None = None) -> list[Path]:
     whole = Path(path.removeprefix("file://"))
     if not whole.is_absolute():
         whole = (root or Path.cwd()) / whole
+    hint = "build it, or correct the path"
     if whole.is_file():
         return [whole]
     if whole.is_dir():
         found = [file for file in sorted(whole.rglob("*.parquet")) if _visible(file, whole)]
     elif _GLOB & set(path):
-        found = [Path(name) for name in sorted(glob.glob(str(whole), recursive=True))]  # noqa: PTH207 - absolute patterns
-        found = [file for item in found for file in (list_files(str(item)) if item.is_dir() else [item])]
+        names = sorted(glob.glob(str(whole), recursive=True))  # noqa: PTH207 - the pattern may be absolute
+        found = [file for name in names for file in (list_files(name) if Path(name).is_dir() else [Path(name)])]
     else:
-        raise SourceError(f"{path} does not exist ({whole})", path=path, hint="build it, or correct the source's path")
+        raise SourceError(f"{path} does not exist ({whole})", path=path, hint=hint)
     if not found:
-        raise SourceError(
-            f"{path} holds no Parquet file ({whole})", path=path, hint="build it, or correct the source's path"
-        )
-    return found
+        raise SourceError(f"{path} holds no Parquet file ({whole})", path=path, hint=hint)
+    return list(dict.fromkeys(found))
 
 
 def _visible(file: Path, folder: Path) -> bool:
@@ -135,7 +173,6 @@ def _visible(file: Path, folder: Path) -> bool:
 
 
 def _check_parquet(file: Path, path: str) -> None:
-    hint = "build it again"
     try:
         size = file.stat().st_size
         with file.open("rb") as handle:
@@ -143,13 +180,14 @@ def _check_parquet(file: Path, path: str) -> None:
             handle.seek(max(0, size - 4))
             tail = handle.read(4)
     except OSError as exc:
-        raise SourceError(f"cannot read {file}: {exc.strerror}", path=path) from exc
+        raise SourceError(f"cannot read {file}: {exc.strerror}", path=path, hint="check the permissions") from exc
     if size == 0:
-        raise SourceError(f"{file} is empty (0 bytes)", path=path, hint=hint)
+        raise SourceError(f"{file} is empty (0 bytes)", path=path, hint="build it again")
     if head != _MAGIC:
         raise SourceError(f"{file} is not a Parquet file", path=path, hint="sources are Parquet files")
     if tail != _MAGIC or size < 12:
-        raise SourceError(f"{file} is truncated: its Parquet footer is missing", path=path, hint=hint)
+        message = f"{file} is truncated: its Parquet footer is missing"
+        raise SourceError(message, path=path, hint="build it again")
 
 
 def _schema(connection: duckdb.DuckDBPyConnection, relation: str, path: str) -> pa.Schema:
@@ -157,64 +195,3 @@ def _schema(connection: duckdb.DuckDBPyConnection, relation: str, path: str) -> 
         return connection.sql(f"SELECT * FROM {relation} LIMIT 0").to_arrow_table().schema  # noqa: S608 - quoted
     except duckdb.Error as exc:
         raise SourceError(f"cannot read {path}: {exc}", path=path, hint="build it again") from exc
-
-
-def _open_remote(
-    connection: duckdb.DuckDBPyConnection,
-    path: str,
-    filesystem: pafs.FileSystem | None,
-    columns: Sequence[str] | None,
-) -> Source:
-    """Copy the needed columns of a remote source into a table that spills to the local disk."""
-    dataset = remote_dataset(path, filesystem)
-    schema = dataset.schema
-    wanted = [name for name in schema.names if columns is None or name in columns]
-    table = f"remote_{connection.sql('SELECT count(*) FROM duckdb_tables()').fetchall()[0][0]}"
-    try:
-        reader = dataset.scanner(columns=wanted).to_reader()
-        connection.register("remote_reader", reader)
-        connection.execute(f"CREATE TEMP TABLE {identifier(table)} AS SELECT * FROM remote_reader")  # noqa: S608
-        connection.unregister("remote_reader")
-    except (OSError, pa.ArrowException) as exc:
-        raise SourceError(f"cannot read {path}: {exc}", path=path, hint="check the address and the access") from exc
-    held = _schema(connection, identifier(table), path)
-    return Source(path, identifier(table), "rowid", held)
-
-
-def remote_dataset(path: str, filesystem: pafs.FileSystem | None = None) -> Any:
-    """A dataset of the Parquet objects under a remote address.
-
-    Raises:
-        SourceError: The address is wrong, can't be reached, or holds nothing.
-    """
-    try:
-        if filesystem is None:
-            filesystem, inner = pafs.FileSystem.from_uri(path)
-        else:
-            inner = path.split("://", 1)[1]
-        files = _remote_files(filesystem, inner.rstrip("/"))
-    except (OSError, pa.ArrowException, ValueError) as exc:
-        raise SourceError(f"cannot reach {path}: {exc}", path=path, hint="check the address and the access") from exc
-    if not files:
-        raise SourceError(f"{path} holds no Parquet file", path=path, hint="build it, or correct the address")
-    try:
-        return ds.dataset(files, filesystem=filesystem, format="parquet", partitioning="hive")
-    except (OSError, pa.ArrowException) as exc:
-        raise SourceError(f"cannot read {path}: {exc}", path=path, hint="build it again") from exc
-
-
-def _remote_files(filesystem: pafs.FileSystem, inner: str) -> list[str]:
-    wild = next((i for i, part in enumerate(inner.split("/")) if _GLOB & set(part)), None)
-    if wild is not None:
-        base = "/".join(inner.split("/")[:wild])
-        listed = filesystem.get_file_info(pafs.FileSelector(base, recursive=True))
-        return sorted(info.path for info in listed if info.is_file and _matches(info.path, inner))
-    info = filesystem.get_file_info(inner)
-    if info.type == pafs.FileType.File:
-        return [inner]
-    listed = filesystem.get_file_info(pafs.FileSelector(inner, recursive=True, allow_not_found=True))
-    return sorted(item.path for item in listed if item.is_file and item.path.endswith(".parquet"))
-
-
-def _matches(path: str, pattern: str) -> bool:
-    return Path(path).match(pattern) and path.count("/") == pattern.count("/")

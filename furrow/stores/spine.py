@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,30 +10,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from furrow.errors import FurrowError
-from furrow.stores.ticks import NS, US, is_time
+from furrow.stores.keys import check_key, comparable
+from furrow.stores.problems import SpineError
+from furrow.stores.ticks import NS, US, is_time, micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-__all__ = ["Spine", "SpineError", "check_times", "time_column"]
+    from furrow.stores.view import View
+
+__all__ = ["Spine", "SpineError", "check_columns", "check_times", "time_column"]
 
 _DEFAULT_TIME = "event_timestamp"
-
-
-class SpineError(FurrowError):
-    """The entity rows can't be joined.
-
-    Args:
-        message: What is wrong.
-        column: The column concerned.
-        hint: The next step.
-    """
-
-    def __init__(self, message: str, *, column: str = "", hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.column = column
 
 
 @dataclass(frozen=True)
@@ -43,12 +32,10 @@ class Spine:
     Args:
         table: The rows, which come back as they are.
         timestamp: The column of the time.
-        keys: For each join key that is of another type than the source's, the type to compare as.
     """
 
     table: pa.Table
     timestamp: str
-    keys: dict[str, pa.DataType] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -56,22 +43,14 @@ class Spine:
         return int(self.table.num_rows)
 
     @cached_property
-    def _ticks(self) -> tuple[pa.ChunkedArray, str]:
-        return _to_ticks(self.table[self.timestamp])
+    def ticks(self) -> pa.ChunkedArray:
+        """The times as whole numbers of `unit`."""
+        return self._ticks[0]
 
     @property
     def unit(self) -> str:
-        """The unit of the column t: nanoseconds only if a time has them."""
+        """The unit of the ticks: nanoseconds only if a time has them."""
         return self._ticks[1]
-
-    @cached_property
-    def _range(self) -> tuple[int | None, int | None]:
-        ends = pc.min_max(self._ticks[0])
-        low, high = ends["min"].as_py(), ends["max"].as_py()
-        if low is None or high is None:
-            return None, None
-        scale = 1000 if self.unit == NS else 1
-        return low // scale, high // scale
 
     @property
     def first(self) -> int | None:
@@ -83,13 +62,40 @@ class Spine:
         """The latest time in microseconds since 1970, rounded down."""
         return self._range[1]
 
-    def narrow(self, keys: Sequence[str]) -> pa.Table:
-        """What the join needs: row, k0, k1, ... and t."""
-        columns = {"row": pa.array(np.arange(self.rows, dtype=np.int64))}
-        for i, name in enumerate(keys):
-            columns[f"k{i}"] = _plain(self.table[name], self.keys.get(name))
-        columns["t"] = self._ticks[0]
+    def narrow(self, view: View) -> pa.Table:
+        """What the join with a view needs: row, k0, k1, ... and t.
+
+        Raises:
+            SpineError: A key can't be compared with the view's.
+        """
+        columns: dict[str, pa.Array | pa.ChunkedArray] = {"row": pa.array(np.arange(self.rows, dtype=np.int64))}
+        for i, key in enumerate(view.keys):
+            columns[f"k{i}"] = comparable(self.table[key.spine], view.type_of(key.column), key.spine, view.name)
+        columns["t"] = self.ticks
         return pa.table(columns)
+
+    @cached_property
+    def _ticks(self) -> tuple[pa.ChunkedArray, str]:
+        column = self.table[self.timestamp]
+        type_ = column.type
+        if pa.types.is_date(type_):
+            return column.cast(pa.timestamp(US)).cast(pa.int64()), US
+        if type_.unit != NS:
+            return column.cast(pa.timestamp(US, type_.tz)).cast(pa.int64()), US
+        ticks = column.cast(pa.int64())
+        whole = pc.divide(ticks, 1000)
+        if pc.all(pc.equal(pc.multiply(whole, 1000), ticks)).as_py() is False:
+            return ticks, NS
+        return whole, US
+
+    @cached_property
+    def _range(self) -> tuple[int | None, int | None]:
+        ends = pc.min_max(self.ticks)
+        low, high = ends["min"].as_py(), ends["max"].as_py()
+        if low is None or high is None:
+            return None, None
+        scale = 1000 if self.unit == NS else 1
+        return low // scale, high // scale
 
 
 def time_column(schema: pa.Schema) -> str:
@@ -110,7 +116,7 @@ def time_column(schema: pa.Schema) -> str:
     times = [item.name for item in schema if pa.types.is_timestamp(item.type)]
     if len(times) == 1:
         return str(times[0])
-    what = "several timestamps: " + ", ".join(times) if times else "none: " + ", ".join(schema.names)
+    what = "several timestamps: " + ", ".join(times) if times else "no timestamp: " + ", ".join(schema.names)
     raise SpineError(
         f"the entity rows need a column {_DEFAULT_TIME}; they have {what}",
         column=_DEFAULT_TIME,
@@ -118,53 +124,55 @@ def time_column(schema: pa.Schema) -> str:
     )
 
 
-def check_times(spine: Spine, *, now: datetime | None) -> None:
+def check_columns(schema: pa.Schema, views: Sequence[View]) -> None:
+    """See that the columns of the entity rows fit the views.
+
+    Raises:
+        SpineError: A join key is missing or of the wrong type, or two columns would have one name.
+    """
+    taken = dict.fromkeys(schema.names, "the entity rows")
+    if len(taken) < len(schema.names):
+        twice = next(name for name in schema.names if schema.names.count(name) > 1)
+        raise SpineError(f"the entity rows have two columns {twice}", column=twice, hint="rename one")
+    for view in views:
+        for key in view.keys:
+            check_key(schema, key, view)
+        for feature in view.features:
+            if feature.output in taken:
+                raise SpineError(
+                    f"{feature.output} of {view.name} is also a column of {taken[feature.output]}",
+                    column=feature.output,
+                    hint="ask with full_feature_names=True, or rename the column",
+                )
+            taken[feature.output] = view.name
+
+
+def check_times(spine: Spine, *, now: datetime | None, offset: int = 0) -> None:
     """Refuse rows without a time, and rows of the future.
 
     Args:
         spine: The rows.
         now: The present; None: the future is allowed.
+        offset: The number of the first row, for messages.
 
     Raises:
         SpineError: Names the first such row.
     """
     column = spine.table[spine.timestamp]
     if column.null_count:
-        row = pc.index(pc.is_null(column), value=True).as_py()
+        row = pc.index(pc.is_null(column), value=True).as_py() + offset
         raise SpineError(
             f"{column.null_count} entity rows have no {spine.timestamp}, the first is row {row}",
             column=spine.timestamp,
             hint="drop these rows or give them a time",
         )
-    if now is None or spine.last is None:
+    if now is None or spine.last is None or spine.last <= micros(now):
         return
-    limit = int(now.timestamp() * 1_000_000)
-    if spine.last > limit:
-        ticks = spine._ticks[0]
-        bound = limit * (1000 if spine.unit == NS else 1)
-        row = pc.index(pc.greater(ticks, bound), value=True).as_py()
-        raise SpineError(
-            f"{spine.timestamp} {column[row].as_py()} of entity row {row} lies in the future (it is {now})",
-            column=spine.timestamp,
-            hint="features of the future are not known yet; to join such rows all the same, "
-            "set future_timestamps: allow in the offline store's settings",
-        )
-
-
-def _to_ticks(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
-    type_ = column.type
-    if pa.types.is_date(type_):
-        return column.cast(pa.timestamp("us")).cast(pa.int64()), US
-    if type_.unit == NS:
-        ticks = column.cast(pa.int64())
-        micros = pc.divide(ticks, 1000)
-        if pc.all(pc.equal(pc.multiply(micros, 1000), ticks)).as_py() in (True, None):
-            return micros, US
-        return ticks, NS
-    return column.cast(pa.timestamp(US, type_.tz)).cast(pa.int64()), US
-
-
-def _plain(column: pa.ChunkedArray, type_: pa.DataType | None) -> pa.ChunkedArray:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    return column if type_ is None else column.cast(type_)
+    bound = micros(now) * (1000 if spine.unit == NS else 1)
+    row = pc.index(pc.greater(spine.ticks, bound), value=True).as_py()
+    raise SpineError(
+        f"{spine.timestamp} {column[row].as_py()} of entity row {row + offset} lies in the future (it is {now})",
+        column=spine.timestamp,
+        hint="features of the future are not known yet; to join such rows all the same, "
+        "set future_timestamps: allow in the offline store's settings",
+    )

@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
+from feast.feature_view import DUMMY_ENTITY_ID
+from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
-from furrow.ground.feast.offline_job import FurrowRetrievalJob
-from furrow.ground.feast.offline_plan import Plan, feature_map, pull_plan
+from furrow.ground.feast.offline_job import FurrowRetrievalJob, Metadata
+from furrow.ground.feast.offline_plan import Plan
+from furrow.ground.feast.offline_pull import Pull
+from furrow.ground.feast.offline_views import wanted_features
 from furrow.ground.feast.offline_write import append_batch, write_logs
 from furrow.stores.engine import Settings
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["FurrowOfflineStore", "FurrowOfflineStoreConfig"]
 
 
-class FurrowOfflineStoreConfig(FeastConfigBaseModel):
+class FurrowOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
     """The settings under `offline_store:` in feature_store.yaml."""
 
     type: Literal["furrow.ground.feast.offline.FurrowOfflineStore"] = "furrow.ground.feast.offline.FurrowOfflineStore"
@@ -58,7 +61,7 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
     supports_filter_by_created_timestamp: bool = True
 
     @staticmethod
-    def get_historical_features(
+    def get_historical_features(  # noqa: PLR0917 - Feast's signature
         config: RepoConfig,
         feature_views: list[FeatureView],
         feature_refs: list[str],
@@ -97,7 +100,7 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
         plan = Plan(
             settings=_settings(config),
             root=_root(config),
-            views=feature_map(feature_refs, feature_views, on_demand),
+            wanted=wanted_features(feature_refs, feature_views, on_demand),
             on_demand=tuple(on_demand),
             entities=entity_df,
             full_feature_names=full_feature_names,
@@ -106,17 +109,11 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
             end=end_date,
             now=datetime.now(UTC) if config.offline_store.future_timestamps == "error" else None,
         )
-        spine = plan.describe()
-        metadata = RetrievalMetadata(
-            features=feature_refs,
-            keys=[name for name in spine.columns if name != spine.timestamp],
-            min_event_timestamp=spine.first,
-            max_event_timestamp=spine.last,
-        )
+        metadata = Metadata(feature_refs, plan.check(), plan.time_range)
         return FurrowRetrievalJob(plan, on_demand, metadata, full_feature_names=full_feature_names)
 
     @staticmethod
-    def pull_latest_from_table_or_query(
+    def pull_latest_from_table_or_query(  # noqa: PLR0917 - Feast's signature
         config: RepoConfig,
         data_source: DataSource,
         join_key_columns: list[str],
@@ -127,14 +124,22 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
         end_date: datetime | None = None,
     ) -> RetrievalJob:
         """The newest row of each entity within a time range, both ends included; see Feast's OfflineStore."""
-        columns = [*join_key_columns, *feature_name_columns]
-        plan = pull_plan(
-            _settings(config), _root(config), data_source, columns, timestamp_field, created_timestamp_column
+        return FurrowRetrievalJob(
+            Pull(
+                settings=_settings(config),
+                root=_root(config),
+                data_source=data_source,
+                columns=(*join_key_columns, *feature_name_columns),
+                timestamp=timestamp_field,
+                created=created_timestamp_column or None,
+                start=start_date,
+                end=end_date,
+                newest_of=tuple(key for key in join_key_columns if key != DUMMY_ENTITY_ID),
+            )
         )
-        return FurrowRetrievalJob(plan.within(start_date, end_date).latest(join_key_columns))
 
     @staticmethod
-    def pull_all_from_table_or_query(
+    def pull_all_from_table_or_query(  # noqa: PLR0917 - Feast's signature
         config: RepoConfig,
         data_source: DataSource,
         join_key_columns: list[str],
@@ -145,11 +150,18 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
         end_date: datetime | None = None,
     ) -> RetrievalJob:
         """All rows within a time range, both ends included; see Feast's OfflineStore."""
-        columns = [*join_key_columns, *feature_name_columns]
-        plan = pull_plan(
-            _settings(config), _root(config), data_source, columns, timestamp_field, created_timestamp_column
+        return FurrowRetrievalJob(
+            Pull(
+                settings=_settings(config),
+                root=_root(config),
+                data_source=data_source,
+                columns=(*join_key_columns, *feature_name_columns),
+                timestamp=timestamp_field,
+                created=created_timestamp_column or None,
+                start=start_date,
+                end=end_date,
+            )
         )
-        return FurrowRetrievalJob(plan.within(start_date, end_date))
 
     @staticmethod
     def write_logged_features(

@@ -1,8 +1,10 @@
-"""Feast's retrieval job over a plan: to Arrow, to pandas, or persisted as Parquet."""
+"""Feast's retrieval job: to Arrow, to pandas, or piece by piece to Parquet."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import closing
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
@@ -11,19 +13,57 @@ from furrow.ground.feast.offline_write import write_dataset
 from furrow.stores.sources import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
     import pandas as pd
     import pyarrow as pa
     from feast.on_demand_feature_view import OnDemandFeatureView
     from feast.saved_dataset import SavedDatasetStorage
 
-__all__ = ["FurrowRetrievalJob"]
+__all__ = ["FurrowRetrievalJob", "Metadata"]
+
+_ROWS = 1_000_000
 
 
-class _Runnable(Protocol):
+class Query(Protocol):
+    """What a job runs."""
+
     @property
-    def root(self) -> Any: ...
+    def root(self) -> Path:
+        """Where relative paths start from."""
 
-    def table(self) -> pa.Table: ...
+    def chunks(self, rows: int | None) -> Generator[pa.Table]:
+        """The result, so many rows at a time; None: all at once."""
+
+
+class Metadata(RetrievalMetadata):  # type: ignore[misc]
+    """What was asked for; the time range is read from the entity rows when somebody wants to know it."""
+
+    def __init__(
+        self,
+        features: list[str],
+        keys: list[str],
+        time_range: Callable[[], tuple[datetime | None, datetime | None]],
+    ) -> None:
+        self.features = features
+        self.keys = keys
+        self._find = time_range
+
+    @cached_property
+    def _range(self) -> tuple[datetime | None, datetime | None]:
+        return self._find()
+
+    @property
+    def min_event_timestamp(self) -> datetime | None:
+        """The earliest time of the entity rows."""
+        return self._range[0]
+
+    @property
+    def max_event_timestamp(self) -> datetime | None:
+        """The latest time of the entity rows."""
+        return self._range[1]
 
 
 class FurrowRetrievalJob(RetrievalJob):  # type: ignore[misc]
@@ -31,15 +71,15 @@ class FurrowRetrievalJob(RetrievalJob):  # type: ignore[misc]
 
     def __init__(
         self,
-        plan: _Runnable,
-        on_demand: list[OnDemandFeatureView] | None = None,
+        query: Query,
+        on_demand: Sequence[OnDemandFeatureView] = (),
         metadata: RetrievalMetadata | None = None,
         *,
         full_feature_names: bool = False,
     ) -> None:
         super().__init__()
-        self._plan = plan
-        self._on_demand = on_demand or []
+        self._query = query
+        self._on_demand = list(on_demand)
         self._metadata = metadata
         self._full_feature_names = full_feature_names
 
@@ -59,19 +99,50 @@ class FurrowRetrievalJob(RetrievalJob):  # type: ignore[misc]
         return self._metadata
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
-        return self._to_arrow_internal(timeout).to_pandas()
+        frame: pd.DataFrame = self._to_arrow_internal(timeout).to_pandas()
+        return frame
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
         del timeout
-        return self._plan.table()
+        with closing(self._query.chunks(None)) as chunks:
+            return next(chunks)
+
+    def to_tables(self, rows: int = _ROWS) -> Iterator[pa.Table]:
+        """The result piece by piece, on-demand features included: for what is larger than the memory.
+
+        Args:
+            rows: The rows of a piece.
+        """
+        for chunk in self._query.chunks(rows):
+            piece = FurrowRetrievalJob(
+                _Piece(chunk, self._query.root),
+                self._on_demand,
+                self._metadata,
+                full_feature_names=self._full_feature_names,
+            )
+            yield piece.to_arrow()
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
-        """Write the result to a Parquet file (a path that ends in .parquet) or folder.
+        """Write the result to a Parquet file (a path that ends in .parquet) or folder, whole or not at all.
 
         Raises:
-            SourceError: The storage is no file storage.
+            SourceError: The storage is no file storage, or can't be written.
+            SavedDatasetLocationAlreadyExists: Something is there and may not be replaced.
         """
+        del timeout
         if not isinstance(storage, SavedDatasetFileStorage):
             kind = type(storage).__name__
             raise SourceError(f"can't persist to a {kind}", path=kind, hint="use SavedDatasetFileStorage")
-        write_dataset(self.to_arrow(timeout=timeout), storage, self._plan.root, overwrite=allow_overwrite)
+        write_dataset(self.to_tables(), storage, self._query.root, overwrite=allow_overwrite)
+
+
+class _Piece:
+    """A part of a result that is there already."""
+
+    def __init__(self, table: pa.Table, root: Path) -> None:
+        self._table = table
+        self.root = root
+
+    def chunks(self, rows: int | None) -> Generator[pa.Table]:
+        del rows
+        yield self._table

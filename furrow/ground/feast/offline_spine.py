@@ -1,145 +1,192 @@
-"""Entity rows in all the forms that a user may give them, as a checked spine."""
+"""Entity rows in all the forms that a user may give them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
-from feast.errors import RequestDataNotFoundInEntityDfException
+import pyarrow.dataset as ds
 
 from furrow.stores.engine import identifier
-from furrow.stores.keys import compare_as
+from furrow.stores.remote import is_remote, open_remote
 from furrow.stores.sources import list_files
-from furrow.stores.spine import Spine, SpineError, check_times, time_column
-from furrow.stores.ticks import between, micros
+from furrow.stores.spine import SpineError
+from furrow.stores.ticks import NS, between, micros
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from feast.on_demand_feature_view import OnDemandFeatureView
+    from furrow.stores.view import View
 
-    from furrow.stores.join import View
+__all__ = ["Entities", "entities_between", "entity_rows", "regroup"]
 
-__all__ = ["check_requests", "load_spine"]
+_MONTH = timedelta(days=30)
 
 
-def load_spine(
-    connection: duckdb.DuckDBPyConnection,
-    entities: Any,
-    views: Sequence[View],
-    *,
-    root: Path,
-    start: datetime | None,
-    end: datetime | None,
-    now: datetime | None,
-) -> Spine:
-    """Read and check the entity rows.
+class Entities(Protocol):
+    """Entity rows that can be gone through in order, more than once."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Their columns."""
+
+    def chunks(self, rows: int | None) -> Iterator[pa.Table]:
+        """The rows, so many at a time; None: all at once. There is at least one chunk, be it empty."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Rows in memory."""
+
+    table: pa.Table
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.table.schema
+
+    def chunks(self, rows: int | None) -> Iterator[pa.Table]:
+        step = rows or max(self.table.num_rows, 1)
+        for start in range(0, max(self.table.num_rows, 1), step):
+            yield self.table.slice(start, step)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Rows in Parquet."""
+
+    dataset: Any
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.dataset.schema.remove_metadata()
+
+    def chunks(self, rows: int | None) -> Iterator[pa.Table]:
+        if rows is None:
+            yield self.dataset.to_table().replace_schema_metadata(None)
+        else:
+            batches = self.dataset.scanner(batch_readahead=2, fragment_readahead=1).to_reader()
+            yield from regroup(batches, self.schema, rows)
+
+
+@dataclass(frozen=True)
+class _Query:
+    """Rows that SQL makes."""
+
+    connection: duckdb.DuckDBPyConnection
+    sql: str
+
+    @property
+    def schema(self) -> pa.Schema:
+        try:
+            return self.connection.sql(f"SELECT * FROM ({self.sql}) LIMIT 0").to_arrow_table().schema  # noqa: S608
+        except duckdb.Error as exc:
+            raise SpineError(f"the SQL of the entity rows failed: {exc}", hint="correct the query") from exc
+
+    def chunks(self, rows: int | None) -> Iterator[pa.Table]:
+        with self.connection.cursor() as cursor:
+            if rows is None:
+                yield cursor.sql(self.sql).to_arrow_table()
+            else:
+                reader = cursor.sql(self.sql).to_arrow_reader(min(rows, 100_000))
+                yield from regroup(reader, reader.schema, rows)
+
+
+def entity_rows(connection: duckdb.DuckDBPyConnection, entities: Any, root: Path) -> Entities:
+    """Take entity rows as pandas, Arrow, a Parquet path or an SQL query.
+
+    Args:
+        connection: Where SQL runs; relative paths in it start from the Feast repository.
+        entities: What the user gave.
+        root: The Feast repository.
 
     Raises:
-        SpineError: They have no time, lack a join key, or hold one of the wrong type.
-    """
-    table = (
-        _entities_between(connection, views, start, end)
-        if entities is None
-        else entity_table(connection, entities, root)
-    )
-    timestamp = time_column(table.schema)
-    spine = Spine(table, timestamp, _key_types(table, views))
-    check_times(spine, now=now if entities is not None else None)
-    return spine
-
-
-def entity_table(connection: duckdb.DuckDBPyConnection, entities: Any, root: Path) -> pa.Table:
-    """Entity rows as an Arrow table.
-
-    Raises:
-        SpineError: They are of no known form, or SQL that fails.
+        SpineError: They are of no known form.
+        SourceError: The path holds no Parquet.
     """
     if isinstance(entities, pd.DataFrame):
         try:
-            return pa.Table.from_pandas(entities, preserve_index=False).replace_schema_metadata(None)
-        except pa.ArrowException as exc:
-            raise SpineError(f"the entity rows hold mixed types: {exc}", hint="give each column one type") from exc
-    if isinstance(entities, pa.Table):
-        return entities
+            return _Held(pa.Table.from_pandas(entities, preserve_index=False))
+        except (pa.ArrowException, ValueError) as exc:
+            raise SpineError(
+                f"the entity rows can't be read: {exc}", hint="give each column one name and type"
+            ) from exc
     if isinstance(entities, pa.RecordBatch):
-        return pa.Table.from_batches([entities])
+        return _Held(pa.Table.from_batches([entities]))
+    if isinstance(entities, pa.Table):
+        return _Held(entities)
     if isinstance(entities, Path) or (isinstance(entities, str) and _is_path(entities)):
-        return pa.concat_tables([pq.read_table(file) for file in list_files(str(entities), root)])
+        return _Stored(_dataset(str(entities), root))
     if isinstance(entities, str):
-        try:
-            return connection.sql(entities).to_arrow_table()
-        except duckdb.Error as exc:
-            raise SpineError(f"the SQL of the entity rows failed: {exc}", hint="correct the query") from exc
+        return _Query(connection, entities.strip().rstrip(";"))
     kind = type(entities).__name__
-    raise SpineError(
-        f"entity rows can't be a {kind}", hint="give a pandas or Arrow table, a Parquet path, SQL, or nothing"
-    )
+    hint = "give a pandas or Arrow table, the path of a Parquet file, an SQL query, or nothing"
+    raise SpineError(f"entity rows can't be a {kind}", hint=hint)
 
 
-def check_requests(spine: Spine, on_demand: Sequence[OnDemandFeatureView]) -> None:
-    """See that the entity rows hold what on-demand views take from the request.
-
-    Raises:
-        RequestDataNotFoundInEntityDfException: Feast's own error for it.
-    """
-    for view in on_demand:
-        for name in view.get_request_data_schema():
-            if name not in spine.table.column_names:
-                raise RequestDataNotFoundInEntityDfException(feature_name=name, feature_view_name=view.name)
-
-
-def _is_path(text: str) -> bool:
-    return "\n" not in text and " " not in text.strip() and (text.endswith(".parquet") or "/" in text)
-
-
-def _key_types(table: pa.Table, views: Sequence[View]) -> dict[str, pa.DataType]:
-    found: dict[str, pa.DataType] = {}
-    for view in views:
-        for key in view.keys:
-            if key.spine not in table.column_names:
-                there = ", ".join(table.column_names)
-                raise SpineError(
-                    f"the entity rows have no column {key.spine!r}, the join key of {view.name}; they have: {there}",
-                    column=key.spine,
-                    hint=f"add {key.spine} to the entity rows",
-                )
-            type_ = compare_as(table[key.spine], view.source.schema.field(key.column).type, key.spine, view.name)
-            if type_ is not None:
-                found[key.spine] = type_
-    return found
-
-
-def _entities_between(
+def entities_between(
     connection: duckdb.DuckDBPyConnection, views: Sequence[View], start: datetime | None, end: datetime | None
-) -> pa.Table:
-    """The distinct entities that had an event between two moments, at the later one."""
-    last = _aware(end) if end is not None else datetime.now(UTC)
-    ages = [view.ttl for view in views if view.ttl]
-    first = _aware(start) if start is not None else last - max(ages, default=timedelta(days=30))
+) -> Entities:
+    """The distinct entities and event times of the views within a time range, both ends included.
+
+    Args:
+        connection: Where it runs.
+        views: The views; each gives the keys that it has, the others are null.
+        start: None: the longest ttl, or 30 days, before the end.
+        end: None: now.
+    """
+    last = end if end is not None else datetime.now(UTC)
+    first = start if start is not None else last - max((view.ttl for view in views if view.ttl), default=_MONTH)
     names = list(dict.fromkeys(key.spine for view in views for key in view.keys))
     parts = []
     for view in views:
         held = {key.spine: identifier(key.column) for key in view.keys}
-        if not held:
-            continue
-        columns = ", ".join(f"{held.get(name, 'NULL')} AS {identifier(name)}" for name in names)
-        type_ = view.source.schema.field(view.timestamp).type
-        where = " AND ".join(between(view.timestamp, type_, micros(first), micros(last)))
-        parts.append(f"SELECT DISTINCT {columns} FROM {view.source.relation} WHERE {where}")  # noqa: S608 - quoted
-    if parts:
-        order = ", ".join(map(identifier, names))
-        table = connection.sql(f"SELECT * FROM ({' UNION '.join(parts)}) ORDER BY {order}").to_arrow_table()  # noqa: S608
-    else:
-        table = pa.table({"event_timestamp": pa.nulls(1)}).select([])
-    rows = table.num_rows if parts else 1
-    return table.append_column("event_timestamp", pa.array([last] * rows, pa.timestamp("us", "UTC")))
+        type_ = view.type_of(view.timestamp)
+        zoned = "TIMESTAMPTZ_NS" if pa.types.is_timestamp(type_) and type_.unit == NS else "TIMESTAMPTZ"
+        columns = [f"{held.get(name, 'NULL')} AS {identifier(name)}" for name in names]
+        columns.append(f"{identifier(view.timestamp)}::{zoned} AS event_timestamp")
+        where = between(view.timestamp, type_, micros(first), micros(last))
+        where += [f"{column} IS NOT NULL" for column in held.values()]
+        parts.append(f"SELECT DISTINCT {', '.join(columns)} FROM {view.source.relation} WHERE {' AND '.join(where)}")  # noqa: S608 - quoted
+    order = ", ".join(["event_timestamp", *map(identifier, names)])
+    return _Query(connection, f"SELECT * FROM ({' UNION '.join(parts)}) ORDER BY {order}")  # noqa: S608 - quoted
 
 
-def _aware(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+def regroup(batches: pa.RecordBatchReader, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
+    """Tables of so many rows each, the last one with what is left."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    given = False
+    for batch in batches:
+        rest = batch
+        while count + rest.num_rows >= rows:
+            head = rest.slice(0, rows - count)
+            rest = rest.slice(rows - count)
+            yield pa.Table.from_batches([*held, head])
+            held, count, given = [], 0, True
+        if rest.num_rows:
+            held.append(rest)
+            count += rest.num_rows
+    if held or not given:
+        yield pa.Table.from_batches(held, schema)
+
+
+def _is_path(text: str) -> bool:
+    return not any(mark.isspace() for mark in text.strip()) or text.strip().endswith(".parquet")
+
+
+def _dataset(path: str, root: Path) -> Any:
+    if is_remote(path):
+        remote = open_remote(path)
+        if remote is None:
+            raise SpineError(f"{path} holds no Parquet file", hint="correct the address of the entity rows")
+        return remote.dataset
+    files = [str(file) for file in list_files(path, root)]
+    try:
+        return ds.dataset(files, format="parquet", partitioning="hive" if any("=" in file for file in files) else None)
+    except (OSError, pa.ArrowException) as exc:
+        raise SpineError(f"the entity rows in {path} can't be read: {exc}", hint="write them again as Parquet") from exc

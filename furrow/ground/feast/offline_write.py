@@ -1,4 +1,4 @@
-"""Writing to sources: saved datasets, pushed rows, logged features."""
+"""Writing Parquet: saved datasets, pushed rows, logged features; each whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,53 +11,93 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.file_source import FileLoggingDestination, SavedDatasetFileStorage
+from pyarrow import fs
 
+from furrow.stores.remote import is_remote, storage
 from furrow.stores.sources import SourceError, list_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from feast.feature_logging import LoggingDestination
     from feast.feature_view import FeatureView
 
 __all__ = ["append_batch", "write_dataset", "write_logs"]
 
 
-def write_dataset(table: pa.Table, storage: SavedDatasetFileStorage, root: Path, *, overwrite: bool) -> None:
-    """Write a table as a Parquet file, whole or not at all.
+def write_dataset(tables: Iterable[pa.Table], target: SavedDatasetFileStorage, root: Path, *, overwrite: bool) -> None:
+    """Write tables one after the other as one Parquet file, or as a folder with one file.
+
+    Args:
+        tables: The tables, of which one is held at a time.
+        target: Where to.
+        root: Where a relative path starts from.
+        overwrite: Whether what is there may be replaced.
 
     Raises:
-        SavedDatasetLocationAlreadyExists: Something is there and `overwrite` is false.
+        SavedDatasetLocationAlreadyExists: Something is there.
+        SourceError: The place can't be written; what was there is untouched.
     """
-    path = root / storage.file_options.uri
-    if path.exists() and not overwrite:
-        raise SavedDatasetLocationAlreadyExists(location=str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix != ".parquet":
-        path.mkdir(exist_ok=True)
-        path = path / "part-0.parquet"
-    _replace(table, path)
+    uri = target.file_options.uri
+    system, inner = _place(uri, target.file_options.s3_endpoint_override, root)
+    if not overwrite and _occupied(system, inner):
+        raise SavedDatasetLocationAlreadyExists(location=uri)
+    file = inner if inner.endswith(".parquet") else f"{inner}/part-0.parquet"
+    folder, _, name = file.rpartition("/")
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
+    try:
+        system.create_dir(folder, recursive=True)
+        _write(tables, temporary, system)
+        if file != inner:
+            _empty(system, folder, temporary)
+        system.move(temporary, file)
+    except (OSError, pa.ArrowException) as exc:
+        hint = "free some space or check the permissions, then run again"
+        raise SourceError(f"cannot write {uri}: {exc}", path=uri, hint=hint) from exc
+    finally:
+        if system.get_file_info(temporary).type == fs.FileType.File:
+            system.delete_file(temporary)
 
 
 def append_batch(view: FeatureView, table: pa.Table, root: Path) -> None:
-    """Append rows to a view's source.
+    """Append rows to a view's source: a file is rewritten, a folder gets one more file.
 
     Raises:
-        SourceError: The columns are not the source's.
+        SourceError: The columns are not the source's, or it can't be written.
     """
-    uri = view.batch_source.path
-    files = list_files(uri, root)
-    schema = pq.read_schema(files[0])
-    if schema.names != table.column_names:
-        raise SourceError(
-            f"rows for {view.name} have the columns {', '.join(table.column_names)}; {uri} has {', '.join(schema.names)}",
-            path=uri,
-            hint="give the rows the source's columns, in its order",
-        )
-    rows = table.cast(schema.remove_metadata())
-    if len(files) == 1 and not (root / uri).is_dir():
-        held = pq.read_table(files[0])
-        _replace(pa.concat_tables([held.cast(rows.schema), rows]), files[0])
+    options = view.batch_source.file_options
+    uri = options.uri
+    system, inner = _place(uri, options.s3_endpoint_override, root)
+    single = system.get_file_info(inner).type == fs.FileType.File
+    if single:
+        files = [inner]
+    elif is_remote(uri):
+        found = system.get_file_info(fs.FileSelector(inner, recursive=True))
+        files = sorted(item.path for item in found if item.path.endswith(".parquet"))
     else:
-        _replace(rows, files[-1].parent / f"zz-{uuid.uuid4().hex}.parquet")
+        files = [str(file) for file in list_files(uri, root)]
+    schema = pq.read_schema(files[-1], filesystem=system).remove_metadata()
+    if set(schema.names) != set(table.column_names):
+        given, wanted = ", ".join(table.column_names), ", ".join(schema.names)
+        message = f"rows for {view.name} have the columns {given}; {uri} has {wanted}"
+        raise SourceError(message, path=uri, hint="give the rows exactly the source's columns")
+    try:
+        rows = table.select(schema.names).cast(schema)
+    except pa.ArrowException as exc:
+        message = f"rows for {view.name} don't fit the types of {uri}: {exc}"
+        raise SourceError(message, path=uri, hint="convert the columns") from exc
+    target = inner if single else f"{files[-1].rpartition('/')[0]}/zz-{uuid.uuid4().hex}.parquet"
+    held = [pq.read_table(inner, filesystem=system).cast(schema)] if single else []
+    temporary = f"{target.rpartition('/')[0]}/.{uuid.uuid4().hex}"
+    try:
+        _write([*held, rows], temporary, system)
+        system.move(temporary, target)
+    except (OSError, pa.ArrowException) as exc:
+        hint = "free some space or check the permissions, then run again"
+        raise SourceError(f"cannot write {uri}: {exc}", path=uri, hint=hint) from exc
+    finally:
+        if system.get_file_info(temporary).type == fs.FileType.File:
+            system.delete_file(temporary)
 
 
 def write_logs(data: pa.Table | Path, destination: LoggingDestination, root: Path) -> None:
@@ -69,10 +109,11 @@ def write_logs(data: pa.Table | Path, destination: LoggingDestination, root: Pat
     if not isinstance(destination, FileLoggingDestination):
         kind = type(destination).__name__
         raise SourceError(f"can't log to a {kind}", path=kind, hint="use FileLoggingDestination")
-    table = pq.read_table(data) if isinstance(data, Path) else data
+    system, inner = _place(destination.path, destination.s3_endpoint_override, root)
     ds.write_dataset(
-        table,
-        base_dir=root / destination.path,
+        pq.read_table(data) if isinstance(data, Path) else data,
+        base_dir=inner,
+        filesystem=system,
         basename_template=f"{uuid.uuid4().hex}-{{i}}.parquet",
         partitioning=destination.partition_by,
         partitioning_flavor="hive" if destination.partition_by else None,
@@ -81,10 +122,33 @@ def write_logs(data: pa.Table | Path, destination: LoggingDestination, root: Pat
     )
 
 
-def _replace(table: pa.Table, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+def _place(uri: str, endpoint: str | None, root: Path) -> tuple[fs.FileSystem, str]:
+    if is_remote(uri):
+        return storage(uri, endpoint or None)
+    return fs.LocalFileSystem(), str(root / uri.removeprefix("file://")).rstrip("/")
+
+
+def _occupied(system: fs.FileSystem, inner: str) -> bool:
+    info = system.get_file_info(inner)
+    if info.type == fs.FileType.Directory:
+        return bool(system.get_file_info(fs.FileSelector(inner)))
+    return bool(info.type != fs.FileType.NotFound)
+
+
+def _empty(system: fs.FileSystem, folder: str, keep: str) -> None:
+    """Remove the Parquet files of an earlier dataset."""
+    for info in system.get_file_info(fs.FileSelector(folder, recursive=True)):
+        if info.type == fs.FileType.File and info.path != keep and info.path.endswith(".parquet"):
+            system.delete_file(info.path)
+
+
+def _write(tables: Iterable[pa.Table], path: str, system: fs.FileSystem) -> None:
+    writer: pq.ParquetWriter | None = None
     try:
-        pq.write_table(table, temporary, compression="zstd")
-        temporary.replace(path)
+        for table in tables:
+            if writer is None:
+                writer = pq.ParquetWriter(path, table.schema, filesystem=system, compression="zstd")
+            writer.write_table(table.cast(writer.schema), row_group_size=122_880)
     finally:
-        temporary.unlink(missing_ok=True)
+        if writer is not None:
+            writer.close()
