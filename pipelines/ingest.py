@@ -184,7 +184,12 @@ def command(through: str | None, data_dir: Path, rewrite: bool) -> None:
     _summarize(outcome)
     if outcome.pointer == "same":
         click.echo(f"{data_dir} is what {data_dir}.dvc describes.")
-    elif outcome.pointer == "other" or outcome:
+    elif outcome.pointer == "other":
+        click.echo(
+            f"{data_dir} holds other months than {data_dir}.dvc describes. "
+            f"Next: dvc add {data_dir}, then dvc repro; or dvc checkout {data_dir} to go back"
+        )
+    elif outcome:
         click.echo(f"Next: dvc add {data_dir}, then dvc repro")
     else:
         click.echo("Everything was in place.")

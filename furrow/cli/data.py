@@ -135,7 +135,9 @@ def _show_profile(found: Profile) -> None:
             for column in table.columns
         ]
         headings = ["column", "type", "null", "distinct", "min", "median", "max", "most frequent"]
-        title = f"{table.name}: {table.rows:,} rows" + (f", {len(table.months)} months" if table.months else "")
+        title = f"{table.name}: {table.rows:,} rows"
+        if table.months:
+            title += f", {table.months[0]} to {table.months[-1]}"
         render.table(rows, headings, title=title, right=["null", "distinct", "min", "median", "max"])
         for note in table.notes:
             click.echo(f"notice: {note}", err=True)

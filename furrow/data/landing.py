@@ -117,13 +117,18 @@ def check(path: Path, schema: pa.Schema, *, stamp: str) -> int:
         The number of rows.
 
     Raises:
+        LandingError: It can't be opened, so that nothing can be said of it.
         DamagedError: It is cut short or its bytes have changed.
         ForeignError: Its columns or its stamp are not those that `land` would have written.
     """
+    if not path.is_file():
+        raise LandingError(f"cannot read {path}: not a file", path=path, hint="move it away, then run again")
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             found, rows = file.schema_arrow, int(file.metadata.num_rows)
             file.read()
+    except PermissionError as exc:
+        raise LandingError(f"cannot read {path}: {exc.strerror}", path=path, hint="check its permissions") from exc
     except (pa.ArrowException, OSError) as exc:
         reason = str(exc).splitlines()[0]
         raise DamagedError(f"{path} is damaged: {reason}", path=path, hint="land it again") from exc

@@ -95,7 +95,7 @@ def _page(profile: Profile) -> str:
 def _section(table: TableProfile) -> str:
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
     columns = "".join(_column(column) for column in table.columns)
-    months = f", {len(table.months)} months" if table.months else ""
+    months = f", {table.months[0]} to {table.months[-1]}" if table.months else ""
     return (
         f'<section id="{escape(table.name)}"><h2>{escape(table.name)}</h2>'
         f"<p>{table.rows:,} rows, {len(table.columns)} columns{months}</p>{notes}{_charts(table)}"

@@ -67,7 +67,7 @@ def test_profile_prints_and_draws(project: Path, capsys: pytest.CaptureFixture[s
     """A table of columns for each table, and the page where it is said to be."""
     assert run(["data", "profile"]) == 0
     said = capsys.readouterr().out
-    assert "flights: 27,004 rows, 1 month" in said
+    assert "flights: 27,004 rows, 2013-01 to 2013-01" in said
     assert "scheduled_departure" in said
     assert "Drawn in build/profile.html" in said
     assert (project / "build/profile.html").read_text().startswith("<!doctype html>")

@@ -56,6 +56,14 @@ def test_what_another_wrote_is_told_apart(tmp_path: Path, table: pa.Table, said:
         landing.check(path, TABLE.schema, stamp="x")
 
 
+def test_what_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
+    """A folder under a file's name is left alone: only what was read and found wanting is landed again."""
+    (tmp_path / "a.parquet").mkdir()
+    with pytest.raises(landing.LandingError, match="cannot read") as caught:
+        landing.check(tmp_path / "a.parquet", TABLE.schema, stamp="x")
+    assert not isinstance(caught.value, landing.DamagedError)
+
+
 def test_sweep_takes_leftovers_only(tmp_path: Path) -> None:
     """What an interrupted atomic write leaves is removed, in sub-folders too."""
     (tmp_path / "flights").mkdir()

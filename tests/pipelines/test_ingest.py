@@ -192,6 +192,34 @@ def test_kill_9_at_any_moment_and_the_next_run_completes(landed: Path, tmp_path:
     assert content(folder) == content(landed)
 
 
+DIE_WHILE_WRITING = """
+import resource, runpy, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # the kernel ends the process in the middle of a write
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+sys.argv = ["ingest", "--through", "2013-03"]
+runpy.run_module("pipelines.ingest", run_name="__main__")
+"""
+
+
+@pytest.mark.story
+def test_death_in_the_middle_of_a_write_leaves_no_half_file(landed: Path, tmp_path: Path) -> None:
+    """Half the bytes are on disk, but not under the final name; the next run clears them away and completes."""
+    died = subprocess.run(
+        [sys.executable, "-c", DIE_WHILE_WRITING],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert died.returncode == -signal.SIGXFSZ
+    (left,) = (tmp_path / "data").rglob("*.parquet*")
+    assert left.name.startswith(".2013-01.parquet.")
+    assert left.stat().st_size == 400_000
+    done = run("--through", "2013-03", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert left.name in done.stderr
+    assert content(tmp_path / "data") == content(landed)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[tuple[Path, dict[str, object]]]:
     """A disk of 1 MB; where mounting is not allowed, a limit on the size of files instead."""
@@ -312,7 +340,7 @@ class TestPointer:
         for _ in range(2):
             done = run("--through", "2013-04", cwd=there)
             assert done.returncode == 0, done.stderr
-            assert "Next: dvc add data" in done.stdout
+            assert "Next: dvc add data, then dvc repro; or dvc checkout data" in done.stdout
         assert ingest(there / "data").pointer == "other"
 
     @pytest.mark.parametrize(
