@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -244,7 +245,7 @@ def _fit(word: str, text: str) -> float:
     """How well a word fits a text: 1 for a whole word of it, less for a part, 0 for none."""
     if not word or word not in text:
         return 0.0
-    words = "".join(letter if letter.isalnum() else " " for letter in text).split()
-    if word == text or word in words:
+    words = re.findall(r"[^\W_]+", text)
+    if word == text or word in words or word in re.findall(r"\w+", text):
         return 1.0 + len(word) / (10 * len(text))
     return 0.6 if any(part.startswith(word) for part in words) else 0.4

@@ -36,7 +36,8 @@ def query_lineage(tree: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> C
     relations = reads(tree)
     whole = tuple(f"{name}.*" for name in relations)
     try:
-        resolved = qualify(tree.copy(), dialect=DIALECT, schema=known, validate_qualify_columns=False, identify=False)
+        written = _spelled_out(tree)
+        resolved = qualify(written, dialect=DIALECT, schema=known, validate_qualify_columns=False, identify=False)
         scope = build_scope(resolved)
         names = [name for name in resolved.named_selects if name != "*"]
         nodes = {
@@ -46,6 +47,21 @@ def query_lineage(tree: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> C
     except (SqlglotError, ValueError, KeyError):
         return {}
     return {name: _leaves(node, relations) or whole for name, node in nodes.items()}
+
+
+def _spelled_out(tree: exp.Query) -> exp.Query:
+    """The query with its named windows written out where they are used: SQLGlot's lineage looks only there."""
+    copied = tree.copy()
+    for select in copied.find_all(exp.Select):
+        named = {window.name.lower(): window for window in select.args.get("windows") or ()}
+        for window in select.find_all(exp.Window):
+            spec = named.get(window.alias.lower()) if window.alias else None
+            if spec is not None and spec is not window and window.parent_select is select:
+                for part in ("partition_by", "order", "spec"):
+                    held = spec.args.get(part)
+                    window.set(part, [each.copy() for each in held] if isinstance(held, list) else held and held.copy())
+                window.set("alias", None)
+    return copied
 
 
 def _leaves(node: Node, relations: tuple[str, ...]) -> tuple[str, ...]:
