@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from furrow.cli.data import show_report
 from furrow.data.check import check
 from furrow.data.contract import load_contract
+from furrow.data.verdict import verdict
 from furrow.errors import FurrowError
 from furrow.files import write_json, write_text
 
@@ -26,7 +26,7 @@ def validate() -> bool:
         Whether the data keep the contract.
     """
     report = check(DATA, load_contract(CONTRACT))
-    show_report(report, data_dir=DATA, contract=CONTRACT)
+    click.echo(verdict(report, data_dir=DATA, contract=CONTRACT))
     if report:
         write_json(REPORT, report.to_json())
         write_text(MARKER, "the data keep their contract\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +11,8 @@ from furrow.cli import render
 
 if TYPE_CHECKING:
     from furrow.data.profile import Profile
-    from furrow.data.report import Report, Violation
 
-__all__ = ["command", "show_report"]
+__all__ = ["command"]
 
 _data_dir = click.option(
     "--data-dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True, help="The raw data."
@@ -41,56 +40,14 @@ def check_command(data_dir: Path, contract: Path, as_json: bool) -> int:
     """Hold the data against its contract; exits 1 if they break it."""
     from furrow.data.check import check  # noqa: PLC0415 - pandera and duckdb, only when the command runs
     from furrow.data.contract import load_contract  # noqa: PLC0415
+    from furrow.data.verdict import verdict  # noqa: PLC0415
 
     report = check(data_dir, load_contract(contract))
     if as_json:
         render.echo_json(report.to_json())
     else:
-        show_report(report, data_dir=data_dir, contract=contract)
+        click.echo(verdict(report, data_dir=data_dir, contract=contract))
     return 0 if report else 1
-
-
-def show_report(report: Report, *, data_dir: Path, contract: Path) -> None:
-    """Print a verdict: what is wrong, how often, where, with a few of the rows."""
-    rows = sum(sum(counts.values()) for counts in report.rows.values())
-    if report:
-        click.echo(f"{data_dir} keeps its contract: {report.rules} rules, {rows:,} rows in {_files(report)} files.")
-        return
-    breaches = len(report.violations)
-    click.echo(f"{data_dir} breaks its contract {contract}: {breaches} violation{'s' * (breaches > 1)}.\n")
-    for violation in report.violations:
-        _show_violation(violation)
-    if report.not_checked:
-        click.echo(f"not checked, as a column or file is wanting: {len(report.not_checked)} rules")
-        for rule in report.not_checked:
-            click.echo(f"  {rule}")
-        click.echo()
-    click.echo(
-        f"Next: mend the data (`python -m pipelines.ingest` lands what is missing or damaged, "
-        f"`dvc checkout {data_dir}` brings back what was committed), or, if the change is meant, {contract}."
-    )
-
-
-def _files(report: Report) -> int:
-    return sum(len(counts) for counts in report.rows.values())
-
-
-def _show_violation(violation: Violation) -> None:
-    single = violation.column and "," not in violation.column
-    place = f"{violation.table}.{violation.column}" if single else violation.table
-    many = f", {violation.count:,} rows" if violation.sample else ""
-    click.secho(f"{place}: {violation.rule}{many}", bold=True)
-    click.echo(f"  {violation.message}")
-    if violation.files:
-        more = f" and {len(violation.files) - 5} more" if len(violation.files) > 5 else ""
-        click.echo(f"  in {', '.join(violation.files[:5])}{more}")
-    for row in violation.sample:
-        click.echo("    " + "  ".join(f"{key}={_value(value)}" for key, value in row.items() if key != "file"))
-    click.echo()
-
-
-def _value(value: Any) -> str:
-    return "null" if value is None else str(value).removesuffix("+00:00")
 
 
 @command.command("profile")
