@@ -18,7 +18,7 @@ from furrow.errors import FurrowError
 from furrow.ground.git import GitError, UnknownRevisionError, common_dir, git, git_dir, resolve, toplevel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["Base", "ExperimentError", "Recorded", "find", "list_experiments", "open_base"]
@@ -127,6 +127,18 @@ class Base:
         except KeyError:
             return None
 
+    def trailers(self, commit: str) -> Mapping[str, str]:
+        """The `Key: value` lines at the end of a commit's message."""
+        return _trailers(self._repo[pygit2.Oid(hex=commit)].peel(pygit2.Commit).message)
+
+    def read(self, commit: str, folder: str) -> dict[str, bytes]:
+        """The files of a folder at a commit, by path inside it; empty when there is no such folder."""
+        try:
+            tree = self._repo[pygit2.Oid(hex=commit)].peel(pygit2.Tree)[f"{self._prefix}{folder}"]
+        except KeyError:
+            return {}
+        return dict(_files(tree, ""))
+
     def write(self, name: str, files: Mapping[str, bytes | None], message: str, *, time: int) -> str:
         """Record an experiment: the base's tree with some files replaced, added or (None) taken away.
 
@@ -202,6 +214,14 @@ class Base:
                 _put(nested, file.path, (self._repo.create_blob_fromworkdir(file.path), file.mode))
         tree = self._repo[commit].peel(pygit2.Tree).id
         return self._grown(tree, nested) if nested else tree
+
+
+def _files(tree: pygit2.Object, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in tree if isinstance(tree, pygit2.Tree) else ():
+        if isinstance(entry, pygit2.Blob):
+            yield f"{prefix}{entry.name}", entry.data
+        else:
+            yield from _files(entry, f"{prefix}{entry.name}/")
 
 
 def _put(nested: dict[str, Any], path: str, change: tuple[pygit2.Oid, FileMode | None] | None) -> None:

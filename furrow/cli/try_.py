@@ -1,0 +1,188 @@
+"""`furrow try`: a grid or a search of trials, each recorded as a DVC experiment."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from furrow.runs.recorder import Finished
+    from furrow.runs.sweep import Sweeping
+
+SHOWN = 20
+
+
+@click.command()
+@click.argument("experiment")
+@click.argument("overrides", nargs=-1)
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Trials at once; by default the engine's workers.")
+@click.option("--search", metavar="NAME", help="Search instead of trying all: an option of conf/search, tpe or random.")
+@click.option("--trials", "-n", type=click.IntRange(min=1), help="How many trials a search makes.")
+@click.option("--engine", metavar="NAME", help="Where trials run: an option of conf/engine, such as cluster.")
+@click.option("--metric", help="What to sort and search by; by default what the gate selects champions by.")
+@click.option("--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="Rows of the final table.")
+@click.option("--json", "as_json", is_flag=True, help="Print every trial as JSON.")
+def command(
+    *,
+    experiment: str,
+    overrides: tuple[str, ...],
+    jobs: int | None,
+    search: str | None,
+    trials: int | None,
+    engine: str | None,
+    metric: str | None,
+    limit: int,
+    as_json: bool,
+) -> int:
+    """Try EXPERIMENT with OVERRIDES in Hydra's grammar: KEY=VALUE, and KEY=A,B, KEY=range(1,9,2) or KEY=glob(*) to vary.
+
+    Every combination is trained and judged as the stages would, and recorded at once as a DVC experiment on HEAD
+    (`dvc exp show`, `apply`, `branch`, `push`). With --search, an interval(LOW,HIGH) or tag(log, interval(LOW,HIGH))
+    may vary too, and trials that fall behind the median on their first months are given up.
+
+    The same command goes on where an earlier one was stopped.
+
+    \b
+    furrow try gbm model.learning_rate=0.03,0.1 model.max_leaf_nodes=15,31,63 --jobs 2
+    furrow try gbm --search tpe --trials 200
+    furrow try gbm model=forest,logistic --engine cluster
+    """  # noqa: D301, E501 - \b is click's mark for lines to be left as they are
+    # OpenMP reads this when scikit-learn loads it: threads that wait asleep leave the processor to other trials.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when trials are to run
+    from furrow.runs.prepare import Request, prepare  # noqa: PLC0415 - the same
+
+    root = Path.cwd()
+    declared = manifest.load(root / "features/manifest.json")
+    request = Request(
+        root=root,
+        experiment=experiment,
+        words=overrides,
+        services={name: service.digest for name, service in declared.services.items()},
+        jobs=jobs,
+        engine=engine,
+        search=search,
+        trials=trials,
+        metric=metric,
+    )
+    sweeping = prepare(request, clock=time.time)
+    for warning in sweeping.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    found: list[Finished] = []
+    try:
+        _follow(sweeping, found)
+    except KeyboardInterrupt:
+        done = sum(one.state == "done" for one in found)
+        click.echo(
+            f"interrupted: {done} of {sweeping.size} trials are recorded; the same command goes on from there", err=True
+        )
+        return 130
+    _report(sweeping, found, limit=limit, as_json=as_json)
+    return 1 if any(one.state == "failed" for one in found) else 0
+
+
+def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
+    """Run the sweep under a progress bar with the best so far; where there is no terminal, a line for each trial."""
+    if not sys.stderr.isatty():
+        for finished in sweeping.run():
+            found.append(finished)
+            click.echo(f"{len(found)}/{sweeping.size}  {_line(sweeping, finished)}", err=True)
+        return
+    from rich.progress import (  # noqa: PLC0415 - rich is loaded only by commands that draw
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from furrow.cli.render import console  # noqa: PLC0415 - the same
+
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[best]}"), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    best: Finished | None = None
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"try {sweeping.experiment}", total=sweeping.size, best="")
+        for finished in sweeping.run():
+            found.append(finished)
+            if finished.score is not None and sweeping.better(finished.score, best.score if best else None):
+                best = finished
+            if finished.state == "failed":
+                bar.console.print(_line(sweeping, finished), markup=False)
+            text = f"best {sweeping.metric} {best.score:.4f}  {best.trial.name}" if best else ""
+            bar.update(task, advance=1, best=text)
+
+
+def _line(sweeping: Sweeping, finished: Finished) -> str:
+    what = " ".join(finished.trial.overrides)
+    if finished.state == "failed":
+        return f"failed  {what}: {finished.message}"
+    if finished.score is None:
+        return f"pruned after {len(finished.steps)} of the test months  {what}"
+    how = "as recorded" if finished.again else f"{finished.seconds:.1f} s"
+    return f"{finished.trial.name}  {sweeping.metric} {finished.score:.4f}  {what}  ({how})"
+
+
+def _report(sweeping: Sweeping, found: list[Finished], *, limit: int, as_json: bool) -> None:
+    """The table, sorted by the metric, and the next step."""
+    from furrow.cli.render import echo_json, table  # noqa: PLC0415 - loaded when there is something to show
+
+    ranked = sweeping.ranked(found)
+    if as_json:
+        echo_json(
+            {"metric": sweeping.metric, "direction": sweeping.direction, "trials": [_plain(one) for one in ranked]}
+        )
+        return
+    others = [name for name in ("roc_auc", "log_loss", "ece") if name != sweeping.metric]
+    keys = list(sweeping.sweep.dimensions)
+    rows = [
+        [
+            finished.trial.name if finished.state == "done" else finished.state,
+            *(dict(part.split("=", 1) for part in finished.trial.overrides).get(key) for key in keys),
+            finished.score,
+            *(finished.metrics.get(name) for name in others),
+            f"{finished.seconds:.1f}" if finished.seconds else None,
+        ]
+        for finished in ranked[:limit]
+    ]
+    table(rows, ["trial", *(key.lstrip("+") for key in keys), sweeping.metric, *others, "seconds"])
+    if len(ranked) > limit:
+        click.echo(f"and {len(ranked) - limit} more: --limit {len(ranked)}")
+    counts = {state: sum(one.state == state for one in found) for state in ("done", "pruned", "failed")}
+    again = sum(one.again for one in found)
+    click.echo(
+        ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+        + (f"; {again} of them had been run before" if again else "")
+    )
+    for finished in ranked:
+        if finished.state == "failed":
+            click.echo(f"failed: {' '.join(finished.trial.overrides)}: {finished.message}", err=True)
+    best = ranked[0] if ranked and ranked[0].score is not None else None
+    if best is not None:
+        if len(found) > 1:
+            click.echo(
+                "The best of many was chosen on the test months themselves: expect a little less of it on new ones."
+            )
+        click.echo(f"next: `furrow adopt {best.trial.name} as NAME`, or `dvc exp apply {best.trial.name}`")
+
+
+def _plain(finished: Finished) -> dict[str, Any]:
+    return {
+        "trial": finished.trial.name if finished.state == "done" else None,
+        "state": finished.state,
+        "overrides": list(finished.trial.overrides),
+        "score": finished.score,
+        "metrics": dict(finished.metrics),
+        "seconds": round(finished.seconds, 3),
+        "recorded_before": finished.again,
+        "message": finished.message,
+    }
