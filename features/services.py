@@ -39,7 +39,7 @@ weather = FeatureService(
 full = FeatureService(
     name="full",
     features=[*timetable, *weather_now, *traffic],
-    description="The timetable, the weather, and how the airport, the carrier, the destination and the aircraft run today.",
+    description="The timetable, the weather, and how airport, carrier, destination and aircraft run today.",
     owner=OWNER,
     tags={"horizon": "hours"},
 )

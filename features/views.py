@@ -33,7 +33,7 @@ origin_traffic = FeatureView(
         origin_overdue_minutes=Int64,
     ),
     source=sources.origin_traffic_table,
-    description="How an airport runs right now: departures and delays of the last hours, what is overdue, what is to come.",
+    description="How an airport runs now: departures and delays of the last hours, what is overdue, what is to come.",
     owner=OWNER,
     tags={"domain": "traffic", "freshness": "30 minutes"},
 )
@@ -111,8 +111,8 @@ tail_legs = FeatureView(
         tail_late_24h=Int64,
     ),
     source=sources.tail_legs_table,
-    description="An aircraft's last leg out of New York as far as it is known, and its legs of 24 hours. Columns *_minute "
-    "count minutes since 2000-01-01T00:00Z and feed on-demand features.",
+    description="An aircraft's last leg out of New York as far as it is known, and its legs of 24 hours. "
+    "Columns *_minute count minutes since 2000-01-01T00:00Z and feed on-demand features.",
     owner=OWNER,
     tags={"domain": "aircraft", "freshness": "event"},
 )
@@ -129,7 +129,7 @@ route_weeks = FeatureView(
         route_distance=Float64,
     ),
     source=sources.route_weeks_table,
-    description="A route's last four weeks: flights, share late, delay on arrival, scheduled minutes and miles.",
+    description="A route's last four weeks: flights, share late, delay on arrival, scheduled minutes, miles.",
     owner=OWNER,
     tags={"domain": "timetable", "freshness": "1 day"},
 )
@@ -170,8 +170,8 @@ weather_origin = FeatureView(
         weather_reading_minute=Int64,
     ),
     source=sources.weather_origin_table,
-    description="Weather at an origin: the last hourly reading and how it came about. weather_reading_minute counts minutes "
-    "since 2000-01-01T00:00Z and feeds an on-demand feature.",
+    description="Weather at an origin: the last hourly reading and how it came about. "
+    "weather_reading_minute counts minutes since 2000-01-01T00:00Z and feeds an on-demand feature.",
     owner=OWNER,
     tags={"domain": "weather", "freshness": "1 hour"},
 )
@@ -209,8 +209,8 @@ tail_readiness = on_demand_feature_view(
     ],
     schema=fields(tail_idle_hours=Float64, tail_planned_minutes=Float64, tail_spare_minutes=Float64),
     mode="python",
-    description="Hours since the last news of the aircraft, and the minutes to spare before this departure, as planned and "
-    "as it turns out.",
+    description="Hours since the last news of the aircraft, and the minutes to spare before this departure, "
+    "as planned and as it turns out.",
     owner=OWNER,
     tags={"domain": "aircraft"},
 )(on_demand.tail_readiness)

@@ -1,4 +1,4 @@
-"""Feature tables: one SQL file, run over the raw Parquet files, written as one sorted Parquet file with the same bytes each time."""
+"""Feature tables: one SQL file over raw Parquet files, written as one sorted Parquet file, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class TableReport:
 def build_table(sql_file: Path, data_dir: Path, out: Path, *, threads: int | None = None) -> TableReport:
     """Run one SQL file over the raw data and write its rows to a Parquet file.
 
-    The SQL sees `flights`, `weather`, `planes`, `airlines` and `airports` as relations, in UTC. The bytes written depend on
-    the rows alone: not on the number of threads, the folder or the time.
+    The SQL sees `flights`, `weather`, `planes`, `airlines` and `airports` as relations, in UTC. The bytes written
+    depend on the rows alone: not on the number of threads, the folder or the time.
 
     Args:
-        sql_file: A file with one SELECT, in DuckDB's dialect, that ends on an ORDER BY over its keys and event_timestamp.
+        sql_file: One SELECT in DuckDB's dialect that ends on an ORDER BY over its keys and event_timestamp.
         data_dir: The folder of raw data: flights/*.parquet, weather/*.parquet, planes.parquet and so on.
         out: The Parquet file to replace, whole or not at all.
         threads: Threads to use; all of the machine's by default.

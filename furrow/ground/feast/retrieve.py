@@ -1,4 +1,4 @@
-"""Historical features for a spine, through Feast and the definitions of a Feast repository, with nothing left behind."""
+"""Historical features for a spine, through Feast and a Feast repository's files, with nothing left behind."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import yaml
 
 with warnings.catch_warnings():
-    from feast import FeatureStore, RepoConfig
+    from feast import Entity, FeatureService, FeatureStore, FeatureView, OnDemandFeatureView, RepoConfig
     from feast.repo_operations import get_repo_files
 
 from furrow.errors import FurrowError
-from furrow.ground.feast.definitions import _ALONE, _collect, _Found, _importable, _run
+from furrow.ground.feast.modules import importable, repo_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from feast import FeatureService, OnDemandFeatureView
+    import pyarrow as pa
+
 
 __all__ = ["RetrievalError", "historical_features"]
+
+_KINDS = (Entity, FeatureView, OnDemandFeatureView, FeatureService)
 
 
 class RetrievalError(FurrowError):
@@ -49,16 +51,15 @@ def historical_features(repo_dir: Path, service: str, spine: pa.Table) -> pa.Tab
         FurrowError: The definitions, the tables or the spine are at fault.
     """
     objects = _objects(repo_dir)
-    found: FeatureService | None = objects.services.get(service)
+    found: FeatureService | None = objects.get((FeatureService, service))
     if found is None:
-        known = ", ".join(sorted(objects.services)) or "none"
+        known = ", ".join(sorted(name for kind, name in objects if kind is FeatureService)) or "none"
         raise RetrievalError(f"{repo_dir} has no feature service {service!r}", hint=f"its services are: {known}")
     with tempfile.TemporaryDirectory(prefix="furrow-registry-") as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with redirect_stdout(StringIO()):
             store = FeatureStore(config=_config(repo_dir, Path(scratch)))
-            kinds = (objects.entities, objects.views, objects.on_demand, objects.services)
-            store.apply([value for kind in kinds for value in kind.values()])
+            store.apply([*objects.values()])
             job = store.get_historical_features(entity_df=spine, features=store.get_feature_service(service))
             for view in job.on_demand_feature_views:
                 view.feature_transformation = _Narrow(view)
@@ -87,13 +88,16 @@ def _names(fields: list[Any]) -> Iterator[str]:
     return (field.name for field in fields)
 
 
-def _objects(repo_dir: Path) -> _Found:
-    """Run the repository's files and collect the Feast objects that they define."""
-    found, folder = _Found(), repo_dir.resolve()
-    with _ALONE, warnings.catch_warnings(), redirect_stdout(StringIO()), _importable(folder):
-        warnings.simplefilter("ignore")
-        for file in get_repo_files(folder):
-            _collect(_run(file, folder), found, file.relative_to(folder))
+def _objects(repo_dir: Path) -> dict[tuple[type, str], Any]:
+    """Run the repository's files and collect the Feast objects that they define, by kind and name."""
+    found: dict[tuple[type, str], Any] = {}
+    folder = repo_dir.resolve()
+    files = get_repo_files(folder)
+    with importable(folder, files):
+        for _, module in repo_modules(folder, files):
+            for value in vars(module).values():
+                if isinstance(value, _KINDS):
+                    found.setdefault((type(value), value.name), value)
     return found
 
 
@@ -114,7 +118,7 @@ def _checked(joined: pa.Table, spine: pa.Table, features: list[str], service: st
         )
     if joined.num_rows != spine.num_rows or not joined.select(spine.column_names).equals(spine):
         raise RetrievalError(
-            f"service {service!r}: the join gave {joined.num_rows} rows for {spine.num_rows}, or others than were asked for",
-            hint="look for a feature view whose source repeats a key and event_timestamp",
+            f"service {service!r}: the join gave {joined.num_rows} rows for {spine.num_rows}, or other ones",
+            hint="the offline store must give one row per row, in their order: is offline_store Furrow's?",
         )
     return joined.select([*spine.column_names, *features])
