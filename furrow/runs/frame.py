@@ -70,7 +70,7 @@ def _frame(answer: Rows) -> pd.DataFrame:
 
 def _series(column: Column, values: Sequence[object]) -> pd.Series:
     if column.name in {"date", "last_date"}:
-        return pd.Series(pd.to_datetime(list(values), utc=True))
+        return pd.Series(pd.to_datetime([str(value) for value in values], utc=True))
     if column.types == BOOLEAN:
         return pd.Series(values, dtype="boolean")
     if column.types == INTEGER:

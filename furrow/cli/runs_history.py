@@ -1,0 +1,59 @@
+"""`furrow runs history`: draw a metric of an experiment over commits."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from furrow.cli.plots import chart
+from furrow.cli.runs_render import as_json, cell, grid
+from furrow.runs.history import history
+
+if TYPE_CHECKING:
+    from furrow.runs.history import Point
+
+__all__ = ["command"]
+
+LISTED = 20
+
+
+@click.command("history")
+@click.argument("experiment")
+@click.option("--metric", default="", help="Which metric; ROC AUC by default.")
+@click.option("--rev", default="HEAD", show_default=True, help="Where to start; its first parents are followed.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Draw to a .png, .svg or .html file.")
+@click.option("--json", "as_text", is_flag=True, help="As JSON.")
+def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: bool) -> None:
+    """Draw a metric of EXPERIMENT over commits, oldest first, through renames."""
+    found = history(Path.cwd(), experiment, rev=rev, metric=metric)
+    if out is not None:
+        # Only who wants a file waits for matplotlib.
+        from furrow.runs.figures import history_file  # noqa: PLC0415
+
+        history_file(found, out)
+        click.echo(f"wrote {out}", err=True)
+    if as_text:
+        click.echo(as_json({"format": 1, **asdict(found)}), nl=False)
+        return
+    click.echo(f"{found.metric} of {found.experiment}, {len(found.points)} commits, oldest first")
+    if found.names:
+        click.echo(f"before, it was called {', '.join(found.names)}")
+    width = max(20, min(100, shutil.get_terminal_size().columns - 12))
+    values = [(float(at), point.value) for at, point in enumerate(found.points) if point.value is not None]
+    click.echo(chart(values, width=width), nl=False)
+    rows = [_row(point) for point in found.points[-LISTED:]]
+    if len(found.points) > LISTED:
+        click.echo(f"the newest {LISTED}:")
+    click.echo(grid(["commit", "date", found.metric, "interval", "subject"], rows), nl=False)
+
+
+def _row(point: Point) -> list[str]:
+    when = datetime.fromtimestamp(point.time, UTC).strftime("%Y-%m-%d %H:%M")
+    span = f"{point.low:.4f} to {point.high:.4f}" if point.low is not None and point.high is not None else ""
+    value = cell(point.value) if point.value is not None else point.problem
+    return [point.commit[:10], when, value, span, cell(point.subject)]

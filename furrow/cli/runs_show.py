@@ -1,0 +1,200 @@
+"""`furrow runs show`: everything about one run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from furrow.cli.plots import bars, chart
+from furrow.cli.runs_render import as_json, cell, grid
+from furrow.runs.load import run
+
+if TYPE_CHECKING:
+    from furrow.runs.show import Details
+
+__all__ = ["command"]
+
+CODE_LINES = 400
+CURVES = {
+    "roc": ("false_positive_rate", "true_positive_rate", "ROC: true over false positive rate"),
+    "pr": ("recall", "precision", "Precision over recall"),
+    "calibration": ("predicted", "observed", "Calibration: observed over predicted"),
+}
+
+
+@click.command("show")
+@click.argument("run_name", metavar="RUN")
+@click.option("--plots", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write plots as PNG there.")
+@click.option("--code", is_flag=True, help="The code's changes as a patch.")
+@click.option("--json", "as_text", is_flag=True, help="As JSON.")
+def command(run_name: str, folder: Path | None, code: bool, as_text: bool) -> None:
+    """Show everything about RUN: NAME (at HEAD), NAME@REVISION or REVISION:NAME."""
+    found = run(run_name)
+    # These read Parquet and DVC's files, which `--help` does not.
+    from furrow.runs import show  # noqa: PLC0415
+
+    details = show.describe(found)
+    curves = show.curves(found)
+    if folder is not None:
+        # Only who wants files waits for matplotlib.
+        from furrow.runs.figures import curve_files  # noqa: PLC0415
+
+        for path in curve_files(curves, folder, title=str(found)):
+            click.echo(f"wrote {path}", err=True)
+    if as_text:
+        value = {"format": 1, **asdict(details), "curves": curves}
+        click.echo(as_json(value | ({"patch": show.patch(found, details)} if code else {})), nl=False)
+        return
+    for title, lines in [*_parts(details), *_plots(curves)]:
+        if lines:
+            click.echo(f"{title}\n{lines}")
+    if code:
+        click.echo(_safe(show.patch(found, details)))
+
+
+def _parts(found: Details) -> list[tuple[str, str]]:
+    return [
+        (found.run, _made(found)),
+        ("Problems", "".join(f"{problem}\n" for problem in found.problems)),
+        ("Config", _pairs(_flat(found.config))),
+        ("Metrics", _metrics(found)),
+        ("Slices", _slices(found)),
+        ("Features", _features(found)),
+        ("Data", _data(found)),
+        ("Environment", _pairs(_flat(found.environment))),
+        ("Made here in", _resources(found)),
+        ("Replayed", _replays(found)),
+        ("Code changed by that commit", _code(found)),
+    ]
+
+
+def _made(found: Details) -> str:
+    if not found.made_by:
+        return ""
+    made = found.made_by
+    return f"made by {made['commit'][:10]}, {made['date']}, {cell(made['author'])}: {cell(made['subject'])}\n"
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, inner in value.items():
+        if isinstance(inner, dict) and inner:
+            rows.extend(_flat(inner, f"{prefix}{key}."))
+        else:
+            rows.append((f"{prefix}{key}", inner))
+    return rows
+
+
+def _pairs(rows: list[tuple[str, Any]]) -> str:
+    shown = [[key, cell(" ".join(map(str, v)) if isinstance(v, list) else v)] for key, v in rows]
+    return grid(["key", "value"], shown) if shown else ""
+
+
+def _metrics(found: Details) -> str:
+    rows = []
+    for name, value in found.metrics.items():
+        span = found.intervals.get(name)
+        low, high = (span.get("low"), span.get("high")) if isinstance(span, dict) else (None, None)
+        rows.append([name, cell(value), f"{cell(low)} to {cell(high)}" if low is not None and high is not None else ""])
+    about = found.intervals.get("_about")
+    confidence = about.get("confidence") if isinstance(about, dict) else None
+    head = f"{confidence:.0%} interval" if isinstance(confidence, float) else "interval"
+    return grid(["metric", "value", head], rows) if rows else ""
+
+
+def _slices(found: Details) -> str:
+    rows = []
+    metric = next((name for name in ("roc_auc", *found.metrics) if any(name in row for row in found.slices)), "")
+    for row in found.slices:
+        low, high = row.get(f"{metric}_low"), row.get(f"{metric}_high")
+        span = f"{cell(low)} to {cell(high)}" if low is not None and high is not None else ""
+        shown = (row.get("slice"), row.get("value"), row.get("rows"), row.get("prevalence"), row.get(metric))
+        rows.append([*map(cell, shown), span])
+    return grid(["slice", "value", "rows", "prevalence", metric, "interval"], rows) if rows else ""
+
+
+def _features(found: Details) -> str:
+    names = found.features["names"]
+    if not found.features["service"] and not names:
+        return ""
+    head = f"service {found.features['service']}, digest {str(found.features['digest'])[:16]}, {len(names)} features\n"
+    return head + "".join(f"  {cell(name)}\n" for name in names)
+
+
+def _data(found: Details) -> str:
+    lines = []
+    if found.data:
+        size = f", {found.data.size:,} bytes" if found.data.size else ""
+        lines.append(f"data {found.data.md5}, {found.data.files or '?'} files{size}")
+    months = found.record.get("months")
+    if isinstance(months, dict):
+        lines += [f"{part}: {' '.join(map(str, value))}" for part, value in months.items() if isinstance(value, list)]
+    rows = found.record.get("rows")
+    if isinstance(rows, dict):
+        lines.append(", ".join(f"{value:,} {part} rows" for part, value in rows.items() if isinstance(value, int)))
+    lines += [f"{output.path} {output.md5}" for output in found.outputs]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _resources(found: Details) -> str:
+    rows = [
+        [
+            cell(line.get("stage")),
+            *(cell(round(v, 1)) if isinstance(v := line.get(key), (int, float)) else "" for key in _MEASURES),
+        ]
+        for line in found.resources
+    ]
+    return grid(["stage", "seconds", "CPU seconds", "peak MB"], rows) if rows else ""
+
+
+_MEASURES = ("seconds", "cpu_seconds", "peak_mb")
+
+
+def _replays(found: Details) -> str:
+    lines = []
+    for note in found.replays:
+        predicate = note.get("predicate") if isinstance(note.get("predicate"), dict) else note
+        verdict = predicate.get("verdict") or note.get("verdict") or "a note"
+        facts = [f"{key} {cell(predicate[key])}" for key in ("where", "builder", "replayed_at") if key in predicate]
+        lines.append(f"{note['commit'][:10]}: {cell(verdict)}{', ' if facts else ''}{', '.join(facts)}\n")
+    return "".join(lines)
+
+
+def _code(found: Details) -> str:
+    rows = [[cell(p), "binary" if a is None else str(a), "" if d is None else str(d)] for p, a, d in found.code]
+    return grid(["file", "added", "deleted"], rows) if rows else ""
+
+
+def _plots(curves: dict[str, list[dict[str, str]]]) -> list[tuple[str, str]]:
+    parts = []
+    for name, (x, y, title) in CURVES.items():
+        points = [(_float(row.get(x)), _float(row.get(y))) for row in curves.get(name, [])]
+        if points:
+            parts.append((title, chart(points, width=40, height=10, low=0.0, high=1.0)))
+    if importance := curves.get("importance"):
+        keys = list(importance[0])
+        values = [(cell(row.get(keys[0])), _float(row.get(keys[1]))) for row in importance if len(keys) > 1]
+        parts.append(("Importance", bars(sorted(values, key=lambda pair: -pair[1])[:15])))
+    return parts
+
+
+def _float(text: str | None) -> float:
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        return math.nan
+
+
+def _safe(text: str) -> str:
+    """A patch that can't command the terminal, cut short."""
+    lines = text.split("\n")
+    shown = [
+        "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line) for line in lines
+    ]
+    if len(shown) > CODE_LINES:
+        shown = [*shown[:CODE_LINES], f"({len(shown) - CODE_LINES} more lines: `git show`)"]
+    return "\n".join(shown)
