@@ -19,7 +19,7 @@ WIDEST = 44
 REPORTED = 5
 
 
-def cell(value: Any, name: str = "") -> str:
+def cell(value: Any, name: str = "", *, widest: int = WIDEST) -> str:
     """A value as a person reads it: four digits, dates to the minute, ids cut short."""
     if value is None:
         return ""
@@ -38,7 +38,7 @@ def cell(value: Any, name: str = "") -> str:
         return text[:10]
     # A terminal must not obey what a commit says.
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+    return text if len(text) <= widest else text[: widest - 1] + "…"
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[bool] = ()) -> str:

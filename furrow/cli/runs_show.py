@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 CODE_LINES = 400
+WIDE = 90
 CURVES = {
     "roc": ("false_positive_rate", "true_positive_rate", "ROC: true over false positive rate"),
     "pr": ("recall", "precision", "Precision over recall"),
@@ -90,7 +91,7 @@ def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _pairs(rows: list[tuple[str, Any]]) -> str:
-    shown = [[key, cell(" ".join(map(str, v)) if isinstance(v, list) else v)] for key, v in rows]
+    shown = [[key, cell(" ".join(map(str, v)) if isinstance(v, list) else v, widest=WIDE)] for key, v in rows]
     return grid(["key", "value"], shown) if shown else ""
 
 
@@ -157,7 +158,7 @@ _MEASURES = ("seconds", "cpu_seconds", "peak_mb")
 def _replays(found: Details) -> str:
     lines = []
     for note in found.replays:
-        predicate = note.get("predicate") if isinstance(note.get("predicate"), dict) else note
+        predicate = note["predicate"] if isinstance(note.get("predicate"), dict) else note
         verdict = predicate.get("verdict") or note.get("verdict") or "a note"
         facts = [f"{key} {cell(predicate[key])}" for key in ("where", "builder", "replayed_at") if key in predicate]
         lines.append(f"{note['commit'][:10]}: {cell(verdict)}{', ' if facts else ''}{', '.join(facts)}\n")

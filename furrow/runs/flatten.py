@@ -293,6 +293,11 @@ def _plain(text: str) -> dict[str, Scalar]:
             waiting, waiting_at = name, indent
     if waiting:
         flat.setdefault(waiting, None)
+    return _with_lists(flat, lists)
+
+
+def _with_lists(flat: dict[str, Scalar], lists: dict[str, list[Scalar]]) -> dict[str, Scalar]:
     for name, values in lists.items():
+        flat.pop(name, None)
         _put_list(name, values, flat)
-    return {name: value for name, value in flat.items() if value is not None or name not in lists}
+    return flat
