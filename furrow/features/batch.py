@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from furrow.features.decode import EXPIRED, MISSING, Columns, as_moment, decode
+from furrow.features.decode import EXPIRED, MISSING, Columns, as_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from furrow.features.decode import Decoder
     from furrow.features.plan import Plan
 
 __all__ = ["Batch"]
@@ -31,14 +32,16 @@ class Batch:
         self,
         plan: Plan,
         rows: Sequence[Mapping[str, Any]],
-        records: Sequence[Sequence[bytes | None]],
+        records: Sequence[Sequence[Any]],
         *,
         moment: int,
         newest: int | None,
+        decode: Decoder,
     ) -> None:
         self._plan = plan
         self._rows = rows
         self._records = records
+        self._decode = decode
         self._newest = _FOREVER if newest is None else newest
         self._parts: list[Columns | None] = [None] * len(plan.parts)
         self._values: dict[str, list[Any]] | None = None
@@ -172,7 +175,7 @@ class Batch:
         if found is None:
             part = self._plan.parts[index]
             oldest = -_FOREVER if part.ttl is None else self.moment - part.ttl
-            found = decode(part.layout, self._records[index], oldest=oldest, newest=self._newest)
+            found = self._decode(part.layout, self._records[index], oldest=oldest, newest=self._newest)
             self._parts[index] = found
         return found
 

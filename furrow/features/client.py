@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from furrow.errors import FurrowError
 from furrow.features.batch import Batch
+from furrow.features.decode import decode, decode_feast
 from furrow.features.manifest import Manifest, load, parse
-from furrow.features.place import open_store
+from furrow.features.place import open_reader
 from furrow.features.plan import Plan, make_plan
 from furrow.features.strict import ManifestError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from furrow.stores.online import Held, OnlineStore
+    from furrow.stores.online import Held, ReadStore
 
 __all__ = ["AsyncFeatureClient", "FeatureClient", "ManifestMismatchError"]
 
@@ -47,10 +48,12 @@ class FeatureClient:
         >>> features.get("full", [{"origin": "JFK"}]).to_dict()  # doctest: +SKIP
     """
 
-    def __init__(self, manifest: Manifest, store: OnlineStore, *, trusted: frozenset[str]) -> None:
+    def __init__(self, manifest: Manifest, store: ReadStore, *, trusted: frozenset[str]) -> None:
         self.manifest = manifest
         self.store = store
         self._trusted = trusted
+        self._packed = store.layout == "furrow"
+        self._decode = decode if self._packed else decode_feast
         self._plans: dict[tuple[str, bool], Plan] = {}
         self._agreed: dict[tuple[str, bool], Mapping[str, Held]] = {}
 
@@ -95,7 +98,7 @@ class FeatureClient:
                 hint="deploy the manifest and the model of one commit",
             )
         trusted = frozenset(expect or ()) if remote and digest is None else frozenset(manifest.services)
-        client = cls(manifest, open_store(manifest, root), trusted=trusted)
+        client = cls(manifest, open_reader(manifest, root), trusted=trusted)
         try:
             for service, wanted in (expect or {}).items():
                 client.require(service, wanted)
@@ -162,12 +165,12 @@ class FeatureClient:
         else:
             aware = at.replace(tzinfo=UTC) if at.tzinfo is None else at
             moment = newest = round(aware.timestamp() * 1_000_000)
-        keys = [spec.keys(rows) for spec in plan.specs]
+        keys = [spec.keys(rows) if self._packed else spec.feast_keys(rows) for spec in plan.specs]
         held, records = self.store.read([(part.stored, keys[part.spec]) for part in plan.parts])
         if held is not self._agreed.get((service, full_feature_names)):
             self._agree(plan, held)
             self._agreed[service, full_feature_names] = held
-        return Batch(plan, rows, records, moment=moment, newest=newest)
+        return Batch(plan, rows, records, moment=moment, newest=newest, decode=self._decode)
 
     def plan(self, service: str, *, full_names: bool = False) -> Plan:
         """How a service is answered, worked out once."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from furrow.stores.feast_key import timestamp, value_reader
 from furrow.stores.record import FORMAT, RecordError, stamp_of
 
 if TYPE_CHECKING:
@@ -12,15 +14,23 @@ if TYPE_CHECKING:
 
     from furrow.stores.record import Layout
 
-__all__ = ["EXPIRED", "MISSING", "PRESENT", "Columns", "RowColumns", "as_moment", "decode"]
+__all__ = ["EXPIRED", "MISSING", "PRESENT", "Columns", "Decoder", "RowColumns", "as_moment", "decode", "decode_feast"]
 
 PRESENT, MISSING, EXPIRED = 0, 1, 2
 MANY = 24
 """From so many rows on, numpy is faster."""
 
+_DOUBLES = struct.Struct("<xd")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMPY = {"i": "<i4", "q": "<i8", "f": "<f4", "d": "<f8", "?": "?"}
 _MASKS = {"B": "u1", "H": "<u2", "I": "<u4", "Q": "<u8"}
+
+
+class Decoder(Protocol):
+    """Makes columns of one view's records."""
+
+    def __call__(self, layout: Layout, records: Sequence[Any], *, oldest: int, newest: int) -> Columns:
+        """See `decode`."""
 
 
 class Columns:
@@ -144,6 +154,41 @@ class _ArrayColumns(Columns):
         return values
 
 
+class _FeastColumns(Columns):
+    """Columns of rows of protobuf values, the timestamp last."""
+
+    def __init__(self, layout: Layout, records: Sequence[Any], oldest: int, newest: int) -> None:
+        self._readers = [value_reader(dtype) for _, dtype in layout.schema.features]
+        self._types = [dtype for _, dtype in layout.schema.features]
+        self._events = [None if row is None else timestamp(row[-1]) for row in records]
+        self._states = [
+            MISSING if event is None or event > newest else EXPIRED if event < oldest else PRESENT
+            for event in self._events
+        ]
+        self._rows = [row if state == PRESENT else None for row, state in zip(records, self._states, strict=True)]
+
+    def values(self, position: int) -> list[Any]:
+        """A feature's values, None for null."""
+        cells = [None if row is None else row[position] for row in self._rows]
+        if (
+            self._types[position] == "Float64"
+            and len(cells) >= MANY
+            and all(c is not None and len(c) == 9 for c in cells)
+        ):
+            packed = b"".join(cells)  # type: ignore[arg-type]
+            return [value for (value,) in _DOUBLES.iter_unpack(packed)]
+        read = self._readers[position]
+        return [None if cell is None else read(cell) for cell in cells]
+
+    def states(self) -> list[int]:
+        """Each row's state."""
+        return self._states
+
+    def events(self) -> list[int | None]:
+        """Each row's event time."""
+        return [None if state == MISSING else e for e, state in zip(self._events, self._states, strict=True)]
+
+
 def decode(layout: Layout, records: Sequence[bytes | None], *, oldest: int, newest: int) -> Columns:
     """One view's records as columns.
 
@@ -159,6 +204,11 @@ def decode(layout: Layout, records: Sequence[bytes | None], *, oldest: int, newe
     if len(records) >= MANY and layout.straight and layout.mask_code in _MASKS:
         return _ArrayColumns(layout, records, oldest, newest)
     return RowColumns(layout, records, oldest, newest)
+
+
+def decode_feast(layout: Layout, records: Sequence[Any], *, oldest: int, newest: int) -> Columns:
+    """One view's fields, as Feast's own Redis store writes them, as columns; see `decode`."""
+    return _FeastColumns(layout, records, oldest, newest)
 
 
 def as_moment(micro: int) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from furrow.features.strict import ManifestError
 from furrow.stores.record import ViewSchema
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.features.schema import Manifest, View
-    from furrow.stores.online import OnlineStore
+    from furrow.stores.online import OnlineStore, ReadStore
 
-__all__ = ["open_store", "schema_of", "stored_name"]
+__all__ = ["open_reader", "open_store", "schema_of", "stored_name"]
 
 LMDB = ("lmdb", "furrow.ground.feast.online.FurrowOnlineStore")
-REDIS = ("furrow.ground.feast.online_redis.FurrowRedisOnlineStore",)
-FEAST_REDIS = ("feast.infra.online_stores.redis.RedisOnlineStore",)
+REDIS = ("redis", "furrow.ground.feast.online_redis.FurrowRedisOnlineStore")
+FEAST_REDIS = ("redis", "feast.infra.online_stores.redis.RedisOnlineStore")
 
 
 def stored_name(manifest: Manifest, view: str) -> str:
@@ -35,8 +36,29 @@ def schema_of(view: View) -> ViewSchema:
     )
 
 
+def open_reader(manifest: Manifest, folder: Path) -> ReadStore:
+    """Open the online store that a manifest names, to read.
+
+    Args:
+        manifest: The manifest.
+        folder: The folder that its paths start from.
+
+    Raises:
+        ManifestError: The store's type is not one that Furrow reads, or an option is wrong.
+        StoreError: The store can't be opened.
+    """
+    options = _options(manifest)
+    if manifest.online_store.type in FEAST_REDIS and "connection_string" in options:
+        from furrow.stores.feast_redis import FeastRedisStore  # noqa: PLC0415 - others need no Redis
+
+        views = {stored_name(manifest, name): (name, schema_of(view)) for name, view in manifest.views.items()}
+        url = _feast_url(str(options["connection_string"]))
+        return FeastRedisStore(url, manifest.project, views, deadline=_deadline(options))
+    return open_store(manifest, folder)
+
+
 def open_store(manifest: Manifest, folder: Path, *, create: bool = False) -> OnlineStore:
-    """Open the online store that a manifest names.
+    """Open the online store of packed records that a manifest names, to read and write.
 
     Args:
         manifest: The manifest.
@@ -44,21 +66,46 @@ def open_store(manifest: Manifest, folder: Path, *, create: bool = False) -> Onl
         create: Make an embedded store if there is none.
 
     Raises:
-        ManifestError: The store's type is not one that Furrow reads, or an option is wrong.
+        ManifestError: The store's type is not one that Furrow writes, or an option is wrong.
         StoreError: The store can't be opened.
     """
-    kind = manifest.online_store.type
-    options = {key: _expanded(value) for key, value in manifest.online_store.options.items()}
+    kind, options = manifest.online_store.type, _options(manifest)
     if kind in LMDB:
         from furrow.stores.lmdb_store import LmdbStore  # noqa: PLC0415 - a Redis user needs no LMDB
 
         limit = {"limit": _whole(options["limit"], "limit")} if options.get("limit") else {}
         return LmdbStore(folder / str(options.get("path", "../build/online")), create=create, **limit)
+    if kind in REDIS and "connection_string" not in options:
+        from furrow.stores.redis_store import RedisStore  # noqa: PLC0415 - others need no Redis
+
+        url, space = options.get("url", "redis://127.0.0.1:6379/0"), options.get("namespace", "furrow")
+        return RedisStore(str(url), deadline=_deadline(options), namespace=str(space))
     raise ManifestError(
-        f"online_store.type: {kind!r} is no store that Furrow's client reads",
+        f"online_store.type: {kind!r} is no store that Furrow's client {'writes' if create else 'reads'}",
         field="online_store.type",
-        hint=f"use {LMDB[1]} or {REDIS[0]}",
+        hint=f"use {LMDB[1]} or {REDIS[1]}",
     )
+
+
+def _options(manifest: Manifest) -> dict[str, Any]:
+    return {key: _expanded(value) for key, value in manifest.online_store.options.items()}
+
+
+def _deadline(options: dict[str, Any]) -> float:
+    return _whole(options.get("deadline_ms", 250), "deadline_ms") / 1000
+
+
+def _feast_url(text: str) -> str:
+    """A URL from Feast's connection string: host:port,db=0,password=...,ssl=true."""
+    address, *rest = text.split(",")
+    given = dict(part.split("=", 1) for part in rest if "=" in part)
+    user = (
+        f"{quote(given.get('username', ''), safe='')}:{quote(given['password'], safe='')}@"
+        if "password" in given
+        else ""
+    )
+    scheme = "rediss" if given.get("ssl", "").lower() == "true" else "redis"
+    return f"{scheme}://{user}{address}/{given.get('db', '0')}"
 
 
 def _whole(value: Any, field: str) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from furrow.errors import FurrowError
 from furrow.features.on_demand import OnDemandError, RequestError, coerced, compute, function_of
 from furrow.features.place import schema_of, stored_name
+from furrow.stores.feast_key import entity_key
 from furrow.stores.record import KeyTypeError, Layout, shorten
 
 if TYPE_CHECKING:
@@ -51,6 +52,15 @@ class KeySpec:
                 return [self._key(at, row) for at, row in enumerate(rows)]
             return keys if all(key is None or len(key) < 400 for key in keys) else [k and shorten(k) for k in keys]
         return [self._key(at, row) for at, row in enumerate(rows)]
+
+    def feast_keys(self, rows: Sequence[Mapping[str, Any]]) -> list[bytes | None]:
+        """Each row's key as Feast serializes it; None where a part of it is null. Errors as of `keys`."""
+        names, dtypes = [key for _, key, _ in self.fields], [dtype for _, _, dtype in self.fields]
+        found: list[bytes | None] = []
+        for row, key in zip(rows, self.keys(rows), strict=True):
+            values = [row[name] for name, _, _ in self.fields]
+            found.append(None if key is None else entity_key(names or [DUMMY], dtypes or ["String"], values or [""]))
+        return found
 
     def _key(self, at: int, row: Mapping[str, Any]) -> bytes | None:
         """One row's key, with errors in full."""

@@ -22,7 +22,7 @@ from furrow.stores.online import (
     StoreVersionError,
     ViewMissingError,
 )
-from furrow.stores.record import Layout, ViewSchema, stamp_of
+from furrow.stores.record import ViewSchema, converter, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -57,6 +57,7 @@ class LmdbStore:
     """
 
     embedded = True
+    layout = "furrow"
 
     def __init__(self, path: Path, *, create: bool = False, limit: int = DEFAULT_LIMIT) -> None:
         self.path = path
@@ -386,9 +387,7 @@ def _migrate(txn: Any, held: Held, generation: int, schema: ViewSchema) -> None:
     """Copy a view's records into a new generation with another schema."""
     if sorted(held.schema.join_keys) != sorted(schema.join_keys):
         return
-    before, after = Layout(held.schema), Layout(schema)
-    places = {feature: at for at, feature in enumerate(held.schema.features)}
-    source = [places.get(feature) for feature in schema.features]
+    convert = converter(held.schema, schema)
     old, new = _prefix(held.generation), _prefix(generation)
     copies = []
     cursor = txn.cursor()
@@ -396,9 +395,7 @@ def _migrate(txn: Any, held: Held, generation: int, schema: ViewSchema) -> None:
         for key, packed in cursor:
             if not key.startswith(old):
                 break
-            record = before.unpack(packed)
-            values = [None if at is None else record.values[at] for at in source]
-            copies.append((new + key[4:], after.pack(values, record.event, record.created)))
+            copies.append((new + key[4:], convert(packed)))
     for key, packed in copies:
         txn.put(key, packed)
 

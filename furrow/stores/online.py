@@ -18,6 +18,7 @@ __all__ = [
     "Answers",
     "Held",
     "OnlineStore",
+    "ReadStore",
     "StoreCorruptError",
     "StoreError",
     "StoreFullError",
@@ -89,11 +90,18 @@ class Held:
     digest: str | None
 
 
-class OnlineStore(Protocol):
-    """Packed records by view and key; the newest event wins whatever the order of writes."""
+class ReadStore(Protocol):
+    """What the client needs of a store.
+
+    Attributes:
+        place: The folder or address, for messages.
+        embedded: Whether a read is a matter of microseconds, without a network.
+        layout: "furrow" for packed records, "feast" for the fields that Feast's own Redis store writes.
+    """
 
     place: str
     embedded: bool
+    layout: str
 
     def __enter__(self) -> Self:
         """The store itself."""
@@ -112,7 +120,18 @@ class OnlineStore(Protocol):
 
         Raises:
             ViewMissingError: The store doesn't hold a view.
+            StoreUnreachableError: A server didn't answer before the deadline.
         """
+
+    def mark(self, view: str) -> Any:
+        """The watermark of a view, or None."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class OnlineStore(ReadStore, Protocol):
+    """Packed records by view and key; the newest event wins whatever the order of writes."""
 
     def define(self, view: str, schema: ViewSchema, digest: str | None = None) -> Held:
         """Make sure that a view is held with a schema; a changed schema keeps the features that are still there."""
@@ -139,11 +158,5 @@ class OnlineStore(Protocol):
             StoreLockedError: Another process does.
         """
 
-    def mark(self, view: str) -> Any:
-        """The watermark of a view, or None."""
-
     def count(self, view: str) -> int:
         """How many records are served for a view."""
-
-    def close(self) -> None:
-        """Let go of files and connections."""

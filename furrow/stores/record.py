@@ -15,9 +15,19 @@ from furrow.errors import FurrowError
 from furrow.files import sha256_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["FORMAT", "NO_TIME", "KeyTypeError", "Layout", "Record", "RecordError", "ViewSchema", "stamp_of"]
+__all__ = [
+    "FORMAT",
+    "NO_TIME",
+    "KeyTypeError",
+    "Layout",
+    "Record",
+    "RecordError",
+    "ViewSchema",
+    "converter",
+    "stamp_of",
+]
 
 FORMAT = 1
 """The first byte of every record; another value means a record of another version."""
@@ -237,6 +247,20 @@ class Layout:
             except (struct.error, TypeError, OverflowError, ValueError):
                 return f"{name} is {dtype}, got {type(value).__name__} {value!r}"
         return "a time is out of range"
+
+
+def converter(old: ViewSchema, new: ViewSchema) -> Callable[[bytes], bytes]:
+    """The function that packs a record of one schema anew for another: features of both keep their values."""
+    before, after = Layout(old), Layout(new)
+    places = {feature: at for at, feature in enumerate(old.features)}
+    source = [places.get(feature) for feature in new.features]
+
+    def convert(packed: bytes) -> bytes:
+        record = before.unpack(packed)
+        values = [None if at is None else record.values[at] for at in source]
+        return after.pack(values, record.event, None if record.created == NO_TIME else record.created)
+
+    return convert
 
 
 def shorten(body: bytes) -> bytes:
