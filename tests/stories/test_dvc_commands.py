@@ -2,6 +2,8 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from .conftest import commit, edit, repro, run
@@ -68,9 +70,6 @@ def test_a_misspelt_param_is_refused(flights):
 
 def test_a_violated_contract_stops_everything(flights):
     """Bad rows stop `dvc repro` at validate; tables, training sets, runs and the champion are as they were."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = flights / "data/flights/2013-02.parquet"
     table = pq.read_table(path)
     place = table.column_names.index("distance")

@@ -1,6 +1,7 @@
 """From the rested repository to served predictions: online, and for moments past."""
 
 import json
+import subprocess
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,8 +14,6 @@ pytestmark = pytest.mark.story
 @pytest.fixture(scope="module")
 def served(rested, tmp_path_factory):
     """A copy with the online store filled."""
-    import subprocess
-
     folder = tmp_path_factory.mktemp("served") / "flights"
     subprocess.run(["cp", "-a", "--reflink=auto", str(rested), str(folder)], check=True)
     run(folder, "python", "-m", "furrow", "features", "materialize")
