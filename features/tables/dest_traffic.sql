@@ -30,13 +30,15 @@ events as (
     from flights
     where status <> 'landed'
     union all
+    -- A flight is overdue until it arrives. One that leaves after its scheduled arrival and is diverted is overdue until it
+    -- leaves: not to count it would tell of the diversion.
     select dest, scheduled_arrival, 0, 0, 0, 0, 0, 0, 1
     from flights
-    where arrival > scheduled_arrival
+    where coalesce(arrival, departure) > scheduled_arrival
     union all
-    select dest, arrival, 0, 0, 0, 0, 0, 0, -1
+    select dest, coalesce(arrival, departure), 0, 0, 0, 0, 0, 0, -1
     from flights
-    where arrival > scheduled_arrival
+    where coalesce(arrival, departure) > scheduled_arrival
 ),
 ticked as (
     select
