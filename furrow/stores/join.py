@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["join", "localized", "view_query"]
 
 _TOP = "9223372036854775807"
-_SHIFT = "18446744073709551616::HUGEINT"  # 2 ** 64: the place in the files stands below the time
+_SHIFT = "9223372036854775808::HUGEINT"  # 2 ** 63: the place in the files stands below the time
 _LARGE = 2**60
 
 
@@ -58,7 +58,7 @@ def join(
         place[found["row"].to_numpy()] = np.arange(spine.rows)
         indices = pa.array(place)
         for feature in view.features:
-            columns[feature.output] = found[feature.output].combine_chunks().take(indices)
+            columns[feature.output] = found[feature.output].take(indices)
     return pa.table(columns).replace_schema_metadata(spine.table.schema.metadata)
 
 
@@ -88,7 +88,9 @@ def view_query(view: View, spine: Spine, *, known_only: bool = False) -> str:
     known_only = known_only and view.created is not None
     unit = NS if NS in (spine.unit, _unit(view)) else US
     keys = [f"k{i}" for i in range(len(view.keys))]
-    left = ", ".join(["row", *keys, f"{spine_ticks('t', spine.unit, unit)} AS t"])
+    shorts = _short_keys(view)
+    lefts = [f"TRY_CAST({key} AS INTEGER) AS {key}" if short else key for key, short in zip(keys, shorts, strict=True)]
+    left = ", ".join(["row", *lefts, f"{spine_ticks('t', spine.unit, unit)} AS t"])
     if known_only:
         reach = f"row(t, {_TOP}, {_TOP}, {_TOP})"
     elif view.created is not None:
@@ -104,6 +106,11 @@ def view_query(view: View, spine: Spine, *, known_only: bool = False) -> str:
         f"SELECT s.row, {values} FROM (SELECT *, {reach} AS o FROM (SELECT {left} FROM spine)) s "  # noqa: S608 - names are quoted
         f"ASOF LEFT JOIN ({_right(view, spine, unit, known_only=known_only)}) f ON {on}"
     )
+
+
+def _short_keys(view: View) -> list[bool]:
+    """Which keys to compare as 32-bit integers: the sort behind an ASOF JOIN is a quarter faster on shorter keys."""
+    return [view.source.fits_int32(key.column) for key in view.keys]
 
 
 def _unit(view: View) -> str:
@@ -123,7 +130,10 @@ def _fresh(ttl: timedelta | None, unit: str, value: str) -> str:
 
 def _right(view: View, spine: Spine, unit: str, *, known_only: bool) -> str:
     """The source's rows that could matter, with keys k0.., values v0.., time t and the order key o."""
-    columns = [f"{identifier(key.column)} AS k{i}" for i, key in enumerate(view.keys)]
+    columns = [
+        f"{identifier(key.column)}{'::INTEGER' if short else ''} AS k{i}"
+        for i, (key, short) in enumerate(zip(view.keys, _short_keys(view), strict=True))
+    ]
     columns += [f"{identifier(feature.column)} AS v{i}" for i, feature in enumerate(view.features)]
     columns.append(f"{source_ticks(view.timestamp, view.type_of(view.timestamp), unit)} AS t")
     columns.append(f"{view.source.ordinal} AS n")

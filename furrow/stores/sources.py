@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.stores.engine import identifier, literal
@@ -16,12 +18,12 @@ from furrow.stores.remote import Remote, is_remote, open_remote
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pyarrow as pa
-
 __all__ = ["Source", "SourceError", "list_files", "local", "open_source"]
 
 _MAGIC = b"PAR1"
 _GLOB = frozenset("*?[")
+_INT32 = 2**31
+_FILES = 100  # beyond so many files, reading their statistics costs more than it brings
 
 
 class SourceError(FurrowError):
@@ -75,6 +77,12 @@ class Source:
                 hint="was it renamed? Correct the file, the feature view or the source's field_mapping",
             )
         return self.schema.field(column).type
+
+    def fits_int32(self, column: str) -> bool:
+        """Whether the files' statistics prove that an integer column fits in 32 bits."""
+        if not pa.types.is_integer(self.schema.field(column).type) or not 0 < len(self.files) <= _FILES:
+            return False
+        return all(_within_int32(pq.read_metadata(file), column) for file in self.files)
 
     def unusable(self, column: str, wanted: str) -> SourceError:
         """The error that a column is of the wrong type."""
@@ -166,6 +174,20 @@ def list_files(path: str, root: Path | None = None) -> list[Path]:
     if not found:
         raise SourceError(f"{path} holds no Parquet file ({whole})", path=path, hint=hint)
     return list(dict.fromkeys(found))
+
+
+def _within_int32(metadata: pq.FileMetaData, column: str) -> bool:
+    paths = [metadata.schema.column(i).path for i in range(len(metadata.schema))]
+    if column not in paths:
+        return False
+    index = paths.index(column)
+    for group in range(metadata.num_row_groups):
+        statistics = metadata.row_group(group).column(index).statistics
+        if statistics is None or not statistics.has_min_max:
+            return False
+        if statistics.min < -_INT32 or statistics.max >= _INT32:
+            return False
+    return True
 
 
 def _visible(file: Path, folder: Path) -> bool:
