@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.features.contract import read_contract
-from furrow.features.current import is_current, remember
+from furrow.features.current import compiled, fingerprint, is_current, remember
 from furrow.features.manifest import load, repository_root
-from furrow.features.strict import ManifestError
 from furrow.features.uses import TrainedModel, experiments_of, models_of
 
 if TYPE_CHECKING:
@@ -210,21 +209,26 @@ def open_catalog(repo_dir: Path, notify: Callable[[str], None] = lambda _: None)
     root = repository_root(repo_dir)
     if is_current(repo_dir):
         return Catalog(repo_dir, root, load(path))
+    old_news = f"{path} is not what the definitions say: `furrow compile` writes it anew"
+    manifest = compiled(repo_dir)
+    if manifest is not None:
+        notify(old_news)
+        return Catalog(repo_dir, root, manifest, stale=True)
     if not (repo_dir / "feature_store.yaml").is_file():
         hint = "name the folder of the Feast repository: `-C features`"
         raise FurrowError(f"there is no Feast repository at {repo_dir}", hint=hint)
     notify(f"{path} is new or its sources have changed: reading the definitions through Feast")
     from furrow.features.build import compile_manifest  # noqa: PLC0415 - Feast, which takes seconds to import
 
+    seen = fingerprint(repo_dir)
     manifest = compile_manifest(repo_dir)
     try:
         stale = load(path) != manifest
-    except ManifestError:
+    except FurrowError:
         stale = True
     if stale:
-        notify(f"{path} is not what the definitions say: `furrow compile` writes it anew")
-    else:
-        remember(repo_dir)
+        notify(old_news)
+    remember(repo_dir, seen, manifest if stale else None)
     return Catalog(repo_dir, root, manifest, stale=stale)
 
 

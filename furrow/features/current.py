@@ -3,40 +3,70 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from furrow.features.contract import CONTRACT
-from furrow.features.manifest import repository_root
-from furrow.files import FileError, read_json, sha256_file, sha256_json, write_json
+from furrow.features.manifest import ManifestError, parse, repository_root
+from furrow.files import FileError, canonical_json, read_json, sha256_file, sha256_json, write_json
 
-__all__ = ["is_current", "remember"]
+if TYPE_CHECKING:
+    from furrow.features.schema import Manifest
+
+__all__ = ["compiled", "fingerprint", "is_current", "remember"]
 
 KNOWN = Path(".furrow") / "features.json"
 
 
 def is_current(repo_dir: Path) -> bool:
-    """Whether `remember` was called for the files as they are now.
+    """Whether manifest.json was seen to be what the files, as they are now, give.
 
     Args:
         repo_dir: The features folder.
     """
-    root = repository_root(repo_dir)
-    known = _remembered(root).get(_key(repo_dir, root))
-    return (repo_dir / "manifest.json").is_file() and known == _fingerprint(repo_dir, root)
+    return (repo_dir / "manifest.json").is_file() and _entry(repo_dir) == {"files": fingerprint(repo_dir)}
 
 
-def remember(repo_dir: Path) -> None:
-    """Note that manifest.json is what the definitions give, so that the next look needs no Feast.
+def compiled(repo_dir: Path) -> Manifest | None:
+    """The manifest that the files, as they are now, gave when they were last run, if manifest.json is not it.
 
     Args:
-        repo_dir: The features folder; its manifest has just been compiled and written.
+        repo_dir: The features folder.
+    """
+    entry = _entry(repo_dir)
+    if entry.get("files") != fingerprint(repo_dir) or "manifest" not in entry:
+        return None
+    try:
+        return parse(canonical_json(entry["manifest"]), origin=str(KNOWN), depth=_depth(repo_dir))
+    except (ManifestError, ValueError):
+        return None
+
+
+def remember(repo_dir: Path, seen: str | None = None, manifest: Manifest | None = None) -> None:
+    """Note what the definitions give, so that the next look needs no Feast.
+
+    Args:
+        repo_dir: The features folder.
+        seen: The fingerprint of the files that were run; of those that are there now if None.
+        manifest: What they gave; None if manifest.json is just that.
     """
     root = repository_root(repo_dir)
-    known = _remembered(root) | {_key(repo_dir, root): _fingerprint(repo_dir, root)}
+    entry: dict[str, Any] = {"files": seen or fingerprint(repo_dir)}
+    if manifest is not None:
+        entry["manifest"] = manifest.to_json()
     try:
-        write_json(root / KNOWN, known)
+        write_json(root / KNOWN, _remembered(root) | {_key(repo_dir, root): entry})
     except FileError:
         return  # a read-only checkout: the next look is slower, that is all
+
+
+def _entry(repo_dir: Path) -> dict[str, Any]:
+    root = repository_root(repo_dir)
+    entry = _remembered(root).get(_key(repo_dir, root))
+    return entry if isinstance(entry, dict) else {}
+
+
+def _depth(repo_dir: Path) -> int:
+    return len(repo_dir.resolve().relative_to(repository_root(repo_dir)).parts)
 
 
 def _key(repo_dir: Path, root: Path) -> str:
@@ -51,8 +81,13 @@ def _remembered(root: Path) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _fingerprint(repo_dir: Path, root: Path) -> str:
-    """A hash of every file that the manifest comes from, and of itself."""
+def fingerprint(repo_dir: Path) -> str:
+    """A hash of every file that the manifest comes from, and of itself.
+
+    Args:
+        repo_dir: The features folder.
+    """
+    root = repository_root(repo_dir)
     names = ["feature_store.yaml", "manifest.json", ".feastignore"]
     files = [path for name in names if (path := repo_dir / name).is_file()]
     files += [path for path in repo_dir.rglob("*.py") if not {".venv", "__pycache__"} & set(path.parts)]

@@ -42,11 +42,15 @@ __all__ = [
     "View",
     "load",
     "parse",
+    "read_dtype",
     "repository_root",
 ]
 
 MAX_TTL = 200 * 366 * 86_400
-PRIMITIVES = "Int32 Int64 Float32 Float64 String Bool Bytes UnixTimestamp Uuid TimeUuid Decimal Map Json"
+PRIMITIVES = (
+    "Int32 Int64 Float32 Float64 String Bool Bytes UnixTimestamp ZonedTimestamp Uuid TimeUuid Decimal "
+    "Map ScalarMap Json PdfBytes ImageBytes"
+)
 DTYPE = re.compile(rf"(?:(?:Array|Set)\()*(?:{'|'.join(PRIMITIVES.split())})\)*\Z")
 
 
@@ -117,7 +121,15 @@ def parse(data: str | bytes, *, origin: str, depth: int = 1) -> Manifest:
     return manifest
 
 
-def _dtype(node: Node) -> str:
+def read_dtype(node: Node) -> str:
+    """The name of a type of Feast's, checked.
+
+    Args:
+        node: The JSON value.
+
+    Raises:
+        ManifestError: It is none.
+    """
     text = node.text(200)
     if not (DTYPE.match(text) or re.match(r"(?:Array\()?Struct\(", text)) or text.count("(") != text.count(")"):
         node.fail("is not a type of Feast's (Int64, Float64, String, Bool, UnixTimestamp, Array(Int64), ...)")
@@ -128,7 +140,7 @@ def _columns(node: Node) -> tuple[Column, ...]:
     columns = []
     for item in node.items():
         part = item.fields("name", "dtype")
-        columns.append(Column(part["name"].name(), _dtype(part["dtype"])))
+        columns.append(Column(part["name"].name(), read_dtype(part["dtype"])))
     _unique(node, [column.name for column in columns])
     return tuple(columns)
 
@@ -213,7 +225,7 @@ def _on_demand(name: str, node: Node) -> OnDemandView:
     inputs = []
     for item in part["inputs"].items():
         entry = item.fields("view", "name", "dtype")
-        inputs.append(Input(entry["view"].name(), entry["name"].name(), _dtype(entry["dtype"])))
+        inputs.append(Input(entry["view"].name(), entry["name"].name(), read_dtype(entry["dtype"])))
     mode, singleton = _maybe(part["mode"]), _maybe(part["singleton"])
     if mode and mode.value not in ("python", "pandas"):
         mode.fail("should be 'python' or 'pandas'")

@@ -186,13 +186,24 @@ def test_feast_is_run_only_if_something_changed(catalog: Catalog, edit: Edit) ->
     edit(repo_dir / "tables" / "traffic.sql", "INTERVAL 3 HOURS", "INTERVAL 4 HOURS")
     assert looks() == 2
     assert "furrow compile" in said[1]
-    assert looks() == 2
+    assert looks() == 1
+    assert "furrow compile" in said[0]
     write_json(repo_dir / "manifest.json", compile_manifest(repo_dir).to_json())
     assert not is_current(repo_dir)
     remember(repo_dir)
     assert looks() == 0
-    (root / ".furrow" / "features.json").write_text("broken")
-    assert looks() == 1
+    for broken in ("broken", "[]", '{"features": 3}', '{"features": {"files": 3}}'):
+        (root / ".furrow" / "features.json").write_text(broken)
+        assert looks() == 1
+
+
+def test_what_is_remembered_is_checked(catalog: Catalog, edit: Edit) -> None:
+    """A remembered manifest that was tampered with is not believed."""
+    edit(catalog.repo_dir / "views.py", "hours=6", "hours=3")
+    assert open_catalog(catalog.repo_dir).stale
+    known = catalog.root / ".furrow" / "features.json"
+    known.write_text(known.read_text().replace("10800", "99999"))
+    assert open_catalog(catalog.repo_dir).manifest.views["traffic"].ttl_seconds == 10_800
 
 
 def test_a_manifest_edited_by_hand_is_not_trusted(catalog: Catalog) -> None:

@@ -5,7 +5,10 @@ import warnings
 from pathlib import Path
 
 import pytest
+from feast.types import PRIMITIVE_FEAST_TYPES_TO_STRING, Array, Int64, Set, String, Struct
 
+from furrow.features.manifest import read_dtype
+from furrow.features.strict import Node
 from furrow.ground.feast.definitions import DefinitionError, read_definitions
 
 STORE = "project: small\nprovider: local\nregistry: r.db\nentity_key_serialization_version: 3\n"
@@ -224,3 +227,11 @@ def test_secrets_of_the_environment_stay_there(tmp_path: Path, monkeypatch: pyte
     store = STORE + "online_store:\n  type: redis\n  connection_string: localhost:6379,password=${REDIS_PASSWORD}\n"
     read = read_definitions(folder(tmp_path, store=store))
     assert read.online_store["connection_string"] == "localhost:6379,password=${REDIS_PASSWORD}"
+
+
+def test_every_type_of_feast_can_be_in_a_manifest() -> None:
+    """The names of types are Feast's own, all of them."""
+    names = [name for name in PRIMITIVE_FEAST_TYPES_TO_STRING.values() if name != "Invalid"]
+    nested = [Array(String), Set(Int64), Array(Array(Int64)), Struct({"a": Int64, "b": Array(String)})]
+    for name in (*names, *map(str, nested), str(Array(Struct({"a": Int64})))):
+        assert read_dtype(Node(name, "m.json")) == name
