@@ -49,15 +49,11 @@ def upcoming(root: Path) -> tuple[datetime, list[dict[str, Any]]]:
     The flights are those of the month after the landed ones; where there is none, the last that have landed.
     """
     landed = duckdb.read_parquet(str(root / "data/flights/*.parquet"))
-    row = landed.aggregate(
-        "max(greatest(arrival, departure, scheduled_departure)), max(scheduled_departure)"
-    ).fetchone()
-    assert row is not None
-    at, last = (moment.astimezone(UTC) for moment in row)
+    newest = "max(greatest(arrival, departure, scheduled_departure)), max(scheduled_departure)"
+    at, last = (moment.astimezone(UTC) for moment in landed.aggregate(newest).fetchall()[0])
     month = (last - timedelta(hours=12)).month + 1
     if month <= 12:
-        table = source.flights(source.locate(), [month])[month]  # noqa: F841 - DuckDB reads it by its name
-        rows = duckdb.sql("select * from table")
+        rows = duckdb.from_arrow(source.flights(source.locate(), [month])[month])
         at = at.replace(second=0, microsecond=0)
     else:
         rows, at = landed, last - AHEAD
