@@ -34,7 +34,7 @@ class DefinitionError(FurrowError):
     """
 
 
-_ALONE = threading.Lock()
+_ALONE = threading.RLock()
 
 
 class _FreshLoader(SourceFileLoader):

@@ -1,5 +1,6 @@
 """Feast's definitions are read as `feast apply` reads them, and nothing is left behind."""
 
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -107,6 +108,16 @@ def test_nothing_is_left_behind(tmp_path: Path, capsys: pytest.CaptureFixture[st
     written = capsys.readouterr()
     assert written.out == ""
     assert "loading" in written.err
+
+
+def test_importing_feast_leaves_filters_and_output_alone() -> None:
+    """Feast prints and sets warning filters when it is imported; neither is seen outside."""
+    script = (
+        "import sys, warnings; before = list(warnings.filters); import furrow.ground.feast.definitions; "
+        "assert 'feast' in sys.modules; print(list(warnings.filters) == before)"
+    )
+    done = subprocess.run([sys.executable, "-W", "default", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_an_edit_is_seen_at_once(tmp_path: Path) -> None:
