@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Base", "ExperimentError", "Recorded", "find", "list_experiments", "open_base"]
+__all__ = ["Base", "ExperimentError", "Recorded", "find", "list_experiments", "open_base", "prefix"]
 
 NAMESPACE = "refs/exps"
 _REF = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/([^/]+)")
@@ -231,6 +231,12 @@ def _put(nested: dict[str, Any], path: str, change: tuple[pygit2.Oid, FileMode |
     nested[leaf] = change
 
 
+def prefix(root: Path) -> str:
+    """The project's folder as Git's paths begin with it: empty at the top of the work tree, else with a slash."""
+    inside = root.resolve().relative_to(toplevel(root).resolve()).as_posix()
+    return "" if inside == "." else f"{inside}/"
+
+
 def open_base(root: Path) -> Base:
     """Make ready to record experiments on HEAD.
 
@@ -243,8 +249,6 @@ def open_base(root: Path) -> Base:
         ExperimentError: Git doesn't know who commits, or the repository is of a kind that can't be written.
     """
     commit = resolve(root)
-    top = toplevel(root)
-    inside = root.resolve().relative_to(top.resolve()).as_posix()
     try:
         match = _IDENTITY.match(os.fsdecode(git(root, "var", "GIT_COMMITTER_IDENT")))
     except GitError as exc:
@@ -256,6 +260,6 @@ def open_base(root: Path) -> Base:
     offset = (int(match[4]) * 60 + int(match[5])) * (-1 if match[3] == "-" else 1)
     try:
         repo = pygit2.Repository(str(git_dir(root)))
-        return Base(repo, commit, "" if inside == "." else f"{inside}/", (match[1], match[2], offset))
+        return Base(repo, commit, prefix(root), (match[1], match[2], offset))
     except (pygit2.GitError, OSError) as exc:
         raise ExperimentError(f"cannot open {common_dir(root)}: {exc}", hint="`git fsck` may say why") from exc

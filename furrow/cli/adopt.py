@@ -1,0 +1,38 @@
+"""`furrow adopt TRIAL as NAME`: a trial becomes a declared experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("trial")
+@click.argument("as", type=click.Choice(["as"]), metavar="as")
+@click.argument("name")
+@click.option("--description", default="", help="What to say of it; by default what was tried, and which trial it was.")
+def command(*, trial: str, name: str, description: str, **_: str) -> None:
+    """Declare TRIAL (a name from `furrow try`, or a commit) as the experiment NAME.
+
+    Writes conf/experiment/NAME.yaml and its entry in conf/experiments.yaml; `dvc repro` then trains it.
+
+    \b
+    furrow adopt gbm-1a2b3c4d as gbm_fast
+    """  # noqa: D301 - \b is click's mark for lines to be left as they are
+    from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when there is something to adopt
+    from furrow.runs.adopt import adopt  # noqa: PLC0415 - the same
+    from furrow.runs.code import code_digest  # noqa: PLC0415 - the same
+    from furrow.runs.config import Code  # noqa: PLC0415 - the same
+
+    root = Path.cwd()
+    services = manifest.load(root / "features/manifest.json").services
+    code = Code(digest=code_digest(root, "pipelines.train"), evaluate=code_digest(root, "pipelines.evaluate"))
+    digests = {service: one.digest for service, one in services.items()}
+    adopted = adopt(root, trial, name, description=description, services=digests, code=code)
+    click.echo(f"wrote conf/experiment/{name}.yaml: {' '.join(adopted.overrides)}")
+    click.echo(f"wrote conf/experiments.yaml: {name} on the feature service {adopted.service}")
+    for warning in adopted.warnings:
+        click.echo(f"warning: {warning}: its metrics may differ", err=True)
+    reached = f", which reached {adopted.score} as {adopted.trial}" if adopted.score else ""
+    click.echo(f"next: `dvc repro` trains {name}{reached}; then commit conf/, runs/ and dvc.lock")

@@ -1,0 +1,157 @@
+"""A whole project cut down: two experiments, a small training set that was made up, every other stage a copy."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from furrow.features.build import compile_manifest
+from furrow.files import write_json
+
+ROOT = Path(__file__).resolve().parents[3]
+EXPERIMENTS = """# The table of contents.
+experiments:
+  base_rate: {service: schedule}   # what to beat
+  gbm: {service: full}
+"""
+GITCONFIG = (
+    "[user]\n name = Ada Test\n email = ada@example.com\n[init]\n defaultBranch = main\n[safe]\n directory = *\n"
+    "[gc]\n auto = 0\n"
+)
+
+
+def training_set(rows: int = 3000, months: int = 6) -> pa.Table:
+    """Rows of the spine's form with three features that matter."""
+    draw = np.random.default_rng(7)
+    start = pd.Timestamp("2013-01-01T06:00Z")
+    span = int((start + pd.DateOffset(months=months) - pd.Timedelta(days=1) - start).total_seconds())
+    when = start + pd.to_timedelta(np.sort(draw.integers(0, span, rows)), unit="s")
+    a, b = draw.normal(size=rows), draw.normal(size=rows)
+    c = np.where(draw.random(rows) < 0.1, np.nan, draw.normal(size=rows))
+    odds = np.exp(1.2 - 0.9 * a + 0.5 * b * b - 0.3 * np.nan_to_num(c))
+    frame = pd.DataFrame(
+        {
+            "carrier": draw.choice(["UA", "B6", "DL"], rows),
+            "flight": np.arange(rows, dtype="int32"),
+            "origin": draw.choice(["JFK", "EWR", "LGA"], rows),
+            "dest": draw.choice(["BOS", "LAX", "ORD"], rows),
+            "tailnum": draw.choice(["N1", "N2"], rows),
+            "scheduled_departure": when.as_unit("us"),
+            "event_timestamp": (when - pd.Timedelta(hours=2)).as_unit("us"),
+            "month": when.strftime("%Y-%m"),
+            "hour": when.hour.astype("int32"),
+            "distance": draw.integers(100, 2500, rows).astype("int32"),
+            "late": (draw.random(rows) < 1 / (1 + odds)).astype("int8"),
+            "a": a,
+            "b": b,
+            "c": c,
+        }
+    )
+    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The environment of a command: an isolated home, this interpreter's programs, the project's own packages."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "FURROW_", "PYTEST"))}
+    return kept | {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_CACHE_HOME": str(home / ".cache"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "200",
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a Git identity."""
+    folder = tmp_path_factory.mktemp("sweep-home")
+    (folder / ".gitconfig").write_text(GITCONFIG)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
+    """The project, committed, with its training sets but nothing run."""
+    root = tmp_path_factory.mktemp("sweep") / "project"
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for folder in ("conf", "features", "furrow", "pipelines"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
+    shutil.copy(ROOT / "requirements.lock", root)
+    for path in (root / "conf/experiment").glob("*.yaml"):
+        if path.stem not in ("base_rate", "gbm"):
+            path.unlink()
+    (root / "conf/experiments.yaml").write_text(EXPERIMENTS)
+    for name, key, value in (
+        ("conf/model/gbm.yaml", "max_iter", 12),
+        ("conf/config.yaml", "replicates", 8),
+        ("conf/split/rolling.yaml", "test_months", 2),
+    ):
+        path = root / name
+        text, count = re.subn(rf"\b{key}: \d+", f"{key}: {value}", path.read_text())
+        assert count == 1
+        path.write_text(text)
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    for name, stage in stages["stages"].items():
+        outs = [out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs", [])]
+        if name.startswith("training_set_"):
+            stage["cmd"] = f"mkdir -p build/training && cp made_up.parquet {outs[0]}"
+        elif name.startswith("tables_") or name == "validate":
+            stage["cmd"] = [f"mkdir -p build/tables && echo {name} > {out}" for out in outs]
+        else:
+            continue
+        stage.pop("params", None)
+    (root / "dvc.yaml").write_text(yaml.safe_dump(stages, sort_keys=False))
+    for path in ("flights/a", "weather/a", "planes.parquet", "airlines.parquet", "airports.parquet"):
+        (root / "data" / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / "data" / path).write_text("made up\n")
+    pq.write_table(training_set(), root / "made_up.parquet", compression="zstd")
+    (root / "build/training").mkdir(parents=True)
+    for service in ("full", "schedule", "weather"):
+        shutil.copy(root / "made_up.parquet", root / f"build/training/{service}.parquet")
+    write_json(root / "features/manifest.json", compile_manifest(root / "features").to_json())
+    (root / ".gitignore").write_text("/build/\n/.furrow/\n__pycache__/\n")
+    for command in (
+        ["git", "init", "-q"],
+        ["dvc", "init", "-q"],
+        ["git", "add", "-A"],
+        ["git", "commit", "-qm", "first"],
+    ):
+        subprocess.run(command, cwd=root, env=environment(home), check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture
+def project(original: Path, tmp_path: Path) -> Path:
+    """A copy of the project for one test to change."""
+    return Path(shutil.copytree(original, tmp_path / "project", symlinks=True))
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(home: Path) -> Iterator[Run]:
+    """Run a command in a folder; it must succeed, unless another exit code is expected."""
+
+    def call(folder: Path, *command: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command, cwd=folder, env=environment(home) | environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return call

@@ -1,0 +1,58 @@
+"""Trials are DVC experiments: shown, applied, reproduced, branched and pushed by the real DVC; adopted into conf/."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+
+def metrics(root: Path, name: str) -> dict:
+    return json.loads((root / f"runs/{name}/metrics.json").read_text())
+
+
+def test_a_trial_is_a_dvc_experiment_and_its_declaration_gives_the_same_metrics(project: Path, run: Callable) -> None:
+    """exp show, apply, repro, branch, push, and adopt followed by repro: one story, for a repro costs seconds."""
+    run(project, "dvc", "repro", "-q")
+    run(project, "git", "add", "-A")
+    run(project, "git", "commit", "-qm", "run")
+    done = run(project, "furrow", "try", "gbm", "model.learning_rate=0.05,0.3", "--jobs", "2", "--json")
+    trials = json.loads(done.stdout)["trials"]
+    assert [trial["state"] for trial in trials] == ["done", "done"]
+    best = trials[0]
+
+    shown = json.loads(run(project, "dvc", "exp", "show", "--json").stdout)
+    listed = {one["name"]: one for state in shown for one in state["experiments"] or []}
+    assert set(listed) == {trial["trial"] for trial in trials}
+    data = listed[best["trial"]]["revs"][0]["data"]
+    assert data["metrics"]["runs/gbm/metrics.json"]["data"] == best["metrics"]
+
+    remote = project.parent / "remote.git"
+    run(project.parent, "git", "init", "-q", "--bare", str(remote))
+    run(project, "git", "remote", "add", "origin", str(remote))
+    run(project, "git", "push", "-q", "origin", "HEAD")
+    run(project, "dvc", "exp", "push", "--no-cache", "origin", best["trial"])
+    assert best["trial"] in run(remote, "git", "for-each-ref", "refs/exps").stdout
+    run(project, "dvc", "exp", "branch", best["trial"], "tried")
+    assert "learning_rate" in run(project, "git", "show", "tried:conf/experiment/gbm.yaml").stdout
+
+    run(project, "dvc", "exp", "apply", best["trial"])
+    applied = metrics(project, "gbm")
+    assert applied == best["metrics"]
+    record = json.loads((project / "runs/gbm/record.json").read_text())
+    config = (project / "runs/gbm/config.yaml").read_text()
+    run(project, "dvc", "repro", "-q")
+    assert metrics(project, "gbm") == applied
+    assert (project / "runs/gbm/config.yaml").read_text() == config
+    again = json.loads((project / "runs/gbm/record.json").read_text())
+    assert again["model_sha256"]
+    assert {**again, "model_sha256": None} == record
+    assert (project / "runs/gbm/card.md").is_file()
+
+    run(project, "git", "checkout", "-qf", "main")
+    run(project, "git", "clean", "-fdq")
+    run(project, "furrow", "adopt", best["trial"], "as", "gbm_fast")
+    assert "what to beat" in (project / "conf/experiments.yaml").read_text()
+    before = (project / "conf/experiment/gbm.yaml").read_text()
+    run(project, "dvc", "repro", "-q")
+    assert metrics(project, "gbm_fast") == best["metrics"]
+    assert metrics(project, "gbm") != best["metrics"]
+    assert (project / "conf/experiment/gbm.yaml").read_text() == before
