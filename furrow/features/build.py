@@ -82,8 +82,10 @@ def read_tables(repo_dir: Path, contract: Mapping[str, Mapping[str, str]]) -> di
     Raises:
         SqlError: A file's SQL is wrong, or two files claim one name.
     """
-    trees = {name: parse_query(text, origin=origin) for name, (origin, text) in _sql_files(repo_dir).items()}
-    needs = {name: {other for other in reads(tree) if other in trees} for name, tree in trees.items()}
+    files = _sql_files(repo_dir)
+    trees = {name: parse_query(text, origin=origin) for name, (origin, text) in files.items()}
+    relations = {name: reads(tree, origin=files[name][0]) for name, tree in trees.items()}
+    needs = {name: {other for other in trees if other.lower() in relations[name]} for name in trees}
     try:
         order = list(TopologicalSorter(needs).static_order())
     except CycleError as exc:
@@ -95,7 +97,7 @@ def read_tables(repo_dir: Path, contract: Mapping[str, Mapping[str, str]]) -> di
         upstream = {other: tables[other].sql_digest for other in sorted(needs[name])}
         digest = table_digest(canonical(tree), columns_read(tree, contract), upstream)
         source = f"../build/tables/{name}.parquet"
-        tables[name] = Table(name=name, sql_digest=digest, reads=reads(tree), source=source)
+        tables[name] = Table(name=name, sql_digest=digest, reads=relations[name], source=source)
     return dict(sorted(tables.items()))
 
 

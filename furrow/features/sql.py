@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["SqlError", "canonical", "columns_read", "parse_query", "reads"]
 
 DIALECT = "duckdb"
+RELATION = re.compile(r"\w+\Z")
 
 
 class SqlError(FurrowError):
@@ -67,11 +70,25 @@ def canonical(tree: exp.Query) -> str:
     return str(tree.sql(dialect=DIALECT, comments=False, pretty=False))
 
 
-def reads(tree: exp.Query) -> tuple[str, ...]:
-    """The raw relations that a query reads, sorted; its own CTEs are not among them."""
+def reads(tree: exp.Query, *, origin: str = "the query") -> tuple[str, ...]:
+    """The raw relations that a query reads, sorted, in lower case; its own CTEs are not among them.
+
+    Args:
+        tree: The query.
+        origin: The file, for errors.
+
+    Raises:
+        SqlError: It reads a file, a catalog or another database: no digest could cover that.
+    """
     names = set()
-    for scope in traverse_scope(tree):
-        names |= {source.name for source in scope.sources.values() if isinstance(source, exp.Table)}
+    for scope in traverse_scope(normalize_identifiers(tree.copy(), dialect=DIALECT)):
+        for source in scope.sources.values():
+            if not isinstance(source, exp.Table) or isinstance(source.this, exp.GenerateSeries):
+                continue
+            if source.db or not isinstance(source.this, exp.Identifier) or not RELATION.match(source.name):
+                hint = "name the raw tables and feature tables as relations: FROM flights"
+                raise SqlError(origin, f"reads {source.sql(dialect=DIALECT)[:80]} directly", hint=hint)
+            names.add(source.name)
     return tuple(sorted(names))
 
 

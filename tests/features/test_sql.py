@@ -131,6 +131,31 @@ def test_reads_names_raw_relations_only() -> None:
     assert reads(parse_query(nested, origin="q.sql")) == ("airports", "flights", "planes")
 
 
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("with Recent as (select 1 as a) select * from recent", ()),
+        ("with recursive r as (select 1 as a union all select a + 1 from r where a < 5) select * from r", ()),
+        ("select * from Flights as f, lateral (select f.x)", ("flights",)),
+        ("from flights", ("flights",)),
+        ("select * from range(10) as t(i)", ()),
+        ("select * from (values (1)) as v(a), unnest([1, 2]) as u(b)", ()),
+    ],
+)
+def test_reads_knows_duckdb_s_relations(query: str, names: tuple[str, ...]) -> None:
+    """Names are without case; series, values and lists are no raw relations."""
+    assert reads(parse_query(query, origin="q.sql")) == names
+
+
+@pytest.mark.parametrize(
+    "source", ["read_parquet('x.parquet')", "'x.parquet'", "read_csv('x.csv')", "glob('*')", "other.flights"]
+)
+def test_reading_around_the_declared_relations_is_refused(source: str) -> None:
+    """A file read by its path would be part of no digest and no stage."""
+    with pytest.raises(SqlError, match=r"q\.sql: reads .* directly"):
+        reads(parse_query(f"select * from {source}", origin="q.sql"), origin="q.sql")
+
+
 def test_columns_read_follows_aliases_stars_and_subqueries() -> None:
     """The raw columns that count are those that the query reads."""
     schema = {
