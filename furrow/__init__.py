@@ -9,13 +9,16 @@ if TYPE_CHECKING:
     from furrow import runs
     from furrow.features.client import AsyncFeatureClient, FeatureClient
     from furrow.runs.load import run
+    from furrow.runs.log import log, log_to
 
-__all__ = ["AsyncFeatureClient", "FeatureClient", "__version__", "run", "runs"]
+__all__ = ["AsyncFeatureClient", "FeatureClient", "__version__", "log", "log_to", "run", "runs"]
 __version__ = "0.1.0"
 
 _LAZY = {
     "FeatureClient": "furrow.features.client",
     "AsyncFeatureClient": "furrow.features.client",
+    "log": "furrow.runs.log",
+    "log_to": "furrow.runs.log",
     "run": "furrow.runs.load",
 }
 
@@ -26,4 +29,5 @@ def __getattr__(name: str) -> Any:
         return import_module("furrow.runs")
     if name not in _LAZY:
         raise AttributeError(f"module 'furrow' has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    found = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    return found
