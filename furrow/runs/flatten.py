@@ -36,7 +36,8 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})$")
 _FLOAT = re.compile(r"-?[0-9]+\.[0-9]+(?:e[+-][0-9]+)?$")
 _WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_./ ()+\-]*$")
 _HEX = re.compile(r"[0-9a-f]{64}$")
-_QUOTED = re.compile(r"'([^']*)'$|\"([^\"\\]*)\"$")
+# YAML takes the last four for ends of lines, too.
+_QUOTED = re.compile(r"""'([^'\r\x85\u2028\u2029]*)'$|"([^"\\\r\x85\u2028\u2029]*)"$""")
 # Words that YAML 1.1 reads as something else than text, or may.
 _NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _CONSTANTS: dict[str, Scalar] = {"true": True, "false": False, "null": None, "[]": ""}

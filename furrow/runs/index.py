@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOOLEAN",
+    "FILE",
     "FOLDER",
     "FORMAT",
     "INTEGER",
@@ -38,8 +39,8 @@ __all__ = [
     "TEXT",
     "IndexBusyError",
     "connect",
-    "discard",
     "is_damage",
+    "replace",
 ]
 
 FORMAT = 1
@@ -52,6 +53,7 @@ FOLDER = "furrow"
 FILE = "runs.sqlite"
 _MARK = 0x46757277  # "Furw", in the file's header
 _PATIENCE_MS = 120_000
+_OUT_OF_REACH = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
 
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -126,9 +128,17 @@ def connect(common: Path, *, history: str) -> sqlite3.Connection:
         return _memory(history)
 
 
-def discard(common: Path, *, history: str) -> sqlite3.Connection:
-    """Throw a damaged index away and open a new one."""
+def replace(common: Path, exc: sqlite3.Error, *, history: str) -> sqlite3.Connection:
+    """Another index for one that failed: a new file for a damaged one, and memory where the disk is full or failing.
+
+    Raises:
+        sqlite3.Error: The failure is neither.
+    """
     path = common / FOLDER / FILE
+    if getattr(exc, "sqlite_errorname", "").startswith(_OUT_OF_REACH):
+        return _memory(history)
+    if not is_damage(exc):
+        raise exc
     try:
         with _locked(path):
             _delete(path)

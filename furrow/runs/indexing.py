@@ -114,7 +114,7 @@ class _Work:
                 at[root] = oid
                 if oid not in contents and not self._tree_of(oid):
                     entries = tree_entries(content, oid_bytes=len(oid) // 2)
-                    contents[oid] = [(name, tree) for mode, name, tree in entries if mode == "40000"]
+                    contents[oid] = [(_storable(name), tree) for mode, name, tree in entries if mode == "40000"]
         self._read_runs(dict.fromkeys(run for runs in contents.values() for run in runs))
         for oid, runs in contents.items():
             packed = array(PACKED, [number for run in runs if (number := self.runs[run])])
@@ -151,3 +151,8 @@ class _Work:
             self.runs[run] = number
             self.count += bool(number)
         self.rows.flush()
+
+
+def _storable(name: str) -> str:
+    """A name as SQLite can hold it: bytes that are no UTF-8 are written out."""
+    return name if name.isascii() else name.encode(errors="backslashreplace").decode()

@@ -76,13 +76,15 @@ def list_runs(
                 finally:
                     connection.execute("ROLLBACK")
             except sqlite3.DatabaseError as exc:
-                if not index.is_damage(exc) or attempt + 1 == ATTEMPTS:
+                if "locked" in str(exc):
+                    raise index.IndexBusyError(common / index.FOLDER / index.FILE) from exc
+                if attempt + 1 == ATTEMPTS:
                     raise
                 connection.close()
-                connection = index.discard(common, history=history)
+                connection = index.replace(common, exc, history=history)
     finally:
         connection.close()
-    raise index.IndexBusyError(common / index.FOLDER)
+    raise index.IndexBusyError(common / index.FOLDER / index.FILE)
 
 
 def _kept(connection: sqlite3.Connection, key: str) -> tuple[int, int] | None:

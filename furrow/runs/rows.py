@@ -80,6 +80,7 @@ class Rows:
         self._memory: dict[str, dict[str, list[tuple[int, Scalar]]]] = {"config": {}, "record": {}}
         self._next: int = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM runs").fetchone()[0]
         self._next_column = 1
+        self._left_out = 0
         for number, place, key, types in connection.execute("SELECT id, place, key, types FROM columns ORDER BY id"):
             self._place(place, key, number, types)
             self._next_column = number + 1
@@ -100,9 +101,8 @@ class Rows:
             return 0
         number = self._next
         self._next += 1
-        name = run[0].encode(errors="backslashreplace").decode()
         problems: list[str] = []
-        row: list[Any] = [number, name, run[1], "ok", None, None, None, *self._runs.empty]
+        row: list[Any] = [number, *run, "ok", None, None, None, *self._runs.empty]
         if metrics[1] == "missing":
             row[3] = "declared"
         elif (text := _text("metrics.json", metrics, problems)) is not None:
@@ -114,6 +114,11 @@ class Rows:
         facts: list[Any] = [number, *self._records.empty]
         if record[1] != "missing" and (text := _text("record.json", record, problems)) is not None:
             self._sections("record", text, facts, problems)
+        if self._left_out:
+            problems.append(
+                f"{self._left_out:,} keys are left out of the list: there are over {COLUMNS} different ones"
+            )
+            self._left_out = 0
         if problems:
             row[3], row[5] = "damaged", "; ".join(problems)
         self._runs.rows.append(row)
@@ -133,7 +138,7 @@ class Rows:
         except (ValueError, TypeError) as exc:
             problems.append(f"metrics.json: {exc}")
             return
-        for at, value in self._place_all("metric", values, problems):
+        for at, value in self._place_all("metric", values):
             if at >= len(row):
                 row.extend([None] * (at + 1 - len(row)))
             row[at] = value
@@ -149,18 +154,18 @@ class Rows:
         for section in cut(text):
             pairs = memory.get(section)
             if pairs is None:
-                faults = len(problems)
+                left_out = self._left_out
                 try:
-                    pairs = self._place_all(place, read(section), problems)
+                    pairs = self._place_all(place, read(section))
                 except NotAloneError:
                     try:
-                        pairs = self._place_all(place, whole(text), problems)
+                        pairs = self._place_all(place, whole(text))
                     except (ValueError, TypeError) as exc:
                         problems.append(f"{file}: {exc}")
                         return
                     self._write(row, pairs)
                     return
-                if len(problems) == faults:
+                if self._left_out == left_out:
                     if len(memory) >= MEMORY:
                         memory.clear()
                     memory[section] = pairs
@@ -187,7 +192,7 @@ class Rows:
                     )
                     self._stored[place, at] = types[at]
 
-    def _place_all(self, place: str, values: dict[str, Any], problems: list[str]) -> list[tuple[int, Any]]:
+    def _place_all(self, place: str, values: dict[str, Any]) -> list[tuple[int, Any]]:
         """Where in a row each value goes; columns that are new are opened, and the types of values noted."""
         positions, types = self._places[place], self._types[TABLES[place]]
         pairs = []
@@ -198,7 +203,7 @@ class Rows:
             if at is None:
                 at = self._column(place, key)
                 if at is None:
-                    problems.append(f"{place} {key[:40]}: left out, as there are over {COLUMNS} different keys")
+                    self._left_out += 1
                     continue
             types[at] |= _BITS[type(value)]
             pairs.append((at, value))

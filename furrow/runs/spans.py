@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from array import array
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from furrow.ground.gitobjects import peel
 from furrow.runs.indexing import PACKED, extend
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
@@ -48,7 +49,8 @@ def find_scope(
             _prune(connection)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # SQLite itself rolls back when the disk is full
+            connection.execute("ROLLBACK")
         raise
     return found
 

@@ -119,7 +119,7 @@ def _one(kind: str, token: str, columns: Mapping[str, str], used: set[str], *, c
         return token
     name = token[1:-1].replace('""', '"') if kind == "quoted" else token
     if kind == "name":
-        if name.upper() in _WORDS and name not in columns:
+        if name.upper() in _WORDS:
             return name.upper()
         if calls:
             if name.lower() in _FUNCTIONS:
