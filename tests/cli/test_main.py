@@ -1,0 +1,73 @@
+"""The command line: instant help, exit codes, errors on standard error."""
+
+import subprocess
+import sys
+
+import pytest
+
+from furrow.cli.main import COMMANDS, cli
+from furrow.cli.main import run as call
+from furrow.errors import FurrowError, UsageError
+
+
+def run(*words: str, folder=None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "furrow", *words], capture_output=True, text=True, check=False, cwd=folder
+    )
+
+
+def test_help_loads_nothing_heavy():
+    """`--help` imports neither pandas nor Feast nor scikit-learn nor rich."""
+    code = "import sys; from furrow.cli.main import run; run(['--help']); print(sorted(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for name in ("pandas", "feast", "sklearn", "rich", "duckdb", "dvc", "hydra"):
+        assert f"'{name}'" not in done.stderr
+    assert "Commands:" in done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help(name):
+    """Each command that the help lists is there."""
+    done = run(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: furrow " + name)
+
+
+def test_exit_codes(tmp_path, monkeypatch, capsys):
+    """1 a known error, 2 usage, 3 a bug with its log, 130 an interrupt."""
+
+    def failing(error: BaseException):
+        def command(*_: object, **__: object) -> None:
+            raise error
+
+        return command
+
+    for error, code in [
+        (FurrowError("it broke", hint="mend it"), 1),
+        (UsageError("not so"), 2),
+        (RuntimeError("surprise"), 3),
+        (KeyboardInterrupt(), 130),
+    ]:
+        monkeypatch.setattr(cli, "main", failing(error))
+        assert call([]) == code
+        printed = capsys.readouterr().err
+        assert printed
+        if code == 1:
+            assert printed == "error: it broke\n  mend it\n"
+        if code == 3:
+            assert "the log is" in printed
+            assert "Traceback" not in printed
+
+
+def test_unknown_commands():
+    """A command that does not exist is a usage error."""
+    done = run("nothing")
+    assert done.returncode == 2
+    assert "No such command" in done.stderr
+
+
+def test_a_known_error_is_short(tmp_path):
+    """An error of a command is its message and its hint, and no traceback."""
+    done = run("gate", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "error: there is no verdict yet: runs/champion.json is missing\n  run `dvc repro`\n"
