@@ -42,6 +42,8 @@ RUN_VARIABLE = "FURROW_RUN"
 
 _THREAD_SECONDS = 0.25
 _CALL_SECONDS = 0.05
+_TRIES = 3
+_TRY_SECONDS = 0.01
 _SHARE = 0.01  # of the time, at most, may go into writes made by calls
 
 
@@ -69,6 +71,7 @@ class Log:
         self._trouble = ""
         self._told = False
         self._stop = threading.Event()
+        self.child_flushes = False
         self.folder, self._held = _claim(folder)
         self._started = time.time()
         self._facts: dict[str, Any] = {"format": FORMAT, "run": folder.name, "pid": os.getpid()}
@@ -181,8 +184,6 @@ class Log:
         self._pending.clear()
         self._lock = threading.Lock()
         self._thread = self._start()
-        if "multiprocessing.util" in sys.modules:  # its children leave without atexit
-            sys.modules["multiprocessing.util"].Finalize(self, self.flush, exitpriority=100)
 
 
 _LOGS: weakref.WeakSet[Log] = weakref.WeakSet()
@@ -252,12 +253,14 @@ def _claim(folder: Path) -> tuple[Path, int]:
             held = os.open(candidate / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as exc:
             raise LogError(f"cannot write {candidate}: {exc.strerror}", hint=f"set {DIR_VARIABLE}") from exc
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(held)
-            continue
-        return candidate, held
+        for _ in range(_TRIES):  # whoever watches holds the lock for an instant, to see whether it is held
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                time.sleep(_TRY_SECONDS)
+                continue
+            return candidate, held
+        os.close(held)
     raise LogError(f"{folder} is being written to by this process already", hint="give the second log another name")
 
 
@@ -283,6 +286,15 @@ def _step(step: Any) -> int:
         raise LogError(f"step is {step!r:.60}, not an integer", hint="count iterations or epochs") from exc
 
 
+def _forking() -> None:
+    """Children of multiprocessing leave without atexit: have them write what they queued before they do."""
+    util: Any = sys.modules.get("multiprocessing.util")
+    for each in list(_LOGS) if util is not None else ():
+        if not each.child_flushes:
+            each.child_flushes = True
+            util.register_after_fork(each, lambda one: util.Finalize(one, one.flush, exitpriority=100))
+
+
 def _forked() -> None:
     global _current  # noqa: PLW0603 - a child's own run gets its own folder
     _current = None
@@ -298,5 +310,5 @@ def _ending() -> None:
             warnings.warn(str(exc), RuntimeWarning, stacklevel=1)
 
 
-os.register_at_fork(after_in_child=_forked)
+os.register_at_fork(before=_forking, after_in_child=_forked)
 atexit.register(_ending)

@@ -21,9 +21,34 @@ from furrow.files import write_json
 ROOT = Path(__file__).resolve().parents[3]
 EXPERIMENTS = """# The table of contents.
 experiments:
-  base_rate: {service: schedule}   # what to beat
+  base_rate: {service: full}   # what to beat
   gbm: {service: full}
 """
+DEFINITIONS = """
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
+from feast.types import Float64
+
+origin = Entity(name="origin", join_keys=["origin"], value_type=ValueType.STRING)
+table = FileSource(name="delays_table", path="../build/tables/delays.parquet", timestamp_field="event_timestamp")
+delays = FeatureView(
+    name="delays", entities=[origin], schema=[Field(name="a", dtype=Float64)], source=table, description="Delays."
+)
+full = FeatureService(name="full", features=[delays])
+"""
+SQL = "select origin, departure as event_timestamp, cast(departure_delay as double) as a from flights order by 1, 2\n"
+COPIES = {
+    "tables_delays": {
+        "cmd": "mkdir -p build/tables && echo delays > build/tables/delays.parquet",
+        "deps": ["data/flights", "features/tables/delays.sql", "runs/.validated"],
+        "outs": ["build/tables/delays.parquet"],
+    },
+    "training_set_full": {
+        "cmd": "mkdir -p build/training && cp made_up.parquet build/training/full.parquet",
+        "deps": ["build/tables/delays.parquet", "data/flights", "runs/.compiled"],
+        "outs": ["build/training/full.parquet"],
+    },
+}
+COMPILED = ["conf", "features/definitions.py", "features/tables", "furrow", "pipelines"]
 GITCONFIG = (
     "[user]\n name = Ada Test\n email = ada@example.com\n[init]\n defaultBranch = main\n[safe]\n directory = *\n"
     "[gc]\n auto = 0\n"
@@ -88,7 +113,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     """The project, committed, with its training sets but nothing run."""
     root = tmp_path_factory.mktemp("sweep") / "project"
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for folder in ("conf", "features", "furrow", "pipelines"):
+    for folder in ("conf", "furrow", "pipelines"):
         shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
     shutil.copy(ROOT / "requirements.lock", root)
     for path in (root / "conf/experiment").glob("*.yaml"):
@@ -104,24 +129,25 @@ def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
         text, count = re.subn(rf"\b{key}: \d+", f"{key}: {value}", path.read_text())
         assert count == 1
         path.write_text(text)
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    for name, stage in stages["stages"].items():
-        outs = [out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs", [])]
-        if name.startswith("training_set_"):
-            stage["cmd"] = f"mkdir -p build/training && cp made_up.parquet {outs[0]}"
-        elif name.startswith("tables_") or name == "validate":
-            stage["cmd"] = [f"mkdir -p build/tables && echo {name} > {out}" for out in outs]
-        else:
-            continue
-        stage.pop("params", None)
-    (root / "dvc.yaml").write_text(yaml.safe_dump(stages, sort_keys=False))
-    for path in ("flights/a", "weather/a", "planes.parquet", "airlines.parquet", "airports.parquet"):
-        (root / "data" / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / "data" / path).write_text("made up\n")
+    (root / "features/tables").mkdir(parents=True)
+    shutil.copy(ROOT / "features/feature_store.yaml", root / "features")
+    (root / "features/definitions.py").write_text(DEFINITIONS)
+    (root / "features/tables/delays.sql").write_text(SQL)
+    (root / "data/flights").mkdir(parents=True)
+    (root / "data/flights/a").write_text("made up\n")
+    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    graph["stages"] = {
+        **{name: graph["stages"][name] for name in ("compile", "train", "evaluate", "select")},
+        "validate": {"cmd": "echo fit > runs/.validated", "deps": ["data/flights"], "outs": ["runs/.validated"]},
+        **COPIES,
+    }
+    graph["stages"]["compile"]["deps"] = COMPILED
+    (root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
     pq.write_table(training_set(), root / "made_up.parquet", compression="zstd")
     (root / "build/training").mkdir(parents=True)
-    for service in ("full", "schedule", "weather"):
-        shutil.copy(root / "made_up.parquet", root / f"build/training/{service}.parquet")
+    shutil.copy(root / "made_up.parquet", root / "build/training/full.parquet")
+    base_rate = root / "conf/experiment/base_rate.yaml"
+    base_rate.write_text(base_rate.read_text().replace("service: schedule", "service: full"))
     write_json(root / "features/manifest.json", compile_manifest(root / "features").to_json())
     (root / ".gitignore").write_text("/build/\n/.furrow/\n__pycache__/\n")
     for command in (
