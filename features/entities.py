@@ -1,8 +1,15 @@
 """What features are about: airports, carriers, flight numbers, aircraft."""
 
-from feast import Entity, ValueType
+from feast import Entity, Project, ValueType
 
 OWNER = "flights-team@example.com"
+
+project = Project(
+    name="flights",
+    description="Will a flight out of New York arrive 15 minutes late or more, or not at all? Asked two hours before.",
+    owner=OWNER,
+    tags={"domain": "flights"},
+)
 
 origin = Entity(
     name="origin",

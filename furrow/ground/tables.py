@@ -102,6 +102,8 @@ def run_sql(sql: str, data_dir: Path, *, sql_file: Path, threads: int | None = N
         for name, files in _raw(data_dir).items():
             paths = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{paths}])")  # noqa: S608 - quoted
+        # Explained first: only then do errors of names and types say their line.
+        connection.execute(f"EXPLAIN {sql}")
         return connection.sql(sql).to_arrow_table()
     except duckdb.Error as exc:
         raise _translate(exc, sql, sql_file, data_dir) from exc
@@ -156,8 +158,13 @@ def _translate(exc: duckdb.Error, sql: str, sql_file: Path, data_dir: Path) -> T
         return TableError(f"{sql_file} reads {missing}, and there is no {where}", path=data_dir, hint=hint)
     match = _LINE.search(text)
     line = min(int(match.group(1)), len(sql.splitlines())) if match else None
-    hint = "correct the SQL, then run the stage again"
-    return TableError(f"{sql_file}{f':{line}' if line else ''}: {first}", path=sql_file, line=line, hint=hint)
+    suggestion = next((part for part in text.splitlines() if part.startswith(("Did you mean", "Candidate"))), "")
+    return TableError(
+        f"{sql_file}{f':{line}' if line else ''}: {first}",
+        path=sql_file,
+        line=line,
+        hint=suggestion or "correct the SQL, then run the stage again",
+    )
 
 
 def _check(table: pa.Table, sql_file: Path) -> None:

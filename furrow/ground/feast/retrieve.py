@@ -60,7 +60,9 @@ def historical_features(repo_dir: Path, service: str, spine: pa.Table) -> pa.Tab
         with redirect_stdout(StringIO()):
             store = FeatureStore(config=_config(repo_dir, Path(scratch)))
             store.apply([*objects.values()])
-            job = store.get_historical_features(entity_df=spine, features=store.get_feature_service(service))
+            # Feast's own stores take pandas alone; Furrow's takes Arrow, which keeps the types.
+            rows = spine if store.config.offline_store.type.startswith("furrow.") else spine.to_pandas()
+            job = store.get_historical_features(entity_df=rows, features=store.get_feature_service(service))
             for view in job.on_demand_feature_views:
                 view.feature_transformation = _Narrow(view)
             joined = job.to_arrow()
