@@ -50,7 +50,7 @@ def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         settings.temp_directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="furrow-spill-", dir=settings.temp_directory) as scratch:
         try:
-            with duckdb.connect(":memory:", config=_config(settings, scratch)) as connection:
+            with _opened(settings, scratch) as connection:
                 connection.execute("SET GLOBAL TimeZone = 'UTC'")
                 yield connection
         except duckdb.Error as exc:
@@ -65,6 +65,16 @@ def identifier(name: str) -> str:
 def literal(text: str) -> str:
     """A string, quoted for SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _opened(settings: Settings, scratch: str) -> duckdb.DuckDBPyConnection:
+    config = _config(settings, scratch)
+    try:
+        return duckdb.connect(":memory:", config=config)
+    except duckdb.Error as exc:
+        given = ", ".join(f"{name}={value}" for name, value in config.items() if value != scratch)
+        hint = "correct threads, memory_limit (such as 2GB) or temp_directory in the offline store's settings"
+        raise EngineError(f"the engine refuses its limits ({given}): {exc}", hint=hint) from exc
 
 
 def _config(settings: Settings, scratch: str) -> dict[str, str]:

@@ -135,6 +135,7 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
                 start=start_date,
                 end=end_date,
                 newest_of=tuple(key for key in join_key_columns if key != DUMMY_ENTITY_ID),
+                dummy=not join_key_columns,
             )
         )
 
@@ -160,6 +161,7 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
                 created=created_timestamp_column or None,
                 start=start_date,
                 end=end_date,
+                dummy=not join_key_columns and not any(name.startswith("__") for name in feature_name_columns),
             )
         )
 

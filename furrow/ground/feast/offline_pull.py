@@ -39,6 +39,7 @@ class Pull:
         start: The earliest event time; None: any.
         end: The latest event time; None: any.
         newest_of: The keys of which the newest row alone is wanted; None: all rows.
+        dummy: Whether to add the key that Feast gives to a view without entities.
     """
 
     settings: Settings
@@ -50,6 +51,7 @@ class Pull:
     start: datetime | None
     end: datetime | None
     newest_of: tuple[str, ...] | None = None
+    dummy: bool = False
 
     def chunks(self, rows: int | None) -> Generator[pa.Table]:
         """Run the query, so many rows at a time; None: all at once.
@@ -95,5 +97,5 @@ class Pull:
 
     def _dummy(self) -> str:
         """The key that Feast gives to a view without entities."""
-        needed = self.newest_of == () or DUMMY_ENTITY_ID in self.columns
+        needed = self.dummy or DUMMY_ENTITY_ID in self.columns
         return f", '' AS {identifier(DUMMY_ENTITY_ID)}" if needed else ""

@@ -113,7 +113,7 @@ def entity_rows(connection: duckdb.DuckDBPyConnection, entities: Any, root: Path
             return _Held(pa.Table.from_pandas(entities, preserve_index=False))
         except (pa.ArrowException, ValueError) as exc:
             raise SpineError(
-                f"the entity rows can't be read: {exc}", hint="give each column one name and type"
+                f"the entity rows can't be read: {exc}", hint="give each column one name and one type"
             ) from exc
     if isinstance(entities, pa.RecordBatch):
         return _Held(pa.Table.from_batches([entities]))

@@ -77,6 +77,8 @@ def append_batch(view: FeatureView, table: pa.Table, root: Path) -> None:
     else:
         files = [str(file) for file in list_files(uri, root)]
     schema = pq.read_schema(files[-1], filesystem=system).remove_metadata()
+    held = {new: old for old, new in view.batch_source.field_mapping.items() if old in schema.names}
+    table = table.rename_columns([held.get(name, name) for name in table.column_names])
     if set(schema.names) != set(table.column_names):
         given, wanted = ", ".join(table.column_names), ", ".join(schema.names)
         message = f"rows for {view.name} have the columns {given}; {uri} has {wanted}"
@@ -87,10 +89,10 @@ def append_batch(view: FeatureView, table: pa.Table, root: Path) -> None:
         message = f"rows for {view.name} don't fit the types of {uri}: {exc}"
         raise SourceError(message, path=uri, hint="convert the columns") from exc
     target = inner if single else f"{files[-1].rpartition('/')[0]}/zz-{uuid.uuid4().hex}.parquet"
-    held = [pq.read_table(inner, filesystem=system).cast(schema)] if single else []
+    before = [pq.read_table(inner, filesystem=system).cast(schema)] if single else []
     temporary = f"{target.rpartition('/')[0]}/.{uuid.uuid4().hex}"
     try:
-        _write([*held, rows], temporary, system)
+        _write([*before, rows], temporary, system)
         system.move(temporary, target)
     except (OSError, pa.ArrowException) as exc:
         hint = "free some space or check the permissions, then run again"
