@@ -34,6 +34,7 @@ __all__ = [
     "FOLDER",
     "FORMAT",
     "INTEGER",
+    "PACKED",
     "REAL",
     "TABLES",
     "TEXT",
@@ -44,6 +45,9 @@ __all__ = [
 ]
 
 FORMAT = 1
+PACKED = "I"
+"""Numbers of runs or commits in one value, as `array` names it: 32 bits each."""
+
 INTEGER, REAL, TEXT, BOOLEAN = 1, 2, 4, 8
 """What types a column has held: a sum of these."""
 

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from furrow.ground.gitobjects import list_commits, read_objects, tree_entries
+from furrow.runs.index import PACKED
 from furrow.runs.rows import Rows
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from furrow.ground.gitobjects import Commit
 
-__all__ = ["LARGEST", "PACKED", "extend"]
+__all__ = ["LARGEST", "extend"]
 
 LARGEST = 4 << 20
 """Bytes beyond which a file of a run is reported, not read: metrics and configs are small."""
@@ -24,8 +25,6 @@ LARGEST = 4 << 20
 FILES = ("metrics.json", "config.yaml", "record.json")
 CHUNK = 1_000
 LARGEST_TREE = 256 << 20
-PACKED = "I"
-"""Numbers of runs in a row of `trees`, as `array` names it: 32 bits each."""
 
 
 def extend(

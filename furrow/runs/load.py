@@ -186,8 +186,8 @@ class Run:
 
 def parse_run(text: str) -> tuple[str, str]:
     """Read RUN: NAME, NAME@REVISION or REVISION:NAME, as (name, revision)."""
-    if "@" in text and ":" not in text.split("@", 1)[0]:
-        name, _, rev = text.partition("@")
+    name, at, rev = text.partition("@")
+    if at and ":" not in name and not (rev.startswith("{") and ":" in rev):
         return name, rev or "HEAD"
     if ":" in text:
         rev, _, name = text.rpartition(":")

@@ -115,9 +115,7 @@ class Rows:
         if record[1] != "missing" and (text := _text("record.json", record, problems)) is not None:
             self._sections("record", text, facts, problems)
         if self._left_out:
-            problems.append(
-                f"{self._left_out:,} keys are left out of the list: there are over {COLUMNS} different ones"
-            )
+            problems.append(f"{self._left_out:,} keys are left out: there are over {COLUMNS} different ones")
             self._left_out = 0
         if problems:
             row[3], row[5] = "damaged", "; ".join(problems)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -125,4 +126,8 @@ def _branch(repo: Path, name: str) -> str:
 def _moment(repo: Path, text: str) -> int:
     """What Git takes a date for, in seconds since 1970."""
     answer = git(repo, "rev-parse", f"--since={text}").decode().strip()
-    return int(answer.removeprefix("--max-age="))
+    moment = int(answer.removeprefix("--max-age="))
+    # What Git does not understand it takes for now, without a word.
+    if abs(moment - time.time()) < 3 and not re.search(r"\b(now|today|0|seconds?)\b", text):
+        raise UsageError(f"--since: {text!r} is no date", hint='for example: 2026-01-31, yesterday, "2 weeks ago"')
+    return moment

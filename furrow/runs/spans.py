@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from furrow.ground.gitobjects import peel
-from furrow.runs.indexing import PACKED, extend
+from furrow.runs.index import PACKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,6 +78,9 @@ def _bring(
     there = _numbers(connection, asked)
     missing = [oid for oid in asked if oid not in there]
     if missing:
+        # Reading runs needs a YAML parser; a list of known runs must not wait for it.
+        from furrow.runs.indexing import extend  # noqa: PLC0415
+
         commits = peel(repo, missing)
         recent = [oid for (oid,) in connection.execute("SELECT oid FROM commits ORDER BY id DESC LIMIT 50")]
         known = {*recent, *_numbers(connection, steady)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,6 +26,9 @@ from furrow.ground.git import (
     toplevel,
 )
 from furrow.ground.gitobjects import list_commits, list_refs, peel, read_objects, tree_entries
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Git = Callable[..., str]
 

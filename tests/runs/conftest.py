@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 CONFIG = """# Written by `furrow compile` from conf/: change it there.
 name: {name}
@@ -58,7 +61,9 @@ class History:
         body = subject.encode()
         lines = [f"commit {ref}\ncommitter Ada Test <ada@example.com> {self.clock} +0000\n".encode()]
         lines.append(b"data %d\n%s\n" % (len(body), body))
-        exists = subprocess.run(["git", "-C", str(self.path), "rev-parse", "-q", "--verify", ref], capture_output=True)
+        exists = subprocess.run(
+            ["git", "-C", str(self.path), "rev-parse", "-q", "--verify", ref], capture_output=True, check=False
+        )
         sources = parents or ((f"{ref}^0",) if exists.returncode == 0 else ())
         lines += [f"{'merge' if at else 'from'} {source}\n".encode() for at, source in enumerate(sources)]
         for path, content in files.items():

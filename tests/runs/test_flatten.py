@@ -26,9 +26,7 @@ KEYS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.\-]{0,8}", fullmatch=True)
 WORDS = st.one_of(
     st.text(max_size=30),
     st.sampled_from(["yes", "No", "null", "~", "1e5", "1.5", "0x1F", "017", "1:30", "2013-01", "2013-01-01", "a: b"]),
-    st.sampled_from(
-        ["# c", "a #b", "- a", "[a]", "{}", "'q'", '"q"', "x" * 120, "two  spaces", "é", "a" * 64, "1" * 64]
-    ),
+    st.sampled_from(["# c", "a #b", "- a", "[a]", "{}", "'q'", '"q"', "x" * 120, "two  spaces", "é", "a" * 64]),
 )
 LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), WORDS, st.lists(st.one_of(WORDS, st.integers()), max_size=4)
@@ -93,7 +91,8 @@ def test_records_by_section_say_what_the_whole_says(record: dict[str, object]) -
 
 def test_metrics_keep_what_is_odd_apart() -> None:
     """NaN is named, infinity is kept and told, text and nothing are told, and none of them hides the others."""
-    text = '{"a": 0.5, "b": NaN, "c": Infinity, "d": "0.7", "e": null, "f": 3, "g": true, "h": 1e999, "i": %d}' % 2**70
+    text = '{"a": 0.5, "b": NaN, "c": Infinity, "d": "0.7", "e": null, "f": 3, "g": true, "h": 1e999, "i": 1%s}'
+    text = text.replace("%s", "0" * 30)
     metrics, nan, amiss = flat_metrics(text)
     assert metrics == {"a": 0.5, "c": math.inf, "f": 3, "h": math.inf}
     assert nan == ["b"]

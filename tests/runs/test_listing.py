@@ -6,9 +6,7 @@ import json
 import math
 import shutil
 import subprocess
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +16,10 @@ from furrow.runs.listing import Listing, list_runs
 from furrow.runs.query import Query
 from furrow.runs.scope import Selection
 from furrow.runs.where import FilterError, UnknownColumnError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 ALL = Selection(everything=True)
 
