@@ -79,6 +79,7 @@ class _Description:
             "name": f"{view.name}:{feature}" if feature else view.name,
             "view": view.name,
             "table": view.table,
+            "reads": list(self.catalog.manifest.tables[view.table].reads) if view.table else [],
             "source": view.source,
             "timestamp_field": view.timestamp_field,
             "join_keys": [asdict(key) for key in view.join_keys],

@@ -103,6 +103,7 @@ def test_a_view_is_described(catalog: Catalog) -> None:
         "newest": "2013-01-02T00:00:00+00:00",
     }
     assert shown["online"] == {"records": 2, "newest": "2013-01-02T00:00:00+00:00", "current": True}
+    assert (shown["table"], shown["reads"]) == ("traffic", ["flights"])
     assert (shown["services"], shown["experiments"]) == (["full"], ["gbm"])
     assert shown["models"] == [{"experiment": "gbm", "current": True}, {"experiment": "old", "current": False}]
     departures, delay = shown["features"]
