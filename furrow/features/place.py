@@ -52,8 +52,8 @@ def open_reader(manifest: Manifest, folder: Path) -> ReadStore:
         from furrow.stores.feast_redis import FeastRedisStore  # noqa: PLC0415 - others need no Redis
 
         views = {stored_name(manifest, name): (name, schema_of(view)) for name, view in manifest.views.items()}
-        url = _feast_url(str(options["connection_string"]))
-        return FeastRedisStore(url, manifest.project, views, deadline=_deadline(options))
+        url, deadline = _feast_url(str(options["connection_string"]))
+        return FeastRedisStore(url, manifest.project, views, deadline=deadline)
     return open_store(manifest, folder)
 
 
@@ -95,8 +95,8 @@ def _deadline(options: dict[str, Any]) -> float:
     return _whole(options.get("deadline_ms", 250), "deadline_ms") / 1000
 
 
-def _feast_url(text: str) -> str:
-    """A URL from Feast's connection string: host:port,db=0,password=...,ssl=true."""
+def _feast_url(text: str) -> tuple[str, float]:
+    """A URL and a deadline from Feast's connection string: host:port,db=0,password=...,ssl=true,socket_timeout=1."""
     address, *rest = text.split(",")
     given = dict(part.split("=", 1) for part in rest if "=" in part)
     user = (
@@ -105,7 +105,12 @@ def _feast_url(text: str) -> str:
         else ""
     )
     scheme = "rediss" if given.get("ssl", "").lower() == "true" else "redis"
-    return f"{scheme}://{user}{address}/{given.get('db', '0')}"
+    try:
+        deadline = float(given.get("socket_timeout", "0.25"))
+    except ValueError as exc:
+        field = "online_store.connection_string"
+        raise ManifestError(f"{field}: socket_timeout {given['socket_timeout']!r} is no number", field=field) from exc
+    return f"{scheme}://{user}{address}/{given.get('db', '0')}", deadline
 
 
 def _whole(value: Any, field: str) -> int:

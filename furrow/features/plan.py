@@ -9,7 +9,7 @@ from furrow.errors import FurrowError
 from furrow.features.on_demand import OnDemandError, RequestError, coerced, compute, function_of
 from furrow.features.place import schema_of, stored_name
 from furrow.stores.feast_key import entity_key
-from furrow.stores.record import KeyTypeError, Layout, shorten
+from furrow.stores.record import HASHED, KeyTypeError, Layout, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,13 +44,21 @@ class KeySpec:
             RequestError: A row lacks a field.
             KeyTypeError: A value has the wrong type.
         """
-        if len(self.fields) == 1 and self.fields[0][2] == "String":
-            name = self.fields[0][0]
-            try:
+        if len(self.fields) != 1:
+            return [self._key(at, row) for at, row in enumerate(rows)]
+        name, _, dtype = self.fields[0]
+        try:
+            if dtype == "String":
                 keys = [None if (value := row[name]) is None else str.encode(value) for row in rows]
-            except (KeyError, TypeError):
-                return [self._key(at, row) for at, row in enumerate(rows)]
-            return keys if all(key is None or len(key) < 400 for key in keys) else [k and shorten(k) for k in keys]
+                return (
+                    [key and shorten(key) for key in keys]
+                    if max(map(len, filter(None, keys)), default=0) >= HASHED
+                    else keys
+                )
+            if all(type(row[name]) is int for row in rows):
+                return [row[name].to_bytes(8, "big", signed=True) for row in rows]
+        except (KeyError, TypeError, OverflowError):
+            pass  # found again below, where the message is made
         return [self._key(at, row) for at, row in enumerate(rows)]
 
     def feast_keys(self, rows: Sequence[Mapping[str, Any]]) -> list[bytes | None]:
@@ -85,7 +93,7 @@ class KeySpec:
                 part = Layout.key_part(name, dtype, value)
                 parts.append(part)
         body = parts[0] if len(parts) == 1 else b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-        return body if len(body) < 400 else shorten(body)
+        return body if len(body) < HASHED else shorten(body)
 
 
 @dataclass(frozen=True)

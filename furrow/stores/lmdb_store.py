@@ -378,9 +378,8 @@ def _put_newer(txn: Any, prefix: bytes, items: Iterable[tuple[bytes, bytes]]) ->
 
 def _put_new(txn: Any, prefix: bytes, items: Sequence[tuple[bytes, bytes]]) -> int:
     """Put pairs that are likely to be new: all at once, and one by one if a key is there already."""
-    whole = [(prefix + key, record) for key, record in items]
-    _, added = txn.cursor().putmulti(whole, overwrite=False)
-    return len(whole) if added == len(whole) else _put_newer(txn, prefix, items)
+    _, added = txn.cursor().putmulti(((prefix + key, record) for key, record in items), overwrite=False)
+    return len(items) if added == len(items) else added + _put_newer(txn, prefix, items)
 
 
 def _migrate(txn: Any, held: Held, generation: int, schema: ViewSchema) -> None:

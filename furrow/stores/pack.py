@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from furrow.stores.record import FORMAT, NO_TIME, Layout, RecordError, shorten
+from furrow.stores.record import FORMAT, HASHED, NO_TIME, Layout, RecordError, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,30 +76,58 @@ def pack_rows(layout: Layout, table: pa.Table, events: pa.Array, created: pa.Arr
     stamp = np.full(len(event), NO_TIME, dtype="<i8")
     if created is not None:
         stamp = created.fill_null(NO_TIME).to_numpy(zero_copy_only=False)
-    keys = _keys(layout, table)
-    order = np.lexsort((stamp, event))
-    newest = dict(zip(map(keys.__getitem__, order.tolist()), order.tolist(), strict=True))
-    picked = sorted(newest.items())
-    rows = np.fromiter((row for _, row in picked), dtype="int64", count=len(picked))
-    records = _records(layout, table.take(pa.array(rows)), event[rows], stamp[rows])
-    return list(zip((key for key, _ in picked), records, strict=True))
+    columns = [_cast(name, dtype, table.column(name)) for name, dtype in layout.keys]
+    group = _groups(columns, table.num_rows)
+    order = np.lexsort((stamp, event, group))
+    rows = order[np.append(group[order][1:] != group[order][:-1], True)] if len(order) else order
+    rows, sure = _by_key(layout, columns, rows)
+    taken = pa.array(rows)
+    keys = _keys(layout, [column.take(taken) for column in columns], len(rows))
+    pairs = list(zip(keys, _records(layout, table.take(taken), event[rows], stamp[rows]), strict=True))
+    return pairs if sure else sorted(pairs)
 
 
-def _keys(layout: Layout, table: pa.Table) -> list[bytes]:
+def _groups(columns: list[pa.Array], count: int) -> Any:
+    """A number for each row, equal where all keys are equal."""
+    group = np.zeros(count, dtype="int64")
+    size = 1
+    for column in columns:
+        codes = column.dictionary_encode()
+        if size * (len(codes.dictionary) + 1) >= 2**62:
+            _, group = np.unique(group, return_inverse=True)
+            size = count + 1
+        group = group * len(codes.dictionary) + codes.indices.to_numpy(zero_copy_only=False)
+        size *= max(len(codes.dictionary), 1)
+    return group
+
+
+def _by_key(layout: Layout, columns: list[pa.Array], rows: Any) -> tuple[Any, bool]:
+    """Rows in the order of their keys' bytes, where columns can tell it; whether they could."""
+    if len(columns) != 1:
+        return rows, not columns
+    values = columns[0].take(pa.array(rows))
+    if layout.keys[0][1] in {"String", "Bytes"}:
+        values = values.cast(pa.binary())
+        if (pc.max(pc.binary_length(values)).as_py() or 0) >= HASHED:
+            return rows, False
+        return rows[pc.sort_indices(values).to_numpy()], True
+    return rows[np.argsort(values.cast(pa.int64()).to_numpy(zero_copy_only=False).view("uint64"), kind="stable")], True
+
+
+def _keys(layout: Layout, columns: list[pa.Array], count: int) -> list[bytes]:
     """Each row's key."""
-    columns = [_key_parts(name, dtype, table.column(name)) for name, dtype in layout.keys]
-    if not columns:
-        return [b""] * table.num_rows
-    if len(columns) == 1:
-        return [shorten(part) if len(part) >= 400 else part for part in columns[0]]
-    lengths = [[len(part).to_bytes(4, "big") for part in column] for column in columns]
-    woven = zip(*(half for pair in zip(lengths, columns, strict=True) for half in pair), strict=True)
-    return [shorten(b"".join(parts)) for parts in woven]
+    parts = [_key_parts(dtype, column) for (_, dtype), column in zip(layout.keys, columns, strict=True)]
+    if not parts:
+        return [b""] * count
+    if len(parts) == 1:
+        return [shorten(part) if len(part) >= HASHED else part for part in parts[0]]
+    lengths = [[len(part).to_bytes(4, "big") for part in column] for column in parts]
+    woven = zip(*(half for pair in zip(lengths, parts, strict=True) for half in pair), strict=True)
+    return [shorten(b"".join(halves)) for halves in woven]
 
 
-def _key_parts(name: str, dtype: str, column: pa.ChunkedArray) -> list[bytes]:
+def _key_parts(dtype: str, column: pa.Array) -> list[bytes]:
     """One join key's bytes, a row each."""
-    column = _cast(name, dtype, column)
     if dtype in {"String", "Bytes"}:
         parts: list[bytes] = column.cast(pa.binary()).to_pylist()
         return parts

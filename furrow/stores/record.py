@@ -38,7 +38,9 @@ NO_TIME = -(2**63)
 DUMMY_KEY = "__dummy_id"
 """The join key that Feast invents for views without entities; it isn't part of the key."""
 
-_HASHED = 400
+HASHED = 400
+"""A key of so many bytes or more is replaced by its hash."""
+
 _STAMP = struct.Struct("<qq")
 _FIXED = {"Int32": "i", "Int64": "q", "Float32": "f", "Float64": "d", "Bool": "?", "UnixTimestamp": "q"}
 _KEYS = {"String", "Int32", "Int64", "Bytes", "UnixTimestamp"}
@@ -265,6 +267,6 @@ def converter(old: ViewSchema, new: ViewSchema) -> Callable[[bytes], bytes]:
 
 def shorten(body: bytes) -> bytes:
     """A key that fits LMDB's limit of 511 bytes: a long one is replaced by its hash, marked by its own length."""
-    if len(body) < _HASHED:
+    if len(body) < HASHED:
         return body
-    return hashlib.blake2b(body, digest_size=32).digest().ljust(_HASHED, b"\0")
+    return hashlib.blake2b(body, digest_size=32).digest().ljust(HASHED, b"\0")
