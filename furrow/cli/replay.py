@@ -1,0 +1,202 @@
+"""`furrow replay`: run a commit's stages again, from nothing, and compare."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from furrow.cli import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from furrow.runs.replay.replay import Event
+    from furrow.runs.replay.verdict import Verdict
+
+_COLOURS = {"identical": "green", "within tolerance": "green", "different": "red", "failed": "red"}
+
+
+@click.command()
+@click.argument("rev", default="HEAD")
+@click.option("--experiment", default="", metavar="E", help="Only the stages that this experiment needs.")
+@click.option("--stage", default="", metavar="S", help="Only this stage (or group), its inputs taken by hash.")
+@click.option("--verify", is_flag=True, help="Replay nothing: check the notes on REV against the repository's objects.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the in-toto statement to a file.")
+@click.option("--note/--no-note", default=True, help="Keep the verdict as a Git note on the commit.  [default: note]")
+@click.option("--push", default="", metavar="REMOTE", help="Carry the notes to a remote afterwards.")
+@click.option("--strict", is_flag=True, help="Exit 1 too if a stage reads what it does not declare.")
+@click.option("--diagnose/--no-diagnose", default=True, help="Run a stage that differs again, to find out why.")
+@click.option("--keep", is_flag=True, help="Leave the work tree there, and say where.")
+def command(  # noqa: PLR0917 - click hands over one argument an option
+    rev: str,
+    experiment: str,
+    stage: str,
+    verify: bool,
+    as_json: bool,
+    out: Path | None,
+    note: bool,
+    push: str,
+    strict: bool,
+    diagnose: bool,
+    keep: bool,
+) -> int:
+    """Run a commit's stages again, from nothing, and compare with what it says.
+
+    The stages run in a clean checkout in a temporary folder, with no cache, inputs taken by their hashes. Each output
+    is identical, within the tolerance that conf/replay.yaml declares, or different; then the first stage that differs
+    is run again under changed conditions to find out why.
+
+    Exit codes: 0 identical or within tolerance; 1 different, or it could not be done; 2 usage; 130 interrupt.
+    """
+    if verify:
+        return _verify(rev, as_json=as_json)
+    from furrow.files import write_json  # noqa: PLC0415 - the library loads DVC and pandas: not for --help
+    from furrow.ground.notes import NoteError, push_notes  # noqa: PLC0415 - the same
+    from furrow.ground.process import stopped_by_signals  # noqa: PLC0415 - the same
+    from furrow.runs.replay.replay import Options, replay  # noqa: PLC0415 - the same
+    from furrow.runs.replay.statement import NOTE, statement, write_note  # noqa: PLC0415 - the same
+
+    options = Options(experiment, stage, diagnose=diagnose, keep=keep)
+    with stopped_by_signals():
+        verdict = replay(Path.cwd(), rev, options, progress=_reporter(keep=keep))
+    if out is not None:
+        write_json(out, statement(Path.cwd(), verdict))
+    kept = ""
+    if note:
+        try:
+            write_note(Path.cwd(), verdict)
+            kept = "kept as a note (refs/notes/furrow/replay)"
+        except NoteError as exc:
+            click.echo(f"warning: {exc}", err=True)
+    if as_json:
+        render.echo_json(verdict.to_json())
+    else:
+        _show(verdict, kept)
+    if push:
+        push_notes(Path.cwd(), NOTE, push)
+        click.echo(f"notes pushed to {push}", err=True)
+    return 0 if (verdict.trusted() if strict else bool(verdict)) else 1
+
+
+def _reporter(*, keep: bool) -> Callable[[Event], None]:
+    """Say on standard error what happens; on a terminal, the stage that runs is shown until it is done."""
+    live = sys.stderr.isatty()
+
+    def report(event: Event) -> None:
+        number = f"[{event.number}/{event.total}] "
+        if event.kind == "checkout" and keep:
+            click.echo(f"work tree: {event.detail}", err=True)
+        elif event.kind == "run" and live:
+            click.echo(f"\r\x1b[K{number}{event.stage} ...", err=True, nl=False)
+        elif event.kind == "why":
+            click.echo(f"{chr(13) if live else ''}{event.stage} differs: {event.detail}", err=True)
+        elif event.kind == "done" and event.verdict is not None:
+            status = click.style(event.verdict.status, fg=_COLOURS[event.verdict.status])
+            clear = "\r\x1b[K" if live else ""
+            click.echo(f"{clear}{number}{event.stage} {status} ({event.verdict.seconds:.1f} s)", err=True)
+
+    return report
+
+
+def _show(verdict: Verdict, kept: str) -> None:
+    place = verdict.environment
+    rows = [
+        [one.stage, one.status, f"{one.seconds:.1f}", f"{len(one.outputs)}", one.reasons[0].kind if one.reasons else ""]
+        for one in verdict.stages
+    ]
+    render.table(rows, ["stage", "verdict", "seconds", "outputs", "why"], right=["seconds", "outputs"])
+    for stage in verdict.stages:
+        for output in stage.outputs:
+            if output.differences and output.status == "different":
+                click.echo(f"{stage.stage}: {output.path} differs")
+                for words in output.differences:
+                    click.echo(f"  {words.removeprefix(f'{output.path}: ')}")
+        for reason in stage.reasons:
+            click.echo(f"{stage.stage}: why: {reason.kind}: {reason.text}")
+        for reason in stage.warnings:
+            click.echo(f"{stage.stage}: note: {reason.kind}: {reason.text}")
+        if stage.log:
+            click.echo(f"{stage.stage}: the end of what it printed:\n{stage.log}")
+    _undeclared(verdict)
+    if not place.lock:
+        click.echo("environment: the commit locks none; nothing was compared")
+    elif place.differences:
+        click.echo(
+            f"environment: {len(place.differences)} of {place.locked} distributions are not what {place.lock} says"
+        )
+        for words in place.differences[:8]:
+            click.echo(f"  {words}")
+    else:
+        click.echo(f"environment: {place.locked} distributions as {place.lock} says, {place.python}, {place.platform}")
+    click.echo(_summary(verdict) + (f"; {kept}" if kept else ""))
+    click.echo(f"next: {_next(verdict)}")
+
+
+def _undeclared(verdict: Verdict) -> None:
+    for stage in verdict.stages:
+        told = {reason.text for reason in stage.reasons if reason.kind == "undeclared"}
+        for one in stage.undeclared:
+            if not any(one.path in text for text in told):
+                click.echo(f"{stage.stage}: note: reads {one.path} ({one.where}), which it does not declare")
+
+
+def _summary(verdict: Verdict) -> str:
+    what = " ".join(verdict.scope.values()) or "every stage"
+    words = f"commit {verdict.commit[:10]}, {what}: {verdict.status} in {verdict.seconds:.1f} s"
+    return f"{words}; the first that differs: {verdict.first}" if verdict.first else words
+
+
+def _next(verdict: Verdict) -> str:
+    short = verdict.commit[:10]
+    kinds = {reason.kind for stage in verdict.stages for reason in stage.reasons}
+    if "environment" in kinds:
+        return "install what the lock says (`make setup`), then replay again"
+    if kinds & {"seed", "clock", "hash order", "random"}:
+        return f"make {verdict.first} give the same each time, then `dvc repro` and commit"
+    if "undeclared" in kinds or not verdict.trusted():
+        return "declare in dvc.yaml what the stages read, then `dvc repro` and commit"
+    if verdict:
+        return f"`furrow replay --verify {short}` checks the note; `git push` carries it once `furrow install` has run"
+    if kinds & {"edited by hand", "compile", "stale", "command", "earlier input", "unrecorded"}:
+        return "`dvc repro` writes the true results; commit them"
+    if "corrupt" in kinds:
+        return "remove the damaged file from the cache, `dvc pull`, then replay again"
+    return f"`furrow replay {short} --stage {verdict.first} --keep` leaves the work tree to look at"
+
+
+def _verify(rev: str, *, as_json: bool) -> int:
+    from furrow.errors import FurrowError  # noqa: PLC0415 - loaded when it is needed
+    from furrow.ground.git import resolve  # noqa: PLC0415 - the same
+    from furrow.runs.replay.verify import verify  # noqa: PLC0415 - the same
+
+    commit = resolve(Path.cwd(), rev)
+    found = verify(Path.cwd(), commit)
+    if not found:
+        raise FurrowError(f"commit {commit[:10]} carries no replay", hint=f"`furrow replay {rev}`, or fetch the notes")
+    if as_json:
+        render.echo_json(
+            [
+                {
+                    "holds": bool(one),
+                    "problems": list(one.problems),
+                    "checked": one.checked,
+                    "absent": one.absent,
+                    "verdict": one.verdict.to_json() if one.verdict else None,
+                }
+                for one in found
+            ]
+        )
+    else:
+        for one in found:
+            said = one.verdict
+            facts = f"{_summary(said)}, at {said.started} on {said.where}" if said else "a note"
+            click.echo(f"{'holds' if one else 'does NOT hold'}: {facts}")
+            for words in one.problems:
+                click.echo(f"  {words}")
+            if one:
+                click.echo(f"  {one.checked} files are what the note says, {one.absent} are not on this machine")
+    return 0 if all(found) and all(one.verdict for one in found) else 1

@@ -1,0 +1,166 @@
+"""Git notes: lines of text kept beside a commit, merged by line, carried by push and fetch.
+
+A note's content is a set of lines. Notes that came from a remote stay in a reference of their own
+(refs/notes/remotes/REMOTE/...), so that a fetch never overwrites what was written here; reading sees both.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from furrow.errors import FurrowError
+from furrow.ground.git import GitError, common_dir, git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["NOTES", "NoteError", "add_line", "configure_notes", "noted", "push_notes", "read_lines"]
+
+NOTES = "refs/notes/furrow"
+_REMOTES = "refs/notes/remotes"
+_ATTEMPTS = 5
+
+
+class NoteError(FurrowError):
+    """A note can't be written or carried."""
+
+
+def _references(repo: Path, name: str) -> list[str]:
+    """The reference of a kind of notes, and what remotes hold of it; those that exist."""
+    listed = git(repo, "for-each-ref", "--format=%(refname)", f"{NOTES}/{name}", _REMOTES)
+    return [ref for ref in os.fsdecode(listed).split() if ref == f"{NOTES}/{name}" or ref.endswith(f"/furrow/{name}")]
+
+
+def read_lines(repo: Path, name: str, commit: str) -> list[str]:
+    """The lines of a commit's note, those fetched from remotes included, each once.
+
+    Args:
+        repo: A folder inside the repository.
+        name: The kind of notes, such as "replay".
+        commit: The full id of the commit.
+    """
+    found: dict[str, None] = {}
+    for ref in _references(repo, name):
+        text = git(repo, "notes", "--ref", ref, "show", commit, ok=(0, 1)).decode(errors="replace")
+        found.update(dict.fromkeys(line for line in text.split("\n") if line.strip()))
+    return list(found)
+
+
+def noted(repo: Path, name: str) -> set[str]:
+    """The ids of the objects that have a note of a kind."""
+    found: set[str] = set()
+    for ref in _references(repo, name):
+        found |= {line.split()[1] for line in os.fsdecode(git(repo, "notes", "--ref", ref, "list")).splitlines()}
+    return found
+
+
+def add_line(repo: Path, name: str, commit: str, line: str) -> None:
+    """Add a line to a commit's note; lines that remotes hold come along, so that a push goes through.
+
+    Raises:
+        NoteError: It can't be written: a read-only Git directory, a full disk.
+    """
+    if "\n" in line:
+        raise NoteError("a note's line holds a line feed", hint="write it as compact JSON")
+    ref = f"{NOTES}/{name}"
+    try:
+        with _locked(repo):
+            _join(repo, name)
+            before = [
+                one for one in git(repo, "notes", "--ref", ref, "show", commit, ok=(0, 1)).decode().split("\n") if one
+            ]
+            if line not in before:
+                text = "".join(f"{one}\n" for one in [*before, line]).encode()
+                blob = git(repo, "hash-object", "-w", "--stdin", stdin=text).decode().strip()
+                git(repo, *_identity(repo), "notes", "--ref", ref, "add", "-f", "-C", blob, commit)
+    except (GitError, OSError) as exc:
+        words = exc.message if isinstance(exc, GitError) else str(exc)
+        hint = "is the Git directory writable?"
+        raise NoteError(f"cannot write the note on {commit[:10]}: {words}", hint=hint) from exc
+
+
+def _join(repo: Path, name: str) -> None:
+    """Merge what remotes hold into this repository's own notes, line by line."""
+    own = f"{NOTES}/{name}"
+    for ref in _references(repo, name):
+        if ref != own:
+            git(repo, *_identity(repo), "notes", "--ref", own, "merge", "-q", "-s", "cat_sort_uniq", ref)
+
+
+def _identity(repo: Path) -> tuple[str, ...]:
+    """Someone to sign the notes' commits with where Git was told of nobody, as on a build machine."""
+    if git(repo, "var", "GIT_COMMITTER_IDENT", ok=(0, 128)):
+        return ()
+    return ("-c", "user.name=furrow", "-c", "user.email=furrow@localhost")
+
+
+@contextmanager
+def _locked(repo: Path) -> Iterator[None]:
+    """One writer of notes at a time: git itself lets the second of two overwrite the first."""
+    with (common_dir(repo) / "furrow-notes.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _remotes(repo: Path) -> list[str]:
+    return os.fsdecode(git(repo, "remote")).split()
+
+
+def _fetch_spec(remote: str) -> str:
+    return f"+{NOTES}/*:{_REMOTES}/{remote}/furrow/*"
+
+
+def configure_notes(repo: Path) -> list[str]:
+    """Make `git fetch` and `git push` carry Furrow's notes, for every remote; calling it again changes nothing.
+
+    A remote with push refspecs pushes those and no more; so what a bare `git push` does by itself is written beside
+    the notes: HEAD for push.default simple and current, ":" for matching. With upstream or nothing, pushing the notes
+    is left to `furrow replay --push`.
+
+    Returns:
+        What was set, as `NAME VALUE`.
+    """
+    done = []
+    default = os.fsdecode(git(repo, "config", "--get", "push.default", ok=(0, 1))).strip() or "simple"
+    usual = {"simple": "HEAD", "current": "HEAD", "matching": ":"}.get(default)
+    for remote in _remotes(repo):
+        wanted = [(f"remote.{remote}.fetch", _fetch_spec(remote))]
+        push = f"remote.{remote}.push"
+        present = os.fsdecode(git(repo, "config", "--get-all", push, ok=(0, 1))).split("\n")
+        if any(present):
+            wanted.append((push, f"{NOTES}/*:{NOTES}/*"))
+        elif usual:
+            wanted += [(push, usual), (push, f"{NOTES}/*:{NOTES}/*")]
+        for key, value in wanted:
+            if value not in os.fsdecode(git(repo, "config", "--get-all", key, ok=(0, 1))).split("\n"):
+                git(repo, "config", "--add", key, value)
+                done.append(f"{key} {value}")
+    return done
+
+
+def push_notes(repo: Path, name: str, remote: str) -> None:
+    """Carry notes to a remote: fetch what it holds, merge, push; again when somebody else was faster.
+
+    Raises:
+        NoteError: There is no such remote, or it refuses.
+    """
+    if remote not in _remotes(repo):
+        raise NoteError(f"there is no remote {remote!r}", hint=f"there are: {', '.join(_remotes(repo)) or 'none'}")
+    ref, words = f"{NOTES}/{name}", ""
+    for _ in range(_ATTEMPTS):
+        try:
+            git(repo, "fetch", "-q", "--no-tags", remote, _fetch_spec(remote))
+            with _locked(repo):
+                _join(repo, name)
+            git(repo, "push", "-q", remote, f"{ref}:{ref}")
+        except GitError as exc:
+            words = exc.stderr or exc.message
+            if "rejected" not in words and "cannot lock ref" not in words and "fetch first" not in words:
+                break
+        else:
+            return
+    raise NoteError(f"the notes were not pushed to {remote}: {words}", hint="`git push` says whether you may")

@@ -1,0 +1,172 @@
+"""Run the commands of a stage as DVC does, watched, in a process group that dies with the caller."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from furrow.errors import FurrowError
+from furrow.ground.git import clean_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["Ended", "ProcessError", "installed", "run_commands", "stage_environment", "stopped_by_signals"]
+
+WATCH = Path(__file__).parent / "watch"
+GRACE_SECONDS = 3.0
+_SHELLS = {"bash": ("--noprofile", "--norc"), "zsh": ("--no-rcs",)}
+_ASK = """
+import json, platform, sys
+from importlib.metadata import distributions
+found = {}
+for one in distributions():
+    name = one.metadata["Name"]
+    if name:
+        found.setdefault(name, one.version)
+json.dump({"python": platform.python_version(), "implementation": platform.python_implementation(),
+    "system": platform.system(), "machine": platform.machine(), "prefixes": [sys.prefix, sys.base_prefix],
+    "distributions": found}, sys.stdout)
+"""
+
+
+class ProcessError(FurrowError):
+    """A process can't be started, or says what can't be read."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How commands ended.
+
+    Attributes:
+        code: The exit code of the last one that ran; negative for a signal.
+        seconds: Wall clock.
+        opened: What the watch wrote down: absolute paths, and `socket:HOST:PORT`.
+    """
+
+    code: int
+    seconds: float
+    opened: frozenset[str]
+
+
+def stage_environment(*, root: Path, stage: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a stage: this process's, its own Python first on the PATH, the watch first for Python.
+
+    Args:
+        root: The work tree.
+        stage: The stage's name, for DVC_STAGE.
+        extra: Names to set on top.
+    """
+    found = {name: value for name, value in clean_environment().items() if name != "LC_ALL"}
+    if "LC_ALL" in os.environ:
+        found["LC_ALL"] = os.environ["LC_ALL"]
+    paths = [str(WATCH), *filter(None, [found.get("PYTHONPATH", "")])]
+    found["PYTHONPATH"] = os.pathsep.join(paths)
+    found["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), found.get("PATH", os.defpath)])
+    found["DVC_ROOT"], found["DVC_STAGE"] = str(root), stage
+    return {**found, **(extra or {})}
+
+
+def run_commands(commands: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> Ended:
+    """Run command lines one after another through the shell, until one fails.
+
+    Args:
+        commands: As in dvc.yaml.
+        folder: Where.
+        environment: From `stage_environment`.
+        log: Gets what they print; beside it, NAME.opened gets what they open.
+
+    Raises:
+        ProcessError: The shell or the folder is missing.
+    """
+    shell = os.environ.get("SHELL") or "/bin/sh"
+    watched = log.with_name(f"{log.name}.opened")
+    watched.write_bytes(b"")
+    started, code = time.perf_counter(), 0
+    with log.open("ab") as output:
+        for command in commands:
+            code = _run(
+                [shell, *_SHELLS.get(Path(shell).name, ()), "-c", command],
+                folder,
+                {**environment, "FURROW_WATCH_LOG": str(watched)},
+                output,
+            )
+            if code:
+                break
+    seconds = time.perf_counter() - started
+    opened = {os.fsdecode(entry) for entry in watched.read_bytes().split(b"\0") if entry}
+    return Ended(code, seconds, frozenset(opened))
+
+
+def _run(arguments: list[str], folder: Path, environment: Mapping[str, str], output: Any) -> int:
+    try:
+        process = subprocess.Popen(
+            arguments,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as exc:
+        raise ProcessError(f"cannot start {arguments[0]} in {folder}: {exc.strerror}", hint="look at $SHELL") from exc
+    try:
+        return process.wait()
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End whatever is left of a process's group: after an interrupt the stage itself, else what it left behind."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_SECONDS)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def installed(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    """What `python` means to a stage: its version, its platform, and the distributions that it finds.
+
+    Raises:
+        ProcessError: It can't be started, or fails.
+    """
+    try:
+        done = subprocess.run(
+            ["python", "-c", _ASK],
+            cwd=folder,
+            env=dict(environment),
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        found: dict[str, Any] = json.loads(done.stdout)
+    except (OSError, ValueError) as exc:
+        raise ProcessError(f"cannot ask python what is installed: {exc}", hint="is python on the PATH?") from exc
+    return found
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into an interrupt for as long as the block runs, so that what is temporary is removed."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""A folder to put on PYTHONPATH: its sitecustomize writes down which files a process opens."""

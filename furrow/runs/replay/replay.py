@@ -1,0 +1,307 @@
+"""Replay a commit: run its stages again from nothing, and compare what they give with what it says."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from furrow.errors import FurrowError, UsageError
+from furrow.files import sha256_bytes
+from furrow.ground.dvc import Project, overlaps
+from furrow.ground.git import resolve, show
+from furrow.ground.process import installed, stage_environment
+from furrow.ground.worktree import checkout
+from furrow.runs.replay import environment, why
+from furrow.runs.replay.bench import Bench
+from furrow.runs.replay.judge import changed_inputs, judge_output, judge_side, stale_inputs
+from furrow.runs.replay.reads import undeclared
+from furrow.runs.replay.settings import SETTINGS, Settings, load
+from furrow.runs.replay.supply import CorruptInputError
+from furrow.runs.replay.verdict import (
+    DIFFERENT,
+    FAILED,
+    IDENTICAL,
+    TOLERATED,
+    Environment,
+    Output,
+    Reason,
+    StageVerdict,
+    Verdict,
+    worst,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from furrow.ground.dvc import Item, Stage
+    from furrow.ground.worktree import Checkout
+    from furrow.runs.replay.bench import Attempt
+
+__all__ = ["Event", "Options", "ReplayError", "replay", "select"]
+
+_LOG_LINES = 30
+
+
+class ReplayError(FurrowError):
+    """A commit can't be replayed."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to replay.
+
+    Attributes:
+        experiment: Only what this experiment needs.
+        stage: Only this stage (or these, by the name of a group), with inputs by hash.
+        diagnose: Run the first stage that differs again, to find out why.
+        keep: Leave the work tree there.
+        folder: Where to make it; by default the folder for temporary files.
+    """
+
+    experiment: str = ""
+    stage: str = ""
+    diagnose: bool = True
+    keep: bool = False
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happens, for a display.
+
+    Attributes:
+        kind: checkout (detail: the folder), plan, run, why or done.
+        stage: The stage's name.
+        number: Which one it is, from 1.
+        total: Of how many.
+        detail: In words.
+        verdict: With done.
+    """
+
+    kind: str
+    stage: str = ""
+    number: int = 0
+    total: int = 0
+    detail: str = ""
+    verdict: StageVerdict | None = None
+
+
+def _nothing(event: Event) -> None:
+    del event
+
+
+def replay(
+    repo: Path,
+    rev: str = "HEAD",
+    options: Options | None = None,
+    *,
+    progress: Callable[[Event], None] = _nothing,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Verdict:
+    """Replay a commit.
+
+    Args:
+        repo: A folder inside its repository.
+        rev: A revision.
+        options: What to run and how.
+        progress: Told what happens.
+        clock: The time, for the record.
+
+    Raises:
+        UnknownRevisionError: No commit goes by this name.
+        ReplayError: The commit has no stages.
+        UsageError: There is no such experiment or stage.
+        AbsentInputError: An input is neither in the cache, nor in the remote, nor in the work tree.
+    """
+    options = options or Options()
+    if options.experiment and options.stage:
+        raise UsageError("--experiment and --stage together", hint="give one of them")
+    commit = resolve(repo, rev)
+    if show(repo, commit, "dvc.yaml") is None:
+        raise ReplayError(f"commit {commit[:10]} has no dvc.yaml", hint="replay one that declares stages")
+    started, begun = clock(), time.perf_counter()
+    with checkout(repo, commit, parent=options.folder, keep=options.keep) as tree:
+        progress(Event("checkout", detail=str(tree.root)))
+        project = Project(tree.root)
+        chosen = select(project, options)
+        settings = load(tree.root)
+        run = _Replay(Bench(repo, tree, project), settings, options, progress, _environment(tree, settings))
+        progress(Event("plan", total=len(chosen), detail=", ".join(chosen)))
+        for number, name in enumerate(chosen, 1):
+            run.stage(project.stages[name], number, len(chosen))
+        rules = tree.blob(SETTINGS)
+        project.close()
+    stages = tuple(run.done)
+    return Verdict(
+        commit=commit,
+        scope={name: value for name in ("experiment", "stage") if (value := getattr(options, name))},
+        status=worst([one.status for one in stages]),
+        first=next((one.stage for one in stages if one.status not in {IDENTICAL, TOLERATED}), ""),
+        stages=stages,
+        environment=run.environment,
+        started=started.astimezone(UTC).isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - begun, 2),
+        where=platform.node(),
+        furrow=_version(),
+        settings_sha256=sha256_bytes(rules) if rules is not None else "",
+    )
+
+
+def _version() -> str:
+    try:
+        return version("furrow")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _environment(tree: Checkout, settings: Settings) -> tuple[Environment, list[str]]:
+    asked = installed(tree.root, stage_environment(root=tree.root, stage=""))
+    return environment.check(asked, settings.lock, tree.blob(settings.lock)), list(asked["prefixes"])
+
+
+def select(project: Project, options: Options) -> list[str]:
+    """The stages to run, in order.
+
+    Raises:
+        UsageError: There is no such experiment or stage; close names are suggested.
+        ReplayError: There are no stages.
+    """
+    names = [name for name, stage in project.stages.items() if not stage.frozen]
+    if not names:
+        raise ReplayError("dvc.yaml declares no stages", hint="replay a commit that does")
+    if options.stage:
+        found = [name for name in names if name == options.stage or name.startswith(f"{options.stage}@")]
+        if not found:
+            raise _unknown("stage", options.stage, [*names, *{name.split("@")[0] for name in names if "@" in name}])
+        return found
+    if not options.experiment:
+        return names
+    ends = {name for name in names if name.endswith(f"@{options.experiment}")}
+    if not ends:
+        raise _unknown("experiment", options.experiment, sorted({n.split("@", 1)[1] for n in names if "@" in n}))
+    todo, needed = list(ends), set[str]()
+    while todo:
+        name = todo.pop()
+        needed.add(name)
+        stage = project.stages[name]
+        reads = [item.path for item in stage.deps] + [one.path for one in stage.parameters]
+        for other in names:
+            outs = project.stages[other].outs
+            if other not in needed and any(overlaps(out.path, path) for out in outs for path in reads):
+                todo.append(other)
+    return [name for name in names if name in needed]
+
+
+def _unknown(kind: str, name: str, names: list[str]) -> UsageError:
+    close = get_close_matches(name, names, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names) or 'none'}"
+    return UsageError(f"the commit has no {kind} {name!r}", hint=hint)
+
+
+@dataclass
+class _Replay:
+    """A replay under way."""
+
+    bench: Bench
+    settings: Settings
+    options: Options
+    progress: Callable[[Event], None]
+    place: tuple[Environment, list[str]]
+    done: list[StageVerdict] = field(default_factory=list)
+
+    @property
+    def environment(self) -> Environment:
+        """Where the stages run."""
+        return self.place[0]
+
+    def stage(self, stage: Stage, number: int, total: int) -> None:
+        """Run a stage, judge it, keep what later ones need."""
+        self.progress(Event("run", stage.name, number, total))
+        known = len(self.bench.supply.corrupt)
+        try:
+            attempt = self.bench.attempt(stage)
+        except CorruptInputError as exc:
+            verdict = StageVerdict(stage.name, FAILED, 0.0, reasons=(Reason("corrupt", exc.message),))
+        else:
+            verdict = self._judge(stage, attempt, known)
+        self.done.append(verdict)
+        self.progress(Event("done", stage.name, number, total, verdict=verdict))
+
+    def _judge(self, stage: Stage, attempt: Attempt, known: int) -> StageVerdict:
+        readings = undeclared(stage, attempt, self.bench, self.settings, self.place[1])
+        unsaid = why.undeclared_reasons(stage, readings, self.bench)
+        changed, stale = changed_inputs(attempt), stale_inputs(stage, attempt)
+        damaged = [Reason("corrupt", words) for words in self.bench.supply.corrupt[known:]]
+        seconds = round(attempt.seconds, 2)
+        if attempt.code:
+            place = why.environment_reason(self.environment.differences, attempt)
+            failure = Reason("failed", f"{stage.name} ended with exit code {attempt.code}")
+            known_reasons = (failure, *changed, *unsaid, *stale, *([place] if place else []))
+            return StageVerdict(
+                stage.name, FAILED, seconds, (), known_reasons, tuple(damaged), readings, _tail(attempt.log)
+            )
+        judged = [judge_output(item, attempt, self.bench, self.settings) for item in stage.outs if not item.external]
+        outputs = [output for output, _ in judged]
+        edited = [reason for _, reasons in judged for reason in reasons]
+        side = [
+            judge_side(path, attempt, self.bench, self.settings) for path in attempt.side if path not in attempt.before
+        ]
+        outputs += side
+        status = worst([DIFFERENT if changed else IDENTICAL, *[output.status for output in outputs]])
+        reasons = [*changed, *edited, *_compiled(stage, side)]
+        if status == DIFFERENT:
+            reasons += self._why(stage, attempt, outputs, known=bool(reasons), said=[*stale, *unsaid])
+        good = frozenset(output.path for output in outputs if output.status == IDENTICAL)
+        self.bench.keep(stage, attempt, good=good)
+        warnings = damaged if status == DIFFERENT else [*stale, *damaged]
+        return StageVerdict(stage.name, status, seconds, tuple(outputs), tuple(reasons), tuple(warnings), readings)
+
+    def _why(
+        self, stage: Stage, attempt: Attempt, outputs: list[Output], *, known: bool, said: list[Reason]
+    ) -> list[Reason]:
+        """Reasons that are at hand, and for the first stage that differs those that running it again finds."""
+        reasons = []
+        if not stage.recorded:
+            reasons.append(Reason("unrecorded", f"dvc.lock says nothing of {stage.name}: it was not run"))
+        for item in stage.deps:
+            if item.path in self.bench.tainted:
+                text = f"{item.path} is what {self.bench.tainted[item.path]} gave now: nobody has the recorded one"
+                reasons.append(Reason("upstream", text))
+        reasons += said
+        if place := why.environment_reason(self.environment.differences, attempt):
+            reasons.append(place)
+        wrong = [item for item in stage.outs if _differs(item, outputs)]
+        first = not any(one.status not in {IDENTICAL, TOLERATED} for one in self.done)
+        if self.options.diagnose and first and wrong and not known and stage.recorded:
+            self.progress(Event("why", stage.name, detail="runs again, to see why it differs"))
+            found = why.experiments(stage, attempt, self.bench, wrong)
+            # "Replaced" is what is left when nothing else explains it.
+            reasons += [one for one in found if one.kind != "replaced" or not reasons]
+        return reasons
+
+
+def _differs(item: Item, outputs: list[Output]) -> bool:
+    return any(output.path == item.path and output.status == DIFFERENT for output in outputs)
+
+
+def _compiled(stage: Stage, side: list[Output]) -> list[Reason]:
+    return [
+        Reason(
+            "compile",
+            f"{output.path} is not what {stage.name} writes from the commit's declarations: edited by hand, or "
+            "committed without running it",
+        )
+        for output in side
+        if output.status == DIFFERENT
+    ]
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-_LOG_LINES:])

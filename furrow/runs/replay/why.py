@@ -1,0 +1,211 @@
+"""Why a stage does not give what was recorded: found by running it again under one changed condition at a time."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from furrow.files import canonical_json
+from furrow.ground.git import files_at, git, show
+from furrow.runs.artifacts import lock_stage, outputs
+from furrow.runs.replay.compare import compare
+from furrow.runs.replay.settings import Settings
+from furrow.runs.replay.supply import AbsentInputError, CorruptInputError
+from furrow.runs.replay.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from furrow.ground.dvc import Item, Stage
+    from furrow.runs.replay.bench import Attempt, Bench
+    from furrow.runs.replay.verdict import Reading
+
+__all__ = ["environment_reason", "experiments", "undeclared_reasons"]
+
+_SHIFT = {"FURROW_WATCH_SHIFT": str(400 * 86_400 + 5 * 3600 + 61)}
+_HASHES = {"PYTHONHASHSEED": "0"}
+_ENTROPY = {**_HASHES, "FURROW_WATCH_ENTROPY": "furrow"}
+_NEAR = timedelta(hours=25)  # the clock of a run, in whatever time zone it wrote it
+_DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")
+_EPOCH = re.compile(r"(?<![\d.])(1\d{9}(?:\d{3}){0,3})(?!\d)")
+_DEPTH = 50
+
+
+def environment_reason(differences: Sequence[str], attempt: Attempt) -> Reason | None:
+    """Distributions that are not the locked ones; those that the stage opened files of are said first."""
+    if not differences:
+        return None
+    parts = {part.lower() for path in attempt.opened for part in path.split("/")}
+    named = [(words.split(":", 1)[0].replace("-", "_") in parts, words) for words in differences]
+    used = [f"{words} (the stage reads it)" for seen, words in named if seen]
+    rest = [words for seen, words in named if not seen]
+    return Reason("environment", "; ".join([*used, *rest][:8]))
+
+
+def undeclared_reasons(stage: Stage, readings: Sequence[Reading], bench: Bench) -> list[Reason]:
+    """What was read without being declared, and whether it changed since the recorded run."""
+    found = []
+    made = _made(bench, stage.name)
+    for one in readings:
+        text = {
+            "commit": f"{stage.name} reads {one.path}, which dvc.yaml does not declare",
+            "dvc": f"{stage.name} opens {one.path}, which DVC keeps and dvc.yaml does not declare",
+            "outside": f"{stage.name} reads {one.path}, which is not part of the commit",
+            "network": f"{stage.name} calls {one.path}",
+        }[one.where]
+        if one.where == "commit" and made and made != bench.tree.commit:
+            names = git(bench.tree.root, "diff", "--name-only", made, bench.tree.commit, "--", f":(literal){one.path}")
+            if names:
+                text += f"; it changed after the recorded run (commit {made[:10]})"
+        found.append(Reason("undeclared", text))
+    return found
+
+
+def _made(bench: Bench, stage: str) -> str:
+    """The commit that wrote the stage's entry of dvc.lock as it is now; empty when the history does not reach it."""
+    root, commit = bench.tree.root, bench.tree.commit
+    entry = canonical_json(lock_stage(root, commit, stage))
+    found = ""
+    for one in git(root, "log", f"-{_DEPTH}", "--format=%H", commit, "--", "dvc.lock").decode().split():
+        if canonical_json(lock_stage(root, one, stage)) != entry:
+            break
+        found = one
+    return found
+
+
+def experiments(stage: Stage, attempt: Attempt, bench: Bench, wrong: Sequence[Item]) -> list[Reason]:
+    """Run a stage again, and again under changed conditions, to see what its output depends on.
+
+    Args:
+        stage: The stage whose outputs are not what was recorded.
+        attempt: Its first run.
+        bench: Where it runs.
+        wrong: The outputs that differ.
+    """
+    paths = [item.path for item in wrong]
+    again = bench.attempt(stage)
+    if not attempt.same(again):
+        return [_unsteady(stage, attempt, again, bench, paths)]
+    if moment := _moment(_values_recorded(attempt, bench, wrong)):
+        return [Reason("clock", f"{stage.name} writes the time of its run: {moment}")]
+    shifted = bench.attempt(stage, extra=_SHIFT)
+    if shifted.code == 0 and not attempt.same(shifted):
+        return [Reason("clock", f"{stage.name} gives another result under another date: it reads the clock")]
+    return _earlier(stage, bench, wrong) or [
+        Reason(
+            "replaced",
+            f"{stage.name} gives the same twice, from the inputs that dvc.lock names: {', '.join(paths)} as recorded "
+            "was edited, replaced, or made by other code or another environment",
+        )
+    ]
+
+
+def _unsteady(stage: Stage, one: Attempt, other: Attempt, bench: Bench, paths: Sequence[str]) -> Reason:
+    """Two runs differ from each other: the clock, the order of hashes, random numbers, or something else."""
+    if moment := _moment(_values_between(one, other, paths)):
+        return Reason("clock", f"{stage.name} writes the time of its run: {moment}")
+    if _steady(stage, bench, _HASHES):
+        text = "two runs differ, and agree under one PYTHONHASHSEED: it depends on the order of a set"
+        return Reason("hash order", f"{stage.name}: {text}")
+    if _steady(stage, bench, _ENTROPY):
+        text = "two runs differ, and agree when the random numbers begin alike: a seed is missing"
+        return Reason("seed", f"{stage.name}: {text}")
+    text = "two runs differ, also with the same random numbers: threads, the clock, or something outside"
+    return Reason("random", f"{stage.name}: {text}")
+
+
+def _steady(stage: Stage, bench: Bench, extra: dict[str, str]) -> bool:
+    one = bench.attempt(stage, extra=extra)
+    return one.code == 0 and one.same(bench.attempt(stage, extra=extra))
+
+
+def _files(attempt: Attempt, paths: Iterable[str]) -> Iterator[str]:
+    for path in paths:
+        content = attempt.outputs.get(path)
+        for name in content.files if content else ():
+            yield f"{path}/{name}" if name else path
+
+
+def _values_between(one: Attempt, other: Attempt, paths: Iterable[str]) -> Iterator[tuple[Any, Any]]:
+    for path in _files(one, paths):
+        before, after = one.read(path), other.read(path)
+        if before is not None and after is not None:
+            yield from compare(path, before, after, Settings()).values
+
+
+def _values_recorded(attempt: Attempt, bench: Bench, wrong: Sequence[Item]) -> Iterator[tuple[Any, Any]]:
+    for item in wrong:
+        for path in _files(attempt, [item.path]):
+            before = bench.recorded(item, path.removeprefix(item.path).removeprefix("/"))
+            after = attempt.read(path)
+            if before is not None and after is not None:
+                yield from compare(path, before, after, Settings()).values
+
+
+def _moment(values: Iterable[tuple[Any, Any]]) -> str:
+    """A replayed value that is the present time, where the recorded one is another; empty when there is none."""
+    now = datetime.now(UTC)
+    for before, after in values:
+        if any(abs(at - now) < _NEAR for at in _times(after)) and _times(before) != _times(after):
+            return str(after).strip()[:80]
+    return ""
+
+
+def _times(value: Any) -> list[datetime]:
+    """The moments that a value could mean: seconds to nanoseconds since 1970, a date, a date in a line of text."""
+    if isinstance(value, datetime):
+        return [value if value.tzinfo else value.replace(tzinfo=UTC)]
+    text = repr(float(value)) if isinstance(value, float) and math.isfinite(value) else str(value)
+    found = [datetime.fromtimestamp(int(match[1][:10]), UTC) for match in _EPOCH.finditer(text)]
+    for match in _DATE.finditer(text):
+        try:
+            found.append(datetime(int(match[1]), int(match[2]), int(match[3]), 12, tzinfo=UTC))
+        except ValueError:
+            continue
+    return found
+
+
+def _earlier(stage: Stage, bench: Bench, wrong: Sequence[Item]) -> list[Reason]:
+    """See whether the recorded output is what the commit before would have given: an input changed under the run."""
+    root, commit = bench.tree.root, bench.tree.commit
+    parent = git(root, "rev-parse", "--verify", "--quiet", f"{commit}^1^{{commit}}", ok=(0, 1, 128)).decode().strip()
+    if not parent:
+        return []
+    versions = _versions(stage, bench, parent)
+    trials = [[path] for path in versions] if len(versions) > 1 else []
+    for paths in [*trials[:4], list(versions)]:
+        if not paths:
+            continue
+        try:
+            tried = bench.attempt(stage, replaced={path: versions[path] for path in paths})
+        except (AbsentInputError, CorruptInputError):
+            continue
+        if all((made := tried.outputs.get(item.path)) and made.md5 == item.md5 for item in wrong):
+            names = ", ".join(paths)
+            text = f"what was recorded is what {names} of the commit before ({parent[:10]}) gives"
+            return [Reason("earlier input", f"{text}: {names} changed while {stage.name} ran, after it was read")]
+    return []
+
+
+def _versions(stage: Stage, bench: Bench, parent: str) -> dict[str, Any]:
+    """The inputs of a stage that the parent has in another version."""
+    root, commit = bench.tree.root, bench.tree.commit
+    before = outputs(root, parent)
+    found: dict[str, Any] = {}
+    for path in dict.fromkeys([*(item.path for item in stage.deps), *(one.path for one in stage.parameters)]):
+        if bench.in_git(path):
+            ids = [
+                git(root, "rev-parse", "--verify", "--quiet", f"{rev}:{path}", ok=(0, 1, 128))
+                for rev in (parent, commit)
+            ]
+            if ids[0] and ids[0] != ids[1]:
+                names = files_at(root, parent, path) or [path]
+                found[path] = {
+                    name.removeprefix(path).removeprefix("/"): show(root, parent, name) or b"" for name in names
+                }
+        elif path in before and path in bench.items and before[path].md5 != bench.items[path].md5:
+            item = bench.items[path]
+            found[path] = type(item)(path, before[path].md5, item.algorithm, item.cached, item.external)
+    return found
