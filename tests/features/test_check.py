@@ -130,3 +130,10 @@ def test_sql_that_is_wrong_names_file_and_line(small: Path, edit: Edit) -> None:
     edit(small / "features" / "tables" / "traffic.sql", "WHERE departure", "WHRE departure")
     with pytest.raises(SqlError, match=r"traffic\.sql: line \d+"):
         compile_manifest(small / "features")
+
+
+def test_on_demand_code_that_does_not_run_by_itself_is_refused(small: Path, edit: Edit) -> None:
+    """It is found when it is compiled, not when it is served."""
+    edit(small / "features" / "on_demand.py", "UNUSED = 3", 'UNUSED = 3\nLATE = globals()["UNUSED"] * 5')
+    with pytest.raises(FurrowError, match="'airport_pressure': its code does not run by itself: KeyError"):
+        compile_manifest(small / "features")
