@@ -1,9 +1,10 @@
 -- A carrier's last day, every hour: arrivals and cancellations of the last 24 hours, departures of the last three, what is overdue.
 -- Known at the tick: departures and arrivals up to it, cancellations from their scheduled departure on.
+-- Ticks end with the timetable: landing more data adds rows, and changes none.
 with bounds as (
     select
         date_trunc('hour', min(scheduled_departure)) as first_tick,
-        date_trunc('hour', max(coalesce(arrival, departure, scheduled_departure))) + interval '24 hours' as last_tick
+        date_trunc('hour', max(scheduled_departure)) as last_tick
     from flights
 ),
 grid as (

@@ -1,11 +1,11 @@
 -- Traffic to a destination, every hour: arrivals there, departures towards it, flights cancelled, diverted or overdue.
 -- Known at the tick: departures and arrivals up to it, cancellations from their scheduled departure on, diversions from the
 -- scheduled arrival on (or from the departure, where that is later).
+-- Ticks end with the timetable: landing more data adds rows, and changes none.
 with bounds as (
     select
         date_trunc('hour', min(scheduled_departure)) as first_tick,
-        date_trunc('hour', max(greatest(coalesce(arrival, scheduled_arrival), coalesce(departure, scheduled_arrival))))
-            + interval '7 hours' as last_tick
+        date_trunc('hour', max(scheduled_departure)) as last_tick
     from flights
 ),
 grid as (

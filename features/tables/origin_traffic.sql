@@ -1,10 +1,11 @@
 -- Traffic at an origin, every half hour: what departed, what was cancelled, what is overdue, what the timetable holds.
 -- Known at the tick: departures up to it, cancellations from their scheduled departure on, the timetable.
+-- Ticks end three hours before the timetable does: landing more data adds rows, and changes none.
 -- All windows are (tick - length, tick]; sums are of integers, so that no thread count changes a digit.
 with bounds as (
     select
         date_trunc('hour', min(scheduled_departure)) as first_tick,
-        date_trunc('hour', max(coalesce(departure, scheduled_departure))) + interval '6 hours' as last_tick
+        date_trunc('hour', max(scheduled_departure)) as last_tick
     from flights
 ),
 grid as (
@@ -90,10 +91,12 @@ select
     cast(delay_3h as double) / nullif(departed_3h, 0) as origin_departure_delay_3h,
     cast(late_3h as double) / nullif(departed_3h, 0) as origin_late_share_3h,
     cast(cancelled_6h as bigint) as origin_cancelled_6h,
-    cast(coalesce(scheduled_ahead, 0) as bigint) as origin_scheduled_ahead,
+    cast(scheduled_ahead as bigint) as origin_scheduled_ahead,
     cast(overdue as bigint) as origin_overdue,
     cast(overdue * datediff('minute', timestamptz '2000-01-01 00:00:00+00', tick) - overdue_since as bigint)
         as origin_overdue_minutes
 from windows
-where departed_6h + scheduled_6h + overdue + coalesce(scheduled_ahead, 0) > 0
+where
+    departed_6h + scheduled_6h + overdue + scheduled_ahead > 0
+    and tick <= (select last_tick - interval '3 hours' from bounds)
 order by origin, event_timestamp

@@ -1,6 +1,6 @@
 -- A route's last four weeks, every midnight UTC: how its flights ended, and what the timetable says about it.
 -- Known at the tick: arrivals up to it, cancellations from their scheduled departure on, diversions from the scheduled
--- arrival on (or from the departure, where that is later).
+-- arrival on (or from the departure, where that is later). Ticks end with the timetable: landing more data adds rows, and changes none.
 with results as (
     select
         origin, dest,
@@ -19,9 +19,9 @@ with results as (
 ),
 bounds as (
     select
-        date_trunc('day', min(known_at)) as first_tick,
-        date_trunc('day', max(known_at)) + interval '28 days' as last_tick
-    from results
+        date_trunc('day', min(scheduled_departure)) as first_tick,
+        date_trunc('day', max(scheduled_departure)) as last_tick
+    from flights
 ),
 sums as (
     select

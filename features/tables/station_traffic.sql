@@ -1,9 +1,10 @@
 -- A carrier's traffic at one origin, every hour: its own departures, cancellations and what it has overdue there.
 -- Known at the tick: departures up to it, cancellations from their scheduled departure on.
+-- Ticks end with the timetable: landing more data adds rows, and changes none.
 with bounds as (
     select
         date_trunc('hour', min(scheduled_departure)) as first_tick,
-        date_trunc('hour', max(coalesce(departure, scheduled_departure))) + interval '6 hours' as last_tick
+        date_trunc('hour', max(scheduled_departure)) as last_tick
     from flights
 ),
 grid as (

@@ -74,6 +74,7 @@ class Oracle:
             assert max(facts) < row["scheduled_departure"] + FARTHEST
         self.groups: dict[tuple[str, ...], dict[tuple[Any, ...], tuple[list[Row], list[datetime]]]] = {}
         self.begins = floor(self.flights[0]["scheduled_departure"], HOUR)
+        self.ends = floor(self.flights[-1]["scheduled_departure"], HOUR)
         self.readings: dict[str, dict[datetime, Row]] = defaultdict(dict)
         for file in sorted((data_dir / "weather").glob("*.parquet")):
             for row in pq.read_table(file).to_pylist():
@@ -116,7 +117,7 @@ class Oracle:
         overdue = [r for r in rows if r["departure"] and r["scheduled_departure"] <= tick < r["departure"]]
         ahead = [r for r in rows if tick + HOUR < r["scheduled_departure"] <= tick + 3 * HOUR]
         due = [r for r in rows if tick - 6 * HOUR < r["scheduled_departure"] <= tick]
-        if not (gone or overdue or ahead or due):
+        if tick > self.ends - 3 * HOUR or not (gone or overdue or ahead or due):
             return None
         return {
             "origin_departures_1h": len(departed(1)),
@@ -136,7 +137,7 @@ class Oracle:
         arrived = [r for r in rows if r["arrival"] and tick - DAY < r["arrival"] <= tick]
         cancelled = [r for r in rows if r["status"] == "cancelled" and tick - DAY < r["scheduled_departure"] <= tick]
         overdue = [r for r in rows if r["departure"] and r["scheduled_departure"] <= tick < r["departure"]]
-        if not (departed or arrived or cancelled or overdue):
+        if tick > self.ends or not (departed or arrived or cancelled or overdue):
             return None
         return {
             "carrier_departures_3h": len(departed),
@@ -156,7 +157,7 @@ class Oracle:
             r for r in rows if r["status"] == "cancelled" and tick - 6 * HOUR < r["scheduled_departure"] <= tick
         ]
         overdue = [r for r in rows if r["departure"] and r["scheduled_departure"] <= tick < r["departure"]]
-        if not (departed or cancelled or overdue):
+        if tick > self.ends or not (departed or cancelled or overdue):
             return None
         return {
             "station_departures_6h": len(departed),
@@ -173,7 +174,7 @@ class Oracle:
         lost = [r for r in rows if r["status"] != "landed" and tick - 6 * HOUR < result_at(r) <= tick]
         expected = [r for r in rows if r["status"] != "cancelled" and r["scheduled_arrival"] <= tick]
         overdue = [r for r in expected if result_at(r) > tick]
-        if not (departed or arrived or lost or overdue):
+        if tick > self.ends or not (departed or arrived or lost or overdue):
             return None
         return {
             "dest_departure_delay_3h": mean(r["departure_delay"] for r in departed),
@@ -187,7 +188,7 @@ class Oracle:
     def route_weeks(self, origin: str, dest: str, tick: datetime) -> Values | None:
         rows = self.near(("origin", "dest"), (origin, dest), tick - 28 * DAY, tick)
         ended = [r for r in rows if tick - 28 * DAY < result_at(r) <= tick]
-        if not ended:
+        if tick > self.ends or not ended:
             return None
         return {
             "route_flights_28d": len(ended),
