@@ -124,9 +124,11 @@ def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
         ("conf/model/gbm.yaml", "max_iter", 12),
         ("conf/config.yaml", "replicates", 8),
         ("conf/split/rolling.yaml", "test_months", 2),
+        ("conf/engine/local.yaml", "threads", 1),
+        ("conf/engine/cluster.yaml", "threads", 1),
     ):
         path = root / name
-        text, count = re.subn(rf"\b{key}: \d+", f"{key}: {value}", path.read_text())
+        text, count = re.subn(rf"(?m)^(\s*){key}: \d+", rf"\g<1>{key}: {value}", path.read_text())
         assert count == 1
         path.write_text(text)
     (root / "features/tables").mkdir(parents=True)
@@ -164,6 +166,12 @@ def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
 def project(original: Path, tmp_path: Path) -> Path:
     """A copy of the project for one test to change."""
     return Path(shutil.copytree(original, tmp_path / "project", symlinks=True))
+
+
+@pytest.fixture
+def environ(home: Path) -> dict[str, str]:
+    """The environment of a command that a test starts by itself."""
+    return environment(home)
 
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
