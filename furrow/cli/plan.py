@@ -1,0 +1,102 @@
+"""`furrow plan`: the difference between what Git declares and what is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from furrow.cli import render
+
+if TYPE_CHECKING:
+    from furrow.gitops.spec import Plan
+
+SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "destroy": ("-", "red"), "unchanged": (" ", None)}
+LINES = 6
+
+
+@click.command()
+@click.option("--rev", metavar="A..B", help="Plan from one commit to another, without checking them out.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for `furrow apply FILE`.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script (furrow/gitops/plan.schema.json).")
+@click.option("--all", "everything", is_flag=True, help="List unchanged resources too.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 4 if there is a difference.")
+def command(*, rev: str | None, out: Path | None, as_json: bool, everything: bool, detailed_exitcode: bool) -> int:
+    """Show what would change, why, what that breaks, and how long it would take. Nothing is written."""
+    from furrow.gitops.root import repository_root  # noqa: PLC0415 - after --help
+
+    root = repository_root(Path.cwd())
+    if rev is not None:
+        from furrow.gitops.revisions import plan_between  # noqa: PLC0415 - after --help
+
+        plan = plan_between(root, rev)
+    else:
+        from furrow.gitops.plan import make_plan  # noqa: PLC0415 - after --help
+
+        plan = make_plan(root)
+    if out is not None:
+        from furrow.gitops.saved import save_plan  # noqa: PLC0415 - after --help
+
+        save_plan(plan, root, out)
+    if as_json:
+        render.echo_json(plan.to_json())
+    else:
+        show(plan, everything=everything)
+        if out is not None:
+            click.echo(f"saved: `furrow apply {out}` carries it out, if nothing moves before")
+    return 4 if plan and detailed_exitcode else 0
+
+
+def show(plan: Plan, *, everything: bool = False) -> None:
+    """Print a plan for a person."""
+    for resource in plan.resources:
+        if resource.action == "unchanged" and not everything:
+            continue
+        sign, colour = SIGNS[resource.action]
+        took = f"  ({duration(resource.seconds)})" if resource.action != "unchanged" and resource.seconds else ""
+        click.echo(click.style(f"{sign} {resource.address}", fg=colour) + took)
+        for line in resource.why[:LINES]:
+            click.echo(f"    {line}")
+        if len(resource.why) > LINES:
+            click.echo(f"    and {len(resource.why) - LINES} more (--json has them)")
+    for broken in plan.breaks:
+        where = f", served in {', '.join(broken.environments)}" if broken.environments else ""
+        click.echo(click.style(f"! breaks {broken.model}{where}: trained on {broken.service}", fg="red"))
+        for line in broken.why[:LINES]:
+            click.echo(f"    {line}")
+    for note in plan.notes:
+        click.echo(f"note: {note}")
+    click.echo(summary(plan))
+
+
+def summary(plan: Plan) -> str:
+    """The plan in a line."""
+    if not plan:
+        return f"nothing to do: {plan.count('unchanged')} resources are as declared"
+    certain = [stage for stage in plan.stages if stage.action == "run" and stage.certain]
+    maybe = [stage for stage in plan.stages if stage.action == "run" and not stage.certain]
+    back = [stage for stage in plan.stages if stage.action == "restore"]
+    parts = [f"{len(certain)} stages run"]
+    parts += [f"{len(maybe)} more if what they read changes"] if maybe else []
+    parts += [f"{len(back)} come back from the cache"] if back else []
+    unknown = sum(stage.seconds is None for stage in plan.stages)
+    time = f"about {duration(plan.seconds)}" if plan.seconds else ""
+    if unknown and plan.stages:
+        time = f"{time or 'an unknown time'}{f', {unknown} never timed here' if time else ''}"
+    counts = f"{plan.count('add')} to add, {plan.count('change')} to change, {plan.count('destroy')} to destroy"
+    return f"{counts}; {', '.join(parts)}{f'; {time}' if time else ''}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for a person: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,154 @@
+"""What a plan looks up once something has changed, through Feast, SQL, Arrow and Git: an idle plan needs none of it."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from furrow.data.changes import data_changes
+from furrow.errors import FurrowError
+from furrow.features.diff import diff
+from furrow.features.manifest import parse
+from furrow.gitops.baseline import Baseline
+from furrow.gitops.compile import compile_repository
+from furrow.ground.git import GitError, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from furrow.features.manifest import Manifest
+    from furrow.gitops.compile import Compiled
+    from furrow.gitops.world import Workspace
+    from furrow.ground.pipeline import Source
+    from furrow.ground.runcache import Cache
+
+__all__ = ["MANIFEST", "Lookup"]
+
+MANIFEST = "features/manifest.json"
+
+
+class Lookup:
+    """Answers about one tree of declarations.
+
+    Args:
+        root: The tree.
+        repo: The repository that its history is in.
+        commit: The commit that dvc.lock is of, if known.
+        cache: DVC's cache.
+        workspace: The tree's files, DVC's included.
+        sources: What .dvc files track.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        repo: Path,
+        commit: str | None,
+        *,
+        cache: Cache,
+        workspace: Workspace,
+        sources: Sequence[Source],
+    ) -> None:
+        self._root, self._repo = root, repo
+        self.baseline = Baseline(root, repo, commit)
+        self._cache, self._workspace, self._sources = cache, workspace, sources
+        self._after: Manifest | None = None
+
+    @cached_property
+    def _compiled(self) -> Compiled:
+        return compile_repository(self._root)
+
+    def compile(self) -> dict[str, str | None]:
+        """What `furrow compile` would write, by path; None for what it removes.
+
+        Raises:
+            FurrowError: A declaration is wrong.
+        """
+        compiled = self._compiled
+        self._after = compiled.manifest
+        texts: dict[str, str | None] = dict(compiled.files())
+        texts["runs/pipeline.json"] = json.dumps(compiled.pipeline)
+        texts[MANIFEST] = json.dumps(compiled.manifest.to_json())
+        for stale in (self._root / "build/evaluations").glob("*.json"):
+            if stale.stem not in compiled.experiments:
+                texts[f"build/evaluations/{stale.name}"] = None
+        return texts
+
+    @property
+    def after(self) -> Manifest | None:
+        """The manifest that is declared: the compiled one, else the one on file; None when there is none."""
+        return self._after or self._at_hand
+
+    @cached_property
+    def _at_hand(self) -> Manifest | None:
+        return _parsed(self._root / MANIFEST)
+
+    def before(self, service_digest: str | None = None) -> Manifest | None:
+        """The manifest as it was before, or the newest one known in which some service had this digest."""
+        for manifest in self._earlier():
+            if service_digest is None or service_digest in {each.digest for each in manifest.services.values()}:
+                return manifest
+        return None
+
+    def _earlier(self) -> Iterator[Manifest]:
+        if self._root == self._repo and self._at_hand is not None:
+            yield self._at_hand
+        for commit in dict.fromkeys([self.baseline.commit, "HEAD"]):
+            if commit is None:
+                continue
+            try:
+                content = show(self._repo, commit, MANIFEST)
+                if content is not None:
+                    yield parse(content, origin=f"{commit}:{MANIFEST}", depth=1)
+            except (FurrowError, GitError):
+                continue
+
+    def features(self, old: str, new: str) -> list[str]:
+        """What changed between two digests of a feature service, in words."""
+        before, after = self.before(old), self.after
+        if before is None or after is None:
+            return []
+        changed = [name for name, service in after.services.items() if service.digest == new]
+        concerned = set().union(*(_concerned(manifest, name) for manifest in (before, after) for name in changed))
+        return [str(change) for change in diff(before, after).changes if change.meaning and change.name in concerned]
+
+    def data(self, path: str, old: str) -> list[str] | None:
+        """What changed of a path of raw data since its content had this md5; None when it is no raw data."""
+        if not any(path == source.path or path.startswith(f"{source.path}/") for source in self._sources):
+            return None
+        files = self._cache.listing(old) if old.endswith(".dir") else {posixpath.basename(path): old}
+        if files is None:
+            return []
+        now: Mapping[str, str] = self._workspace.listing(path)
+        folder = self._root / path
+        if not old.endswith(".dir"):
+            md5 = self._workspace.md5(path)
+            now, folder = ({posixpath.basename(path): md5} if md5 else {}), folder.parent
+        return data_changes(files, now, before=self._cache.path, now=self._cache.path, folder=folder)
+
+
+def _parsed(path: Path) -> Manifest | None:
+    try:
+        return parse(path.read_bytes(), origin=str(path), depth=1)
+    except (OSError, FurrowError):
+        return None
+
+
+def _concerned(manifest: Manifest, service: str) -> set[str]:
+    """The definitions that a service stands on: its views, their tables, what feeds its on-demand views, itself."""
+    if service not in manifest.services:
+        return {service}
+    names = {projection.view for projection in manifest.services[service].views}
+    for name in sorted(names & manifest.on_demand.keys()):
+        names |= {entry.view for entry in manifest.on_demand[name].inputs}
+    tables = {manifest.views[name].table for name in names if name in manifest.views}
+    todo = [table for table in tables if table]
+    while todo:
+        table = todo.pop()
+        names.add(table)
+        if table in manifest.tables:
+            todo += [other for other in manifest.tables[table].reads if other in manifest.tables and other not in names]
+    return names | {service}

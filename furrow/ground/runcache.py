@@ -1,0 +1,147 @@
+"""DVC's cache read from outside: which contents it holds, and which earlier run of a stage it could give back."""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from furrow.ground.git import GitError, common_dir
+from furrow.ground.parameters import ParameterError, parse_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from furrow.ground.pipeline import Step
+
+__all__ = ["Cache", "cache_folder", "run_key"]
+
+_PROTECTED = 0o444
+
+
+def cache_folder(root: Path) -> Path:
+    """Where DVC keeps contents: `cache.dir` of its settings, else .dvc/cache.
+
+    Args:
+        root: The folder with .dvc.
+    """
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dvc" / "config"
+    found = root / ".dvc" / "cache"
+    for path in (home, root / ".dvc" / "config", root / ".dvc" / "config.local"):
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            parser.read_string(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, configparser.Error):
+            continue
+        declared = parser.get("cache", "dir", fallback="")
+        if declared:
+            found = path.parent / Path(declared).expanduser()
+    return found
+
+
+def _excluding(value: Any) -> Any:
+    """Without what DVC leaves out of a run's key: sizes and numbers of files."""
+    if isinstance(value, dict):
+        return {key: _excluding(inner) for key, inner in value.items() if key not in ("size", "nfiles")}
+    if isinstance(value, list):
+        return [_excluding(inner) for inner in value]
+    return value
+
+
+def run_key(step: Step, deps: Mapping[str, str], params: Mapping[str, Mapping[str, Any]], runnable: set[str]) -> str:
+    """The key under which DVC keeps a run: the sha256 of its command, its inputs and the names of its outputs.
+
+    Args:
+        step: The stage.
+        deps: md5 by the path as written in dvc.yaml.
+        params: Values by file, then key.
+        runnable: Those deps that are executable files.
+    """
+    value: dict[str, Any] = {"cmd": step.cmd}
+    if deps:
+        value["deps"] = [
+            {"path": path, "hash": "md5", "md5": deps[path], **({"isexec": True} if path in runnable else {})}
+            for path in sorted(deps)
+        ]
+    if params:
+        value["params"] = {path: dict(held) for path, held in params.items()}
+    value["outs"] = sorted(out.local for out in step.outs)
+    return hashlib.sha256(json.dumps(_excluding(value), sort_keys=True, default=str).encode()).hexdigest()
+
+
+class Cache:
+    """DVC's cache of a repository.
+
+    Args:
+        root: The repository.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._folder = cache_folder(root)
+        self._listings: dict[str, dict[str, str] | None] = {}
+        self._held: dict[str, bool] = {}
+
+    @classmethod
+    def beside(cls, root: Path) -> Cache:
+        """The cache of the repository that a linked worktree belongs to, or of the folder itself."""
+        try:
+            shared = common_dir(root).parent
+        except GitError:
+            shared = root
+        return cls(root if (root / ".dvc").is_dir() else shared)
+
+    def _path(self, md5: str) -> Path:
+        return self._folder / "files" / "md5" / md5[:2] / md5[2:]
+
+    def listing(self, md5: str) -> dict[str, str] | None:
+        """The files of a folder's content, by path; None when the cache does not hold the list."""
+        if md5 not in self._listings:
+            try:
+                found = json.loads(self._path(md5).read_bytes())
+                self._listings[md5] = {entry["relpath"]: entry["md5"] for entry in found}
+            except (OSError, ValueError, KeyError, TypeError):
+                self._listings[md5] = None
+        return self._listings[md5]
+
+    def path(self, md5: str) -> Path | None:
+        """The file of a content, if it is there."""
+        found = self._path(md5)
+        return found if found.is_file() else None
+
+    def holds(self, md5: str) -> bool:
+        """Whether a content is there whole, a folder's files included."""
+        if md5 not in self._held:
+            self._held[md5] = self._intact(md5) and (
+                not md5.endswith(".dir")
+                or ((files := self.listing(md5)) is not None and all(map(self._intact, files.values())))
+            )
+        return self._held[md5]
+
+    def _intact(self, md5: str) -> bool:
+        """As DVC tells: a write-protected object is believed, another is hashed."""
+        if not md5:
+            return False
+        path = self._path(md5)
+        try:
+            mode = path.stat().st_mode
+            if stat.S_IMODE(mode) == _PROTECTED:
+                return True
+            with path.open("rb") as handle:
+                found = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        except OSError:
+            return False
+        return found == md5.removesuffix(".dir")
+
+    def run(self, key: str) -> dict[str, str] | None:
+        """The outputs of the newest run under a key, as md5 by path; None when there is none."""
+        folder = self._folder / "runs" / key[:2] / key
+        try:
+            newest = max(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+            entry = parse_text(newest.read_text(encoding="utf-8"), newest.name)
+            return {str(out["path"]): str(out["md5"]) for out in entry["outs"]}
+        except (OSError, ValueError, ParameterError, KeyError, TypeError):
+            return None
