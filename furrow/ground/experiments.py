@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pygit2
@@ -19,11 +21,11 @@ from furrow.ground.git import GitError, UnknownRevisionError, common_dir, git, g
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 __all__ = ["Base", "ExperimentError", "Recorded", "find", "list_experiments", "open_base", "prefix"]
 
 NAMESPACE = "refs/exps"
+PATIENCE = 5.0
 _REF = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/([^/]+)")
 _TRAILER = re.compile(r"([A-Z][A-Za-z-]+): (.*)")
 _IDENTITY = re.compile(r"(.*) <(.*)> \d+ ([+-])(\d\d)(\d\d)")
@@ -139,14 +141,14 @@ class Base:
             return {}
         return dict(_files(tree, ""))
 
-    def write(self, name: str, files: Mapping[str, bytes | None], message: str, *, time: int) -> str:
+    def write(self, name: str, files: Mapping[str, bytes | None], message: str, *, when: int) -> str:
         """Record an experiment: the base's tree with some files replaced, added or (None) taken away.
 
         Args:
             name: As DVC shows it.
             files: Contents by path from the project's root.
             message: The commit's message.
-            time: Seconds since the epoch, of the commit.
+            when: Seconds since the epoch, of the commit.
 
         Returns:
             The commit's id; of the one that stands, when an experiment of this name does.
@@ -156,7 +158,7 @@ class Base:
                 objects that Git will collect.
         """
         email, offset = self._identity[1], self._identity[2]
-        author = pygit2.Signature(self._identity[0], email, time, offset)
+        author = pygit2.Signature(self._identity[0], email, when, offset)
         try:
             nested: dict[str, Any] = {}
             for path, content in files.items():
@@ -170,15 +172,31 @@ class Base:
                 raise ExperimentError(f"experiment {name}: it would hold no file", hint="record at least one")
             parents = [pygit2.Oid(hex=self.commit)]
             commit = self._repo.create_commit(None, author, author, message, tree, parents)
-            self._repo.references.create(self._reference(name), commit)
-        except pygit2.AlreadyExistsError:
-            return self.recorded(name) or ""
+            return self._named(name, commit)
         except (pygit2.GitError, OSError) as exc:
             raise ExperimentError(
                 f"cannot record {name} in {self._repo.path}: {exc}",
                 hint="free some space or check the permissions, then give the same command: it goes on from there",
             ) from exc
-        return str(commit)
+
+    def _named(self, name: str, commit: pygit2.Oid) -> str:
+        """Create the reference. Another process that holds its lock is about to create the same one: it is waited for.
+
+        Returns:
+            The commit that the name stands for now.
+        """
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._repo.references.create(self._reference(name), commit)
+            except pygit2.AlreadyExistsError:
+                return self.recorded(name) or str(commit)
+            except OSError as exc:
+                if "failed to lock" not in str(exc) or time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+            else:
+                return str(commit)
 
     def _reference(self, name: str) -> str:
         return f"{NAMESPACE}/{self.commit[:2]}/{self.commit[2:]}/{name}"
@@ -206,6 +224,10 @@ class Base:
     def _worktree(self, commit: pygit2.Oid) -> pygit2.Oid | None:
         """HEAD's tree with the tracked files as they are in the work tree."""
         nested: dict[str, Any] = {}
+        for delta in self._repo.diff(commit, cached=True).deltas:  # what was added is known to the index alone
+            if delta.status == DeltaStatus.ADDED and (Path(self._repo.workdir) / delta.new_file.path).is_file():
+                blob = self._repo.create_blob_fromworkdir(delta.new_file.path)
+                _put(nested, delta.new_file.path, (blob, delta.new_file.mode))
         for delta in self._repo.diff(commit).deltas:
             file = delta.new_file
             if delta.status == DeltaStatus.DELETED:

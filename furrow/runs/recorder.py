@@ -175,7 +175,7 @@ class Recorder:
         }
         subject = f"furrow try {trial.config.name} {' '.join(trial.every)}".strip()
         message = f"{subject}\n\n" + "".join(f"{key}: {lines[key]}\n" for key in sorted(lines))
-        return self._base.write(trial.name, files, message, time=int(self._clock()))
+        return self._base.write(trial.name, files, message, when=int(self._clock()))
 
     def _pruned(self) -> dict[str, tuple[float, ...]]:
         path = self._root / PRUNED
