@@ -2,9 +2,11 @@
 
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from furrow.ground.feast.retrieve import historical_features
@@ -40,8 +42,12 @@ class World:
             if not names or file.stem in names:
                 build_table(file, self.data, self.tables / f"{file.stem}.parquet")
 
-    def training_set(self, service: str = "full") -> pa.Table:
-        return historical_features(self.features, service, spine(self.data))
+    def training_set(self, until: datetime | None = None) -> pa.Table:
+        """The training set of `full`, up to a prediction time if one is given."""
+        rows = spine(self.data)
+        if until is not None:
+            rows = rows.filter(pc.less_equal(rows["event_timestamp"], until))
+        return historical_features(self.features, "full", rows)
 
     def copy(self, root: Path) -> "World":
         shutil.copytree(self.root, root)

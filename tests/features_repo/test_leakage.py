@@ -95,7 +95,7 @@ def changes(before: pa.Table, after: pa.Table, moment: datetime) -> Counter[str]
 
 def test_every_feature_is_what_plain_python_says(training: pa.Table, oracle: Oracle) -> None:
     """Thousands of flights, every feature of the service `full`: not one differs, and none is idle in the sample."""
-    rows = sample(training, 2500, seed=1)
+    rows = sample(training, 2000, seed=1)
     names = [name for name in training.column_names if name not in SPINE]
     assert len(names) >= 60
     assert not disagreements(rows, oracle)
@@ -176,7 +176,7 @@ def test_the_unknown_future_changes_no_feature(
     """Every fact after a moment is scrambled: no feature of a flight predicted by then changes; later ones do."""
     other = scrambled[moment]
     other.build()
-    after = other.training_set()
+    after = other.training_set(moment + timedelta(days=3))
     assert not changes(training, after, moment)
     assert changes(training, after, moment + timedelta(days=3)).keys() >= {
         "origin_overdue", "carrier_late_share_24h", "station_departure_delay_6h", "dest_arrival_delay_6h",
@@ -198,7 +198,7 @@ def test_a_planted_leak_is_caught_by_both(
         assert honest in sql
         file.write_text(sql.replace(honest, planted))
         leaky.build(table)
-    before, after = (leaky.training_set() for leaky in worlds)
+    before, after = (leaky.training_set(moment) for leaky in worlds)
     own = {name for name in pq.read_schema(world.tables / f"{table}.parquet").names if name in training.column_names}
     assert disagreements(sample(before, 250, seed=4), oracle).keys() & own
     assert changes(before, after, moment).keys() & own
