@@ -10,6 +10,8 @@ import yaml
 from furrow.data.contract import contract_digest
 from furrow.errors import FurrowError
 from furrow.features.build import compile_manifest
+from furrow.features.check import Problem, check_definitions
+from furrow.features.current import remember
 from furrow.files import write_json, write_text
 from furrow.runs.code import code_digest
 from furrow.runs.config import Code, Experiment, dump
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from furrow.features.manifest import Manifest
 
-__all__ = ["MARKER", "Compiled", "StageError", "check_stages", "compile_repository", "write"]
+__all__ = ["MARKER", "Compiled", "DefinitionsError", "StageError", "check_stages", "compile_repository", "write"]
 
 MARKER = "runs/.compiled"
 RAW = {"flights": "data/flights", "weather": "data/weather"}
@@ -28,6 +30,16 @@ RAW = {"flights": "data/flights", "weather": "data/weather"}
 
 class StageError(FurrowError):
     """A stage of dvc.yaml lacks a dependency, or has one that nothing reads."""
+
+
+class DefinitionsError(FurrowError):
+    """Feature definitions that don't fit together; every problem is told."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(
+            "features/:\n  " + "\n  ".join(map(str, problems)), hint="mend the definitions, then run again"
+        )
+        self.problems = problems
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,9 @@ def compile_repository(root: Path) -> Compiled:
         FurrowError: A declaration is malformed, or two of them don't agree.
     """
     manifest = compile_manifest(root / "features")
+    problems = check_definitions(manifest)
+    if problems:
+        raise DefinitionsError(problems)
     services = {name: service.digest for name, service in manifest.services.items()}
     code = Code(digest=code_digest(root, "pipelines.train"), evaluate=code_digest(root, "pipelines.evaluate"))
     experiments = resolve(root / "conf", services, code)
@@ -85,6 +100,7 @@ def write(root: Path, compiled: Compiled) -> list[str]:
         write_json(root / path, value)
         if (root / path).read_bytes() != before:
             changed.append(path)
+    remember(root / "features")
     for stale in (root / "build/evaluations").glob("*.json"):
         if stale.stem not in compiled.experiments:
             stale.unlink()

@@ -79,6 +79,9 @@ def plant(folder: Path) -> Path:
     edit(folder / "conf/model/gbm.yaml", "max_iter: 80", "max_iter: 8")
     edit(folder / "conf/split/rolling.yaml", "test_months: 3", "test_months: 2")
     edit(folder / "conf/config.yaml", "replicates: 200", "replicates: 20")
+    edit(folder / "conf/gate/default.yaml", "minimum: {roc_auc: 0.65, pr_auc: 0.30}", "minimum: {roc_auc: 0.55}")
+    edit(folder / "conf/gate/default.yaml", "maximum: {ece: 0.06, log_loss: 0.55}", "maximum: {ece: 0.3}")
+    edit(folder / "conf/gate/default.yaml", "floor: 0.55", "floor: 0.4")
     run(folder, "git", "init", "-q")
     commit(folder, "declare")
     return folder

@@ -31,7 +31,7 @@ def test_metrics_params_and_plots(flights):
     run(flights, "dvc", "plots", "show", "-o", "plots")
     page = (flights / "plots/index.html").read_text()
     for name in ("roc", "pr", "calibration", "importance"):
-        assert f"runs/gbm/plots/{name}.csv" in page
+        assert f"runs_gbm_plots_{name}_csv" in page
     importance = (flights / "runs/gbm/plots/importance.csv").read_text().splitlines()
     assert importance[0] == "feature,importance"
     assert importance[1].split(",")[0] in page
@@ -88,7 +88,8 @@ def test_a_violated_contract_stops_everything(flights):
 
 def test_a_needless_and_a_missing_dependency(flights):
     """compile holds dvc.yaml against the SQL, and says which line to write."""
-    edit(flights / "dvc.yaml", "      - build/tables/tail_legs.parquet\n", "")
+    dependency = "      - build/tables/tail_legs.parquet\n      - build/tables/weather_origin.parquet\n"
+    edit(flights / "dvc.yaml", dependency, "      - build/tables/weather_origin.parquet\n")
     edit(flights / "conf/model/gbm.yaml", "max_iter: 8", "max_iter: 9")
     done = run(flights, "dvc", "repro", check=False)
     assert done.returncode != 0

@@ -1,0 +1,29 @@
+"""`furrow install`: a clone made ready for merges and notes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--merge",
+    "files",
+    type=(click.Path(path_type=Path), click.Path(path_type=Path), click.Path(path_type=Path), str),
+    help="As Git's merge driver: BASE OURS THEIRS NAME.",
+    hidden=True,
+)
+def command(*, files: tuple[Path, Path, Path, str] | None) -> None:
+    """Set up this clone: a merge driver for dvc.lock and runs/, and Git notes that travel with push and fetch."""
+    from furrow.gitops.merge import install, merge_file  # noqa: PLC0415 - after --help
+    from furrow.ground.notes import configure_notes  # noqa: PLC0415 - the same
+
+    if files is not None:
+        merge_file(*files)
+        return
+    for line in [*install(Path.cwd()), *configure_notes(Path.cwd())]:
+        click.echo(f"set up: {line}")
+    click.echo("ready. After a merge, `dvc repro` runs what the merge made new.")
+    click.echo("next: commit .gitattributes if it changed")

@@ -1,0 +1,193 @@
+"""`furrow models`: register, list, show, compare, get, promote and roll back models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from furrow.cli import render
+from furrow.errors import FurrowError
+from furrow.ground.git import toplevel
+
+if TYPE_CHECKING:
+    from furrow.models.registry import Version
+
+# Domain modules are imported inside the commands, so that --help stays instant.
+# ruff: noqa: PLC0415
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+
+
+@click.group()
+def command() -> None:
+    """Register, list, show, compare, get, promote and roll back models."""
+
+
+@command.command("register")
+@click.argument("experiment", required=False)
+@click.option("--rev", default="HEAD", show_default=True, help="The commit to register.")
+@as_json
+def register_command(*, experiment: str | None, rev: str, as_json: bool) -> None:
+    """Register the champion's (or EXPERIMENT's) model at a commit as its next version, if the gate passed."""
+    from furrow.models.registry import register, versions
+
+    root = toplevel(Path.cwd())
+    before = set(map(str, versions(root)))
+    version = register(root, experiment, rev=rev)
+    if as_json:
+        render.echo_json(_entry(version))
+        return
+    click.echo(
+        f"{version} {'is registered already' if str(version) in before else 'registered'} at {version.commit[:10]}"
+    )
+    click.echo(f"next: git push origin {version}; furrow models promote {version} --to production")
+
+
+@command.command("list")
+@as_json
+def list_command(*, as_json: bool) -> None:
+    """List registered versions and the environments that serve them."""
+    from furrow.models.deployment import current
+    from furrow.models.registry import versions
+
+    root = toplevel(Path.cwd())
+    found = versions(root)
+    serving: dict[str, list[str]] = {}
+    for path in sorted((root / "conf/deployment").glob("*.yaml")):
+        serving.setdefault(current(root, path.stem) or "", []).append(path.stem)
+    if as_json:
+        render.echo_json([{**_entry(version), "serves": serving.get(str(version), [])} for version in found])
+        return
+    if not found:
+        click.echo("no version is registered yet\nnext: furrow models register")
+        return
+    rows = []
+    for version in found:
+        metrics = version.facts.get("metrics", {})
+        about = [version.facts.get("service"), version.commit[:10], version.registered[:16]]
+        serves = " ".join(serving.get(str(version), []))
+        rows.append([str(version), metrics.get("roc_auc"), metrics.get("log_loss"), *about, serves])
+    render.table(rows, ["version", "roc_auc", "log_loss", "features", "commit", "registered", "serves"])
+
+
+@command.command("show")
+@click.argument("version")
+@as_json
+def show_command(*, version: str, as_json: bool) -> None:
+    """Show a version: its commit, hashes and metrics."""
+    from furrow.models.registry import find
+
+    found = find(toplevel(Path.cwd()), version)
+    if as_json:
+        render.echo_json(_entry(found))
+        return
+    rows: list[list[Any]] = [["version", str(found)], ["commit", found.commit], ["registered", found.registered]]
+    rows += [["by", found.by]]
+    rows += [[key, value] for key, value in sorted(found.facts.items()) if key != "metrics"]
+    rows += [[key, value] for key, value in sorted(found.facts.get("metrics", {}).items())]
+    render.table(rows, ["", str(found)], right=[])
+    click.echo(f"next: furrow models card {found}; furrow models get {found} --out DIR")
+
+
+@command.command("card")
+@click.argument("version")
+def card_command(*, version: str) -> None:
+    """Print a version's model card, from its commit."""
+    from furrow.ground.git import show
+    from furrow.models.registry import find
+
+    root = toplevel(Path.cwd())
+    found = find(root, version)
+    content = show(root, found.commit, f"runs/{found.name}/card.md")
+    if content is None:
+        raise FurrowError(f"{found.commit[:10]} has no runs/{found.name}/card.md", hint="`dvc repro` writes it")
+    click.echo(content.decode(errors="replace"), nl=False)
+
+
+@command.command("diff")
+@click.argument("one")
+@click.argument("two")
+@as_json
+def diff_command(*, one: str, two: str, as_json: bool) -> None:
+    """Compare two versions: metrics, features, model."""
+    from furrow.models.registry import compare, find
+
+    root = toplevel(Path.cwd())
+    found = compare(find(root, one), find(root, two))
+    if as_json:
+        render.echo_json(found)
+        return
+    rows = [[name, values["from"], values["to"], values["change"]] for name, values in found["metrics"].items()]
+    render.table(rows, ["metric", found["from"], found["to"], "change"])
+    for key, same in found["same"].items():
+        click.echo(f"{key}: {'the same' if same else 'another'}")
+
+
+@command.command("get")
+@click.argument("version")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write; it must not exist.")
+def get_command(*, version: str, out: Path) -> None:
+    """Bring a version's bundle from the cache or the remote, and check its hash."""
+    from furrow.models.fetch import fetch
+
+    root = toplevel(Path.cwd())
+    found = fetch(root, version, out)
+    click.echo(f"{found} is in {out}; its sha256 is the one that was registered")
+
+
+@command.command("promote")
+@click.argument("version")
+@click.option("--to", "environment", required=True, help="The environment, such as production.")
+def promote_command(*, version: str, environment: str) -> None:
+    """Write the commit that deploys a version, on a branch for a person to review: approval is the merge."""
+    from furrow.models.deployment import promote
+
+    branch, found = promote(toplevel(Path.cwd()), version, environment)
+    click.echo(f"{found} to {environment}: see the branch {branch}")
+    click.echo(f"next: git push origin {branch}, review it, and merge it to approve")
+
+
+@command.command("rollback")
+@click.argument("environment")
+def rollback_command(*, environment: str) -> None:
+    """Go back to the version that an environment served before, as a commit on this branch."""
+    from furrow.models.deployment import rollback
+
+    before, after = rollback(toplevel(Path.cwd()), environment)
+    click.echo(f"{environment}: {before} -> {after}, committed\nnext: git push")
+
+
+@command.command("log")
+@click.option("--to", "environment", help="Only this environment.")
+@as_json
+def log_command(*, environment: str | None, as_json: bool) -> None:
+    """Who deployed what, when, from which version to which: Git's log of conf/deployment."""
+    from dataclasses import asdict
+
+    from furrow.models.deployment import history
+
+    changes = list(history(toplevel(Path.cwd()), environment))
+    if as_json:
+        render.echo_json([asdict(change) for change in changes])
+        return
+    if not changes:
+        click.echo("nothing has been deployed yet\nnext: furrow models promote VERSION --to production")
+        return
+    rows = [
+        [one.when[:16], one.who, one.before or "nothing", one.after or "nothing", one.commit[:10], one.why]
+        for one in changes
+    ]
+    render.table(rows, ["when", "who", "from", "to", "commit", "why"])
+
+
+def _entry(version: Version) -> dict[str, Any]:
+    return {
+        "name": version.name,
+        "version": f"v{version.number}",
+        "commit": version.commit,
+        "registered": version.registered,
+        "by": version.by,
+        **version.facts,
+    }

@@ -1,0 +1,91 @@
+"""Merging what stages write: dvc.lock stage by stage, runs/ by taking one side; `dvc repro` then mends what is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from furrow.files import FileError, write_text
+from furrow.ground.git import git, toplevel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ATTRIBUTES", "install", "merge_file", "merge_stages"]
+
+DRIVER = "furrow"
+ATTRIBUTES = {
+    "dvc.lock": f"merge={DRIVER}",
+    "runs/**": f"merge={DRIVER}",
+    "features/manifest.json": f"merge={DRIVER}",
+    "conf/experiments.yaml": "merge=union",
+}
+"""Lines of .gitattributes. Stages and compile write the first three again; the map of experiments grows by lines."""
+
+
+def install(root: Path) -> list[str]:
+    """Set up a clone for merges: the driver in its own settings, the attributes in the repository.
+
+    Returns:
+        What changed, in words; empty when all was there.
+    """
+    top = toplevel(root)
+    done = []
+    command = "python -m furrow install --merge %O %A %B %P"
+    if git(top, "config", "--local", "--get", f"merge.{DRIVER}.driver", ok=(0, 1)).decode().strip() != command:
+        git(top, "config", "--local", f"merge.{DRIVER}.name", "dvc.lock and runs/, by stage")
+        git(top, "config", "--local", f"merge.{DRIVER}.driver", command)
+        done.append("merge driver for dvc.lock and runs/")
+    path = top / ".gitattributes"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    missing = [f"{pattern} {rule}" for pattern, rule in ATTRIBUTES.items() if f"{pattern} {rule}" not in lines]
+    if missing:
+        write_text(path, "\n".join([*lines, *missing]) + "\n")
+        done.append(".gitattributes")
+    return done
+
+
+def merge_file(base: Path, ours: Path, theirs: Path, name: str) -> None:
+    """Git's merge driver: write the merge into `ours`.
+
+    dvc.lock is merged stage by stage. A file that a stage writes is taken from our side: after the merge `dvc repro`
+    runs what the merge made new and writes it again.
+
+    Args:
+        base: The common ancestor's file.
+        ours: The current branch's, to be replaced.
+        theirs: The other branch's.
+        name: The path in the repository.
+
+    Raises:
+        FileError: dvc.lock does not parse; Git then leaves the conflict to a person.
+    """
+    if Path(name).name != "dvc.lock":
+        return
+    merged = merge_stages(_read(base), _read(ours), _read(theirs))
+    write_text(ours, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True, width=10**6))
+
+
+def merge_stages(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge three dvc.locks: a stage that one side changed is that side's, one that both changed is ours."""
+    stages: dict[str, Any] = {}
+    old, mine, other = (one.get("stages") or {} for one in (base, ours, theirs))
+    for name in sorted({*mine, *other}):
+        taken = other if mine.get(name) == old.get(name) else mine
+        if taken.get(name) is not None:
+            stages[name] = taken[name]
+    return {"schema": ours.get("schema") or theirs.get("schema") or "2.0", "stages": stages}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as exc:
+        raise FileError(f"cannot merge {path}: {exc}", path=path, hint="take either side, then `dvc repro`") from exc
+    if not isinstance(value, dict):
+        raise FileError(
+            f"cannot merge {path}: it holds no mapping", path=path, hint="take either side, then `dvc repro`"
+        )
+    return value

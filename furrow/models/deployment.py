@@ -1,0 +1,189 @@
+"""Deployments: conf/deployment/ENV.yaml says which version an environment serves; merging a commit approves it."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from furrow.errors import FurrowError
+from furrow.files import write_text
+from furrow.ground.git import git, is_dirty, show
+from furrow.models.registry import Version, find, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Change", "DeploymentError", "current", "history", "promote", "rollback"]
+
+ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]*")
+
+
+class DeploymentError(FurrowError):
+    """A deployment that can't be changed as asked."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of what an environment serves.
+
+    Attributes:
+        commit: That made it.
+        when: ISO 8601, the author's time.
+        who: Name and address of the author.
+        before: The version before; None when there was none.
+        after: The version after; None when the environment was taken away.
+        why: The commit's subject.
+    """
+
+    commit: str
+    when: str
+    who: str
+    before: str | None
+    after: str | None
+    why: str
+
+
+def current(root: Path, environment: str, rev: str = "HEAD") -> str | None:
+    """The version that an environment should serve at a commit; None when nothing is declared."""
+    content = show(root, rev, _path(environment))
+    return _model(content, environment) if content is not None else None
+
+
+def promote(root: Path, text: str, environment: str) -> tuple[str, Version]:
+    """Write the commit that deploys a version, on a branch of its own, for a person to review and merge.
+
+    The work tree and the current branch are not touched.
+
+    Args:
+        root: The repository.
+        text: The version, such as "gbm@v1.0.0".
+        environment: Such as "production".
+
+    Returns:
+        The branch, and the version.
+
+    Raises:
+        DeploymentError: The environment serves it already, or the branch is there already.
+        RegistryError: There is no such version, or it carries no record of its gate.
+    """
+    version = find(root, text)
+    if "model_sha256" not in version.facts:
+        raise DeploymentError(
+            f"{version} was tagged without Furrow: it carries no hash and no gate",
+            hint=f"register it: furrow models register {version.name}",
+        )
+    base = settings(root)["branch"]
+    if current(root, environment, base) == str(version):
+        raise DeploymentError(f"{environment} serves {version} already", hint=f"furrow models log --to {environment}")
+    branch = f"promote/{environment}/{version.name}-v{version.number}"
+    if git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", ok=(0, 1)).strip():
+        raise DeploymentError(f"the branch {branch} is there already", hint=f"review it: git log -p {branch}")
+    before = current(root, environment, base)
+    with tempfile.TemporaryDirectory(prefix="furrow-promote-") as scratch:
+        tree = Path(scratch) / "tree"
+        git(root, "worktree", "add", "--quiet", "--detach", str(tree), base)
+        try:
+            write_text(tree / _path(environment), _yaml(version))
+            git(tree, "add", "--", _path(environment))
+            git(tree, "commit", "--quiet", "--file=-", stdin=_message(environment, before, version).encode())
+            git(tree, "branch", branch)
+        finally:
+            git(root, "worktree", "remove", "--force", str(tree))
+    return branch, version
+
+
+def rollback(root: Path, environment: str) -> tuple[str | None, str | None]:
+    """Revert the newest change of an environment, as a commit on the current branch; no network is needed.
+
+    Returns:
+        The version before the rollback, and the one after.
+
+    Raises:
+        DeploymentError: There is nothing to go back to, or the work tree is dirty.
+    """
+    if is_dirty(root):
+        raise DeploymentError("the work tree has changes that no commit holds", hint="commit or undo them first")
+    changes = list(history(root, environment))
+    served = [change for change in changes if change.before is not None]
+    if not served:
+        raise DeploymentError(
+            f"{environment} has no earlier version to go back to", hint=f"furrow models log --to {environment}"
+        )
+    last = served[0]
+    content = show(root, f"{last.commit}^", _path(environment)) or b""
+    write_text(root / _path(environment), content.decode())
+    git(root, "add", "--", _path(environment))
+    message = f"Roll {environment} back to {last.before}\n\nThis reverts commit {last.commit}.\n"
+    git(root, "commit", "--quiet", "--file=-", "--only", "--", _path(environment), stdin=message.encode())
+    return last.after, last.before
+
+
+def history(root: Path, environment: str | None = None, rev: str = "HEAD") -> Iterator[Change]:
+    """Every change of what environments serve, newest first: Git's own log of conf/deployment."""
+    path = _path(environment) if environment else "conf/deployment"
+    fields = "--format=%H%x00%aI%x00%an <%ae>%x00%s"
+    lines = git(root, "log", fields, "--first-parent", rev, "--", path)
+    for line in lines.decode(errors="replace").splitlines():
+        commit, when, who, why = line.split("\x00")
+        names = git(
+            root,
+            "diff-tree",
+            "--root",
+            "-r",
+            "--no-commit-id",
+            "--name-only",
+            "-m",
+            "--first-parent",
+            commit,
+            "--",
+            path,
+        )
+        for name in dict.fromkeys(names.decode().split()):
+            one = Path(name).stem
+            after = current(root, one, commit)
+            parents = git(root, "rev-list", "--parents", "-n", "1", commit).decode().split()[1:]
+            before = current(root, one, parents[0]) if parents else None
+            if before != after:
+                yield Change(commit, when, who, before, after, f"{one}: {why}" if environment is None else why)
+
+
+def _path(environment: str) -> str:
+    if not ENVIRONMENT.fullmatch(environment):
+        raise DeploymentError(f"{environment!r} is no environment's name", hint="use lower-case letters, digits and -")
+    return f"conf/deployment/{environment}.yaml"
+
+
+def _model(content: bytes, environment: str) -> str | None:
+    try:
+        value = yaml.safe_load(content)
+        return str(value["model"]) if value else None
+    except (yaml.YAMLError, KeyError, TypeError) as exc:
+        raise DeploymentError(
+            f"conf/deployment/{environment}.yaml is malformed: {exc}", hint="write `model: NAME@vX.Y.Z`"
+        ) from exc
+
+
+def _yaml(version: Version) -> str:
+    lines = [
+        "# Which version this environment serves. Change it with `furrow models promote` and a merge.",
+        f"model: {version}",
+        f"model_sha256: {version.facts['model_sha256']}",
+        f"features_digest: {version.facts['features_digest']}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _message(environment: str, before: str | None, version: Version) -> str:
+    metrics = version.facts.get("metrics", {})
+    facts = ", ".join(f"{name} {value:.4f}" for name, value in sorted(metrics.items()) if isinstance(value, float))
+    return (
+        f"Promote {version} to {environment}\n\n"
+        f"From {before or 'nothing'}. Registered at {version.commit[:12]} by {version.by}.\n"
+        f"{facts}\n"
+        f"Replayed: {'yes' if version.facts.get('replayed') else 'no'}.\n"
+    )

@@ -1,0 +1,45 @@
+"""Fetching a registered model's bundle from anywhere that has it, held against its hash."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from furrow.files import sha256_file
+from furrow.ground.dvcget import get
+from furrow.models.bundle import MODEL
+from furrow.models.registry import RegistryError, Version, find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["fetch"]
+
+
+def fetch(root: Path, text: str, out: Path) -> Version:
+    """Bring a version's bundle to a folder.
+
+    Args:
+        root: The repository, or any clone of it with a DVC remote.
+        text: The version, such as "gbm@v1.0.0".
+        out: The folder to write; it must not exist.
+
+    Returns:
+        The version.
+
+    Raises:
+        RegistryError: There is no such version, the folder exists, or the model that came is another one.
+        GetError: Neither the cache nor a remote has the bundle.
+    """
+    version = find(root, text)
+    if out.exists():
+        raise RegistryError(f"{out} is there already", hint="name a folder that does not exist")
+    get(root, f"build/models/{version.name}", version.commit, out)
+    found, expected = sha256_file(out / MODEL), version.facts.get("model_sha256")
+    if found != expected:
+        shutil.rmtree(out)
+        raise RegistryError(
+            f"the model that came for {version} has sha256 {found[:12]}…, the tag says {str(expected)[:12]}…",
+            hint="do not use that remote's copy: check out the commit and run `dvc repro`",
+        )
+    return version
