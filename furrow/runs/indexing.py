@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import time
 from array import array
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,7 @@ from furrow.runs.rows import Rows
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from furrow.ground.gitobjects import Commit
@@ -49,11 +52,24 @@ def extend(
     """
     work = _Work(connection, repo)
     commits = list_commits(repo, tips, known=known)
-    while chunk := list(islice(commits, CHUNK)):
-        work.add(chunk)
-        if progress:
-            progress(work.count)
+    with _without_collector():
+        while chunk := list(islice(commits, CHUNK)):
+            work.add(chunk)
+            if progress:
+                progress(work.count)
     return work.count
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Millions of small objects that live to the end: the collector would go through them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Work:
@@ -67,6 +83,7 @@ class _Work:
         self.trees: dict[str, int] = {}
         self.commits: dict[str, tuple[int, int]] = {}  # number and rank
         self.rows = Rows(connection)
+        self.empty = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM commits)").fetchone()[0]
         self.next_commit = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM commits").fetchone()[0]
         self.next_tree = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM trees").fetchone()[0]
 
@@ -82,15 +99,15 @@ class _Work:
             rank = (moment << 24) | int(commit.oid[:6], 16)
             self.commits[commit.oid] = (self.next_commit, rank)
             packed = array(PACKED, [number for number, _ in parents]).tobytes()
-            who = (commit.author, commit.subject)
-            rows.append((self.next_commit, commit.oid, rank, commit.time, roots[commit.tree], packed, *who))
+            words = (_date(commit.time), commit.author, commit.subject)
+            rows.append((self.next_commit, commit.oid, rank, commit.time, roots[commit.tree], packed, *words))
             self.next_commit += 1
-        self.connection.executemany("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self.connection.executemany("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _commit(self, oid: str) -> tuple[int, int] | None:
         """Number and rank of a commit that is indexed."""
         known = self.commits.get(oid)
-        if known is None:
+        if known is None and not self.empty:
             known = self.connection.execute("SELECT id, rank FROM commits WHERE oid = ?", (oid,)).fetchone()
             if known:
                 self.commits[oid] = known
@@ -100,7 +117,7 @@ class _Work:
         """The index's number of the runs/ tree in each root tree; None where there is none."""
         execute = self.connection.execute
         found: dict[str, int | None] = {}
-        for root in roots:
+        for root in () if self.empty else roots:
             row = execute("SELECT tree FROM roots WHERE oid = ?", (root,)).fetchone()
             if row:
                 found[root] = row[0]
@@ -126,7 +143,7 @@ class _Work:
 
     def _tree_of(self, oid: str) -> int:
         number = self.trees.get(oid, 0)
-        if not number:
+        if not number and not self.empty:
             found = self.connection.execute("SELECT id FROM trees WHERE oid = ?", (oid,)).fetchone()
             if found:
                 number = self.trees[oid] = found[0]
@@ -138,7 +155,8 @@ class _Work:
         for run in wanted:
             if run in self.runs:
                 continue
-            found = self.connection.execute("SELECT id FROM runs WHERE name = ? AND tree = ?", run).fetchone()
+            known = "SELECT id FROM runs WHERE name = ? AND tree = ?"
+            found = None if self.empty else self.connection.execute(known, run).fetchone()
             if found:
                 self.runs[run] = found[0]
             else:
@@ -155,3 +173,12 @@ class _Work:
 def _storable(name: str) -> str:
     """A name as SQLite can hold it: bytes that are no UTF-8 are written out."""
     return name if name.isascii() else name.encode(errors="backslashreplace").decode()
+
+
+def _date(seconds: int) -> str:
+    """A moment in UTC, as ISO 8601 writes it; clocks of commits may be wrong beyond any calendar."""
+    try:
+        year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
+    except (ValueError, OverflowError, OSError):
+        return ""
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"

@@ -12,15 +12,14 @@ from furrow.runs.where import FilterError, UnknownColumnError, guard, translate
 
 __all__ = ["Column", "Query", "Rows", "columns_of", "select"]
 
-_TIME = "strftime('%Y-%m-%dT%H:%M:%SZ', {}, 'unixepoch')"
 _BASE = {
     "name": ("runs.name", TEXT, "the experiment"),
     "run": ("runs.name || '@' || substr(l.oid, 1, 10)", TEXT, "a name for the run that other commands take"),
     "model": ("runs.model", TEXT, "the kind of model: gbm, forest, logistic, ..."),
     "status": ("runs.status", TEXT, "ok, declared (not run yet) or damaged"),
     "problem": ("runs.problem", TEXT, "what is damaged"),
-    "date": (_TIME.format("f.time"), TEXT, "when the run was first committed, UTC"),
-    "last_date": (_TIME.format("l.time"), TEXT, "when a commit last had it, UTC"),
+    "date": ("f.date", TEXT, "when the run was first committed, UTC"),
+    "last_date": ("l.date", TEXT, "when a commit last had it, UTC"),
     "commit": ("l.oid", TEXT, "the last commit that has it"),
     "first_commit": ("f.oid", TEXT, "the first commit that has it"),
     "commits": ("s.commits", INTEGER, "how many commits have it"),
@@ -205,18 +204,16 @@ def _rows(
         ).fetchall()
         return rows, len(rows)
     tables = _tables(f"{sql.condition} {sql.order}")
-    found = connection.execute(
-        f"SELECT s.run FROM {tables} WHERE {sql.inside} ORDER BY {sql.order} LIMIT {int(limit)}",  # noqa: S608
-        arguments,
-    ).fetchall()
+    statement = f"SELECT s.run FROM {tables} WHERE {sql.inside} ORDER BY {sql.order}"  # noqa: S608
+    if sql.condition:  # how many there are is known only by going through all of them
+        cursor = connection.execute(statement, arguments)
+        found = cursor.fetchmany(limit) if limit else []
+        total = len(found) + sum(1 for _ in cursor)
+    else:
+        found = connection.execute(f"{statement} LIMIT {int(limit)}", arguments).fetchall()
+        total = connection.execute("SELECT runs FROM scopes WHERE id = :scope", arguments).fetchone()[0]
     one = f"SELECT {sql.values} FROM {_tables(sql.values)} WHERE s.scope = :scope AND s.run = :run"  # noqa: S608
-    rows = [connection.execute(one, {**arguments, "run": run}).fetchone() for (run,) in found]
-    if len(rows) < limit:
-        return rows, len(rows)
-    count = "SELECT runs FROM scopes WHERE id = :scope"
-    if sql.condition:
-        count = f"SELECT count(*) FROM {_tables(sql.condition)} WHERE {sql.inside}"  # noqa: S608
-    return rows, connection.execute(count, arguments).fetchone()[0]
+    return [connection.execute(one, {**arguments, "run": run}).fetchone() for (run,) in found], total
 
 
 def _finished(rows: list[tuple[Any, ...]], shown: list[Column]) -> list[tuple[Any, ...]]:

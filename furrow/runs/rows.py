@@ -136,10 +136,7 @@ class Rows:
         except (ValueError, TypeError) as exc:
             problems.append(f"metrics.json: {exc}")
             return
-        for at, value in self._place_all("metric", values):
-            if at >= len(row):
-                row.extend([None] * (at + 1 - len(row)))
-            row[at] = value
+        self._write(row, self._place_all("metric", values))
         if nan:
             row[4] = " ".join(nan)
             problems.append(f"metrics.json: {', '.join(nan)} {'are' if len(nan) > 1 else 'is'} NaN")
@@ -174,9 +171,13 @@ class Rows:
 
     def _write(self, row: list[Any], pairs: list[tuple[int, Any]]) -> None:
         """Fill a row that may be older than some of the columns; all of them fit afterwards."""
-        row.extend([None] * (max((at for at, _ in pairs), default=0) + 1 - len(row)))
-        for at, value in pairs:
-            row[at] = value
+        try:
+            for at, value in pairs:
+                row[at] = value
+        except IndexError:
+            row.extend([None] * (max(at for at, _ in pairs) + 1 - len(row)))
+            for at, value in pairs:
+                row[at] = value
 
     def flush(self) -> None:
         """Write what was taken in, and what is new about columns."""

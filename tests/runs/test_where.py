@@ -11,7 +11,32 @@ from hypothesis import strategies as st
 
 from furrow.runs.where import FilterError, UnknownColumnError, guard, translate
 
-PIECES = [*["roc_auc", "model", "(", ")", ";", "--", "/*", "*/", "select", "union", "x", "0.5", "=", "or", "and", "drop", "table", "secret"], "'", '"', "not", ","]
+PIECES = [
+    *[
+        "roc_auc",
+        "model",
+        "(",
+        ")",
+        ";",
+        "--",
+        "/*",
+        "*/",
+        "select",
+        "union",
+        "x",
+        "0.5",
+        "=",
+        "or",
+        "and",
+        "drop",
+        "table",
+        "secret",
+    ],
+    "'",
+    '"',
+    "not",
+    ",",
+]
 PIECES += ["abs", "case", "end", "-", "."]
 COLUMNS = {name: f'("{name}")' for name in ("roc_auc", "model", "model.rate", "scikit-learn", "rows", "name", "in")}
 
