@@ -52,7 +52,7 @@ check: setup
 
 # Locked again after a change of pyproject.toml.
 lock: setup
-	uv pip compile pyproject.toml --extra redis --extra s3 --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements.lock
+	uv pip compile pyproject.toml --extra redis --extra s3 --extra ui --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements.lock
 	echo uv | uv pip compile - --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-uv.lock
 	echo pyspark | uv pip compile - -c requirements.lock --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-spark.lock
 
