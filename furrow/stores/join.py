@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from furrow.stores.spine import Spine
     from furrow.stores.view import View
 
-__all__ = ["join", "localized", "view_query"]
+__all__ = ["join", "localized", "time_unit", "view_query"]
 
 _TOP = "9223372036854775807"
 _SHIFT = "9223372036854775808::HUGEINT"  # 2 ** 63: the place in the files stands below the time
 _LARGE = 2**60
+_SPARSE = 4  # a spine of so many times fewer rows can't hold all keys: the others are dropped before the sort
 
 
 def join(
@@ -86,7 +87,7 @@ def view_query(view: View, spine: Spine, *, known_only: bool = False) -> str:
         A query whose columns are row and the features, in no particular order.
     """
     known_only = known_only and view.created is not None
-    unit = NS if NS in (spine.unit, _unit(view)) else US
+    unit = time_unit(view, spine)
     keys = [f"k{i}" for i in range(len(view.keys))]
     shorts = _short_keys(view)
     lefts = [f"TRY_CAST({key} AS INTEGER) AS {key}" if short else key for key, short in zip(keys, shorts, strict=True)]
@@ -113,9 +114,11 @@ def _short_keys(view: View) -> list[bool]:
     return [view.source.fits_int32(key.column) for key in view.keys]
 
 
-def _unit(view: View) -> str:
+def time_unit(view: View, spine: Spine) -> str:
+    """The unit to compare times in: nanoseconds only where the view or the spine has them."""
     types = [view.type_of(name) for name in (view.timestamp, view.created) if name]
-    return NS if any(pa.types.is_timestamp(type_) and type_.unit == NS for type_ in types) else US
+    nanos = spine.unit == NS or any(pa.types.is_timestamp(type_) and type_.unit == NS for type_ in types)
+    return NS if nanos else US
 
 
 def _fresh(ttl: timedelta | None, unit: str, value: str) -> str:
@@ -145,6 +148,9 @@ def _right(view: View, spine: Spine, unit: str, *, known_only: bool) -> str:
         if known_only:
             where.append(f"{identifier(view.created)} IS NOT NULL")
     rows = f"SELECT {', '.join(columns)} FROM {view.source.relation} WHERE {' AND '.join(where)}"  # noqa: S608 - quoted
+    if view.keys and spine.rows * _SPARSE <= (view.source.rows() or 0):
+        same = " AND ".join(f"r.k{i} = p.k{i}" for i in range(len(view.keys)))
+        rows = f"SELECT r.* FROM ({rows}) r SEMI JOIN spine p ON {same}"  # noqa: S608 - quoted
     if known_only:
         return _known(rows, len(view.keys))
     order = "row(t, c, n)" if view.created is not None else f"t::HUGEINT * {_SHIFT} + n::HUGEINT"

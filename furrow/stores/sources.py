@@ -84,6 +84,12 @@ class Source:
             return False
         return all(_within_int32(pq.read_metadata(file), column) for file in self.files)
 
+    def rows(self) -> int | None:
+        """How many rows the files' footers tell of; None where that would take long to find out."""
+        if not 0 < len(self.files) <= _FILES:
+            return None
+        return sum(pq.read_metadata(file).num_rows for file in self.files)
+
     def unusable(self, column: str, wanted: str) -> SourceError:
         """The error that a column is of the wrong type."""
         type_ = self.schema.field(column).type

@@ -8,12 +8,23 @@ import pyarrow as pa
 
 from furrow.stores.engine import identifier
 
-__all__ = ["NS", "US", "between", "is_time", "micros", "moment", "moment_literal", "source_ticks", "spine_ticks"]
+__all__ = [
+    "LIMIT",
+    "NS",
+    "US",
+    "between",
+    "is_time",
+    "micros",
+    "moment",
+    "moment_literal",
+    "source_ticks",
+    "spine_ticks",
+]
 
 US = "us"
 NS = "ns"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LIMIT = 9_223_372_036_854_775  # microseconds that still fit when written as nanoseconds
+LIMIT = 9_223_372_036_854_775  # microseconds that still fit when written as nanoseconds
 
 
 def is_time(type_: pa.DataType) -> bool:
@@ -37,7 +48,7 @@ def spine_ticks(expression: str, held: str, unit: str) -> str:
     """SQL that turns ticks of one unit into another; beyond the range of nanoseconds they stop at its ends."""
     if held == unit:
         return expression
-    return f"least(greatest({expression}, {-_LIMIT}), {_LIMIT}) * 1000"
+    return f"least(greatest({expression}, {-LIMIT}), {LIMIT}) * 1000"
 
 
 def moment(micros: int) -> datetime:
@@ -48,7 +59,7 @@ def moment(micros: int) -> datetime:
 def moment_literal(micros: int, type_: pa.DataType) -> str | None:
     """SQL for a moment that compares with a raw column of a type; None: the type can't hold it."""
     nanos = pa.types.is_timestamp(type_) and type_.unit == NS
-    if nanos and abs(micros) > _LIMIT:
+    if nanos and abs(micros) > LIMIT:
         return None
     try:
         text = moment(micros).replace(tzinfo=None).isoformat(" ")

@@ -23,6 +23,7 @@ from furrow.ground.feast.offline_pull import Pull
 from furrow.ground.feast.offline_views import wanted_features
 from furrow.ground.feast.offline_write import append_batch, write_logs
 from furrow.stores.engine import Settings
+from furrow.stores.join import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,14 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
     supports_filter_by_created_timestamp: bool = True
 
     @staticmethod
+    def _join(config: RepoConfig) -> Callable[..., pa.Table]:
+        """What joins views to a spine."""
+        del config
+        return join
+
+    @classmethod
     def get_historical_features(  # noqa: PLR0917 - Feast's signature
+        cls,
         config: RepoConfig,
         feature_views: list[FeatureView],
         feature_refs: list[str],
@@ -108,6 +116,7 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
             start=start_date,
             end=end_date,
             now=datetime.now(UTC) if config.offline_store.future_timestamps == "error" else None,
+            join=cls._join(config),
         )
         metadata = Metadata(feature_refs, plan.check(), plan.time_range)
         return FurrowRetrievalJob(plan, on_demand, metadata, full_feature_names=full_feature_names)

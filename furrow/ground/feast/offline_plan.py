@@ -10,12 +10,12 @@ from feast.errors import RequestDataNotFoundInEntityDfException
 from furrow.ground.feast.offline_spine import Entities, entities_between, entity_rows
 from furrow.ground.feast.offline_views import Wanted, join_view
 from furrow.stores.engine import Settings, connect
-from furrow.stores.join import join, localized
+from furrow.stores.join import localized
 from furrow.stores.spine import Spine, check_columns, check_times, time_column
 from furrow.stores.ticks import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from datetime import datetime
     from pathlib import Path
 
@@ -43,6 +43,7 @@ class Plan:
         start: The start of the time range.
         end: Its end.
         now: The present, beyond which entity rows are refused; None: they may lie in the future.
+        join: What joins views to a spine, given a connection to DuckDB.
     """
 
     settings: Settings
@@ -55,6 +56,7 @@ class Plan:
     start: datetime | None
     end: datetime | None
     now: datetime | None
+    join: Callable[..., pa.Table]
 
     def check(self) -> list[str]:
         """Check the columns of the entity rows and of the sources.
@@ -92,7 +94,7 @@ class Plan:
             for chunk in entities.chunks(rows):
                 spine = Spine(chunk, timestamp)
                 check_times(spine, now=self.now if self.entities is not None else None, offset=done)
-                yield join(connection, spine, views, known_only=self.known_only)
+                yield self.join(connection, spine, views, known_only=self.known_only)
                 done += spine.rows
 
     def time_range(self) -> tuple[datetime | None, datetime | None]:

@@ -1,0 +1,58 @@
+"""Feast's offline store on a Spark cluster, with the answers of the one on DuckDB.
+
+In feature_store.yaml, with the extra furrow[spark]:
+
+    offline_store:
+        type: furrow.ground.feast.spark.FurrowSparkOfflineStore
+        master: spark://host:7077
+        spark: {spark.executor.memory: 4g}
+
+The joins run on the workers, which must reach the sources' files. Entity rows and results pass through the driver;
+pulls and writes are the DuckDB store's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from furrow.ground.feast.offline import FurrowOfflineStore, FurrowOfflineStoreConfig
+from furrow.stores.spark import spark_join, spark_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
+
+    from furrow.stores.spine import Spine
+    from furrow.stores.view import View
+
+__all__ = ["FurrowSparkOfflineStore", "FurrowSparkOfflineStoreConfig"]
+
+
+class FurrowSparkOfflineStoreConfig(FurrowOfflineStoreConfig):
+    """The settings under `offline_store:` in feature_store.yaml."""
+
+    type: Literal["furrow.ground.feast.spark.FurrowSparkOfflineStore"] = (  # type: ignore[assignment]
+        "furrow.ground.feast.spark.FurrowSparkOfflineStore"
+    )
+    """Feast's name for this store."""
+
+    master: str = "local[*]"
+    """The cluster, such as spark://host:7077."""
+
+    spark: dict[str, str] = Field(default_factory=dict)
+    """Spark's own settings."""
+
+
+class FurrowSparkOfflineStore(FurrowOfflineStore):
+    """The joins on Spark, the rest as on DuckDB."""
+
+    @staticmethod
+    def _join(config: Any) -> Callable[..., pa.Table]:
+        def run(_: Any, spine: Spine, views: Sequence[View], *, known_only: bool) -> pa.Table:
+            session = spark_session(config.offline_store.master, config.offline_store.spark)
+            return spark_join(session, spine, views, known_only=known_only)
+
+        return run
