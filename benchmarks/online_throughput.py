@@ -1,4 +1,4 @@
-"""Online throughput: rows a second that 1, 2 and 4 reading processes get out of one embedded store, while it is written.
+"""Online throughput: rows a second that 1, 2 and 4 processes get out of one embedded store, while it is written too.
 
 python benchmarks/online_throughput.py [--entities N] [--features N] [--seconds S] [--rows N]
 """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import lmdb
 
+from furrow.stores.lmdb_pages import is_whole
 from furrow.stores.online import (
     REBUILD,
     StoreCorruptError,
@@ -108,7 +109,8 @@ def open_environment(path: Path, *, create: bool, limit: int = DEFAULT_LIMIT) ->
             env, writable = _open(path, limit)
         opened = Environment(env, path, _identity(path) or (0, 0), writable=writable)
         try:
-            _check_length(env, path)
+            with translated(path):
+                _check_length(env, path)
         except StoreError:
             env.close()
             raise
@@ -155,7 +157,11 @@ def _check_length(env: Any, path: Path) -> None:
     """
     needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
     size = (path / "data.mdb").stat().st_size
-    if size < needed:
+    if size >= needed:
+        return
+    with env.begin() as txn:
+        whole = is_whole(path / "data.mdb", txn.id())
+    if not whole:
         raise StoreCorruptError(
             f"{path / 'data.mdb'} is cut short: {size} bytes of {needed}", place=str(path), hint=REBUILD
         )
@@ -170,6 +176,9 @@ def translated(path: Path) -> Iterator[None]:
     except lmdb.MapFullError as exc:
         hint = "raise online_store.limit in feature_store.yaml; nothing was lost"
         raise StoreFullError(f"the store {path} has reached its limit", place=place, hint=hint) from exc
+    except lmdb.MapResizedError as exc:
+        hint = "start this process again: the store's limit was raised since"
+        raise StoreFullError(f"the store {path} has grown beyond this process's limit", place=place, hint=hint) from exc
     except (
         lmdb.CorruptedError,
         lmdb.InvalidError,
@@ -199,7 +208,8 @@ def _system_error(path: Path, exc: Exception) -> StoreError:
         return StorePermissionError(f"cannot open the store {path}: {text}", place=str(path), hint=hint)
     if code == errno.ENOENT:
         return _missing(path)
-    return StoreError(f"the store {path} failed: {text}", place=str(path), hint=REBUILD)
+    hint = f"run again; if it stays so, {REBUILD}"
+    return StoreError(f"the store {path} failed: {text}", place=str(path), hint=hint)
 
 
 def _missing(path: Path) -> StoreMissingError:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import lmdb
 
 from furrow.stores.lmdb_env import DEFAULT_LIMIT, Environment, open_environment, translated
+from furrow.stores.lmdb_put import copy, put_new, put_newer
 from furrow.stores.online import (
     REBUILD,
     Held,
@@ -22,7 +23,7 @@ from furrow.stores.online import (
     StoreVersionError,
     ViewMissingError,
 )
-from furrow.stores.record import ViewSchema, converter, stamp_of
+from furrow.stores.record import ViewSchema, converter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -159,7 +160,9 @@ class LmdbStore:
             if held is None or held.schema != schema:
                 generation = _number(catalog)
                 if held is not None:
-                    _migrate(txn, held, generation, schema)
+                    if sorted(held.schema.join_keys) == sorted(schema.join_keys):
+                        convert = converter(held.schema, schema)
+                        copy(txn, _prefix(held.generation), _prefix(generation), convert)
                     catalog["garbage"].append(held.generation)
                 catalog["views"][view] = {"generation": generation, "schema": schema.to_json(), "digest": digest}
                 self._save(txn, catalog)
@@ -189,10 +192,10 @@ class LmdbStore:
                 entry = catalog["views"].get(view)
                 if entry is None:
                     raise self._unknown(view)
-                written += _put_newer(txn, _prefix(entry["generation"]), chunk)
+                written += put_newer(txn, _prefix(entry["generation"]), chunk)
                 for building in catalog["building"].values():
                     if building["view"] == view and building["schema"] == entry["schema"]:
-                        _put_newer(txn, _prefix(building["generation"]), chunk)
+                        put_newer(txn, _prefix(building["generation"]), chunk)
                 if last and mark is not None:
                     txn.put(_MARK + view.encode(), json.dumps(mark, sort_keys=True).encode())
             if last:
@@ -236,13 +239,13 @@ class LmdbStore:
         written = 0
         while chunk := list(islice(source, _CHUNK)):
             with translated(self.path), self._writer().begin(write=True) as txn:
-                written += _put_new(txn, _prefix(generation), chunk)
+                written += put_new(txn, _prefix(generation), chunk)
         return written
 
     def swap(self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None) -> int:
         """Write the last pairs and serve a built generation from now on: one transaction with its watermark."""
         with translated(self.path), self._writer().begin(write=True) as txn:
-            written = _put_new(txn, _prefix(generation), list(items))
+            written = put_new(txn, _prefix(generation), list(items))
             catalog = self._catalog(txn)
             entry = catalog["building"].pop(str(generation))
             old = catalog["views"].get(view)
@@ -360,43 +363,6 @@ class LmdbStore:
             place=self.place,
             hint="fill it: furrow features materialize",
         )
-
-
-def _put_newer(txn: Any, prefix: bytes, items: Iterable[tuple[bytes, bytes]]) -> int:
-    """Put the pairs that are not older than what is there."""
-    written = 0
-    get, put = txn.get, txn.put
-    for key, record in items:
-        whole = prefix + key
-        old = get(whole)
-        if old is not None and (old == record or stamp_of(old) > stamp_of(record)):
-            continue
-        put(whole, record)
-        written += 1
-    return written
-
-
-def _put_new(txn: Any, prefix: bytes, items: Sequence[tuple[bytes, bytes]]) -> int:
-    """Put pairs that are likely to be new: all at once, and one by one if a key is there already."""
-    _, added = txn.cursor().putmulti(((prefix + key, record) for key, record in items), overwrite=False)
-    return len(items) if added == len(items) else added + _put_newer(txn, prefix, items)
-
-
-def _migrate(txn: Any, held: Held, generation: int, schema: ViewSchema) -> None:
-    """Copy a view's records into a new generation with another schema."""
-    if sorted(held.schema.join_keys) != sorted(schema.join_keys):
-        return
-    convert = converter(held.schema, schema)
-    old, new = _prefix(held.generation), _prefix(generation)
-    copies = []
-    cursor = txn.cursor()
-    if cursor.set_range(old):
-        for key, packed in cursor:
-            if not key.startswith(old):
-                break
-            copies.append((new + key[4:], convert(packed)))
-    for key, packed in copies:
-        txn.put(key, packed)
 
 
 def _number(catalog: dict[str, Any]) -> int:

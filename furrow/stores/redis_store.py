@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from furrow.stores.online import REBUILD, Held, StoreLockedError, StoreVersionError, ViewMissingError
 from furrow.stores.record import ViewSchema, converter
+from furrow.stores.redis_scripts import COMMIT, PUT, RENEW, UNLOCK, mget, scan, unlink
 from furrow.stores.redis_wire import Wire, chunks, command
 
 if TYPE_CHECKING:
@@ -24,46 +25,7 @@ __all__ = ["RedisStore"]
 STORE_FORMAT = 1
 
 _CHUNK = 500  # records a script writes at once: the server answers nobody else meanwhile
-_SCAN = 5000
 _LOCK = 10.0  # seconds that a dead process's lock stays
-
-_PUT = """
-local function may_replace(old, new)
-  for at = 2, 10, 8 do
-    local old_low, old_high = struct.unpack('<I4i4', old, at)
-    local new_low, new_high = struct.unpack('<I4i4', new, at)
-    if new_high ~= old_high then return new_high > old_high end
-    if new_low ~= old_low then return new_low > old_low end
-  end
-  return true
-end
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return -1 end
-local written = 0
-for at = 3, #KEYS do
-  local new = ARGV[at]
-  if redis.call('SET', KEYS[at], new, 'NX') then
-    written = written + 1
-  else
-    local old = redis.call('GET', KEYS[at])
-    if old ~= new and may_replace(old, new) then
-      redis.call('SET', KEYS[at], new)
-      written = written + 1
-    end
-  end
-end
-if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2]) end
-return written
-"""
-_COMMIT = """
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[2], ARGV[2])
-redis.call('INCR', KEYS[1])
-if ARGV[3] == 'set' then redis.call('SET', KEYS[3], ARGV[4]) end
-if ARGV[3] == 'delete' then redis.call('DEL', unpack(KEYS, 3)) end
-return 1
-"""
-_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-_RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
 
 
 class _State(NamedTuple):
@@ -97,8 +59,8 @@ class RedisStore:
         self._catalog_key = f"{namespace}:catalog".encode()
         self._state = _State(b"?", {}, {})
         self._seen: dict[str, Any] = {}
-        self._put = self.wire.client.register_script(_PUT)
-        self._commit = self.wire.client.register_script(_COMMIT)
+        self._put = self.wire.client.register_script(PUT)
+        self._commit = self.wire.client.register_script(COMMIT)
 
     def __enter__(self) -> Self:
         return self
@@ -308,7 +270,7 @@ class RedisStore:
 
         def renew() -> None:
             while not stop.wait(_LOCK / 4):
-                self.wire.run(lambda client: client.eval(_RENEW, 1, key, token, int(_LOCK * 1000)))
+                self.wire.run(lambda client: client.eval(RENEW, 1, key, token, int(_LOCK * 1000)))
 
         thread = threading.Thread(target=renew, daemon=True)
         thread.start()
@@ -317,7 +279,7 @@ class RedisStore:
         finally:
             stop.set()
             thread.join()
-            self.wire.run(lambda client: client.eval(_UNLOCK, 1, key, token))
+            self.wire.run(lambda client: client.eval(UNLOCK, 1, key, token))
 
     # Inside
 
@@ -399,14 +361,14 @@ class RedisStore:
             fresh = [key for key in keys if key not in seen]
             seen.update(fresh)
             if fresh:
-                records = self.wire.run(partial(_mget, fresh))
+                records = self.wire.run(partial(mget, fresh))
                 yield from ((k[len(prefix) :], r) for k, r in zip(fresh, records, strict=True) if r is not None)
 
     def _keys(self, prefix: bytes) -> Iterator[list[bytes]]:
         """The keys under a prefix, some at a time; one may come twice."""
         cursor = 0
         while True:
-            cursor, keys = self.wire.run(partial(_scan_some, cursor, _escaped(prefix) + b"*"))
+            cursor, keys = self.wire.run(partial(scan, cursor, _escaped(prefix) + b"*"))
             yield keys
             if not cursor:
                 return
@@ -419,7 +381,7 @@ class RedisStore:
                 return
             for keys in self._keys(self._prefix(catalog["garbage"][0])):
                 if keys:
-                    self.wire.run(partial(_unlink, keys))
+                    self.wire.run(partial(unlink, keys))
             catalog["garbage"].pop(0)
             self._save(state, catalog)
 
@@ -436,18 +398,6 @@ class RedisStore:
             place=self.place,
             hint="fill it: furrow features materialize",
         )
-
-
-def _mget(keys: list[bytes], client: Any) -> Any:
-    return client.mget(keys)
-
-
-def _scan_some(cursor: int, match: bytes, client: Any) -> Any:
-    return client.scan(cursor, match=match, count=_SCAN)
-
-
-def _unlink(keys: list[bytes], client: Any) -> Any:
-    return client.unlink(*keys)
 
 
 def _escaped(prefix: bytes) -> bytes:
