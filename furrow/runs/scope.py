@@ -13,9 +13,10 @@ from furrow.ground.git import UnbornBranchError, UnknownRevisionError, git, reso
 from furrow.ground.gitobjects import list_refs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["Selection", "Wanted", "understand"]
+__all__ = ["Selection", "Wanted", "ref_ids", "steady", "understand"]
 
 _REFS = ("refs/heads", "refs/tags", "refs/remotes", "refs/exps")
 _BOOKKEEPING = re.compile(rb" refs/(exps/(exec|apply|celery|stash|temp)(/|$)|remotes/[^/]+/HEAD$)")
@@ -69,11 +70,21 @@ class Wanted:
     symmetric: bool = False
     oldest: int = 0
 
-    def ref_ids(self) -> tuple[list[str], list[str]]:
-        """Ids of the references, without those that DVC only keeps books with; and which are likely indexed."""
-        lines = [line for line in self.refs.splitlines() if not _BOOKKEEPING.search(line)]
-        steady = [line.split(b" ", 1)[0].decode() for line in lines if b" refs/exps/" not in line]
-        return list(dict.fromkeys(line.split(b" ", 1)[0].decode() for line in lines)), steady[:500]
+    @property
+    def everything(self) -> bool:
+        """Whether all of the history that references reach is wanted."""
+        return bool(self.refs) and not self.oldest
+
+
+def ref_ids(lines: Iterable[bytes]) -> list[str]:
+    """Ids of references, without those that DVC only keeps books with."""
+    found = dict.fromkeys(line.split(b" ", 1)[0] for line in lines if not _BOOKKEEPING.search(line))
+    return [oid.decode() for oid in found]
+
+
+def steady(refs: bytes) -> list[str]:
+    """Ids of branches and tags: their history is likely known."""
+    return ref_ids(line for line in refs.splitlines() if b" refs/exps/" not in line)[:500]
 
 
 def understand(repo: Path, selection: Selection) -> Wanted:
@@ -105,13 +116,11 @@ def understand(repo: Path, selection: Selection) -> Wanted:
 def _everything(repo: Path, oldest: int, late: str) -> Wanted:
     refs = list_refs(repo, *_REFS)
     try:
-        tips: tuple[str, ...] = (resolve(repo),)
+        refs += f"{resolve(repo)} HEAD\n".encode()
     except UnbornBranchError:
         if not refs:
             raise
-        tips = ()
-    digest = hashlib.sha256(refs + "".join(tips).encode()).hexdigest()
-    return Wanted(f"all {digest}{late}", tips, refs=refs, oldest=oldest)
+    return Wanted(f"all {hashlib.sha256(refs).hexdigest()}{late}", (), refs=refs, oldest=oldest)
 
 
 def _branch(repo: Path, name: str) -> str:

@@ -6,16 +6,20 @@ import sqlite3
 from array import array
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from furrow.ground.gitobjects import peel
 from furrow.runs.index import PACKED
+from furrow.runs.scope import ref_ids, steady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from furrow.runs.scope import Wanted
+
+    Bring = Callable[[Sequence[str]], list[int]]
 
 __all__ = ["Scope", "find_scope"]
 
@@ -44,8 +48,8 @@ def find_scope(
     try:
         found = _kept(connection, wanted)  # another process may have been faster
         if not found:
-            tips = _bring(connection, repo, wanted, progress)
-            found = _grow(connection, wanted, tips) or _work_out(connection, wanted, tips)
+            bring = partial(_bring, connection, repo, wanted, progress)
+            found = _grow(connection, wanted, bring) or _work_out(connection, wanted, bring)
             _prune(connection)
         connection.execute("COMMIT")
     except BaseException:
@@ -70,11 +74,13 @@ def _numbers(connection: sqlite3.Connection, oids: Iterable[str]) -> dict[str, i
 
 
 def _bring(
-    connection: sqlite3.Connection, repo: Path, wanted: Wanted, progress: Callable[[int], None] | None
+    connection: sqlite3.Connection,
+    repo: Path,
+    wanted: Wanted,
+    progress: Callable[[int], None] | None,
+    asked: Sequence[str],
 ) -> list[int]:
-    """Index what is missing of the history of the tips; the numbers of their commits."""
-    refs, steady = wanted.ref_ids()
-    asked = (*wanted.tips, *wanted.without, *refs)
+    """Index what is missing of the history of commits or tags; the numbers of those commits that there are."""
     there = _numbers(connection, asked)
     missing = [oid for oid in asked if oid not in there]
     if missing:
@@ -83,21 +89,23 @@ def _bring(
 
         commits = peel(repo, missing)
         recent = [oid for (oid,) in connection.execute("SELECT oid FROM commits ORDER BY id DESC LIMIT 50")]
-        known = {*recent, *_numbers(connection, steady)}
+        known = {*recent, *_numbers(connection, steady(wanted.refs))}
         extend(connection, repo, list(dict.fromkeys(commits.values())), known=known, progress=progress)
         numbers = _numbers(connection, commits.values())
         there |= {oid: numbers[commit] for oid, commit in commits.items() if commit in numbers}
-    return list(dict.fromkeys(there[oid] for oid in (*wanted.tips, *refs) if oid in there))
+    return list(dict.fromkeys(there[oid] for oid in asked if oid in there))
 
 
-def _work_out(connection: sqlite3.Connection, wanted: Wanted, tips: list[int]) -> Scope:
+def _work_out(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> Scope:
     """A scope from nothing."""
+    tips = bring([*wanted.tips, *ref_ids(wanted.refs.splitlines())])
+    without = bring(wanted.without)
     graph = {row[0]: row for row in connection.execute("SELECT id, parents, rank, tree, time FROM commits")}
     if wanted.symmetric:
         one, other = (_reach(graph, [tip]) for tip in tips)
         members = one ^ other
     else:
-        members = _reach(graph, tips) - _reach(graph, _numbers(connection, wanted.without).values())
+        members = _reach(graph, tips) - _reach(graph, without)
     if wanted.oldest:
         members = {number for number in members if graph[number][4] >= wanted.oldest}
     runs = _Trees(connection)
@@ -106,8 +114,8 @@ def _work_out(connection: sqlite3.Connection, wanted: Wanted, tips: list[int]) -
         counted = runs.of(graph[tips[0]][3]) if tips else array(PACKED)
         first = {run: first[run] for run in counted}
     number = connection.execute(
-        "INSERT INTO scopes (key, commits, runs, tips, members) VALUES (?, ?, ?, ?, ?)",
-        (wanted.key, len(members), len(first), array(PACKED, tips).tobytes(), _bitmap(members)),
+        "INSERT INTO scopes (key, commits, runs, refs, members) VALUES (?, ?, ?, ?, ?)",
+        (wanted.key, len(members), len(first), wanted.refs if wanted.everything else b"", _bitmap(members)),
     ).lastrowid
     rows = [(number, run, at, last[run], graph[at][2], count[run]) for run, at in first.items()]
     connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -158,17 +166,18 @@ def _span(
     return first, last, count
 
 
-def _grow(connection: sqlite3.Connection, wanted: Wanted, tips: list[int]) -> Scope | None:
+def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> Scope | None:
     """The newest scope of everything, with what was added since; None when something was taken away, too."""
-    if not wanted.key.startswith("all ") or wanted.oldest:
-        return None
     found = connection.execute(
-        "SELECT id, commits, tips, members FROM scopes WHERE key GLOB 'all ????????????????????????????????"
-        "????????????????????????????????' ORDER BY id DESC LIMIT 1"
+        "SELECT id, commits, refs, members FROM scopes WHERE length(refs) > 0 ORDER BY id DESC LIMIT 1"
     ).fetchone()
-    if not found:
+    if not found or not wanted.everything:
         return None
-    number, commits, old_tips, bitmap = found
+    number, commits, refs, bitmap = found
+    before, after = set(refs.splitlines()), set(wanted.refs.splitlines())
+    tips = bring(sorted(ref_ids(after - before)))
+    gone = ref_ids(before - after)
+    left = _numbers(connection, gone)
     members = bytearray(bitmap)
     added: list[tuple[int, bytes, int, int | None, int]] = []
     todo = list(tips)
@@ -184,14 +193,14 @@ def _grow(connection: sqlite3.Connection, wanted: Wanted, tips: list[int]) -> Sc
         todo.extend(fresh)
         members.extend(bytes(max(0, (at >> 3) + 1 - len(members))))
         members[at >> 3] |= 1 << (at & 7)
-    if not met.issuperset(array(PACKED, old_tips)):
+    if len(left) < len(gone) or not met.issuperset(left.values()):
         return None
     first, last, count = _span(added, _Trees(connection))
     _merge(connection, number, (first, last, count))
     runs = connection.execute("SELECT count(*) FROM spans WHERE scope = ?", (number,)).fetchone()[0]
     connection.execute(
-        "UPDATE scopes SET key = ?, commits = ?, runs = ?, tips = ?, members = ? WHERE id = ?",
-        (wanted.key, commits + len(added), runs, array(PACKED, tips).tobytes(), bytes(members), number),
+        "UPDATE scopes SET key = ?, commits = ?, runs = ?, refs = ?, members = ? WHERE id = ?",
+        (wanted.key, commits + len(added), runs, wanted.refs, bytes(members), number),
     )
     return number, commits + len(added), runs
 
