@@ -111,7 +111,10 @@ class LmdbStore:
                     prefix = state.prefixes.get(view)
                     if prefix is None:
                         raise self._unknown(view)
-                    answers.append([None if key is None else get(prefix + key) for key in keys])
+                    if None in keys:
+                        answers.append([None if key is None else get(prefix + key) for key in keys])
+                    else:
+                        answers.append(list(map(get, map(prefix.__add__, keys))))  # type: ignore[arg-type]
                 return state.held, answers
             finally:
                 txn.abort()
