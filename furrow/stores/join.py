@@ -31,7 +31,7 @@ __all__ = ["join", "localized", "time_unit", "view_query"]
 _TOP = "9223372036854775807"
 _SHIFT = "9223372036854775808::HUGEINT"  # 2 ** 63: the place in the files stands below the time
 _LARGE = 2**60
-_SPARSE = 4  # a spine of so many times fewer rows can't hold all keys: the others are dropped before the sort
+_SPARSE = 40  # a spine of so many times fewer rows can't hold all keys: the others are dropped before the sort
 
 
 def join(

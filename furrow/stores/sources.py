@@ -88,7 +88,7 @@ class Source:
         """How many rows the files' footers tell of; None where that would take long to find out."""
         if not 0 < len(self.files) <= _FILES:
             return None
-        return sum(pq.read_metadata(file).num_rows for file in self.files)
+        return sum(int(pq.read_metadata(file).num_rows) for file in self.files)
 
     def unusable(self, column: str, wanted: str) -> SourceError:
         """The error that a column is of the wrong type."""

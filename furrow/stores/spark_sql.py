@@ -25,7 +25,7 @@ BOTTOM = "-9223372036854775807L"
 
 def to_spark(sql: str) -> str:
     """A feature table's SQL, written for DuckDB, in Spark's dialect."""
-    return sqlglot.transpile(sql, read="duckdb", write="spark")[0]
+    return str(sqlglot.transpile(sql, read="duckdb", write="spark")[0])
 
 
 def view_sql(view: View, unit: str, spine_unit: str, *, rows: str, spine: str, known_only: bool) -> str:

@@ -34,14 +34,11 @@ if TYPE_CHECKING:
     from feast.feature_view import FeatureView
     from feast.infra.registry.base_registry import BaseRegistry
 
-__all__ = ["FurrowOfflineStore", "FurrowOfflineStoreConfig"]
+__all__ = ["FurrowOfflineStore", "FurrowOfflineStoreConfig", "Limits"]
 
 
-class FurrowOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
-    """The settings under `offline_store:` in feature_store.yaml."""
-
-    type: Literal["furrow.ground.feast.offline.FurrowOfflineStore"] = "furrow.ground.feast.offline.FurrowOfflineStore"
-    """Feast's name for this store."""
+class Limits(FeastConfigBaseModel):  # type: ignore[misc]
+    """The settings that Furrow's offline stores have in common."""
 
     threads: int | None = None
     """How many threads a query uses; by default one a core."""
@@ -54,6 +51,13 @@ class FurrowOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
 
     future_timestamps: Literal["error", "allow"] = "error"
     """Whether entity rows may lie in the future."""
+
+
+class FurrowOfflineStoreConfig(Limits):
+    """The settings under `offline_store:` in feature_store.yaml."""
+
+    type: Literal["furrow.ground.feast.offline.FurrowOfflineStore"] = "furrow.ground.feast.offline.FurrowOfflineStore"
+    """Feast's name for this store."""
 
 
 class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from furrow.ground.feast.offline import FurrowOfflineStore, FurrowOfflineStoreConfig
+from furrow.ground.feast.offline import FurrowOfflineStore, Limits
 from furrow.stores.spark import spark_join, spark_session
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["FurrowSparkOfflineStore", "FurrowSparkOfflineStoreConfig"]
 
 
-class FurrowSparkOfflineStoreConfig(FurrowOfflineStoreConfig):
+class FurrowSparkOfflineStoreConfig(Limits):
     """The settings under `offline_store:` in feature_store.yaml."""
 
-    type: Literal["furrow.ground.feast.spark.FurrowSparkOfflineStore"] = (  # type: ignore[assignment]
+    type: Literal["furrow.ground.feast.spark.FurrowSparkOfflineStore"] = (
         "furrow.ground.feast.spark.FurrowSparkOfflineStore"
     )
     """Feast's name for this store."""
