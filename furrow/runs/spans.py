@@ -195,8 +195,7 @@ def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> Scope
         members[at >> 3] |= 1 << (at & 7)
     if len(left) < len(gone) or not met.issuperset(left.values()):
         return None
-    first, last, count = _span(added, _Trees(connection))
-    _merge(connection, number, (first, last, count))
+    _merge(connection, number, _span(added, _Trees(connection)), {row[0]: row[2] for row in added})
     runs = connection.execute("SELECT count(*) FROM spans WHERE scope = ?", (number,)).fetchone()[0]
     connection.execute(
         "UPDATE scopes SET key = ?, commits = ?, runs = ?, refs = ?, members = ? WHERE id = ?",
@@ -206,24 +205,26 @@ def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> Scope
 
 
 def _merge(
-    connection: sqlite3.Connection, scope: int, spans: tuple[dict[int, int], dict[int, int], Counter[int]]
+    connection: sqlite3.Connection,
+    scope: int,
+    spans: tuple[dict[int, int], dict[int, int], Counter[int]],
+    ranks: dict[int, int],
 ) -> None:
     """Add spans to a scope: the earlier first, the later last, the sum of the commits."""
     first, last, count = spans
-    rank_of = "SELECT rank FROM commits WHERE id = ?"
+    old = "SELECT first, last, rank, commits FROM spans WHERE scope = ? AND run = ?"
     rows = []
     for run, at in first.items():
-        candidate = [at, last[run], connection.execute(rank_of, (at,)).fetchone()[0], count[run]]
-        old = connection.execute(
-            "SELECT first, last, rank, commits FROM spans WHERE scope = ? AND run = ?", (scope, run)
-        ).fetchone()
-        if old:
-            if old[2] < candidate[2]:
-                candidate[0], candidate[2] = old[0], old[2]
-            ranks = [connection.execute(rank_of, (number,)).fetchone()[0] for number in (old[1], candidate[1])]
-            candidate[1] = old[1] if ranks[0] > ranks[1] else candidate[1]
-            candidate[3] += old[3]
-        rows.append((scope, run, *candidate))
+        begins, ends, rank, commits = at, last[run], ranks[at], count[run]
+        known = connection.execute(old, (scope, run)).fetchone()
+        if known:
+            if known[2] < rank:
+                begins, rank = known[0], known[2]
+            ended = connection.execute("SELECT rank FROM commits WHERE id = ?", (known[1],)).fetchone()[0]
+            if ended > ranks[ends]:
+                ends = known[1]
+            commits += known[3]
+        rows.append((scope, run, begins, ends, rank, commits))
     connection.executemany("INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 

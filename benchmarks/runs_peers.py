@@ -1,0 +1,157 @@
+"""The same runs of one repository of 400 revisions, listed by Furrow, DVC, MLflow and plain Git. Whole commands.
+
+    python benchmarks/runs_peers.py /tmp/peers --mlflow /tmp/mlflow/bin/python
+
+MLflow is no dependency of Furrow: give the Python of an environment that has it, or leave it out. Bytecode of all is
+compiled first. `git cat-file --batch` gets the ids of the blobs that Furrow reads, and does nothing with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import runs_repo
+
+MLFLOW = """
+import json, logging, sys, time
+logging.disable(logging.CRITICAL)
+started = time.perf_counter()
+import mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+if len(sys.argv) > 2:
+    from mlflow.entities import Metric, Param
+    from mlflow.tracking import MlflowClient
+    client = MlflowClient()
+    experiment = client.create_experiment("runs")
+    for line in open(sys.argv[2]):
+        found = json.loads(line)
+        run = client.create_run(experiment)
+        metrics = [Metric(key, value, 0, 0) for key, value in found["metrics"].items()]
+        client.log_batch(run.info.run_id, metrics, [Param(k, str(v)[:500]) for k, v in found["params"].items()])
+else:
+    query = time.perf_counter()
+    frame = mlflow.search_runs(experiment_names=["runs"], max_results=50_000)
+    print(len(frame), round(time.perf_counter() - query, 3))
+"""
+
+FURROW = """
+import time
+from pathlib import Path
+from furrow.runs.listing import list_runs
+from furrow.runs.query import Query
+from furrow.runs.scope import Selection
+times = []
+for _ in range(20):
+    started = time.perf_counter()
+    list_runs(Path.cwd(), Selection(everything=True), Query(limit=50))
+    times.append(time.perf_counter() - started)
+print(min(times))
+"""
+
+
+def timed(*command: str, cwd: Path, repeat: int, stdin: bytes | None = None, before: object = None) -> float:
+    """The median of some whole commands, in seconds."""
+    times = []
+    for _ in range(repeat):
+        if callable(before):
+            before()
+        started = time.perf_counter()
+        subprocess.run(command, cwd=cwd, check=True, input=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def make(folder: Path) -> Path:
+    """400 commits that re-run seven experiments, in a repository that DVC takes for its own."""
+    repo = folder / "repo"
+    if repo.exists():
+        return repo
+    bare = folder / "runs.git"
+    runs_repo.make(bare, commits=399, trials=0)
+    subprocess.run(["git", "clone", "-q", str(bare), str(repo)], check=True)
+    stages = {
+        name: {"cmd": "true", "params": [{f"runs/{name}/config.yaml": ["seed", "model", "features.service"]}]}
+        for name in runs_repo.EXPERIMENTS
+    }
+    metrics = [f"runs/{name}/metrics.json" for name in runs_repo.EXPERIMENTS]
+    (repo / "dvc.yaml").write_text(json.dumps({"stages": stages, "metrics": metrics}))
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=repo, check=True)
+    subprocess.run(["git", "add", "-A"], cwd=repo, check=True)
+    identity = ["-c", "user.name=Ada Test", "-c", "user.email=ada@example.com"]
+    subprocess.run(["git", *identity, "commit", "-q", "-m", "Declare stages"], cwd=repo, check=True)
+    return repo
+
+
+def blobs(repo: Path) -> bytes:
+    """Ids of the metrics, configs and records of every revision."""
+    listed = subprocess.run(
+        ["git", "rev-list", "--all", "--objects", "--", "runs"], cwd=repo, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    wanted = ("metrics.json", "config.yaml", "record.json")
+    return "".join(f"{line.split()[0]}\n" for line in listed if line.endswith(wanted)).encode()
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--mlflow", type=Path, help="Python of an environment with MLflow.")
+    parser.add_argument("--repeat", type=int, default=5)
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    compileall.compile_dir(str(Path(__file__).parent.parent / "furrow"), quiet=2)
+    repo = make(arguments.folder)
+    repeat = arguments.repeat
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    listing = (sys.executable, "-m", "furrow.cli.main", "runs", "--all", "--limit", "50")
+    cold = timed(*listing, cwd=repo, repeat=3, before=lambda: shutil.rmtree(repo / ".git/furrow", ignore_errors=True))
+    warm = timed(*listing, cwd=repo, repeat=repeat * 2)
+    print(f"furrow runs --all: {cold:.3f} s cold, {warm:.3f} s warm")
+    inside = float(subprocess.run([sys.executable, "-c", FURROW], cwd=repo, check=True, capture_output=True).stdout)
+    print(f"the same inside a process: {inside:.4f} s")
+    python = timed(sys.executable, "-c", "pass", cwd=repo, repeat=repeat * 2)
+    print(f"python -c pass: {python:.3f} s")
+    cat = timed("git", "cat-file", "--batch", cwd=repo, repeat=repeat, stdin=blobs(repo))
+    print(f"git cat-file --batch: {cat:.3f} s; {cat / warm:.1f} x the command, {cat / inside:.1f} x inside a process")
+    show = (sys.executable, "-m", "dvc", "exp", "show", "-A", "--json")
+    dvc_cold = timed(*show, cwd=repo, repeat=1, before=lambda: shutil.rmtree(repo / ".dvc/tmp", ignore_errors=True))
+    dvc_warm = timed(*show, cwd=repo, repeat=3)
+    print(f"dvc exp show -A --json: {dvc_cold:.2f} s cold ({dvc_cold / cold:.0f} x), {dvc_warm:.2f} s warm", end="")
+    print(f" ({dvc_warm / warm:.0f} x)")
+    if arguments.mlflow:
+        peer(arguments.mlflow, arguments.folder, repo, warm)
+
+
+def peer(python: Path, folder: Path, repo: Path, warm: float) -> None:
+    """MLflow on the same runs, in its own SQLite store."""
+    store = f"sqlite:///{folder}/mlflow.db"
+    if not (folder / "mlflow.db").exists():
+        found = subprocess.run(
+            [sys.executable, "-m", "furrow.cli.main", "runs", "--all", "--json", "--columns", "*"],
+            cwd=repo, check=True, capture_output=True,
+        ).stdout  # fmt: skip
+        value = json.loads(found)
+        places = {column["name"]: column["from"] for column in value["columns"]}
+        with (folder / "runs.jsonl").open("w") as handle:
+            for run in value["runs"]:
+                metrics = {k: v for k, v in run.items() if places[k] == "metric" and v is not None}
+                params = {k: v for k, v in run.items() if places[k] == "config" and v is not None}
+                handle.write(json.dumps({"metrics": metrics, "params": params}) + "\n")
+        subprocess.run([python, "-c", MLFLOW, store, folder / "runs.jsonl"], cwd=folder, check=True)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    subprocess.run([python, "-c", MLFLOW, store], cwd=folder, check=True, env=environment)
+    whole = timed(str(python), "-c", MLFLOW, store, cwd=folder, repeat=3)
+    print(f"mlflow.search_runs: {whole:.2f} s ({whole / warm:.0f} x)")
+
+
+if __name__ == "__main__":
+    main()
