@@ -14,6 +14,7 @@ from furrow.features.manifest import parse
 from furrow.gitops.baseline import Baseline
 from furrow.gitops.compile import compile_repository
 from furrow.ground.git import GitError, show
+from furrow.ground.hashes import folder_md5
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ class Lookup:
         cache: DVC's cache.
         workspace: The tree's files, DVC's included.
         sources: What .dvc files track.
+        recorded: The md5s that dvc.lock records of what is read, by path.
     """
 
     def __init__(
@@ -51,10 +53,12 @@ class Lookup:
         cache: Cache,
         workspace: Workspace,
         sources: Sequence[Source],
+        recorded: Mapping[str, set[str]],
     ) -> None:
         self._root, self._repo = root, repo
         self.baseline = Baseline(root, repo, commit)
         self._cache, self._workspace, self._sources = cache, workspace, sources
+        self._recorded = recorded
         self._after: Manifest | None = None
 
     @cached_property
@@ -119,7 +123,7 @@ class Lookup:
         """What changed of a path of raw data since its content had this md5; None when it is no raw data."""
         if not any(path == source.path or path.startswith(f"{source.path}/") for source in self._sources):
             return None
-        files = self._cache.listing(old) if old.endswith(".dir") else {posixpath.basename(path): old}
+        files = self._listing(path, old) if old.endswith(".dir") else {posixpath.basename(path): old}
         if files is None:
             return []
         now: Mapping[str, str] = self._workspace.listing(path)
@@ -128,6 +132,20 @@ class Lookup:
             md5 = self._workspace.md5(path)
             now, folder = ({posixpath.basename(path): md5} if md5 else {}), folder.parent
         return data_changes(files, now, before=self._cache.path, now=self._cache.path, folder=folder)
+
+    def _listing(self, path: str, md5: str) -> Mapping[str, str] | None:
+        """The files of a folder's old content; those of a folder inside tracked data are part of the whole's list."""
+        found = self._cache.listing(md5)
+        if found is not None:
+            return found
+        for source in self._sources:
+            prefix = f"{path[len(source.path) + 1 :]}/"
+            for whole in dict.fromkeys([*self._recorded.get(source.path, ()), source.md5]):
+                listed = self._cache.listing(whole) or {}
+                inner = {name[len(prefix) :]: each for name, each in listed.items() if name.startswith(prefix)}
+                if inner and folder_md5(inner) == md5:
+                    return inner
+        return None
 
 
 def _parsed(path: Path) -> Manifest | None:

@@ -65,6 +65,10 @@ class Scene:
         """What is looked up once something has changed."""
         from furrow.gitops.lookup import Lookup  # noqa: PLC0415 - Feast, SQLGlot and Arrow, only for a difference
 
+        recorded: dict[str, set[str]] = {}
+        for step in self.pipeline.steps.values():
+            for dep in step.deps:
+                recorded.setdefault(dep.path, set()).add(dep.md5)
         return Lookup(
             self.root,
             self.repo,
@@ -72,6 +76,7 @@ class Scene:
             cache=self.cache,
             workspace=self.workspace,
             sources=self.pipeline.sources,
+            recorded=recorded,
         )
 
     def effects(self, step: Step) -> Mapping[str, str | None]:

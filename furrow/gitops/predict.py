@@ -4,12 +4,14 @@ DVC's rules (3.67): a stage is changed when its command, an input, a key or an o
 the cache has lost an output. A changed stage comes back from the cache when the same command met the same inputs
 before and every output of that run is still held; else it runs. What a stage that runs will write is not known, and
 nor is then what depends on it: those stages are predicted to run, and marked as depending on that. Three things are
-known all the same: a marker never changes, the resolved files that compile writes can be computed, and an input that
-changed in form only (a comment in SQL) or an output that was lost gives the bytes that dvc.lock records.
+known all the same: a marker never changes, the resolved files that compile writes can be computed, and stages give
+the same bytes for the same inputs, so that an input that changed in form only (a comment in SQL, a blank in a
+command) or an output that was lost gives what dvc.lock, or DVC's record of an earlier run, says.
 """
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -119,12 +121,12 @@ class _Look:
         if step.frozen:
             return Prediction(step.name, "skip", True, ())
         certain = bool(outs) or any(cause.kind != "upstream" for cause in causes)
-        back = self._restored(causes) if all(cause.kind != "upstream" for cause in causes) else None
-        if back is not None:
+        earlier = self._earlier(causes) if all(cause.kind != "upstream" for cause in causes) else None
+        if earlier is not None and all(self.cache.holds(md5) for md5 in earlier.values()):
             for out in step.outs:
-                self.world.make(out.path, back[out.local])
+                self.world.make(out.path, earlier[out.local])
             return Prediction(step.name, "restore", True, (*causes, *outs))
-        self._run(causes)
+        self._run(causes, earlier or {})
         return Prediction(step.name, "run", certain, (*causes, *outs))
 
     def _itself(self) -> list[Cause]:
@@ -179,8 +181,8 @@ class _Look:
                 causes.append(Cause("out", out.path, old=out.md5 or MISSING, new=MISSING if now is None else now))
         return causes
 
-    def _restored(self, causes: list[Cause]) -> dict[str, str] | None:
-        """The outputs that DVC would take from its cache: those of dvc.lock, or of an earlier run."""
+    def _earlier(self, causes: list[Cause]) -> dict[str, str] | None:
+        """The outputs that DVC would look for in its cache: those of dvc.lock, or of the newest run on these inputs."""
         step = self.step
         if step.always or not step.cmd or not step.outs or not (step.deps or step.params):
             return None
@@ -195,15 +197,15 @@ class _Look:
                 return None
             runnable = {dep.local for dep in step.deps if self.world.executable(dep.path)}
             found = self.cache.run(run_key(step, deps, params, runnable))
-        if found is None or any(out.local not in found or not self.cache.holds(found[out.local]) for out in step.outs):
+        if found is None or any(out.local not in found for out in step.outs):
             return None
-        return found
+        return {out.local: found[out.local] for out in step.outs}
 
-    def _run(self, causes: list[Cause]) -> None:
+    def _run(self, causes: list[Cause], earlier: Mapping[str, str]) -> None:
         """What is known of the outputs, and of the files besides, once the stage has run."""
         same = not any(self._matters(cause) for cause in causes)
         for out in self.step.outs:
-            self.world.make(out.path, self._after(out, same=same))
+            self.world.make(out.path, earlier.get(out.local) or self._after(out, same=same))
         for path, text in self.rules.effects(self.step).items():
             self.world.write(path, text)
 
@@ -213,6 +215,17 @@ class _Look:
         return (self.world.now(out.path) or UNKNOWN) if out.marker else UNKNOWN
 
     def _matters(self, cause: Cause) -> bool:
+        if cause.kind == "command":
+            return _words(cause.old) != _words(cause.new)
         if cause.kind != "dep" or cause.old is MISSING or cause.new is MISSING:
             return True
         return not self.rules.equivalent(cause.path, cause.old)
+
+
+def _words(command: Any) -> list[list[str]]:
+    """The words of a command's lines: white space between them doesn't count."""
+    lines = command if isinstance(command, list) else str(command).splitlines()
+    try:
+        return [shlex.split(str(line)) for line in lines]
+    except ValueError:
+        return [[str(line)] for line in lines]

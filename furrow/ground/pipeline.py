@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Dep", "Out", "Params", "Pipeline", "PipelineError", "Source", "Step", "overlaps", "read_pipeline"]
+__all__ = [
+    "Dep",
+    "Out",
+    "Params",
+    "Pipeline",
+    "PipelineError",
+    "Source",
+    "Step",
+    "overlaps",
+    "read_pipeline",
+    "upstream",
+]
 
 
 class PipelineError(FurrowError):
@@ -270,3 +281,22 @@ def _ordered(steps: dict[str, Step]) -> dict[str, Step]:
             raise PipelineError(f"dvc.yaml: {', '.join(left)} wait for one another", hint="break the circle of deps")
         done.update((name, left.pop(name)) for name in ready)
     return done
+
+
+def upstream(pipeline: Pipeline, names: set[str]) -> set[str]:
+    """Stages and all those that they wait for."""
+    found = set(names)
+    for name in reversed(pipeline.steps):
+        if name in found:
+            found |= _makers(pipeline, pipeline.steps[name]) - {name}
+    return found
+
+
+def _makers(pipeline: Pipeline, step: Step) -> set[str]:
+    read = [dep.path for dep in step.deps] + [entry.path for entry in step.params]
+    return {
+        name
+        for name, other in pipeline.steps.items()
+        for out in other.outs
+        if any(overlaps(out.path, path) for path in read)
+    }

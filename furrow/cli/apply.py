@@ -1,0 +1,149 @@
+"""`furrow apply`: what Git declares, made so."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from furrow.cli import render
+from furrow.cli.plan import duration, show, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from furrow.gitops.apply import Event
+    from furrow.gitops.spec import Plan
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--target", "targets", multiple=True, metavar="RESOURCE", help="Only this, such as experiments/gbm.")
+@click.option(
+    "--register", is_flag=True, help="Then register the champion, if the commit is clean and the gate passed."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON for a script.")
+@click.option("-v", "--verbose", is_flag=True, help="Print what the stages print.")
+def command(*, file: Path | None, targets: tuple[str, ...], register: bool, as_json: bool, verbose: bool) -> int:
+    """Run what is stale, then bring Feast's registry and the online store up to date.
+
+    FILE is a plan saved by `furrow plan --out FILE`; it is refused if anything that it was made from has moved.
+    """
+    from furrow.gitops.apply import Order, apply  # noqa: PLC0415 - after --help
+    from furrow.gitops.root import repository_root  # noqa: PLC0415 - after --help
+    from furrow.gitops.saved import load_plan  # noqa: PLC0415 - after --help
+
+    root = repository_root(Path.cwd())
+    saved = (load_plan(file), str(file)) if file is not None else None
+    with watching(quiet=as_json, verbose=verbose) as watch:
+        done = apply(root, Order(saved, targets), watch=watch)
+    version = None
+    if register:
+        from furrow.models.registry import register as register_model  # noqa: PLC0415 - joblib, after --help
+
+        version = str(register_model(root))
+    if as_json:
+        facts: dict[str, Any] = {name: list(getattr(done, name)) for name in ("ran", "restored", "steps", "kept")}
+        render.echo_json({**facts, "seconds": done.seconds, "left": done.left.to_json(), "registered": version})
+    else:
+        said = f"{len(done.ran)} stages ran, {len(done.restored)} came back from the cache"
+        click.echo(f"applied in {duration(done.seconds)}: {said}" if done.plan else summary(done.plan))
+        if version:
+            click.echo(f"registered {version}")
+        if done.left and not targets:
+            click.echo(f"left: {summary(done.left)}")
+        elif done.ran or done.restored:
+            click.echo("commit the result: git add -A && git commit")
+    return 0
+
+
+class watching:  # noqa: N801 - a context manager, used as one
+    """Shows events as they come: a live line on a terminal, else a line for each stage.
+
+    Args:
+        quiet: Show nothing.
+        verbose: Show what the stages print.
+    """
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self._quiet, self._verbose = quiet, verbose
+        self._bar: Any = None
+        self._task: Any = None
+        self._left: dict[str, float | None] = {}
+        self._total = self._done = 0
+        self._now, self._since, self._expected = "", 0.0, None
+
+    def __enter__(self) -> Callable[[Event], None]:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.progress import (  # noqa: PLC0415 - rich is loaded only on a terminal
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeElapsedColumn,
+            )
+
+            parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self._bar = Progress(*parts, console=render.console(stderr=True), transient=True)
+            self._bar.start()
+        return self._event
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _event(self, event: Event) -> None:
+        if self._quiet:
+            return
+        if event.kind == "plan" and event.plan is not None:
+            self._begin(event.plan)
+        elif event.kind in {"step", "restored"}:
+            self._expected = self._left.pop(event.name, None)  # type: ignore[assignment]
+            self._now, self._since = event.name, time.monotonic()
+            if event.kind == "restored":
+                self._done += 1
+                self._say(f"{event.name} came back from the cache")
+            else:
+                self._say(f"{event.name} ...{self._remaining()}", final=False)
+        elif event.kind == "done":
+            self._done += 1
+            self._say(f"{event.name} done in {duration(event.seconds)}")
+        elif event.kind == "note":
+            self._print(f"note: {event.name}")
+        elif event.kind == "text" and self._verbose:
+            self._print(f"    {event.name}")
+
+    def _begin(self, plan: Plan) -> None:
+        self._left = {stage.name: stage.seconds for stage in plan.stages}
+        self._left |= {each.name: each.seconds for each in plan.resources if each.local and each.action != "unchanged"}
+        self._total = len(self._left)
+        if plan:
+            if self._bar is None:
+                show(plan)
+            else:
+                show(plan)
+                self._task = self._bar.add_task("apply", total=self._total)
+
+    def _remaining(self) -> str:
+        """How many stages are left, and how long they will take as far as that is known."""
+        known = [seconds for seconds in (self._expected, *self._left.values()) if seconds]
+        if not known:
+            return f" {len(self._left)} left after it" if self._left else ""
+        return f" {len(self._left)} left after it, about {duration(sum(known))} to go"
+
+    def _say(self, text: str, *, final: bool = True) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=self._done, description=text)
+            if final:
+                self._print(f"[{self._done}/{self._total}] {text}")
+            return
+        self._print(f"[{self._done + (not final)}/{max(self._total, self._done)}] {text}")
+
+    def _print(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False)
+        else:
+            click.echo(text, err=True)

@@ -1,0 +1,22 @@
+"""A small real repository at rest, and a copy of it to be changed."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .small import plant
+
+
+@pytest.fixture(scope="session")
+def small_at_rest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small repository with every stage run; not to be changed."""
+    return plant(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def small(small_at_rest: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed at will."""
+    folder = tmp_path / "copy"
+    subprocess.run(["cp", "-a", str(small_at_rest), str(folder)], check=True)
+    return folder

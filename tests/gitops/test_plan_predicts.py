@@ -1,0 +1,111 @@
+"""The plan names exactly the stages that `dvc repro` then runs, and those that it takes from its cache."""
+
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from furrow.gitops.plan import make_plan
+
+from .small import Repro, commit, repro, run
+
+
+def predicted(folder: Path) -> Repro:
+    plan = make_plan(folder)
+    return Repro(
+        {stage.name for stage in plan.stages if stage.action == "run"},
+        {stage.name for stage in plan.stages if stage.action == "restore"},
+    )
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    path.write_text(text.replace(old, new))
+
+
+def drop_from_cache(folder: Path, pick: random.Random) -> None:
+    objects = sorted(path for path in (folder / ".dvc/cache/files/md5").rglob("*") if path.is_file())
+    if objects:
+        pick.choice(objects).unlink()
+
+
+def corrupt_cache(folder: Path, pick: random.Random) -> None:
+    path = pick.choice(sorted(path for path in (folder / ".dvc/cache/files/md5").rglob("*") if path.is_file()))
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes() + b"x")
+
+
+def replace_first(path: Path, line: str) -> None:
+    path.write_text("\n".join([line, *path.read_text().splitlines()[1:]]) + "\n")
+
+
+def new_month(folder: Path, pick: random.Random) -> None:
+    (folder / f"data/flights/2013-{pick.randrange(3, 12):02}.csv").write_text(f"AA,{pick.randrange(99)}\n")
+    if pick.random() < 0.5:
+        run(folder, "dvc", "add", "-q", "data")
+
+
+def more_experiments(folder: Path, pick: random.Random) -> None:
+    path = folder / "conf/experiments.yaml"
+    if "late" in path.read_text():
+        path.write_text(path.read_text().replace("  late: {service: full}\n", ""))
+    else:
+        path.write_text(path.read_text() + "  late: {service: full}\n")
+        (folder / "conf/experiment/late.yaml").write_text(f"model: {{learning_rate: {pick.random():.3f}}}\nseed: 2\n")
+
+
+def another_output(folder: Path, pick: random.Random) -> None:
+    path = folder / pick.choice(["build/tables/a.parquet", "build/predictions/gbm.csv", "runs/gbm/card.md"])
+    if path.exists():
+        content = path.read_text()
+        path.unlink()
+        path.write_text(f"{content}more\n")
+
+
+def lose(folder: Path, pick: random.Random) -> None:
+    name = pick.choice(["build/models/gbm", "build/tables/b.parquet", "runs/champion.json", "runs/gbm/metrics.json"])
+    path = folder / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+EDITS: dict[str, Callable[[Path, random.Random], None]] = {
+    "hyper-parameter": lambda f, p: replace_first(
+        f / "conf/experiment/gbm.yaml", f"model: {{learning_rate: {p.choice(['0.1', '1e-1', '0.2', '0.3'])}, depth: 3}}"
+    ),
+    "seed": lambda f, p: change(f / "conf/experiment/base.yaml", "seed: 1", f"seed: {p.randrange(3)}"),
+    "a key that nobody reads": lambda f, p: (f / "params.yaml").write_text(f"service: 1\nother: {p.random()}\n"),
+    "a key of params.yaml": lambda f, p: (f / "params.yaml").write_text(f"service: {p.randrange(3)}\nother: 1\n"),
+    "comment in YAML": lambda f, p: (f / "dvc.yaml").write_text((f / "dvc.yaml").read_text() + f"# {p.random()}\n"),
+    "comment in SQL": lambda f, p: (f / "features/tables/a.sql").write_text(
+        f"-- remark {p.random()}\n" + "".join((f / "features/tables/a.sql").read_text().splitlines(True)[1:])
+    ),
+    "SQL": lambda f, p: change(f / "features/tables/b.sql", "y from", f"y, {p.randrange(4)} as z from"),
+    "new month": new_month,
+    "experiments": more_experiments,
+    "an output is another": another_output,
+    "an output is lost": lose,
+    "the cache loses an object": drop_from_cache,
+    "the cache is damaged": corrupt_cache,
+    "code": lambda f, p: (f / "train.sh").write_text((f / "train.sh").read_text() + f"# {p.randrange(3)}\n"),
+    "command": lambda f, p: change(f / "dvc.yaml", "cmd: cat build/tables/a.parquet >", "cmd: cat  build/tables/a.parquet >"),
+    "an ignored file": lambda f, p: (f / "data/flights/x.tmp").write_text(str(p.random())),
+    "revert of declarations": lambda f, p: run(f, "git", "checkout", "-q", "HEAD", "--", "conf", "features", "params.yaml"),
+    "back to the commit": lambda f, p: (run(f, "git", "checkout", "-q", "HEAD", "--", "."), run(f, "dvc", "checkout", "-q", check=False)),
+    "a commit": lambda f, p: commit(f, "more"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_random_edits(small: Path, seed: int) -> None:
+    """Whatever is edited, one to three things at a time, the plan and `dvc repro` agree; then there is nothing to do."""
+    pick = random.Random(seed)
+    for step in range(7):
+        names = pick.sample(sorted(EDITS), pick.randrange(1, 4))
+        for name in names:
+            EDITS[name](small, pick)
+        expected = predicted(small)
+        done = repro(small)
+        assert (expected.ran, expected.cached) == (done.ran, done.cached), f"seed {seed}, step {step}: {names}"
+        assert predicted(small) == Repro(set(), set()), f"seed {seed}, step {step}: after {names}"
