@@ -229,8 +229,11 @@ class Bench:
     def _replace(self, path: str, version: Mapping[str, bytes] | Item) -> None:
         target = self.tree.root / path
         if isinstance(version, Item):
+            inner = path.removeprefix(version.path).removeprefix("/")
             for name, md5 in self.supply.listing(version).items():
-                self.supply.bring(md5, f"{path}/{name}".rstrip("/"), target / name if name else target)
+                if name == inner or not inner or name.startswith(f"{inner}/"):
+                    whole = f"{version.path}/{name}".rstrip("/")
+                    self.supply.bring(md5, whole, self.tree.root / whole)
             return
         if target.is_dir():
             shutil.rmtree(target)

@@ -8,7 +8,6 @@ from importlib.util import source_from_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from furrow.ground.dvc import overlaps
 from furrow.runs.code import CodeError, import_closure
 from furrow.runs.replay.verdict import Reading
 
@@ -74,7 +73,7 @@ def _file(path: Path, root: Path, bench: Bench, prefixes: Sequence[str]) -> Read
         name = inside.as_posix()
         if name in bench.tracked:
             return Reading(name, "commit", "python")
-        kept = [item.path for item in bench.items.values() if overlaps(item.path, name) and name != "."]
+        kept = any(name == path or name.startswith(f"{path}/") for path in bench.items)
         return Reading(name, "dvc", "python") if kept and not bench.in_git(name) else None
     if any(real.is_relative_to(prefix) for prefix in (*prefixes, *_SYSTEM)) or not real.is_file():
         return None

@@ -280,9 +280,8 @@ class _Replay:
         first = not any(one.status not in {IDENTICAL, TOLERATED} for one in self.done)
         if self.options.diagnose and first and wrong and not known and stage.recorded:
             self.progress(Event("why", stage.name, detail="runs again, to see why it differs"))
-            found = why.experiments(stage, attempt, self.bench, wrong)
-            # "Replaced" is what is left when nothing else explains it.
-            reasons += [one for one in found if one.kind != "replaced" or not reasons]
+            explained = any(why.explains(reason) for reason in reasons)
+            reasons += why.experiments(stage, attempt, self.bench, wrong, explained=explained)
         return reasons
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import canonical_json, sha256_bytes
@@ -63,7 +64,10 @@ def statement(repo: Path, verdict: Verdict) -> dict[str, Any]:
             },
             "runDetails": {
                 "builder": {"id": f"urn:furrow:replay:{verdict.where}", "version": {"furrow": verdict.furrow}},
-                "metadata": {"startedOn": verdict.started.replace("+00:00", "Z")},
+                "metadata": {
+                    "startedOn": _stamp(verdict.started),
+                    "finishedOn": _stamp(verdict.started, verdict.seconds),
+                },
                 "byproducts": [
                     {
                         "name": "verdict",
@@ -75,6 +79,12 @@ def statement(repo: Path, verdict: Verdict) -> dict[str, Any]:
             },
         },
     }
+
+
+def _stamp(started: str, seconds: float = 0.0) -> str:
+    """A time as SLSA writes it: UTC, whole seconds, Z."""
+    at = datetime.fromisoformat(started) + timedelta(seconds=seconds)
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _subjects(verdict: Verdict) -> list[dict[str, Any]]:
@@ -109,8 +119,11 @@ def verdict_of(value: Any) -> Verdict:
     """
     try:
         products = value["predicate"]["runDetails"]["byproducts"]
-        content = next(one["content"] for one in products if one["name"] == "verdict")
-        return Verdict.from_json(json.loads(base64.b64decode(content, validate=True)))
+        product = next(one for one in products if one["name"] == "verdict")
+        content = base64.b64decode(product["content"], validate=True)
+        if sha256_bytes(content) != product["digest"]["sha256"]:
+            raise VerdictError("the verdict inside it is not the one that its digest names", hint="replay it again")
+        return Verdict.from_json(json.loads(content))
     except (KeyError, TypeError, StopIteration, binascii.Error, ValueError) as exc:
         raise VerdictError(f"the statement holds no verdict: {exc!r}", hint="replay the commit again") from exc
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import canonical_json
-from furrow.ground.git import files_at, git, show
+from furrow.ground.git import git, show
 from furrow.runs.artifacts import lock_stage, outputs
 from furrow.runs.replay.compare import compare
 from furrow.runs.replay.settings import Settings
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
     from furrow.runs.replay.bench import Attempt, Bench
     from furrow.runs.replay.verdict import Reading
 
-__all__ = ["environment_reason", "experiments", "undeclared_reasons"]
+__all__ = ["environment_reason", "experiments", "explains", "undeclared_reasons"]
 
+USED = "the stage reads it"
+CHANGED = "it changed after the recorded run"
 _SHIFT = {"FURROW_WATCH_SHIFT": str(400 * 86_400 + 5 * 3600 + 61)}
 _HASHES = {"PYTHONHASHSEED": "0"}
 _ENTROPY = {**_HASHES, "FURROW_WATCH_ENTROPY": "furrow"}
@@ -39,7 +43,7 @@ def environment_reason(differences: Sequence[str], attempt: Attempt) -> Reason |
         return None
     parts = {part.lower() for path in attempt.opened for part in path.split("/")}
     named = [(words.split(":", 1)[0].replace("-", "_") in parts, words) for words in differences]
-    used = [f"{words} (the stage reads it)" for seen, words in named if seen]
+    used = [f"{words} ({USED})" for seen, words in named if seen]
     rest = [words for seen, words in named if not seen]
     return Reason("environment", "; ".join([*used, *rest][:8]))
 
@@ -58,7 +62,7 @@ def undeclared_reasons(stage: Stage, readings: Sequence[Reading], bench: Bench) 
         if one.where == "commit" and made and made != bench.tree.commit:
             names = git(bench.tree.root, "diff", "--name-only", made, bench.tree.commit, "--", f":(literal){one.path}")
             if names:
-                text += f"; it changed after the recorded run (commit {made[:10]})"
+                text += f"; {CHANGED} (commit {made[:10]})"
         found.append(Reason("undeclared", text))
     return found
 
@@ -75,7 +79,16 @@ def _made(bench: Bench, stage: str) -> str:
     return found
 
 
-def experiments(stage: Stage, attempt: Attempt, bench: Bench, wrong: Sequence[Item]) -> list[Reason]:
+def explains(reason: Reason) -> bool:
+    """Whether a reason is enough: what the stage reads is another version than at the recorded run."""
+    if reason.kind == "undeclared":
+        return CHANGED in reason.text
+    return reason.kind != "environment" or USED in reason.text
+
+
+def experiments(
+    stage: Stage, attempt: Attempt, bench: Bench, wrong: Sequence[Item], *, explained: bool
+) -> list[Reason]:
     """Run a stage again, and again under changed conditions, to see what its output depends on.
 
     Args:
@@ -83,11 +96,14 @@ def experiments(stage: Stage, attempt: Attempt, bench: Bench, wrong: Sequence[It
         attempt: Its first run.
         bench: Where it runs.
         wrong: The outputs that differ.
+        explained: Whether another cause is known already; then only what makes two runs differ is looked for.
     """
     paths = [item.path for item in wrong]
     again = bench.attempt(stage)
     if not attempt.same(again):
         return [_unsteady(stage, attempt, again, bench, paths)]
+    if explained:
+        return []
     if moment := _moment(_values_recorded(attempt, bench, wrong)):
         return [Reason("clock", f"{stage.name} writes the time of its run: {moment}")]
     shifted = bench.attempt(stage, extra=_SHIFT)
@@ -97,7 +113,7 @@ def experiments(stage: Stage, attempt: Attempt, bench: Bench, wrong: Sequence[It
         Reason(
             "replaced",
             f"{stage.name} gives the same twice, from the inputs that dvc.lock names: {', '.join(paths)} as recorded "
-            "was edited, replaced, or made by other code or another environment",
+            "was edited, replaced, or made from something else (an input edited under the run, another environment)",
         )
     ]
 
@@ -148,7 +164,7 @@ def _moment(values: Iterable[tuple[Any, Any]]) -> str:
     """A replayed value that is the present time, where the recorded one is another; empty when there is none."""
     now = datetime.now(UTC)
     for before, after in values:
-        if any(abs(at - now) < _NEAR for at in _times(after)) and _times(before) != _times(after):
+        if before != after and any(abs(at - now) < _NEAR for at in _times(after)):
             return str(after).strip()[:80]
     return ""
 
@@ -201,11 +217,13 @@ def _versions(stage: Stage, bench: Bench, parent: str) -> dict[str, Any]:
                 for rev in (parent, commit)
             ]
             if ids[0] and ids[0] != ids[1]:
-                names = files_at(root, parent, path) or [path]
+                listed = git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", parent, "--", path)
+                names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
                 found[path] = {
                     name.removeprefix(path).removeprefix("/"): show(root, parent, name) or b"" for name in names
                 }
-        elif path in before and path in bench.items and before[path].md5 != bench.items[path].md5:
-            item = bench.items[path]
-            found[path] = type(item)(path, before[path].md5, item.algorithm, item.cached, item.external)
+            continue
+        for name, item in bench.items.items():
+            if (path == name or path.startswith(f"{name}/")) and name in before and before[name].md5 != item.md5:
+                found[path] = replace(item, md5=before[name].md5)
     return found
