@@ -145,7 +145,7 @@ def _one(
     name, schema = stored_name(manifest, view.name), schema_of(view)
     held, mark = store.held().get(name), store.mark(name)
     fresh = _fresh(source, mark, until)
-    sure = held is not None and held.digest == view.digest and held.schema == schema
+    sure = held is not None and held.digest == view.digest and held.schema.digest == schema.digest
     if full or not sure or fresh is None:
         taken = _Taken(view, until, report)
         generation = store.build(name, schema, view.digest)

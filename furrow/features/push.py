@@ -67,7 +67,7 @@ def push(repo_dir: Path, view: str, rows: Sequence[Mapping[str, Any]], *, now: d
     pairs = pack_rows(layout, table, event, stamps)
     with open_store(manifest, folder, create=True) as store:
         held = store.held().get(name)
-        if held is not None and (held.schema != schema or held.digest not in {None, declared.digest}):
+        if held is not None and (held.schema.digest != schema.digest or held.digest not in {None, declared.digest}):
             raise StoreError(
                 f"{store.place} holds {view} by another definition",
                 place=store.place,

@@ -154,16 +154,16 @@ class LmdbStore:
         with the same type, keep their values; new ones are null until written. With other join keys it starts empty.
         """
         found = self.held().get(view)
-        if found is not None and found.schema == schema:
+        if found is not None and found.schema.digest == schema.digest:
             return found
         with translated(self.path), self._writer().begin(write=True) as txn:
             catalog = self._catalog(txn)
             old = catalog["views"].get(view)
             held = _held(old) if old else None
-            if held is None or held.schema != schema:
+            if held is None or held.schema.digest != schema.digest:
                 generation = _number(catalog)
                 if held is not None:
-                    if sorted(held.schema.join_keys) == sorted(schema.join_keys):
+                    if held.schema.keys == schema.keys:
                         convert = converter(held.schema, schema)
                         copy(txn, _prefix(held.generation), _prefix(generation), convert)
                     catalog["garbage"].append(held.generation)

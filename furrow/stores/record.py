@@ -75,8 +75,14 @@ class ViewSchema:
     @cached_property
     def digest(self) -> str:
         """sha256 of the schema; the order of join keys doesn't matter, that of features does."""
-        keys = sorted((list(key) for key in self.join_keys if key[0] != DUMMY_KEY), key=lambda key: key[0])
-        return sha256_json({"join_keys": keys, "features": [list(item) for item in self.features]})
+        return sha256_json(
+            {"join_keys": [list(key) for key in self.keys], "features": [list(item) for item in self.features]}
+        )
+
+    @cached_property
+    def keys(self) -> tuple[tuple[str, str], ...]:
+        """The join keys sorted by name, without the one that Feast invents."""
+        return tuple(sorted(key for key in self.join_keys if key[0] != DUMMY_KEY))
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists for JSON."""
@@ -136,7 +142,7 @@ class Layout:
         self.struct = struct.Struct(f"<Bqq{self.mask_code}{self.codes}")
         self.straight = not self.loose
         self._wide = self.mask_code.endswith("s")
-        self.keys = sorted((n, t) for n, t in schema.join_keys if n != DUMMY_KEY)
+        self.keys = schema.keys
         for name, dtype in self.keys:
             if dtype not in _KEYS:
                 raise RecordError(f"join key {name} has type {dtype}, a key is one of {', '.join(sorted(_KEYS))}")

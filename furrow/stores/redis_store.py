@@ -138,7 +138,7 @@ class RedisStore:
         while True:
             state, catalog = self._load()
             found = state.held.get(view)
-            if found is not None and found.schema == schema:
+            if found is not None and found.schema.digest == schema.digest:
                 return found
             generation = _number(catalog)
             if found is not None:
@@ -346,7 +346,7 @@ class RedisStore:
 
     def _migrate(self, held: Held, generation: int, schema: ViewSchema) -> None:
         """Copy a view's records into a new generation with another schema."""
-        if sorted(held.schema.join_keys) != sorted(schema.join_keys):
+        if held.schema.keys != schema.keys:
             return
         convert = converter(held.schema, schema)
         pairs = ((key, convert(record)) for key, record in self._scan(self._prefix(held.generation)))

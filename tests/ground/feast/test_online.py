@@ -259,6 +259,12 @@ def test_both_ways_of_materializing_agree(embedded: FeatureStore, tmp_path: Path
         ours = {view: dict(store.items(view)) for view in store.held()}
     assert {view: len(records) for view, records in ours.items()} == {v: len(records) for v, records in theirs.items()}
     assert ours == theirs
+    same_place = FeatureStore(str(tmp_path / "features"))
+    applied(tmp_path)
+    same_place.write_to_online_store("pairs", frames()["pairs"].head(3))
+    same_place.write_to_online_store("world", frames()["world"].assign(__dummy_id=""))
+    with LmdbStore(tmp_path / "online") as store:  # Feast's writing doesn't make them views of other definitions
+        assert None not in {held.digest for held in store.held().values()}
     report = verify(tmp_path / "features", "all_of_it", rows=10_000, at=NOW)
     assert report, report.differences[:5]
     assert report.present > 50_000
