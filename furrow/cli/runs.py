@@ -102,7 +102,10 @@ def listing(  # noqa: PLR0917 - click hands over one argument an option
     selection = Selection(revision, everything, branch, since)
     asked = limit if limit is not None or form in {"json", "csv"} else USUAL
     query = Query(where, _words(sort), _words(columns), asked)
-    found = list_runs(Path.cwd(), selection, query, progress=_progress if sys.stderr.isatty() else None)
+    shown = sys.stderr.isatty()
+    found = list_runs(Path.cwd(), selection, query, progress=_progress if shown else None)
+    if shown:
+        click.echo("\r\033[K", err=True, nl=False)
     click.echo(render(found, FORMATS[form]), nl=False)
     for note in notes(found):
         click.echo(note, err=True)
