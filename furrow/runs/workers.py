@@ -8,6 +8,7 @@ import signal
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -78,10 +79,11 @@ class _Pool:
         self._workers[ours] = process
 
     def run(self, tasks: Iterable[tuple[int, Task]]) -> Iterator[tuple[int, Result | Failure]]:
-        waiting = iter(tasks)
+        waiting = _Ahead(tasks)
         busy: dict[Connection, int] = {}
         self._feed(waiting, busy)
         while busy:
+            waiting.look()
             for ready in wait([*busy]):
                 connection = next(one for one in busy if one is ready)
                 number = busy.pop(connection)
@@ -92,7 +94,7 @@ class _Pool:
                 self._feed(waiting, busy)
                 yield number, outcome
 
-    def _feed(self, waiting: Iterator[tuple[int, Task]], busy: dict[Connection, int]) -> None:
+    def _feed(self, waiting: _Ahead, busy: dict[Connection, int]) -> None:
         for connection in list(self._workers):
             if connection not in busy:
                 following = next(waiting, None)
@@ -127,6 +129,28 @@ class _Pool:
         self._workers.clear()
         for descriptor in self._lifeline:
             os.close(descriptor)
+
+
+class _Ahead:
+    """Tasks with the next one made ready while the workers are busy, so that none waits for it."""
+
+    def __init__(self, tasks: Iterable[tuple[int, Task]]) -> None:
+        self._tasks = iter(tasks)
+        self._ready: list[tuple[int, Task]] = []
+
+    def look(self) -> None:
+        """Make the next task ready, if there is one."""
+        if not self._ready:
+            self._ready.extend(islice(self._tasks, 1))
+
+    def __iter__(self) -> _Ahead:
+        return self
+
+    def __next__(self) -> tuple[int, Task]:
+        self.look()
+        if not self._ready:
+            raise StopIteration
+        return self._ready.pop()
 
 
 def _serve(connection: Connection, shared: Shared, lifeline: tuple[int, int]) -> None:
