@@ -157,7 +157,7 @@ def _next(verdict: Verdict) -> str:
         return "install what the lock says (`make setup`), then replay again"
     if kinds & {"seed", "clock", "hash order", "random"}:
         return f"make {verdict.first} give the same each time, then `dvc repro` and commit"
-    if "undeclared" in kinds or not verdict.trusted():
+    if "undeclared" in kinds or (verdict and not verdict.trusted()):
         return "declare in dvc.yaml what the stages read, then `dvc repro` and commit"
     if verdict:
         return f"`furrow replay --verify {short}` checks the note; `git push` carries it once `furrow install` has run"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -41,6 +42,8 @@ class Tolerance:
 
     def allows(self, recorded: float, replayed: float) -> bool:
         """Whether a replayed number is close enough to the recorded one."""
+        if not (math.isfinite(recorded) and math.isfinite(replayed)):
+            return False
         return abs(recorded - replayed) <= max(self.absolute, self.relative * abs(recorded))
 
 

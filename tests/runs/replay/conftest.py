@@ -141,7 +141,7 @@ def world(planted: Path, tmp_path: Path) -> Path:
 def again(tmp_path: Path) -> Callable[..., Verdict]:
     """Replay a repository in a folder of the test's own, and see that nothing of it is left there."""
     room = tmp_path / "room"
-    room.mkdir()
+    room.mkdir(exist_ok=True)
 
     def call(folder: Path, rev: str = "HEAD", **options: str) -> Verdict:
         verdict = replay(folder, rev, Options(folder=room, **options))

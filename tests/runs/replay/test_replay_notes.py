@@ -1,0 +1,210 @@
+"""A verdict travels with its commit: pushed, fetched, read, verified; and what was tampered with is found."""
+
+import base64
+import json
+from dataclasses import replace as changed
+
+import pytest
+
+from furrow.files import canonical_json, sha256_bytes
+from furrow.ground.git import resolve
+from furrow.ground.notes import NoteError, add_line, configure_notes, push_notes, read_lines
+from furrow.runs.replay.replay import Options, replay
+from furrow.runs.replay.statement import read_verdicts, replayed, statement, write_note
+from furrow.runs.replay.verify import verify
+
+from .conftest import commit, edit, run
+
+
+@pytest.fixture(scope="session")
+def verdict(planted, tmp_path_factory):
+    """Of the clean commit."""
+    return replay(planted, "HEAD", Options(folder=tmp_path_factory.mktemp("room")))
+
+
+def clone(origin, folder):
+    run(origin.parent, "git", "clone", "-q", str(origin), str(folder))
+    run(folder, "git", "config", "user.name", "Ada Test")
+    run(folder, "git", "config", "user.email", "ada@example.com")
+    return folder
+
+
+@pytest.fixture
+def origin(world, tmp_path):
+    """A bare repository that the world pushes to."""
+    folder = tmp_path / "origin.git"
+    run(tmp_path, "git", "init", "-q", "--bare", "-b", "main", str(folder))
+    run(world, "git", "remote", "add", "origin", str(folder))
+    run(world, "git", "push", "-q", "-u", "origin", "main")
+    return folder
+
+
+def test_the_statement_is_in_toto_with_slsa_provenance(planted, verdict):
+    """Subjects with sha256, the commit and the data among the dependencies, the time, the builder, the verdict."""
+    made = statement(planted, verdict)
+    assert made["_type"] == "https://in-toto.io/Statement/v1"
+    assert made["predicateType"] == "https://slsa.dev/provenance/v1"
+    names = [one["name"] for one in made["subject"]]
+    assert names[0] == "commit"
+    assert {"runs/a/metrics.json", "build/models/a/model.json", "build/ready.csv"} <= set(names)
+    metrics = next(one for one in made["subject"] if one["name"] == "runs/a/metrics.json")
+    assert metrics["digest"]["sha256"] == sha256_bytes((planted / "runs/a/metrics.json").read_bytes())
+    definition, details = made["predicate"]["buildDefinition"], made["predicate"]["runDetails"]
+    assert definition["externalParameters"] == {"commit": verdict.commit}
+    assert [one["name"] for one in definition["resolvedDependencies"]] == ["commit", "data"]
+    assert details["metadata"]["finishedOn"] >= details["metadata"]["startedOn"]
+    assert json.loads(base64.b64decode(details["byproducts"][0]["content"]))["stages"][0]["seconds"] > 0
+
+
+def test_push_and_fetch_carry_the_note(world, origin, verdict, tmp_path):
+    """Once both clones are set up, a bare `git push` and a bare `git fetch` are all it takes."""
+    other = clone(origin, tmp_path / "other")
+    assert configure_notes(world)
+    assert configure_notes(other)
+    assert configure_notes(world) == []
+    write_note(world, verdict)
+    edit(world / "conf/a.txt", "0.5", "0.7")
+    commit(world)
+    run(world, "git", "push", "-q")
+    run(other, "git", "fetch", "-q")
+    assert resolve(other, "origin/main") == resolve(world)
+    assert read_verdicts(other, verdict.commit) == [verdict]
+    assert replayed(other) == {verdict.commit}
+    [checked] = verify(other, verdict.commit)
+    assert checked
+    assert checked.verdict == verdict
+    assert checked.absent == 3
+    assert read_verdicts(origin, verdict.commit) == [verdict]
+
+
+def test_two_people_replay_one_commit(world, origin, verdict, tmp_path):
+    """Neither overwrites the other: notes are merged by line, also when one was faster."""
+    other = clone(origin, tmp_path / "other")
+    configure_notes(other)
+    mine, theirs = changed(verdict, where="here"), changed(verdict, where="there", started="2030-01-01T00:00:00+00:00")
+    write_note(world, mine)
+    write_note(other, theirs)
+    push_notes(world, "replay", "origin")
+    push_notes(other, "replay", "origin")
+    push_notes(world, "replay", "origin")
+    for folder in (world, other, origin):
+        assert read_verdicts(folder, verdict.commit) == [mine, theirs]
+    with pytest.raises(NoteError, match="no remote 'upstream'"):
+        push_notes(world, "replay", "upstream")
+
+
+def test_a_push_default_that_is_kept(world, origin):
+    """Where a bare push means something that a refspec can't say, it is left alone."""
+    run(world, "git", "config", "push.default", "upstream")
+    assert [line.split()[0] for line in configure_notes(world)] == ["remote.origin.fetch"]
+
+
+def test_the_clean_note_holds(planted, verdict, world):
+    """Every file is at hand and is what the note says."""
+    write_note(world, verdict)
+    [checked] = verify(world, verdict.commit)
+    assert checked
+    assert (checked.checked, checked.absent) == (5, 0)
+
+
+def rewritten(made, change):
+    """A statement with a changed verdict inside and its digest made to fit, as a careful forger would."""
+    product = made["predicate"]["runDetails"]["byproducts"][0]
+    value = json.loads(base64.b64decode(product["content"]))
+    change(value)
+    content = canonical_json(value).encode()
+    product |= {"content": base64.b64encode(content).decode(), "digest": {"sha256": sha256_bytes(content)}}
+    return made
+
+
+def output(value, path):
+    return next(one for stage in value["stages"] for one in stage["outputs"] if one["path"] == path)
+
+
+def set_digest(made):
+    next(one for one in made["subject"] if one["name"] == "runs/a/metrics.json")["digest"]["sha256"] = "0" * 64
+    return made
+
+
+def drop_subject(made):
+    made["subject"] = [one for one in made["subject"] if one["name"] != "build/ready.csv"]
+    return made
+
+
+def set_both(made):
+    set_digest(made)
+    path = "runs/a/metrics.json"
+    return rewritten(made, lambda value: output(value, path)["sha256"].update({path: "0" * 64}))
+
+
+def drop_output(made):
+    drop_subject(made)
+    return rewritten(made, lambda value: value["stages"][1].update(outputs=[]))
+
+
+def other_commit(made):
+    made["predicate"]["buildDefinition"]["externalParameters"]["commit"] = "0" * 40
+    return made
+
+
+def break_verdict(made):
+    made["predicate"]["runDetails"]["byproducts"][0]["content"] = base64.b64encode(b"{}").decode()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (set_digest, "runs/a/metrics.json: the subject's sha256 is 0000"),
+        (drop_subject, "build/ready.csv: the subject's sha256 is None"),
+        (set_both, "runs/a/metrics.json: the commit holds"),
+        (drop_output, "build/ready.csv: dvc.lock says"),
+        (other_commit, "externalParameters.commit"),
+        (break_verdict, "not the one that its digest names"),
+        (
+            lambda made: rewritten(made, lambda value: value["stages"][1].update(status="different")),
+            "the verdict is said",
+        ),
+        (lambda made: rewritten(made, lambda value: value.update(commit="0" * 40)), "the verdict is of commit 0000"),
+        (lambda made: rewritten(made, lambda value: value.update(settings_sha256="0" * 64)), "conf/replay.yaml"),
+        (lambda made: rewritten(made, lambda value: value.pop("where")), "it is no statement of a replay"),
+        (lambda made: {"_type": "x"}, "it is no statement of a replay"),
+        (lambda made: [1, 2], "it is no statement of a replay"),
+    ],
+)
+def test_a_tampered_note_is_found(world, verdict, change, problem):
+    """Whatever part of it was changed."""
+    add_line(world, "replay", verdict.commit, canonical_json(change(statement(world, verdict))))
+    [checked] = verify(world, verdict.commit)
+    assert not checked
+    assert any(problem in words for words in checked.problems), checked.problems
+
+
+def test_a_note_that_is_no_json(world, verdict):
+    """It is reported, and the good one beside it still counts."""
+    add_line(world, "replay", verdict.commit, "looks good to me")
+    write_note(world, verdict)
+    assert sorted(map(bool, verify(world, verdict.commit))) == [False, True]
+    assert read_verdicts(world, verdict.commit) == [verdict]
+
+
+def test_a_note_of_another_commits_results(world, verdict):
+    """Moved to a commit with other results, it does not hold there."""
+    edit(world / "runs/a/metrics.json", "0.06", "0.96")
+    commit(world)
+    now = resolve(world)
+    moved = changed(verdict, commit=now)
+    add_line(world, "replay", now, canonical_json(statement(world, moved)))
+    [checked] = verify(world, now)
+    assert any(words.startswith("runs/a/metrics.json: the commit holds") for words in checked.problems)
+
+
+def test_lines_stay_whole(world):
+    """A note is lines; the same line twice is one."""
+    now = resolve(world)
+    with pytest.raises(NoteError, match="line feed"):
+        add_line(world, "replay", now, "a\nb")
+    for _ in range(2):
+        add_line(world, "replay", now, "one")
+    add_line(world, "replay", now, "two")
+    assert read_lines(world, "replay", now) == ["one", "two"]
