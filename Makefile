@@ -42,7 +42,7 @@ test-tools: setup .venv/.spark
 	@touch $@
 
 test: test-tools
-	@python -m pytest
+	@python -m pytest --numprocesses 2 --dist loadscope
 
 check: setup
 	ruff format --check .

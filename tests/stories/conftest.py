@@ -1,5 +1,6 @@
 """A real repository for stories: this one's files, four months of real flights, small models, brought to rest."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -98,8 +99,18 @@ def grow(folder: Path, **extra: str) -> Path:
 
 @pytest.fixture(scope="session")
 def rested(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository with every stage run; not to be changed."""
-    return grow(plant(tmp_path_factory.mktemp("rested")), PYTHONHASHSEED="1")
+    """The repository with every stage run; not to be changed. Test processes side by side share one."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "rested"
+    with (shared / "rested.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "rested.done").exists():
+            folder.mkdir()
+            grow(plant(folder), PYTHONHASHSEED="1")
+            (shared / "rested.done").touch()
+    return folder
 
 
 @pytest.fixture
