@@ -157,12 +157,13 @@ _MEASURES = ("seconds", "cpu_seconds", "peak_mb")
 
 def _replays(found: Details) -> str:
     lines = []
-    for note in found.replays:
-        predicate = note["predicate"] if isinstance(note.get("predicate"), dict) else note
-        verdict = predicate.get("verdict") or note.get("verdict") or "a note"
-        facts = [f"{key} {cell(predicate[key])}" for key in ("where", "builder", "replayed_at") if key in predicate]
-        lines.append(f"{note['commit'][:10]}: {cell(verdict)}{', ' if facts else ''}{', '.join(facts)}\n")
-    return "".join(lines)
+    for one in found.replays:
+        scope = f" ({' '.join(one['scope'].values())})" if one["scope"] else ""
+        what = f"{one['status']}, first at {one['first']}" if one["first"] else one["status"]
+        trust = "" if one["trusted"] or one["first"] else ", reading what it does not declare"
+        place = f"on {cell(one['where'])}, Python {cell(one['python'])}, {cell(one['platform'])}, {one['started']}"
+        lines.append(f"{one['commit'][:10]}{scope}: {cell(what)}{trust}, {place}\n")
+    return "".join(lines) or "not yet: `furrow replay` does it\n"
 
 
 def _code(found: Details) -> str:

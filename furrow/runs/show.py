@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
@@ -13,15 +12,14 @@ from furrow.ground.git import common_dir, git, is_bare, toplevel
 from furrow.runs import journal
 from furrow.runs.artifacts import Output, outputs
 from furrow.runs.diff import NOT_CODE, changed_files
+from furrow.runs.replay.statement import read_verdicts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.runs.load import Run
 
-__all__ = ["REPLAY_NOTES", "Details", "curves", "describe", "patch"]
-
-REPLAY_NOTES = "refs/notes/furrow/replay"
+__all__ = ["Details", "curves", "describe", "patch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Details:
         environment: What it was made with.
         resources: The journal's lines for the stages that made it here: seconds, CPU seconds, peak memory.
         code: Files that the commit which made it changed: path, lines added, lines deleted.
-        replays: Replay notes on the commits.
+        replays: Verdicts of replays of those commits: status, where, when, by what environment.
         problems: What of the run's files is missing or malformed.
     """
 
@@ -155,19 +153,13 @@ def _resources(run: Run, record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _replays(run: Run, made_by: str) -> list[dict[str, Any]]:
-    """Replay notes on the commit, or on the one that made the run."""
+    """Verdicts of replays of the commit, or of the one that made the run."""
     found = []
-    for commit in dict.fromkeys([run.commit, made_by]):
-        if not commit:
-            continue
-        text = git(run.repo, "notes", f"--ref={REPLAY_NOTES}", "show", commit, ok=(0, 1, 128))
-        for part in text.decode(errors="replace").splitlines() if b"\n{" in text else [text.decode(errors="replace")]:
-            try:
-                value = json.loads(part)
-            except ValueError:
-                continue
-            if isinstance(value, dict):
-                found.append({"commit": commit, **value})
+    for commit in dict.fromkeys(one for one in (run.commit, made_by) if one):
+        for verdict in read_verdicts(run.repo, commit):
+            facts = {"commit": commit, "status": verdict.status, "first": verdict.first, "scope": verdict.scope}
+            place = {"where": verdict.where, "started": verdict.started, **asdict(verdict.environment)}
+            found.append(facts | place | {"trusted": verdict.trusted()})
     return found
 
 

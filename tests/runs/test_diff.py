@@ -12,6 +12,8 @@ import pytest
 
 from furrow.runs.diff import diff_runs
 from furrow.runs.load import run
+from furrow.runs.replay.statement import write_note
+from furrow.runs.replay.verdict import Environment, Verdict
 from furrow.runs.show import curves, describe, patch
 
 if TYPE_CHECKING:
@@ -123,17 +125,18 @@ def test_show_everything(two: Any) -> None:
     (two.path / ".furrow/journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"torn')
     made = two.git("rev-parse", "HEAD")
     two.commit({"docs": "later"})
-    note = json.dumps({"predicate": {"verdict": "identical", "where": "ci"}})
-    two.git(
-        "-c", "user.name=A", "-c", "user.email=a@b", "notes", "--ref=refs/notes/furrow/replay", "add", "-m", note, made
-    )
+    environment = Environment(python="3.11.7", platform="Linux-x86_64")
+    when = "2026-01-31T12:00:00+00:00"
+    write_note(two.path, Verdict(made, {}, "identical", "", (), environment, when, 1.0, "ci-7", "0.1.0"))
     found = run("gbm", repo=two.path)
     details = describe(found)
     assert details.made_by["commit"] == made
     assert details.made_by["subject"] == "Step 1"
     assert [line["seconds"] for line in details.resources] == [12.5, 2.0]
     assert details.code == (("src/model.py", 1, 0),)
-    assert details.replays[0]["predicate"]["verdict"] == "identical"
+    assert [(one["status"], one["where"], one["python"]) for one in details.replays] == [
+        ("identical", "ci-7", "3.11.7")
+    ]
     assert details.data is not None
     assert details.data.files == 2
     assert details.features["names"] == ["kept", "new"]
