@@ -10,7 +10,7 @@ run: setup
 	@bash -eu -o pipefail -c '\
 	  echo "== data"; python -m pipelines.ingest; \
 	  echo "== dvc repro"; dvc repro; \
-	  echo "== online features"; furrow features materialize; \
+	  echo "== runs, online features, predictions"; \
 	  python -m pipelines.tour'
 
 setup: .venv/.ready

@@ -12,12 +12,13 @@ import duckdb
 from furrow.cli import render
 from furrow.cli.predict import show
 from furrow.errors import FurrowError
+from furrow.features.materialize import materialize
 from furrow.files import read_json
 from furrow.models.predict import open_model
 from furrow.runs.declare import declared
-from pipelines import source
 
 AHEAD = timedelta(hours=2)
+EVENING = timedelta(hours=10)
 KEYS = ("carrier", "flight", "origin", "dest", "tailnum", "scheduled_departure")
 NEXT = """
 What to do next:
@@ -29,42 +30,36 @@ What to do next:
 
 
 def main(root: Path) -> None:
-    """Show the runs, the champion and three predictions from the online store."""
+    """Show the runs and the champion, fill the online store as of the last afternoon, predict three flights from it."""
     champion = read_json(root / "runs/champion.json")
     _runs(root, champion)
+    at, flights = upcoming(root)
+    with render.progress("online features") as advance:
+        views = materialize(root / "features", end=at, progress=lambda _view, rows: advance(rows))
+    written = sum(view.written for view in views)
+    print(f"\nOnline store: {len(views)} views as of {at:%Y-%m-%d %H:%M} UTC, {written:,} records written.")
     if champion["experiment"] is None:
         print("No run passed the gate: `furrow gate` says which rules failed, and by how much.")
         return
-    at, flights = upcoming(root)
-    print(f"\nThe next flights out of New York at {at:%Y-%m-%d %H:%M} UTC, by the online store:")
+    print("The next flights out of New York then, two hours ahead:")
     model = open_model(root)
     for flight, prediction in zip(flights, model.predict(flights, at=at, online=True), strict=True):
-        show(model.name, flight, prediction)
+        show(model.name, flight, prediction, features=8)
     print(NEXT)
 
 
 def upcoming(root: Path) -> tuple[datetime, list[dict[str, Any]]]:
-    """The moment up to which data have landed, and from each airport the first flight two hours later or more.
-
-    The flights are those of the month after the landed ones; where there is none, the last that have landed.
-    """
+    """An hour of the last afternoon that has landed, and from each airport the first flight two hours later or more."""
     landed = duckdb.read_parquet(str(root / "data/flights/*.parquet"))
-    newest = "max(greatest(arrival, departure, scheduled_departure)), max(scheduled_departure)"
-    at, last = (moment.astimezone(UTC) for moment in landed.aggregate(newest).fetchall()[0])
-    month = (last - timedelta(hours=12)).month + 1
-    if month <= 12:
-        rows = duckdb.from_arrow(source.flights(source.locate(), [month])[month])
-        at = at.replace(second=0, microsecond=0)
-    else:
-        rows, at = landed, last - AHEAD
+    last = landed.aggregate("max(scheduled_departure)").fetchall()[0][0].astimezone(UTC)
+    at = (last - EVENING).replace(minute=0, second=0, microsecond=0)
     chosen = (
-        rows.filter(f"scheduled_departure >= timestamptz '{(at + AHEAD).isoformat()}' and tailnum is not null")
+        landed.filter(f"scheduled_departure >= timestamptz '{(at + AHEAD).isoformat()}' and tailnum is not null")
         .project(
-            f"{', '.join(KEYS)}, row_number() over (partition by origin order by scheduled_departure, carrier) as place"
+            f"{', '.join(KEYS)}, row_number() over (partition by origin order by scheduled_departure, carrier) as n"
         )
-        .filter("place = 1")
+        .filter("n = 1")
         .order("scheduled_departure, origin")
-        .limit(3)
         .fetchall()
     )
     found = [dict(zip(KEYS, values, strict=False)) for values in chosen]

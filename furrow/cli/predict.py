@@ -65,7 +65,7 @@ def command(
         click.echo(f"next: furrow runs show {model.name}")
 
 
-def show(name: str, row: dict[str, Any], prediction: Prediction) -> None:
+def show(name: str, row: dict[str, Any], prediction: Prediction, *, features: int = SHOWN) -> None:
     """Print a prediction: the probability, and the columns that moved it most."""
     about = " ".join(f"{key}={_text(value)}" for key, value in row.items())
     click.echo(f"\n{about}")
@@ -73,7 +73,7 @@ def show(name: str, row: dict[str, Any], prediction: Prediction) -> None:
     click.echo(f"{name} at {when} ({prediction.source}): probability {prediction.probability:.1%}")
     rows = [
         (column, _text(prediction.features[column]), prediction.status.get(column, ""), f"{100 * moved:+.1f}")
-        for column, moved in list(prediction.contributions.items())[:SHOWN]
+        for column, moved in list(prediction.contributions.items())[:features]
     ]
     render.table(rows, ["feature", "value", "status", "moved it by (points)"], right=["value", "moved it by (points)"])
 

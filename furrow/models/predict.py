@@ -13,7 +13,6 @@ from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
 from furrow.features.manifest import load as load_manifest
 from furrow.files import read_json
-from furrow.ground.feast.retrieve import historical_features
 from furrow.models.bundle import Bundle, load
 from furrow.models.explain import contributions
 
@@ -114,6 +113,8 @@ class Model:
     def _joined(
         self, rows: Sequence[Mapping[str, Any]], at: datetime
     ) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
+        from furrow.ground.feast.retrieve import historical_features  # noqa: PLC0415 - only the past needs Feast
+
         spine = pa.Table.from_pylist([dict(row) for row in rows])
         moment = pa.array([at] * len(rows), pa.timestamp("us", tz="UTC"))
         joined = historical_features(
