@@ -131,6 +131,7 @@ class _Run:
         self._targets: tuple[str, ...] = ()
         self._stages: set[str] = set()
         self._goals: list[str] = []
+        self._stale = plan.stages
 
     def choose(self, targets: Sequence[str]) -> None:
         """Narrow the work to some resources and what they stand on.
@@ -190,6 +191,7 @@ class _Run:
         stages = {stage for stage in self.pipeline.dead if resource_of(stage) in wanted}
         if stages:
             self._step("destroy", lambda: self.kept.extend(destroy(self.root, self.pipeline, stages)))
+            self._stale = make_plan(self.root).stages  # what read the files that went is stale now
         for line in self.kept:
             self.watch(Event("note", line))
 
@@ -204,7 +206,7 @@ class _Run:
             self.watch(Event("text", line.text))
 
     def _repro(self) -> None:
-        if not any(stage.name in self._stages for stage in self.plan.stages):
+        if not any(stage.name in self._stages for stage in self._stale):
             return
         started = time.time()
         now, clock = "", time.perf_counter()

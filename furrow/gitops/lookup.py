@@ -12,7 +12,6 @@ from furrow.errors import FurrowError
 from furrow.features.diff import diff
 from furrow.features.manifest import parse
 from furrow.gitops.baseline import Baseline
-from furrow.gitops.compile import compile_repository
 from furrow.ground.git import GitError, show
 from furrow.ground.hashes import folder_md5
 
@@ -63,6 +62,8 @@ class Lookup:
 
     @cached_property
     def _compiled(self) -> Compiled:
+        from furrow.gitops.compile import compile_repository  # noqa: PLC0415 - Feast and Hydra, only to compile
+
         return compile_repository(self._root)
 
     def compile(self) -> dict[str, str | None]:

@@ -93,6 +93,9 @@ def run_tool(root: Path, tool: str, arguments: Sequence[str], *, token: str = ""
     except BaseException:
         _end(process)
         raise
+    finally:
+        if process.stdout:
+            process.stdout.close()
     if code:
         words = "\n    ".join(line for line in said if line.strip())
         raise ReproError(

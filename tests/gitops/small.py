@@ -46,8 +46,7 @@ stages:
   evaluate:
     foreach: ${experiments}
     do:
-      cmd: md5sum build/models/${key}/* build/predictions/${key}.csv | tee runs/${key}/card.md build/evaluations/${key}.json >
-        runs/${key}/loss.yaml; echo "{}" > runs/${key}/metrics.json
+      cmd: sh evaluate.sh ${key}
       deps: ["build/models/${key}", "build/predictions/${key}.csv"]
       metrics:
         - runs/${key}/metrics.json: {cache: false}
@@ -66,8 +65,13 @@ cat build/training/$2.parquet >> build/models/$1/model.txt
 md5sum conf/experiment/$1.yaml build/training/$2.parquet > build/models/$1/sums.txt
 sort build/models/$1/model.txt > build/predictions/$1.csv
 """
+EVALUATE = """md5sum build/models/$1/* build/predictions/$1.csv > build/evaluations/$1.json
+cp build/evaluations/$1.json runs/$1/card.md
+echo "{}" > runs/$1/metrics.json
+"""
 FILES = {
     "dvc.yaml": PIPELINE,
+    "evaluate.sh": EVALUATE,
     "train.sh": TRAIN,
     "params.yaml": "service: 1\nother: 1\n",
     "conf/experiments.yaml": "experiments:\n  gbm: {service: full}\n  base: {service: half}\n",
