@@ -103,7 +103,7 @@ def run(folder: Path, spine: pa.Table, views, tables, *, known_only: bool, files
         return join(connection, Spine(spine, "event_timestamp"), ready, known_only=known_only)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(situation=situations(), files=st.integers(1, 3))
 def test_the_join_is_the_obvious_join(situation, files, tmp_path_factory):
     """Every row comes back once, in order, with the values that going through all rows finds."""
