@@ -207,13 +207,15 @@ def test_more_keys_than_columns(history: Any) -> None:
 
 def test_a_full_disk(some: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the index can't grow, runs are listed from memory, and the index is whole afterwards."""
+    listed(some)
     tune = index._tune
 
-    def small(connection: sqlite3.Connection) -> None:
+    def full(connection: sqlite3.Connection) -> None:
         tune(connection)
-        connection.execute("PRAGMA max_page_count = 20")
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes it for: no larger than now
 
-    monkeypatch.setattr(index, "_tune", small)
-    assert len(listed(some)) == 15
+    monkeypatch.setattr(index, "_tune", full)
+    some.commit({path: text for n in range(60) for path, text in some.run(f"new-{n}", n / 100).items()})
+    assert len(listed(some)) == 75
     monkeypatch.undo()
-    assert len(listed(some)) == 15
+    assert len(listed(some)) == 75

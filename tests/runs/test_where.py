@@ -99,6 +99,7 @@ def test_expressions_that_hold(table: sqlite3.Connection, text: str) -> None:
         "roc_auc = 'open",
         "(roc_auc > 0.5",
         "roc_auc > 0.5)",
+        "1=0) OR (1=1",
         "(" * 200 + "1" + ")" * 200,
         "1" * 20_000,
         "0x10 = 16",
