@@ -25,15 +25,19 @@ experiments:
   gbm: {service: full}
 """
 DEFINITIONS = """
+from datetime import timedelta
+
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
 from feast.types import Float64
 
-origin = Entity(name="origin", join_keys=["origin"], value_type=ValueType.STRING)
-table = FileSource(name="delays_table", path="../build/tables/delays.parquet", timestamp_field="event_timestamp")
-delays = FeatureView(
-    name="delays", entities=[origin], schema=[Field(name="a", dtype=Float64)], source=table, description="Delays."
+ABOUT = {"description": "Made up.", "owner": "ada@example.com", "tags": {"domain": "tests"}}
+origin = Entity(name="origin", join_keys=["origin"], value_type=ValueType.STRING, **ABOUT)
+table = FileSource(
+    name="delays_table", path="../build/tables/delays.parquet", timestamp_field="event_timestamp", **ABOUT
 )
-full = FeatureService(name="full", features=[delays])
+schema = [Field(name="a", dtype=Float64, description="Made up.")]
+delays = FeatureView(name="delays", entities=[origin], ttl=timedelta(days=1), schema=schema, source=table, **ABOUT)
+full = FeatureService(name="full", features=[delays], **ABOUT)
 """
 SQL = "select origin, departure as event_timestamp, cast(departure_delay as double) as a from flights order by 1, 2\n"
 COPIES = {
@@ -88,6 +92,7 @@ def training_set(rows: int = 3000, months: int = 6) -> pa.Table:
 def environment(home: Path) -> dict[str, str]:
     """The environment of a command: an isolated home, this interpreter's programs, the project's own packages."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "FURROW_", "PYTEST"))}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # a repro is a dozen processes: let them share what they compile
     return kept | {
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / ".config"),
@@ -152,6 +157,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     base_rate.write_text(base_rate.read_text().replace("service: schedule", "service: full"))
     write_json(root / "features/manifest.json", compile_manifest(root / "features").to_json())
     (root / ".gitignore").write_text("/build/\n/.furrow/\n__pycache__/\n")
+    (root / ".dvcignore").write_text("__pycache__\n")
     for command in (
         ["git", "init", "-q"],
         ["dvc", "init", "-q"],
