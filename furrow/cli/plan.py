@@ -20,9 +20,12 @@ LINES = 6
 @click.option("--rev", metavar="A..B", help="Plan from one commit to another, without checking them out.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for `furrow apply FILE`.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script (furrow/gitops/plan.schema.json).")
+@click.option("--no-local", is_flag=True, help="Leave this machine's feature registry and online store aside.")
 @click.option("--all", "everything", is_flag=True, help="List unchanged resources too.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 4 if there is a difference.")
-def command(*, rev: str | None, out: Path | None, as_json: bool, everything: bool, detailed_exitcode: bool) -> int:
+def command(
+    *, rev: str | None, out: Path | None, as_json: bool, no_local: bool, everything: bool, detailed_exitcode: bool
+) -> int:
     """Show what would change, why, what that breaks, and how long it would take. Nothing is written."""
     from furrow.gitops.root import repository_root  # noqa: PLC0415 - after --help
 
@@ -34,7 +37,7 @@ def command(*, rev: str | None, out: Path | None, as_json: bool, everything: boo
     else:
         from furrow.gitops.plan import make_plan  # noqa: PLC0415 - after --help
 
-        plan = make_plan(root)
+        plan = make_plan(root, local=not no_local)
     if out is not None:
         from furrow.gitops.saved import save_plan  # noqa: PLC0415 - after --help
 

@@ -9,7 +9,6 @@ import yaml
 
 from furrow.data.contract import contract_digest
 from furrow.errors import FurrowError
-from furrow.features.build import compile_manifest
 from furrow.features.check import Problem, check_definitions
 from furrow.features.current import remember
 from furrow.files import write_json, write_text
@@ -61,13 +60,20 @@ class Compiled:
         return {f"runs/{name}/config.yaml": dump(experiment) for name, experiment in self.experiments.items()}
 
 
-def compile_repository(root: Path) -> Compiled:
+def compile_repository(root: Path, manifest: Manifest | None = None) -> Compiled:
     """Read and check every declaration of a repository; write nothing.
+
+    Args:
+        root: The repository.
+        manifest: Of the feature store, if it is known that the definitions give this one.
 
     Raises:
         FurrowError: A declaration is malformed, or two of them don't agree.
     """
-    manifest = compile_manifest(root / "features")
+    if manifest is None:
+        from furrow.features.build import compile_manifest  # noqa: PLC0415 - Feast takes seconds to import
+
+        manifest = compile_manifest(root / "features")
     problems = check_definitions(manifest)
     if problems:
         raise DefinitionsError(problems)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import posixpath
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from furrow import __version__
 from furrow.data.changes import data_changes
+from furrow.data.contract import contract_digest
 from furrow.errors import FurrowError
 from furrow.features.diff import diff
 from furrow.features.manifest import parse
+from furrow.files import FileError, read_json, sha256_json, write_json
 from furrow.gitops.baseline import Baseline
 from furrow.ground.git import GitError, show
 from furrow.ground.hashes import folder_md5
@@ -20,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.features.manifest import Manifest
-    from furrow.gitops.compile import Compiled
     from furrow.gitops.world import Workspace
     from furrow.ground.pipeline import Source
     from furrow.ground.runcache import Cache
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["MANIFEST", "Lookup"]
 
 MANIFEST = "features/manifest.json"
+COMPILED = ".furrow/compiled.json"
 
 
 class Lookup:
@@ -60,27 +64,59 @@ class Lookup:
         self._recorded = recorded
         self._after: Manifest | None = None
 
-    @cached_property
-    def _compiled(self) -> Compiled:
-        from furrow.gitops.compile import compile_repository  # noqa: PLC0415 - Feast and Hydra, only to compile
-
-        return compile_repository(self._root)
-
-    def compile(self) -> dict[str, str | None]:
+    def compile(self, inputs: Mapping[str, str], *, same_features: bool) -> dict[str, str | None]:
         """What `furrow compile` would write, by path; None for what it removes.
+
+        What the same inputs gave last time is kept under .furrow/, which may be removed at any time.
+
+        Args:
+            inputs: The md5 of everything that it reads, by path.
+            same_features: Whether features/manifest.json is known to be what the definitions give.
 
         Raises:
             FurrowError: A declaration is wrong.
         """
-        compiled = self._compiled
-        self._after = compiled.manifest
-        texts: dict[str, str | None] = dict(compiled.files())
-        texts["runs/pipeline.json"] = json.dumps(compiled.pipeline)
-        texts[MANIFEST] = json.dumps(compiled.manifest.to_json())
+        key = sha256_json([__version__, dict(inputs)])
+        held = self._remembered(key)
+        if held is None:
+            held = self._compile(self._at_hand if same_features and self._same_contract() else None)
+            if self._root == self._repo:
+                with suppress(FileError):
+                    write_json(self._root / COMPILED, {"format": 1, "key": key, "texts": held})
+        self._after = parse(held[MANIFEST], origin=MANIFEST, depth=1)
+        texts: dict[str, str | None] = dict(held)
         for stale in (self._root / "build/evaluations").glob("*.json"):
-            if stale.stem not in compiled.experiments:
+            if f"runs/{stale.stem}/config.yaml" not in held:
                 texts[f"build/evaluations/{stale.name}"] = None
         return texts
+
+    def _compile(self, manifest: Manifest | None) -> dict[str, str]:
+        from furrow.gitops.compile import compile_repository  # noqa: PLC0415 - Feast and Hydra, only to compile
+
+        compiled = compile_repository(self._root, manifest)
+        return {
+            **compiled.files(),
+            "runs/pipeline.json": json.dumps(compiled.pipeline),
+            MANIFEST: json.dumps(compiled.manifest.to_json()),
+        }
+
+    def _remembered(self, key: str) -> dict[str, str] | None:
+        try:
+            held = read_json(self._root / COMPILED)
+        except FileError:
+            return None
+        if not isinstance(held, dict) or held.get("format") != 1 or held.get("key") != key:
+            return None
+        texts = held.get("texts")
+        return texts if isinstance(texts, dict) and MANIFEST in texts else None
+
+    def _same_contract(self) -> bool:
+        """Whether the contract, which types the raw columns, is the one that was compiled last."""
+        try:
+            known = read_json(self._root / "runs/pipeline.json")
+            return bool(known["contract"] == contract_digest(self._root / "conf/data/contract.yaml"))
+        except (FurrowError, KeyError, TypeError):
+            return False
 
     @property
     def after(self) -> Manifest | None:

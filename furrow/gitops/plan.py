@@ -48,7 +48,7 @@ class Scene:
         root: The tree.
         repo: The repository: the same, or where the tree was taken from.
         commit: The commit that dvc.lock is of, if it isn't the work tree's.
-        local: Whether the machine's own facts belong to the plan.
+        local: Whether it is the work tree of this machine.
     """
 
     root: Path
@@ -84,7 +84,10 @@ class Scene:
         if step.name != "compile" or "furrow compile" not in str(step.cmd):
             return {}
         self.compiled = True
-        return self.lookup.compile()
+        inputs = {dep.path: self.workspace.md5(dep.path) or "" for dep in step.deps}
+        same = all(inputs[dep.path] == dep.md5 for dep in step.deps if dep.path != "conf")
+        inputs["dvc.yaml"] = self.workspace.md5("dvc.yaml") or ""
+        return self.lookup.compile(inputs, same_features=same and self.local)
 
     def same_form(self, path: str, md5: str) -> bool:
         """Whether an input differs in form only from what it was when its md5 was this."""
@@ -121,29 +124,33 @@ class Scene:
         return diff(before, after), True
 
 
-def make_plan(root: Path) -> Plan:
+def make_plan(root: Path, *, local: bool = True) -> Plan:
     """Plan for the work tree.
 
     Args:
         root: The root of the repository.
+        local: Whether this machine's registry and online store belong to the plan.
 
     Raises:
         FurrowError: A declaration is wrong, or a file can't be read.
     """
     hasher = Hasher(root)
     scene = Scene(root, root, read_pipeline(root), Disk(root, hasher), Cache.beside(root))
-    plan = survey(scene, notes=_notes(scene))
+    plan = survey(scene, notes=_notes(scene), local=local)
     hasher.save()
     return plan
 
 
-def survey(scene: Scene, *, notes: list[str] | None = None, revisions: tuple[str, ...] = ()) -> Plan:
+def survey(
+    scene: Scene, *, notes: list[str] | None = None, revisions: tuple[str, ...] = (), local: bool = True
+) -> Plan:
     """Make the plan of a scene.
 
     Args:
         scene: What there is.
         notes: What a person should know besides.
         revisions: The two commits, when the plan is between commits.
+        local: Whether this machine's registry and online store belong to it.
     """
     rules = Rules(effects=scene.effects, equivalent=scene.same_form)
     predictions, seen = predict(scene.pipeline, scene.workspace, scene.cache, rules)
@@ -162,7 +169,7 @@ def survey(scene: Scene, *, notes: list[str] | None = None, revisions: tuple[str
         services = {name: service.digest for name, service in (manifest.services if manifest else {}).items()}
         broken = breaks(models, services, scene.words)
         resources += model_resources(models)
-    if manifest is not None and scene.local:
+    if manifest is not None and scene.local and local:
         building = {name.split("_", 1)[1]: name for name in predictions if name.startswith("tables_")
                     and predictions[name].action == "run"}  # fmt: skip
         changed = any(change.kind != "table" for change in changes.changes) if changes else False
