@@ -185,7 +185,7 @@ def _verify(rev: str, *, as_json: bool) -> int:
                     "problems": list(one.problems),
                     "checked": one.checked,
                     "absent": one.absent,
-                    "verdict": one.verdict.to_json() if one.verdict else None,
+                    "verdict": one.verdict.to_json() if one.verdict is not None else None,
                 }
                 for one in found
             ]
@@ -193,7 +193,7 @@ def _verify(rev: str, *, as_json: bool) -> int:
     else:
         for one in found:
             said = one.verdict
-            facts = f"{_summary(said)}, at {said.started} on {said.where}" if said else "a note"
+            facts = f"{_summary(said)}, at {said.started} on {said.where}" if said is not None else "a note"
             click.echo(f"{'holds' if one else 'does NOT hold'}: {facts}")
             for words in one.problems:
                 click.echo(f"  {words}")

@@ -265,7 +265,11 @@ class _Replay:
     def _why(
         self, stage: Stage, attempt: Attempt, outputs: list[Output], *, known: bool, said: list[Reason]
     ) -> list[Reason]:
-        """Reasons that are at hand, and for the first stage that differs those that running it again finds."""
+        """Reasons that are at hand, and for the first stage that differs those that running it again finds.
+
+        What is unusual and explains nothing by itself (a file that is not declared, and has not changed) counts only
+        when there is no better reason.
+        """
         reasons = []
         if not stage.recorded:
             reasons.append(Reason("unrecorded", f"dvc.lock says nothing of {stage.name}: it was not run"))
@@ -273,15 +277,16 @@ class _Replay:
             if item.path in self.bench.tainted:
                 text = f"{item.path} is what {self.bench.tainted[item.path]} gave now: nobody has the recorded one"
                 reasons.append(Reason("upstream", text))
-        reasons += said
-        if place := why.environment_reason(self.environment.differences, attempt):
-            reasons.append(place)
+        place = why.environment_reason(self.environment.differences, attempt)
+        odd = [*said, *([place] if place else [])]
+        reasons += [one for one in odd if why.explains(one)]
         wrong = [item for item in stage.outs if _differs(item, outputs)]
         first = not any(one.status not in {IDENTICAL, TOLERATED} for one in self.done)
         if self.options.diagnose and first and wrong and not known and stage.recorded:
             self.progress(Event("why", stage.name, detail="runs again, to see why it differs"))
-            explained = any(why.explains(reason) for reason in reasons)
-            reasons += why.experiments(stage, attempt, self.bench, wrong, explained=explained)
+            reasons += why.experiments(stage, attempt, self.bench, wrong, explained=bool(reasons))
+        if not known and all(one.kind == "replaced" for one in reasons):
+            reasons += [one for one in odd if not why.explains(one)]
         return reasons
 
 

@@ -65,9 +65,9 @@ def _check(repo: Path, commit: str, value: Any) -> Checked:
     checked = absent = 0
     for stage in verdict.stages:
         for output in stage.outputs:
-            found, here = _output(repo, commit, output)
+            found, here, away = _output(repo, commit, output)
             problems += found
-            checked, absent = checked + here, absent + len(output.sha256) - here
+            checked, absent = checked + here, absent + away
     return Checked(verdict, tuple(dict.fromkeys(problems)), checked, absent)
 
 
@@ -136,10 +136,10 @@ def _commit(repo: Path, commit: str, verdict: Verdict) -> list[str]:
     return problems
 
 
-def _output(repo: Path, commit: str, output: Output) -> tuple[list[str], int]:
-    """Whether an output that is said to be identical is what the commit holds; and how many files were at hand."""
+def _output(repo: Path, commit: str, output: Output) -> tuple[list[str], int, int]:
+    """Whether an output that is said to be identical is what the commit holds; how many files are at hand, and not."""
     if output.status not in {IDENTICAL, TOLERATED}:
-        return [], 0
+        return [], 0, 0
     problems, here = [], 0
     if output.status == IDENTICAL and output.declared and output.md5 != output.recorded_md5:
         problems.append(f"{output.path} is said to be identical, its hashes differ")
@@ -161,4 +161,4 @@ def _output(repo: Path, commit: str, output: Output) -> tuple[list[str], int]:
         here += 1
         if output.status == IDENTICAL and now != digest:
             problems.append(f"{path}: the commit holds {now}, the note says {digest}")
-    return problems, here
+    return problems, here, len(output.sha256) - here
