@@ -55,9 +55,7 @@ def compose(conf: Path, config_name: str, overrides: list[str]) -> dict[str, Any
             f"{conf.name}/ ({' '.join(overrides)}): {first}", hint="mend the config, then run again"
         ) from exc
     except yaml.YAMLError as exc:
-        raise ConfigError(
-            f"{conf.name}/: {' '.join(str(exc).split())}", hint="mend the YAML, then run again"
-        ) from exc
+        raise ConfigError(f"{conf.name}/: {' '.join(str(exc).split())}", hint="mend the YAML, then run again") from exc
 
 
 def structured(schema: type[T], value: dict[str, Any], *, where: str, conf: Path | None = None) -> T:

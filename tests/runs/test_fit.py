@@ -118,7 +118,7 @@ def test_a_training_set_without_a_key(frame, tmp_path, experiment):
 def test_errors_of_estimators_are_told(frame, experiment):
     """A value that the estimator refuses is an error that names the experiment."""
     experiment.model["learning_rate"] = -1.0
-    with pytest.raises(FurrowError, match="gbm: .*learning_rate"):
+    with pytest.raises(FurrowError, match=r"gbm: .*learning_rate"):
         fit(experiment, frame, FEATURES)
 
 

@@ -121,7 +121,7 @@ def test_a_search_declared_wrongly(frame, searched):
         with pytest.raises(FurrowError, match=message):
             search(changed, *rows, FEATURES)
     searched.engine = Engine(backend="ray")
-    with pytest.raises(FurrowError, match="engine.backend 'ray'"):
+    with pytest.raises(FurrowError, match=r"engine\.backend 'ray'"):
         search(searched, *rows, FEATURES)
 
 
