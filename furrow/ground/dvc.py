@@ -104,15 +104,18 @@ class Project:
 
     Args:
         root: The root of the repository.
+        scratch: Where DVC keeps what it remembers of the project; by default the machine's folder for that, where it
+            would stay after a temporary work tree is gone.
 
     Raises:
         DvcError: There is no DVC project, or its files can't be read.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, scratch: Path | None = None) -> None:
         self.root = root
+        config = {"core": {"site_cache_dir": str(scratch)}} if scratch else None
         try:
-            self._repo = Repo(str(root))
+            self._repo = Repo(str(root), config=config)
             stages = list(self._repo.index.stages)
         except DvcException as exc:
             raise DvcError(f"{root.name}: {_words(exc)}", hint="`dvc status` shows the same; mend it") from exc

@@ -167,6 +167,8 @@ class Bench:
     def _placed(self, stage: Stage, replaced: Mapping[str, Mapping[str, bytes] | Item]) -> Iterator[None]:
         """Have a stage's inputs in the work tree for as long as the block runs; then clean the tree."""
         moved: list[tuple[Path, Path, str]] = []
+        if replaced:
+            self._clean(bytecode=True)
         try:
             for unit, item in self._units(stage):
                 if unit in replaced or item.path in replaced:
@@ -186,7 +188,12 @@ class Bench:
                 if now is not None and now == hashes.get(unit, now):
                     _move(target, home)
             self.tree.restore(sorted(set(self.tree.changed())))
-            git(self.tree.root, "clean", "-ffdxq", "-e", "__pycache__", "-e", "/.dvc")
+            self._clean(bytecode=bool(replaced))
+
+    def _clean(self, *, bytecode: bool) -> None:
+        """Remove what is not the commit's; cached bytecode too once sources were replaced within one second."""
+        kept = () if bytecode else ("-e", "__pycache__")
+        git(self.tree.root, "clean", "-ffdxq", "-e", "/.dvc", *kept)
 
     def _units(self, stage: Stage) -> list[tuple[str, Item]]:
         """What to place for a stage: outputs and data, or the part of them that it depends on."""

@@ -128,7 +128,7 @@ def replay(
     started, begun = clock(), time.perf_counter()
     with checkout(repo, commit, parent=options.folder, keep=options.keep) as tree:
         progress(Event("checkout", detail=str(tree.root)))
-        project = Project(tree.root)
+        project = Project(tree.root, scratch=tree.room / "dvc")
         chosen = select(project, options)
         settings = load(tree.root)
         run = _Replay(Bench(repo, tree, project), settings, options, progress, _environment(tree, settings))

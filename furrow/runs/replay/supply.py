@@ -160,16 +160,24 @@ class Supply:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file or folder: never a link, so that a stage that writes to its inputs can't reach the cache."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target)
-        return
-    with source.open("rb") as reader, target.open("wb") as writer:
-        try:
-            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-        except OSError:
-            shutil.copyfileobj(reader, writer, 1 << 20)
+    """Copy a file or folder: never a link, so that a stage that writes to its inputs can't reach the cache.
+
+    Raises:
+        FurrowError: The source can't be read, or there is no room.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+            return
+        with source.open("rb") as reader, target.open("wb") as writer:
+            try:
+                fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+            except OSError:
+                shutil.copyfileobj(reader, writer, 1 << 20)
+    except (OSError, shutil.Error) as exc:
+        hint = "free some space, or set TMPDIR to a folder with room"
+        raise FurrowError(f"cannot copy {source} to {target}: {exc}", hint=hint) from exc
 
 
 def _hash(path: Path) -> str:
