@@ -55,20 +55,24 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     if verify:
         return _verify(rev, as_json=as_json)
     from furrow.files import write_json  # noqa: PLC0415 - the library loads DVC and pandas: not for --help
+    from furrow.ground.git import is_bare, is_dirty  # noqa: PLC0415 - the same
     from furrow.ground.notes import NoteError, push_notes  # noqa: PLC0415 - the same
     from furrow.ground.process import stopped_by_signals  # noqa: PLC0415 - the same
     from furrow.runs.replay.replay import Options, replay  # noqa: PLC0415 - the same
     from furrow.runs.replay.statement import NOTE, statement, write_note  # noqa: PLC0415 - the same
 
+    here = Path.cwd()
+    if rev in {"HEAD", "@"} and not is_bare(here) and is_dirty(here):
+        click.echo("note: the work tree has changes; the commit is replayed, without them", err=True)
     options = Options(experiment, stage, diagnose=diagnose, keep=keep)
     with stopped_by_signals():
-        verdict = replay(Path.cwd(), rev, options, progress=_reporter(keep=keep))
+        verdict = replay(here, rev, options, progress=_reporter(keep=keep))
     if out is not None:
-        write_json(out, statement(Path.cwd(), verdict))
+        write_json(out, statement(here, verdict))
     kept = ""
     if note:
         try:
-            write_note(Path.cwd(), verdict)
+            write_note(here, verdict)
             kept = "kept as a note (refs/notes/furrow/replay)"
         except NoteError as exc:
             click.echo(f"warning: {exc}", err=True)
@@ -77,7 +81,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     else:
         _show(verdict, kept)
     if push:
-        push_notes(Path.cwd(), NOTE, push)
+        push_notes(here, NOTE, push)
         click.echo(f"notes pushed to {push}", err=True)
     return 0 if (verdict.trusted() if strict else bool(verdict)) else 1
 

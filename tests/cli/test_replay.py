@@ -63,7 +63,10 @@ def test_a_good_commit(world, tmp_path):
 
 def test_json_is_all_of_standard_output(world):
     """For a script."""
-    value = json.loads(replay(world, "--json", "--no-note").stdout)
+    (world / "metrics.json").write_text("not committed")
+    done = replay(world, "--json", "--no-note")
+    assert "the work tree has changes; the commit is replayed, without them" in done.stderr
+    value = json.loads(done.stdout)
     assert value["status"] == "identical"
     assert value["stages"][0]["outputs"][0]["path"] == "metrics.json"
     assert "carries no replay" in replay(world, "--verify", code=1).stderr
