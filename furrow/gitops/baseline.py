@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.features.sql import canonical, parse_query
+from furrow.files import FileError, read_json, sha256_bytes, write_json
 from furrow.ground.git import GitError, git, resolve, show
 from furrow.runs.code import import_closure
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Baseline"]
 
+FORMS = ".furrow/sql.json"
 _LOOK_BACK = 20
 
 
@@ -79,6 +82,10 @@ class Baseline:
         found = [path for path in paths.values() if path in self.changed]
         return sorted(found, key=lambda path: (path != paths.get(entry), path))
 
+    def below(self, folder: str) -> list[str]:
+        """The changed files inside a folder, by their paths in it; nothing for a file."""
+        return sorted(path[len(folder) + 1 :] for path in self.changed if path.startswith(f"{folder}/"))
+
     def old_text(self, path: str, md5: str) -> str | None:
         """The text that a path held when its md5 was this, from its last commits."""
         try:
@@ -93,16 +100,35 @@ class Baseline:
         return None
 
     def same_sql(self, path: str, md5: str) -> bool:
-        """Whether a SQL file means what it meant when its md5 was this: comments and white space don't count."""
-        if not path.endswith(".sql"):
-            return False
-        old = self.old_text(path, md5)
+        """Whether a SQL file means what it meant when its md5 was this: comments and white space don't count.
+
+        The forms that were seen are kept under .furrow/, which may be removed at any time: an old text that no commit
+        holds is known from there.
+        """
         try:
-            new = (self._root / path).read_text(encoding="utf-8")
-            return old is not None and _form(old, path) == _form(new, path)
+            text = (self._root / path).read_text(encoding="utf-8")
+            new = self._form(text, path)
+            old = self._forms.get(md5) or ((held := self.old_text(path, md5)) and self._form(held, path))
         except (OSError, UnicodeDecodeError, FurrowError):
             return False
+        return old == new
 
+    def _form(self, text: str, path: str) -> str:
+        """A digest of a query without its comments and white space."""
+        name = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        if name not in self._forms:
+            tree = canonical(parse_query(text, origin=path))
+            self._forms[name] = sha256_bytes(repr(tree).encode())
+            if self._root == self._repo:
+                with suppress(FileError):
+                    write_json(self._root / FORMS, {"format": 1, "forms": self._forms})
+        return self._forms[name]
 
-def _form(text: str, path: str) -> Any:
-    return canonical(parse_query(text, origin=path))
+    @cached_property
+    def _forms(self) -> dict[str, str]:
+        try:
+            held = read_json(self._repo / FORMS)
+        except FileError:
+            return {}
+        forms = held.get("forms") if isinstance(held, dict) and held.get("format") == 1 else None
+        return forms if isinstance(forms, dict) else {}

@@ -29,12 +29,14 @@ class Facts:
         code: The changed files among those that a stage's entry point imports.
         features: What changed of a feature service (None: of the service with this old digest), in words.
         data: What changed of a path of raw data, in words, given its old md5.
+        files: The changed files below a path, as far as Git tells.
         form: Whether an input at a path differs in form only from what it was.
     """
 
     code: Callable[[str], Sequence[str]]
     features: Callable[[str, str], Sequence[str]]
     data: Callable[[str, str], Sequence[str] | None]
+    files: Callable[[str], Sequence[str]]
     form: Callable[[str, str], bool]
 
 
@@ -96,7 +98,8 @@ def _dep(cause: Cause, facts: Facts) -> list[str]:
         return [f"data: {line}" for line in said] or [f"data: {cause.path} changed"]
     if facts.form(cause.path, cause.old):
         return [f"{cause.path}: form only, the result stays"]
-    return [f"{cause.path} changed"]
+    files = facts.files(cause.path)
+    return [f"{cause.path} changed: {_some(files)}" if files else f"{cause.path} changed"]
 
 
 def _param(cause: Cause, facts: Facts) -> list[str]:

@@ -103,6 +103,7 @@ class Scene:
             code=lambda entry: self.lookup.baseline.code(entry),  # noqa: PLW0108 - looked up late
             features=self.words,
             data=lambda path, old: self.lookup.data(path, old),  # noqa: PLW0108
+            files=lambda path: self.lookup.baseline.below(path),  # noqa: PLW0108
             form=self.same_form,
         )
 

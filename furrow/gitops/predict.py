@@ -122,7 +122,7 @@ class _Look:
             return Prediction(step.name, "skip", True, ())
         certain = bool(outs) or any(cause.kind != "upstream" for cause in causes)
         earlier = self._earlier(causes) if all(cause.kind != "upstream" for cause in causes) else None
-        if earlier is not None and all(self.cache.holds(md5) for md5 in earlier.values()):
+        if earlier is not None and all(map(self.world.holds, earlier.values())):
             for out in step.outs:
                 self.world.make(out.path, earlier[out.local])
             return Prediction(step.name, "restore", True, (*causes, *outs))
@@ -175,7 +175,7 @@ class _Look:
         causes = []
         for out in self.step.outs:
             now = self.world.now(out.path)
-            if out.md5 and out.cached and not self.cache.holds(out.md5):
+            if out.md5 and out.cached and not self.world.holds(out.md5):
                 causes.append(Cause("lost", out.path, old=out.md5))
             elif now is None or now != out.md5:
                 causes.append(Cause("out", out.path, old=out.md5 or MISSING, new=MISSING if now is None else now))
@@ -205,7 +205,10 @@ class _Look:
         """What is known of the outputs, and of the files besides, once the stage has run."""
         same = not any(self._matters(cause) for cause in causes)
         for out in self.step.outs:
-            self.world.make(out.path, earlier.get(out.local) or self._after(out, same=same))
+            after = earlier.get(out.local) or self._after(out, same=same)
+            self.world.make(out.path, after)
+            if out.cached:
+                self.world.put(after)
         for path, text in self.rules.effects(self.step).items():
             self.world.write(path, text)
 

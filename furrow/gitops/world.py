@@ -85,12 +85,24 @@ class World:
         self._made: dict[str, str | None] = {}
         self._texts: dict[str, str] = {}
         self._parsed: dict[str, Any] = {}
+        self._healed: set[str] = set()
         self.seen: dict[str, str] = {}
         """What was looked at as it is now: md5 by path, empty for what isn't there."""
 
     def make(self, path: str, md5: str | None) -> None:
         """A stage wrote (None: removed) a path."""
         self._made[path] = md5
+
+    def put(self, md5: str) -> None:
+        """A stage that ran put a content into DVC's cache, whole."""
+        self._healed |= {md5, *(self._cache.listing(md5) or {}).values()} - {UNKNOWN}
+
+    def holds(self, md5: str) -> bool:
+        """Whether DVC's cache holds a content at this point."""
+        if md5 in self._healed or self._cache.holds(md5):
+            return True
+        listed = self._cache.listing(md5) if md5.endswith(".dir") and self._healed else None
+        return listed is not None and all(each in self._healed or self._cache.holds(each) for each in listed.values())
 
     def write(self, path: str, text: str | None) -> None:
         """A stage wrote a text as a side effect, or removed it."""

@@ -11,21 +11,21 @@ PIPELINE = """vars:
   - conf/experiments.yaml:experiments
 stages:
   validate:
-    cmd: cat data/flights/* data/weather/* > build/seen.txt && echo valid > runs/.validated
+    cmd: cat data/flights/*.csv data/weather/*.csv > build/seen.txt && echo valid > runs/.validated
     deps: [data]
     outs:
       - build/seen.txt: {persist: true}
       - runs/.validated: {cache: false, persist: true}
   tables_a:
-    cmd: grep -v '^--' features/tables/a.sql > build/tables/a.parquet && cat data/flights/* >> build/tables/a.parquet
+    cmd: grep -v '^--' features/tables/a.sql > build/tables/a.parquet && cat data/flights/*.csv >> build/tables/a.parquet
     deps: [data/flights, features/tables/a.sql, runs/.validated]
     outs: [build/tables/a.parquet]
   tables_b:
-    cmd: grep -v '^--' features/tables/b.sql > build/tables/b.parquet && cat data/weather/* >> build/tables/b.parquet
+    cmd: grep -v '^--' features/tables/b.sql > build/tables/b.parquet && cat data/weather/*.csv >> build/tables/b.parquet
     deps: [data/weather, features/tables/b.sql, runs/.validated]
     outs: [build/tables/b.parquet]
   training_set_full:
-    cmd: cat build/tables/a.parquet build/tables/b.parquet params.yaml > build/training/full.parquet
+    cmd: cat build/tables/a.parquet build/tables/b.parquet > build/training/full.parquet; grep service params.yaml >> build/training/full.parquet
     deps: [build/tables/a.parquet, build/tables/b.parquet]
     params: [service]
     outs: [build/training/full.parquet]

@@ -1,4 +1,4 @@
-"""Plan and apply on the real repository: reasons in a person's words, exactly the stages that run, kills, what breaks."""
+"""Plan and apply on the real repository: reasons in words, exactly the stages that run, kills, what breaks."""
 
 import json
 import os
@@ -59,8 +59,8 @@ def test_a_ttl_from_plan_to_apply(flights):
     commit(flights, "serve")
     edit(flights / "features/views.py", "ttl=timedelta(hours=3)", "ttl=timedelta(hours=1)")
     plan = planned(flights)
-    ttl = next(line for line in why(plan, "views/weather_origin") if "ttl" in line)
-    assert ttl == "weather_origin.ttl 3h -> 1h"
+    ttl = next(line for line in why(plan, "views/carrier_day") if "ttl" in line)
+    assert ttl == "carrier_day.ttl 3h -> 1h"
     assert ttl in why(plan, "training_sets/full")
     assert ttl in why(plan, "experiments/gbm")
     assert stages(plan) == {"compile", "training_set_full", "train@gbm", "evaluate@gbm", "select"}
@@ -77,7 +77,7 @@ def test_a_ttl_from_plan_to_apply(flights):
 
 
 def test_the_plan_is_what_repro_does(flights):
-    """For a comment, a hyper-parameter, code, a month and their revert: the plan names exactly what `dvc repro` runs."""
+    """A comment, a hyper-parameter and its revert, code, a month: the plan names exactly what `dvc repro` runs."""
     path = flights / "features/tables/tail_legs.sql"
     path.write_text("-- a remark\n\n" + path.read_text())
     assert stages(planned(flights)) == repro(flights).ran == {"compile", "tables_tail_legs"}
