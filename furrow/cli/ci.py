@@ -1,0 +1,199 @@
+"""`furrow ci`: what CI runs on a commit, and the hook that runs it on a push."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from furrow.cli import render
+
+if TYPE_CHECKING:
+    from furrow.gitops.outcome import Outcome
+
+# Domain modules are imported inside the commands, so that --help stays instant.
+# ruff: noqa: PLC0415
+
+_COLOURS = {"passed": "green", "failed": "red", "warning": "yellow", "skipped": None}
+
+
+@click.group(invoke_without_command=True)
+@click.option("--rev", default="HEAD", show_default=True, help="The commit.")
+@click.option("--base", default="", metavar="REV", help="Measure against this.  [default: the branch of conf/ci.yaml]")
+@click.option("--branch", default="", help="The branch that the commit is on.  [default: the current one]")
+@click.option("--offer", default="", metavar="REMOTE", help="Push CI's commit of what the stages gave to the branch.")
+@click.option("--register", is_flag=True, help="Register the champion, if conf/ci.yaml asks and the commit passed.")
+@click.option("--untrusted", is_flag=True, help="A branch from outside: no credentials, no network, nothing pushed.")
+@click.option("--lenient", is_flag=True, help="Stages that were not run are a warning, not a failure.")
+@click.option("--replay", type=click.Choice(["all", "changed", "sample", "none"]), help="Instead of conf/ci.yaml's.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to.  [default: .furrow/ci/COMMIT]")
+@click.option("--cache", type=click.Path(path_type=Path, file_okay=False), help="DVC's cache.  [default: the clone's]")
+@click.option("--quiet", "-q", is_flag=True, help="Print the verdict alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@click.pass_context
+def command(  # noqa: PLR0917 - click hands over one argument an option
+    ctx: click.Context,
+    rev: str,
+    base: str,
+    branch: str,
+    offer: str,
+    register: bool,
+    untrusted: bool,
+    lenient: bool,
+    replay: str | None,
+    out: Path | None,
+    cache: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Judge a commit as CI does, in a clean checkout: compile, plan, run what is stale, replay, gate, report.
+
+    Your work tree is not touched. Writes report.md, report.html and report.json.
+
+    Exit codes: 0 passed; 1 failed, or it could not be done; 2 usage; 130 interrupt.
+    """
+    if ctx.invoked_subcommand is not None:
+        return 0
+    from furrow.errors import UsageError
+    from furrow.gitops.ci import Options, run_ci
+    from furrow.gitops.publish import write_reports
+    from furrow.ground.git import current_branch, is_bare, toplevel
+    from furrow.ground.process import stopped_by_signals
+
+    here = Path.cwd()
+    if untrusted and (offer or register):
+        raise UsageError("--untrusted with --offer or --register", hint="nothing of a branch from outside is pushed")
+    if not is_bare(here):
+        branch = branch or (current_branch(here) or "" if rev == "HEAD" else "")
+    options = Options(
+        base=base,
+        branch=branch,
+        untrusted=untrusted,
+        offer=offer,
+        lenient=lenient,
+        register=register,
+        replay=replay or "",
+        cache=cache.resolve() if cache else None,
+    )
+    with stopped_by_signals():
+        outcome = run_ci(here, rev, options, say=_silent if quiet or as_json else _say)
+    folder = out or (toplevel(here) / ".furrow/ci" / outcome.commit[:12])
+    write_reports(outcome, folder)
+    if as_json:
+        render.echo_json(outcome.to_json())
+    else:
+        _show(outcome, folder)
+    return 0 if outcome else 1
+
+
+def _say(line: str) -> None:
+    click.echo(click.style(line, dim=True), err=True)
+
+
+def _silent(line: str) -> None:
+    del line
+
+
+def _show(outcome: Outcome, folder: Path) -> None:
+    for check in outcome.checks:
+        state = click.style(f"{check.status:8}", fg=_COLOURS[check.status])
+        click.echo(f"{state} {check.name:12} {check.text}")
+        for line in check.details[:8] if check.status in {"failed", "warning"} else ():
+            click.echo(f"{'':21} {line}")
+    if outcome.offered:
+        click.echo(f"CI's commit: {outcome.offered[:10]} on {outcome.branch}; next: git pull")
+    click.echo(click.style(f"{outcome.commit[:10]} {outcome.verdict}", fg="green" if outcome else "red", bold=True))
+    click.echo(f"report: {folder / 'report.html'}")
+
+
+@command.command("install")
+@click.argument("bare", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--background", is_flag=True, help="Don't keep the pushing user waiting: the run goes on by itself.")
+def install_command(*, bare: Path, background: bool) -> None:
+    """Put a post-receive hook into a bare repository that runs CI on each pushed commit, one at a time."""
+    from furrow.gitops.hook import install
+
+    path = install(bare, background=background)
+    click.echo(f"wrote {path}")
+    click.echo("next: git push; `furrow ci status` tells how it went, there and in every clone after a fetch")
+
+
+@command.command("hook", hidden=True)
+@click.option("--later", is_flag=True, help="Put them in the queue, and don't run it.")
+def hook_command(*, later: bool) -> None:
+    """What the hook calls: puts the pushed commits in the queue and runs it."""
+    import sys
+
+    from furrow.gitops.hook import enqueue, pushed, run_queue
+
+    here = Path.cwd()
+    count = enqueue(here, pushed(sys.stdin.read()))
+    click.echo(f"furrow: {count} commit{'s' * (count != 1)} to run" if count else "furrow: nothing to run")
+    if count and later:
+        click.echo("furrow: CI runs in the background; `furrow ci status` tells how it goes")
+    elif count:
+        run_queue(here, say=_tell)
+
+
+@command.command("run-queue")
+@click.argument("bare", type=click.Path(path_type=Path, file_okay=False), default=".")
+def run_queue_command(*, bare: Path) -> None:
+    """Run what is in the queue: after a reboot, say. One at a time; where one runs already, that one goes on."""
+    from furrow.gitops.hook import run_queue
+
+    done = run_queue(bare, say=_tell)
+    click.echo(f"{done} run")
+
+
+def _tell(line: str) -> None:
+    """Print for the pushing user, who may be gone by now."""
+    import contextlib
+    import os
+    import sys
+
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+@command.command("status")
+@click.argument("rev", required=False)
+@click.option("--limit", default=20, show_default=True, help="How many commits.")
+@click.option("--report", is_flag=True, help="Print the report of REV, as Markdown.")
+@click.option("--log", "show_log", is_flag=True, help="Print the log of REV (on the machine that ran it).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+def status_command(*, rev: str | None, limit: int, report: bool, show_log: bool, as_json: bool) -> None:
+    """Show how CI went: waiting, running, passed or failed, by commit, newest first."""
+    from furrow.errors import FurrowError
+    from furrow.gitops.hook import log_of, state
+    from furrow.gitops.publish import read_status
+    from furrow.ground.git import resolve
+
+    here = Path.cwd()
+    commit = resolve(here, rev or "HEAD") if rev or report or show_log else ""
+    if show_log:
+        click.echo(log_of(here, commit), nl=False)
+        return
+    found = read_status(here, commit, limit=limit)
+    waiting = state(here)
+    if report:
+        if not found or "report" not in found[0]:
+            raise FurrowError(f"commit {commit[:10]} has no report here", hint="`git fetch` brings it, once CI has run")
+        click.echo(found[0]["report"], nl=False)
+        return
+    if as_json:
+        render.echo_json({**waiting, "commits": [{k: v for k, v in one.items() if k != "report"} for one in found]})
+        return
+    rows = [[one["commit"][:10], "running", one["branch"], one.get("since", ""), ""] for one in waiting["running"]]
+    rows += [[one["commit"][:10], "waiting", one["branch"], one.get("since", ""), ""] for one in waiting["waiting"]]
+    for one in found:
+        status = "passed" if one["passed"] else "failed"
+        rows.append([one["commit"][:10], status, *(one.get(name, "") for name in ("branch", "started", "verdict"))])
+    if not rows:
+        click.echo("CI has run on no commit here; `git fetch` brings what ran elsewhere")
+        return
+    render.table(rows, ["commit", "status", "branch", "when", "verdict"])

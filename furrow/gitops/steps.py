@@ -1,0 +1,304 @@
+"""The steps of CI that run something: plan, compile, stages, remote, replays, CI's own commit, registration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from furrow.errors import FurrowError
+from furrow.gitops.gather import champion_of, changed_experiments, experiments_at
+from furrow.gitops.inspect import bad_listings
+from furrow.gitops.judged import CHAMPION
+from furrow.gitops.offer import MovedError, commit_results, made_by_ci, offer
+from furrow.gitops.outcome import Check, Replayed
+from furrow.gitops.spec import Plan, parse_plan
+from furrow.gitops.supply import RemoteError, inputs_of
+from furrow.ground.git import common_dir, git, is_bare, show
+from furrow.ground.isolate import CommandError, python, run, stream
+from furrow.ground.pipeline import read_pipeline
+from furrow.models.registry import register
+from furrow.runs.artifacts import cached, outputs
+from furrow.runs.replay.statement import write_note
+from furrow.runs.replay.verdict import Verdict, VerdictError
+
+if TYPE_CHECKING:
+    from furrow.gitops.ci import Session
+    from furrow.gitops.spec import Resource
+
+__all__ = [
+    "compiled",
+    "differences",
+    "fetch_evaluations",
+    "offered",
+    "plan",
+    "registered",
+    "remote",
+    "replays",
+    "stages",
+]
+
+_COMPILED = ("runs/*/config.yaml", "runs/pipeline.json", "features/manifest.json")
+
+
+def _furrow(session: Session, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
+    command = python("-m", "furrow", *arguments)
+    return run(command, session.root, session.bench.running, say=session.say, ok=ok)
+
+
+def _planned(session: Session, revisions: str) -> Plan:
+    return parse_plan(json.loads(_furrow(session, "plan", "--rev", revisions, "--json")), "the plan")
+
+
+def plan(session: Session) -> Check:
+    """Which stages the commit's author has not run."""
+    found = _planned(session, f"{session.commit}..{session.commit}")
+    session.stale = {stage.name: stage.why for stage in found.stages}
+    if not session.stale:
+        return Check("plan", "passed", "every stage was run by the author")
+    named = ", ".join(list(session.stale)[:6]) + (f" and {len(session.stale) - 6} more" * (len(session.stale) > 6))
+    count = len(session.stale)
+    details = tuple(f"{stage}: {line}" for stage, why in session.stale.items() for line in why[:2])
+    return Check("plan", "passed", f"{count} stage{'s' * (count > 1)} to run: {named}", details)
+
+
+def differences(session: Session) -> tuple[Resource, ...]:
+    """What changed from the base, as the plan tells it."""
+    try:
+        return _planned(session, f"{session.base}..{session.result}").resources
+    except (CommandError, FurrowError) as exc:
+        session.say(f"what changed is not told: {exc.message}")
+        return ()
+
+
+def compiled(session: Session) -> Check | None:
+    """Whether the committed resolved configs are what the declarations give; compiling them again tells."""
+    step = read_pipeline(session.root).steps.get("compile")
+    if step is None:
+        return None
+    commands = [step.cmd] if isinstance(step.cmd, str) else list(step.cmd)
+    folder = session.root / step.wdir
+    for command in commands:
+        for line in stream(["/bin/sh", "-c", command], folder, session.bench.running):
+            session.say(line)
+    changed = git(session.root, "diff", "--name-only", "-z", "HEAD", "--", *_COMPILED).decode().split("\0")
+    wrong = [path for path in changed if path]
+    untracked = git(session.root, "ls-files", "-z", "--others", "--exclude-standard", "--", *_COMPILED).decode()
+    wrong += [path for path in untracked.split("\0") if path]
+    if not wrong:
+        return Check("compile", "passed", "the resolved configs are what the declarations give")
+    if "compile" in session.stale:
+        count = len(wrong)
+        return Check("compile", "passed", f"{count} resolved file{'s' * (count > 1)} written anew", tuple(wrong))
+    return Check(
+        "compile",
+        "failed",
+        "resolved files are not what the declarations give: edited by hand? `furrow compile`, then `dvc repro`",
+        tuple(wrong),
+    )
+
+
+def stages(session: Session) -> Check:
+    """Run what is stale, with the inputs that it needs and no others."""
+    bench, asked = session.bench, session.options
+    if not session.stale:
+        return Check("stages", "passed", "nothing to run")
+    pipeline = read_pipeline(session.root)
+    try:
+        _bring(session, inputs_of(pipeline, set(session.stale)))
+        bench.repro(session.stale, pull=not asked.untrusted)
+    except RemoteError as exc:
+        if not session.settings.prepare:
+            raise
+        session.say(f"{exc.message}; preparing the data: {session.settings.prepare}")
+        for line in stream(["/bin/sh", "-c", session.settings.prepare], session.root, bench.running):
+            session.say(line)
+        bench.repro(session.stale, pull=False)
+    session.made = commit_results(session.root, session.commit)
+    session.result = session.made or session.commit
+    ran = [row for row in bench.rows if row.action == "run"]
+    words = f"{len(ran)} run, {len(bench.rows) - len(ran)} restored"
+    if not session.made:
+        return Check("stages", "passed", f"{words}: the results are what the commit holds")
+    if made_by_ci(session.repo, session.commit):
+        words = "CI's own commit has stages to run again: they don't give the same twice"
+        return Check("stages", "failed", words, ("`furrow replay` finds out why",))
+    if asked.offer and asked.branch and not asked.untrusted:
+        return Check("stages", "passed", f"{words}; the author had not run them, CI offers the results")
+    words += "; the author had not run them: `dvc repro`, then commit dvc.lock and runs/"
+    return Check("stages", "warning" if asked.lenient else "failed", words, tuple(session.stale))
+
+
+def _bring(session: Session, paths: list[str]) -> None:
+    bench, untrusted = session.bench, session.options.untrusted
+    absent = [path for path in paths if not (session.root / path).exists()]
+    if not absent:
+        return
+    if not bench.remote:
+        if untrusted or not _at_hand(session, absent):
+            raise RemoteError(
+                f"{absent[0]} is needed, and the repository names no DVC remote",
+                hint="`dvc remote add --default`, `dvc push`; or give conf/ci.yaml a `prepare` command that makes it",
+            )
+    else:
+        bench.fetch(absent)
+    if untrusted:
+        bad = bad_listings(session.tree.room / "cache")
+        if bad:
+            raise RemoteError(f"a folder in the remote leads out: {bad[0]}", hint="nothing of it was checked out")
+    bench.checkout(absent)
+
+
+def _at_hand(session: Session, paths: list[str]) -> bool:
+    """Whether DVC's cache holds paths of the commit."""
+    known = outputs(session.root, session.commit)
+    for path in paths:
+        holder = next((known[name] for name in known if path == name or path.startswith(f"{name}/")), None)
+        if holder is None or cached(session.root, holder.md5) is None:
+            return False
+    return True
+
+
+def remote(session: Session) -> Check | None:
+    """Whether the DVC remote has what the commit names; what is missing, and which stage makes it again."""
+    if session.options.untrusted:
+        return None
+    if not session.bench.remote:
+        return Check("remote", "skipped", "the repository names no DVC remote")
+    if session.made:
+        return None  # it is pushed with CI's commit
+    missing = session.bench.missing()
+    if not missing:
+        return Check("remote", "passed", "the DVC remote has what the commit names")
+    pipeline = read_pipeline(session.root)
+    details = []
+    for path in missing:
+        clean = path.rstrip("/")
+        maker = next((s.name for s in pipeline.steps.values() if any(clean == out.path for out in s.outs)), "")
+        how = f"made by {maker}: `dvc repro {maker}`, then `dvc push`" if maker else "`dvc push` where it was added"
+        details.append(f"{path}: {how}")
+    count = len(missing)
+    return Check("remote", "failed", f"the DVC remote lacks {count} object{'s' * (count > 1)}", tuple(details))
+
+
+def fetch_evaluations(session: Session) -> None:
+    """Bring the evaluations of both sides into the cache, for the paired comparison; without them it is not made."""
+    for commit in (session.result, session.tip, session.base):
+        known = outputs(session.root, commit) if commit else {}
+        absent = [
+            path
+            for path, output in known.items()
+            if path.startswith("build/evaluations/") and cached(session.root, output.md5) is None
+        ]
+        if not absent or not session.bench.remote:
+            continue
+        held = session.result
+        try:
+            # DVC fetches what dvc.lock names: the other side's is put in place for as long as it takes.
+            git(session.root, "checkout", "-q", commit, "--", "dvc.lock", "dvc.yaml", "conf")
+            session.bench.fetch(absent)
+        except FurrowError as exc:
+            session.say(f"evaluations of {commit[:10]} are not compared: {exc.message}")
+        finally:
+            git(session.root, "reset", "-q", "--hard", held)
+
+
+def replays(session: Session) -> list[Replayed]:
+    """Replay experiments from nothing, as conf/ci.yaml asks; each verdict becomes a note on the commit."""
+    asked = session.options.replay or session.settings.replay
+    names = experiments_at(session.root, session.result)
+    if asked == "changed":
+        names = changed_experiments(session.root, session.base, session.result)
+    elif asked == "sample":
+        names.sort(key=lambda name: hashlib.sha256(f"{session.commit}{name}".encode()).hexdigest())
+        names = names[: session.settings.sample]
+    elif asked == "none":
+        names = []
+    made_here = {row.name.partition("@")[2] for row in session.bench.rows if row.action == "run"}
+    wanted = [name for name in names if name not in made_here]
+    if not wanted:
+        words = "conf/ci.yaml asks for none" if asked == "none" else "no experiment to replay"
+        words = f"{len(names)} were made here, from the inputs" if names else words
+        session.checks.append(Check("replay", "skipped", words))
+        return []
+    found: list[Replayed] = []
+    session.check("replay", lambda: _replayed(session, wanted, found))
+    return found
+
+
+def _replayed(session: Session, wanted: list[str], found: list[Replayed]) -> Check:
+    session.bench.fetch([source.path for source in read_pipeline(session.root).sources])
+    for name in wanted:
+        session.say(f"replaying {name}")
+        text = _furrow(session, "replay", session.result, "--experiment", name, "--json", "--no-note", ok=(0, 1))
+        try:
+            verdict = Verdict.from_json(json.loads(text))
+        except (ValueError, VerdictError) as exc:
+            raise FurrowError(f"{name} could not be replayed", hint="`furrow replay` says why") from exc
+        reasons = tuple(
+            f"{stage.stage}: {reason.kind}: {reason.text}" for stage in verdict.stages for reason in stage.reasons
+        )
+        found.append(Replayed(name, verdict.status, len(verdict.stages), reasons, verdict.seconds))
+        if not session.options.untrusted and session.result == session.commit:
+            write_note(session.repo, verdict)
+    wrong = [one for one in found if one.status not in {"identical", "within tolerance"}]
+    if wrong:
+        details = tuple(f"{one.experiment}: {line}" for one in wrong for line in (one.reasons or (one.status,)))
+        words = f"{len(wrong)} of {len(found)} replayed experiments are not what the commit says"
+        return Check("replay", "failed", words, details)
+    return Check("replay", "passed", f"{len(found)} replayed from nothing: what the commit says")
+
+
+def offered(session: Session) -> Check | None:
+    """Push what the stages made and CI's commit, where that was asked for."""
+    asked = session.options
+    if not session.made or asked.untrusted or not (asked.offer and asked.branch):
+        return None
+    session.bench.push()
+    try:
+        offer(session.root, session.made, session.commit, remote=_address(session), branch=asked.branch)
+    except MovedError as exc:
+        return Check("offer", "warning", f"{exc.message}: {exc.hint}")
+    session.offered = session.made
+    return Check("offer", "passed", f"the results are {session.made[:10]} on {asked.branch}: `git pull`")
+
+
+def _address(session: Session) -> str:
+    """Where to push to: a remote's address, or the repository itself."""
+    asked = session.options.offer
+    if asked == "." or is_bare(session.repo):
+        return str(common_dir(session.repo))
+    urls = git(session.repo, "config", "--get-all", f"remote.{asked}.pushurl", ok=(0, 1)).decode().split()
+    urls += git(session.repo, "config", "--get-all", f"remote.{asked}.url", ok=(0, 1)).decode().split()
+    return urls[0] if urls else asked
+
+
+def registered(session: Session) -> Check | None:
+    """Register the champion as a version, when conf/ci.yaml asks for it and the commit is on its branch."""
+    asked, settings = session.options, session.settings
+    if asked.untrusted or not asked.register or not settings.automatic or asked.branch != settings.branch:
+        return None
+    if session.made and not session.offered:
+        return None
+    name = champion_of(show(session.root, session.result, CHAMPION)).get("experiment")
+    if not name:
+        return Check("register", "skipped", "there is no champion")
+    git(session.root, "update-ref", f"refs/heads/{settings.branch}", session.result)
+    git(session.root, "checkout", "-q", "--force", session.result)
+    _place(session, f"build/models/{name}")
+    before = git(session.root, "tag", "--list").decode().split()
+    identity = (("user.name", "Furrow CI"), ("user.email", "furrow-ci@localhost"))
+    for key, value in identity:
+        git(session.root, "config", key, value)
+    version = register(session.root, str(name), rev=session.result)
+    if str(version) in before:
+        return Check("register", "passed", f"the champion is {version} already")
+    git(session.root, "push", "-q", _address(session) if asked.offer else str(common_dir(session.repo)),
+        f"refs/tags/{version}")  # fmt: skip
+    return Check("register", "passed", f"registered as {version}")
+
+
+def _place(session: Session, path: str) -> None:
+    if not (session.root / path).exists():
+        session.bench.fetch([path])
+        session.bench.checkout([path])
