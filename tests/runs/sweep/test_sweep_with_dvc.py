@@ -39,7 +39,7 @@ def test_a_trial_is_a_dvc_experiment_and_its_declaration_gives_the_same_metrics(
     assert applied == best["metrics"]
     record = json.loads((project / "runs/gbm/record.json").read_text())
     config = (project / "runs/gbm/config.yaml").read_text()
-    run(project, "dvc", "repro", "-q")
+    run(project, "dvc", "repro", "-q", "evaluate@gbm")
     assert metrics(project, "gbm") == applied
     assert (project / "runs/gbm/config.yaml").read_text() == config
     again = json.loads((project / "runs/gbm/record.json").read_text())
@@ -52,7 +52,7 @@ def test_a_trial_is_a_dvc_experiment_and_its_declaration_gives_the_same_metrics(
     run(project, "furrow", "adopt", best["trial"], "as", "gbm_fast")
     assert "what to beat" in (project / "conf/experiments.yaml").read_text()
     before = (project / "conf/experiment/gbm.yaml").read_text()
-    run(project, "dvc", "repro", "-q")
+    run(project, "dvc", "repro", "-q", "evaluate@gbm_fast")
     assert metrics(project, "gbm_fast") == best["metrics"]
     assert metrics(project, "gbm") != best["metrics"]
     assert (project / "conf/experiment/gbm.yaml").read_text() == before
