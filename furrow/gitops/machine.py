@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from furrow.features.manifest import load
@@ -92,10 +93,15 @@ def _online(
         return resource("change", *(f"{table} is built anew" for table in tables))
     if changed:
         return resource("change", "the definitions changed")
-    if applied.get("online") == online_state(manifest, folder):
+    state = online_state(manifest, folder)
+    if applied.get("online") == state:
         return resource("unchanged")
     behind = _behind(manifest, folder)
-    return resource("change", *behind) if behind else resource("unchanged")
+    if behind:
+        return resource("change", *behind)
+    with suppress(FileError):
+        note_applied(root, online=state)  # so that the store need not be asked again
+    return resource("unchanged")
 
 
 def _behind(manifest: Manifest, folder: Path) -> list[str]:
