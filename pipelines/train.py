@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.progress import track
 from sklearn.inspection import permutation_importance
@@ -82,7 +83,9 @@ def _importance(experiment: Experiment, fitted: Fitted, tested: pd.DataFrame) ->
             random_state=experiment.seed,
         )
     pairs = sorted(zip(found.importances_mean, fitted.columns, strict=True), key=lambda pair: (-pair[0], pair[1]))
-    return [{"feature": name, "importance": round(float(value), 6)} for value, name in pairs]
+    return [
+        {"feature": name, "importance": round(float(value), 6) if np.isfinite(value) else None} for value, name in pairs
+    ]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # OpenMP reads it when it is loaded: tests run side by side
+
 import numpy as np
 import pandas as pd
 import pytest
