@@ -75,6 +75,11 @@ def test_push_and_fetch_carry_the_note(world, origin, verdict, tmp_path):
     assert checked.verdict == verdict
     assert checked.absent == 3
     assert read_verdicts(origin, verdict.commit) == [verdict]
+    later = changed(verdict, started="2030-01-01T00:00:00+00:00")
+    write_note(other, later)
+    run(other, "git", "merge", "-q", "origin/main")
+    run(other, "git", "push", "-q")
+    assert read_verdicts(origin, verdict.commit) == [verdict, later]
 
 
 def test_two_people_replay_one_commit(world, origin, verdict, tmp_path):

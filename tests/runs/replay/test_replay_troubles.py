@@ -207,6 +207,17 @@ def test_data_that_is_not_declared_is_not_there(world, again):
     assert "FileNotFoundError" in of(verdict, "prepare").log
 
 
+def test_what_an_earlier_stage_left_lying_about_is_not_there(world, again):
+    """A file that one stage writes and another reads, and neither declares, does not survive between them."""
+    old = 'Path("build/ready.csv")'
+    edit(world / "code/prepare.py", old, f'Path("build/side.txt").write_text("2")\n{old}')
+    edit(world / "code/train.py", "import json", 'open("build/side.txt").read()\nimport json')
+    rerun(world)
+    verdict = again(world)
+    assert verdict.first == "train@a"
+    assert "build/side.txt" in of(verdict, "train@a").log
+
+
 def test_a_file_outside_the_commit(world, again):
     """What lies in the work tree and is not committed does not come with the commit."""
     (world / "local.txt").write_text("x\n")
