@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from furrow.gitops.apply import Event
     from furrow.gitops.spec import Plan
 
+STEPS = {"online_store": "materialize"}
+"""Steps that have another name than their resource."""
+
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
@@ -118,13 +121,12 @@ class watching:  # noqa: N801 - a context manager, used as one
 
     def _begin(self, plan: Plan) -> None:
         self._left = {stage.name: stage.seconds for stage in plan.stages}
-        self._left |= {each.name: each.seconds for each in plan.resources if each.local and each.action != "unchanged"}
+        local = {each.name: each.seconds for each in plan.resources if each.local and each.action != "unchanged"}
+        self._left |= {STEPS.get(name, name): seconds for name, seconds in local.items()}
         self._total = len(self._left)
         if plan:
-            if self._bar is None:
-                show(plan)
-            else:
-                show(plan)
+            show(plan)
+            if self._bar is not None:
                 self._task = self._bar.add_task("apply", total=self._total)
 
     def _remaining(self) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.features.manifest import Manifest
+    from furrow.gitops.durations import Durations
 
 __all__ = ["APPLIED", "local_resources", "note_applied", "online_state"]
 
@@ -45,7 +46,7 @@ def online_state(manifest: Manifest, folder: Path) -> str:
 
 
 def local_resources(
-    root: Path, manifest: Manifest, *, changed: bool, building: Mapping[str, str], seconds: float | None
+    root: Path, manifest: Manifest, *, changed: bool, building: Mapping[str, str], durations: Durations
 ) -> list[Resource]:
     """The registry and the online store as resources.
 
@@ -54,19 +55,22 @@ def local_resources(
         manifest: The declared definitions.
         changed: Whether they differ from those on file.
         building: Why, by the path of each feature table that is about to be built.
-        seconds: How long materialization took before.
+        durations: How long registration and materialization took before.
     """
     applied = _applied(root)
-    registry = _registry(root, manifest, applied)
+    registry = _registry(root, manifest, applied, changed=changed, seconds=durations.of("registry"))
+    seconds = durations.of("materialize")
     return [registry, _online(root, manifest, applied, changed=changed, building=building, seconds=seconds)]
 
 
-def _registry(root: Path, manifest: Manifest, applied: Mapping[str, Any]) -> Resource:
+def _registry(
+    root: Path, manifest: Manifest, applied: Mapping[str, Any], *, changed: bool, seconds: float | None
+) -> Resource:
     if not (root / REGISTRY).is_file():
-        return Resource("registry", "registry", "add", (f"{REGISTRY} is not there",), local=True)
-    if applied.get("registry") != manifest.digest:
-        return Resource("registry", "registry", "change", ("the definitions changed",), local=True)
-    return Resource("registry", "registry", "unchanged", local=True)
+        return Resource("registry", "registry", "add", (f"{REGISTRY} is not there",), seconds=seconds, local=True)
+    if changed or applied.get("registry") != manifest.digest:
+        return Resource("registry", "registry", "change", ("the definitions changed",), seconds=seconds, local=True)
+    return Resource("registry", "registry", "unchanged", seconds=0.0, local=True)
 
 
 def _online(

@@ -174,9 +174,7 @@ def survey(
         building = {name.split("_", 1)[1]: name for name in predictions if name.startswith("tables_")
                     and predictions[name].action == "run"}  # fmt: skip
         changed = any(change.kind != "table" for change in changes.changes) if changes else False
-        resources += local_resources(
-            scene.root, manifest, changed=changed, building=building, seconds=view.durations.of("materialize")
-        )
+        resources += local_resources(scene.root, manifest, changed=changed, building=building, durations=view.durations)
     for name in ("dvc.yaml", "dvc.lock", *dict.fromkeys(source.file for source in scene.pipeline.sources)):
         seen[name] = scene.workspace.md5(name) or ""
     seen[TAGS] = _digest(models)

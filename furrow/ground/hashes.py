@@ -112,8 +112,10 @@ class Hasher:
             folder = entry.is_dir()
             if self._ignored(name, folder=folder):
                 continue
-            if folder:
+            if folder and not entry.is_symlink():  # as DVC does: a link to a folder is not followed
                 yield from self._walk(name)
+            elif folder:
+                continue
             else:
                 try:
                     yield name, entry.stat()
