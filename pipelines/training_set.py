@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import furrow.ground.feast.offline  # noqa: F401 - Feast loads it by name: the join is part of this stage's code
 from furrow.errors import FurrowError
 from furrow.ground.feast.retrieve import historical_features
 from furrow.ground.tables import TableError, run_sql, write_parquet

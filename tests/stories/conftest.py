@@ -83,7 +83,9 @@ def plant(folder: Path) -> Path:
     edit(folder / "conf/gate/default.yaml", "minimum: {roc_auc: 0.65, pr_auc: 0.30}", "minimum: {roc_auc: 0.55}")
     edit(folder / "conf/gate/default.yaml", "maximum: {ece: 0.06, log_loss: 0.55}", "maximum: {ece: 0.3}")
     edit(folder / "conf/gate/default.yaml", "floor: 0.55", "floor: 0.4")
-    run(folder, "git", "init", "-q")
+    run(folder, "git", "init", "-q", "-b", "main")
+    run(folder, "git", "config", "user.name", "Ada Test")
+    run(folder, "git", "config", "user.email", "ada@example.com")
     commit(folder, "declare")
     return folder
 
