@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -80,6 +81,7 @@ class Session:
     say: Callable[[str], None]
     result: str
     checks: list[Check] = field(default_factory=list)
+    certain: set[str] = field(default_factory=set)
     made: str = ""
     stale: dict[str, tuple[str, ...]] = field(default_factory=dict)
     offered: str = ""
@@ -149,7 +151,7 @@ def run_ci(
         subject=subject.strip(),
         author=author.strip(),
         branch=options.branch,
-        target=options.base or settings.branch,
+        target=settings.branch if re.fullmatch(r"[0-9a-f]{40,64}|", options.base) else options.base,
         base=base,
         untrusted=options.untrusted,
         started=started.astimezone(UTC).isoformat(timespec="seconds"),

@@ -25,6 +25,7 @@ from furrow.runs.replay.verdict import Verdict, VerdictError
 if TYPE_CHECKING:
     from furrow.gitops.ci import Session
     from furrow.gitops.spec import Resource
+    from furrow.ground.pipeline import Pipeline
 
 __all__ = [
     "compiled",
@@ -54,6 +55,7 @@ def plan(session: Session) -> Check:
     """Which stages the commit's author has not run."""
     found = _planned(session, f"{session.commit}..{session.commit}")
     session.stale = {stage.name: stage.why for stage in found.stages}
+    session.certain = {stage.name for stage in found.stages if stage.certain}
     if not session.stale:
         return Check("plan", "passed", "every stage was run by the author")
     named = ", ".join(list(session.stale)[:6]) + (f" and {len(session.stale) - 6} more" * (len(session.stale) > 6))
@@ -105,15 +107,10 @@ def stages(session: Session) -> Check:
         return Check("stages", "passed", "nothing to run")
     pipeline = read_pipeline(session.root)
     try:
-        _bring(session, inputs_of(pipeline, set(session.stale)))
+        _bring(session, inputs_of(pipeline, set(session.stale), session.certain))
         bench.repro(session.stale, pull=not asked.untrusted)
     except RemoteError as exc:
-        if not session.settings.prepare:
-            raise
-        session.say(f"{exc.message}; preparing the data: {session.settings.prepare}")
-        for line in stream(["/bin/sh", "-c", session.settings.prepare], session.root, bench.running):
-            session.say(line)
-        bench.repro(session.stale, pull=False)
+        _rebuild(session, pipeline, exc)
     session.made = commit_results(session.root, session.commit)
     session.result = session.made or session.commit
     ran = [row for row in bench.rows if row.action == "run"]
@@ -127,6 +124,23 @@ def stages(session: Session) -> Check:
         return Check("stages", "passed", f"{words}; the author had not run them, CI offers the results")
     words += "; the author had not run them: `dvc repro`, then commit dvc.lock and runs/"
     return Check("stages", "warning" if asked.lenient else "failed", words, tuple(session.stale))
+
+
+def _rebuild(session: Session, pipeline: Pipeline, cause: RemoteError) -> None:
+    """Make everything again from the raw data, when something that is needed is nowhere to be had."""
+    session.say(f"{cause.message}; everything is made again from the raw data")
+    git(session.root, "reset", "-q", "--hard", session.commit)
+    session.bench.rows.clear()
+    try:
+        _bring(session, [source.path for source in pipeline.sources])
+    except RemoteError as exc:
+        if not session.settings.prepare:
+            raise
+        session.say(f"{exc.message}; preparing the data: {session.settings.prepare}")
+        for line in stream(["/bin/sh", "-c", session.settings.prepare], session.root, session.bench.running):
+            session.say(line)
+    why = dict.fromkeys(pipeline.steps, (f"rebuilt: {cause.message}",))
+    session.bench.repro({**why, **session.stale}, pull=False, everything=True)
 
 
 def _bring(session: Session, paths: list[str]) -> None:

@@ -71,18 +71,20 @@ class Bench:
         if paths:
             self.dvc("checkout", "--allow-missing", "--force", *paths, held=True)
 
-    def repro(self, why: Mapping[str, tuple[str, ...]], *, pull: bool) -> None:
+    def repro(self, why: Mapping[str, tuple[str, ...]], *, pull: bool, everything: bool = False) -> None:
         """Run what is stale, and note what ran and for how long.
 
         Args:
             why: What made each stage stale, for the report.
             pull: Whether DVC may fetch from the remote by itself.
+            everything: Whether outputs that are not here are made again too.
 
         Raises:
             CommandError: A stage failed; its lines hold the end of what it printed.
             RemoteError: The remote can't be reached.
         """
-        arguments = ["repro", "--allow-missing", *(["--pull"] if pull and self.remote else [])]
+        arguments = ["repro"] if everything else ["repro", "--allow-missing"]
+        arguments += ["--pull"] if pull and self.remote and not everything else []
         name, begun = "", time.perf_counter()
 
         def close() -> None:
@@ -190,10 +192,18 @@ def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: byt
     return bool(known.get("core", "remote", fallback="") or local.get("core", "remote", fallback=""))
 
 
-def inputs_of(pipeline: Pipeline, stale: set[str]) -> list[str]:
-    """Paths that stale stages read, that DVC keeps, and that no stale stage writes."""
+def inputs_of(pipeline: Pipeline, stale: set[str], certain: set[str]) -> list[str]:
+    """Paths that stale stages read, that DVC keeps, and that no stage is certain to write.
+
+    A stage that may turn out to have nothing new leaves its outputs as they were: they are brought too, or a folder
+    that holds them would be read half empty.
+    """
     kept = [source.path for source in pipeline.sources]
-    kept += [out.path for step in pipeline.steps.values() if step.name not in stale for out in step.outs if out.cached]
+    kept += [
+        out.path for step in pipeline.steps.values() if step.name not in certain for out in step.outs if out.cached
+    ]
     reads = {dep.path for name in stale if name in pipeline.steps for dep in pipeline.steps[name].deps}
     found = {path for path in reads if any(path == one or path.startswith(f"{one}/") for one in kept)}
-    return sorted(found | {one for one in kept for path in reads if one.startswith(f"{path}/")})
+    found |= {one for one in kept for path in reads if one.startswith(f"{path}/")}
+    unsure = [pipeline.steps[name] for name in stale - certain if name in pipeline.steps]
+    return sorted(found | {out.path for step in unsure for out in step.outs if out.cached and out.md5})

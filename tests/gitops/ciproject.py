@@ -130,7 +130,9 @@ def set_rate(folder: Path, name: str, rate: float) -> None:
 def plant(folder: Path, store: Path, *, settings: str = "branch: main\nreplay: changed\n") -> Path:
     """The project with two experiments trained, committed, and pushed to its DVC remote."""
     folder.mkdir(parents=True)
-    run(folder, "git", "init", "-q")
+    run(folder, "git", "init", "-q", "-b", "main")
+    run(folder, "git", "config", "user.name", "Ada Test")
+    run(folder, "git", "config", "user.email", "ada@example.com")
     run(folder, "dvc", "init", "-q")
     run(folder, "dvc", "remote", "add", "-q", "-d", "store", str(store))
     (folder / "conf").mkdir()

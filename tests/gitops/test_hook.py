@@ -1,0 +1,199 @@
+"""A real `git push` to a real bare repository with the hook: retraining, report, registration, pulled by another clone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from furrow.gitops.hook import HookError, Pushed, _jobs, enqueue, install, pushed
+
+from .ciproject import commit, environment, experiment, furrow, plant, run, set_rate
+
+SETTINGS = "branch: main\nreplay: changed\nregister: {automatic: true}\n"
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Path:
+    """A bare repository with the hook, and a clone that pushed the project to it before the hook was there."""
+    project = plant(tmp_path / "ada", tmp_path / "store", settings=SETTINGS)
+    run(tmp_path, "git", "clone", "-q", "--bare", str(project), "bare.git")
+    run(project, "git", "remote", "add", "origin", str(tmp_path / "bare.git"))
+    run(project, "git", "fetch", "-q", "origin")
+    done = furrow(tmp_path, "ci", "install", str(tmp_path / "bare.git"))
+    assert "post-receive" in done.stdout
+    return tmp_path
+
+
+def status(bare: Path):
+    return json.loads(furrow(bare, "ci", "status", "--json").stdout)
+
+
+def test_a_push_retrains_judges_registers(team):
+    """A new month and a new experiment, pushed without `dvc repro`: the other clone pulls the results and the tag."""
+    ada, bare = team / "ada", team / "bare.git"
+    (ada / "data/flights.csv").write_text("AA\nUA\nB6\n")
+    run(ada, "dvc", "add", "-q", "data")
+    run(ada, "dvc", "push", "-q")
+    commit(ada, "Land a month")
+    experiment(ada, "forest", 0.45)
+    made = commit(ada, "Add the forest")
+    push = run(ada, "git", "push", "origin", "main")
+    said = push.stderr
+    assert f"remote: furrow: {made[:10]} on main" in said
+    assert "Running stage 'train@forest'" in said
+    assert "offer: passed" in said
+    assert "register: passed: registered as forest@v1.0.0" in said
+
+    tip = run(bare, "git", "rev-parse", "main").stdout.strip()
+    assert tip != made
+    assert run(bare, "git", "rev-parse", "main^").stdout.strip() == made
+    assert "Furrow-CI:" in run(bare, "git", "log", "-1", "--format=%B", "main").stdout
+    found = status(bare)
+    assert found["running"] == found["waiting"] == []
+    # The newest commit, the one before it in the same push, and CI's own commit, which is verified and not repeated.
+    assert {one["commit"] for one in found["commits"]} >= {made, tip}
+    assert len(found["commits"]) == 3
+    assert all(one["passed"] for one in found["commits"]), found
+    assert run(bare, "git", "rev-list", "--count", f"{made}..main").stdout.strip() == "1"
+
+    run(team, "git", "clone", "-q", str(bare), "bob")
+    bob = team / "bob"
+    run(bob, "git", "fetch", "-q", "origin", "refs/notes/*:refs/notes/*", "refs/tags/*:refs/tags/*")
+    run(bob, "dvc", "pull", "-q")
+    assert (bob / "build/models/forest/model.joblib").read_text() == "model of forest 0.45 3"
+    assert run(bob, "dvc", "repro").stdout.count("Running stage") == 0
+    assert "forest@v1.0.0" in furrow(bob, "models", "list").stdout
+    assert "passed" in furrow(bob, "ci", "status").stdout
+    report = furrow(bob, "ci", "status", made, "--report").stdout
+    assert report.startswith("## ✅ Furrow: passed")
+    assert "forest" in report
+    assert (bare / "furrow-ci/reports" / made / "report.html").is_file()
+    assert "train@forest" in furrow(bare, "ci", "status", made, "--log").stdout
+
+
+def test_a_push_while_ci_runs_and_a_reboot_in_the_middle(team):
+    """A second push waits its turn and returns; a run that is killed stays in the queue and is run again."""
+    ada, bare = team / "ada", team / "bare.git"
+    stages = (ada / "stages.py").read_text()
+    (ada / "stages.py").write_text("import os, time\ntime.sleep(float(os.environ.get('SLOW', 0)))\n" + stages)
+    set_rate(ada, "gbm", 0.3)
+    first = commit(ada, "Slow")
+    slow = subprocess.Popen(
+        ["git", "push", "-q", "origin", "main"],
+        cwd=ada,
+        env={**environment(), "SLOW": "60"},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    running = bare / "furrow-ci/running.json"
+    log = bare / "furrow-ci/logs" / f"{first}.log"
+    deadline = time.monotonic() + 90
+    while not (log.is_file() and "Running stage" in log.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert [one["commit"] for one in status(bare)["running"]] == [first]
+    run(ada, "git", "switch", "-q", "-c", "topic", "HEAD~1")
+    set_rate(ada, "gbm", 0.4)
+    second = commit(ada, "Meanwhile")
+    said = run(ada, "git", "push", "origin", "topic").stderr
+    assert "another run is under way" in said
+    assert [one["commit"] for one in status(bare)["waiting"]] == [second]
+
+    # The machine goes down: everything that this push started is gone at once.
+    pid = json.loads(running.read_text())["pid"]
+    for child in _below(pid):
+        os.kill(child, signal.SIGKILL)
+    slow.wait(30)
+    found = status(bare)
+    assert found["running"] == []
+    assert {one["commit"] for one in found["waiting"]} == {first, second}
+
+    furrow(bare, "ci", "run-queue", ".")
+    found = status(bare)
+    assert found["waiting"] == []
+    assert {one["commit"]: one["passed"] for one in found["commits"]}.keys() >= {first, second}
+    assert all(one["passed"] for one in found["commits"]), [one["verdict"] for one in found["commits"]]
+
+
+def _below(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    found, todo = [], [pid]
+    while todo:
+        one = todo.pop()
+        found.append(one)
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                if int(path.read_text().rsplit(")", 1)[1].split()[1]) == one:
+                    todo.append(int(path.parent.name))
+            except (OSError, ValueError):
+                continue
+    return found
+
+
+def test_newest_first_and_branches_take_turns(team):
+    """Of a branch the newest commit comes first; two branches with several commits each alternate."""
+    ada, bare = team / "ada", team / "bare.git"
+    ids = {}
+    for branch in ("one", "two"):
+        run(ada, "git", "switch", "-q", "-c", branch, "main")
+        ids[branch] = [commit(ada, f"{branch} {n}") for n in range(2)]
+    run(ada, "git", "-c", "core.hooksPath=/dev/null", "push", "-q", str(bare), "one", "two",
+        "--receive-pack=git -c core.hooksPath=/dev/null receive-pack")  # fmt: skip
+    zero = "0" * 40
+    enqueue(bare, [Pushed("one", zero, ids["one"][-1]), Pushed("two", zero, ids["two"][-1])])
+    order = [(job.branch, job.commit, job.tip) for job in _jobs(bare)]
+    assert [(branch, tip) for branch, _, tip in order] == [("one", True), ("two", True), ("one", False), ("two", False)]
+    assert [commit_id for _, commit_id, _ in order] == [ids["one"][1], ids["two"][1], ids["one"][0], ids["two"][0]]
+
+
+def test_a_damaged_queue_entry_and_three_crashes(team):
+    """A file that is cut short is put aside; a commit whose runs never end is given up, and says so."""
+    bare = team / "bare.git"
+    head = run(bare, "git", "rev-parse", "main").stdout.strip()
+    queue = bare / "furrow-ci/queue"
+    (queue / "1-x.json").write_text('{"commit": ')
+    entry = {"commit": head, "branch": "main", "old": "", "tip": True, "since": "2026-01-01T00:00:00+00:00"}
+    (queue / "2-y.json").write_text(json.dumps({**entry, "attempts": 3}))
+    furrow(bare, "ci", "run-queue")
+    found = status(bare)["commits"]
+    assert [one["passed"] for one in found] == [False]
+    assert found[0]["verdict"] == "failed: ci"
+    assert (queue / "1-x.damaged").is_file()
+
+
+def test_install(team, tmp_path):
+    """Again is the same; another's hook, a work tree and a folder without Git are refused with the next step."""
+    bare = team / "bare.git"
+    before = (bare / "hooks/post-receive").read_text()
+    install(bare)
+    assert (bare / "hooks/post-receive").read_text() == before
+    assert os.access(bare / "hooks/post-receive", os.X_OK)
+    assert f"{sys.executable} -P -m furrow ci hook" in before
+    (bare / "hooks/post-receive").write_text("#!/bin/sh\necho mine\n")
+    with pytest.raises(HookError, match="is there already"):
+        install(bare)
+    with pytest.raises(HookError, match="has a work tree"):
+        install(team / "ada")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(HookError, match="no Git repository"):
+        install(tmp_path / "empty")
+
+
+def test_what_git_tells_the_hook():
+    """Branches count; tags, notes and deleted branches don't."""
+    zero, one, two = "0" * 40, "1" * 40, "2" * 40
+    text = "".join(
+        f"{line}\n"
+        for line in (
+            f"{one} {two} refs/heads/a/b",
+            f"{one} {zero} refs/heads/gone",
+            f"{zero} {two} refs/tags/v1",
+            f"{zero} {two} refs/notes/furrow/ci",
+        )
+    )
+    assert pushed(text) == [Pushed("a/b", one, two)]
