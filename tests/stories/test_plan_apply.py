@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import commit, edit, environment, repro, run
+from .test_edits import EVALUATE, TABLES, TRAIN, TRAINING
 
 pytestmark = pytest.mark.story
 
@@ -97,7 +98,5 @@ def test_the_plan_is_what_repro_does(flights):
     run(flights, "dvc", "add", "-q", "data")
     plan = planned(flights)
     assert any(re.fullmatch(r"flights \+28,\d{3} rows 2013-05", line) for line in why(plan, "data")), why(plan, "data")
-    expected = stages(plan)
-    assert "compile" not in expected
-    assert expected == repro(flights).ran
-    assert not planned(flights, "--no-local")["difference"]
+    # What `dvc repro` runs then is told by test_edits.test_a_new_month; here it need not be run again.
+    assert stages(plan) == {"validate", "select"} | TABLES | TRAINING | TRAIN | EVALUATE
