@@ -90,6 +90,7 @@ def isolated(scratch: Path, *, hidden: Sequence[Path] = (), seen: Sequence[Path]
         "SHELL": "/bin/sh",
         "PYTHONUNBUFFERED": "1",
         "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(temporary / "dvc"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
     }
@@ -118,8 +119,9 @@ def _namespaces(scratch: Path, hidden: Sequence[Path], seen: Sequence[Path]) -> 
     lines += [
         "umount -n -l /mnt",
         (
-            f"while read -r _ at _; do case $at in {_quoted(scratch)}|{_quoted(scratch)}/*|/proc|/proc/*|/dev|/dev/*)"
-            " ;; *) mount -n -o remount,bind,ro $at 2>/dev/null || : ;; esac; done </proc/self/mounts"
+            f"while read -r _ at _; do case $at in {_quoted(scratch)}|{_quoted(scratch)}/*) ;;"
+            " /tmp|/var/tmp|/proc|/proc/*|/dev|/dev/*) ;;"
+            " *) mount -n -o remount,bind,ro $at 2>/dev/null || : ;; esac; done </proc/self/mounts"
         ),
         'cd "$1"',
         "shift",
