@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.files import read_json
 from furrow.gitops.gather import champion_of, changed_experiments, experiments_at
 from furrow.gitops.inspect import bad_listings
 from furrow.gitops.judged import CHAMPION
@@ -156,6 +157,13 @@ def _bring(session: Session, paths: list[str]) -> None:
             )
     else:
         bench.fetch(absent)
+        # DVC passes over what it finds damaged in the remote, and says that everything is up to date.
+        lost = [path for path in absent if not _at_hand(session, [path])]
+        if lost:
+            raise RemoteError(
+                f"{lost[0]} is missing in the DVC remote, or damaged there",
+                hint="`dvc push` where it was made; or `dvc repro` there makes it again",
+            )
     if untrusted:
         bad = bad_listings(session.tree.room / "cache")
         if bad:
@@ -164,12 +172,23 @@ def _bring(session: Session, paths: list[str]) -> None:
 
 
 def _at_hand(session: Session, paths: list[str]) -> bool:
-    """Whether DVC's cache holds paths of the commit."""
+    """Whether DVC's cache holds paths of the commit, every file of a folder too."""
     known = outputs(session.root, session.commit)
     for path in paths:
-        holder = next((known[name] for name in known if path == name or path.startswith(f"{name}/")), None)
-        if holder is None or cached(session.root, holder.md5) is None:
+        name = next((name for name in known if path == name or path.startswith(f"{name}/")), None)
+        md5 = known[name].md5 if name else ""
+        listing = cached(session.root, md5)
+        if name is None or listing is None:
             return False
+        if md5.endswith(".dir"):
+            inner = path.removeprefix(name).strip("/")
+            try:
+                entries = [(str(one["relpath"]), str(one["md5"])) for one in read_json(listing)]
+            except (FurrowError, KeyError, TypeError):
+                return False
+            wanted = [md5 for at, md5 in entries if not inner or at == inner or at.startswith(f"{inner}/")]
+            if any(cached(session.root, one) is None for one in wanted):
+                return False
     return True
 
 
@@ -188,7 +207,10 @@ def remote(session: Session) -> Check | None:
     details = []
     for path in missing:
         clean = path.rstrip("/")
-        maker = next((s.name for s in pipeline.steps.values() if any(clean == out.path for out in s.outs)), "")
+        makers = (
+            step for step in pipeline.steps.values() for out in step.outs if f"{clean}/".startswith(f"{out.path}/")
+        )
+        maker = next((step.name for step in makers), "")
         how = f"made by {maker}: `dvc repro {maker}`, then `dvc push`" if maker else "`dvc push` where it was added"
         details.append(f"{path}: {how}")
     count = len(missing)

@@ -112,7 +112,7 @@ class Bench:
         if not self.remote:
             return []
         try:
-            found = json.loads(self.dvc("data", "status", "--not-in-remote", "--json") or "{}")
+            found = json.loads(self.dvc("data", "status", "--not-in-remote", "--granular", "--json") or "{}")
         except CommandError as exc:
             raise _translated(exc) from exc
         return [str(path) for path in found.get("not_in_remote", [])]

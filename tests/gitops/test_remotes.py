@@ -1,0 +1,153 @@
+"""DVC remotes for real: a folder and an S3 endpoint; push, pull, a lost connection, missing and corrupt objects."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .ciproject import commit, furrow, plant, run, set_rate
+
+
+@pytest.fixture(scope="session")
+def remotes_at_rest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a folder as its remote; not to be changed."""
+    folder = tmp_path_factory.mktemp("remotes")
+    plant(folder / "project", folder / "store", settings="branch: main\nreplay: none\n")
+    return folder
+
+
+@pytest.fixture
+def project(remotes_at_rest: Path, tmp_path: Path) -> Path:
+    """A copy of it with a remote of its own."""
+    for name in ("project", "store"):
+        subprocess.run(["cp", "-a", str(remotes_at_rest / name), str(tmp_path / name)], check=True)
+    run(tmp_path / "project", "dvc", "config", "remote.store.url", str(tmp_path / "store"))
+    commit(tmp_path / "project", "Use another remote")
+    return tmp_path / "project"
+
+
+def outcome(folder: Path, *arguments: str, code: int = 0, **extra: str):
+    done = furrow(folder, "ci", "--json", *arguments, check=False, **extra)
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def texts(value) -> dict[str, str]:
+    return {one["name"]: f"{one['status']} {one['text']} {' '.join(one['details'])}" for one in value["checks"]}
+
+
+def objects(store: Path, content: bytes) -> Path:
+    return next(path for path in store.rglob("*") if path.is_file() and path.read_bytes() == content)
+
+
+def clone(project: Path) -> Path:
+    run(project.parent, "git", "clone", "-q", str(project), "clone")
+    return project.parent / "clone"
+
+
+def test_a_missing_object(project, tmp_path):
+    """The remote lacks a model that the commit names: which run needs it, and how to make it again."""
+    objects(tmp_path / "store", b"model of gbm 0.2 2").unlink()
+    said = texts(outcome(clone(project), code=1))
+    assert said["remote"].startswith("failed the DVC remote lacks")
+    assert "build/models/gbm" in said["remote"]
+    assert "dvc repro train@gbm" in said["remote"]
+
+
+def test_a_corrupt_object_is_refused_and_rebuilt(project, tmp_path):
+    """An evaluation that is damaged in the remote is not used: it is made again from the raw data."""
+    content = (project / "build/evaluations/base.json").read_bytes()
+    path = objects(tmp_path / "store", content)
+    path.chmod(0o644)
+    path.write_bytes(content.replace(b"0.5", b"0.9"))
+    set_rate(project, "gbm", 0.4)
+    commit(project, "Another rate")
+    value = outcome(clone(project), "--lenient")
+    assert {"train@base", "evaluate@base", "select"} <= {one["name"] for one in value["stages"]}
+    base = next(one for one in value["runs"] if one["experiment"] == "base")
+    assert base["measures"][0]["after"] == 0.5
+    cached = [each.read_bytes() for each in (tmp_path / "clone/.dvc/cache").rglob("*") if each.is_file()]
+    assert content in cached
+    assert content.replace(b"0.5", b"0.9") not in cached
+
+
+def test_a_remote_without_rights(project, tmp_path):
+    """CI may read and not write: the results are not offered half, and the error says what CI needs."""
+    if os.geteuid() == 0:
+        # root writes everywhere: a file in place of the folder refuses it too
+        shutil.rmtree(tmp_path / "store/files/md5/00", ignore_errors=True)
+    run(tmp_path, "git", "clone", "-q", "--bare", str(project), "bare.git")
+    run(project, "git", "remote", "add", "origin", str(tmp_path / "bare.git"))
+    set_rate(project, "gbm", 0.4)
+    made = commit(project, "Another rate")
+    run(project, "git", "push", "-q", "origin", "main")
+    run(project, "dvc", "config", "remote.store.url", "/proc/nowhere")
+    run(project, "dvc", "fetch", check=False)
+    commit(project, "A remote that nobody may write to")
+    run(project, "git", "push", "-q", "origin", "main")
+    tip = run(project, "git", "rev-parse", "HEAD").stdout.strip()
+    value = outcome(project, "--offer", "origin", "--base", made, code=1)
+    assert texts(value)["offer"].startswith("failed dvc:")
+    assert value["offered"] == ""
+    assert run(tmp_path / "bare.git", "git", "rev-parse", "main").stdout.strip() == tip
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """An S3 server on loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(f"{address}/team", method="PUT"), timeout=5):
+                break
+        except OSError:
+            time.sleep(0.2)
+    yield address, process
+    process.kill()
+    process.wait()
+
+
+def test_an_s3_endpoint_and_a_lost_connection(project, endpoint, tmp_path):
+    """CI in a fresh clone fetches from S3 what it needs and pushes what it made; with the server gone it says so."""
+    address, server = endpoint
+    keys = {"AWS_ACCESS_KEY_ID": "ada", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+    run(project, "dvc", "remote", "add", "-q", "-d", "--force", "store", "s3://team/dvc")
+    run(project, "dvc", "remote", "modify", "store", "endpointurl", address)
+    run(project, "dvc", "push", "-q", **keys)
+    commit(project, "Keep data in S3")
+    run(tmp_path, "git", "clone", "-q", "--bare", str(project), "bare.git")
+    set_rate(project, "gbm", 0.4)
+    commit(project, "Another rate")
+    run(project, "git", "push", "-q", str(tmp_path / "bare.git"), "main")
+    run(tmp_path, "git", "clone", "-q", str(tmp_path / "bare.git"), "clone")
+    value = outcome(tmp_path / "clone", "--offer", "origin", **keys)
+    assert texts(value)["offer"].startswith("passed")
+    assert [one["name"] for one in value["stages"]] == ["train@gbm", "evaluate@gbm", "select"]
+
+    run(tmp_path, "git", "clone", "-q", str(tmp_path / "bare.git"), "other")
+    run(tmp_path / "other", "dvc", "pull", "-q", **keys)
+    assert (tmp_path / "other/build/models/gbm/model.joblib").read_text() == "model of gbm 0.4 2"
+
+    server.kill()
+    server.wait()
+    run(tmp_path, "git", "clone", "-q", str(project), "third")
+    value = outcome(tmp_path / "third", code=1, AWS_MAX_ATTEMPTS="1", **keys)
+    said = texts(value)["stages"]
+    assert said.startswith("failed dvc:")
+    assert "can't be reached" in said
