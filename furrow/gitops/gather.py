@@ -44,7 +44,13 @@ def champion_of(content: bytes | None) -> dict[str, Any]:
         value = json.loads(content or b"")
     except ValueError:
         return {}
-    return value if isinstance(value, dict) and "experiment" in value else {}
+    if not isinstance(value, dict) or not isinstance(value.get("experiment", 0), str | None):
+        return {}
+    shaped = {name: value.get(name) for name in ("gate", "verdicts", "metrics")}
+    if not all(one is None or isinstance(one, dict) for one in shaped.values()):
+        return {}
+    verdicts = {str(name): one for name, one in (value.get("verdicts") or {}).items() if isinstance(one, dict)}
+    return {**value, "verdicts": verdicts}
 
 
 def _load(repo: Path, commit: str, name: str) -> Run | None:
@@ -85,7 +91,9 @@ def side_by_side(repo: Path, base: str, commit: str, champion: Mapping[str, Any]
     """
     before = experiments_at(repo, base) if base else []
     after = experiments_at(repo, commit)
-    first = str(((champion.get("gate") or {}).get("select") or {}).get("metric", "")) or "log_loss"
+    select = (champion.get("gate") or {}).get("select")
+    first = str(select.get("metric", "")) if isinstance(select, dict) else ""
+    first = first or "log_loss"
     verdicts = champion.get("verdicts") or {}
     for name in sorted({*before, *after}):
         old = _load(repo, base, name) if name in before else None
@@ -212,17 +220,20 @@ def _slices(old: Run | None, new: Run | None, first: str) -> Iterator[SliceRow]:
 
     before = named(old)
     for key, row in named(new).items():
-        after = row.get(first)
-        low, high = row.get(f"{first}_low"), row.get(f"{first}_high")
+        after, low, high = (_number(row.get(name)) for name in (first, f"{first}_low", f"{first}_high"))
         yield SliceRow(
             name=key[0],
             value=key[1],
-            rows=int(row.get("rows") or 0),
+            rows=int(_number(row.get("rows")) or 0),
             metric=first,
-            before=before.get(key, {}).get(first),
+            before=_number(before.get(key, {}).get(first)),
             after=after,
-            after_span=(float(low), float(high)) if low is not None and high is not None else None,
+            after_span=(low, high) if low is not None and high is not None else None,
         )
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _curves(old: Run | None, new: Run | None) -> dict[str, dict[str, tuple[tuple[float, float], ...]]]:

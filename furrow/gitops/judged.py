@@ -37,8 +37,9 @@ def gate_check(repo: Path, tip: str, commit: str, *, worse: str) -> Check:
     before = there.get("experiment")
     if before is None:
         return Check("gate", "passed", f"{name} is the champion; the target branch has none")
-    metric = str(((here.get("gate") or {}).get("select") or {}).get("metric", "log_loss"))
-    values = [(one.get("metrics") or {}).get(metric) for one in (there, here)]
+    select = (here.get("gate") or {}).get("select")
+    metric = str(select.get("metric", "log_loss")) if isinstance(select, dict) else "log_loss"
+    values = [_value(one, metric) for one in (there, here)]
     numbers = " -> ".join("none" if value is None else f"{value:.4f}" for value in values)
     words = f"{name} is the champion, {metric} {numbers}"
     words += f", before it was {before}" if before != name else ""
@@ -53,6 +54,12 @@ def gate_check(repo: Path, tip: str, commit: str, *, worse: str) -> Check:
     if verdict == "worse":
         return Check("gate", "failed" if worse == "fail" else "warning", words)
     return Check("gate", "passed", words)
+
+
+def _value(record: dict[str, Any], metric: str) -> float | None:
+    metrics = record.get("metrics")
+    value = metrics.get(metric) if isinstance(metrics, dict) else None
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _failures(record: dict[str, Any]) -> list[str]:

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from furrow.errors import FurrowError
+from furrow.gitops.gather import champion_of, side_by_side
 from furrow.gitops.inspect import bad_listings, inspect_commit
+from furrow.gitops.judged import gate_check
+from furrow.gitops.outcome import Outcome
+from furrow.gitops.page import page
+from furrow.gitops.report import markdown
 from furrow.ground.isolate import isolated
 from furrow.ground.isolate import run as run_held
 from furrow.runs.load import run as load_run
@@ -231,3 +236,26 @@ def test_the_environment_alone(tmp_path, monkeypatch):
     assert SECRET not in str(held.environment)
     assert held.environment["HOME"] == str(tmp_path / "home")
     assert SECRET not in run_held(["env"], tmp_path, held)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"experiment": ["gbm"]},
+        {"experiment": "gbm", "metrics": [1], "gate": 3},
+        {"experiment": "gbm", "metrics": {"log_loss": "low"}, "gate": {"select": []}, "verdicts": {"gbm": 1}},
+        [1],
+    ],
+)
+def test_results_of_another_shape(project, value):
+    """champion.json, slices and curves that hold anything: a report all the same, and no crash."""
+    (project / "runs/champion.json").write_text(json.dumps(value))
+    (project / "runs/gbm/slices.json").write_text('[{"slice": 1, "rows": "many", "log_loss": "x"}, 3]')
+    (project / "runs/gbm/intervals.json").write_text('{"log_loss": {"low": "a"}}')
+    made = commit(project, "Shapes")
+    champion = champion_of((project / "runs/champion.json").read_bytes())
+    runs = tuple(side_by_side(project, f"{made}~1", made, champion))
+    check = gate_check(project, f"{made}~1", made, worse="fail")
+    text = markdown(Outcome(made, checks=(check,), runs=runs))
+    assert "gbm" in text
+    assert "<h1" in page(Outcome(made, checks=(check,), runs=runs))
