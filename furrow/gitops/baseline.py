@@ -53,11 +53,13 @@ class Baseline:
         if self.commit is None:
             return frozenset()
         if self._root == self._repo:
-            listed = git(self._repo, "diff", "--name-only", "-z", "--no-ext-diff", self.commit, "--")
-            listed += git(self._repo, "ls-files", "-z", "-o", "--exclude-standard")
-            return frozenset(os.fsdecode(name) for name in listed.split(b"\0") if name)
-        names = git(self._repo, "ls-tree", "-r", "-z", "--full-tree", self.commit).split(b"\0")
-        held = {os.fsdecode(entry.split(b"\t", 1)[1]): entry.split()[2].decode() for entry in names if entry}
+            # Not `git diff COMMIT`: that one refreshes the index, and a plan writes nothing.
+            since = git(self._repo, "diff-tree", "-r", "-z", "--name-only", "--no-renames", self.commit, "HEAD")
+            status = git(self._repo, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+            names = [*since.split(b"\0"), *(entry[3:] for entry in status.split(b"\0"))]
+            return frozenset(os.fsdecode(name) for name in names if name)
+        listed = git(self._repo, "ls-tree", "-r", "-z", "--full-tree", self.commit).split(b"\0")
+        held = {os.fsdecode(entry.split(b"\t", 1)[1]): entry.split()[2].decode() for entry in listed if entry}
         return frozenset(path for path in {*held, *self._here()} if held.get(path) != self._blob(self._root / path))
 
     def _here(self) -> set[str]:

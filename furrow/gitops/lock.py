@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
-from furrow.ground.repro import end_marked
+from furrow.ground.repro import end_marked, forget_dead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +82,9 @@ def apply_lock(root: Path) -> Iterator[tuple[Owner, Owner | None]]:
             raise LockedError(before, path, hint=hint)
         if before is not None:
             end_marked(before.token)
+            forget_dead(root)
+            for half in root.glob(".dvc.lock.????????"):
+                half.unlink(missing_ok=True)  # written beside dvc.lock, never put in its place
         handle.seek(0)
         handle.truncate()
         handle.write(json.dumps(asdict(own)))

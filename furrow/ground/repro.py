@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import re
 import signal
@@ -11,15 +13,16 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from furrow.errors import FurrowError
+from furrow.files import write_text
 from furrow.ground.git import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["MARK", "Line", "ReproError", "end_marked", "run_tool"]
+__all__ = ["MARK", "Line", "ReproError", "end_marked", "forget_dead", "run_tool"]
 
 MARK = "FURROW_APPLY"
 _GRACE = 5.0
@@ -155,5 +158,44 @@ def _own_processes() -> list[int]:
 def _carries(pid: int, wanted: bytes) -> bool:
     try:
         return wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def forget_dead(root: Path) -> None:
+    """Take the entries of killed processes out of DVC's own lock of paths, and the whole of it if it was cut short.
+
+    DVC does the first itself, but takes a killed process that nobody has waited for yet for a living one.
+    """
+    path = root / ".dvc/tmp/rwlock"
+    if not path.is_file():
+        return
+    with path.with_name("rwlock.lock").open("a+") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        try:
+            held = json.loads(path.read_bytes())
+            readers = {name: [each for each in entries if _alive(each)] for name, entries in held["read"].items()}
+            writers = {name: entry for name, entry in held["write"].items() if _alive(entry)}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            path.unlink()
+            return
+        kept = {"read": {name: entries for name, entries in readers.items() if entries}, "write": writers}
+        if kept != held:
+            write_text(path, json.dumps(kept))
+
+
+def _alive(entry: dict[str, Any]) -> bool:
+    """Whether an entry's process runs: one that is ending, or has ended and waits to be noticed, does not."""
+    pid = int(entry["pid"])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())  # a process that has ended has none any more
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()
     except OSError:
         return False

@@ -195,6 +195,17 @@ def test_a_lock_of_a_dead_process(small: Path) -> None:
         left.wait()
 
 
+@pytest.mark.parametrize("text", ["{", '{"read": {"x": [{"pid": 999999, "cmd": "dvc"}]}, "write": {}}'])
+def test_dvc_s_own_lock_after_a_kill(small: Path, text: str) -> None:
+    """What a killed DVC left in its lock, an entry or half a file, is no obstacle to the next apply."""
+    with apply_lock(small):
+        owner = (small / LOCK).read_text()
+    (small / LOCK).write_text(owner)
+    (small / ".dvc/tmp/rwlock").write_text(text)
+    rate(small, "0.8")
+    assert not applied(small)[0].left
+
+
 @pytest.mark.parametrize("text", ["{", '{"pid": 1}', "\0"])
 def test_a_damaged_lock(small: Path, text: str) -> None:
     """A lock file that a crash cut short is no obstacle."""
@@ -222,25 +233,28 @@ def test_detached_and_dirty(small: Path) -> None:
     assert not make_plan(small)
 
 
-def interrupted(folder: Path, moment: str, *, group: bool) -> bool:
-    """Start `furrow apply` and kill -9 it when it says that something begins; False if it got through."""
+def interrupted(folder: Path, moment: str, shell: Path, *, group: bool) -> bool:
+    """Start `furrow apply` and kill -9 it when it says that something begins; False if it got through.
+
+    The stage is at its slow shell's pause then. What apply had started is killed too, or lives on, stopped.
+    """
     process = subprocess.Popen(
-        [FURROW, "apply"], cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        [FURROW, "apply"], cwd=folder, env={**environment(), "SHELL": str(shell)}, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    said = []
     for line in process.stderr or ():
+        said.append(line)
         if f"] {moment} ..." in line:
-            if group:
-                children = subprocess.run(
-                    ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False
-                )
-                for pid in children.stdout.split():
-                    os.kill(int(pid), signal.SIGKILL)
+            found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
+            for pid in found.stdout.split():
+                os.killpg(int(pid), signal.SIGKILL if group else signal.SIGSTOP)
             os.kill(process.pid, signal.SIGKILL)
             break
     killed = process.wait() == -signal.SIGKILL
     if process.stderr:
         process.stderr.close()
+    assert killed, f"{moment}: {process.returncode}\n{''.join(said)}"
     return killed
 
 
@@ -253,9 +267,12 @@ def test_killed_at_every_step(small: Path, tmp_path: Path, *, group: bool) -> No
     (small / "conf/experiment/late.yaml").write_text("model: {a: 1}\nseed: 1\n")
     whole = tmp_path / "whole"
     subprocess.run(["cp", "-a", str(small), str(whole)], check=True)
+    slow = tmp_path / "sh"
+    slow.write_text('#!/bin/sh\nsleep 0.5\nexec /bin/sh "$@"\n')
+    slow.chmod(0o755)
     steps = ["destroy", *(stage.name for stage in make_plan(small).stages)]
     assert len(steps) == 11
-    kills = [interrupted(small, step, group=group) for step in (steps[::2] if group else steps)]
+    kills = [interrupted(small, step, slow, group=group) for step in (steps[::2] if group else steps)]
     assert all(kills)
     assert not applied(small)[0].left
     applied(whole)
