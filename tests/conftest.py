@@ -1,10 +1,13 @@
 """Fixtures for every test: an isolated home, a clean Git, real repositories."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# Whoever starts the tests in the background may have had SIGINT ignored; commands under test must hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # OpenMP reads it when it is loaded: tests run side by side
 
 import numpy as np

@@ -13,6 +13,7 @@ from furrow.errors import FurrowError
 from furrow.files import sha256_file
 from furrow.ground.git import git, is_dirty, is_shallow, resolve, show
 from furrow.models.bundle import MODEL
+from furrow.runs.replay.statement import read_verdicts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,7 +123,7 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
         root: The repository.
         experiment: The experiment; the champion, if None.
         rev: The commit.
-        replayed: Whether the commit has been replayed, when the caller knows.
+        replayed: Whether the commit has been replayed; by default the verdicts in refs/notes/furrow/replay tell.
 
     Returns:
         The new version, or the one that the same model has.
@@ -153,6 +154,8 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
         )
     record = _json(root, commit, f"runs/{name}/record.json", "run `dvc repro` and commit")
     _holds_model(root, name, record["model_sha256"])
+    if replayed is None:
+        replayed = _replayed(root, commit, name)
     if asked["replayed"] and not replayed:
         raise RegistryError(
             f"{commit[:10]} has not been replayed, and conf/ci.yaml asks for it", hint="run `furrow replay`"
@@ -218,6 +221,12 @@ def _holds_model(root: Path, name: str, sha256: str) -> None:
             f"{path.relative_to(root)} has sha256 {found[:12]}…, the commit records {sha256[:12]}…",
             hint=f"run `dvc checkout build/models/{name}`",
         )
+
+
+def _replayed(root: Path, commit: str, name: str) -> bool:
+    """Whether the newest verdict on a commit that covers an experiment's training is a good one."""
+    covering = [one for one in read_verdicts(root, commit) if not one.scope or one.scope.get("experiment") == name]
+    return bool(covering) and bool(covering[-1])
 
 
 def _json(root: Path, commit: str, path: str, hint: str) -> dict[str, Any]:

@@ -30,6 +30,12 @@ def load(folder: Path, files: dict[str, str], module: str = "m", name: str = "f"
     return vars(loaded)[name]
 
 
+@pytest.fixture(autouse=True)
+def no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two texts of one length within one second would share their compiled file."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+
 def cut(folder: Path, files: dict[str, str], module: str = "m", name: str = "f") -> str:
     code, function = extract(load(folder, files, module, name), folder, view="v")
     prove(code, function, view="v")
