@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -248,7 +249,8 @@ def interrupted(folder: Path, moment: str, shell: Path, *, group: bool) -> bool:
         if f"] {moment} ..." in line:
             found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
             for pid in found.stdout.split():
-                os.killpg(int(pid), signal.SIGKILL if group else signal.SIGSTOP)
+                with suppress(ProcessLookupError):  # a git that was just done
+                    os.killpg(int(pid), signal.SIGKILL if group else signal.SIGSTOP)
             os.kill(process.pid, signal.SIGKILL)
             break
     killed = process.wait() == -signal.SIGKILL
