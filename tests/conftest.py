@@ -6,8 +6,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# Whoever starts the tests in the background may have had SIGINT ignored; commands under test must hear it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # OpenMP reads it when it is loaded: tests run side by side
 
 import numpy as np
@@ -17,6 +15,9 @@ import pytest
 from furrow.runs.config import Encoding, Evaluation, Experiment, Features, Split
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Whoever starts the tests in the background may have had SIGINT ignored; commands under test must hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
