@@ -11,7 +11,6 @@ from furrow.features.check import check_definitions
 from furrow.features.sql import SqlError
 from furrow.features.strict import ManifestError
 
-# ruff: noqa: E501 - one case a line
 Edit = Callable[[Path, str, str], None]
 
 

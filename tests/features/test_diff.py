@@ -14,7 +14,6 @@ from furrow.features.diff import diff, duration
 from furrow.features.schema import Manifest
 from furrow.files import write_json
 
-# ruff: noqa: E501 - one case a line
 Edit = Callable[[Path, str, str], None]
 
 CASES = {

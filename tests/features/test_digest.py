@@ -15,7 +15,7 @@ from furrow.features.schema import Manifest
 
 Edit = Callable[[Path, str, str], None]
 
-# ruff: noqa: E501 - one edit a line
+
 SAME = {
     "sql comment": ("tables/traffic.sql", "SELECT\n    origin", "SELECT -- the airport\n    /* of departure */ origin"),
     "sql white space": ("tables/traffic.sql", "WHERE departure IS NOT NULL AND", "WHERE   departure\n\n IS NOT NULL\tAND"),

@@ -12,7 +12,7 @@ from furrow.features.schema import Column, View
 from furrow.features.statistics import ColumnStatistics, view_statistics
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
-# ruff: noqa: E501 - one case a line
+
 VIEW = View(
     name="traffic",
     digest="",
