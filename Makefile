@@ -41,6 +41,10 @@ test-tools: setup .venv/.spark
 	@.venv/bin/uv pip install --python .venv/bin/python --compile-bytecode --require-hashes -r requirements-spark.lock
 	@touch $@
 
+# Examples that no run has seen yet, thousands of them, against what must hold for all.
+search: test-tools
+	@HYPOTHESIS_PROFILE=search python -m pytest --numprocesses 2 --dist loadscope -m hypothesis
+
 test: test-tools
 	@python -m pytest --numprocesses 2 --dist loadscope
 

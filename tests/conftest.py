@@ -11,10 +11,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # OpenMP reads it when it i
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from furrow.runs.config import Encoding, Evaluation, Experiment, Features, Split
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# `make test` gives the same answer each time; `make search` draws new examples, many of them.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("search", max_examples=3000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 # Whoever starts the tests in the background may have had SIGINT ignored; commands under test must hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -101,7 +101,7 @@ def _added(text: str, node: yaml.MappingNode, key: str, value: Any, *, first: bo
         return text[: node.end_mark.index - 1] + inner + text[node.end_mark.index - 1 :]
     indent = node.start_mark.column
     flat = not isinstance(value, (dict, list)) or (key != "defaults" and indent > 0)
-    block = f"{key}: {_flow(value)}" if flat else _block({key: value})
+    block = f"{_flow(key)}: {_flow(value)}" if flat else _block({key: value})
     block = "\n".join(f"{' ' * indent}{line}" for line in block.split("\n"))
     if first:
         start = text.rfind("\n", 0, node.start_mark.index) + 1
@@ -124,8 +124,14 @@ def _below(text: str, node: yaml.Node, block: str) -> str:
 
 def _replaced(text: str, node: yaml.Node, value: Any) -> str:
     start, end = node.start_mark.index, node.end_mark.index
-    end = start + len(text[start:end].rstrip())
+    end = start + len(text[start:end].rstrip(" \n"))
     space = " " if start and text[start - 1] == ":" else ""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style:
+        before = text[:start].rstrip(" \n")
+        if before.endswith(":"):
+            start, space = len(before), " "
+        else:  # a comment stands between: one line down, and deeper than the key, where a list's dash need not be
+            space = "  "
     return f"{text[:start]}{space}{_flow(value)}{text[end:]}"
 
 
@@ -147,13 +153,30 @@ def _is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
 
 
+class _Dumper(yaml.SafeDumper):
+    """Strings that hold a line break are quoted with escapes, so that they stay on one line and come back whole."""
+
+
+def _string(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = '"' if len(f"{value}.".splitlines()) > 1 else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _string)
+
+
 def _flow(value: Any) -> str:
     """A value on one line."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False)
-    return text.removesuffix("...\n").strip()
+    return _dumped(value, flow=True).removesuffix("...\n").strip("\n")
 
 
 def _block(value: Any) -> str:
     """A mapping over several lines, its innermost collections on one."""
-    text: str = yaml.safe_dump(value, default_flow_style=False, width=10**9, allow_unicode=True, sort_keys=False)
-    return text.replace("\n- ", "\n  - ").strip()
+    return _dumped(value, flow=False).replace("\n- ", "\n  - ").strip("\n")
+
+
+def _dumped(value: Any, *, flow: bool) -> str:
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=flow, width=10**9, allow_unicode=True, sort_keys=False
+    )
+    return text

@@ -159,6 +159,14 @@ def _serve(connection: Connection, shared: Shared, lifeline: tuple[int, int]) ->
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.close(lifeline[1])
     threading.Thread(target=_end_with_parent, args=(lifeline[0],), daemon=True).start()
+    # GNU's OpenMP keeps a team of threads for each thread that uses it. If the parent has fitted anything before, the
+    # team of this thread stayed there, and waiting for it would never end; a new thread gets a team of its own.
+    life = threading.Thread(target=_work, args=(connection, shared))
+    life.start()
+    life.join()
+
+
+def _work(connection: Connection, shared: Shared) -> None:
     while True:
         try:
             task = connection.recv()

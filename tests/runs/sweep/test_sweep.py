@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from furrow.errors import FurrowError
 from furrow.features import manifest
@@ -22,6 +24,7 @@ from furrow.ground.git import UnbornBranchError
 from furrow.runs.prepare import Request, prepare
 from furrow.runs.recorder import Finished
 from furrow.runs.sweep import Sweeping
+from tests.processes import group
 
 GRID = ("model.learning_rate=0.05,0.3", "model.max_leaf_nodes=7,15,31")
 
@@ -59,12 +62,6 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.05)
-
-
-def alive(group: int) -> list[str]:
-    """Processes of a group that still run."""
-    found = subprocess.run(["ps", "-eo", "pgid=,stat=,pid="], capture_output=True, text=True, check=True).stdout
-    return [line for line in found.splitlines() if int(line.split()[0]) == group and "Z" not in line.split()[1]]
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +151,15 @@ def test_what_the_work_tree_changes_is_in_the_trial(project: Path, git: Callable
     assert "conf/model/gbm.yaml" in git(project, "status", "--porcelain")
 
 
+@pytest.mark.timeout(120)
+def test_a_process_that_has_fitted_before_can_try(project: Path) -> None:
+    """Its OpenMP threads are not in the workers, which wait for none of them."""
+    with threadpool_limits(2):
+        HistGradientBoostingClassifier(max_iter=3).fit([[float(n)] for n in range(5000)], [n % 2 for n in range(5000)])
+    (one,) = sweeping(project, "model.max_iter=3", "engine.threads=2", jobs=1).run()
+    assert one.state == "done"
+
+
 def test_equal_trials_are_run_once(project: Path) -> None:
     found = list(sweeping(project, "model.learning_rate=0.3,0.30,3e-1", jobs=1).run())
     assert [one.again for one in found] == [False, True, True]
@@ -203,7 +209,7 @@ def test_killed_half_way_it_goes_on_from_there(project: Path, home: Path, enviro
     wait_for(lambda: len(recorded(project)) >= 2)
     process.kill()
     process.communicate()
-    wait_for(lambda: not alive(process.pid), 10)
+    wait_for(lambda: not group(process.pid), 10)
     kept = recorded(project)
     assert 2 <= len(kept) < 12
     second = start(project, environ, *words, "--json")
@@ -226,7 +232,7 @@ def test_ctrl_c_is_clean(project: Path, environ: dict[str, str]) -> None:
     assert process.returncode == 130
     assert "the same command goes on from there" in errors
     assert "Traceback" not in errors
-    assert not alive(process.pid)
+    assert not group(process.pid)
     assert recorded(project)
 
 

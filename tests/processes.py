@@ -1,0 +1,23 @@
+"""Which processes run. One that has ended and that nobody has waited for is still in the table: it does not run."""
+
+from pathlib import Path
+
+
+def runs(pid: int) -> bool:
+    """Whether a process runs."""
+    found = _fields(pid)
+    return bool(found) and found[0] != "Z"
+
+
+def group(pgid: int) -> list[int]:
+    """The processes of a group that run."""
+    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return [pid for pid in pids if runs(pid) and _fields(pid)[2:3] == [str(pgid)]]
+
+
+def _fields(pid: int) -> list[str]:
+    """State, parent, group and so on, as proc(5) lists them after the command's name."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
