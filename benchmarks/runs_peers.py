@@ -12,6 +12,7 @@ import argparse
 import compileall
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -70,25 +71,52 @@ def timed(*command: str, cwd: Path, repeat: int, stdin: bytes | None = None, bef
     return statistics.median(times)
 
 
+def beside(number: int) -> dict[str, str]:
+    """What a commit of this project holds beside its runs: its stages once, and a dvc.lock with hashes of its own."""
+    lock = re.sub(
+        r"md5: ([0-9a-f]{32})", lambda found: f"md5: {runs_repo.digest(number, found[1])[:32]}", read("dvc.lock")
+    )
+    if number:
+        return {"dvc.lock": lock}
+    stages = ("dvc.yaml", "conf/experiments.yaml", "features/manifest.json", "runs/pipeline.json")
+    return {"dvc.lock": lock, ".dvc/config": "", ".dvc/.gitignore": "/tmp\n/cache\n", **{n: read(n) for n in stages}}
+
+
+def read(path: str) -> str:
+    """A file of this repository."""
+    return (Path(__file__).parent.parent / path).read_text(encoding="utf-8")
+
+
 def make(folder: Path) -> Path:
-    """400 commits that re-run seven experiments, in a repository that DVC takes for its own."""
+    """400 commits that re-run seven experiments, with the stages and locks of this project."""
     repo = folder / "repo"
-    if repo.exists():
-        return repo
-    bare = folder / "runs.git"
-    runs_repo.make(bare, commits=399, trials=0)
-    subprocess.run(["git", "clone", "-q", str(bare), str(repo)], check=True)
-    stages = {
-        name: {"cmd": "true", "params": [{f"runs/{name}/config.yaml": ["seed", "model", "features.service"]}]}
-        for name in runs_repo.EXPERIMENTS
-    }
-    metrics = [f"runs/{name}/metrics.json" for name in runs_repo.EXPERIMENTS]
-    (repo / "dvc.yaml").write_text(json.dumps({"stages": stages, "metrics": metrics}))
-    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=repo, check=True)
-    subprocess.run(["git", "add", "-A"], cwd=repo, check=True)
-    identity = ["-c", "user.name=Ada Test", "-c", "user.email=ada@example.com"]
-    subprocess.run(["git", *identity, "commit", "-q", "-m", "Declare stages"], cwd=repo, check=True)
+    if not repo.exists():
+        bare = folder / "runs.git"
+        runs_repo.make(bare, commits=400, trials=0, beside=beside)
+        subprocess.run(["git", "clone", "-q", str(bare), str(repo)], check=True)
     return repo
+
+
+def agree(repo: Path, shown: bytes) -> int:
+    """How many runs DVC shows, each with the metrics that Furrow lists for it.
+
+    Raises:
+        SystemExit: They differ.
+    """
+    found = subprocess.run(
+        [sys.executable, "-m", "furrow.cli.main", "runs", "--all", "--json", "--columns", "*"],
+        cwd=repo, check=True, capture_output=True,
+    ).stdout  # fmt: skip
+    ours = {}
+    for run in json.loads(found)["runs"]:
+        ours[run["commit"], run["experiment"]] = {name: run[name] for name in (*runs_repo.METRICS, "rows")}
+    theirs = {}
+    for row in json.loads(shown):
+        for path, value in (row.get("data", row)["metrics"] or {}).items() if row["rev"] != "workspace" else ():
+            theirs[row["rev"], path.split("/")[1]] = value["data"]
+    if ours != theirs:
+        raise SystemExit(f"they differ: {len(ours)} runs here, {len(theirs)} there")
+    return len(ours)
 
 
 def blobs(repo: Path) -> bytes:

@@ -16,7 +16,10 @@ import random
 import shutil
 import subprocess
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 EXPERIMENTS = {
     "base_rate": ("sklearn.dummy.DummyClassifier", "schedule"),
@@ -118,18 +121,21 @@ code:
 
 
 def write_commit(
-    stream: IO[bytes], *, ref: str, message: str, when: int, runs: dict[str, dict[str, str]], parent: str = ""
+    stream: IO[bytes], *, ref: str, message: str, when: int, files: Mapping[str, str], parent: str = ""
 ) -> None:
-    """One commit for fast-import: these runs over what the parent has."""
+    """One commit for fast-import: these files over what the parent has."""
     body = message.encode()
     stream.write(f"commit {ref}\ncommitter Ada Test <ada@example.com> {when} +0000\n".encode())
     stream.write(b"data %d\n%s\n" % (len(body), body))
     if parent:
         stream.write(f"from {parent}\n".encode())
-    for name, files in runs.items():
-        for path, text in files.items():
-            data = text.encode()
-            stream.write(f"M 100644 inline runs/{name}/{path}\ndata {len(data)}\n".encode() + data + b"\n")
+    for path, text in files.items():
+        data = text.encode()
+        stream.write(f"M 100644 inline {path}\ndata {len(data)}\n".encode() + data + b"\n")
+
+
+def _under(runs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {f"runs/{name}/{path}": text for name, files in runs.items() for path, text in files.items()}
 
 
 def _import(repo: Path) -> subprocess.Popen[bytes]:
@@ -145,8 +151,10 @@ def _finish(process: subprocess.Popen[bytes]) -> None:
         raise SystemExit("git fast-import failed")
 
 
-def add_commits(repo: Path, count: int, *, start: int = 0) -> None:
-    """Add commits to main, each with every experiment run again."""
+def add_commits(
+    repo: Path, count: int, *, start: int = 0, beside: Callable[[int], Mapping[str, str]] | None = None
+) -> None:
+    """Add commits to main, each with every experiment run again, and what else belongs beside the runs."""
     draw = random.Random(start)
     process = _import(repo)
     assert process.stdin is not None
@@ -156,7 +164,8 @@ def add_commits(repo: Path, count: int, *, start: int = 0) -> None:
             ref="refs/heads/main",
             message=f"Re-run everything, {number}",
             when=1_600_000_000 + 600 * number,
-            runs={name: run_files(name, draw) for name in EXPERIMENTS},
+            files=_under({name: run_files(name, draw) for name in EXPERIMENTS})
+            | dict(beside(number) if beside else {}),
             parent="refs/heads/main^0" if start and number == start else "",
         )
     _finish(process)
@@ -175,18 +184,25 @@ def add_trials(repo: Path, count: int, *, start: int = 0) -> None:
             ref=f"refs/exps/{unique[:2]}/{unique[2:40]}/trial-{number}",
             message=f"Trial {number}",
             when=1_700_000_000 + 10 * number,
-            runs={"gbm": run_files("gbm", draw)},
+            files=_under({"gbm": run_files("gbm", draw)}),
             parent=answer.stdout.strip(),
         )
     _finish(process)
 
 
-def make(target: Path, *, commits: int, trials: int, repack: bool = True) -> None:
+def make(
+    target: Path,
+    *,
+    commits: int,
+    trials: int,
+    repack: bool = True,
+    beside: Callable[[int], Mapping[str, str]] | None = None,
+) -> None:
     """A bare, packed clone at `target`."""
     work = target.with_name(target.name + ".making")
     shutil.rmtree(work, ignore_errors=True)
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(work)], check=True)
-    add_commits(work, commits)
+    add_commits(work, commits, beside=beside)
     add_trials(work, trials)
     if repack:
         subprocess.run(["git", "-C", str(work), "repack", "-adfq", "--depth=50", "--window=10"], check=True)

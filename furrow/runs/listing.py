@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from furrow.ground.git import git
+from furrow.ground.git import common_dir
+from furrow.ground.gitfiles import locate
 from furrow.runs import index
 from furrow.runs.query import Query, Rows, select
 from furrow.runs.scope import Selection, understand
@@ -17,6 +16,7 @@ from furrow.runs.spans import find_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["Listing", "list_runs"]
 
@@ -96,12 +96,11 @@ def _kept(connection: sqlite3.Connection, key: str) -> tuple[int, int] | None:
 
 def _place(repo: Path) -> tuple[Path, str]:
     """The shared Git directory, and what marks the boundary of a shallow clone (empty when the clone is whole)."""
-    answer = git(repo, "rev-parse", "--path-format=absolute", "--git-common-dir", "--is-shallow-repository")
-    common, shallow = os.fsdecode(answer).rstrip("\n").rsplit("\n", 1)
-    folder = Path(common)
-    if shallow != "true":
-        return folder, ""
+    found = locate(repo)
+    folder = found.common if found else common_dir(repo)
     try:
         return folder, hashlib.sha256((folder / "shallow").read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return folder, ""
     except OSError:
         return folder, "shallow"

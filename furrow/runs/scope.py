@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import UsageError
 from furrow.ground.git import UnbornBranchError, UnknownRevisionError, git, resolve
+from furrow.ground.gitfiles import locate
 from furrow.ground.gitobjects import list_refs
 
 if TYPE_CHECKING:
@@ -115,8 +116,9 @@ def understand(repo: Path, selection: Selection) -> Wanted:
 
 def _everything(repo: Path, oldest: int, late: str) -> Wanted:
     refs = list_refs(repo, *_REFS)
+    place = locate(repo)
     try:
-        refs += f"{resolve(repo)} HEAD\n".encode()
+        refs += f"{(place and place.head(refs)) or resolve(repo)} HEAD\n".encode()
     except UnbornBranchError:
         if not refs:
             raise
