@@ -110,7 +110,7 @@ def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
         TextColumn("{task.fields[best]}"), TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     best: Finished | None = None
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console(stderr=True), transient=True, speed_estimate_period=3600) as bar:
         task = bar.add_task(f"try {sweeping.experiment}", total=sweeping.size, best="")
         for finished in sweeping.run():
             found.append(finished)
