@@ -125,10 +125,11 @@ def hook_command(*, later: bool) -> None:
     """What the hook calls: puts the pushed commits in the queue and runs it."""
     import sys
 
-    from furrow.gitops.hook import enqueue, pushed, run_queue
+    from furrow.gitops.hook import home_of, run_queue
+    from furrow.gitops.waiting import enqueue, pushed
 
     here = Path.cwd()
-    count = enqueue(here, pushed(sys.stdin.read()))
+    count = enqueue(home_of(here), pushed(sys.stdin.read()))
     click.echo(f"furrow: {count} commit{'s' * (count != 1)} to run" if count else "furrow: nothing to run")
     if count and later:
         click.echo("furrow: CI runs in the background; `furrow ci status` tells how it goes")

@@ -19,6 +19,7 @@ from furrow.gitops.judged import CHAMPION, gate_check
 from furrow.gitops.moved import deployments_hold
 from furrow.gitops.offer import made_by_ci
 from furrow.gitops.outcome import Check, Outcome
+from furrow.gitops.registering import registered
 from furrow.gitops.supply import Bench, configure
 from furrow.ground.git import UnknownRevisionError, common_dir, git, is_bare, is_shallow, resolve, show, toplevel
 from furrow.ground.isolate import CommandError, isolated, open_isolation
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from furrow.gitops.outcome import Replayed
     from furrow.ground.worktree import Checkout
 
 __all__ = ["CiError", "Options", "run_ci"]
@@ -84,6 +86,7 @@ class Session:
     certain: set[str] = field(default_factory=set)
     made: str = ""
     stale: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    replays: list[Replayed] = field(default_factory=list)
     offered: str = ""
 
     @property
@@ -223,15 +226,13 @@ def _session(
         cache = options.cache or (common_dir(repo) / "furrow-ci/cache" if is_bare(repo) else own / ".dvc/cache")
     config = show(repo, tip, ".dvc/config") if options.untrusted and tip else None
     remote = configure(tree.root, repo, cache, trusted=not options.untrusted, config=config)
-    for ref in ("refs/tags", "refs/notes/furrow"):
-        git(tree.root, "fetch", "-q", "--no-tags", str(common_dir(repo)), f"+{ref}/*:{ref}/*")
+    git(tree.root, "fetch", "-q", "--no-tags", str(common_dir(repo)), "+refs/tags/*:refs/tags/*")
     bench = Bench(tree.root, fetching, running, remote, say)
     return Session(repo, tree, commit, base, tip, settings, options, bench, say, commit)
 
 
 def _run(session: Session, outcome: Outcome) -> Outcome:
     bench = session.bench
-    replays = []
     if session.check("inspect", lambda: _inspected(session)) and session.check("plan", lambda: steps.plan(session)):
         session.check("compile", lambda: steps.compiled(session))
         ran = session.check("stages", lambda: steps.stages(session))
@@ -242,13 +243,18 @@ def _run(session: Session, outcome: Outcome) -> Outcome:
             "gate", lambda: gate_check(session.root, session.tip, session.result, worse=session.settings.worse)
         )
         if ran or session.made:
-            replays = steps.replays(session)
-    outcome = replace(outcome, isolation=bench.running.words, stages=tuple(bench.rows), replays=tuple(replays))
-    outcome = _beside(session, outcome)
+            steps.replays(session)
+    outcome = _beside(session, replace(outcome, isolation=bench.running.words))
     if not any(check.status == "failed" for check in session.checks):
         session.check("offer", lambda: steps.offered(session))
-        session.check("register", lambda: steps.registered(session))
-    return replace(outcome, checks=tuple(session.checks), offered=session.offered)
+        session.check("register", lambda: registered(session))
+    return replace(
+        outcome,
+        checks=tuple(session.checks),
+        stages=tuple(bench.rows),
+        replays=tuple(session.replays),
+        offered=session.offered,
+    )
 
 
 def _inspected(session: Session) -> Check:

@@ -12,6 +12,7 @@ from furrow.errors import FurrowError
 
 __all__ = ["CiSettings", "CiSettingsError", "parse_settings"]
 
+_REGISTER = ("automatic", "replayed")
 _CHOICES = {"replay": ("all", "changed", "sample", "none"), "worse": ("fail", "warn")}
 
 
@@ -44,6 +45,11 @@ class CiSettings:
         """Whether a champion on the branch is registered by CI."""
         return bool(self.register.get("automatic", False))
 
+    @property
+    def replayed(self) -> bool:
+        """Whether a champion must have been replayed before it is registered."""
+        return bool(self.register.get("replayed", False))
+
 
 def parse_settings(content: bytes | None) -> CiSettings:
     """Read conf/ci.yaml.
@@ -72,4 +78,11 @@ def parse_settings(content: bytes | None) -> CiSettings:
             raise CiSettingsError(f"conf/ci.yaml: {key} is {given!r}", hint=f"give a {kind.__name__}")
         if key in _CHOICES and given not in _CHOICES[key]:
             raise CiSettingsError(f"conf/ci.yaml: {key} is {given!r}", hint=f"use one of: {', '.join(_CHOICES[key])}")
+    for key, given in (value.get("register") or {}).items():
+        if key not in _REGISTER:
+            close = get_close_matches(str(key), _REGISTER, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(_REGISTER)}"
+            raise CiSettingsError(f"conf/ci.yaml: unknown key register.{key}", hint=hint)
+        if not isinstance(given, bool):
+            raise CiSettingsError(f"conf/ci.yaml: register.{key} is {given!r}", hint="give true or false")
     return CiSettings(**value)

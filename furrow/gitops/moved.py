@@ -24,7 +24,7 @@ def deployments_hold(repo: Path, base: str, commit: str) -> Check:
     """Whether every environment's version still finds the features that it was trained on.
 
     Args:
-        repo: The repository: its tags tell which service a version was trained on.
+        repo: The repository: the commits that its tags name tell which service a version was trained on.
         base: The commit to measure against; empty for none. What was broken there already is a warning.
         commit: The commit.
     """
@@ -79,13 +79,15 @@ def _deployments(repo: Path, commit: str) -> dict[str, dict[str, Any]]:
 
 
 def _service(repo: Path, commit: str, model: str, value: dict[str, Any]) -> str:
-    """The service that a version was trained on: the deployment says, its tag, or the run's record here."""
+    """The service that a version was trained on: the deployment says, the tagged commit, or the run's record here."""
     if value.get("service"):
         return str(value["service"])
     name = model.partition("@")[0]
-    for version in versions(repo, name):
-        if str(version) == model and version.facts.get("service"):
-            return str(version.facts["service"])
+    # What the tagged commit holds counts, not what the tag says: anybody who may push can write a tag's message.
+    commits = [version.commit for version in versions(repo, name) if str(version) == model]
+    for tagged in commits:
+        if service := _json(repo, tagged, f"runs/{name}/record.json").get("service"):
+            return str(service)
     return str(_json(repo, commit, f"runs/{name}/record.json").get("service", ""))
 
 

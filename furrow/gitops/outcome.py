@@ -128,7 +128,7 @@ class StageRow:
 
 @dataclass(frozen=True)
 class Replayed:
-    """An experiment replayed from nothing.
+    """An experiment replayed from nothing; truthy when it gave what the commit says.
 
     Attributes:
         experiment: Its name.
@@ -143,6 +143,9 @@ class Replayed:
     stages: int = 0
     reasons: tuple[str, ...] = ()
     seconds: float = 0.0
+
+    def __bool__(self) -> bool:
+        return self.status in {"identical", "within tolerance"}
 
 
 @dataclass(frozen=True)

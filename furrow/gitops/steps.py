@@ -1,4 +1,4 @@
-"""The steps of CI that run something: plan, compile, stages, remote, replays, CI's own commit, registration."""
+"""The steps of CI that run something: plan, compile, stages, remote, replays, CI's own commit."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.files import read_json
-from furrow.gitops.gather import champion_of, changed_experiments, experiments_at
+from furrow.gitops.gather import changed_experiments, experiments_at
 from furrow.gitops.inspect import bad_listings
-from furrow.gitops.judged import CHAMPION
 from furrow.gitops.offer import MovedError, commit_results, made_by_ci, offer
 from furrow.gitops.outcome import Check, Replayed
 from furrow.gitops.spec import Plan, parse_plan
 from furrow.gitops.supply import RemoteError, inputs_of
-from furrow.ground.git import common_dir, git, is_bare, show
+from furrow.ground.git import common_dir, git, is_bare
 from furrow.ground.isolate import CommandError, python, run, stream
 from furrow.ground.pipeline import read_pipeline
-from furrow.models.registry import register
 from furrow.runs.artifacts import cached, outputs
 from furrow.runs.replay.statement import write_note
 from furrow.runs.replay.verdict import Verdict, VerdictError
@@ -29,13 +27,14 @@ if TYPE_CHECKING:
     from furrow.ground.pipeline import Pipeline
 
 __all__ = [
+    "address",
     "compiled",
     "differences",
     "fetch_evaluations",
     "offered",
     "plan",
-    "registered",
     "remote",
+    "replay_one",
     "replays",
     "stages",
 ]
@@ -239,7 +238,7 @@ def fetch_evaluations(session: Session) -> None:
             git(session.root, "reset", "-q", "--hard", held)
 
 
-def replays(session: Session) -> list[Replayed]:
+def replays(session: Session) -> None:
     """Replay experiments from nothing, as conf/ci.yaml asks; each verdict becomes a note on the commit."""
     asked = session.options.replay or session.settings.replay
     names = experiments_at(session.root, session.result)
@@ -256,33 +255,41 @@ def replays(session: Session) -> list[Replayed]:
         words = "conf/ci.yaml asks for none" if asked == "none" else "no experiment to replay"
         words = f"{len(names)} were made here, from the inputs" if names else words
         session.checks.append(Check("replay", "skipped", words))
-        return []
-    found: list[Replayed] = []
-    session.check("replay", lambda: _replayed(session, wanted, found))
-    return found
+        return
+    session.check("replay", lambda: _replayed(session, wanted))
 
 
-def _replayed(session: Session, wanted: list[str], found: list[Replayed]) -> Check:
-    session.bench.fetch([source.path for source in read_pipeline(session.root).sources])
-    for name in wanted:
-        session.say(f"replaying {name}")
-        text = _furrow(session, "replay", session.result, "--experiment", name, "--json", "--no-note", ok=(0, 1))
-        try:
-            verdict = Verdict.from_json(json.loads(text))
-        except (ValueError, VerdictError) as exc:
-            raise FurrowError(f"{name} could not be replayed", hint="`furrow replay` says why") from exc
-        reasons = tuple(
-            f"{stage.stage}: {reason.kind}: {reason.text}" for stage in verdict.stages for reason in stage.reasons
-        )
-        found.append(Replayed(name, verdict.status, len(verdict.stages), reasons, verdict.seconds))
-        if not session.options.untrusted and session.result == session.commit:
-            write_note(session.repo, verdict)
-    wrong = [one for one in found if one.status not in {"identical", "within tolerance"}]
+def _replayed(session: Session, wanted: list[str]) -> Check:
+    found = [replay_one(session, name) for name in wanted]
+    wrong = [one for one in found if not one]
     if wrong:
         details = tuple(f"{one.experiment}: {line}" for one in wrong for line in (one.reasons or (one.status,)))
         words = f"{len(wrong)} of {len(found)} replayed experiments are not what the commit says"
         return Check("replay", "failed", words, details)
     return Check("replay", "passed", f"{len(found)} replayed from nothing: what the commit says")
+
+
+def replay_one(session: Session, name: str) -> Replayed:
+    """Replay an experiment from nothing, and keep what came of it.
+
+    Raises:
+        FurrowError: It could not be replayed.
+    """
+    session.bench.fetch([source.path for source in read_pipeline(session.root).sources])
+    session.say(f"replaying {name}")
+    text = _furrow(session, "replay", session.result, "--experiment", name, "--json", "--no-note", ok=(0, 1))
+    try:
+        verdict = Verdict.from_json(json.loads(text))
+    except (ValueError, VerdictError) as exc:
+        raise FurrowError(f"{name} could not be replayed", hint="`furrow replay` says why") from exc
+    reasons = tuple(
+        f"{stage.stage}: {reason.kind}: {reason.text}" for stage in verdict.stages for reason in stage.reasons
+    )
+    made = Replayed(name, verdict.status, len(verdict.stages), reasons, verdict.seconds)
+    session.replays.append(made)
+    if not session.options.untrusted and session.result == session.commit:
+        write_note(session.repo, verdict)
+    return made
 
 
 def offered(session: Session) -> Check | None:
@@ -292,14 +299,14 @@ def offered(session: Session) -> Check | None:
         return None
     session.bench.push()
     try:
-        offer(session.root, session.made, session.commit, remote=_address(session), branch=asked.branch)
+        offer(session.root, session.made, session.commit, remote=address(session), branch=asked.branch)
     except MovedError as exc:
         return Check("offer", "warning", f"{exc.message}: {exc.hint}")
     session.offered = session.made
     return Check("offer", "passed", f"the results are {session.made[:10]} on {asked.branch}: `git pull`")
 
 
-def _address(session: Session) -> str:
+def address(session: Session) -> str:
     """Where to push to: a remote's address, or the repository itself."""
     asked = session.options.offer
     if asked == "." or is_bare(session.repo):
@@ -307,34 +314,3 @@ def _address(session: Session) -> str:
     urls = git(session.repo, "config", "--get-all", f"remote.{asked}.pushurl", ok=(0, 1)).decode().split()
     urls += git(session.repo, "config", "--get-all", f"remote.{asked}.url", ok=(0, 1)).decode().split()
     return urls[0] if urls else asked
-
-
-def registered(session: Session) -> Check | None:
-    """Register the champion as a version, when conf/ci.yaml asks for it and the commit is on its branch."""
-    asked, settings = session.options, session.settings
-    if asked.untrusted or not asked.register or not settings.automatic or asked.branch != settings.branch:
-        return None
-    if session.made and not session.offered:
-        return None
-    name = champion_of(show(session.root, session.result, CHAMPION)).get("experiment")
-    if not name:
-        return Check("register", "skipped", "there is no champion")
-    git(session.root, "update-ref", f"refs/heads/{settings.branch}", session.result)
-    git(session.root, "checkout", "-q", "--force", session.result)
-    _place(session, f"build/models/{name}")
-    before = git(session.root, "tag", "--list").decode().split()
-    identity = (("user.name", "Furrow CI"), ("user.email", "furrow-ci@localhost"))
-    for key, value in identity:
-        git(session.root, "config", key, value)
-    version = register(session.root, str(name), rev=session.result)
-    if str(version) in before:
-        return Check("register", "passed", f"the champion is {version} already")
-    git(session.root, "push", "-q", _address(session) if asked.offer else str(common_dir(session.repo)),
-        f"refs/tags/{version}")  # fmt: skip
-    return Check("register", "passed", f"registered as {version}")
-
-
-def _place(session: Session, path: str) -> None:
-    if not (session.root / path).exists():
-        session.bench.fetch([path])
-        session.bench.checkout([path])

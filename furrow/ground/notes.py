@@ -15,10 +15,10 @@ from furrow.errors import FurrowError
 from furrow.ground.git import GitError, common_dir, git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["NOTES", "NoteError", "add_line", "configure_notes", "noted", "push_notes", "read_lines"]
+__all__ = ["NOTES", "NoteError", "add_line", "configure_notes", "noted", "push_notes", "read_lines", "set_lines"]
 
 NOTES = "refs/notes/furrow"
 _REMOTES = "refs/notes/remotes"
@@ -64,17 +64,34 @@ def add_line(repo: Path, name: str, commit: str, line: str) -> None:
     Raises:
         NoteError: It can't be written: a read-only Git directory, a full disk.
     """
-    if "\n" in line:
-        raise NoteError("a note's line holds a line feed", hint="write it as compact JSON")
     ref = f"{NOTES}/{name}"
+
+    def grow() -> list[str]:
+        _join(repo, name)
+        text = git(repo, "notes", "--ref", ref, "show", commit, ok=(0, 1)).decode()
+        before = [one for one in text.split("\n") if one]
+        return before if line in before else [*before, line]
+
+    _write(repo, ref, commit, grow)
+
+
+def set_lines(repo: Path, name: str, commit: str, lines: Sequence[str]) -> None:
+    """Make a commit's note hold these lines and no others: for a note that is a copy of what is kept elsewhere.
+
+    Raises:
+        NoteError: It can't be written: a read-only Git directory, a full disk.
+    """
+    _write(repo, f"{NOTES}/{name}", commit, lambda: list(dict.fromkeys(lines)))
+
+
+def _write(repo: Path, ref: str, commit: str, make: Callable[[], list[str]]) -> None:
     try:
         with _locked(repo):
-            _join(repo, name)
-            before = [
-                one for one in git(repo, "notes", "--ref", ref, "show", commit, ok=(0, 1)).decode().split("\n") if one
-            ]
-            if line not in before:
-                text = "".join(f"{one}\n" for one in [*before, line]).encode()
+            lines = make()
+            if any("\n" in line for line in lines):
+                raise NoteError("a note's line holds a line feed", hint="write it as compact JSON")
+            text = "".join(f"{line}\n" for line in lines).encode()
+            if text != git(repo, "notes", "--ref", ref, "show", commit, ok=(0, 1)):
                 blob = git(repo, "hash-object", "-w", "--stdin", stdin=text).decode().strip()
                 git(repo, *_identity(repo), "notes", "--ref", ref, "add", "-f", "-C", blob, commit)
     except (GitError, OSError) as exc:

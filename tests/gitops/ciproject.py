@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 DVC_YAML = """vars:
   - conf/experiments.yaml:experiments
 stages:
@@ -39,6 +41,7 @@ stages:
     outs:
       - runs/champion.json: {cache: false}
 """
+SETTINGS = "branch: main\nreplay: changed\n"
 STAGES = """import hashlib, json, os, pathlib, sys
 
 
@@ -127,7 +130,7 @@ def set_rate(folder: Path, name: str, rate: float) -> None:
     (folder / f"conf/{name}.yaml").write_text(f"rate: {rate}\n")
 
 
-def plant(folder: Path, store: Path, *, settings: str = "branch: main\nreplay: changed\n") -> Path:
+def plant(folder: Path, store: Path) -> Path:
     """The project with two experiments trained, committed, and pushed to its DVC remote."""
     folder.mkdir(parents=True)
     run(folder, "git", "init", "-q", "-b", "main")
@@ -137,7 +140,7 @@ def plant(folder: Path, store: Path, *, settings: str = "branch: main\nreplay: c
     run(folder, "dvc", "remote", "add", "-q", "-d", "store", str(store))
     (folder / "conf").mkdir()
     (folder / "conf/experiments.yaml").write_text("experiments:\n")
-    (folder / "conf/ci.yaml").write_text(settings)
+    (folder / "conf/ci.yaml").write_text(SETTINGS)
     experiment(folder, "base", 0.1)
     experiment(folder, "gbm", 0.2)
     (folder / "data").mkdir()
@@ -150,3 +153,27 @@ def plant(folder: Path, store: Path, *, settings: str = "branch: main\nreplay: c
     run(folder, "dvc", "push", "-q")
     commit(folder, "Train two experiments")
     return folder
+
+
+_AT_REST: list[Path] = []
+
+
+def at_rest(factory: pytest.TempPathFactory) -> Path:
+    """A folder with a project and its store, planted once for all tests of a process; not to be changed."""
+    if not _AT_REST:
+        folder = factory.mktemp("at-rest")
+        plant(folder / "project", folder / "store")
+        _AT_REST.append(folder)
+    return _AT_REST[0]
+
+
+def copied(factory: pytest.TempPathFactory, folder: Path, name: str = "project", settings: str = SETTINGS) -> Path:
+    """A copy of the project, and of its store beside it, to be changed at will."""
+    rest, project = at_rest(factory), folder / name
+    subprocess.run(["cp", "-a", str(rest / "project"), str(project)], check=True)
+    subprocess.run(["cp", "-a", str(rest / "store"), str(folder / "store")], check=True)
+    config = project / ".dvc/config"
+    config.write_text(config.read_text().replace(str(rest / "store"), str(folder / "store")))
+    (project / "conf/ci.yaml").write_text(settings)
+    commit(project, "Use another remote")
+    return project

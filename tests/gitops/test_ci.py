@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,23 +9,13 @@ import pytest
 from furrow.gitops.ci_settings import CiSettingsError, parse_settings
 from furrow.gitops.offer import made_by_ci
 
-from .ciproject import commit, experiment, furrow, plant, run, set_rate
-
-
-@pytest.fixture(scope="session")
-def ci_at_rest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with its DVC remote, trained; not to be changed."""
-    return plant(tmp_path_factory.mktemp("ci") / "project", tmp_path_factory.getbasetemp() / "store").parent
+from .ciproject import commit, copied, experiment, furrow, run, set_rate
 
 
 @pytest.fixture
-def project(ci_at_rest: Path, tmp_path: Path) -> Path:
-    """A copy of it with a remote of its own."""
-    subprocess.run(["cp", "-a", str(ci_at_rest / "project"), str(tmp_path / "project")], check=True)
-    subprocess.run(["cp", "-a", str(ci_at_rest.parent / "store"), str(tmp_path / "store")], check=True)
-    run(tmp_path / "project", "dvc", "config", "remote.store.url", str(tmp_path / "store"))
-    commit(tmp_path / "project", "Use another remote")
-    return tmp_path / "project"
+def project(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A project with a DVC remote, trained."""
+    return copied(tmp_path_factory, tmp_path)
 
 
 def outcome(folder: Path, *arguments: str, code: int = 0, **extra: str):

@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from furrow.gitops.hook import HookError, Pushed, _jobs, enqueue, install, pushed
+from furrow.gitops.hook import HookError, install
+from furrow.gitops.ledger import kept
+from furrow.gitops.waiting import Pushed, enqueue, jobs, pushed
 
-from .ciproject import commit, environment, experiment, furrow, plant, run, set_rate
+from .ciproject import commit, copied, environment, experiment, furrow, run, set_rate
 
 SETTINGS = "branch: main\nreplay: changed\nregister: {automatic: true}\n"
 
 
 @pytest.fixture
-def team(tmp_path: Path) -> Path:
+def team(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
     """A bare repository with the hook, and a clone that pushed the project to it before the hook was there."""
-    project = plant(tmp_path / "ada", tmp_path / "store", settings=SETTINGS)
+    project = copied(tmp_path_factory, tmp_path, "ada", SETTINGS)
     run(tmp_path, "git", "clone", "-q", "--bare", str(project), "bare.git")
     run(project, "git", "remote", "add", "origin", str(tmp_path / "bare.git"))
     run(project, "git", "fetch", "-q", "origin")
@@ -74,6 +76,60 @@ def test_a_push_retrains_judges_registers(team):
     assert "forest" in report
     assert (bare / "furrow-ci/reports" / made / "report.html").is_file()
     assert "train@forest" in furrow(bare, "ci", "status", made, "--log").stdout
+
+
+def forge(folder: Path, commit_id: str, ref: str = "refs/notes/furrow/ci") -> None:
+    """A note as CI writes it, which says that the commit passed, from the day after tomorrow."""
+    line = {"format": 1, "commit": commit_id, "branch": "main", "passed": True, "verdict": "passed", "offered": "",
+            "started": "2999-01-01T00:00:00+00:00", "seconds": 1.0, "machine": "ci", "checks": {}, "report": "## fine"}  # fmt: skip
+    run(folder, "git", "notes", "--ref", ref, "add", "-f", "-m", json.dumps(line), commit_id)
+
+
+def test_a_forged_note_decides_nothing(team):
+    """A note that says a bad commit passed is refused when pushed; got in all the same, CI runs the commit and fails it."""
+    ada, bare = team / "ada", team / "bare.git"
+    (ada / "stages.py").write_text("raise SystemExit('no luck today')\n")
+    made = commit(ada, "Break it")
+    forge(ada, made)
+    refused = run(ada, "git", "push", "origin", "refs/notes/furrow/ci", check=False)
+    assert refused.returncode != 0
+    assert "hidden ref" in refused.stderr
+
+    # As on a server whose hook was put in place before it hid the notes.
+    run(bare, "git", "config", "--unset-all", "receive.hideRefs")
+    said = run(ada, "git", "push", "origin", "refs/notes/furrow/ci").stderr
+    assert "nothing to run" in said
+    assert status(bare)["commits"] == []
+    run(ada, "git", "push", "-q", "origin", "main")
+    found = [(one["commit"], one["passed"], one["verdict"]) for one in status(bare)["commits"]]
+    assert found == [(made, False, "failed: stages")]
+    run(team, "git", "clone", "-q", str(bare), "bob")
+    run(team / "bob", "git", "fetch", "-q", "origin", "refs/notes/*:refs/notes/*")
+    assert [one["verdict"] for one in status(team / "bob")["commits"]] == ["failed: stages"]
+
+    # Afterwards too: nothing on the server reads it, and the next run of the commit puts the note right.
+    forge(bare, made)
+    assert [one["passed"] for one in status(bare)["commits"]] == [False]
+    assert "no luck today" in furrow(bare, "ci", "status", made, "--report").stdout
+    enqueue(bare, [Pushed("main", run(ada, "git", "rev-parse", "main~1").stdout.strip(), made)])
+    assert "was run already: failed: stages" in furrow(bare, "ci", "run-queue").stdout
+    assert "failed: stages" in run(bare, "git", "notes", "--ref", "refs/notes/furrow/ci", "show", made).stdout
+    assert len(kept(bare, made)) == 1
+
+
+def test_a_damaged_record_is_not_believed(team):
+    """A record that is cut short, or of another commit, counts for nothing: the commit is run again."""
+    bare = team / "bare.git"
+    head = run(bare, "git", "rev-parse", "main").stdout.strip()
+    path = bare / f"furrow-ci/done/{head}.json"
+    path.parent.mkdir()
+    line = {"commit": head, "branch": "main", "passed": True, "verdict": "passed", "started": "2026-01-01"}
+    for text in ('{"format": 1, "lines": [{', "[]", json.dumps({"format": 1, "lines": [{**line, "commit": "a" * 40}]})):
+        path.write_text(text)
+        assert kept(bare, head) == []
+        assert status(bare)["commits"] == []
+    path.write_text(json.dumps({"format": 1, "lines": [line]}))
+    assert kept(bare, head) == [line]
 
 
 def test_a_push_while_ci_runs_and_a_reboot_in_the_middle(team):
@@ -146,7 +202,7 @@ def test_newest_first_and_branches_take_turns(team):
         "--receive-pack=git -c core.hooksPath=/dev/null receive-pack")  # fmt: skip
     zero = "0" * 40
     enqueue(bare, [Pushed("one", zero, ids["one"][-1]), Pushed("two", zero, ids["two"][-1])])
-    order = [(job.branch, job.commit, job.tip) for job in _jobs(bare)]
+    order = [(job.branch, job.commit, job.tip) for job in jobs(bare)]
     assert [(branch, tip) for branch, _, tip in order] == [("one", True), ("two", True), ("one", False), ("two", False)]
     assert [commit_id for _, commit_id, _ in order] == [ids["one"][1], ids["two"][1], ids["one"][0], ids["two"][0]]
 

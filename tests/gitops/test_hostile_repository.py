@@ -21,7 +21,7 @@ from furrow.ground.isolate import run as run_held
 from furrow.runs.load import run as load_run
 from furrow.runs.targets import check_target
 
-from .ciproject import commit, furrow, plant, run
+from .ciproject import commit, copied, furrow, run
 
 SECRET = "hunter2-of-the-team"
 STEAL = """
@@ -52,22 +52,10 @@ raise SystemExit(leaked + " " + "; ".join(line for line in told if line.startswi
 """
 
 
-@pytest.fixture(scope="session")
-def hostile_at_rest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with its remote; not to be changed."""
-    folder = tmp_path_factory.mktemp("hostile")
-    plant(folder / "project", folder / "store", settings="branch: main\nreplay: none\n")
-    return folder
-
-
 @pytest.fixture
-def project(hostile_at_rest: Path, tmp_path: Path) -> Path:
-    """A copy, on a branch from outside."""
-    for name in ("project", "store"):
-        subprocess.run(["cp", "-a", str(hostile_at_rest / name), str(tmp_path / name)], check=True)
-    folder = tmp_path / "project"
-    run(folder, "dvc", "config", "remote.store.url", str(tmp_path / "store"))
-    commit(folder, "Use another remote")
+def project(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A project, on a branch from outside."""
+    folder = copied(tmp_path_factory, tmp_path, settings="branch: main\nreplay: none\n")
     run(folder, "git", "switch", "-q", "-c", "outside")
     return folder
 

@@ -13,25 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from .ciproject import commit, furrow, plant, run, set_rate
-
-
-@pytest.fixture(scope="session")
-def remotes_at_rest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a folder as its remote; not to be changed."""
-    folder = tmp_path_factory.mktemp("remotes")
-    plant(folder / "project", folder / "store", settings="branch: main\nreplay: none\n")
-    return folder
+from .ciproject import commit, copied, furrow, run, set_rate
 
 
 @pytest.fixture
-def project(remotes_at_rest: Path, tmp_path: Path) -> Path:
-    """A copy of it with a remote of its own."""
-    for name in ("project", "store"):
-        subprocess.run(["cp", "-a", str(remotes_at_rest / name), str(tmp_path / name)], check=True)
-    run(tmp_path / "project", "dvc", "config", "remote.store.url", str(tmp_path / "store"))
-    commit(tmp_path / "project", "Use another remote")
-    return tmp_path / "project"
+def project(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A project with a folder as its DVC remote."""
+    return copied(tmp_path_factory, tmp_path, settings="branch: main\nreplay: none\n")
 
 
 def outcome(folder: Path, *arguments: str, code: int = 0, **extra: str):

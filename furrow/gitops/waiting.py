@@ -1,0 +1,113 @@
+"""The queue of a bare repository's CI: what pushes moved, as files that are on disk before anything runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from furrow.errors import FurrowError
+from furrow.files import read_json, write_json
+from furrow.ground.git import git
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["FOLDER", "Job", "Pushed", "enqueue", "jobs", "pushed", "room"]
+
+FOLDER = "furrow-ci"
+_MOST = 50
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A branch that a push moved: its old and new commits."""
+
+    branch: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A commit to run.
+
+    Attributes:
+        path: Its file in the queue.
+        tip: Whether it is the newest of its push: its results are offered, and its champion registered.
+        attempts: How many runs of it have begun and not ended.
+    """
+
+    path: Path
+    commit: str
+    branch: str
+    old: str
+    tip: bool
+    since: str
+    attempts: int
+
+
+def room(home: Path, name: str = "") -> Path:
+    """A folder of CI's own in the bare repository, made if need be."""
+    found = home / FOLDER / name
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def pushed(text: str) -> list[Pushed]:
+    """The branches that a push moved, from what Git tells the hook; deleted ones and tags are none."""
+    found = []
+    for line in text.splitlines():
+        parts = line.split(" ", 2)
+        if len(parts) == 3 and parts[2].startswith("refs/heads/") and set(parts[1]) != {"0"}:
+            found.append(Pushed(parts[2].removeprefix("refs/heads/"), parts[0], parts[1]))
+    return found
+
+
+def enqueue(home: Path, moved: list[Pushed]) -> int:
+    """Put the new commits of a push in the queue; safe on disk when it returns.
+
+    Args:
+        home: The bare repository.
+        moved: What the push moved.
+
+    Returns:
+        How many.
+    """
+    queue, count, now = room(home, "queue"), 0, time.time_ns()
+    for one in moved:
+        fresh = set(one.old) == {"0"}
+        not_in = ["--not", *_others(home, one.branch)] if fresh else [f"^{one.old}"]
+        listed = git(home, "rev-list", f"--max-count={_MOST}", one.new, *not_in).decode().split() or [one.new]
+        for place, commit in enumerate(dict.fromkeys([one.new, *listed])):
+            if git(home, "cat-file", "-t", f"{commit}:dvc.yaml", ok=(0, 128)).strip() != b"blob":
+                continue
+            value = {"commit": commit, "branch": one.branch, "old": "" if fresh else one.old, "tip": place == 0,
+                     "since": datetime.now(UTC).isoformat(timespec="seconds"), "attempts": 0}  # fmt: skip
+            # Later pushes first, and of a push its newest commit first.
+            write_json(queue / f"{now + _MOST - place:020d}-{commit}.json", value)
+            count += 1
+        now += 2 * _MOST
+    return count
+
+
+def _others(home: Path, branch: str) -> list[str]:
+    refs = git(home, "for-each-ref", "--format=%(refname)", "refs/heads").decode().split()
+    return [ref for ref in refs if ref != f"refs/heads/{branch}"]
+
+
+def jobs(home: Path) -> list[Job]:
+    """The queue, in the order in which it is run: branches take turns, each its newest commit first."""
+    by_branch: dict[str, list[Job]] = {}
+    for path in sorted(room(home, "queue").glob("*.json"), reverse=True):
+        try:
+            value = read_json(path)
+            job = Job(path, **{name: value[name] for name in ("commit", "branch", "old", "tip", "since", "attempts")})
+        except (FurrowError, KeyError, TypeError):
+            path.rename(path.with_suffix(".damaged"))
+            continue
+        by_branch.setdefault(job.branch, []).append(job)
+    turns = sorted(by_branch.values(), key=lambda ones: min(job.path.name for job in ones))
+    longest = max((len(ones) for ones in turns), default=0)
+    return [ones[at] for at in range(longest) for ones in turns if at < len(ones)]
