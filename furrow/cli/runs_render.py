@@ -89,9 +89,20 @@ def notes(found: Listing) -> Iterator[str]:
         yield "note: this clone is shallow, so older runs and first commits are missing: `git fetch --unshallow`"
 
 
-def _table(found: Listing) -> str:
+def _cells(found: Listing) -> tuple[list[str], list[list[str]]]:
+    """Names of columns, and values as a person reads them: trials by their names."""
     names = [column.name for column in found.answer.columns]
     rows = [[cell(value, name) for name, value in zip(names, row, strict=True)] for row in found.answer.rows]
+    if "run" in names:
+        at = names.index("run")
+        trials = found.named(row[at] for row in found.answer.rows)
+        for shown, row in zip(rows, found.answer.rows, strict=True):
+            shown[at] = cell(trials.get(row[at], row[at]))
+    return names, rows
+
+
+def _table(found: Listing) -> str:
+    names, rows = _cells(found)
     if not rows:
         return "no runs\n"
     numeric = [not column.types & 4 for column in found.answer.columns]
@@ -122,9 +133,8 @@ def _csv(found: Listing) -> str:
 
 
 def _markdown(found: Listing) -> str:
-    names = [column.name for column in found.answer.columns]
-    lines = [names, ["--:" if not column.types & 4 else "---" for column in found.answer.columns]]
-    lines += [[cell(value, name) for name, value in zip(names, row, strict=True)] for row in found.answer.rows]
+    names, rows = _cells(found)
+    lines = [names, ["--:" if not column.types & 4 else "---" for column in found.answer.columns], *rows]
     return "".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |\n" for line in lines)
 
 

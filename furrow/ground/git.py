@@ -23,6 +23,7 @@ __all__ = [
     "clean_environment",
     "common_dir",
     "current_branch",
+    "experiment_commit",
     "files_at",
     "git",
     "git_dir",
@@ -218,8 +219,8 @@ def current_branch(path: Path) -> str | None:
     return _text(path, "symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1)) or None
 
 
-def _experiment(repo: Path, name: str) -> str | None:
-    """The commit of a DVC experiment by its name: refs/exps/BASELINE/NAME."""
+def experiment_commit(repo: Path, name: str) -> str | None:
+    """The commit of a DVC experiment by its name: refs/exps/BASELINE/NAME; None when there is none."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
         return None
     found = _text(repo, "for-each-ref", "--format=%(objectname)", "--sort=-committerdate", f"refs/exps/*/*/{name}")
@@ -244,7 +245,7 @@ def resolve(repo: Path, rev: str = "HEAD") -> str:
         found = _text(repo, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}", ok=(0, 1, 128))
     if found:
         return found
-    if experiment := _experiment(repo, rev):
+    if experiment := experiment_commit(repo, rev):
         return experiment
     shallow = is_shallow(repo)
     if rev in {"HEAD", "@"}:

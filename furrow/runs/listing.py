@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from furrow.ground.git import common_dir
@@ -15,12 +16,13 @@ from furrow.runs.scope import Selection, understand
 from furrow.runs.spans import find_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 __all__ = ["Listing", "list_runs"]
 
 ATTEMPTS = 5
+_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,26 @@ class Listing:
         answer: Columns and rows.
         commits: How many commits were looked at.
         shallow: Whether history is missing because the clone is shallow.
+        refs: Lines `OID NAME` of the references whose history was looked at; empty when it was another's.
     """
 
     answer: Rows
     commits: int
     shallow: bool
+    refs: bytes = field(default=b"", repr=False)
+
+    def named(self, runs: Iterable[str]) -> dict[str, str]:
+        """NAME@TRIAL for those runs NAME@COMMIT whose commit is a trial of theirs, as `furrow try` names it."""
+        known: dict[bytes, list[str]] = {}
+        for run in runs:
+            known.setdefault(run.rpartition("@")[2].encode(), []).append(run)
+        found = {}
+        for line in self.refs.splitlines():
+            for run in known.get(line[:_DIGITS], ()) if b" refs/exps/" in line else ():
+                name, trial = run.rpartition("@")[0], os.fsdecode(line.rpartition(b"/")[2])
+                if trial.startswith(f"{name}-"):
+                    found[run] = f"{name}@{trial}"
+        return found
 
 
 def list_runs(
@@ -72,7 +89,7 @@ def list_runs(
                     if scope is None:
                         continue
                     number, commits = scope
-                    return Listing(select(connection, number, query or Query()), commits, bool(history))
+                    return Listing(select(connection, number, query or Query()), commits, bool(history), wanted.refs)
                 finally:
                     connection.execute("ROLLBACK")
             except sqlite3.DatabaseError as exc:

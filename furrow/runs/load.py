@@ -1,13 +1,14 @@
 """One run of any commit: `furrow.run("gbm", rev="HEAD~3")`.
 
 RUN, wherever a person names one, is NAME (at HEAD), NAME@REVISION, or REVISION:NAME as Git names files. A REVISION may
-also be the name of a DVC experiment.
+also be the name of a DVC experiment; alone, that means the run which the experiment changed.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
@@ -18,7 +19,7 @@ import yaml
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_bytes
-from furrow.ground.git import files_at, resolve
+from furrow.ground.git import experiment_commit, files_at, git, resolve
 from furrow.ground.gitobjects import read_objects
 from furrow.runs.artifacts import find_file
 from furrow.runs.indexing import LARGEST
@@ -208,14 +209,18 @@ def run(name: str, rev: str = "", *, repo: Path | str = ".") -> Run:
         UnknownRevisionError: There is no such revision.
         NotARepositoryError: There is no repository.
     """
+    folder = Path(repo)
+    given = name
     if not rev:
         name, rev = parse_run(name)
-    folder = Path(repo)
     commit = resolve(folder, rev)
+    if given == name and rev == "HEAD" and (trial := experiment_commit(folder, name)):
+        meant = _tried(folder, name, trial)
+        if meant and name not in _names(folder, commit):
+            name, rev, commit = meant, name, trial
     paths = files_at(folder, commit, f"runs/{name}") if name and ".." not in name.split("/") else []
     if not paths:
-        every = files_at(folder, commit, "runs")
-        raise NoSuchRunError(name, rev, sorted({path.split("/")[1] for path in every if path.count("/") > 1}))
+        raise NoSuchRunError(name, rev, _names(folder, commit))
     answers = read_objects(folder, [f"{commit}:{path}" for path in paths], largest=LARGEST)
     prefix = f"runs/{name}/"
     files = {
@@ -224,3 +229,18 @@ def run(name: str, rev: str = "", *, repo: Path | str = ".") -> Run:
         if kind == "blob"
     }
     return Run(name, commit, folder, files)
+
+
+def _names(folder: Path, commit: str) -> list[str]:
+    every = files_at(folder, commit, "runs")
+    return sorted({path.split("/")[1] for path in every if path.count("/") > 1})
+
+
+def _tried(folder: Path, trial: str, commit: str) -> str:
+    """The run that a trial is about: named by `furrow try` after it, else the only one whose metrics it changed."""
+    named = [name for name in _names(folder, commit) if trial.startswith(f"{name}-")]
+    if named:
+        return named[0]
+    listed = git(folder, "diff-tree", "-r", "-z", "--name-only", "--no-commit-id", commit, "--", "runs/*/metrics.json")
+    changed = [os.fsdecode(path).split("/")[1] for path in listed.split(b"\0") if path]
+    return changed[0] if len(changed) == 1 else ""

@@ -21,8 +21,11 @@ from furrow.errors import FurrowError
 from furrow.features import manifest
 from furrow.ground.experiments import ExperimentError, Recorded, list_experiments
 from furrow.ground.git import UnbornBranchError
+from furrow.runs import listing, load
 from furrow.runs.prepare import Request, prepare
+from furrow.runs.query import Query
 from furrow.runs.recorder import Finished
+from furrow.runs.scope import Selection
 from furrow.runs.sweep import Sweeping
 from tests.processes import group
 
@@ -149,6 +152,22 @@ def test_what_the_work_tree_changes_is_in_the_trial(project: Path, git: Callable
     commit = recorded(project)[one.trial.name].commit
     assert "max_iter: 5" in git(project, "show", f"{commit}:conf/model/gbm.yaml")
     assert "conf/model/gbm.yaml" in git(project, "status", "--porcelain")
+
+
+def test_a_trial_is_a_run_by_its_name(done: tuple[Path, list[Finished]]) -> None:
+    """Alone, as a revision, and in the list."""
+    root, found = done
+    trial = found[0].trial
+    alone = load.run(trial.name, repo=root)
+    assert alone.name == "gbm"
+    assert alone.commit == recorded(root)[trial.name].commit == load.run(f"gbm@{trial.name}", repo=root).commit
+    assert alone.config["model"]["learning_rate"] == trial.config.model["learning_rate"]
+    listed = listing.list_runs(root, Selection(everything=True), Query(columns=("run",)))
+    named = listed.named(run for (run,) in listed.answer.rows)
+    assert {f"gbm@{one.trial.name}" for one in found} == set(named.values())
+    assert all(run.startswith("gbm@") for run in named)
+    with pytest.raises(load.NoSuchRunError):
+        load.run(f"{trial.name}x", repo=root)
 
 
 @pytest.mark.timeout(120)
