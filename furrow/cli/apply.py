@@ -41,21 +41,16 @@ def command(*, file: Path | None, targets: tuple[str, ...], register: bool, as_j
 
     root = repository_root(Path.cwd())
     saved = (load_plan(file), str(file)) if file is not None else None
-    with watching(quiet=as_json, verbose=verbose) as watch:
-        done = apply(root, Order(saved, targets), watch=watch)
-    version = None
-    if register:
-        from furrow.models.registry import register as register_model  # noqa: PLC0415 - joblib, after --help
-
-        version = str(register_model(root))
+    with watching(quiet=as_json, verbose=verbose, last=("register",) if register else ()) as watch:
+        done = apply(root, Order(saved, targets, register), watch=watch)
     if as_json:
         facts: dict[str, Any] = {name: list(getattr(done, name)) for name in ("ran", "restored", "steps", "kept")}
-        render.echo_json({**facts, "seconds": done.seconds, "left": done.left.to_json(), "registered": version})
+        render.echo_json({**facts, "seconds": done.seconds, "left": done.left.to_json(), "registered": done.registered})
     else:
         said = f"{len(done.ran)} stages ran, {len(done.restored)} came back from the cache"
         click.echo(f"applied in {duration(done.seconds)}: {said}" if done.plan else summary(done.plan))
-        if version:
-            click.echo(f"registered {version}")
+        if done.registered:
+            click.echo(f"registered {done.registered}\nnext: git push origin {done.registered}")
         if done.left and not targets:
             click.echo(f"left: {summary(done.left)}")
         elif done.ran or done.restored:
@@ -69,10 +64,11 @@ class watching:  # noqa: N801 - a context manager, used as one
     Args:
         quiet: Show nothing.
         verbose: Show what the stages print.
+        last: Steps that come after those of the plan.
     """
 
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
-        self._quiet, self._verbose = quiet, verbose
+    def __init__(self, *, quiet: bool, verbose: bool, last: tuple[str, ...] = ()) -> None:
+        self._quiet, self._verbose, self._last = quiet, verbose, last
         self._bar: Any = None
         self._task: Any = None
         self._left: dict[str, float | None] = {}
@@ -123,6 +119,7 @@ class watching:  # noqa: N801 - a context manager, used as one
         self._left = {stage.name: stage.seconds for stage in plan.stages}
         local = {each.name: each.seconds for each in plan.resources if each.local and each.action != "unchanged"}
         self._left |= {STEPS.get(name, name): seconds for name, seconds in local.items()}
+        self._left |= dict.fromkeys(self._last)
         self._total = len(self._left)
         if plan:
             show(plan)

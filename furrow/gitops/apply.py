@@ -14,8 +14,10 @@ from furrow.gitops.plan import make_plan
 from furrow.gitops.resources import resource_of
 from furrow.gitops.saved import still_holds
 from furrow.gitops.spec import Plan, PlanError
+from furrow.ground.git import is_dirty
 from furrow.ground.pipeline import read_pipeline, upstream
 from furrow.ground.repro import run_tool
+from furrow.models.registry import RegistryError, register
 from furrow.runs.journal import JOURNAL
 from furrow.runs.journal import read as read_journal
 
@@ -55,10 +57,12 @@ class Order:
     Attributes:
         saved: A saved plan, and the file that it is from; None to plan now.
         targets: Addresses of resources, such as "experiments/gbm"; everything, if empty.
+        register: Whether the champion is then registered as a version.
     """
 
     saved: tuple[Plan, str] | None = None
     targets: tuple[str, ...] = ()
+    register: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,10 @@ class Applied:
         plan: What was carried out.
         ran: Stages that ran.
         restored: Stages that came back from DVC's cache.
-        steps: Steps besides: "destroy", "data", "registry", "online_store".
+        steps: Steps besides: "destroy", "data", "registry", "materialize", "register".
         kept: What was not destroyed, and why.
         left: The plan after all: empty unless targets were named or something changed meanwhile.
+        registered: The champion's version, if it was to be registered.
     """
 
     plan: Plan
@@ -81,6 +86,7 @@ class Applied:
     kept: tuple[str, ...]
     left: Plan
     seconds: float
+    registered: str | None = None
 
 
 def apply(root: Path, order: Order, *, watch: Callable[[Event], None]) -> Applied:
@@ -95,16 +101,21 @@ def apply(root: Path, order: Order, *, watch: Callable[[Event], None]) -> Applie
         LockedError: Another apply is at it.
         PlanError: A saved plan no longer holds, or a target is unknown.
         ReproError: A stage or a tool failed; what was done before stays done.
+        RegistryError: The champion can't be registered; everything before that is done.
     """
     begun = time.perf_counter()
-    with apply_lock(root) as (owner, dead):
+    with apply_lock(root) as (owner, dead, mended):
         if dead is not None:
             watch(Event("note", f"an apply of {dead} ended before it was done: taken up from there"))
+        for line in mended:
+            watch(Event("note", line))
         plan = still_holds(order.saved[0], root, order.saved[1]) if order.saved else make_plan(root)
         run = _Run(root, plan, owner, watch, read_pipeline(root))
         run.choose(order.targets)
         watch(Event("plan", plan=plan))
         run.all()
+        if order.register:
+            run.register()
         left = make_plan(root) if run.steps or run.ran or run.restored else plan
     return Applied(
         plan=plan,
@@ -114,6 +125,7 @@ def apply(root: Path, order: Order, *, watch: Callable[[Event], None]) -> Applie
         kept=tuple(run.kept),
         left=left,
         seconds=time.perf_counter() - begun,
+        registered=run.registered,
     )
 
 
@@ -128,6 +140,7 @@ class _Run:
         self.restored: list[str] = []
         self.steps: list[str] = []
         self.kept: list[str] = []
+        self.registered: str | None = None
         self._targets: tuple[str, ...] = ()
         self._stages: set[str] = set()
         self._goals: list[str] = []
@@ -276,3 +289,16 @@ class _Run:
             note_applied(self.root, online=state)
 
         self._step("materialize", work)
+
+    def register(self) -> None:
+        """Register the champion; a version that the same model has already is that version."""
+
+        def work() -> None:
+            self.registered = str(register(self.root))
+
+        if is_dirty(self.root):
+            raise RegistryError(
+                "nothing is registered: what the stages wrote, or you, is in no commit yet",
+                hint="look at it and commit it (git add -A && git commit), then: furrow apply --register",
+            )
+        self._step("register", work)

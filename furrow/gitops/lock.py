@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
-from furrow.ground.repro import end_marked, forget_dead
+from furrow.gitops.takeover import take_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ class Owner:
 
 
 @contextmanager
-def apply_lock(root: Path) -> Iterator[tuple[Owner, Owner | None]]:
+def apply_lock(root: Path) -> Iterator[tuple[Owner, Owner | None, list[str]]]:
     """Hold the lock of a repository.
 
     The kernel lets go of it when its process ends, however that happens. What a killed owner started may live on:
@@ -63,14 +63,15 @@ def apply_lock(root: Path) -> Iterator[tuple[Owner, Owner | None]]:
         root: The repository.
 
     Yields:
-        The owner that this process is, and the dead one whose lock was taken over, if any.
+        The owner that this process is; the dead one whose lock was taken over, if any; what was put right after it.
 
     Raises:
         LockedError: Another process holds it, here or on another machine.
     """
     path = root / LOCK
     path.parent.mkdir(exist_ok=True)
-    with path.open("a+", encoding="utf-8") as handle:
+    path.touch()
+    with path.open("r+", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -80,18 +81,14 @@ def apply_lock(root: Path) -> Iterator[tuple[Owner, Owner | None]]:
         if before is not None and before.host != own.host:
             hint = f"if that machine is no longer at it, remove {path}"
             raise LockedError(before, path, hint=hint)
-        if before is not None:
-            end_marked(before.token)
-            forget_dead(root)
-            for half in root.glob(".dvc.lock.????????"):
-                half.unlink(missing_ok=True)  # written beside dvc.lock, never put in its place
+        mended = take_over(root, before.token) if before is not None else []
         handle.seek(0)
-        handle.truncate()
-        handle.write(json.dumps(asdict(own)))
+        # Written over the dead owner's in one go: a kill leaves one of the two.
+        handle.write(json.dumps(asdict(own)).ljust(path.stat().st_size))
         handle.flush()
         os.fsync(handle.fileno())
         try:
-            yield own, before
+            yield own, before, mended
         finally:
             handle.seek(0)
             handle.truncate()

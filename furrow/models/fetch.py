@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from furrow.files import sha256_file
 from furrow.ground.dvcget import get
-from furrow.models.bundle import MODEL
-from furrow.models.registry import RegistryError, Version, find
+from furrow.models.registry import MODEL, RegistryError, Version, find
 
 if TYPE_CHECKING:
     from pathlib import Path

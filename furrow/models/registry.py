@@ -12,14 +12,14 @@ import yaml
 from furrow.errors import FurrowError
 from furrow.files import sha256_file
 from furrow.ground.git import git, is_dirty, is_shallow, resolve, show
-from furrow.models.bundle import MODEL
 from furrow.runs.replay.statement import read_verdicts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["RegistryError", "Version", "compare", "find", "next_number", "register", "settings", "versions"]
+__all__ = ["MODEL", "RegistryError", "Version", "compare", "find", "next_number", "register", "settings", "versions"]
 
+MODEL = "model.joblib"  # as models/bundle.py writes it, whose libraries a plan need not load
 TAG = re.compile(r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9_-]*)@v(?P<number>\d+\.\d+\.\d+)")
 FIELDS = (
     "%(refname:strip=2)%00%(*objectname)%00%(objectname)%00%(taggerdate:iso-strict)%00%(taggername)%00%(contents)%01"

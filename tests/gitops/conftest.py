@@ -1,10 +1,11 @@
-"""A small real repository at rest, and a copy of it to be changed."""
+"""Small real repositories at rest, and copies of them to be changed."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from . import whole as everything
 from .small import plant
 
 
@@ -19,4 +20,18 @@ def small(small_at_rest: Path, tmp_path: Path) -> Path:
     """A copy of it, to be changed at will."""
     folder = tmp_path / "copy"
     subprocess.run(["cp", "-a", str(small_at_rest), str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole_at_rest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository with features, a gate and a champion, every stage run; not to be changed."""
+    return everything.plant(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def whole(whole_at_rest: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed at will."""
+    folder = tmp_path / "whole"
+    subprocess.run(["cp", "-a", str(whole_at_rest), str(folder)], check=True)
     return folder

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -174,7 +173,7 @@ def test_a_plan_between_commits(small: Path, tmp_path: Path) -> None:
 def test_one_at_a_time(small: Path) -> None:
     """A second apply is refused with the name of the first one's owner."""
     month(small)
-    with apply_lock(small) as (owner, dead):
+    with apply_lock(small) as (owner, dead, _):
         assert dead is None
         done = run(small, FURROW, "apply", check=False)
         assert done.returncode == 1
@@ -184,7 +183,7 @@ def test_one_at_a_time(small: Path) -> None:
 
 def test_a_lock_of_a_dead_process(small: Path) -> None:
     """A lock left by a killed process is taken over, the person is told, and what it started is ended."""
-    with apply_lock(small) as (owner, _):
+    with apply_lock(small) as (owner, _, _):
         text = (small / LOCK).read_text()
     left = subprocess.Popen(["sleep", "60"], env={**environment(), MARK: owner.token})
     try:
@@ -208,6 +207,23 @@ def test_dvc_s_own_lock_after_a_kill(small: Path, text: str) -> None:
     assert not applied(small)[0].left
 
 
+@pytest.mark.parametrize("part", [0.0, 0.4])
+def test_dvc_lock_cut_short_by_a_kill(small: Path, part: float) -> None:
+    """DVC writes dvc.lock in place: what a kill cut short there is taken from Git again, and the stages run."""
+    with apply_lock(small):
+        owner = (small / LOCK).read_text()
+    (small / LOCK).write_text(owner)
+    rate(small, "0.8")
+    whole = repro(small)
+    text = (small / "dvc.lock").read_text()
+    (small / "dvc.lock").write_text(text[: int(len(text) * part)])
+    done, events = applied(small)
+    assert any("cut short" in event.name for event in events if event.kind == "note")
+    assert whole.ran == {"train@gbm", "evaluate@gbm", "select"}
+    assert not done.left
+    assert (small / "dvc.lock").read_text() == text
+
+
 @pytest.mark.parametrize("text", ["{", '{"pid": 1}', "\0"])
 def test_a_damaged_lock(small: Path, text: str) -> None:
     """A lock file that a crash cut short is no obstacle."""
@@ -218,7 +234,7 @@ def test_a_damaged_lock(small: Path, text: str) -> None:
 
 def test_a_lock_of_another_machine(small: Path) -> None:
     """On a shared disk another machine's lock is respected, and the error says how to lift it."""
-    with apply_lock(small) as (owner, _):
+    with apply_lock(small) as (owner, _, _):
         text = (small / LOCK).read_text()
     (small / LOCK).write_text(text.replace(owner.host, "elsewhere"))
     with pytest.raises(LockedError, match="on elsewhere") as caught:
@@ -233,62 +249,6 @@ def test_detached_and_dirty(small: Path) -> None:
     done = run(small, FURROW, "apply")
     assert "HEAD is detached" in done.stdout
     assert not make_plan(small)
-
-
-def interrupted(folder: Path, moment: str, shell: Path, *, group: bool) -> bool:
-    """Start `furrow apply` and kill -9 it when it says that something begins; False if it got through.
-
-    The stage is at its slow shell's pause then. What apply had started is killed too, or lives on, stopped.
-    """
-    process = subprocess.Popen(
-        [FURROW, "apply"], cwd=folder, env={**environment(), "SHELL": str(shell)}, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    said = []
-    for line in process.stderr or ():
-        said.append(line)
-        if f"] {moment} ..." in line:
-            found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
-            for pid in found.stdout.split():
-                with suppress(ProcessLookupError):  # a git that was just done
-                    os.killpg(int(pid), signal.SIGKILL if group else signal.SIGSTOP)
-            os.kill(process.pid, signal.SIGKILL)
-            break
-    killed = process.wait() == -signal.SIGKILL
-    if process.stderr:
-        process.stderr.close()
-    assert killed, f"{moment}: {process.returncode}\n{''.join(said)}"
-    return killed
-
-
-@pytest.mark.parametrize("group", [False, True], ids=["apply alone", "apply and dvc"])
-def test_killed_at_every_step(small: Path, tmp_path: Path, *, group: bool) -> None:
-    """Killed at the beginning of each step in turn, the applies together end where one undisturbed apply ends."""
-    month(small)
-    rate(small, "0.6")
-    (small / "conf/experiments.yaml").write_text("experiments:\n  gbm: {service: full}\n  late: {service: half}\n")
-    (small / "conf/experiment/late.yaml").write_text("model: {a: 1}\nseed: 1\n")
-    whole = tmp_path / "whole"
-    subprocess.run(["cp", "-a", str(small), str(whole)], check=True)
-    slow = tmp_path / "sh"
-    slow.write_text('#!/bin/sh\nsleep 0.5\nexec /bin/sh "$@"\n')
-    slow.chmod(0o755)
-    steps = ["destroy", *(stage.name for stage in make_plan(small).stages)]
-    assert len(steps) == 11
-    kills = [interrupted(small, step, slow, group=group) for step in (steps[::2] if group else steps)]
-    assert all(kills)
-    assert not applied(small)[0].left
-    applied(whole)
-    for name in (
-        "dvc.lock",
-        "data.dvc",
-        "runs/champion.json",
-        "build/models/gbm/model.txt",
-        "build/predictions/late.csv",
-    ):
-        assert (small / name).read_bytes() == (whole / name).read_bytes(), name
-    assert run(small, "git", "status", "--porcelain").stdout == run(whole, "git", "status", "--porcelain").stdout
-    assert repro(small).ran == set()
 
 
 def test_an_interrupt(small: Path) -> None:
