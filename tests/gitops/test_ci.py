@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from furrow.gitops.ci_settings import CiSettingsError, parse_settings
 from furrow.gitops.offer import made_by_ci
+from furrow.runs.replay.statement import read_verdicts, write_note
 
 from .ciproject import commit, copied, experiment, furrow, run, set_rate
 
@@ -26,6 +28,10 @@ def outcome(folder: Path, *arguments: str, code: int = 0, **extra: str):
 
 def checks(value) -> dict[str, str]:
     return {one["name"]: one["status"] for one in value["checks"]}
+
+
+def texts(value) -> dict[str, str]:
+    return {one["name"]: " ".join([one["text"], *one["details"]]) for one in value["checks"]}
 
 
 def test_the_author_ran_the_stages(project):
@@ -149,6 +155,7 @@ def test_what_is_deployed_must_move_along(project):
     (project / "conf/deployment").mkdir()
     (project / "conf/deployment/production.yaml").write_text(f"model: gbm@v1.0.0\nfeatures_digest: {'f' * 64}\n")
     commit(project, "Deploy")
+    tag(project, "gbm@v1.0.0", "HEAD", service="other")
     assert checks(outcome(project, "--replay", "none"))["deployments"] == "passed"
     run(project, "git", "switch", "-q", "-c", "topic")
     manifest["services"]["full"]["digest"] = "e" * 64
@@ -163,6 +170,46 @@ def test_what_is_deployed_must_move_along(project):
     (project / "conf/deployment/production.yaml").write_text(f"model: gbm@v2.0.0\nfeatures_digest: {'e' * 64}\n")
     commit(project, "Move the deployment")
     assert checks(outcome(project, "--replay", "none"))["deployments"] == "passed"
+
+
+def tag(folder: Path, name: str, commit_id: str, **facts: str) -> None:
+    """A tag as registration writes it, with any facts in it."""
+    run(folder, "git", "tag", "-a", "-m", f"Register {name}", "-m", json.dumps(facts), name, commit_id)
+
+
+def test_registration_believes_no_note_and_no_tag(project):
+    """Where a replay is asked for, CI makes it: neither a note that tells of one nor a tag that claims the model counts."""
+    (project / "conf/ci.yaml").write_text("replay: none\nregister: {automatic: true, replayed: true}\n")
+    first = commit(project, "Register what was replayed")
+    arguments = ("--branch", "main", "--register")
+    value = outcome(project, *arguments)
+    assert checks(value)["register"] == "passed"
+    assert [(one["experiment"], one["status"]) for one in value["replays"]] == [("gbm", "identical")]
+    assert run(project, "git", "tag", "--list").stdout == "gbm@v1.0.0\n"
+    again = outcome(project, *arguments)
+    assert texts(again)["register"] == "the champion is gbm@v1.0.0 already"
+    assert again["replays"] == []
+
+    set_rate(project, "gbm", 0.3)
+    run(project, "dvc", "repro", "-q")
+    path = project / "runs/gbm/metrics.json"
+    path.write_text(path.read_text().replace("0.3", "0.2"))
+    run(project, "dvc", "commit", "-q", "-f")
+    run(project, "dvc", "push", "-q")
+    second = commit(project, "Better on paper")
+    honest = read_verdicts(project, first)[0]
+    write_note(project, replace(honest, commit=second))
+    value = outcome(project, *arguments, code=1)
+    assert checks(value)["register"] == "failed"
+    assert "gave another result" in texts(value)["register"]
+    assert run(project, "git", "tag", "--list").stdout == "gbm@v1.0.0\n"
+
+    sha256 = json.loads((project / "runs/gbm/record.json").read_text())["model_sha256"]
+    tag(project, "gbm@v9.0.0", first, model_sha256=sha256)
+    value = outcome(project, *arguments, code=1)
+    assert checks(value)["register"] == "failed"
+    assert texts(value)["register"].startswith("the tag gbm@v9.0.0 claims the champion's model")
+    assert "git push --delete REMOTE refs/tags/gbm@v9.0.0" in texts(value)["register"]
 
 
 def test_a_stage_that_fails(project):
@@ -181,10 +228,9 @@ def test_no_remote_and_a_shallow_clone(project, tmp_path):
     commit(project, "No remote")
     run(tmp_path, "git", "clone", "-q", "--depth", "1", f"file://{project}", "clone")
     value = outcome(tmp_path / "clone", code=1)
-    texts = {one["name"]: one["text"] + " ".join(one["details"]) for one in value["checks"]}
-    assert "shallow" in texts["inspect"]
-    assert texts["stages"].startswith("data is needed, and the repository names no DVC remote")
-    assert "dvc remote add" in texts["stages"]
+    assert "shallow" in texts(value)["inspect"]
+    assert texts(value)["stages"].startswith("data is needed, and the repository names no DVC remote")
+    assert "dvc remote add" in texts(value)["stages"]
     with (project / "conf/ci.yaml").open("a") as handle:
         handle.write("prepare: mkdir -p data && printf 'AA\\nUA\\n' > data/flights.csv\n")
     commit(project, "Prepare")
@@ -202,6 +248,8 @@ def test_no_remote_and_a_shallow_clone(project, tmp_path):
         ("replay: some", "use one of: all, changed"),
         ("sample: many", "give a int"),
         ("- all", "holds no mapping"),
+        ("register: {automatc: true}", "did you mean 'automatic'"),
+        ("register: {replayed: often}", "give true or false"),
         ("replay: [", "not valid YAML"),
     ],
 )

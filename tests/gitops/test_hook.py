@@ -81,7 +81,8 @@ def test_a_push_retrains_judges_registers(team):
 def forge(folder: Path, commit_id: str, ref: str = "refs/notes/furrow/ci") -> None:
     """A note as CI writes it, which says that the commit passed, from the day after tomorrow."""
     line = {"format": 1, "commit": commit_id, "branch": "main", "passed": True, "verdict": "passed", "offered": "",
-            "started": "2999-01-01T00:00:00+00:00", "seconds": 1.0, "machine": "ci", "checks": {}, "report": "## fine"}  # fmt: skip
+            "started": "2999-01-01T00:00:00+00:00", "seconds": 1.0, "machine": "ci", "checks": {}, "report": "## fine",
+            "tip": True}  # fmt: skip
     run(folder, "git", "notes", "--ref", ref, "add", "-f", "-m", json.dumps(line), commit_id)
 
 
