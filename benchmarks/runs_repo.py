@@ -172,20 +172,20 @@ def add_commits(
 
 
 def add_trials(repo: Path, count: int, *, start: int = 0) -> None:
-    """Add trials that start from main's last commit."""
+    """Add trials that start from main's last commit, where DVC keeps them: refs/exps/BA/SELINE/NAME."""
     draw = random.Random(-1 - start)
     answer = subprocess.run(["git", "-C", str(repo), "rev-parse", "main"], check=True, capture_output=True, text=True)
     process = _import(repo)
     assert process.stdin is not None
+    base = answer.stdout.strip()
     for number in range(start, start + count):
-        unique = digest(number)
         write_commit(
             process.stdin,
-            ref=f"refs/exps/{unique[:2]}/{unique[2:40]}/trial-{number}",
+            ref=f"refs/exps/{base[:2]}/{base[2:]}/trial-{number}",
             message=f"Trial {number}",
             when=1_700_000_000 + 10 * number,
             files=_under({"gbm": run_files("gbm", draw)}),
-            parent=answer.stdout.strip(),
+            parent=base,
         )
     _finish(process)
 

@@ -11,6 +11,7 @@ import re
 import subprocess
 from difflib import get_close_matches
 from pathlib import Path
+from typing import IO
 
 from furrow.errors import FurrowError
 
@@ -118,15 +119,16 @@ def clean_environment() -> dict[str, str]:
     return kept
 
 
-def spawn(repo: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start git in a repository with pipes on all its streams, for commands that talk (`cat-file --batch`)."""
+def spawn(repo: Path, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Start git for a long answer: only its output is a pipe, with a large buffer; what it complains of is lost."""
     try:
         return subprocess.Popen(
             ["git", "-C", str(repo), *arguments],
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env=clean_environment(),
+            bufsize=1 << 20,
         )
     except FileNotFoundError as exc:
         raise NoGitError from exc

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
-from subprocess import DEVNULL, PIPE, Popen
 from typing import TYPE_CHECKING
 
-from furrow.ground.git import GitError, NoGitError, clean_environment, git
+from furrow.ground.git import GitError, git, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +44,10 @@ class Commit:
 
 def list_refs(repo: Path, *patterns: str) -> bytes:
     """Every reference that matches, one `OID NAME` a line: bytes, because most callers only compare them."""
-    return git(repo, "for-each-ref", "--format=%(objectname) %(refname)", *patterns)
+    arguments = ("for-each-ref", "--format=%(objectname) %(refname)", *patterns)
+    with spawn(repo, *arguments) as process:
+        found = process.communicate()[0]
+    return git(repo, *arguments) if process.returncode else found  # again, for the error
 
 
 def peel(repo: Path, oids: Iterable[str]) -> dict[str, str]:
@@ -104,13 +106,7 @@ def read_objects(repo: Path, names: Iterable[str], *, largest: int) -> Iterator[
         if not count:
             return
         requests.seek(0)
-        try:
-            process = Popen(
-                ["git", "-C", str(repo), "cat-file", "--batch", "--buffer"],
-                stdin=requests, stdout=PIPE, stderr=DEVNULL, env=clean_environment(), bufsize=1 << 20,
-            )  # fmt: skip
-        except FileNotFoundError as exc:
-            raise NoGitError from exc
+        process = spawn(repo, "cat-file", "--batch", "--buffer", stdin=requests)
         stream = process.stdout
         if stream is None:  # pragma: no cover - Popen was asked for a pipe
             return
