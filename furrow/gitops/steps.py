@@ -13,7 +13,7 @@ from furrow.gitops.inspect import bad_listings
 from furrow.gitops.offer import MovedError, commit_results, made_by_ci, offer
 from furrow.gitops.outcome import Check, Replayed
 from furrow.gitops.spec import Plan, parse_plan
-from furrow.gitops.supply import RemoteError, inputs_of
+from furrow.gitops.supply import RefusedError, RemoteError, inputs_of
 from furrow.ground.git import common_dir, git, is_bare
 from furrow.ground.isolate import CommandError, python, run, stream
 from furrow.ground.pipeline import read_pipeline
@@ -110,6 +110,8 @@ def stages(session: Session) -> Check:
         _bring(session, inputs_of(pipeline, set(session.stale), session.certain))
         bench.repro(session.stale, pull=not asked.untrusted)
     except RemoteError as exc:
+        if isinstance(exc, RefusedError) and not asked.untrusted:
+            raise  # hours of work would end at the same door; only a branch from outside has no key
         _rebuild(session, pipeline, exc)
     session.made = commit_results(session.root, session.commit)
     session.result = session.made or session.commit

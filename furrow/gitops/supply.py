@@ -20,15 +20,20 @@ if TYPE_CHECKING:
 
     from furrow.ground.pipeline import Pipeline
 
-__all__ = ["Bench", "RemoteError", "configure", "inputs_of"]
+__all__ = ["Bench", "RefusedError", "RemoteError", "configure", "inputs_of"]
 
 _RUNNING = re.compile(r"Running stage '([^']+)'")
 _CACHED = re.compile(r"Stage '([^']+)' is cached")
+_REFUSALS = ("permission", "forbidden", "denied", "credential", "access key", "(403)", "(401)", "unauthorized")
 _REMOTE = re.compile(r"""['"]?remote ["'](.+?)["']['"]?$""")
 
 
 class RemoteError(FurrowError):
-    """A DVC remote is missing, refuses, or lacks an object."""
+    """A DVC remote is missing, can't be reached, or lacks an object."""
+
+
+class RefusedError(RemoteError):
+    """A DVC remote does not let CI read or write."""
 
 
 @dataclass
@@ -58,13 +63,13 @@ class Bench:
         """Bring objects into the cache; nothing is written to the work tree.
 
         Raises:
-            RemoteError: The remote can't be reached, or lacks one.
+            RemoteError: The remote can't be reached, refuses, or lacks one.
         """
         if paths and self.remote:
             try:
                 self.dvc("fetch", *paths)
             except CommandError as exc:
-                raise _translated(exc) from exc
+                raise _translated(exc, "read") from exc
 
     def checkout(self, paths: Sequence[str]) -> None:
         """Put fetched objects in their places, held as stages are."""
@@ -103,7 +108,7 @@ class Bench:
         except CommandError as exc:
             close()
             if pull and any("failed to pull" in line or "failed to fetch" in line for line in exc.lines):
-                raise _translated(exc) from exc
+                raise _translated(exc, "read") from exc
             raise
         close()
 
@@ -114,30 +119,41 @@ class Bench:
         try:
             found = json.loads(self.dvc("data", "status", "--not-in-remote", "--granular", "--json") or "{}")
         except CommandError as exc:
-            raise _translated(exc) from exc
+            raise _translated(exc, "read") from exc
         return [str(path) for path in found.get("not_in_remote", [])]
 
     def push(self) -> None:
         """Carry what the stages made to the remote.
 
         Raises:
-            RemoteError: It refuses.
+            RemoteError: It refuses, or can't be reached.
         """
         if self.remote:
             try:
                 self.dvc("push")
             except CommandError as exc:
-                raise _translated(exc) from exc
+                raise _translated(exc, "write") from exc
 
 
-def _translated(exc: CommandError) -> RemoteError:
+def _translated(exc: CommandError, doing: str) -> RemoteError:
+    """What DVC said, as an error that says what to mend.
+
+    Args:
+        exc: What DVC said.
+        doing: "read" or "write".
+    """
     said = next((line for line in exc.lines if line.startswith("ERROR")), exc.lines[-1] if exc.lines else exc.message)
     words = said.removeprefix("ERROR: ").strip()
     lower = " ".join(exc.lines).lower()
+    if any(word in lower for word in _REFUSALS):
+        rights = {"read": "s3:GetObject and s3:ListBucket", "write": "s3:PutObject beside those to read"}[doing]
+        return RefusedError(
+            f"the DVC remote does not let CI {doing}: {words}",
+            hint=f"give CI a key that may {doing} (in S3: {rights}) in its environment, or with "
+            "`dvc remote modify --local`; for a folder, let the user that CI runs as into it",
+        )
     hint = "`dvc push` where the data was made; or `dvc repro` there makes the outputs again"
-    if any(word in lower for word in ("permission", "forbidden", "denied", "credential", "access key", "403")):
-        hint = "the DVC remote refuses: give CI credentials that may do this (`dvc remote modify --local`)"
-    elif any(word in lower for word in ("connect", "timed out", "resolve", "endpoint", "unreachable")):
+    if any(word in lower for word in ("connect", "timed out", "resolve", "endpoint", "unreachable")):
         hint = "the DVC remote can't be reached: look at its address, then run again"
     return RemoteError(f"dvc: {words}", hint=hint)
 
@@ -176,6 +192,7 @@ def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: byt
         url = known.get(section, "url", fallback="")
         if section not in local:
             local.add_section(section)
+        # Without it DVC believes a remote: what is damaged there is used. It costs one hash of each fetched file.
         local.set(section, "verify", "true")
         if url and "://" not in url and not Path(url).is_absolute():
             # Relative to .dvc of the clone that the checkout was made of.
