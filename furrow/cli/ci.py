@@ -20,7 +20,7 @@ _COLOURS = {"passed": "green", "failed": "red", "warning": "yellow", "skipped": 
 
 @click.group(invoke_without_command=True)
 @click.option("--rev", default="HEAD", show_default=True, help="The commit.")
-@click.option("--base", default="", metavar="REV", help="Measure against this.  [default: the branch of conf/ci.yaml]")
+@click.option("--base", default="", metavar="REV", help="Measure against this.  [default: conf/ci.yaml's branch]")
 @click.option("--branch", default="", help="The branch that the commit is on.  [default: the current one]")
 @click.option("--offer", default="", metavar="REMOTE", help="Push CI's commit of what the stages gave to the branch.")
 @click.option("--register", is_flag=True, help="Register the champion, if conf/ci.yaml asks and the commit passed.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.gitops import steps
-from furrow.gitops.ci_settings import CiSettings, parse_settings
 from furrow.gitops.gather import champion_of, code_changes, side_by_side
 from furrow.gitops.inspect import inspect_commit
 from furrow.gitops.judged import CHAMPION, gate_check
@@ -21,7 +19,8 @@ from furrow.gitops.offer import made_by_ci
 from furrow.gitops.outcome import Check, Outcome
 from furrow.gitops.registering import registered
 from furrow.gitops.supply import Bench, configure
-from furrow.ground.git import UnknownRevisionError, common_dir, git, is_bare, is_shallow, resolve, show, toplevel
+from furrow.gitops.target import find_target
+from furrow.ground.git import common_dir, git, is_bare, is_shallow, resolve, show, toplevel
 from furrow.ground.isolate import CommandError, isolated, open_isolation
 from furrow.ground.worktree import checkout
 
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from furrow.gitops.ci_settings import CiSettings
     from furrow.gitops.outcome import Replayed
+    from furrow.gitops.target import Target
     from furrow.ground.worktree import Checkout
 
 __all__ = ["CiError", "Options", "run_ci"]
-
-SETTINGS = "conf/ci.yaml"
 
 
 class CiError(FurrowError):
@@ -137,16 +136,14 @@ def run_ci(
     Raises:
         UnknownRevisionError: No commit goes by this name.
         CiError: The commit declares no stages.
+        TargetError: The commit is from outside, and nothing trusted names the branch to measure it against.
         CiSettingsError: conf/ci.yaml is malformed.
     """
     options = options or Options()
     commit = resolve(repo, rev)
     if show(repo, commit, "dvc.yaml") is None:
         raise CiError(f"commit {commit[:10]} has no dvc.yaml", hint="CI runs commits that declare stages")
-    tip = _tip(repo, commit, options)
-    base = _merge_base(repo, tip, commit)
-    believed = (tip or base) if options.untrusted else commit
-    settings = parse_settings(show(repo, believed, SETTINGS) if believed else None)
+    target = find_target(repo, commit, asked=options.base, untrusted=options.untrusted)
     started, begun = clock(), time.perf_counter()
     subject, _, author = git(repo, "log", "-1", "--format=%s%x00%an", commit).decode(errors="replace").partition("\0")
     outcome = Outcome(
@@ -154,15 +151,15 @@ def run_ci(
         subject=subject.strip(),
         author=author.strip(),
         branch=options.branch,
-        target=settings.branch if re.fullmatch(r"[0-9a-f]{40,64}|", options.base) else options.base,
-        base=base,
+        target=target.branch,
+        base=target.base,
         untrusted=options.untrusted,
         started=started.astimezone(UTC).isoformat(timespec="seconds"),
         machine="" if options.untrusted else platform.node(),
         furrow=_version(),
     )
     with checkout(repo, commit, parent=options.folder) as tree:
-        session = _session(repo, tree, (commit, base, tip), (settings, options), say)
+        session = _session(repo, tree, target, options, say)
         say(f"commit {commit[:10]} {outcome.subject}")
         try:
             return replace(_run(session, outcome), seconds=round(time.perf_counter() - begun, 2))
@@ -179,41 +176,13 @@ def _version() -> str:
         return "unknown"
 
 
-def _tip(repo: Path, commit: str, options: Options) -> str:
-    """What to measure against: as asked, the newest commit of the target branch, else the commit's parent."""
-    if options.base:
-        return resolve(repo, options.base)
-    branch = parse_settings(show(repo, commit, SETTINGS)).branch if not options.untrusted else "main"
-    for candidate in (f"refs/remotes/origin/{branch}", f"refs/heads/{branch}"):
-        try:
-            tip = resolve(repo, candidate)
-        except UnknownRevisionError:
-            continue
-        if not _contains(repo, tip, commit):
-            return tip
-    parents = git(repo, "rev-list", "--parents", "-1", commit).decode().split()[1:]
-    return parents[0] if parents else ""
-
-
-def _contains(repo: Path, tip: str, commit: str) -> bool:
-    return git(repo, "merge-base", tip, commit, ok=(0, 1)).decode().strip() == commit
-
-
-def _merge_base(repo: Path, tip: str, commit: str) -> str:
-    """Where the commit left the target branch; the branch's newest commit when they share nothing that is here."""
-    if not tip:
-        return ""
-    return git(repo, "merge-base", tip, commit, ok=(0, 1)).decode().split("\n", maxsplit=1)[0].strip() or tip
-
-
 def _session(
     repo: Path,
     tree: Checkout,
-    commits: tuple[str, str, str],
-    asked: tuple[CiSettings, Options],
+    target: Target,
+    options: Options,
     say: Callable[[str], None],
 ) -> Session:
-    (commit, base, tip), (settings, options) = commits, asked
     scratch = tree.root.parent
     own = repo if is_bare(repo) else toplevel(repo)
     if options.untrusted:
@@ -224,11 +193,11 @@ def _session(
     else:
         running = fetching = open_isolation()
         cache = options.cache or (common_dir(repo) / "furrow-ci/cache" if is_bare(repo) else own / ".dvc/cache")
-    config = show(repo, tip, ".dvc/config") if options.untrusted and tip else None
+    config = show(repo, target.tip, ".dvc/config") if options.untrusted and target.tip else None
     remote = configure(tree.root, repo, cache, trusted=not options.untrusted, config=config)
     git(tree.root, "fetch", "-q", "--no-tags", str(common_dir(repo)), "+refs/tags/*:refs/tags/*")
     bench = Bench(tree.root, fetching, running, remote, say)
-    return Session(repo, tree, commit, base, tip, settings, options, bench, say, commit)
+    return Session(repo, tree, tree.commit, target.base, target.tip, target.settings, options, bench, say, tree.commit)
 
 
 def _run(session: Session, outcome: Outcome) -> Outcome:

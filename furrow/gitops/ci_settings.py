@@ -51,11 +51,12 @@ class CiSettings:
         return bool(self.register.get("replayed", False))
 
 
-def parse_settings(content: bytes | None) -> CiSettings:
+def parse_settings(content: bytes | None, *, branch: str = "main") -> CiSettings:
     """Read conf/ci.yaml.
 
     Args:
         content: Of the file; None for the defaults.
+        branch: The default of `branch`.
 
     Raises:
         CiSettingsError: A key or a value is wrong.
@@ -85,4 +86,4 @@ def parse_settings(content: bytes | None) -> CiSettings:
             raise CiSettingsError(f"conf/ci.yaml: unknown key register.{key}", hint=hint)
         if not isinstance(given, bool):
             raise CiSettingsError(f"conf/ci.yaml: register.{key} is {given!r}", hint="give true or false")
-    return CiSettings(**value)
+    return CiSettings(**{"branch": branch, **value})

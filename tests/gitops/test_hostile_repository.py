@@ -16,6 +16,7 @@ from furrow.gitops.judged import gate_check
 from furrow.gitops.outcome import Outcome
 from furrow.gitops.page import page
 from furrow.gitops.report import markdown
+from furrow.gitops.target import find_target
 from furrow.ground.isolate import isolated
 from furrow.ground.isolate import run as run_held
 from furrow.runs.load import run as load_run
@@ -61,7 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
 
 
 def untrusted(folder: Path, *, code: int, **extra: str):
-    done = furrow(folder, "ci", "--untrusted", "--json", check=False, **extra)
+    done = furrow(folder, "ci", "--untrusted", "--base", "main", "--json", check=False, **extra)
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout), done
 
@@ -117,6 +118,47 @@ def test_a_harmless_branch_is_judged(project):
     assert value["offered"] == ""
     assert value["machine"] == ""
     assert run(project, "git", "for-each-ref").stdout == refs
+
+
+def test_the_target_is_what_the_remote_says(project, tmp_path):
+    """Without --base: the remote's main branch, whatever its name, and the branch that its conf/ci.yaml names; a commit
+    that the branch from outside stands on chooses nothing, and where nobody says, nothing is guessed."""
+    run(project, "git", "switch", "-q", "main")
+    run(project, "git", "branch", "-q", "-m", "trunk")
+    (project / "conf/ci.yaml").write_text("replay: none\nworse: warn\n")
+    trunk = commit(project, "No branch is named")
+    run(tmp_path, "git", "clone", "-q", "--bare", str(project), "bare.git")
+    run(tmp_path, "git", "clone", "-q", str(tmp_path / "bare.git"), "clone")
+    clone = tmp_path / "clone"
+    run(clone, "git", "switch", "-q", "-c", "outside")
+    run(clone, "dvc", "config", "remote.store.url", "https://example.invalid/collect")
+    (clone / "conf/ci.yaml").write_text("branch: outside\nprepare: touch /tmp/prepared\n")
+    commit(clone, "First, settings of my own")
+    (clone / "conf/gbm.yaml").write_text("rate: 0.45\n")
+    made = commit(clone, "Then a better rate")
+    found = find_target(clone, made, untrusted=True)
+    assert (found.branch, found.tip, found.base) == ("trunk", trunk, trunk)
+    assert (found.settings.worse, found.settings.prepare) == ("warn", "")
+    value = json.loads(furrow(clone, "ci", "--untrusted", "--json", check=False).stdout)
+    assert value["target"] == "trunk"
+    assert "the target branch's DVC remote is used" in texts(value)["inspect"]
+    assert texts(value)["stages"].startswith("failed 3 run")
+
+    run(project, "git", "branch", "-q", "next")
+    (project / "conf/ci.yaml").write_text("branch: next\n")
+    commit(project, "Merge into next")
+    run(project, "git", "push", "-q", str(tmp_path / "bare.git"), "trunk", "next")
+    run(clone, "git", "fetch", "-q")
+    found = find_target(clone, made, untrusted=True)
+    assert (found.branch, found.tip, found.settings.worse) == ("next", trunk, "warn")
+
+    run(clone, "git", "remote", "set-head", "origin", "--delete")
+    done = furrow(clone, "ci", "--untrusted", check=False)
+    assert done.returncode == 1
+    assert "--base BRANCH" in done.stderr
+    assert "git remote set-head origin --auto" in done.stderr
+    done = furrow(clone, "ci", "--untrusted", "--base", "outside", check=False)
+    assert "outside is the commit from outside itself" in done.stderr
 
 
 def change(text: str, old: str, new: str) -> str:
