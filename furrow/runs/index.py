@@ -44,7 +44,7 @@ __all__ = [
     "replace",
 ]
 
-FORMAT = 1
+FORMAT = 2
 PACKED = "I"
 """Numbers of runs or commits in one value, as `array` names it: 32 bits each."""
 
@@ -62,7 +62,6 @@ _OUT_OF_REACH = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTO
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE trees (id INTEGER PRIMARY KEY, oid TEXT UNIQUE NOT NULL, runs BLOB NOT NULL);
-CREATE TABLE roots (oid TEXT PRIMARY KEY, tree INTEGER) WITHOUT ROWID;
 CREATE TABLE commits (id INTEGER PRIMARY KEY, oid TEXT UNIQUE NOT NULL, rank INTEGER NOT NULL, time INTEGER NOT NULL,
     tree INTEGER, parents BLOB NOT NULL, date TEXT NOT NULL, author TEXT NOT NULL, subject TEXT NOT NULL);
 CREATE TABLE runs (id INTEGER PRIMARY KEY, name TEXT NOT NULL, tree TEXT NOT NULL, status TEXT NOT NULL,

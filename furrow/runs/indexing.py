@@ -115,17 +115,10 @@ class _Work:
 
     def _roots(self, roots: list[str]) -> dict[str, int | None]:
         """The index's number of the runs/ tree in each root tree; None where there is none."""
-        execute = self.connection.execute
-        found: dict[str, int | None] = {}
-        for root in () if self.empty else roots:
-            row = execute("SELECT tree FROM roots WHERE oid = ?", (root,)).fetchone()
-            if row:
-                found[root] = row[0]
-        unknown = [root for root in roots if root not in found]
         contents: dict[str, list[tuple[str, str]]] = {}
         at: dict[str, str] = {}
-        answers = read_objects(self.repo, [f"{root}:runs" for root in unknown], largest=LARGEST_TREE)
-        for root, (oid, kind, content, _) in zip(unknown, answers, strict=True):
+        answers = read_objects(self.repo, [f"{root}:runs" for root in roots], largest=LARGEST_TREE)
+        for root, (oid, kind, content, _) in zip(roots, answers, strict=True):
             if kind == "tree" and content is not None:
                 at[root] = oid
                 if oid not in contents and not self._tree_of(oid):
@@ -134,12 +127,10 @@ class _Work:
         self._read_runs(dict.fromkeys(run for runs in contents.values() for run in runs))
         for oid, runs in contents.items():
             packed = array(PACKED, [number for run in runs if (number := self.runs[run])])
-            execute("INSERT INTO trees VALUES (?, ?, ?)", (self.next_tree, oid, packed.tobytes()))
+            self.connection.execute("INSERT INTO trees VALUES (?, ?, ?)", (self.next_tree, oid, packed.tobytes()))
             self.trees[oid] = self.next_tree
             self.next_tree += 1
-        new = {root: self._tree_of(at[root]) if root in at else None for root in unknown}
-        self.connection.executemany("INSERT INTO roots VALUES (?, ?)", new.items())
-        return found | new
+        return {root: self._tree_of(at[root]) if root in at else None for root in roots}
 
     def _tree_of(self, oid: str) -> int:
         number = self.trees.get(oid, 0)
