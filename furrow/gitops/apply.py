@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from furrow.gitops.bring import fetch, wanting
 from furrow.gitops.destroy import destroy
 from furrow.gitops.lock import apply_lock
 from furrow.gitops.machine import note_applied, online_state
@@ -112,13 +113,14 @@ def apply(root: Path, order: Order, *, watch: Callable[[Event], None]) -> Applie
         plan = still_holds(order.saved[0], root, order.saved[1]) if order.saved else make_plan(root)
         run = _Run(root, plan, owner, watch, read_pipeline(root))
         run.choose(order.targets)
-        watch(Event("plan", plan=plan))
+        run.bring()
+        watch(Event("plan", plan=run.plan))
         run.all()
         if order.register:
             run.register()
-        left = make_plan(root) if run.steps or run.ran or run.restored else plan
+        left = make_plan(root) if run.steps or run.ran or run.restored else run.plan
     return Applied(
-        plan=plan,
+        plan=run.plan,
         ran=tuple(run.ran),
         restored=tuple(run.restored),
         steps=tuple(run.steps),
@@ -174,10 +176,31 @@ class _Run:
         self._stages = upstream(self.pipeline, wanted) if targets else set(self.pipeline.steps)
         self._goals = sorted(wanted)
 
+    def bring(self) -> None:
+        """Bring what is recorded and not here, from DVC's cache or its remote, and plan again.
+
+        Raises:
+            FurrowError: Raw data is nowhere to be had, or the remote can't be reached.
+        """
+        absent = [source.path for source in self.pipeline.sources if not (self.root / source.path).exists()]
+        remote, lack = wanting(self.root, self.pipeline, self._stages)
+        if lack:
+            self.watch(Event("note", f"not here: {lack}; fetched from the DVC remote {remote}"))
+            self._step("fetch", lambda: self._note(fetch(self.root, lack)))
+        places = list(dict.fromkeys([*absent, *(path for path in lack.paths if not (self.root / path).exists())]))
+        if places:
+            self._step("data", lambda: self._tool("dvc", "checkout", "--allow-missing", *places))
+        if lack or places:
+            self.plan = make_plan(self.root)
+            self._stale = self.plan.stages
+
+    def _note(self, text: str) -> None:
+        if text:
+            self.watch(Event("note", text))
+
     def all(self) -> None:
         """Every step in turn."""
         self._destroy()
-        self._data()
         self._repro()
         if any(resource.local for resource in self.plan.resources):
             from furrow.features.manifest import load  # noqa: PLC0415 - compile may just have written it
@@ -207,12 +230,6 @@ class _Run:
             self._stale = make_plan(self.root).stages  # what read the files that went is stale now
         for line in self.kept:
             self.watch(Event("note", line))
-
-    def _data(self) -> None:
-        """Bring the raw data that is missing: from DVC's cache, else from its remote."""
-        missing = [source for source in self.pipeline.sources if not (self.root / source.path).exists()]
-        for source in missing:
-            self._step("data", lambda file=source.file: self._tool("dvc", "pull", file))  # type: ignore[misc]
 
     def _tool(self, tool: str, *arguments: str) -> None:
         for line in run_tool(self.root, tool, arguments, token=self.owner.token):

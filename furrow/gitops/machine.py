@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from furrow.features.manifest import load
+from furrow.features.place import LMDB
 from furrow.files import FileError, read_json, sha256_json, write_json
 from furrow.gitops.spec import Resource
 
@@ -90,7 +91,7 @@ def _online(
     folder = root / "features"
     tables = sorted({view.table for view in manifest.views.values() if view.table and view.table in building})
     store = folder / str(manifest.online_store.options.get("path", "../build/online"))
-    embedded = "url" not in manifest.online_store.options and "connection_string" not in manifest.online_store.options
+    embedded = manifest.online_store.type in LMDB
     if embedded and not store.exists():
         return resource("add", "nothing is materialized yet")
     if tables:
@@ -98,13 +99,14 @@ def _online(
     if changed:
         return resource("change", "the definitions changed")
     state = online_state(manifest, folder)
-    if applied.get("online") == state:
+    if embedded and applied.get("online") == state:
         return resource("unchanged")
     behind = _behind(manifest, folder)
     if behind:
         return resource("change", *behind)
-    with suppress(FileError):
-        note_applied(root, online=state)  # so that the store need not be asked again
+    if embedded:
+        with suppress(FileError):
+            note_applied(root, online=state)  # so that the store need not be asked again; a server others write to too
     return resource("unchanged")
 
 

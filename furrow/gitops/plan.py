@@ -212,6 +212,15 @@ def _notes(scene: Scene) -> list[str]:
         notes.append(f"the work tree differs from the last commit in {dirty} file{'s' * (dirty > 1)}")
     if current_branch(root) is None:
         notes.append("HEAD is detached: what is applied here is on no branch until you make one (`git switch -c NAME`)")
+    absent = [
+        out.path
+        for step in scene.pipeline.steps.values()
+        for out in step.outs
+        if out.cached and out.md5 and not (root / out.path).exists() and not scene.cache.holds(out.md5)
+    ]
+    if absent:
+        more = f" and {len(absent) - 1} more outputs are" if len(absent) > 1 else " is"
+        notes.append(f"{absent[0]}{more} not here: fetched by `furrow apply` where the DVC remote has them")
     if is_shallow(root):
         notes.append("this clone is shallow: what changed may be told less exactly (`git fetch --unshallow`)")
     return notes

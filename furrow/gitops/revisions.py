@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from furrow.gitops.spec import Plan
     from furrow.ground.pipeline import Pipeline
 
-__all__ = ["plan_between"]
+__all__ = ["Committed", "Recorded", "plan_between"]
 
 
 def plan_between(repo: Path, revisions: str) -> Plan:
@@ -49,8 +49,8 @@ def plan_between(repo: Path, revisions: str) -> Plan:
         lock = (show(repo, old, "dvc.lock") or b"").decode("utf-8", "replace")
         pipeline = read_pipeline(root, lock)
         before = _pointers(repo, old, pipeline)
-        cache = _Recorded(repo, pipeline)
-        workspace = _Committed(root, pipeline, cache, before)
+        cache = Recorded(repo, pipeline)
+        workspace = Committed(root, pipeline, cache, before)
         scene = Scene(root, repo, pipeline, workspace, cache, commit=old, local=False)
         return survey(scene, revisions=(old, new))
 
@@ -77,7 +77,7 @@ def _pointers(repo: Path, commit: str, pipeline: Pipeline) -> dict[str, str]:
     return found
 
 
-class _Recorded(Cache):
+class Recorded(Cache):
     """DVC's cache, which is taken to hold whatever dvc.lock records: another machine may have it."""
 
     def __init__(self, repo: Path, pipeline: Pipeline) -> None:
@@ -90,7 +90,7 @@ class _Recorded(Cache):
         return md5 in self._recorded or super().holds(md5)
 
 
-class _Committed:
+class Committed:
     """The files of a commit, with what DVC tracks as dvc.lock and the .dvc files say."""
 
     def __init__(self, root: Path, pipeline: Pipeline, cache: Cache, before: Mapping[str, str]) -> None:
