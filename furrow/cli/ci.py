@@ -137,6 +137,27 @@ def hook_command(*, later: bool) -> None:
         run_queue(here, say=_tell)
 
 
+@command.command("rejudge", hidden=True)
+@click.argument("pairs", nargs=-1, metavar="COMMIT:NAME:COMMIT:NAME...")
+def rejudge_command(*, pairs: tuple[str, ...]) -> None:
+    """What CI runs, held as stages are, to compare runs that were judged on other days; prints JSON."""
+    from furrow.errors import FurrowError, UsageError
+    from furrow.gitops.rejudge import rejudge
+
+    found = []
+    for pair in pairs:
+        words = pair.split(":")
+        if len(words) != 4:
+            raise UsageError(f"{pair!r} is not COMMIT:NAME:COMMIT:NAME")
+        try:
+            one = rejudge(Path.cwd(), (words[0], words[1]), (words[2], words[3]))
+            found.append({"differences": one.differences, "method": one.method})
+        except FurrowError as exc:
+            method = f"not tested: the two were judged on other days, and {exc.message}"
+            found.append({"differences": {}, "method": method})
+    render.echo_json(found)
+
+
 @command.command("run-queue")
 @click.argument("bare", type=click.Path(path_type=Path, file_okay=False), default=".")
 def run_queue_command(*, bare: Path) -> None:

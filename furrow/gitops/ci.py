@@ -16,6 +16,7 @@ from furrow.gitops.inspect import inspect_commit
 from furrow.gitops.judged import CHAMPION, gate_check
 from furrow.gitops.moved import deployments_hold
 from furrow.gitops.offer import made_by_ci
+from furrow.gitops.otherdays import rejudged
 from furrow.gitops.outcome import Check, Outcome
 from furrow.gitops.registering import registered
 from furrow.gitops.supply import Bench, configure
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.gitops.ci_settings import CiSettings
+    from furrow.gitops.gather import Elsewhere
     from furrow.gitops.outcome import Replayed
     from furrow.gitops.target import Target
     from furrow.ground.worktree import Checkout
@@ -87,6 +89,7 @@ class Session:
     stale: dict[str, tuple[str, ...]] = field(default_factory=dict)
     replays: list[Replayed] = field(default_factory=list)
     offered: str = ""
+    elsewhere: Elsewhere = field(default_factory=dict)
 
     @property
     def root(self) -> Path:
@@ -208,9 +211,8 @@ def _run(session: Session, outcome: Outcome) -> Outcome:
         session.check("remote", lambda: steps.remote(session))
         session.check("deployments", lambda: deployments_hold(session.root, session.base, session.result))
         steps.fetch_evaluations(session)
-        session.check(
-            "gate", lambda: gate_check(session.root, session.tip, session.result, worse=session.settings.worse)
-        )
+        session.elsewhere = rejudged(session)
+        session.check("gate", lambda: _gated(session))
         if ran or session.made:
             steps.replays(session)
     outcome = _beside(session, replace(outcome, isolation=bench.running.words))
@@ -224,6 +226,11 @@ def _run(session: Session, outcome: Outcome) -> Outcome:
         replays=tuple(session.replays),
         offered=session.offered,
     )
+
+
+def _gated(session: Session) -> Check:
+    worse, elsewhere = session.settings.worse, session.elsewhere
+    return gate_check(session.root, session.tip, session.result, worse=worse, elsewhere=elsewhere)
 
 
 def _inspected(session: Session) -> Check:
@@ -245,7 +252,7 @@ def _inspected(session: Session) -> Check:
 def _beside(session: Session, outcome: Outcome) -> Outcome:
     """The outcome with runs side by side, and what changed."""
     champion = champion_of(show(session.root, session.result, CHAMPION))
-    runs = tuple(side_by_side(session.root, session.base, session.result, champion))
+    runs = tuple(side_by_side(session.root, session.base, session.result, champion, session.elsewhere))
     changes = {kind: tuple(dict.fromkeys(lines)) for kind, lines in _changes(session).items()}
     changes["config"] = tuple(f"{run.experiment}: {key} {old} -> {new}" for run in runs for key, old, new in run.config)
     return replace(outcome, runs=runs, changes={kind: lines for kind, lines in changes.items() if lines})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +19,20 @@ from furrow.runs.metrics import interval
 from furrow.runs.show import curves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["champion_of", "changed_experiments", "code_changes", "experiments_at", "side_by_side"]
+__all__ = [
+    "Elsewhere",
+    "Pair",
+    "champion_of",
+    "changed_experiments",
+    "code_changes",
+    "evaluation",
+    "experiments_at",
+    "paired",
+    "side_by_side",
+]
 
 HIGHER_IS_BETTER = {"roc_auc": True, "pr_auc": True, "accuracy": True, "log_loss": False, "brier": False, "ece": False}
 _CURVES = {
@@ -80,7 +92,9 @@ def _state(repo: Path, base: str, commit: str, name: str) -> str:
     return "unchanged" if one is not None and two is not None and one.files == two.files else "changed"
 
 
-def side_by_side(repo: Path, base: str, commit: str, champion: Mapping[str, Any]) -> Iterator[RunReport]:
+def side_by_side(
+    repo: Path, base: str, commit: str, champion: Mapping[str, Any], elsewhere: Elsewhere | None = None
+) -> Iterator[RunReport]:
     """Every experiment of two commits.
 
     Args:
@@ -88,6 +102,7 @@ def side_by_side(repo: Path, base: str, commit: str, champion: Mapping[str, Any]
         base: The commit to measure against; empty for none.
         commit: The commit.
         champion: What runs/champion.json says at the commit.
+        elsewhere: What was found of runs that were judged on other days.
     """
     before = experiments_at(repo, base) if base else []
     after = experiments_at(repo, commit)
@@ -101,7 +116,8 @@ def side_by_side(repo: Path, base: str, commit: str, champion: Mapping[str, Any]
         state = (
             "gone" if new is None else "new" if old is None else "unchanged" if old.files == new.files else "changed"
         )
-        differences, method = paired(repo, (base, commit), name) if state == "changed" else ({}, "")
+        pair = Pair(base, name, commit, name)
+        differences, method = paired(repo, pair, elsewhere or {}) if state == "changed" else ({}, "")
         verdict = verdicts.get(name)
         yield RunReport(
             experiment=name,
@@ -165,28 +181,39 @@ def _measures(
         )
 
 
-def paired(
-    repo: Path, commits: tuple[str, str], name: str, other: str = ""
-) -> tuple[dict[str, tuple[float, float, str]], str]:
+@dataclass(frozen=True)
+class Pair:
+    """Two runs to compare: commit and name of the earlier, and of the later one."""
+
+    commit: str
+    name: str
+    other_commit: str
+    other: str
+
+
+Differences = dict[str, tuple[float, float, str]]
+Elsewhere = Mapping[Pair, tuple[Differences, str]]
+
+
+def paired(repo: Path, pair: Pair, elsewhere: Elsewhere) -> tuple[Differences, str]:
     """The paired interval of each metric's difference, from the replicates that both evaluations keep.
 
     The replicates of both are of the same draws of days, so their differences are of pairs.
 
     Args:
         repo: The repository.
-        commits: Before and after.
-        name: The experiment before.
-        other: The experiment after; the same one by default.
+        pair: The two runs.
+        elsewhere: What was found of runs that were judged on other days.
 
     Returns:
         Low, high and verdict by metric; and how it was done, or why it was not.
     """
-    one = _evaluation(repo, commits[0], name)
-    two = _evaluation(repo, commits[1], other or name)
+    one = evaluation(repo, pair.commit, pair.name)
+    two = evaluation(repo, pair.other_commit, pair.other)
     if one is None or two is None:
         return {}, "not tested: an evaluation is not on this machine"
     if one.get("days") != two.get("days"):
-        return {}, "not tested: the two were judged on other days"
+        return elsewhere.get(pair, ({}, "not tested: the two were judged on other days"))
     found = {}
     for metric, values in one.get("replicates", {}).items():
         better = HIGHER_IS_BETTER.get(metric)
@@ -204,7 +231,8 @@ def paired(
     return found, f"paired bootstrap of {len(one.get('days') or ())} days"
 
 
-def _evaluation(repo: Path, commit: str, name: str) -> dict[str, Any] | None:
+def evaluation(repo: Path, commit: str, name: str) -> dict[str, Any] | None:
+    """What build/evaluations/NAME.json of a commit says; None when it is not on this machine."""
     output = outputs(repo, commit).get(f"build/evaluations/{name}.json")
     path = cached(repo, output.md5) if output else None
     try:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from furrow.gitops.gather import champion_of, paired
+from furrow.gitops.gather import HIGHER_IS_BETTER, Pair, champion_of, paired
 from furrow.gitops.outcome import Check
 from furrow.ground.git import show
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from furrow.gitops.gather import Elsewhere
+
 __all__ = ["gate_check"]
 
 CHAMPION = "runs/champion.json"
 
 
-def gate_check(repo: Path, tip: str, commit: str, *, worse: str) -> Check:
+def gate_check(repo: Path, tip: str, commit: str, *, worse: str, elsewhere: Elsewhere | None = None) -> Check:
     """Whether the commit has a champion, and whether it is surely worse than the target branch's.
 
     Args:
@@ -24,6 +26,7 @@ def gate_check(repo: Path, tip: str, commit: str, *, worse: str) -> Check:
         tip: The newest commit of the target branch; empty for none.
         commit: The commit.
         worse: "fail" or "warn": what becomes of one that is.
+        elsewhere: What was found of runs that were judged on other days.
     """
     content = show(repo, commit, CHAMPION)
     here = champion_of(content)
@@ -45,15 +48,24 @@ def gate_check(repo: Path, tip: str, commit: str, *, worse: str) -> Check:
     words += f", before it was {before}" if before != name else ""
     if here.get("model_sha256") and here.get("model_sha256") == there.get("model_sha256"):
         return Check("gate", "passed", f"{words}: the same model")
-    differences, how = paired(repo, (tip, commit), str(before), str(name))
+    differences, how = paired(repo, Pair(tip, str(before), commit, str(name)), elsewhere or {})
     if metric not in differences:
-        return Check("gate", "passed", f"{words}; {how or 'the metric is not compared'}")
+        seems = _seems_worse(there, here, metric)
+        return Check("gate", "warning" if seems else "passed", f"{words}; {how or 'the metric is not compared'}")
     low, high, verdict = differences[metric]
     said = {"luck": "may be luck"}.get(verdict, verdict)
     words += f": {said} ({low:+.4f} to {high:+.4f}, {how})"
     if verdict == "worse":
         return Check("gate", "failed" if worse == "fail" else "warning", words)
     return Check("gate", "passed", words)
+
+
+def _seems_worse(there: dict[str, Any], here: dict[str, Any], metric: str) -> bool:
+    """Whether a metric's number is worse, which nothing says is more than luck."""
+    before, after = _value(there, metric), _value(here, metric)
+    if before is None or after is None or metric not in HIGHER_IS_BETTER:
+        return False
+    return after < before if HIGHER_IS_BETTER[metric] else after > before
 
 
 def _value(record: dict[str, Any], metric: str) -> float | None:

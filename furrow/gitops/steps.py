@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "address",
+    "bring_of",
     "compiled",
     "differences",
     "fetch_evaluations",
@@ -172,9 +173,9 @@ def _bring(session: Session, paths: list[str]) -> None:
     bench.checkout(absent)
 
 
-def _at_hand(session: Session, paths: list[str]) -> bool:
-    """Whether DVC's cache holds paths of the commit, every file of a folder too."""
-    known = outputs(session.root, session.commit)
+def _at_hand(session: Session, paths: list[str], commit: str = "") -> bool:
+    """Whether DVC's cache holds paths of a commit, every file of a folder too."""
+    known = outputs(session.root, commit or session.commit)
     for path in paths:
         name = next((name for name in known if path == name or path.startswith(f"{name}/")), None)
         md5 = known[name].md5 if name else ""
@@ -220,24 +221,25 @@ def remote(session: Session) -> Check | None:
 
 def fetch_evaluations(session: Session) -> None:
     """Bring the evaluations of both sides into the cache, for the paired comparison; without them it is not made."""
-    for commit in (session.result, session.tip, session.base):
+    for commit in dict.fromkeys((session.result, session.tip, session.base)):
         known = outputs(session.root, commit) if commit else {}
-        absent = [
-            path
-            for path, output in known.items()
-            if path.startswith("build/evaluations/") and cached(session.root, output.md5) is None
-        ]
-        if not absent or not session.bench.remote:
-            continue
-        held = session.result
-        try:
-            # DVC fetches what dvc.lock names: the other side's is put in place for as long as it takes.
-            git(session.root, "checkout", "-q", commit, "--", "dvc.lock", "dvc.yaml", "conf")
-            session.bench.fetch(absent)
-        except FurrowError as exc:
-            session.say(f"evaluations of {commit[:10]} are not compared: {exc.message}")
-        finally:
-            git(session.root, "reset", "-q", "--hard", held)
+        bring_of(session, commit, {path for path in known if path.startswith("build/evaluations/")})
+
+
+def bring_of(session: Session, commit: str, paths: set[str]) -> None:
+    """Bring outputs of a commit into the cache; those that can't be had are told of, and left."""
+    known = outputs(session.root, commit) if paths else {}
+    absent = [path for path in sorted(paths & set(known)) if not _at_hand(session, [path], commit)]
+    if not absent or not session.bench.remote:
+        return
+    try:
+        # DVC fetches what dvc.lock names: the other commit's is put in place for as long as it takes.
+        git(session.root, "checkout", "-q", commit, "--", "dvc.lock", "dvc.yaml", "conf")
+        session.bench.fetch(absent)
+    except FurrowError as exc:
+        session.say(f"what {commit[:10]} made is not compared: {exc.message}")
+    finally:
+        git(session.root, "reset", "-q", "--hard", session.result)
 
 
 def replays(session: Session) -> None:
