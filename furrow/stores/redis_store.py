@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import secrets
-import threading
-import time
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from furrow.stores.online import REBUILD, Held, StoreLockedError, StoreVersionError, ViewMissingError
 from furrow.stores.record import ViewSchema, converter
-from furrow.stores.redis_scripts import COMMIT, PUT, RENEW, UNLOCK, mget, scan, unlink
+from furrow.stores.redis_lock import hold
+from furrow.stores.redis_scripts import COMMIT, PUT, mget, scan, unlink
 from furrow.stores.redis_wire import Wire, chunks, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from furrow.stores.online import Answers
 
@@ -25,7 +23,6 @@ __all__ = ["RedisStore"]
 STORE_FORMAT = 1
 
 _CHUNK = 500  # records a script writes at once: the server answers nobody else meanwhile
-_LOCK = 10.0  # seconds that a dead process's lock stays
 
 
 class _State(NamedTuple):
@@ -246,40 +243,13 @@ class RedisStore:
         self._sweep()
         return written
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Be the only one who materializes. The lock is renewed while the block runs; a dead process's soon lapses.
+    def lock(self) -> AbstractContextManager[None]:
+        """Be the only one who materializes.
 
         Raises:
             StoreLockedError: Another process does.
         """
-        key, token = f"{self._space}:lock", secrets.token_hex(16)
-        until = time.monotonic() + _LOCK + 1
-        seen = None
-        while not self.wire.run(lambda client: client.set(key, token, nx=True, px=int(_LOCK * 1000))):
-            left = self.wire.run(lambda client: client.pttl(key))
-            if (seen is not None and left > seen) or time.monotonic() > until:
-                raise StoreLockedError(
-                    f"another process is materializing into {self.place}",
-                    place=self.place,
-                    hint="wait for it to end, then run again",
-                )
-            seen = left
-            time.sleep(0.25)
-        stop = threading.Event()
-
-        def renew() -> None:
-            while not stop.wait(_LOCK / 4):
-                self.wire.run(lambda client: client.eval(RENEW, 1, key, token, int(_LOCK * 1000)))
-
-        thread = threading.Thread(target=renew, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-            self.wire.run(lambda client: client.eval(UNLOCK, 1, key, token))
+        return hold(self.wire, f"{self._space}:lock")
 
     # Inside
 

@@ -277,7 +277,7 @@ def test_full_version_password(server: Server, store: RedisStore) -> None:
 
 def test_lock(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """One materializes at a time; a living holder keeps the lock, a dead one's lapses."""
-    monkeypatch.setattr("furrow.stores.redis_store._LOCK", 1.0)
+    monkeypatch.setattr("furrow.stores.redis_lock._SECONDS", 1.0)
     with store.lock():
         with pytest.raises(StoreLockedError, match="another process is materializing"):
             with store.lock():

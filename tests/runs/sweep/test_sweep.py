@@ -170,6 +170,23 @@ def test_a_trial_is_a_run_by_its_name(done: tuple[Path, list[Finished]]) -> None
         load.run(f"{trial.name}x", repo=root)
 
 
+def test_a_short_name_that_another_trial_has_is_left_to_it(project: Path, git: Callable[..., str]) -> None:
+    (one,) = sweeping(project, "model.max_iter=3").run()
+    commit = recorded(project)[one.trial.name].commit
+    ref = git(project, "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{one.trial.name}")
+    message = f"another\n\nFurrow-Trial: {'0' * 64}\n"
+    other = git(project, "commit-tree", f"{commit}^{{tree}}", "-p", f"{commit}^", "-m", message)
+    git(project, "update-ref", ref, other)
+    (two,) = sweeping(project, "model.max_iter=3").run()
+    assert not two.again
+    assert two.trial.name.startswith(one.trial.name)
+    assert recorded(project)[one.trial.name].commit == other
+    assert recorded(project)[two.trial.name].trailers["Furrow-Trial"] == two.trial.digest
+    (again,) = sweeping(project, "model.max_iter=3").run()
+    assert again.again
+    assert again.trial.name == two.trial.name
+
+
 @pytest.mark.timeout(120)
 def test_a_process_that_has_fitted_before_can_try(project: Path) -> None:
     """Its OpenMP threads are not in the workers, which wait for none of them."""
