@@ -134,6 +134,9 @@ def _sections(outcome: Outcome) -> Iterable[_Section]:
     yield _Section(
         ("### Metrics", "", head, "|---|---|---|---:|---:|---:|---|"), tuple(_metrics(runs)), "rows of metrics", 0.45
     )
+    methods = dict.fromkeys(run.method for run in runs if run.method)
+    lines = tuple(f"- {code(method)}" for method in methods)
+    yield _Section(("How the differences were tested:", ""), lines, "ways to test", 0.05)
     for kind in ("data", "features", "config", "code"):
         lines = outcome.changes.get(kind, ())
         yield _Section((f"### What changed in {kind}", ""), tuple(f"- {code(line)}" for line in lines), "changes", 0.08)

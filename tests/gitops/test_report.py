@@ -81,6 +81,7 @@ def test_everything_is_in_it(outcome):
         "| -0.0300 to -0.0100 | better |" in text
     )
     assert "may be luck" in text
+    assert text.count("- `paired bootstrap of 30 days`") == 1
     for part in ("2013-10", "model.learning_rate 0.1 -> 0.05", "`origin=JFK`", "identical", "1 min 11 s", "12 s"):
         assert part in text
         assert part.strip("`").replace("origin=JFK", "origin = JFK").replace("->", "-&gt;") in page(outcome)
