@@ -15,13 +15,19 @@ import click
     help="As Git's merge driver: BASE OURS THEIRS NAME.",
     hidden=True,
 )
-def command(*, files: tuple[Path, Path, Path, str] | None) -> None:
-    """Set up this clone: a merge driver for dvc.lock and runs/, and Git notes that travel with push and fetch."""
+@click.option("--follow", "before", metavar="COMMIT", help="As Git's hook: after COMMIT was left.", hidden=True)
+def command(*, files: tuple[Path, Path, Path, str] | None, before: str | None) -> None:
+    """Set up this clone: a merge driver, hooks by which data/ follows data.dvc, notes that push and fetch carry."""
+    from furrow.gitops.hooks import follow  # noqa: PLC0415 - after --help
     from furrow.gitops.merge import install, merge_file  # noqa: PLC0415 - after --help
     from furrow.ground.notes import configure_notes  # noqa: PLC0415 - the same
 
     if files is not None:
         merge_file(*files)
+        return
+    if before is not None:
+        for line in follow(Path.cwd(), before):
+            click.echo(f"furrow: {line}", err=True)
         return
     for line in [*install(Path.cwd()), *configure_notes(Path.cwd())]:
         click.echo(f"set up: {line}")

@@ -88,6 +88,16 @@ class Baseline:
         """The changed files inside a folder, by their paths in it; nothing for a file."""
         return sorted(path[len(folder) + 1 :] for path in self.changed if path.startswith(f"{folder}/"))
 
+    def tracked(self, file: str, md5: str) -> str | None:
+        """The newest of the last commits at which a .dvc file named a content, if there is one."""
+        try:
+            for commit in git(self._repo, "log", f"-{_LOOK_BACK}", "--format=%H", "--", file).decode().split():
+                if f"md5: {md5}".encode() in (show(self._repo, commit, file) or b""):
+                    return commit
+        except GitError:
+            pass
+        return None
+
     def old_text(self, path: str, md5: str) -> str | None:
         """The text that a path held when its md5 was this, from its last commits."""
         try:

@@ -1,4 +1,7 @@
-"""Merging what stages write: dvc.lock stage by stage, runs/ by taking one side; `dvc repro` then mends what is left."""
+"""Merging what stages write: dvc.lock stage by stage, runs/ by taking one side; `dvc repro` then mends what is left.
+
+Raw data that both branches landed is merged file by file: see merge_data.py.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from furrow.files import FileError, write_text
+from furrow.gitops.hooks import install_hooks
+from furrow.gitops.merge_data import merge_tracked
 from furrow.ground.git import git, toplevel
 
 if TYPE_CHECKING:
@@ -20,13 +25,14 @@ ATTRIBUTES = {
     "dvc.lock": f"merge={DRIVER}",
     "runs/**": f"merge={DRIVER}",
     "features/manifest.json": f"merge={DRIVER}",
+    "*.dvc": f"merge={DRIVER}",
     "conf/experiments.yaml": "merge=union",
 }
 """Lines of .gitattributes. Stages and compile write the first three again; the map of experiments grows by lines."""
 
 
 def install(root: Path) -> list[str]:
-    """Set up a clone for merges: the driver in its own settings, the attributes in the repository.
+    """Set up a clone for merges: the driver in its own settings, its hooks, the attributes in the repository.
 
     Returns:
         What changed, in words; empty when all was there.
@@ -35,23 +41,23 @@ def install(root: Path) -> list[str]:
     done = []
     command = "python -m furrow install --merge %O %A %B %P"
     if git(top, "config", "--local", "--get", f"merge.{DRIVER}.driver", ok=(0, 1)).decode().strip() != command:
-        git(top, "config", "--local", f"merge.{DRIVER}.name", "dvc.lock and runs/, by stage")
+        git(top, "config", "--local", f"merge.{DRIVER}.name", "dvc.lock by stage, runs/, .dvc files by what they track")
         git(top, "config", "--local", f"merge.{DRIVER}.driver", command)
-        done.append("merge driver for dvc.lock and runs/")
+        done.append("merge driver for dvc.lock, runs/ and .dvc files")
     path = top / ".gitattributes"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     missing = [f"{pattern} {rule}" for pattern, rule in ATTRIBUTES.items() if f"{pattern} {rule}" not in lines]
     if missing:
         write_text(path, "\n".join([*lines, *missing]) + "\n")
         done.append(".gitattributes")
-    return done
+    return done + install_hooks(top)
 
 
 def merge_file(base: Path, ours: Path, theirs: Path, name: str) -> None:
     """Git's merge driver: write the merge into `ours`.
 
-    dvc.lock is merged stage by stage. A file that a stage writes is taken from our side: after the merge `dvc repro`
-    runs what the merge made new and writes it again.
+    dvc.lock is merged stage by stage, a .dvc file by what it tracks. A file that a stage writes is taken from our
+    side: after the merge `dvc repro` runs what the merge made new and writes it again.
 
     Args:
         base: The common ancestor's file.
@@ -60,8 +66,10 @@ def merge_file(base: Path, ours: Path, theirs: Path, name: str) -> None:
         name: The path in the repository.
 
     Raises:
-        FileError: dvc.lock does not parse; Git then leaves the conflict to a person.
+        FileError: dvc.lock does not parse, or both changed one file of raw data; Git then leaves it to a person.
     """
+    if name.endswith(".dvc"):
+        merge_tracked(base, ours, theirs, name)
     if Path(name).name != "dvc.lock":
         return
     merged = merge_stages(_read(base), _read(ours), _read(theirs))

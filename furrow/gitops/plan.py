@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from furrow.gitops.predict import Prediction
     from furrow.gitops.spec import Break
     from furrow.gitops.world import Workspace
-    from furrow.ground.pipeline import Pipeline, Step
+    from furrow.ground.pipeline import Pipeline, Source, Step
 
 __all__ = ["Scene", "check_repository", "make_plan", "repository_name", "survey"]
 
@@ -246,12 +246,23 @@ def _sources(scene: Scene, predictions: Mapping[str, Prediction]) -> list[Resour
             if recorded and scene.workspace.md5(path) != old:
                 why += scene.lookup.data(path, old) or ["changed"]
             if now != source.md5:
-                why.append(f"not in {source.file} yet")
+                why.append(_untracked(scene, source, now))
         action = "unchanged" if not why else "change" if recorded else "add"
         if not recorded and any(predictions.values()):
             action, why = "add", why or ["new"]
         found.append(Resource("data", source.path, action, tuple(why), seconds=0.0))  # type: ignore[arg-type]
     return found
+
+
+def _untracked(scene: Scene, source: Source, now: str) -> str:
+    """What is to be said of data that is not what its .dvc file says: new data, or what an earlier commit had."""
+    earlier = scene.lookup.baseline.tracked(source.file, now) if scene.local else None
+    if earlier is None:
+        return f"not in {source.file} yet"
+    return (
+        f"older than {source.file}: what that said at {earlier[:10]}; `dvc checkout {source.file}` brings what it says "
+        "now, else the older data is tracked again"
+    )
 
 
 def _registered(scene: Scene) -> tuple[list[Registered], list[str]]:

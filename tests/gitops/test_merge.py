@@ -20,7 +20,7 @@ stages:
     do:
       cmd: python train.py ${key}
       params:
-        - conf/${key}.yaml: [rate]
+        - conf/${key}.yaml: [rate, depth]
       outs:
         - build/${key}.txt
       metrics:
@@ -52,10 +52,14 @@ def commit(folder: Path, message: str) -> None:
     run(folder, "git", "commit", "-q", "-m", message)
 
 
+def setting(rate: float, depth: int = 3) -> str:
+    return f"rate: {rate}\n\n\n\n\ndepth: {depth}\n"
+
+
 def add(folder: Path, name: str, rate: float) -> None:
     with (folder / "conf/experiments.yaml").open("a") as handle:
         handle.write(f"  {name}: {{}}\n")
-    (folder / f"conf/{name}.yaml").write_text(f"rate: {rate}\n")
+    (folder / f"conf/{name}.yaml").write_text(setting(rate))
 
 
 @pytest.fixture
@@ -103,8 +107,8 @@ def test_each_changes_another_hyper_parameter(project):
     """Both changes hold, and nothing is trained again."""
     branches(
         project,
-        lambda: (project / "conf/gbm.yaml").write_text("rate: 0.25\n"),
-        lambda: (project / "conf/base.yaml").write_text("rate: 0.15\n"),
+        lambda: (project / "conf/gbm.yaml").write_text(setting(0.25)),
+        lambda: (project / "conf/base.yaml").write_text(setting(0.15)),
     )
     assert ran(project) == set()
     assert (project / "build/gbm.txt").read_text() == "0.25"
@@ -113,14 +117,12 @@ def test_each_changes_another_hyper_parameter(project):
 
 def test_what_the_merge_made_new_is_trained(project):
     """Two edits of one experiment that merge into a third config train that one, and no other."""
-    (project / "conf/gbm.yaml").write_text("# head\n\n\nrate: 0.2\n\n\n# tail\n")
-    commit(project, "room")
     branches(
         project,
-        lambda: (project / "conf/gbm.yaml").write_text("# head\n\n\nrate: 0.3\n\n\n# tail\n"),
-        lambda: add(project, "forest", 0.5),
+        lambda: (project / "conf/gbm.yaml").write_text(setting(0.3)),
+        lambda: (project / "conf/gbm.yaml").write_text(setting(0.2, depth=5)),
     )
-    (project / "conf/gbm.yaml").write_text("# head\n\n\nrate: 0.35\n\n\n# tail\n")
+    assert (project / "conf/gbm.yaml").read_text() == setting(0.3, depth=5)
     assert ran(project) == {"train@gbm"}
 
 

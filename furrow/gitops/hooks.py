@@ -1,0 +1,111 @@
+"""Git hooks of a clone: after a merge, a checkout or a rebase, raw data follows its .dvc files.
+
+Else `dvc repro` would take the older data, which is still there, for new data, and write it into the merged .dvc file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from furrow.errors import FurrowError
+from furrow.ground.git import git, show, toplevel
+from furrow.ground.hashes import Hasher
+from furrow.ground.repro import ReproError, run_tool
+from furrow.ground.runcache import Cache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["follow", "install_hooks"]
+
+MARK = "# furrow: raw data follows its .dvc files"
+_CHANGED = "git diff --quiet {old} HEAD -- '*.dvc' 2>/dev/null; test $? -ne 1"
+_COMMAND = f"{_CHANGED} || python -m furrow install --follow {{old}}"
+_LEFT = _COMMAND.format(old='"$1"')
+HOOKS = {
+    "post-merge": _COMMAND.format(old="ORIG_HEAD"),
+    "post-rewrite": _COMMAND.format(old="ORIG_HEAD"),
+    "post-checkout": f'if test "$3" = 1; then {_LEFT}; fi',
+    # A merge that a person finished by hand ends in a commit, and Git calls no post-merge.
+    "post-commit": f"if git rev-parse -q --verify HEAD^2 >/dev/null; then {_COMMAND.format(old='HEAD^1')}; fi",
+}
+
+
+def install_hooks(root: Path) -> list[str]:
+    """Write the hooks, or add to those that are there.
+
+    Returns:
+        What changed, in words.
+
+    Raises:
+        FurrowError: A hook is there that is no shell script.
+    """
+    top = toplevel(root)
+    folder = Path(git(top, "rev-parse", "--path-format=absolute", "--git-path", "hooks").decode().strip())
+    done = []
+    for name, command in HOOKS.items():
+        path = folder / name
+        text = path.read_text(encoding="utf-8") if path.is_file() else "#!/bin/sh\n"
+        if MARK in text:
+            continue
+        if "sh" not in text.partition("\n")[0]:
+            raise FurrowError(f"{path} is no shell script", hint=f"add this to it, and {MARK!r}: {command}")
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text.rstrip()}\n{MARK}\n{command}\n", encoding="utf-8")
+        path.chmod(0o755)
+        done.append(name)
+    return [f"hooks by which raw data follows data.dvc: {', '.join(done)}"] if done else []
+
+
+def follow(root: Path, before: str) -> Iterator[str]:
+    """Bring raw data to what the .dvc files say, where it is as they said at an earlier commit.
+
+    Args:
+        root: The repository.
+        before: The commit.
+
+    Yields:
+        What was done, or why it was not, in words.
+    """
+    top = toplevel(root)
+    names = git(top, "diff", "--name-only", "-z", before, "HEAD", "--", "*.dvc").decode().split("\0")
+    for name in filter(None, names):
+        path = top / name
+        if not path.is_file():
+            continue
+        old, new = _out(show(top, before, name) or b""), _out(path.read_bytes())
+        data = path.parent / str(new.get("path", ""))
+        now = Hasher(path.parent).md5(str(new.get("path", "")))
+        if now is None or not new.get("md5") or now == new["md5"]:
+            continue
+        shown = data.relative_to(top)
+        if now != old.get("md5"):
+            yield (
+                f"{shown} holds what no .dvc file tells: it is left as it is "
+                f"(`dvc checkout {name}` takes what {name} says now)"
+            )
+            continue
+        yield _bring(top, name, str(new["md5"]), str(shown))
+
+
+def _bring(top: Path, name: str, md5: str, shown: str) -> str:
+    try:
+        if not Cache(top).holds(md5):
+            for _ in run_tool(top, "dvc", ["fetch", name]):
+                pass
+        for _ in run_tool(top, "dvc", ["checkout", name]):
+            pass
+    except ReproError:
+        return f"{shown} is not yet what {name} says now: `dvc pull {name}`, before `dvc repro`"
+    return f"{shown} is what {name} says now"
+
+
+def _out(content: bytes) -> dict[str, Any]:
+    try:
+        outs = (yaml.safe_load(content) or {}).get("outs") or [{}]
+        return dict(outs[0])
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError, IndexError):
+        return {}
