@@ -170,6 +170,19 @@ def test_a_trial_is_a_run_by_its_name(done: tuple[Path, list[Finished]]) -> None
         load.run(f"{trial.name}x", repo=root)
 
 
+def test_what_only_a_fitted_model_can_say_is_not_the_trials(project: Path, git: Callable[..., str]) -> None:
+    said = ["runs/gbm/card.md", "runs/gbm/plots/importance.csv"]
+    for path in said:
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text("of the model before\n")
+    git(project, "add", "-f", *said)
+    git(project, "commit", "-q", "-m", "A run")
+    (one,) = sweeping(project, "model.max_iter=3").run()
+    held = git(project, "ls-tree", "-r", "--name-only", recorded(project)[one.trial.name].commit, "runs/gbm").split()
+    assert "runs/gbm/metrics.json" in held
+    assert not set(said) & set(held)
+
+
 def test_a_short_name_that_another_trial_has_is_left_to_it(project: Path, git: Callable[..., str]) -> None:
     (one,) = sweeping(project, "model.max_iter=3").run()
     commit = recorded(project)[one.trial.name].commit
@@ -222,20 +235,28 @@ def test_a_trial_that_fails_is_told_and_the_others_go_on(project: Path) -> None:
 
 
 def test_a_worker_that_is_killed_costs_its_trial_alone(project: Path) -> None:
-    run = sweeping(project, "model.max_iter=3,4,300,5", jobs=2).run()
-    found = [next(run)]
-    others = {child.pid for child in multiprocessing.active_children() if child.name == "furrow trial"}
-    assert len(others) == 2
-    found.append(next(run))
-    time.sleep(0.2)
-    busiest = max(others, key=lambda pid: sum(map(int, Path(f"/proc/{pid}/stat").read_text().split()[13:15])))
-    os.kill(busiest, signal.SIGKILL)
+    run = sweeping(project, "model.max_iter=3,4,5000,5,6,7", jobs=2).run()
+    found = [next(run) for _ in range(3)]  # the next one was begun, and ends without being asked for
+    pids = [child.pid for child in multiprocessing.active_children() if child.name == "furrow trial"]
+    assert len(pids) == 2
+    busy: list[int] = []
+    while len(busy) != 1:
+        before = {pid: ticks(pid) for pid in pids}
+        time.sleep(0.4)
+        busy = [pid for pid in pids if ticks(pid) > before[pid] + 2]
+    os.kill(busy[0], signal.SIGKILL)
     found += list(run)
     states = [one.state for one in found]
-    assert sorted(states) == ["done", "done", "done", "failed"]
+    assert sorted(states) == ["done", "done", "done", "done", "done", "failed"]
     (failed,) = (one for one in found if one.state == "failed")
+    assert failed.trial.config.model["max_iter"] == 5000
     assert "SIGKILL" in failed.message
-    assert len(recorded(project)) == 3
+    assert len(recorded(project)) == 5
+
+
+def ticks(pid: int) -> int:
+    """Processor time that a process has used."""
+    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
 
 
 def test_killed_half_way_it_goes_on_from_there(project: Path, home: Path, environ: dict[str, str]) -> None:
