@@ -170,6 +170,16 @@ def test_a_trial_is_a_run_by_its_name(done: tuple[Path, list[Finished]]) -> None
         load.run(f"{trial.name}x", repo=root)
 
 
+def test_the_threads_of_a_fit_count_and_its_workers_do_not(project: Path) -> None:
+    def again(*words: str) -> bool:
+        (one,) = sweeping(project, "model.max_iter=3", *words).run()
+        return one.again
+
+    assert not again()
+    assert again("engine.workers=1")
+    assert not again("engine.threads=1")
+
+
 def test_what_only_a_fitted_model_can_say_is_not_the_trials(project: Path, git: Callable[..., str]) -> None:
     said = ["runs/gbm/card.md", "runs/gbm/plots/importance.csv"]
     for path in said:

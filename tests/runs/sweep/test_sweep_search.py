@@ -1,8 +1,11 @@
 """Searches: the same at any number of workers, pruned by the folds, taken up where they stopped; on a cluster too."""
 
 import json
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +20,8 @@ from furrow.runs.prepare import Request, prepare
 from furrow.runs.recorder import Finished
 from furrow.runs.search import SCHEDULER, SearchError
 from furrow.runs.sweep import Sweeping
-from furrow.runs.trials import History, pruned_at
+from furrow.runs.trials import History, Result, Shared, Task, pruned_at
+from furrow.runs.workers import Failure, Workers, on_processes
 
 SPACE = ("model.learning_rate=tag(log,interval(0.001,0.5))", "model.max_leaf_nodes=int(interval(3,31))")
 Told = dict[int, tuple[tuple[str, ...], str, float | None]]
@@ -56,6 +60,36 @@ def test_a_search_is_the_same_at_any_number_of_workers_and_goes_on_where_it_stop
     (project / ".furrow/pruned.jsonl").write_text('{"key": "half a li')
     after = list(sweeping(project, *SPACE, **options, jobs=2).run())
     assert told(iter(after)) == told(iter(whole))
+
+
+def test_the_order_in_which_trials_end_does_not_count(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copytree(project, tmp_path / "other", symlinks=True))
+    words = (*SPACE, "model.max_iter=5")
+    straight = told(sweeping(project, *words, search="tpe", trials=14, jobs=1).run())
+
+    @contextmanager
+    def backwards(shared: Shared, count: int) -> Iterator[Workers]:
+        """The real workers, whose results come the last one first."""
+        with on_processes(shared, count) as workers:
+            yield Backwards(workers)
+
+    monkeypatch.setattr("furrow.runs.sweep.on_processes", backwards)
+    found = list(sweeping(other, *words, search="tpe", trials=14, jobs=2).run())
+    assert [one.trial.number for one in found] != sorted(one.trial.number for one in found)
+    assert told(iter(found)) == straight
+    assert "pruned" in {one.state for one in found}
+    monkeypatch.undo()
+    assert all(one.again for one in sweeping(other, *words, search="tpe", trials=14, jobs=1).run())
+
+
+@dataclass
+class Backwards:
+    workers: Workers
+
+    def run(self, tasks: Iterable[tuple[int, Task]]) -> Iterator[tuple[int, Result | Failure]]:
+        yield from reversed(list(self.workers.run(tasks)))
 
 
 def test_the_declared_space_is_searched_when_the_command_varies_nothing(project: Path) -> None:
