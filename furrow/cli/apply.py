@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli import render
-from furrow.cli.plan import duration, show, summary
+from furrow.cli.plan import counted, duration, show, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ def command(*, file: Path | None, targets: tuple[str, ...], register: bool, as_j
         facts: dict[str, Any] = {name: list(getattr(done, name)) for name in ("ran", "restored", "steps", "kept")}
         render.echo_json({**facts, "seconds": done.seconds, "left": done.left.to_json(), "registered": done.registered})
     else:
-        said = f"{len(done.ran)} stages ran, {len(done.restored)} came back from the cache"
+        said = f"{counted(len(done.ran), 'stage')} ran, {len(done.restored)} came back from the cache"
         click.echo(f"applied in {duration(done.seconds)}: {said}" if done.plan else summary(done.plan))
         if done.registered:
             click.echo(f"registered {done.registered}\nnext: git push origin {done.registered}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def list_command(*, as_json: bool) -> None:
     rows = []
     for version in found:
         metrics = version.facts.get("metrics", {})
-        about = [version.facts.get("service"), version.commit[:10], version.registered[:16]]
+        about = [version.facts.get("service"), version.commit[:10], _moment(version.registered)]
         serves = " ".join(serving.get(str(version), []))
         rows.append([str(version), metrics.get("roc_auc"), metrics.get("log_loss"), *about, serves])
     render.table(rows, ["version", "roc_auc", "log_loss", "features", "commit", "registered", "serves"])
@@ -77,15 +78,19 @@ def list_command(*, as_json: bool) -> None:
 @as_json
 def show_command(*, version: str, as_json: bool) -> None:
     """Show a version: its commit, hashes and metrics."""
-    from furrow.models.registry import find
+    from furrow.models.deployment import current
+    from furrow.models.registry import find, refusal
 
-    found = find(toplevel(Path.cwd()), version)
+    root = toplevel(Path.cwd())
+    found = find(root, version)
     if as_json:
         render.echo_json(_entry(found))
         return
-    rows: list[list[Any]] = [["version", str(found)], ["commit", found.commit], ["registered", found.registered]]
-    rows += [["by", found.by]]
-    rows += [[key, value] for key, value in sorted(found.facts.items()) if key != "metrics"]
+    serves = [path.stem for path in sorted((root / "conf/deployment").glob("*.yaml"))
+              if current(root, path.stem) == str(found)]  # fmt: skip
+    rows: list[list[Any]] = [["commit", found.commit], ["registered", f"{_moment(found.registered)} by {found.by}"]]
+    rows += [["serves", " ".join(serves) or "nothing"], ["gate", refusal(root, found) or "passed"]]
+    rows += [[key, _words(value)] for key, value in sorted(found.facts.items()) if key not in ("metrics", "experiment")]
     rows += [[key, value] for key, value in sorted(found.facts.get("metrics", {}).items())]
     render.table(rows, ["", str(found)], right=[])
     click.echo(f"next: furrow models card {found}; furrow models get {found} --out DIR")
@@ -121,8 +126,8 @@ def diff_command(*, one: str, two: str, as_json: bool) -> None:
         return
     rows = [[name, values["from"], values["to"], values["change"]] for name, values in found["metrics"].items()]
     render.table(rows, ["metric", found["from"], found["to"], "change"])
-    for key, same in found["same"].items():
-        click.echo(f"{key}: {'the same' if same else 'another'}")
+    words = {"features_digest": "features", "model_sha256": "model", "service": "feature service"}
+    click.echo("; ".join(f"{words[key]}: {'the same' if same else 'another'}" for key, same in found["same"].items()))
 
 
 @command.command("get")
@@ -145,8 +150,8 @@ def promote_command(*, version: str, environment: str) -> None:
     from furrow.models.deployment import promote
 
     branch, found = promote(toplevel(Path.cwd()), version, environment)
-    click.echo(f"{found} to {environment}: see the branch {branch}")
-    click.echo(f"next: git push origin {branch}, review it, and merge it to approve")
+    click.echo(f"{found} to {environment}: a commit on the branch {branch}, nothing is deployed yet")
+    click.echo(f"next: git push origin {branch}, review it, and merge it to approve (git merge --no-ff {branch})")
 
 
 @command.command("rollback")
@@ -163,7 +168,7 @@ def rollback_command(*, environment: str) -> None:
 @click.option("--to", "environment", help="Only this environment.")
 @as_json
 def log_command(*, environment: str | None, as_json: bool) -> None:
-    """Who deployed what, when, from which version to which: Git's log of conf/deployment."""
+    """Who deployed what, when, from which version to which, on what evidence: Git's log of conf/deployment."""
     from dataclasses import asdict
 
     from furrow.models.deployment import history
@@ -176,10 +181,21 @@ def log_command(*, environment: str | None, as_json: bool) -> None:
         click.echo("nothing has been deployed yet\nnext: furrow models promote VERSION --to production")
         return
     rows = [
-        [one.when[:16], one.who, one.before or "nothing", one.after or "nothing", one.commit[:10], one.why]
+        [_moment(one.when), one.who.partition(" <")[0], *([] if environment else [one.environment]),
+         one.before or "nothing", one.after or "nothing", one.commit[:10], one.why, one.evidence]
         for one in changes
-    ]
-    render.table(rows, ["when", "who", "from", "to", "commit", "why"])
+    ]  # fmt: skip
+    where = [] if environment else ["where"]
+    render.table(rows, ["when", "who", *where, "from", "to", "commit", "why", "evidence"])
+
+
+def _moment(text: str) -> str:
+    """An ISO 8601 time for a person: to the minute, in UTC."""
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M}" if text else ""
+
+
+def _words(value: Any) -> Any:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
 
 
 def _entry(version: Version) -> dict[str, Any]:

@@ -80,15 +80,21 @@ def summary(plan: Plan) -> str:
     certain = [stage for stage in plan.stages if stage.action == "run" and stage.certain]
     maybe = [stage for stage in plan.stages if stage.action == "run" and not stage.certain]
     back = [stage for stage in plan.stages if stage.action == "restore"]
-    parts = [f"{len(certain)} stages run"]
+    parts = [f"{counted(len(certain), 'stage')} to run"] if certain or maybe else []
     parts += [f"{len(maybe)} more if what they read changes"] if maybe else []
-    parts += [f"{len(back)} come back from the cache"] if back else []
+    parts += [f"{counted(len(back), 'stage')} to come back from the cache"] if back else []
+    parts = parts or ["no stage to run"]
     unknown = sum(stage.seconds is None for stage in plan.stages)
     time = f"about {duration(plan.seconds)}" if plan.seconds else ""
     if unknown and plan.stages:
         time = f"{time or 'an unknown time'}{f', {unknown} never timed here' if time else ''}"
     counts = f"{plan.count('add')} to add, {plan.count('change')} to change, {plan.count('destroy')} to destroy"
     return f"{counts}; {', '.join(parts)}{f'; {time}' if time else ''}"
+
+
+def counted(number: int, word: str) -> str:
+    """A number and its noun."""
+    return f"{number} {word}{'s' * (number != 1)}"
 
 
 def duration(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ import yaml
 from furrow.errors import FurrowError
 from furrow.gitops.spec import Break, Resource
 from furrow.ground.git import show
-from furrow.models.registry import Version, versions
+from furrow.models.registry import Version, refusal, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,11 +43,12 @@ def registered(root: Path) -> tuple[list[Registered], list[str]]:
     for version in known:
         newest.setdefault(version.name, version)
     by_name = {str(version): version for version in known}
-    notes += [
-        f"conf/deployment/{environment}.yaml serves {model}, which is not registered here: `git fetch --tags`"
-        for environment, model in served.items()
-        if model not in by_name
-    ]
+    for environment, model in served.items():
+        said = f"conf/deployment/{environment}.yaml serves {model}"
+        if model not in by_name:
+            notes.append(f"{said}, which is not registered here: `git fetch --tags`")
+        elif refused := refusal(root, by_name[model]):
+            notes.append(f"{said}, which may not be deployed: {refused}")
     wanted = {str(version): version for version in newest.values()}
     wanted |= {model: by_name[model] for model in served.values() if model in by_name}
     return [_registered(root, version, served) for _, version in sorted(wanted.items())], notes

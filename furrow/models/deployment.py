@@ -13,7 +13,7 @@ import yaml
 from furrow.errors import FurrowError
 from furrow.files import write_text
 from furrow.ground.git import git, is_dirty, show
-from furrow.models.registry import Version, find, settings
+from furrow.models.registry import RegistryError, Version, find, refusal, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,20 +32,24 @@ class Change:
     """One change of what an environment serves.
 
     Attributes:
+        environment: Such as "production".
         commit: That made it.
         when: ISO 8601, the author's time.
         who: Name and address of the author.
         before: The version before; None when there was none.
         after: The version after; None when the environment was taken away.
         why: The commit's subject.
+        evidence: What the version after it was registered on: metrics, commit, whether it was replayed.
     """
 
+    environment: str
     commit: str
     when: str
     who: str
     before: str | None
     after: str | None
     why: str
+    evidence: str
 
 
 def current(root: Path, environment: str, rev: str = "HEAD") -> str | None:
@@ -72,11 +76,9 @@ def promote(root: Path, text: str, environment: str) -> tuple[str, Version]:
         RegistryError: There is no such version, or it carries no record of its gate.
     """
     version = find(root, text)
-    if "model_sha256" not in version.facts:
-        raise DeploymentError(
-            f"{version} was tagged without Furrow: it carries no hash and no gate",
-            hint=f"register it: furrow models register {version.name}",
-        )
+    refused = refusal(root, version)
+    if refused:
+        raise DeploymentError(refused, hint=f"register one that passed: furrow models register {version.name}")
     base = settings(root)["branch"]
     if current(root, environment, base) == str(version):
         raise DeploymentError(f"{environment} serves {version} already", hint=f"furrow models log --to {environment}")
@@ -149,7 +151,27 @@ def history(root: Path, environment: str | None = None, rev: str = "HEAD") -> It
             parents = git(root, "rev-list", "--parents", "-n", "1", commit).decode().split()[1:]
             before = current(root, one, parents[0]) if parents else None
             if before != after:
-                yield Change(commit, when, who, before, after, f"{one}: {why}" if environment is None else why)
+                yield Change(one, commit, when, who, before, after, why, _evidence(root, after))
+
+
+def _evidence(root: Path, text: str | None) -> str:
+    """What speaks for a version, in words, from its tag."""
+    if text is None:
+        return ""
+    try:
+        version = find(root, text)
+    except RegistryError:
+        return "not registered here: `git fetch --tags`"
+    refused = refusal(root, version)
+    if refused:
+        return refused
+    metrics = version.facts.get("metrics", {})
+    said = [f"{name} {metrics[name]:.4f}" for name in ("roc_auc", "log_loss") if name in metrics]
+    said += [
+        f"passed the gate at {version.commit[:10]}",
+        "replayed" if version.facts.get("replayed") else "not replayed",
+    ]
+    return ", ".join(said)
 
 
 def _path(environment: str) -> str:

@@ -17,7 +17,18 @@ from furrow.runs.replay.statement import read_verdicts
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["MODEL", "RegistryError", "Version", "compare", "find", "next_number", "register", "settings", "versions"]
+__all__ = [
+    "MODEL",
+    "RegistryError",
+    "Version",
+    "compare",
+    "find",
+    "next_number",
+    "refusal",
+    "register",
+    "settings",
+    "versions",
+]
 
 MODEL = "model.joblib"  # as models/bundle.py writes it, whose libraries a plan need not load
 TAG = re.compile(r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9_-]*)@v(?P<number>\d+\.\d+\.\d+)")
@@ -176,6 +187,18 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
     message = f"Register {name} v{number}\n\n{json.dumps(facts, sort_keys=True, indent=1)}\n"
     git(root, "tag", "--annotate", "--file=-", f"{name}@v{number}", commit, stdin=message.encode())
     return find(root, f"{name}@v{number}")
+
+
+def refusal(root: Path, version: Version) -> str:
+    """Why a version may not be deployed, in words; empty if its tag carries hashes and its commit passed the gate."""
+    if "model_sha256" not in version.facts:
+        return f"{version} was tagged without Furrow: it carries no hash and no gate"
+    try:
+        verdict = _json(root, version.commit, "runs/champion.json", "")["verdicts"][version.name]
+        passed = bool(verdict["passed"])
+    except (RegistryError, KeyError, TypeError):
+        return f"{version.commit[:10]}, which {version} is of, does not say that {version.name} passed the gate"
+    return "" if passed else f"{version} did not pass the gate at {version.commit[:10]}"
 
 
 def next_number(known: list[Version], features_digest: str) -> str:

@@ -252,7 +252,10 @@ def test_registered_models_are_named(small: Path) -> None:
     (small / "conf/deployment").mkdir()
     (small / "conf/deployment/production.yaml").write_text("model: gbm@v1.0.0\n")
     (small / "conf/deployment/staging.yaml").write_text("model: gbm@v7.0.0\n")
+    run(small, "git", "tag", "-a", "-m", "by hand", "base@v0.1.0")
+    (small / "conf/deployment/canary.yaml").write_text("model: base@v0.1.0\n")
     plan = make_plan(small)
+    assert any("canary.yaml serves base@v0.1.0, which may not be deployed" in note for note in plan.notes)
     assert {"models/gbm@v1.0.0", "deployments/production"} <= {resource.address for resource in plan.resources}
     assert any("serves gbm@v7.0.0, which is not registered" in note for note in plan.notes)
 

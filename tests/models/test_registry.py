@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from furrow.errors import FurrowError
+from furrow.models import bundle
 from furrow.models.deployment import current, history, promote, rollback
 from furrow.models.fetch import fetch
-from furrow.models.registry import compare, find, register, versions
+from furrow.models.registry import MODEL, compare, find, register, versions
 
 
 def run(folder: Path, *command: str) -> str:
@@ -81,9 +83,15 @@ def test_gto_and_dvc_understand(project, tmp_path):
     register(project)
     shown = json.loads(run(project, "gto", "show", "--json"))
     assert shown["gbm"]["version"] == "v1.0.0"
+    (entry,) = json.loads(run(project, "gto", "history", "gbm", "--json"))
+    assert (entry["event"], entry["version"], entry["commit"]) == ("registration", "v1.0.0", shown_commit(project))
     run(project, "dvc", "push", "-q")
     run(tmp_path, "dvc", "artifacts", "get", str(project), "gbm", "--rev", "v1.0.0", "-o", str(tmp_path / "got"))
     assert (tmp_path / "got/model.joblib").read_bytes() == b"first model"
+
+
+def shown_commit(folder: Path) -> str:
+    return run(folder, "git", "rev-parse", "HEAD").strip()
 
 
 def test_what_is_not_registered(project):
@@ -176,19 +184,38 @@ def test_promotion_is_a_merge(project):
     assert (change.before, change.after, change.who) == (None, "gbm@v1.0.0", "Ada Test <ada@example.com>")
 
 
+def offline() -> list[str]:
+    """What runs a command in a network namespace of its own, with nothing in it; nothing where that is not allowed."""
+    command = ["unshare", "--map-root-user", "--net"]
+    return command if shutil.which("unshare") and not subprocess.run([*command, "true"], check=False).returncode else []
+
+
 def test_rollback_needs_no_network(project):
-    """rollback commits the file as it was before the newest change."""
+    """rollback commits the file as it was before the newest change; a remote that is out of reach is no hindrance."""
+    run(project, "git", "remote", "add", "origin", "https://forge.invalid/flights.git")
     register(project)
     train(project, b"second model", auc=0.77)
     register(project)
     for text in ("gbm@v1.0.0", "gbm@v1.1.0"):
         branch, _ = promote(project, text, "production")
         run(project, "git", "merge", "-q", "--no-ff", "-m", f"Approve {text}", branch)
-    assert rollback(project, "production") == ("gbm@v1.1.0", "gbm@v1.0.0")
+    (project / "runs/gbm/card.md").write_text("mine\n")
+    with pytest.raises(FurrowError, match="changes that no commit holds"):
+        rollback(project, "production")
+    run(project, "git", "checkout", "-q", "runs")
+    said = run(project, *offline(), sys.executable, "-m", "furrow", "models", "rollback", "production")
+    assert "production: gbm@v1.1.0 -> gbm@v1.0.0" in said
+    assert "This reverts commit" in run(project, "git", "log", "-1", "--format=%b")
     assert current(project, "production") == "gbm@v1.0.0"
     assert run(project, "git", "status", "--porcelain") == ""
     changes = [(change.before, change.after) for change in history(project)]
     assert changes == [("gbm@v1.1.0", "gbm@v1.0.0"), ("gbm@v1.0.0", "gbm@v1.1.0"), (None, "gbm@v1.0.0")]
+
+
+def forged(folder: Path, tag: str, sha256: str) -> None:
+    """A tag such as Furrow writes, made by hand."""
+    facts = json.dumps({"model_sha256": sha256, "features_digest": "a" * 64, "service": "full"})
+    run(folder, "git", "tag", "-a", "-m", f"Register\n\n{facts}", tag)
 
 
 def test_what_can_not_be_promoted_or_rolled_back(project):
@@ -198,6 +225,14 @@ def test_what_can_not_be_promoted_or_rolled_back(project):
     run(project, "git", "tag", "-a", "-m", "by hand", "gbm@v0.1.0")
     with pytest.raises(FurrowError, match="no hash and no gate"):
         promote(project, "gbm@v0.1.0", "production")
+    forged(project, "gbm@v0.2.0", train(project, b"weak", auc=0.6, passed=False))
+    with pytest.raises(FurrowError, match=r"gbm@v0\.2\.0 did not pass the gate"):
+        promote(project, "gbm@v0.2.0", "production")
+    (project / "runs/champion.json").unlink()
+    run(project, "git", "commit", "-q", "-a", "-m", "no verdicts")
+    forged(project, "gbm@v0.3.0", "0" * 64)
+    with pytest.raises(FurrowError, match="does not say that gbm passed"):
+        promote(project, "gbm@v0.3.0", "production")
     with pytest.raises(FurrowError, match="no environment's name"):
         current(project, "../x")
     with pytest.raises(FurrowError, match="no earlier version"):
@@ -215,3 +250,57 @@ def test_the_command_line(project):
     assert "model_sha256" in run(project, *furrow, "show", "gbm")
     assert "ROC AUC 0.75" in run(project, *furrow, "card", "gbm@v1.0.0")
     assert "review it, and merge it" in run(project, *furrow, "promote", "gbm", "--to", "staging")
+
+
+def test_the_log_tells_the_evidence(project):
+    """Who, when, from, to and on what evidence, for each environment; in JSON too."""
+    register(project)
+    train(project, b"second model", auc=0.77)
+    register(project)
+    for text in ("gbm@v1.0.0", "gbm@v1.1.0"):
+        branch, _ = promote(project, text, "production")
+        run(project, "git", "merge", "-q", "--no-ff", "-m", f"Approve {text}", branch)
+    furrow = [sys.executable, "-m", "furrow", "models"]
+    newest, oldest = json.loads(run(project, *furrow, "log", "--json"))
+    assert (newest["environment"], newest["before"], newest["after"]) == ("production", "gbm@v1.0.0", "gbm@v1.1.0")
+    assert newest["who"] == "Ada Test <ada@example.com>"
+    assert newest["evidence"].startswith("roc_auc 0.7700, log_loss 0.4000, passed the gate at ")
+    assert newest["evidence"].endswith("not replayed")
+    assert (oldest["before"], oldest["why"]) == (None, "Approve gbm@v1.0.0")
+    table = run(project, *furrow, "log")
+    assert all(text in table for text in ("Ada Test", "production", "gbm@v1.1.0", newest["when"][:10], "evidence"))
+    assert "production" in run(project, *furrow, "show", "gbm@v1.1.0")
+
+
+def test_where_one_stands(project, tmp_path):
+    """A detached HEAD on the branch's commit is as good as the branch; a shallow clone is told to fetch the rest."""
+    train(project, b"second model", auc=0.77)
+    run(project, "git", "checkout", "-q", "--detach")
+    assert str(register(project)) == "gbm@v1.0.0"
+    run(project, "git", "tag", "-d", "gbm@v1.0.0")
+    run(project, "git", "checkout", "-q", "main")
+    (project / "notes.md").write_text("more\n")
+    run(project, "git", "add", "notes.md")
+    run(project, "git", "commit", "-q", "-m", "more")
+    run(tmp_path, "git", "clone", "-q", "--depth=1", f"file://{project}", "shallow")
+    shallow = tmp_path / "shallow"
+    run(shallow, "git", "checkout", "-q", "-b", "side")
+    run(shallow, "git", "commit", "-q", "--allow-empty", "-m", "aside")
+    with pytest.raises(FurrowError, match="is not on the branch main") as caught:
+        register(shallow)
+    assert "unshallow" in caught.value.hint
+
+
+def test_a_tag_that_exists_already(project):
+    """A number that somebody tagged by hand is not used again, and that tag is left as it is."""
+    run(project, "git", "tag", "gbm@v1.0.0", "HEAD~1")
+    before = run(project, "git", "rev-parse", "gbm@v1.0.0")
+    assert str(register(project)) == "gbm@v2.0.0"
+    assert run(project, "git", "rev-parse", "gbm@v1.0.0") == before
+
+
+def test_a_plan_needs_no_model_library():
+    """The registry knows the bundle's file by name without loading what reads it: a plan with versions stays quick."""
+    code = "import sys, furrow.gitops.breaks; sys.exit(bool({'joblib', 'numpy', 'pyarrow'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert MODEL == bundle.MODEL
