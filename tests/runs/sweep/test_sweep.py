@@ -177,7 +177,7 @@ def test_the_threads_of_a_fit_count_and_its_workers_do_not(project: Path) -> Non
 
     assert not again()
     assert again("engine.workers=1")
-    assert not again("engine.threads=1")
+    assert not again("engine.threads=3")
 
 
 def test_what_only_a_fitted_model_can_say_is_not_the_trials(project: Path, git: Callable[..., str]) -> None:
