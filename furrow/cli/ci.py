@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Domain modules are imported inside the commands, so that --help stays instant.
 # ruff: noqa: PLC0415
 
-_COLOURS = {"passed": "green", "failed": "red", "warning": "yellow", "skipped": None}
+_COLOURS = {"failed": "red", "warning": "yellow", "passed": "green", "skipped": None}
 
 
 @click.group(invoke_without_command=True)
@@ -29,7 +29,8 @@ _COLOURS = {"passed": "green", "failed": "red", "warning": "yellow", "skipped": 
 @click.option("--replay", type=click.Choice(["all", "changed", "sample", "none"]), help="Instead of conf/ci.yaml's.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to.  [default: .furrow/ci/COMMIT]")
 @click.option("--cache", type=click.Path(path_type=Path, file_okay=False), help="DVC's cache.  [default: the clone's]")
-@click.option("--quiet", "-q", is_flag=True, help="Print the verdict alone.")
+@click.option("--quiet", "-q", is_flag=True, help="Print what was found, and not what is done.")
+@click.option("--log", "as_log", is_flag=True, hidden=True, help="Print what is done, and no table of it at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_context
 def command(  # noqa: PLR0917 - click hands over one argument an option
@@ -45,6 +46,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     out: Path | None,
     cache: Path | None,
     quiet: bool,
+    as_log: bool,
     as_json: bool,
 ) -> int:
     """Judge a commit as CI does, in a clean checkout: compile, plan, run what is stale, replay, gate, report.
@@ -83,7 +85,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     if as_json:
         render.echo_json(outcome.to_json())
     else:
-        _show(outcome, folder)
+        _show(outcome, folder, checks=not as_log)
     return 0 if outcome else 1
 
 
@@ -95,8 +97,8 @@ def _silent(line: str) -> None:
     del line
 
 
-def _show(outcome: Outcome, folder: Path) -> None:
-    for check in outcome.checks:
+def _show(outcome: Outcome, folder: Path, *, checks: bool) -> None:
+    for check in outcome.checks if checks else ():
         state = click.style(f"{check.status:8}", fg=_COLOURS[check.status])
         click.echo(f"{state} {check.name:12} {check.text}")
         for line in check.details[:8] if check.status in {"failed", "warning"} else ():
@@ -160,12 +162,21 @@ def rejudge_command(*, pairs: tuple[str, ...]) -> None:
 
 @command.command("run-queue")
 @click.argument("bare", type=click.Path(path_type=Path, file_okay=False), default=".")
-def run_queue_command(*, bare: Path) -> None:
+@click.option(
+    "--again", "rev", default="", metavar="REV", help="Put this commit in it first, though it was run before."
+)
+def run_queue_command(*, bare: Path, rev: str) -> None:
     """Run what is in the queue: after a reboot, say. One at a time; where one runs already, that one goes on."""
-    from furrow.gitops.hook import run_queue
+    from furrow.errors import FurrowError
+    from furrow.gitops.hook import home_of, run_queue
+    from furrow.gitops.waiting import again
+    from furrow.ground.git import resolve
 
-    done = run_queue(bare, say=_tell)
-    click.echo(f"{done} run")
+    home = home_of(bare)
+    if rev and not again(home, resolve(home, rev)):
+        raise FurrowError(f"{rev} is on no branch here", hint="CI runs what is on a branch: push it to one")
+    done = run_queue(home, say=_tell)
+    click.echo(f"{done} commit{'s' * (done != 1)} run" if done else "nothing was waiting")
 
 
 def _tell(line: str) -> None:
@@ -189,10 +200,14 @@ def _tell(line: str) -> None:
 @click.option("--log", "show_log", is_flag=True, help="Print the log of REV (on the machine that ran it).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def status_command(*, rev: str | None, limit: int, report: bool, show_log: bool, as_json: bool) -> None:
-    """Show how CI went: waiting, running, passed or failed, by commit, newest first."""
+    """Show how CI went: waiting, running, passed or failed, by commit, newest first; of REV, check by check.
+
+    In the bare repository that runs CI its own record tells. In a clone the notes do that `git fetch` brings once
+    `furrow install` was run there.
+    """
     from furrow.errors import FurrowError
     from furrow.gitops.hook import log_of, state
-    from furrow.gitops.publish import read_status
+    from furrow.gitops.publish import read_status, runs_ci
     from furrow.ground.git import resolve
 
     here = Path.cwd()
@@ -201,21 +216,48 @@ def status_command(*, rev: str | None, limit: int, report: bool, show_log: bool,
         click.echo(log_of(here, commit), nl=False)
         return
     found = read_status(here, commit, limit=limit)
-    waiting = state(here)
-    if report:
-        if not found or "report" not in found[0]:
-            raise FurrowError(f"commit {commit[:10]} has no report here", hint="`git fetch` brings it, once CI has run")
-        click.echo(found[0]["report"], nl=False)
-        return
+    waiting = {name: [one for one in lines if commit in {"", one["commit"]}] for name, lines in state(here).items()}
+    under_way = [*waiting["running"], *waiting["waiting"]]
+    hint = "" if runs_ci(here) else "`furrow install`, then `git fetch` brings what ran elsewhere"
     if as_json:
         render.echo_json({**waiting, "commits": [{k: v for k, v in one.items() if k != "report"} for one in found]})
-        return
-    rows = [[one["commit"][:10], "running", one["branch"], one.get("since", ""), ""] for one in waiting["running"]]
-    rows += [[one["commit"][:10], "waiting", one["branch"], one.get("since", ""), ""] for one in waiting["waiting"]]
-    for one in found:
-        status = "passed" if one["passed"] else "failed"
-        rows.append([one["commit"][:10], status, *(one.get(name, "") for name in ("branch", "started", "verdict"))])
-    if not rows:
-        click.echo("CI has run on no commit here; `git fetch` brings what ran elsewhere")
-        return
-    render.table(rows, ["commit", "status", "branch", "when", "verdict"])
+    elif commit and not found and not under_way:
+        raise FurrowError(f"CI has not run commit {commit[:10]}, as far as is known here", hint=hint)
+    elif report:
+        if not found or "report" not in found[0]:
+            raise FurrowError(f"commit {commit[:10]} has no report yet", hint="`furrow ci status` tells how it goes")
+        click.echo(found[0]["report"], nl=False)
+    elif not found and not under_way:
+        click.echo("CI has run no commit" + (f"; {hint}" if hint else ": push one"))
+    else:
+        _table(here, waiting, found)
+        if commit:
+            _checks(found)
+        elif failed := next((one["commit"][:10] for one in found if not one["passed"]), ""):
+            click.echo(f"why: furrow ci status {failed} --report")
+
+
+def _table(here: Path, waiting: dict[str, list[dict[str, Any]]], found: list[dict[str, Any]]) -> None:
+    from furrow.gitops.publish import subjects
+
+    told = subjects(here, [one["commit"] for one in (*waiting["running"], *waiting["waiting"], *found)])
+    rows: list[list[Any]] = []
+    for kind, ones in (("running", waiting["running"]), ("waiting", waiting["waiting"]), ("", found)):
+        for one in ones:
+            took = "" if kind else f"{one.get('seconds') or 0:.0f} s"
+            facts = [kind or one["verdict"], one["branch"], _when(one.get("started") or one.get("since")), took]
+            rows += [[one["commit"][:10], *facts, told.get(one["commit"], "")]]
+    render.table(rows, ["commit", "status", "branch", "when (UTC)", "took", "subject"], right=["took"])
+
+
+def _when(text: str | None) -> str:
+    return (text or "")[:19].replace("T", " ")
+
+
+def _checks(runs: list[dict[str, Any]]) -> None:
+    for one in runs[:1]:
+        checks = one.get("checks") or {}
+        for status, colour in _COLOURS.items():
+            for name in (name for name, found in checks.items() if found == status):
+                click.echo(f"  {click.style(f'{status:8}', fg=colour)} {name}")
+        click.echo(f"the whole: furrow ci status {one['commit'][:10]} --report")

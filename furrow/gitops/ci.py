@@ -98,11 +98,11 @@ class Session:
 
     def check(self, name: str, find: Callable[[], Check | None]) -> bool:
         """Make a check, time it, keep it; a known error is a failed check. Returns whether to go on."""
-        begun = time.perf_counter()
+        begun, told = time.perf_counter(), False
         try:
             found = find()
         except CommandError as exc:
-            found = Check(name, "failed", exc.message, exc.lines)
+            found, told = Check(name, "failed", exc.message, exc.lines), True  # its lines were said as they came
         except FurrowError as exc:
             found = Check(name, "failed", exc.message, (exc.hint,) if exc.hint else ())
         if found is None:
@@ -110,7 +110,7 @@ class Session:
         found = replace(found, seconds=round(time.perf_counter() - begun, 2))
         self.checks.append(found)
         self.say(f"{found.name}: {found.status}: {found.text}")
-        for line in found.details if found.status == "failed" else ():
+        for line in found.details if found.status == "failed" and not told else ():
             self.say(f"  {line}")
         return found.status != "failed"
 

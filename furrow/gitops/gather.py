@@ -228,7 +228,8 @@ def paired(repo: Path, pair: Pair, elsewhere: Elsewhere) -> tuple[Differences, s
             "better" if (low > 0) == better else "worse"
         )  # fmt: skip
         found[metric] = (low, high, verdict)
-    return found, f"paired bootstrap of {len(one.get('days') or ())} days"
+    days = len(one.get("days") or ())
+    return found, f"paired bootstrap of {days} day{'s' * (days != 1)}"
 
 
 def evaluation(repo: Path, commit: str, name: str) -> dict[str, Any] | None:

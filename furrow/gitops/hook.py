@@ -135,7 +135,7 @@ def run_queue(repo: Path, *, say: Callable[[str], None]) -> int:
 
 def _run(home: Path, job: Job, say: Callable[[str], None]) -> None:
     known = [one for one in kept(home, job.commit) if one["branch"] == job.branch and (one.get("tip") or not job.tip)]
-    if known:
+    if known and not job.again:
         say(f"furrow: {job.commit[:10]} was run already: {known[-1]['verdict']}")
         _publish(home, job, say)
         job.path.unlink()
@@ -150,7 +150,7 @@ def _run(home: Path, job: Job, say: Callable[[str], None]) -> None:
     write_json(job.path, value)
     write_json(room(home) / "running.json", {"pid": os.getpid(), **value})
     out = room(home, f"reports/{job.commit}")
-    arguments = ["ci", "--rev", job.commit, "--branch", job.branch, "--out", str(out)]
+    arguments = ["ci", "--rev", job.commit, "--branch", job.branch, "--out", str(out), "--log"]
     arguments += ["--base", job.old] if job.old and _there(home, job.old) and _on_main(home, job) else []
     arguments += ["--offer", ".", "--register"] if job.tip else ["--lenient"]
     (out / "report.json").unlink(missing_ok=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import canonical_json, write_json, write_text
 from furrow.gitops.ledger import kept, kept_commits, whole
 from furrow.gitops.page import page
 from furrow.gitops.report import markdown
-from furrow.ground.git import common_dir, is_bare
+from furrow.ground.git import common_dir, git, is_bare
 from furrow.ground.notes import noted, read_lines, set_lines
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
     from furrow.gitops.outcome import Outcome
 
-__all__ = ["NOTE", "publish", "read_status", "runs_ci", "status_line", "write_reports"]
+__all__ = ["NOTE", "publish", "read_status", "runs_ci", "status_line", "subjects", "write_reports"]
 
 NOTE = "ci"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 FORMAT = 1
 
 
@@ -66,7 +68,7 @@ def read_status(repo: Path, commit: str = "", *, limit: int = 20) -> list[dict[s
     """What came of a commit, or of every commit that was run; newest first.
 
     Where CI runs, its own record tells, and no note counts. Elsewhere the notes tell: what they say is as true as those
-    are honest who may push notes to the remote.
+    are honest who may push notes to the remote. Each line says which it is: "source" is "record" or "note".
 
     Args:
         repo: A folder inside the repository.
@@ -75,9 +77,11 @@ def read_status(repo: Path, commit: str = "", *, limit: int = 20) -> list[dict[s
     """
     if runs_ci(repo):
         home = common_dir(repo)
-        found = [line for name in ([commit] if commit else kept_commits(home)) for line in kept(home, name)]
+        names = [commit] if commit else kept_commits(home)
+        found = [{**line, "source": "record"} for name in names for line in kept(home, name)]
     else:
-        found = list(_noted(repo, [commit] if commit else sorted(noted(repo, NOTE))))
+        names = [commit] if commit else sorted(noted(repo, NOTE))
+        found = [{**line, "source": "note"} for line in _noted(repo, names)]
     found.sort(key=lambda one: one["started"], reverse=True)
     return found[:limit]
 
@@ -90,4 +94,23 @@ def _noted(repo: Path, commits: list[str]) -> Iterator[dict[str, Any]]:
             except (ValueError, RecursionError):
                 continue
             if whole(value) and value.get("format") == FORMAT and value["commit"] == name:
-                yield value
+                yield _shown(value)
+
+
+def _shown(line: dict[str, Any]) -> dict[str, Any]:
+    """A line that anybody may have written, fit to be shown: of the right types, and without control characters."""
+    seconds, checks, report = (line.get(name) for name in ("seconds", "checks", "report"))
+    found: dict[str, Any] = {name: _CONTROL.sub("", value) for name, value in line.items() if isinstance(value, str)}
+    found |= {"format": FORMAT, "passed": line["passed"], "seconds": seconds if isinstance(seconds, int | float) else 0}
+    found["checks"] = checks if isinstance(checks, dict) else {}
+    return found if isinstance(report, str) else {**found, "report": ""}
+
+
+def subjects(repo: Path, commits: list[str]) -> dict[str, str]:
+    """The first lines of commits' messages by id; those that are not here have none."""
+    if not commits:
+        return {}
+    text = git(
+        repo, "log", "--no-walk", "--ignore-missing", "--format=%H %s", "--stdin", stdin="\n".join(commits).encode()
+    )
+    return dict(line.split(" ", 1) for line in text.decode(errors="replace").splitlines() if " " in line)

@@ -257,7 +257,8 @@ def replays(session: Session) -> None:
     wanted = [name for name in names if name not in made_here]
     if not wanted:
         words = "conf/ci.yaml asks for none" if asked == "none" else "no experiment to replay"
-        words = f"{len(names)} were made here, from the inputs" if names else words
+        count = len(names)
+        words = f"{count} experiment{'s were' if count > 1 else ' was'} made here, from the inputs" if names else words
         session.checks.append(Check("replay", "skipped", words))
         return
     session.check("replay", lambda: _replayed(session, wanted))

@@ -24,6 +24,7 @@ __all__ = ["Bench", "RefusedError", "RemoteError", "configure", "inputs_of"]
 
 _RUNNING = re.compile(r"Running stage '([^']+)'")
 _CACHED = re.compile(r"Stage '([^']+)' is cached")
+_FAILED = re.compile(r"failed to reproduce '([^']+)': failed to run: (.+), exited with (-?\d+)")
 _REFUSALS = ("permission", "forbidden", "denied", "credential", "access key", "(403)", "(401)", "unauthorized")
 _REMOTE = re.compile(r"""['"]?remote ["'](.+?)["']['"]?$""")
 
@@ -109,7 +110,7 @@ class Bench:
             close()
             if pull and any("failed to pull" in line or "failed to fetch" in line for line in exc.lines):
                 raise _translated(exc, "read") from exc
-            raise
+            raise _named(exc) from exc
         close()
 
     def missing(self) -> list[str]:
@@ -133,6 +134,14 @@ class Bench:
                 self.dvc("push")
             except CommandError as exc:
                 raise _translated(exc, "write") from exc
+
+
+def _named(exc: CommandError) -> CommandError:
+    """The failure of a stage, by its name and command, where DVC tells them."""
+    found = next((match for line in reversed(exc.lines) if (match := _FAILED.search(line))), None)
+    if found is None:
+        return exc
+    return CommandError(f"stage {found[1]} failed: `{found[2]}` exited {found[3]}", lines=exc.lines)
 
 
 def _translated(exc: CommandError, doing: str) -> RemoteError:

@@ -14,7 +14,7 @@ from furrow.ground.git import git
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FOLDER", "Job", "Pushed", "enqueue", "jobs", "pushed", "room"]
+__all__ = ["FOLDER", "Job", "Pushed", "again", "enqueue", "jobs", "pushed", "room"]
 
 FOLDER = "furrow-ci"
 _MOST = 50
@@ -37,6 +37,7 @@ class Job:
         path: Its file in the queue.
         tip: Whether it is the newest of its push: its results are offered, and its champion registered.
         attempts: How many runs of it have begun and not ended.
+        again: Whether it is run though it was run before.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Job:
     tip: bool
     since: str
     attempts: int
+    again: bool = False
 
 
 def room(home: Path, name: str = "") -> Path:
@@ -84,12 +86,38 @@ def enqueue(home: Path, moved: list[Pushed]) -> int:
             if git(home, "cat-file", "-t", f"{commit}:dvc.yaml", ok=(0, 128)).strip() != b"blob":
                 continue
             value = {"commit": commit, "branch": one.branch, "old": "" if fresh else one.old, "tip": place == 0,
-                     "since": datetime.now(UTC).isoformat(timespec="seconds"), "attempts": 0}  # fmt: skip
+                     "since": _now(), "attempts": 0}  # fmt: skip
             # Later pushes first, and of a push its newest commit first.
             write_json(queue / f"{now + _MOST - place:020d}-{commit}.json", value)
             count += 1
         now += 2 * _MOST
     return count
+
+
+def again(home: Path, commit: str) -> list[str]:
+    """Put a commit in the queue that was run before: after a lost connection, say.
+
+    Args:
+        home: The bare repository.
+        commit: The full id.
+
+    Returns:
+        The branches that it is on, on each of which it is run; none when it is on none.
+    """
+    listed = git(
+        home, "for-each-ref", "--format=%(objectname) %(refname:strip=2)", f"--contains={commit}", "refs/heads"
+    )
+    parents = git(home, "rev-list", "--parents", "-1", commit).decode().split()[1:]
+    branches = [line.split(" ", 1) for line in listed.decode().splitlines()]
+    for place, (head, branch) in enumerate(branches):
+        value = {"commit": commit, "branch": branch, "old": parents[0] if parents else "", "tip": head == commit,
+                 "since": _now(), "attempts": 0, "again": True}  # fmt: skip
+        write_json(room(home, "queue") / f"{time.time_ns() + place:020d}-{commit}.json", value)
+    return [branch for _, branch in branches]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _others(home: Path, branch: str) -> list[str]:
@@ -103,7 +131,8 @@ def jobs(home: Path) -> list[Job]:
     for path in sorted(room(home, "queue").glob("*.json"), reverse=True):
         try:
             value = read_json(path)
-            job = Job(path, **{name: value[name] for name in ("commit", "branch", "old", "tip", "since", "attempts")})
+            facts = {name: value[name] for name in ("commit", "branch", "old", "tip", "since", "attempts")}
+            job = Job(path, **facts, again=bool(value.get("again")))
         except (FurrowError, KeyError, TypeError):
             path.rename(path.with_suffix(".damaged"))
             continue

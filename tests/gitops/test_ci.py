@@ -86,6 +86,8 @@ def test_the_results_are_offered_once(project, tmp_path):
     run(project, "git", "remote", "add", "origin", str(tmp_path / "bare.git"))
     run(project, "git", "switch", "-q", "-c", "topic")
     set_rate(project, "gbm", 0.35)
+    with (project / "stages.py").open("a") as handle:
+        handle.write("open('stray.txt', 'w').close()\n")
     made = commit(project, "Topic")
     run(project, "git", "push", "-q", "origin", "topic")
     value = outcome(project, "--offer", "origin")
@@ -217,8 +219,9 @@ def test_a_stage_that_fails(project):
     (project / "stages.py").write_text("raise SystemExit('no luck today')\n")
     commit(project, "Break it")
     value = outcome(project, code=1)
-    details = next(one["details"] for one in value["checks"] if one["name"] == "stages")
-    assert any("no luck today" in line for line in details)
+    found = next(one for one in value["checks"] if one["name"] == "stages")
+    assert found["text"] == "stage train@base failed: `python stages.py train base` exited 1"
+    assert any("no luck today" in line for line in found["details"])
 
 
 def test_no_remote_and_a_shallow_clone(project, tmp_path):

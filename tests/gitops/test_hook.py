@@ -62,6 +62,10 @@ def test_a_push_retrains_judges_registers(team):
     assert len(found["commits"]) == 3
     assert all(one["passed"] for one in found["commits"]), found
     assert run(bare, "git", "rev-list", "--count", f"{made}..main").stdout.strip() == "1"
+    middle = next(one["checks"] for one in found["commits"] if one["commit"] not in {made, tip})
+    assert middle["stages"] == "warning"
+    assert "offer" not in middle
+    assert "register" not in middle
 
     run(team, "git", "clone", "-q", str(bare), "bob")
     bob = team / "bob"
@@ -70,7 +74,12 @@ def test_a_push_retrains_judges_registers(team):
     assert (bob / "build/models/forest/model.joblib").read_text() == "model of forest 0.45 3"
     assert run(bob, "dvc", "repro").stdout.count("Running stage") == 0
     assert "forest@v1.0.0" in furrow(bob, "models", "list").stdout
-    assert "passed" in furrow(bob, "ci", "status").stdout
+    rows = furrow(bob, "ci", "status").stdout
+    assert "Add the forest" in rows
+    assert "why:" not in rows
+    one = furrow(bob, "ci", "status", made).stdout
+    assert "passed   gate" in one
+    assert f"furrow ci status {made[:10]} --report" in one
     report = furrow(bob, "ci", "status", made, "--report").stdout
     assert report.startswith("## ✅ Furrow: passed")
     assert "forest" in report
@@ -116,6 +125,37 @@ def test_a_forged_note_decides_nothing(team):
     assert "was run already: failed: stages" in furrow(bare, "ci", "run-queue").stdout
     assert "failed: stages" in run(bare, "git", "notes", "--ref", "refs/notes/furrow/ci", "show", made).stdout
     assert len(kept(bare, made)) == 1
+
+    # Asked to, CI runs it again; and the person is told once of each finding, and where to look.
+    said = furrow(bare, "ci", "run-queue", "--again", "main").stdout
+    assert said.count("no luck today") == said.count("stages: failed: stage train@base failed") == 1
+    assert said.endswith("1 commit run\n")
+    assert len(kept(bare, made)) == 2
+    assert f"why: furrow ci status {made[:10]} --report" in furrow(bare, "ci", "status").stdout
+    refused = furrow(bare, "ci", "status", "main~1", check=False)
+    assert (refused.returncode, "CI has not run commit" in refused.stderr) == (1, True)
+
+
+def test_a_note_of_another_shape(team):
+    """In a clone, notes that hold anything are shown as far as they can be, without control characters."""
+    ada = team / "ada"
+    head = run(ada, "git", "rev-parse", "HEAD").stdout.strip()
+    line = {
+        "format": 1,
+        "commit": head,
+        "branch": "main",
+        "passed": True,
+        "verdict": "pas\x1b[31msed",
+        "started": "soon",
+    }
+    lines = [{**line, "seconds": "x", "checks": ["gate"], "report": 3}, {**line, "started": 7}, [], {"format": 1}]
+    text = "\n".join(["{", *map(json.dumps, lines)])
+    run(ada, "git", "notes", "--ref", "refs/notes/furrow/ci", "add", "-m", text, head)
+    for arguments in ((), (head,), (head, "--report")):
+        done = furrow(ada, "ci", "status", *arguments)
+        assert "\x1b" not in done.stdout + done.stderr
+    (found,) = status(ada)["commits"]
+    assert (found["verdict"], found["seconds"], found["checks"], found["source"]) == ("pas[31msed", 0, {}, "note")
 
 
 def test_a_damaged_record_is_not_believed(team):
