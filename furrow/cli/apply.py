@@ -36,6 +36,7 @@ def command(*, file: Path | None, targets: tuple[str, ...], register: bool, as_j
     FILE is a plan saved by `furrow plan --out FILE`; it is refused if anything that it was made from has moved.
     """
     from furrow.gitops.apply import Order, apply  # noqa: PLC0415 - after --help
+    from furrow.gitops.bring import default_remote  # noqa: PLC0415 - after --help
     from furrow.gitops.root import repository_root  # noqa: PLC0415 - after --help
     from furrow.gitops.saved import load_plan  # noqa: PLC0415 - after --help
 
@@ -50,11 +51,12 @@ def command(*, file: Path | None, targets: tuple[str, ...], register: bool, as_j
         said = f"{counted(len(done.ran), 'stage')} ran, {len(done.restored)} came back from the cache"
         click.echo(f"applied in {duration(done.seconds)}: {said}" if done.plan else summary(done.plan))
         if done.registered:
-            click.echo(f"registered {done.registered}\nnext: git push origin {done.registered}")
+            click.echo(f"the champion is {done.registered}\nnext: git push origin {done.registered}")
         if done.left and not targets:
             click.echo(f"left: {summary(done.left)}")
         elif done.ran or done.restored:
-            click.echo("commit the result: git add -A && git commit")
+            share = ", then `dvc push`" if default_remote(root) else ""
+            click.echo(f"next: commit the result (git add -A && git commit){share}")
     return 0
 
 

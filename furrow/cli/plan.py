@@ -68,6 +68,8 @@ def show(plan: Plan, *, everything: bool = False) -> None:
         click.echo(click.style(f"! breaks {broken.model}{where}: trained on {broken.service}", fg="red"))
         for line in broken.why[:LINES]:
             click.echo(f"    {line}")
+    if any(broken.environments for broken in plan.breaks):
+        click.echo("  next: undo it, or register a version trained on the new features and promote it with this change")
     for note in plan.notes:
         click.echo(f"note: {note}")
     click.echo(summary(plan))

@@ -103,9 +103,15 @@ class Scene:
             code=lambda entry: self.lookup.baseline.code(entry),  # noqa: PLW0108 - looked up late
             features=self.words,
             data=lambda path, old: self.lookup.data(path, old),  # noqa: PLW0108
-            files=lambda path: self.lookup.baseline.below(path),  # noqa: PLW0108
+            files=self._changed_files,
             form=self.same_form,
         )
+
+    def _changed_files(self, folder: str) -> list[str]:
+        """The changed files below a folder that DVC does not ignore."""
+        read = self.workspace.listing(folder)
+        changed = self.lookup.baseline.below(folder)
+        return [name for name in changed if name in read or not (self.root / folder / name).exists()]
 
     def manifest(self) -> Manifest | None:
         """The declared feature definitions; None when there are none."""

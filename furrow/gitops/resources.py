@@ -90,7 +90,7 @@ def stage_resources(view: StageView, stages: tuple[StagePlan, ...]) -> list[Reso
                 kind=kind,
                 name=name,
                 action=_action(view, names, live),
-                why=("new",) if _action(view, names, live) == "add" else _why(live),
+                why=("new",) if _action(view, names, live) == "add" else _why(view, names, live),
                 stages=tuple(stage.name for stage in live),
                 seconds=_sum(live),
             )
@@ -107,12 +107,20 @@ def _action(view: StageView, names: list[str], live: list[StagePlan]) -> Action:
     return "add" if new else "change"
 
 
-def _why(live: list[StagePlan]) -> tuple[str, ...]:
+def _why(view: StageView, names: list[str], live: list[StagePlan]) -> tuple[str, ...]:
     """The reasons of all stages; those that only follow from another of them are left out, if there are others."""
     lines = [f"{line} (back from the cache)" if stage.action == "restore" else line
              for stage in live for line in stage.why]  # fmt: skip
     telling = [line for line in lines if not line.startswith("if ")]
-    return tuple(dict.fromkeys(telling or lines))
+    if telling:
+        return tuple(dict.fromkeys(telling))
+    own = {out.path for name in names for out in view.pipeline.steps[name].outs}
+    read = [line.removeprefix("if ").removesuffix(" changes") for line in dict.fromkeys(lines)]
+    read = [path for path in read if path not in own] or read
+    if len(read) < 2:
+        return tuple(f"if {path} changes" for path in read)
+    more = f"{len(read) - 2} others" if len(read) > 3 else read[2] if len(read) == 3 else ""
+    return (f"if {read[0]}{', ' if more else ' or '}{read[1]}{f' or {more}' if more else ''} change",)
 
 
 def _sum(live: list[StagePlan]) -> float | None:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -157,6 +158,7 @@ def test_a_saved_plan(small: Path, tmp_path: Path) -> None:
     save_plan(make_plan(small), small, tmp_path / "plan.json")
     done = run(small, FURROW, "apply", str(tmp_path / "plan.json"), "--json")
     assert len(json.loads(done.stdout)["ran"]) == 10
+    assert done.stderr == ""
     again = run(small, FURROW, "apply", str(tmp_path / "plan.json"), check=False)
     assert again.returncode == 1
     assert "no longer holds" in again.stderr
@@ -248,6 +250,12 @@ def test_detached_and_dirty(small: Path) -> None:
     rate(small, "0.4")
     done = run(small, FURROW, "apply")
     assert "HEAD is detached" in done.stdout
+    told = [line.split(" done in ")[0] for line in done.stderr.splitlines()]
+    assert told[0] == "[1/3] train@gbm ... 2 left after it"
+    assert told[-1] == "[3/3] select"
+    assert "next: commit the result" in done.stdout
+    rate(small, "0.5")  # by now it is known how long they take
+    assert re.search(r"\[1/3\] train@gbm \.\.\. 2 left after it, about \S+ s to go", run(small, FURROW, "apply").stderr)
     assert not make_plan(small)
 
 

@@ -136,6 +136,17 @@ def test_a_remote_that_lacks_something(clone: Path, whole: Path, tmp_path: Path)
     assert "dvc push" in caught.value.hint
 
 
+def test_a_remote_without_rights(clone: Path, tmp_path: Path) -> None:
+    """A remote that may not be read is an error that says so; nothing is made again instead, nothing is half there."""
+    shutil.rmtree(tmp_path / "store")
+    (tmp_path / "store").write_text("no folder")
+    with pytest.raises(FurrowError, match="data is not here, and the DVC remote does not give it"):
+        applied(clone)
+    assert not (clone / "data").exists()
+    assert not (clone / "build").exists()
+    assert run(clone, "git", "status", "--porcelain").stdout == ""
+
+
 def test_no_remote_at_all(whole: Path, tmp_path: Path) -> None:
     """A clone without a remote and without the data says what is missing and how to get it; nothing has run."""
     subprocess.run(["git", "clone", "-q", str(whole), str(tmp_path / "clone")], check=True)

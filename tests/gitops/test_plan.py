@@ -2,13 +2,16 @@
 
 import json
 import subprocess
+import time
 from importlib import resources
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from furrow.gitops.explain import Facts, explain
 from furrow.gitops.plan import make_plan
+from furrow.gitops.predict import Cause, Prediction
 from furrow.gitops.revisions import plan_between
 from furrow.gitops.saved import load_plan, save_plan, still_holds
 from furrow.gitops.spec import Plan, PlanError
@@ -68,6 +71,53 @@ def test_data_by_month(small: Path) -> None:
     assert why(plan, "data") == ("flights 2013-03 added", "not in data.dvc yet")
     assert why(plan, "tables/a") == ("data: 2013-03.csv added",)
     assert "tables/b" not in actions(plan)
+
+
+def test_what_follows_is_told_briefly(small: Path) -> None:
+    """A resource that only follows from others names what it reads, and none of its own stages' outputs."""
+    (small / "data/flights/2013-03.csv").write_text("AA,9\n")
+    (small / "data/weather/2013-03.csv").write_text("LGA,9\n")
+    plan = make_plan(small)
+    assert why(plan, "experiments/gbm") == ("if build/training/full.parquet changes",)
+    assert why(plan, "training_sets/full") == ("if build/tables/a.parquet or build/tables/b.parquet change",)
+
+
+def test_contract_and_code() -> None:
+    """A contract and code are told by their files, though what a stage depends on is a digest."""
+    prediction = Prediction(
+        "validate",
+        "run",
+        True,
+        (
+            Cause("param", "runs/pipeline.json", "contract", "a", "b"),
+            Cause("param", "runs/pipeline.json", "code.validate", "a", "b"),
+        ),
+    )
+    facts = Facts(
+        code=lambda entry: [f"{entry.replace('.', '/')}.py"],
+        features=lambda old, new: [],
+        data=lambda path, old: None,
+        files=lambda path: [],
+        form=lambda path, md5: False,
+    )
+    assert explain(prediction, facts) == ("contract: conf/data/contract.yaml", "code: pipelines/validate.py")
+
+
+def test_quicker_than_dvc_status(small: Path) -> None:
+    """With nothing to do a plan takes less time than `dvc status` says the same in."""
+    run(small, "furrow", "plan")
+
+    def took(*command: str) -> float:
+        best = 1e9
+        for _ in range(3):
+            begun = time.perf_counter()
+            run(small, *command)
+            best = min(best, time.perf_counter() - begun)
+        return best
+
+    plan, status = took("furrow", "plan"), took("dvc", "status", "-q")
+    assert plan < status
+    assert plan < 1
 
 
 def test_form_only(small: Path) -> None:
