@@ -73,13 +73,16 @@ def test_what_conf_says_otherwise_by_now_is_written_out(case: tuple[Path, str]) 
     with (root / "furrow/runs/fit.py").open("a") as handle:
         handle.write("\nMORE = 1\n")
     (root / "build/training/full.parquet").write_bytes(b"other")
+    stored = (root / "features/manifest.json").read_text()
+    (root / "features/manifest.json").write_text(stored.replace(services(root)["full"], "0" * 64))
     found = adopted(root, trial, "gbm_fast")
     text = yaml.safe_load((root / "conf/experiment/gbm_fast.yaml").read_text())
     assert text["model"]["l2_regularization"] == 10.0
     assert text["seed"] == 2013
-    assert len(found.warnings) == 2
+    assert len(found.warnings) == 3
     assert "code" in found.warnings[0]
-    assert "full.parquet" in found.warnings[1]
+    assert "feature service 'full'" in found.warnings[1]
+    assert "full.parquet" in found.warnings[2]
 
 
 @pytest.mark.parametrize(
