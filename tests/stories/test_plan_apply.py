@@ -41,14 +41,17 @@ def killed_at(folder, moment: str) -> bool:
     process = subprocess.Popen(
         [FURROW, "apply"], cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    for line in process.stderr or ():
-        if f"] {moment} ..." in line:
-            os.kill(process.pid, signal.SIGKILL)
-            break
-    killed = process.wait() == -signal.SIGKILL
-    if process.stderr:
-        process.stderr.close()
-    return killed
+    try:
+        for line in process.stderr or ():
+            if f"] {moment} ..." in line:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        return process.wait() == -signal.SIGKILL
+    finally:
+        process.kill()
+        process.wait()
+        if process.stderr:
+            process.stderr.close()
 
 
 def test_a_ttl_from_plan_to_apply(flights):
