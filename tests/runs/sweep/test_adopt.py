@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,9 +25,9 @@ def services(root: Path) -> dict[str, str]:
     return {name: one.digest for name, one in manifest.load(root / "features/manifest.json").services.items()}
 
 
-def adopted(root: Path, trial: str, name: str, **options: str) -> Adopted:
+def adopted(root: Path, trial: str, name: str, **options: Any) -> Adopted:
     code = Code(digest=code_digest(root, "pipelines.train"), evaluate=code_digest(root, "pipelines.evaluate"))
-    return adopt(root, trial, name, services=services(root), code=code, **options)
+    return adopt(root, trial, name, **{"services": services(root), "code": code, **options})
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +74,7 @@ def test_what_conf_says_otherwise_by_now_is_written_out(case: tuple[Path, str]) 
     with (root / "furrow/runs/fit.py").open("a") as handle:
         handle.write("\nMORE = 1\n")
     (root / "build/training/full.parquet").write_bytes(b"other")
-    stored = (root / "features/manifest.json").read_text()
-    (root / "features/manifest.json").write_text(stored.replace(services(root)["full"], "0" * 64))
-    found = adopted(root, trial, "gbm_fast")
+    found = adopted(root, trial, "gbm_fast", services={"full": "0" * 64})
     text = yaml.safe_load((root / "conf/experiment/gbm_fast.yaml").read_text())
     assert text["model"]["l2_regularization"] == 10.0
     assert text["seed"] == 2013
