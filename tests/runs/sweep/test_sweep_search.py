@@ -16,6 +16,7 @@ from furrow.features import manifest
 from furrow.ground.experiments import list_experiments
 from furrow.ground.overrides import Dimension
 from furrow.runs.ask import Asker
+from furrow.runs.edit import with_entry
 from furrow.runs.prepare import Request, prepare
 from furrow.runs.recorder import Finished
 from furrow.runs.search import SCHEDULER, SearchError
@@ -23,14 +24,15 @@ from furrow.runs.sweep import Sweeping
 from furrow.runs.trials import History, Result, Shared, Task, pruned_at
 from furrow.runs.workers import Failure, Workers, on_processes
 
+ROOT = Path(__file__).resolve().parents[3]
 SPACE = ("model.learning_rate=tag(log,interval(0.001,0.5))", "model.max_leaf_nodes=int(interval(3,31))")
 Told = dict[int, tuple[tuple[str, ...], str, float | None]]
 
 
-def sweeping(root: Path, *words: str, **options: object) -> Sweeping:
+def sweeping(root: Path, *words: str, experiment: str = "gbm", **options: object) -> Sweeping:
     services = manifest.load(root / "features/manifest.json").services
     digests = {name: service.digest for name, service in services.items()}
-    return prepare(Request(root, "gbm", words, digests, **options), clock=time.time)  # type: ignore[arg-type]
+    return prepare(Request(root, experiment, words, digests, **options), clock=time.time)  # type: ignore[arg-type]
 
 
 def told(found: Iterator[Finished]) -> Told:
@@ -60,6 +62,16 @@ def test_a_search_is_the_same_at_any_number_of_workers_and_goes_on_where_it_stop
     (project / ".furrow/pruned.jsonl").write_text('{"key": "half a li')
     after = list(sweeping(project, *SPACE, **options, jobs=2).run())
     assert told(iter(after)) == told(iter(whole))
+
+
+def test_an_experiment_that_searches_by_itself_is_searched_in_trials(project: Path) -> None:
+    table = project / "conf/experiments.yaml"
+    shutil.copy(ROOT / "conf/experiment/gbm_search.yaml", project / "conf/experiment")
+    table.write_text(with_entry(table.read_text(), "gbm_search", "full", where="experiments.yaml"))
+    options = {"experiment": "gbm_search", "search": "tpe", "trials": 2}
+    found = list(sweeping(project, "model.learning_rate=interval(0.1,0.3)", "model.max_iter=3", **options).run())
+    assert [one.state for one in found] == ["done", "done"]
+    assert all(one.trial.config.search is None for one in found)
 
 
 def test_the_order_in_which_trials_end_does_not_count(
