@@ -48,7 +48,8 @@ def plan_between(repo: Path, revisions: str) -> Plan:
             raise PlanError(f"{second or 'HEAD'} has no dvc.yaml: there is nothing to plan", hint="name a later commit")
         lock = (show(repo, old, "dvc.lock") or b"").decode("utf-8", "replace")
         pipeline = read_pipeline(root, lock)
-        before = _pointers(repo, old, pipeline)
+        # A commit that is compared with itself may have landed data without running what reads them.
+        before = _pointers(repo, old, pipeline) if old != new else {}
         cache = Recorded(repo, pipeline)
         workspace = Committed(root, pipeline, cache, before)
         scene = Scene(root, repo, pipeline, workspace, cache, commit=old, local=False)
@@ -98,12 +99,13 @@ class Committed:
         self._hasher = Hasher(root, remember=False)
         self._outs = {out.path: out.md5 for step in pipeline.steps.values() for out in step.outs}
         self._sources = {source.path: source.md5 for source in pipeline.sources}
-        same = [path for path, md5 in self._sources.items() if before.get(path) == md5]
+        read = {(dep.path, dep.md5) for step in pipeline.steps.values() for dep in step.deps}
+        same = [path for path, md5 in self._sources.items() if before.get(path) == md5 or (path, md5) in read]
         self._known = {
             dep.path: dep.md5
             for step in pipeline.steps.values()
             for dep in step.deps
-            if any(dep.path.startswith(f"{path}/") for path in same)
+            if dep.md5 and any(dep.path.startswith(f"{path}/") for path in same)
         }
 
     def md5(self, path: str) -> str | None:
@@ -113,10 +115,8 @@ class Committed:
             return tracked[path] or None
         for above, md5 in tracked.items():
             if path.startswith(f"{above}/"):
-                if path in self._known:
-                    return self._known[path]
                 listed = self._cache.listing(md5)
-                return UNKNOWN if listed is None else _part(listed, path[len(above) + 1 :])
+                return self._known.get(path, UNKNOWN) if listed is None else _part(listed, path[len(above) + 1 :])
         if any(overlaps(above, path) for above in tracked):
             listing = self.listing(path)
             return UNKNOWN if UNKNOWN in listing.values() else folder_md5(listing) if listing else None

@@ -54,6 +54,7 @@ def _planned(session: Session, revisions: str) -> Plan:
 
 def plan(session: Session) -> Check:
     """Which stages the commit's author has not run."""
+    _list_sources(session)
     found = _planned(session, f"{session.commit}..{session.commit}")
     session.stale = {stage.name: stage.why for stage in found.stages}
     session.certain = {stage.name for stage in found.stages if stage.certain}
@@ -63,6 +64,18 @@ def plan(session: Session) -> Check:
     count = len(session.stale)
     details = tuple(f"{stage}: {line}" for stage, why in session.stale.items() for line in why[:2])
     return Check("plan", "passed", f"{count} stage{'s' * (count > 1)} to run: {named}", details)
+
+
+def _list_sources(session: Session) -> None:
+    """Bring the lists of raw data's files, without the files: which stages read something new hangs on them."""
+    sources = [source.md5 for source in read_pipeline(session.root).sources]
+    wanted = [md5 for md5 in sources if md5.endswith(".dir") and cached(session.root, md5) is None]
+    if wanted and session.bench.remote:
+        try:
+            run(python("-m", "furrow.ground.dvcdirs", *wanted), session.root, session.bench.fetching)
+        except CommandError as exc:
+            said = exc.lines[-1] if exc.lines else exc.message
+            session.say(f"what the raw data hold is not known, and stages that read them may be stale: {said}")
 
 
 def differences(session: Session) -> tuple[Resource, ...]:

@@ -80,6 +80,20 @@ def test_a_fresh_clone_fetches_only_what_it_needs(project, tmp_path):
     assert gbm["measures"][0]["span"] == [pytest.approx(-0.2), pytest.approx(-0.2)]
 
 
+def test_data_that_were_landed_alone(project, tmp_path):
+    """A new month whose author ran nothing: on a fresh machine, where no list of the data is, every reader is stale."""
+    (project / "data/flights.csv").write_text("AA\nUA\nB6\n")
+    run(project, "dvc", "add", "-q", "data")
+    run(project, "dvc", "push", "-q")
+    commit(project, "Land a month")
+    run(tmp_path, "git", "clone", "-q", str(project), "clone")
+    value = outcome(tmp_path / "clone", code=1)
+    assert {one["name"] for one in value["stages"]} == {
+        *("train@base", "train@gbm", "evaluate@base", "evaluate@gbm", "select")
+    }
+    assert "data: flights.csv changed" in value["changes"]["data"]
+
+
 def test_the_results_are_offered_once(project, tmp_path):
     """CI's commit stands on the author's, carries dvc.lock and runs/ alone, and is verified without another one."""
     run(tmp_path, "git", "clone", "-q", "--bare", str(project), "bare.git")
