@@ -134,7 +134,7 @@ class Scan(HTMLParser):
         assert self.open.pop() == tag
 
 
-HOSTILE = "<script>alert(1)</script> [x](http://evil.example) @all | `a` ``b`` \n# h \"on='y'"
+HOSTILE = "<script>alert(1)</script> @all | `a` ``b [x](http://evil.example) \n# h \"on='y'"
 
 
 def test_text_from_outside_is_never_markup(outcome):
@@ -158,6 +158,10 @@ def test_text_from_outside_is_never_markup(outcome):
     assert not scan.tags & {"script", "img", "link", "iframe", "a"}
     text = markdown(hostile)
     assert text.count("<script>") == text.count(code(HOSTILE)) + text.count(code(f"origin={HOSTILE}"))
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        columns = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(columns) == 1, block
+    assert code("") == "` `"
     assert "http" not in re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text)
 
 
@@ -173,7 +177,14 @@ def test_an_outcome_comes_back_from_json(outcome):
     """What is stored reads back as the same value; another format or a damaged one is refused."""
     stored = json.loads(json.dumps(outcome.to_json()))
     assert Outcome.from_json(stored) == outcome
-    for damaged in ({**stored, "format": 9}, {**stored, "checks": [{"name": 1}]}, [], {**stored, "other": 1}):
+    wrong = [{**stored["checks"][0], "status": "fine"}]
+    for damaged in (
+        {**stored, "format": 9},
+        {**stored, "checks": wrong},
+        {**stored, "checks": [{"name": 1}]},
+        [],
+        {**stored, "other": 1},
+    ):
         with pytest.raises(OutcomeError):
             Outcome.from_json(damaged)
 
