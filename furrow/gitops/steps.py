@@ -22,6 +22,8 @@ from furrow.runs.replay.statement import write_note
 from furrow.runs.replay.verdict import Verdict, VerdictError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from furrow.gitops.ci import Session
     from furrow.gitops.spec import Resource
     from furrow.ground.pipeline import Pipeline
@@ -54,7 +56,8 @@ def _planned(session: Session, revisions: str) -> Plan:
 
 def plan(session: Session) -> Check:
     """Which stages the commit's author has not run."""
-    _list_sources(session)
+    # Which stages read something new hangs on the lists of raw data's files; the files themselves are not needed.
+    _bring_lists(session, [source.md5 for source in read_pipeline(session.root).sources])
     found = _planned(session, f"{session.commit}..{session.commit}")
     session.stale = {stage.name: stage.why for stage in found.stages}
     session.certain = {stage.name for stage in found.stages if stage.certain}
@@ -66,16 +69,15 @@ def plan(session: Session) -> Check:
     return Check("plan", "passed", f"{count} stage{'s' * (count > 1)} to run: {named}", details)
 
 
-def _list_sources(session: Session) -> None:
-    """Bring the lists of raw data's files, without the files: which stages read something new hangs on them."""
-    sources = [source.md5 for source in read_pipeline(session.root).sources]
-    wanted = [md5 for md5 in sources if md5.endswith(".dir") and cached(session.root, md5) is None]
+def _bring_lists(session: Session, md5s: Iterable[str]) -> None:
+    """Bring the lists of folders' files, without the files; one that nobody has is told of, and left."""
+    wanted = [md5 for md5 in md5s if md5.endswith(".dir") and cached(session.root, md5) is None]
     if wanted and session.bench.remote:
         try:
             run(python("-m", "furrow.ground.dvcdirs", *wanted), session.root, session.bench.fetching)
         except CommandError as exc:
             said = exc.lines[-1] if exc.lines else exc.message
-            session.say(f"what the raw data hold is not known, and stages that read them may be stale: {said}")
+            session.say(f"what some folders hold is not known, and stages that read them may be stale: {said}")
 
 
 def differences(session: Session) -> tuple[Resource, ...]:
@@ -294,6 +296,8 @@ def replay_one(session: Session, name: str) -> Replayed:
         FurrowError: It could not be replayed.
     """
     session.bench.fetch([source.path for source in read_pipeline(session.root).sources])
+    if session.options.untrusted:  # held without a network, a replay can't ask for them itself
+        _bring_lists(session, [output.md5 for output in outputs(session.root, session.result).values()])
     session.say(f"replaying {name}")
     text = _furrow(session, "replay", session.result, "--experiment", name, "--json", "--no-note", ok=(0, 1))
     try:

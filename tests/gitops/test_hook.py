@@ -83,7 +83,9 @@ def test_a_push_retrains_judges_registers(team):
     report = furrow(bob, "ci", "status", made, "--report").stdout
     assert report.startswith("## ✅ Furrow: passed")
     assert "forest" in report
-    assert "data: flights.csv changed" in report  # against what main was before the push, not the commit in between
+    before = run(ada, "git", "rev-parse", f"{made}~2").stdout.strip()
+    assert f"against `main` at `{before[:10]}`" in report  # as it was before the push, not the commit in between
+    assert "data: flights.csv changed" in report
     assert (bare / "furrow-ci/reports" / made / "report.html").is_file()
     assert "train@forest" in furrow(bare, "ci", "status", made, "--log").stdout
 

@@ -61,8 +61,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
     return folder
 
 
-def untrusted(folder: Path, *, code: int, **extra: str):
-    done = furrow(folder, "ci", "--untrusted", "--base", "main", "--json", check=False, **extra)
+def untrusted(folder: Path, *arguments: str, code: int, **extra: str):
+    done = furrow(folder, "ci", "--untrusted", "--base", "main", "--json", *arguments, check=False, **extra)
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout), done
 
@@ -117,6 +117,19 @@ def test_a_harmless_branch_is_judged(project):
     assert said["gate"].startswith("passed gbm is the champion")
     assert value["offered"] == ""
     assert value["machine"] == ""
+    assert run(project, "git", "for-each-ref").stdout == refs
+
+
+def test_a_branch_whose_author_ran_the_stages_is_replayed(project):
+    """Held as its stages are; the verdict is in the report, and no note is left of it."""
+    (project / "conf/gbm.yaml").write_text("rate: 0.45\n")
+    run(project, "dvc", "repro", "-q")
+    run(project, "dvc", "push", "-q")
+    commit(project, "A better rate")
+    refs = run(project, "git", "for-each-ref").stdout
+    value, _ = untrusted(project, "--replay", "changed", code=0)
+    assert [(one["experiment"], one["status"]) for one in value["replays"]] == [("gbm", "identical")]
+    assert value["stages"] == []
     assert run(project, "git", "for-each-ref").stdout == refs
 
 
