@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from furrow.errors import FurrowError
+from furrow.gitops.judged import gate_check
 from furrow.gitops.rejudge import rejudge
 
 from .ciproject import commit, furrow, run
@@ -166,6 +167,13 @@ def test_what_is_compared_when_something_is_missing(months_at_rest, tmp_path):
     same = rejudge(repo, ("main", "gbm"), ("month", "gbm"), replicates=50)
     assert {one[2] for one in same.differences.values()} == {"same"}
     assert same.method.startswith("paired bootstrap of 50 days, 50 replicates: on 25 new days")
+
+    ids = [run(repo, "git", "rev-parse", branch).stdout.strip() for branch in ("main", "model")]
+    losses = [json.loads(run(repo, "git", "show", f"{one}:runs/gbm/metrics.json").stdout)["log_loss"] for one in ids]
+    (_, low_loss), (_, high_loss) = sorted(zip(losses, ids, strict=True))
+    untested = gate_check(repo, low_loss, high_loss, worse="fail")  # nothing was compared, and the number is worse
+    assert (untested.status, "not tested: the two were judged on other days" in untested.text) == ("warning", True)
+    assert gate_check(repo, high_loss, low_loss, worse="fail").status == "passed"
 
     alone = rejudge(repo, ("main", "gbm"), ("model", "gbm"), replicates=50)
     low, high, verdict = alone.differences["log_loss"]
