@@ -3,8 +3,12 @@
 import hashlib
 import json
 import pickle
+import shutil
 import socket
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +28,7 @@ from furrow.runs.targets import check_target
 
 from .ciproject import commit, copied, furrow, run
 
+ROOT = Path(__file__).resolve().parents[2]
 SECRET = "hunter2-of-the-team"
 STEAL = """
 import glob, os, pathlib, shutil, socket, subprocess
@@ -71,13 +76,26 @@ def texts(value) -> dict[str, str]:
     return {one["name"]: f"{one['status']} {one['text']} {' '.join(one['details'])}" for one in value["checks"]}
 
 
-def test_no_secret_is_reachable_from_a_stage(project, tmp_path):
-    """A command reads environments, HOME, the clone's settings, the network, and writes about: it gets nothing."""
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder that is not hidden from stages for where it lies, as those for temporary files and HOMEs are."""
+    room = ROOT / ".furrow"
+    room.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="hostile-", dir=room))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_no_secret_is_reachable_from_a_stage(project, tmp_path, elsewhere):
+    """A command reads environments, other processes' command lines, HOME, the clone's settings, the network, and writes
+    about: it gets nothing."""
+    project = Path(shutil.copytree(project, elsewhere / "project", symlinks=True))
     home = Path.home()
     (home / ".aws").mkdir()
     (home / ".aws/credentials").write_text(f"aws_secret_access_key = {SECRET}\n")
     (project / ".dvc/config.local").write_text(f"['remote \"store\"']\n    password = {SECRET}\n")
     run(project, "git", "config", "remote.origin.url", f"https://ada:{SECRET}@example.invalid/x.git")
+    neighbour = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", f"--password={SECRET}"])
     listener = socket.create_server(("127.0.0.1", 0))
     words = {"HOMES": home, "REPO": project, "STORE": tmp_path / "store", "PORT": listener.getsockname()[1]}
     steal = STEAL
@@ -89,6 +107,8 @@ def test_no_secret_is_reachable_from_a_stage(project, tmp_path):
     stored = sorted(path.name for path in (tmp_path / "store").rglob("*"))
     value, done = untrusted(project, code=1, AWS_SECRET_ACCESS_KEY=SECRET, FURROW_TOKEN=SECRET)
     listener.close()
+    neighbour.kill()
+    neighbour.wait()
     assert "CLEAN" in texts(value)["stages"], done.stderr
     assert "LEAK" not in texts(value)["stages"]
     assert "NETWORK reached" not in texts(value)["stages"]
@@ -202,6 +222,7 @@ def test_paths_that_lead_out_are_refused(project, file, old, new, words):
 def test_symbolic_links_that_lead_out(project, tmp_path):
     """A link to a folder outside is refused before anything runs; one inside the repository is fine."""
     (project / "inside").symlink_to("conf/gbm.yaml")
+    (project / "conf/beside").symlink_to("../runs")
     assert inspect_commit(project, commit(project, "Inside")) == []
     outside = tmp_path / "victim"
     outside.mkdir()
