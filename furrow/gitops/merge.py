@@ -72,8 +72,9 @@ def merge_file(base: Path, ours: Path, theirs: Path, name: str) -> None:
         merge_tracked(base, ours, theirs, name)
     if Path(name).name != "dvc.lock":
         return
-    merged = merge_stages(_read(base), _read(ours), _read(theirs))
-    write_text(ours, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True, width=10**6))
+    locks = [_read(path) for path in (base, ours, theirs)]
+    merged = merge_stages(*locks)
+    write_text(ours, _text(merged, ours, theirs))
 
 
 def merge_stages(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,6 +86,34 @@ def merge_stages(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mappi
         if taken.get(name) is not None:
             stages[name] = taken[name]
     return {"schema": ours.get("schema") or theirs.get("schema") or "2.0", "stages": stages}
+
+
+def _text(merged: Mapping[str, Any], ours: Path, theirs: Path) -> str:
+    """dvc.lock as DVC wrote it, ours with the other branch's stages in their places, so that a diff shows no more."""
+    mine, other = _blocks(ours), _blocks(theirs)
+    lines = [f"schema: '{merged['schema']}'\n", "stages:\n"]
+    for name in [*(name for name in mine if name in merged["stages"]), *sorted(merged["stages"].keys() - mine.keys())]:
+        lines += next((held[name] for held in (mine, other) if _means(held, name, merged)), [])
+    text = "".join(lines)
+    if yaml.safe_load(text) == merged:
+        return text
+    return yaml.safe_dump(dict(merged), sort_keys=False, allow_unicode=True, width=10**6)
+
+
+def _blocks(path: Path) -> dict[str, list[str]]:
+    """The lines of each stage of a dvc.lock, its name first."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.strip() and not line.startswith("   "):
+            name = line.strip().removesuffix(":").strip("'\"") if line.startswith("  ") else ""
+        if name:
+            found.setdefault(name, []).append(line)
+    return found
+
+
+def _means(held: Mapping[str, list[str]], name: str, merged: Mapping[str, Any]) -> bool:
+    return name in held and yaml.safe_load("".join(held[name])) == {name: merged["stages"][name]}
 
 
 def _read(path: Path) -> dict[str, Any]:

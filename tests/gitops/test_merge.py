@@ -143,6 +143,15 @@ def test_stage_by_stage():
     assert merge_stages(base, ours, theirs)["stages"] == {"a": 2, "b": 2, "c": 2, "e": 1, "f": 1}
 
 
+def test_the_lock_keeps_its_form(project):
+    """dvc.lock changes by the other branch's stages and by nothing else: no line of ours is written in another way."""
+    branches(project, lambda: add(project, "forest", 0.3), lambda: add(project, "logistic", 0.4))
+    changed = run(project, "git", "diff", "--numstat", "HEAD~1", "--", "dvc.lock").split()
+    theirs = run(project, "git", "diff", "--numstat", "HEAD~2", "theirs", "--", "dvc.lock").split()
+    assert (changed[0], changed[1]) == (theirs[0], "0")
+    assert yaml.safe_load((project / "dvc.lock").read_text())["schema"] == "2.0"
+
+
 def test_a_lock_that_does_not_parse(tmp_path):
     """The driver fails, so that Git leaves the conflict, and our file is as it was."""
     for name in ("base", "ours", "theirs"):
