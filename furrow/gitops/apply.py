@@ -74,7 +74,7 @@ class Applied:
         plan: What was carried out.
         ran: Stages that ran.
         restored: Stages that came back from DVC's cache.
-        steps: Steps besides: "destroy", "data", "registry", "materialize", "register".
+        steps: Steps besides: "fetch", "checkout", "destroy", "registry", "materialize", "register".
         kept: What was not destroyed, and why.
         left: The plan after all: empty unless targets were named or something changed meanwhile.
         registered: The champion's version, if it was to be registered.
@@ -187,9 +187,10 @@ class _Run:
         if lack:
             self.watch(Event("note", f"not here: {lack}; fetched from the DVC remote {remote}"))
             self._step("fetch", lambda: self._note(fetch(self.root, lack)))
-        places = list(dict.fromkeys([*absent, *(path for path in lack.paths if not (self.root / path).exists())]))
+        wanted = [*absent, *lack.paths, *lack.held]
+        places = [path for path in dict.fromkeys(wanted) if not (self.root / path).exists()]
         if places:
-            self._step("data", lambda: self._tool("dvc", "checkout", "--allow-missing", *places))
+            self._step("checkout", lambda: self._tool("dvc", "checkout", "--allow-missing", *places))
         if lack or places:
             self.plan = make_plan(self.root)
             self._stale = self.plan.stages

@@ -30,10 +30,12 @@ class Lacking:
     Attributes:
         sources: md5 by path of raw data.
         outs: md5 by path of what stages wrote, those left out that are certain to be written anew.
+        held: Paths of what the cache holds and the work tree lacks.
     """
 
     sources: dict[str, str]
     outs: dict[str, str]
+    held: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.sources or self.outs)
@@ -44,7 +46,7 @@ class Lacking:
 
     @property
     def paths(self) -> list[str]:
-        """All of them."""
+        """All that is to be fetched."""
         return [*self.sources, *self.outs]
 
 
@@ -62,7 +64,7 @@ def wanting(root: Path, pipeline: Pipeline, stages: Collection[str]) -> tuple[st
     remote = default_remote(root)
     lack = lacking(root, pipeline, stages)
     if remote or not lack.sources:
-        return remote, lack if remote else Lacking({}, {})
+        return remote, lack if remote else Lacking({}, {}, lack.held)
     raise PlanError(
         f"{next(iter(lack.sources))} is not here, and the repository names no DVC remote",
         hint="`dvc remote add --default NAME URL`, then apply again; or land it, as `prepare` in conf/ci.yaml does",
@@ -90,7 +92,14 @@ def lacking(root: Path, pipeline: Pipeline, stages: Collection[str]) -> Lacking:
         for out in step.outs
         if out.cached and out.md5 and not cache.holds(out.md5) and hasher.md5(out.path) != out.md5
     }
-    if not outs:
+    held = [
+        out.path
+        for name, step in pipeline.steps.items()
+        if name in stages
+        for out in step.outs
+        if out.cached and out.md5 and not (root / out.path).exists() and cache.holds(out.md5)
+    ]
+    if not outs and not held:
         return Lacking(sources, {})
     # As if all of it were here: stages that would run even so write their outputs anew.
     before = {source.path: source.md5 for source in pipeline.sources}
@@ -103,7 +112,8 @@ def lacking(root: Path, pipeline: Pipeline, stages: Collection[str]) -> Lacking:
         if prediction.action == "run" and prediction.certain
         for out in pipeline.steps[name].outs
     }
-    return Lacking(sources, {path: md5 for path, md5 in outs.items() if path not in anew})
+    left = {path: md5 for path, md5 in outs.items() if path not in anew}
+    return Lacking(sources, left, tuple(path for path in held if path not in anew))
 
 
 def fetch(root: Path, lack: Lacking) -> str:

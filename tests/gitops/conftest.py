@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from . import whole as everything
-from .small import plant
+from .small import commit, plant, run
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +35,13 @@ def whole(whole_at_rest: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "whole"
     subprocess.run(["cp", "-a", str(whole_at_rest), str(folder)], check=True)
     return folder
+
+
+@pytest.fixture
+def clone(whole: Path, tmp_path: Path) -> Path:
+    """A fresh clone of a repository whose objects are in a folder remote; DVC's cache of the first is out of reach."""
+    run(whole, "dvc", "remote", "add", "-q", "--default", "store", str(tmp_path / "store"))
+    run(whole, "dvc", "push", "-q")
+    commit(whole, "a remote")
+    run(tmp_path, "git", "clone", "-q", str(whole), "clone")
+    return tmp_path / "clone"

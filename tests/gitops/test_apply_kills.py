@@ -66,6 +66,19 @@ def test_killed_at_every_moment(whole: Path, tmp_path: Path, killer: Killer) -> 
     assert repro(whole).ran == set()
 
 
+def test_killed_while_it_fetches(clone: Path, whole: Path, tmp_path: Path) -> None:
+    """Killed while objects come from the DVC remote, the next apply fetches what is still lacking."""
+    fetching = Killer(clone, tmp_path / "room")
+    kills = [fetching.killed(tools=True) for _ in range(4)]
+    assert {"furrow: write .dvc/cache/files", "furrow: os.rename .dvc/cache/files"} <= set(kills)
+    done = apply(clone, Order(), watch=lambda event: None)
+    assert done.ran == ()
+    assert not done.left
+    name = "build/models/gbm/model.joblib"
+    assert (clone / name).read_bytes() == (whole / name).read_bytes()
+    assert run(clone, "git", "status", "--porcelain").stdout == ""
+
+
 def test_killed_while_it_registers(whole: Path, killer: Killer) -> None:
     """Killed before the tag is made and after it, `apply --register` run again registers the champion, once."""
     land(whole, 1.0, 2.0, 3.0)
