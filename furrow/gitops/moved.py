@@ -1,4 +1,4 @@
-"""Breaking changes: what a deployed version was trained on may change only if the deployment moves with it."""
+"""Deployments: a version that passed, and what it was trained on may change only if the deployment moves with it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import yaml
 
 from furrow.errors import FurrowError
 from furrow.gitops.outcome import Check
-from furrow.ground.git import files_at, show
-from furrow.models.registry import versions
+from furrow.ground.git import files_at, is_shallow, show
+from furrow.models.registry import refusal, versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ MANIFEST = "features/manifest.json"
 
 
 def deployments_hold(repo: Path, base: str, commit: str) -> Check:
-    """Whether every environment's version still finds the features that it was trained on.
+    """Whether every environment's version may be deployed, and still finds the features that it was trained on.
 
     Args:
         repo: The repository: the commits that its tags name tell which service a version was trained on.
@@ -52,6 +52,9 @@ def _broken(repo: Path, commit: str) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     for environment, value in _deployments(repo, commit).items():
         model, wanted = str(value.get("model", "")), str(value.get("features_digest", ""))
+        if why := _unfit(repo, model):
+            found[environment, model] = f"{environment} serves {model}: {why}"
+            continue
         if not wanted:
             continue
         service = _service(repo, commit, model, value)
@@ -62,6 +65,14 @@ def _broken(repo: Path, commit: str) -> dict[tuple[str, str], str]:
         what += f"here {service} is {have[:12]}" if have else "there is no such service here"
         found[environment, model] = what
     return found
+
+
+def _unfit(repo: Path, model: str) -> str:
+    """Why a version may not be deployed at all; empty if it may, or if a shallow clone can't tell."""
+    known = [version for version in versions(repo, model.partition("@")[0]) if str(version) == model]
+    if known:
+        return refusal(repo, known[0])
+    return "" if is_shallow(repo) else "no tag registers this version"
 
 
 def _deployments(repo: Path, commit: str) -> dict[str, dict[str, Any]]:

@@ -200,7 +200,7 @@ class Project:
         """Bring contents from the default remote to the cache, by their hashes.
 
         Args:
-            names: md5s; a folder's (".dir") brings its files too.
+            names: md5s; a folder's (".dir") brings its list alone.
 
         Raises:
             DvcError: There is no remote, or it lacks them.

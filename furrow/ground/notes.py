@@ -148,10 +148,11 @@ def configure_notes(repo: Path) -> list[str]:
         wanted = [(f"remote.{remote}.fetch", _fetch_spec(remote))]
         push = f"remote.{remote}.push"
         present = os.fsdecode(git(repo, "config", "--get-all", push, ok=(0, 1))).split("\n")
+        notes = [(push, f"{NOTES}/*:{NOTES}/*"), (push, f"^{NOTES}/ci")]  # that one is the remote's own to write
         if any(present):
-            wanted.append((push, f"{NOTES}/*:{NOTES}/*"))
+            wanted += notes
         elif usual:
-            wanted += [(push, usual), (push, f"{NOTES}/*:{NOTES}/*")]
+            wanted += [(push, usual), *notes]
         for key, value in wanted:
             if value not in os.fsdecode(git(repo, "config", "--get-all", key, ok=(0, 1))).split("\n"):
                 git(repo, "config", "--add", key, value)

@@ -172,7 +172,7 @@ def test_what_is_deployed_must_move_along(project):
     (project / "conf/deployment").mkdir()
     (project / "conf/deployment/production.yaml").write_text(f"model: gbm@v1.0.0\nfeatures_digest: {'f' * 64}\n")
     commit(project, "Deploy")
-    tag(project, "gbm@v1.0.0", "HEAD", service="other")
+    tag(project, "gbm@v1.0.0", "HEAD", service="other", model_sha256="0" * 64)
     assert checks(outcome(project, "--replay", "none"))["deployments"] == "passed"
     run(project, "git", "switch", "-q", "-c", "topic")
     manifest["services"]["full"]["digest"] = "e" * 64
@@ -185,8 +185,34 @@ def test_what_is_deployed_must_move_along(project):
         "production serves gbm@v1.0.0, trained on full ffffffffffff; here full is eeeeeeeeeeee"
     )
     (project / "conf/deployment/production.yaml").write_text(f"model: gbm@v2.0.0\nfeatures_digest: {'e' * 64}\n")
-    commit(project, "Move the deployment")
+    tag(project, "gbm@v2.0.0", commit(project, "Move the deployment"), model_sha256="0" * 64)
     assert checks(outcome(project, "--replay", "none"))["deployments"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        ("gbm@v7.0.0", "no tag registers this version"),
+        ("gbm@v1.0.0", "gbm@v1.0.0 did not pass the gate"),
+        ("gbm@v0.1.0", "carries no hash and no gate"),
+    ],
+)
+def test_a_deployment_written_by_hand_of_what_may_not_be_deployed(project, model, why):
+    champion = json.loads((project / "runs/champion.json").read_text())
+    run(project, "git", "switch", "-q", "-c", "elsewhere")
+    champion["verdicts"]["gbm"]["passed"] = False
+    (project / "runs/champion.json").write_text(json.dumps(champion))
+    tag(project, "gbm@v1.0.0", commit(project, "Not good enough"), model_sha256="0" * 64)
+    tag(project, "gbm@v0.1.0", "HEAD")
+    run(project, "git", "switch", "-q", "main")
+    (project / "conf/deployment").mkdir()
+    (project / "conf/deployment/production.yaml").write_text(f"model: {model}\n")
+    commit(project, "Deploy")
+    value = outcome(project, "--replay", "none", code=1)
+    assert checks(value)["deployments"] == "failed"
+    (details,) = next(one["details"] for one in value["checks"] if one["name"] == "deployments")
+    assert details.startswith(f"production serves {model}: ")
+    assert why in details
 
 
 def tag(folder: Path, name: str, commit_id: str, **facts: str) -> None:

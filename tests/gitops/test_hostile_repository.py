@@ -144,7 +144,6 @@ def test_a_branch_whose_author_ran_the_stages_is_replayed(project):
     """Held as its stages are; the verdict is in the report, and no note is left of it."""
     (project / "conf/gbm.yaml").write_text("rate: 0.45\n")
     run(project, "dvc", "repro", "-q")
-    run(project, "dvc", "push", "-q")
     commit(project, "A better rate")
     refs = run(project, "git", "for-each-ref").stdout
     value, _ = untrusted(project, "--replay", "changed", code=0)

@@ -95,6 +95,7 @@ class Bench:
         self.supply = Supply(self.source, self.project, self.tree.room / "recorded")
         self._shelf = self.tree.room / "shelf"
         self._attempts = 0
+        self._given: set[str] = set()
         self._fallback: dict[str, tuple[Path, str]] = {}
 
     def in_git(self, path: str) -> bool:
@@ -148,6 +149,7 @@ class Bench:
                 continue
             if item.path in good:
                 _move(made, self._shelf / item.path)
+                self._given.add(item.path)  # nobody else may have it
             else:
                 self._fallback[item.path] = (made, stage.name)
 
@@ -221,7 +223,7 @@ class Bench:
             copy(made, target)
 
     def _fill(self, unit: str, item: Item) -> None:
-        if not item.cached and (self._shelf / unit).exists():
+        if (not item.cached or item.path in self._given) and (self._shelf / unit).exists():
             return
         if not item.md5 or not item.cached:
             why = "neither DVC nor Git keeps it" if item.md5 else "dvc.lock records nothing of it"
