@@ -63,9 +63,11 @@ def test_push_and_fetch_carry_the_note(world, origin, verdict, tmp_path):
     assert configure_notes(other)
     assert configure_notes(world) == []
     write_note(world, verdict)
+    run(world, "git", "notes", "--ref", "furrow/ci", "add", "-m", "CI's alone to write")
     edit(world / "conf/a.txt", "0.5", "0.7")
     commit(world)
     run(world, "git", "push", "-q")
+    assert "refs/notes/furrow/ci" not in run(origin, "git", "for-each-ref").stdout
     run(other, "git", "fetch", "-q")
     assert resolve(other, "origin/main") == resolve(world)
     assert read_verdicts(other, verdict.commit) == [verdict]
