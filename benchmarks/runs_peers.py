@@ -155,6 +155,8 @@ def main() -> None:
     dvc_warm = timed(*show, cwd=repo, repeat=3)
     print(f"dvc exp show -A --json: {dvc_cold:.2f} s cold ({dvc_cold / cold:.0f} x), {dvc_warm:.2f} s warm", end="")
     print(f" ({dvc_warm / warm:.0f} x)")
+    shown = subprocess.run(show, cwd=repo, check=True, capture_output=True).stdout
+    print(f"both show the same metrics of {agree(repo, shown):,} runs")
     if arguments.mlflow:
         peer(arguments.mlflow, arguments.folder, repo, warm)
 
