@@ -18,7 +18,6 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -38,7 +37,7 @@ QUESTIONS = {
 
 def whole_command(repo: Path, *arguments: str) -> float:
     """Seconds of `furrow runs --all --limit 50 ...` as a process, from start to end."""
-    command = [sys.executable, "-m", "furrow.cli.main", "runs", "--all", "--limit", "50", *arguments]
+    command = [runs_repo.FURROW, "runs", "--all", "--limit", "50", *arguments]
     started = time.perf_counter()
     subprocess.run(command, cwd=repo, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - started

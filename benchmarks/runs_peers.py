@@ -49,7 +49,7 @@ import time
 from pathlib import Path
 from furrow.runs.listing import list_runs
 from furrow.runs.query import Query
-from furrow.runs.scope import Selection
+from furrow.runs.selection import Selection
 times = []
 for _ in range(20):
     started = time.perf_counter()
@@ -104,7 +104,7 @@ def agree(repo: Path, shown: bytes) -> int:
         SystemExit: They differ.
     """
     found = subprocess.run(
-        [sys.executable, "-m", "furrow.cli.main", "runs", "--all", "--json", "--columns", "*"],
+        [runs_repo.FURROW, "runs", "--all", "--json", "--columns", "*"],
         cwd=repo, check=True, capture_output=True,
     ).stdout  # fmt: skip
     ours = {}
@@ -140,7 +140,7 @@ def main() -> None:
     repo = make(arguments.folder)
     repeat = arguments.repeat
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    listing = (sys.executable, "-m", "furrow.cli.main", "runs", "--all", "--limit", "50")
+    listing = (runs_repo.FURROW, "runs", "--all", "--limit", "50")
     cold = timed(*listing, cwd=repo, repeat=3, before=lambda: shutil.rmtree(repo / ".git/furrow", ignore_errors=True))
     warm = timed(*listing, cwd=repo, repeat=repeat * 2)
     print(f"furrow runs --all: {cold:.3f} s cold, {warm:.3f} s warm")
@@ -150,7 +150,7 @@ def main() -> None:
     print(f"python -c pass: {python:.3f} s")
     cat = timed("git", "cat-file", "--batch", cwd=repo, repeat=repeat, stdin=blobs(repo))
     print(f"git cat-file --batch: {cat:.3f} s; {cat / warm:.1f} x the command, {cat / inside:.1f} x inside a process")
-    show = (sys.executable, "-m", "dvc", "exp", "show", "-A", "--json")
+    show = (runs_repo.DVC, "exp", "show", "-A", "--json")
     dvc_cold = timed(*show, cwd=repo, repeat=1, before=lambda: shutil.rmtree(repo / ".dvc/tmp", ignore_errors=True))
     dvc_warm = timed(*show, cwd=repo, repeat=3)
     print(f"dvc exp show -A --json: {dvc_cold:.2f} s cold ({dvc_cold / cold:.0f} x), {dvc_warm:.2f} s warm", end="")
@@ -166,7 +166,7 @@ def peer(python: Path, folder: Path, repo: Path, warm: float) -> None:
     store = f"sqlite:///{folder}/mlflow.db"
     if not (folder / "mlflow.db").exists():
         found = subprocess.run(
-            [sys.executable, "-m", "furrow.cli.main", "runs", "--all", "--json", "--columns", "*"],
+            [runs_repo.FURROW, "runs", "--all", "--json", "--columns", "*"],
             cwd=repo, check=True, capture_output=True,
         ).stdout  # fmt: skip
         value = json.loads(found)

@@ -15,12 +15,14 @@ import json
 import random
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+FURROW, DVC = (str(Path(sys.executable).with_name(name)) for name in ("furrow", "dvc"))
 EXPERIMENTS = {
     "base_rate": ("sklearn.dummy.DummyClassifier", "schedule"),
     "logistic": ("sklearn.linear_model.LogisticRegression", "full"),

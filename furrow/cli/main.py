@@ -1,66 +1,17 @@
-"""The `furrow` command: finds the noun, loads its module, renders errors, sets the exit code."""
+"""The `furrow` command: runs what is asked for, renders errors, sets the exit code.
+
+A list of runs, which people and scripts ask for all the time, is answered by `furrow.cli.runs_list` alone; everything
+else goes through click, whose loading takes longer than that answer.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import traceback
-from importlib import import_module
-from pathlib import Path
-
-import click
 
 from furrow.errors import FurrowError
 
-__all__ = ["cli", "main"]
-
-COMMANDS = {
-    "apply": "Make what Git declares so: run what is stale, then register and materialize.",
-    "adopt": "Turn a trial into a declared experiment.",
-    "ci": "What CI runs on a commit, and the hook that runs it on a push.",
-    "compile": "Write each experiment's resolved config and the feature manifest.",
-    "data": "Check the data against its contract, and draw what it looks like.",
-    "features": "List, show, search, diff, materialize, verify and fetch features.",
-    "gate": "Judge the runs and name the champion.",
-    "install": "Set up this clone: the merge driver and Git notes.",
-    "models": "Register, show, compare, promote and roll back models.",
-    "plan": "What would change, why, and how long it would take.",
-    "predict": "Predict for one flight from the online store, or at a moment in history.",
-    "replay": "Run a commit's stages again, from nothing, and compare.",
-    "runs": "List, show, compare and draw runs of any history.",
-    "try": "Try hyper-parameters: a grid or a search, each trial a DVC experiment.",
-}
-
-
-class LazyGroup(click.Group):
-    """A group that imports a command's module only when it is called, so that `--help` stays instant."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands, sorted."""
-        del ctx
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load one command's module: furrow/cli/NAME.py holds it as `command`."""
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"furrow.cli.{cmd_name}_" if cmd_name == "try" else f"furrow.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the table of commands without loading any of them."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="furrow", prog_name="furrow")
-def cli() -> None:
-    """Furrow: experiments and features that Git declares, made so, with proof."""
+__all__ = ["main"]
 
 
 def main() -> None:
@@ -71,30 +22,52 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and turn its errors into a message and an exit code."""
     try:
+        return _run(arguments)
+    except FurrowError as exc:
+        return _say(f"error: {exc}", exc.exit_code)
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:  # noqa: BLE001 - the outermost edge: whatever gets here is a bug, and is reported as one
+        import tempfile  # noqa: PLC0415 - loaded for a bug's report alone
+        import traceback  # noqa: PLC0415
+
+        log = os.path.join(tempfile.gettempdir(), f"furrow-{os.getpid()}.log")
+        with open(log, "w", encoding="utf-8") as handle:
+            handle.write(traceback.format_exc())
+        return _say(f"a bug in Furrow: {traceback.format_exc(limit=0).strip()}\n  the log is {log}", 3)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command, whose errors are still exceptions, and give its exit code."""
+    if arguments[:1] == ["runs"]:
+        from furrow.cli import runs_list  # noqa: PLC0415 - see above
+
+        asked = runs_list.read(arguments[1:])
+        if asked is not None:
+            runs_list.show(**asked)
+            return 0
+    import click  # noqa: PLC0415 - see above
+
+    from furrow.cli.group import cli  # noqa: PLC0415
+
+    try:
         result = cli.main(arguments, prog_name="furrow", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except FurrowError as exc:
-        click.echo(f"error: {exc}", err=True)
-        return exc.exit_code
     except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
-        return 130
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        return 130
+        return _say("interrupted", 130)
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except click.ClickException as exc:
         exc.show()
         return exc.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception:  # noqa: BLE001 - the outermost edge: whatever gets here is a bug, and is reported as one
-        log = Path(tempfile.gettempdir()) / f"furrow-{os.getpid()}.log"
-        log.write_text(traceback.format_exc(), encoding="utf-8")
-        click.echo(f"a bug in Furrow: {traceback.format_exc(limit=0).strip()}\n  the log is {log}", err=True)
-        return 3
+
+
+def _say(text: str, code: int) -> int:
+    sys.stderr.write(f"{text}\n")
+    return code
 
 
 if __name__ == "__main__":

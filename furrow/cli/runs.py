@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
+from typing import Any
 
 import click
 
-from furrow.cli.runs_render import FORMATS, notes, render
-from furrow.runs.listing import list_runs
-from furrow.runs.query import Query
-from furrow.runs.scope import Selection
+from furrow.cli.runs_list import SUBCOMMANDS, USUAL, show
 
 __all__ = ["command"]
-
-SUBCOMMANDS = {
-    "diff": "Compare two runs: config, metrics (better, or luck?), features, data, code.",
-    "history": "Draw a metric of an experiment over commits.",
-    "show": "Everything about one run.",
-    "watch": "Live curves while a model trains.",
-}
-USUAL = 50
 
 
 class Runs(click.Group):
@@ -87,33 +75,6 @@ def command() -> None:
 @click.option("--csv", "form", flag_value="csv", help="As CSV.")
 @click.option("--markdown", "form", flag_value="markdown", help="As a Markdown table.")
 @click.option("--table", "form", flag_value="table", default="table", hidden=True)
-def listing(  # noqa: PLR0917 - click hands over one argument an option
-    revision: str,
-    everything: bool,
-    branch: tuple[str, ...],
-    since: str,
-    where: str,
-    sort: str,
-    columns: str,
-    limit: int | None,
-    form: str,
-) -> None:
+def listing(**options: Any) -> None:
     """List runs."""
-    selection = Selection(revision, everything, branch, since)
-    asked = limit if limit is not None or form in {"json", "csv"} else USUAL
-    query = Query(where, _words(sort), _words(columns), asked)
-    shown = sys.stderr.isatty()
-    found = list_runs(Path.cwd(), selection, query, progress=_progress if shown else None)
-    if shown:
-        click.echo("\r\033[K", err=True, nl=False)
-    click.echo(render(found, FORMATS[form]), nl=False)
-    for note in notes(found):
-        click.echo(note, err=True)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _progress(count: int) -> None:
-    click.echo(f"\rindexing: {count:,} runs ", err=True, nl=False)
+    show(**options)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +10,7 @@ if TYPE_CHECKING:
 
     from furrow.runs.listing import Listing
 
-__all__ = ["FORMATS", "as_json", "cell", "grid", "notes", "render", "strict"]
+__all__ = ["FORMATS", "as_json", "cell", "grid", "notes", "strict"]
 
 WIDEST = 44
 REPORTED = 5
@@ -68,12 +65,9 @@ def strict(value: Any) -> Any:
 
 def as_json(value: Any) -> str:
     """Indented JSON with a final newline."""
+    import json  # noqa: PLC0415 - a table must not wait for it
+
     return json.dumps(strict(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def render(found: Listing, form: Callable[[Listing], str]) -> str:
-    """A list of runs in one of the formats."""
-    return form(found)
 
 
 def notes(found: Listing) -> Iterator[str]:
@@ -125,6 +119,9 @@ def _json(found: Listing) -> str:
 
 
 def _csv(found: Listing) -> str:
+    import csv  # noqa: PLC0415 - a table must not wait for it
+    import io  # noqa: PLC0415
+
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow([column.name for column in found.answer.columns])

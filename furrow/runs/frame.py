@@ -10,7 +10,7 @@ import pandas as pd
 from furrow.runs.index import BOOLEAN, INTEGER, REAL
 from furrow.runs.listing import list_runs
 from furrow.runs.query import Query
-from furrow.runs.scope import Selection
+from furrow.runs.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

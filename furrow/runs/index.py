@@ -11,7 +11,8 @@ a file lock may throw it away, after looking again.
     runs     one row a run, that is a name and the id of its folder's tree; its metrics as columns c1, c2, ...
     configs, records   one row a run: the columns of config.yaml and of record.json
     columns  which key each column stands for, and what types it has held
-    scopes, spans   for a set of commits that was asked for: each run with its first and last commit, and how many
+    scopes, spans   for a set of commits that was asked for: each run with its first and last commit, and how many; and
+             in which state the references' files were when that was last worked out
 """
 
 from __future__ import annotations
@@ -19,14 +20,13 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = [
     "BOOLEAN",
@@ -41,10 +41,11 @@ __all__ = [
     "IndexBusyError",
     "connect",
     "is_damage",
+    "place",
     "replace",
 ]
 
-FORMAT = 2
+FORMAT = 3
 PACKED = "I"
 """Numbers of runs or commits in one value, as `array` names it: 32 bits each."""
 
@@ -71,7 +72,7 @@ CREATE TABLE records (id INTEGER PRIMARY KEY);
 CREATE TABLE columns (id INTEGER PRIMARY KEY, place TEXT NOT NULL, key TEXT NOT NULL, types INTEGER NOT NULL,
     UNIQUE (place, key));
 CREATE TABLE scopes (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, commits INTEGER NOT NULL, runs INTEGER NOT NULL,
-    refs BLOB NOT NULL, members BLOB NOT NULL);
+    state TEXT NOT NULL, refs BLOB NOT NULL, members BLOB NOT NULL);
 CREATE TABLE spans (scope INTEGER NOT NULL, run INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     rank INTEGER NOT NULL, commits INTEGER NOT NULL, PRIMARY KEY (scope, run)) WITHOUT ROWID;
 CREATE INDEX newest ON spans (scope, rank);
@@ -83,7 +84,7 @@ PRAGMA user_version = {FORMAT};
 class IndexBusyError(FurrowError):
     """Another process held the index for longer than anyone should wait."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         super().__init__(f"{path} is locked by another process", hint="wait for it, or end it, and run again")
         self.path = path
 
@@ -100,7 +101,12 @@ def is_damage(exc: sqlite3.Error) -> bool:
     )
 
 
-def connect(common: Path, *, history: str) -> sqlite3.Connection:
+def place(common: str) -> str:
+    """Where the index of a repository is, given the Git directory that all worktrees share."""
+    return f"{common}/{FOLDER}/{FILE}"
+
+
+def connect(common: str, *, history: str) -> sqlite3.Connection:
     """Open the index of a repository, making it when there is none that is fit.
 
     Args:
@@ -114,10 +120,10 @@ def connect(common: Path, *, history: str) -> sqlite3.Connection:
     Raises:
         IndexBusyError: Another process kept it locked.
     """
-    path = common / FOLDER / FILE
+    path = place(common)
     try:
-        if path.exists():
-            if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        if os.path.exists(path):
+            if not (os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)):
                 return _aside(path, history)
             try:
                 return _open(path, history)
@@ -131,13 +137,13 @@ def connect(common: Path, *, history: str) -> sqlite3.Connection:
         return _memory(history)
 
 
-def replace(common: Path, exc: sqlite3.Error, *, history: str) -> sqlite3.Connection:
+def replace(common: str, exc: sqlite3.Error, *, history: str) -> sqlite3.Connection:
     """Another index for one that failed: a new file for a damaged one, and memory where the disk is full or failing.
 
     Raises:
         sqlite3.Error: The failure is neither.
     """
-    path = common / FOLDER / FILE
+    path = place(common)
     if getattr(exc, "sqlite_errorname", "").startswith(_OUT_OF_REACH):
         return _memory(history)
     if not is_damage(exc):
@@ -150,8 +156,8 @@ def replace(common: Path, exc: sqlite3.Error, *, history: str) -> sqlite3.Connec
     return connect(common, history=history)
 
 
-def _open(path: Path, history: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)
+def _open(path: str, history: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None)
     try:
         _tune(connection)
         _check(connection, history)
@@ -159,6 +165,13 @@ def _open(path: Path, history: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _uri(path: str, options: str) -> str:
+    """The path as SQLite takes it with options (https://www.sqlite.org/uri.html)."""
+    for character in "%?#":  # the percent sign first
+        path = path.replace(character, f"%{ord(character):x}")
+    return f"file:{path}?{options}"
 
 
 def _check(connection: sqlite3.Connection, history: str) -> None:
@@ -179,11 +192,11 @@ def _tune(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA temp_store = MEMORY")
 
 
-def _make(path: Path, history: str) -> sqlite3.Connection:
+def _make(path: str, history: str) -> sqlite3.Connection:
     """Make the file, unless another process has made it while we waited for the lock."""
-    path.parent.mkdir(exist_ok=True)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     with _locked(path):
-        if path.exists():
+        if os.path.exists(path):
             try:
                 return _open(path, history)
             except (_UnfitError, sqlite3.DatabaseError) as exc:
@@ -203,11 +216,11 @@ def _fill(connection: sqlite3.Connection, history: str) -> None:
     connection.execute("INSERT INTO meta VALUES ('history', ?)", (history,))
 
 
-def _aside(path: Path, history: str) -> sqlite3.Connection:
+def _aside(path: str, history: str) -> sqlite3.Connection:
     """Where the index can't be written: a copy of it in memory, as it was when last closed, if it is fit."""
     memory = _memory(history)
     try:
-        source = sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True, isolation_level=None)
+        source = sqlite3.connect(_uri(path, "immutable=1"), uri=True, isolation_level=None)
         try:
             _check(source, history)
             source.backup(memory)
@@ -225,13 +238,14 @@ def _memory(history: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: str) -> Iterator[None]:
     """Hold the right to make or throw away the file."""
-    with (path.parent / f"{FILE}.lock").open("w") as handle:
+    with open(f"{path}.lock", "w", encoding="ascii") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
-def _delete(path: Path) -> None:
+def _delete(path: str) -> None:
     for suffix in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(path + suffix)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from furrow.ground.git import common_dir
 from furrow.ground.gitfiles import locate
 from furrow.runs import index
 from furrow.runs.query import Query, Rows, select
-from furrow.runs.scope import Selection, understand
-from furrow.runs.spans import find_scope
+from furrow.runs.recall import known_scope, remember, token
+from furrow.runs.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from furrow.runs.recall import Known
 
 __all__ = ["Listing", "list_runs"]
 
@@ -25,8 +24,7 @@ ATTEMPTS = 5
 _DIGITS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """A list of runs.
 
     Attributes:
@@ -39,7 +37,7 @@ class Listing:
     answer: Rows
     commits: int
     shallow: bool
-    refs: bytes = field(default=b"", repr=False)
+    refs: bytes = b""
 
     def named(self, runs: Iterable[str]) -> dict[str, str]:
         """NAME@TRIAL for those runs NAME@COMMIT whose commit is a trial of theirs, as `furrow try` names it."""
@@ -48,7 +46,9 @@ class Listing:
             known.setdefault(run.rpartition("@")[2].encode(), []).append(run)
         found = {}
         for line in self.refs.splitlines():
-            for run in known.get(line[:_DIGITS], ()) if b" refs/exps/" in line else ():
+            if line[:_DIGITS] not in known or b" refs/exps/" not in line:
+                continue
+            for run in known[line[:_DIGITS]]:
                 name, trial = run.rpartition("@")[0], os.fsdecode(line.rpartition(b"/")[2])
                 if trial.startswith(f"{name}-"):
                     found[run] = f"{name}@{trial}"
@@ -56,7 +56,7 @@ class Listing:
 
 
 def list_runs(
-    repo: Path,
+    repo: Path | str,
     selection: Selection | None = None,
     query: Query | None = None,
     *,
@@ -76,48 +76,81 @@ def list_runs(
         UnknownRevisionError: A revision or branch is unknown.
         FilterError: The filter is no expression over columns.
     """
-    common, history = _place(repo)
-    wanted = understand(repo, selection or Selection())
+    selection, query = selection or Selection(), query or Query()
+    selection.check()
+    place = locate(repo)
+    by, value = token(place, selection)
+    if place and value:
+        found = _recall(place.common, by, value, query)
+        if found:
+            return found
+    # Working out a list takes Git and parsers, for which a list that is known must not wait.
+    from pathlib import Path  # noqa: PLC0415
+
+    from furrow.ground.git import common_dir  # noqa: PLC0415
+    from furrow.runs.scope import understand  # noqa: PLC0415
+    from furrow.runs.spans import find_scope  # noqa: PLC0415
+
+    root = Path(repo)
+    common = place.common if place else str(common_dir(root))
+    history = _history(common)
+    wanted = understand(root, selection)
     connection = index.connect(common, history=history)
     try:
         for attempt in range(ATTEMPTS):
             try:
-                find_scope(connection, repo, wanted, progress)
-                connection.execute("BEGIN")  # one snapshot for all that follows
-                try:
-                    scope = _kept(connection, wanted.key)
-                    if scope is None:
-                        continue
-                    number, commits = scope
-                    return Listing(select(connection, number, query or Query()), commits, bool(history), wanted.refs)
-                finally:
-                    connection.execute("ROLLBACK")
+                find_scope(connection, root, wanted, progress)
+                answer = _answer(connection, "key", wanted.key, query)
+                if answer is None:  # another process has pruned it meanwhile
+                    continue
+                known, rows = answer
+                if by == "state" and value:
+                    remember(connection, known.number, value)
+                return Listing(rows, known.commits, bool(history), wanted.refs)
             except sqlite3.DatabaseError as exc:
                 if "locked" in str(exc):
-                    raise index.IndexBusyError(common / index.FOLDER / index.FILE) from exc
+                    raise index.IndexBusyError(index.place(common)) from exc
                 if attempt + 1 == ATTEMPTS:
                     raise
                 connection.close()
                 connection = index.replace(common, exc, history=history)
     finally:
         connection.close()
-    raise index.IndexBusyError(common / index.FOLDER / index.FILE)
+    raise index.IndexBusyError(index.place(common))
 
 
-def _kept(connection: sqlite3.Connection, key: str) -> tuple[int, int] | None:
-    """Number and commits of a kept scope, unless another process has pruned it meanwhile."""
-    rows = connection.execute("SELECT id, commits FROM scopes WHERE key = ?", (key,))
-    found: tuple[int, int] | None = rows.fetchone()
-    return found
-
-
-def _place(repo: Path) -> tuple[Path, str]:
-    """The shared Git directory, and what marks the boundary of a shallow clone (empty when the clone is whole)."""
-    found = locate(repo)
-    folder = found.common if found else common_dir(repo)
+def _recall(common: str, by: str, value: str, query: Query) -> Listing | None:
+    """The list that the index has for this value; None when it has none, or when something is wrong with it."""
+    history = _history(common)
+    connection = index.connect(common, history=history)
     try:
-        return folder, hashlib.sha256((folder / "shallow").read_bytes()).hexdigest()
+        answer = _answer(connection, by, value, query)
+    except sqlite3.DatabaseError:
+        return None
+    finally:
+        connection.close()
+    return Listing(answer[1], answer[0].commits, bool(history), answer[0].refs) if answer else None
+
+
+def _answer(connection: sqlite3.Connection, by: str, value: str, query: Query) -> tuple[Known, Rows] | None:
+    """A scope of the index and its rows, of one moment."""
+    connection.execute("BEGIN")
+    try:
+        known = known_scope(connection, by, value)
+        return (known, select(connection, known.number, query)) if known else None
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _history(common: str) -> str:
+    """What marks the boundary of a shallow clone; empty when the clone is whole."""
+    try:
+        with open(f"{common}/shallow", "rb") as handle:
+            text = handle.read()
     except FileNotFoundError:
-        return folder, ""
+        return ""
     except OSError:
-        return folder, "shallow"
+        return "shallow"
+    import hashlib  # noqa: PLC0415 - few clones are shallow
+
+    return hashlib.sha256(text).hexdigest()

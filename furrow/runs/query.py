@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from furrow.runs.index import BOOLEAN, INTEGER, TABLES, TEXT, is_damage
 from furrow.runs.where import FilterError, UnknownColumnError, guard, translate
@@ -33,8 +32,7 @@ METRICS_SHOWN = ("roc_auc", "pr_auc", "log_loss", "brier", "ece", "rmse", "mae",
 AT_MOST = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column of the list of runs.
 
     Attributes:
@@ -50,8 +48,7 @@ class Column:
     types: int
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """What to list of a scope.
 
     Attributes:
@@ -67,8 +64,7 @@ class Query:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """An answer.
 
     Attributes:
@@ -177,8 +173,7 @@ def select(connection: sqlite3.Connection, scope: int, query: Query) -> Rows:
     return Rows(tuple(shown), _finished(rows, shown), total, problems)
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(NamedTuple):
     """Of a statement: all of them were put together from tokens that where.py let pass, none from text as typed."""
 
     values: str

@@ -17,36 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["Selection", "Wanted", "ref_ids", "steady", "understand"]
+    from furrow.runs.selection import Selection
+
+__all__ = ["Wanted", "ref_ids", "steady", "understand"]
 
 _REFS = ("refs/heads", "refs/tags", "refs/remotes", "refs/exps")
 _BOOKKEEPING = re.compile(rb" refs/(exps/(exec|apply|celery|stash|temp)(/|$)|remotes/[^/]+/HEAD$)")
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What history to look at.
-
-    Attributes:
-        rev: A revision, whose own runs are meant, or a range A..B of history. Empty: HEAD.
-        everything: The history of every branch, tag and DVC experiment.
-        branches: The history of these branches.
-        since: Only commits later than this, in any form that Git reads ("2 weeks ago", "2026-01-31").
-    """
-
-    rev: str = ""
-    everything: bool = False
-    branches: tuple[str, ...] = ()
-    since: str = ""
-
-    def __post_init__(self) -> None:
-        if sum((self.everything, bool(self.branches), bool(self.rev))) > 1:
-            raise UsageError("a revision, --all and --branch exclude one another", hint="give one of them")
-
-    @property
-    def single(self) -> bool:
-        """Whether the runs of one commit are meant, not of a history."""
-        return not (self.everything or self.branches or self.since or ".." in self.rev)
 
 
 @dataclass(frozen=True, slots=True)

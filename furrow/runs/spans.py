@@ -114,7 +114,7 @@ def _work_out(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> S
         counted = runs.of(graph[tips[0]][3]) if tips else array(PACKED)
         first = {run: first[run] for run in counted}
     number = connection.execute(
-        "INSERT INTO scopes (key, commits, runs, refs, members) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO scopes (key, commits, runs, state, refs, members) VALUES (?, ?, ?, '', ?, ?)",
         (wanted.key, len(members), len(first), wanted.refs if wanted.everything else b"", _bitmap(members)),
     ).lastrowid
     rows = [(number, run, at, last[run], graph[at][2], count[run]) for run, at in first.items()]
@@ -198,7 +198,7 @@ def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> Scope
     _merge(connection, number, _span(added, _Trees(connection)), {row[0]: row[2] for row in added})
     runs = connection.execute("SELECT count(*) FROM spans WHERE scope = ?", (number,)).fetchone()[0]
     connection.execute(
-        "UPDATE scopes SET key = ?, commits = ?, runs = ?, refs = ?, members = ? WHERE id = ?",
+        "UPDATE scopes SET key = ?, commits = ?, runs = ?, state = '', refs = ?, members = ? WHERE id = ?",
         (wanted.key, commits + len(added), runs, wanted.refs, bytes(members), number),
     )
     return number, commits + len(added), runs

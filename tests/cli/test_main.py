@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from furrow.cli.main import COMMANDS, cli
+from furrow.cli.group import COMMANDS, cli
 from furrow.cli.main import run as call
 from furrow.errors import FurrowError, UsageError
 

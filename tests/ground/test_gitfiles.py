@@ -66,9 +66,10 @@ def test_as_git_says(repo: Path, git: Callable[..., str], layout: Callable[..., 
     folder = layout(repo, git)
     place = locate(folder)
     assert place is not None
-    assert place.own == git_dir(folder).resolve()
-    assert place.common == common_dir(folder).resolve()
-    assert place.head(list_refs(folder, "refs/heads")) == resolve(folder)
+    assert place.own == str(git_dir(folder).resolve())
+    assert place.common == str(common_dir(folder).resolve())
+    assert place.head(list_refs(folder, "refs/heads")) == resolve(folder) == place.head()
+    assert place.trusted
 
 
 def test_an_unborn_branch(tmp_path: Path, git: Callable[..., str]) -> None:
@@ -76,6 +77,7 @@ def test_an_unborn_branch(tmp_path: Path, git: Callable[..., str]) -> None:
     place = locate(tmp_path)
     assert place is not None
     assert not place.head(b"")
+    assert not place.head()
 
 
 def test_no_repository(tmp_path: Path) -> None:

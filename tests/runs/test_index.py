@@ -18,7 +18,7 @@ import pytest
 from furrow.runs import index
 from furrow.runs.listing import list_runs
 from furrow.runs.query import Query
-from furrow.runs.scope import Selection
+from furrow.runs.selection import Selection
 
 ALL = Selection(everything=True)
 QUERY = Query(columns=("name", "tree", "first_commit", "commit", "commits", "roc_auc"))
@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from furrow.runs.listing import list_runs
 from furrow.runs.query import Query
-from furrow.runs.scope import Selection
+from furrow.runs.selection import Selection
 found = list_runs(Path(sys.argv[1]), Selection(everything=True), Query(columns=("name", "roc_auc")))
 print(found.answer.total, sum(row[1] for row in found.answer.rows))
 """

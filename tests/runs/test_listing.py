@@ -14,7 +14,7 @@ from furrow.errors import UsageError
 from furrow.ground.git import NotARepositoryError, UnbornBranchError, UnknownRevisionError
 from furrow.runs.listing import Listing, list_runs
 from furrow.runs.query import Query
-from furrow.runs.scope import Selection
+from furrow.runs.selection import Selection
 from furrow.runs.where import FilterError, UnknownColumnError
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ def test_bad_requests(history: Any, tmp_path: Path, new_history: Callable[..., A
         with pytest.raises(UnknownRevisionError):
             list_runs(history.path, selection)
     with pytest.raises(UsageError):
-        Selection("HEAD", everything=True)
+        list_runs(history.path, Selection("HEAD", everything=True))
     with pytest.raises(UnknownColumnError, match="rocauc") as caught:
         list_runs(history.path, None, Query(where="rocauc > 0.7"))
     assert "roc_auc" in caught.value.suggestions

@@ -25,7 +25,7 @@ from furrow.runs import listing, load
 from furrow.runs.prepare import Request, prepare
 from furrow.runs.query import Query
 from furrow.runs.recorder import Finished
-from furrow.runs.scope import Selection
+from furrow.runs.selection import Selection
 from furrow.runs.sweep import Sweeping
 from tests.processes import group
 

@@ -1,0 +1,56 @@
+"""Every noun of the command line, and the group that loads its module."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+__all__ = ["COMMANDS", "cli"]
+
+COMMANDS = {
+    "apply": "Make what Git declares so: run what is stale, then register and materialize.",
+    "adopt": "Turn a trial into a declared experiment.",
+    "ci": "What CI runs on a commit, and the hook that runs it on a push.",
+    "compile": "Write each experiment's resolved config and the feature manifest.",
+    "data": "Check the data against its contract, and draw what it looks like.",
+    "features": "List, show, search, diff, materialize, verify and fetch features.",
+    "gate": "Judge the runs and name the champion.",
+    "install": "Set up this clone: the merge driver and Git notes.",
+    "models": "Register, show, compare, promote and roll back models.",
+    "plan": "What would change, why, and how long it would take.",
+    "predict": "Predict for one flight from the online store, or at a moment in history.",
+    "replay": "Run a commit's stages again, from nothing, and compare.",
+    "runs": "List, show, compare and draw runs of any history.",
+    "try": "Try hyper-parameters: a grid or a search, each trial a DVC experiment.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when it is called, so that `--help` stays instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, sorted."""
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command's module: furrow/cli/NAME.py holds it as `command`."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"furrow.cli.{cmd_name}_" if cmd_name == "try" else f"furrow.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands without loading any of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="furrow", prog_name="furrow")
+def cli() -> None:
+    """Furrow: experiments and features that Git declares, made so, with proof."""

@@ -1,0 +1,110 @@
+"""The list of runs: `furrow runs` without a subcommand. It needs no click, so that it comes at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from furrow.cli.runs_render import FORMATS, notes
+from furrow.runs.listing import list_runs
+from furrow.runs.query import Query
+from furrow.runs.selection import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["SUBCOMMANDS", "USUAL", "read", "show"]
+
+SUBCOMMANDS = {
+    "diff": "Compare two runs: config, metrics (better, or luck?), features, data, code.",
+    "history": "Draw a metric of an experiment over commits.",
+    "show": "Everything about one run.",
+    "watch": "Live curves while a model trains.",
+}
+USUAL = 50
+
+_TEXTS = ("--since", "--where", "--sort", "--columns")
+_FORMS = {f"--{form}": form for form in FORMATS}
+
+
+def read(words: Sequence[str]) -> dict[str, Any] | None:
+    """Read a command line of the list.
+
+    Args:
+        words: What follows `furrow runs`.
+
+    Returns:
+        The arguments of `show`; None when it is no list, asks for help or holds a mistake, which click then tells.
+    """
+    found: dict[str, Any] = {
+        "revision": "", "everything": False, "branch": (), "since": "", "where": "", "sort": "", "columns": "",
+        "limit": None, "form": "table",
+    }  # fmt: skip
+    if words and (words[0] in SUBCOMMANDS or words[0] == "list"):
+        return None
+    rest = iter(words)
+    revisions = []
+    for word in rest:
+        name, attached, value = word.partition("=")
+        if not word.startswith("-"):
+            revisions.append(word)
+        elif word == "--all":
+            found["everything"] = True
+        elif word in _FORMS:
+            found["form"] = _FORMS[word]
+        else:
+            if not attached:
+                value = next(rest, "-")
+                if value.startswith("-"):
+                    return None
+            if name in _TEXTS:
+                found[name[2:]] = value
+            elif name == "--branch":
+                found["branch"] = (*found["branch"], value)
+            elif name == "--limit" and value.isdecimal():
+                found["limit"] = int(value)
+            else:
+                return None
+    if len(revisions) > 1:
+        return None
+    return {**found, "revision": "".join(revisions)}
+
+
+def show(
+    *,
+    revision: str,
+    everything: bool,
+    branch: tuple[str, ...],
+    since: str,
+    where: str,
+    sort: str,
+    columns: str,
+    limit: int | None,
+    form: str,
+) -> None:
+    """Print a list of runs; the arguments are the command's options."""
+    selection = Selection(revision, everything, branch, since)
+    asked = limit if limit is not None or form in {"json", "csv"} else USUAL
+    query = Query(where, _words(sort), _words(columns), asked)
+    shown = sys.stderr.isatty()
+    found = list_runs(os.getcwd(), selection, query, progress=_progress if shown else None)
+    if shown:
+        _tell("\r\033[K")
+    sys.stdout.write(FORMATS[form](found))
+    sys.stdout.flush()
+    for note in notes(found):
+        _tell(f"{note}\n")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _progress(count: int) -> None:
+    _tell(f"\rindexing: {count:,} runs ")
