@@ -6,10 +6,9 @@ is, and answers through a pipe with a large buffer.
 
 from __future__ import annotations
 
-import os
+import re
 import tempfile
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from furrow.ground.git import GitError, git, spawn
 
@@ -17,21 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Commit", "Ref", "list_commits", "list_refs", "peel", "read_objects", "tree_entries"]
+__all__ = ["MISSING", "Commit", "list_commits", "list_refs", "peel", "read_objects", "tree_entries"]
 
 MISSING = "missing"
+_ENTRY = {length: re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % length, re.DOTALL) for length in (20, 32)}
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A name and the object that it points at (an annotated tag's own id, not its commit's)."""
-
-    name: str
-    oid: str
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """What a list of runs needs of a commit."""
 
     oid: str
@@ -133,20 +124,11 @@ def read_objects(repo: Path, names: Iterable[str], *, largest: int) -> Iterator[
                 process.kill()
 
 
-def tree_entries(content: bytes, *, oid_bytes: int = 20) -> Iterator[tuple[str, str, str]]:
-    """The entries of a tree object, as (mode, name, id).
+def tree_entries(content: bytes, *, oid_bytes: int = 20) -> list[tuple[bytes, bytes, bytes]]:
+    """The entries of a tree object, as (mode, name, id), all of them as they are stored.
 
     Args:
         content: The object's bytes.
         oid_bytes: The length of an id: 20 for SHA-1 repositories, 32 for SHA-256.
     """
-    at = 0
-    while at < len(content):
-        space = content.index(b" ", at)
-        end = content.index(b"\0", space)
-        yield (
-            content[at:space].decode(),
-            os.fsdecode(content[space + 1 : end]),
-            content[end + 1 : end + 1 + oid_bytes].hex(),
-        )
-        at = end + 1 + oid_bytes
+    return _ENTRY[oid_bytes].findall(content)

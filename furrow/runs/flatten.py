@@ -13,8 +13,6 @@ import re
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
 __all__ = [
     "NotAloneError",
     "Scalar",
@@ -90,6 +88,8 @@ def flat_config(text: str) -> dict[str, Scalar]:
         ValueError: It is not YAML.
         TypeError: It is not a mapping.
     """
+    import yaml  # noqa: PLC0415 - few configs are so odd that they need it
+
     try:
         value = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
         flat: dict[str, Scalar] = {}

@@ -7,12 +7,14 @@ Several processes may use it at once: readers never wait (write-ahead log), writ
 a file lock may throw it away, after looking again.
 
     commits  one row a commit: its id, rank (a total order, parents first), time, author, subject, runs/ tree
-    trees    one row a runs/ tree: the runs in it, as packed integers
+    trees    the runs/ trees: the runs in each, as packed integers. One that comes back after others has a second row,
+             for an index that told would cost more than it saves
     runs     one row a run, that is a name and the id of its folder's tree; its metrics as columns c1, c2, ...
     configs, records   one row a run: the columns of config.yaml and of record.json
     columns  which key each column stands for, and what types it has held
     scopes, spans   for a set of commits that was asked for: each run with its first and last commit, and how many; and
              in which state the references' files were when that was last worked out
+    refs     the references that a scope was made from: some hundred lines `OID NAME` a row
 """
 
 from __future__ import annotations
@@ -62,17 +64,18 @@ _OUT_OF_REACH = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTO
 
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE trees (id INTEGER PRIMARY KEY, oid TEXT UNIQUE NOT NULL, runs BLOB NOT NULL);
-CREATE TABLE commits (id INTEGER PRIMARY KEY, oid TEXT UNIQUE NOT NULL, rank INTEGER NOT NULL, time INTEGER NOT NULL,
+CREATE TABLE trees (id INTEGER PRIMARY KEY, oid BLOB NOT NULL, runs BLOB NOT NULL);
+CREATE TABLE commits (id INTEGER PRIMARY KEY, oid BLOB UNIQUE NOT NULL, rank INTEGER NOT NULL, time INTEGER NOT NULL,
     tree INTEGER, parents BLOB NOT NULL, date TEXT NOT NULL, author TEXT NOT NULL, subject TEXT NOT NULL);
-CREATE TABLE runs (id INTEGER PRIMARY KEY, name TEXT NOT NULL, tree TEXT NOT NULL, status TEXT NOT NULL,
+CREATE TABLE runs (id INTEGER PRIMARY KEY, name TEXT NOT NULL, tree BLOB NOT NULL, status TEXT NOT NULL,
     nan TEXT, problem TEXT, model TEXT, UNIQUE (name, tree));
 CREATE TABLE configs (id INTEGER PRIMARY KEY);
 CREATE TABLE records (id INTEGER PRIMARY KEY);
 CREATE TABLE columns (id INTEGER PRIMARY KEY, place TEXT NOT NULL, key TEXT NOT NULL, types INTEGER NOT NULL,
     UNIQUE (place, key));
 CREATE TABLE scopes (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, commits INTEGER NOT NULL, runs INTEGER NOT NULL,
-    state TEXT NOT NULL, refs BLOB NOT NULL, members BLOB NOT NULL);
+    state TEXT NOT NULL, members BLOB NOT NULL);
+CREATE TABLE refs (id INTEGER PRIMARY KEY, scope INTEGER NOT NULL, lines BLOB NOT NULL);
 CREATE TABLE spans (scope INTEGER NOT NULL, run INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     rank INTEGER NOT NULL, commits INTEGER NOT NULL, PRIMARY KEY (scope, run)) WITHOUT ROWID;
 CREATE INDEX newest ON spans (scope, rank);

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from array import array
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from furrow.ground.gitobjects import list_commits, read_objects, tree_entries
+from furrow.ground.gitobjects import MISSING, list_commits, read_objects, tree_entries
 from furrow.runs.index import PACKED
 from furrow.runs.rows import Rows
 
@@ -25,7 +26,7 @@ __all__ = ["LARGEST", "extend"]
 LARGEST = 4 << 20
 """Bytes beyond which a file of a run is reported, not read: metrics and configs are small."""
 
-FILES = ("metrics.json", "config.yaml", "record.json")
+FILES = (b"metrics.json", b"config.yaml", b"record.json")
 CHUNK = 1_000
 LARGEST_TREE = 256 << 20
 
@@ -37,7 +38,7 @@ def extend(
     *,
     known: Iterable[str] = (),
     progress: Callable[[int], None] | None = None,
-) -> int:
+) -> dict[str, int]:
     """Index every commit that the tips reach. The caller holds the transaction.
 
     Args:
@@ -48,7 +49,7 @@ def extend(
         progress: Called with the number of new runs so far.
 
     Returns:
-        How many new runs there were.
+        Numbers of the commits that were met: all of the new ones, and their parents.
     """
     work = _Work(connection, repo)
     commits = list_commits(repo, tips, known=known)
@@ -57,7 +58,7 @@ def extend(
             work.add(chunk)
             if progress:
                 progress(work.count)
-    return work.count
+    return {oid: number for oid, (number, _) in work.commits.items()}
 
 
 @contextmanager
@@ -79,8 +80,8 @@ class _Work:
         self.connection = connection
         self.repo = repo
         self.count = 0
-        self.runs: dict[tuple[str, str], int] = {}
-        self.trees: dict[str, int] = {}
+        self.runs: dict[tuple[bytes, bytes], int] = {}  # by name and tree
+        self.trees: dict[bytes, int] = {}
         self.commits: dict[str, tuple[int, int]] = {}  # number and rank
         self.rows = Rows(connection)
         self.empty = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM commits)").fetchone()[0]
@@ -90,80 +91,91 @@ class _Work:
     def add(self, commits: list[Commit]) -> None:
         """Index some commits, whose parents are indexed."""
         new = [commit for commit in commits if not self._commit(commit.oid)]
+        among = {commit.oid for commit in new}
+        for parent in {parent for commit in new for parent in commit.parents} - among:
+            self._commit(parent)  # for its tree: most commits leave their runs as they are
         roots = self._roots(list(dict.fromkeys(commit.tree for commit in new)))
         rows = []
         for commit in new:
-            parents = [found for parent in commit.parents if (found := self._commit(parent))]
+            parents = [self.commits[parent] for parent in commit.parents if parent in self.commits]
             # The commit's time, but later than its parents', then bits of its id: the same in every index.
             moment = max([commit.time, 1, *((rank >> 24) + 1 for _, rank in parents)])
             rank = (moment << 24) | int(commit.oid[:6], 16)
             self.commits[commit.oid] = (self.next_commit, rank)
             packed = array(PACKED, [number for number, _ in parents]).tobytes()
             words = (_date(commit.time), commit.author, commit.subject)
-            rows.append((self.next_commit, commit.oid, rank, commit.time, roots[commit.tree], packed, *words))
+            oid = bytes.fromhex(commit.oid)
+            rows.append((self.next_commit, oid, rank, commit.time, roots[commit.tree], packed, *words))
             self.next_commit += 1
         self.connection.executemany("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _commit(self, oid: str) -> tuple[int, int] | None:
-        """Number and rank of a commit that is indexed."""
+        """Number and rank of a commit that is indexed; its runs/ tree is known from then on."""
         known = self.commits.get(oid)
         if known is None and not self.empty:
-            known = self.connection.execute("SELECT id, rank FROM commits WHERE oid = ?", (oid,)).fetchone()
-            if known:
-                self.commits[oid] = known
+            row = self.connection.execute(
+                "SELECT c.id, c.rank, trees.oid, c.tree FROM commits c LEFT JOIN trees ON trees.id = c.tree "
+                "WHERE c.oid = ?",
+                (bytes.fromhex(oid),),
+            ).fetchone()
+            if row:
+                known = self.commits[oid] = row[:2]
+                if row[2]:
+                    self.trees.setdefault(row[2], row[3])
         return known
 
     def _roots(self, roots: list[str]) -> dict[str, int | None]:
         """The index's number of the runs/ tree in each root tree; None where there is none."""
-        contents: dict[str, list[tuple[str, str]]] = {}
-        at: dict[str, str] = {}
+        contents: dict[bytes, list[tuple[bytes, bytes]]] = {}
+        at: dict[str, bytes] = {}
         answers = read_objects(self.repo, [f"{root}:runs" for root in roots], largest=LARGEST_TREE)
         for root, (oid, kind, content, _) in zip(roots, answers, strict=True):
             if kind == "tree" and content is not None:
-                at[root] = oid
-                if oid not in contents and not self._tree_of(oid):
-                    entries = tree_entries(content, oid_bytes=len(oid) // 2)
-                    contents[oid] = [(_storable(name), tree) for mode, name, tree in entries if mode == "40000"]
-        self._read_runs(dict.fromkeys(run for runs in contents.values() for run in runs))
-        for oid, runs in contents.items():
+                tree = at[root] = bytes.fromhex(oid)
+                if tree not in contents and tree not in self.trees:
+                    entries = tree_entries(content, oid_bytes=len(tree))
+                    contents[tree] = [(name, folder) for mode, name, folder in entries if mode == b"40000"]
+        self._read_runs(dict.fromkeys(run for runs in contents.values() for run in runs if run not in self.runs))
+        rows = []
+        for tree, runs in contents.items():
             packed = array(PACKED, [number for run in runs if (number := self.runs[run])])
-            self.connection.execute("INSERT INTO trees VALUES (?, ?, ?)", (self.next_tree, oid, packed.tobytes()))
-            self.trees[oid] = self.next_tree
+            rows.append((self.next_tree, tree, packed.tobytes()))
+            self.trees[tree] = self.next_tree
             self.next_tree += 1
-        return {root: self._tree_of(at[root]) if root in at else None for root in roots}
+        self.connection.executemany("INSERT INTO trees VALUES (?, ?, ?)", rows)
+        return {root: self.trees[at[root]] if root in at else None for root in roots}
 
-    def _tree_of(self, oid: str) -> int:
-        number = self.trees.get(oid, 0)
-        if not number and not self.empty:
-            found = self.connection.execute("SELECT id FROM trees WHERE oid = ?", (oid,)).fetchone()
-            if found:
-                number = self.trees[oid] = found[0]
-        return number
-
-    def _read_runs(self, wanted: Iterable[tuple[str, str]]) -> None:
+    def _read_runs(self, wanted: Iterable[tuple[bytes, bytes]]) -> None:
         """Give each (name, tree) its number, reading those that are new; 0 where the folder holds no run."""
         new = []
-        for run in wanted:
-            if run in self.runs:
-                continue
-            known = "SELECT id FROM runs WHERE name = ? AND tree = ?"
+        known = "SELECT id FROM runs WHERE name = ? AND tree = ?"
+        for name, tree in wanted:
+            run = _storable(name), tree
             found = None if self.empty else self.connection.execute(known, run).fetchone()
             if found:
-                self.runs[run] = found[0]
+                self.runs[name, tree] = found[0]
             else:
-                new.append(run)
-        names = (f"{tree}:{file}" for _, tree in new for file in FILES)
-        answers = read_objects(self.repo, names, largest=LARGEST)
-        for run in new:
-            number = self.rows.add(run, next(answers), next(answers), next(answers))
-            self.runs[run] = number
+                new.append((name, run))
+        folders = read_objects(self.repo, [tree.hex() for _, (_, tree) in new], largest=LARGEST_TREE)
+        files = [_files(content or b"", oid_bytes=len(oid) // 2) for oid, _, content, _ in folders]
+        answers = read_objects(self.repo, [oid for oids in files for oid in oids if oid], largest=LARGEST)
+        for (name, run), oids in zip(new, files, strict=True):
+            metrics, config, record = (next(answers) if oid else ("", MISSING, None, 0) for oid in oids)
+            number = self.rows.add(run, metrics, config, record)
+            self.runs[name, run[1]] = number
             self.count += bool(number)
         self.rows.flush()
 
 
-def _storable(name: str) -> str:
+def _files(folder: bytes, *, oid_bytes: int) -> list[str]:
+    """Ids of the files of a run, given its folder's tree; empty for one that is not there."""
+    inside = {name: oid for _, name, oid in tree_entries(folder, oid_bytes=oid_bytes)} if folder else {}
+    return [inside[file].hex() if file in inside else "" for file in FILES]
+
+
+def _storable(name: bytes) -> str:
     """A name as SQLite can hold it: bytes that are no UTF-8 are written out."""
-    return name if name.isascii() else name.encode(errors="backslashreplace").decode()
+    return os.fsdecode(name).encode(errors="backslashreplace").decode()
 
 
 def _date(seconds: int) -> str:

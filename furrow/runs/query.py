@@ -13,18 +13,22 @@ __all__ = ["Column", "Query", "Rows", "columns_of", "select"]
 
 _BASE = {
     "name": ("runs.name", TEXT, "the experiment"),
-    "run": ("runs.name || '@' || substr(l.oid, 1, 10)", TEXT, "a name for the run that other commands take"),
+    "run": (
+        "runs.name || '@' || lower(substr(hex(l.oid), 1, 10))",
+        TEXT,
+        "a name for the run that other commands take",
+    ),
     "model": ("runs.model", TEXT, "the kind of model: gbm, forest, logistic, ..."),
     "status": ("runs.status", TEXT, "ok, declared (not run yet) or damaged"),
     "problem": ("runs.problem", TEXT, "what is damaged"),
     "date": ("f.date", TEXT, "when the run was first committed, UTC"),
     "last_date": ("l.date", TEXT, "when a commit last had it, UTC"),
-    "commit": ("l.oid", TEXT, "the last commit that has it"),
-    "first_commit": ("f.oid", TEXT, "the first commit that has it"),
+    "commit": ("lower(hex(l.oid))", TEXT, "the last commit that has it"),
+    "first_commit": ("lower(hex(f.oid))", TEXT, "the first commit that has it"),
     "commits": ("s.commits", INTEGER, "how many commits have it"),
     "author": ("f.author", TEXT, "who first committed it"),
     "subject": ("f.subject", TEXT, "the first commit's subject"),
-    "tree": ("runs.tree", TEXT, "the id of its folder's tree: its content"),
+    "tree": ("lower(hex(runs.tree))", TEXT, "the id of its folder's tree: its content"),
 }
 _ALIASES = {"experiment": "name", "last_commit": "commit", "first_date": "date", "message": "subject"}
 SHOWN = ("run", "date", "model", "commits")

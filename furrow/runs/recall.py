@@ -48,9 +48,12 @@ def token(place: Place | None, selection: Selection) -> tuple[str, str]:
 
 def known_scope(connection: sqlite3.Connection, column: str, value: str) -> Known | None:
     """The scope with this value, unless there is none."""
-    query = f"SELECT id, commits, refs FROM scopes WHERE {column} = ? ORDER BY id DESC LIMIT 1"  # noqa: S608 - a column
+    query = f"SELECT id, commits FROM scopes WHERE {column} = ? ORDER BY id DESC LIMIT 1"  # noqa: S608 - a column
     row = connection.execute(query, (value,)).fetchone()
-    return Known(*row) if row else None
+    if not row:
+        return None
+    refs = connection.execute("SELECT lines FROM refs WHERE scope = ?", row[:1])
+    return Known(row[0], row[1], b"".join(lines for (lines,) in refs))
 
 
 def remember(connection: sqlite3.Connection, number: int, state: str) -> None:

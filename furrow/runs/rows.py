@@ -85,7 +85,7 @@ class Rows:
             self._place(place, key, number, types)
             self._next_column = number + 1
 
-    def add(self, run: tuple[str, str], metrics: Answer, config: Answer, record: Answer) -> int:
+    def add(self, run: tuple[str, bytes], metrics: Answer, config: Answer, record: Answer) -> int:
         """Take in one run.
 
         Args:

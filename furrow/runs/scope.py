@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from furrow.errors import UsageError
 from furrow.ground.git import UnbornBranchError, UnknownRevisionError, git, resolve
@@ -25,8 +24,7 @@ _REFS = ("refs/heads", "refs/tags", "refs/remotes", "refs/exps")
 _BOOKKEEPING = re.compile(rb" refs/(exps/(exec|apply|celery|stash|temp)(/|$)|remotes/[^/]+/HEAD$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What a selection means, in ids.
 
     Attributes:
@@ -60,8 +58,14 @@ def ref_ids(lines: Iterable[bytes]) -> list[str]:
 
 
 def steady(refs: bytes) -> list[str]:
-    """Ids of branches and tags: their history is likely known."""
-    return ref_ids(line for line in refs.splitlines() if b" refs/exps/" not in line)[:500]
+    """Ids of branches and tags: their history is likely known.
+
+    Args:
+        refs: Lines `OID NAME`, sorted by their names.
+    """
+    begin, end = refs.find(b" refs/exps/"), refs.rfind(b" refs/exps/")
+    others = refs[: refs.rfind(b"\n", 0, begin) + 1] + refs[refs.find(b"\n", end) + 1 :] if begin > 0 else refs
+    return ref_ids(others.splitlines())[:500]
 
 
 def understand(repo: Path, selection: Selection) -> Wanted:

@@ -7,14 +7,14 @@ from array import array
 from collections import Counter
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from furrow.ground.gitobjects import peel
 from furrow.runs.index import PACKED
 from furrow.runs.scope import ref_ids, steady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from furrow.runs.scope import Wanted
@@ -69,7 +69,7 @@ def _kept(connection: sqlite3.Connection, wanted: Wanted) -> Scope | None:
 def _numbers(connection: sqlite3.Connection, oids: Iterable[str]) -> dict[str, int]:
     """Numbers of those commits that are indexed."""
     one = "SELECT id FROM commits WHERE oid = ?"
-    rows = ((oid, connection.execute(one, (oid,)).fetchone()) for oid in oids)
+    rows = ((oid, connection.execute(one, (bytes.fromhex(oid),)).fetchone()) for oid in oids)
     return {oid: row[0] for oid, row in rows if row}
 
 
@@ -84,15 +84,16 @@ def _bring(
     there = _numbers(connection, asked)
     missing = [oid for oid in asked if oid not in there]
     if missing:
-        # Reading runs needs a YAML parser; a list of known runs must not wait for it.
+        # Reading runs needs parsers; a list of known runs must not wait for them.
         from furrow.runs.indexing import extend  # noqa: PLC0415
 
-        commits = peel(repo, missing)
-        recent = [oid for (oid,) in connection.execute("SELECT oid FROM commits ORDER BY id DESC LIMIT 50")]
+        recent = [oid.hex() for (oid,) in connection.execute("SELECT oid FROM commits ORDER BY id DESC LIMIT 50")]
         known = {*recent, *_numbers(connection, steady(wanted.refs))}
-        extend(connection, repo, list(dict.fromkeys(commits.values())), known=known, progress=progress)
-        numbers = _numbers(connection, commits.values())
-        there |= {oid: numbers[commit] for oid, commit in commits.items() if commit in numbers}
+        numbers = extend(connection, repo, missing, known=known, progress=progress)
+        there |= {oid: numbers[oid] for oid in missing if oid in numbers}
+        tags = peel(repo, (oid for oid in missing if oid not in numbers))
+        numbers |= _numbers(connection, (commit for commit in tags.values() if commit not in numbers))
+        there |= {oid: numbers[commit] for oid, commit in tags.items() if commit in numbers}
     return list(dict.fromkeys(there[oid] for oid in asked if oid in there))
 
 
@@ -114,9 +115,11 @@ def _work_out(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> S
         counted = runs.of(graph[tips[0]][3]) if tips else array(PACKED)
         first = {run: first[run] for run in counted}
     number = connection.execute(
-        "INSERT INTO scopes (key, commits, runs, state, refs, members) VALUES (?, ?, ?, '', ?, ?)",
-        (wanted.key, len(members), len(first), wanted.refs if wanted.everything else b"", _bitmap(members)),
+        "INSERT INTO scopes (key, commits, runs, state, members) VALUES (?, ?, ?, '', ?)",
+        (wanted.key, len(members), len(first), _bitmap(members)),
     ).lastrowid
+    if wanted.everything:
+        _write_refs(connection, number or 0, _moves(connection, number or 0, wanted.refs))
     rows = [(number, run, at, last[run], graph[at][2], count[run]) for run, at in first.items()]
     connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?)", rows)
     return number or 0, len(members), len(first)
@@ -169,14 +172,14 @@ def _span(
 def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> Scope | None:
     """The newest scope of everything, with what was added since; None when something was taken away, too."""
     found = connection.execute(
-        "SELECT id, commits, refs, members FROM scopes WHERE length(refs) > 0 ORDER BY id DESC LIMIT 1"
+        "SELECT id, commits, runs, members FROM scopes WHERE id = (SELECT max(scope) FROM refs)"
     ).fetchone()
     if not found or not wanted.everything:
         return None
-    number, commits, refs, bitmap = found
-    before, after = set(refs.splitlines()), set(wanted.refs.splitlines())
-    tips = bring(sorted(ref_ids(after - before)))
-    gone = ref_ids(before - after)
+    number, commits, runs, bitmap = found
+    moves = _moves(connection, number, wanted.refs)
+    tips = bring(sorted(ref_ids(moves.after - moves.before)))
+    gone = ref_ids(moves.before - moves.after)
     left = _numbers(connection, gone)
     members = bytearray(bitmap)
     added: list[tuple[int, bytes, int, int | None, int]] = []
@@ -195,11 +198,11 @@ def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> Scope
         members[at >> 3] |= 1 << (at & 7)
     if len(left) < len(gone) or not met.issuperset(left.values()):
         return None
-    _merge(connection, number, _span(added, _Trees(connection)), {row[0]: row[2] for row in added})
-    runs = connection.execute("SELECT count(*) FROM spans WHERE scope = ?", (number,)).fetchone()[0]
+    _write_refs(connection, number, moves)
+    runs += _merge(connection, number, _span(added, _Trees(connection)), {row[0]: row[2] for row in added})
     connection.execute(
-        "UPDATE scopes SET key = ?, commits = ?, runs = ?, state = '', refs = ?, members = ? WHERE id = ?",
-        (wanted.key, commits + len(added), runs, wanted.refs, bytes(members), number),
+        "UPDATE scopes SET key = ?, commits = ?, runs = ?, state = '', members = ? WHERE id = ?",
+        (wanted.key, commits + len(added), runs, bytes(members), number),
     )
     return number, commits + len(added), runs
 
@@ -209,14 +212,17 @@ def _merge(
     scope: int,
     spans: tuple[dict[int, int], dict[int, int], Counter[int]],
     ranks: dict[int, int],
-) -> None:
-    """Add spans to a scope: the earlier first, the later last, the sum of the commits."""
+) -> int:
+    """Add spans to a scope: the earlier first, the later last, the sum of the commits. How many runs are new to it."""
     first, last, count = spans
+    newest = connection.execute("SELECT coalesce(max(run), 0) FROM spans WHERE scope = ?", (scope,)).fetchone()[0]
+    fresh = 0
     old = "SELECT first, last, rank, commits FROM spans WHERE scope = ? AND run = ?"
     rows = []
     for run, at in first.items():
         begins, ends, rank, commits = at, last[run], ranks[at], count[run]
-        known = connection.execute(old, (scope, run)).fetchone()
+        known = connection.execute(old, (scope, run)).fetchone() if run <= newest else None
+        fresh += not known
         if known:
             if known[2] < rank:
                 begins, rank = known[0], known[2]
@@ -226,6 +232,40 @@ def _merge(
             commits += known[3]
         rows.append((scope, run, begins, ends, rank, commits))
     connection.executemany("INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?, ?, ?)", rows)
+    return fresh
+
+
+class _Moves(NamedTuple):
+    """How references differ from those of a scope: rows to delete and pieces to write, and the lines in them."""
+
+    gone: list[int]
+    come: list[bytes]
+    before: set[bytes]
+    after: set[bytes]
+
+
+def _moves(connection: sqlite3.Connection, scope: int, refs: bytes) -> _Moves:
+    old = dict(connection.execute("SELECT lines, id FROM refs WHERE scope = ?", (scope,)))
+    new = dict.fromkeys(_pieces(refs))
+    gone = [lines for lines in old if lines not in new]
+    come = [lines for lines in new if lines not in old]
+    before, after = set(b"".join(gone).splitlines()), set(b"".join(come).splitlines())
+    return _Moves([old[lines] for lines in gone], come, before, after)
+
+
+def _write_refs(connection: sqlite3.Connection, scope: int, moves: _Moves) -> None:
+    connection.executemany("DELETE FROM refs WHERE id = ?", [(number,) for number in moves.gone])
+    connection.executemany("INSERT INTO refs (scope, lines) VALUES (?, ?)", [(scope, lines) for lines in moves.come])
+
+
+def _pieces(refs: bytes) -> Iterator[bytes]:
+    """Cut after each id that ends in 00: where a cut is hangs on its line alone, so a change leaves the others."""
+    start = 0
+    while start < len(refs):
+        cut = refs.find(b"00 ", start)
+        end = refs.find(b"\n", cut) + 1 if cut >= 0 else len(refs)
+        yield refs[start:end]
+        start = end
 
 
 def _bitmap(members: set[int]) -> bytes:
@@ -243,3 +283,4 @@ def _prune(connection: sqlite3.Connection) -> None:
     for number in [*everything[2:], *other[KEPT:]]:
         connection.execute("DELETE FROM scopes WHERE id = ?", (number,))
         connection.execute("DELETE FROM spans WHERE scope = ?", (number,))
+        connection.execute("DELETE FROM refs WHERE scope = ?", (number,))

@@ -150,8 +150,8 @@ def test_many_objects_at_once(repo: Path, git: Git) -> None:
     assert [(kind, size) for _, kind, _, size in found[:3]] == [("blob", 3_000_000), ("missing", 0), ("blob", 5)]
     assert [content for _, _, content, _ in found[:3]] == [None, None, b"small"]
     assert [(mode, name) for mode, name, _ in tree_entries(found[3][2] or b"")] == [
-        ("100644", "large"),
-        ("100644", "small"),
+        (b"100644", b"large"),
+        (b"100644", b"small"),
     ]
     assert list(read_objects(repo, [], largest=10)) == []
 
