@@ -190,8 +190,23 @@ def test_scopes_are_pruned(some: Any) -> None:
         listed(some)
     connection = sqlite3.connect(place(some))
     assert connection.execute("SELECT count(*) FROM scopes").fetchone()[0] <= 10
-    orphans = "SELECT count(*) FROM spans WHERE scope NOT IN (SELECT id FROM scopes)"
-    assert connection.execute(orphans).fetchone() == (0,)
+    for table in ("spans", "refs"):
+        orphans = f"SELECT count(*) FROM {table} WHERE scope NOT IN (SELECT id FROM scopes)"
+        assert connection.execute(orphans).fetchone() == (0,)
+    connection.close()
+
+
+def test_commits_that_leave_the_runs_alone_share_their_tree(some: Any) -> None:
+    """Whether they are indexed at once or one by one; the index grows with what is new only."""
+    listed(some)
+    connection = sqlite3.connect(place(some))
+    trees = connection.execute("SELECT count(*) FROM trees").fetchone()
+    for number in range(5):
+        some.commit({"docs": str(number)})
+        if number != 2:
+            listed(some)
+    assert connection.execute("SELECT count(*) FROM trees").fetchone() == trees
+    assert connection.execute("SELECT count(*) FROM commits").fetchone() == (20,)
     connection.close()
 
 
