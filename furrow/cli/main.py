@@ -6,12 +6,16 @@ else goes through click, whose loading takes longer than that answer.
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 
 from furrow.errors import FurrowError
 
 __all__ = ["main"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main() -> None:
@@ -21,6 +25,8 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and turn its errors into a message and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal's encoding lacks is written out, as on errors
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(arguments)
     except FurrowError as exc:
@@ -28,16 +34,16 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return _say("interrupted", 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say_no_more()
         return 0
+    except OSError as exc:
+        if exc.errno not in _FULL:
+            return _bug()
+        _say_no_more()
+        where = f" ({exc.filename})" if exc.filename else ""
+        return _say(f"error: {exc.strerror}{where}\n  free some space, then run again", 1)
     except Exception:  # noqa: BLE001 - the outermost edge: whatever gets here is a bug, and is reported as one
-        import tempfile  # noqa: PLC0415 - loaded for a bug's report alone
-        import traceback  # noqa: PLC0415
-
-        log = os.path.join(tempfile.gettempdir(), f"furrow-{os.getpid()}.log")
-        with open(log, "w", encoding="utf-8") as handle:
-            handle.write(traceback.format_exc())
-        return _say(f"a bug in Furrow: {traceback.format_exc(limit=0).strip()}\n  the log is {log}", 3)
+        return _bug()
 
 
 def _run(arguments: list[str]) -> int:
@@ -63,6 +69,22 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as exc:
         exc.show()
         return exc.exit_code
+
+
+def _bug() -> int:
+    """Report the exception that is being handled as a bug."""
+    import tempfile  # noqa: PLC0415 - loaded for a bug's report alone
+    import traceback  # noqa: PLC0415
+
+    log = os.path.join(tempfile.gettempdir(), f"furrow-{os.getpid()}.log")
+    with open(log, "w", encoding="utf-8", errors="backslashreplace") as handle:
+        handle.write(traceback.format_exc())
+    return _say(f"a bug in Furrow: {traceback.format_exc(limit=0).strip()}\n  the log is {log}", 3)
+
+
+def _say_no_more() -> None:
+    """Standard output takes nothing more; what is left of it must not fail again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str, code: int) -> int:

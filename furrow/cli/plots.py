@@ -38,7 +38,7 @@ def chart(
     low = min(y for _, y in known) if low is None else low
     high = max(y for _, y in known) if high is None else high
     if high == low:
-        low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
+        low, high = low - 0.01 * (abs(low) or 1), high + 0.01 * (abs(high) or 1)
     left, right = min(x for x, _ in known), max(x for x, _ in known)
     wide, tall = width * 2 - 1, height * 4 - 1
     places = [

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from furrow.cli.runs_render import FORMATS, notes
+from furrow.cli.runs_render import FORMATS, notes, table
 from furrow.runs.listing import list_runs
 from furrow.runs.query import Query
 from furrow.runs.selection import Selection
@@ -91,7 +91,10 @@ def show(
     found = list_runs(os.getcwd(), selection, query, progress=_progress if shown else None)
     if shown:
         _tell("\r\033[K")
-    sys.stdout.write(FORMATS[form](found))
+    if form == "table" and sys.stdout.isatty():
+        sys.stdout.write(table(found, width=os.get_terminal_size(sys.stdout.fileno()).columns))
+    else:
+        sys.stdout.write(FORMATS[form](found))
     sys.stdout.flush()
     for note in notes(found):
         _tell(f"{note}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
     from furrow.runs.listing import Listing
 
-__all__ = ["FORMATS", "as_json", "cell", "grid", "notes", "strict"]
+__all__ = ["FORMATS", "as_json", "cell", "grid", "notes", "strict", "table"]
 
 WIDEST = 44
 REPORTED = 5
@@ -95,12 +96,21 @@ def _cells(found: Listing) -> tuple[list[str], list[list[str]]]:
     return names, rows
 
 
-def _table(found: Listing) -> str:
+def table(found: Listing, *, width: int = 0) -> str:
+    """The list as columns, as many of the first ones as fit into `width` characters (0: all)."""
     names, rows = _cells(found)
     if not rows:
         return "no runs\n"
     numeric = [not column.types & 4 for column in found.answer.columns]
-    return grid(names, rows, right=numeric)
+    fit = _fitting([max(len(line[at]) for line in (names, *rows)) for at in range(len(names))], width)
+    shown = grid(names[:fit], [row[:fit] for row in rows], right=numeric[:fit])
+    return shown + (f"left out, for the terminal is narrow: {', '.join(names[fit:])}\n" if fit < len(names) else "")
+
+
+def _fitting(widths: Sequence[int], width: int) -> int:
+    """How many columns of these widths fit, with two spaces between them; one at least."""
+    ends = accumulate(width + 2 for width in widths)
+    return max(1, sum(end - 2 <= width for end in ends)) if width else len(widths)
 
 
 def _json(found: Listing) -> str:
@@ -135,4 +145,4 @@ def _markdown(found: Listing) -> str:
     return "".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |\n" for line in lines)
 
 
-FORMATS: dict[str, Callable[[Listing], str]] = {"table": _table, "json": _json, "csv": _csv, "markdown": _markdown}
+FORMATS: dict[str, Callable[[Listing], str]] = {"table": table, "json": _json, "csv": _csv, "markdown": _markdown}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_CODE", "DataChange", "RunDiff", "changed_files", "diff_runs", "flat"]
 
-NOT_CODE = (":(exclude)runs", ":(exclude)dvc.lock", ":(exclude)data.dvc", ":(exclude)build")
+NOT_CODE = (":(top,exclude)runs", ":(top,exclude)dvc.lock", ":(top,exclude)data.dvc", ":(top,exclude)build")
 """What a commit's runs are made of, besides code: told apart from it, or no code at all."""
 
 

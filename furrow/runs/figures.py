@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["CURVES", "curve_files", "history_file"]
 
 FORMATS = (".png", ".svg", ".html")
+MOST_IMPORTANT = 15
 CURVES = {
     "roc": ("false_positive_rate", "true_positive_rate", "ROC"),
     "pr": ("recall", "precision", "Precision and recall"),
@@ -70,7 +71,7 @@ def curve_files(curves: Mapping[str, Sequence[Mapping[str, str]]], folder: Path,
     """Write a run's curves as PNG files.
 
     Args:
-        curves: Rows of plots/NAME.csv by name: roc, pr, calibration; others are passed over.
+        curves: Rows of plots/NAME.csv by name: roc, pr, calibration, importance; others are passed over.
         folder: Where to.
         title: The run.
 
@@ -79,6 +80,8 @@ def curve_files(curves: Mapping[str, Sequence[Mapping[str, str]]], folder: Path,
     """
     written = []
     for name, rows in curves.items():
+        if name == "importance" and rows:
+            written.append(_importance(rows, folder / "importance.png", title=title))
         if name not in CURVES or not rows:
             continue
         x, y, what = CURVES[name]
@@ -94,6 +97,21 @@ def curve_files(curves: Mapping[str, Sequence[Mapping[str, str]]], folder: Path,
         write_bytes(path, _bytes(figure, "png"))
         written.append(path)
     return written
+
+
+def _importance(rows: Sequence[Mapping[str, str]], path: Path, *, title: str) -> Path:
+    """Draw the features that count most, the first on top; the first column names them, the second says how much."""
+    pairs = [list(row.values())[:2] for row in rows]
+    best = sorted(((name, _float(value)) for name, value in pairs), key=lambda pair: -pair[1])[:MOST_IMPORTANT]
+    figure = Figure(figsize=(6, 0.3 * len(best) + 1), layout="constrained")
+    axes = figure.add_subplot()
+    axes.barh(range(len(best)), [value for _, value in best])
+    axes.set_yticks(range(len(best)), [name for name, _ in best])
+    axes.invert_yaxis()
+    axes.set_title(f"Importance: {title}", loc="left")
+    axes.grid(axis="x", alpha=0.3)
+    write_bytes(path, _bytes(figure, "png"))
+    return path
 
 
 def _bytes(figure: Figure, kind: str) -> bytes:

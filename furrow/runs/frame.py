@@ -38,8 +38,8 @@ def runs(
         where: An SQL expression over columns, such as "roc_auc > 0.75 and model = 'gbm'".
         revs: A revision, whose own runs are meant (HEAD by default); a range "A..B" of history; "all" for every
             branch, tag and DVC experiment; or several revisions and ranges.
-        sort: Columns to sort by, "-" before one turns it round; newest first by default.
-        columns: Names or patterns; all by default.
+        sort: A column to sort by, or several, "-" before one turns it round; newest first by default.
+        columns: Names or patterns, one or several; all by default.
         limit: How many rows at most, for each of the revisions.
         since: Only commits later than this date.
         repo: A folder inside the repository.
@@ -51,10 +51,12 @@ def runs(
     Raises:
         FurrowError: No repository, no such revision, no such column, no such filter.
     """
+    sort = (sort,) if isinstance(sort, str) else tuple(sort)
+    names = ("name", "tree", *((columns,) if isinstance(columns, str) else columns))
     parts = []
     for rev in [revs] if isinstance(revs, str) else revs:
         selection = Selection(everything=True, since=since) if rev == ALL else Selection(rev, since=since)
-        listing = list_runs(Path(repo), selection, Query(where, tuple(sort), ("name", "tree", *columns), limit))
+        listing = list_runs(Path(repo), selection, Query(where, sort, names, limit))
         parts.append(listing.answer)
     frames = [_frame(part) for part in parts]
     whole = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True).drop_duplicates(["name", "tree"])

@@ -80,7 +80,8 @@ def history(repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "")
         UnknownColumnError: No commit's run has such a metric.
         UnknownRevisionError: There is no such revision.
     """
-    commits = _changes(repo, experiment, resolve(repo, rev))
+    start = resolve(repo, rev)
+    commits = _changes(repo, experiment, start) if experiment else []
     if not commits:
         runs = sorted({path.split("/")[1] for path in files_at(repo, rev, "runs") if path.count("/") > 1})
         raise NoSuchRunError(experiment, rev, runs)

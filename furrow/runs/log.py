@@ -152,7 +152,7 @@ class Log:
             try:
                 data = self._pending[name]
                 if not os.fstat(descriptor).st_size and not data.startswith(b"step\t"):
-                    data = self._pending[name] = f"step\tseconds\t{name}\n".encode() + data
+                    data = self._pending[name] = f"step\tseconds\t{_heading(name)}\n".encode() + data
                 while data:
                     data = data[os.write(descriptor, data) :]
                     self._pending[name] = data
@@ -262,6 +262,11 @@ def _claim(folder: Path) -> tuple[Path, int]:
             return candidate, held
         os.close(held)
     raise LogError(f"{folder} is being written to by this process already", hint="give the second log another name")
+
+
+def _heading(name: str) -> str:
+    """A metric's name in one field of one line; one that would break out of it is written as the file's name is."""
+    return name if name.isprintable() and '"' not in name else quote(name, safe=" +=@")
 
 
 def _facts(folder: Path) -> dict[str, Any]:

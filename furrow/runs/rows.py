@@ -81,6 +81,7 @@ class Rows:
         self._next: int = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM runs").fetchone()[0]
         self._next_column = 1
         self._left_out = 0
+        self._torn = False
         for number, place, key, types in connection.execute("SELECT id, place, key, types FROM columns ORDER BY id"):
             self._place(place, key, number, types)
             self._next_column = number + 1
@@ -117,6 +118,9 @@ class Rows:
         if self._left_out:
             problems.append(f"{self._left_out:,} keys are left out: there are over {COLUMNS} different ones")
             self._left_out = 0
+        if self._torn:
+            problems.append("a text holds half a character, which is written out")
+            self._torn = False
         if problems:
             row[3], row[5] = "damaged", "; ".join(problems)
         self._runs.rows.append(row)
@@ -149,7 +153,7 @@ class Rows:
         for section in cut(text):
             pairs = memory.get(section)
             if pairs is None:
-                left_out = self._left_out
+                amiss = self._left_out, self._torn
                 try:
                     pairs = self._place_all(place, read(section))
                 except NotAloneError:
@@ -160,7 +164,7 @@ class Rows:
                         return
                     self._write(row, pairs)
                     return
-                if self._left_out == left_out:
+                if amiss == (self._left_out, False):
                     if len(memory) >= MEMORY:
                         memory.clear()
                     memory[section] = pairs
@@ -200,13 +204,22 @@ class Rows:
                 continue
             at = positions.get(key)
             if at is None:
-                at = self._column(place, key)
+                at = self._column(place, self._whole(key))
                 if at is None:
                     self._left_out += 1
                     continue
             types[at] |= _BITS[type(value)]
-            pairs.append((at, value))
+            pairs.append((at, self._whole(value) if type(value) is str and not value.isascii() else value))
         return pairs
+
+    def _whole(self, text: str) -> str:
+        """Text as SQLite can hold it: half of a surrogate pair, which JSON can spell, is written out."""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self._torn = True
+            return text.encode(errors="backslashreplace").decode()
+        return text
 
     def _family(self, row: list[Any]) -> str | None:
         positions = self._places["config"]
@@ -219,6 +232,8 @@ class Rows:
         if len(table.numbers) >= COLUMNS or len(key) > 200:
             return None
         self._write_rows()
+        if key in self._places[place]:  # as another text, written out, it was seen before
+            return self._places[place][key]
         number = self._next_column
         self._next_column += 1
         self._connection.execute(f"ALTER TABLE {table.name} ADD COLUMN c{number}")

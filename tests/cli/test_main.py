@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,21 @@ def test_exit_codes(tmp_path, monkeypatch, capsys):
         if code == 3:
             assert "the log is" in printed
             assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("words", [["--help"], ["runs", "--csv"]])
+def test_output_that_can_not_be_written(tmp_path, words):
+    """A full disk under standard output is no bug of Furrow's: one sentence, and exit code 1."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / "runs/gbm").mkdir(parents=True)
+    (tmp_path / "runs/gbm/metrics.json").write_text("{}")
+    subprocess.run(["git", "-C", str(tmp_path), "add", "."], check=True)
+    subprocess.run(["git", "-C", str(tmp_path), "commit", "-q", "-m", "a run"], check=True)
+    command = [sys.executable, "-m", "furrow", *words]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False)
+    assert done.stderr == "error: No space left on device\n  free some space, then run again\n"
+    assert done.returncode == 1
 
 
 def test_unknown_commands():

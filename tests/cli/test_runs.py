@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
+import pty
 import subprocess
 import sys
+import termios
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from furrow.cli.main import run
+from furrow.cli.plots import chart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,7 +153,8 @@ def test_show(repo: Path, capsys: Any) -> None:
     out = capsys.readouterr().out
     for part in ("Config", "model.rate", "Metrics", "0.6000 to 0.8000", "ROC", "⠀", "Importance", "█"):
         assert part in out
-    assert (repo / "figures/roc.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("roc", "importance"):
+        assert (repo / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     assert run(["runs", "show", "gbm", "--json", "--code"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["metrics"]["roc_auc"] == 0.8
@@ -167,6 +173,40 @@ def test_history(repo: Path, capsys: Any) -> None:
     found = json.loads(capsys.readouterr().out)
     assert [point["value"] for point in found["points"]] == [0.7, 0.8]
     assert (repo / "h.svg").read_text().startswith("<?xml")
+
+
+def test_a_flat_curve_has_a_close_scale(capsys: Any) -> None:
+    """Where a metric never moved, the scale is about its value, not a world around it."""
+    assert [line.split()[0] for line in chart([(0, 0.8), (1, 0.8)]).splitlines() if line[0] != " "] == [
+        "0.808",
+        "0.792",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown", "left_out"), [(200, True, ""), (60, False, "left out, "), (5, False, "date")]
+)
+def test_a_narrow_terminal(repo: Path, width: int, shown: bool, left_out: str) -> None:
+    """Columns that don't fit a terminal are left out and named; no line is longer than it is wide, unless one column is."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, width))
+    command = [sys.executable, "-m", "furrow", "runs", "--all"]
+    done = subprocess.run(command, cwd=repo, stdout=theirs, stderr=subprocess.PIPE, stdin=theirs, check=True)
+    os.close(theirs)
+    out = b""
+    with contextlib.suppress(OSError):  # how a terminal's end is told
+        while part := os.read(ours, 4096):
+            out += part
+    os.close(ours)
+    lines = out.decode().splitlines()
+    table = [line for line in lines if not line.startswith("left out")]
+    assert ("log_loss" in table[0]) == shown
+    assert left_out in lines[-1]
+    assert table[0].startswith("run")
+    assert not done.stderr.startswith(b"error")
+    if width > 5:
+        assert max(map(len, table)) <= width
+    assert len(table) == 4
 
 
 def test_help_names_the_subcommands(capsys: Any) -> None:

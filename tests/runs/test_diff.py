@@ -85,6 +85,10 @@ def test_a_diff_of_everything(two: Any) -> None:
     assert found.data.rows == {"2013-02.parquet": 25}
     assert found.code == (("src/model.py", 1, 0),)
     assert found
+    two.git("reset", "-q", "--hard")
+    inside = two.path / "src"
+    again = diff_runs(run("gbm@HEAD~1", repo=inside), run("gbm", repo=inside), replicates=300)
+    assert again.code == found.code
 
 
 def test_nothing_changed(two: Any) -> None:

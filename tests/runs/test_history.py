@@ -67,6 +67,8 @@ def test_what_there_is_not(history: Any) -> None:
     history.commit(history.run("gbm"))
     with pytest.raises(NoSuchRunError, match="did you mean gbm"):
         follow(history.path, "gmb")
+    with pytest.raises(NoSuchRunError):
+        follow(history.path, "")
     with pytest.raises(UnknownColumnError, match="did you mean roc_auc"):
         follow(history.path, "gbm", metric="roc_acu")
 

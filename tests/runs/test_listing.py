@@ -227,6 +227,25 @@ def test_nan_and_infinity_are_values_of_their_own(history: Any) -> None:
     assert names(history.path, where="roc_auc > 0 or roc_auc <= 0") == ["y"]
 
 
+def test_half_a_character(history: Any) -> None:
+    """A lone surrogate, which JSON can spell and UTF-8 can't, is written out and reported, in each run anew."""
+    for number in range(2):
+        config = f"seed: {number}\nother: größe\n"
+        record = '{\n "format": 1,\n "text": "\\udfff",\n "x\\ud800": 5\n}\n'
+        metrics = '{"x\\ud800": 1, "roc_auc": 0.7}' if not number else '{"roc_auc": 0.8}'
+        files = {"metrics.json": metrics, "config.yaml": config, "record.json": record}
+        history.commit({f"runs/torn/{file}": text for file, text in files.items()})
+    history.commit(history.run("good"))
+    found = list_runs(history.path, ALL, Query(columns=("name", "status", "x\\ud800", "text", "other")))
+    torn = [row for row in rows(found) if row["name"] == "torn"]
+    same = {"name": "torn", "status": "damaged", "text": "\\udfff", "other": "größe"}
+    assert torn == [{**same, "x\\ud800": None}, {**same, "x\\ud800": 1}]
+    assert [problem for _, problem in found.answer.problems] == [
+        "a text holds half a character, which is written out"
+    ] * 2
+    assert names(history.path, ALL, where="status = 'ok'") == ["good"]
+
+
 def test_odd_names_of_runs(history: Any) -> None:
     """Spaces, quotes, umlauts; bytes that are no UTF-8."""
     run = '{"roc_auc": 0.7}'

@@ -164,6 +164,7 @@ def test_runs_as_a_frame_with_types(history: Any, monkeypatch: pytest.MonkeyPatc
     }
     assert frame["roc_auc"].isna().sum() == 1
     assert list(furrow.runs(columns=["roc_auc"], sort=["-roc_auc"])["roc_auc"].dropna()) == [0.7, 0.6]
+    assert list(furrow.runs(columns="roc_auc", sort="-roc_auc")["roc_auc"].dropna()) == [0.7, 0.6]
     assert len(furrow.runs(revs=["HEAD~1", "HEAD"])) == 3
     assert furrow.runs(where="roc_auc > 2").empty
     assert furrow.run("gbm", rev="HEAD~1").metrics["roc_auc"] == 0.7

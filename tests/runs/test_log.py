@@ -1,6 +1,7 @@
 """`furrow.log`: rows reach the disk whole and soon, whatever becomes of the process that logs them."""
 
 import csv
+import io
 import json
 import math
 import os
@@ -45,6 +46,20 @@ def test_each_metric_is_a_table_with_every_row_in_order(tmp_path: Path) -> None:
     facts = json.loads((folder / FACTS).read_text())
     assert facts["format"] == 1
     assert facts["started"] <= facts["ended"]
+
+
+def test_names_that_would_break_out_of_a_heading(tmp_path: Path) -> None:
+    """Line ends, tabs and quotes in a metric's name: the table has one heading, and is followed under the very name."""
+    names = ('a,b\n"c', "tab\there", '"quoted', "loss / größe")
+    with log_to("run", tmp_path):
+        for step in (1, 2):
+            log(step=step, **dict.fromkeys(names, step / 2))
+    (found,) = Watcher(tmp_path).read()
+    assert {name: list(curve.values) for name, curve in found.curves.items()} == {name: [0.5, 1.0] for name in names}
+    texts = [path.read_text() for path in (tmp_path / "run").glob("*.tsv")]
+    tables = [list(csv.reader(io.StringIO(text, newline=""), delimiter="\t")) for text in texts]
+    assert {len(row) for table in tables for row in table} == {3}
+    assert {len(table) for table in tables} == {3}
 
 
 def test_the_public_name_is_the_same_function() -> None:
