@@ -88,7 +88,8 @@ def _say_no_more() -> None:
 
 
 def _say(text: str, code: int) -> int:
-    sys.stderr.write(f"{text}\n")
+    # A terminal must not obey what a name in a repository says.
+    sys.stderr.write("".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text) + "\n")
     return code
 
 

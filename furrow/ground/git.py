@@ -28,6 +28,7 @@ __all__ = [
     "files_at",
     "git",
     "git_dir",
+    "ids_at",
     "is_bare",
     "is_dirty",
     "is_shallow",
@@ -98,13 +99,14 @@ class UnbornBranchError(GitError):
 class UnknownRevisionError(GitError):
     """No commit goes by this name."""
 
-    def __init__(self, rev: str, *, suggestions: tuple[str, ...] = (), shallow: bool = False) -> None:
+    def __init__(self, rev: str, *, suggestions: tuple[str, ...] = (), shallow: bool = False, kind: str = "") -> None:
+        message = f"{rev!r} names a {kind}, not a commit" if kind else f"unknown revision {rev!r}"
         hint = "`git log --oneline --all` lists what there is"
         if suggestions:
             hint = "did you mean " + " or ".join(suggestions) + "?"
         elif shallow:
             hint = "this clone is shallow and may lack it: `git fetch --unshallow`"
-        super().__init__(f"unknown revision {rev!r}", hint=hint)
+        super().__init__(message, hint=hint)
         self.rev = rev
         self.suggestions = suggestions
 
@@ -163,10 +165,17 @@ def git(repo: Path, *arguments: str, stdin: bytes | None = None, ok: tuple[int, 
     stderr = done.stderr.decode(errors="replace").strip()
     if "not a git repository" in stderr or "dubious ownership" in stderr or "cannot change to" in stderr:
         raise NotARepositoryError(repo, stderr=stderr)
+    at = 0
+    while arguments[at] == "-c":  # a setting, and its value
+        at += 2
+    lost = re.search(r"[Cc]ould not read|bad object|unable to read|missing (blob|tree|commit)", stderr)
     raise GitError(
-        f"git {arguments[0]} failed in {repo}: {stderr or f'exit code {done.returncode}'}",
+        f"git {arguments[at]} failed in {repo}: {stderr or f'exit code {done.returncode}'}",
         returncode=done.returncode,
         stderr=stderr,
+        hint="objects are missing: `git fsck` lists them, `git fetch --refetch` or a new clone brings them"
+        if lost
+        else "",
     )
 
 
@@ -243,7 +252,8 @@ def resolve(repo: Path, rev: str = "HEAD") -> str:
         NotARepositoryError: There is no repository.
     """
     found = ""
-    if rev and not rev.startswith("-") and "\0" not in rev:
+    askable = rev and not rev.startswith("-") and "\0" not in rev
+    if askable:
         found = _text(repo, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}", ok=(0, 1, 128))
     if found:
         return found
@@ -252,10 +262,11 @@ def resolve(repo: Path, rev: str = "HEAD") -> str:
     shallow = is_shallow(repo)
     if rev in {"HEAD", "@"}:
         raise UnbornBranchError(current_branch(repo) or "HEAD")
-    names = _text(repo, "for-each-ref", "--format=%(refname:short)").split("\n")
+    kind = _text(repo, "cat-file", "-t", f"{rev}^{{}}", ok=(0, 128)) if askable else ""
+    names = [] if kind else _text(repo, "for-each-ref", "--format=%(refname:short)").split("\n")
     bare_name = re.split(r"[~^:@]", rev, maxsplit=1)[0]
     close = tuple(get_close_matches(bare_name, [name for name in names if name], n=2))
-    raise UnknownRevisionError(rev, suggestions=close, shallow=shallow)
+    raise UnknownRevisionError(rev, suggestions=close, shallow=shallow, kind=kind)
 
 
 def show(repo: Path, rev: str, path: str) -> bytes | None:
@@ -279,10 +290,13 @@ def show(repo: Path, rev: str, path: str) -> bytes | None:
 
 def files_at(repo: Path, rev: str, folder: str = "") -> list[str]:
     """Paths of a folder's files at a revision, from the repository's root, sorted; empty when it isn't there."""
+    return sorted(ids_at(repo, rev, folder))
+
+
+def ids_at(repo: Path, rev: str, folder: str = "") -> dict[str, str]:
+    """Ids of a folder's files at a revision by path from the repository's root; empty when it isn't there."""
     commit = resolve(repo, rev)
-    tree = f"{commit}:{folder.strip('/')}" if folder.strip("/") else f"{commit}^{{tree}}"
-    if not _text(repo, "rev-parse", "--verify", "--quiet", tree, ok=(0, 1, 128)):
-        return []
-    names = os.fsdecode(git(repo, "ls-tree", "-r", "-z", "--name-only", "--full-tree", tree)).split("\0")
-    prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
-    return [prefix + name for name in names if name]
+    inside = [f"{folder.strip('/')}/"] if folder.strip("/") else []
+    listed = git(repo, "ls-tree", "-r", "-z", "--full-tree", commit, *inside).split(b"\0")
+    pairs = (line.split(b"\t", 1) for line in listed if line)
+    return {os.fsdecode(path): about.rsplit(b" ", 1)[1].decode() for about, path in pairs}

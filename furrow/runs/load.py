@@ -19,7 +19,7 @@ import yaml
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_bytes
-from furrow.ground.git import experiment_commit, files_at, git, resolve
+from furrow.ground.git import experiment_commit, files_at, git, ids_at, resolve
 from furrow.ground.gitobjects import read_objects
 from furrow.runs.artifacts import find_file
 from furrow.runs.indexing import LARGEST
@@ -218,14 +218,14 @@ def run(name: str, rev: str = "", *, repo: Path | str = ".") -> Run:
         meant = _tried(folder, name, trial)
         if meant and name not in _names(folder, commit):
             name, rev, commit = meant, name, trial
-    paths = files_at(folder, commit, f"runs/{name}") if name and ".." not in name.split("/") else []
-    if not paths:
+    ids = ids_at(folder, commit, f"runs/{name}") if name and ".." not in name.split("/") else {}
+    if not ids:
         raise NoSuchRunError(name, rev, _names(folder, commit))
-    answers = read_objects(folder, [f"{commit}:{path}" for path in paths], largest=LARGEST)
+    answers = read_objects(folder, ids.values(), largest=LARGEST)
     prefix = f"runs/{name}/"
     files = {
         path.removeprefix(prefix): content
-        for path, (_, kind, content, _) in zip(paths, answers, strict=True)
+        for path, (_, kind, content, _) in zip(ids, answers, strict=True)
         if kind == "blob"
     }
     return Run(name, commit, folder, files)

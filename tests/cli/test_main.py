@@ -44,7 +44,7 @@ def test_exit_codes(tmp_path, monkeypatch, capsys):
         return command
 
     for error, code in [
-        (FurrowError("it broke", hint="mend it"), 1),
+        (FurrowError("it \x1b[2Jbroke", hint="mend it"), 1),
         (UsageError("not so"), 2),
         (RuntimeError("surprise"), 3),
         (KeyboardInterrupt(), 130),
@@ -54,7 +54,7 @@ def test_exit_codes(tmp_path, monkeypatch, capsys):
         printed = capsys.readouterr().err
         assert printed
         if code == 1:
-            assert printed == "error: it broke\n  mend it\n"
+            assert printed == "error: it \N{REPLACEMENT CHARACTER}[2Jbroke\n  mend it\n"
         if code == 3:
             assert "the log is" in printed
             assert "Traceback" not in printed

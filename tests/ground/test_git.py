@@ -18,6 +18,7 @@ from furrow.ground.git import (
     common_dir,
     current_branch,
     files_at,
+    ids_at,
     is_bare,
     is_dirty,
     is_shallow,
@@ -95,6 +96,30 @@ def test_show_reads_files_of_any_name(repo: Path, git: Git) -> None:
     assert files_at(repo, "HEAD") == sorted(names)
     assert files_at(repo, "HEAD", "sub/") == ["sub/über.txt"]
     assert files_at(repo, "HEAD", "absent") == []
+    assert files_at(repo, "HEAD", "plain.txt") == []
+    assert ids_at(repo, "HEAD", "sub") == {"sub/über.txt": git(repo, "rev-parse", "HEAD:sub/über.txt")}
+
+
+def test_what_is_no_commit_is_called_what_it_is(repo: Path, git: Git) -> None:
+    """A tag on a file, or a tree: the error doesn't suggest the very name."""
+    (repo / "a").write_text("a")
+    git(repo, "add", "a")
+    git(repo, "commit", "-q", "-m", "a file")
+    git(repo, "tag", "-a", "-m", "a tag", "file", "HEAD:a")
+    for rev, kind in (("file", "blob"), ("HEAD^{tree}", "tree")):
+        with pytest.raises(UnknownRevisionError, match=f"names a {kind}, not a commit") as caught:
+            resolve(repo, rev)
+        assert not caught.value.suggestions
+
+
+def test_lost_objects_are_told_of_with_a_remedy(repo: Path, git: Git) -> None:
+    """A commit that is gone from the object store: the error names Git's command, and what brings objects back."""
+    lost = git(repo, "rev-parse", "HEAD")
+    git(repo, "commit", "-q", "--allow-empty", "-m", "second")
+    (repo / ".git/objects" / lost[:2] / lost[2:]).unlink()
+    with pytest.raises(GitError, match="git log failed") as caught:
+        list(list_commits(repo, [git(repo, "rev-parse", "HEAD")]))
+    assert "git fsck" in caught.value.hint
 
 
 def test_the_environment_of_a_hook_leads_nowhere(

@@ -100,6 +100,13 @@ def test_names_of_runs(text: str, expected: tuple[str, str]) -> None:
     assert parse_run(text) == expected
 
 
+def test_a_name_of_two_lines(history: Any) -> None:
+    """Whatever Git can hold is read: also where a line feed is in a run's name."""
+    history.commit({'"runs/two\\nlines/metrics.json"': '{"roc_auc": 0.7}', '"runs/gbm/\\316\\261"': "x"})
+    assert run("two\nlines", repo=history.path).metrics == {"roc_auc": 0.7}
+    assert run("gbm", repo=history.path).text("α") == "x"
+
+
 def test_unknown_runs_and_damaged_files(history: Any) -> None:
     """The name is suggested; a damaged file is told when it is asked for, and no other."""
     history.commit({**history.run("gbm"), "runs/bad/metrics.json": "{", "runs/bad/config.yaml": "- x"})
