@@ -130,7 +130,9 @@ def _test(before: Run, after: Run, *, replicates: int, confidence: float) -> tup
     """The paired test, or why there is none."""
     hashes = before.record.get("predictions_sha256"), after.record.get("predictions_sha256")
     if hashes[0] and hashes[0] == hashes[1]:
-        return None, "both have the same predictions, byte for byte"
+        same = "both have the same predictions, byte for byte"
+        odd = [name for name, value in before.metrics.items() if after.metrics.get(name, value) != value]
+        return None, f"{same}, yet not the same {', '.join(odd)}: `furrow replay` tells which holds" if odd else same
     try:
         predictions = before.predictions(), after.predictions()
         return compare(*predictions, replicates=replicates, confidence=confidence), ""

@@ -97,6 +97,10 @@ def test_nothing_changed(two: Any) -> None:
     found = diff_runs(same, same)
     assert not found
     assert found.untested == "both have the same predictions, byte for byte"
+    metrics = two.git("show", "HEAD:runs/gbm/metrics.json").replace('"roc_auc": 0.7', '"roc_auc": 0.9')
+    two.commit({"runs/gbm/metrics.json": metrics}, subject="Better by hand")
+    found = diff_runs(same, run("gbm", repo=two.path))
+    assert "yet not the same roc_auc: `furrow replay` tells which holds" in found.untested
 
 
 def test_without_predictions_the_rest_is_told(two: Any, tmp_path: Path) -> None:
