@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +132,8 @@ def _test(before: Run, after: Run, *, replicates: int, confidence: float) -> tup
     hashes = before.record.get("predictions_sha256"), after.record.get("predictions_sha256")
     if hashes[0] and hashes[0] == hashes[1]:
         same = "both have the same predictions, byte for byte"
-        odd = [name for name, value in before.metrics.items() if after.metrics.get(name, value) != value]
+        shared = [(name, value, after.metrics.get(name, value)) for name, value in before.metrics.items()]
+        odd = [name for name, old, new in shared if old != new and not (math.isnan(old) and math.isnan(new))]
         return None, f"{same}, yet not the same {', '.join(odd)}: `furrow replay` tells which holds" if odd else same
     try:
         predictions = before.predictions(), after.predictions()

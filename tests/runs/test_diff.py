@@ -97,8 +97,11 @@ def test_nothing_changed(two: Any) -> None:
     found = diff_runs(same, same)
     assert not found
     assert found.untested == "both have the same predictions, byte for byte"
-    metrics = two.git("show", "HEAD:runs/gbm/metrics.json").replace('"roc_auc": 0.7', '"roc_auc": 0.9')
-    two.commit({"runs/gbm/metrics.json": metrics}, subject="Better by hand")
+    metrics = two.git("show", "HEAD:runs/gbm/metrics.json").replace('"log_loss": 0.5', '"log_loss": NaN')
+    two.commit({"runs/gbm/metrics.json": metrics}, subject="No loss")
+    same = run("gbm", repo=two.path)
+    assert diff_runs(same, same).untested == "both have the same predictions, byte for byte"
+    two.commit({"runs/gbm/metrics.json": metrics.replace('"roc_auc": 0.7', '"roc_auc": 0.9')}, subject="By hand")
     found = diff_runs(same, run("gbm", repo=two.path))
     assert "yet not the same roc_auc: `furrow replay` tells which holds" in found.untested
 
