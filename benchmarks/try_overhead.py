@@ -63,7 +63,8 @@ def project(folder: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     for name in ("conf", "furrow", "pipelines"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    shutil.copy(ROOT / "requirements.lock", folder)
+    for name in ("requirements.lock", "dvc.yaml", "dvc.lock"):
+        shutil.copy(ROOT / name, folder)
     (folder / "build/training").mkdir(parents=True)
     pq.write_table(training_set(), folder / "build/training/full.parquet")
     (folder / ".gitignore").write_text("/build/\n/.furrow/\n")

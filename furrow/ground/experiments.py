@@ -141,6 +141,14 @@ class Base:
             return {}
         return dict(_files(tree, ""))
 
+    def content(self, path: str) -> bytes | None:
+        """A file as every experiment made here begins with it; None when there is none."""
+        try:
+            found = None if self._tree is None else self._repo[self._tree].peel(pygit2.Tree)[f"{self._prefix}{path}"]
+        except KeyError:
+            return None
+        return found.data if isinstance(found, pygit2.Blob) else None
+
     def write(self, name: str, files: Mapping[str, bytes | None], message: str, *, when: int) -> str:
         """Record an experiment: the base's tree with some files replaced, added or (None) taken away.
 

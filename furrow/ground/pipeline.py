@@ -24,6 +24,7 @@ __all__ = [
     "PipelineError",
     "Source",
     "Step",
+    "downstream",
     "overlaps",
     "read_pipeline",
     "upstream",
@@ -289,6 +290,18 @@ def upstream(pipeline: Pipeline, names: set[str]) -> set[str]:
     for name in reversed(pipeline.steps):
         if name in found:
             found |= _makers(pipeline, pipeline.steps[name]) - {name}
+    return found
+
+
+def downstream(pipeline: Pipeline, path: str) -> set[str]:
+    """Stages that read a file or folder, and all those that read what these write."""
+    known = {path}
+    found = set()
+    for name, step in pipeline.steps.items():
+        read = [dep.path for dep in step.deps] + [entry.path for entry in step.params]
+        if any(overlaps(one, other) for one in read for other in known):
+            found.add(name)
+            known |= {out.path for out in step.outs}
     return found
 
 

@@ -23,6 +23,7 @@ from furrow.runs.metrics import METRICS
 from furrow.runs.recorder import Recorder
 from furrow.runs.sweep import SweepError, Sweeping
 from furrow.runs.trials import Shared
+from furrow.runs.unclaimed import keep_empty, unclaimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Request", "prepare"]
 
+LOCK = "dvc.lock"
 MAXIMIZED = ("roc_auc", "pr_auc")
 SAMPLERS = ("tpe", "random")
 
@@ -86,7 +88,11 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
     if metric not in METRICS:
         raise SweepError(f"metric {metric!r} is unknown", hint=f"there are: {', '.join(METRICS)}")
     engine = _engine(request, conf, first, whole)
+    lock = base.content(LOCK)
+    files = {} if lock is None else {LOCK: unclaimed(root, lock.decode(), request.experiment).encode()}
     shared, warnings = _training(request, sweep, whole)
+    if files:
+        keep_empty(root)
     sweeping = Sweeping(
         root=root,
         experiment=request.experiment,
@@ -102,7 +108,9 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
         shared=shared,
         code=Code(digest=code_digest(root, "pipelines.train"), evaluate=code_digest(root, "pipelines.evaluate")),
         composer=Composer(conf, "config", first),
-        recorder=Recorder(root, base, list_experiments(root), metric=metric, engine=engine.backend, clock=clock),
+        recorder=Recorder(
+            root, base, list_experiments(root), files=files, metric=metric, engine=engine.backend, clock=clock
+        ),
         warnings=warnings,
     )
     for overrides in _corners(sweep):

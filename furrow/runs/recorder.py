@@ -78,16 +78,26 @@ class Recorder:
         root: The project.
         base: Where experiments are made.
         known: Experiments of the whole repository.
+        files: What every trial's commit holds instead of the base's files, by path.
         metric: By which trials are compared.
         engine: The name of what runs them.
         clock: Gives seconds since the epoch.
     """
 
     def __init__(
-        self, root: Path, base: Base, known: Sequence[Recorded], *, metric: str, engine: str, clock: Callable[[], float]
+        self,
+        root: Path,
+        base: Base,
+        known: Sequence[Recorded],
+        *,
+        files: Mapping[str, bytes],
+        metric: str,
+        engine: str,
+        clock: Callable[[], float],
     ) -> None:
         self._root = root
         self._base = base
+        self._files = files
         self._known = {one.trailers["Furrow-Trial"]: one for one in known if "Furrow-Trial" in one.trailers}
         self._metric = metric
         self._engine = engine
@@ -162,6 +172,7 @@ class Recorder:
         """A trial's commit: its declaration and its run, so that `dvc repro` on it gives the same."""
         folder = f"runs/{trial.config.name}"
         files: dict[str, bytes | None] = {
+            **self._files,
             f"{folder}/card.md": None,  # what only a fitted model can say is not the trial's
             f"{folder}/plots/importance.csv": None,
             **{f"{folder}/{path}": content for path, content in run.items()},

@@ -4,6 +4,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
+from furrow.ground.git import resolve
+from furrow.runs.artifacts import outputs
+
+OWN = {"build/models/gbm", "build/predictions/gbm.parquet", "build/evaluations/gbm.json"}
+
 
 def metrics(root: Path, name: str) -> dict:
     return json.loads((root / f"runs/{name}/metrics.json").read_text())
@@ -29,16 +36,23 @@ def test_a_trial_is_a_dvc_experiment_and_its_declaration_gives_the_same_metrics(
     run(project.parent, "git", "init", "-q", "--bare", str(remote))
     run(project, "git", "remote", "add", "origin", str(remote))
     run(project, "git", "push", "-q", "origin", "HEAD")
-    run(project, "dvc", "exp", "push", "--no-cache", "origin", best["trial"])
+    run(project, "dvc", "remote", "add", "-d", "--local", "store", str(project.parent / "store"))
+    run(project, "dvc", "exp", "push", "origin", best["trial"])
     assert best["trial"] in run(remote, "git", "for-each-ref", "refs/exps").stdout
     run(project, "dvc", "exp", "branch", best["trial"], "tried")
     assert "learning_rate" in run(project, "git", "show", "tried:conf/experiment/gbm.yaml").stdout
+    before = outputs(project, resolve(project))
+    assert set(before) > OWN
+    empty = outputs(project, resolve(project, "tried"))
+    assert all(empty[path].size == 0 for path in OWN)
 
     run(project, "dvc", "exp", "apply", best["trial"])
     applied = metrics(project, "gbm")
     assert applied == best["metrics"]
     record = json.loads((project / "runs/gbm/record.json").read_text())
     config = (project / "runs/gbm/config.yaml").read_text()
+    assert not list((project / "build/models/gbm").iterdir())
+    assert not (project / "build/predictions/gbm.parquet").read_bytes()
     run(project, "dvc", "repro", "-q", "evaluate@gbm")
     assert metrics(project, "gbm") == applied
     assert (project / "runs/gbm/config.yaml").read_text() == config
@@ -46,6 +60,10 @@ def test_a_trial_is_a_dvc_experiment_and_its_declaration_gives_the_same_metrics(
     assert again["model_sha256"]
     assert {**again, "model_sha256": None} == record
     assert (project / "runs/gbm/card.md").is_file()
+    made = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
+    named = {out["path"]: out["md5"] for name in ("train@gbm", "evaluate@gbm") for out in made[name]["outs"]}
+    assert set(named) > OWN
+    assert all(named[path] != before[path].md5 for path in OWN)
 
     run(project, "git", "checkout", "-qf", "main")
     run(project, "git", "clean", "-fdq")
