@@ -19,10 +19,19 @@ from furrow.ground.git import clean_environment
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Ended", "ProcessError", "installed", "run_commands", "stage_environment", "stopped_by_signals"]
+__all__ = [
+    "WATCH",
+    "Ended",
+    "ProcessError",
+    "installed",
+    "run_commands",
+    "stage_environment",
+    "stopped_by_signals",
+]
 
 WATCH = Path(__file__).parent / "watch"
 GRACE_SECONDS = 3.0
+_FRESH = "fresh:"
 _SHELLS = {"bash": ("--noprofile", "--norc"), "zsh": ("--no-rcs",)}
 _ASK = """
 import json, platform, sys
@@ -50,11 +59,15 @@ class Ended:
         code: The exit code of the last one that ran; negative for a signal.
         seconds: Wall clock.
         opened: What the watch wrote down: absolute paths, and `socket:HOST:PORT`.
+        fresh: Those that were made or changed after the commands began, and before they opened them.
+        unfinished: Whether they were stopped because their time was over.
     """
 
     code: int
     seconds: float
     opened: frozenset[str]
+    fresh: frozenset[str] = frozenset()
+    unfinished: bool = False
 
 
 def stage_environment(*, root: Path, stage: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -75,7 +88,9 @@ def stage_environment(*, root: Path, stage: str, extra: Mapping[str, str] | None
     return {**found, **(extra or {})}
 
 
-def run_commands(commands: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> Ended:
+def run_commands(
+    commands: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, *, limit: float | None = None
+) -> Ended:
     """Run command lines one after another through the shell, until one fails.
 
     Args:
@@ -83,6 +98,7 @@ def run_commands(commands: Sequence[str], folder: Path, environment: Mapping[str
         folder: Where.
         environment: From `stage_environment`.
         log: Gets what they print; beside it, NAME.opened gets what they open.
+        limit: Seconds that they may take together; then they are stopped, with all that they started.
 
     Raises:
         ProcessError: The shell or the folder is missing.
@@ -90,23 +106,28 @@ def run_commands(commands: Sequence[str], folder: Path, environment: Mapping[str
     shell = os.environ.get("SHELL") or "/bin/sh"
     watched = log.with_name(f"{log.name}.opened")
     watched.write_bytes(b"")
+    watch = {"FURROW_WATCH_LOG": str(watched), "FURROW_WATCH_SINCE": str(watched.stat().st_ctime_ns)}
     started, code = time.perf_counter(), 0
     with log.open("ab") as output:
         for command in commands:
-            code = _run(
-                [shell, *_SHELLS.get(Path(shell).name, ()), "-c", command],
-                folder,
-                {**environment, "FURROW_WATCH_LOG": str(watched)},
-                output,
-            )
-            if code:
+            left = None if limit is None else max(0.0, limit - (time.perf_counter() - started))
+            arguments = [shell, *_SHELLS.get(Path(shell).name, ()), "-c", command]
+            code, unfinished = _run(arguments, folder, {**environment, **watch}, output, left)
+            if code or unfinished:
                 break
+        else:
+            unfinished = False
     seconds = time.perf_counter() - started
-    opened = {os.fsdecode(entry) for entry in watched.read_bytes().split(b"\0") if entry}
-    return Ended(code, seconds, frozenset(opened))
+    entries = {os.fsdecode(entry) for entry in watched.read_bytes().split(b"\0") if entry}
+    old = {entry for entry in entries if not entry.startswith(_FRESH)}
+    new = {entry.removeprefix(_FRESH) for entry in entries - old}
+    return Ended(code, seconds, frozenset(old | new), frozenset(new - old), unfinished)
 
 
-def _run(arguments: list[str], folder: Path, environment: Mapping[str, str], output: Any) -> int:
+def _run(
+    arguments: list[str], folder: Path, environment: Mapping[str, str], output: Any, limit: float | None
+) -> tuple[int, bool]:
+    """The exit code, and whether the time was over before the end."""
     try:
         process = subprocess.Popen(
             arguments,
@@ -119,10 +140,14 @@ def _run(arguments: list[str], folder: Path, environment: Mapping[str, str], out
         )
     except OSError as exc:
         raise ProcessError(f"cannot start {arguments[0]} in {folder}: {exc.strerror}", hint="look at $SHELL") from exc
+    unfinished = False
     try:
-        return process.wait()
+        process.wait(limit)
+    except subprocess.TimeoutExpired:
+        unfinished = True
     finally:
         _end(process)
+    return process.returncode, unfinished
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
