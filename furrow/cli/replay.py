@@ -79,7 +79,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     if as_json:
         render.echo_json(verdict.to_json())
     else:
-        _show(verdict, kept)
+        _show(verdict, kept, note=note)
     if push:
         push_notes(here, NOTE, push)
         click.echo(f"notes pushed to {push}", err=True)
@@ -92,21 +92,21 @@ def _reporter(*, keep: bool) -> Callable[[Event], None]:
 
     def report(event: Event) -> None:
         number = f"[{event.number}/{event.total}] "
+        clear = "\r\x1b[K" if live else ""
         if event.kind == "checkout" and keep:
             click.echo(f"work tree: {event.detail}", err=True)
         elif event.kind == "run" and live:
-            click.echo(f"\r\x1b[K{number}{event.stage} ...", err=True, nl=False)
+            click.echo(f"{clear}{number}{event.stage} ...", err=True, nl=False)
         elif event.kind == "why":
-            click.echo(f"{chr(13) if live else ''}{event.stage} differs: {event.detail}", err=True)
+            click.echo(f"{clear}{event.stage} differs: {event.detail}", err=True)
         elif event.kind == "done" and event.verdict is not None:
             status = click.style(event.verdict.status, fg=_COLOURS[event.verdict.status])
-            clear = "\r\x1b[K" if live else ""
             click.echo(f"{clear}{number}{event.stage} {status} ({event.verdict.seconds:.1f} s)", err=True)
 
     return report
 
 
-def _show(verdict: Verdict, kept: str) -> None:
+def _show(verdict: Verdict, kept: str, *, note: bool) -> None:
     place = verdict.environment
     rows = [
         [one.stage, one.status, f"{one.seconds:.1f}", f"{len(one.outputs)}", one.reasons[0].kind if one.reasons else ""]
@@ -137,7 +137,7 @@ def _show(verdict: Verdict, kept: str) -> None:
     else:
         click.echo(f"environment: {place.locked} distributions as {place.lock} says, {place.python}, {place.platform}")
     click.echo(_summary(verdict) + (f"; {kept}" if kept else ""))
-    click.echo(f"next: {_next(verdict)}")
+    click.echo(f"next: {_next(verdict, kept=bool(kept), note=note)}")
 
 
 def _undeclared(verdict: Verdict) -> None:
@@ -154,7 +154,7 @@ def _summary(verdict: Verdict) -> str:
     return f"{words}; the first that differs: {verdict.first}" if verdict.first else words
 
 
-def _next(verdict: Verdict) -> str:
+def _next(verdict: Verdict, *, kept: bool, note: bool) -> str:
     short = verdict.commit[:10]
     kinds = {reason.kind for stage in verdict.stages for reason in stage.reasons}
     if "environment" in kinds:
@@ -164,7 +164,13 @@ def _next(verdict: Verdict) -> str:
     if "undeclared" in kinds or (verdict and not verdict.trusted()):
         return "declare in dvc.yaml what the stages read, then `dvc repro` and commit"
     if verdict:
-        return f"`furrow replay --verify {short}` checks the note; `git push` carries it once `furrow install` has run"
+        if not kept:
+            again = f"`furrow replay {short}` keeps the verdict"
+            return f"{again} once the note can be written" if note else f"{again} as a note"
+        return (
+            f"`furrow replay --verify {short}` checks the note; a bare `git push` carries it once `furrow install` has "
+            "run, `git push REMOTE BRANCH` does not: `git push REMOTE refs/notes/furrow/replay` does"
+        )
     if kinds & {"edited by hand", "compile", "stale", "command", "earlier input", "unrecorded"}:
         return "`dvc repro` writes the true results; commit them"
     if "corrupt" in kinds:

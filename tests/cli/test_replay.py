@@ -72,6 +72,45 @@ def test_json_is_all_of_standard_output(world):
     assert "carries no replay" in replay(world, "--verify", code=1).stderr
 
 
+def test_without_a_note(world):
+    """There is none to check."""
+    done = replay(world, "--no-note")
+    assert "kept as a note" not in done.stdout
+    assert "--verify" not in done.stdout
+    assert "next: `furrow replay" in done.stdout
+    assert "keeps the verdict as a note" in done.stdout
+
+
+def test_how_the_note_travels(world, tmp_path):
+    """What is said of `git push` is so: bare it carries the note, with a branch it does not, with the reference it does."""
+    run(tmp_path, "git", "init", "-q", "--bare", "one.git")
+    run(world, "git", "remote", "add", "origin", str(tmp_path / "one.git"))
+    run(world, sys.executable, "-m", "furrow", "install")
+    said = replay(world).stdout
+    assert "`git push REMOTE BRANCH` does not: `git push REMOTE refs/notes/furrow/replay` does" in said
+
+    def there():
+        return "refs/notes/furrow/replay" in run(tmp_path / "one.git", "git", "for-each-ref").stdout
+
+    run(world, "git", "push", "-q", "origin", "main")
+    assert not there()
+    run(world, "git", "push", "-q", "origin", "refs/notes/furrow/replay")
+    assert there()
+    run(world, "git", "push", "-q", "origin", ":refs/notes/furrow/replay")
+    assert not there()
+    run(world, "git", "push", "-q")
+    assert there()
+
+
+def test_what_is_tried_is_said(world):
+    """Each further run of a stage that differs."""
+    (world / "metrics.json").write_text('{"auc": 0.9}')
+    run(world, "dvc", "commit", "-q", "-f", "make")
+    run(world, "git", "commit", "-q", "-am", "better")
+    lines = replay(world, code=1).stderr.splitlines()
+    assert lines[:2] == ["make differs: runs again", "make differs: runs again with another clock"]
+
+
 def test_a_bad_commit(world):
     """Exit code 1, what differs, why, and the way out; the note on it says so and holds."""
     (world / "metrics.json").write_text('{"auc": 0.9}')

@@ -44,6 +44,8 @@ class Attempt:
         after: The same after it.
         outputs: What it wrote of what it declares.
         side: Tracked files that it changed without declaring them.
+        fresh: What of `opened` was made or changed after the run began, before it was opened.
+        unfinished: Whether it was stopped because its time was over.
     """
 
     folder: Path
@@ -56,6 +58,8 @@ class Attempt:
     after: Mapping[str, Any]
     outputs: Mapping[str, Content | None]
     side: tuple[str, ...]
+    fresh: frozenset[str] = frozenset()
+    unfinished: bool = False
 
     def read(self, path: str) -> bytes | None:
         """The bytes of a file that it wrote."""
@@ -108,6 +112,7 @@ class Bench:
         *,
         extra: Mapping[str, str] | None = None,
         replaced: Mapping[str, Mapping[str, bytes] | Item] | None = None,
+        limit: float | None = None,
     ) -> Attempt:
         """Run a stage once, from its declared inputs, and put what it wrote aside.
 
@@ -115,6 +120,7 @@ class Bench:
             stage: The stage.
             extra: Environment to set on top.
             replaced: Inputs of another version, by path: the bytes of its files, or what DVC keeps.
+            limit: Seconds after which it is stopped.
 
         Raises:
             AbsentInputError: An input is not to be had.
@@ -129,7 +135,7 @@ class Bench:
             before = self._inputs(stage)
             watched = self._age()
             environment = stage_environment(root=self.tree.root, stage=stage.name, extra=extra)
-            ended = run_commands(stage.commands, self.tree.root / stage.folder, environment, log)
+            ended = run_commands(stage.commands, self.tree.root / stage.folder, environment, log, limit=limit)
             touched = frozenset(path for path, was in watched.items() if self._atime(path) not in {was, None})
             after = self._inputs(stage)
             outputs = {item.path: self.project.content(item.path, item.algorithm) for item in stage.outs}
@@ -139,7 +145,10 @@ class Bench:
                 if not any(overlaps(path, item.path) for item in stage.outs) and path not in (replaced or {})
             )
             self._put_aside([item.path for item in stage.outs if not item.external], side, folder)
-        return Attempt(folder, ended.code, ended.seconds, log, ended.opened, touched, before, after, outputs, side)
+        return Attempt(
+            folder, ended.code, ended.seconds, log, ended.opened, touched, before, after, outputs, side,
+            fresh=ended.fresh, unfinished=ended.unfinished,
+        )  # fmt: skip
 
     def keep(self, stage: Stage, attempt: Attempt, *, good: frozenset[str]) -> None:
         """Let later stages have what a stage gave; what is not as recorded only for want of the recorded one."""
@@ -227,7 +236,8 @@ class Bench:
             return
         if not item.md5 or not item.cached:
             why = "neither DVC nor Git keeps it" if item.md5 else "dvc.lock records nothing of it"
-            raise AbsentInputError(item.path, item.md5, why=why)
+            remedy = "" if item.md5 else "`dvc repro`, then commit dvc.lock"
+            raise AbsentInputError(item.path, item.md5, why=why, remedy=remedy)
         inner = unit.removeprefix(item.path).removeprefix("/")
         for name, md5 in self.supply.listing(item).items():
             if name == inner or not inner or name.startswith(f"{inner}/"):

@@ -8,6 +8,7 @@ from importlib.util import source_from_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from furrow.ground.process import WATCH
 from furrow.runs.code import CodeError, import_closure
 from furrow.runs.replay.verdict import Reading
 
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["undeclared"]
 
 _CONTROL = (".git", ".gitignore", ".gitattributes", ".gitmodules", ".dvc", ".dvcignore", "dvc.lock")
-_SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/run", "/var", "/opt")
+_SYSTEM = (
+    "/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/run", "/var/run",
+    "/var/cache", "/var/lib/dbus", WATCH,
+)  # fmt: skip
+_PROGRAMS = ("/opt", "/snap", "/nix", "/var/lib")  # what is installed lies there too, and then its code is no input
+_CODE = (".py", ".pyc", ".so", ".zip", ".pth", ".jar")
 _LOCAL = ("127.", "::1", "localhost", "0.0.0.0")  # noqa: S104 - recognised, not bound
 
 
@@ -41,7 +47,10 @@ def undeclared(
     declared = _declared(stage, bench, settings)
     found: dict[str, Reading] = {}
     for entry in attempt.opened:
-        reading = _network(entry) if entry.startswith("socket:") else _file(_source(entry), root, bench, prefixes)
+        if entry.startswith("socket:"):
+            reading = _network(entry)
+        else:
+            reading = _file(_source(entry), root, bench, prefixes, fresh=entry in attempt.fresh)
         if reading is not None:
             found[reading.path] = reading
     for path in attempt.touched:
@@ -64,26 +73,39 @@ def _source(entry: str) -> Path:
     return path
 
 
-def _file(path: Path, root: Path, bench: Bench, prefixes: Sequence[str]) -> Reading | None:
-    real = Path(*path.parts)
+def _file(path: Path, root: Path, bench: Bench, prefixes: Sequence[str], *, fresh: bool) -> Reading | None:
+    real = Path(_plain(path))
     if real.is_relative_to(root):
-        inside = Path(_plain(real)).relative_to(root) if Path(_plain(real)).is_relative_to(root) else None
-        if inside is None:
-            return None
-        name = inside.as_posix()
+        name = real.relative_to(root).as_posix()
         if name in bench.tracked:
             return Reading(name, "commit", "python")
         kept = any(name == path or name.startswith(f"{path}/") for path in bench.items)
         return Reading(name, "dvc", "python") if kept and not bench.in_git(name) else None
-    if any(real.is_relative_to(prefix) for prefix in (*prefixes, *_SYSTEM)) or not real.is_file():
-        return None
-    if bench.supply.home is not None and real.resolve().is_relative_to(bench.supply.home.resolve()):
-        return Reading(str(real), "outside", "python")
-    temporary, home = Path(tempfile.gettempdir()), Path.home()
-    hidden = real.is_relative_to(home) and real.relative_to(home).parts[0].startswith(".")
-    if hidden or real.is_relative_to(temporary) or "site-packages" in real.parts or "__pycache__" in real.parts:
-        return None
-    return Reading(str(real), "outside", "python")
+    outside = _input(real, fresh=fresh, bench=bench, prefixes=prefixes)
+    return Reading(str(real), "outside", "python") if outside else None
+
+
+def _input(path: Path, *, fresh: bool, bench: Bench, prefixes: Sequence[str]) -> bool:
+    """Whether a file outside the checkout is an input of the stage.
+
+    It is not when it is the system's, the environment's or a library's own, or temporary and made by the run.
+    """
+    forms = {path, path.resolve()}
+
+    def within(*folders: str | Path) -> bool:
+        return any(form.is_relative_to(folder) for form in forms for folder in folders)
+
+    if within(*prefixes, *_SYSTEM, bench.tree.room) or not path.is_file():
+        return False
+    if bench.supply.home is not None and within(bench.supply.home.resolve()):
+        return True
+    if "site-packages" in path.parts or "__pycache__" in path.parts or (within(*_PROGRAMS) and path.suffix in _CODE):
+        return False
+    temporary = Path(tempfile.gettempdir())
+    if within(temporary, temporary.resolve(), "/tmp", "/var/tmp"):  # noqa: S108 - only recognised
+        return not fresh
+    home = Path.home()
+    return not (path.is_relative_to(home) and path.relative_to(home).parts[0].startswith("."))
 
 
 def _plain(path: Path) -> str:

@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+import yaml
+
 from furrow.errors import FurrowError, UsageError
 from furrow.files import sha256_bytes
 from furrow.ground.dvc import Project, overlaps
@@ -21,7 +23,7 @@ from furrow.runs.replay.bench import Bench
 from furrow.runs.replay.judge import changed_inputs, judge_output, judge_side, stale_inputs
 from furrow.runs.replay.reads import undeclared
 from furrow.runs.replay.settings import SETTINGS, Settings, load
-from furrow.runs.replay.supply import CorruptInputError
+from furrow.runs.replay.supply import AbsentInputError, CorruptInputError
 from furrow.runs.replay.verdict import (
     DIFFERENT,
     FAILED,
@@ -134,7 +136,12 @@ def replay(
         run = _Replay(Bench(repo, tree, project), settings, options, progress, _environment(tree, settings))
         progress(Event("plan", total=len(chosen), detail=", ".join(chosen)))
         for number, name in enumerate(chosen, 1):
-            run.stage(project.stages[name], number, len(chosen))
+            try:
+                run.stage(project.stages[name], number, len(chosen))
+            except AbsentInputError as exc:
+                other = _other_remedy(exc.path, project, options, tree)
+                remedy = "; or ".join(filter(None, (exc.remedy, other)))
+                raise AbsentInputError(exc.path, exc.md5, why=exc.why, remedy=remedy) from exc
         rules = tree.blob(SETTINGS)
         project.close()
     stages = tuple(run.done)
@@ -151,6 +158,22 @@ def replay(
         furrow=_version(),
         settings_sha256=sha256_bytes(rules) if rules is not None else "",
     )
+
+
+def _other_remedy(path: str, project: Project, options: Options, tree: Checkout) -> str:
+    """What helps besides bringing an input that is nowhere to be had: that depends on where it comes from."""
+    makers = [name for name, stage in project.stages.items() if any(overlaps(out.path, path) for out in stage.outs)]
+    if makers:
+        if project.stages[makers[0]].frozen:
+            return ""
+        again = makers[0] not in select(project, options)
+        return f"replay without --stage: {makers[0]} makes it" if again else f"mend {makers[0]}, which makes it"
+    try:
+        value = yaml.safe_load(tree.blob("conf/ci.yaml") or b"")
+    except yaml.YAMLError:
+        return ""
+    command = value.get("prepare") if isinstance(value, dict) else None
+    return f"make it here: `{command}` (`prepare` in conf/ci.yaml)" if command else ""
 
 
 def _version() -> str:
@@ -283,10 +306,15 @@ class _Replay:
         wrong = [item for item in stage.outs if _differs(item, outputs)]
         first = not any(one.status not in {IDENTICAL, TOLERATED} for one in self.done)
         if self.options.diagnose and first and wrong and not known and stage.recorded:
-            self.progress(Event("why", stage.name, detail="runs again, to see why it differs"))
-            reasons += why.experiments(stage, attempt, self.bench, wrong, explained=bool(reasons))
-        if not known and all(one.kind == "replaced" for one in reasons):
-            reasons += [one for one in odd if not why.explains(one)]
+
+            def tell(words: str) -> None:
+                self.progress(Event("why", stage.name, detail=words))
+
+            reasons += why.experiments(stage, attempt, self.bench, wrong, explained=bool(reasons), tell=tell)
+        if not known and all(one.kind in {"replaced", "unknown"} for one in reasons):
+            rest = [one for one in odd if not why.explains(one)]
+            doubts = [one for one in rest if why.UNTOLD in one.text]
+            reasons = [*doubts, *reasons, *(one for one in rest if one not in doubts)]
         return reasons
 
 

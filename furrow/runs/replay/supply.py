@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["AbsentInputError", "CorruptInputError", "Supply", "copy"]
 
+_BRING = "`dvc push` it where it is, or `dvc pull` it into this clone"
 _FICLONE = 0x40049409
 
 
 class AbsentInputError(FurrowError):
     """An input is neither in DVC's cache, nor in its remote, nor in the work tree."""
 
-    def __init__(self, path: str, md5: str, *, why: str = "") -> None:
-        hint = f"{why + '; ' if why else ''}`dvc pull` where it was made, or replay without --stage"
-        super().__init__(f"{path} (md5 {md5 or 'unknown'}) is nowhere to be had", hint=hint)
-        self.path = path
+    def __init__(self, path: str, md5: str, *, why: str = "", remedy: str = _BRING) -> None:
+        super().__init__(
+            f"{path} (md5 {md5 or 'unknown'}) is nowhere to be had", hint="; ".join(filter(None, (why, remedy)))
+        )
+        self.path, self.md5, self.why, self.remedy = path, md5, why, remedy
 
 
 class CorruptInputError(FurrowError):
@@ -109,6 +111,7 @@ class Supply:
         if target.is_file() and _hash(target) == md5.removesuffix(".dir"):
             return
         odd: list[str] = []
+        why = ""
         for again in (False, True):
             for candidate in self._candidates(md5, path):
                 copy(candidate, target)
@@ -128,7 +131,7 @@ class Supply:
         bad = [words for words in odd if words.split(" ", 1)[0] != path]
         if bad:
             raise CorruptInputError(path, md5, bad)
-        raise AbsentInputError(path, md5)
+        raise AbsentInputError(path, md5, why=why)
 
     def _candidates(self, md5: str, path: str) -> Iterator[Path]:
         name = md5.removesuffix(".dir")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import canonical_json
@@ -18,7 +20,7 @@ from furrow.runs.replay.supply import AbsentInputError, CorruptInputError
 from furrow.runs.replay.verdict import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from furrow.ground.dvc import Item, Stage
     from furrow.runs.replay.bench import Attempt, Bench
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["environment_reason", "experiments", "explains", "undeclared_reasons"]
 
 USED = "the stage reads it"
+UNTOLD = "nothing tells what it was at the recorded run"
 CHANGED = "it changed after the recorded run"
 _SHIFT = {"FURROW_WATCH_SHIFT": str(400 * 86_400 + 5 * 3600 + 61)}
 _HASHES = {"PYTHONHASHSEED": "0"}
@@ -35,6 +38,8 @@ _NEAR = timedelta(hours=25)  # the clock of a run, in whatever time zone it wrot
 _DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")
 _EPOCH = re.compile(r"(?<![\d.])(1\d{9}(?:\d{3}){0,3})(?!\d)")
 _DEPTH = 50
+TIMES = 4.0  # how much longer than the first a further run may take
+FLOOR_SECONDS = 60.0
 
 
 def environment_reason(differences: Sequence[str], attempt: Attempt) -> Reason | None:
@@ -59,12 +64,24 @@ def undeclared_reasons(stage: Stage, readings: Sequence[Reading], bench: Bench) 
             "outside": f"{stage.name} reads {one.path}, which is not part of the commit",
             "network": f"{stage.name} calls {one.path}",
         }[one.where]
+        if one.where == "outside" and made and _later(one.path, bench, made):
+            text += f"; {CHANGED} (commit {made[:10]})"
+        elif one.where in {"outside", "network"}:
+            text += f"; {UNTOLD}"
         if one.where == "commit" and made and made != bench.tree.commit:
             names = git(bench.tree.root, "diff", "--name-only", made, bench.tree.commit, "--", f":(literal){one.path}")
             if names:
                 text += f"; {CHANGED} (commit {made[:10]})"
         found.append(Reason("undeclared", text))
     return found
+
+
+def _later(path: str, bench: Bench, commit: str) -> bool:
+    """Whether a file was written after a commit was made."""
+    at = int(git(bench.tree.root, "-c", "log.showSignature=false", "log", "-1", "--format=%ct", commit))
+    with suppress(OSError):
+        return Path(path).stat().st_mtime >= at + 1
+    return False
 
 
 def _made(bench: Bench, stage: str) -> str:
@@ -86,10 +103,63 @@ def explains(reason: Reason) -> bool:
     return reason.kind != "environment" or USED in reason.text
 
 
+@dataclass
+class _Trials:
+    """The further runs of a stage that differs.
+
+    Attributes:
+        stage: The stage.
+        bench: Where it runs.
+        limit: The seconds that each may take.
+        tell: Told what is tried.
+        unfinished: Those that did not end, in words.
+    """
+
+    stage: Stage
+    bench: Bench
+    limit: float
+    tell: Callable[[str], None]
+    unfinished: list[str] = field(default_factory=list)
+
+    def run(self, how: str, **options: Any) -> Attempt | None:
+        """Run the stage again; None when it did not end in time."""
+        words = f"runs again{how and ' '}{how}"
+        self.tell(words)
+        attempt = self.bench.attempt(self.stage, limit=self.limit, **options)
+        if not attempt.unfinished:
+            return attempt
+        self.tell(f"did not end within {self.limit:.0f} s, and was stopped")
+        self.unfinished.append(words)
+        return None
+
+    def steady(self, how: str, extra: dict[str, str]) -> bool:
+        """Whether two runs under one condition give the same."""
+        one = self.run(how, extra=extra)
+        if one is None or one.code:
+            return False
+        other = self.run(f"{how}, twice", extra=extra)
+        return other is not None and one.same(other)
+
+    def reasons(self) -> list[Reason]:
+        """What is not known for want of an end."""
+        if not self.unfinished:
+            return []
+        text = f"{'; '.join(self.unfinished)}: that did not end within {self.limit:.0f} s, and tells nothing"
+        return [Reason("unknown", f"{self.stage.name} {text}")]
+
+
 def experiments(
-    stage: Stage, attempt: Attempt, bench: Bench, wrong: Sequence[Item], *, explained: bool
+    stage: Stage,
+    attempt: Attempt,
+    bench: Bench,
+    wrong: Sequence[Item],
+    *,
+    explained: bool,
+    tell: Callable[[str], None],
 ) -> list[Reason]:
     """Run a stage again, and again under changed conditions, to see what its output depends on.
+
+    A run may take a few times as long as the first; one that does not end is stopped, and the others go on.
 
     Args:
         stage: The stage whose outputs are not what was recorded.
@@ -97,19 +167,28 @@ def experiments(
         bench: Where it runs.
         wrong: The outputs that differ.
         explained: Whether another cause is known already; then only what makes two runs differ is looked for.
+        tell: Told what is tried, each time.
     """
+    trials = _Trials(stage, bench, max(FLOOR_SECONDS, TIMES * attempt.seconds), tell)
+    return [*_found(trials, attempt, wrong, explained=explained), *trials.reasons()]
+
+
+def _found(trials: _Trials, attempt: Attempt, wrong: Sequence[Item], *, explained: bool) -> list[Reason]:
+    stage, bench = trials.stage, trials.bench
     paths = [item.path for item in wrong]
-    again = bench.attempt(stage)
-    if not attempt.same(again):
-        return [_unsteady(stage, attempt, again, bench, paths)]
+    again = trials.run("")
+    if again is not None and not attempt.same(again):
+        return [_unsteady(trials, attempt, again, paths)]
     if explained:
         return []
     if moment := _moment(_values_recorded(attempt, bench, wrong)):
         return [Reason("clock", f"{stage.name} writes the time of its run: {moment}")]
-    shifted = bench.attempt(stage, extra=_SHIFT)
-    if shifted.code == 0 and not attempt.same(shifted):
+    if again is None:
+        return _earlier(trials, wrong)
+    shifted = trials.run("with another clock", extra=_SHIFT)
+    if shifted is not None and shifted.code == 0 and not attempt.same(shifted):
         return [Reason("clock", f"{stage.name} gives another result under another date: it reads the clock")]
-    return _earlier(stage, bench, wrong) or [
+    return _earlier(trials, wrong) or [
         Reason(
             "replaced",
             f"{stage.name} gives the same twice, from the inputs that dvc.lock names: {', '.join(paths)} as recorded "
@@ -118,23 +197,21 @@ def experiments(
     ]
 
 
-def _unsteady(stage: Stage, one: Attempt, other: Attempt, bench: Bench, paths: Sequence[str]) -> Reason:
+def _unsteady(trials: _Trials, one: Attempt, other: Attempt, paths: Sequence[str]) -> Reason:
     """Two runs differ from each other: the clock, the order of hashes, random numbers, or something else."""
+    name = trials.stage.name
     if moment := _moment(_values_between(one, other, paths)):
-        return Reason("clock", f"{stage.name} writes the time of its run: {moment}")
-    if _steady(stage, bench, _HASHES):
+        return Reason("clock", f"{name} writes the time of its run: {moment}")
+    if trials.steady("with one order of hashes", _HASHES):
         text = "two runs differ, and agree under one PYTHONHASHSEED: it depends on the order of a set"
-        return Reason("hash order", f"{stage.name}: {text}")
-    if _steady(stage, bench, _ENTROPY):
+        return Reason("hash order", f"{name}: {text}")
+    if trials.steady("with the same random numbers", _ENTROPY):
         text = "two runs differ, and agree when the random numbers begin alike: a seed is missing"
-        return Reason("seed", f"{stage.name}: {text}")
+        return Reason("seed", f"{name}: {text}")
+    if trials.unfinished:
+        return Reason("random", f"{name}: two runs differ")
     text = "two runs differ, also with the same random numbers: threads, the clock, or something outside"
-    return Reason("random", f"{stage.name}: {text}")
-
-
-def _steady(stage: Stage, bench: Bench, extra: dict[str, str]) -> bool:
-    one = bench.attempt(stage, extra=extra)
-    return one.code == 0 and one.same(bench.attempt(stage, extra=extra))
+    return Reason("random", f"{name}: {text}")
 
 
 def _files(attempt: Attempt, paths: Iterable[str]) -> Iterator[str]:
@@ -183,23 +260,26 @@ def _times(value: Any) -> list[datetime]:
     return found
 
 
-def _earlier(stage: Stage, bench: Bench, wrong: Sequence[Item]) -> list[Reason]:
+def _earlier(trials: _Trials, wrong: Sequence[Item]) -> list[Reason]:
     """See whether the recorded output is what the commit before would have given: an input changed under the run."""
+    stage, bench = trials.stage, trials.bench
     root, commit = bench.tree.root, bench.tree.commit
     parent = git(root, "rev-parse", "--verify", "--quiet", f"{commit}^1^{{commit}}", ok=(0, 1, 128)).decode().strip()
     if not parent:
         return []
     versions = _versions(stage, bench, parent)
-    trials = [[path] for path in versions] if len(versions) > 1 else []
-    for paths in [*trials[:4], list(versions)]:
+    sets = [[path] for path in versions] if len(versions) > 1 else []
+    for paths in [*sets[:4], list(versions)]:
         if not paths:
             continue
+        names = ", ".join(paths)
         try:
-            tried = bench.attempt(stage, replaced={path: versions[path] for path in paths})
+            tried = trials.run(f"with {names} of the commit before", replaced={path: versions[path] for path in paths})
         except (AbsentInputError, CorruptInputError):
             continue
+        if tried is None:
+            continue
         if all((made := tried.outputs.get(item.path)) and made.md5 == item.md5 for item in wrong):
-            names = ", ".join(paths)
             text = f"what was recorded is what {names} of the commit before ({parent[:10]}) gives"
             return [Reason("earlier input", f"{text}: {names} changed while {stage.name} ran, after it was read")]
     return []

@@ -1,11 +1,15 @@
 """Each kind of trouble, planted in a real repository, is caught, placed and explained."""
 
+import os
 import subprocess
 import time
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from furrow.ground.process import WATCH
+from furrow.runs.replay import why
 from furrow.runs.replay.verdict import DIFFERENT, FAILED, IDENTICAL
 
 from .conftest import commit, differences, edit, environment, of, reasons, rerun, run
@@ -73,6 +77,83 @@ def test_a_stage_that_reads_the_date(world, again, tmp_path):
     verdict = again(world)
     assert verdict.first == "train@a"
     assert "another date" in reasons(verdict, "train@a")["clock"]
+
+
+PANDAS = """import json, sys
+import pandas as pd
+values = pd.read_csv("build/ready.csv")["value"]
+folder = f"build/models/{sys.argv[1]}"
+frame = pd.DataFrame({"flight": range(len(values)), "probability": values / 10, "made": FACTOR})
+frame.to_parquet(f"{folder}/predictions.parquet")
+open(f"{folder}/model.json", "w").write(json.dumps({"weight": int(values.sum())}))
+"""
+
+
+def with_pandas(world, factor="1"):
+    """Have train write its predictions as people do."""
+    text = PANDAS.replace("FACTOR", factor).replace(
+        "values = ", 'os.makedirs(f"build/models/{sys.argv[1]}")\nvalues = ', 1
+    )
+    (world / "code/train.py").write_text(text.replace("import json, sys", "import json, os, sys"))
+
+
+def test_predictions_replaced(world, again):
+    """Of a stage that imports pandas: rows and columns are named, and the diagnosis comes to its end."""
+    with_pandas(world)
+    rerun(world)
+    path = world / "build/models/a/predictions.parquet"
+    frame = pd.read_parquet(path)
+    frame.loc[[0, 2], "probability"] = 0.99
+    path.unlink()
+    frame.to_parquet(path)
+    run(world, "dvc", "commit", "-q", "-f", "train@a")
+    rerun(world)
+    verdict = again(world, stage="train@a")
+    assert verdict.first == "train@a"
+    assert set(reasons(verdict, "train@a")) == {"replaced"}
+    assert "column probability: 2 of 3 rows differ, by up to 0.79" in differences(verdict, "train@a")
+
+
+@pytest.mark.parametrize("now", ["pd.Timestamp.now()", "pd.Timestamp(__import__('datetime').date.today())"])
+def test_a_stage_that_reads_the_date_with_pandas(world, again, tmp_path, now):
+    """The clock of pandas is shifted with Python's."""
+    with_pandas(world, f"{now}.toordinal() % 7")
+    shift = {"FURROW_WATCH_LOG": str(tmp_path / "log"), "FURROW_WATCH_SHIFT": str(-3 * 86_400)}
+    rerun(world, PYTHONPATH=str(WATCH), **shift)
+    assert "another date" in reasons(again(world, stage="train@a"), "train@a")["clock"]
+
+
+HANG = "import os, time\nif os.environ.get('{name}'): time.sleep(99)\nimport json"
+
+
+def test_a_further_run_that_does_not_end(world, again, monkeypatch):
+    """It is stopped and told, the other runs go on, and the verdict comes."""
+    monkeypatch.setattr(why, "FLOOR_SECONDS", 3.0)
+    edit(world / "code/train.py", "import json", HANG.format(name="FURROW_WATCH_SHIFT"))
+    rerun(world)
+    (world / "build/models/a/model.json").unlink()
+    (world / "build/models/a/model.json").write_text('{"weight": 99.0}')
+    run(world, "dvc", "commit", "-q", "-f", "train@a")
+    rerun(world)
+    found = reasons(again(world, stage="train@a"), "train@a")
+    assert list(found) == ["replaced", "unknown"]
+    assert found["unknown"].startswith("train@a runs again with another clock: that did not end within 3 s")
+
+
+def test_a_run_that_does_not_end_twice(world, again, monkeypatch, tmp_path):
+    """When only the first run ends, no more is said than is known."""
+    monkeypatch.setattr(why, "FLOOR_SECONDS", 3.0)
+    again_and_again = f"import os, time\nif os.path.exists('{tmp_path}/ran') and 'attempts': time.sleep(99)\n"
+    mark = f"if 'furrow-replay' in os.getcwd(): open('{tmp_path}/ran', 'w')\nimport json"
+    edit(world / "code/train.py", "import json", again_and_again + mark)
+    rerun(world)
+    (world / "build/models/a/model.json").unlink()
+    (world / "build/models/a/model.json").write_text('{"weight": 99.0}')
+    run(world, "dvc", "commit", "-q", "-f", "train@a")
+    commit(world, "replaced")
+    found = reasons(again(world, stage="train@a"), "train@a")
+    assert list(found) == ["unknown"]
+    assert found["unknown"].startswith("train@a runs again: that did not end within 3 s")
 
 
 def test_a_metric_edited_by_hand(world, again):
@@ -226,6 +307,73 @@ def test_a_file_outside_the_commit(world, again):
     rerun(world)
     found = of(again(world), "prepare").undeclared
     assert [(one.path, one.where) for one in found] == [(str(world / "local.txt"), "outside")]
+
+
+def outside(world, path, **extra):
+    """Have train read a file that is no part of the repository, and run it."""
+    edit(
+        world / "code/train.py",
+        "rate * sum(values)",
+        f"rate * sum(values) * int(open(os.path.expanduser({path!r})).read())",
+    )
+    edit(world / "code/train.py", "import json", "import os, json")
+    rerun(world, **extra)
+
+
+@pytest.mark.parametrize("place", ["/tmp", "~", "~/deep/.hidden", "/tmp/world/.."])
+def test_a_file_outside_the_repository(world, again, tmp_path, monkeypatch, place):
+    """Wherever it lies, it is named; once it is another, it is the cause, and no one is said to have edited anything."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    name = place.replace("/tmp", str(tmp_path)) + "/outside.txt"
+    path = Path(os.path.normpath(Path(name).expanduser()))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("1\n")
+    outside(world, name)
+    run(world, "git", "commit", "-q", "--allow-empty", "-m", "later")
+    verdict = again(world, stage="train@a")
+    assert verdict
+    assert not verdict.trusted()
+    assert [(one.path, one.where) for one in of(verdict, "train@a").undeclared] == [(str(path), "outside")]
+    path.write_text("2\n")
+    os.utime(path, (time.time() + 5, time.time() + 5))
+    verdict = again(world, stage="train@a")
+    assert set(reasons(verdict, "train@a")) == {"undeclared"}
+    assert (
+        f"reads {path}, which is not part of the commit; it changed after" in reasons(verdict, "train@a")["undeclared"]
+    )
+    os.utime(path, (1, 1))
+    told = reasons(again(world, stage="train@a"), "train@a")
+    assert list(told) == ["undeclared", "replaced"]
+    assert "nothing tells what it was at the recorded run" in told["undeclared"]
+
+
+def test_what_a_stage_makes_outside_for_itself(world, again, tmp_path):
+    """Temporary files, caches of libraries and the system's files are no inputs."""
+    lines = f"""import os, shutil, subprocess, tempfile
+with tempfile.NamedTemporaryFile("w+") as handle:
+    handle.write("1")
+    handle.seek(0)
+    open(handle.name).read()
+folder = tempfile.mkdtemp()
+subprocess.run(["sh", "-c", f"echo 1 > {{folder}}/a; mv {{folder}}/a {{folder}}/b"], check=True)
+open(f"{{folder}}/b").read()
+try:
+    open("{tmp_path}/cache.txt").read()
+except FileNotFoundError:
+    open("{tmp_path}/cache.txt", "w").write("1")
+open("{tmp_path}/cache.txt").read()
+os.unlink("{tmp_path}/cache.txt")
+open("/etc/passwd").read(), open("/proc/self/status").read(), open(os.__file__).read(), open(os.devnull).read()
+shutil.copy("{tmp_path}/cache.txt" if False else "/etc/hostname", folder)
+os.makedirs(os.path.expanduser("~/.cache/library"), exist_ok=True)
+open(os.path.expanduser("~/.cache/library/x"), "w").write("1")
+open(os.path.expanduser("~/.cache/library/x")).read()
+import json"""
+    edit(world / "code/train.py", "import json", lines)
+    rerun(world)
+    verdict = again(world, stage="train@a")
+    assert of(verdict, "train@a").undeclared == ()
+    assert verdict.trusted()
 
 
 def test_a_library_of_another_version(world, again, tmp_path, monkeypatch):
