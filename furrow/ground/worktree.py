@@ -22,6 +22,7 @@ __all__ = ["Checkout", "checkout"]
 
 PREFIX = "furrow-replay-"
 _LOCK = "lock"
+_KEPT = "kept"
 _SETTLED_SECONDS = 60.0
 
 
@@ -92,14 +93,17 @@ def checkout(repo: Path, commit: str, *, parent: Path | None = None, keep: bool 
         raise FurrowError(
             f"cannot make a folder in {base}: {exc.strerror}", hint="set TMPDIR to one with room"
         ) from exc
-    with (home / _LOCK).open("w") as lock:
+    with (home / "mine").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (home / "mine").replace(home / _LOCK)  # so that nobody ever sees it without its owner
         try:
             made = Checkout(home / "tree", home / "room", commit)
             _fill(made, repo)
             yield made
         finally:
-            if not keep:
+            if keep:
+                (home / _LOCK).replace(home / _KEPT)
+            else:
                 shutil.rmtree(home, ignore_errors=True)
 
 
@@ -120,8 +124,12 @@ def _fill(made: Checkout, repo: Path) -> None:
 def _sweep(base: Path) -> None:
     """Remove folders whose owner is gone: nobody holds their lock."""
     for home in base.glob(f"{PREFIX}*"):
-        with suppress(OSError), (home / _LOCK).open("r+") as lock:
-            if time.time() - home.stat().st_mtime < _SETTLED_SECONDS:
-                continue  # perhaps made this moment, and about to be locked
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(home, ignore_errors=True)
+        with suppress(OSError):
+            if (home / _KEPT).exists():
+                continue
+            if (home / _LOCK).exists():
+                with (home / _LOCK).open("r+") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(home, ignore_errors=True)
+            elif time.time() - home.stat().st_mtime > _SETTLED_SECONDS:  # killed before it had a lock, or half removed
+                shutil.rmtree(home, ignore_errors=True)

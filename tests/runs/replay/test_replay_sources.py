@@ -11,7 +11,7 @@ import pytest
 
 from furrow.errors import UsageError
 from furrow.ground.git import UnbornBranchError, UnknownRevisionError, resolve
-from furrow.runs.replay.replay import ReplayError
+from furrow.runs.replay.replay import Options, ReplayError, replay
 from furrow.runs.replay.settings import SettingsError
 from furrow.runs.replay.statement import read_verdicts
 from furrow.runs.replay.supply import AbsentInputError
@@ -86,6 +86,39 @@ def test_inputs_from_the_remote(world, again, tmp_path):
     assert again(world)
     with pytest.raises(AbsentInputError, match=r"data \(md5 [0-9a-f]+\.dir\) is nowhere to be had\s+.*dvc pull"):
         again(bare)
+
+
+def lose(world, *starts):
+    """Remove contents that begin so from the cache and the work tree."""
+    for path in [*(world / ".dvc/cache/files/md5").rglob("*"), *(world / "build").rglob("*")]:
+        if path.is_file() and path.read_bytes().startswith(starts):
+            path.unlink()
+
+
+def test_what_to_do_about_an_input_that_nobody_has(world, again):
+    """What helps depends on who makes it, and on what is replayed."""
+    lose(world, b"row,value")
+    with pytest.raises(AbsentInputError, match="or replay without --stage: prepare makes it"):
+        again(world, stage="train@a")
+    edit(world / "code/prepare.py", "scale = int", "raise SystemExit(1)\nscale = int")
+    commit(world, "break")
+    with pytest.raises(AbsentInputError, match=r"(?s)build/ready.csv .*or mend prepare, which makes it") as caught:
+        again(world)
+    assert "--stage" not in caught.value.hint
+
+
+def test_what_to_do_about_data_that_nobody_has(world, again):
+    """`dvc pull`, or the command by which CI makes it, where the commit names one."""
+    shutil.rmtree(world / ".dvc/cache")
+    shutil.rmtree(world / "data")
+    with pytest.raises(AbsentInputError, match="`dvc pull`") as caught:
+        again(world)
+    assert "--stage" not in caught.value.hint
+    assert "prepare" not in caught.value.hint
+    (world / "conf/ci.yaml").write_text("prepare: python -m ingest\n")
+    commit(world, "ci")
+    with pytest.raises(AbsentInputError, match=r"or make it here: `python -m ingest` \(`prepare` in conf/ci.yaml\)"):
+        again(world)
 
 
 def test_inputs_from_the_work_tree(world, again):
@@ -197,6 +230,40 @@ def test_what_a_killed_replay_left_is_swept(world, again, tmp_path):
     long_ago = time.time() - 3600
     os.utime(left, (long_ago, long_ago))
     assert again(world, stage="compile")
+
+
+def test_a_replay_that_was_killed(world, again, tmp_path):
+    """While it lives its folder is left alone; once it was killed, the next replay removes it at once."""
+    sleep = f'import os, time\nopen(r"{tmp_path}/pid", "w").write(str(os.getpid()))\ntime.sleep(60)\nimport json'
+    edit(world / "code/train.py", "import json", sleep)
+    commit(world, "sleep")
+    room = tmp_path / "room"
+    process = furrow(world, "--stage", "train@a", TMPDIR=str(room))
+    started = time.monotonic()
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert process.poll() is None
+        assert time.monotonic() < started + 60
+        time.sleep(0.05)
+    [folder] = room.iterdir()
+    assert replay(world, "HEAD", Options(stage="compile", folder=room))
+    assert list(room.iterdir()) == [folder]
+    assert (folder / "tree/dvc.yaml").exists()
+    process.kill()
+    process.communicate(timeout=30)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert folder.exists()
+    assert again(world, stage="compile")
+
+
+def test_a_work_tree_that_is_kept(world, again, tmp_path):
+    """Later replays leave it there, however old it is."""
+    room = tmp_path / "room"
+    replay(world, "HEAD", Options(stage="compile", folder=room, keep=True))
+    [folder] = room.iterdir()
+    os.utime(folder, (1, 1))
+    replay(world, "HEAD", Options(stage="compile", folder=room))
+    assert (folder / "tree/dvc.yaml").exists()
+    shutil.rmtree(folder)
 
 
 def test_two_replays_at_once(world, tmp_path):
