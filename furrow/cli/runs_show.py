@@ -12,6 +12,7 @@ import click
 from furrow.cli.plots import bars, chart
 from furrow.cli.runs_render import as_json, cell, grid
 from furrow.runs.load import run
+from furrow.runs.tried import is_trial
 
 if TYPE_CHECKING:
     from furrow.runs.show import Details
@@ -60,6 +61,7 @@ def command(run_name: str, folder: Path | None, code: bool, as_text: bool) -> No
 def _parts(found: Details) -> list[tuple[str, str]]:
     return [
         (found.run, _made(found)),
+        ("Tried", _trial(found)),
         ("Problems", "".join(f"{problem}\n" for problem in found.problems)),
         ("Config", _pairs(_flat(found.config))),
         ("Metrics", _metrics(found)),
@@ -78,6 +80,15 @@ def _made(found: Details) -> str:
         return ""
     made = found.made_by
     return f"made by {made['commit'][:10]}, {made['date']}, {cell(made['author'])}: {cell(made['subject'])}\n"
+
+
+def _trial(found: Details) -> str:
+    if not is_trial(found.record):
+        return ""
+    rows = [(key.replace("_", " "), value) for key, value in found.trial.items() if value and key != "name"]
+    name = cell(found.trial.get("name") or found.commit[:10], widest=WIDE)
+    said = "A trial keeps no model, and of its predictions only their hash: "
+    return _pairs(rows) + said + f"`dvc exp apply {name}` and `dvc repro` make them, or `furrow adopt {name} as NAME`\n"
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -158,12 +169,30 @@ _MEASURES = ("seconds", "cpu_seconds", "peak_mb")
 def _replays(found: Details) -> str:
     lines = []
     for one in found.replays:
-        scope = f" ({' '.join(one['scope'].values())})" if one["scope"] else ""
-        what = f"{one['status']}, first at {one['first']}" if one["first"] else one["status"]
-        trust = "" if one["trusted"] or one["first"] else ", reading what it does not declare"
-        place = f"on {cell(one['where'])}, Python {cell(one['python'])}, {cell(one['platform'])}, {one['started']}"
-        lines.append(f"{one['commit'][:10]}{scope}: {cell(what)}{trust}, {place}\n")
+        if one["holds"]:
+            place = f"on {cell(one['where'])}, Python {cell(one['python'])}, {cell(one['platform'])}, {one['started']}"
+            lines.append(f"{one['commit'][:10]}: {_outcome(one)}, {place}\n")
+            continue
+        said = f", which says {cell(one['status'])}," if "status" in one else ""
+        lines.append(f"{one['commit'][:10]}: a note{said} does NOT hold: {cell(one['problems'][0], widest=WIDE)}\n")
     return "".join(lines) or "not yet: `furrow replay` does it\n"
+
+
+def _outcome(one: dict[str, Any]) -> str:
+    """The run's own stages, then what else was replayed."""
+    own = one["own"]
+    scope = " ".join(one["scope"].values()) or "the whole commit"
+    whole = f"{cell(scope)} {_said(one)}"
+    if not own["stages"]:
+        return f"none of its own stages; {whole}"
+    mine = f"{_said(own)} ({cell(' '.join(own['stages']))})"
+    return mine if [one["scope"].get("stage")] == own["stages"] else f"{mine}; {whole}"
+
+
+def _said(part: dict[str, Any]) -> str:
+    if part["first"]:
+        return f"{cell(part['status'])}, first at {cell(part['first'])}"
+    return cell(part["status"]) + ("" if part["trusted"] else ", reading what it does not declare")
 
 
 def _code(found: Details) -> str:

@@ -21,13 +21,14 @@ from furrow.errors import FurrowError
 from furrow.files import sha256_bytes
 from furrow.ground.git import experiment_commit, files_at, git, ids_at, resolve
 from furrow.ground.gitobjects import read_objects
-from furrow.runs.artifacts import find_file
+from furrow.runs.artifacts import AbsentError, find_file
 from furrow.runs.indexing import LARGEST
+from furrow.runs.tried import is_trial, trial_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NoSuchRunError", "Run", "RunFileError", "parse_run", "run"]
+__all__ = ["NoSuchRunError", "NotKeptError", "Run", "RunFileError", "parse_run", "run"]
 
 
 class NoSuchRunError(FurrowError):
@@ -49,6 +50,17 @@ class RunFileError(FurrowError):
         super().__init__(f"{run}: {file} {problem}", hint=hint)
         self.run = run
         self.file = file
+
+
+class NotKeptError(FurrowError):
+    """The model or the predictions of a trial were asked for: it keeps neither."""
+
+    def __init__(self, run: str, trial: str) -> None:
+        hint = "`dvc repro` on its commit makes them"
+        if trial:
+            hint = f"`dvc exp apply {trial}` and `dvc repro` make them, or `furrow adopt {trial} as NAME`"
+        super().__init__(f"{run} is a trial: it keeps no model, and of its predictions only their hash", hint=hint)
+        self.run = run
 
 
 @dataclass(frozen=True)
@@ -149,6 +161,7 @@ class Run:
 
         Raises:
             AbsentError: They are not on this machine; the hint says how to get them.
+            NotKeptError: The run is a trial, and its predictions were not made again.
         """
         # Only who asks for predictions pays for the import.
         import pandas as pd  # noqa: PLC0415
@@ -159,7 +172,12 @@ class Run:
         """Where the predictions are on this machine, hash checked against the record."""
         path = f"build/predictions/{self.name}.parquet"
         sha256 = self.record.get("predictions_sha256")
-        return find_file(self.repo, self.commit, path, sha256=sha256, what=str(self))
+        try:
+            return find_file(self.repo, self.commit, path, sha256=sha256, what=str(self))
+        except AbsentError as exc:
+            if is_trial(self.record):
+                raise NotKeptError(str(self), trial_name(self.repo, self.commit)) from exc
+            raise
 
     def model(self) -> Any:
         """The trained model: an object with `predict(frame)`.
@@ -168,15 +186,16 @@ class Run:
 
         Raises:
             AbsentError: It is not on this machine; the hint says how to get it.
+            NotKeptError: The run is a trial.
             RunFileError: The record names no hash, so that nothing may be opened.
         """
+        path = f"build/models/{self.name}/model.joblib"
         sha256 = self.record.get("model_sha256")
+        if is_trial(self.record):
+            raise NotKeptError(str(self), trial_name(self.repo, self.commit))
         if not sha256:
             raise RunFileError(str(self), "record.json", "names no model_sha256: the model is not opened")
-        path = find_file(
-            self.repo, self.commit, f"build/models/{self.name}/model.joblib", sha256=sha256, what=str(self)
-        )
-        content = path.read_bytes()
+        content = find_file(self.repo, self.commit, path, sha256=sha256, what=str(self)).read_bytes()
         if sha256_bytes(content) != sha256:  # it changed since it was found
             raise RunFileError(str(self), "model.joblib", "has another sha256 than the record: it is not opened")
         # Only who asks for the model pays for the import.

@@ -12,7 +12,9 @@ from furrow.ground.git import common_dir, git, is_bare, toplevel
 from furrow.runs import journal
 from furrow.runs.artifacts import Output, outputs
 from furrow.runs.diff import NOT_CODE, changed_files
-from furrow.runs.replay.statement import read_verdicts
+from furrow.runs.replay.verdict import DIFFERENT, FAILED, Verdict, worst
+from furrow.runs.replay.verify import verify
+from furrow.runs.tried import is_trial, tried
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,12 +39,14 @@ class Details:
         slices: One mapping per value of each slice.
         features: Service, digest and names.
         data: The version of the raw data.
-        outputs: What DVC keeps of the run: its model and predictions.
+        outputs: What DVC keeps of the run: its model and predictions. Of a trial it keeps nothing.
+        trial: What `furrow try` wrote down beside the files: overrides, seconds; empty when it did not make the run.
         record: The rest of record.json.
         environment: What it was made with.
         resources: The journal's lines for the stages that made it here: seconds, CPU seconds, peak memory.
         code: Files that the commit which made it changed: path, lines added, lines deleted.
-        replays: Verdicts of replays of those commits: status, where, when, by what environment.
+        replays: Replays of those commits: whether the note holds against the objects, the status of the run's own
+            stages and of all, where, when, by what environment.
         problems: What of the run's files is missing or malformed.
     """
 
@@ -57,6 +61,7 @@ class Details:
     features: dict[str, Any]
     data: Output | None
     outputs: tuple[Output, ...]
+    trial: dict[str, Any]
     record: dict[str, Any]
     environment: dict[str, Any]
     resources: tuple[dict[str, Any], ...]
@@ -95,9 +100,8 @@ def describe(run: Run) -> Details:
             "names": record.get("features") or [],
         },
         data=kept.get("data"),
-        outputs=tuple(
-            kept[path] for path in (f"build/models/{run.name}", f"build/predictions/{run.name}.parquet") if path in kept
-        ),
+        outputs=tuple(kept[path] for path in _bulk(run.name) if path in kept and not is_trial(record)),
+        trial=tried(run.repo, run.commit, run.name) if is_trial(record) else {},
         record={key: value for key, value in record.items() if key not in {"environment", "features"}},
         environment=environment if isinstance(environment, dict) else {},
         resources=tuple(_resources(run, record)),
@@ -105,6 +109,10 @@ def describe(run: Run) -> Details:
         replays=tuple(_replays(run, made_by.get("commit", ""))),
         problems=tuple(problems),
     )
+
+
+def _bulk(name: str) -> tuple[str, ...]:
+    return (f"build/models/{name}", f"build/predictions/{name}.parquet")
 
 
 def _nothing(repo: Path) -> str:
@@ -153,14 +161,34 @@ def _resources(run: Run, record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _replays(run: Run, made_by: str) -> list[dict[str, Any]]:
-    """Verdicts of replays of the commit, or of the one that made the run."""
+    """Replays of the commit, or of the one that made the run, each with where its note does not hold."""
     found = []
     for commit in dict.fromkeys(one for one in (run.commit, made_by) if one):
-        for verdict in read_verdicts(run.repo, commit):
-            facts = {"commit": commit, "status": verdict.status, "first": verdict.first, "scope": verdict.scope}
-            place = {"where": verdict.where, "started": verdict.started, **asdict(verdict.environment)}
-            found.append(facts | place | {"trusted": verdict.trusted()})
+        checked = verify(run.repo, commit)
+        for one in sorted(checked, key=lambda one: one.verdict.started if one.verdict else ""):
+            facts = _replay(run.name, one.verdict) if one.verdict else {}
+            found.append({"commit": commit, "holds": bool(one), "problems": list(one.problems), **facts})
     return found
+
+
+def _replay(name: str, verdict: Verdict) -> dict[str, Any]:
+    """What a verdict says of a run's own stages, and of all."""
+    own = [one for one in verdict.stages if one.stage.endswith(f"@{name}")]
+    return {
+        "own": {
+            "stages": [one.stage for one in own],
+            "status": worst([one.status for one in own]) if own else "",
+            "first": next((one.stage for one in own if one.status in {DIFFERENT, FAILED}), ""),
+            "trusted": not any(one.undeclared for one in own),
+        },
+        "status": verdict.status,
+        "first": verdict.first,
+        "scope": verdict.scope,
+        "where": verdict.where,
+        "started": verdict.started,
+        **asdict(verdict.environment),
+        "trusted": verdict.trusted(),
+    }
 
 
 def curves(run: Run) -> dict[str, list[dict[str, str]]]:
