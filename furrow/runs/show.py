@@ -165,8 +165,8 @@ def _replays(run: Run, made_by: str) -> list[dict[str, Any]]:
     found = []
     for commit in dict.fromkeys(one for one in (run.commit, made_by) if one):
         checked = verify(run.repo, commit)
-        for one in sorted(checked, key=lambda one: one.verdict.started if one.verdict else ""):
-            facts = _replay(run.name, one.verdict) if one.verdict else {}
+        for one in sorted(checked, key=lambda one: "" if one.verdict is None else one.verdict.started):
+            facts = {} if one.verdict is None else _replay(run.name, one.verdict)
             found.append({"commit": commit, "holds": bool(one), "problems": list(one.problems), **facts})
     return found
 

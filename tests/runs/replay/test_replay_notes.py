@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from dataclasses import replace as changed
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from furrow.files import canonical_json, sha256_bytes
 from furrow.ground.git import resolve
 from furrow.ground.notes import NoteError, add_line, configure_notes, push_notes, read_lines
+from furrow.runs.load import run as load
 from furrow.runs.replay.replay import Options, replay
 from furrow.runs.replay.statement import read_verdicts, replayed, statement, write_note
 from furrow.runs.replay.verify import verify
+from furrow.runs.show import describe
 
 from .conftest import commit, edit, run
 
@@ -215,3 +218,49 @@ def test_lines_stay_whole(world):
         add_line(world, "replay", now, "one")
     add_line(world, "replay", now, "two")
     assert read_lines(world, "replay", now) == ["one", "two"]
+
+
+def shown(world, name="a"):
+    """The section of `furrow runs show` about replays."""
+    text = run(world, sys.executable, "-m", "furrow", "runs", "show", name).stdout
+    return text.split("Replayed\n")[1].split("\n\n")[0]
+
+
+def test_show_tells_of_the_runs_own_stages_first(world):
+    """A commit that differs elsewhere does not make the run differ; both are told."""
+    edit(world / "code/compile.py", "name: a", "name: b")
+    commit(world)
+    now = replay(world)
+    write_note(world, now)
+    assert now.first == "compile"
+    [one] = describe(load("a", repo=world)).replays
+    assert one["own"] == {
+        "stages": ["train@a", "evaluate@a"],
+        "status": "identical",
+        "first": "",
+        "trusted": True,
+    }
+    assert (one["status"], one["first"], one["holds"]) == ("different", "compile", True)
+    said = "identical (train@a evaluate@a); the whole commit different, first at compile, on"
+    assert f"{now.commit[:10]}: {said}" in shown(world)
+
+
+def test_show_tells_of_a_replay_of_other_stages(world):
+    """It says nothing of the run's own."""
+    write_note(world, replay(world, "HEAD", Options(stage="prepare")))
+    write_note(world, replay(world, "HEAD", Options(stage="evaluate@a")))
+    text = shown(world)
+    assert "none of its own stages; prepare identical, on" in text
+    assert "identical (evaluate@a), on" in text
+
+
+def test_show_believes_no_note_that_does_not_hold(world, verdict):
+    """What `--verify` rejects is shown as that, and a line that is no note at all too; the good one stays."""
+    add_line(world, "replay", verdict.commit, canonical_json(set_both(statement(world, verdict))))
+    add_line(world, "replay", verdict.commit, "looks good to me")
+    text = shown(world)
+    assert "a note, which says identical, does NOT hold: runs/a/metrics.json: the commit holds" in text
+    assert "a note does NOT hold: it is no statement of a replay" in text
+    assert "identical (train@a" not in text
+    write_note(world, verdict)
+    assert "identical (train@a evaluate@a); the whole commit identical, on" in shown(world)
