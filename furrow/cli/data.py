@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+CONTRACT = "conf/data/contract.yaml"
 _data_dir = click.option(
-    "--data-dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True, help="The raw data."
+    "--data-dir", type=click.Path(path_type=Path), help="The raw data.  [default: the project's data]"
 )
 _contract = click.option(
     "--contract",
     type=click.Path(path_type=Path),
-    default=Path("conf/data/contract.yaml"),
-    show_default=True,
-    help="What the data must keep.",
+    help="What the data must keep.  [default: the project's conf/data/contract.yaml]",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 
@@ -36,12 +35,14 @@ def command() -> None:
 @_data_dir
 @_contract
 @_json
-def check_command(data_dir: Path, contract: Path, as_json: bool) -> int:
+def check_command(data_dir: Path | None, contract: Path | None, as_json: bool) -> int:
     """Hold the data against its contract; exits 1 if they break it."""
     from furrow.data.check import check  # noqa: PLC0415 - pandera and duckdb, only when the command runs
     from furrow.data.contract import load_contract  # noqa: PLC0415
     from furrow.data.verdict import verdict  # noqa: PLC0415
+    from furrow.gitops.root import in_project  # noqa: PLC0415
 
+    data_dir, contract = data_dir or in_project("data"), contract or in_project(CONTRACT)
     report = check(data_dir, load_contract(contract))
     if as_json:
         render.echo_json(report.to_json())
@@ -56,18 +57,18 @@ def check_command(data_dir: Path, contract: Path, as_json: bool) -> int:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("build/profile.html"),
-    show_default=True,
-    help="Where the page goes.",
+    help="Where the page goes.  [default: the project's build/profile.html]",
 )
 @_json
-def profile_command(data_dir: Path, contract: Path, out: Path, as_json: bool) -> None:
+def profile_command(data_dir: Path | None, contract: Path | None, out: Path | None, as_json: bool) -> None:
     """Print what each table holds, and draw it on one HTML page."""
     from furrow.data.contract import load_contract  # noqa: PLC0415 - duckdb, only when the command runs
     from furrow.data.page import write_page  # noqa: PLC0415
     from furrow.data.profile import profile  # noqa: PLC0415
+    from furrow.gitops.root import in_project  # noqa: PLC0415
 
-    found = profile(data_dir, load_contract(contract))
+    found = profile(data_dir or in_project("data"), load_contract(contract or in_project(CONTRACT)))
+    out = out or in_project("build/profile.html")
     write_page(out, found)
     if as_json:
         render.echo_json(found.to_json())

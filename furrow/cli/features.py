@@ -255,10 +255,12 @@ def push_command(*, view: str, repo: Path | None, as_json: bool, pairs: tuple[st
 
 
 def _folder(repo: Path | None) -> Path:
-    """The features folder: the one named, else ./features, else here if this is one."""
+    """The features folder: the one named, else the project's, else here if this is one."""
+    from furrow.gitops.root import in_project  # noqa: PLC0415 - after --help
+
     if repo is not None:
         return repo
-    here = Path("features")
+    here = in_project("features")
     return Path() if not here.exists() and Path("feature_store.yaml").is_file() else here
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from furrow.cli import render
@@ -15,7 +13,9 @@ from furrow.files import read_json
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def command(*, as_json: bool) -> None:
     """Show which runs pass the gate, by how much the others fail, and the champion; exit 1 if there is none."""
-    path = Path("runs/champion.json")
+    from furrow.gitops.root import in_project  # noqa: PLC0415 - after --help
+
+    path = in_project("runs/champion.json")
     if not path.is_file():
         raise FurrowError("there is no verdict yet: runs/champion.json is missing", hint="run `dvc repro`")
     record = read_json(path)

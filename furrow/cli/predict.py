@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +10,7 @@ import click
 from furrow.cli import render
 from furrow.errors import UsageError
 from furrow.features.manifest import load
+from furrow.gitops.root import in_project
 
 if TYPE_CHECKING:
     from furrow.features.manifest import Manifest
@@ -24,9 +24,10 @@ class FieldsCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the declared fields above the command's own options."""
-        if Path("features/manifest.json").is_file():
+        path = in_project("features/manifest.json")
+        if path.is_file():
             with formatter.section("Fields, from features/manifest.json"):
-                fields = _fields(load(Path("features")))
+                fields = _fields(load(path))
                 formatter.write_dl([(f"--{name.replace('_', '-')}", dtype) for name, dtype in fields.items()])
         super().format_options(ctx, formatter)
 
@@ -48,7 +49,7 @@ def command(
     from furrow.models.request import complete  # noqa: PLC0415 - the same
 
     at = _moment(moment)
-    root = Path.cwd()
+    root = in_project(".")
     model = open_model(root, experiment)
     declared = _fields(load(root / "features"))
     row = complete(root, _row(fields, declared), at or datetime.now(UTC), model.needs())

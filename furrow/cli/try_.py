@@ -55,9 +55,12 @@ def command(
     # OpenMP reads this when scikit-learn loads it: threads that wait asleep leave the processor to other trials.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when trials are to run
+    from furrow.gitops.root import repository_root  # noqa: PLC0415 - the same
+    from furrow.ground.git import resolve  # noqa: PLC0415 - the same
     from furrow.runs.prepare import Request, prepare  # noqa: PLC0415 - the same
 
-    root = Path.cwd()
+    root = repository_root(Path.cwd())
+    resolve(root)  # trials are made on a commit: without one, nothing else is worth saying
     declared = manifest.load(root / "features/manifest.json")
     request = Request(
         root=root,

@@ -1,34 +1,46 @@
-"""Where the repository is, from any folder inside it."""
+"""Where the project is, from any folder inside it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
+from furrow.errors import FurrowError
 from furrow.ground.git import NotARepositoryError, is_bare, toplevel
 from furrow.ground.pipeline import PipelineError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["repository_root"]
+__all__ = ["in_project", "repository_root"]
 
 
 def repository_root(here: Path) -> Path:
-    """The nearest folder with a dvc.yaml, up to the root of the Git repository.
+    """The nearest folder upwards with dvc.yaml and conf/, or with dvc.yaml alone; none above the Git repository.
 
     Args:
         here: A folder inside it.
 
     Raises:
-        NotARepositoryError: There is no Git repository.
-        PipelineError: There is no dvc.yaml in it.
+        NotARepositoryError: There is neither, nor a Git repository.
+        PipelineError: There is none in the repository.
     """
+    whole = here.resolve()
+    above = []
+    for folder in (whole, *whole.parents):
+        above.append(folder)
+        if (folder / ".git").exists():
+            break
+    declared = [folder for folder in above if (folder / "dvc.yaml").is_file()]
+    if declared:
+        return next((folder for folder in declared if (folder / "conf").is_dir()), declared[0])
     if is_bare(here):
         raise NotARepositoryError(here)
     top = toplevel(here).resolve()
-    for folder in (here.resolve(), *here.resolve().parents):
-        if (folder / "dvc.yaml").is_file():
-            return folder
-        if folder == top:
-            break
     raise PipelineError(f"{top} has no dvc.yaml: it declares no stages", hint="run it in a Furrow repository")
+
+
+def in_project(path: str) -> Path:
+    """A file of the project around this folder, as a path from here; outside a project, one in this folder."""
+    here = Path.cwd()
+    try:
+        return Path(os.path.relpath(repository_root(here) / path, here))
+    except FurrowError:
+        return Path(path)

@@ -35,6 +35,47 @@ def test_try_adopt_and_watch_tell_what_happened_and_what_is_next(project: Path, 
     assert "no curves of 'nothing'" in missing.stderr
 
 
+def test_every_folder_of_the_project_will_do(project: Path, run: Callable) -> None:
+    """Also where the project is a folder of the repository; what is typed is meant from where it is typed."""
+    top = project.parent / "repository"
+    top.mkdir()
+    project.rename(top / "delays")
+    (top / "delays/.git").rename(top / ".git")
+    run(top, "git", "add", "-A")
+    run(top, "git", "commit", "-qm", "moved")
+    project, deep = top / "delays", top / "delays/conf/experiment"
+    done = run(deep, "furrow", "try", "gbm", "model.max_iter=3")
+    trial = done.stdout.rpartition("next: `furrow adopt ")[2].split()[0]
+    assert "1 done" in done.stdout
+    run(deep, "furrow", "adopt", trial, "as", "gbm_small")
+    assert (project / "conf/experiment/gbm_small.yaml").is_file()
+    assert "3 experiments compiled" in run(deep, "furrow", "compile").stdout
+    assert (project / "runs/gbm_small/config.yaml").is_file()
+    assert "3 experiments" in run(deep, "furrow", "compile", "--check").stdout
+    assert "delays" in run(deep, "furrow", "features", "list").stdout
+    (project / "runs/champion.json").write_text('{"experiment": "gbm", "verdicts": {}}')
+    run(deep, "furrow", "gate")
+    assert "--origin" in run(deep, "furrow", "predict", "--help").stdout
+    checked = run(deep, "furrow", "data", "check", "--data-dir", "nowhere", code=1)
+    assert "no data: nowhere holds none of the contract's files" in checked.stderr
+    assert not (deep / "runs").exists()
+
+
+def test_outside_a_project_and_before_the_first_commit(project: Path, run: Callable, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    run(project, "git", "checkout", "-q", "--orphan", "new")
+    for command in (("try", "gbm"), ("adopt", "gbm-1", "as", "other")):
+        outside = run(elsewhere, "furrow", *command, code=1).stderr
+        assert "not inside a Git repository" in outside
+        assert "manifest" not in outside
+        (project / "features/manifest.json").unlink(missing_ok=True)
+        unborn = run(project / "conf", "furrow", *command, code=1).stderr
+        assert "no commit" in unborn
+        assert "manifest" not in unborn
+    assert "not inside a Git repository" in run(elsewhere, "furrow", "compile", code=1).stderr
+
+
 def test_help_is_quick_to_load(project: Path, run: Callable) -> None:
     """The commands' modules leave scikit-learn, pandas and Feast alone until there is something to do."""
     text = (
