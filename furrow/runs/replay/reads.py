@@ -90,22 +90,26 @@ def _input(path: Path, *, fresh: bool, bench: Bench, prefixes: Sequence[str]) ->
 
     It is not when it is the system's, the environment's or a library's own, or temporary and made by the run.
     """
-    forms = {path, path.resolve()}
-
-    def within(*folders: str | Path) -> bool:
-        return any(form.is_relative_to(folder) for form in forms for folder in folders)
-
-    if within(*prefixes, *_SYSTEM, bench.tree.room) or not path.is_file():
+    own = (*prefixes, *_SYSTEM, bench.tree.room)
+    if _within((path,), *own) or not path.is_file():
         return False
-    if bench.supply.home is not None and within(bench.supply.home.resolve()):
+    forms = (path, path.resolve())
+    if _within(forms, *own):
+        return False
+    if bench.supply.home is not None and _within(forms, bench.supply.home.resolve()):
         return True
-    if "site-packages" in path.parts or "__pycache__" in path.parts or (within(*_PROGRAMS) and path.suffix in _CODE):
+    installed = "site-packages" in path.parts or (_within(forms, *_PROGRAMS) and path.suffix in _CODE)
+    home, temporary = Path.home(), Path(tempfile.gettempdir())
+    hidden = path.is_relative_to(home) and path.relative_to(home).parts[0].startswith(".")
+    if installed or hidden or "__pycache__" in path.parts:
         return False
-    temporary = Path(tempfile.gettempdir())
-    if within(temporary, temporary.resolve(), "/tmp", "/var/tmp"):  # noqa: S108 - only recognised
-        return not fresh
-    home = Path.home()
-    return not (path.is_relative_to(home) and path.relative_to(home).parts[0].startswith("."))
+    return not (fresh and _within(forms, temporary, temporary.resolve(), "/tmp", "/var/tmp"))  # noqa: S108 - recognised
+
+
+def _within(paths: Iterable[Path], *folders: str | Path) -> bool:
+    """Whether one of some paths lies in one of some folders."""
+    starts = tuple(f"{folder}/" for folder in folders)
+    return any(f"{path}/".startswith(starts) for path in paths)
 
 
 def _plain(path: Path) -> str:

@@ -71,7 +71,7 @@ class Reason:
 
     Attributes:
         kind: environment, seed, clock, hash order, random, input changed, edited by hand, undeclared, stale, command,
-            upstream, earlier input, compile, corrupt, failed, unrecorded, unknown.
+            upstream, earlier input, compile, corrupt, failed, unrecorded, replaced, unknown.
         text: In words, with the path, the values and the versions.
     """
 

@@ -347,8 +347,11 @@ def test_a_file_outside_the_repository(world, again, tmp_path, monkeypatch, plac
     assert "nothing tells what it was at the recorded run" in told["undeclared"]
 
 
-def test_what_a_stage_makes_outside_for_itself(world, again, tmp_path):
-    """Temporary files, caches of libraries and the system's files are no inputs."""
+def test_what_a_stage_makes_outside_for_itself(world, again, tmp_path, monkeypatch):
+    """Temporary files, caches of libraries (older ones too) and the system's files are no inputs."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home/.cache/older").mkdir(parents=True)
+    (tmp_path / "home/.cache/older/x").write_text("1")
     lines = f"""import os, shutil, subprocess, tempfile
 with tempfile.NamedTemporaryFile("w+") as handle:
     handle.write("1")
@@ -367,7 +370,7 @@ open("/etc/passwd").read(), open("/proc/self/status").read(), open(os.__file__).
 shutil.copy("{tmp_path}/cache.txt" if False else "/etc/hostname", folder)
 os.makedirs(os.path.expanduser("~/.cache/library"), exist_ok=True)
 open(os.path.expanduser("~/.cache/library/x"), "w").write("1")
-open(os.path.expanduser("~/.cache/library/x")).read()
+open(os.path.expanduser("~/.cache/library/x")).read(), open(os.path.expanduser("~/.cache/older/x")).read()
 import json"""
     edit(world / "code/train.py", "import json", lines)
     rerun(world)
