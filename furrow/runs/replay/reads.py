@@ -24,7 +24,7 @@ __all__ = ["undeclared"]
 _CONTROL = (".git", ".gitignore", ".gitattributes", ".gitmodules", ".dvc", ".dvcignore", "dvc.lock")
 _SYSTEM = (
     "/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/run", "/var/run",
-    "/var/cache", "/var/lib/dbus", WATCH,
+    "/var/cache", "/var/lib/dbus",
 )  # fmt: skip
 _PROGRAMS = ("/opt", "/snap", "/nix", "/var/lib")  # what is installed lies there too, and then its code is no input
 _CODE = (".py", ".pyc", ".so", ".zip", ".pth", ".jar")
@@ -90,7 +90,7 @@ def _input(path: Path, *, fresh: bool, bench: Bench, prefixes: Sequence[str]) ->
 
     It is not when it is the system's, the environment's or a library's own, or temporary and made by the run.
     """
-    own = (*prefixes, *_SYSTEM, bench.tree.room)
+    own: tuple[str | Path, ...] = (*prefixes, *_SYSTEM, WATCH, bench.tree.room)
     if _within((path,), *own) or not path.is_file():
         return False
     forms = (path, path.resolve())
