@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from furrow.ground.openmp import wait_asleep
 
 if TYPE_CHECKING:
     from furrow.runs.recorder import Finished
@@ -52,8 +53,7 @@ def command(
     furrow try gbm --search tpe --trials 200
     furrow try gbm model=forest,logistic --engine cluster
     """  # noqa: D301, E501 - \b is click's mark for lines to be left as they are
-    # OpenMP reads this when scikit-learn loads it: threads that wait asleep leave the processor to other trials.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_asleep()  # before scikit-learn loads
     from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when trials are to run
     from furrow.gitops.root import repository_root  # noqa: PLC0415 - the same
     from furrow.ground.git import resolve  # noqa: PLC0415 - the same
@@ -92,7 +92,7 @@ def command(
 def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
     """Run the sweep under a progress bar with the best so far; where there is no terminal, a line for each trial."""
     if not sys.stderr.isatty():
-        for finished in sweeping.run():
+        for finished in sweeping.run(lambda text: click.echo(f"note: {text}", err=True)):
             found.append(finished)
             click.echo(f"{len(found)}/{sweeping.size}  {_line(sweeping, finished)}", err=True)
         return
@@ -115,7 +115,7 @@ def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
     best: Finished | None = None
     with Progress(*columns, console=console(stderr=True), transient=True, speed_estimate_period=3600) as bar:
         task = bar.add_task(f"try {sweeping.experiment}", total=sweeping.size, best="")
-        for finished in sweeping.run():
+        for finished in sweeping.run(lambda text: bar.console.print(f"note: {text}", markup=False)):
             found.append(finished)
             if finished.score is not None and sweeping.better(finished.score, best.score if best else None):
                 best = finished

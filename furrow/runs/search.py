@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from furrow.errors import FurrowError
+from furrow.ground.openmp import wait_asleep
 from furrow.runs.fit import fit
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def cluster(settings: Engine) -> Iterator[Any]:
     """A Dask client of the cluster that FURROW_SCHEDULER names, or of one started here for the time being.
 
     Raises:
-        SearchError: The scheduler does not answer.
+        SearchError: It names no address, or the scheduler does not answer.
     """
     from distributed import Client, LocalCluster  # noqa: PLC0415 - only a cluster's run pays for it
 
@@ -73,11 +74,16 @@ def cluster(settings: Engine) -> Iterator[Any]:
     if address:
         try:
             client = Client(address, timeout="10s", set_as_default=True)
+        except ValueError as exc:
+            raise SearchError(
+                f"{SCHEDULER} {address!r} is no address of a Dask scheduler: {exc}", hint="write tcp://HOST:PORT"
+            ) from exc
         except (OSError, TimeoutError) as exc:
             raise SearchError(
                 f"no Dask scheduler answers at {address} ({SCHEDULER})", hint="start it, or unset the variable"
             ) from exc
         with client:
+            client.run(wait_asleep, on_error="ignore")
             yield client
         return
     with (

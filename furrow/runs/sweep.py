@@ -68,16 +68,19 @@ class Sweeping:
     recorder: Recorder
     warnings: tuple[str, ...] = ()
 
-    def run(self) -> Iterator[Finished]:
+    def run(self, say: Callable[[str], None] = lambda _: None) -> Iterator[Finished]:
         """Run the trials and yield each as it ends; one that was run before comes without being run again.
 
         Each is recorded before it is yielded: whoever stops listening loses nothing that was seen.
 
+        Args:
+            say: Called with what the sweep waits for before the first trial can begin, if it does.
+
         Raises:
             ExperimentError: A trial can't be recorded: the disk is full, the repository can't be written.
-            SearchError: The cluster does not answer.
+            SearchError: The cluster does not answer, or has no workers.
         """
-        with self._workers() as workers, self._curve() as draw:
+        with self._workers(say) as workers, self._curve() as draw:
             for finished in self._grid(workers) if self.search is None else self._searched(workers, self.search):
                 draw(finished)
                 yield finished
@@ -119,9 +122,9 @@ class Sweeping:
         return Trial(number, self.recorder.name(config.name, digest), digest, overrides, every, config)
 
     @contextmanager
-    def _workers(self) -> Iterator[Workers]:
+    def _workers(self, say: Callable[[str], None]) -> Iterator[Workers]:
         if self.engine.backend == "dask":
-            with on_cluster(self.shared, self.engine) as workers:
+            with on_cluster(self.shared, self.engine, say) as workers:
                 yield workers
         else:
             with on_processes(self.shared, min(self.jobs, self.size)) as workers:

@@ -13,11 +13,12 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Protocol
 
 from furrow.errors import FurrowError
-from furrow.runs.search import cluster
+from furrow.ground.openmp import wait_asleep
+from furrow.runs.search import SearchError, cluster
 from furrow.runs.trials import Result, Shared, Task, work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from multiprocessing.process import BaseProcess
 
     from furrow.runs.config import Engine
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["Failure", "Workers", "on_cluster", "on_processes"]
 
 PATIENCE = 5.0
+JOINING = 60
+"""Seconds that a worker of a cluster has to join it."""
+BUSY = ("executing", "long-running", "cancelled")
+"""What Dask calls a task that a worker's thread is at, also after nobody wants it any more."""
 
 
 @dataclass(frozen=True)
@@ -190,16 +195,40 @@ def _attempt(shared: Shared, task: Task) -> Result | Failure:
 
 
 @contextmanager
-def on_cluster(shared: Shared, settings: Engine) -> Iterator[Workers]:
+def on_cluster(shared: Shared, settings: Engine, say: Callable[[str], None]) -> Iterator[Workers]:
     """The workers of a Dask cluster: the one that FURROW_SCHEDULER names, or one started here.
 
     The training set is sent to each of them once.
 
+    Args:
+        shared: What every trial reads.
+        settings: The engine.
+        say: Called with what the first trial waits for, if it does.
+
     Raises:
-        SearchError: The scheduler does not answer.
+        SearchError: The scheduler does not answer, or no worker joins it.
     """
     with cluster(settings) as client:
+        _join(client, say)
         yield _Cluster(client, client.scatter(shared, broadcast=True, hash=False))
+
+
+def _join(client: Any, say: Callable[[str], None]) -> None:
+    """Wait for a worker, and tell of work that they have besides: Dask can't stop a fit whose client is gone."""
+    if not client.nthreads():
+        address = client.scheduler.address
+        say(f"no worker has joined the cluster at {address} yet: waiting for one")
+        try:
+            client.wait_for_workers(1, timeout=JOINING)
+        except TimeoutError as exc:
+            raise SearchError(
+                f"no worker joined the cluster at {address} in {JOINING} s", hint=f"start one: `dask worker {address}`"
+            ) from exc
+        client.run(wait_asleep, on_error="ignore")
+    counts = [worker["metrics"].get("task_counts", {}) for worker in client.scheduler_info()["workers"].values()]
+    busy = sum(count.get(state, 0) for count in counts for state in BUSY)
+    if busy:
+        say(f"the cluster's workers must finish other work first ({busy} running: of a sweep that was killed, perhaps)")
 
 
 class _Cluster:
