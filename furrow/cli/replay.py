@@ -165,7 +165,8 @@ def _next(verdict: Verdict, *, kept: bool, note: bool) -> str:
         return "declare in dvc.yaml what the stages read, then `dvc repro` and commit"
     if verdict:
         if not kept:
-            again = f"`furrow replay {short}` keeps the verdict"
+            words = " ".join([short, *(f"--{name} {value}" for name, value in verdict.scope.items())])
+            again = f"`furrow replay {words}` keeps the verdict"
             return f"{again} once the note can be written" if note else f"{again} as a note"
         return (
             f"`furrow replay --verify {short}` checks the note; a bare `git push` carries it once `furrow install` has "

@@ -79,6 +79,7 @@ def test_without_a_note(world):
     assert "--verify" not in done.stdout
     assert "next: `furrow replay" in done.stdout
     assert "keeps the verdict as a note" in done.stdout
+    assert " --stage make` keeps the verdict as a note" in replay(world, "--no-note", "--stage", "make").stdout
 
 
 def test_how_the_note_travels(world, tmp_path):
