@@ -131,5 +131,5 @@ def _sweep(base: Path) -> None:
                 with (home / _LOCK).open("r+") as lock:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(home, ignore_errors=True)
-            elif time.time() - home.stat().st_mtime > _SETTLED_SECONDS:  # killed before it had a lock, or half removed
+            elif time.time() - home.stat().st_mtime > _SETTLED_SECONDS:  # killed before it was locked, or written again
                 shutil.rmtree(home, ignore_errors=True)

@@ -255,6 +255,16 @@ def test_a_replay_that_was_killed(world, again, tmp_path):
     assert again(world, stage="compile")
 
 
+def test_a_folder_without_a_lock(world, tmp_path):
+    """One that is being made is left alone; an old one, which a stage without its replay wrote again, goes."""
+    young, old = (tmp_path / f"room/furrow-replay-{name}" for name in ("young", "old"))
+    for folder in (young, old):
+        (folder / "tree").mkdir(parents=True)
+    os.utime(old, (1, 1))
+    replay(world, "HEAD", Options(stage="compile", folder=tmp_path / "room"))
+    assert list((tmp_path / "room").iterdir()) == [young]
+
+
 def test_a_work_tree_that_is_kept(world, again, tmp_path):
     """Later replays leave it there, however old it is."""
     room = tmp_path / "room"
