@@ -128,11 +128,18 @@ def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
 def _line(sweeping: Sweeping, finished: Finished) -> str:
     what = " ".join(finished.trial.overrides)
     if finished.state == "failed":
-        return f"failed  {what}: {finished.message}"
+        return f"failed  {_told(finished)}"
     if finished.score is None:
         return f"pruned after {len(finished.steps)} of the test months  {what}"
     how = "as recorded" if finished.again else f"{finished.seconds:.1f} s"
-    return f"{finished.trial.name}  {sweeping.metric} {finished.score:.4f}  {what}  ({how})"
+    return "  ".join(
+        part for part in (finished.trial.name, f"{sweeping.metric} {finished.score:.4f}", what, f"({how})") if part
+    )
+
+
+def _told(finished: Finished) -> str:
+    """Why a trial failed, after what varies, if anything does."""
+    return ": ".join(part for part in (" ".join(finished.trial.overrides), finished.message) if part)
 
 
 def _report(sweeping: Sweeping, found: list[Finished], *, limit: int, as_json: bool) -> None:
@@ -168,7 +175,7 @@ def _report(sweeping: Sweeping, found: list[Finished], *, limit: int, as_json: b
     )
     for finished in ranked:
         if finished.state == "failed":
-            click.echo(f"failed: {' '.join(finished.trial.overrides)}: {finished.message}", err=True)
+            click.echo(f"failed: {_told(finished)}", err=True)
     best = ranked[0] if ranked and ranked[0].score is not None else None
     if best is not None:
         if len(found) > 1:

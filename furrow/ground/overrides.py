@@ -7,6 +7,7 @@ import itertools
 import math
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra import compose as hydra_compose
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Composer", "Dimension", "Setting", "Sweep", "parse", "settings"]
+
+MOST = 10_000
+"""Values that one key of a sweep may have."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +125,15 @@ def parse(conf: Path, words: Sequence[str]) -> Sweep:
             fixed[key] = f"{key}={override.get_value_element_as_str()}"
             continue
         try:
-            values = None if override.is_interval_sweep() else tuple(override.sweep_string_iterator())
+            values = None if override.is_interval_sweep() else tuple(islice(override.sweep_string_iterator(), MOST + 1))
         except HydraException as exc:
             raise ConfigError(f"{override.input_line}: {exc}", hint="look at Hydra's sweep syntax") from exc
         if values == ():
             raise ConfigError(f"{override.input_line}: there is nothing to try", hint="give it values")
+        if values is not None and len(values) > MOST:
+            raise ConfigError(
+                f"{override.input_line}: it has more than {MOST:,} values", hint="narrow it, or search an interval()"
+            )
         axes[key] = None if values is None else tuple(f"{key}={value}" for value in values)
         dimensions[key] = _dimension(override, values)
     return Sweep(tuple(fixed.values()), axes, dimensions)
@@ -214,15 +222,19 @@ def _overrides(conf: Path, words: Sequence[str]) -> list[Override]:
 
 
 def _check_known(config: DictConfig, override: Override) -> None:
-    *path, last = override.key_or_group.split(".")
-    node = OmegaConf.select(config, ".".join(path)) if path else config
-    if isinstance(node, DictConfig) and last not in node:
-        close = difflib.get_close_matches(last, [str(key) for key in node], 1)
-        hint = f"did you mean {'.'.join([*path, close[0]])!r}? " if close else ""
-        raise ConfigError(
-            f"{override.input_line}: there is no key {override.key_or_group!r}",
-            hint=f"{hint}a new key is written with a plus: +{override.input_line}",
-        )
+    parts = override.key_or_group.split(".")
+    for place, part in enumerate(parts):
+        node = OmegaConf.select(config, ".".join(parts[:place])) if place else config
+        if not isinstance(node, DictConfig):
+            return
+        known = [str(key) for key in node]
+        if part not in known:
+            close = difflib.get_close_matches(part, known, 1)
+            hint = f"did you mean {'.'.join([*parts[:place], *close, *parts[place + 1 :]])!r}? " if close else ""
+            raise ConfigError(
+                f"{override.input_line}: there is no key {override.key_or_group!r}",
+                hint=f"{hint}a new key is written with a plus: +{override.input_line}",
+            )
 
 
 def _dimension(override: Override, values: tuple[str, ...] | None) -> Dimension:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Request", "prepare"]
 
+MOST = 10_000
+"""Trials of one grid."""
 LOCK = "dvc.lock"
 MAXIMIZED = ("roc_auc", "pr_auc")
 SAMPLERS = ("tpe", "random")
@@ -83,7 +85,9 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
         sweep = _searched(sweep, search, compose(conf, "config", first))
     else:
         next(sweep.points())  # an interval can't be enumerated: said before the training set is read
-    whole = compose(conf, "config", [*first, *sweep.fixed])
+        _check_size(sweep.size)
+    composer = Composer(conf, "config", first)
+    whole = composer.compose(sweep.fixed)
     metric = request.metric or (search.metric if search else gate(conf).select.metric)
     if metric not in METRICS:
         raise SweepError(f"metric {metric!r} is unknown", hint=f"there are: {', '.join(METRICS)}")
@@ -107,7 +111,7 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
         services=request.services,
         shared=shared,
         code=Code(digest=code_digest(root, "pipelines.train"), evaluate=code_digest(root, "pipelines.evaluate")),
-        composer=Composer(conf, "config", first),
+        composer=composer,
         recorder=Recorder(
             root, base, list_experiments(root), files=files, metric=metric, engine=engine.backend, clock=clock
         ),
@@ -124,6 +128,14 @@ def _check_declared(conf: Path, name: str) -> None:
         close = difflib.get_close_matches(name, names, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
         raise SweepError(f"there is no experiment {name!r}", hint=hint)
+
+
+def _check_size(size: int) -> None:
+    if size > MOST:
+        raise SweepError(
+            f"there are {size:,} combinations, and a grid tries each of them: {MOST:,} at most",
+            hint="give fewer values, or let a search choose among them: --search random --trials 200",
+        )
 
 
 def _search(request: Request, conf: Path, first: list[str]) -> Search | None:

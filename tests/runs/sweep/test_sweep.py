@@ -371,6 +371,13 @@ def test_a_disk_that_fills_up_stops_the_sweep_and_loses_nothing(small_disk: Path
     [
         ("gmb", ("seed=1",), {}, "no experiment 'gmb'", "did you mean 'gbm'"),
         ("gbm", ("model.lerning_rate=1,2",), {}, "no key 'model.lerning_rate'", "model.learning_rate"),
+        ("gbm", ("model.lerning_rate=1",), {}, "no key 'model.lerning_rate'", "did you mean 'model.learning_rate'?"),
+        ("gbm", ("modell.max_iter=1",), {}, "no key 'modell.max_iter'", "did you mean 'model.max_iter'?"),
+        ("gbm", ("modell.max_iter=1,2",), {}, "no key 'modell.max_iter'", "did you mean 'model.max_iter'?"),
+        ("gbm", ("sed=1",), {}, "no key 'sed'", "did you mean 'seed'?"),
+        ("gbm", ("calibratoin=none",), {}, "no key 'calibratoin'", "did you mean 'calibration'?"),
+        ("gbm", ("seed=range(0,101)", "model.max_iter=range(0,100)"), {}, "there are 10,100 combinations", "--search"),
+        ("gbm", ("seed=range(0,999790002)",), {}, "more than 10,000 values", "interval"),
         ("gbm", ("+model.lerning_rate=1,2",), {}, "unknown key 'model.lerning_rate'", "learning_rate"),
         ("gbm", ("seed=interval(0,1)",), {}, "interval can't be enumerated", "--search"),
         ("gbm", ("seed=1,two",), {}, "seed", ""),

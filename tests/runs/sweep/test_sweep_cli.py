@@ -9,6 +9,9 @@ def test_try_adopt_and_watch_tell_what_happened_and_what_is_next(project: Path, 
     done = run(project, "furrow", "try", "gbm", "model.max_leaf_nodes=1,7", "model.max_iter=3", code=1)
     assert "failed  model.max_leaf_nodes=1" in done.stderr
     assert "1/2" in done.stderr
+    alone = run(project, "furrow", "try", "gbm", "model.max_leaf_nodes=1", code=1)
+    assert "failed  gbm: The 'max_leaf_nodes'" in alone.stderr
+    assert "failed: gbm: The 'max_leaf_nodes'" in alone.stderr
     assert "2/2" in done.stderr
     assert "1 done, 1 failed" in done.stdout
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("next: `furrow adopt gbm-"))
