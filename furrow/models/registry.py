@@ -234,7 +234,9 @@ def _on_branch(root: Path, commit: str, branch: str) -> None:
     raise RegistryError(f"{commit[:10]} is not on the branch {branch}", hint=hint)
 
 
-def _holds_model(root: Path, name: str, sha256: str) -> None:
+def _holds_model(root: Path, name: str, sha256: str | None) -> None:
+    if sha256 is None:
+        raise RegistryError(f"{name} is a trial's run: there is no model of it", hint="run `dvc repro` and commit")
     path = root / "build/models" / name / MODEL
     if not path.is_file():
         raise RegistryError(f"{path.relative_to(root)} is not here", hint=f"run `dvc pull train@{name}` or `dvc repro`")

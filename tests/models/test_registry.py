@@ -121,6 +121,17 @@ def test_what_is_not_registered(project):
     assert versions(project) == []
 
 
+def test_a_trial_that_was_merged_has_no_model(project):
+    """Whatever lies in build/ is another run's."""
+    path = project / "runs/gbm/record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_sha256": None}))
+    run(project, "git", "commit", "-qam", "a trial")
+    with pytest.raises(FurrowError, match="gbm is a trial's run") as caught:
+        register(project)
+    assert "dvc repro" in caught.value.hint
+    assert versions(project) == []
+
+
 def test_a_replay_may_be_asked_for(project):
     """With register.replayed in conf/ci.yaml, a commit that was not replayed is refused."""
     (project / "conf").mkdir()
