@@ -69,10 +69,12 @@ def cluster(settings: Engine) -> Iterator[Any]:
         SearchError: It names no address, or the scheduler does not answer.
     """
     from distributed import Client, LocalCluster  # noqa: PLC0415 - only a cluster's run pays for it
+    from distributed.comm.addressing import get_address_host  # noqa: PLC0415
 
     address = os.environ.get(SCHEDULER)
     if address:
         try:
+            get_address_host(address)  # a client that fails over it is left half made, and may hang when it is freed
             client = Client(address, timeout="10s", set_as_default=True)
         except ValueError as exc:
             raise SearchError(

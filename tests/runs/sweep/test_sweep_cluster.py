@@ -1,5 +1,6 @@
 """A cluster that a person started: its threads wait asleep, and what a sweep waits for is said."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -94,7 +95,11 @@ def test_a_cluster_without_workers_is_waited_for_and_given_up(start: Start, monk
 
 @pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:1", "127.0.0.1:port"])
 def test_what_is_no_address_is_said(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no client is left half made: freeing one can hang in Dask's own lock."""
     monkeypatch.setenv(SCHEDULER, address)
+    gc.collect()
+    before = sum(isinstance(one, Client) for one in gc.get_objects())
     with pytest.raises(SearchError, match="is no address of a Dask scheduler") as caught, cluster(DASK):
         pass
     assert "tcp://HOST:PORT" in caught.value.hint
+    assert sum(isinstance(one, Client) for one in gc.get_objects()) == before
