@@ -198,27 +198,34 @@ def furrow(folder, *arguments, **extra):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_nothing(world, tmp_path, number):
-    """The stage dies with the replay, and the work tree goes."""
-    sleep = f'import os, time\nopen(r"{tmp_path}/pid", "w").write(str(os.getpid()))\ntime.sleep(60)\nimport json'
+def sleeping(world, tmp_path, room):
+    """A replay, its files in `room`, whose stage sleeps; and the stage's process id."""
+    told = tmp_path / "pid"
+    sleep = f'import os, time\nopen(r"{told}", "w").write(str(os.getpid()))\ntime.sleep(60)\nimport json'
     edit(world / "code/train.py", "import json", sleep)
     commit(world, "sleep")
-    room = tmp_path / "room"
-    room.mkdir()
+    room.mkdir(exist_ok=True)
     process = furrow(world, "--stage", "train@a", TMPDIR=str(room))
     started = time.monotonic()
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+    while not told.exists() or not told.read_text():
         assert process.poll() is None
         assert time.monotonic() < started + 60
         time.sleep(0.05)
+    return process, int(told.read_text())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing(world, tmp_path, number):
+    """The stage dies with the replay, and the work tree goes."""
+    room = tmp_path / "room"
+    process, pid = sleeping(world, tmp_path, room)
     assert len(list(room.iterdir())) == 1
-    assert runs(int((tmp_path / "pid").read_text()))
+    assert runs(pid)
     process.send_signal(number)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 130, output
     assert list(room.iterdir()) == []
-    assert not runs(int((tmp_path / "pid").read_text()))
+    assert not runs(pid)
 
 
 def test_what_a_killed_replay_left_is_swept(world, again, tmp_path):
@@ -234,23 +241,15 @@ def test_what_a_killed_replay_left_is_swept(world, again, tmp_path):
 
 def test_a_replay_that_was_killed(world, again, tmp_path):
     """While it lives its folder is left alone; once it was killed, the next replay removes it at once."""
-    sleep = f'import os, time\nopen(r"{tmp_path}/pid", "w").write(str(os.getpid()))\ntime.sleep(60)\nimport json'
-    edit(world / "code/train.py", "import json", sleep)
-    commit(world, "sleep")
     room = tmp_path / "room"
-    process = furrow(world, "--stage", "train@a", TMPDIR=str(room))
-    started = time.monotonic()
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-        assert process.poll() is None
-        assert time.monotonic() < started + 60
-        time.sleep(0.05)
+    process, pid = sleeping(world, tmp_path, room)
     [folder] = room.iterdir()
     assert replay(world, "HEAD", Options(stage="compile", folder=room))
     assert list(room.iterdir()) == [folder]
     assert (folder / "tree/dvc.yaml").exists()
     process.kill()
     process.communicate(timeout=30)
-    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
     assert folder.exists()
     assert again(world, stage="compile")
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,8 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from furrow.features import manifest
 from furrow.features.build import compile_manifest
 from furrow.files import write_json
+from furrow.ground.experiments import Recorded, list_experiments
+from furrow.runs.prepare import Request, prepare
+from furrow.runs.sweep import Sweeping
 
 ROOT = Path(__file__).resolve().parents[3]
 EXPERIMENTS = """# The table of contents.
@@ -195,3 +200,21 @@ def run(home: Path) -> Iterator[Run]:
         return done
 
     return call
+
+
+def sweeping(root: Path, *words: str, experiment: str = "gbm", **options: object) -> Sweeping:
+    services = manifest.load(root / "features/manifest.json").services
+    digests = {name: service.digest for name, service in services.items()}
+    request = Request(root, experiment, words, digests, **options)  # type: ignore[arg-type]
+    return prepare(request, clock=time.time)
+
+
+def recorded(root: Path) -> dict[str, Recorded]:
+    return {one.name: one for one in list_experiments(root)}
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)

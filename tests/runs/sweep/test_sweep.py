@@ -1,70 +1,27 @@
-"""Sweeps: every trial recorded at once, none run twice, none lost, whatever happens in the middle."""
+"""Sweeps: every trial recorded at once, with what it took, and none run twice."""
 
-import contextlib
 import json
-import multiprocessing
-import os
-import resource
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from furrow.errors import FurrowError
-from furrow.features import manifest
-from furrow.ground.experiments import ExperimentError, Recorded, list_experiments
-from furrow.ground.git import UnbornBranchError
+from furrow.ground.experiments import list_experiments
 from furrow.runs import listing, load
-from furrow.runs.prepare import Request, prepare
 from furrow.runs.query import Query
 from furrow.runs.recorder import Finished
 from furrow.runs.selection import Selection
-from furrow.runs.sweep import Sweeping
-from tests.processes import group
+
+from .conftest import recorded, sweeping
 
 GRID = ("model.learning_rate=0.05,0.3", "model.max_leaf_nodes=7,15,31")
 
 
-def sweeping(root: Path, *words: str, experiment: str = "gbm", **options: object) -> Sweeping:
-    services = manifest.load(root / "features/manifest.json").services
-    digests = {name: service.digest for name, service in services.items()}
-    request = Request(root, experiment, words, digests, **options)  # type: ignore[arg-type]
-    return prepare(request, clock=time.time)
-
-
-def recorded(root: Path) -> dict[str, Recorded]:
-    return {one.name: one for one in list_experiments(root)}
-
-
 def summary(found: list[Finished]) -> dict[str, tuple[tuple[str, ...], str, float | None]]:
     return {one.trial.name: (one.trial.overrides, one.state, one.score) for one in found}
-
-
-def start(root: Path, environ: dict[str, str], *words: str) -> subprocess.Popen[str]:
-    command = [str(Path(sys.executable).parent / "furrow"), "try", *words]
-    return subprocess.Popen(
-        command,
-        cwd=root,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -242,187 +199,3 @@ def test_a_trial_that_fails_is_told_and_the_others_go_on(project: Path) -> None:
     assert failed.state == "failed"
     assert "max_leaf_nodes" in failed.message
     assert len(recorded(project)) == 1
-
-
-def test_a_worker_that_is_killed_costs_its_trial_alone(project: Path) -> None:
-    run = sweeping(project, "model.max_iter=3,4,5000,5,6,7,8,9", jobs=2).run()
-    found = [next(run) for _ in range(3)]  # the next one was begun, and ends without being asked for
-    pids = [child.pid for child in multiprocessing.active_children() if child.name == "furrow trial"]
-    assert len(pids) == 2
-    busy: list[int] = []
-    while len(busy) != 1:
-        before = {pid: ticks(pid) for pid in pids}
-        time.sleep(0.4)
-        busy = [pid for pid in pids if ticks(pid) > before[pid] + 2]
-    os.kill(busy[0], signal.SIGKILL)
-    found += list(run)
-    states = [one.state for one in found]
-    assert sorted(states) == ["done"] * 7 + ["failed"]
-    (failed,) = (one for one in found if one.state == "failed")
-    assert failed.trial.config.model["max_iter"] == 5000
-    assert "SIGKILL" in failed.message
-    assert len(recorded(project)) == 7
-
-
-def ticks(pid: int) -> int:
-    """Processor time that a process has used."""
-    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
-
-
-def test_killed_half_way_it_goes_on_from_there(project: Path, home: Path, environ: dict[str, str]) -> None:
-    """kill -9: what finished is kept, no process is left behind, and the same command does the rest."""
-    words = ("gbm", "seed=range(1,13)", "model.max_iter=40", "--jobs", "2")
-    process = start(project, environ, *words)
-    wait_for(lambda: len(recorded(project)) >= 2)
-    process.kill()
-    process.communicate()
-    wait_for(lambda: not group(process.pid), 10)
-    kept = recorded(project)
-    assert 2 <= len(kept) < 12
-    second = start(project, environ, *words, "--json")
-    output, errors = second.communicate()
-    assert second.returncode == 0, errors
-    trials = json.loads(output)["trials"]
-    assert len(trials) == 12
-    assert {trial["trial"] for trial in trials if trial["recorded_before"]} == set(kept)
-    after = recorded(project)
-    assert len(after) == 12
-    assert all(after[name] == one for name, one in kept.items())
-
-
-def test_ctrl_c_is_clean(project: Path, environ: dict[str, str]) -> None:
-    """The signal reaches the whole group, as from a terminal: a sentence, 130, nothing left running, all kept."""
-    process = start(project, environ, "gbm", "seed=range(1,40)", "model.max_iter=40", "--jobs", "2")
-    wait_for(lambda: len(recorded(project)) >= 1)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "the same command goes on from there" in errors
-    assert "Traceback" not in errors
-    assert not group(process.pid)
-    assert recorded(project)
-
-
-def test_two_sweeps_at_once_lose_nothing(project: Path, environ: dict[str, str]) -> None:
-    first = start(project, environ, "gbm", "seed=range(1,9)", "--jobs", "2", "--json")
-    second = start(project, environ, "gbm", "seed=range(5,13)", "--jobs", "2", "--json")
-    names: set[str] = set()
-    for process in (first, second):
-        output, errors = process.communicate()
-        assert process.returncode == 0, errors
-        trials = json.loads(output)["trials"]
-        assert [trial["state"] for trial in trials] == ["done"] * 8
-        names |= {trial["trial"] for trial in trials}
-    assert set(recorded(project)) == names
-    assert len(names) == 12
-
-
-@pytest.fixture
-def small_disk(project: Path, tmp_path: Path) -> Iterator[Path]:
-    """The project with its Git objects on a file system of their own, if this machine lets us make one."""
-    objects = project / ".git/objects"
-    kept = tmp_path / "objects"
-    objects.rename(kept)
-    objects.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(objects)], check=False).returncode:
-        objects.rmdir()
-        kept.rename(objects)
-        yield project
-        return
-    shutil.copytree(kept, objects, dirs_exist_ok=True)
-    yield project
-    subprocess.run(["umount", "-l", str(objects)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Write until the disk is full."""
-    with path.open("wb", buffering=0) as handle, contextlib.suppress(OSError):
-        while True:
-            handle.write(b"\0" * 4096)
-
-
-def test_a_disk_that_fills_up_stops_the_sweep_and_loses_nothing(small_disk: Path) -> None:
-    """A real full file system where one can be mounted; else no file may grow any more. Then there is room again."""
-    objects = small_disk / ".git/objects"
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ballast = objects / "ballast"
-    run = sweeping(small_disk, *GRID).run()
-    found = [next(run)]
-    try:
-        if os.path.ismount(objects):
-            fill(ballast)
-        else:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
-        with pytest.raises(ExperimentError, match="cannot record gbm-") as caught:
-            found += list(run)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        ballast.unlink(missing_ok=True)
-    assert "goes on from there" in caught.value.hint
-    assert set(recorded(small_disk)) == {one.trial.name for one in found}
-    subprocess.run(["git", "-C", str(small_disk), "fsck", "--strict"], check=True, capture_output=True)
-    rest = list(sweeping(small_disk, *GRID).run())
-    assert len(rest) == len(recorded(small_disk)) == 6
-    assert sum(one.again for one in rest) == len(found)
-
-
-@pytest.mark.parametrize(
-    ("experiment", "words", "options", "message", "hint"),
-    [
-        ("gmb", ("seed=1",), {}, "no experiment 'gmb'", "did you mean 'gbm'"),
-        ("gbm", ("model.lerning_rate=1,2",), {}, "no key 'model.lerning_rate'", "model.learning_rate"),
-        ("gbm", ("model.lerning_rate=1",), {}, "no key 'model.lerning_rate'", "did you mean 'model.learning_rate'?"),
-        ("gbm", ("modell.max_iter=1",), {}, "no key 'modell.max_iter'", "did you mean 'model.max_iter'?"),
-        ("gbm", ("modell.max_iter=1,2",), {}, "no key 'modell.max_iter'", "did you mean 'model.max_iter'?"),
-        ("gbm", ("sed=1",), {}, "no key 'sed'", "did you mean 'seed'?"),
-        ("gbm", ("calibratoin=none",), {}, "no key 'calibratoin'", "did you mean 'calibration'?"),
-        ("gbm", ("seed=range(0,101)", "model.max_iter=range(0,100)"), {}, "there are 10,100 combinations", "--search"),
-        ("gbm", ("seed=range(0,999790002)",), {}, "more than 10,000 values", "interval"),
-        ("gbm", ("+model.lerning_rate=1,2",), {}, "unknown key 'model.lerning_rate'", "learning_rate"),
-        ("gbm", ("seed=interval(0,1)",), {}, "interval can't be enumerated", "--search"),
-        ("gbm", ("seed=1,two",), {}, "seed", ""),
-        ("gbm", ("model=gmb,gbm",), {}, "gmb", "gbm"),
-        ("gbm", ("features.service=ful",), {}, "no feature service 'ful'", "did you mean 'full'"),
-        ("gbm", ("~model.max_iter",), {}, "can't be taken away", "value"),
-        ("gbm", ("seed",), {}, "seed", "KEY=VALUE"),
-        ("gbm", ("model._target_=os.system",), {}, "not allowed", "sklearn"),
-        ("gbm", ("name=other",), {}, "name is 'other'", "adopt"),
-        ("gbm", ("seed=1",), {"metric": "auc"}, "metric 'auc' is unknown", "roc_auc"),
-        ("gbm", ("seed=1",), {"engine": "clutser"}, "clutser", "cluster"),
-        ("gbm", ("seed=1",), {"search": "tpee"}, "no search 'tpee'", "did you mean 'tpe'"),
-        ("gbm", ("seed=1",), {"trials": 3}, "--trials", "--search"),
-        ("gbm", ("search=tpe",), {}, "searches by itself", "search=none"),
-    ],
-)
-def test_what_is_wrong_is_said_before_anything_runs(
-    original: Path, experiment: str, words: tuple[str, ...], options: dict[str, object], message: str, hint: str
-) -> None:
-    with pytest.raises(FurrowError) as caught:
-        sweeping(original, *words, experiment=experiment, **options)
-    assert message in caught.value.message
-    assert hint in caught.value.hint
-    assert not recorded(original)
-
-
-def test_it_needs_a_training_set_and_a_commit_and_a_name(
-    project: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = project / "build/training/full.parquet"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(FurrowError, match=r"full\.parquet") as caught:
-        sweeping(project, "seed=1")
-    assert "dvc repro" in caught.value.hint
-    monkeypatch.setenv("HOME", str(project / "nowhere"))
-    git(project, "config", "user.useConfigOnly", "true")
-    with pytest.raises(ExperimentError, match="who commits") as told:
-        sweeping(project, "seed=1")
-    assert "user.name" in told.value.hint
-    git(project, "checkout", "-q", "--orphan", "new")
-    with pytest.raises(UnbornBranchError):
-        sweeping(project, "seed=1")
-
-
-def test_a_training_set_that_dvc_does_not_name_is_warned_of(project: Path) -> None:
-    out = {"path": "build/training/full.parquet", "md5": "0" * 32}
-    (project / "dvc.lock").write_text(json.dumps({"stages": {"training_set_full": {"outs": [out]}}}))
-    assert "dvc repro training_set_full" in sweeping(project, "seed=1").warnings[0]

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,27 +11,20 @@ from pathlib import Path
 import pytest
 from distributed import LocalCluster
 
-from furrow.features import manifest
 from furrow.ground.experiments import list_experiments
 from furrow.ground.overrides import Dimension
 from furrow.runs.ask import Asker
 from furrow.runs.edit import with_entry
-from furrow.runs.prepare import Request, prepare
 from furrow.runs.recorder import Finished
 from furrow.runs.search import SCHEDULER, SearchError
-from furrow.runs.sweep import Sweeping
 from furrow.runs.trials import History, Result, Shared, Task, pruned_at
 from furrow.runs.workers import Failure, Workers, on_processes
+
+from .conftest import sweeping
 
 ROOT = Path(__file__).resolve().parents[3]
 SPACE = ("model.learning_rate=tag(log,interval(0.001,0.5))", "model.max_leaf_nodes=int(interval(3,31))")
 Told = dict[int, tuple[tuple[str, ...], str, float | None]]
-
-
-def sweeping(root: Path, *words: str, experiment: str = "gbm", **options: object) -> Sweeping:
-    services = manifest.load(root / "features/manifest.json").services
-    digests = {name: service.digest for name, service in services.items()}
-    return prepare(Request(root, experiment, words, digests, **options), clock=time.time)  # type: ignore[arg-type]
 
 
 def told(found: Iterator[Finished]) -> Told:

@@ -2,21 +2,19 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from furrow.features import manifest
 from furrow.ground.experiments import list_experiments
 from furrow.ground.parameters import ParameterError
 from furrow.ground.pipeline import PipelineError
 from furrow.runs.artifacts import cached, outputs
-from furrow.runs.prepare import Request, prepare
-from furrow.runs.sweep import Sweeping
 from furrow.runs.unclaimed import unclaimed
+
+from .conftest import sweeping
 
 FILE = "d41d8cd98f00b204e9800998ecf8427e"
 FOLDER = "d751713988987e9331980363e24189ce.dir"
@@ -51,12 +49,6 @@ stages:
   select:
     cmd: python -m pipelines.select
 """
-
-
-def sweeping(root: Path, *words: str) -> Sweeping:
-    services = manifest.load(root / "features/manifest.json").services
-    digests = {name: service.digest for name, service in services.items()}
-    return prepare(Request(root, "gbm", words, digests), clock=time.time)
 
 
 def test_what_follows_from_the_config_is_empty_and_no_other_line_changes(project: Path) -> None:
