@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from furrow.runs.replay.replay import Event
     from furrow.runs.replay.verdict import Verdict
 
-_COLOURS = {"identical": "green", "within tolerance": "green", "different": "red", "failed": "red"}
+_COLOURS = {
+    "identical": "green",
+    "within tolerance": "green",
+    "different": "red",
+    "failed": "red",
+    "not kept": "yellow",
+}
 
 
 @click.command()
@@ -159,6 +165,8 @@ def _next(verdict: Verdict, *, kept: bool, note: bool) -> str:
     kinds = {reason.kind for stage in verdict.stages for reason in stage.reasons}
     if "environment" in kinds:
         return "install what the lock says (`make setup`), then replay again"
+    if verdict.status == "not kept":
+        return f"`furrow replay {short}` compares what the trial keeps: metrics, intervals, slices, curves"
     if kinds & {"seed", "clock", "hash order", "random"}:
         return f"make {verdict.first} give the same each time, then `dvc repro` and commit"
     if "undeclared" in kinds or (verdict and not verdict.trusted()):

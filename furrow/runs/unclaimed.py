@@ -22,11 +22,18 @@ if TYPE_CHECKING:
 
     from furrow.ground.pipeline import Out
 
-__all__ = ["keep_empty", "unclaimed"]
+__all__ = ["EMPTY_MD5S", "keep_empty", "unclaimed"]
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 EMPTY = {"": "", ".dir": "[]"}
 """What DVC's cache holds of an empty file and of an empty folder, by what their names there end in."""
+
+
+def _name(ending: str) -> str:
+    return hashlib.md5(EMPTY[ending].encode(), usedforsecurity=False).hexdigest() + ending
+
+
+EMPTY_MD5S = frozenset(map(_name, EMPTY))
 
 
 def unclaimed(root: Path, lock: str, experiment: str) -> str:
@@ -65,10 +72,6 @@ def keep_empty(root: Path) -> None:
         path = folder / "files/md5" / name[:2] / name[2:]
         if not path.exists():
             write_text(path, content)
-
-
-def _name(ending: str) -> str:
-    return hashlib.md5(EMPTY[ending].encode(), usedforsecurity=False).hexdigest() + ending
 
 
 def _entry(cmd: Any, outs: list[Out]) -> dict[str, Any] | None:

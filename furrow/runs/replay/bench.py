@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from furrow.ground.dvc import Item, overlaps
 from furrow.ground.git import git
 from furrow.ground.process import run_commands, stage_environment
 from furrow.runs.replay.supply import AbsentInputError, Supply, copy
+from furrow.runs.replay.trial import read_trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,6 +86,7 @@ class Bench:
         tree: The checkout.
         project: DVC's view of it.
         tainted: Outputs that stand in for recorded ones nobody has, and the stage that gave them.
+        unkept: Stages of a trial, whose outputs nobody has recorded.
     """
 
     source: Path
@@ -93,7 +95,12 @@ class Bench:
     tainted: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        outs = [item for stage in self.project.stages.values() for item in stage.outs]
+        self.unkept = read_trial(self.project.stages).unkept
+        outs = [
+            replace(item, md5="") if stage.name in self.unkept else item
+            for stage in self.project.stages.values()
+            for item in stage.outs
+        ]
         self.items = {**{item.path: item for item in outs}, **self.project.sources}
         self.tracked = self.tree.tracked()
         self.supply = Supply(self.source, self.project, self.tree.room / "recorded")

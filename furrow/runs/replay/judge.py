@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 from furrow.files import sha256_file
 from furrow.runs.replay.compare import Comparison, compare
 from furrow.runs.replay.supply import AbsentInputError, CorruptInputError
-from furrow.runs.replay.verdict import DIFFERENT, IDENTICAL, Output, Reason, worst
+from furrow.runs.replay.verdict import DIFFERENT, IDENTICAL, NOT_KEPT, Output, Reason, worst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from furrow.runs.replay.bench import Attempt, Bench
     from furrow.runs.replay.settings import Settings
 
-__all__ = ["changed_inputs", "judge_output", "judge_side", "stale_inputs"]
+__all__ = ["changed_inputs", "judge_output", "judge_side", "judge_unkept", "stale_inputs"]
 
 _SHOWN = 12
+_UNWRITTEN = "the stage did not write it"
 
 
 def judge_output(item: Item, attempt: Attempt, bench: Bench, settings: Settings) -> tuple[Output, list[Reason]]:
@@ -30,15 +32,10 @@ def judge_output(item: Item, attempt: Attempt, bench: Bench, settings: Settings)
         The comparison, and what the disagreement of dvc.lock and the commit's file says.
     """
     content, tracked = attempt.outputs.get(item.path), bench.in_git(item.path)
-    files = dict(content.files) if content else {}
-    facts: dict[str, Any] = {
-        "recorded_md5": item.md5,
-        "md5": content.md5 if content else "",
-        "sha256": {_join(item.path, name): sha256_file(attempt.folder / _join(item.path, name)) for name in files},
-        "tracked": tracked,
-    }
+    facts = _facts(item, attempt, tracked=tracked)
     if content is None:
-        return Output(item.path, DIFFERENT, differences=("the stage did not write it",), **facts), []
+        return Output(item.path, DIFFERENT, differences=(_UNWRITTEN,), **facts), []
+    files = dict(content.files)
     held = _held(item, bench) if tracked else {}
     as_held = not tracked or held == files
     if content.md5 == item.md5 and as_held:
@@ -55,6 +52,49 @@ def judge_output(item: Item, attempt: Attempt, bench: Bench, settings: Settings)
     if status == IDENTICAL:
         status = DIFFERENT
     return Output(item.path, status, differences=_words(found), **facts), reasons
+
+
+def judge_unkept(item: Item, attempt: Attempt, bench: Bench, settings: Settings) -> Output:
+    """Compare an output of a trial's stage with the commit's own file; dvc.lock says nothing of it.
+
+    Returns:
+        The comparison: "not kept" where there is no such file, or where it differs only in values that it leaves open.
+    """
+    content, tracked = attempt.outputs.get(item.path), bench.in_git(item.path)
+    facts = _facts(item, attempt, tracked=tracked)
+    if content is None:
+        return Output(item.path, DIFFERENT, differences=(_UNWRITTEN,), **facts)
+    if not tracked:
+        return Output(item.path, NOT_KEPT, **facts)
+    held, files = _held(item, bench), dict(content.files)
+    if held == files:
+        return Output(item.path, IDENTICAL, **facts)
+    if left_open := _left_open(bench.tree.blob(item.path), attempt.read(item.path)):
+        return Output(item.path, NOT_KEPT, differences=tuple(f"{key} is not kept" for key in left_open), **facts)
+    found = _contents(item, (held, files), attempt, bench, settings)
+    return Output(item.path, worst([one.status for one in found.values()]), differences=_words(found), **facts)
+
+
+def _left_open(recorded: bytes | None, replayed: bytes | None) -> list[str]:
+    """The keys that are null in recorded JSON, if that is all that differs from what was replayed; else none."""
+    try:
+        before, after = json.loads(recorded or b""), json.loads(replayed or b"")
+        keys = [key for key, value in before.items() if value is None and after[key] is not None]
+        return keys if before == {**after, **dict.fromkeys(keys)} else []
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _facts(item: Item, attempt: Attempt, *, tracked: bool) -> dict[str, Any]:
+    """What there is to say of an output, however it compares."""
+    content = attempt.outputs.get(item.path)
+    names = [_join(item.path, name) for name in (content.files if content else ())]
+    return {
+        "recorded_md5": item.md5,
+        "md5": content.md5 if content else "",
+        "sha256": {name: sha256_file(attempt.folder / name) for name in names},
+        "tracked": tracked,
+    }
 
 
 def _disagreement(item: Item, md5: str, held: Mapping[str, str], *, as_held: bool) -> list[Reason]:

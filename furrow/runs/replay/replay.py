@@ -20,15 +20,16 @@ from furrow.ground.process import installed, stage_environment
 from furrow.ground.worktree import checkout
 from furrow.runs.replay import environment, why
 from furrow.runs.replay.bench import Bench
-from furrow.runs.replay.judge import changed_inputs, judge_output, judge_side, stale_inputs
+from furrow.runs.replay.judge import changed_inputs, judge_output, judge_side, judge_unkept, stale_inputs
 from furrow.runs.replay.reads import undeclared
 from furrow.runs.replay.settings import SETTINGS, Settings, load
 from furrow.runs.replay.supply import AbsentInputError, CorruptInputError
+from furrow.runs.replay.trial import read_trial
 from furrow.runs.replay.verdict import (
     DIFFERENT,
     FAILED,
     IDENTICAL,
-    TOLERATED,
+    NOT_KEPT,
     Environment,
     Output,
     Reason,
@@ -149,7 +150,7 @@ def replay(
         commit=commit,
         scope={name: value for name in ("experiment", "stage") if (value := getattr(options, name))},
         status=worst([one.status for one in stages]),
-        first=next((one.stage for one in stages if one.status not in {IDENTICAL, TOLERATED}), ""),
+        first=next((one.stage for one in stages if one.status in {DIFFERENT, FAILED}), ""),
         stages=stages,
         environment=run.environment,
         started=started.astimezone(UTC).isoformat(timespec="seconds"),
@@ -195,7 +196,8 @@ def select(project: Project, options: Options) -> list[str]:
         UsageError: There is no such experiment or stage; close names are suggested.
         ReplayError: There are no stages.
     """
-    names = [name for name, stage in project.stages.items() if not stage.frozen]
+    ours = project.stages.keys() - read_trial(project.stages).never_run
+    names = [name for name, stage in project.stages.items() if not stage.frozen and (name in ours or options.stage)]
     if not names:
         raise ReplayError("dvc.yaml declares no stages", hint="replay a commit that does")
     if options.stage:
@@ -269,21 +271,27 @@ class _Replay:
             return StageVerdict(
                 stage.name, FAILED, seconds, (), known_reasons, tuple(damaged), readings, _tail(attempt.log)
             )
-        judged = [judge_output(item, attempt, self.bench, self.settings) for item in stage.outs if not item.external]
-        outputs = [output for output, _ in judged]
-        edited = [reason for _, reasons in judged for reason in reasons]
+        outputs, edited = self._outputs(stage, attempt)
         side = [
             judge_side(path, attempt, self.bench, self.settings) for path in attempt.side if path not in attempt.before
         ]
         outputs += side
-        status = worst([DIFFERENT if changed else IDENTICAL, *[output.status for output in outputs]])
+        status = worst([*([DIFFERENT] if changed else []), *[output.status for output in outputs]])
         reasons = [*changed, *edited, *_compiled(stage, side)]
         if status == DIFFERENT:
             reasons += self._why(stage, attempt, outputs, known=bool(reasons), said=[*stale, *unsaid])
         good = frozenset(output.path for output in outputs if output.status == IDENTICAL)
         self.bench.keep(stage, attempt, good=good)
-        warnings = damaged if status == DIFFERENT else [*stale, *damaged]
+        warnings = [*_not_kept(outputs), *([] if status == DIFFERENT else stale), *damaged]
         return StageVerdict(stage.name, status, seconds, tuple(outputs), tuple(reasons), tuple(warnings), readings)
+
+    def _outputs(self, stage: Stage, attempt: Attempt) -> tuple[list[Output], list[Reason]]:
+        """What it wrote beside what the commit says, and where that contradicts itself."""
+        items = [item for item in stage.outs if not item.external]
+        if stage.name in self.bench.unkept:
+            return [judge_unkept(item, attempt, self.bench, self.settings) for item in items], []
+        judged = [judge_output(item, attempt, self.bench, self.settings) for item in items]
+        return [output for output, _ in judged], [reason for _, reasons in judged for reason in reasons]
 
     def _why(
         self, stage: Stage, attempt: Attempt, outputs: list[Output], *, known: bool, said: list[Reason]
@@ -304,7 +312,7 @@ class _Replay:
         odd = [*said, *([place] if place else [])]
         reasons += [one for one in odd if why.explains(one)]
         wrong = [item for item in stage.outs if _differs(item, outputs)]
-        first = not any(one.status not in {IDENTICAL, TOLERATED} for one in self.done)
+        first = not any(one.status in {DIFFERENT, FAILED} for one in self.done)
         if self.options.diagnose and first and wrong and not known and stage.recorded:
 
             def tell(words: str) -> None:
@@ -316,6 +324,14 @@ class _Replay:
             doubts = [one for one in rest if why.UNTOLD in one.text]
             reasons = [*doubts, *reasons, *(one for one in rest if one not in doubts)]
         return reasons
+
+
+def _not_kept(outputs: list[Output]) -> list[Reason]:
+    """What a trial's commit lacks to compare with."""
+    paths = [output.path for output in outputs if output.status == NOT_KEPT]
+    if not paths:
+        return []
+    return [Reason("not kept", f"{', '.join(paths)}: a trial keeps no model, no predictions, nor what only they tell")]
 
 
 def _differs(item: Item, outputs: list[Output]) -> bool:

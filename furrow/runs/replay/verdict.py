@@ -12,6 +12,7 @@ __all__ = [
     "FAILED",
     "FORMAT",
     "IDENTICAL",
+    "NOT_KEPT",
     "TOLERATED",
     "Environment",
     "Output",
@@ -24,11 +25,12 @@ __all__ = [
 ]
 
 FORMAT = 1
+NOT_KEPT = "not kept"
 IDENTICAL = "identical"
 TOLERATED = "within tolerance"
 DIFFERENT = "different"
 FAILED = "failed"
-_ORDER = (IDENTICAL, TOLERATED, DIFFERENT, FAILED)
+_ORDER = (NOT_KEPT, IDENTICAL, TOLERATED, DIFFERENT, FAILED)
 
 
 class VerdictError(FurrowError):
@@ -46,7 +48,7 @@ class Output:
 
     Attributes:
         path: From the repository's root.
-        status: identical, within tolerance, or different.
+        status: identical, within tolerance, or different; not kept where a trial's commit has none to compare with.
         recorded_md5: What dvc.lock says; empty when it says nothing.
         md5: What the replay gave; empty when it gave nothing.
         sha256: By file of what the replay gave: the output's own path, or the paths of a folder's files.
@@ -71,7 +73,7 @@ class Reason:
 
     Attributes:
         kind: environment, seed, clock, hash order, random, input changed, edited by hand, undeclared, stale, command,
-            upstream, earlier input, compile, corrupt, failed, unrecorded, replaced, unknown.
+            not kept, upstream, earlier input, compile, corrupt, failed, unrecorded, replaced, unknown.
         text: In words, with the path, the values and the versions.
     """
 
@@ -148,7 +150,7 @@ class Verdict:
         commit: The full id.
         scope: experiment or stage as asked; empty for the whole commit.
         status: The worst of the stages'.
-        first: The first stage that is neither identical nor within tolerance; empty when there is none.
+        first: The first stage that is different or failed; empty when there is none.
         stages: In the order they ran.
         environment: Where it ran.
         started: UTC, ISO 8601.

@@ -141,7 +141,8 @@ def _output(repo: Path, commit: str, output: Output) -> tuple[list[str], int, in
     if output.status not in {IDENTICAL, TOLERATED}:
         return [], 0, 0
     problems, here = [], 0
-    if output.status == IDENTICAL and output.declared and output.md5 != output.recorded_md5:
+    unsaid = output.tracked and not output.recorded_md5  # dvc.lock is silent about it: the commit's file counts
+    if output.status == IDENTICAL and output.declared and output.md5 != output.recorded_md5 and not unsaid:
         problems.append(f"{output.path} is said to be identical, its hashes differ")
     known = outputs(repo, commit)
     for path, digest in output.sha256.items():

@@ -26,6 +26,12 @@ def test_a_trial_is_a_dvc_experiment_and_its_declaration_gives_the_same_metrics(
     assert [trial["state"] for trial in trials] == ["done", "done"]
     best = trials[0]
 
+    replayed = json.loads(run(project, "furrow", "replay", best["trial"], "--experiment", "gbm", "--json").stdout)
+    found = {stage["stage"]: stage["status"] for stage in replayed["stages"]}
+    assert found["train@gbm"] == "not kept"
+    assert found["evaluate@gbm"] == replayed["status"] == "identical"
+    assert "select" not in found
+
     shown = json.loads(run(project, "dvc", "exp", "show", "--json").stdout)
     listed = {one["name"]: one for state in shown for one in state["experiments"] or []}
     assert set(listed) == {trial["trial"] for trial in trials}
