@@ -48,12 +48,17 @@ def run(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     """Run one command, whose errors are still exceptions, and give its exit code."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return _say("error: the folder that this was started in is gone\n  go to another one, then run again", 1)
+    answer = os.environ.pop("FURROW_ANSWER", "")  # which is for this process alone
     if arguments[:1] == ["runs"]:
         from furrow.cli import runs_list  # noqa: PLC0415 - see above
 
         asked = runs_list.read(arguments[1:])
         if asked is not None:
-            runs_list.show(**asked)
+            runs_list.show(**asked, answer=answer)
             return 0
     import click  # noqa: PLC0415 - see above
 

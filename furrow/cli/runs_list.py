@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from furrow.cli.runs_render import FORMATS, notes, table
+from furrow.runs import answers
 from furrow.runs.listing import list_runs
 from furrow.runs.query import Query
 from furrow.runs.selection import Selection
@@ -82,22 +83,29 @@ def show(
     columns: str,
     limit: int | None,
     form: str,
+    answer: str = "",
 ) -> None:
-    """Print a list of runs; the arguments are the command's options."""
+    """Print a list of runs; the arguments are the command's options, and where the answer is to be kept."""
     selection = Selection(revision, everything, branch, since)
     asked = limit if limit is not None or form in {"json", "csv"} else USUAL
     query = Query(where, _words(sort), _words(columns), asked)
+    based = answers.basis(answer, selection) if answer else None
     shown = sys.stderr.isatty()
     found = list_runs(os.getcwd(), selection, query, progress=_progress if shown else None)
     if shown:
         _tell("\r\033[K")
     if form == "table" and sys.stdout.isatty():
-        sys.stdout.write(table(found, width=os.get_terminal_size(sys.stdout.fileno()).columns))
+        text = table(found, width=os.get_terminal_size(sys.stdout.fileno()).columns)
     else:
-        sys.stdout.write(FORMATS[form](found))
+        text = FORMATS[form](found)
+    sys.stdout.write(text)
     sys.stdout.flush()
-    for note in notes(found):
+    told = list(notes(found))
+    for note in told:
         _tell(f"{note}\n")
+    if based:
+        encoded = text.encode(sys.stdout.encoding, "backslashreplace")
+        answers.keep(answer, based, encoded, [note.encode(sys.stderr.encoding, "backslashreplace") for note in told])
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
@@ -10,7 +11,7 @@ from zlib import crc32
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Place", "locate"]
+__all__ = ["Place", "locate", "reference_files"]
 
 _HEX = b"0123456789abcdef"
 _SETTLED_NS = 2_000_000_000
@@ -93,6 +94,15 @@ def locate(path: str | os.PathLike[str]) -> Place | None:
             return None
         if at == (at := os.path.dirname(at)):
             return None
+
+
+def reference_files(common: str) -> list[str]:
+    """The files that references are in, by their paths in the Git directory.
+
+    Raises:
+        OSError: One went away meanwhile, or is a link.
+    """
+    return [path.removeprefix(f"{common}/") for path, at in _files_of_refs(common) if not stat.S_ISDIR(at.st_mode)]
 
 
 def _files_of_refs(common: str) -> Iterator[tuple[str, os.stat_result]]:
