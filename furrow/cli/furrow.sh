@@ -1,6 +1,7 @@
 #!/bin/sh
-# The command `furrow`. A list of runs that was printed before, and whose history has not changed since, is printed
-# again at once, for Python takes longer to start than all the rest. Everything else is the work of furrow.cli.main.
+# The command `furrow`. A list of runs that was printed before to a pipe or a file, and whose history has not changed
+# since, is printed again at once, for Python takes longer to start than all the rest. Everything else is the work of
+# furrow.cli.main.
 # What an answer is, and when one is kept: furrow/runs/answers.py.
 
 here=$0
@@ -19,7 +20,7 @@ find_answer() {
     [ ! -e "$git/.git" ] || git=$git/.git
     name="${LC_ALL-},${LC_CTYPE-},${LANG-},${PYTHONIOENCODING-},${PYTHONUTF8-}"
     for word; do
-        name="$name $word"
+        name="$name ${#word}:$word"
     done
     case $name in */*) return 1 ;; esac
     answer=$git/furrow/answers/$name

@@ -50,8 +50,8 @@ def _run(arguments: list[str]) -> int:
     """Run one command, whose errors are still exceptions, and give its exit code."""
     try:
         os.getcwd()
-    except FileNotFoundError:
-        return _say("error: the folder that this was started in is gone\n  go to another one, then run again", 1)
+    except FileNotFoundError as exc:
+        raise FurrowError("the folder that this was started in is gone", hint="go to another one, run again") from exc
     answer = os.environ.pop("FURROW_ANSWER", "")  # which is for this process alone
     if arguments[:1] == ["runs"]:
         from furrow.cli import runs_list  # noqa: PLC0415 - see above

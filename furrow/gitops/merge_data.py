@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from furrow.files import FileError, write_bytes, write_text
+from furrow.files import FileError, write_text
 from furrow.ground.hashes import folder_md5
-from furrow.ground.runcache import Cache, cache_folder
+from furrow.ground.runcache import Cache, store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["merge_listings", "merge_tracked"]
-
-_PROTECTED = 0o444
 
 
 def merge_tracked(base: Path, ours: Path, theirs: Path, name: str) -> None:
@@ -118,12 +116,8 @@ def _complete(root: Path, names: list[str]) -> Cache:
 def _store(root: Path, files: Mapping[str, str]) -> str:
     """Put the list of a folder into DVC's cache, as DVC writes it, and return its name."""
     name = folder_md5(files)
-    path = cache_folder(root) / "files/md5" / name[:2] / name[2:]
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        listing = [{"md5": files[each], "relpath": each} for each in sorted(files)]
-        write_bytes(path, json.dumps(listing).encode())
-        path.chmod(_PROTECTED)
+    listing = [{"md5": files[each], "relpath": each} for each in sorted(files)]
+    store(root, name, json.dumps(listing).encode())
     return name
 
 

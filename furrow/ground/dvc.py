@@ -15,11 +15,12 @@ from dvc_data.hashfile.hash import file_md5
 from dvc_data.hashfile.hash_info import HashInfo
 
 from furrow.errors import FurrowError
+from furrow.ground.pipeline import overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Content", "DvcError", "Item", "Parameters", "Project", "Stage", "overlaps"]
+__all__ = ["Content", "DvcError", "Item", "Parameters", "Project", "Stage"]
 
 
 class DvcError(FurrowError):
@@ -92,11 +93,6 @@ class Content:
 
     md5: str
     files: Mapping[str, str]
-
-
-def overlaps(one: str, other: str) -> bool:
-    """Whether two paths are the same, or one is inside the other."""
-    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
 class Project:

@@ -40,6 +40,7 @@ __all__ = [
 
 # What a person sets to reach a remote, to name themselves or to isolate Git's settings; every other GIT_* name
 # would point a command at another repository, index or object store than the one asked for.
+_GIT = ("git", "-c", "log.showSignature=false", "-C")  # what gpg says would stand among what was asked for
 _KEPT = (
     "GIT_ALLOW_PROTOCOL",
     "GIT_ASKPASS",
@@ -125,7 +126,7 @@ def spawn(repo: Path, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNU
     """Start git for a long answer: only its output is a pipe, with a large buffer; what it complains of is lost."""
     try:
         return subprocess.Popen(
-            ["git", "-C", str(repo), *arguments],
+            [*_GIT, str(repo), *arguments],
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -151,7 +152,7 @@ def git(repo: Path, *arguments: str, stdin: bytes | None = None, ok: tuple[int, 
     """
     try:
         done = subprocess.run(
-            ["git", "-C", str(repo), *arguments],
+            [*_GIT, str(repo), *arguments],
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -266,7 +267,7 @@ def resolve(repo: Path, rev: str = "HEAD") -> str:
     names = [] if kind else _text(repo, "for-each-ref", "--format=%(refname:short)").split("\n")
     bare_name = re.split(r"[~^:@]", rev, maxsplit=1)[0]
     close = tuple(get_close_matches(bare_name, [name for name in names if name], n=2))
-    raise UnknownRevisionError(rev, suggestions=close, shallow=shallow, kind=kind)
+    raise UnknownRevisionError(rev, suggestions=close, shallow=shallow and not kind, kind=kind)
 
 
 def show(repo: Path, rev: str, path: str) -> bytes | None:

@@ -68,14 +68,15 @@ class Place(NamedTuple):
         if os.path.exists(f"{self.common}/reftable"):
             return ""
         try:
-            found = [f"{path} {at.st_mtime_ns} {at.st_size} {at.st_ino}" for path, at in _files_of_refs(self.common)]
+            found = list(_files_of_refs(self.common))
         except OSError:
             return ""
-        newest = max(int(line.rsplit(" ", 3)[1]) for line in found)
+        newest = max(at.st_mtime_ns for _, at in found)
         head = _read(self.own, "HEAD").strip().decode(errors="replace")
         if not head or time.time_ns() - newest < _SETTLED_NS:
             return ""
-        sum_of_all = crc32("\n".join(sorted(found)).encode(errors="surrogateescape"))
+        lines = sorted(f"{path} {at.st_mtime_ns} {at.st_size} {at.st_ino}" for path, at in found)
+        sum_of_all = crc32("\n".join(lines).encode(errors="surrogateescape"))
         return f"{head} {newest} {len(found)} {sum_of_all:x}"
 
 

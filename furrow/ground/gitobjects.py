@@ -65,7 +65,7 @@ def list_commits(repo: Path, tips: Iterable[str], *, known: Iterable[str] = ()) 
     asked = "".join(f"{oid}\n" for oid in tips) + "".join(f"^{oid}\n" for oid in known)
     fields = "%H%x00%T%x00%P%x00%ct%x00%an%x00%s"
     output = git(
-        repo, "-c", "log.showSignature=false", "log", "--ignore-missing", "--stdin", "--date-order", "--reverse",
+        repo, "log", "--ignore-missing", "--stdin", "--date-order", "--reverse",
         "--no-color", "--no-notes", "--encoding=UTF-8", "-z", f"--format={fields}", stdin=asked.encode(),
     )  # fmt: skip
     parts = output.decode(errors="replace").split("\0")

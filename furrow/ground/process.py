@@ -107,7 +107,7 @@ def run_commands(
     watched = log.with_name(f"{log.name}.opened")
     watched.write_bytes(b"")
     watch = {"FURROW_WATCH_LOG": str(watched), "FURROW_WATCH_SINCE": str(watched.stat().st_ctime_ns)}
-    started, code = time.perf_counter(), 0
+    started, code, unfinished = time.perf_counter(), 0, False
     with log.open("ab") as output:
         for command in commands:
             left = None if limit is None else max(0.0, limit - (time.perf_counter() - started))
@@ -115,8 +115,6 @@ def run_commands(
             code, unfinished = _run(arguments, folder, {**environment, **watch}, output, left)
             if code or unfinished:
                 break
-        else:
-            unfinished = False
     seconds = time.perf_counter() - started
     entries = {os.fsdecode(entry) for entry in watched.read_bytes().split(b"\0") if entry}
     old = {entry for entry in entries if not entry.startswith(_FRESH)}

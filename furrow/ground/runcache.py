@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from furrow.files import write_bytes
 from furrow.ground.git import GitError, common_dir
 from furrow.ground.parameters import ParameterError, parse_text
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from furrow.ground.pipeline import Step
 
-__all__ = ["Cache", "cache_folder", "run_key"]
+__all__ = ["Cache", "cache_folder", "run_key", "store"]
 
 _PROTECTED = 0o444
 
@@ -41,6 +42,24 @@ def cache_folder(root: Path) -> Path:
         if declared:
             found = path.parent / Path(declared).expanduser()
     return found
+
+
+def store(root: Path, name: str, content: bytes) -> None:
+    """Put content into DVC's cache, unless it is there.
+
+    Args:
+        root: The folder with .dvc.
+        name: DVC's name for it: its md5, with ".dir" at the end for the list of a folder.
+        content: The bytes.
+
+    Raises:
+        FileError: The cache can't be written, or the disk is full.
+    """
+    path = cache_folder(root) / "files/md5" / name[:2] / name[2:]
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content)
+        path.chmod(_PROTECTED)
 
 
 def _excluding(value: Any) -> Any:

@@ -103,10 +103,14 @@ def keep(answer: str, based: Basis, text: bytes, notes: Sequence[bytes]) -> None
     when = based.time - _MARGIN_S
     with suppress(OSError):
         os.makedirs(folder, exist_ok=True)
-        with open(made, "wb") as handle:
-            handle.write(b"\n".join(lines))
-        os.utime(made, (when, when))
-        os.replace(made, answer)
+        try:
+            with open(made, "wb") as handle:
+                handle.write(b"\n".join(lines))
+            os.utime(made, (when, when))
+            os.replace(made, answer)
+        except OSError:  # the disk is full, or the name too long for it
+            os.unlink(made)
+            return
         with os.scandir(folder) as entries:
             ages = sorted((entry.stat().st_mtime, entry.path) for entry in entries)
         for _, path in ages[:-_KEPT]:

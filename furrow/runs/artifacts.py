@@ -5,13 +5,10 @@ Only files are read (dvc.lock, data.dvc, .dvc/config, the cache): nothing here n
 
 from __future__ import annotations
 
-import configparser
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -19,11 +16,12 @@ import yaml
 from furrow.errors import FurrowError
 from furrow.files import inside
 from furrow.ground.git import common_dir, is_bare, show, toplevel
+from furrow.ground.runcache import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["AbsentError", "Output", "cache_folder", "cached", "data_listing", "find_file", "lock_stage", "outputs"]
+__all__ = ["AbsentError", "Output", "cached", "data_listing", "find_file", "lock_stage", "outputs"]
 
 
 class AbsentError(FurrowError):
@@ -90,28 +88,7 @@ def _cache_folders(repo: Path) -> list[Path]:
     roots = [common_dir(repo).parent]
     if not is_bare(repo):
         roots.insert(0, toplevel(repo))
-    return list(dict.fromkeys(folder for root in roots for folder in _caches_of(root)))
-
-
-def _caches_of(root: Path) -> Iterator[Path]:
-    """Caches of a folder that holds .dvc: those that its settings name, what counts most first, and its own."""
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    for file in (root / ".dvc/config.local", root / ".dvc/config", home / "dvc/config"):
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        try:
-            parser.read_string(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, configparser.Error):
-            continue
-        if folder := parser.get("cache", "dir", fallback=""):
-            yield file.parent / Path(folder).expanduser()
-    yield root / ".dvc/cache"
-
-
-def cache_folder(root: Path) -> Path | None:
-    """DVC's cache that a project writes to; None when DVC was not set up there."""
-    here = root.resolve()
-    holder = next((folder for folder in (here, *here.parents) if (folder / ".dvc/config").is_file()), None)
-    return None if holder is None else next(_caches_of(holder))
+    return list(dict.fromkeys(folder for root in roots for folder in (cache_folder(root), root / ".dvc/cache")))
 
 
 def cached(repo: Path, md5: str) -> Path | None:

@@ -119,7 +119,7 @@ def _changes(repo: Path, experiment: str, start: str) -> list[_Change]:
 
 def _log(repo: Path, name: str, tip: str) -> list[_Change]:
     output = git(
-        repo, "-c", "log.showSignature=false", "log", "--first-parent", "--encoding=UTF-8", "-z",
+        repo, "log", "--first-parent", "--encoding=UTF-8", "-z",
         "--format=%H%x00%ct%x00%an%x00%s", tip, "--", f":(top,literal)runs/{name}",
     )  # fmt: skip
     parts = output.decode(errors="replace").split("\0")

@@ -12,7 +12,7 @@ from furrow.ground.git import common_dir, git, is_bare, toplevel
 from furrow.runs import journal
 from furrow.runs.artifacts import Output, outputs
 from furrow.runs.diff import NOT_CODE, changed_files
-from furrow.runs.replay.verdict import DIFFERENT, FAILED, Verdict, worst
+from furrow.runs.replay.verdict import Verdict, first_wrong, worst
 from furrow.runs.replay.verify import verify
 from furrow.runs.tried import is_trial, tried
 
@@ -131,7 +131,7 @@ def _outputs(run: Run, problems: list[str]) -> dict[str, Output]:
 def _made_by(run: Run) -> tuple[dict[str, str], str | None]:
     """The newest commit that changed the run's folder, and its first parent."""
     output = git(
-        run.repo, "-c", "log.showSignature=false", "log", "-1", "--first-parent", "--encoding=UTF-8",
+        run.repo, "log", "-1", "--first-parent", "--encoding=UTF-8",
         "--format=%H%x00%cI%x00%an%x00%s%x00%P", run.commit, "--", f":(top,literal)runs/{run.name}",
     )  # fmt: skip
     parts = output.decode(errors="replace").rstrip("\n").split("\0")
@@ -178,7 +178,7 @@ def _replay(name: str, verdict: Verdict) -> dict[str, Any]:
         "own": {
             "stages": [one.stage for one in own],
             "status": worst([one.status for one in own]) if own else "",
-            "first": next((one.stage for one in own if one.status in {DIFFERENT, FAILED}), ""),
+            "first": first_wrong(own),
             "trusted": not any(one.undeclared for one in own),
         },
         "status": verdict.status,

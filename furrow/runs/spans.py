@@ -21,19 +21,16 @@ if TYPE_CHECKING:
 
     Bring = Callable[[Sequence[str]], list[int]]
 
-__all__ = ["Scope", "find_scope"]
+__all__ = ["find_scope"]
 
 KEPT = 8
 """Scopes that are kept, besides the newest of everything."""
 
-Scope = tuple[int, int, int]
-"""Number of the scope in the index, of its commits, and of its runs."""
-
 
 def find_scope(
     connection: sqlite3.Connection, repo: Path, wanted: Wanted, progress: Callable[[int], None] | None = None
-) -> Scope:
-    """The scope that is wanted: from the index if it is there, else worked out and kept.
+) -> None:
+    """Have the index hold the scope that is wanted: it is worked out if it isn't there.
 
     Args:
         connection: The index, in no transaction.
@@ -41,29 +38,24 @@ def find_scope(
         wanted: The set of commits.
         progress: Called with the number of newly indexed runs so far.
     """
-    found: Scope | None = _kept(connection, wanted)
-    if found:
-        return found
+    if _kept(connection, wanted):
+        return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        found = _kept(connection, wanted)  # another process may have been faster
-        if not found:
+        if not _kept(connection, wanted):  # another process may have been faster
             bring = partial(_bring, connection, repo, wanted, progress)
-            found = _grow(connection, wanted, bring) or _work_out(connection, wanted, bring)
+            if not _grow(connection, wanted, bring):
+                _work_out(connection, wanted, bring)
             _prune(connection)
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):  # SQLite itself rolls back when the disk is full
             connection.execute("ROLLBACK")
         raise
-    return found
 
 
-def _kept(connection: sqlite3.Connection, wanted: Wanted) -> Scope | None:
-    found: Scope | None = connection.execute(
-        "SELECT id, commits, runs FROM scopes WHERE key = ?", (wanted.key,)
-    ).fetchone()
-    return found
+def _kept(connection: sqlite3.Connection, wanted: Wanted) -> bool:
+    return connection.execute("SELECT 1 FROM scopes WHERE key = ?", (wanted.key,)).fetchone() is not None
 
 
 def _numbers(connection: sqlite3.Connection, oids: Iterable[str]) -> dict[str, int]:
@@ -97,7 +89,7 @@ def _bring(
     return list(dict.fromkeys(there[oid] for oid in asked if oid in there))
 
 
-def _work_out(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> Scope:
+def _work_out(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> None:
     """A scope from nothing."""
     tips = bring([*wanted.tips, *ref_ids(wanted.refs.splitlines())])
     without = bring(wanted.without)
@@ -122,7 +114,6 @@ def _work_out(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> S
         _write_refs(connection, number or 0, _moves(connection, number or 0, wanted.refs))
     rows = [(number, run, at, last[run], graph[at][2], count[run]) for run, at in first.items()]
     connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?)", rows)
-    return number or 0, len(members), len(first)
 
 
 def _reach(graph: dict[int, tuple[int, bytes, int, int | None, int]], tips: Iterable[int]) -> set[int]:
@@ -169,13 +160,13 @@ def _span(
     return first, last, count
 
 
-def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> Scope | None:
-    """The newest scope of everything, with what was added since; None when something was taken away, too."""
+def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> bool:
+    """Add to the newest scope of everything what is new; False when something was taken away, too."""
     found = connection.execute(
         "SELECT id, commits, runs, members FROM scopes WHERE id = (SELECT max(scope) FROM refs)"
     ).fetchone()
     if not found or not wanted.everything:
-        return None
+        return False
     number, commits, runs, bitmap = found
     moves = _moves(connection, number, wanted.refs)
     tips = bring(sorted(ref_ids(moves.after - moves.before)))
@@ -197,14 +188,14 @@ def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> Scope
         members.extend(bytes(max(0, (at >> 3) + 1 - len(members))))
         members[at >> 3] |= 1 << (at & 7)
     if len(left) < len(gone) or not met.issuperset(left.values()):
-        return None
+        return False
     _write_refs(connection, number, moves)
     runs += _merge(connection, number, _span(added, _Trees(connection)), {row[0]: row[2] for row in added})
     connection.execute(
         "UPDATE scopes SET key = ?, commits = ?, runs = ?, state = '', members = ? WHERE id = ?",
         (wanted.key, commits + len(added), runs, bytes(members), number),
     )
-    return number, commits + len(added), runs
+    return True
 
 
 def _merge(

@@ -17,7 +17,7 @@ __all__ = ["is_trial", "trial_name", "tried"]
 
 
 def is_trial(record: Mapping[str, Any]) -> bool:
-    """Whether a run's record is that of `furrow try`, and of no stage since: it names predictions, and no model."""
+    """Whether a run's record is that of `furrow try`, and of no stage since: it says that there is no model."""
     return "model_sha256" in record and record["model_sha256"] is None
 
 
@@ -39,7 +39,7 @@ def tried(repo: Path, commit: str, name: str) -> dict[str, Any]:
         What the commit that last changed the run says, None for what it does not; empty when it was no trial of it.
     """
     output = git(
-        repo, "-c", "log.showSignature=false", "log", "-1", "--first-parent", "--encoding=UTF-8",
+        repo, "log", "-1", "--first-parent", "--encoding=UTF-8",
         "--format=%H%n%(trailers:only,unfold)", commit, "--", f":(top,literal)runs/{name}",
     )  # fmt: skip
     made_by, *lines = output.decode(errors="replace").split("\n")

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from furrow.files import write_text
 from furrow.ground.pipeline import downstream, read_pipeline
-from furrow.runs.artifacts import cache_folder
+from furrow.ground.runcache import store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,14 +63,12 @@ def keep_empty(root: Path) -> None:
     Raises:
         FileError: The cache can't be written, or the disk is full.
     """
-    folder = cache_folder(root)
-    if folder is None:
+    here = root.resolve()
+    holder = next((folder for folder in (here, *here.parents) if (folder / ".dvc/config").is_file()), None)
+    if holder is None:
         return
     for ending, content in EMPTY.items():
-        name = _name(ending)
-        path = folder / "files/md5" / name[:2] / name[2:]
-        if not path.exists():
-            write_text(path, content)
+        store(holder, _name(ending), content.encode())
 
 
 def _entry(cmd: Any, outs: list[Out]) -> dict[str, Any] | None:

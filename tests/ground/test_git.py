@@ -151,6 +151,9 @@ def test_dirty_bare_shallow_and_linked(repo: Path, tmp_path: Path, git: Git) -> 
     assert is_bare(tmp_path / "bare.git")
     assert toplevel(tmp_path / "bare.git") == tmp_path / "bare.git"
     assert is_shallow(tmp_path / "shallow")
+    with pytest.raises(UnknownRevisionError) as caught:
+        resolve(tmp_path / "shallow", "HEAD^{tree}")
+    assert "shallow" not in caught.value.hint
     assert not is_shallow(repo)
     assert toplevel(tmp_path / "linked") == tmp_path / "linked"
     assert common_dir(tmp_path / "linked") == repo / ".git"
@@ -163,6 +166,25 @@ def test_a_failure_carries_what_git_said(repo: Path) -> None:
     assert caught.value.returncode
     assert "bad file" in caught.value.stderr
     assert isinstance(caught.value, FurrowError)
+
+
+def test_signatures_that_a_person_wants_to_see(repo: Path, tmp_path: Path, git: Git) -> None:
+    """What gpg says of a signed commit doesn't get among what is asked of Git."""
+    lines = git(repo, "cat-file", "commit", "HEAD").split("\n")
+    at = next(number for number, line in enumerate(lines) if line.startswith("committer"))
+    signed = [*lines[: at + 1], "gpgsig -----BEGIN PGP SIGNATURE-----", " ", " x", " -----END PGP SIGNATURE-----"]
+    text = "\n".join([*signed, *lines[at + 1 :], ""]).encode()
+    commit = ground.git(repo, "hash-object", "-t", "commit", "-w", "--stdin", stdin=text).decode().strip()
+    program = tmp_path / "gpg"
+    program.write_text("#!/bin/sh\necho 'gpg: Signature made today' >&2\nexit 1\n")
+    program.chmod(0o755)
+    git(repo, "config", "gpg.program", str(program))
+    git(repo, "config", "log.showSignature", "true")
+    assert "Signature made" in git(repo, "log", "-1", "--format=%H", commit)
+    assert ground.git(repo, "log", "-1", "--format=%H", commit).decode() == f"{commit}\n"
+    with ground.spawn(repo, "log", "-1", "--format=%H", commit) as process:
+        assert process.stdout is not None
+        assert process.stdout.read().decode() == f"{commit}\n"
 
 
 def test_many_objects_at_once(repo: Path, git: Git) -> None:

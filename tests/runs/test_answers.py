@@ -260,6 +260,24 @@ def test_whatever_git_does_in_between(some: Any, packed: bool) -> None:
         some.commit(some.run("gbm", draw.random()))
 
 
+def test_words_are_kept_apart(some: Any) -> None:
+    """A list sorted by "roc_auc desc" is no answer to a command that asks for the revision `desc`."""
+    right, wrong = ("--sort", "roc_auc desc"), ("--sort", "roc_auc", "desc")
+    assert furrow_(some.path, *right)[0] == 0
+    assert furrow_(some.path, *wrong) == furrow_(some.path, *wrong, program=PYTHON)
+    assert furrow_(some.path, *wrong)[0] == 1
+
+
+def test_a_question_too_long_for_a_name(some: Any) -> None:
+    """It is answered each time, and nothing is left of the attempt to keep the answer."""
+    words = ("--where", " or ".join(f"roc_auc > 0.{number}" for number in range(100, 130)))
+    expected = furrow_(some.path, *words, program=PYTHON)
+    assert expected[0] == 0
+    for _ in range(2):
+        assert furrow_(some.path, *words) == expected
+    assert not answers(some.path / ".git")
+
+
 def test_text_for_another_reader(some: Any) -> None:
     """How text is encoded belongs to the question: another locale doesn't get the bytes of the first one."""
     run = {"runs/gbm/metrics.json": '{"roc_auc": 0.5}', "runs/gbm/config.yaml": "name: gbm\nlabel: späť\n"}

@@ -58,7 +58,7 @@ def _watch(log: str) -> None:
             name = fspath(path)
             with contextlib.suppress(OSError, RecursionError):
                 whole = name if name.startswith("/") else join(os.getcwd(), name)  # noqa: PTH109 - a Path opens nothing
-                if whole not in seen:
+                if whole not in seen and f"fresh:{whole}" not in seen:
                     note(f"fresh:{whole}" if fresh(whole) else whole)
         elif event == "socket.connect":
             address = arguments[1]

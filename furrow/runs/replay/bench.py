@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from furrow.ground.dvc import Item, overlaps
+from furrow.ground.dvc import Item
 from furrow.ground.git import git
+from furrow.ground.pipeline import overlaps
 from furrow.ground.process import run_commands, stage_environment
 from furrow.runs.replay.supply import AbsentInputError, Supply, copy
 from furrow.runs.replay.trial import read_trial

@@ -14,8 +14,9 @@ import yaml
 
 from furrow.errors import FurrowError, UsageError
 from furrow.files import sha256_bytes
-from furrow.ground.dvc import Project, overlaps
+from furrow.ground.dvc import Project
 from furrow.ground.git import resolve, show
+from furrow.ground.pipeline import overlaps
 from furrow.ground.process import installed, stage_environment
 from furrow.ground.worktree import checkout
 from furrow.runs.replay import environment, why
@@ -35,6 +36,7 @@ from furrow.runs.replay.verdict import (
     Reason,
     StageVerdict,
     Verdict,
+    first_wrong,
     worst,
 )
 
@@ -150,7 +152,7 @@ def replay(
         commit=commit,
         scope={name: value for name in ("experiment", "stage") if (value := getattr(options, name))},
         status=worst([one.status for one in stages]),
-        first=next((one.stage for one in stages if one.status in {DIFFERENT, FAILED}), ""),
+        first=first_wrong(stages),
         stages=stages,
         environment=run.environment,
         started=started.astimezone(UTC).isoformat(timespec="seconds"),
@@ -312,7 +314,7 @@ class _Replay:
         odd = [*said, *([place] if place else [])]
         reasons += [one for one in odd if why.explains(one)]
         wrong = [item for item in stage.outs if _differs(item, outputs)]
-        first = not any(one.status in {DIFFERENT, FAILED} for one in self.done)
+        first = not first_wrong(self.done)
         if self.options.diagnose and first and wrong and not known and stage.recorded:
 
             def tell(words: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from furrow.ground.dvc import overlaps
+from furrow.ground.pipeline import overlaps
 from furrow.runs.unclaimed import EMPTY_MD5S
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def read_trial(stages: Mapping[str, Stage]) -> Trial:
             runs |= {one.path.removesuffix("config.yaml") for one in stage.parameters if one.path.startswith("runs/")}
             continue
         before = [out.path for other in (*unkept, *never_run) for out in stages[other].outs]
-        if not stage.recorded and any(overlaps(item.path, path) for item in stage.deps for path in before):
+        read = [item.path for item in stage.deps] + [one.path for one in stage.parameters]
+        if not stage.recorded and any(overlaps(one, path) for one in read for path in before):
             tells = any(out.path.startswith(tuple(runs)) for out in stage.outs)
             (unkept if tells else never_run).add(name)
     return Trial(frozenset(unkept), frozenset(never_run))

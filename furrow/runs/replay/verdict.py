@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "DIFFERENT",
@@ -21,6 +24,7 @@ __all__ = [
     "StageVerdict",
     "Verdict",
     "VerdictError",
+    "first_wrong",
     "worst",
 ]
 
@@ -40,6 +44,11 @@ class VerdictError(FurrowError):
 def worst(statuses: list[str]) -> str:
     """The worst of some statuses; identical when there are none."""
     return max(statuses, key=_ORDER.index, default=IDENTICAL)
+
+
+def first_wrong(stages: Iterable[StageVerdict]) -> str:
+    """The first stage that is different or failed; empty when there is none."""
+    return next((one.stage for one in stages if one.status in {DIFFERENT, FAILED}), "")
 
 
 @dataclass(frozen=True)

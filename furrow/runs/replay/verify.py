@@ -14,7 +14,7 @@ from furrow.ground.git import show
 from furrow.runs.artifacts import AbsentError, find_file, lock_stage, outputs
 from furrow.runs.replay.settings import SETTINGS
 from furrow.runs.replay.statement import BUILD_TYPE, PREDICATE, STATEMENT, read_statements, verdict_of
-from furrow.runs.replay.verdict import DIFFERENT, FAILED, IDENTICAL, TOLERATED, Output, Verdict, VerdictError, worst
+from furrow.runs.replay.verdict import FAILED, IDENTICAL, TOLERATED, Output, Verdict, VerdictError, first_wrong, worst
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +103,7 @@ def _whole(commit: str, verdict: Verdict, subjects: dict[str, Any]) -> list[str]
                 said |= output.sha256
     if verdict.status != worst([stage.status for stage in verdict.stages]):
         problems.append(f"the verdict is said to be {verdict.status}, its stages are not")
-    first = next((stage.stage for stage in verdict.stages if stage.status in {DIFFERENT, FAILED}), "")
+    first = first_wrong(verdict.stages)
     if first != verdict.first:
         problems.append(f"the first stage that differs is {first or 'none'}, it says {verdict.first or 'none'}")
     listed = {name: digest.get("sha256") for name, digest in subjects.items() if name != "commit"}

@@ -55,6 +55,8 @@ def environment_reason(differences: Sequence[str], attempt: Attempt) -> Reason |
 
 def undeclared_reasons(stage: Stage, readings: Sequence[Reading], bench: Bench) -> list[Reason]:
     """What was read without being declared, and whether it changed since the recorded run."""
+    if not readings:
+        return []
     found = []
     made = _made(bench, stage.name)
     for one in readings:
@@ -78,7 +80,7 @@ def undeclared_reasons(stage: Stage, readings: Sequence[Reading], bench: Bench) 
 
 def _later(path: str, bench: Bench, commit: str) -> bool:
     """Whether a file was written after a commit was made."""
-    at = int(git(bench.tree.root, "-c", "log.showSignature=false", "log", "-1", "--format=%ct", commit))
+    at = int(git(bench.tree.root, "log", "-1", "--format=%ct", commit))
     with suppress(OSError):
         return Path(path).stat().st_mtime >= at + 1
     return False

@@ -14,6 +14,12 @@ SELECT = """  select:
     deps: [runs/a/metrics.json]
     metrics:
       - runs/champion.json: {cache: false}
+  announce:
+    cmd: cp runs/champion.json runs/announced.json
+    params:
+      - runs/champion.json: [roc_auc]
+    metrics:
+      - runs/announced.json: {cache: false}
 """
 RECORD = """
 text = Path("build/models/a/about.txt").read_text()
