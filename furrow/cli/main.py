@@ -25,8 +25,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and turn its errors into a message and an exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal's encoding lacks is written out, as on errors
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     try:
         return _run(arguments)
     except FurrowError as exc:
@@ -46,19 +45,34 @@ def run(arguments: list[str]) -> int:
         return _bug()
 
 
+def _prepare_streams() -> None:
+    """See that whatever is written arrives, or fails with an error."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+    if sys.stdout is None:  # `>&-`
+        sys.exit(_say("error: standard output is closed\n  send it somewhere: to /dev/null if it isn't wanted", 1))
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return
+    raw = sys.stdout.buffer
+    if isinstance(raw, io.RawIOBase):  # PYTHONUNBUFFERED; a write that takes only a part would go unnoticed
+        whole = io.BufferedWriter(raw)
+        sys.stdout = io.TextIOWrapper(whole, sys.stdout.encoding, write_through=True)
+    sys.stdout.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is written out, as on errors
+
+
 def _run(arguments: list[str]) -> int:
     """Run one command, whose errors are still exceptions, and give its exit code."""
     try:
         os.getcwd()
     except FileNotFoundError as exc:
         raise FurrowError("the folder that this was started in is gone", hint="go to another one, run again") from exc
-    answer = os.environ.pop("FURROW_ANSWER", "")  # which is for this process alone
+    kept = os.environ.pop("FURROW_ANSWER", "")  # which is for this process alone
     if arguments[:1] == ["runs"]:
         from furrow.cli import runs_list  # noqa: PLC0415 - see above
 
         asked = runs_list.read(arguments[1:])
         if asked is not None:
-            runs_list.show(**asked, answer=answer)
+            runs_list.show(**asked, asked=kept)
             return 0
     import click  # noqa: PLC0415 - see above
 

@@ -83,13 +83,13 @@ def show(
     columns: str,
     limit: int | None,
     form: str,
-    answer: str = "",
+    asked: str = "",
 ) -> None:
-    """Print a list of runs; the arguments are the command's options, and where the answer is to be kept."""
+    """Print a list of runs; the arguments are the command's options, and what `furrow-runs` asks to keep."""
     selection = Selection(revision, everything, branch, since)
-    asked = limit if limit is not None or form in {"json", "csv"} else USUAL
-    query = Query(where, _words(sort), _words(columns), asked)
-    based = answers.basis(answer, selection) if answer else None
+    most = limit if limit is not None or form in {"json", "csv"} else USUAL
+    query = Query(where, _words(sort), _words(columns), most)
+    based = answers.basis(asked, selection) if asked else None
     shown = sys.stderr.isatty()
     found = list_runs(os.getcwd(), selection, query, progress=_progress if shown else None)
     if shown:
@@ -105,7 +105,7 @@ def show(
         _tell(f"{note}\n")
     if based:
         encoded = text.encode(sys.stdout.encoding, "backslashreplace")
-        answers.keep(answer, based, encoded, [note.encode(sys.stderr.encoding, "backslashreplace") for note in told])
+        answers.keep(based, encoded, [note.encode(sys.stderr.encoding, "backslashreplace") for note in told])
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
@@ -11,10 +10,10 @@ from zlib import crc32
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Place", "locate", "reference_files"]
+__all__ = ["SETTLED_NS", "Place", "locate", "reference_files"]
 
 _HEX = b"0123456789abcdef"
-_SETTLED_NS = 2_000_000_000
+SETTLED_NS = 2_000_000_000
 """After so long, a change gives a file another time, however coarse the clock of its file system is."""
 
 
@@ -58,6 +57,11 @@ class Place(NamedTuple):
         found = refs[refs.rfind(b"\n", 0, end) + 1 : end] if end > 0 else b""
         return found.decode() if _is_id(found) else ""
 
+    def head_files(self) -> list[str]:
+        """The files that HEAD hangs on besides its own and packed-refs, by their paths in the Git directory."""
+        name = os.fsdecode(_read(self.own, "HEAD").strip()).removeprefix("ref: ")
+        return [name] if name.startswith("refs/") else []
+
     def state(self) -> str:
         """A text that is another one as soon as a reference or HEAD has moved.
 
@@ -73,7 +77,7 @@ class Place(NamedTuple):
             return ""
         newest = max(at.st_mtime_ns for _, at in found)
         head = _read(self.own, "HEAD").strip().decode(errors="replace")
-        if not head or time.time_ns() - newest < _SETTLED_NS:
+        if not head or time.time_ns() - newest < SETTLED_NS:
             return ""
         lines = sorted(f"{path} {at.st_mtime_ns} {at.st_size} {at.st_ino}" for path, at in found)
         sum_of_all = crc32("\n".join(lines).encode(errors="surrogateescape"))
@@ -98,12 +102,12 @@ def locate(path: str | os.PathLike[str]) -> Place | None:
 
 
 def reference_files(common: str) -> list[str]:
-    """The files that references are in, by their paths in the Git directory.
+    """The files and folders that references are in, by their paths in the Git directory.
 
     Raises:
         OSError: One went away meanwhile, or is a link.
     """
-    return [path.removeprefix(f"{common}/") for path, at in _files_of_refs(common) if not stat.S_ISDIR(at.st_mode)]
+    return [path.removeprefix(f"{common}/") for path, _ in _files_of_refs(common)]
 
 
 def _files_of_refs(common: str) -> Iterator[tuple[str, os.stat_result]]:

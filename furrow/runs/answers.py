@@ -1,35 +1,34 @@
-"""Answers: lists of runs that were printed, kept so that `furrow.sh` can print them again without Python.
+"""Answers: lists of runs that were printed, kept so that `furrow-runs` can print them again without Python.
 
-An answer is a file under the Git directory, in furrow/answers. Its name is the command line, after what decides how
-text is encoded. It says on which lines of which files it hangs, and holds as long as they are the same: ids are
-immutable, so where HEAD and the references name the same objects, the same list comes out. Its lines:
+An answer is a file in furrow/answers under the Git directory. Its name is the command line, after what decides how
+text is encoded. It names the files that the list hangs on (those of the references, of the index and of the code), and
+holds while their times, sizes and numbers are the same. Its lines:
 
-    where Furrow's code is; what is newer there than the answer makes it void
-    "all" when every file of the references matters, and another one, too; else "HEAD"
-    PATH LINE: each line of each of those files, by their paths in the Git directory
-    (an empty line)
-    how many lines of text there are
-    how many notes there are
-    the text, then the notes, which go to standard error
+    the script that asked, and the Git directory
+    four numbers: how many lines each of the following parts has
+    the paths of the files; those that are not there must not come to be
+    what `stat` says of those that are there: time, size, number, path
+    the text
+    the notes, which go to standard error
     "end"
 
-The script gives the file's path in FURROW_ANSWER, whether it exists or not.
-
-Answers are a cache like the index: they can be thrown away at any time.
+The script gives the file's path and its own in FURROW_ANSWER. Answers are a cache like the index: they can be thrown
+away at any time.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from furrow.ground.gitfiles import locate, reference_files
+from furrow.ground.gitfiles import SETTLED_NS, locate, reference_files
 from furrow.runs import index
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from furrow.runs.selection import Selection
 
@@ -39,119 +38,112 @@ _FOLDER = "answers"
 _KEPT = 64
 _LONGEST = 1_000_000
 _MOST_FILES = 200
-_MOST_LINES = 2_000
-_MARGIN_S = 2
-"""For so long before, the code that gives an answer may have been read."""
-
-_CODE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Basis(NamedTuple):
     """What an answer hangs on.
 
     Attributes:
-        lines: The first lines of the answer.
-        time: When they were read, in seconds since 1970.
+        answer: Where it is to be kept.
+        script: Which program asked for it.
+        paths: Of the files, but for those of the code.
+        stats: What they are like.
     """
 
-    lines: list[str]
-    time: float
+    answer: str
+    script: str
+    paths: list[str]
+    stats: list[str]
 
 
-def basis(answer: str, selection: Selection) -> Basis | None:
+def basis(asked: str, selection: Selection) -> Basis | None:
     """What an answer will hang on. To be asked for before the list is made.
 
     Args:
-        answer: Where it would be kept.
+        asked: The value of FURROW_ANSWER: where the answer is to be kept, and for which script.
         selection: What history is listed.
 
     Returns:
-        None when it can't be kept: it hangs on more than references, or on too many; or only Git can read them.
+        None when it can't be kept: it hangs on more than references, on too many, or on one that is changing now.
     """
-    asked = time.time()
+    answer, _, script = asked.partition("\n")
     place = locate(os.getcwd())
     if place is None or not place.trusted or os.path.dirname(answer) != f"{place.own}/{index.FOLDER}/{_FOLDER}":
         return None
-    if place.own != place.common or any(os.path.exists(f"{place.own}/{name}") for name in ("shallow", "reftable")):
+    if place.own != place.common or selection.since or selection.branches or selection.rev not in {"", "HEAD"}:
         return None
-    if selection.since or selection.rev not in {"", "HEAD"}:
+    if any(os.path.exists(f"{place.own}/{name}") for name in ("shallow", "reftable")):
         return None
     try:
-        one = _one(place.own) if selection.single else []
-        lines = [_CODE, "HEAD", *one] if one else [_CODE, "all", *_all(place.own)]
-    except (OSError, ValueError):
+        names = reference_files(place.own) if selection.everything else place.head_files()
+        stored = f"{index.FOLDER}/{index.FILE}"
+        names += ["HEAD", "packed-refs", "shallow", "reftable", stored, f"{stored}-wal"]
+        paths = list(dict.fromkeys(f"{place.own}/{name}" for name in names))
+        stats = list(_stats(paths))
+    except OSError:
         return None
-    return Basis(lines, asked) if all(line and "\n" not in line for line in lines) else None
+    fit = not selection.single or place.head()
+    return Basis(answer, script, paths, stats) if fit and len(paths) <= _MOST_FILES else None
 
 
-def keep(answer: str, based: Basis, text: bytes, notes: Sequence[bytes]) -> None:
+def keep(based: Basis, text: bytes, notes: Sequence[bytes]) -> None:
     """Keep an answer, unless it can't be: that is no error.
 
     Args:
-        answer: Where.
         based: What `basis` gave before the list was made.
         text: What was printed.
         notes: Lines that went to standard error.
     """
-    lines = [*(line.encode(errors="surrogateescape") for line in based.lines), b""]
     body = text.removesuffix(b"\n").split(b"\n")
     if len(text) > _LONGEST or b"\0" in text or not text.endswith(b"\n") or any(b"\n" in note for note in notes):
         return
-    lines += [b"%d" % len(body), b"%d" % len(notes), *body, *notes, b"end", b""]
-    folder = os.path.dirname(answer)
-    made = f"{folder}/new-{os.getpid()}"
-    when = based.time - _MARGIN_S
+    code = [module.__file__ for name, module in list(sys.modules.items()) if name.startswith("furrow.")]
+    folder = os.path.dirname(based.answer)
     with suppress(OSError):
-        os.makedirs(folder, exist_ok=True)
-        try:
-            with open(made, "wb") as handle:
-                handle.write(b"\n".join(lines))
-            os.utime(made, (when, when))
-            os.replace(made, answer)
-        except OSError:  # the disk is full, or the name too long for it
-            os.unlink(made)
+        if list(_stats(based.paths)) != based.stats:
             return
+        paths = [*based.paths, based.script, *(path for path in code if path)]
+        stats = list(_stats(paths))
+        if any("\n" in line for line in (*paths, based.answer)):
+            return
+        parts = [[os.fsencode(line) for line in paths], [os.fsencode(line) for line in stats], body, notes]
+        lines = [os.fsencode(based.script), os.fsencode(os.path.dirname(os.path.dirname(folder)))]
+        lines += [b"%d" % len(part) for part in parts] + [line for part in parts for line in part] + [b"end", b""]
+        os.makedirs(folder, exist_ok=True)
+        _replace(based.answer, b"\n".join(lines))
         with os.scandir(folder) as entries:
             ages = sorted((entry.stat().st_mtime, entry.path) for entry in entries)
         for _, path in ages[:-_KEPT]:
             os.unlink(path)
 
 
-def _one(git: str) -> list[str]:
-    """The lines that say which commit HEAD is; none when that hangs on more than its own file and one reference's."""
-    head = _lines(git, "HEAD")
-    name = head[0].removeprefix("HEAD ref: ")
-    if not name.startswith("refs/"):
-        return head
-    if not os.path.exists(f"{git}/{name}"):
-        return []
-    lines = _lines(git, name)
-    return [] if " ref: " in lines[0] else head + lines
-
-
-def _all(git: str) -> list[str]:
-    """The lines of HEAD and of all references.
+def _stats(paths: Iterable[str]) -> Iterable[str]:
+    """What `stat` says of those files that are there.
 
     Raises:
-        ValueError: There are too many.
+        OSError: One has changed so lately that the next change may not show in its time.
     """
-    names = ["HEAD", *reference_files(git)]
-    if len(names) > _MOST_FILES:
-        raise ValueError(names)
-    lines = [line for name in names for line in _lines(git, name)]
-    if len(lines) > _MOST_LINES:
-        raise ValueError(len(lines))
-    return lines
+    settled = time.time_ns() - SETTLED_NS
+    for path in paths:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            at = os.lstat(path)
+            if at.st_mtime_ns > settled:
+                raise OSError(path)
+            yield f"{at.st_mtime_ns // 1_000_000_000} {at.st_size} {at.st_ino} {path}"
 
 
-def _lines(git: str, name: str) -> list[str]:
-    """The lines of a file, each after its path.
+def _replace(path: str, content: bytes) -> None:
+    """Write a file whole or not at all.
 
     Raises:
-        ValueError: It is empty or ends within a line, or its name can't be told from a line.
+        OSError: It can't be written.
     """
-    with open(f"{git}/{name}", encoding="utf-8", errors="surrogateescape", newline="\n") as handle:
-        text = handle.read()
-    if not text.endswith("\n") or " " in name:
-        raise ValueError(name)
-    return [f"{name} {line}" for line in text.removesuffix("\n").split("\n")]
+    made = f"{os.path.dirname(path)}/new-{os.getpid()}-{time.time_ns()}"
+    with open(made, "xb") as handle:
+        try:
+            handle.write(content)
+            handle.flush()
+            os.replace(made, path)
+        except OSError:
+            os.unlink(made)
+            raise

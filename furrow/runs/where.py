@@ -84,6 +84,8 @@ def translate(text: str, columns: Mapping[str, str], *, where: str = "--where") 
     """
     if not text.strip():
         raise FilterError(f"{where} is empty", hint="for example: roc_auc > 0.75 and model = 'gbm'")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise FilterError(f"{where} holds bytes that are no text", hint="type it in the terminal's encoding")
     if len(text) > _LONGEST:
         raise FilterError(f"{where} has {len(text):,} characters", hint=f"at most {_LONGEST:,}")
     parts: list[str] = []

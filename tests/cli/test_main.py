@@ -1,5 +1,6 @@
 """The command line: instant help, exit codes, errors on standard error."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,32 @@ def test_output_that_can_not_be_written(tmp_path, words):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False)
     assert done.stderr == "error: No space left on device\n  free some space, then run again\n"
     assert done.returncode == 1
+
+
+def test_output_of_which_only_a_part_fits(tmp_path):
+    """Without Python's buffers, too, a file that can't grow is an error and not a shorter text."""
+    code = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\nfrom furrow.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "--help"]
+    with (tmp_path / "text").open("w") as file:
+        done = subprocess.run(
+            command, stdout=file, stderr=subprocess.PIPE, text=True, check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    assert (tmp_path / "text").stat().st_size == 64
+    assert done.stderr.startswith("error: File too large")
+    assert done.returncode == 1
+
+
+def test_no_output_at_all():
+    """A closed standard output is said; a closed standard error is no trouble."""
+    command = f"{sys.executable} -m furrow --version"
+    done = subprocess.run(f"{command} >&-", shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output is closed\n")
+    done = subprocess.run(f"{command} 2>&-", shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("furrow")
 
 
 def test_unknown_commands():

@@ -29,7 +29,7 @@ HOOK = """import os, re, signal, sys
 ROOM, ROOT = {room!r}, {root!r}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 SEEN = set(open(ROOM + "/seen").read().splitlines())
-NAME = re.sub(r".*/", "", next((each for each in sys.orig_argv[1:] if not each.startswith("-")), "python")).removesuffix("-python")
+NAME = re.sub(r".*/", "", next((each for each in sys.orig_argv[1:] if not each.startswith("-")), "python"))
 
 
 def place(path):
