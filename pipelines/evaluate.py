@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.files import read_json, sha256_file, write_json, write_text
@@ -22,7 +23,9 @@ def main(name: str, root: Path) -> None:
     with journal.record(root, f"evaluate@{name}"):
         experiment = config.load(root / f"runs/{name}/config.yaml")
         source = root / f"build/predictions/{name}.parquet"
-        predictions = pd.read_parquet(source)
+        # Not pd.read_parquet: it gives Arrow's threads a Python file, and a process that ends while one lets go of it
+        # aborts, once in a hundred times on a busy machine (https://github.com/apache/arrow/issues/34314).
+        predictions = pq.read_table(source).to_pandas()
         bundle = read_json(root / f"build/models/{name}" / BUNDLE)
         outcome = evaluate(predictions, experiment.evaluation, experiment.seed)
         record = {

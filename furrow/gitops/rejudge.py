@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.ground.git import show
@@ -122,7 +123,7 @@ def _predicted(old: Run, new: Run, ours: pd.DataFrame) -> pd.DataFrame:
     if not digest or digest != old.record.get("features_digest"):
         raise RejudgeError(f"the features of {old.name} on the target branch are others than here")
     path = find_file(new.repo, new.commit, f"build/training/{service}.parquet", sha256=None, what=str(new))
-    frame = pd.read_parquet(path, filters=[("month", "in", months)])
+    frame: pd.DataFrame = pq.read_table(path, filters=[("month", "in", months)]).to_pandas()
     keys = [name for name in ours.columns if name in frame.columns and name not in _PREDICTED]
     frame = frame.merge(ours[[*keys, "label"]].astype(frame.dtypes[keys].to_dict()), on=keys, validate="one_to_one")
     return frame[[*keys, "label"]].assign(probability=old.model().predict(frame))

@@ -164,9 +164,10 @@ class Run:
             NotKeptError: The run is a trial, and its predictions were not made again.
         """
         # Only who asks for predictions pays for the import.
-        import pandas as pd  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
 
-        return pd.read_parquet(self.predictions_path())
+        frame: pd.DataFrame = pq.read_table(self.predictions_path()).to_pandas()
+        return frame
 
     def predictions_path(self) -> Path:
         """Where the predictions are on this machine, hash checked against the record."""

@@ -33,6 +33,7 @@ STAGES = """import hashlib, json, operator, pathlib, types
 import joblib
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 KEYS = ["carrier", "flight", "scheduled_departure", "month"]
 
@@ -64,7 +65,7 @@ def training_set():
 
 def train():
     column = pathlib.Path("conf/gbm.yaml").read_text().split()[1]
-    frame = pd.read_parquet("build/training/full.parquet")
+    frame = pq.read_table("build/training/full.parquet").to_pandas()
     model = types.SimpleNamespace(columns=[column], predict=operator.attrgetter(column))
     pathlib.Path("build/models/gbm").mkdir(parents=True)
     joblib.dump(model, "build/models/gbm/model.joblib")
@@ -75,7 +76,7 @@ def train():
 
 def evaluate():
     months = pathlib.Path("months.txt").read_text().split()
-    found = pd.read_parquet("build/predictions/gbm.parquet")
+    found = pq.read_table("build/predictions/gbm.parquet").to_pandas()
     right = np.where(found["label"] == 1, found["probability"], 1 - found["probability"])
     metrics = {"log_loss": round(float(-np.log(right).mean()), 6), "rows": len(found)}
     sums = {"model_sha256": sha("build/models/gbm/model.joblib"), "service": "full", "features_digest": "f" * 64}
