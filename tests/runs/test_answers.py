@@ -319,6 +319,16 @@ def test_only_everything_hangs_on_all_references(some: Any, change: Callable[[An
     assert told(some.path, "--all") == anew(some.path, "--all")
 
 
+def test_a_copy_of_the_repository(some: Any) -> None:
+    """It has the answers, too; they speak of the first one's files, which are as they were."""
+    learn(some.path)
+    copy = some.path.with_name("copy")
+    shutil.copytree(some.path, copy, symlinks=True)
+    subprocess.run(["git", "-C", str(copy), "update-ref", "refs/heads/main", "main~1"], check=True)
+    assert told(copy) == anew(copy)
+    assert again(told(some.path))
+
+
 @pytest.mark.parametrize("change", [no_branch, old_packed_refs], ids=lambda change: change.__name__)
 def test_packed_references(some: Any, change: Callable[[Any], None]) -> None:
     """They are others when one goes, and when they are replaced by older ones."""
