@@ -73,23 +73,21 @@ def test_what_it_keeps_is_what_its_config_gives(trial, again):
     assert "build/models/a: a trial keeps no model" in of(verdict, "train@a").warnings[0].text
 
 
-def test_a_trial_whose_metric_was_edited(trial, again):
-    """A trial is believed no more than another commit."""
-    edit(trial / "runs/a/metrics.json", "0.08", "0.98")
-    commit(trial, "improve")
-    verdict = again(trial)
-    assert verdict.first == "evaluate@a"
-    assert "roc_auc: recorded 0.984, replayed 0.08399" in differences(verdict, "evaluate@a")
-    assert "nobody has the recorded one" in reasons(verdict, "evaluate@a")["upstream"]
-
-
-def test_a_trial_whose_record_was_edited(trial, again):
-    """What a record leaves open is open, and nothing else in it."""
-    edit(trial / "runs/a/record.json", '"seed": 7', '"seed": 8')
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("metrics.json", "0.08", "0.98", "roc_auc: recorded 0.984, replayed 0.08399"),
+        ("record.json", '"seed": 7', '"seed": 8', "seed: recorded 8, replayed 7"),
+    ],
+)
+def test_a_trial_that_was_edited(trial, again, name, old, new, told):
+    """A trial is believed no more than another commit; what its record leaves open is open, and nothing else in it."""
+    edit(trial / "runs/a" / name, old, new)
     commit(trial, "edit")
     verdict = again(trial)
     assert verdict.first == "evaluate@a"
-    assert "seed: recorded 8, replayed 7" in differences(verdict, "evaluate@a")
+    assert told in differences(verdict, "evaluate@a")
+    assert "nobody has the recorded one" in reasons(verdict, "evaluate@a")["upstream"]
 
 
 def test_a_part_that_a_trial_has_nothing_of(trial, again):
