@@ -50,9 +50,9 @@ else:
 FURROW = """
 import time
 from pathlib import Path
-from furrow.runs.listing import list_runs
-from furrow.runs.query import Query
-from furrow.runs.selection import Selection
+from furrow.history.listing import list_runs
+from furrow.history.query import Query
+from furrow.history.selection import Selection
 times = []
 for _ in range(20):
     started = time.perf_counter()

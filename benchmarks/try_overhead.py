@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from furrow.ground.experiments import list_experiments
-from furrow.runs.prepare import Request, prepare
+from furrow.trials.prepare import Request, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0  # the queue is known to hang at times (iterative/dvc#10398)

@@ -8,10 +8,10 @@ TYPE_CHECKING = False  # `typing` itself would double the time that this package
 if TYPE_CHECKING:
     from typing import Any
 
-    from furrow import runs
     from furrow.features.client import AsyncFeatureClient, FeatureClient
-    from furrow.runs.load import run
-    from furrow.runs.log import log, log_to
+    from furrow.history.frame import runs
+    from furrow.history.load import run
+    from furrow.training.log import log, log_to
 
 __all__ = ["AsyncFeatureClient", "FeatureClient", "__version__", "log", "log_to", "run", "runs"]
 __version__ = "0.1.0"
@@ -19,16 +19,15 @@ __version__ = "0.1.0"
 _LAZY = {
     "FeatureClient": "furrow.features.client",
     "AsyncFeatureClient": "furrow.features.client",
-    "log": "furrow.runs.log",
-    "log_to": "furrow.runs.log",
-    "run": "furrow.runs.load",
+    "log": "furrow.training.log",
+    "log_to": "furrow.training.log",
+    "run": "furrow.history.load",
+    "runs": "furrow.history.frame",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first asked for, so that importing the package costs nothing."""
-    if name == "runs":  # a package that can be called; a name of its own would be hidden by it
-        return import_module("furrow.runs")
     if name not in _LAZY:
         raise AttributeError(f"module 'furrow' has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(_LAZY[name]), name)

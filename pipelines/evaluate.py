@@ -13,9 +13,9 @@ from furrow.errors import FurrowError
 from furrow.files import read_json, sha256_file, write_json, write_text
 from furrow.models.bundle import BUNDLE
 from furrow.models.card import card
-from furrow.runs import config, journal
-from furrow.runs.evaluate import evaluate
-from furrow.runs.folder import environment, texts
+from furrow.training import config, journal
+from furrow.training.evaluate import evaluate
+from furrow.training.run_folder import environment, texts
 
 
 def main(name: str, root: Path) -> None:

@@ -11,8 +11,8 @@ import yaml
 from furrow.errors import FurrowError
 from furrow.files import read_json, write_json
 from furrow.ground.hydra import structured
-from furrow.runs import journal
-from furrow.runs.gate import Gate, champion, judge
+from furrow.training import journal
+from furrow.training.gate import Gate, champion, judge
 
 
 def main(root: Path) -> None:

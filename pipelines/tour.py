@@ -15,7 +15,7 @@ from furrow.errors import FurrowError
 from furrow.features.materialize import materialize
 from furrow.files import read_json
 from furrow.models.predict import open_model
-from furrow.runs.declare import declared
+from furrow.training.declare import declared
 
 AHEAD = timedelta(hours=2)
 EVENING = timedelta(hours=10)

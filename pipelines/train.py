@@ -15,13 +15,13 @@ from threadpoolctl import threadpool_limits
 from furrow.errors import FurrowError
 from furrow.files import sha256_file, write_bytes
 from furrow.models.bundle import save
-from furrow.runs import config, dataset, journal
-from furrow.runs.config import Experiment
-from furrow.runs.dataset import Fold, TrainingSet
-from furrow.runs.fit import Fitted, fit
-from furrow.runs.log import default_folder, log, log_to
-from furrow.runs.rolling import joined, predict, scores, to_parquet
-from furrow.runs.search import search
+from furrow.training import config, dataset, journal
+from furrow.training.config import Experiment
+from furrow.training.dataset import Fold, TrainingSet
+from furrow.training.fit import Fitted, fit
+from furrow.training.log import default_folder, log, log_to
+from furrow.training.rolling import joined, predict, scores, to_parquet
+from furrow.training.search import search
 
 IMPORTANCE_ROWS = 5_000
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from furrow.data.check import check
 from furrow.data.contract import load_contract
-from furrow.data.verdict import verdict
+from furrow.data.data_check import check
+from furrow.data.data_verdict import verdict
 from furrow.errors import FurrowError
 from furrow.files import write_json, write_text
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from furrow.runs.config import Encoding, Evaluation, Experiment, Features, Split
+from furrow.training.config import Encoding, Evaluation, Experiment, Features, Split
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -21,11 +21,11 @@ def command(*, trial: str, name: str, description: str, **_: str) -> None:
     furrow adopt gbm-1a2b3c4d as gbm_fast
     """  # noqa: D301 - \b is click's mark for lines to be left as they are
     from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when there is something to adopt
-    from furrow.gitops.root import repository_root  # noqa: PLC0415 - the same
     from furrow.ground.git import resolve  # noqa: PLC0415 - the same
-    from furrow.runs.adopt import adopt  # noqa: PLC0415 - the same
-    from furrow.runs.code import code_digest  # noqa: PLC0415 - the same
-    from furrow.runs.config import Code  # noqa: PLC0415 - the same
+    from furrow.plan.project_root import repository_root  # noqa: PLC0415 - the same
+    from furrow.training.code_digest import code_digest  # noqa: PLC0415 - the same
+    from furrow.training.config import Code  # noqa: PLC0415 - the same
+    from furrow.trials.adopt import adopt  # noqa: PLC0415 - the same
 
     root = repository_root(Path.cwd())
     resolve(root)  # a trial is a commit beside HEAD: without one, nothing else is worth saying

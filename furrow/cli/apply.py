@@ -15,8 +15,8 @@ from furrow.cli.plan import counted, duration, show, summary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from furrow.gitops.apply import Event
-    from furrow.gitops.spec import Plan
+    from furrow.plan.apply import Event
+    from furrow.plan.plan_spec import Plan
 
 STEPS = {"online_store": "materialize"}
 """Steps that have another name than their resource."""
@@ -35,10 +35,10 @@ def command(*, file: Path | None, targets: tuple[str, ...], register: bool, as_j
 
     FILE is a plan saved by `furrow plan --out FILE`; it is refused if anything that it was made from has moved.
     """
-    from furrow.gitops.apply import Order, apply  # noqa: PLC0415 - after --help
-    from furrow.gitops.bring import default_remote  # noqa: PLC0415 - after --help
-    from furrow.gitops.root import repository_root  # noqa: PLC0415 - after --help
-    from furrow.gitops.saved import load_plan  # noqa: PLC0415 - after --help
+    from furrow.plan.apply import Order, apply  # noqa: PLC0415 - after --help
+    from furrow.plan.fetch import default_remote  # noqa: PLC0415 - after --help
+    from furrow.plan.project_root import repository_root  # noqa: PLC0415 - after --help
+    from furrow.plan.saved_plan import load_plan  # noqa: PLC0415 - after --help
 
     root = repository_root(Path.cwd())
     saved = (load_plan(file), str(file)) if file is not None else None

@@ -10,7 +10,7 @@ import click
 from furrow.cli import render
 
 if TYPE_CHECKING:
-    from furrow.gitops.outcome import Outcome
+    from furrow.ci.outcome import Outcome
 
 # Domain modules are imported inside the commands, so that --help stays instant.
 # ruff: noqa: PLC0415
@@ -57,9 +57,9 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     """
     if ctx.invoked_subcommand is not None:
         return 0
+    from furrow.ci.publish import write_reports
+    from furrow.ci.run_ci import Options, run_ci
     from furrow.errors import UsageError
-    from furrow.gitops.ci import Options, run_ci
-    from furrow.gitops.publish import write_reports
     from furrow.ground.git import current_branch, is_bare, toplevel
     from furrow.ground.process import stopped_by_signals
 
@@ -114,7 +114,7 @@ def _show(outcome: Outcome, folder: Path, *, checks: bool) -> None:
 @click.option("--background", is_flag=True, help="Don't keep the pushing user waiting: the run goes on by itself.")
 def install_command(*, bare: Path, background: bool) -> None:
     """Put a post-receive hook into a bare repository that runs CI on each pushed commit, one at a time."""
-    from furrow.gitops.hook import install
+    from furrow.ci.bare_hook import install
 
     path = install(bare, background=background)
     click.echo(f"wrote {path}")
@@ -127,8 +127,8 @@ def hook_command(*, later: bool) -> None:
     """What the hook calls: puts the pushed commits in the queue and runs it."""
     import sys
 
-    from furrow.gitops.hook import home_of, run_queue
-    from furrow.gitops.waiting import enqueue, pushed
+    from furrow.ci.bare_hook import home_of, run_queue
+    from furrow.ci.queue import enqueue, pushed
 
     here = Path.cwd()
     count = enqueue(home_of(here), pushed(sys.stdin.read()))
@@ -143,8 +143,8 @@ def hook_command(*, later: bool) -> None:
 @click.argument("pairs", nargs=-1, metavar="COMMIT:NAME:COMMIT:NAME...")
 def rejudge_command(*, pairs: tuple[str, ...]) -> None:
     """What CI runs, held as stages are, to compare runs that were judged on other days; prints JSON."""
+    from furrow.ci.rejudge import rejudge
     from furrow.errors import FurrowError, UsageError
-    from furrow.gitops.rejudge import rejudge
 
     found = []
     for pair in pairs:
@@ -167,9 +167,9 @@ def rejudge_command(*, pairs: tuple[str, ...]) -> None:
 )
 def run_queue_command(*, bare: Path, rev: str) -> None:
     """Run what is in the queue: after a reboot, say. One at a time; where one runs already, that one goes on."""
+    from furrow.ci.bare_hook import home_of, run_queue
+    from furrow.ci.queue import again
     from furrow.errors import FurrowError
-    from furrow.gitops.hook import home_of, run_queue
-    from furrow.gitops.waiting import again
     from furrow.ground.git import resolve
 
     home = home_of(bare)
@@ -205,9 +205,9 @@ def status_command(*, rev: str | None, limit: int, report: bool, show_log: bool,
     In the bare repository that runs CI its own record tells. In a clone the notes do that `git fetch` brings once
     `furrow install` was run there.
     """
+    from furrow.ci.bare_hook import log_of, state
+    from furrow.ci.publish import read_status, runs_ci
     from furrow.errors import FurrowError
-    from furrow.gitops.hook import log_of, state
-    from furrow.gitops.publish import read_status, runs_ci
     from furrow.ground.git import resolve
 
     here = Path.cwd()
@@ -238,7 +238,7 @@ def status_command(*, rev: str | None, limit: int, report: bool, show_log: bool,
 
 
 def _table(here: Path, waiting: dict[str, list[dict[str, Any]]], found: list[dict[str, Any]]) -> None:
-    from furrow.gitops.publish import subjects
+    from furrow.ci.publish import subjects
 
     told = subjects(here, [one["commit"] for one in (*waiting["running"], *waiting["waiting"], *found)])
     rows: list[list[Any]] = []

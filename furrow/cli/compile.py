@@ -12,8 +12,8 @@ import click
 def command(*, check: bool) -> None:
     """Write runs/NAME/config.yaml, runs/pipeline.json and features/manifest.json from what Git declares."""
     from furrow.errors import FurrowError  # noqa: PLC0415 - Feast and scikit-learn load only when compiling
-    from furrow.gitops.compile import compile_repository, write  # noqa: PLC0415 - the same
-    from furrow.gitops.root import repository_root  # noqa: PLC0415 - the same
+    from furrow.plan.compile import compile_repository, write  # noqa: PLC0415 - the same
+    from furrow.plan.project_root import repository_root  # noqa: PLC0415 - the same
 
     root = repository_root(Path.cwd())
     compiled = compile_repository(root)

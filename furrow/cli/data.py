@@ -37,10 +37,10 @@ def command() -> None:
 @_json
 def check_command(data_dir: Path | None, contract: Path | None, as_json: bool) -> int:
     """Hold the data against its contract; exits 1 if they break it."""
-    from furrow.data.check import check  # noqa: PLC0415 - pandera and duckdb, only when the command runs
     from furrow.data.contract import load_contract  # noqa: PLC0415
-    from furrow.data.verdict import verdict  # noqa: PLC0415
-    from furrow.gitops.root import in_project  # noqa: PLC0415
+    from furrow.data.data_check import check  # noqa: PLC0415 - pandera and duckdb, only when the command runs
+    from furrow.data.data_verdict import verdict  # noqa: PLC0415
+    from furrow.plan.project_root import in_project  # noqa: PLC0415
 
     data_dir, contract = data_dir or in_project("data"), contract or in_project(CONTRACT)
     report = check(data_dir, load_contract(contract))
@@ -63,9 +63,9 @@ def check_command(data_dir: Path | None, contract: Path | None, as_json: bool) -
 def profile_command(data_dir: Path | None, contract: Path | None, out: Path | None, as_json: bool) -> None:
     """Print what each table holds, and draw it on one HTML page."""
     from furrow.data.contract import load_contract  # noqa: PLC0415 - duckdb, only when the command runs
-    from furrow.data.page import write_page  # noqa: PLC0415
     from furrow.data.profile import profile  # noqa: PLC0415
-    from furrow.gitops.root import in_project  # noqa: PLC0415
+    from furrow.data.profile_page import write_page  # noqa: PLC0415
+    from furrow.plan.project_root import in_project  # noqa: PLC0415
 
     found = profile(data_dir or in_project("data"), load_contract(contract or in_project(CONTRACT)))
     out = out or in_project("build/profile.html")

@@ -91,7 +91,7 @@ def search_command(*, words: tuple[str, ...], repo: Path | None, as_json: bool) 
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 4 if there is a difference.")
 def diff_command(*, rev: str, repo: Path | None, as_json: bool, detailed_exitcode: bool) -> int:
     """Tell what changed since a commit, in words, and which services, experiments and models it concerns."""
-    from furrow.features.compare import since  # noqa: PLC0415 - Git, after --help
+    from furrow.features.revision_compare import since  # noqa: PLC0415 - Git, after --help
 
     found = since(_catalog(repo), rev)
     if as_json:
@@ -169,7 +169,7 @@ def materialize_command(
 def verify_command(*, service: str | None, repo: Path | None, as_json: bool, rows: int, at: str | None) -> int:
     """Compare the online store with the point-in-time join, value by value; exits 1 if they differ."""
     from furrow.features.manifest import load  # noqa: PLC0415 - after --help
-    from furrow.features.verify import verify  # noqa: PLC0415 - Arrow, DuckDB and LMDB, after --help
+    from furrow.features.store_verify import verify  # noqa: PLC0415 - Arrow, DuckDB and LMDB, after --help
 
     folder = _folder(repo)
     names = [service] if service else sorted(load(folder).services)
@@ -256,7 +256,7 @@ def push_command(*, view: str, repo: Path | None, as_json: bool, pairs: tuple[st
 
 def _folder(repo: Path | None) -> Path:
     """The features folder: the one named, else the project's, else here if this is one."""
-    from furrow.gitops.root import in_project  # noqa: PLC0415 - after --help
+    from furrow.plan.project_root import in_project  # noqa: PLC0415 - after --help
 
     if repo is not None:
         return repo

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli import render
-from furrow.features.diff import duration
+from furrow.features.manifest_diff import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from furrow.features.catalog import Entry, Found
-    from furrow.features.diff import Diff
+    from furrow.features.manifest_diff import Diff
 
 __all__ = ["show_answer", "show_description", "show_diff", "show_entries", "show_features", "show_found"]
 

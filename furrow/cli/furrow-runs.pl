@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # `furrow-runs` is `furrow runs` for those who ask often: prompts, scripts, editors. A list that was printed before to a
 # pipe or a file is printed again in less time than Python takes to start, as long as nothing that it hangs on has
-# changed. Everything else is left to `furrow runs`. What an answer is, and when one is kept: furrow/runs/answers.py.
+# changed. Everything else is left to `furrow runs`. What an answer is, and when one is kept: furrow/history/answers.py.
 
 use strict;
 

@@ -13,7 +13,7 @@ from furrow.files import read_json
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def command(*, as_json: bool) -> None:
     """Show which runs pass the gate, by how much the others fail, and the champion; exit 1 if there is none."""
-    from furrow.gitops.root import in_project  # noqa: PLC0415 - after --help
+    from furrow.plan.project_root import in_project  # noqa: PLC0415 - after --help
 
     path = in_project("runs/champion.json")
     if not path.is_file():

@@ -18,8 +18,8 @@ import click
 @click.option("--follow", "before", metavar="COMMIT", help="As Git's hook: after COMMIT was left.", hidden=True)
 def command(*, files: tuple[Path, Path, Path, str] | None, before: str | None) -> None:
     """Set up this clone: a merge driver, hooks by which data/ follows data.dvc, notes that push and fetch carry."""
-    from furrow.gitops.hooks import follow  # noqa: PLC0415 - after --help
-    from furrow.gitops.merge import install, merge_file  # noqa: PLC0415 - after --help
+    from furrow.clone.git_hooks import follow  # noqa: PLC0415 - after --help
+    from furrow.clone.merge import install, merge_file  # noqa: PLC0415 - after --help
     from furrow.ground.notes import configure_notes  # noqa: PLC0415 - the same
 
     if files is not None:

@@ -135,7 +135,7 @@ def diff_command(*, one: str, two: str, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write; it must not exist.")
 def get_command(*, version: str, out: Path) -> None:
     """Bring a version's bundle from the cache or the remote, and check its hash."""
-    from furrow.models.fetch import fetch
+    from furrow.models.version_fetch import fetch
 
     root = toplevel(Path.cwd())
     found = fetch(root, version, out)

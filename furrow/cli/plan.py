@@ -10,7 +10,7 @@ import click
 from furrow.cli import render
 
 if TYPE_CHECKING:
-    from furrow.gitops.spec import Plan
+    from furrow.plan.plan_spec import Plan
 
 SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "destroy": ("-", "red"), "unchanged": (" ", None)}
 LINES = 6
@@ -19,7 +19,7 @@ LINES = 6
 @click.command()
 @click.option("--rev", metavar="A..B", help="Plan from one commit to another, without checking them out.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for `furrow apply FILE`.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script (furrow/gitops/plan.schema.json).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script (furrow/plan/plan.schema.json).")
 @click.option("--no-local", is_flag=True, help="Leave this machine's feature registry and online store aside.")
 @click.option("--all", "everything", is_flag=True, help="List unchanged resources too.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 4 if there is a difference.")
@@ -27,19 +27,19 @@ def command(
     *, rev: str | None, out: Path | None, as_json: bool, no_local: bool, everything: bool, detailed_exitcode: bool
 ) -> int:
     """Show what would change, why, what that breaks, and how long it would take. Nothing is written."""
-    from furrow.gitops.root import repository_root  # noqa: PLC0415 - after --help
+    from furrow.plan.project_root import repository_root  # noqa: PLC0415 - after --help
 
     root = repository_root(Path.cwd())
     if rev is not None:
-        from furrow.gitops.revisions import plan_between  # noqa: PLC0415 - after --help
+        from furrow.plan.between_revisions import plan_between  # noqa: PLC0415 - after --help
 
         plan = plan_between(root, rev)
     else:
-        from furrow.gitops.plan import make_plan  # noqa: PLC0415 - after --help
+        from furrow.plan.make_plan import make_plan  # noqa: PLC0415 - after --help
 
         plan = make_plan(root, local=not no_local)
     if out is not None:
-        from furrow.gitops.saved import save_plan  # noqa: PLC0415 - after --help
+        from furrow.plan.saved_plan import save_plan  # noqa: PLC0415 - after --help
 
         save_plan(plan, root, out)
     if as_json:

@@ -10,7 +10,7 @@ import click
 from furrow.cli import render
 from furrow.errors import UsageError
 from furrow.features.manifest import load
-from furrow.gitops.root import in_project
+from furrow.plan.project_root import in_project
 
 if TYPE_CHECKING:
     from furrow.features.manifest import Manifest

@@ -13,8 +13,8 @@ from furrow.cli import render
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from furrow.runs.replay.replay import Event
-    from furrow.runs.replay.verdict import Verdict
+    from furrow.replay.replay_verdict import Verdict
+    from furrow.replay.run_again import Event
 
 _COLOURS = {
     "identical": "green",
@@ -64,8 +64,8 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     from furrow.ground.git import is_bare, is_dirty  # noqa: PLC0415 - the same
     from furrow.ground.notes import NoteError, push_notes  # noqa: PLC0415 - the same
     from furrow.ground.process import stopped_by_signals  # noqa: PLC0415 - the same
-    from furrow.runs.replay.replay import Options, replay  # noqa: PLC0415 - the same
-    from furrow.runs.replay.statement import NOTE, statement, write_note  # noqa: PLC0415 - the same
+    from furrow.replay.run_again import Options, replay  # noqa: PLC0415 - the same
+    from furrow.replay.statement import NOTE, statement, write_note  # noqa: PLC0415 - the same
 
     here = Path.cwd()
     if rev in {"HEAD", "@"} and not is_bare(here) and is_dirty(here):
@@ -190,7 +190,7 @@ def _next(verdict: Verdict, *, kept: bool, note: bool) -> str:
 def _verify(rev: str, *, as_json: bool) -> int:
     from furrow.errors import FurrowError  # noqa: PLC0415 - loaded when it is needed
     from furrow.ground.git import resolve  # noqa: PLC0415 - the same
-    from furrow.runs.replay.verify import verify  # noqa: PLC0415 - the same
+    from furrow.replay.note_verify import verify  # noqa: PLC0415 - the same
 
     commit = resolve(Path.cwd(), rev)
     found = verify(Path.cwd(), commit)

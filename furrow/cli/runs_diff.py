@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli.runs_render import as_json, cell, grid
-from furrow.runs.load import run
+from furrow.history.load import run
 
 if TYPE_CHECKING:
-    from furrow.runs.diff import RunDiff
+    from furrow.history.run_diff import RunDiff
 
 __all__ = ["command"]
 
@@ -38,7 +38,7 @@ def command(before: str, after: str, replicates: int, confidence: float, as_text
     """
     runs = run(before), run(after)
     # The test needs pandas and pyarrow, which `--help` does not.
-    from furrow.runs.diff import diff_runs  # noqa: PLC0415
+    from furrow.history.run_diff import diff_runs  # noqa: PLC0415
 
     found = diff_runs(*runs, replicates=replicates, confidence=confidence)
     if as_text:

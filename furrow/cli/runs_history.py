@@ -12,10 +12,10 @@ import click
 
 from furrow.cli.plots import chart
 from furrow.cli.runs_render import as_json, cell, grid
-from furrow.runs.history import history
+from furrow.history.metric_history import history
 
 if TYPE_CHECKING:
-    from furrow.runs.history import Point
+    from furrow.history.metric_history import Point
 
 __all__ = ["command"]
 
@@ -33,7 +33,7 @@ def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: b
     found = history(Path.cwd(), experiment, rev=rev, metric=metric)
     if out is not None:
         # Only who wants a file waits for matplotlib.
-        from furrow.runs.figures import history_file  # noqa: PLC0415
+        from furrow.history.figures import history_file  # noqa: PLC0415
 
         history_file(found, out)
         click.echo(f"wrote {out}", err=True)

@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from furrow.cli.runs_render import FORMATS, notes, table
-from furrow.runs import answers
-from furrow.runs.listing import list_runs
-from furrow.runs.query import Query
-from furrow.runs.selection import Selection
+from furrow.history import answers
+from furrow.history.listing import list_runs
+from furrow.history.query import Query
+from furrow.history.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from furrow.runs.listing import Listing
+    from furrow.history.listing import Listing
 
 __all__ = ["FORMATS", "as_json", "cell", "grid", "notes", "strict", "table"]
 

@@ -11,11 +11,11 @@ import click
 
 from furrow.cli.plots import bars, chart
 from furrow.cli.runs_render import as_json, cell, grid
-from furrow.runs.load import run
-from furrow.runs.tried import is_trial
+from furrow.history.load import run
+from furrow.history.trial_trailers import is_trial
 
 if TYPE_CHECKING:
-    from furrow.runs.show import Details
+    from furrow.history.show import Details
 
 __all__ = ["command"]
 
@@ -37,13 +37,14 @@ def command(run_name: str, folder: Path | None, code: bool, as_text: bool) -> No
     """Show everything about RUN: NAME (at HEAD), NAME@REVISION or REVISION:NAME."""
     found = run(run_name)
     # These read Parquet and DVC's files, which `--help` does not.
-    from furrow.runs import show  # noqa: PLC0415
+    from furrow.history import show  # noqa: PLC0415
+    from furrow.replay.run_replays import replays_of  # noqa: PLC0415
 
-    details = show.describe(found)
+    details = show.describe(found, replays_of)
     curves = show.curves(found)
     if folder is not None:
         # Only who wants files waits for matplotlib.
-        from furrow.runs.figures import curve_files  # noqa: PLC0415
+        from furrow.history.figures import curve_files  # noqa: PLC0415
 
         for path in curve_files(curves, folder, title=str(found)):
             click.echo(f"wrote {path}", err=True)

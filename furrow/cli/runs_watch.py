@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from furrow.runs.watch import RunLog
+    from furrow.trials.watch import RunLog
 
 REFRESH = 0.5
 WIDTH = 40
@@ -29,8 +29,8 @@ def command(*, runs: tuple[str, ...], once: bool, folder: Path | None, as_json: 
     It ends when the runs do.
     """
     from furrow.cli.render import console, echo_json  # noqa: PLC0415 - rich is loaded only by commands that draw
-    from furrow.runs.log import default_folder  # noqa: PLC0415 - loaded when there is something to watch
-    from furrow.runs.watch import Watcher  # noqa: PLC0415 - the same
+    from furrow.training.log import default_folder  # noqa: PLC0415 - loaded when there is something to watch
+    from furrow.trials.watch import Watcher  # noqa: PLC0415 - the same
 
     watcher = Watcher(folder or default_folder())
     found = watcher.read(runs)
@@ -57,7 +57,7 @@ def _drawn(found: list[RunLog]) -> RenderableType:
     from rich.table import Table  # noqa: PLC0415 - the same
     from rich.text import Text  # noqa: PLC0415 - the same
 
-    from furrow.runs.watch import sparkline  # noqa: PLC0415 - the same
+    from furrow.trials.watch import sparkline  # noqa: PLC0415 - the same
 
     tables = []
     for one in found:

@@ -12,8 +12,8 @@ import click
 from furrow.ground.openmp import wait_asleep
 
 if TYPE_CHECKING:
-    from furrow.runs.recorder import Finished
-    from furrow.runs.sweep import Sweeping
+    from furrow.trials.recorder import Finished
+    from furrow.trials.sweep import Sweeping
 
 SHOWN = 20
 
@@ -55,9 +55,9 @@ def command(
     """  # noqa: D301, E501 - \b is click's mark for lines to be left as they are
     wait_asleep()  # before scikit-learn loads
     from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when trials are to run
-    from furrow.gitops.root import repository_root  # noqa: PLC0415 - the same
     from furrow.ground.git import resolve  # noqa: PLC0415 - the same
-    from furrow.runs.prepare import Request, prepare  # noqa: PLC0415 - the same
+    from furrow.plan.project_root import repository_root  # noqa: PLC0415 - the same
+    from furrow.trials.prepare import Request, prepare  # noqa: PLC0415 - the same
 
     root = repository_root(Path.cwd())
     resolve(root)  # trials are made on a commit: without one, nothing else is worth saying

@@ -8,8 +8,8 @@ import pandas as pd
 import pandera.pandas as pandera
 import pyarrow as pa
 
-from furrow.data.read import FILE, Raw
-from furrow.data.report import Violation, plain
+from furrow.data.check_report import Violation, plain
+from furrow.data.raw_tables import FILE, Raw
 
 if TYPE_CHECKING:
     from furrow.data.contract import Column, Table

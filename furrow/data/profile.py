@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from furrow.data.read import FILE, Raw, read_tables
+from furrow.data.raw_tables import FILE, Raw, read_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ def profile(data_dir: Path, contract: Contract) -> Profile:
     What can't be read is left out and told in the table's notes.
 
     Raises:
-        furrow.data.read.NoDataError: The folder holds none of the contract's files.
+        furrow.data.raw_tables.NoDataError: The folder holds none of the contract's files.
     """
     raw = read_tables(data_dir, contract)
     config = {"enable_external_access": "false", "threads": "2"}

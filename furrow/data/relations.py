@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from furrow.data.check_report import Violation
 from furrow.data.columns import SAMPLE, sample_rows
-from furrow.data.read import FILE, Raw
-from furrow.data.report import Violation
+from furrow.data.raw_tables import FILE, Raw
 
 if TYPE_CHECKING:
     from furrow.data.contract import Bounds, Contract, Coverage, Fresh, Reference, Table

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from furrow.features.decode import Decoder
-    from furrow.features.plan import Plan
+    from furrow.features.read_plan import Plan
 
 __all__ = ["Batch"]
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.features import manifest as reading
-from furrow.features.code import extract, prove
-from furrow.features.contract import read_contract
 from furrow.features.digest import seal, table_digest
+from furrow.features.raw_columns import read_contract
 from furrow.features.schema import (
     Column,
     Input,
@@ -24,6 +23,7 @@ from furrow.features.schema import (
     View,
 )
 from furrow.features.sql import SqlError, canonical, columns_read, parse_query, reads
+from furrow.features.udf_source import extract, prove
 from furrow.files import canonical_json
 from furrow.ground.feast.definitions import Definitions, read_definitions
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
-from furrow.features.contract import read_contract
-from furrow.features.current import compiled, fingerprint, is_current, remember
 from furrow.features.manifest import load, repository_root
+from furrow.features.manifest_cache import compiled, fingerprint, is_current, remember
+from furrow.features.raw_columns import read_contract
 from furrow.features.uses import TrainedModel, experiments_of, models_of
 
 if TYPE_CHECKING:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Self
 from furrow.errors import FurrowError
 from furrow.features.batch import Batch
 from furrow.features.decode import decode, decode_feast
+from furrow.features.json_reader import ManifestError
 from furrow.features.manifest import Manifest, load, parse
-from furrow.features.place import open_reader
-from furrow.features.plan import Plan, make_plan
-from furrow.features.strict import ManifestError
+from furrow.features.open_store import open_reader
+from furrow.features.read_plan import Plan, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from furrow.stores.online import Held, ReadStore
+    from furrow.stores.store_api import Held, ReadStore
 
 __all__ = ["AsyncFeatureClient", "FeatureClient", "ManifestMismatchError"]
 

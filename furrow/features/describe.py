@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.features.catalog import Catalog, UnknownNameError, service_entry
-from furrow.features.place import open_store, stored_name
-from furrow.features.rows import SourceError
+from furrow.features.offline_rows import SourceError
+from furrow.features.open_store import open_store, stored_name
 from furrow.features.statistics import ViewStatistics, view_statistics
 
 if TYPE_CHECKING:
     from furrow.features.schema import OnDemandView, Service, View
-    from furrow.stores.online import OnlineStore
+    from furrow.stores.store_api import OnlineStore
 
 __all__ = ["describe"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from furrow.features.place import open_reader, schema_of, stored_name
-from furrow.features.rows import SourceError, find
-from furrow.stores.online import StoreError
+from furrow.features.offline_rows import SourceError, find
+from furrow.features.open_store import open_reader, schema_of, stored_name
+from furrow.stores.store_api import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from furrow.features.digest import seal
+from furrow.features.json_reader import ManifestError, Node, parse_json
 from furrow.features.schema import (
     FORMAT,
     Column,
@@ -22,7 +23,6 @@ from furrow.features.schema import (
     Table,
     View,
 )
-from furrow.features.strict import ManifestError, Node, parse_json
 from furrow.files import inside
 
 if TYPE_CHECKING:

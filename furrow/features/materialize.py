@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from furrow.features.json_reader import ManifestError
 from furrow.features.manifest import load
-from furrow.features.place import open_store, schema_of, stored_name
-from furrow.features.rows import Source, SourceFile, find, read
-from furrow.features.strict import ManifestError
+from furrow.features.offline_rows import Source, SourceFile, find, read
+from furrow.features.open_store import open_store, schema_of, stored_name
 from furrow.stores.lmdb_env import take_place
 from furrow.stores.lmdb_store import LmdbStore
-from furrow.stores.online import StoreCorruptError, StoreVersionError
 from furrow.stores.pack import microseconds, pack_rows
 from furrow.stores.record import Layout, RecordError
+from furrow.stores.store_api import StoreCorruptError, StoreVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from furrow.features.schema import Manifest, View
-    from furrow.stores.online import OnlineStore
+    from furrow.stores.store_api import OnlineStore
 
 __all__ = ["Materialized", "materialize", "materialize_into"]
 

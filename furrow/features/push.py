@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from furrow.features.json_reader import ManifestError
 from furrow.features.manifest import load
 from furrow.features.materialize import features_folder
+from furrow.features.offline_rows import find
 from furrow.features.on_demand import RequestError, coerced
-from furrow.features.place import open_store, schema_of, stored_name
-from furrow.features.rows import find
-from furrow.features.strict import ManifestError
-from furrow.stores.online import StoreError
+from furrow.features.open_store import open_store, schema_of, stored_name
 from furrow.stores.pack import arrow_type, microseconds, pack_rows
 from furrow.stores.record import Layout
 from furrow.stores.sources import SourceError
+from furrow.stores.store_api import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from furrow.features.rows import Source, SourceError, find
+from furrow.features.offline_rows import Source, SourceError, find
 from furrow.stores.engine import EngineError, Settings, connect, identifier, literal
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from furrow.runs.config import Experiment
-    from furrow.runs.fit import Fitted
+    from furrow.training.config import Experiment
+    from furrow.training.fit import Fitted
 
 __all__ = ["BUNDLE", "FORMAT", "MODEL", "Bundle", "BundleError", "load", "profile", "save"]
 

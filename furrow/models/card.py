@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from furrow.runs.metrics import METRICS
+from furrow.training.metrics import METRICS
 
 if TYPE_CHECKING:
-    from furrow.runs.config import Experiment
-    from furrow.runs.evaluate import Outcome
+    from furrow.training.config import Experiment
+    from furrow.training.evaluate import Outcome
 
 __all__ = ["card"]
 

@@ -14,7 +14,7 @@ from furrow.features.client import FeatureClient
 from furrow.features.manifest import load as load_manifest
 from furrow.files import read_json
 from furrow.models.bundle import Bundle, load
-from furrow.models.explain import contributions
+from furrow.models.prediction_explain import contributions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ import yaml
 from furrow.errors import FurrowError
 from furrow.files import sha256_file
 from furrow.ground.git import git, is_dirty, is_shallow, resolve, show
-from furrow.runs.replay.statement import read_verdicts
+from furrow.replay.statement import read_verdicts
 
 if TYPE_CHECKING:
     from pathlib import Path

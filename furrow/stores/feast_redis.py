@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from furrow.stores.feast_key import murmur3
-from furrow.stores.online import Held
 from furrow.stores.redis_wire import Wire
+from furrow.stores.store_api import Held
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

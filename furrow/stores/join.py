@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from furrow.stores.engine import identifier
 from furrow.stores.sources import local
-from furrow.stores.ticks import NS, US, between, source_ticks, spine_ticks
+from furrow.stores.timestamps import NS, US, between, source_ticks, spine_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

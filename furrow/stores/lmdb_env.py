@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import lmdb
 
 from furrow.stores.lmdb_pages import is_whole
-from furrow.stores.online import (
+from furrow.stores.store_api import (
     REBUILD,
     StoreCorruptError,
     StoreError,

@@ -15,7 +15,8 @@ import lmdb
 
 from furrow.stores.lmdb_env import DEFAULT_LIMIT, Environment, open_environment, translated
 from furrow.stores.lmdb_put import copy, put_new, put_newer
-from furrow.stores.online import (
+from furrow.stores.record import ViewSchema, converter
+from furrow.stores.store_api import (
     REBUILD,
     Held,
     StoreLockedError,
@@ -23,13 +24,12 @@ from furrow.stores.online import (
     StoreVersionError,
     ViewMissingError,
 )
-from furrow.stores.record import ViewSchema, converter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from furrow.stores.online import Answers
+    from furrow.stores.store_api import Answers
 
 __all__ = ["STORE_FORMAT", "LmdbStore"]
 

@@ -8,8 +8,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from furrow.stores.online import StoreLockedError
 from furrow.stores.redis_scripts import RENEW, UNLOCK
+from furrow.stores.store_api import StoreLockedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,17 +6,17 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from furrow.stores.online import REBUILD, Held, StoreLockedError, StoreVersionError, ViewMissingError
 from furrow.stores.record import ViewSchema, converter
 from furrow.stores.redis_lock import hold
 from furrow.stores.redis_scripts import COMMIT, PUT, mget, scan, unlink
 from furrow.stores.redis_wire import Wire, chunks, command
+from furrow.stores.store_api import REBUILD, Held, StoreLockedError, StoreVersionError, ViewMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from furrow.stores.online import Answers
+    from furrow.stores.store_api import Answers
 
 __all__ = ["RedisStore"]
 

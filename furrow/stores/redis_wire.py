@@ -15,7 +15,7 @@ from redis import exceptions as failures
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from furrow.stores.online import StoreError, StoreFullError, StorePermissionError, StoreUnreachableError
+from furrow.stores.store_api import StoreError, StoreFullError, StorePermissionError, StoreUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import sqlglot
 
-from furrow.stores.ticks import LIMIT, NS, US
+from furrow.stores.timestamps import LIMIT, NS, US
 
 if TYPE_CHECKING:
     from datetime import timedelta

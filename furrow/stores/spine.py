@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from furrow.stores.keys import check_key, comparable
 from furrow.stores.problems import SpineError
-from furrow.stores.ticks import NS, US, is_time, micros
+from furrow.stores.timestamps import NS, US, is_time, micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

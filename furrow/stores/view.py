@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from furrow.stores.ticks import is_time
+from furrow.stores.timestamps import is_time
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -17,7 +17,7 @@ import pytest
 
 from furrow.cli.main import run
 from furrow.features.build import compile_manifest
-from furrow.features.current import remember
+from furrow.features.manifest_cache import remember
 from furrow.files import write_json
 
 FILES: dict[str, str] = runpy.run_path(str(Path(__file__).parents[1] / "features" / "conftest.py"))["FILES"]

@@ -69,6 +69,6 @@ def test_a_known_list_loads_next_to_nothing(tmp_path: Any) -> None:
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "gbm@" in done.stdout
     loaded = set(done.stderr.split())
-    assert "furrow.runs.listing" in loaded
+    assert "furrow.history.listing" in loaded
     heavy = {"click", "pathlib", "subprocess", "dataclasses", "inspect", "json", "hashlib", "tempfile", "yaml", "rich"}
     assert not loaded & heavy

@@ -16,7 +16,7 @@ from feast.types import Float64, Int64, String, UnixTimestamp
 from feast.value_type import ValueType
 
 from furrow.stores.reference import reference_join
-from furrow.stores.spark import spark_session, spark_table
+from furrow.stores.spark_join import spark_session, spark_table
 from furrow.stores.view import Feature, Key, View
 
 pytestmark = pytest.mark.filterwarnings(
@@ -263,7 +263,7 @@ WITHOUT = """
 import sys
 sys.modules["pyspark"] = None
 import furrow.ground.feast.spark
-from furrow.stores.spark import spark_session
+from furrow.stores.spark_join import spark_session
 try:
     spark_session("local", {})
 except Exception as exc:

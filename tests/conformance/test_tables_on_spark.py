@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 
 from furrow.ground.tables import run_sql
-from furrow.stores.spark import spark_session, spark_table
+from furrow.stores.spark_join import spark_session, spark_table
 from pipelines.ingest import ingest
 
 ROOT = Path(__file__).parents[2]

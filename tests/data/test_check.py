@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from furrow.data.check import check
+from furrow.data.check_report import Report, Violation
 from furrow.data.contract import Contract, ContractError, load_contract
-from furrow.data.read import NoDataError
-from furrow.data.report import Report, Violation
+from furrow.data.data_check import check
+from furrow.data.raw_tables import NoDataError
 from furrow.files import canonical_json
 
 CONTRACT = Path(__file__).resolve().parents[2] / "conf/data/contract.yaml"

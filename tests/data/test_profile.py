@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from furrow.data.contract import load_contract
-from furrow.data.page import write_page
 from furrow.data.profile import Profile, profile
-from furrow.data.read import NoDataError
+from furrow.data.profile_page import write_page
+from furrow.data.raw_tables import NoDataError
 from furrow.data.svg import bars, lines, spark
 from furrow.files import canonical_json
 

@@ -11,8 +11,8 @@ import pytest
 from furrow.errors import FurrowError
 from furrow.features.build import compile_manifest
 from furrow.features.catalog import Catalog, UnknownNameError, open_catalog
-from furrow.features.current import is_current, remember
 from furrow.features.describe import describe
+from furrow.features.manifest_cache import is_current, remember
 from furrow.features.materialize import materialize
 from furrow.files import write_json
 

@@ -7,9 +7,9 @@ import pytest
 
 from furrow.errors import FurrowError
 from furrow.features.build import compile_manifest
-from furrow.features.check import check_definitions
+from furrow.features.definition_check import check_definitions
+from furrow.features.json_reader import ManifestError
 from furrow.features.sql import SqlError
-from furrow.features.strict import ManifestError
 
 Edit = Callable[[Path, str, str], None]
 

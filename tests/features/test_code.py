@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from furrow.features.code import CodeError, extract, prove
+from furrow.features.udf_source import CodeError, extract, prove
 
 
 def load(folder: Path, files: dict[str, str], module: str = "m", name: str = "f") -> FunctionType:

@@ -9,8 +9,8 @@ import pytest
 from furrow.errors import FurrowError
 from furrow.features.build import compile_manifest
 from furrow.features.catalog import Catalog
-from furrow.features.compare import since
-from furrow.features.diff import diff, duration
+from furrow.features.manifest_diff import diff, duration
+from furrow.features.revision_compare import since
 from furrow.features.schema import Manifest
 from furrow.files import write_json
 

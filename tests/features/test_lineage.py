@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from furrow.features.build import compile_manifest
-from furrow.features.contract import read_contract
 from furrow.features.lineage import feature_lineage, query_lineage
+from furrow.features.raw_columns import read_contract
 from furrow.features.sql import parse_query
 
 ROOT = Path(__file__).resolve().parents[2]

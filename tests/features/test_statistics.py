@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from furrow.features.rows import SourceError
+from furrow.features.offline_rows import SourceError
 from furrow.features.schema import Column, View
 from furrow.features.statistics import ColumnStatistics, view_statistics
 

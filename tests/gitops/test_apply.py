@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from furrow.gitops.apply import Applied, Event, Order, apply
-from furrow.gitops.lock import LOCK, LockedError, apply_lock
-from furrow.gitops.plan import make_plan
-from furrow.gitops.saved import load_plan, save_plan
-from furrow.gitops.spec import PlanError
 from furrow.ground.repro import MARK, ReproError
+from furrow.plan.apply import Applied, Event, Order, apply
+from furrow.plan.apply_lock import LOCK, LockedError, apply_lock
+from furrow.plan.make_plan import make_plan
+from furrow.plan.plan_spec import PlanError
+from furrow.plan.saved_plan import load_plan, save_plan
 from tests.processes import runs
 
 from .small import commit, environment, repro, run

@@ -11,9 +11,9 @@ import redis
 
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
-from furrow.gitops.apply import Applied, Event, Order, apply
-from furrow.gitops.plan import make_plan
-from furrow.gitops.spec import PlanError
+from furrow.plan.apply import Applied, Event, Order, apply
+from furrow.plan.make_plan import make_plan
+from furrow.plan.plan_spec import PlanError
 from tests.stores.test_redis_store import Server
 
 from .small import repro, run

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from furrow.gitops.apply import Order, apply
-from furrow.gitops.plan import make_plan
 from furrow.models.registry import versions
+from furrow.plan.apply import Order, apply
+from furrow.plan.make_plan import make_plan
 
 from .killing import Killer
 from .small import commit, repro, run

@@ -6,9 +6,9 @@ from shutil import rmtree
 
 import pytest
 
-from furrow.gitops.apply import Event, Order, apply
-from furrow.gitops.plan import make_plan
 from furrow.models.registry import RegistryError, versions
+from furrow.plan.apply import Event, Order, apply
+from furrow.plan.make_plan import make_plan
 
 from .killing import FURROW
 from .small import commit, run

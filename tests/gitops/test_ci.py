@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from furrow.gitops.ci_settings import CiSettingsError, parse_settings
-from furrow.gitops.offer import made_by_ci
-from furrow.runs.replay.statement import read_verdicts, write_note
+from furrow.ci.ci_commit import made_by_ci
+from furrow.ci.ci_settings import CiSettingsError, parse_settings
+from furrow.replay.statement import read_verdicts, write_note
 
 from .ciproject import commit, copied, experiment, furrow, run, set_rate
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from furrow.ci.judged import gate_check
+from furrow.ci.rejudge import rejudge
 from furrow.errors import FurrowError
-from furrow.gitops.judged import gate_check
-from furrow.gitops.rejudge import rejudge
 
 from .ciproject import commit, furrow, run
 

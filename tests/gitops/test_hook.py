@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from furrow.gitops.hook import HookError, install
-from furrow.gitops.ledger import kept
-from furrow.gitops.waiting import Pushed, enqueue, jobs, pushed
+from furrow.ci.bare_hook import HookError, install
+from furrow.ci.queue import Pushed, enqueue, jobs, pushed
+from furrow.ci.run_record import kept
 
 from .ciproject import commit, copied, environment, experiment, furrow, run, set_rate
 

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from furrow.ci.gather import champion_of, side_by_side
+from furrow.ci.inspect import bad_listings, inspect_commit
+from furrow.ci.judged import gate_check
+from furrow.ci.outcome import Outcome
+from furrow.ci.report_markdown import markdown
+from furrow.ci.report_page import page
+from furrow.ci.target import find_target
 from furrow.errors import FurrowError
-from furrow.gitops.gather import champion_of, side_by_side
-from furrow.gitops.inspect import bad_listings, inspect_commit
-from furrow.gitops.judged import gate_check
-from furrow.gitops.outcome import Outcome
-from furrow.gitops.page import page
-from furrow.gitops.report import markdown
-from furrow.gitops.target import find_target
 from furrow.ground.isolate import isolated
 from furrow.ground.isolate import run as run_held
-from furrow.runs.load import run as load_run
-from furrow.runs.targets import check_target
+from furrow.history.load import run as load_run
+from furrow.training.targets import check_target
 
 from .ciproject import commit, copied, furrow, run
 

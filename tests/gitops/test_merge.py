@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from furrow.clone.merge import install, merge_file, merge_stages
 from furrow.errors import FurrowError
-from furrow.gitops.merge import install, merge_file, merge_stages
 
 DVC_YAML = """vars:
   - conf/experiments.yaml:experiments

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from furrow.clone.git_hooks import install_hooks
+from furrow.clone.merge_data import merge_listings
 from furrow.errors import FurrowError
-from furrow.gitops.hooks import install_hooks
-from furrow.gitops.merge_data import merge_listings
-from furrow.gitops.plan import make_plan
+from furrow.plan.make_plan import make_plan
 
 from .small import commit, repro, run
 

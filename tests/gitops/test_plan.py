@@ -9,16 +9,16 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from furrow.gitops.explain import Facts, explain
-from furrow.gitops.plan import make_plan
-from furrow.gitops.predict import Cause, Prediction
-from furrow.gitops.revisions import plan_between
-from furrow.gitops.saved import load_plan, save_plan, still_holds
-from furrow.gitops.spec import Plan, PlanError
+from furrow.plan.between_revisions import plan_between
+from furrow.plan.make_plan import make_plan
+from furrow.plan.plan_spec import Plan, PlanError
+from furrow.plan.reasons import Facts, explain
+from furrow.plan.saved_plan import load_plan, save_plan, still_holds
+from furrow.plan.stage_prediction import Cause, Prediction
 
 from .small import commit, plant, repro, run
 
-SCHEMA = json.loads((resources.files("furrow.gitops") / "plan.schema.json").read_text())
+SCHEMA = json.loads((resources.files("furrow.plan") / "plan.schema.json").read_text())
 
 
 def why(plan: Plan, address: str) -> tuple[str, ...]:

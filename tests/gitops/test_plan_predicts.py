@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from furrow.gitops.plan import make_plan
+from furrow.plan.make_plan import make_plan
 
 from .small import Repro, commit, repro, run
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from furrow.gitops.outcome import (
+from furrow.ci.outcome import (
     Check,
     Measure,
     Outcome,
@@ -17,8 +17,8 @@ from furrow.gitops.outcome import (
     SliceRow,
     StageRow,
 )
-from furrow.gitops.page import page
-from furrow.gitops.report import LIMIT, code, markdown
+from furrow.ci.report_markdown import LIMIT, code, markdown
+from furrow.ci.report_page import page
 
 
 def measure(metric="log_loss", verdict="better"):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from furrow.gitops.root import in_project, repository_root
 from furrow.ground.git import NotARepositoryError
 from furrow.ground.pipeline import PipelineError
+from furrow.plan.project_root import in_project, repository_root
 
 
 def make(folder: Path, *, conf: bool = True) -> Path:

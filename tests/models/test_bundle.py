@@ -7,8 +7,8 @@ import pytest
 
 from furrow.errors import FurrowError
 from furrow.models.bundle import load, save
-from furrow.models.explain import contributions
-from furrow.runs.fit import fit
+from furrow.models.prediction_explain import contributions
+from furrow.training.fit import fit
 
 FEATURES = ["delay_3h", "noise"]
 

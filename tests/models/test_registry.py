@@ -13,8 +13,8 @@ import pytest
 from furrow.errors import FurrowError
 from furrow.models import bundle
 from furrow.models.deployment import current, history, promote, rollback
-from furrow.models.fetch import fetch
 from furrow.models.registry import MODEL, compare, find, register, versions
+from furrow.models.version_fetch import fetch
 
 
 def run(folder: Path, *command: str) -> str:
@@ -312,6 +312,6 @@ def test_a_tag_that_exists_already(project):
 
 def test_a_plan_needs_no_model_library():
     """The registry knows the bundle's file by name without loading what reads it: a plan with versions stays quick."""
-    code = "import sys, furrow.gitops.breaks; sys.exit(bool({'joblib', 'numpy', 'pyarrow'} & set(sys.modules)))"
+    code = "import sys, furrow.plan.breaks; sys.exit(bool({'joblib', 'numpy', 'pyarrow'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert MODEL == bundle.MODEL

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from furrow.errors import FurrowError
-from furrow.runs.code import code_digest, import_closure
+from furrow.training.code_digest import code_digest, import_closure
 
 
 @pytest.fixture

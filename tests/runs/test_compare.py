@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from furrow.runs.compare import Comparison, PairingError, compare, delong
+from furrow.history.paired_test import Comparison, PairingError, compare, delong
 
 
 def predictions(seed: int, *, rows: int = 3000, days: int = 30, noise: float = 1.0, salt: int = 0) -> pd.DataFrame:

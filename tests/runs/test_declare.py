@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from furrow.errors import FurrowError
-from furrow.runs.config import Code, dump, load
-from furrow.runs.declare import declared, gate, resolve
+from furrow.training.config import Code, dump, load
+from furrow.training.declare import declared, gate, resolve
 
 ROOT = Path(__file__).parents[2]
 SERVICES = {"schedule": "a" * 64, "weather": "b" * 64, "full": "c" * 64}

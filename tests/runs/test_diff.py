@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from furrow.runs.diff import diff_runs
-from furrow.runs.load import run
-from furrow.runs.replay.statement import write_note
-from furrow.runs.replay.verdict import Environment, Verdict
-from furrow.runs.show import curves, describe, patch
+from furrow.history.load import run
+from furrow.history.run_diff import diff_runs
+from furrow.history.show import curves, describe, patch
+from furrow.replay.replay_verdict import Environment, Verdict
+from furrow.replay.run_replays import replays_of
+from furrow.replay.statement import write_note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,7 +163,7 @@ def test_show_what_is_left_of_a_damaged_run(history: Any) -> None:
     history.commit(
         {"runs/x/metrics.json": "{", "runs/x/config.yaml": "name: x\n", "src.py": "1\n", "dvc.lock": "a: [1,"}
     )
-    details = describe(run("x", repo=history.path))
+    details = describe(run("x", repo=history.path), replays_of)
     assert details.config == {"name": "x"}
     assert details.parent is None
     assert details.code == (("src.py", 1, 0),)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from furrow.ground.overrides import Setting
-from furrow.runs.edit import EditError, with_entry, with_settings
+from furrow.trials.edit import EditError, with_entry, with_settings
 
 TEXT = """# @package _global_
 defaults:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from furrow.errors import FurrowError
-from furrow.runs.evaluate import evaluate
-from furrow.runs.metrics import METRICS
+from furrow.training.evaluate import evaluate
+from furrow.training.metrics import METRICS
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from furrow.errors import FurrowError
-from furrow.runs.config import Calibration, Encoding
-from furrow.runs.dataset import TrainingSet, folds, load
-from furrow.runs.fit import fit, input_columns
+from furrow.training.config import Calibration, Encoding
+from furrow.training.dataset import TrainingSet, folds, load
+from furrow.training.fit import fit, input_columns
 
 FEATURES = ["delay_3h", "noise"]
 MODELS = {

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from furrow.runs import flatten
-from furrow.runs.flatten import (
+from furrow.history import flatten
+from furrow.history.flatten import (
     config_section,
     config_sections,
     flat_config,

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from furrow.runs.gate import Gate, GateError, Margin, Select, Slices, champion, judge
+from furrow.training.gate import Gate, GateError, Margin, Select, Slices, champion, judge
 
 DAYS = [f"2013-09-{day:02d}" for day in range(1, 11)]
 

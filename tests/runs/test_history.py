@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from furrow.errors import UsageError
-from furrow.runs.figures import history_file
-from furrow.runs.history import history as follow
-from furrow.runs.load import NoSuchRunError
-from furrow.runs.where import UnknownColumnError
+from furrow.history.figures import history_file
+from furrow.history.load import NoSuchRunError
+from furrow.history.metric_history import history as follow
+from furrow.history.where import UnknownColumnError
 
 if TYPE_CHECKING:
     from pathlib import Path

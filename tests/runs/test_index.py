@@ -15,19 +15,19 @@ from typing import Any
 
 import pytest
 
-from furrow.runs import index
-from furrow.runs.listing import list_runs
-from furrow.runs.query import Query
-from furrow.runs.selection import Selection
+from furrow.history import runs_index as index
+from furrow.history.listing import list_runs
+from furrow.history.query import Query
+from furrow.history.selection import Selection
 
 ALL = Selection(everything=True)
 QUERY = Query(columns=("name", "tree", "first_commit", "commit", "commits", "roc_auc"))
 SCRIPT = """
 import sys
 from pathlib import Path
-from furrow.runs.listing import list_runs
-from furrow.runs.query import Query
-from furrow.runs.selection import Selection
+from furrow.history.listing import list_runs
+from furrow.history.query import Query
+from furrow.history.selection import Selection
 found = list_runs(Path(sys.argv[1]), Selection(everything=True), Query(columns=("name", "roc_auc")))
 print(found.answer.total, sum(row[1] for row in found.answer.rows))
 """
@@ -115,7 +115,7 @@ def test_many_processes_at_once(some: Any) -> None:
 def test_a_killed_build_leaves_no_trace(some: Any) -> None:
     """SIGKILL in the middle of building: the next one starts over, and is right."""
     process = subprocess.Popen([sys.executable, "-c", "import time\n" + SCRIPT.replace(
-        "found =", "import furrow.runs.indexing as s\nold = s.extend\n"
+        "found =", "import furrow.history.indexing as s\nold = s.extend\n"
         "def slow(*a, **k):\n    old(*a, **k)\n    print('now', flush=True)\n    time.sleep(60)\n"
         "s.extend = slow\nfound ="), str(some.path)], stdout=subprocess.PIPE, text=True)  # fmt: skip
     assert process.stdout is not None

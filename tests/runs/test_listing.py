@@ -12,10 +12,10 @@ import pytest
 
 from furrow.errors import UsageError
 from furrow.ground.git import NotARepositoryError, UnbornBranchError, UnknownRevisionError
-from furrow.runs.listing import Listing, list_runs
-from furrow.runs.query import Query
-from furrow.runs.selection import Selection
-from furrow.runs.where import FilterError, UnknownColumnError
+from furrow.history.listing import Listing, list_runs
+from furrow.history.query import Query
+from furrow.history.selection import Selection
+from furrow.history.where import FilterError, UnknownColumnError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ import pytest
 
 import furrow
 from furrow.ground.git import UnknownRevisionError
-from furrow.runs.artifacts import AbsentError
-from furrow.runs.load import NoSuchRunError, RunFileError, parse_run, run
+from furrow.history.artifacts import AbsentError
+from furrow.history.load import NoSuchRunError, RunFileError, parse_run, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,10 +180,10 @@ def test_runs_as_a_frame_with_types(history: Any, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     "order",
     [
-        "import furrow; furrow.runs; import furrow.runs.index",
-        "import furrow.runs.index, furrow",
+        "import furrow; furrow.runs; import furrow.history.runs_index",
+        "import furrow.history.runs_index, furrow",
         "from furrow.runs import frame; import furrow; from furrow import runs; assert runs is furrow.runs",
-        "import importlib, furrow; importlib.import_module('furrow.runs.listing')",
+        "import importlib, furrow; importlib.import_module('furrow.history.listing')",
         "from furrow import run, runs; import furrow",
     ],
 )

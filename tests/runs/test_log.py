@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import furrow
-from furrow.runs.log import FACTS, Log, LogError, default_folder, log, log_to
-from furrow.runs.watch import Watcher, WatchError, sparkline
+from furrow.training.log import FACTS, Log, LogError, default_folder, log, log_to
+from furrow.trials.watch import Watcher, WatchError, sparkline
 
 
 def rows(path: Path) -> list[dict[str, str]]:

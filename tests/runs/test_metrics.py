@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from furrow.runs.metrics import METRICS, day_weights, interval, score
+from furrow.training.metrics import METRICS, day_weights, interval, score
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 
 from furrow.ground import gitfiles
 from furrow.ground.git import NoGitError, NotARepositoryError
-from furrow.runs.listing import list_runs
-from furrow.runs.query import Query
-from furrow.runs.selection import Selection
+from furrow.history.listing import list_runs
+from furrow.history.query import Query
+from furrow.history.selection import Selection
 
 ALL = Selection(everything=True)
 QUERY = Query(columns=("name", "commit", "roc_auc"))

@@ -9,8 +9,8 @@ import pytest
 from distributed import Client
 
 from furrow.errors import FurrowError
-from furrow.runs.config import Engine, Range, Search
-from furrow.runs.search import SCHEDULER, search, with_values
+from furrow.training.config import Engine, Range, Search
+from furrow.training.search import SCHEDULER, search, with_values
 
 FEATURES = ["delay_3h", "noise"]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from furrow.runs.listing import Listing, list_runs
-from furrow.runs.query import Query
-from furrow.runs.scope import steady
-from furrow.runs.selection import Selection
-from furrow.runs.spans import _pieces
+from furrow.history.listing import Listing, list_runs
+from furrow.history.query import Query
+from furrow.history.scope import steady
+from furrow.history.selection import Selection
+from furrow.history.spans import _pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable

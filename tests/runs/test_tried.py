@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 
 from furrow.cli.main import run as furrow
-from furrow.runs.artifacts import AbsentError
-from furrow.runs.diff import diff_runs
-from furrow.runs.load import NotKeptError, run
-from furrow.runs.show import describe
-from furrow.runs.tried import trial_name, tried
+from furrow.history.artifacts import AbsentError
+from furrow.history.load import NotKeptError, run
+from furrow.history.run_diff import diff_runs
+from furrow.history.show import describe
+from furrow.history.trial_trailers import trial_name, tried
+from furrow.replay.run_replays import replays_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +67,7 @@ def trial(history: Any) -> str:
 
 def test_what_a_trial_took_and_what_it_does_not_keep(history: Any, trial: str) -> None:
     """Nor does it show what the run before it kept, which dvc.lock may still name."""
-    found = describe(run(trial, repo=history.path))
+    found = describe(run(trial, repo=history.path), replays_of)
     assert found.outputs == ()
     assert found.trial == {
         "name": trial,
@@ -78,7 +79,7 @@ def test_what_a_trial_took_and_what_it_does_not_keep(history: Any, trial: str) -
         "steps": [0.5, 0.25],
         "predictions_sha256": hashlib.sha256(PREDICTIONS).hexdigest(),
     }
-    base = describe(run("gbm", repo=history.path))
+    base = describe(run("gbm", repo=history.path), replays_of)
     assert len(base.outputs) == 2
     assert base.trial == {}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from furrow.runs.where import FilterError, UnknownColumnError, guard, translate
+from furrow.history.where import FilterError, UnknownColumnError, guard, translate
 
 PIECES = [
     *[

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from furrow.stores import lmdb_env
 from furrow.stores.lmdb_store import LmdbStore
-from furrow.stores.online import (
+from furrow.stores.record import Layout, ViewSchema
+from furrow.stores.store_api import (
     StoreCorruptError,
     StoreFullError,
     StoreLockedError,
@@ -24,7 +25,6 @@ from furrow.stores.online import (
     StoreVersionError,
     ViewMissingError,
 )
-from furrow.stores.record import Layout, ViewSchema
 
 SCHEMA = ViewSchema((("id", "Int64"),), (("a", "Float64"), ("b", "Int64")))
 LAYOUT = Layout(SCHEMA)

@@ -17,7 +17,9 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from furrow.stores.online import (
+from furrow.stores.record import Layout, ViewSchema
+from furrow.stores.redis_store import RedisStore
+from furrow.stores.store_api import (
     StoreFullError,
     StoreLockedError,
     StorePermissionError,
@@ -25,8 +27,6 @@ from furrow.stores.online import (
     StoreVersionError,
     ViewMissingError,
 )
-from furrow.stores.record import Layout, ViewSchema
-from furrow.stores.redis_store import RedisStore
 
 SCHEMA = ViewSchema((("id", "Int64"),), (("a", "Float64"), ("b", "Int64")))
 LAYOUT = Layout(SCHEMA)

@@ -93,7 +93,7 @@ def test_a_ttl(flights):
 
 def test_code_that_train_imports(flights):
     """Every experiment is trained and judged again."""
-    edit(flights / "furrow/runs/fit.py", "CATEGORIES_AT_MOST = 250", "CATEGORIES_AT_MOST = 251")
+    edit(flights / "furrow/training/fit.py", "CATEGORIES_AT_MOST = 250", "CATEGORIES_AT_MOST = 251")
     assert repro(flights).ran == {"compile", "select"} | TRAIN | EVALUATE
 
 

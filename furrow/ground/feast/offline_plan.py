@@ -12,7 +12,7 @@ from furrow.ground.feast.offline_views import Wanted, join_view
 from furrow.stores.engine import Settings, connect
 from furrow.stores.join import localized
 from furrow.stores.spine import Spine, check_columns, check_times, time_column
-from furrow.stores.ticks import moment
+from furrow.stores.timestamps import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

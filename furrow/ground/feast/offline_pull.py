@@ -11,7 +11,7 @@ from furrow.ground.feast.offline_spine import regroup
 from furrow.ground.feast.offline_views import open_feast_source
 from furrow.stores.engine import Settings, connect, identifier
 from furrow.stores.sources import local
-from furrow.stores.ticks import between, is_time, micros
+from furrow.stores.timestamps import between, is_time, micros
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -16,7 +16,7 @@ from furrow.stores.engine import identifier
 from furrow.stores.remote import is_remote, open_remote
 from furrow.stores.sources import list_files
 from furrow.stores.spine import SpineError
-from furrow.stores.ticks import NS, between, micros
+from furrow.stores.timestamps import NS, between, micros
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

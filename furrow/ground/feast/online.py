@@ -21,9 +21,9 @@ from pydantic import StrictInt, StrictStr  # noqa: TC002 - pydantic reads them w
 from furrow.ground.feast.online_values import from_value, key_values, microseconds, to_value, view_schema
 from furrow.stores.lmdb_env import DEFAULT_LIMIT
 from furrow.stores.lmdb_store import LmdbStore
-from furrow.stores.online import OnlineStore as RecordStore
-from furrow.stores.online import ViewMissingError
 from furrow.stores.record import Layout
+from furrow.stores.store_api import OnlineStore as RecordStore
+from furrow.stores.store_api import ViewMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -13,7 +13,7 @@ from furrow.stores.redis_store import RedisStore
 if TYPE_CHECKING:
     from feast import RepoConfig
 
-    from furrow.stores.online import OnlineStore as RecordStore
+    from furrow.stores.store_api import OnlineStore as RecordStore
 
 __all__ = ["FurrowRedisOnlineStore", "FurrowRedisOnlineStoreConfig"]
 

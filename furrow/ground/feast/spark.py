@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from furrow.ground.feast.offline import FurrowOfflineStore, Limits
-from furrow.stores.spark import spark_join, spark_session
+from furrow.stores.spark_join import spark_join, spark_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -20,14 +20,14 @@ import pytest
 
 from furrow import AsyncFeatureClient, FeatureClient
 from furrow.features.client import ManifestMismatchError
+from furrow.features.json_reader import ManifestError
 from furrow.features.materialize import materialize
 from furrow.features.on_demand import OnDemandError, RequestError
-from furrow.features.plan import UnknownServiceError
+from furrow.features.read_plan import UnknownServiceError
 from furrow.features.schema import OnlineStore
-from furrow.features.strict import ManifestError
 from furrow.files import write_json
-from furrow.stores.online import StoreMissingError, ViewMissingError
 from furrow.stores.record import KeyTypeError
+from furrow.stores.store_api import StoreMissingError, ViewMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from furrow.errors import FurrowError
+from furrow.features.json_reader import ManifestError
 from furrow.features.materialize import materialize
 from furrow.features.push import push
-from furrow.features.strict import ManifestError
 from furrow.stores.lmdb_store import LmdbStore
-from furrow.stores.online import StoreCorruptError, StoreLockedError, StoreVersionError
 from furrow.stores.record import Layout
+from furrow.stores.store_api import StoreCorruptError, StoreLockedError, StoreVersionError
 
 NOW = datetime.now(UTC)
 

@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 from furrow.features.materialize import materialize
-from furrow.features.verify import verify
+from furrow.features.store_verify import verify
 from furrow.stores.lmdb_store import LmdbStore
 from furrow.stores.record import Layout
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from feast.types import PRIMITIVE_FEAST_TYPES_TO_STRING, Array, Int64, Set, String, Struct
 
+from furrow.features.json_reader import Node
 from furrow.features.manifest import read_dtype
-from furrow.features.strict import Node
 from furrow.ground.feast.definitions import DefinitionError, read_definitions
 
 STORE = "project: small\nprovider: local\nregistry: r.db\nentity_key_serialization_version: 3\n"

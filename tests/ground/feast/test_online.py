@@ -24,7 +24,7 @@ from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 from furrow import FeatureClient
 from furrow.features.build import compile_manifest
 from furrow.features.materialize import materialize
-from furrow.features.verify import verify
+from furrow.features.store_verify import verify
 from furrow.files import write_json
 from furrow.stores.lmdb_store import LmdbStore
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from furrow.runs.replay.replay import Options, replay
-from furrow.runs.replay.verdict import StageVerdict, Verdict
+from furrow.replay.replay_verdict import StageVerdict, Verdict
+from furrow.replay.run_again import Options, replay
 
 DVC_YAML = """stages:
   compile:

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from furrow.ground.process import WATCH
-from furrow.runs.replay import why
-from furrow.runs.replay.verdict import IDENTICAL
+from furrow.replay import diagnose as why
+from furrow.replay.replay_verdict import IDENTICAL
 
 from .conftest import commit, differences, edit, of, reasons, rerun, run
 

@@ -6,9 +6,9 @@ import json
 import pandas as pd
 import pytest
 
-from furrow.runs.replay.compare import compare
-from furrow.runs.replay.environment import check, locked
-from furrow.runs.replay.settings import Covered, Settings, Tolerance
+from furrow.replay.file_compare import compare
+from furrow.replay.locked_environment import check, locked
+from furrow.replay.replay_settings import Covered, Settings, Tolerance
 
 STRICT = Settings()
 

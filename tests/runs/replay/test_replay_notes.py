@@ -10,11 +10,11 @@ import pytest
 from furrow.files import canonical_json, sha256_bytes
 from furrow.ground.git import resolve
 from furrow.ground.notes import NoteError, add_line, configure_notes, push_notes, read_lines
-from furrow.runs.load import run as load
-from furrow.runs.replay.replay import Options, replay
-from furrow.runs.replay.statement import read_verdicts, replayed, statement, write_note
-from furrow.runs.replay.verify import verify
-from furrow.runs.show import describe
+from furrow.history.load import run as load
+from furrow.history.show import describe
+from furrow.replay.note_verify import verify
+from furrow.replay.run_again import Options, replay
+from furrow.replay.statement import read_verdicts, replayed, statement, write_note
 
 from .conftest import commit, edit, run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from furrow.runs.replay.verdict import FAILED
+from furrow.replay.replay_verdict import FAILED
 
 from .conftest import edit, of, reasons, rerun, run
 

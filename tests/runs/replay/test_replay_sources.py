@@ -11,10 +11,10 @@ import pytest
 
 from furrow.errors import UsageError
 from furrow.ground.git import UnbornBranchError, UnknownRevisionError, resolve
-from furrow.runs.replay.replay import Options, ReplayError, replay
-from furrow.runs.replay.settings import SettingsError
-from furrow.runs.replay.statement import read_verdicts
-from furrow.runs.replay.supply import AbsentInputError
+from furrow.replay.inputs import AbsentInputError
+from furrow.replay.replay_settings import SettingsError
+from furrow.replay.run_again import Options, ReplayError, replay
+from furrow.replay.statement import read_verdicts
 from tests.processes import runs
 
 from .conftest import commit, edit, environment, of, reasons, rerun, run

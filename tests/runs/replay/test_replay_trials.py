@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from furrow.runs.replay.verdict import DIFFERENT, IDENTICAL, NOT_KEPT
-from furrow.runs.unclaimed import keep_empty, unclaimed
+from furrow.replay.replay_verdict import DIFFERENT, IDENTICAL, NOT_KEPT
+from furrow.trials.trial_lock import keep_empty, unclaimed
 
 from .conftest import commit, differences, edit, of, reasons, rerun, run
 

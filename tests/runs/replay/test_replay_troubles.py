@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from furrow.runs.replay.verdict import DIFFERENT, FAILED, IDENTICAL
+from furrow.replay.replay_verdict import DIFFERENT, FAILED, IDENTICAL
 
 from .conftest import commit, differences, edit, environment, of, reasons, rerun, run
 

@@ -20,8 +20,8 @@ from furrow.features import manifest
 from furrow.features.build import compile_manifest
 from furrow.files import write_json
 from furrow.ground.experiments import Recorded, list_experiments
-from furrow.runs.prepare import Request, prepare
-from furrow.runs.sweep import Sweeping
+from furrow.trials.prepare import Request, prepare
+from furrow.trials.sweep import Sweeping
 
 ROOT = Path(__file__).resolve().parents[3]
 EXPERIMENTS = """# The table of contents.

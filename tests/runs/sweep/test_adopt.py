@@ -12,11 +12,11 @@ import yaml
 from furrow.errors import FurrowError
 from furrow.features import manifest
 from furrow.ground.hydra import compose
-from furrow.runs.adopt import Adopted, AdoptError, adopt
-from furrow.runs.code import code_digest
-from furrow.runs.config import Code
-from furrow.runs.declare import declared
-from furrow.runs.prepare import Request, prepare
+from furrow.training.code_digest import code_digest
+from furrow.training.config import Code
+from furrow.training.declare import declared
+from furrow.trials.adopt import Adopted, AdoptError, adopt
+from furrow.trials.prepare import Request, prepare
 
 WORDS = ("model.learning_rate=0.3", "calibration=sigmoid", "+model.max_features=0.5", "model.max_iter=3")
 
@@ -71,7 +71,7 @@ def test_what_conf_says_otherwise_by_now_is_written_out(case: tuple[Path, str]) 
         path = root / name
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
-    with (root / "furrow/runs/fit.py").open("a") as handle:
+    with (root / "furrow/training/fit.py").open("a") as handle:
         handle.write("\nMORE = 1\n")
     (root / "build/training/full.parquet").write_bytes(b"other")
     found = adopted(root, trial, "gbm_fast", services={"full": "0" * 64})

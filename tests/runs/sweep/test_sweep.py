@@ -10,10 +10,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from furrow.ground.experiments import list_experiments
-from furrow.runs import listing, load
-from furrow.runs.query import Query
-from furrow.runs.recorder import Finished
-from furrow.runs.selection import Selection
+from furrow.history import listing, load
+from furrow.history.query import Query
+from furrow.history.selection import Selection
+from furrow.trials.recorder import Finished
 
 from .conftest import recorded, sweeping
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from distributed import Client
 
-from furrow.runs import workers
-from furrow.runs.config import Engine
-from furrow.runs.search import SCHEDULER, SearchError, cluster
-from furrow.runs.trials import Shared
-from furrow.runs.workers import on_cluster
+from furrow.training.config import Engine
+from furrow.training.search import SCHEDULER, SearchError, cluster
+from furrow.trials import workers
+from furrow.trials.trial import Shared
+from furrow.trials.workers import on_cluster
 
 DASK = Engine(backend="dask", workers=1, threads=1)
 NOTHING = Shared({}, {}, {})

@@ -13,12 +13,12 @@ from distributed import LocalCluster
 
 from furrow.ground.experiments import list_experiments
 from furrow.ground.overrides import Dimension
-from furrow.runs.ask import Asker
-from furrow.runs.edit import with_entry
-from furrow.runs.recorder import Finished
-from furrow.runs.search import SCHEDULER, SearchError
-from furrow.runs.trials import History, Result, Shared, Task, pruned_at
-from furrow.runs.workers import Failure, Workers, on_processes
+from furrow.training.search import SCHEDULER, SearchError
+from furrow.trials.ask import Asker
+from furrow.trials.edit import with_entry
+from furrow.trials.recorder import Finished
+from furrow.trials.trial import History, Result, Shared, Task, pruned_at
+from furrow.trials.workers import Failure, Workers, on_processes
 
 from .conftest import sweeping
 
@@ -79,7 +79,7 @@ def test_the_order_in_which_trials_end_does_not_count(
         with on_processes(shared, count) as workers:
             yield Backwards(workers)
 
-    monkeypatch.setattr("furrow.runs.sweep.on_processes", backwards)
+    monkeypatch.setattr("furrow.trials.sweep.on_processes", backwards)
     found = list(sweeping(other, *words, search="tpe", trials=14, jobs=2).run())
     assert [one.trial.number for one in found] != sorted(one.trial.number for one in found)
     assert told(iter(found)) == straight

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from furrow.ground.git import resolve
-from furrow.runs.artifacts import outputs
+from furrow.history.artifacts import outputs
 
 OWN = {"build/models/gbm", "build/predictions/gbm.parquet", "build/evaluations/gbm.json"}
 

@@ -11,8 +11,8 @@ import yaml
 from furrow.ground.experiments import list_experiments
 from furrow.ground.parameters import ParameterError
 from furrow.ground.pipeline import PipelineError
-from furrow.runs.artifacts import cached, outputs
-from furrow.runs.unclaimed import unclaimed
+from furrow.history.artifacts import cached, outputs
+from furrow.trials.trial_lock import unclaimed
 
 from .conftest import sweeping
 

@@ -1,0 +1,1 @@
+"""CI: what runs on a push, its reports, and the hook of a bare repository."""

@@ -1,0 +1,110 @@
+"""Deployments: a version that passed, and what it was trained on may change only if the deployment moves with it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from furrow.ci.outcome import Check
+from furrow.errors import FurrowError
+from furrow.ground.git import files_at, is_shallow, show
+from furrow.models.registry import refusal, versions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["deployments_hold"]
+
+MANIFEST = "features/manifest.json"
+
+
+def deployments_hold(repo: Path, base: str, commit: str) -> Check:
+    """Whether every environment's version may be deployed, and still finds the features that it was trained on.
+
+    Args:
+        repo: The repository: the commits that its tags name tell which service a version was trained on.
+        base: The commit to measure against; empty for none. What was broken there already is a warning.
+        commit: The commit.
+    """
+    found = _broken(repo, commit)
+    if not found:
+        served = len(_deployments(repo, commit))
+        words = f"{served} environment{'s' * (served != 1)} serve what they were trained on"
+        return Check("deployments", "passed" if served else "skipped", words if served else "nothing is deployed")
+    known = _broken(repo, base) if base else {}
+    new = {key: words for key, words in found.items() if key not in known}
+    if new:
+        return Check(
+            "deployments",
+            "failed",
+            "a change breaks what is deployed: move the deployment with it (`furrow models promote`), or undo it",
+            tuple(new.values()),
+        )
+    return Check("deployments", "warning", "what is deployed was broken before this commit", tuple(found.values()))
+
+
+def _broken(repo: Path, commit: str) -> dict[tuple[str, str], str]:
+    """What is broken at a commit, in words, by environment and version."""
+    manifest = _json(repo, commit, MANIFEST)
+    services = {name: str(one.get("digest", "")) for name, one in (manifest.get("services") or {}).items()}
+    found: dict[tuple[str, str], str] = {}
+    for environment, value in _deployments(repo, commit).items():
+        model, wanted = str(value.get("model", "")), str(value.get("features_digest", ""))
+        if why := _unfit(repo, model):
+            found[environment, model] = f"{environment} serves {model}: {why}"
+            continue
+        if not wanted:
+            continue
+        service = _service(repo, commit, model, value)
+        have = services.get(service) if service else None
+        if have == wanted or (not service and wanted in services.values()):
+            continue
+        what = f"{environment} serves {model}, trained on {service or 'a service'} {wanted[:12]}; "
+        what += f"here {service} is {have[:12]}" if have else "there is no such service here"
+        found[environment, model] = what
+    return found
+
+
+def _unfit(repo: Path, model: str) -> str:
+    """Why a version may not be deployed at all; empty if it may, or if a shallow clone can't tell."""
+    known = [version for version in versions(repo, model.partition("@")[0]) if str(version) == model]
+    if known:
+        return refusal(repo, known[0])
+    return "" if is_shallow(repo) else "no tag registers this version"
+
+
+def _deployments(repo: Path, commit: str) -> dict[str, dict[str, Any]]:
+    found = {}
+    for path in files_at(repo, commit, "conf/deployment"):
+        if not path.endswith(".yaml"):
+            continue
+        try:
+            value = yaml.safe_load(show(repo, commit, path) or b"")
+        except yaml.YAMLError as exc:
+            raise FurrowError(f"{path} is not valid YAML: {' '.join(str(exc).split())}", hint="mend it") from exc
+        if isinstance(value, dict) and "model" in value:
+            found[path.split("/")[-1].removesuffix(".yaml")] = value
+    return found
+
+
+def _service(repo: Path, commit: str, model: str, value: dict[str, Any]) -> str:
+    """The service that a version was trained on: the deployment says, the tagged commit, or the run's record here."""
+    if value.get("service"):
+        return str(value["service"])
+    name = model.partition("@")[0]
+    # What the tagged commit holds counts, not what the tag says: anybody who may push can write a tag's message.
+    commits = [version.commit for version in versions(repo, name) if str(version) == model]
+    for tagged in commits:
+        if service := _json(repo, tagged, f"runs/{name}/record.json").get("service"):
+            return str(service)
+    return str(_json(repo, commit, f"runs/{name}/record.json").get("service", ""))
+
+
+def _json(repo: Path, commit: str, path: str) -> dict[str, Any]:
+    try:
+        value = json.loads(show(repo, commit, path) or b"{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

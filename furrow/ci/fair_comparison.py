@@ -1,0 +1,84 @@
+"""Which runs of a commit were judged on other days than the target branch's, and what a fair comparison says."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from furrow.ci.gather import Pair, champion_of, changed_experiments, evaluation
+from furrow.ci.judged import CHAMPION
+from furrow.ci.steps import bring_of
+from furrow.errors import FurrowError
+from furrow.ground.git import show
+from furrow.ground.isolate import python, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from furrow.ci.run_ci import Session
+
+__all__ = ["rejudged"]
+
+
+def rejudged(session: Session) -> dict[Pair, tuple[dict[str, tuple[float, float, str]], str]]:
+    """The champions, and every experiment that changed, where the two evaluations are of other days.
+
+    The comparison runs as the commit's stages do: what it reads may be of a branch from outside.
+    """
+    pairs = [pair for pair in dict.fromkeys(_candidates(session)) if _other_days(session, pair)]
+    if not pairs:
+        return {}
+    _bring(session, pairs)
+    session.say(f"comparing {len(pairs)} run{'s' * (len(pairs) > 1)} that were judged on other days")
+    words = [f"{one.commit}:{one.name}:{one.other_commit}:{one.other}" for one in pairs]
+    try:
+        text = run(python("-m", "furrow", "ci", "rejudge", *words), session.root, session.bench.running)
+        answers = json.loads(text)
+        return {
+            pair: ({str(metric): _difference(one) for metric, one in answer["differences"].items()}, answer["method"])
+            for pair, answer in zip(pairs, answers, strict=True)
+        }
+    except (FurrowError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        why = exc.message if isinstance(exc, FurrowError) else "the comparison gave no answer"
+        return {pair: ({}, f"not tested: the two were judged on other days, and {why}") for pair in pairs}
+
+
+def _difference(value: list[object]) -> tuple[float, float, str]:
+    low, high, verdict = value
+    return float(str(low)), float(str(high)), str(verdict)
+
+
+def _candidates(session: Session) -> Iterator[Pair]:
+    champions = [
+        champion_of(show(session.root, commit, CHAMPION)).get("experiment") if commit else None
+        for commit in (session.tip, session.result)
+    ]
+    if champions[0] and champions[1]:
+        yield Pair(session.tip, str(champions[0]), session.result, str(champions[1]))
+    if session.base:
+        for name in changed_experiments(session.root, session.base, session.result):
+            yield Pair(session.base, name, session.result, name)
+
+
+def _other_days(session: Session, pair: Pair) -> bool:
+    one = evaluation(session.root, pair.commit, pair.name)
+    two = evaluation(session.root, pair.other_commit, pair.other)
+    return one is not None and two is not None and one.get("days") != two.get("days")
+
+
+def _bring(session: Session, pairs: list[Pair]) -> None:
+    """What the comparison reads, into the cache: predictions, the earlier models, the later training sets."""
+    wanted: dict[str, set[str]] = {}
+    for pair in pairs:
+        wanted.setdefault(pair.commit, set()).update(
+            {f"build/predictions/{pair.name}.parquet", f"build/models/{pair.name}"}
+        )
+        later = wanted.setdefault(pair.other_commit, set())
+        later.add(f"build/predictions/{pair.other}.parquet")
+        try:
+            record = json.loads(show(session.root, pair.commit, f"runs/{pair.name}/record.json") or b"{}")
+            later.add(f"build/training/{record['service']}.parquet")
+        except (ValueError, KeyError, TypeError):
+            continue
+    for commit, paths in wanted.items():
+        bring_of(session, commit, paths)

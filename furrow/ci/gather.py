@@ -1,0 +1,298 @@
+"""Runs of two commits side by side: metrics with intervals, whether a difference is real, slices, curves, changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from furrow.ci.outcome import Measure, RunReport, SliceRow
+from furrow.errors import FurrowError
+from furrow.ground.git import files_at
+from furrow.history.artifacts import cached, outputs
+from furrow.history.load import Run, run
+from furrow.history.run_diff import changed_files, flat
+from furrow.history.show import curves
+from furrow.training.metrics import interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+__all__ = [
+    "Elsewhere",
+    "Pair",
+    "champion_of",
+    "changed_experiments",
+    "code_changes",
+    "evaluation",
+    "experiments_at",
+    "paired",
+    "side_by_side",
+]
+
+HIGHER_IS_BETTER = {"roc_auc": True, "pr_auc": True, "accuracy": True, "log_loss": False, "brier": False, "ece": False}
+_CURVES = {
+    "roc": ("false_positive_rate", "true_positive_rate"),
+    "pr": ("recall", "precision"),
+    "calibration": ("predicted", "observed"),
+}
+_POINTS = 60
+_LINES = 200
+
+
+def experiments_at(repo: Path, commit: str) -> list[str]:
+    """Experiments that have a folder in runs/ at a commit."""
+    paths = files_at(repo, commit, "runs")
+    return sorted({path.split("/")[1] for path in paths if path.count("/") > 1 and path.endswith("/metrics.json")})
+
+
+def champion_of(content: bytes | None) -> dict[str, Any]:
+    """What runs/champion.json says; empty when there is none that can be read."""
+    try:
+        value = json.loads(content or b"")
+    except ValueError:
+        return {}
+    if not isinstance(value, dict) or not isinstance(value.get("experiment", 0), str | None):
+        return {}
+    shaped = {name: value.get(name) for name in ("gate", "verdicts", "metrics")}
+    if not all(one is None or isinstance(one, dict) for one in shaped.values()):
+        return {}
+    verdicts = {str(name): one for name, one in (value.get("verdicts") or {}).items() if isinstance(one, dict)}
+    return {**value, "verdicts": verdicts}
+
+
+def _load(repo: Path, commit: str, name: str) -> Run | None:
+    try:
+        return run(name, commit, repo=repo)
+    except FurrowError:
+        return None
+
+
+def _try(value: Run | None, attribute: str, nothing: Any) -> Any:
+    """A part of a run; nothing when the run or the part is missing or malformed."""
+    try:
+        return getattr(value, attribute) if value is not None else nothing
+    except FurrowError:
+        return nothing
+
+
+def changed_experiments(repo: Path, base: str, commit: str) -> list[str]:
+    """Experiments whose run is other than at the base, or new."""
+    after = experiments_at(repo, commit)
+    before = set(experiments_at(repo, base)) if base else set()
+    return [name for name in after if name not in before or _state(repo, base, commit, name) == "changed"]
+
+
+def _state(repo: Path, base: str, commit: str, name: str) -> str:
+    one, two = _load(repo, base, name), _load(repo, commit, name)
+    return "unchanged" if one is not None and two is not None and one.files == two.files else "changed"
+
+
+def side_by_side(
+    repo: Path, base: str, commit: str, champion: Mapping[str, Any], elsewhere: Elsewhere | None = None
+) -> Iterator[RunReport]:
+    """Every experiment of two commits.
+
+    Args:
+        repo: The repository.
+        base: The commit to measure against; empty for none.
+        commit: The commit.
+        champion: What runs/champion.json says at the commit.
+        elsewhere: What was found of runs that were judged on other days.
+    """
+    before = experiments_at(repo, base) if base else []
+    after = experiments_at(repo, commit)
+    select = (champion.get("gate") or {}).get("select")
+    first = str(select.get("metric", "")) if isinstance(select, dict) else ""
+    first = first or "log_loss"
+    verdicts = champion.get("verdicts") or {}
+    for name in sorted({*before, *after}):
+        old = _load(repo, base, name) if name in before else None
+        new = _load(repo, commit, name) if name in after else None
+        state = (
+            "gone" if new is None else "new" if old is None else "unchanged" if old.files == new.files else "changed"
+        )
+        pair = Pair(base, name, commit, name)
+        differences, method = paired(repo, pair, elsewhere or {}) if state == "changed" else ({}, "")
+        verdict = verdicts.get(name)
+        yield RunReport(
+            experiment=name,
+            status=state,
+            champion=champion.get("experiment") == name,
+            passed=bool(verdict.get("passed")) if isinstance(verdict, dict) and new is not None else None,
+            measures=tuple(_measures(old, new, state, differences, first)),
+            method=method,
+            config=tuple(_config(old, new)) if state == "changed" else (),
+            features_added=tuple(one for one in _features(new) if old is not None and one not in _features(old)),
+            features_dropped=tuple(one for one in _features(old) if new is not None and one not in _features(new)),
+            slices=tuple(_slices(old, new, first)) if new is not None else (),
+            curves=_curves(old, new) if state in {"new", "changed"} or champion.get("experiment") == name else {},
+        )
+
+
+def _features(value: Run | None) -> list[str]:
+    found: list[str] = _try(value, "features", [])
+    return found
+
+
+def _config(old: Run | None, new: Run | None) -> Iterator[tuple[str, str, str]]:
+    before, after = flat(_try(old, "config", {})), flat(_try(new, "config", {}))
+    for key in [*before, *(key for key in after if key not in before)]:
+        if before.get(key) != after.get(key):
+            yield key, _short(before.get(key)), _short(after.get(key))
+
+
+def _short(value: Any) -> str:
+    text = "–" if value is None else str(value)
+    return f"{text[:10]}…" if len(text) == 64 else text[:120]
+
+
+def _span(intervals: Any, metric: str) -> tuple[float, float] | None:
+    found = intervals.get(metric) if isinstance(intervals, dict) else None
+    try:
+        return (float(found["low"]), float(found["high"])) if found else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _measures(
+    old: Run | None, new: Run | None, state: str, differences: Mapping[str, tuple[float, float, str]], first: str
+) -> Iterator[Measure]:
+    before, after = _try(old, "metrics", {}), _try(new, "metrics", {})
+    spans = _try(old, "intervals", {}), _try(new, "intervals", {})
+    names = [name for name in dict.fromkeys([first, *after, *before]) if name in after or name in before]
+    for name in names:
+        if name in {"rows", "prevalence"} and name != first:
+            continue
+        low, high, verdict = differences.get(name, (None, None, ""))
+        same = state == "unchanged" or (before.get(name) is not None and before.get(name) == after.get(name))
+        yield Measure(
+            metric=name,
+            before=before.get(name),
+            before_span=_span(spans[0], name),
+            after=after.get(name),
+            after_span=_span(spans[1], name),
+            span=(low, high) if low is not None and high is not None else None,
+            verdict=verdict or ("new" if state == "new" else "same" if same else "untested"),
+        )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs to compare: commit and name of the earlier, and of the later one."""
+
+    commit: str
+    name: str
+    other_commit: str
+    other: str
+
+
+Differences = dict[str, tuple[float, float, str]]
+Elsewhere = Mapping[Pair, tuple[Differences, str]]
+
+
+def paired(repo: Path, pair: Pair, elsewhere: Elsewhere) -> tuple[Differences, str]:
+    """The paired interval of each metric's difference, from the replicates that both evaluations keep.
+
+    The replicates of both are of the same draws of days, so their differences are of pairs.
+
+    Args:
+        repo: The repository.
+        pair: The two runs.
+        elsewhere: What was found of runs that were judged on other days.
+
+    Returns:
+        Low, high and verdict by metric; and how it was done, or why it was not.
+    """
+    one = evaluation(repo, pair.commit, pair.name)
+    two = evaluation(repo, pair.other_commit, pair.other)
+    if one is None or two is None:
+        return {}, "not tested: an evaluation is not on this machine"
+    if one.get("days") != two.get("days"):
+        return elsewhere.get(pair, ({}, "not tested: the two were judged on other days"))
+    found = {}
+    for metric, values in one.get("replicates", {}).items():
+        better = HIGHER_IS_BETTER.get(metric)
+        others = two.get("replicates", {}).get(metric)
+        if better is None or not others or len(others) != len(values):
+            continue
+        spread = np.array(others, dtype=float) - np.array(values, dtype=float)
+        low, high = (float(end) for end in interval(spread, 0.95))
+        if not np.isfinite([low, high]).all():
+            continue
+        verdict = "same" if low == high == 0 else "luck" if low <= 0 <= high else (
+            "better" if (low > 0) == better else "worse"
+        )  # fmt: skip
+        found[metric] = (low, high, verdict)
+    days = len(one.get("days") or ())
+    return found, f"paired bootstrap of {days} day{'s' * (days != 1)}"
+
+
+def evaluation(repo: Path, commit: str, name: str) -> dict[str, Any] | None:
+    """What build/evaluations/NAME.json of a commit says; None when it is not on this machine."""
+    output = outputs(repo, commit).get(f"build/evaluations/{name}.json")
+    path = cached(repo, output.md5) if output else None
+    try:
+        value = json.loads(path.read_bytes()) if path else None
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _slices(old: Run | None, new: Run | None, first: str) -> Iterator[SliceRow]:
+    def named(value: Run | None) -> dict[tuple[str, str], dict[str, Any]]:
+        return {(str(row.get("slice")), str(row.get("value"))): row for row in _try(value, "slices", [])}
+
+    before = named(old)
+    for key, row in named(new).items():
+        after, low, high = (_number(row.get(name)) for name in (first, f"{first}_low", f"{first}_high"))
+        yield SliceRow(
+            name=key[0],
+            value=key[1],
+            rows=int(_number(row.get("rows")) or 0),
+            metric=first,
+            before=_number(before.get(key, {}).get(first)),
+            after=after,
+            after_span=(low, high) if low is not None and high is not None else None,
+        )
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _curves(old: Run | None, new: Run | None) -> dict[str, dict[str, tuple[tuple[float, float], ...]]]:
+    found: dict[str, dict[str, tuple[tuple[float, float], ...]]] = {}
+    for side, value in (("before", old), ("after", new)):
+        if value is None:
+            continue
+        for name, rows in curves(value).items():
+            if name in _CURVES:
+                points = tuple(_points(rows, *_CURVES[name]))
+                if points:
+                    found.setdefault(name, {})[side] = points
+    return found
+
+
+def _points(rows: Sequence[Mapping[str, str]], across: str, up: str) -> Iterator[tuple[float, float]]:
+    step = max(1, len(rows) // _POINTS)
+    for place, row in enumerate(rows):
+        if place % step and place != len(rows) - 1:
+            continue
+        try:
+            yield float(row[across]), float(row[up])
+        except (KeyError, TypeError, ValueError):
+            continue
+
+
+def code_changes(repo: Path, base: str, commit: str) -> tuple[str, ...]:
+    """Files of code and declarations that differ, with lines added and deleted."""
+    found = []
+    for path, added, deleted in changed_files(repo, base, commit):
+        counts = "binary" if added is None else f"+{added} -{deleted}"
+        found.append(f"{path} {counts}")
+    return tuple(found[:_LINES]) + ((f"and {len(found) - _LINES} more files",) if len(found) > _LINES else ())

@@ -1,0 +1,85 @@
+"""The champion of a commit beside the target branch's: the gate, the metrics, and the paired replicates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from furrow.ci.gather import HIGHER_IS_BETTER, Pair, champion_of, paired
+from furrow.ci.outcome import Check
+from furrow.ground.git import show
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from furrow.ci.gather import Elsewhere
+
+__all__ = ["gate_check"]
+
+CHAMPION = "runs/champion.json"
+
+
+def gate_check(repo: Path, tip: str, commit: str, *, worse: str, elsewhere: Elsewhere | None = None) -> Check:
+    """Whether the commit has a champion, and whether it is surely worse than the target branch's.
+
+    Args:
+        repo: The checkout.
+        tip: The newest commit of the target branch; empty for none.
+        commit: The commit.
+        worse: "fail" or "warn": what becomes of one that is.
+        elsewhere: What was found of runs that were judged on other days.
+    """
+    content = show(repo, commit, CHAMPION)
+    here = champion_of(content)
+    if not here:
+        words = "there is no runs/champion.json" if content is None else "runs/champion.json holds no verdict"
+        return Check("gate", "skipped", f"{words}: nothing was judged")
+    name = here["experiment"]
+    if name is None:
+        return Check("gate", "failed", "no run passes the gate", tuple(_failures(here)))
+    there = champion_of(show(repo, tip, CHAMPION)) if tip else {}
+    before = there.get("experiment")
+    if before is None:
+        return Check("gate", "passed", f"{name} is the champion; the target branch has none")
+    select = (here.get("gate") or {}).get("select")
+    metric = str(select.get("metric", "log_loss")) if isinstance(select, dict) else "log_loss"
+    values = [_value(one, metric) for one in (there, here)]
+    numbers = " -> ".join("none" if value is None else f"{value:.4f}" for value in values)
+    words = f"{name} is the champion, {metric} {numbers}"
+    words += f", before it was {before}" if before != name else ""
+    if here.get("model_sha256") and here.get("model_sha256") == there.get("model_sha256"):
+        return Check("gate", "passed", f"{words}: the same model")
+    differences, how = paired(repo, Pair(tip, str(before), commit, str(name)), elsewhere or {})
+    if metric not in differences:
+        seems = _seems_worse(there, here, metric)
+        return Check("gate", "warning" if seems else "passed", f"{words}; {how or 'the metric is not compared'}")
+    low, high, verdict = differences[metric]
+    said = {"luck": "may be luck"}.get(verdict, verdict)
+    words += f": {said} ({low:+.4f} to {high:+.4f}, {how})"
+    if verdict == "worse":
+        return Check("gate", "failed" if worse == "fail" else "warning", words)
+    return Check("gate", "passed", words)
+
+
+def _seems_worse(there: dict[str, Any], here: dict[str, Any], metric: str) -> bool:
+    """Whether a metric's number is worse, which nothing says is more than luck."""
+    before, after = _value(there, metric), _value(here, metric)
+    if before is None or after is None or metric not in HIGHER_IS_BETTER:
+        return False
+    return after < before if HIGHER_IS_BETTER[metric] else after > before
+
+
+def _value(record: dict[str, Any], metric: str) -> float | None:
+    metrics = record.get("metrics")
+    value = metrics.get(metric) if isinstance(metrics, dict) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _failures(record: dict[str, Any]) -> list[str]:
+    found = []
+    for name, verdict in (record.get("verdicts") or {}).items():
+        failures = verdict.get("failures") or []
+        if failures:
+            first = failures[0]
+            rest = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
+            found.append(f"{name}: {first.get('rule')} is {first.get('value')}, needs {first.get('limit')}{rest}")
+    return found

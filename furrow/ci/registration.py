@@ -1,0 +1,87 @@
+"""Registration by CI: the champion of a commit on the main branch becomes a version.
+
+Nothing that a push can carry is believed for it: a replay counts that this run made itself, and a version that is there
+already counts if the commit that it tags holds the model that it claims.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from furrow.ci.gather import champion_of
+from furrow.ci.judged import CHAMPION
+from furrow.ci.outcome import Check
+from furrow.ci.steps import address, replay_one
+from furrow.ground.git import common_dir, git, show
+from furrow.models.registry import register, versions
+
+if TYPE_CHECKING:
+    from furrow.ci.run_ci import Session
+    from furrow.models.registry import Version
+
+__all__ = ["registered"]
+
+
+def registered(session: Session) -> Check | None:
+    """Register the champion as a version, when conf/ci.yaml asks for it and the commit is on its branch."""
+    asked, settings = session.options, session.settings
+    if asked.untrusted or not asked.register or not settings.automatic or asked.branch != settings.branch:
+        return None
+    if session.made and not session.offered:
+        return None
+    name = champion_of(show(session.root, session.result, CHAMPION)).get("experiment")
+    if not name:
+        return Check("register", "skipped", "there is no champion")
+    sha256 = _record(session, session.result, name).get("model_sha256")
+    for version in versions(session.root, name):
+        if sha256 and version.facts.get("model_sha256") == sha256:
+            return _known(session, version)
+    replayed = _replayed(session, name)
+    if settings.replayed and not replayed:
+        words = f"{name} was not registered: conf/ci.yaml asks for a replay, and it gave another result"
+        return Check("register", "failed", words, ("`furrow replay` finds out why",))
+    git(session.root, "update-ref", f"refs/heads/{settings.branch}", session.result)
+    git(session.root, "checkout", "-q", "--force", session.result)
+    _place(session, f"build/models/{name}")
+    for key, value in (("user.name", "Furrow CI"), ("user.email", "furrow-ci@localhost")):
+        git(session.root, "config", key, value)
+    made = register(session.root, name, rev=session.result, replayed=replayed)
+    place = address(session) if asked.offer else str(common_dir(session.repo))
+    git(session.root, "push", "-q", place, f"refs/tags/{made}")
+    return Check("register", "passed", f"registered as {made}")
+
+
+def _known(session: Session, version: Version) -> Check:
+    """What becomes of a champion that a tag says is registered: whether the tagged commit says so too."""
+    claimed = version.facts["model_sha256"]
+    if _record(session, version.commit, version.name).get("model_sha256") == claimed:
+        return Check("register", "passed", f"the champion is {version} already")
+    return Check(
+        "register",
+        "failed",
+        f"the tag {version} claims the champion's model, and the commit {version.commit[:10]} that it tags has another",
+        (f"whoever made the tag was wrong: `git push --delete REMOTE refs/tags/{version}`",),
+    )
+
+
+def _replayed(session: Session, name: str) -> bool:
+    """Whether this run replayed an experiment well; where conf/ci.yaml asks for it, it is replayed now."""
+    found = [one for one in session.replays if one.experiment == name]
+    if not found and session.settings.replayed:
+        found = [replay_one(session, name)]
+    return bool(found) and all(found)
+
+
+def _record(session: Session, commit: str, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(show(session.root, commit, f"runs/{name}/record.json") or b"{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _place(session: Session, path: str) -> None:
+    if not (session.root / path).exists():
+        session.bench.fetch([path])
+        session.bench.checkout([path])

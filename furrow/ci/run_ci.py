@@ -1,0 +1,277 @@
+"""CI on a commit, in a clean checkout: fetch, compile, plan, run what is stale, replay, gate, report, offer."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from furrow.ci import steps
+from furrow.ci.ci_commit import made_by_ci
+from furrow.ci.deployment_check import deployments_hold
+from furrow.ci.dvc_checkout import Bench, configure
+from furrow.ci.fair_comparison import rejudged
+from furrow.ci.gather import champion_of, code_changes, side_by_side
+from furrow.ci.inspect import inspect_commit
+from furrow.ci.judged import CHAMPION, gate_check
+from furrow.ci.outcome import Check, Outcome
+from furrow.ci.registration import registered
+from furrow.ci.target import find_target
+from furrow.errors import FurrowError
+from furrow.ground.git import common_dir, git, is_bare, is_shallow, resolve, show, toplevel
+from furrow.ground.isolate import CommandError, isolated, open_isolation
+from furrow.ground.worktree import checkout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from furrow.ci.ci_settings import CiSettings
+    from furrow.ci.gather import Elsewhere
+    from furrow.ci.outcome import Replayed
+    from furrow.ci.target import Target
+    from furrow.ground.worktree import Checkout
+
+__all__ = ["CiError", "Options", "run_ci"]
+
+
+class CiError(FurrowError):
+    """CI can't be run on a commit."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run.
+
+    Attributes:
+        base: What to measure against; empty for the target branch.
+        branch: The branch that the commit is on; needed to offer a commit and to register.
+        untrusted: Without credentials, held in namespaces, nothing pushed or noted.
+        offer: Where to push CI's own commit to: a remote's name or an address; empty to offer nothing.
+        lenient: Stages that were not run are a warning: for a commit that is not the newest of its push.
+        register: Register the champion when the commit is on the main branch and passed, if conf/ci.yaml asks.
+        replay: Overrides conf/ci.yaml; empty for what it says.
+        cache: DVC's cache; None for the repository's own.
+        folder: Where to make the checkout.
+    """
+
+    base: str = ""
+    branch: str = ""
+    untrusted: bool = False
+    offer: str = ""
+    lenient: bool = False
+    register: bool = False
+    replay: str = ""
+    cache: Path | None = None
+    folder: Path | None = None
+
+
+@dataclass
+class Session:
+    """A run of CI under way: what the steps share."""
+
+    repo: Path
+    tree: Checkout
+    commit: str
+    base: str
+    tip: str
+    settings: CiSettings
+    options: Options
+    bench: Bench
+    say: Callable[[str], None]
+    result: str
+    checks: list[Check] = field(default_factory=list)
+    certain: set[str] = field(default_factory=set)
+    made: str = ""
+    stale: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    replays: list[Replayed] = field(default_factory=list)
+    offered: str = ""
+    elsewhere: Elsewhere = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        """The checkout."""
+        return self.tree.root
+
+    def check(self, name: str, find: Callable[[], Check | None]) -> bool:
+        """Make a check, time it, keep it; a known error is a failed check. Returns whether to go on."""
+        begun, told = time.perf_counter(), False
+        try:
+            found = find()
+        except CommandError as exc:
+            found, told = Check(name, "failed", exc.message, exc.lines), True  # its lines were said as they came
+        except FurrowError as exc:
+            found = Check(name, "failed", exc.message, (exc.hint,) if exc.hint else ())
+        if found is None:
+            return True
+        found = replace(found, seconds=round(time.perf_counter() - begun, 2))
+        self.checks.append(found)
+        self.say(f"{found.name}: {found.status}: {found.text}")
+        for line in found.details if found.status == "failed" and not told else ():
+            self.say(f"  {line}")
+        return found.status != "failed"
+
+
+def _silent(line: str) -> None:
+    del line
+
+
+def run_ci(
+    repo: Path,
+    rev: str = "HEAD",
+    options: Options | None = None,
+    *,
+    say: Callable[[str], None] = _silent,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Outcome:
+    """Run CI on a commit; the repository's work tree is not touched.
+
+    Args:
+        repo: A folder inside the repository, which may be bare.
+        rev: The commit.
+        options: How.
+        say: Told what happens, line by line.
+        clock: The time, for the record.
+
+    Raises:
+        UnknownRevisionError: No commit goes by this name.
+        CiError: The commit declares no stages.
+        TargetError: The commit is from outside, and nothing trusted names the branch to measure it against.
+        CiSettingsError: conf/ci.yaml is malformed.
+    """
+    options = options or Options()
+    commit = resolve(repo, rev)
+    if show(repo, commit, "dvc.yaml") is None:
+        raise CiError(f"commit {commit[:10]} has no dvc.yaml", hint="CI runs commits that declare stages")
+    target = find_target(repo, commit, asked=options.base, untrusted=options.untrusted)
+    started, begun = clock(), time.perf_counter()
+    subject, _, author = git(repo, "log", "-1", "--format=%s%x00%an", commit).decode(errors="replace").partition("\0")
+    outcome = Outcome(
+        commit=commit,
+        subject=subject.strip(),
+        author=author.strip(),
+        branch=options.branch,
+        target=target.branch,
+        base=target.base,
+        untrusted=options.untrusted,
+        started=started.astimezone(UTC).isoformat(timespec="seconds"),
+        machine="" if options.untrusted else platform.node(),
+        furrow=_version(),
+    )
+    with checkout(repo, commit, parent=options.folder) as tree:
+        session = _session(repo, tree, target, options, say)
+        say(f"commit {commit[:10]} {outcome.subject}")
+        try:
+            return replace(_run(session, outcome), seconds=round(time.perf_counter() - begun, 2))
+        except FurrowError as exc:
+            session.checks.append(Check("ci", "failed", exc.message, (exc.hint,) if exc.hint else ()))
+            spent = round(time.perf_counter() - begun, 2)
+            return replace(outcome, checks=tuple(session.checks), stages=tuple(session.bench.rows), seconds=spent)
+
+
+def _version() -> str:
+    try:
+        return version("furrow")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _session(
+    repo: Path,
+    tree: Checkout,
+    target: Target,
+    options: Options,
+    say: Callable[[str], None],
+) -> Session:
+    scratch = tree.root.parent
+    own = repo if is_bare(repo) else toplevel(repo)
+    if options.untrusted:
+        seen = [common_dir(repo) / "objects"]
+        running = isolated(scratch, hidden=[own, common_dir(repo)], seen=seen)
+        fetching = replace(running, prefix=())
+        cache = tree.room / "cache"
+    else:
+        running = fetching = open_isolation()
+        cache = options.cache or (common_dir(repo) / "furrow-ci/cache" if is_bare(repo) else own / ".dvc/cache")
+    config = show(repo, target.tip, ".dvc/config") if options.untrusted and target.tip else None
+    remote = configure(tree.root, repo, cache, trusted=not options.untrusted, config=config)
+    git(tree.root, "fetch", "-q", "--no-tags", str(common_dir(repo)), "+refs/tags/*:refs/tags/*")
+    bench = Bench(tree.root, fetching, running, remote, say)
+    return Session(repo, tree, tree.commit, target.base, target.tip, target.settings, options, bench, say, tree.commit)
+
+
+def _run(session: Session, outcome: Outcome) -> Outcome:
+    bench = session.bench
+    if session.check("inspect", lambda: _inspected(session)) and session.check("plan", lambda: steps.plan(session)):
+        session.check("compile", lambda: steps.compiled(session))
+        ran = session.check("stages", lambda: steps.stages(session))
+        session.check("remote", lambda: steps.remote(session))
+        session.check("deployments", lambda: deployments_hold(session.root, session.base, session.result))
+        steps.fetch_evaluations(session)
+        session.elsewhere = rejudged(session)
+        session.check("gate", lambda: _gated(session))
+        if ran or session.made:
+            steps.replays(session)
+    outcome = _beside(session, replace(outcome, isolation=bench.running.words))
+    if not any(check.status == "failed" for check in session.checks):
+        session.check("offer", lambda: steps.offered(session))
+        session.check("register", lambda: registered(session))
+    return replace(
+        outcome,
+        checks=tuple(session.checks),
+        stages=tuple(bench.rows),
+        replays=tuple(session.replays),
+        offered=session.offered,
+    )
+
+
+def _gated(session: Session) -> Check:
+    worse, elsewhere = session.settings.worse, session.elsewhere
+    return gate_check(session.root, session.tip, session.result, worse=worse, elsewhere=elsewhere)
+
+
+def _inspected(session: Session) -> Check:
+    """Refuse what leads out of the repository, before anything of the commit is run."""
+    found = inspect_commit(session.repo, session.commit, session.tip if session.options.untrusted else "")
+    config = [line for line in found if line.startswith(".dvc/config")]
+    refused = [line for line in found if line not in config]
+    if refused:
+        return Check("inspect", "failed", "the commit leads out of its repository: nothing was run", tuple(refused))
+    if is_shallow(session.repo) and not session.base:
+        words = "this clone is shallow, there is nothing to compare with: `git fetch --unshallow`"
+        return Check("inspect", "warning", words)
+    if config:
+        return Check("inspect", "warning", "the target branch's DVC remote is used, not the commit's", tuple(config))
+    own = " (made by CI)" if made_by_ci(session.repo, session.commit) else ""
+    return Check("inspect", "passed", f"every path stays inside the repository{own}")
+
+
+def _beside(session: Session, outcome: Outcome) -> Outcome:
+    """The outcome with runs side by side, and what changed."""
+    champion = champion_of(show(session.root, session.result, CHAMPION))
+    runs = tuple(side_by_side(session.root, session.base, session.result, champion, session.elsewhere))
+    changes = {kind: tuple(dict.fromkeys(lines)) for kind, lines in _changes(session).items()}
+    changes["config"] = tuple(f"{run.experiment}: {key} {old} -> {new}" for run in runs for key, old, new in run.config)
+    return replace(outcome, runs=runs, changes={kind: lines for kind, lines in changes.items() if lines})
+
+
+def _changes(session: Session) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {"data": [], "features": [], "config": [], "code": []}
+    if not session.base:
+        return found
+    for resource in steps.differences(session):
+        kind = {"data": "data", "tables": "features", "views": "features"}.get(resource.kind)
+        if kind and resource.action != "unchanged":
+            found[kind] += [f"{resource.name}: {line}" for line in resource.why or (resource.action,)]
+    found["code"] = list(code_changes(session.root, session.base, session.result))
+    return found
+
+
+def lines_of(outcome: Outcome) -> Iterator[str]:
+    """The outcome for a terminal."""
+    yield f"{outcome.commit[:10]} {outcome.verdict}"
+    for check in outcome.checks:
+        yield f"  {check.name}: {check.status}: {check.text}"

@@ -1,0 +1,1 @@
+"""Clone: what `furrow install` sets up in a clone."""

@@ -1,0 +1,128 @@
+"""Merging what stages write: dvc.lock stage by stage, runs/ by taking one side; `dvc repro` then mends what is left.
+
+Raw data that both branches landed is merged file by file: see merge_data.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from furrow.clone.git_hooks import install_hooks
+from furrow.clone.merge_data import merge_tracked
+from furrow.files import FileError, write_text
+from furrow.ground.git import git, toplevel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ATTRIBUTES", "install", "merge_file", "merge_stages"]
+
+DRIVER = "furrow"
+ATTRIBUTES = {
+    "dvc.lock": f"merge={DRIVER}",
+    "runs/**": f"merge={DRIVER}",
+    "features/manifest.json": f"merge={DRIVER}",
+    "*.dvc": f"merge={DRIVER}",
+    "conf/experiments.yaml": "merge=union",
+}
+"""Lines of .gitattributes. Stages and compile write the first three again; the map of experiments grows by lines."""
+
+
+def install(root: Path) -> list[str]:
+    """Set up a clone for merges: the driver in its own settings, its hooks, the attributes in the repository.
+
+    Returns:
+        What changed, in words; empty when all was there.
+    """
+    top = toplevel(root)
+    done = []
+    command = "python -m furrow install --merge %O %A %B %P"
+    if git(top, "config", "--local", "--get", f"merge.{DRIVER}.driver", ok=(0, 1)).decode().strip() != command:
+        git(top, "config", "--local", f"merge.{DRIVER}.name", "dvc.lock by stage, runs/, .dvc files by what they track")
+        git(top, "config", "--local", f"merge.{DRIVER}.driver", command)
+        done.append("merge driver for dvc.lock, runs/ and .dvc files")
+    path = top / ".gitattributes"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    missing = [f"{pattern} {rule}" for pattern, rule in ATTRIBUTES.items() if f"{pattern} {rule}" not in lines]
+    if missing:
+        write_text(path, "\n".join([*lines, *missing]) + "\n")
+        done.append(".gitattributes")
+    return done + install_hooks(top)
+
+
+def merge_file(base: Path, ours: Path, theirs: Path, name: str) -> None:
+    """Git's merge driver: write the merge into `ours`.
+
+    dvc.lock is merged stage by stage, a .dvc file by what it tracks. A file that a stage writes is taken from our
+    side: after the merge `dvc repro` runs what the merge made new and writes it again.
+
+    Args:
+        base: The common ancestor's file.
+        ours: The current branch's, to be replaced.
+        theirs: The other branch's.
+        name: The path in the repository.
+
+    Raises:
+        FileError: dvc.lock does not parse, or both changed one file of raw data; Git then leaves it to a person.
+    """
+    if name.endswith(".dvc"):
+        merge_tracked(base, ours, theirs, name)
+    if Path(name).name != "dvc.lock":
+        return
+    locks = [_read(path) for path in (base, ours, theirs)]
+    merged = merge_stages(*locks)
+    write_text(ours, _text(merged, ours, theirs))
+
+
+def merge_stages(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge three dvc.locks: a stage that one side changed is that side's, one that both changed is ours."""
+    stages: dict[str, Any] = {}
+    old, mine, other = (one.get("stages") or {} for one in (base, ours, theirs))
+    for name in sorted({*mine, *other}):
+        taken = other if mine.get(name) == old.get(name) else mine
+        if taken.get(name) is not None:
+            stages[name] = taken[name]
+    return {"schema": ours.get("schema") or theirs.get("schema") or "2.0", "stages": stages}
+
+
+def _text(merged: Mapping[str, Any], ours: Path, theirs: Path) -> str:
+    """dvc.lock as DVC wrote it, ours with the other branch's stages in their places, so that a diff shows no more."""
+    mine, other = _blocks(ours), _blocks(theirs)
+    lines = [f"schema: '{merged['schema']}'\n", "stages:\n"]
+    for name in [*(name for name in mine if name in merged["stages"]), *sorted(merged["stages"].keys() - mine.keys())]:
+        lines += next((held[name] for held in (mine, other) if _means(held, name, merged)), [])
+    text = "".join(lines)
+    if yaml.safe_load(text) == merged:
+        return text
+    return yaml.safe_dump(dict(merged), sort_keys=False, allow_unicode=True, width=10**6)
+
+
+def _blocks(path: Path) -> dict[str, list[str]]:
+    """The lines of each stage of a dvc.lock, its name first."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.strip() and not line.startswith("   "):
+            name = line.strip().removesuffix(":").strip("'\"") if line.startswith("  ") else ""
+        if name:
+            found.setdefault(name, []).append(line)
+    return found
+
+
+def _means(held: Mapping[str, list[str]], name: str, merged: Mapping[str, Any]) -> bool:
+    return name in held and yaml.safe_load("".join(held[name])) == {name: merged["stages"][name]}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as exc:
+        raise FileError(f"cannot merge {path}: {exc}", path=path, hint="take either side, then `dvc repro`") from exc
+    if not isinstance(value, dict):
+        raise FileError(
+            f"cannot merge {path}: it holds no mapping", path=path, hint="take either side, then `dvc repro`"
+        )
+    return value

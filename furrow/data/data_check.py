@@ -1,0 +1,88 @@
+"""Holding the data against the contract: everything that is wrong, at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from furrow.data.check_report import Report, Violation
+from furrow.data.columns import check_columns
+from furrow.data.contract import ContractError
+from furrow.data.raw_tables import NoDataError, Raw, read_tables
+from furrow.data.relations import Relations, RuleError
+from furrow.files import sha256_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from furrow.data.contract import Clock, Contract
+
+__all__ = ["NoDataError", "Report", "Violation", "check"]
+
+
+def check(data_dir: Path, contract: Contract, *, as_of: datetime | None = None) -> Report:
+    """Hold a data folder against a contract.
+
+    Args:
+        data_dir: The folder.
+        contract: What it must keep.
+        as_of: What "now" is, aware; None: what the contract says.
+
+    Returns:
+        A report, true when nothing is wrong; the same for the same data and contract.
+
+    Raises:
+        NoDataError: The folder holds none of the contract's files.
+        ContractError: A rule's SQL can't be run.
+    """
+    raw = read_tables(data_dir, contract)
+    now = as_of or _as_of(contract.clock, raw)
+    relations = Relations(contract, raw, now)
+    try:
+        relations.run()
+    except RuleError as exc:
+        raise ContractError(
+            f"{exc}", path=data_dir, hint="correct the rule's SQL in the contract, then run again"
+        ) from exc
+    violations = [violation for table in raw.values() for violation in table.violations] + relations.violations
+    tried = relations.tried
+    not_checked = list(relations.not_checked)
+    for name, table in contract.tables.items():
+        not_checked += [f"{name}: the rules on {column} alone" for column in sorted(raw[name].broken)]
+        found, rules = check_columns(name, table, raw[name])
+        violations += found
+        tried += rules
+    return Report(
+        violations=tuple(_ordered(violations, contract)),
+        not_checked=tuple(not_checked),
+        rows={name: dict(sorted(table.counts.items())) for name, table in raw.items()},
+        as_of=now.isoformat() if now else "",
+        rules=tried,
+        contract=sha256_json(contract.model_dump(mode="json", by_alias=True)),
+    )
+
+
+def _as_of(clock: Clock, raw: dict[str, Raw]) -> datetime | None:
+    """The end of the newest month there is a file for, or the declared time."""
+    if isinstance(clock.as_of, datetime):
+        return clock.as_of
+    months = [month for table in raw.values() for month in table.months]
+    if not months:
+        return None
+    year, month = map(int, max(months).split("-"))
+    local = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=ZoneInfo(clock.timezone))
+    return local.astimezone(UTC)
+
+
+def _ordered(violations: list[Violation], contract: Contract) -> list[Violation]:
+    """By table, files first, then by column in the contract's order."""
+    tables = list(contract.tables)
+
+    def place(violation: Violation) -> tuple[int, int, str, str, str]:
+        columns = list(contract.tables[violation.table].columns)
+        first = violation.column.partition(",")[0]
+        at = columns.index(first) + 1 if first in columns else (len(columns) + 1 if violation.column else 0)
+        return (tables.index(violation.table), at, violation.column, violation.rule, violation.message)
+
+    return sorted(violations, key=place)

@@ -1,0 +1,141 @@
+"""From the manifest's `online_store` to an open store, and from a view to its name in there."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from furrow.features.json_reader import ManifestError
+from furrow.stores.record import ViewSchema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from furrow.features.schema import Manifest, View
+    from furrow.stores.store_api import OnlineStore, ReadStore
+
+__all__ = ["open_reader", "open_store", "schema_of", "stored_name"]
+
+LMDB = ("lmdb", "furrow.ground.feast.online.FurrowOnlineStore")
+REDIS = ("redis", "furrow.ground.feast.online_redis.FurrowRedisOnlineStore")
+FEAST_REDIS = ("redis", "feast.infra.online_stores.redis.RedisOnlineStore")
+
+
+def stored_name(manifest: Manifest, view: str) -> str:
+    """A view's name in the store: a project's views are apart from those of others."""
+    return f"{manifest.project}/{view}"
+
+
+def schema_of(view: View) -> ViewSchema:
+    """What a view's records hold."""
+    return ViewSchema(
+        tuple((column.name, column.dtype) for column in view.join_keys),
+        tuple((column.name, column.dtype) for column in view.features),
+    )
+
+
+def open_reader(manifest: Manifest, folder: Path) -> ReadStore:
+    """Open the online store that a manifest names, to read.
+
+    Args:
+        manifest: The manifest.
+        folder: The folder that its paths start from.
+
+    Raises:
+        ManifestError: The store's type is not one that Furrow reads, or an option is wrong.
+        StoreError: The store can't be opened.
+    """
+    options = _options(manifest)
+    if manifest.online_store.type in FEAST_REDIS and "connection_string" in options:
+        from furrow.stores.feast_redis import FeastRedisStore  # noqa: PLC0415 - others need no Redis
+
+        views = {stored_name(manifest, name): (name, schema_of(view)) for name, view in manifest.views.items()}
+        url, deadline = _feast_url(str(options["connection_string"]))
+        return FeastRedisStore(url, manifest.project, views, deadline=deadline)
+    return open_store(manifest, folder)
+
+
+def open_store(manifest: Manifest, folder: Path, *, create: bool = False) -> OnlineStore:
+    """Open the online store of packed records that a manifest names, to read and write.
+
+    Args:
+        manifest: The manifest.
+        folder: The folder that its paths start from.
+        create: Make an embedded store if there is none.
+
+    Raises:
+        ManifestError: The store's type is not one that Furrow writes, or an option is wrong.
+        StoreError: The store can't be opened.
+    """
+    kind, options = manifest.online_store.type, _options(manifest)
+    if kind in LMDB:
+        from furrow.stores.lmdb_store import LmdbStore  # noqa: PLC0415 - a Redis user needs no LMDB
+
+        limit = {"limit": _whole(options["limit"], "limit")} if options.get("limit") else {}
+        return LmdbStore(folder / str(options.get("path", "../build/online")), create=create, **limit)
+    if kind in REDIS and "connection_string" not in options:
+        from furrow.stores.redis_store import RedisStore  # noqa: PLC0415 - others need no Redis
+
+        url, space = options.get("url", "redis://127.0.0.1:6379/0"), options.get("namespace", "furrow")
+        return RedisStore(str(url), deadline=_deadline(options), namespace=str(space))
+    raise ManifestError(
+        f"online_store.type: {kind!r} is no store that Furrow's client {'writes' if create else 'reads'}",
+        field="online_store.type",
+        hint=f"use {LMDB[1]} or {REDIS[1]}",
+    )
+
+
+def _options(manifest: Manifest) -> dict[str, Any]:
+    return {key: _expanded(value) for key, value in manifest.online_store.options.items()}
+
+
+def _deadline(options: dict[str, Any]) -> float:
+    return _whole(options.get("deadline_ms", 250), "deadline_ms") / 1000
+
+
+def _feast_url(text: str) -> tuple[str, float]:
+    """A URL and a deadline from Feast's connection string: host:port,db=0,password=...,ssl=true,socket_timeout=1."""
+    address, *rest = text.split(",")
+    given = dict(part.split("=", 1) for part in rest if "=" in part)
+    user = (
+        f"{quote(given.get('username', ''), safe='')}:{quote(given['password'], safe='')}@"
+        if "password" in given
+        else ""
+    )
+    scheme = "rediss" if given.get("ssl", "").lower() == "true" else "redis"
+    try:
+        deadline = float(given.get("socket_timeout", "0.25"))
+    except ValueError as exc:
+        field = "online_store.connection_string"
+        raise ManifestError(f"{field}: socket_timeout {given['socket_timeout']!r} is no number", field=field) from exc
+    return f"{scheme}://{user}{address}/{given.get('db', '0')}", deadline
+
+
+def _whole(value: Any, field: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ManifestError(
+            f"online_store.{field}: {value!r} should be a positive whole number", field=f"online_store.{field}"
+        )
+    return value
+
+
+def _expanded(value: Any) -> Any:
+    """A text with its `${NAME}` references to the environment filled in.
+
+    Raises:
+        ManifestError: The environment lacks one.
+    """
+    if not isinstance(value, str):
+        return value
+
+    def lookup(found: re.Match[str]) -> str:
+        name = found.group(1)
+        if name not in os.environ:
+            raise ManifestError(
+                f"online_store: the environment variable {name} is not set", field="online_store", hint=f"set {name}"
+            )
+        return os.environ[name]
+
+    return re.sub(r"\$\{(\w+)\}", lookup, value)

@@ -1,1 +1,0 @@
-"""GitOps: compile, plan, apply, report, ci."""

@@ -1,0 +1,266 @@
+"""One run of any commit: `furrow.run("gbm", rev="HEAD~3")`.
+
+RUN, wherever a person names one, is NAME (at HEAD), NAME@REVISION, or REVISION:NAME as Git names files. A REVISION may
+also be the name of a DVC experiment; alone, that means the run which the experiment changed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from furrow.errors import FurrowError
+from furrow.files import sha256_bytes
+from furrow.ground.git import experiment_commit, files_at, git, ids_at, resolve
+from furrow.ground.gitobjects import read_objects
+from furrow.history.artifacts import AbsentError, find_file
+from furrow.history.indexing import LARGEST
+from furrow.history.trial_trailers import is_trial, trial_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["NoSuchRunError", "NotKeptError", "Run", "RunFileError", "parse_run", "run"]
+
+
+class NoSuchRunError(FurrowError):
+    """The commit has no run of this name; close names are suggested."""
+
+    def __init__(self, name: str, rev: str, names: list[str]) -> None:
+        close = get_close_matches(name, names, n=2)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"it has: {', '.join(names) or 'no runs'}"
+        super().__init__(f"there is no run {name!r} at {rev}", hint=hint)
+        self.name = name
+        self.rev = rev
+
+
+class RunFileError(FurrowError):
+    """A file of a run is missing or malformed at its commit."""
+
+    def __init__(self, run: str, file: str, problem: str) -> None:
+        hint = "`furrow runs --all --where \"status != 'ok'\"` lists damaged runs"
+        super().__init__(f"{run}: {file} {problem}", hint=hint)
+        self.run = run
+        self.file = file
+
+
+class NotKeptError(FurrowError):
+    """The model or the predictions of a trial were asked for: it keeps neither."""
+
+    def __init__(self, run: str, trial: str) -> None:
+        hint = "`dvc repro` on its commit makes them"
+        if trial:
+            hint = f"`dvc exp apply {trial}` and `dvc repro` make them, or `furrow adopt {trial} as NAME`"
+        super().__init__(f"{run} is a trial: it keeps no model, and of its predictions only their hash", hint=hint)
+        self.run = run
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of an experiment at a commit.
+
+    Attributes:
+        name: The experiment.
+        commit: Full id of the commit.
+        repo: The repository.
+        files: Content of the run's files by path inside runs/NAME/; None for one that is too large.
+    """
+
+    name: str
+    commit: str
+    repo: Path
+    files: dict[str, bytes | None] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.commit[:10]}"
+
+    def _json(self, file: str, kind: type, *, needed: bool = True) -> Any:
+        if file not in self.files:
+            if needed:
+                raise RunFileError(str(self), file, "is missing: the run is declared, but was not evaluated")
+            return kind()
+        content = self.files[file]
+        if content is None:
+            raise RunFileError(str(self), file, f"has more than {LARGEST:,} bytes")
+        try:
+            value = json.loads(content)
+        except (ValueError, RecursionError) as exc:
+            raise RunFileError(str(self), file, f"is not valid JSON: {exc}") from exc
+        if not isinstance(value, kind):
+            raise RunFileError(str(self), file, f"holds a {type(value).__name__}, not a {kind.__name__}")
+        return value
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config.
+
+        Raises:
+            RunFileError: It is missing or malformed.
+        """
+        content = self.files.get("config.yaml")
+        if content is None:
+            raise RunFileError(str(self), "config.yaml", "is missing")
+        try:
+            value = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        except (yaml.YAMLError, ValueError, RecursionError) as exc:
+            raise RunFileError(str(self), "config.yaml", f"is not valid YAML: {' '.join(str(exc).split())}") from exc
+        if not isinstance(value, dict):
+            raise RunFileError(str(self), "config.yaml", "is not a mapping")
+        return value
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """Metrics by name; what is no number is left out.
+
+        Raises:
+            RunFileError: metrics.json is missing or malformed.
+        """
+        found = self._json("metrics.json", dict)
+        return {k: v for k, v in found.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+
+    @cached_property
+    def intervals(self) -> dict[str, Any]:
+        """{"low", "high"} by metric, and what they are under "_about"; empty when the run has none."""
+        return self._object("intervals.json")
+
+    @cached_property
+    def slices(self) -> list[dict[str, Any]]:
+        """One mapping per value of each slice; empty when the run has none."""
+        found = self._json("slices.json", list, needed=False)
+        return [row for row in found if isinstance(row, dict)]
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What record.json says: features, digests, months, rows, environment; empty when the run has none."""
+        return self._object("record.json")
+
+    def _object(self, file: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._json(file, dict, needed=False)
+        return found
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the features that the model was trained on."""
+        return [str(name) for name in self.record.get("features") or []]
+
+    def text(self, path: str) -> str | None:
+        """A file of the run as text, such as "card.md" or "plots/roc.csv"; None when there is none."""
+        content = self.files.get(path)
+        return None if content is None else content.decode(errors="replace")
+
+    def predictions(self) -> pd.DataFrame:
+        """The stored predictions: keys, label, probability.
+
+        Raises:
+            AbsentError: They are not on this machine; the hint says how to get them.
+            NotKeptError: The run is a trial, and its predictions were not made again.
+        """
+        # Only who asks for predictions pays for the import.
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        frame: pd.DataFrame = pq.read_table(self.predictions_path()).to_pandas()
+        return frame
+
+    def predictions_path(self) -> Path:
+        """Where the predictions are on this machine, hash checked against the record."""
+        path = f"build/predictions/{self.name}.parquet"
+        sha256 = self.record.get("predictions_sha256")
+        try:
+            return find_file(self.repo, self.commit, path, sha256=sha256, what=str(self))
+        except AbsentError as exc:
+            if is_trial(self.record):
+                raise NotKeptError(str(self), trial_name(self.repo, self.commit)) from exc
+            raise
+
+    def model(self) -> Any:
+        """The trained model: an object with `predict(frame)`.
+
+        Its bytes are hashed before anything in them is run.
+
+        Raises:
+            AbsentError: It is not on this machine; the hint says how to get it.
+            NotKeptError: The run is a trial.
+            RunFileError: The record names no hash, so that nothing may be opened.
+        """
+        path = f"build/models/{self.name}/model.joblib"
+        sha256 = self.record.get("model_sha256")
+        if is_trial(self.record):
+            raise NotKeptError(str(self), trial_name(self.repo, self.commit))
+        if not sha256:
+            raise RunFileError(str(self), "record.json", "names no model_sha256: the model is not opened")
+        content = find_file(self.repo, self.commit, path, sha256=sha256, what=str(self)).read_bytes()
+        if sha256_bytes(content) != sha256:  # it changed since it was found
+            raise RunFileError(str(self), "model.joblib", "has another sha256 than the record: it is not opened")
+        # Only who asks for the model pays for the import.
+        import joblib  # noqa: PLC0415
+
+        return joblib.load(io.BytesIO(content))
+
+
+def parse_run(text: str) -> tuple[str, str]:
+    """Read RUN: NAME, NAME@REVISION or REVISION:NAME, as (name, revision)."""
+    name, at, rev = text.partition("@")
+    if at and ":" not in name and not (rev.startswith("{") and ":" in rev):
+        return name, rev or "HEAD"
+    if ":" in text:
+        rev, _, name = text.rpartition(":")
+        return name.removeprefix("runs/").strip("/"), rev or "HEAD"
+    return text, "HEAD"
+
+
+def run(name: str, rev: str = "", *, repo: Path | str = ".") -> Run:
+    """A run, with its config, metrics, predictions and model.
+
+    Args:
+        name: The experiment, or a whole RUN ("gbm@HEAD~3") when no revision is given.
+        rev: A revision, or the name of a DVC experiment; HEAD by default.
+        repo: A folder inside the repository.
+
+    Raises:
+        NoSuchRunError: The commit has no such run.
+        UnknownRevisionError: There is no such revision.
+        NotARepositoryError: There is no repository.
+    """
+    folder = Path(repo)
+    given = name
+    if not rev:
+        name, rev = parse_run(name)
+    commit = resolve(folder, rev)
+    if given == name and rev == "HEAD" and (trial := experiment_commit(folder, name)):
+        meant = _tried(folder, name, trial)
+        if meant and name not in _names(folder, commit):
+            name, rev, commit = meant, name, trial
+    ids = ids_at(folder, commit, f"runs/{name}") if name and ".." not in name.split("/") else {}
+    if not ids:
+        raise NoSuchRunError(name, rev, _names(folder, commit))
+    answers = read_objects(folder, ids.values(), largest=LARGEST)
+    prefix = f"runs/{name}/"
+    files = {
+        path.removeprefix(prefix): content
+        for path, (_, kind, content, _) in zip(ids, answers, strict=True)
+        if kind == "blob"
+    }
+    return Run(name, commit, folder, files)
+
+
+def _names(folder: Path, commit: str) -> list[str]:
+    every = files_at(folder, commit, "runs")
+    return sorted({path.split("/")[1] for path in every if path.count("/") > 1})
+
+
+def _tried(folder: Path, trial: str, commit: str) -> str:
+    """The run that a trial is about: named by `furrow try` after it, else the only one whose metrics it changed."""
+    named = [name for name in _names(folder, commit) if trial.startswith(f"{name}-")]
+    if named:
+        return named[0]
+    listed = git(folder, "diff-tree", "-r", "-z", "--name-only", "--no-commit-id", commit, "--", "runs/*/metrics.json")
+    changed = [os.fsdecode(path).split("/")[1] for path in listed.split(b"\0") if path]
+    return changed[0] if len(changed) == 1 else ""

@@ -1,0 +1,124 @@
+"""Which commits a list of runs is about, and each run's first and last among them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from furrow.errors import UsageError
+from furrow.ground.git import UnbornBranchError, UnknownRevisionError, git, resolve
+from furrow.ground.gitfiles import locate
+from furrow.ground.gitobjects import list_refs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from furrow.history.selection import Selection
+
+__all__ = ["Wanted", "ref_ids", "steady", "understand"]
+
+_REFS = ("refs/heads", "refs/tags", "refs/remotes", "refs/exps")
+_BOOKKEEPING = re.compile(rb" refs/(exps/(exec|apply|celery|stash|temp)(/|$)|remotes/[^/]+/HEAD$)")
+
+
+class Wanted(NamedTuple):
+    """What a selection means, in ids.
+
+    Attributes:
+        key: A name for the set of commits that never means another set.
+        tips: Ids of commits whose history is in it.
+        without: Ids of commits whose history is not in it.
+        refs: Lines `OID NAME` of references whose history is in it, too: of commits or of tags.
+        at: The one commit whose runs count; empty when those of every commit do.
+        symmetric: Whether it is A...B: what one of the two tips reaches and the other doesn't.
+        oldest: Commits before this moment are left out; seconds since 1970.
+    """
+
+    key: str
+    tips: tuple[str, ...]
+    without: tuple[str, ...] = ()
+    refs: bytes = b""
+    at: str = ""
+    symmetric: bool = False
+    oldest: int = 0
+
+    @property
+    def everything(self) -> bool:
+        """Whether all of the history that references reach is wanted."""
+        return bool(self.refs) and not self.oldest
+
+
+def ref_ids(lines: Iterable[bytes]) -> list[str]:
+    """Ids of references, without those that DVC only keeps books with."""
+    found = dict.fromkeys(line.split(b" ", 1)[0] for line in lines if not _BOOKKEEPING.search(line))
+    return [oid.decode() for oid in found]
+
+
+def steady(refs: bytes) -> list[str]:
+    """Ids of branches and tags: their history is likely known.
+
+    Args:
+        refs: Lines `OID NAME`, sorted by their names.
+    """
+    begin, end = refs.find(b" refs/exps/"), refs.rfind(b" refs/exps/")
+    others = refs[: refs.rfind(b"\n", 0, begin) + 1] + refs[refs.find(b"\n", end) + 1 :] if begin > 0 else refs
+    return ref_ids(others.splitlines())[:500]
+
+
+def understand(repo: Path, selection: Selection) -> Wanted:
+    """Turn names into ids.
+
+    Raises:
+        UnbornBranchError: There is no commit yet.
+        UnknownRevisionError: A revision or branch is unknown.
+    """
+    oldest = _moment(repo, selection.since) if selection.since else 0
+    late = f" since {oldest}" if oldest else ""
+    if selection.everything:
+        return _everything(repo, oldest, late)
+    if ".." in selection.rev:
+        dots = "..." if "..." in selection.rev else ".."
+        left, _, right = selection.rev.partition(dots)
+        ends = resolve(repo, left or "HEAD"), resolve(repo, right or "HEAD")
+        key = f"range {dots.join(ends)}{late}"
+        if dots == "...":
+            return Wanted(key, ends, symmetric=True, oldest=oldest)
+        return Wanted(key, ends[1:], ends[:1], oldest=oldest)
+    tips = tuple(sorted({_branch(repo, name) for name in selection.branches}))
+    tips = tips or (resolve(repo, selection.rev or "HEAD"),)
+    if selection.single:
+        return Wanted(f"at {tips[0]}", tips, at=tips[0])
+    return Wanted(f"history {' '.join(tips)}{late}", tips, oldest=oldest)
+
+
+def _everything(repo: Path, oldest: int, late: str) -> Wanted:
+    refs = list_refs(repo, *_REFS)
+    place = locate(repo)
+    try:
+        refs += f"{(place and place.head(refs)) or resolve(repo)} HEAD\n".encode()
+    except UnbornBranchError:
+        if not refs:
+            raise
+    return Wanted(f"all {hashlib.sha256(refs).hexdigest()}{late}", (), refs=refs, oldest=oldest)
+
+
+def _branch(repo: Path, name: str) -> str:
+    for prefix in ("refs/heads/", "refs/remotes/"):
+        try:
+            return resolve(repo, prefix + name)
+        except UnknownRevisionError:
+            continue
+    return resolve(repo, name)
+
+
+def _moment(repo: Path, text: str) -> int:
+    """What Git takes a date for, in seconds since 1970."""
+    answer = git(repo, "rev-parse", f"--since={text}").decode().strip()
+    moment = int(answer.removeprefix("--max-age="))
+    # What Git does not understand it takes for now, without a word.
+    if abs(moment - time.time()) < 3 and not re.search(r"\b(now|today|0|seconds?)\b", text):
+        raise UsageError(f"--since: {text!r} is no date", hint='for example: 2026-01-31, yesterday, "2 weeks ago"')
+    return moment

@@ -1,0 +1,1 @@
+"""Plan: the difference between what Git declares and what is, and making it nil."""

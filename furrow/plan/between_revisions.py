@@ -1,0 +1,160 @@
+"""A plan between two commits, neither of which is checked out: B's declarations against what A's dvc.lock records."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from furrow.ground.git import git, resolve, show
+from furrow.ground.hashes import Hasher, folder_md5
+from furrow.ground.parameters import parse_text
+from furrow.ground.pipeline import overlaps, read_pipeline
+from furrow.ground.runcache import Cache
+from furrow.plan.make_plan import Scene, survey
+from furrow.plan.plan_spec import PlanError
+from furrow.plan.workspace import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from furrow.ground.pipeline import Pipeline
+    from furrow.plan.plan_spec import Plan
+
+__all__ = ["Committed", "Recorded", "plan_between"]
+
+
+def plan_between(repo: Path, revisions: str) -> Plan:
+    """Plan from one commit to another.
+
+    Args:
+        repo: The repository.
+        revisions: "A..B"; either may be left out for HEAD. A single revision stands for A..HEAD.
+
+    Raises:
+        PlanError: It names no two revisions, or one has no dvc.yaml.
+        UnknownRevisionError: There is no such commit.
+    """
+    if "..." in revisions:
+        raise PlanError(f"--rev {revisions!r}: three dots", hint="write A..B")
+    first, _, second = revisions.partition("..")
+    old, new = resolve(repo, first or "HEAD"), resolve(repo, second or "HEAD")
+    with tempfile.TemporaryDirectory(prefix="furrow-plan-") as scratch:
+        root = Path(scratch).resolve() / "tree"
+        _extract(repo, new, root)
+        if not (root / "dvc.yaml").is_file():
+            raise PlanError(f"{second or 'HEAD'} has no dvc.yaml: there is nothing to plan", hint="name a later commit")
+        lock = (show(repo, old, "dvc.lock") or b"").decode("utf-8", "replace")
+        pipeline = read_pipeline(root, lock)
+        # A commit that is compared with itself may have landed data without running what reads them.
+        before = _pointers(repo, old, pipeline) if old != new else {}
+        cache = Recorded(repo, pipeline)
+        workspace = Committed(root, pipeline, cache, before)
+        scene = Scene(root, repo, pipeline, workspace, cache, commit=old, local=False)
+        return survey(scene, revisions=(old, new))
+
+
+def _extract(repo: Path, commit: str, root: Path) -> None:
+    """A commit's files in a folder of their own, through `git archive`, which touches no work tree."""
+    root.mkdir()
+    archive = git(repo, "archive", "--format=tar", commit)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as bundle:
+        bundle.extractall(root, filter="data")
+
+
+def _pointers(repo: Path, commit: str, pipeline: Pipeline) -> dict[str, str]:
+    """What the .dvc files of a commit said, by the path that they track."""
+    found: dict[str, str] = {}
+    for source in pipeline.sources:
+        content = show(repo, commit, source.file)
+        if content is None:
+            continue
+        value = parse_text(content.decode("utf-8", "replace"), source.file)
+        outs = value.get("outs") if isinstance(value, dict) else None
+        if outs and isinstance(outs[0], dict):
+            found[source.path] = str(outs[0].get("md5", ""))
+    return found
+
+
+class Recorded(Cache):
+    """DVC's cache, which is taken to hold whatever dvc.lock records: another machine may have it."""
+
+    def __init__(self, repo: Path, pipeline: Pipeline) -> None:
+        beside = Cache.beside(repo)
+        self.__dict__.update(beside.__dict__)
+        self._recorded = {out.md5 for step in pipeline.steps.values() for out in step.outs if out.md5}
+
+    def holds(self, md5: str) -> bool:
+        """Whether a content is there, or recorded."""
+        return md5 in self._recorded or super().holds(md5)
+
+
+class Committed:
+    """The files of a commit, with what DVC tracks as dvc.lock and the .dvc files say."""
+
+    def __init__(self, root: Path, pipeline: Pipeline, cache: Cache, before: Mapping[str, str]) -> None:
+        self._root, self._cache = root, cache
+        self._hasher = Hasher(root, remember=False)
+        self._outs = {out.path: out.md5 for step in pipeline.steps.values() for out in step.outs}
+        self._sources = {source.path: source.md5 for source in pipeline.sources}
+        read = {(dep.path, dep.md5) for step in pipeline.steps.values() for dep in step.deps}
+        same = [path for path, md5 in self._sources.items() if before.get(path) == md5 or (path, md5) in read]
+        self._known = {
+            dep.path: dep.md5
+            for step in pipeline.steps.values()
+            for dep in step.deps
+            if dep.md5 and any(dep.path.startswith(f"{path}/") for path in same)
+        }
+
+    def md5(self, path: str) -> str | None:
+        """DVC's name for a path's content."""
+        tracked = {**self._sources, **self._outs}
+        if path in tracked:
+            return tracked[path] or None
+        for above, md5 in tracked.items():
+            if path.startswith(f"{above}/"):
+                listed = self._cache.listing(md5)
+                return self._known.get(path, UNKNOWN) if listed is None else _part(listed, path[len(above) + 1 :])
+        if any(overlaps(above, path) for above in tracked):
+            listing = self.listing(path)
+            return UNKNOWN if UNKNOWN in listing.values() else folder_md5(listing) if listing else None
+        return self._hasher.md5(path)
+
+    def listing(self, path: str) -> Mapping[str, str]:
+        """The md5 of each file of a folder."""
+        files = dict(self._hasher.listing(path))
+        for tracked, md5 in {**self._sources, **self._outs}.items():
+            listed = self._cache.listing(md5) if md5.endswith(".dir") else None
+            if tracked.startswith(f"{path}/") and md5:
+                name = tracked[len(path) + 1 :]
+                if not md5.endswith(".dir"):
+                    files[name] = md5
+                elif listed is None:
+                    files[name] = UNKNOWN
+                else:
+                    files |= {f"{name}/{inner}": each for inner, each in listed.items()}
+            elif (path == tracked or path.startswith(f"{tracked}/")) and listed is not None:
+                prefix = f"{path[len(tracked) + 1 :]}/" if path != tracked else ""
+                files |= {name[len(prefix) :]: each for name, each in listed.items() if name.startswith(prefix)}
+        return files
+
+    def executable(self, path: str) -> bool:
+        """Whether the path is a file that may be run."""
+        return self._hasher.executable(path)
+
+    def text(self, path: str) -> str | None:
+        """A file's text."""
+        try:
+            return (self._root / path).read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+
+def _part(listed: Mapping[str, str], name: str) -> str | None:
+    """What a path inside a folder of known content holds."""
+    if name in listed:
+        return listed[name]
+    inner = {path[len(name) + 1 :]: md5 for path, md5 in listed.items() if path.startswith(f"{name}/")}
+    return folder_md5(inner) if inner else None

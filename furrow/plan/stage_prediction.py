@@ -1,0 +1,234 @@
+"""Which stages `dvc repro` would run, which it would take from its cache, and why: its own rules, stage by stage.
+
+DVC's rules (3.67): a stage is changed when its command, an input, a key or an output differs from dvc.lock, or when
+the cache has lost an output. A changed stage comes back from the cache when the same command met the same inputs
+before and every output of that run is still held; else it runs. What a stage that runs will write is not known, and
+nor is then what depends on it: those stages are predicted to run, and marked as depending on that. Three things are
+known all the same: a marker never changes, the resolved files that compile writes can be computed, and stages give
+the same bytes for the same inputs, so that an input that changed in form only (a comment in SQL, a blank in a
+command) or an output that was lost gives what dvc.lock, or DVC's record of an earlier run, says.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from furrow.ground.parameters import MISSING, pick
+from furrow.ground.runcache import run_key
+from furrow.plan.workspace import UNKNOWN, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from furrow.ground.pipeline import Out, Params, Pipeline, Step
+    from furrow.ground.runcache import Cache
+    from furrow.plan.workspace import Workspace
+
+__all__ = ["Cause", "Prediction", "Rules", "predict"]
+
+Kind = Literal["new", "command", "always", "dep", "param", "out", "lost", "upstream"]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason for a stage to run.
+
+    Attributes:
+        kind: "new" (not in dvc.lock), "command", "always", "dep" (an input), "param" (a key), "out" (an output is
+            other or gone), "lost" (an output is gone from the cache) or "upstream" (an input that another stage
+            is about to write).
+        path: The file.
+        key: The dotted key, of a param.
+        old: The md5 or value in dvc.lock; MISSING if it has none.
+        new: The md5 or value now; MISSING if there is none.
+    """
+
+    kind: Kind
+    path: str = ""
+    key: str = ""
+    old: Any = MISSING
+    new: Any = MISSING
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What would become of a stage.
+
+    Attributes:
+        action: "run", "restore" (from DVC's cache) or "skip".
+        certain: Whether that holds whatever the stages before write.
+        causes: Why; empty for "skip".
+    """
+
+    stage: str
+    action: Literal["run", "restore", "skip"]
+    certain: bool
+    causes: tuple[Cause, ...]
+
+    def __bool__(self) -> bool:
+        return self.action != "skip"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is known of some stages beyond DVC's rules.
+
+    Attributes:
+        effects: Texts by path (None: removed) that a stage writes besides its outputs, if it is one of that kind.
+        equivalent: Whether an input at a path, once of this md5, differs in form only.
+    """
+
+    effects: Callable[[Step], Mapping[str, str | None]]
+    equivalent: Callable[[str, str], bool]
+
+
+def predict(
+    pipeline: Pipeline, workspace: Workspace, cache: Cache, rules: Rules
+) -> tuple[dict[str, Prediction], dict[str, str]]:
+    """Predict `dvc repro`.
+
+    Args:
+        pipeline: The stages and dvc.lock.
+        workspace: The files as they are.
+        cache: DVC's cache.
+        rules: What is known of some stages.
+
+    Returns:
+        A prediction by stage, in the order of running; and what it was made from: md5 by path.
+    """
+    world = World(workspace, cache)
+    found = {}
+    for name, step in pipeline.steps.items():
+        looked = _Look(step, world, cache, rules)
+        found[name] = looked.prediction()
+    return found, world.seen
+
+
+class _Look:
+    """One stage, looked at when its turn has come."""
+
+    def __init__(self, step: Step, world: World, cache: Cache, rules: Rules) -> None:
+        self.step, self.world, self.cache, self.rules = step, world, cache, rules
+
+    def prediction(self) -> Prediction:
+        step = self.step
+        causes = [] if step.frozen else [*self._itself(), *self._deps(), *self._params()]
+        outs = self._outs()
+        if not causes and not outs:
+            return Prediction(step.name, "skip", True, ())
+        if step.frozen:
+            return Prediction(step.name, "skip", True, ())
+        certain = bool(outs) or any(cause.kind != "upstream" for cause in causes)
+        earlier = self._earlier(causes) if all(cause.kind != "upstream" for cause in causes) else None
+        if earlier is not None and all(map(self.world.holds, earlier.values())):
+            for out in step.outs:
+                self.world.make(out.path, earlier[out.local])
+            return Prediction(step.name, "restore", True, (*causes, *outs))
+        self._run(causes, earlier or {})
+        return Prediction(step.name, "run", certain, (*causes, *outs))
+
+    def _itself(self) -> list[Cause]:
+        if self.step.always or (self.step.cmd and not self.step.deps and not self.step.params and not self.step.outs):
+            return [Cause("always")]
+        if not self.step.recorded:
+            return [Cause("new")]
+        if self.step.locked_cmd != self.step.cmd:
+            return [Cause("command", old=self.step.locked_cmd, new=self.step.cmd)]
+        return []
+
+    def _deps(self) -> list[Cause]:
+        causes = []
+        for dep in self.step.deps:
+            now = self.world.md5(dep.path)
+            if now == UNKNOWN:
+                causes.append(Cause("upstream", dep.path))
+            elif now is None or now != dep.md5:
+                causes.append(Cause("dep", dep.path, old=dep.md5 or MISSING, new=MISSING if now is None else now))
+        return causes
+
+    def _params(self) -> list[Cause]:
+        causes = []
+        for entry in self.step.params:
+            if self.world.unknown(entry.path):
+                causes.append(Cause("upstream", entry.path))
+                continue
+            recorded = dict(entry.recorded or {})
+            if entry.recorded is None:
+                causes.append(Cause("param", entry.path))
+                continue
+            for key, now in self._values(entry).items():
+                old = recorded.get(key, MISSING)
+                if old is MISSING or now is MISSING or old != now:
+                    causes.append(Cause("param", entry.path, key, old, now))
+        return causes
+
+    def _values(self, entry: Params) -> dict[str, Any]:
+        held = self.world.values(entry.path)
+        if entry.keys:
+            return {key: pick(held, key) for key in entry.keys}
+        names = [*(held if isinstance(held, dict) else {}), *(entry.recorded or {})]
+        return {name: pick(held, name) if isinstance(held, dict) else MISSING for name in dict.fromkeys(names)}
+
+    def _outs(self) -> list[Cause]:
+        causes = []
+        for out in self.step.outs:
+            now = self.world.now(out.path)
+            if out.md5 and out.cached and not self.world.holds(out.md5):
+                causes.append(Cause("lost", out.path, old=out.md5))
+            elif now is None or now != out.md5:
+                causes.append(Cause("out", out.path, old=out.md5 or MISSING, new=MISSING if now is None else now))
+        return causes
+
+    def _earlier(self, causes: list[Cause]) -> dict[str, str] | None:
+        """The outputs that DVC would look for in its cache: those of dvc.lock, or of the newest run on these inputs."""
+        step = self.step
+        if step.always or not step.cmd or not step.outs or not (step.deps or step.params):
+            return None
+        if any(out.persist for out in step.outs):
+            return None
+        if not causes and all(out.md5 for out in step.outs):
+            found: dict[str, str] | None = {out.local: out.md5 for out in step.outs}
+        else:
+            deps = {dep.local: md5 for dep in step.deps if (md5 := self.world.md5(dep.path)) is not None}
+            params = {entry.local: self._values(entry) for entry in step.params}
+            if len(deps) < len(step.deps) or any(MISSING in values.values() for values in params.values()):
+                return None
+            runnable = {dep.local for dep in step.deps if self.world.executable(dep.path)}
+            found = self.cache.run(run_key(step, deps, params, runnable))
+        if found is None or any(out.local not in found for out in step.outs):
+            return None
+        return {out.local: found[out.local] for out in step.outs}
+
+    def _run(self, causes: list[Cause], earlier: Mapping[str, str]) -> None:
+        """What is known of the outputs, and of the files besides, once the stage has run."""
+        same = not any(self._matters(cause) for cause in causes)
+        for out in self.step.outs:
+            after = earlier.get(out.local) or self._after(out, same=same)
+            self.world.make(out.path, after)
+            if out.cached:
+                self.world.put(after)
+        for path, text in self.rules.effects(self.step).items():
+            self.world.write(path, text)
+
+    def _after(self, out: Out, *, same: bool) -> str:
+        if out.md5 and (same or out.marker):
+            return out.md5
+        return (self.world.now(out.path) or UNKNOWN) if out.marker else UNKNOWN
+
+    def _matters(self, cause: Cause) -> bool:
+        if cause.kind == "command":
+            return _words(cause.old) != _words(cause.new)
+        if cause.kind != "dep" or cause.old is MISSING or cause.new is MISSING:
+            return True
+        return not self.rules.equivalent(cause.path, cause.old)
+
+
+def _words(command: Any) -> list[list[str]]:
+    """The words of a command's lines: white space between them doesn't count."""
+    lines = command if isinstance(command, list) else str(command).splitlines()
+    try:
+        return [shlex.split(str(line)) for line in lines]
+    except ValueError:
+        return [[str(line)] for line in lines]

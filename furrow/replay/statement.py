@@ -1,0 +1,174 @@
+"""A verdict as an in-toto statement with SLSA provenance, kept as a Git note beside its commit."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from furrow.files import canonical_json, sha256_bytes
+from furrow.ground.notes import add_line, noted, read_lines
+from furrow.history.artifacts import outputs
+from furrow.replay.replay_verdict import IDENTICAL, Verdict, VerdictError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "BUILD_TYPE",
+    "NOTE",
+    "PREDICATE",
+    "STATEMENT",
+    "read_statements",
+    "read_verdicts",
+    "replayed",
+    "statement",
+    "verdict_of",
+    "write_note",
+]
+
+NOTE = "replay"
+STATEMENT = "https://in-toto.io/Statement/v1"
+PREDICATE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:furrow:replay:v1"
+COMMIT = "commit"
+
+
+def statement(repo: Path, verdict: Verdict) -> dict[str, Any]:
+    """The in-toto Statement v1 of a verdict, with a SLSA provenance v1 predicate.
+
+    Its subjects are the commit, and every file that the replay gave again byte for byte; the whole verdict is among
+    the by-products.
+
+    Args:
+        repo: A folder inside the repository.
+        verdict: Of a replay of one of its commits.
+    """
+    content = canonical_json(verdict.to_json()).encode()
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": COMMIT, "digest": {"gitCommit": verdict.commit}}, *_subjects(verdict)],
+        "predicateType": PREDICATE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": {"commit": verdict.commit, **verdict.scope},
+                "internalParameters": {
+                    "furrow": verdict.furrow,
+                    "python": verdict.environment.python,
+                    "platform": verdict.environment.platform,
+                },
+                "resolvedDependencies": _dependencies(repo, verdict),
+            },
+            "runDetails": {
+                "builder": {"id": f"urn:furrow:replay:{verdict.where}", "version": {"furrow": verdict.furrow}},
+                "metadata": {
+                    "startedOn": _stamp(verdict.started),
+                    "finishedOn": _stamp(verdict.started, verdict.seconds),
+                },
+                "byproducts": [
+                    {
+                        "name": "verdict",
+                        "mediaType": "application/json",
+                        "digest": {"sha256": sha256_bytes(content)},
+                        "content": base64.b64encode(content).decode(),
+                    }
+                ],
+            },
+        },
+    }
+
+
+def _stamp(started: str, seconds: float = 0.0) -> str:
+    """A time as SLSA writes it: UTC, whole seconds, Z."""
+    at = datetime.fromisoformat(started) + timedelta(seconds=seconds)
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _subjects(verdict: Verdict) -> list[dict[str, Any]]:
+    files = {
+        path: digest
+        for stage in verdict.stages
+        for output in stage.outputs
+        if output.status == IDENTICAL
+        for path, digest in output.sha256.items()
+    }
+    return [{"name": path, "digest": {"sha256": digest}} for path, digest in sorted(files.items())]
+
+
+def _dependencies(repo: Path, verdict: Verdict) -> list[dict[str, Any]]:
+    """The commit, the raw data, the locked environment and the tolerances."""
+    found: list[dict[str, Any]] = [{"name": COMMIT, "digest": {"gitCommit": verdict.commit}}]
+    data = outputs(repo, verdict.commit).get("data")
+    if data is not None:
+        kind = "dvcDirectory" if data.md5.endswith(".dir") else "md5"
+        found.append({"name": "data", "digest": {kind: data.md5.removesuffix(".dir")}})
+    if verdict.environment.lock:
+        lock = {"name": verdict.environment.lock, "digest": {"sha256": verdict.environment.lock_sha256}}
+        found.append(lock)
+    return found
+
+
+def verdict_of(value: Any) -> Verdict:
+    """The verdict inside a statement.
+
+    Raises:
+        VerdictError: There is none, or it is malformed.
+    """
+    try:
+        products = value["predicate"]["runDetails"]["byproducts"]
+        product = next(one for one in products if one["name"] == "verdict")
+        content = base64.b64decode(product["content"], validate=True)
+        if sha256_bytes(content) != product["digest"]["sha256"]:
+            raise VerdictError("the verdict inside it is not the one that its digest names", hint="replay it again")
+        return Verdict.from_json(json.loads(content))
+    except (KeyError, TypeError, StopIteration, binascii.Error, ValueError) as exc:
+        raise VerdictError(f"the statement holds no verdict: {exc!r}", hint="replay the commit again") from exc
+
+
+def write_note(repo: Path, verdict: Verdict) -> dict[str, Any]:
+    """Keep a verdict as a note on its commit (refs/notes/furrow/replay), beside those that are there.
+
+    Returns:
+        The statement.
+
+    Raises:
+        NoteError: The note can't be written.
+    """
+    made = statement(repo, verdict)
+    add_line(repo, NOTE, verdict.commit, canonical_json(made))
+    return made
+
+
+def read_statements(repo: Path, commit: str) -> list[Any]:
+    """The statements on a commit, those that remotes hold included; a line that is not JSON comes as its text."""
+    found: list[Any] = []
+    for line in read_lines(repo, NOTE, commit):
+        try:
+            found.append(json.loads(line))
+        except (ValueError, RecursionError):
+            found.append(line)
+    return found
+
+
+def read_verdicts(repo: Path, commit: str) -> list[Verdict]:
+    """The verdicts on a commit, oldest first; what is malformed is passed over: `verify` reports it.
+
+    Args:
+        repo: A folder inside the repository; it may be bare.
+        commit: The full id of the commit.
+    """
+    found = []
+    for value in read_statements(repo, commit):
+        try:
+            found.append(verdict_of(value))
+        except VerdictError:
+            continue
+    return sorted(found, key=lambda one: one.started)
+
+
+def replayed(repo: Path) -> set[str]:
+    """The ids of the commits that carry a verdict."""
+    return noted(repo, NOTE)

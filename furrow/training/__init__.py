@@ -1,0 +1,1 @@
+"""Training: experiments declared and composed, datasets, fitting, evaluation, the gate, live curves."""

@@ -1,0 +1,173 @@
+"""The typed config of an experiment: what conf/ may say, and what runs/NAME/config.yaml holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from omegaconf import MISSING
+
+from furrow.files import FileError
+from furrow.ground.hydra import structured
+from furrow.training.targets import check_target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "Calibration",
+    "Code",
+    "Encoding",
+    "Engine",
+    "Evaluation",
+    "Experiment",
+    "Features",
+    "Range",
+    "Search",
+    "Split",
+    "dump",
+    "load",
+    "parse",
+]
+
+
+@dataclass
+class Features:
+    """What a model sees: a feature service, and entity keys as categories."""
+
+    service: str = MISSING
+    keys: list[str] = field(default_factory=list)
+    digest: str = ""
+
+
+@dataclass
+class Encoding:
+    """How features become numbers: categories as codes or columns, missing values filled, columns scaled."""
+
+    categories: str = "ordinal"
+    scale: bool = False
+    impute: bool = False
+
+
+@dataclass
+class Calibration:
+    """How scores become probabilities: `none`, `sigmoid` or `isotonic`, fitted on the newest months of training."""
+
+    method: str = "none"
+    months: int = 1
+
+
+@dataclass
+class Split:
+    """Rolling origin: each of the last `test_months` is predicted from all the months before it."""
+
+    test_months: int = 3
+
+
+@dataclass
+class Range:
+    """The values that a search may give one key: an interval, or choices."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    int: bool = False
+    choices: list[Any] | None = None
+
+
+@dataclass
+class Search:
+    """A search for hyper-parameters: sampler, number of trials, and the space."""
+
+    space: dict[str, Range] = MISSING
+    sampler: str = "tpe"
+    trials: int = 20
+    batch: int = 4
+    metric: str = "log_loss"
+    rows: int = 0
+
+
+@dataclass
+class Engine:
+    """Where parallel work runs: a joblib backend, its workers, and threads a fit."""
+
+    backend: str = "loky"
+    workers: int = 2
+    threads: int = 2
+
+
+@dataclass
+class Evaluation:
+    """How runs are judged: bootstrap replicates, confidence, bins of the calibration error, slices."""
+
+    replicates: int = 200
+    confidence: float = 0.95
+    bins: int = 10
+    slices: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Code:
+    """Digests of the code that the experiment's stages import."""
+
+    digest: str = ""
+    evaluate: str = ""
+
+
+@dataclass
+class Experiment:
+    """One declared training run."""
+
+    name: str = MISSING
+    description: str = ""
+    seed: int = 0
+    label: str = MISSING
+    features: Features = field(default_factory=Features)
+    model: dict[str, Any] = MISSING
+    encoding: Encoding = field(default_factory=Encoding)
+    calibration: Calibration = field(default_factory=Calibration)
+    split: Split = field(default_factory=Split)
+    search: Search | None = None
+    engine: Engine = field(default_factory=Engine)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    code: Code = field(default_factory=Code)
+
+
+def parse(value: dict[str, Any], *, where: str, conf: Path | None = None) -> Experiment:
+    """Check a composed config: keys, types, the model's target and its parameters.
+
+    Raises:
+        ConfigError: A key is unknown, missing or of a wrong type.
+        TargetError: The model's `_target_` is not allowed, or has no such parameter.
+    """
+    experiment = structured(Experiment, value, where=where, conf=conf)
+    check_target(experiment.model, where=where)
+    return experiment
+
+
+def load(path: Path) -> Experiment:
+    """Read a resolved config, as strictly as it was written: it may have been edited by hand or by `-S`."""
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as exc:
+        raise FileError(f"cannot read {path}: {exc}", path=path, hint="run `furrow compile` to write it again") from exc
+    if not isinstance(value, dict):
+        raise FileError(f"{path} holds no mapping", path=path, hint="run `furrow compile` to write it again")
+    return parse(value, where=str(path))
+
+
+def dump(experiment: Experiment) -> str:
+    """The resolved config as canonical YAML: keys in the order of the types above, the model's own sorted."""
+    value = dataclasses.asdict(experiment)
+    model = value["model"]
+    value["model"] = {key: model[key] for key in sorted(model)}
+    if value["search"]:
+        space = value["search"]["space"]
+        value["search"]["space"] = {
+            key: {name: part for name, part in space[key].items() if part is not None and part is not False}
+            for key in sorted(space)
+        }
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+    return f"# Written by `furrow compile` from conf/: change it there.\n{text}"

@@ -1,0 +1,172 @@
+"""Fitting: features to numbers, an estimator, calibrated probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
+
+from furrow.errors import FurrowError
+from furrow.training.targets import instantiate
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from furrow.training.config import Calibration, Experiment
+
+__all__ = ["FitError", "Fitted", "fit", "input_columns"]
+
+CATEGORIES_AT_MOST = 250
+RARE = 100
+
+
+class FitError(FurrowError):
+    """An estimator could not be fitted as declared."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model: an encoder and estimator in one pipeline, and the curve that calibrates its scores."""
+
+    columns: list[str]
+    pipeline: Pipeline
+    calibrator: Any = None
+
+    def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Probability of the positive class, shape (rows,), for a frame that has the model's columns."""
+        scores = self.pipeline.predict_proba(frame[self.columns])[:, 1]
+        return _calibrated(self.calibrator, scores)
+
+
+def input_columns(experiment: Experiment, features: list[str]) -> list[str]:
+    """The columns that a model sees, in order: entity keys, then features."""
+    return [*experiment.features.keys, *(name for name in features if name not in experiment.features.keys)]
+
+
+def fit(experiment: Experiment, frame: pd.DataFrame, features: list[str]) -> Fitted:
+    """Fit an experiment's model to rows.
+
+    With calibration, the curve is learnt on the newest months by a model fitted without them; the model is
+    then fitted again on all the rows. (Platt 1999 for `sigmoid`, Zadrozny and Elkan 2002 for `isotonic`.)
+
+    Args:
+        experiment: The config.
+        frame: Training rows with the label and `month`.
+        features: Names of the features.
+
+    Raises:
+        FitError: The estimator refuses its parameters or the rows.
+    """
+    columns = input_columns(experiment, features)
+    calibrator = None
+    with threadpool_limits(experiment.engine.threads):
+        method = experiment.calibration.method
+        if method != "none":
+            newest = sorted(frame["month"].unique())[-experiment.calibration.months :]
+            held = frame["month"].isin(newest).to_numpy()
+            if held.all():
+                raise FitError(
+                    f"{experiment.name}: calibration.months {experiment.calibration.months} leaves no month to fit on",
+                    hint="land more months or calibrate on fewer",
+                )
+            scores = _fit(experiment, frame[~held], columns).predict_proba(frame.loc[held, columns])[:, 1]
+            calibrator = _curve(experiment.calibration, scores, frame.loc[held, experiment.label].to_numpy())
+        return Fitted(columns, _fit(experiment, frame, columns), calibrator)
+
+
+def _fit(experiment: Experiment, frame: pd.DataFrame, columns: list[str]) -> Pipeline:
+    inputs = frame[columns]
+    categories = [name for name in columns if not _is_number(inputs[name])]
+    numbers = [name for name in columns if name not in categories]
+    model = instantiate(experiment.model, where=experiment.name, seed=experiment.seed)
+    ordinal = experiment.encoding.categories == "ordinal"
+    if ordinal and "categorical_features" in model.get_params() and not experiment.encoding.impute:
+        model.set_params(categorical_features=list(range(len(categories))))
+    pipeline = Pipeline([("encode", _encoder(experiment, categories, numbers)), ("model", model)])
+    try:
+        fitted = pipeline.fit(inputs, frame[experiment.label].to_numpy())
+    except (ValueError, TypeError) as exc:
+        first = str(exc).strip().splitlines()[0]
+        raise FitError(f"{experiment.name}: {first}", hint="look at `model` in its config") from exc
+    _settle(model)
+    return fitted
+
+
+def _settle(model: Any) -> None:
+    """Make a fitted model the same bytes each time, and its predictions too.
+
+    The padding inside scikit-learn's tree nodes holds whatever the memory held, and goes into the file; and a forest
+    that predicts in threads adds its trees up in the order that they finish in.
+    """
+    if "n_jobs" in model.get_params():
+        model.set_params(n_jobs=1)
+    for estimator in [model, *np.ravel(getattr(model, "estimators_", []))]:
+        tree = getattr(estimator, "tree_", None)
+        if tree is not None:
+            nodes = tree.__getstate__()["nodes"]  # a view of the tree's own memory
+            padding = np.ones(nodes.dtype.itemsize, dtype=bool)
+            for kind, offset in ((field[0], field[1]) for field in nodes.dtype.fields.values()):
+                padding[offset : offset + kind.itemsize] = False
+            nodes.view(np.uint8).reshape(len(nodes), -1)[:, padding] = 0
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return bool(column.dtype.kind in "biuf")
+
+
+def _encoder(experiment: Experiment, categories: list[str], numbers: list[str]) -> ColumnTransformer:
+    encoding = experiment.encoding
+    if encoding.categories == "ordinal":
+        codes = OrdinalEncoder(
+            handle_unknown="use_encoded_value",
+            unknown_value=np.nan,
+            max_categories=CATEGORIES_AT_MOST,
+            dtype=np.float64,
+        )
+    elif encoding.categories == "onehot":
+        codes = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=RARE, sparse_output=False)
+    else:
+        raise FitError(
+            f"{experiment.name}: encoding.categories {encoding.categories!r} is unknown",
+            hint="use ordinal or onehot",
+        )
+    steps: list[Any] = []
+    if encoding.impute:
+        steps.append(SimpleImputer(strategy="median", keep_empty_features=True))
+    if encoding.scale:
+        steps.append(StandardScaler())
+    number = make_pipeline(*steps) if steps else "passthrough"
+    code = make_pipeline(codes, SimpleImputer(strategy="most_frequent")) if encoding.impute else codes
+    return ColumnTransformer([("categories", code, categories), ("numbers", number, numbers)], sparse_threshold=0.0)
+
+
+def _logit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped)).reshape(-1, 1)
+
+
+def _curve(calibration: Calibration, scores: NDArray[np.float64], labels: NDArray[Any]) -> Any:
+    if calibration.method == "sigmoid":
+        return LogisticRegression(C=1e6).fit(_logit(scores), labels)
+    if calibration.method == "isotonic":
+        return IsotonicRegression(out_of_bounds="clip", y_min=1e-4, y_max=1 - 1e-4).fit(scores, labels)
+    raise FitError(f"calibration.method {calibration.method!r} is unknown", hint="use none, sigmoid or isotonic")
+
+
+def _calibrated(calibrator: Any, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    if calibrator is None:
+        return scores
+    if isinstance(calibrator, IsotonicRegression):
+        curve: NDArray[np.float64] = calibrator.predict(scores)
+    else:
+        curve = calibrator.predict_proba(_logit(scores))[:, 1]
+    return curve

@@ -1,0 +1,1 @@
+"""Trials: `furrow try` and `furrow adopt`, and following their live curves."""

@@ -1,0 +1,184 @@
+"""A trial: one experiment trained and judged as its stages would, in one go, wherever a worker runs."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+
+from furrow.errors import FurrowError
+from furrow.files import sha256_bytes, sha256_json
+from furrow.training.config import Experiment, dump
+from furrow.training.dataset import folds
+from furrow.training.evaluate import evaluate
+from furrow.training.rolling import joined, predict, scores, to_parquet
+from furrow.training.run_folder import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from furrow.training.dataset import TrainingSet
+
+__all__ = ["History", "Result", "Shared", "Task", "TrialError", "identity", "pruned_at", "work"]
+
+STARTUP_TRIALS = 5
+DIGITS = 9
+
+
+class TrialError(FurrowError):
+    """A trial can't be judged."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What pruning compares with: the steps of the trials told so far.
+
+    Attributes:
+        metric: Of the steps.
+        direction: "minimize" or "maximize".
+        steps: One sequence per finished trial: its metric on each fold.
+    """
+
+    metric: str
+    direction: str
+    steps: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every trial of a sweep reads, held once: training sets by feature service, their hashes, the environment."""
+
+    training: Mapping[str, TrainingSet]
+    sha256: Mapping[str, str]
+    environment: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One trial to run.
+
+    Attributes:
+        experiment: The resolved config.
+        metric: Whose value on each fold is kept.
+        history: To prune by; None never prunes.
+    """
+
+    experiment: Experiment
+    metric: str
+    history: History | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a trial.
+
+    Attributes:
+        steps: The metric on each fold, in order; fewer than the folds when it was pruned.
+        metrics: Of the whole; empty when it was pruned.
+        files: The run's folder, as text by path.
+        predictions_sha256: Of the predictions as the train stage would have written them.
+        seconds: How long it took.
+        cpu_seconds: Processor time of it.
+    """
+
+    steps: tuple[float, ...]
+    metrics: Mapping[str, float]
+    files: Mapping[str, str]
+    predictions_sha256: str
+    seconds: float
+    cpu_seconds: float
+
+
+def identity(experiment: Experiment, training_sha256: str, lock_sha256: str) -> str:
+    """What a trial's outcome hangs on: the config with its digests of features and code, the data, the environment.
+
+    The processes that run it don't count; the threads of one fit do, for they change the last digits.
+    """
+    config = asdict(experiment)
+    config["engine"] = {"threads": experiment.engine.threads}
+    return sha256_json({"format": 1, "config": config, "training_set": training_sha256, "lock": lock_sha256})
+
+
+def work(shared: Shared, task: Task) -> Result:
+    """Train and judge one trial.
+
+    Args:
+        shared: The training sets.
+        task: The trial.
+
+    Raises:
+        FurrowError: The model refuses its parameters, the data has too few months, there is nothing to judge.
+    """
+    began, before = time.perf_counter(), _processor()
+    experiment = task.experiment
+    service = experiment.features.service
+    training = shared.training[service]
+    steps: list[float] = []
+    parts = []
+    rolling = folds(training.months, experiment.split.test_months)
+    for fold in rolling:
+        part, _ = predict(experiment, training, fold)
+        parts.append(part)
+        steps.append(round(scores(part, bins=experiment.evaluation.bins)[task.metric], DIGITS))
+        if task.history is not None and len(steps) < len(rolling) and pruned_at(steps, task.history) is not None:
+            return Result(tuple(steps), {}, {}, "", time.perf_counter() - began, _processor() - before)
+    predictions = joined(parts)
+    outcome = evaluate(predictions, experiment.evaluation, experiment.seed)
+    if task.metric not in outcome.metrics:
+        raise TrialError(f"{experiment.name} has no {task.metric}", hint="are both classes in the test months?")
+    digest = sha256_bytes(to_parquet(predictions))
+    record = {
+        "format": 1,
+        "experiment": experiment.name,
+        "service": service,
+        "features_digest": experiment.features.digest,
+        "features": training.features,
+        "model_sha256": None,  # the model of all months is fitted when the trial is adopted
+        "predictions_sha256": digest,
+        "training_set_sha256": shared.sha256[service],
+        "months": {"train": training.months, "test": [fold.test for fold in rolling]},
+        "rows": {"train": len(training.frame), "test": len(predictions)},
+        "environment": dict(shared.environment),
+        "trials": [],
+    }
+    return Result(
+        steps=tuple(steps),
+        metrics=outcome.metrics,
+        files={"config.yaml": dump(experiment), **texts(outcome, record)},
+        predictions_sha256=digest,
+        seconds=time.perf_counter() - began,
+        cpu_seconds=_processor() - before,
+    )
+
+
+def pruned_at(steps: Sequence[float], history: History) -> int | None:
+    """The first step at which Optuna's median rule gives a trial up; None when it lets it go on.
+
+    A trial is given up when its best value so far is worse than the median of the finished trials at that step.
+
+    Args:
+        steps: The trial's metric on its first folds.
+        history: The finished trials.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=0)
+    study = optuna.create_study(direction=history.direction, pruner=pruner)
+    for finished in history.steps:
+        study.add_trial(
+            optuna.trial.create_trial(value=float(np.mean(finished)), intermediate_values=dict(enumerate(finished)))
+        )
+    trial = study.ask()
+    for step, value in enumerate(steps):
+        trial.report(value, step)
+        if trial.should_prune():
+            return step
+    return None
+
+
+def _processor() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
