@@ -25,7 +25,7 @@ def _import_feast_unguarded() -> None:
     decorator = typeguard.typechecked
     typeguard.typechecked = _unguarded
     try:
-        import feast  # noqa: F401
+        import feast  # noqa: F401, PLC0415 - only here, while the decorator is replaced
     finally:
         typeguard.typechecked = decorator
 
