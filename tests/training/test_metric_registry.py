@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from furrow.training.metric_registry import (
     BINARY,
     DIRECTIONS,
@@ -31,9 +32,11 @@ def test_every_metric_is_whole():
     for name, metric in METRICS.items():
         assert metric.name == name
         assert metric.direction in DIRECTIONS
-        assert metric.tasks and set(metric.tasks) <= tasks
+        assert metric.tasks
+        assert set(metric.tasks) <= tasks
         module, _, function = metric.function.partition(":")
-        assert module.startswith("furrow.training.") and function.isidentifier()
+        assert module.startswith("furrow.training.")
+        assert function.isidentifier()
 
 
 @pytest.mark.parametrize(
@@ -52,9 +55,12 @@ def test_directions_of_own_metrics_come_from_the_record_and_never_overrule_the_r
 
 
 def test_better_obeys_direction():
-    assert better("roc_auc", 0.8, 0.7) and not better("roc_auc", 0.7, 0.8)
-    assert better("rmse", 1.0, 2.0) and not better("rmse", 2.0, 1.0)
-    assert not better("rows", 1, 2) and not better("rows", 2, 1)
+    assert better("roc_auc", 0.8, 0.7)
+    assert not better("roc_auc", 0.7, 0.8)
+    assert better("rmse", 1.0, 2.0)
+    assert not better("rmse", 2.0, 1.0)
+    assert not better("rows", 1, 2)
+    assert not better("rows", 2, 1)
     assert improvement("rmse", 2.0, 1.5) == 0.5
     assert improvement("rows", 1, 2) is None
     assert better("cost", 1, 2, {"cost": "minimize"})
