@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -154,8 +153,5 @@ def test_a_note_that_cannot_be_written(world):
 def test_help_is_instant(world):
     """It loads neither DVC nor pandas."""
     replay(world, "--help")
-    started = time.perf_counter()
-    replay(world, "--help")
-    assert time.perf_counter() - started < 3  # 0.15 s on an idle machine
     code = "import furrow.cli.replay, sys; sys.exit(any(name in sys.modules for name in ('dvc', 'pandas', 'rich')))"
     run(world, sys.executable, "-c", code)

@@ -209,7 +209,7 @@ def sleeping(world, tmp_path, room):
     started = time.monotonic()
     while not told.exists() or not told.read_text():
         assert process.poll() is None
-        assert time.monotonic() < started + 60
+        assert time.monotonic() < started + 300
         time.sleep(0.05)
     return process, int(told.read_text())
 
@@ -222,7 +222,7 @@ def test_an_interrupt_leaves_nothing(world, tmp_path, number):
     assert len(list(room.iterdir())) == 1
     assert runs(pid)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 130, output
     assert list(room.iterdir()) == []
     assert not runs(pid)
@@ -248,7 +248,7 @@ def test_a_replay_that_was_killed(world, again, tmp_path):
     assert list(room.iterdir()) == [folder]
     assert (folder / "tree/dvc.yaml").exists()
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=300)
     os.kill(pid, signal.SIGKILL)
     assert folder.exists()
     assert again(world, stage="compile")
@@ -279,7 +279,7 @@ def test_two_replays_at_once(world, tmp_path):
     """They don't meet, and both notes are kept."""
     processes = [furrow(world, "--stage", stage, TMPDIR=str(tmp_path)) for stage in ("prepare", "evaluate")]
     for process in processes:
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output
     scopes = {one.scope["stage"] for one in read_verdicts(world, resolve(world))}
     assert scopes == {"prepare", "evaluate"}

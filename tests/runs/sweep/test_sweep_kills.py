@@ -87,7 +87,7 @@ def test_ctrl_c_is_clean(project: Path, environ: dict[str, str]) -> None:
     process = start(project, environ, "gbm", "seed=range(1,40)", "model.max_iter=40", "--jobs", "2")
     wait_for(lambda: len(recorded(project)) >= 1)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "the same command goes on from there" in errors
     assert "Traceback" not in errors
