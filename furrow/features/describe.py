@@ -12,6 +12,7 @@ from furrow.features.catalog import Catalog, UnknownNameError, service_entry
 from furrow.features.offline_rows import SourceError
 from furrow.features.open_store import open_store, stored_name
 from furrow.features.statistics import ViewStatistics, view_statistics
+from furrow.stores.timestamps import moment
 
 if TYPE_CHECKING:
     from furrow.features.schema import OnDemandView, Service, View
@@ -209,7 +210,7 @@ class _Description:
             newest = mark.get("newest") if isinstance(mark, dict) else None
             return {
                 "records": store.count(name),
-                "newest": datetime.fromtimestamp(newest / 1e6, UTC).isoformat() if newest is not None else None,
+                "newest": moment(newest).isoformat() if newest is not None else None,
                 "current": held.digest == view.digest,
             }
         except FurrowError as exc:

@@ -20,6 +20,7 @@ from furrow.stores.lmdb_store import LmdbStore
 from furrow.stores.pack import microseconds, pack_rows
 from furrow.stores.record import Layout, RecordError
 from furrow.stores.store_api import StoreCorruptError, StoreVersionError
+from furrow.stores.timestamps import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -256,7 +257,7 @@ class _Taken:
         """The counts."""
         newest = None
         if self.newest is not None:
-            newest = datetime.fromtimestamp(self.newest / 1e6, UTC).isoformat()
+            newest = moment(self.newest).isoformat()
         return Materialized(self.view.name, mode, self.read, self.written, self.skipped, self.future, newest)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from furrow.stores.record import FORMAT, HASHED, NO_TIME, Layout, RecordError, shorten
+from furrow.stores.timestamps import arrow_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,18 +45,10 @@ def microseconds(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     Raises:
         RecordError: The column holds no times.
     """
-    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        raise RecordError(f"a time column holds {column.type}", hint="write it as a timestamp")
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("us"))
-    if not pa.types.is_timestamp(column.type):
-        raise RecordError(f"a time column holds {column.type}", hint="write it as a timestamp")
-    if column.type.unit == "ns":  # floor, also before 1970
-        whole = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        nulls = column.is_null().to_numpy(zero_copy_only=False)
-        return pa.array(np.floor_divide(np.nan_to_num(whole), 1000).astype("int64"), mask=nulls)
-    return column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64())
+    try:
+        return arrow_ticks(column)
+    except ValueError as exc:
+        raise RecordError(f"a time column holds {exc}", hint="write it as a timestamp") from exc
 
 
 def pack_rows(layout: Layout, table: pa.Table, events: pa.Array, created: pa.Array | None) -> list[tuple[bytes, bytes]]:

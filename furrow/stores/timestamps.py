@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from furrow.stores.engine import identifier
 
@@ -12,7 +14,9 @@ __all__ = [
     "LIMIT",
     "NS",
     "US",
+    "arrow_ticks",
     "between",
+    "in_range",
     "is_time",
     "micros",
     "moment",
@@ -25,11 +29,70 @@ US = "us"
 NS = "ns"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LIMIT = 9_223_372_036_854_775  # microseconds that still fit when written as nanoseconds
+PER_SECOND = {"s": 1, "ms": 10**3, US: 10**6, NS: 10**9}
+DAY = 86_400
+FIRST = -62_135_596_800  # the year 1, in seconds
+END = 253_402_300_800  # the year 10000: Python, pandas and Feast know no later time
 
 
 def is_time(type_: pa.DataType) -> bool:
     """Whether a column of this type can say when something happened."""
     return bool(pa.types.is_timestamp(type_) or pa.types.is_date(type_))
+
+
+def arrow_ticks(column: pa.Array | pa.ChunkedArray, unit: str = US, *, up: bool = False) -> pa.Array:
+    """Times of any unit, zone or calendar type as int64 ticks since 1970; a naive time is UTC, nulls stay nulls.
+
+    Args:
+        column: Timestamps or dates.
+        unit: Of the ticks, `US` or `NS`; beyond the range of nanoseconds they stop at its ends.
+        up: Round what is finer than the unit up, not down: a fact is never known before it happened.
+
+    Raises:
+        ValueError: The column holds no times, or one outside the years 1 to 9999.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not is_time(array.type):
+        raise ValueError(f"{array.type} is no time")
+    if pa.types.is_date(array.type):
+        array = array.cast(pa.date32()).cast(pa.int32())
+        held = None
+    else:
+        held = array.type.unit
+    raw = array.cast(pa.int64())
+    _check_range(raw, held)
+    numbers = raw.fill_null(0).to_numpy()  # whole numbers all the way: a float keeps 53 bits of them
+    if held is None:
+        numbers = numbers * (DAY * PER_SECOND[US])
+    elif held == NS and unit == US:
+        numbers = -(-numbers // 1000) if up else numbers // 1000
+    elif held != NS:
+        numbers = numbers * (PER_SECOND[US] // PER_SECOND[held])
+    if unit == NS and held != NS:
+        numbers = numbers.clip(-LIMIT, LIMIT) * 1000
+    return pa.array(numbers, pa.int64(), mask=np.asarray(raw.is_null()) if raw.null_count else None)
+
+
+def _check_range(raw: pa.Array, unit: str | None) -> None:
+    ends = pc.min_max(raw)
+    low, high = ends["min"].as_py(), ends["max"].as_py()
+    first, end = _bounds(unit)
+    if low is not None and (low < first or high >= end):
+        what = "days" if unit is None else unit
+        raise ValueError(f"{low if low < first else high} {what} since 1970 is outside the years 1 to 9999")
+
+
+def in_range(low: int, high: int, type_: pa.DataType) -> bool:
+    """Whether raw numbers of a time's type lie in the years 1 to 9999."""
+    first, end = _bounds(type_.unit if pa.types.is_timestamp(type_) else None)
+    return first <= low and high < end
+
+
+def _bounds(unit: str | None) -> tuple[int, int]:
+    """The first and the first too late number of a unit; None: days."""
+    if unit is None:
+        return FIRST // DAY, END // DAY
+    return FIRST * PER_SECOND[unit], END * PER_SECOND[unit]
 
 
 def source_ticks(column: str, type_: pa.DataType, unit: str) -> str:
