@@ -1,7 +1,9 @@
 """Git, run as a process: the facts about a repository, a file at a revision, and errors that say what to do.
 
 Every command runs with a list of arguments, a cleaned environment (a hook's GIT_DIR must not lead us elsewhere)
-and, where names are read, NUL-separated output. Reading never takes Git's optional locks.
+and, where names are read, NUL-separated output. Reading never takes Git's optional locks. No command starts a hook, a
+file system monitor, a pager, an editor or a driver for differences, and none reads replaced objects: a repository's
+files may come from a stranger. Inside of `foreign`, nothing that this machine's user has set counts either.
 """
 
 from __future__ import annotations
@@ -9,11 +11,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from furrow.errors import FurrowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "GitError",
@@ -26,6 +33,7 @@ __all__ = [
     "current_branch",
     "experiment_commit",
     "files_at",
+    "foreign",
     "git",
     "git_dir",
     "ids_at",
@@ -38,9 +46,40 @@ __all__ = [
     "toplevel",
 ]
 
+# What settings, the repository's own ones among them, could make Git start or read in place of what is asked for.
+_OFF = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.editor": "false",
+    "sequence.editor": "false",
+    "submodule.recurse": "false",
+    "fetch.recurseSubmodules": "false",
+    "push.recurseSubmodules": "no",
+    "protocol.ext.allow": "never",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "log.showSignature": "false",  # what gpg says would stand among what was asked for
+}
+# Of what a stranger wrote: no filter, no credential, no other address and no other transport than a folder.
+_FOREIGN = {
+    "safe.directory": "*",  # whether the user may trust the repository was found out before, by their own settings
+    "credential.helper": "",
+    "core.askPass": "false",
+    "core.sshCommand": "false",
+    "protocol.allow": "never",
+    "protocol.file.allow": "always",
+    "commit.gpgSign": "false",
+    "tag.gpgSign": "false",
+    "core.autocrlf": "false",
+    "core.attributesFile": os.devnull,
+    "diff.ignoreSubmodules": "all",
+}
+_BARE_WORDS = ("PATH", "LANG", "TZ", "TMPDIR")
+_SHOWN = frozenset({"diff", "diff-files", "diff-index", "diff-tree", "log", "show", "whatchanged"})
+_ASKED = frozenset({"config", "rev-parse"})
+_PLAIN = ("--no-ext-diff", "--no-textconv")
 # What a person sets to reach a remote, to name themselves or to isolate Git's settings; every other GIT_* name
 # would point a command at another repository, index or object store than the one asked for.
-_GIT = ("git", "-c", "log.showSignature=false", "-C")  # what gpg says would stand among what was asked for
 _KEPT = (
     "GIT_ALLOW_PROTOCOL",
     "GIT_ASKPASS",
@@ -112,21 +151,68 @@ class UnknownRevisionError(GitError):
         self.suggestions = suggestions
 
 
+_foreign: ContextVar[bool] = ContextVar("foreign", default=False)
+
+
+@contextmanager
+def foreign() -> Iterator[None]:
+    """For as long as the block runs, Git has no settings and no credentials of this machine or its user.
+
+    For folders with a stranger's files: what their .gitattributes names is found in no setting, so that no filter runs.
+    """
+    token = _foreign.set(True)
+    try:
+        yield
+    finally:
+        _foreign.reset(token)
+
+
 def clean_environment() -> dict[str, str]:
     """The environment for a git process: this process's, without the GIT_* names that redirect it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_KEPT)}
-    # A partial setting of numbered configuration makes git fail; drop the whole when its count is missing.
-    if "GIT_CONFIG_COUNT" not in kept:
-        kept = {n: v for n, v in kept.items() if not n.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))}
+    if _foreign.get():
+        kept = {name: os.environ[name] for name in _BARE_WORDS if name in os.environ}
+        kept.update(
+            HOME=os.devnull,
+            XDG_CONFIG_HOME=os.devnull,
+            GIT_CONFIG_GLOBAL=os.devnull,
+            GIT_CONFIG_NOSYSTEM="1",
+            GIT_ATTR_NOSYSTEM="1",
+            GIT_TERMINAL_PROMPT="0",
+        )
+    else:
+        names = (name for name in os.environ if not name.startswith("GIT_") or name.startswith(_KEPT))
+        kept = {name: os.environ[name] for name in names}
+        # A partial setting of numbered configuration makes git fail; drop the whole when its count is missing.
+        if "GIT_CONFIG_COUNT" not in kept:
+            kept = {n: v for n, v in kept.items() if not n.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))}
     kept.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0")
     return kept
+
+
+def _command(repo: Path, arguments: tuple[str, ...]) -> list[str]:
+    """The whole command: the one place that says how Git is started."""
+    at = _verb(arguments)
+    off = {} if arguments[at] in _ASKED else _OFF  # they start nothing, and tell what is set
+    off = {**off, **_FOREIGN} if _foreign.get() else off
+    settings = [word for name, value in off.items() for word in ("-c", f"{name}={value}")]
+    plain = _PLAIN if arguments[at] in _SHOWN else ()
+    words = [*arguments[: at + 1], *plain, *arguments[at + 1 :]]
+    return ["git", "--no-pager", "--no-replace-objects", *settings, "-C", str(repo), *words]
+
+
+def _verb(arguments: tuple[str, ...]) -> int:
+    """Where the command's name stands, behind settings and their values."""
+    at = 0
+    while arguments[at] == "-c":
+        at += 2
+    return at
 
 
 def spawn(repo: Path, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """Start git for a long answer: only its output is a pipe, with a large buffer; what it complains of is lost."""
     try:
         return subprocess.Popen(
-            [*_GIT, str(repo), *arguments],
+            _command(repo, arguments),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -152,7 +238,7 @@ def git(repo: Path, *arguments: str, stdin: bytes | None = None, ok: tuple[int, 
     """
     try:
         done = subprocess.run(
-            [*_GIT, str(repo), *arguments],
+            _command(repo, arguments),
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -166,12 +252,9 @@ def git(repo: Path, *arguments: str, stdin: bytes | None = None, ok: tuple[int, 
     stderr = done.stderr.decode(errors="replace").strip()
     if "not a git repository" in stderr or "dubious ownership" in stderr or "cannot change to" in stderr:
         raise NotARepositoryError(repo, stderr=stderr)
-    at = 0
-    while arguments[at] == "-c":  # a setting, and its value
-        at += 2
     lost = re.search(r"[Cc]ould not read|bad object|unable to read|missing (blob|tree|commit)", stderr)
     raise GitError(
-        f"git {arguments[at]} failed in {repo}: {stderr or f'exit code {done.returncode}'}",
+        f"git {arguments[_verb(arguments)]} failed in {repo}: {stderr or f'exit code {done.returncode}'}",
         returncode=done.returncode,
         stderr=stderr,
         hint="objects are missing: `git fsck` lists them, `git fetch --refetch` or a new clone brings them"

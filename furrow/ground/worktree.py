@@ -118,7 +118,7 @@ def _fill(made: Checkout, repo: Path) -> None:
     (info / "alternates").write_bytes(os.fsencode(shared / "objects") + b"\n")
     if (shared / "shallow").is_file():
         shutil.copy(shared / "shallow", made.root / ".git/shallow")
-    git(made.root, "-c", "core.hooksPath=/dev/null", "checkout", "-q", "--detach", made.commit)
+    git(made.root, "checkout", "-q", "--detach", made.commit)
 
 
 def _sweep(base: Path) -> None:
