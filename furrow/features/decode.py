@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from furrow.stores.feast_key import timestamp, value_reader
+from furrow.stores.floats import canonical
 from furrow.stores.record import FORMAT, RecordError, stamp_of
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class _FeastColumns(Columns):
             and all(c is not None and len(c) == 9 for c in cells)
         ):
             packed = b"".join(cells)  # type: ignore[arg-type]
-            return [value for (value,) in _DOUBLES.iter_unpack(packed)]
+            return [canonical(value) for (value,) in _DOUBLES.iter_unpack(packed)]
         read = self._readers[position]
         return [None if cell is None else read(cell) for cell in cells]
 

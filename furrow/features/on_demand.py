@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.stores.floats import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -106,6 +107,7 @@ def coerced(name: str, dtype: str, value: Any) -> Any:
         return None
     if dtype == "UnixTimestamp":
         return _moment(name, value)
+    value = canonical(value)
     wanted = {"Int32": int, "Int64": int, "Float32": float, "Float64": float, "String": str, "Bool": bool}.get(dtype)
     if wanted is None or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))):
         return value
@@ -147,4 +149,4 @@ def _plain(value: Any, dtype: str) -> Any:
         return float(value)
     if dtype in {"Int32", "Int64"} and isinstance(value, float) and value.is_integer():
         return int(value)
-    return value
+    return canonical(value)

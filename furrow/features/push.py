@@ -17,6 +17,7 @@ from furrow.features.materialize import features_folder
 from furrow.features.offline_rows import find
 from furrow.features.on_demand import RequestError, coerced
 from furrow.features.open_store import open_store, schema_of, stored_name
+from furrow.stores.float_columns import canonical_table
 from furrow.stores.pack import arrow_type, microseconds, pack_rows
 from furrow.stores.record import Layout
 from furrow.stores.sources import SourceError
@@ -143,7 +144,7 @@ def _replace(table: pa.Table, path: Path) -> None:
     """Write a Parquet file whole or not at all."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(canonical_table(table), temporary, compression="zstd")
         temporary.replace(path)
     except OSError as exc:
         raise SourceError(f"cannot write {path}: {exc.strerror}", path=str(path), hint="free some space") from exc

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.files import FileError
+from furrow.stores.float_columns import canonical_table
 
 __all__ = ["RAW_FILES", "RAW_FOLDERS", "TableError", "TableReport", "build_table", "run_sql", "write_parquet"]
 
@@ -114,6 +115,8 @@ def run_sql(sql: str, data_dir: Path, *, sql_file: Path, threads: int | None = N
 def write_parquet(table: pa.Table, out: Path) -> None:
     """Write a Parquet file whole or not at all, with settings that give equal bytes for equal rows.
 
+    Floats are written in their one form: the sign of a zero and the bits of a NaN are the processor's, not the data's.
+
     Raises:
         FileError: The folder can't be written or the disk is full; the old file is untouched.
     """
@@ -122,7 +125,7 @@ def write_parquet(table: pa.Table, out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=out.parent, prefix=f".{out.name}.", delete=False) as handle:
             temporary = handle.name
-            plain = table.replace_schema_metadata(None).combine_chunks()
+            plain = canonical_table(table).replace_schema_metadata(None).combine_chunks()
             pq.write_table(plain, handle, compression="zstd", row_group_size=_ROW_GROUP, store_schema=True)
             handle.flush()
             os.fsync(handle.fileno())

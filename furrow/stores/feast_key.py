@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
+from furrow.stores.floats import canonical
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -60,9 +62,9 @@ def _scrambled(block: int) -> int:
 def value_reader(dtype: str) -> Callable[[bytes], Any]:
     """The function that reads a protobuf value of a type: its plain value, microseconds for a time, None for null."""
     if dtype == "Float64":
-        return lambda data: _DOUBLE(data, 1)[0] if data else None
+        return lambda data: canonical(_DOUBLE(data, 1)[0]) if data else None
     if dtype == "Float32":
-        return lambda data: _FLOAT(data, 1)[0] if data else None
+        return lambda data: canonical(_FLOAT(data, 1)[0]) if data else None
     if dtype in {"Int64", "Int32"}:
         return lambda data: _signed(_varint(data, 1)[0]) if data else None
     if dtype == "Bool":
@@ -108,7 +110,7 @@ def _items(data: bytes, inner: str) -> list[Any]:
         if inner in {"String", "Bytes"}:
             found.append(part.decode() if inner == "String" else part)
         elif inner in _LISTS:
-            found += [value for (value,) in struct.iter_unpack("<" + _LISTS[inner], part)]
+            found += [canonical(value) for (value,) in struct.iter_unpack("<" + _LISTS[inner], part)]
         else:
             place = 0
             while place < len(part):

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from furrow.stores.float_columns import canonical_array
 from furrow.stores.record import FORMAT, HASHED, NO_TIME, Layout, RecordError, shorten
 from furrow.stores.timestamps import arrow_ticks
 
@@ -157,7 +158,7 @@ def _records(layout: Layout, table: pa.Table, event: Any, stamp: Any) -> Iterabl
     """Packed records of rows, in order."""
     count, size = table.num_rows, layout.struct.size
     features = layout.schema.features
-    columns = [_cast(name, dtype, table.column(name)) for name, dtype in features]
+    columns = [canonical_array(_cast(name, dtype, table.column(name))) for name, dtype in features]
     nulls = [column.is_null(nan_is_null=pa.types.is_floating(column.type)) for column in columns]
     fields = [("format", "u1"), ("event", "<i8"), ("created", "<i8")]
     fields.append(("mask", _MASKS.get(layout.mask_code, f"V{(len(features) + 7) // 8}")))

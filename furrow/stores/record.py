@@ -13,6 +13,7 @@ import msgpack
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_json
+from furrow.stores.floats import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ DUMMY_KEY = "__dummy_id"
 HASHED = 400
 """A key of so many bytes or more is replaced by its hash."""
 
+_TINY = 2.0**-150  # what is no greater becomes a zero as a Float32, and would keep its sign
 _STAMP = struct.Struct("<qq")
 _FIXED = {"Int32": "i", "Int64": "q", "Float32": "f", "Float64": "d", "Bool": "?", "UnixTimestamp": "q"}
 _KEYS = {"String", "Int32", "Int64", "Bytes", "UnixTimestamp"}
@@ -147,6 +149,7 @@ class Layout:
             if dtype not in _KEYS:
                 raise RecordError(f"join key {name} has type {dtype}, a key is one of {', '.join(sorted(_KEYS))}")
         self.numpy_dtype: Any = None  # the decoder's, made once
+        self._singles = sum(1 << at for at, kind in enumerate(kinds) if kind == "Float32")
         self._zeros = [b"" if kinds[at] not in _FIXED else (False if kinds[at] == "Bool" else 0) for at in range(count)]
 
     def key(self, values: Sequence[Any]) -> bytes | None:
@@ -188,7 +191,7 @@ class Layout:
         raise KeyTypeError(name, dtype, value)
 
     def pack(self, values: Sequence[Any], event: int, created: int | None = None) -> bytes:
-        """Pack one record. A floating NaN is a null, as it is to Feast.
+        """Pack one record. A floating NaN is a null, as it is to Feast; a zero has no sign.
 
         Args:
             values: One per feature, in the schema's order; None is null; times are microseconds.
@@ -204,6 +207,9 @@ class Layout:
             if value is None or (isinstance(value, float) and math.isnan(value)):
                 mask |= 1 << at
                 row[at] = self._zeros[at]
+            elif isinstance(value, float | list | tuple | dict):
+                tiny = isinstance(value, float) and abs(value) <= _TINY and self._singles >> at & 1
+                row[at] = 0.0 if tiny else canonical(value)
         marked = mask.to_bytes((len(row) + 7) // 8, "little") if self._wide else mask
         stamp = NO_TIME if created is None else created
         try:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from furrow.errors import FurrowError
+from furrow.stores.float_columns import canonical_table
 from furrow.stores.join import time_unit
 from furrow.stores.spark_sql import to_spark, view_sql
 
@@ -115,7 +116,7 @@ def spark_table(session: Any, sql: str, tables: Mapping[str, Path]) -> pa.Table:
     try:
         for name, path in tables.items():
             session.read.parquet(str(path)).createOrReplaceTempView(name)
-        return session.sql(to_spark(sql)).toArrow()
+        return canonical_table(session.sql(to_spark(sql)).toArrow())
     except PySparkException as exc:
         raise SparkError(f"Spark failed: {_first(exc)}", hint="look into the workers' logs") from exc
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
+from furrow.stores.float_columns import canonical_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,7 @@ def load(path: Path, experiment: Experiment) -> TrainingSet:
         DatasetError: The file is missing or damaged, or lacks a key or the label.
     """
     try:
-        table = pq.read_table(path)
+        table = canonical_table(pq.read_table(path))
     except (OSError, pa.ArrowException) as exc:
         hint = f"run `dvc repro training_set_{experiment.features.service}`"
         raise DatasetError(f"cannot read the training set {path}: {exc}", hint=hint) from exc

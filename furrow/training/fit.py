@@ -11,10 +11,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from furrow.errors import FurrowError
+from furrow.stores.float_columns import canonical_frame, canonical_matrix
+from furrow.training.settle import settle
 from furrow.training.targets import instantiate
 
 if TYPE_CHECKING:
@@ -84,39 +86,22 @@ def fit(experiment: Experiment, frame: pd.DataFrame, features: list[str]) -> Fit
 
 
 def _fit(experiment: Experiment, frame: pd.DataFrame, columns: list[str]) -> Pipeline:
-    inputs = frame[columns]
+    inputs = canonical_frame(frame[columns])  # a sort may leave either of 0.0 and -0.0 in an encoder or in a bin
     categories = [name for name in columns if not _is_number(inputs[name])]
     numbers = [name for name in columns if name not in categories]
     model = instantiate(experiment.model, where=experiment.name, seed=experiment.seed)
     ordinal = experiment.encoding.categories == "ordinal"
     if ordinal and "categorical_features" in model.get_params() and not experiment.encoding.impute:
         model.set_params(categorical_features=list(range(len(categories))))
-    pipeline = Pipeline([("encode", _encoder(experiment, categories, numbers)), ("model", model)])
+    steps = [("encode", _encoder(experiment, categories, numbers)), ("floats", FunctionTransformer(canonical_matrix))]
+    pipeline = Pipeline([*steps, ("model", model)])
     try:
         fitted = pipeline.fit(inputs, frame[experiment.label].to_numpy())
     except (ValueError, TypeError) as exc:
         first = str(exc).strip().splitlines()[0]
         raise FitError(f"{experiment.name}: {first}", hint="look at `model` in its config") from exc
-    _settle(model)
+    settle(fitted)
     return fitted
-
-
-def _settle(model: Any) -> None:
-    """Make a fitted model the same bytes each time, and its predictions too.
-
-    The padding inside scikit-learn's tree nodes holds whatever the memory held, and goes into the file; and a forest
-    that predicts in threads adds its trees up in the order that they finish in.
-    """
-    if "n_jobs" in model.get_params():
-        model.set_params(n_jobs=1)
-    for estimator in [model, *np.ravel(getattr(model, "estimators_", []))]:
-        tree = getattr(estimator, "tree_", None)
-        if tree is not None:
-            nodes = tree.__getstate__()["nodes"]  # a view of the tree's own memory
-            padding = np.ones(nodes.dtype.itemsize, dtype=bool)
-            for kind, offset in ((field[0], field[1]) for field in nodes.dtype.fields.values()):
-                padding[offset : offset + kind.itemsize] = False
-            nodes.view(np.uint8).reshape(len(nodes), -1)[:, padding] = 0
 
 
 def _is_number(column: pd.Series[Any]) -> bool:

@@ -134,3 +134,16 @@ def test_unknown_encodings_and_calibrations(frame, experiment):
     experiment.calibration = Calibration(method="sigmoid", months=9)
     with pytest.raises(FurrowError, match="leaves no month"):
         fit(experiment, frame, FEATURES)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_sign_of_a_zero_changes_nothing(frame, experiment, kind):
+    """0.0 and -0.0, which a sort on another processor leaves in another order, give one model and one prediction."""
+    experiment.model, experiment.encoding = MODELS[kind]
+    zeros = frame.assign(delay_3h=frame["delay_3h"].round(), noise=frame["noise"].round())
+    signs = np.where(np.arange(len(frame)) % 3 == 0, -1.0, 1.0)
+    signed = zeros.assign(**{name: zeros[name].where(zeros[name] != 0, 0.0 * signs) for name in FEATURES})
+    assert np.signbit(signed[FEATURES].to_numpy()[(signed[FEATURES] == 0).to_numpy()]).any()
+    fitted = fit(experiment, zeros, FEATURES)
+    assert digest(fit(experiment, signed, FEATURES)) == digest(fitted)
+    assert fitted.predict(signed).tobytes() == fitted.predict(zeros).tobytes()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
 
 from furrow.ground.feast.offline_write import write_dataset
+from furrow.stores.float_columns import canonical_table
 from furrow.stores.sources import SourceError
 
 if TYPE_CHECKING:
@@ -105,7 +106,11 @@ class FurrowRetrievalJob(RetrievalJob):  # type: ignore[misc]
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
         del timeout
         with closing(self._query.chunks(None)) as chunks:
-            return next(chunks)
+            return canonical_table(next(chunks))  # before on-demand features are computed from it
+
+    def to_arrow(self, *arguments: Any, **options: Any) -> pa.Table:
+        """The result with on-demand features; floats have the form that the online store serves them in."""
+        return canonical_table(super().to_arrow(*arguments, **options))
 
     def to_tables(self, rows: int = _ROWS) -> Iterator[pa.Table]:
         """The result piece by piece, on-demand features included: for what is larger than the memory.

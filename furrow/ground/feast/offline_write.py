@@ -13,6 +13,7 @@ from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.file_source import FileLoggingDestination, SavedDatasetFileStorage
 from pyarrow import fs
 
+from furrow.stores.float_columns import canonical_table
 from furrow.stores.remote import is_remote, storage
 from furrow.stores.sources import SourceError, list_files
 
@@ -113,7 +114,7 @@ def write_logs(data: pa.Table | Path, destination: LoggingDestination, root: Pat
         raise SourceError(f"can't log to a {kind}", path=kind, hint="use FileLoggingDestination")
     system, inner = _place(destination.path, destination.s3_endpoint_override, root)
     ds.write_dataset(
-        pq.read_table(data) if isinstance(data, Path) else data,
+        canonical_table(pq.read_table(data) if isinstance(data, Path) else data),
         base_dir=inner,
         filesystem=system,
         basename_template=f"{uuid.uuid4().hex}-{{i}}.parquet",
@@ -150,7 +151,7 @@ def _write(tables: Iterable[pa.Table], path: str, system: fs.FileSystem) -> None
         for table in tables:
             if writer is None:
                 writer = pq.ParquetWriter(path, table.schema, filesystem=system, compression="zstd")
-            writer.write_table(table.cast(writer.schema), row_group_size=122_880)
+            writer.write_table(canonical_table(table.cast(writer.schema)), row_group_size=122_880)
     finally:
         if writer is not None:
             writer.close()
