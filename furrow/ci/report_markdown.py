@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from furrow.safe_text import markdown_code as code
+from furrow.safe_text import markdown_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from furrow.ci.outcome import Measure, Outcome, RunReport
 
-__all__ = ["LIMIT", "code", "importance", "markdown", "number", "reality", "seconds", "span"]
+__all__ = ["LIMIT", "importance", "markdown", "number", "reality", "seconds", "span"]
 
 LIMIT = 65_536
 """What a pull-request comment may hold: counted in bytes of UTF-8, the strictest way to count."""
-_LINE = 600
 _RESERVE = 900
 WORDS = {
     "better": "better",
@@ -62,15 +63,6 @@ def importance(run: RunReport) -> tuple[int, int, str]:
     worse = any(one.verdict == "worse" for one in run.measures[:1])
     rank = 0 if run.champion else 1 if worse else {"new": 2, "changed": 3, "gone": 4}.get(run.status, 5)
     return (rank, 0 if run.passed is False else 1, run.experiment)
-
-
-def code(text: str) -> str:
-    """Text from outside as a code span: nothing in it is markup, a link or a mention."""
-    flat = re.sub(r"[\x00-\x1f\x7f]+", " ", text).strip()[:_LINE] or " "
-    flat = flat.replace("|", "\\|")
-    fence = "`" * (max((len(run) for run in re.findall(r"`+", flat)), default=0) + 1)
-    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
-    return f"{fence}{pad}{flat}{pad}{fence}"
 
 
 @dataclass(frozen=True)
@@ -182,7 +174,10 @@ def _top(outcome: Outcome) -> tuple[str, ...]:
     if outcome.offered:
         lines += ["", f"The stages had not been run. CI ran them; the results are commit {code(outcome.offered[:10])}."]
     if outcome.untrusted:
-        lines += ["", f"Run as a branch from outside: {outcome.isolation or 'no credentials'}, nothing pushed."]
+        lines += [
+            "",
+            f"Run as a branch from outside: {markdown_text(outcome.isolation or 'no credentials')}, nothing pushed.",
+        ]
     return tuple(lines)
 
 
@@ -190,7 +185,7 @@ def _champion(outcome: Outcome) -> str:
     for run in outcome.runs:
         if run.champion and run.measures:
             first = run.measures[0]
-            words = f"Champion: {code(run.experiment)}, {first.metric} {number(first.after)}"
+            words = f"Champion: {code(run.experiment)}, {code(first.metric)} {number(first.after)}"
             if first.before is not None and first.verdict not in {"same", "untested", "new"}:
                 words += f" (before {number(first.before)}: {reality(first)})"
             return f"{words}."
@@ -199,14 +194,14 @@ def _champion(outcome: Outcome) -> str:
 
 def _checks(outcome: Outcome) -> Iterable[str]:
     for check in outcome.checks:
-        yield f"| {SIGNS[check.status]} | {check.name} | {code(check.text)} | {seconds(check.seconds)} |"
+        yield f"| {SIGNS[check.status]} | {markdown_text(check.name)} | {code(check.text)} | {seconds(check.seconds)} |"
 
 
 def _details(outcome: Outcome) -> Iterable[str]:
     for check in outcome.checks:
         if check.status in {"failed", "warning"}:
             for line in check.details:
-                yield f"- {check.name}: {code(line)}"
+                yield f"- {markdown_text(check.name)}: {code(line)}"
 
 
 def _metrics(runs: Iterable[RunReport]) -> Iterable[str]:
@@ -226,7 +221,7 @@ def _metric(run: RunReport, one: Measure) -> str:
     after = number(one.after) + (f" ({span(one.after_span)})" if one.after_span else "")
     gate = " failed the gate" if run.passed is False else ""
     return (
-        f"| {name} | {run.status}{gate} | {one.metric} | {before} | {after} | {span(one.span, signed=True)} "
+        f"| {name} | {run.status}{gate} | {code(one.metric)} | {before} | {after} | {span(one.span, signed=True)} "
         f"| {reality(one)} |"
     )
 
@@ -235,7 +230,7 @@ def _slices(run: RunReport) -> Iterable[str]:
     for one in run.slices:
         where = code(f"{one.name}={one.value}")
         yield (
-            f"| {where} | {one.rows:,} | {one.metric} | {number(one.before)} | {number(one.after)} "
+            f"| {where} | {one.rows:,} | {code(one.metric)} | {number(one.before)} | {number(one.after)} "
             f"| {span(one.after_span)} |"
         )
 

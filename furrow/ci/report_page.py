@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from furrow.ci.report_drawing import curves, intervals
 from furrow.ci.report_markdown import importance, number, reality, seconds, span
+from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

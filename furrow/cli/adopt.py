@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from furrow.cli.terminal import say
+
 
 @click.command()
 @click.argument("trial")
@@ -33,9 +35,9 @@ def command(*, trial: str, name: str, description: str, **_: str) -> None:
     code = Code(digest=code_digest(root, "pipelines.train"), evaluate=code_digest(root, "pipelines.evaluate"))
     digests = {service: one.digest for service, one in services.items()}
     adopted = adopt(root, trial, name, description=description, services=digests, code=code)
-    click.echo(f"wrote conf/experiment/{name}.yaml: {' '.join(adopted.overrides)}")
-    click.echo(f"wrote conf/experiments.yaml: {name} on the feature service {adopted.service}")
+    say(f"wrote conf/experiment/{name}.yaml: {' '.join(adopted.overrides)}")
+    say(f"wrote conf/experiments.yaml: {name} on the feature service {adopted.service}")
     for warning in adopted.warnings:
-        click.echo(f"warning: {warning}: its metrics may differ", err=True)
+        say(f"warning: {warning}: its metrics may differ", err=True)
     reached = f", which reached {adopted.score} as {adopted.trial}" if adopted.score else ""
-    click.echo(f"next: `dvc repro` trains {name}{reached}; then commit conf/, runs/ and dvc.lock")
+    say(f"next: `dvc repro` trains {name}{reached}; then commit conf/, runs/ and dvc.lock")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,8 @@ import click
 
 from furrow.cli import render
 from furrow.cli.plan import counted, duration, show, summary
+from furrow.cli.terminal import on_terminal, say
+from furrow.safe_text import line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,14 +50,15 @@ def command(*, file: Path | None, targets: tuple[str, ...], register: bool, as_j
         render.echo_json({**facts, "seconds": done.seconds, "left": done.left.to_json(), "registered": done.registered})
     else:
         said = f"{counted(len(done.ran), 'stage')} ran, {len(done.restored)} came back from the cache"
-        click.echo(f"applied in {duration(done.seconds)}: {said}" if done.plan else summary(done.plan))
+        say(f"applied in {duration(done.seconds)}: {said}" if done.plan else summary(done.plan))
         if done.registered:
-            click.echo(f"the champion is {done.registered}\nnext: git push origin {done.registered}")
+            say(f"the champion is {done.registered}")
+            say(f"next: git push origin {done.registered}")
         if done.left and not targets:
-            click.echo(f"left: {summary(done.left)}")
+            say(f"left: {summary(done.left)}")
         elif done.ran or done.restored:
             share = ", then `dvc push`" if default_remote(root) else ""
-            click.echo(f"next: commit the result (git add -A && git commit){share}")
+            say(f"next: commit the result (git add -A && git commit){share}")
     return 0
 
 
@@ -78,17 +80,8 @@ class watching:  # noqa: N801 - a context manager, used as one
         self._now, self._since, self._expected = "", 0.0, None
 
     def __enter__(self) -> Callable[[Event], None]:
-        if not self._quiet and sys.stderr.isatty():
-            from rich.progress import (  # noqa: PLC0415 - rich is loaded only on a terminal
-                BarColumn,
-                MofNCompleteColumn,
-                Progress,
-                TextColumn,
-                TimeElapsedColumn,
-            )
-
-            parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            self._bar = Progress(*parts, console=render.console(stderr=True), transient=True)
+        if not self._quiet and on_terminal(err=True):
+            self._bar = render.bar()
             self._bar.start()
         return self._event
 
@@ -137,7 +130,7 @@ class watching:  # noqa: N801 - a context manager, used as one
 
     def _say(self, text: str, *, final: bool = True) -> None:
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._done, description=text)
+            self._bar.update(self._task, completed=self._done, description=line(text))
             if final:
                 self._print(f"[{self._done}/{self._total}] {text}")
             return
@@ -145,6 +138,6 @@ class watching:  # noqa: N801 - a context manager, used as one
 
     def _print(self, text: str) -> None:
         if self._bar is not None:
-            self._bar.console.print(text, markup=False)
+            render.above(self._bar, text)
         else:
-            click.echo(text, err=True)
+            say(text, err=True)

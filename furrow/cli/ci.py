@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli import render
+from furrow.cli.terminal import Ink, say, say_block
 
 if TYPE_CHECKING:
     from furrow.ci.outcome import Outcome
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 # Domain modules are imported inside the commands, so that --help stays instant.
 # ruff: noqa: PLC0415
 
-_COLOURS = {"failed": "red", "warning": "yellow", "passed": "green", "skipped": None}
+_COLOURS = {"failed": "red", "warning": "yellow", "passed": "green", "skipped": ""}
 
 
 @click.group(invoke_without_command=True)
@@ -90,7 +91,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
 
 
 def _say(line: str) -> None:
-    click.echo(click.style(line, dim=True), err=True)
+    say(Ink(line, dim=True), err=True)
 
 
 def _silent(line: str) -> None:
@@ -99,14 +100,13 @@ def _silent(line: str) -> None:
 
 def _show(outcome: Outcome, folder: Path, *, checks: bool) -> None:
     for check in outcome.checks if checks else ():
-        state = click.style(f"{check.status:8}", fg=_COLOURS[check.status])
-        click.echo(f"{state} {check.name:12} {check.text}")
+        say(Ink(f"{check.status:8}", _COLOURS[check.status]), f" {check.name:12} {check.text}")
         for line in check.details[:8] if check.status in {"failed", "warning"} else ():
-            click.echo(f"{'':21} {line}")
+            say(f"{'':21} {line}")
     if outcome.offered:
-        click.echo(f"CI's commit: {outcome.offered[:10]} on {outcome.branch}; next: git pull")
-    click.echo(click.style(f"{outcome.commit[:10]} {outcome.verdict}", fg="green" if outcome else "red", bold=True))
-    click.echo(f"report: {folder / 'report.html'}")
+        say(f"CI's commit: {outcome.offered[:10]} on {outcome.branch}; next: git pull")
+    say(Ink(f"{outcome.commit[:10]} {outcome.verdict}", "green" if outcome else "red", bold=True))
+    say(f"report: {folder / 'report.html'}")
 
 
 @command.command("install")
@@ -117,8 +117,8 @@ def install_command(*, bare: Path, background: bool) -> None:
     from furrow.ci.bare_hook import install
 
     path = install(bare, background=background)
-    click.echo(f"wrote {path}")
-    click.echo("next: git push; `furrow ci status` tells how it went, there and in every clone after a fetch")
+    say(f"wrote {path}")
+    say("next: git push; `furrow ci status` tells how it went, there and in every clone after a fetch")
 
 
 @command.command("hook", hidden=True)
@@ -132,9 +132,9 @@ def hook_command(*, later: bool) -> None:
 
     here = Path.cwd()
     count = enqueue(home_of(here), pushed(sys.stdin.read()))
-    click.echo(f"furrow: {count} commit{'s' * (count != 1)} to run" if count else "furrow: nothing to run")
+    say(f"furrow: {count} commit{'s' * (count != 1)} to run" if count else "furrow: nothing to run")
     if count and later:
-        click.echo("furrow: CI runs in the background; `furrow ci status` tells how it goes")
+        say("furrow: CI runs in the background; `furrow ci status` tells how it goes")
     elif count:
         run_queue(here, say=_tell)
 
@@ -176,18 +176,16 @@ def run_queue_command(*, bare: Path, rev: str) -> None:
     if rev and not again(home, resolve(home, rev)):
         raise FurrowError(f"{rev} is on no branch here", hint="CI runs what is on a branch: push it to one")
     done = run_queue(home, say=_tell)
-    click.echo(f"{done} commit{'s' * (done != 1)} run" if done else "nothing was waiting")
+    say(f"{done} commit{'s' * (done != 1)} run" if done else "nothing was waiting")
 
 
 def _tell(line: str) -> None:
     """Print for the pushing user, who may be gone by now."""
     import contextlib
     import os
-    import sys
 
     try:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        say(line)
     except (BrokenPipeError, ValueError):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -213,7 +211,7 @@ def status_command(*, rev: str | None, limit: int, report: bool, show_log: bool,
     here = Path.cwd()
     commit = resolve(here, rev or "HEAD") if rev or report or show_log else ""
     if show_log:
-        click.echo(log_of(here, commit), nl=False)
+        say_block(log_of(here, commit))
         return
     found = read_status(here, commit, limit=limit)
     waiting = {name: [one for one in lines if commit in {"", one["commit"]}] for name, lines in state(here).items()}
@@ -226,15 +224,15 @@ def status_command(*, rev: str | None, limit: int, report: bool, show_log: bool,
     elif report:
         if not found or "report" not in found[0]:
             raise FurrowError(f"commit {commit[:10]} has no report yet", hint="`furrow ci status` tells how it goes")
-        click.echo(found[0]["report"], nl=False)
+        say_block(found[0]["report"])
     elif not found and not under_way:
-        click.echo("CI has run no commit" + (f"; {hint}" if hint else ": push one"))
+        say("CI has run no commit" + (f"; {hint}" if hint else ": push one"))
     else:
         _table(here, waiting, found)
         if commit:
             _checks(found)
         elif failed := next((one["commit"][:10] for one in found if not one["passed"]), ""):
-            click.echo(f"why: furrow ci status {failed} --report")
+            say(f"why: furrow ci status {failed} --report")
 
 
 def _table(here: Path, waiting: dict[str, list[dict[str, Any]]], found: list[dict[str, Any]]) -> None:
@@ -259,5 +257,5 @@ def _checks(runs: list[dict[str, Any]]) -> None:
         checks = one.get("checks") or {}
         for status, colour in _COLOURS.items():
             for name in (name for name, found in checks.items() if found == status):
-                click.echo(f"  {click.style(f'{status:8}', fg=colour)} {name}")
-        click.echo(f"the whole: furrow ci status {one['commit'][:10]} --report")
+                say("  ", Ink(f"{status:8}", colour), f" {name}")
+        say(f"the whole: furrow ci status {one['commit'][:10]} --report")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from furrow.cli.terminal import say
+
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a resolved file is not what conf/ gives.")
@@ -25,9 +27,9 @@ def command(*, check: bool) -> None:
         ]
         if stale:
             raise FurrowError(f"{stale[0]} is not what conf/ gives", hint="run `furrow compile` and commit the result")
-        click.echo(f"{len(compiled.experiments)} experiments: resolved configs are what conf/ gives")
+        say(f"{len(compiled.experiments)} experiments: resolved configs are what conf/ gives")
         return
     changed = write(root, compiled)
     for path in changed:
-        click.echo(f"wrote {path}")
-    click.echo(f"{len(compiled.experiments)} experiments compiled, {len(changed)} files changed")
+        say(f"wrote {path}")
+    say(f"{len(compiled.experiments)} experiments compiled, {len(changed)} files changed")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from furrow.cli import render
+from furrow.cli.terminal import say, say_block
 
 if TYPE_CHECKING:
     from furrow.data.profile import Profile
@@ -47,7 +48,7 @@ def check_command(data_dir: Path | None, contract: Path | None, as_json: bool) -
     if as_json:
         render.echo_json(report.to_json())
     else:
-        click.echo(verdict(report, data_dir=data_dir, contract=contract))
+        say_block(f"{verdict(report, data_dir=data_dir, contract=contract)}\n")
     return 0 if report else 1
 
 
@@ -74,7 +75,7 @@ def profile_command(data_dir: Path | None, contract: Path | None, out: Path | No
         render.echo_json(found.to_json())
         return
     _show_profile(found)
-    click.echo(f"Drawn in {out}: open it in a browser; it needs no network. Next: furrow data check")
+    say(f"Drawn in {out}: open it in a browser; it needs no network. Next: furrow data check")
 
 
 def _show_profile(found: Profile) -> None:
@@ -98,7 +99,7 @@ def _show_profile(found: Profile) -> None:
             title += f", {table.months[0]} to {table.months[-1]}"
         render.table(rows, headings, title=title, right=["null", "distinct", "min", "median", "max"])
         for note in table.notes:
-            click.echo(f"notice: {note}", err=True)
+            say(f"notice: {note}", err=True)
 
 
 def _share(value: float) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli import render
+from furrow.cli.terminal import say
 from furrow.errors import FurrowError, UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def search_command(*, words: tuple[str, ...], repo: Path | None, as_json: bool) 
 
         tables.show_found(found)
     else:
-        click.echo(f"nothing holds {' and '.join(words)}")
+        say(f"nothing holds {' and '.join(words)}")
     return 0
 
 
@@ -115,8 +116,8 @@ def digest_command(*, name: str | None, repo: Path | None, as_json: bool) -> Non
             render.echo_json({"digest": manifest.digest, "services": services})
             return
         for each, digest in services.items():
-            click.echo(f"{digest}  {each}")
-        click.echo(f"{manifest.digest}  (all)")
+            say(f"{digest}  {each}")
+        say(f"{manifest.digest}  (all)")
         return
     known = {each: table.sql_digest for each, table in manifest.tables.items()}
     known |= {each: view.digest for each, view in manifest.views.items()}
@@ -129,7 +130,7 @@ def digest_command(*, name: str | None, repo: Path | None, as_json: bool) -> Non
     if as_json:
         render.echo_json({"name": name, "digest": known[name]})
     else:
-        click.echo(known[name])
+        say(known[name])
 
 
 @command.command("materialize")
@@ -180,7 +181,7 @@ def verify_command(*, service: str | None, repo: Path | None, as_json: bool, row
         said = f"{report.rows:,} rows, {report.features} features, {report.present:,} values present"
         wrong = len(report.differences)
         verdict = f"{wrong:,} values differ" if wrong else "all equal"
-        click.echo(f"{report.service}: {verdict} ({said}, at {report.at:%Y-%m-%d %H:%M:%S}Z)")
+        say(f"{report.service}: {verdict} ({said}, at {report.at:%Y-%m-%d %H:%M:%S}Z)")
         shown = [(d.feature, d.online, d.offline, d.status, _row(d.row)) for d in report.differences[:20]]
         if shown:
             render.table(shown, ["feature", "online", "offline", "status", "row"])
@@ -251,7 +252,7 @@ def push_command(*, view: str, repo: Path | None, as_json: bool, pairs: tuple[st
     if as_json:
         render.echo_json({"view": view, "pushed": len(rows), "newer": newer})
     else:
-        click.echo(f"{view}: {len(rows)} pushed, {newer} newer than what the online store held")
+        say(f"{view}: {len(rows)} pushed, {newer} newer than what the online store held")
 
 
 def _folder(repo: Path | None) -> Path:
@@ -267,7 +268,7 @@ def _folder(repo: Path | None) -> Path:
 def _catalog(repo: Path | None) -> Catalog:
     from furrow.features.catalog import open_catalog  # noqa: PLC0415 - after --help
 
-    return open_catalog(_folder(repo), notify=lambda said: click.echo(f"note: {said}", err=True))
+    return open_catalog(_folder(repo), notify=lambda said: say(f"note: {said}", err=True))
 
 
 def _known_views(folder: Path, views: Iterable[str]) -> None:

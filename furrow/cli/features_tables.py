@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from furrow.cli import render
+from furrow.cli.terminal import say, say_block
 from furrow.features.manifest_diff import duration
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def show_found(found: Sequence[Found]) -> None:
 
 def show_description(shown: Mapping[str, Any]) -> None:
     """Print all that is known of one name."""
-    click.echo(f"{shown['name']}  {KINDS[shown['kind']]}  {shown['digest'][:12]}")
+    say(f"{shown['name']}  {KINDS[shown['kind']]}  {shown['digest'][:12]}")
     facts = {
         "description": shown.get("description"),
         "owner": shown.get("owner"),
@@ -92,9 +91,9 @@ def show_description(shown: Mapping[str, Any]) -> None:
     }
     for name, fact in facts.items():
         if fact:
-            click.echo(f"  {name:<12} {fact}")
+            say(f"  {name:<12} {fact}")
     if "code" in shown:
-        click.echo("\n" + "\n".join(f"  {line}" for line in shown["code"].splitlines()))
+        say_block("\n" + "".join(f"  {line}\n" for line in shown["code"].splitlines()))
     if shown["kind"] == "service":
         rows = [(f["name"], f["dtype"], f["view"]) for f in shown["features"]]
         render.table(rows, ["feature", "type", "view"])
@@ -157,23 +156,23 @@ def _number(value: Any) -> str | None:
 def show_diff(found: Diff, rev: str) -> None:
     """Print what changed and whom it concerns."""
     if not found:
-        click.echo(f"nothing changed since {rev}")
+        say(f"nothing changed since {rev}")
         return
     for change in found.changes:
-        click.echo(f"{change}{'' if change.meaning else '  (no value changes)'}")
+        say(f"{change}{'' if change.meaning else '  (no value changes)'}")
     concerned = {
         "services": ", ".join(found.services),
         "experiments": ", ".join(found.experiments),
         "models": ", ".join(found.models),
     }
-    click.echo("")
+    say("")
     for name, those in concerned.items():
-        click.echo(f"{name:<12} {those or 'none'}")
+        say(f"{name:<12} {those or 'none'}")
 
 
 def show_answer(row: str, answer: Mapping[str, Mapping[str, Any]]) -> None:
     """Print one row's features."""
-    click.echo(row)
+    say(row)
     rows = [
         (name, _number(each["value"]), each["status"], None if each["age"] is None else _age(each["age"]))
         for name, each in answer.items()

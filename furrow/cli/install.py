@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from furrow.cli.terminal import say
+
 
 @click.command()
 @click.option(
@@ -27,9 +29,9 @@ def command(*, files: tuple[Path, Path, Path, str] | None, before: str | None) -
         return
     if before is not None:
         for line in follow(Path.cwd(), before):
-            click.echo(f"furrow: {line}", err=True)
+            say(f"furrow: {line}", err=True)
         return
     for line in [*install(Path.cwd()), *configure_notes(Path.cwd())]:
-        click.echo(f"set up: {line}")
-    click.echo("ready. After a merge, `dvc repro` runs what the merge made new.")
-    click.echo("next: commit .gitattributes if it changed")
+        say(f"set up: {line}")
+    say("ready. After a merge, `dvc repro` runs what the merge made new.")
+    say("next: commit .gitattributes if it changed")

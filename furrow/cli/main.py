@@ -11,6 +11,7 @@ import io
 import os
 import sys
 
+from furrow.cli.terminal import say_block
 from furrow.errors import FurrowError
 
 __all__ = ["main"]
@@ -86,7 +87,9 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except click.ClickException as exc:
-        exc.show()
+        told = io.StringIO()
+        exc.show(told)
+        say_block(told.getvalue(), err=True)
         return exc.exit_code
 
 
@@ -95,8 +98,8 @@ def _bug() -> int:
     import tempfile  # noqa: PLC0415 - loaded for a bug's report alone
     import traceback  # noqa: PLC0415
 
-    log = os.path.join(tempfile.gettempdir(), f"furrow-{os.getpid()}.log")
-    with open(log, "w", encoding="utf-8", errors="backslashreplace") as handle:
+    opened, log = tempfile.mkstemp(prefix="furrow-", suffix=".log")  # 0600, by a name that nobody can foresee
+    with open(opened, "w", encoding="utf-8", errors="backslashreplace") as handle:
         handle.write(traceback.format_exc())
     return _say(f"a bug in Furrow: {traceback.format_exc(limit=0).strip()}\n  the log is {log}", 3)
 
@@ -107,8 +110,7 @@ def _say_no_more() -> None:
 
 
 def _say(text: str, code: int) -> int:
-    # A terminal must not obey what a name in a repository says.
-    sys.stderr.write("".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text) + "\n")
+    say_block(f"{text}\n", err=True)
     return code
 
 

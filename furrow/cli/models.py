@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli import render
+from furrow.cli.terminal import say, say_block
 from furrow.errors import FurrowError
 from furrow.ground.git import toplevel
 
@@ -40,10 +41,8 @@ def register_command(*, experiment: str | None, rev: str, as_json: bool) -> None
     if as_json:
         render.echo_json(_entry(version))
         return
-    click.echo(
-        f"{version} {'is registered already' if str(version) in before else 'registered'} at {version.commit[:10]}"
-    )
-    click.echo(f"next: git push origin {version}; furrow models promote {version} --to production")
+    say(f"{version} {'is registered already' if str(version) in before else 'registered'} at {version.commit[:10]}")
+    say(f"next: git push origin {version}; furrow models promote {version} --to production")
 
 
 @command.command("list")
@@ -62,7 +61,8 @@ def list_command(*, as_json: bool) -> None:
         render.echo_json([{**_entry(version), "serves": serving.get(str(version), [])} for version in found])
         return
     if not found:
-        click.echo("no version is registered yet\nnext: furrow models register")
+        say("no version is registered yet")
+        say("next: furrow models register")
         return
     rows = []
     for version in found:
@@ -93,7 +93,7 @@ def show_command(*, version: str, as_json: bool) -> None:
     rows += [[key, _words(value)] for key, value in sorted(found.facts.items()) if key not in ("metrics", "experiment")]
     rows += [[key, value] for key, value in sorted(found.facts.get("metrics", {}).items())]
     render.table(rows, ["", str(found)], right=[])
-    click.echo(f"next: furrow models card {found}; furrow models get {found} --out DIR")
+    say(f"next: furrow models card {found}; furrow models get {found} --out DIR")
 
 
 @command.command("card")
@@ -108,7 +108,7 @@ def card_command(*, version: str) -> None:
     content = show(root, found.commit, f"runs/{found.name}/card.md")
     if content is None:
         raise FurrowError(f"{found.commit[:10]} has no runs/{found.name}/card.md", hint="`dvc repro` writes it")
-    click.echo(content.decode(errors="replace"), nl=False)
+    say_block(content.decode(errors="replace"))
 
 
 @command.command("diff")
@@ -127,7 +127,7 @@ def diff_command(*, one: str, two: str, as_json: bool) -> None:
     rows = [[name, values["from"], values["to"], values["change"]] for name, values in found["metrics"].items()]
     render.table(rows, ["metric", found["from"], found["to"], "change"])
     words = {"features_digest": "features", "model_sha256": "model", "service": "feature service"}
-    click.echo("; ".join(f"{words[key]}: {'the same' if same else 'another'}" for key, same in found["same"].items()))
+    say("; ".join(f"{words[key]}: {'the same' if same else 'another'}" for key, same in found["same"].items()))
 
 
 @command.command("get")
@@ -139,7 +139,7 @@ def get_command(*, version: str, out: Path) -> None:
 
     root = toplevel(Path.cwd())
     found = fetch(root, version, out)
-    click.echo(f"{found} is in {out}; its sha256 is the one that was registered")
+    say(f"{found} is in {out}; its sha256 is the one that was registered")
 
 
 @command.command("promote")
@@ -150,8 +150,8 @@ def promote_command(*, version: str, environment: str) -> None:
     from furrow.models.deployment import promote
 
     branch, found = promote(toplevel(Path.cwd()), version, environment)
-    click.echo(f"{found} to {environment}: a commit on the branch {branch}, nothing is deployed yet")
-    click.echo(f"next: git push origin {branch}, review it, and merge it to approve (git merge --no-ff {branch})")
+    say(f"{found} to {environment}: a commit on the branch {branch}, nothing is deployed yet")
+    say(f"next: git push origin {branch}, review it, and merge it to approve (git merge --no-ff {branch})")
 
 
 @command.command("rollback")
@@ -161,7 +161,8 @@ def rollback_command(*, environment: str) -> None:
     from furrow.models.deployment import rollback
 
     before, after = rollback(toplevel(Path.cwd()), environment)
-    click.echo(f"{environment}: {before} -> {after}, committed\nnext: git push")
+    say(f"{environment}: {before} -> {after}, committed")
+    say("next: git push")
 
 
 @command.command("log")
@@ -178,7 +179,8 @@ def log_command(*, environment: str | None, as_json: bool) -> None:
         render.echo_json([asdict(change) for change in changes])
         return
     if not changes:
-        click.echo("nothing has been deployed yet\nnext: furrow models promote VERSION --to production")
+        say("nothing has been deployed yet")
+        say("next: furrow models promote VERSION --to production")
         return
     rows = [
         [_moment(one.when), one.who.partition(" <")[0], *([] if environment else [one.environment]),

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from furrow.cli import render
+from furrow.cli.terminal import Ink, say
 
 if TYPE_CHECKING:
     from furrow.plan.plan_spec import Plan
 
-SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "destroy": ("-", "red"), "unchanged": (" ", None)}
+SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "destroy": ("-", "red"), "unchanged": (" ", "")}
 LINES = 6
 
 
@@ -47,7 +48,7 @@ def command(
     else:
         show(plan, everything=everything)
         if out is not None:
-            click.echo(f"saved: `furrow apply {out}` carries it out, if nothing moves before")
+            say(f"saved: `furrow apply {out}` carries it out, if nothing moves before")
     return 4 if plan and detailed_exitcode else 0
 
 
@@ -58,21 +59,21 @@ def show(plan: Plan, *, everything: bool = False) -> None:
             continue
         sign, colour = SIGNS[resource.action]
         took = f"  ({duration(resource.seconds)})" if resource.action != "unchanged" and resource.seconds else ""
-        click.echo(click.style(f"{sign} {resource.address}", fg=colour) + took)
+        say(Ink(f"{sign} {resource.address}", colour), took)
         for line in resource.why[:LINES]:
-            click.echo(f"    {line}")
+            say(f"    {line}")
         if len(resource.why) > LINES:
-            click.echo(f"    and {len(resource.why) - LINES} more (--json has them)")
+            say(f"    and {len(resource.why) - LINES} more (--json has them)")
     for broken in plan.breaks:
         where = f", served in {', '.join(broken.environments)}" if broken.environments else ""
-        click.echo(click.style(f"! breaks {broken.model}{where}: trained on {broken.service}", fg="red"))
+        say(Ink(f"! breaks {broken.model}{where}: trained on {broken.service}", "red"))
         for line in broken.why[:LINES]:
-            click.echo(f"    {line}")
+            say(f"    {line}")
     if any(broken.environments for broken in plan.breaks):
-        click.echo("  next: undo it, or register a version trained on the new features and promote it with this change")
+        say("  next: undo it, or register a version trained on the new features and promote it with this change")
     for note in plan.notes:
-        click.echo(f"note: {note}")
-    click.echo(summary(plan))
+        say(f"note: {note}")
+    say(summary(plan))
 
 
 def summary(plan: Plan) -> str:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli import render
+from furrow.cli.terminal import say
 from furrow.errors import UsageError
 from furrow.features.manifest import load
 from furrow.plan.project_root import in_project
+from furrow.safe_text import line
 
 if TYPE_CHECKING:
     from furrow.features.manifest import Manifest
@@ -28,7 +30,7 @@ class FieldsCommand(click.Command):
         if path.is_file():
             with formatter.section("Fields, from features/manifest.json"):
                 fields = _fields(load(path))
-                formatter.write_dl([(f"--{name.replace('_', '-')}", dtype) for name, dtype in fields.items()])
+                formatter.write_dl([(line(f"--{name.replace('_', '-')}"), line(kind)) for name, kind in fields.items()])
         super().format_options(ctx, formatter)
 
 
@@ -60,18 +62,19 @@ def command(
     show(model.name, row, prediction)
     stale = sum(one in ("expired", "missing") for one in prediction.status.values())
     if stale:
-        click.echo(f"{stale} of {len(prediction.status)} features are expired or missing in the online store.")
-        click.echo("next: `furrow features materialize` after landing newer data, or --at TIME to replay history")
+        say(f"{stale} of {len(prediction.status)} features are expired or missing in the online store.")
+        say("next: `furrow features materialize` after landing newer data, or --at TIME to replay history")
     else:
-        click.echo(f"next: furrow runs show {model.name}")
+        say(f"next: furrow runs show {model.name}")
 
 
 def show(name: str, row: dict[str, Any], prediction: Prediction, *, features: int = SHOWN) -> None:
     """Print a prediction: the probability, and the columns that moved it most."""
     about = " ".join(f"{key}={_text(value)}" for key, value in row.items())
-    click.echo(f"\n{about}")
+    say()
+    say(about)
     when = prediction.at.strftime("%Y-%m-%d %H:%M UTC")
-    click.echo(f"{name} at {when} ({prediction.source}): probability {prediction.probability:.1%}")
+    say(f"{name} at {when} ({prediction.source}): probability {prediction.probability:.1%}")
     rows = [
         (column, _text(prediction.features[column]), prediction.status.get(column, ""), f"{100 * moved:+.1f}")
         for column, moved in list(prediction.contributions.items())[:features]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import click
+from furrow.cli.terminal import on_terminal, say_block
+from furrow.safe_text import json_text, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress
 
-__all__ = ["console", "echo_json", "progress", "table"]
+__all__ = ["above", "bar", "console", "draw", "echo_json", "progress", "table"]
 
 _PIPE_WIDTH = 160  # where there is no terminal to ask, rows are not squeezed into 80 columns
 
@@ -50,23 +50,23 @@ def table(
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    drawn = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    drawn = Table(box=box.SIMPLE_HEAD, title=Text(line(title)) if title else None, title_justify="left", pad_edge=False)
     for place, name in enumerate(columns):
         values = [row[place] for row in rows]
         numeric = bool(values) and all(
             value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
         )
         to_right = numeric if right is None else name in right
-        drawn.add_column(name, justify="right" if to_right else "left", overflow="fold")
+        drawn.add_column(Text(line(name)), justify="right" if to_right else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(value if isinstance(value, Text) else Text(_cell(value)) for value in row))
-    console(stderr=stderr).print(drawn)
+    draw(drawn, stderr=stderr)
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:.4f}" if isinstance(value, float) else line(str(value))
 
 
 @contextmanager
@@ -80,9 +80,20 @@ def progress(description: str, total: int | None = None) -> Iterator[Callable[..
     Yields:
         A function `advance(steps=1, description=None)`. Without a terminal nothing is drawn.
     """
-    if not sys.stderr.isatty():
+    if not on_terminal(err=True):
         yield lambda steps=1, description=None: None  # noqa: ARG005 - the bar's signature
         return
+    with bar() as drawn:
+        task = drawn.add_task(line(description), total=total)
+
+        def advance(steps: int = 1, description: str | None = None) -> None:
+            drawn.update(task, advance=steps, description=None if description is None else line(description))
+
+        yield advance
+
+
+def bar() -> Progress:
+    """A bar on standard error; it is gone when it is done."""
     from rich.progress import (  # noqa: PLC0415 - rich is loaded only by commands that draw
         BarColumn,
         MofNCompleteColumn,
@@ -91,16 +102,21 @@ def progress(description: str, total: int | None = None) -> Iterator[Callable[..
         TimeElapsedColumn,
     )
 
-    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*parts, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=total)
+    words = TextColumn("{task.description}", markup=False)
+    parts = (words, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*parts, console=console(stderr=True), transient=True)
 
-        def advance(steps: int = 1, description: str | None = None) -> None:
-            bar.update(task, advance=steps, description=description)
 
-        yield advance
+def above(drawn: Progress, text: str) -> None:
+    """Print a line above a bar."""
+    drawn.console.print(line(text), markup=False)
+
+
+def draw(what: RenderableType, *, stderr: bool = False) -> None:
+    """Print what rich draws; the texts in it have gone through `furrow.safe_text`."""
+    console(stderr=stderr).print(what)
 
 
 def echo_json(value: Any) -> None:
     """Print a value as JSON for a script: indented, keys sorted, no NaN."""
-    click.echo(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False))
+    say_block(json_text(value))

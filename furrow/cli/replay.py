@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from furrow.cli import render
+from furrow.cli.terminal import Ink, on_terminal, say, say_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
 
     here = Path.cwd()
     if rev in {"HEAD", "@"} and not is_bare(here) and is_dirty(here):
-        click.echo("note: the work tree has changes; the commit is replayed, without them", err=True)
+        say("note: the work tree has changes; the commit is replayed, without them", err=True)
     options = Options(experiment, stage, diagnose=diagnose, keep=keep)
     with stopped_by_signals():
         verdict = replay(here, rev, options, progress=_reporter(keep=keep))
@@ -81,33 +81,32 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
             write_note(here, verdict)
             kept = "kept as a note (refs/notes/furrow/replay)"
         except NoteError as exc:
-            click.echo(f"warning: {exc}", err=True)
+            say_block(f"warning: {exc}\n", err=True)
     if as_json:
         render.echo_json(verdict.to_json())
     else:
         _show(verdict, kept, note=note)
     if push:
         push_notes(here, NOTE, push)
-        click.echo(f"notes pushed to {push}", err=True)
+        say(f"notes pushed to {push}", err=True)
     return 0 if (verdict.trusted() if strict else bool(verdict)) else 1
 
 
 def _reporter(*, keep: bool) -> Callable[[Event], None]:
     """Say on standard error what happens; on a terminal, the stage that runs is shown until it is done."""
-    live = sys.stderr.isatty()
+    live = on_terminal(err=True)
 
     def report(event: Event) -> None:
         number = f"[{event.number}/{event.total}] "
-        clear = "\r\x1b[K" if live else ""
         if event.kind == "checkout" and keep:
-            click.echo(f"work tree: {event.detail}", err=True)
+            say(f"work tree: {event.detail}", err=True)
         elif event.kind == "run" and live:
-            click.echo(f"{clear}{number}{event.stage} ...", err=True, nl=False)
+            say(f"{number}{event.stage} ...", err=True, end="", over=True)
         elif event.kind == "why":
-            click.echo(f"{clear}{event.stage} differs: {event.detail}", err=True)
+            say(f"{event.stage} differs: {event.detail}", err=True, over=True)
         elif event.kind == "done" and event.verdict is not None:
-            status = click.style(event.verdict.status, fg=_COLOURS[event.verdict.status])
-            click.echo(f"{clear}{number}{event.stage} {status} ({event.verdict.seconds:.1f} s)", err=True)
+            status = Ink(event.verdict.status, _COLOURS.get(event.verdict.status, ""))
+            say(f"{number}{event.stage} ", status, f" ({event.verdict.seconds:.1f} s)", err=True, over=True)
 
     return report
 
@@ -122,28 +121,27 @@ def _show(verdict: Verdict, kept: str, *, note: bool) -> None:
     for stage in verdict.stages:
         for output in stage.outputs:
             if output.differences and output.status == "different":
-                click.echo(f"{stage.stage}: {output.path} differs")
+                say(f"{stage.stage}: {output.path} differs")
                 for words in output.differences:
-                    click.echo(f"  {words.removeprefix(f'{output.path}: ')}")
+                    say(f"  {words.removeprefix(f'{output.path}: ')}")
         for reason in stage.reasons:
-            click.echo(f"{stage.stage}: why: {reason.kind}: {reason.text}")
+            say(f"{stage.stage}: why: {reason.kind}: {reason.text}")
         for reason in stage.warnings:
-            click.echo(f"{stage.stage}: note: {reason.kind}: {reason.text}")
+            say(f"{stage.stage}: note: {reason.kind}: {reason.text}")
         if stage.log:
-            click.echo(f"{stage.stage}: the end of what it printed:\n{stage.log}")
+            say(f"{stage.stage}: the end of what it printed:")
+            say_block(f"{stage.log.rstrip()}\n")
     _undeclared(verdict)
     if not place.lock:
-        click.echo("environment: the commit locks none; nothing was compared")
+        say("environment: the commit locks none; nothing was compared")
     elif place.differences:
-        click.echo(
-            f"environment: {len(place.differences)} of {place.locked} distributions are not what {place.lock} says"
-        )
+        say(f"environment: {len(place.differences)} of {place.locked} distributions are not what {place.lock} says")
         for words in place.differences[:8]:
-            click.echo(f"  {words}")
+            say(f"  {words}")
     else:
-        click.echo(f"environment: {place.locked} distributions as {place.lock} says, {place.python}, {place.platform}")
-    click.echo(_summary(verdict) + (f"; {kept}" if kept else ""))
-    click.echo(f"next: {_next(verdict, kept=bool(kept), note=note)}")
+        say(f"environment: {place.locked} distributions as {place.lock} says, {place.python}, {place.platform}")
+    say(_summary(verdict) + (f"; {kept}" if kept else ""))
+    say(f"next: {_next(verdict, kept=bool(kept), note=note)}")
 
 
 def _undeclared(verdict: Verdict) -> None:
@@ -151,7 +149,7 @@ def _undeclared(verdict: Verdict) -> None:
         told = {reason.text for reason in stage.reasons if reason.kind == "undeclared"}
         for one in stage.undeclared:
             if not any(one.path in text for text in told):
-                click.echo(f"{stage.stage}: note: reads {one.path} ({one.where}), which it does not declare")
+                say(f"{stage.stage}: note: reads {one.path} ({one.where}), which it does not declare")
 
 
 def _summary(verdict: Verdict) -> str:
@@ -213,9 +211,9 @@ def _verify(rev: str, *, as_json: bool) -> int:
         for one in found:
             said = one.verdict
             facts = f"{_summary(said)}, at {said.started} on {said.where}" if said is not None else "a note"
-            click.echo(f"{'holds' if one else 'does NOT hold'}: {facts}")
+            say(f"{'holds' if one else 'does NOT hold'}: {facts}")
             for words in one.problems:
-                click.echo(f"  {words}")
+                say(f"  {words}")
             if one:
-                click.echo(f"  {one.checked} files are what the note says, {one.absent} are not on this machine")
+                say(f"  {one.checked} files are what the note says, {one.absent} are not on this machine")
     return 0 if all(found) and all(one.verdict for one in found) else 1

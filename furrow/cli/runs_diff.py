@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli.runs_render import as_json, cell, grid
+from furrow.cli.terminal import say, say_block
 from furrow.history.load import run
 
 if TYPE_CHECKING:
@@ -42,15 +43,15 @@ def command(before: str, after: str, replicates: int, confidence: float, as_text
 
     found = diff_runs(*runs, replicates=replicates, confidence=confidence)
     if as_text:
-        click.echo(as_json({"format": 1, **asdict(found)}), nl=False)
+        say_block(as_json({"format": 1, **asdict(found)}))
         return
-    click.echo(f"{found.before}  →  {found.after}")
+    say(f"{found.before}  →  {found.after}")
     if not found:
-        click.echo("no difference")
+        say("no difference")
         return
     for title, lines in _parts(found):
         if lines:
-            click.echo(f"\n{title}\n{lines}", nl=False)
+            say_block(f"\n{title}\n{lines}")
 
 
 def _parts(found: RunDiff) -> list[tuple[str, str]]:

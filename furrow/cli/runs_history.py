@@ -12,6 +12,7 @@ import click
 
 from furrow.cli.plots import chart
 from furrow.cli.runs_render import as_json, cell, grid
+from furrow.cli.terminal import say, say_block
 from furrow.history.metric_history import history
 
 if TYPE_CHECKING:
@@ -36,20 +37,20 @@ def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: b
         from furrow.history.figures import history_file  # noqa: PLC0415
 
         history_file(found, out)
-        click.echo(f"wrote {out}", err=True)
+        say(f"wrote {out}", err=True)
     if as_text:
-        click.echo(as_json({"format": 1, **asdict(found)}), nl=False)
+        say_block(as_json({"format": 1, **asdict(found)}))
         return
-    click.echo(f"{found.metric} of {found.experiment}, {len(found.points)} commits, oldest first")
+    say(f"{found.metric} of {found.experiment}, {len(found.points)} commits, oldest first")
     if found.names:
-        click.echo(f"before, it was called {', '.join(found.names)}")
+        say(f"before, it was called {', '.join(found.names)}")
     width = max(20, min(100, shutil.get_terminal_size().columns - 12))
     values = [(float(at), point.value) for at, point in enumerate(found.points) if point.value is not None]
-    click.echo(chart(values, width=width), nl=False)
+    say_block(chart(values, width=width))
     rows = [_row(point) for point in found.points[-LISTED:]]
     if len(found.points) > LISTED:
-        click.echo(f"the newest {LISTED}:")
-    click.echo(grid(["commit", "date", found.metric, "interval", "subject"], rows), nl=False)
+        say(f"the newest {LISTED}:")
+    say_block(grid(["commit", "date", found.metric, "interval", "subject"], rows))
 
 
 def _row(point: Point) -> list[str]:

@@ -7,10 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from furrow.cli.runs_render import FORMATS, notes, table
+from furrow.cli.terminal import clear, on_terminal, say, say_block
 from furrow.history import answers
 from furrow.history.listing import list_runs
 from furrow.history.query import Query
 from furrow.history.selection import Selection
+from furrow.safe_text import block, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,19 +92,18 @@ def show(
     most = limit if limit is not None or form in {"json", "csv"} else USUAL
     query = Query(where, _words(sort), _words(columns), most)
     based = answers.basis(asked, selection) if asked else None
-    shown = sys.stderr.isatty()
+    shown = on_terminal(err=True)
     found = list_runs(os.getcwd(), selection, query, progress=_progress if shown else None)
-    if shown:
-        _tell("\r\033[K")
-    if form == "table" and sys.stdout.isatty():
+    clear()
+    if form == "table" and on_terminal():
         text = table(found, width=os.get_terminal_size(sys.stdout.fileno()).columns)
     else:
         text = FORMATS[form](found)
-    sys.stdout.write(text)
-    sys.stdout.flush()
-    told = list(notes(found))
+    text = block(text)
+    say_block(text)
+    told = [line(note) for note in notes(found)]
     for note in told:
-        _tell(f"{note}\n")
+        say(note, err=True)
     if based:
         encoded = text.encode(sys.stdout.encoding, "backslashreplace")
         answers.keep(based, encoded, [note.encode(sys.stderr.encoding, "backslashreplace") for note in told])
@@ -112,10 +113,5 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _tell(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
-
-
 def _progress(count: int) -> None:
-    _tell(f"\rindexing: {count:,} runs ")
+    say(f"indexing: {count:,} runs ", err=True, end="", over=True)

@@ -6,6 +6,8 @@ import math
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from furrow.safe_text import csv_text, json_text, line, markdown_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -34,20 +36,20 @@ def cell(value: Any, name: str = "", *, widest: int = WIDEST) -> str:
         return f"{text[:10]} {text[11:16]}"
     if len(text) >= 40 and all(c in "0123456789abcdef" for c in text):
         return text[:10]
-    # A terminal must not obey what a commit says.
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    text = line(text)
     return text if len(text) <= widest else text[: widest - 1] + "…"
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[bool] = ()) -> str:
     """Columns as wide as they must be, numbers to the right."""
     sides = list(right) or [False] * len(head)
-    widths = [max(len(line[at]) for line in (head, *rows)) for at in range(len(head))]
+    head, rows = [line(text) for text in head], [[line(text) for text in row] for row in rows]
+    widths = [max(len(cells[at]) for cells in (head, *rows)) for at in range(len(head))]
     lines = []
-    for line in (head, *rows):
+    for cells in (head, *rows):
         parts = [
             text.rjust(width) if side else text.ljust(width)
-            for text, width, side in zip(line, widths, sides, strict=True)
+            for text, width, side in zip(cells, widths, sides, strict=True)
         ]
         lines.append("  ".join(parts).rstrip())
     return "\n".join(lines) + "\n"
@@ -66,9 +68,7 @@ def strict(value: Any) -> Any:
 
 def as_json(value: Any) -> str:
     """Indented JSON with a final newline."""
-    import json  # noqa: PLC0415 - a table must not wait for it
-
-    return json.dumps(strict(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(strict(value), sort_keys=False)
 
 
 def notes(found: Listing) -> Iterator[str]:
@@ -102,7 +102,7 @@ def table(found: Listing, *, width: int = 0) -> str:
     if not rows:
         return "no runs\n"
     numeric = [not column.types & 4 for column in found.answer.columns]
-    fit = _fitting([max(len(line[at]) for line in (names, *rows)) for at in range(len(names))], width)
+    fit = _fitting([max(len(cells[at]) for cells in (names, *rows)) for at in range(len(names))], width)
     shown = grid(names[:fit], [row[:fit] for row in rows], right=numeric[:fit])
     return shown + (f"left out, for the terminal is narrow: {', '.join(names[fit:])}\n" if fit < len(names) else "")
 
@@ -129,20 +129,14 @@ def _json(found: Listing) -> str:
 
 
 def _csv(found: Listing) -> str:
-    import csv  # noqa: PLC0415 - a table must not wait for it
-    import io  # noqa: PLC0415
-
-    sink = io.StringIO()
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow([column.name for column in found.answer.columns])
-    writer.writerows(["" if value is None else value for value in row] for row in found.answer.rows)
-    return sink.getvalue()
+    return csv_text([[column.name for column in found.answer.columns], *found.answer.rows])
 
 
 def _markdown(found: Listing) -> str:
     names, rows = _cells(found)
-    lines = [names, ["--:" if not column.types & 4 else "---" for column in found.answer.columns], *rows]
-    return "".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |\n" for line in lines)
+    ruler = ["--:" if not column.types & 4 else "---" for column in found.answer.columns]
+    lines = [[*map(markdown_text, names)], ruler, *([*map(markdown_text, row)] for row in rows)]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 
 
 FORMATS: dict[str, Callable[[Listing], str]] = {"table": table, "json": _json, "csv": _csv, "markdown": _markdown}

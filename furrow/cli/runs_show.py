@@ -11,8 +11,10 @@ import click
 
 from furrow.cli.plots import bars, chart
 from furrow.cli.runs_render import as_json, cell, grid
+from furrow.cli.terminal import say, say_block
 from furrow.history.load import run
 from furrow.history.trial_trailers import is_trial
+from furrow.safe_text import line
 
 if TYPE_CHECKING:
     from furrow.history.show import Details
@@ -47,16 +49,16 @@ def command(run_name: str, folder: Path | None, code: bool, as_text: bool) -> No
         from furrow.history.figures import curve_files  # noqa: PLC0415
 
         for path in curve_files(curves, folder, title=str(found)):
-            click.echo(f"wrote {path}", err=True)
+            say(f"wrote {path}", err=True)
     if as_text:
         value = {"format": 1, **asdict(details), "curves": curves}
-        click.echo(as_json(value | ({"patch": show.patch(found, details)} if code else {})), nl=False)
+        say_block(as_json(value | ({"patch": show.patch(found, details)} if code else {})))
         return
     for title, lines in [*_parts(details), *_plots(curves)]:
         if lines:
-            click.echo(f"{title}\n{lines}")
+            say_block(f"{line(title)}\n{lines}\n")
     if code:
-        click.echo(_safe(show.patch(found, details)))
+        say_block(_short(show.patch(found, details)))
 
 
 def _parts(found: Details) -> list[tuple[str, str]]:
@@ -221,12 +223,9 @@ def _float(text: str | None) -> float:
         return math.nan
 
 
-def _safe(text: str) -> str:
-    """A patch that can't command the terminal, cut short."""
-    lines = text.split("\n")
-    shown = [
-        "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line) for line in lines
-    ]
+def _short(patch: str) -> str:
+    """A patch, cut short."""
+    shown = patch.split("\n")
     if len(shown) > CODE_LINES:
         shown = [*shown[:CODE_LINES], f"({len(shown) - CODE_LINES} more lines: `git show`)"]
-    return "\n".join(shown)
+    return "\n".join(shown) + "\n"

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from furrow.cli import render
+from furrow.cli.terminal import on_terminal
+from furrow.safe_text import line
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -28,23 +32,21 @@ def command(*, runs: tuple[str, ...], once: bool, folder: Path | None, as_json: 
 
     It ends when the runs do.
     """
-    from furrow.cli.render import console, echo_json  # noqa: PLC0415 - rich is loaded only by commands that draw
     from furrow.training.log import default_folder  # noqa: PLC0415 - loaded when there is something to watch
     from furrow.trials.watch import Watcher  # noqa: PLC0415 - the same
 
     watcher = Watcher(folder or default_folder())
     found = watcher.read(runs)
     if as_json:
-        echo_json([_plain(one) for one in found])
+        render.echo_json([_plain(one) for one in found])
         return
-    drawing = console()
-    if once or not drawing.is_terminal or all(one.state != "running" for one in found):
-        drawing.print(_drawn(found))
+    if once or not on_terminal() or all(one.state != "running" for one in found):
+        render.draw(_drawn(found))
         return
     from rich.live import Live  # noqa: PLC0415 - the same
 
     names = tuple(one.run for one in found)
-    with Live(_drawn(found), console=drawing, auto_refresh=False) as live:
+    with Live(_drawn(found), console=render.console(), auto_refresh=False) as live:
         while any(one.state == "running" for one in found):
             time.sleep(REFRESH)
             found = watcher.read(names)
@@ -62,7 +64,7 @@ def _drawn(found: list[RunLog]) -> RenderableType:
     tables = []
     for one in found:
         last = max((curve.seconds for curve in one.curves.values()), default=0.0)
-        title = Text(f"{one.run}  {one.state}, {last:.1f} s")
+        title = Text(line(f"{one.run}  {one.state}, {last:.1f} s"))
         table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
         for heading in ("metric", "step", "last", "lowest", "highest", "curve"):
             table.add_column(heading, justify="left" if heading in ("metric", "curve") else "right")
@@ -70,7 +72,7 @@ def _drawn(found: list[RunLog]) -> RenderableType:
             known = curve.known
             trouble = f"  {_number(curve.values[-1])} since step {curve.trouble}" if curve.trouble is not None else ""
             table.add_row(
-                Text(curve.metric),
+                Text(line(curve.metric)),
                 str(curve.steps[-1]) if curve.steps else "–",
                 _number(curve.values[-1]) if curve.values else "–",
                 _number(min(known)) if known else "–",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from furrow.cli import render
+from furrow.cli.terminal import on_terminal, say
 from furrow.ground.openmp import wait_asleep
+from furrow.safe_text import line
 
 if TYPE_CHECKING:
     from furrow.trials.recorder import Finished
@@ -75,13 +77,13 @@ def command(
     )
     sweeping = prepare(request, clock=time.time)
     for warning in sweeping.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     found: list[Finished] = []
     try:
         _follow(sweeping, found)
     except KeyboardInterrupt:
         done = sum(one.state == "done" for one in found)
-        click.echo(
+        say(
             f"interrupted: {done} of {sweeping.size} trials are recorded; the same command goes on from there", err=True
         )
         return 130
@@ -91,10 +93,10 @@ def command(
 
 def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
     """Run the sweep under a progress bar with the best so far; where there is no terminal, a line for each trial."""
-    if not sys.stderr.isatty():
-        for finished in sweeping.run(lambda text: click.echo(f"note: {text}", err=True)):
+    if not on_terminal(err=True):
+        for finished in sweeping.run(lambda text: say(f"note: {text}", err=True)):
             found.append(finished)
-            click.echo(f"{len(found)}/{sweeping.size}  {_line(sweeping, finished)}", err=True)
+            say(f"{len(found)}/{sweeping.size}  {_line(sweeping, finished)}", err=True)
         return
     from rich.progress import (  # noqa: PLC0415 - rich is loaded only by commands that draw
         BarColumn,
@@ -106,23 +108,21 @@ def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
         TimeRemainingColumn,
     )
 
-    from furrow.cli.render import console  # noqa: PLC0415 - the same
-
     columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[best]}"), TimeElapsedColumn(), TimeRemainingColumn(),
+        SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[best]}", markup=False), TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     best: Finished | None = None
-    with Progress(*columns, console=console(stderr=True), transient=True, speed_estimate_period=3600) as bar:
-        task = bar.add_task(f"try {sweeping.experiment}", total=sweeping.size, best="")
-        for finished in sweeping.run(lambda text: bar.console.print(f"note: {text}", markup=False)):
+    with Progress(*columns, console=render.console(stderr=True), transient=True, speed_estimate_period=3600) as bar:
+        task = bar.add_task(line(f"try {sweeping.experiment}"), total=sweeping.size, best="")
+        for finished in sweeping.run(lambda text: render.above(bar, f"note: {text}")):
             found.append(finished)
             if finished.score is not None and sweeping.better(finished.score, best.score if best else None):
                 best = finished
             if finished.state == "failed":
-                bar.console.print(_line(sweeping, finished), markup=False)
+                render.above(bar, _line(sweeping, finished))
             text = f"best {sweeping.metric} {best.score:.4f}  {best.trial.name}" if best else ""
-            bar.update(task, advance=1, best=text)
+            bar.update(task, advance=1, best=line(text))
 
 
 def _line(sweeping: Sweeping, finished: Finished) -> str:
@@ -144,11 +144,9 @@ def _told(finished: Finished) -> str:
 
 def _report(sweeping: Sweeping, found: list[Finished], *, limit: int, as_json: bool) -> None:
     """The table, sorted by the metric, and the next step."""
-    from furrow.cli.render import echo_json, table  # noqa: PLC0415 - loaded when there is something to show
-
     ranked = sweeping.ranked(found)
     if as_json:
-        echo_json(
+        render.echo_json(
             {"metric": sweeping.metric, "direction": sweeping.direction, "trials": [_plain(one) for one in ranked]}
         )
         return
@@ -164,25 +162,23 @@ def _report(sweeping: Sweeping, found: list[Finished], *, limit: int, as_json: b
         ]
         for finished in ranked[:limit]
     ]
-    table(rows, ["trial", *(key.lstrip("+") for key in keys), sweeping.metric, *others, "seconds"])
+    render.table(rows, ["trial", *(key.lstrip("+") for key in keys), sweeping.metric, *others, "seconds"])
     if len(ranked) > limit:
-        click.echo(f"and {len(ranked) - limit} more: --limit {len(ranked)}")
+        say(f"and {len(ranked) - limit} more: --limit {len(ranked)}")
     counts = {state: sum(one.state == state for one in found) for state in ("done", "pruned", "failed")}
     again = sum(one.again for one in found)
-    click.echo(
+    say(
         ", ".join(f"{count} {state}" for state, count in counts.items() if count)
         + (f"; {again} of them had been run before" if again else "")
     )
     for finished in ranked:
         if finished.state == "failed":
-            click.echo(f"failed: {_told(finished)}", err=True)
+            say(f"failed: {_told(finished)}", err=True)
     best = ranked[0] if ranked and ranked[0].score is not None else None
     if best is not None:
         if len(found) > 1:
-            click.echo(
-                "The best of many was chosen on the test months themselves: expect a little less of it on new ones."
-            )
-        click.echo(f"next: `furrow adopt {best.trial.name} as NAME`, or `dvc exp apply {best.trial.name}`")
+            say("The best of many was chosen on the test months themselves: expect a little less of it on new ones.")
+        say(f"next: `furrow adopt {best.trial.name} as NAME`, or `dvc exp apply {best.trial.name}`")
 
 
 def _plain(finished: Finished) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from furrow.data.svg import bars, lines, spark
 from furrow.files import write_text
+from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,6 +11,8 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc_data.hashfile.hash_info import HashInfo
 
+from furrow.safe_text import line
+
 __all__ = ["main"]
 
 
@@ -20,7 +22,7 @@ def main(names: list[str]) -> int:
         with Repo(".") as repo:
             return 1 if repo.cloud.pull([HashInfo("md5", name) for name in names]).failed else 0
     except (DvcException, OSError) as exc:
-        print(f"ERROR: {exc}", file=sys.stderr)  # noqa: T201 - a program's own voice
+        print(line(f"ERROR: {exc}"), file=sys.stderr)  # noqa: T201 - a program's own voice
         return 1
 
 

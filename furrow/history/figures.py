@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
-from html import escape
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -12,6 +11,7 @@ from matplotlib.figure import Figure
 
 from furrow.errors import UsageError
 from furrow.files import write_bytes
+from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -191,6 +191,7 @@ def _judge(experiment: Experiment, train: pd.DataFrame, held: pd.DataFrame, feat
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[best]}"),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[best]}", markup=False),
         TimeElapsedColumn(),
     )  # fmt: skip

@@ -17,8 +17,9 @@ from furrow.ci.outcome import (
     SliceRow,
     StageRow,
 )
-from furrow.ci.report_markdown import LIMIT, code, markdown
+from furrow.ci.report_markdown import LIMIT, markdown
 from furrow.ci.report_page import page
+from furrow.safe_text import markdown_code as code
 
 
 def measure(metric="log_loss", verdict="better"):
