@@ -15,7 +15,7 @@ run: setup
 
 setup: .venv/.ready
 
-.venv/.ready: requirements.lock requirements-uv.lock pyproject.toml furrow/cli/furrow-runs.pl
+.venv/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	@echo "== setting up .venv from requirements.lock"
 	@python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Furrow needs Python 3.11, this is %d.%d" % sys.version_info[:2])'
 	@test -x .venv/bin/python || python3 -m venv .venv

@@ -2,8 +2,7 @@
 
     python benchmarks/runs_peers.py /tmp/peers --mlflow /tmp/mlflow/bin/python
 
-Furrow is timed without an index (cold), for a list that was never asked for (warm), and for the one that was asked for
-before (again), which `furrow-runs` prints without Python. DVC and MLflow are held against the warm one.
+Furrow is timed without an index (cold) and with one (warm). DVC and MLflow are held against the warm one.
 
 MLflow is no dependency of Furrow: give the Python of an environment that has it, or leave it out. Bytecode of all is
 compiled first. `git cat-file --batch` gets the ids of the blobs that Furrow reads, and does nothing with them.
@@ -122,22 +121,6 @@ def agree(repo: Path, shown: bytes) -> int:
     return len(ours)
 
 
-def learn(repo: Path, asked: tuple[str, ...], listing: tuple[str, ...]) -> None:
-    """Have `furrow-runs` keep its answer, and see that it prints again what Python makes.
-
-    Raises:
-        SystemExit: It is another list.
-    """
-    for _ in range(3):  # nothing is kept that was written within the last two seconds
-        time.sleep(2.1)
-        subprocess.run(asked, cwd=repo, check=True, capture_output=True)
-    if not any((repo / ".git/furrow/answers").iterdir()):
-        raise SystemExit("no answer was kept")
-    again, anew = (subprocess.run(each, cwd=repo, check=True, capture_output=True) for each in (asked, listing))
-    if (again.stdout, again.stderr) != (anew.stdout, anew.stderr):
-        raise SystemExit("the list that is printed again is another one")
-
-
 def blobs(repo: Path) -> bytes:
     """Ids of the metrics, configs and records of every revision."""
     listed = subprocess.run(
@@ -162,17 +145,13 @@ def main() -> None:
     listing = (runs_repo.FURROW, "runs", "--all", "--limit", "50")
     cold = timed(*listing, cwd=repo, repeat=3, before=lambda: shutil.rmtree(repo / ".git/furrow", ignore_errors=True))
     warm = timed(*listing, cwd=repo, repeat=repeat * 2)
-    asked_again = (f"{runs_repo.FURROW}-runs", *listing[2:])
-    learn(repo, asked_again, listing)
-    again = timed(*asked_again, cwd=repo, repeat=repeat * 10)
-    print(f"furrow runs --all: {cold:.3f} s cold, {warm:.3f} s warm; furrow-runs --all: {again * 1000:.1f} ms again")
+    print(f"furrow runs --all: {cold:.3f} s cold, {warm:.3f} s warm")
     inside = float(subprocess.run([sys.executable, "-c", FURROW], cwd=repo, check=True, capture_output=True).stdout)
     print(f"the same inside a process: {inside:.4f} s")
     python = timed(sys.executable, "-c", "pass", cwd=repo, repeat=repeat * 2)
     print(f"python -c pass: {python:.3f} s")
     cat = timed("git", "cat-file", "--batch", cwd=repo, repeat=repeat, stdin=blobs(repo))
-    print(f"git cat-file --batch: {cat:.3f} s; {cat / again:.1f} x again, {cat / warm:.1f} x warm, ", end="")
-    print(f"{cat / inside:.1f} x inside a process")
+    print(f"git cat-file --batch: {cat:.3f} s; {cat / warm:.1f} x warm, {cat / inside:.1f} x inside a process")
     show = (runs_repo.DVC, "exp", "show", "-A", "--json")
     dvc_cold = timed(*show, cwd=repo, repeat=1, before=lambda: shutil.rmtree(repo / ".dvc/tmp", ignore_errors=True))
     dvc_warm = timed(*show, cwd=repo, repeat=3)

@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import sys
+from pathlib import Path
 
 from furrow.cli.terminal import say_block
 from furrow.errors import FurrowError
@@ -49,7 +50,7 @@ def run(arguments: list[str]) -> int:
 def _prepare_streams() -> None:
     """See that whatever is written arrives, or fails with an error."""
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     if sys.stdout is None:  # `>&-`
         sys.exit(_say("error: standard output is closed\n  send it somewhere: to /dev/null if it isn't wanted", 1))
     if not isinstance(sys.stdout, io.TextIOWrapper):
@@ -64,16 +65,15 @@ def _prepare_streams() -> None:
 def _run(arguments: list[str]) -> int:
     """Run one command, whose errors are still exceptions, and give its exit code."""
     try:
-        os.getcwd()
+        Path.cwd()
     except FileNotFoundError as exc:
         raise FurrowError("the folder that this was started in is gone", hint="go to another one, run again") from exc
-    kept = os.environ.pop("FURROW_ANSWER", "")  # which is for this process alone
     if arguments[:1] == ["runs"]:
         from furrow.cli import runs_list  # noqa: PLC0415 - see above
 
         asked = runs_list.read(arguments[1:])
         if asked is not None:
-            runs_list.show(**asked, asked=kept)
+            runs_list.show(**asked)
             return 0
     import click  # noqa: PLC0415 - see above
 
@@ -99,8 +99,8 @@ def _bug() -> int:
     import traceback  # noqa: PLC0415
 
     opened, log = tempfile.mkstemp(prefix="furrow-", suffix=".log")  # 0600, by a name that nobody can foresee
-    with open(opened, "w", encoding="utf-8", errors="backslashreplace") as handle:
-        handle.write(traceback.format_exc())
+    os.close(opened)
+    Path(log).write_text(traceback.format_exc(), encoding="utf-8", errors="backslashreplace")
     return _say(f"a bug in Furrow: {traceback.format_exc(limit=0).strip()}\n  the log is {log}", 3)
 
 

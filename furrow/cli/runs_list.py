@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from furrow.cli.runs_render import FORMATS, notes, table
 from furrow.cli.terminal import clear, on_terminal, say, say_block
-from furrow.history import answers
 from furrow.history.listing import list_runs
 from furrow.history.query import Query
 from furrow.history.selection import Selection
-from furrow.safe_text import block, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,28 +84,21 @@ def show(
     columns: str,
     limit: int | None,
     form: str,
-    asked: str = "",
 ) -> None:
-    """Print a list of runs; the arguments are the command's options, and what `furrow-runs` asks to keep."""
+    """Print a list of runs; the arguments are the command's options."""
     selection = Selection(revision, everything, branch, since)
     most = limit if limit is not None or form in {"json", "csv"} else USUAL
     query = Query(where, _words(sort), _words(columns), most)
-    based = answers.basis(asked, selection) if asked else None
     shown = on_terminal(err=True)
-    found = list_runs(os.getcwd(), selection, query, progress=_progress if shown else None)
+    found = list_runs(Path.cwd(), selection, query, progress=_progress if shown else None)
     clear()
     if form == "table" and on_terminal():
         text = table(found, width=os.get_terminal_size(sys.stdout.fileno()).columns)
     else:
         text = FORMATS[form](found)
-    text = block(text)
     say_block(text)
-    told = [line(note) for note in notes(found)]
-    for note in told:
+    for note in notes(found):
         say(note, err=True)
-    if based:
-        encoded = text.encode(sys.stdout.encoding, "backslashreplace")
-        answers.keep(based, encoded, [note.encode(sys.stderr.encoding, "backslashreplace") for note in told])
 
 
 def _words(text: str) -> tuple[str, ...]:

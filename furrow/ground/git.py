@@ -13,7 +13,6 @@ import re
 import subprocess
 from contextlib import contextmanager
 from contextvars import ContextVar
-from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -349,6 +348,8 @@ def resolve(repo: Path, rev: str = "HEAD") -> str:
     kind = _text(repo, "cat-file", "-t", f"{rev}^{{}}", ok=(0, 128)) if askable else ""
     names = [] if kind else _text(repo, "for-each-ref", "--format=%(refname:short)").split("\n")
     bare_name = re.split(r"[~^:@]", rev, maxsplit=1)[0]
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to load, and for an error alone
+
     close = tuple(get_close_matches(bare_name, [name for name in names if name], n=2))
     raise UnknownRevisionError(rev, suggestions=close, shallow=shallow and not kind, kind=kind)
 

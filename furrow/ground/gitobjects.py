@@ -7,7 +7,6 @@ is, and answers through a pipe with a large buffer.
 from __future__ import annotations
 
 import re
-import tempfile
 from typing import TYPE_CHECKING, NamedTuple
 
 from furrow.ground.git import GitError, git, spawn
@@ -89,6 +88,8 @@ def read_objects(repo: Path, names: Iterable[str], *, largest: int) -> Iterator[
     Raises:
         GitError: git stopped early.
     """
+    import tempfile  # noqa: PLC0415 - slow to load, and a list of known runs reads no object
+
     with tempfile.TemporaryFile() as requests:
         count = 0
         for name in names:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from furrow.ground.gitfiles import locate
+from furrow.ground.git import common_dir
 from furrow.history import runs_index as index
 from furrow.history.query import Query, Rows, select
-from furrow.history.recall import known_scope, remember, token
+from furrow.history.scope import understand
 from furrow.history.selection import Selection
+from furrow.history.spans import find_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
-
-    from furrow.history.recall import Known
 
 __all__ = ["Listing", "list_runs"]
 
@@ -78,35 +79,20 @@ def list_runs(
     """
     selection, query = selection or Selection(), query or Query()
     selection.check()
-    place = locate(repo)
-    by, value = token(place, selection)
-    if place and value:
-        found = _recall(place.common, by, value, query)
-        if found:
-            return found
-    # Working out a list takes Git and parsers, for which a list that is known must not wait.
-    from pathlib import Path  # noqa: PLC0415
-
-    from furrow.ground.git import common_dir  # noqa: PLC0415
-    from furrow.history.scope import understand  # noqa: PLC0415
-    from furrow.history.spans import find_scope  # noqa: PLC0415
-
     root = Path(repo)
-    common = place.common if place else str(common_dir(root))
+    common = common_dir(root)
     history = _history(common)
-    wanted = understand(root, selection)
     connection = index.connect(common, history=history)
     try:
+        wanted = understand(root, selection, common, partial(_stored_refs, connection))
         for attempt in range(ATTEMPTS):
             try:
                 find_scope(connection, root, wanted, progress)
-                answer = _answer(connection, "key", wanted.key, query)
+                answer = _answer(connection, wanted.key, query)
                 if answer is None:  # another process has pruned it meanwhile
                     continue
-                known, rows = answer
-                if by == "state" and value:
-                    remember(connection, known.number, value)
-                return Listing(rows, known.commits, bool(history), wanted.refs)
+                commits, rows = answer
+                return Listing(rows, commits, bool(history), wanted.refs)
             except sqlite3.DatabaseError as exc:
                 if "locked" in str(exc):
                     raise index.IndexBusyError(index.place(common)) from exc
@@ -119,38 +105,31 @@ def list_runs(
     raise index.IndexBusyError(index.place(common))
 
 
-def _recall(common: str, by: str, value: str, query: Query) -> Listing | None:
-    """The list that the index has for this value; None when it has none, or when something is wrong with it."""
-    history = _history(common)
-    connection = index.connect(common, history=history)
+def _stored_refs(connection: sqlite3.Connection, key: str) -> bytes:
+    """The references that a scope of the index was made from; empty when there is none, or the index is damaged."""
     try:
-        answer = _answer(connection, by, value, query)
+        rows = connection.execute("SELECT lines FROM refs WHERE scope = (SELECT id FROM scopes WHERE key = ?)", (key,))
+        return b"".join(lines for (lines,) in rows)
     except sqlite3.DatabaseError:
-        return None
-    finally:
-        connection.close()
-    return Listing(answer[1], answer[0].commits, bool(history), answer[0].refs) if answer else None
+        return b""
 
 
-def _answer(connection: sqlite3.Connection, by: str, value: str, query: Query) -> tuple[Known, Rows] | None:
-    """A scope of the index and its rows, of one moment."""
+def _answer(connection: sqlite3.Connection, key: str, query: Query) -> tuple[int, Rows] | None:
+    """How many commits a scope of the index has, and its rows, both of one moment; None when it is gone."""
     connection.execute("BEGIN")
     try:
-        known = known_scope(connection, by, value)
-        return (known, select(connection, known.number, query)) if known else None
+        found = connection.execute("SELECT id, commits FROM scopes WHERE key = ?", (key,)).fetchone()
+        return (found[1], select(connection, found[0], query)) if found else None
     finally:
         connection.execute("ROLLBACK")
 
 
-def _history(common: str) -> str:
+def _history(common: Path) -> str:
     """What marks the boundary of a shallow clone; empty when the clone is whole."""
     try:
-        with open(f"{common}/shallow", "rb") as handle:
-            text = handle.read()
+        text = (common / "shallow").read_bytes()
     except FileNotFoundError:
         return ""
     except OSError:
         return "shallow"
-    import hashlib  # noqa: PLC0415 - few clones are shallow
-
     return hashlib.sha256(text).hexdigest()

@@ -12,8 +12,7 @@ a file lock may throw it away, after looking again.
     runs     one row a run, that is a name and the id of its folder's tree; its metrics as columns c1, c2, ...
     configs, records   one row a run: the columns of config.yaml and of record.json
     columns  which key each column stands for, and what types it has held
-    scopes, spans   for a set of commits that was asked for: each run with its first and last commit, and how many; and
-             in which state the references' files were when that was last worked out
+    scopes, spans   for a set of commits that was asked for: each run with its first and last commit, and how many
     refs     the references that a scope was made from: some hundred lines `OID NAME` a row
 """
 
@@ -22,7 +21,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
@@ -47,7 +47,7 @@ __all__ = [
     "replace",
 ]
 
-FORMAT = 3
+FORMAT = 4
 PACKED = "I"
 """Numbers of runs or commits in one value, as `array` names it: 32 bits each."""
 
@@ -74,7 +74,7 @@ CREATE TABLE records (id INTEGER PRIMARY KEY);
 CREATE TABLE columns (id INTEGER PRIMARY KEY, place TEXT NOT NULL, key TEXT NOT NULL, types INTEGER NOT NULL,
     UNIQUE (place, key));
 CREATE TABLE scopes (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, commits INTEGER NOT NULL, runs INTEGER NOT NULL,
-    state TEXT NOT NULL, members BLOB NOT NULL);
+    members BLOB NOT NULL);
 CREATE TABLE refs (id INTEGER PRIMARY KEY, scope INTEGER NOT NULL, lines BLOB NOT NULL);
 CREATE TABLE spans (scope INTEGER NOT NULL, run INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     rank INTEGER NOT NULL, commits INTEGER NOT NULL, PRIMARY KEY (scope, run)) WITHOUT ROWID;
@@ -87,7 +87,7 @@ PRAGMA user_version = {FORMAT};
 class IndexBusyError(FurrowError):
     """Another process held the index for longer than anyone should wait."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__(f"{path} is locked by another process", hint="wait for it, or end it, and run again")
         self.path = path
 
@@ -104,12 +104,12 @@ def is_damage(exc: sqlite3.Error) -> bool:
     )
 
 
-def place(common: str) -> str:
+def place(common: Path) -> Path:
     """Where the index of a repository is, given the Git directory that all worktrees share."""
-    return f"{common}/{FOLDER}/{FILE}"
+    return common / FOLDER / FILE
 
 
-def connect(common: str, *, history: str) -> sqlite3.Connection:
+def connect(common: Path, *, history: str) -> sqlite3.Connection:
     """Open the index of a repository, making it when there is none that is fit.
 
     Args:
@@ -125,8 +125,8 @@ def connect(common: str, *, history: str) -> sqlite3.Connection:
     """
     path = place(common)
     try:
-        if os.path.exists(path):
-            if not (os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)):
+        if path.exists():
+            if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
                 return _aside(path, history)
             try:
                 return _open(path, history)
@@ -140,7 +140,7 @@ def connect(common: str, *, history: str) -> sqlite3.Connection:
         return _memory(history)
 
 
-def replace(common: str, exc: sqlite3.Error, *, history: str) -> sqlite3.Connection:
+def replace(common: Path, exc: sqlite3.Error, *, history: str) -> sqlite3.Connection:
     """Another index for one that failed: a new file for a damaged one, and memory where the disk is full or failing.
 
     Raises:
@@ -159,7 +159,7 @@ def replace(common: str, exc: sqlite3.Error, *, history: str) -> sqlite3.Connect
     return connect(common, history=history)
 
 
-def _open(path: str, history: str) -> sqlite3.Connection:
+def _open(path: Path, history: str) -> sqlite3.Connection:
     connection = sqlite3.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None)
     try:
         _tune(connection)
@@ -170,11 +170,12 @@ def _open(path: str, history: str) -> sqlite3.Connection:
     return connection
 
 
-def _uri(path: str, options: str) -> str:
+def _uri(path: Path, options: str) -> str:
     """The path as SQLite takes it with options (https://www.sqlite.org/uri.html)."""
+    escaped = str(path)
     for character in "%?#":  # the percent sign first
-        path = path.replace(character, f"%{ord(character):x}")
-    return f"file:{path}?{options}"
+        escaped = escaped.replace(character, f"%{ord(character):x}")
+    return f"file:{escaped}?{options}"
 
 
 def _check(connection: sqlite3.Connection, history: str) -> None:
@@ -195,11 +196,11 @@ def _tune(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA temp_store = MEMORY")
 
 
-def _make(path: str, history: str) -> sqlite3.Connection:
+def _make(path: Path, history: str) -> sqlite3.Connection:
     """Make the file, unless another process has made it while we waited for the lock."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path):
-        if os.path.exists(path):
+        if path.exists():
             try:
                 return _open(path, history)
             except (_UnfitError, sqlite3.DatabaseError) as exc:
@@ -219,7 +220,7 @@ def _fill(connection: sqlite3.Connection, history: str) -> None:
     connection.execute("INSERT INTO meta VALUES ('history', ?)", (history,))
 
 
-def _aside(path: str, history: str) -> sqlite3.Connection:
+def _aside(path: Path, history: str) -> sqlite3.Connection:
     """Where the index can't be written: a copy of it in memory, as it was when last closed, if it is fit."""
     memory = _memory(history)
     try:
@@ -241,14 +242,13 @@ def _memory(history: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def _locked(path: str) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
     """Hold the right to make or throw away the file."""
-    with open(f"{path}.lock", "w", encoding="ascii") as handle:
+    with Path(f"{path}.lock").open("w", encoding="ascii") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
-def _delete(path: str) -> None:
+def _delete(path: Path) -> None:
     for suffix in ("", "-wal", "-shm", "-journal"):
-        with suppress(FileNotFoundError):
-            os.unlink(path + suffix)
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from furrow.errors import UsageError
 from furrow.ground.git import UnbornBranchError, UnknownRevisionError, git, resolve
-from furrow.ground.gitfiles import locate
 from furrow.ground.gitobjects import list_refs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
 
     from furrow.history.selection import Selection
 
@@ -68,8 +69,14 @@ def steady(refs: bytes) -> list[str]:
     return ref_ids(others.splitlines())[:500]
 
 
-def understand(repo: Path, selection: Selection) -> Wanted:
+def understand(repo: Path, selection: Selection, common: Path, stored: Callable[[str], bytes]) -> Wanted:
     """Turn names into ids.
+
+    Args:
+        repo: A folder inside the repository.
+        selection: What a person asked for.
+        common: The Git directory that all linked worktrees share.
+        stored: The references that the index has for a key; empty when it has none.
 
     Raises:
         UnbornBranchError: There is no commit yet.
@@ -78,7 +85,7 @@ def understand(repo: Path, selection: Selection) -> Wanted:
     oldest = _moment(repo, selection.since) if selection.since else 0
     late = f" since {oldest}" if oldest else ""
     if selection.everything:
-        return _everything(repo, oldest, late)
+        return _everything(repo, common, stored, oldest)
     if ".." in selection.rev:
         dots = "..." if "..." in selection.rev else ".."
         left, _, right = selection.rev.partition(dots)
@@ -94,15 +101,41 @@ def understand(repo: Path, selection: Selection) -> Wanted:
     return Wanted(f"history {' '.join(tips)}{late}", tips, oldest=oldest)
 
 
-def _everything(repo: Path, oldest: int, late: str) -> Wanted:
-    refs = list_refs(repo, *_REFS)
-    place = locate(repo)
+def _everything(repo: Path, common: Path, stored: Callable[[str], bytes], oldest: int) -> Wanted:
+    """All of the history that references reach.
+
+    To list tens of thousands of references takes Git longer than all the rest takes us, so the key is a digest of the
+    files that they are in. The same files never hold other references; equal references in other files are no harm.
+    """
     try:
-        refs += f"{(place and place.head(refs)) or resolve(repo)} HEAD\n".encode()
+        head = resolve(repo)
     except UnbornBranchError:
+        head = ""
+    late = f" since {oldest}" if oldest else ""
+    files = _files_digest(common, head)
+    key = f"all {files}{late}"
+    refs = stored(key) if files else b""
+    if not refs:
+        refs = list_refs(repo, *_REFS) + (f"{head} HEAD\n".encode() if head else b"")
         if not refs:
-            raise
-    return Wanted(f"all {hashlib.sha256(refs).hexdigest()}{late}", (), refs=refs, oldest=oldest)
+            resolve(repo)  # for the error
+        if not files or _files_digest(common, head) != files:  # one has moved meanwhile
+            key = f"all {hashlib.sha256(refs).hexdigest()}{late}"
+    return Wanted(key, (), refs=refs, oldest=oldest)
+
+
+def _files_digest(common: Path, head: str) -> str:
+    """A digest of the files that references are in, and of HEAD's commit; empty when they are kept in another way."""
+    if (common / "reftable").exists():
+        return ""
+    digest = hashlib.sha256(head.encode())
+    folders = [f"{common}/{folder}" for folder in _REFS]
+    loose = sorted(f"{at}/{name}" for folder in folders for at, _, names in os.walk(folder) for name in names)
+    for path in (f"{common}/packed-refs", *loose):
+        with suppress(FileNotFoundError):
+            digest.update(os.fsencode(path))
+            digest.update(Path(path).read_bytes())
+    return digest.hexdigest()
 
 
 def _branch(repo: Path, name: str) -> str:

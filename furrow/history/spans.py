@@ -107,7 +107,7 @@ def _work_out(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> N
         counted = runs.of(graph[tips[0]][3]) if tips else array(PACKED)
         first = {run: first[run] for run in counted}
     number = connection.execute(
-        "INSERT INTO scopes (key, commits, runs, state, members) VALUES (?, ?, ?, '', ?)",
+        "INSERT INTO scopes (key, commits, runs, members) VALUES (?, ?, ?, ?)",
         (wanted.key, len(members), len(first), _bitmap(members)),
     ).lastrowid
     if wanted.everything:
@@ -192,7 +192,7 @@ def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> bool:
     _write_refs(connection, number, moves)
     runs += _merge(connection, number, _span(added, _Trees(connection)), {row[0]: row[2] for row in added})
     connection.execute(
-        "UPDATE scopes SET key = ?, commits = ?, runs = ?, state = '', members = ? WHERE id = ?",
+        "UPDATE scopes SET key = ?, commits = ?, runs = ?, members = ? WHERE id = ?",
         (wanted.key, commits + len(added), runs, bytes(members), number),
     )
     return True
