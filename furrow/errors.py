@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["FurrowError", "UsageError"]
+TYPE_CHECKING = False  # `typing` itself would double the time that a list of runs takes
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["FileError", "FurrowError", "UsageError"]
 
 
 class FurrowError(Exception):
@@ -28,3 +32,11 @@ class UsageError(FurrowError):
     """The command was called with words that do not fit together."""
 
     exit_code = 2
+
+
+class FileError(FurrowError):
+    """A file is missing, unreadable, malformed, or outside the folder it must stay in."""
+
+    def __init__(self, message: str, *, path: Path, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path

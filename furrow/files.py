@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from furrow.errors import FurrowError
+from furrow.errors import FileError
+from furrow.parse import parse_json
 
 __all__ = [
     "FileError",
@@ -23,14 +24,6 @@ __all__ = [
     "write_json",
     "write_text",
 ]
-
-
-class FileError(FurrowError):
-    """A file is missing, unreadable, malformed, or outside the folder it must stay in."""
-
-    def __init__(self, message: str, *, path: Path, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.path = path
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -81,14 +74,13 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        FileError: It is missing or is not JSON.
+        FileError: It is missing, is not JSON, or is beyond bounds.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as exc:
         raise FileError(f"cannot read {path}: {exc.strerror}", path=path) from exc
-    except (UnicodeDecodeError, json.JSONDecodeError) as exc:
-        raise FileError(f"{path} is not valid JSON: {exc}", path=path) from exc
+    return parse_json(content, path)
 
 
 def sha256_bytes(data: bytes) -> str:

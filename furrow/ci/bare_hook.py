@@ -8,7 +8,6 @@ it ended.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import shlex
@@ -27,6 +26,7 @@ from furrow.files import read_json, write_json, write_text
 from furrow.ground.git import GitError, common_dir, git, is_bare
 from furrow.ground.isolate import CommandError, open_isolation, python, stream
 from furrow.ground.notes import NOTES
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,7 +207,7 @@ def state(repo: Path) -> dict[str, Any]:
     running: list[dict[str, Any]] = []
     if _busy(home):
         with suppress(OSError, ValueError):
-            running = [json.loads((home / FOLDER / "running.json").read_text(encoding="utf-8"))]
+            running = [parse_json((home / FOLDER / "running.json").read_bytes(), home / FOLDER / "running.json")]
     names = {one["commit"] for one in running}
     waiting = [{"commit": job.commit, "branch": job.branch, "since": job.since} for job in jobs(home)]
     return {"running": running, "waiting": [one for one in waiting if one["commit"] not in names]}

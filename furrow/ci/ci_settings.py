@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, get_type_hints
 
-import yaml
-
 from furrow.errors import FurrowError
+from furrow.parse import ParseError, parse_yaml
 
 __all__ = ["CiSettings", "CiSettingsError", "parse_settings"]
 
@@ -62,8 +61,8 @@ def parse_settings(content: bytes | None, *, branch: str = "main") -> CiSettings
         CiSettingsError: A key or a value is wrong.
     """
     try:
-        value = yaml.safe_load(content or b"") or {}
-    except yaml.YAMLError as exc:
+        value = parse_yaml(content or b"") or {}
+    except ParseError as exc:
         raise CiSettingsError(f"conf/ci.yaml is not valid YAML: {' '.join(str(exc).split())}", hint="mend it") from exc
     if not isinstance(value, dict):
         raise CiSettingsError("conf/ci.yaml holds no mapping", hint="write keys, such as `replay: changed`")

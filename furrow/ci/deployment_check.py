@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from furrow.ci.outcome import Check
 from furrow.errors import FurrowError
 from furrow.ground.git import files_at, is_shallow, show
 from furrow.models.registry import refusal, versions
+from furrow.parse import ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,8 +79,8 @@ def _deployments(repo: Path, commit: str) -> dict[str, dict[str, Any]]:
         if not path.endswith(".yaml"):
             continue
         try:
-            value = yaml.safe_load(show(repo, commit, path) or b"")
-        except yaml.YAMLError as exc:
+            value = parse_yaml(show(repo, commit, path) or b"")
+        except ParseError as exc:
             raise FurrowError(f"{path} is not valid YAML: {' '.join(str(exc).split())}", hint="mend it") from exc
         if isinstance(value, dict) and "model" in value:
             found[path.split("/")[-1].removesuffix(".yaml")] = value
@@ -104,7 +102,7 @@ def _service(repo: Path, commit: str, model: str, value: dict[str, Any]) -> str:
 
 def _json(repo: Path, commit: str, path: str) -> dict[str, Any]:
     try:
-        value = json.loads(show(repo, commit, path) or b"{}")
+        value = parse_json(show(repo, commit, path) or b"{}")
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

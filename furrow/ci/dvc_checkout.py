@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import json
 import re
 import time
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from furrow.ci.outcome import StageRow
 from furrow.errors import FurrowError
 from furrow.ground.git import git_dir, is_bare, toplevel
 from furrow.ground.isolate import CommandError, Isolation, python, run, stream
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,7 +118,7 @@ class Bench:
         if not self.remote:
             return []
         try:
-            found = json.loads(self.dvc("data", "status", "--not-in-remote", "--granular", "--json") or "{}")
+            found = parse_json(self.dvc("data", "status", "--not-in-remote", "--granular", "--json") or "{}")
         except CommandError as exc:
             raise _translated(exc, "read") from exc
         return [str(path) for path in found.get("not_in_remote", [])]

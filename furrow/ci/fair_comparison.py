@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from furrow.ci.gather import Pair, champion_of, changed_experiments, evaluation
@@ -11,6 +10,7 @@ from furrow.ci.steps import bring_of
 from furrow.errors import FurrowError
 from furrow.ground.git import show
 from furrow.ground.isolate import python, run
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def rejudged(session: Session) -> dict[Pair, tuple[dict[str, tuple[float, float,
     words = [f"{one.commit}:{one.name}:{one.other_commit}:{one.other}" for one in pairs]
     try:
         text = run(python("-m", "furrow", "ci", "rejudge", *words), session.root, session.bench.running)
-        answers = json.loads(text)
+        answers = parse_json(text)
         return {
             pair: ({str(metric): _difference(one) for metric, one in answer["differences"].items()}, answer["method"])
             for pair, answer in zip(pairs, answers, strict=True)
@@ -76,7 +76,7 @@ def _bring(session: Session, pairs: list[Pair]) -> None:
         later = wanted.setdefault(pair.other_commit, set())
         later.add(f"build/predictions/{pair.other}.parquet")
         try:
-            record = json.loads(show(session.root, pair.commit, f"runs/{pair.name}/record.json") or b"{}")
+            record = parse_json(show(session.root, pair.commit, f"runs/{pair.name}/record.json") or b"{}")
             later.add(f"build/training/{record['service']}.parquet")
         except (ValueError, KeyError, TypeError):
             continue

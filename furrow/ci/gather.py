@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from furrow.history.artifacts import cached, outputs
 from furrow.history.load import Run, run
 from furrow.history.run_diff import changed_files, flat
 from furrow.history.show import curves
+from furrow.parse import parse_json
 from furrow.training.metrics import interval
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def experiments_at(repo: Path, commit: str) -> list[str]:
 def champion_of(content: bytes | None) -> dict[str, Any]:
     """What runs/champion.json says; empty when there is none that can be read."""
     try:
-        value = json.loads(content or b"")
+        value = parse_json(content or b"")
     except ValueError:
         return {}
     if not isinstance(value, dict) or not isinstance(value.get("experiment", 0), str | None):
@@ -237,7 +237,7 @@ def evaluation(repo: Path, commit: str, name: str) -> dict[str, Any] | None:
     output = outputs(repo, commit).get(f"build/evaluations/{name}.json")
     path = cached(repo, output.md5) if output else None
     try:
-        value = json.loads(path.read_bytes()) if path else None
+        value = parse_json(path.read_bytes(), path) if path else None
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
 import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.ground.git import git, show
+from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +62,8 @@ def _paths_of(repo: Path, commit: str, file: str) -> Iterator[str]:
         yield f"{file}: more than {_LARGEST:,} bytes"
         return
     try:
-        value = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    except (yaml.YAMLError, RecursionError, ValueError) as exc:
+        value = parse_yaml(content)
+    except ParseError as exc:
         yield f"{file}: not valid YAML: {' '.join(str(exc).split())[:200]}"
         return
     if not isinstance(value, dict):
@@ -109,7 +107,7 @@ def bad_listings(cache: Path) -> list[str]:
     found = []
     for path in sorted((cache / "files/md5").glob("??/*.dir")):
         try:
-            names = [str(entry["relpath"]) for entry in json.loads(path.read_bytes())]
+            names = [str(entry["relpath"]) for entry in parse_json(path.read_bytes(), limits=LISTING)]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             found.append(f"{path.parent.name}{path.name}: not a list of files")
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from furrow.ci.run_record import kept, kept_commits, whole
 from furrow.files import canonical_json, write_json, write_text
 from furrow.ground.git import common_dir, git, is_bare
 from furrow.ground.notes import noted, read_lines, set_lines
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,8 +90,8 @@ def _noted(repo: Path, commits: list[str]) -> Iterator[dict[str, Any]]:
     for name in commits:
         for text in read_lines(repo, NOTE, name):
             try:
-                value = json.loads(text)
-            except (ValueError, RecursionError):
+                value = parse_json(text)
+            except ValueError:
                 continue
             if whole(value) and value.get("format") == FORMAT and value["commit"] == name:
                 yield _shown(value)

@@ -6,7 +6,6 @@ already counts if the commit that it tags holds the model that it claims.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from furrow.ci.gather import champion_of
@@ -15,6 +14,7 @@ from furrow.ci.outcome import Check
 from furrow.ci.steps import address, replay_one
 from furrow.ground.git import common_dir, git, show
 from furrow.models.registry import register, versions
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from furrow.ci.run_ci import Session
@@ -75,7 +75,7 @@ def _replayed(session: Session, name: str) -> bool:
 
 def _record(session: Session, commit: str, name: str) -> dict[str, Any]:
     try:
-        value = json.loads(show(session.root, commit, f"runs/{name}/record.json") or b"{}")
+        value = parse_json(show(session.root, commit, f"runs/{name}/record.json") or b"{}")
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -7,7 +7,6 @@ is fair to both: the stored predictions of a month, and those of a model that en
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from furrow.ground.git import show
 from furrow.history.artifacts import find_file
 from furrow.history.load import run
 from furrow.history.paired_test import PairingError, compare
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,6 +134,6 @@ def _digest(new: Run, service: str) -> Any:
     if new.record.get("service") == service:
         return new.record.get("features_digest")
     try:
-        return json.loads(show(new.repo, new.commit, MANIFEST) or b"{}")["services"][service]["digest"]
+        return parse_json(show(new.repo, new.commit, MANIFEST) or b"{}")["services"][service]["digest"]
     except (ValueError, KeyError, TypeError):
         return None

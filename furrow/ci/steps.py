@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING
 
 from furrow.ci.ci_commit import MovedError, commit_results, made_by_ci, offer
@@ -17,6 +16,7 @@ from furrow.ground.git import common_dir, git, is_bare
 from furrow.ground.isolate import CommandError, python, run, stream
 from furrow.ground.pipeline import read_pipeline
 from furrow.history.artifacts import cached, outputs
+from furrow.parse import parse_json
 from furrow.plan.plan_spec import Plan, parse_plan
 from furrow.replay.replay_verdict import Verdict, VerdictError
 from furrow.replay.statement import write_note
@@ -51,7 +51,7 @@ def _furrow(session: Session, *arguments: str, ok: tuple[int, ...] = (0,)) -> st
 
 
 def _planned(session: Session, revisions: str) -> Plan:
-    return parse_plan(json.loads(_furrow(session, "plan", "--rev", revisions, "--json")), "the plan")
+    return parse_plan(parse_json(_furrow(session, "plan", "--rev", revisions, "--json")), "the plan")
 
 
 def plan(session: Session) -> Check:
@@ -301,7 +301,7 @@ def replay_one(session: Session, name: str) -> Replayed:
     session.say(f"replaying {name}")
     text = _furrow(session, "replay", session.result, "--experiment", name, "--json", "--no-note", ok=(0, 1))
     try:
-        verdict = Verdict.from_json(json.loads(text))
+        verdict = Verdict.from_json(parse_json(text))
     except (ValueError, VerdictError) as exc:
         raise FurrowError(f"{name} could not be replayed", hint="`furrow replay` says why") from exc
     reasons = tuple(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import click
 from furrow.cli import render
 from furrow.cli.terminal import say
 from furrow.errors import FurrowError, UsageError
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -309,7 +309,7 @@ def _rows(pairs: tuple[str, ...], source: Any, types: Mapping[str, str]) -> list
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError as exc:
             raise FurrowError(f"{source.name}: line {number} is not JSON: {exc}") from exc
         if not isinstance(row, dict):

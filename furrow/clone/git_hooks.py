@@ -8,13 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.errors import FurrowError
 from furrow.ground.git import git, show, toplevel
 from furrow.ground.hashes import Hasher
 from furrow.ground.repro import ReproError, run_tool
 from furrow.ground.runcache import Cache
+from furrow.parse import ParseError, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +104,7 @@ def _bring(top: Path, name: str, md5: str, shown: str) -> str:
 
 def _out(content: bytes) -> dict[str, Any]:
     try:
-        outs = (yaml.safe_load(content) or {}).get("outs") or [{}]
+        outs = (parse_yaml(content) or {}).get("outs") or [{}]
         return dict(outs[0])
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError, IndexError):
+    except (ParseError, AttributeError, TypeError, ValueError, IndexError):
         return {}

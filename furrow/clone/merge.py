@@ -14,6 +14,7 @@ from furrow.clone.git_hooks import install_hooks
 from furrow.clone.merge_data import merge_tracked
 from furrow.files import FileError, write_text
 from furrow.ground.git import git, toplevel
+from furrow.parse import ParseError, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +96,7 @@ def _text(merged: Mapping[str, Any], ours: Path, theirs: Path) -> str:
     for name in [*(name for name in mine if name in merged["stages"]), *sorted(merged["stages"].keys() - mine.keys())]:
         lines += next((held[name] for held in (mine, other) if _means(held, name, merged)), [])
     text = "".join(lines)
-    if yaml.safe_load(text) == merged:
+    if parse_yaml(text, "dvc.lock") == merged:
         return text
     return yaml.safe_dump(dict(merged), sort_keys=False, allow_unicode=True, width=10**6)
 
@@ -113,13 +114,13 @@ def _blocks(path: Path) -> dict[str, list[str]]:
 
 
 def _means(held: Mapping[str, list[str]], name: str, merged: Mapping[str, Any]) -> bool:
-    return name in held and yaml.safe_load("".join(held[name])) == {name: merged["stages"][name]}
+    return name in held and parse_yaml("".join(held[name]), "dvc.lock") == {name: merged["stages"][name]}
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as exc:
+        value = read_yaml(path) or {}
+    except (OSError, ParseError) as exc:
         raise FileError(f"cannot merge {path}: {exc}", path=path, hint="take either side, then `dvc repro`") from exc
     if not isinstance(value, dict):
         raise FileError(

@@ -8,11 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.files import FileError, write_text
 from furrow.ground.hashes import folder_md5
 from furrow.ground.runcache import Cache, store
+from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,10 +88,10 @@ def _project(path: Path) -> Path:
 def _tracked(path: Path, name: str) -> str:
     """The md5 of the one folder that a .dvc file tracks; empty when it is something else, or no file."""
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        value = read_yaml(path) or {}
         outs = value.get("outs") or []
         md5 = str(outs[0]["md5"]) if len(outs) == 1 else ""
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as exc:
+    except (OSError, ParseError, AttributeError, KeyError, TypeError) as exc:
         raise FileError(f"cannot merge {name}: {exc}", path=path, hint=_choose(name)) from exc
     return md5 if md5.endswith(".dir") else ""
 

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_json
+from furrow.parse import ParseError, read_yaml
 
 __all__ = [
     "Bounds",
@@ -257,12 +258,12 @@ def load_contract(path: Path) -> Contract:
         ContractError: The file is missing, is not YAML, or holds a key or value that it can't; all are named at once.
     """
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        value = read_yaml(path, loader=_Loader)
     except OSError as exc:
         hint = "name another with --contract, or restore it from Git"
         raise ContractError(f"cannot read the contract {path}: {exc.strerror}", path=path, hint=hint) from exc
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise ContractError(f"{path} is not valid YAML: {exc}", path=path) from exc
+    except ParseError as exc:
+        raise ContractError(str(exc), path=path) from exc
     try:
         return Contract.model_validate(value)
     except ValidationError as exc:

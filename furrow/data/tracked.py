@@ -7,9 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import yaml
-
 from furrow.errors import FurrowError
+from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,10 +50,10 @@ def read_pointer(path: Path) -> Pointer | None:
     except (OSError, UnicodeDecodeError) as exc:
         raise PointerError(f"cannot read {path}: {exc}", path=path, hint=hint) from exc
     try:
-        outs = yaml.safe_load(text)["outs"]
+        outs = parse_yaml(text)["outs"]
         (entry,) = outs
         md5, files = entry["md5"], entry.get("nfiles")
-    except (yaml.YAMLError, TypeError, KeyError, ValueError) as exc:
+    except (ParseError, TypeError, KeyError, ValueError) as exc:
         raise PointerError(f"{path} has no single output with an md5", path=path, hint=hint) from exc
     if not isinstance(md5, str) or not md5.endswith(".dir"):
         raise PointerError(f"{path}: md5 {md5!r} is not a folder's (it would end in .dir)", path=path, hint=hint)
@@ -87,7 +86,7 @@ def differences(pointer: Pointer, hashes: dict[str, str]) -> list[str] | None:
     """
     listing = pointer.path.parent / ".dvc" / "cache" / "files" / "md5" / pointer.md5[:2] / pointer.md5[2:]
     try:
-        wanted = {entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text(encoding="utf-8"))}
+        wanted = {entry["relpath"]: entry["md5"] for entry in parse_json(listing.read_bytes(), limits=LISTING)}
     except (OSError, ValueError, TypeError, KeyError):
         return None
     lines = [f"{name} is missing" for name in sorted(wanted.keys() - hashes.keys())]

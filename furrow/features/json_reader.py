@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from furrow.errors import FurrowError
+from furrow.parse import Limits, ParseError
+from furrow.parse import parse_json as parse_json_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,10 +66,9 @@ def parse_json(text: str | bytes, *, origin: str, limit: int = 16_000_000) -> An
         raise ManifestError(f"{origin}: {word} is not a JSON number")
 
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=constant)
-    except (ValueError, RecursionError) as exc:
-        reason = "nested too deeply" if isinstance(exc, RecursionError) else exc
-        raise ManifestError(f"{origin} is not valid JSON: {reason}") from exc
+        return parse_json_within(text, limits=Limits(size=limit), object_pairs_hook=unique, parse_constant=constant)
+    except ParseError as exc:
+        raise ManifestError(f"{origin} is not valid JSON: {exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)

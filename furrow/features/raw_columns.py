@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.errors import FurrowError
+from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,10 +27,10 @@ def read_contract(root: Path) -> dict[str, dict[str, str]]:
     """
     path = root / CONTRACT
     try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+        declared = read_yaml(path)
     except FileNotFoundError:
         return {}
-    except (OSError, yaml.YAMLError) as exc:
+    except (OSError, ParseError) as exc:
         raise FurrowError(f"cannot read {path}: {exc}") from exc
     tables = declared.get("tables", declared) if isinstance(declared, dict) else {}
     found = {name: _types(table) for name, table in tables.items() if isinstance(table, dict)}

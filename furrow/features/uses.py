@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.errors import FurrowError
 from furrow.files import FileError, read_json
+from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +36,10 @@ def experiments_of(root: Path) -> dict[str, str]:
     """
     path = root / "conf" / "experiments.yaml"
     try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+        declared = read_yaml(path)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+    except (OSError, UnicodeDecodeError, ParseError) as exc:
         raise FurrowError(f"cannot read {path}: {exc}") from exc
     experiments = declared.get("experiments") if isinstance(declared, dict) else None
     if not isinstance(experiments, dict):

@@ -14,6 +14,7 @@ from pathspec import GitIgnoreSpec
 
 from furrow.errors import FurrowError
 from furrow.files import FileError, write_text
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +50,7 @@ class Hasher:
 
     def _load(self) -> dict[str, list[Any]]:
         try:
-            held = json.loads((self.root / CACHE).read_bytes())
+            held = parse_json((self.root / CACHE).read_bytes(), self.root / CACHE)
         except (OSError, ValueError):
             return {}
         files = held.get("files") if isinstance(held, dict) and held.get("format") == 1 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import yaml
@@ -14,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from furrow.errors import FurrowError
+from furrow.parse import LIMITS, ParseError, check_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +40,8 @@ def compose(conf: Path, config_name: str, overrides: list[str]) -> dict[str, Any
     Raises:
         ConfigError: A file, a group option or an interpolation is missing, or YAML is broken.
     """
+    for path in sorted(conf.rglob("*.yaml")):
+        _check(path, _stamp(path))
     try:
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             config = hydra_compose(config_name, overrides=overrides)
@@ -54,8 +58,29 @@ def compose(conf: Path, config_name: str, overrides: list[str]) -> dict[str, Any
         raise ConfigError(
             f"{conf.name}/ ({' '.join(overrides)}): {first}", hint="mend the config, then run again"
         ) from exc
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, ParseError) as exc:
         raise ConfigError(f"{conf.name}/: {' '.join(str(exc).split())}", hint="mend the YAML, then run again") from exc
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:  # a link that leads nowhere: Hydra says so, if it is asked for
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _check(path: Path, stamp: tuple[int, int]) -> None:
+    """Hold a file that Hydra may parse within bounds; once for each state of it."""
+    if not any(stamp):
+        return
+    with path.open("rb") as handle:
+        content = handle.read(LIMITS.size + 1)
+    try:
+        check_yaml(content, path)
+    except ParseError as exc:
+        raise ConfigError(str(exc), hint="mend the YAML, then run again") from exc
 
 
 def structured(schema: type[T], value: dict[str, Any], *, where: str, conf: Path | None = None) -> T:

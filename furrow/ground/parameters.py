@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from typing import Any
 
 import yaml
 
 from furrow.errors import FurrowError
+from furrow.parse import ParseError, parse_json, parse_toml, parse_yaml
 
 __all__ = ["MISSING", "ParameterError", "flat_diff", "parse_text", "pick"]
 
@@ -60,11 +59,11 @@ def parse_text(text: str, path: str) -> Any:
     """
     try:
         if path.endswith(".json"):
-            return json.loads(text)
+            return parse_json(text)
         if path.endswith(".toml"):
-            return tomllib.loads(text)
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader with YAML 1.2's scalars
-    except (yaml.YAMLError, ValueError) as exc:
+            return parse_toml(text)
+        return parse_yaml(text, loader=_Loader)
+    except ParseError as exc:
         raise ParameterError(f"{path} is malformed: {' '.join(str(exc).split())}", hint="mend it") from exc
 
 

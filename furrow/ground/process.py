@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.ground.git import clean_environment
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -174,7 +174,7 @@ def installed(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
             check=False,
             stdin=subprocess.DEVNULL,
         )
-        found: dict[str, Any] = json.loads(done.stdout)
+        found: dict[str, Any] = parse_json(done.stdout)
     except (OSError, ValueError) as exc:
         raise ProcessError(f"cannot ask python what is installed: {exc}", hint="is python on the PATH?") from exc
     return found

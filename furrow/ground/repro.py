@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from furrow.errors import FurrowError
 from furrow.files import write_text
 from furrow.ground.git import clean_environment
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -173,7 +174,7 @@ def forget_dead(root: Path) -> None:
     with path.with_name("rwlock.lock").open("a+") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         try:
-            held = json.loads(path.read_bytes())
+            held = parse_json(path.read_bytes(), path)
             readers = {name: [each for each in entries if _alive(each)] for name, entries in held["read"].items()}
             writers = {name: entry for name, entry in held["write"].items() if _alive(entry)}
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.files import write_bytes
 from furrow.ground.git import GitError, common_dir
 from furrow.ground.parameters import ParameterError, parse_text
+from furrow.parse import LISTING, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +121,7 @@ class Cache:
         """The files of a folder's content, by path; None when the cache does not hold the list."""
         if md5 not in self._listings:
             try:
-                found = json.loads(self._path(md5).read_bytes())
+                found = parse_json(self._path(md5).read_bytes(), limits=LISTING)
                 self._listings[md5] = {entry["relpath"]: entry["md5"] for entry in found}
             except (OSError, ValueError, KeyError, TypeError):
                 self._listings[md5] = None

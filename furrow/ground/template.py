@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TemplateError", "expand", "load_vars"]
 
+MOST_STAGES = 10_000
+"""That one dvc.yaml may declare, `foreach` and `matrix` written out."""
+_LONGEST_TEXT = 1_000_000
 _EXPRESSION = re.compile(r"(?<!\\)\$\{(.*?)\}")
 
 
@@ -77,10 +80,14 @@ def expand(root: Path, content: Mapping[str, Any]) -> Iterator[tuple[str, dict[s
         TemplateError: A template can't be filled in.
     """
     context = load_vars(root, content.get("vars") or [])
+    count = 0
     for name, definition in (content.get("stages") or {}).items():
         if not isinstance(definition, dict):
             raise TemplateError(f"dvc.yaml: stage {name} is no mapping", hint="write `cmd:` and `deps:` below it")
         for suffix, extra, body in _entries(name, definition, context):
+            count += 1
+            if count > MOST_STAGES:
+                raise TemplateError(f"dvc.yaml: more than {MOST_STAGES:,} stages", hint="declare fewer")
             local = {**context, **extra}
             if body.get("vars"):
                 _merge(local, load_vars(root, body["vars"]))
@@ -127,8 +134,21 @@ def fill(value: Any, context: Mapping[str, Any], where: str) -> Any:
     whole = _EXPRESSION.fullmatch(value)
     if whole:
         return _lookup(whole.group(1), context, where)
-    filled = _EXPRESSION.sub(lambda match: _text(_lookup(match.group(1), context, where), where), value)
-    return filled.replace("\\${", "${")
+    return "".join(_filled(value, context, where)).replace("\\${", "${")
+
+
+def _filled(text: str, context: Mapping[str, Any], where: str) -> Iterator[str]:
+    """The parts of a text, with what its expressions stand for; no longer in all than a command can be."""
+    at = length = 0
+    for match in _EXPRESSION.finditer(text):
+        found = _text(_lookup(match.group(1), context, where), where)
+        length += len(found)
+        if length > _LONGEST_TEXT:
+            raise TemplateError(f"dvc.yaml: {where}: more than {_LONGEST_TEXT:,} characters once filled in")
+        yield text[at : match.start()]
+        yield found
+        at = match.end()
+    yield text[at:]
 
 
 def _lookup(expression: str, context: Mapping[str, Any], where: str) -> Any:

@@ -6,17 +6,15 @@ Only files are read (dvc.lock, data.dvc, .dvc/config, the cache): nothing here n
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from furrow.errors import FurrowError
 from furrow.files import inside
 from furrow.ground.git import common_dir, is_bare, show, toplevel
 from furrow.ground.runcache import cache_folder
+from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,8 +53,8 @@ def _yaml_at(repo: Path, commit: str, path: str) -> dict[str, Any]:
     if content is None:
         return {}
     try:
-        value = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    except (yaml.YAMLError, RecursionError, ValueError) as exc:
+        value = parse_yaml(content)
+    except ParseError as exc:
         raise FurrowError(
             f"{path} at {commit[:10]} is not valid YAML: {' '.join(str(exc).split())}",
             hint="mend it: `dvc repro` writes it again",
@@ -109,7 +107,7 @@ def _listing(repo: Path, output: Output) -> dict[str, str] | None:
     if path is None:
         return None
     try:
-        return {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(path.read_bytes())}
+        return {str(entry["relpath"]): str(entry["md5"]) for entry in parse_json(path.read_bytes(), limits=LISTING)}
     except (ValueError, KeyError, TypeError, OSError):
         return None
 

@@ -13,6 +13,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from furrow.parse import ParseError, parse_json, parse_yaml
+
 __all__ = [
     "NotAloneError",
     "Scalar",
@@ -88,15 +90,13 @@ def flat_config(text: str) -> dict[str, Scalar]:
         ValueError: It is not YAML.
         TypeError: It is not a mapping.
     """
-    import yaml  # noqa: PLC0415 - few configs are so odd that they need it
-
     try:
-        value = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        value = parse_yaml(text)
         flat: dict[str, Scalar] = {}
         if isinstance(value, dict):
             _flatten(value, "", flat)
             return flat
-    except (yaml.YAMLError, RecursionError) as exc:
+    except (ParseError, RecursionError) as exc:
         raise ValueError(" ".join(str(exc).split())) from exc
     raise TypeError("it is not a mapping")
 
@@ -117,11 +117,11 @@ def record_section(text: str) -> dict[str, Scalar]:
     if simple := _TEXT_IN_RECORD.match(text):
         return {simple[1]: simple[2]}
     try:
-        value = json.loads(f'{{"{text.rstrip().removesuffix(",")}}}')
+        value = parse_json(f'{{"{text.rstrip().removesuffix(",")}}}')
     except ValueError:
         try:  # the last one, with the object's own brace
-            value = json.loads(f'{{"{text}')
-        except (ValueError, RecursionError) as exc:
+            value = parse_json(f'{{"{text}')
+        except ValueError as exc:
             raise NotAloneError from exc
     except RecursionError as exc:
         raise NotAloneError from exc
@@ -185,7 +185,7 @@ def model_family(config: dict[str, Scalar]) -> str | None:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except RecursionError as exc:
         raise ValueError("it is nested too deeply") from exc
     if not isinstance(value, dict):

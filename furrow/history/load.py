@@ -7,15 +7,12 @@ also be the name of a DVC experiment; alone, that means the run which the experi
 from __future__ import annotations
 
 import io
-import json
 import os
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_bytes
@@ -24,6 +21,7 @@ from furrow.ground.gitobjects import read_objects
 from furrow.history.artifacts import AbsentError, find_file
 from furrow.history.indexing import LARGEST
 from furrow.history.trial_trailers import is_trial, trial_name
+from furrow.parse import ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,8 +89,8 @@ class Run:
         if content is None:
             raise RunFileError(str(self), file, f"has more than {LARGEST:,} bytes")
         try:
-            value = json.loads(content)
-        except (ValueError, RecursionError) as exc:
+            value = parse_json(content)
+        except ValueError as exc:
             raise RunFileError(str(self), file, f"is not valid JSON: {exc}") from exc
         if not isinstance(value, kind):
             raise RunFileError(str(self), file, f"holds a {type(value).__name__}, not a {kind.__name__}")
@@ -109,8 +107,8 @@ class Run:
         if content is None:
             raise RunFileError(str(self), "config.yaml", "is missing")
         try:
-            value = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-        except (yaml.YAMLError, ValueError, RecursionError) as exc:
+            value = parse_yaml(content)
+        except ParseError as exc:
             raise RunFileError(str(self), "config.yaml", f"is not valid YAML: {' '.join(str(exc).split())}") from exc
         if not isinstance(value, dict):
             raise RunFileError(str(self), "config.yaml", "is not a mapping")

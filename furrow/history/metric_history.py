@@ -15,6 +15,7 @@ from furrow.history.indexing import LARGEST
 from furrow.history.load import NoSuchRunError
 from furrow.history.query import METRICS_SHOWN
 from furrow.history.where import UnknownColumnError
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,8 +158,8 @@ def _parse(answer: tuple[str, str, bytes | None, int]) -> tuple[dict[str, Any], 
     if content is None:
         return {}, f"it has {size:,} bytes"
     try:
-        value = json.loads(content)
-    except (ValueError, RecursionError) as exc:
+        value = parse_json(content)
+    except ValueError as exc:
         return {}, f"not valid JSON: {exc}"
     return (value, "") if isinstance(value, dict) else ({}, "not an object")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from furrow.ground.git import git
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ def tried(repo: Path, commit: str, name: str) -> dict[str, Any]:
         return {}
     overrides: Any = None
     with suppress(ValueError, KeyError):
-        overrides = json.loads(said["Furrow-Overrides"])
+        overrides = parse_json(said["Furrow-Overrides"])
     return {
         "name": trial_name(repo, made_by) or None,
         "overrides": overrides,

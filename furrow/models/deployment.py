@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from furrow.errors import FurrowError
 from furrow.files import write_text
 from furrow.ground.git import git, is_dirty, show
 from furrow.models.registry import RegistryError, Version, find, refusal, settings
+from furrow.parse import ParseError, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,9 +181,9 @@ def _path(environment: str) -> str:
 
 def _model(content: bytes, environment: str) -> str | None:
     try:
-        value = yaml.safe_load(content)
+        value = parse_yaml(content)
         return str(value["model"]) if value else None
-    except (yaml.YAMLError, KeyError, TypeError) as exc:
+    except (ParseError, KeyError, TypeError) as exc:
         raise DeploymentError(
             f"conf/deployment/{environment}.yaml is malformed: {exc}", hint="write `model: NAME@vX.Y.Z`"
         ) from exc

@@ -7,11 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.errors import FurrowError
 from furrow.files import sha256_file
 from furrow.ground.git import git, is_dirty, is_shallow, resolve, show
+from furrow.parse import ParseError, parse_json, read_yaml
 from furrow.replay.statement import read_verdicts
 
 if TYPE_CHECKING:
@@ -88,8 +87,8 @@ def _facts(message: str) -> dict[str, Any]:
     """The JSON that stands under the first line of a tag's message; empty when there is none."""
     _, _, body = message.partition("\n\n")
     try:
-        value = json.loads(body)
-    except json.JSONDecodeError:
+        value = parse_json(body)
+    except ParseError:
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -117,7 +116,7 @@ def find(root: Path, text: str) -> Version:
 def settings(root: Path) -> dict[str, Any]:
     """What conf/ci.yaml asks: the branch, and whether a registered commit must have been replayed."""
     path = root / "conf/ci.yaml"
-    value = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    value = (read_yaml(path) or {}) if path.is_file() else {}
     return {
         "branch": value.get("branch", "main"),
         "replayed": bool((value.get("register") or {}).get("replayed", False)),
@@ -259,7 +258,7 @@ def _json(root: Path, commit: str, path: str, hint: str) -> dict[str, Any]:
     if content is None:
         raise RegistryError(f"{commit[:10]} has no {path}", hint=hint)
     try:
-        value = json.loads(content)
+        value = parse_json(content)
     except ValueError as exc:
         raise RegistryError(f"{path} at {commit[:10]} is not valid JSON: {exc}", hint=hint) from exc
     if not isinstance(value, dict):

@@ -6,9 +6,8 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.errors import FurrowError
+from furrow.parse import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,7 +35,7 @@ def complete(root: Path, row: Mapping[str, Any], at: datetime, needs: Iterable[s
         RequestError: A field is missing, or the file is malformed.
     """
     path = root / "conf/predict.yaml"
-    declared = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    declared = (read_yaml(path) or {}) if path.is_file() else {}
     filled = dict(row)
     for name, text in (declared.get("ahead") or {}).items():
         match = re.fullmatch(r"(\d+)([mhd])", str(text))

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.parse import parse_json
 from furrow.plan.recovery import take_over
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def apply_lock(root: Path) -> Iterator[tuple[Owner, Owner | None, list[str]]]:
 def _read(path: Path) -> Owner | None:
     """The owner that the file names; None when it is empty or cut short."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes(), path)
         return Owner(
             str(value["name"]), int(value["pid"]), str(value["host"]), str(value["started"]), str(value["token"])
         )

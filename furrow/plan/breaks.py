@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import yaml
 
 from furrow.errors import FurrowError
 from furrow.ground.git import show
 from furrow.models.registry import Version, refusal, versions
+from furrow.parse import ParseError, parse_json, read_yaml
 from furrow.plan.plan_spec import Break, Resource
 
 if TYPE_CHECKING:
@@ -59,7 +57,7 @@ def _registered(root: Path, version: Version, served: dict[str, str]) -> Registe
     if "features_digest" not in facts:
         content = show(root, version.commit, f"runs/{version.name}/record.json")
         try:
-            facts = json.loads(content) if content else {}
+            facts = parse_json(content) if content else {}
         except ValueError:
             facts = {}
     environments = tuple(sorted(name for name, model in served.items() if model == str(version)))
@@ -70,9 +68,9 @@ def _deployments(root: Path) -> tuple[dict[str, str], list[str]]:
     served, notes = {}, []
     for path in sorted((root / "conf/deployment").glob("*.yaml")):
         try:
-            value = yaml.safe_load(path.read_text(encoding="utf-8"))
+            value = read_yaml(path)
             served[path.stem] = str(value["model"])
-        except (OSError, yaml.YAMLError, KeyError, TypeError):
+        except (OSError, ParseError, KeyError, TypeError):
             notes.append(f"conf/deployment/{path.name} is malformed: write `model: NAME@vX.Y.Z`")
     return served, notes
 

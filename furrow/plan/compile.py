@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.data.contract import contract_digest
 from furrow.errors import FurrowError
 from furrow.features.definition_check import Problem, check_definitions
 from furrow.features.manifest_cache import remember
 from furrow.files import write_json, write_text
+from furrow.parse import ParseError, read_yaml
 from furrow.training.code_digest import code_digest
 from furrow.training.config import Code, Experiment, dump
 from furrow.training.declare import gate, resolve
@@ -132,8 +131,8 @@ def check_stages(path: Path, manifest: Manifest) -> None:
         StageError: A stage is missing, lacks a dependency, or has a needless one; the hint is the line to write.
     """
     try:
-        stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as exc:
+        stages = read_yaml(path)["stages"]
+    except (OSError, ParseError, KeyError, TypeError) as exc:
         raise StageError(f"cannot read the stages of {path}: {exc}", hint="mend dvc.yaml") from exc
     for name, expected in _expected(manifest).items():
         if name not in stages:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.files import write_text
 from furrow.ground.git import git
 from furrow.ground.repro import end_marked, forget_dead
 from furrow.ground.runcache import cache_folder
+from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,11 +50,11 @@ def take_over(root: Path, token: str) -> list[str]:
 def _whole(path: Path) -> bool:
     """Whether dvc.lock is what DVC can read: cut short between two lines, its last stage lacks something."""
     try:
-        held = yaml.safe_load(path.read_text(encoding="utf-8"))
+        held = read_yaml(path)
         stages: dict[str, Any] = held.get("stages", {})
         entries = [entry for stage in stages.values() for key in ("deps", "outs") for entry in stage.get(key, [])]
         return "schema" in held and all("cmd" in stage for stage in stages.values()) and all(map(_complete, entries))
-    except (OSError, ValueError, yaml.YAMLError, TypeError, AttributeError):
+    except (OSError, ValueError, ParseError, TypeError, AttributeError):
         return False
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import io
-import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from furrow.parse import parse_json
 from furrow.replay.replay_verdict import DIFFERENT, IDENTICAL, TOLERATED
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _json(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> Comparison:
-    before, after = dict(_leaves(json.loads(recorded))), dict(_leaves(json.loads(replayed)))
+    before, after = dict(_leaves(parse_json(recorded))), dict(_leaves(parse_json(replayed)))
     words = [f"{key}: recorded {_show(before[key])}, not replayed" for key in before if key not in after]
     words += [f"{key}: replayed {_show(after[key])}, not recorded" for key in after if key not in before]
     values, tolerated = [], 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from furrow.errors import FurrowError
 from furrow.ground.dvc import DvcError, Item, Project
 from furrow.ground.git import is_bare, toplevel
 from furrow.history.artifacts import cached
+from furrow.parse import LISTING, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,7 +94,7 @@ class Supply:
             if here is None or here.md5 != item.md5:
                 raise
             return dict(here.files)
-        return {entry["relpath"]: entry["md5"] for entry in json.loads(target.read_bytes())}
+        return {entry["relpath"]: entry["md5"] for entry in parse_json(target.read_bytes(), limits=LISTING)}
 
     def bring(self, md5: str, path: str, target: Path) -> None:
         """Copy content with a hash to a path, from wherever it is, and check it.

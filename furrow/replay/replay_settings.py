@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-import yaml
-
 from furrow.errors import FurrowError
 from furrow.ground.hydra import structured
+from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,8 +106,8 @@ def load(root: Path) -> Settings:
     if not path.is_file():
         return Settings()
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        value = read_yaml(path) or {}
+    except ParseError as exc:
         raise SettingsError(f"{SETTINGS} is not YAML: {' '.join(str(exc).split())}", hint="mend it") from exc
     if not isinstance(value, dict):
         raise SettingsError(f"{SETTINGS} holds no mapping", hint="write `tolerances: [...]`")

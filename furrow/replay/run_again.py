@@ -10,8 +10,6 @@ from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-import yaml
-
 from furrow.errors import FurrowError, UsageError
 from furrow.files import sha256_bytes
 from furrow.ground.dvc import Project
@@ -19,6 +17,7 @@ from furrow.ground.git import resolve, show
 from furrow.ground.pipeline import overlaps
 from furrow.ground.process import installed, stage_environment
 from furrow.ground.worktree import checkout
+from furrow.parse import ParseError, parse_yaml
 from furrow.replay import diagnose as why
 from furrow.replay import locked_environment as environment
 from furrow.replay.inputs import AbsentInputError, CorruptInputError
@@ -173,8 +172,8 @@ def _other_remedy(path: str, project: Project, options: Options, tree: Checkout)
         again = makers[0] not in select(project, options)
         return f"replay without --stage: {makers[0]} makes it" if again else f"mend {makers[0]}, which makes it"
     try:
-        value = yaml.safe_load(tree.blob("conf/ci.yaml") or b"")
-    except yaml.YAMLError:
+        value = parse_yaml(tree.blob("conf/ci.yaml") or b"")
+    except ParseError:
         return ""
     command = value.get("prepare") if isinstance(value, dict) else None
     return f"make it here: `{command}` (`prepare` in conf/ci.yaml)" if command else ""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING
 
 from furrow.files import sha256_file
+from furrow.parse import parse_json
 from furrow.replay.file_compare import Comparison, compare
 from furrow.replay.inputs import AbsentInputError, CorruptInputError
 from furrow.replay.replay_verdict import DIFFERENT, IDENTICAL, NOT_KEPT, Output, Reason, worst
@@ -78,7 +78,7 @@ def judge_unkept(item: Item, attempt: Attempt, bench: Bench, settings: Settings)
 def _left_open(recorded: bytes | None, replayed: bytes | None) -> list[str]:
     """The keys that are null in recorded JSON, if that is all that differs from what was replayed; else none."""
     try:
-        before, after = json.loads(recorded or b""), json.loads(replayed or b"")
+        before, after = parse_json(recorded or b""), parse_json(replayed or b"")
         keys = [key for key, value in before.items() if value is None and after[key] is not None]
         return keys if before == {**after, **dict.fromkeys(keys)} else []
     except (ValueError, KeyError, TypeError, AttributeError):

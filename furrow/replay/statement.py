@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import canonical_json, sha256_bytes
 from furrow.ground.notes import add_line, noted, read_lines
 from furrow.history.artifacts import outputs
+from furrow.parse import parse_json
 from furrow.replay.replay_verdict import IDENTICAL, Verdict, VerdictError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def verdict_of(value: Any) -> Verdict:
         content = base64.b64decode(product["content"], validate=True)
         if sha256_bytes(content) != product["digest"]["sha256"]:
             raise VerdictError("the verdict inside it is not the one that its digest names", hint="replay it again")
-        return Verdict.from_json(json.loads(content))
+        return Verdict.from_json(parse_json(content))
     except (KeyError, TypeError, StopIteration, binascii.Error, ValueError) as exc:
         raise VerdictError(f"the statement holds no verdict: {exc!r}", hint="replay the commit again") from exc
 
@@ -147,8 +147,8 @@ def read_statements(repo: Path, commit: str) -> list[Any]:
     found: list[Any] = []
     for line in read_lines(repo, NOTE, commit):
         try:
-            found.append(json.loads(line))
-        except (ValueError, RecursionError):
+            found.append(parse_json(line))
+        except ValueError:
             found.append(line)
     return found
 

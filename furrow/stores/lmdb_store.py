@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import lmdb
 
+from furrow.parse import parse_json
 from furrow.stores.lmdb_env import DEFAULT_LIMIT, Environment, open_environment, translated
 from furrow.stores.lmdb_put import copy, put_new, put_newer
 from furrow.stores.record import ViewSchema, converter
@@ -126,7 +127,7 @@ class LmdbStore:
         """The watermark of a view, or None."""
         with translated(self.path), self._env().begin() as txn:
             found = txn.get(_MARK + view.encode())
-        return None if found is None else json.loads(found)
+        return None if found is None else parse_json(found, self.path)
 
     def count(self, view: str) -> int:
         """How many records are served for a view."""
@@ -328,7 +329,7 @@ class LmdbStore:
         found = txn.get(_CATALOG)
         if found is None:
             return {"format": STORE_FORMAT, "next": 1, "views": {}, "building": {}, "garbage": []}
-        catalog: dict[str, Any] = json.loads(found)
+        catalog: dict[str, Any] = parse_json(found, self.path)
         if catalog.get("format") != STORE_FORMAT:
             raise StoreVersionError(
                 f"the store {self.path} has format {catalog.get('format')}, this Furrow reads {STORE_FORMAT}",

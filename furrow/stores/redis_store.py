@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from furrow.parse import parse_json
 from furrow.stores.record import ViewSchema, converter
 from furrow.stores.redis_lock import hold
 from furrow.stores.redis_scripts import COMMIT, PUT, mget, scan, unlink
@@ -115,7 +117,7 @@ class RedisStore:
     def mark(self, view: str) -> Any:
         """The watermark of a view, or None."""
         found = self.wire.run(lambda client: client.get(self._mark_key(view)))
-        return None if found is None else json.loads(found)
+        return None if found is None else parse_json(found, self.place)
 
     def count(self, view: str) -> int:
         """How many records are served for a view."""
@@ -264,7 +266,7 @@ class RedisStore:
         epoch, found = self.wire.run(lambda client: client.mget([self._epoch_key, self._catalog_key]))
         catalog: dict[str, Any] = {"format": STORE_FORMAT, "next": 1, "views": {}, "building": {}, "garbage": []}
         if found is not None:
-            catalog = json.loads(found)
+            catalog = parse_json(found, self.place)
             if catalog.get("format") != STORE_FORMAT:
                 raise StoreVersionError(
                     f"the store at {self.place} has format {catalog.get('format')}, this Furrow reads {STORE_FORMAT}",
@@ -279,7 +281,7 @@ class RedisStore:
                 for name, entry in views.items()
             }
             prefixes = {name: self._prefix(entry["generation"]) for name, entry in views.items()}
-            self._seen = json.loads(json.dumps(catalog))
+            self._seen = deepcopy(catalog)
             self._state = state = _State(epoch or b"", held, prefixes)
         return state, catalog
 

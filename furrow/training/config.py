@@ -11,6 +11,7 @@ from omegaconf import MISSING
 
 from furrow.files import FileError
 from furrow.ground.hydra import structured
+from furrow.parse import ParseError, read_yaml
 from furrow.training.targets import check_target
 
 if TYPE_CHECKING:
@@ -150,8 +151,8 @@ def parse(value: dict[str, Any], *, where: str, conf: Path | None = None) -> Exp
 def load(path: Path) -> Experiment:
     """Read a resolved config, as strictly as it was written: it may have been edited by hand or by `-S`."""
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as exc:
+        value = read_yaml(path)
+    except (OSError, ParseError) as exc:
         raise FileError(f"cannot read {path}: {exc}", path=path, hint="run `furrow compile` to write it again") from exc
     if not isinstance(value, dict):
         raise FileError(f"{path} holds no mapping", path=path, hint="run `furrow compile` to write it again")

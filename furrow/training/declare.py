@@ -6,10 +6,9 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.errors import FurrowError
 from furrow.ground.hydra import ConfigError, compose, structured
+from furrow.parse import ParseError, read_yaml
 from furrow.training.config import Code, Experiment, parse
 from furrow.training.gate import Gate
 
@@ -34,11 +33,11 @@ def declared(conf: Path) -> dict[str, str]:
     """
     path = conf / "experiments.yaml"
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = read_yaml(path)
         entries = {str(name): str(entry["service"]) for name, entry in value["experiments"].items()}
     except OSError as exc:
         raise DeclarationError(f"cannot read {path}: {exc.strerror}", hint="declare the experiments there") from exc
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as exc:
+    except (ParseError, KeyError, TypeError, AttributeError) as exc:
         raise DeclarationError(
             f"{path} is malformed: {' '.join(str(exc).split())}", hint="write `experiments: {NAME: {service: SERVICE}}`"
         ) from exc

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from furrow.errors import FurrowError
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -271,7 +272,7 @@ def _heading(name: str) -> str:
 
 def _facts(folder: Path) -> dict[str, Any]:
     try:
-        value = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        value = parse_json((folder / FACTS).read_bytes(), folder / FACTS)
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

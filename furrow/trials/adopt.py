@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_file, write_text
@@ -14,6 +11,7 @@ from furrow.ground.experiments import find, prefix
 from furrow.ground.git import show
 from furrow.ground.hydra import compose
 from furrow.ground.overrides import Setting
+from furrow.parse import parse_json, parse_yaml
 from furrow.training.config import Experiment, parse
 from furrow.training.declare import NAME, declared
 from furrow.trials.edit import with_entry, with_settings
@@ -108,7 +106,7 @@ def adopt(
 
 def _made_by_try(recorded: Recorded) -> tuple[str, tuple[str, ...]]:
     try:
-        return recorded.trailers["Furrow-Experiment"], tuple(json.loads(recorded.trailers["Furrow-Overrides"]))
+        return recorded.trailers["Furrow-Experiment"], tuple(parse_json(recorded.trailers["Furrow-Overrides"]))
     except (KeyError, ValueError) as exc:
         raise AdoptError(
             f"{recorded.name} was not made by `furrow try`",
@@ -125,7 +123,7 @@ def _content(root: Path, recorded: Recorded, path: str) -> bytes:
 
 def _config(root: Path, recorded: Recorded, source: str) -> Experiment:
     path = f"runs/{source}/config.yaml"
-    return parse(yaml.safe_load(_content(root, recorded, path)), where=f"{recorded.name}:{path}")
+    return parse(parse_yaml(_content(root, recorded, path), f"{recorded.name}:{path}"), where=f"{recorded.name}:{path}")
 
 
 def _agree(conf: Path, path: Path, text: str, tried: Experiment) -> None:
@@ -168,6 +166,8 @@ def _warnings(
     if services.get(tried.features.service) != tried.features.digest:
         yield f"the feature service {tried.features.service!r} has changed since the trial"
     path = root / f"build/training/{tried.features.service}.parquet"
-    record = json.loads(_content(root, recorded, f"runs/{source}/record.json"))
+    record = parse_json(
+        _content(root, recorded, f"runs/{source}/record.json"), f"{recorded.name}:runs/{source}/record.json"
+    )
     if path.is_file() and sha256_file(path) != record["training_set_sha256"]:
         yield f"{path.relative_to(root)} has changed since the trial"

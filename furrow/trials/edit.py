@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from furrow.errors import FurrowError
+from furrow.parse import ParseError, compose_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,8 +138,8 @@ def _replaced(text: str, node: yaml.Node, value: Any) -> str:
 
 def _root(text: str, where: str) -> yaml.MappingNode:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as exc:
+        node = compose_yaml(text, loader=yaml.SafeLoader)
+    except ParseError as exc:
         raise EditError(f"{where}: {' '.join(str(exc).split())}", hint="mend the YAML, then run again") from exc
     if not isinstance(node, yaml.MappingNode):
         raise EditError(f"{where} holds no mapping", hint="mend the file, then run again")

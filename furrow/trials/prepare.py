@@ -7,12 +7,11 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from furrow.files import sha256_file
 from furrow.ground.experiments import list_experiments, open_base
 from furrow.ground.hydra import compose, structured
 from furrow.ground.overrides import Composer, Dimension, Sweep, parse
+from furrow.parse import read_yaml
 from furrow.training import config, dataset
 from furrow.training.code_digest import code_digest
 from furrow.training.config import Code, Engine, Search
@@ -205,8 +204,7 @@ def _is_stale(root: Path, path: Path) -> bool:
     lock = root / "dvc.lock"
     if not lock.is_file():
         return False
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    stages = (yaml.load(lock.read_bytes(), Loader=loader) or {}).get("stages", {})  # noqa: S506 - a safe loader, in C
+    stages = (read_yaml(lock) or {}).get("stages", {})
     wanted = path.relative_to(root).as_posix()
     named = [out.get("md5") for stage in stages.values() for out in stage.get("outs", []) if out["path"] == wanted]
     if not named:

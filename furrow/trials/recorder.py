@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.files import FileError, sha256_json
 from furrow.ground.overrides import settings
+from furrow.parse import parse_json
 from furrow.trials.edit import with_entry, with_settings
 from furrow.trials.workers import Failure
 
@@ -120,7 +121,7 @@ class Recorder:
             commit = self._write(trial, run, known.trailers)
         if commit is not None:
             trailers = self._base.trailers(commit)
-            metrics = json.loads(self._base.read(commit, folder)["metrics.json"])
+            metrics = parse_json(self._base.read(commit, folder)["metrics.json"], f"{folder}/metrics.json")
             steps = tuple(float(word) for word in trailers.get("Furrow-Steps", "").split())
             seconds = float(trailers.get("Furrow-Seconds", "0"))
             return Finished(trial, "done", metrics.get(self._metric), metrics, seconds, steps, again=True)
@@ -193,7 +194,7 @@ class Recorder:
         found = {}
         for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
             try:
-                line: Any = json.loads(text)
+                line: Any = parse_json(text)
                 found[str(line["key"])] = tuple(float(word) for word in line["steps"])
             except (ValueError, KeyError, TypeError):
                 continue  # cut short by a kill: that trial is run again

@@ -14,6 +14,7 @@ import yaml
 
 from furrow.ground.pipeline import downstream, read_pipeline
 from furrow.ground.runcache import store
+from furrow.parse import ParseError, compose_yaml, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,19 +84,19 @@ def _entry(cmd: Any, outs: list[Out]) -> dict[str, Any] | None:
 
 def _edited(lock: str, changed: Mapping[str, dict[str, Any] | None]) -> str:
     """The text with some entries changed or (None) taken away; every other line stays as it is."""
-    content = yaml.load(lock, LOADER)  # noqa: S506 - a safe loader
+    content = parse_yaml(lock, "dvc.lock")
     entries = {name: changed.get(name, entry) for name, entry in content["stages"].items()}
     wanted = {**content, "stages": {name: entry for name, entry in entries.items() if entry is not None}}
     lines = lock.splitlines(keepends=True)
-    whole: Any = yaml.compose(lock, LOADER)
+    whole: Any = compose_yaml(lock, "dvc.lock")
     for key, value in whole.value:
         for name, entry in reversed(value.value) if key.value == "stages" else ():
             if name.value in changed:
                 lines[name.start_mark.line : entry.end_mark.line] = _lines(name.value, changed[name.value])
     try:
-        if yaml.load("".join(lines), LOADER) == wanted:  # noqa: S506 - as above
+        if parse_yaml("".join(lines)) == wanted:
             return "".join(lines)
-    except yaml.YAMLError:
+    except ParseError:
         pass  # entries that share lines, as in JSON
     return yaml.safe_dump(wanted, sort_keys=False)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import math
 import os
 from array import array
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from furrow.errors import FurrowError
+from furrow.parse import parse_json
 from furrow.training.log import FACTS, FORMAT, LOCK
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 def _facts(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes(), path)
     except (OSError, ValueError):
         return {}  # it is being written just now
     if not isinstance(value, dict):

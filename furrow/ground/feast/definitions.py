@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 with warnings.catch_warnings():
     from feast import Entity, FeatureService, FeatureView, OnDemandFeatureView
     from feast.base_feature_view import BaseFeatureView
@@ -20,6 +18,7 @@ with warnings.catch_warnings():
     from feast.value_type import ValueType
 
 from furrow.ground.feast.modules import DefinitionError, importable, repo_modules
+from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -149,11 +148,11 @@ def read_definitions(repo_dir: Path) -> Definitions:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = read_yaml(path)
     except OSError as exc:
         hint = "name the folder of the Feast repository: `-C features`"
         raise DefinitionError(f"cannot read {path}: {exc.strerror}", hint=hint) from exc
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+    except ParseError as exc:
         raise DefinitionError(f"{path} is not valid YAML: {exc}") from exc
     if not isinstance(config, dict) or not isinstance(config.get("project"), str):
         raise DefinitionError(f"{path}: project: a name is missing", hint="write `project: my_project`")

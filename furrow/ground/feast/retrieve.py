@@ -9,14 +9,13 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 with warnings.catch_warnings():
     from feast import Entity, FeatureService, FeatureStore, FeatureView, OnDemandFeatureView, RepoConfig
     from feast.repo_operations import get_repo_files
 
 from furrow.errors import FurrowError
 from furrow.ground.feast.modules import importable, repo_modules
+from furrow.parse import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +104,7 @@ def _objects(repo_dir: Path) -> dict[tuple[type, str], Any]:
 
 def _config(repo_dir: Path, scratch: Path) -> RepoConfig:
     """The repository's own configuration, with a registry to throw away and no online store."""
-    raw = yaml.safe_load((repo_dir / "feature_store.yaml").read_text(encoding="utf-8"))
+    raw = read_yaml(repo_dir / "feature_store.yaml")
     raw |= {"registry": str(scratch / "registry.db"), "online_store": None}
     return RepoConfig(**raw, repo_path=repo_dir.resolve())
 
