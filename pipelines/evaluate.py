@@ -36,6 +36,7 @@ def main(name: str, root: Path) -> None:
             "features": bundle["features"],
             "model_sha256": bundle["model_sha256"],
             "predictions_sha256": sha256_file(source),
+            "predictor_sha256": bundle["predictor_sha256"],
             "training_set_sha256": bundle["training_set_sha256"],
             "months": {"train": bundle["months"], "test": bundle["test_months"]},
             "rows": {"train": bundle["rows"], "test": len(predictions)},

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from rich.progress import track
-from sklearn.inspection import permutation_importance
-from threadpoolctl import threadpool_limits
+from sklearn.metrics import roc_auc_score
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_file, write_bytes
@@ -19,11 +19,10 @@ from furrow.training import config, dataset, journal
 from furrow.training.config import Experiment
 from furrow.training.dataset import Fold, TrainingSet
 from furrow.training.fit import Fitted, fit
+from furrow.training.importance import importance
 from furrow.training.log import default_folder, log, log_to
 from furrow.training.rolling import joined, predict, scores, to_parquet
 from furrow.training.search import search
-
-IMPORTANCE_ROWS = 5_000
 
 
 def main(name: str, root: Path) -> None:
@@ -71,21 +70,12 @@ def _predict(experiment: Experiment, training: TrainingSet, steps: list[Fold]) -
 
 
 def _importance(experiment: Experiment, fitted: Fitted, tested: pd.DataFrame) -> list[dict[str, Any]]:
-    """Permutation importance (Breiman 2001): the loss of ROC AUC on the last test month when a column is shuffled."""
-    rows = tested.sample(n=min(IMPORTANCE_ROWS, len(tested)), random_state=experiment.seed)
-    with threadpool_limits(experiment.engine.threads):
-        found = permutation_importance(
-            fitted.pipeline,
-            rows[fitted.columns],
-            rows[experiment.label],
-            scoring="roc_auc",
-            n_repeats=1,
-            random_state=experiment.seed,
-        )
-    pairs = sorted(zip(found.importances_mean, fitted.columns, strict=True), key=lambda pair: (-pair[0], pair[1]))
-    return [
-        {"feature": name, "importance": round(float(value), 6) if np.isfinite(value) else None} for value, name in pairs
-    ]
+    """What ROC AUC loses on the last test month when a column is shuffled."""
+    return importance(fitted, tested, experiment.label, _roc_auc, seed=experiment.seed)
+
+
+def _roc_auc(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> float:
+    return float(roc_auc_score(labels, probabilities)) if len(np.unique(labels)) > 1 else float("nan")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ also be the name of a DVC experiment; alone, that means the run which the experi
 
 from __future__ import annotations
 
-import io
 import os
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -188,19 +187,29 @@ class Run:
             NotKeptError: The run is a trial.
             RunFileError: The record names no hash, so that nothing may be opened.
         """
-        path = f"build/models/{self.name}/model.joblib"
         sha256 = self.record.get("model_sha256")
         if is_trial(self.record):
             raise NotKeptError(str(self), trial_name(self.repo, self.commit))
         if not sha256:
             raise RunFileError(str(self), "record.json", "names no model_sha256: the model is not opened")
+        # Only who asks for the model pays for the imports.
+        from furrow.training.fit import Fitted  # noqa: PLC0415
+        from furrow.training.predictor import PREDICTOR, TREES, Predictor  # noqa: PLC0415
+        from furrow.training.unpickle import unpickled  # noqa: PLC0415
+
+        scores = self.record.get("predictor_sha256")
+        if not scores:  # an older run, or an estimator that only its pickle holds
+            return unpickled(self._model_file("model.joblib", sha256))
+        found = Predictor.parse(self._model_file(PREDICTOR, scores), lambda expected: self._model_file(TREES, expected))
+        return Fitted(list(found.columns), None, predictor=found)
+
+    def _model_file(self, name: str, sha256: str) -> bytes:
+        """A file of the model, hash checked."""
+        path = f"build/models/{self.name}/{name}"
         content = find_file(self.repo, self.commit, path, sha256=sha256, what=str(self)).read_bytes()
         if sha256_bytes(content) != sha256:  # it changed since it was found
-            raise RunFileError(str(self), "model.joblib", "has another sha256 than the record: it is not opened")
-        # Only who asks for the model pays for the import.
-        import joblib  # noqa: PLC0415
-
-        return joblib.load(io.BytesIO(content))
+            raise RunFileError(str(self), name, "has another sha256 than the record: it is not opened")
+        return content
 
 
 def parse_run(text: str) -> tuple[str, str]:

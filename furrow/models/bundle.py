@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.files import read_json, sha256_bytes, write_bytes, write_json
+from furrow.training.fit import Fitted
+from furrow.training.predictor import Predictor
+from furrow.training.unpickle import unpickled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from furrow.training.config import Experiment
-    from furrow.training.fit import Fitted
 
 __all__ = ["BUNDLE", "FORMAT", "MODEL", "Bundle", "BundleError", "load", "profile", "save"]
 
@@ -53,7 +55,10 @@ class Bundle:
 def save(
     folder: Path, experiment: Experiment, fitted: Fitted, train: pd.DataFrame, *, extra: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write a bundle: model.joblib, background.parquet and bundle.json, which names the hashes of both.
+    """Write a bundle: the model, background.parquet and bundle.json, which names their hashes.
+
+    The model is there twice: model.joblib holds scikit-learn's objects, predictor.json and trees.tl hold what scores
+    and open without running code. An estimator without a portable form has only the former.
 
     Args:
         folder: build/models/NAME.
@@ -81,6 +86,7 @@ def save(
         "keys": list(experiment.features.keys),
         "columns": [{"name": name, "dtype": str(train[name].dtype)} for name in fitted.columns],
         "model_sha256": sha256_bytes(buffer.getvalue()),
+        "predictor_sha256": None if fitted.predictor is None else fitted.predictor.save(folder),
         "background_sha256": sha256_bytes(sink.getvalue().to_pybytes()),
         "months": sorted(train["month"].unique()),
         "rows": len(train),
@@ -93,14 +99,15 @@ def save(
     return facts
 
 
-def load(folder: Path, *, model_sha256: str) -> Bundle:
+def load(folder: Path, *, model_sha256: str, predictor_sha256: str | None = None) -> Bundle:
     """Open a bundle whose model is the one that a commit records.
 
-    The model's bytes are hashed before anything in them is run.
+    Its bytes are hashed before they are read. The pickle is opened, which may run code, only for want of a predictor.
 
     Args:
         folder: build/models/NAME.
         model_sha256: From the run's record.json.
+        predictor_sha256: From there, too; None in records of older versions, and where there is no portable form.
 
     Raises:
         BundleError: The bundle is missing, damaged, of another format, or another model.
@@ -111,20 +118,27 @@ def load(folder: Path, *, model_sha256: str) -> Bundle:
     facts = read_json(folder / BUNDLE)
     if facts.get("format") != FORMAT:
         raise BundleError(f"{folder / BUNDLE} has format {facts.get('format')!r}, not {FORMAT}", hint=hint)
-    contents = {}
-    for name, expected in ((MODEL, model_sha256), (BACKGROUND, facts["background_sha256"])):
-        try:
-            contents[name] = (folder / name).read_bytes()
-        except OSError as exc:
-            raise BundleError(f"cannot read {folder / name}: {exc.strerror}", hint=hint) from exc
-        found = sha256_bytes(contents[name])
-        if found != expected:
-            raise BundleError(
-                f"{folder / name} has sha256 {found[:12]}…, the record says {expected[:12]}…: it is not opened",
-                hint=hint,
-            )
-    fitted: Fitted = joblib.load(io.BytesIO(contents[MODEL]))
-    return Bundle(facts, fitted, pq.read_table(pa.BufferReader(contents[BACKGROUND])).to_pandas())
+    background = pq.read_table(pa.BufferReader(_held(folder / BACKGROUND, facts["background_sha256"], hint)))
+    if predictor_sha256 is not None:
+        predictor = Predictor.load(folder, sha256=predictor_sha256)
+        fitted = Fitted(list(predictor.columns), None, predictor=predictor)
+    else:
+        fitted = unpickled(_held(folder / MODEL, model_sha256, hint))
+    return Bundle(facts, fitted, background.to_pandas())
+
+
+def _held(path: Path, expected: str, hint: str) -> bytes:
+    """A file's bytes, if they are the ones that are meant."""
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise BundleError(f"cannot read {path}: {exc.strerror}", hint=hint) from exc
+    found = sha256_bytes(content)
+    if found != expected:
+        raise BundleError(
+            f"{path} has sha256 {found[:12]}…, the record says {expected[:12]}…: it is not opened", hint=hint
+        )
+    return content
 
 
 def profile(frame: pd.DataFrame) -> dict[str, Any]:

@@ -150,7 +150,12 @@ def open_model(root: Path, experiment: str | None = None) -> Model:
         raise PredictionError(
             f"there is no run {name!r}", hint=f"there are: {', '.join(known) or 'none'}; run `dvc repro`"
         )
-    bundle = load(root / "build/models" / name, model_sha256=read_json(path)["model_sha256"])
+    record = read_json(path)
+    bundle = load(
+        root / "build/models" / name,
+        model_sha256=record["model_sha256"],
+        predictor_sha256=record.get("predictor_sha256"),
+    )
     service = load_manifest(root / "features").services.get(bundle.facts["service"])
     if service is None or service.digest != bundle.facts["features_digest"]:
         raise PredictionError(

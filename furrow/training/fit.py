@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from furrow.errors import FurrowError
 from furrow.stores.float_columns import canonical_frame, canonical_matrix
+from furrow.training.calibration import learn_curve
+from furrow.training.export import export
+from furrow.training.portable import CLIP
 from furrow.training.settle import settle
 from furrow.training.targets import instantiate
 
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from furrow.training.config import Calibration, Experiment
+    from furrow.training.config import Experiment
+    from furrow.training.predictor import Predictor
 
 __all__ = ["FitError", "Fitted", "fit", "input_columns"]
 
@@ -37,16 +41,28 @@ class FitError(FurrowError):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted model: an encoder and estimator in one pipeline, and the curve that calibrates its scores."""
+    """A fitted model.
+
+    Attributes:
+        columns: The inputs, in order.
+        pipeline: Encoder and estimator as scikit-learn has them; None where a stored predictor was opened.
+        calibrator: A curve over the pipeline's probabilities, where they are the score.
+        predictor: The model as it scores; None for an estimator without a portable form, whose pipeline scores.
+    """
 
     columns: list[str]
-    pipeline: Pipeline
+    pipeline: Pipeline | None
     calibrator: Any = None
+    predictor: Predictor | None = None
 
     def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Probability of the positive class, shape (rows,), for a frame that has the model's columns."""
+        if self.predictor is not None:
+            return self.predictor.predict(self.predictor.encode(frame))
+        if self.pipeline is None:
+            raise FitError("a model without pipeline and predictor can't predict")
         scores = self.pipeline.predict_proba(frame[self.columns])[:, 1]
-        return _calibrated(self.calibrator, scores)
+        return scores if self.calibrator is None else _calibrated(self.calibrator, scores)
 
 
 def input_columns(experiment: Experiment, features: list[str]) -> list[str]:
@@ -80,12 +96,15 @@ def fit(experiment: Experiment, frame: pd.DataFrame, features: list[str]) -> Fit
                     f"{experiment.name}: calibration.months {experiment.calibration.months} leaves no month to fit on",
                     hint="land more months or calibrate on fewer",
                 )
-            scores = _fit(experiment, frame[~held], columns).predict_proba(frame.loc[held, columns])[:, 1]
-            calibrator = _curve(experiment.calibration, scores, frame.loc[held, experiment.label].to_numpy())
-        return Fitted(columns, _fit(experiment, frame, columns), calibrator)
+            scores = _fit(experiment, frame[~held], columns).predict(frame[held])
+            calibrator = learn_curve(method, scores, frame.loc[held, experiment.label].to_numpy())
+        fitted = _fit(experiment, frame, columns)
+        if fitted.predictor is not None and calibrator is not None:
+            return replace(fitted, predictor=replace(fitted.predictor, curve=calibrator))
+        return replace(fitted, calibrator=calibrator)
 
 
-def _fit(experiment: Experiment, frame: pd.DataFrame, columns: list[str]) -> Pipeline:
+def _fit(experiment: Experiment, frame: pd.DataFrame, columns: list[str]) -> Fitted:
     inputs = canonical_frame(frame[columns])  # a sort may leave either of 0.0 and -0.0 in an encoder or in a bin
     categories = [name for name in columns if not _is_number(inputs[name])]
     numbers = [name for name in columns if name not in categories]
@@ -101,7 +120,7 @@ def _fit(experiment: Experiment, frame: pd.DataFrame, columns: list[str]) -> Pip
         first = str(exc).strip().splitlines()[0]
         raise FitError(f"{experiment.name}: {first}", hint="look at `model` in its config") from exc
     settle(fitted)
-    return fitted
+    return Fitted(columns, fitted, None, export(fitted, columns, inputs))
 
 
 def _is_number(column: pd.Series[Any]) -> bool:
@@ -134,24 +153,13 @@ def _encoder(experiment: Experiment, categories: list[str], numbers: list[str]) 
     return ColumnTransformer([("categories", code, categories), ("numbers", number, numbers)], sparse_threshold=0.0)
 
 
-def _logit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
-    return np.log(clipped / (1 - clipped)).reshape(-1, 1)
-
-
-def _curve(calibration: Calibration, scores: NDArray[np.float64], labels: NDArray[Any]) -> Any:
-    if calibration.method == "sigmoid":
-        return LogisticRegression(C=1e6).fit(_logit(scores), labels)
-    if calibration.method == "isotonic":
-        return IsotonicRegression(out_of_bounds="clip", y_min=1e-4, y_max=1 - 1e-4).fit(scores, labels)
-    raise FitError(f"calibration.method {calibration.method!r} is unknown", hint="use none, sigmoid or isotonic")
-
-
 def _calibrated(calibrator: Any, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    if calibrator is None:
-        return scores
+    """Scores through a curve; bundles of older versions hold scikit-learn's own."""
     if isinstance(calibrator, IsotonicRegression):
         curve: NDArray[np.float64] = calibrator.predict(scores)
+    elif isinstance(calibrator, LogisticRegression):
+        clipped = np.clip(scores, CLIP, 1 - CLIP)
+        curve = calibrator.predict_proba(np.log(clipped / (1 - clipped)).reshape(-1, 1))[:, 1]
     else:
-        curve = calibrator.predict_proba(_logit(scores))[:, 1]
+        curve = calibrator(scores)
     return curve

@@ -22,8 +22,9 @@ ALLOWED = (
     "sklearn.neural_network.",
     "sklearn.svm.",
     "sklearn.tree.",
+    "furrow.training.logistic.",
 )
-"""Where a `_target_` may live: scikit-learn's public modules of estimators."""
+"""Where a `_target_` may live: scikit-learn's public modules of estimators, and this library's own estimator."""
 
 
 class TargetError(FurrowError):
@@ -40,12 +41,12 @@ def check_target(spec: dict[str, Any], *, where: str) -> type:
         TargetError: The target is outside the allow-list, unknown, no estimator, or lacks a parameter.
     """
     target = spec.get("_target_")
-    if not isinstance(target, str) or not target.startswith(ALLOWED) or target.count(".") != 2:
+    module_name, _, name = str(target).rpartition(".")
+    if not isinstance(target, str) or f"{module_name}." not in ALLOWED:
         raise TargetError(
             f"{where}: model._target_ {target!r} is not allowed",
             hint=f"name an estimator of {', '.join(prefix.rstrip('.') for prefix in ALLOWED)}",
         )
-    module_name, _, name = target.rpartition(".")
     module = importlib.import_module(module_name)
     public = [word for word, value in vars(module).items() if _is_estimator(value) and not word.startswith("_")]
     if name not in public:

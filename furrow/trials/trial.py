@@ -139,6 +139,7 @@ def work(shared: Shared, task: Task) -> Result:
         "features": training.features,
         "model_sha256": None,  # the model of all months is fitted when the trial is adopted
         "predictions_sha256": digest,
+        "predictor_sha256": None,
         "training_set_sha256": shared.sha256[service],
         "months": {"train": training.months, "test": [fold.test for fold in rolling]},
         "rows": {"train": len(training.frame), "test": len(predictions)},

@@ -64,7 +64,8 @@ def test_a_trial_is_a_dvc_experiment_and_its_declaration_gives_the_same_metrics(
     assert (project / "runs/gbm/config.yaml").read_text() == config
     again = json.loads((project / "runs/gbm/record.json").read_text())
     assert again["model_sha256"]
-    assert {**again, "model_sha256": None} == record
+    assert again["predictor_sha256"]
+    assert {**again, "model_sha256": None, "predictor_sha256": None} == record
     assert (project / "runs/gbm/card.md").is_file()
     made = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
     named = {out["path"]: out["md5"] for name in ("train@gbm", "evaluate@gbm") for out in made[name]["outs"]}

@@ -1,0 +1,101 @@
+"""The encoder as data: how columns of a row become the numbers that a model computes with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from furrow.stores.float_columns import canonical_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["Category", "Encoding", "Number"]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column of texts, each of which stands for a number, or for the place of a one among zeros.
+
+    Attributes:
+        column: Its name.
+        codes: What each known text stands for; None for no number, or no place.
+        missing: What a missing value stands for.
+        unknown: What any other text stands for.
+        width: How many numbers it becomes: 1 for a code, more for a one among zeros; 0 marks a code.
+    """
+
+    column: str
+    codes: Mapping[str, float | None]
+    missing: float | None
+    unknown: float | None
+    width: int
+
+    def numbers(self, values: Iterable[Any]) -> NDArray[np.float64]:
+        """The column's numbers, shape (rows, width or 1)."""
+        codes, unknown = self.codes, self.unknown
+        found = np.array(
+            [self.missing if value is None or value != value else codes.get(value, unknown) for value in values],  # noqa: PLR0124 - NaN and NaT
+            dtype=np.float64,
+        )
+        if not self.width:
+            return found[:, None]
+        block = np.zeros((len(found), self.width))
+        rows = np.flatnonzero(~np.isnan(found))
+        block[rows, found[rows].astype(np.intp)] = 1.0
+        return block
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers: what stands for a missing one, and how it is scaled, (value - mean) / scale."""
+
+    column: str
+    fill: float | None = None
+    mean: float = 0.0
+    scale: float = 1.0
+
+    def numbers(self, values: Any) -> NDArray[np.float64]:
+        """The column's numbers, shape (rows, 1)."""
+        if hasattr(values, "to_numpy"):
+            found = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            found = np.array(values, dtype=np.float64)
+        if self.fill is not None:
+            found = np.where(np.isnan(found), self.fill, found)
+        if self.mean != 0.0:
+            found = found - self.mean
+        if self.scale != 1.0:
+            found = found / self.scale
+        return canonical_matrix(found)[:, None]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Columns in the order of the model's numbers."""
+
+    parts: tuple[Category | Number, ...]
+
+    def matrix(self, columns: Mapping[str, Any] | pd.DataFrame) -> NDArray[np.float64]:
+        """The numbers of rows, shape (rows, numbers).
+
+        Args:
+            columns: The columns by name: a data frame, or a mapping of sequences.
+        """
+        return np.hstack([part.numbers(columns[part.column]) for part in self.parts])
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain values for JSON; floats keep every bit."""
+        return [{"kind": type(part).__name__.lower(), **asdict(part)} for part in self.parts]
+
+    @classmethod
+    def from_json(cls, parts: list[dict[str, Any]]) -> Encoding:
+        """The encoding that `to_json` wrote."""
+        kinds = {"category": Category, "number": Number}
+        made = [kinds[part["kind"]](**{k: v for k, v in part.items() if k != "kind"}) for part in parts]
+        return cls(tuple(made))
