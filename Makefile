@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test check lock clean test-tools
+.PHONY: run setup test check search bench lock clean test-tools
 
 run: setup
 	@bash -eu -o pipefail -c '\
@@ -54,9 +54,21 @@ check: setup
 	mypy
 	lint-imports
 
+# Every claim of speed on small sizes, beside its peers in an environment of their own; one table at the end.
+bench: test-tools .venv-peers/.ready
+	@.venv-peers/bin/python -m benchmarks.run_all
+
+.venv-peers/.ready: requirements-peers.lock | .venv/.ready
+	@echo "== setting up .venv-peers: what the benchmarks measure beside Furrow (about 1.5 GB)"
+	@test -x .venv-peers/bin/python || python3 -m venv .venv-peers
+	@.venv/bin/uv pip install --python .venv-peers/bin/python --compile-bytecode --require-hashes -r requirements-peers.lock
+	@.venv/bin/uv pip install --python .venv-peers/bin/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
 # Locked again after a change of pyproject.toml.
 lock: setup
 	uv pip compile pyproject.toml --extra redis --extra s3 --extra ui --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements.lock
+	uv pip compile pyproject.toml benchmarks/peers.in --extra redis --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements-peers.lock
 	echo uv | uv pip compile - --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-uv.lock
 	echo pyspark | uv pip compile - -c requirements.lock --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-spark.lock
 

@@ -1,6 +1,6 @@
 """Online reads and materialization: Furrow's client and stores beside Feast's SDK, on the same data in one run.
 
-    python benchmarks/online_read.py [--entities N] [--features N] [--no-redis] [--no-peer]
+    python -m benchmarks.online_read [--entities N] [--features N] [--no-redis] [--no-peer]
 
 Prints seconds to materialize, and median and p99 milliseconds a call, `get_online_features(...).to_dict()` beside
 `get(...).to_dict()`, with a bare read of the same bytes; and checks that all answers agree.
@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import redis
 from feast import FeatureStore
-from online_world import NOW, SIZES, VIEWS, World, measure, parser, redis_server, world
 
+from benchmarks.figures import Figure, found
+from benchmarks.online_world import NOW, SIZES, VIEWS, World, measure, parser, redis_server, world
 from furrow import FeatureClient
 from furrow.features.manifest import load
 from furrow.features.materialize import materialize
@@ -178,6 +179,13 @@ def report(place: World, calls: dict[str, Callable[[list[dict[str, Any]]], Any]]
     ratio("furrow lmdb, furrow client", "furrow lmdb, bare read", medians)
     ratio("furrow redis, furrow client", "furrow redis, bare read", medians)
     ratio("feast redis, furrow client", "feast redis, bare read", medians)
+    for peer, mine, reach in (("sqlite", "lmdb", 20.0), ("redis", "redis", 3.0)):
+        if f"feast {peer}, feast sdk" in medians and f"furrow {mine}, furrow client" in medians:
+            for at, size in ((0, 1), (2, 100)):
+                times = (medians[f"{who}, {how}"][at] for who, how in
+                         ((f"furrow {mine}", "furrow client"), (f"feast {peer}", "feast sdk")))  # fmt: skip
+                claim = f"online read, {size} rows, {mine}"
+                found(Figure(claim, "wall ms", *times, beside=f"Feast's SDK on {peer}", reach=reach))
     ours = medians["furrow lmdb, furrow client"]
     print("  targets embedded" + " " * 26 + "".join(f"{TARGETS[size]:>18}" for size in SIZES))
     print("  met" + " " * 39 + "".join(f"{o <= TARGETS[s]!s:>18}" for o, s in zip(ours, SIZES, strict=True)))

@@ -1,6 +1,6 @@
 """Online throughput: rows a second that 1, 2 and 4 processes get out of one embedded store, while it is written too.
 
-python benchmarks/online_throughput.py [--entities N] [--features N] [--seconds S] [--rows N]
+python -m benchmarks.online_throughput [--entities N] [--features N] [--seconds S] [--rows N]
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import sys
 import time
 
 import numpy as np
-from online_world import parser, world
 
+from benchmarks.online_world import parser, world
 from furrow import FeatureClient
 from furrow.features.materialize import materialize
 
@@ -35,7 +35,8 @@ def main() -> int:
         print(f"{os.cpu_count()} cores, {arguments.rows} rows a call, {arguments.seconds:g} s each")
         for writing in (False, True):
             for processes in (1, 2, 4):
-                command = [sys.executable, __file__, "--read", str(folder), "--entities", str(arguments.entities)]
+                command = [sys.executable, "-m", "benchmarks.online_throughput", "--read", str(folder)]
+                command += ["--entities", str(arguments.entities)]
                 command += ["--rows", str(arguments.rows), "--seconds", str(arguments.seconds)]
                 running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
                 while writing and any(each.poll() is None for each in running):

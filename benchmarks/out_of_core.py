@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from benchmarks.figures import Figure, found
 from benchmarks.offline_join import FEATURES, VIEWS, cpu, generate
 
 
@@ -110,12 +111,19 @@ def main() -> None:
     heads = ["rows", "limit", "seconds", "cpu s", "s/million", "cpu/million", "peak MB", "spilled MB", "in order"]
     print("".join(f"{head:>12}" for head in heads))
     for size, limit in runs:
-        found = run(size, limit, arguments.scale)
+        took = run(size, limit, arguments.scale)
         million = size / 1_000_000
-        cells = [f"{found['rows']:,}", limit, f"{found['seconds']:.1f}", f"{found['cpu']:.1f}"]
-        cells += [f"{found['seconds'] / million:.2f}", f"{found['cpu'] / million:.2f}", f"{found['peak_mb']:.0f}"]
-        cells += [f"{found['spilled_mb']:.0f}", str(found["ordered"])]
+        cells = [f"{took['rows']:,}", limit, f"{took['seconds']:.1f}", f"{took['cpu']:.1f}"]
+        cells += [f"{took['seconds'] / million:.2f}", f"{took['cpu'] / million:.2f}", f"{took['peak_mb']:.0f}"]
+        cells += [f"{took['spilled_mb']:.0f}", str(took["ordered"])]
         print("".join(f"{cell:>12}" for cell in cells), flush=True)
+        most = megabytes(limit)
+        found(Figure(f"join of {size / 1e6:g}M rows to disk, peak", "MB", took["peak_mb"], most, "the limit", 1.0))
+
+
+def megabytes(text: str) -> float:
+    """A limit such as 2GB or 250MB in megabytes."""
+    return float(text[:-2]) * {"GB": 1000, "MB": 1}[text[-2:].upper()]
 
 
 if __name__ == "__main__":

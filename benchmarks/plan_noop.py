@@ -1,50 +1,49 @@
-"""How long `furrow plan` takes with nothing to do, beside `dvc status`: `python benchmarks/plan_noop.py [FOLDER]`.
+"""What `furrow plan` takes with nothing to do, beside `dvc status`: `python -m benchmarks.plan_noop [FOLDER]`.
 
-Both run as processes, alternately, from a warm disk; the fastest and the median of several runs are shown. Without a
-FOLDER, the repository that this file is in. A difference is no obstacle, but then the plan has more to do than the
-claim is about, and the script says so.
+Both run as processes, alternately, from a warm disk. Without a FOLDER, a cut-down copy of this repository that is
+brought to rest first (four months of flights, small models); with one, a repository that must be at rest.
 """
 
 from __future__ import annotations
 
 import os
-import statistics
-import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 
-ROUNDS = 7
+from benchmarks.figures import Cost, Figure, command_cost, found
 
-
-def seconds(folder: Path, *command: str) -> tuple[float, int]:
-    """Wall-clock seconds and the exit code of a command."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-    started = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env={**kept, "PATH": path}, capture_output=True, check=False)
-    return time.perf_counter() - started, done.returncode
+ROUNDS = 5
 
 
 def main() -> int:
     """Measure, print, and exit 1 if the claim does not hold."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1]
+    if len(sys.argv) > 1:
+        return measure(Path(sys.argv[1]))
+    from tests.stories.conftest import grow, plant  # noqa: PLC0415 - pytest, for whoever gives no folder
+
+    with tempfile.TemporaryDirectory() as name:
+        return measure(grow(plant(Path(name))))
+
+
+def measure(folder: Path) -> int:
+    """Compare the two in a folder."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env = {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"}
     plan, status = ("furrow", "plan", "--detailed-exitcode"), ("dvc", "status", "-q")
-    took: dict[tuple[str, ...], list[float]] = {plan: [], status: []}
-    codes = {}
-    for at in range(ROUNDS + 1):
-        for command in (plan, status):
-            found, codes[command] = seconds(folder, *command)
-            if at:  # the first round warms the disk and each tool's own cache
-                took[command].append(found)
-    for command, times in took.items():
-        name = " ".join(command[:2])
-        print(f"{name:12} fastest {min(times):.3f} s, median {statistics.median(times):.3f} s, exit {codes[command]}")
-    if codes[plan]:
-        print("there is a difference here: run `furrow apply` first, the claim is about a repository at rest")
-    load = os.getloadavg()[0]
-    print(f"{os.cpu_count()} cores, load {load:.1f}")
-    return 0 if statistics.median(took[plan]) < min(1.0, statistics.median(took[status])) else 1
+    command_cost(plan, folder, env=env, repeat=1)  # warms the disk; exits 4 where there is a difference
+    command_cost(status, folder, env=env, repeat=1)
+    costs: dict[tuple[str, ...], list[Cost]] = {plan: [], status: []}
+    for _ in range(ROUNDS):
+        for command, those in costs.items():
+            those.append(command_cost(command, folder, env=env, repeat=1))
+    ours, peers = (min(those, key=lambda cost: cost.cpu) for those in costs.values())
+    walls = (ours.wall, peers.wall)
+    return (
+        0
+        if found(Figure("plan with nothing to do", "CPU s", ours.cpu, peers.cpu, "dvc status", 1.0, walls)).held
+        else 1
+    )
 
 
 if __name__ == "__main__":
