@@ -39,11 +39,8 @@ def measure(folder: Path) -> int:
             those.append(command_cost(command, folder, env=env, repeat=1))
     ours, peers = (min(those, key=lambda cost: cost.cpu) for those in costs.values())
     walls = (ours.wall, peers.wall)
-    return (
-        0
-        if found(Figure("plan with nothing to do", "CPU s", ours.cpu, peers.cpu, "dvc status", 1.0, walls)).held
-        else 1
-    )
+    figure = Figure("plan with nothing to do", "CPU s", ours.cpu, peers.cpu, "dvc status", 1.0, walls)
+    return 0 if found(figure).held else 1
 
 
 if __name__ == "__main__":
