@@ -1,0 +1,238 @@
+"""How a text table is written: its encoding, delimiter, quotes, the lines before its header, and the header itself."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from furrow.errors import FurrowError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Dialect", "IntakeError", "detect"]
+
+SAMPLE = 1 << 20  # bytes that tell the dialect
+RECORDS = 1000  # records that tell the delimiter and the header
+_DELIMITERS = (",", ";", "\t", "|")
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LIKE_DATA = re.compile(r"[-+]?[\d.,' ]*\d[\d.,' ]*%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+
+
+class IntakeError(FurrowError):
+    """A file that somebody gave can't be read as a table.
+
+    Args:
+        message: What is wrong.
+        path: The file.
+        hint: The next step.
+    """
+
+    def __init__(self, message: str, *, path: Path, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text table is written.
+
+    Attributes:
+        encoding: As Python names it.
+        delimiter: Between the cells of a row.
+        names: The columns' names: from the header, made unique; `column_1`, ... where there is no header.
+        skip: Records before the first row of data: titles, the header, a second header.
+        header: The header's cells as they stand; empty where there is none.
+        notes: What a person should know of it, such as a second header that was left out.
+    """
+
+    encoding: str
+    delimiter: str
+    names: tuple[str, ...]
+    skip: int
+    header: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+def detect(path: Path) -> Dialect:
+    """Tell how a text table is written.
+
+    Args:
+        path: The file: CSV, TSV or alike.
+
+    Returns:
+        Its dialect. The encoding holds for the whole file, the rest for its first megabyte.
+
+    Raises:
+        IntakeError: The file is empty, or is no text.
+    """
+    encoding = find_encoding(path)
+    with path.open("rb") as handle:
+        whole = handle.read(SAMPLE)
+        complete = not handle.read(1)
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(whole, final=complete)
+    if not text.strip():
+        raise IntakeError(f"{path} is empty", path=path, hint="give a file with a header and rows")
+    delimiter, records = _delimiter(text, complete=complete)
+    return _header(encoding, delimiter, records)
+
+
+def find_encoding(path: Path) -> str:
+    """The encoding of a whole file: what its first bytes say, else UTF-8 if all of it is, else a guess.
+
+    Raises:
+        IntakeError: The file holds zero bytes as binary files do.
+    """
+    with path.open("rb") as handle:
+        begin = handle.read(4096)
+        for mark, name in _BOMS:
+            if begin.startswith(mark):
+                return name
+        if b"\0" in begin:
+            return _without_mark(begin, path)
+        handle.seek(0)
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            while chunk := handle.read(SAMPLE):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            handle.seek(0)
+            return _western(handle.read(SAMPLE))
+    return "utf-8"
+
+
+def _without_mark(begin: bytes, path: Path) -> str:
+    """UTF-16 without a mark, told by where its zeros are."""
+    even, odd = begin[0::2].count(0), begin[1::2].count(0)
+    if odd > len(begin) * 0.3 and not even:
+        return "utf-16-le"
+    if even > len(begin) * 0.3 and not odd:
+        return "utf-16-be"
+    raise IntakeError(f"{path} is no text: it holds zero bytes", path=path, hint="give CSV, JSON lines or Parquet")
+
+
+def _western(sample: bytes) -> str:
+    """Windows-1252 where all bytes are its, else Latin-1, in which every byte is something."""
+    try:
+        sample.decode("cp1252")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "cp1252"
+
+
+def _delimiter(text: str, *, complete: bool) -> tuple[str, list[list[str]]]:
+    """The delimiter under which most records have one width, and more than one cell; and the records."""
+    best: tuple[tuple[float, int], str, list[list[str]]] | None = None
+    for delimiter in _DELIMITERS:
+        records = _records(text, delimiter, complete=complete)
+        widths = Counter(len(record) for record in records)
+        width, count = max(widths.items(), key=lambda item: (item[0] > 1, item[1], item[0]))
+        score = (0.0, 0) if width < 2 else (round(count / len(records), 2), width)
+        if best is None or score > best[0]:
+            best = score, delimiter, records
+    assert best is not None
+    return best[1], best[2]
+
+
+def _records(text: str, delimiter: str, *, complete: bool) -> list[list[str]]:
+    found = []
+    csv.field_size_limit(SAMPLE)
+    try:
+        for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            if record:
+                found.append(record)
+            if len(found) > RECORDS:
+                break
+    except csv.Error:  # a quote that is never closed: what was read counts
+        pass
+    if not complete and 1 < len(found) <= RECORDS:
+        found.pop()  # cut short by the end of the sample
+    return found or [[text]]
+
+
+def _header(encoding: str, delimiter: str, records: list[list[str]]) -> Dialect:
+    """The first record of full width, if it names columns; a second header below it is left out."""
+    widths = Counter(len(record) for record in records)
+    width = max(widths.items(), key=lambda item: (item[1], item[0]))[0]
+    titles = 0
+    while width > 1 and titles < min(20, len(records) - 1) and len(records[titles]) < max(2, width * 0.6):
+        titles += 1
+    notes = [f"{titles} lines before the header are left out"] if titles else []
+    first, body = records[titles], records[titles + 1 :]
+    if not _names_columns(first, body):
+        notes.append("there is no header: the columns are numbered")
+        return Dialect(encoding, delimiter, _numbered(width), titles, (), tuple(notes))
+    skip = titles + 1
+    if body and _second_header(first, body):
+        notes.append(f"a second header is left out: {', '.join(body[0][:4])}")
+        skip += 1
+    names, told = unique_names(first)
+    return Dialect(encoding, delimiter, names, skip, tuple(first), (*notes, *told))
+
+
+def _numbered(width: int) -> tuple[str, ...]:
+    return tuple(f"column_{number + 1}" for number in range(width))
+
+
+def _names_columns(first: list[str], body: list[list[str]]) -> bool:
+    """Whether a record can be a header: none of its cells is a number or a date, and they are not rows' values."""
+    cells = [cell.strip() for cell in first]
+    if any(_LIKE_DATA.fullmatch(cell) for cell in cells if cell):
+        years = all(re.fullmatch(r"(19|20)\d\d", cell) for cell in cells if cell and _LIKE_DATA.fullmatch(cell))
+        text = [cell for cell in cells if cell and not _LIKE_DATA.fullmatch(cell)]
+        return years and len(text) > 0 and not any(_same(cells, row) for row in body)
+    return any(cells)
+
+
+def _same(cells: list[str], row: list[str]) -> bool:
+    return [cell.strip() for cell in row] == cells
+
+
+def _second_header(first: list[str], body: list[list[str]]) -> bool:
+    """Whether the second record is text over columns of numbers or dates, or says the header again."""
+    second, rest = body[0], body[1:]
+    if _same([cell.strip() for cell in first], second):
+        return True
+    typed = 0
+    for at, cell in enumerate(second):
+        values = [row[at].strip() for row in rest if len(row) > at and row[at].strip()]
+        like = sum(bool(_LIKE_DATA.fullmatch(value)) for value in values)
+        if len(values) < 2 or like < 0.95 * len(values):
+            continue
+        if not cell.strip() or _LIKE_DATA.fullmatch(cell.strip()):
+            return False
+        typed += 1
+    return typed >= 1 and len(rest) >= 2 and all(cell.strip() for cell in second)
+
+
+def unique_names(cells: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Column names, trimmed; an empty one is numbered, one that stands twice (in any case of letters) gets a number.
+
+    Returns:
+        The names, and what was changed, in words.
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    told = []
+    for at, cell in enumerate(cells):
+        wanted = " ".join(cell.split()) or f"column_{at + 1}"
+        name, number = wanted, 2
+        while name.casefold() in taken:
+            name, number = f"{wanted}_{number}", number + 1
+        if name != wanted:
+            told.append(f"the column {wanted!r} stands twice: the later one is {name!r}")
+        taken.add(name.casefold())
+        names.append(name)
+    return tuple(names), told

@@ -1,0 +1,212 @@
+"""What somebody gave (files, folders, globs, databases, addresses) as tables, each with a name and a way to open it."""
+
+from __future__ import annotations
+
+import glob
+import re
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from furrow.intake.copied_rows import (
+    GivenError,
+    copied,
+    duckdb_tables,
+    excel_rows,
+    excel_sheets,
+    postgres_rows,
+    postgres_tables,
+    s3_object,
+    sqlite_rows,
+    sqlite_tables,
+)
+from furrow.intake.dialect import detect
+from furrow.intake.text_table import open_text
+from furrow.intake.typed_table import open_typed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from furrow.intake.column_types import Reading
+
+__all__ = ["Given", "GivenError", "OpenTable", "find_given"]
+
+TEXT = {".csv", ".tsv", ".txt", ".psv"}
+TYPED = {".parquet", ".pq", ".jsonl", ".ndjson", ".json"}
+EXCEL = {".xlsx", ".xlsm"}
+SQLITE = {".sqlite", ".sqlite3", ".db"}
+DUCKDB = {".duckdb", ".ddb"}
+
+
+class OpenTable(Protocol):
+    """A table that is open: its columns, and its rows in pieces."""
+
+    @property
+    def readings(self) -> Mapping[str, Reading]:
+        """The columns by name, in order, with how each is read."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of it."""
+
+    def batches(self, rows: int = ...) -> Iterator[pa.RecordBatch]:
+        """The rows in order, in pieces."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A table that somebody gave.
+
+    Attributes:
+        name: A name for it, usable in SQL: from the file's, the sheet's or the table's.
+        places: Its files, of one header, in order; or one address.
+        table: The table of a database, or the sheet of a workbook.
+    """
+
+    name: str
+    places: tuple[str, ...]
+    table: str = ""
+
+    @property
+    def address(self) -> str:
+        """What to show a person."""
+        first = self.places[0] if len(self.places) == 1 else f"{self.places[0]} and {len(self.places) - 1} more"
+        return f"{first}:{self.table}" if self.table else first
+
+    @contextmanager
+    def open(self, place: str, *, timezone: str = "UTC") -> Iterator[OpenTable]:
+        """Open one of its places.
+
+        Args:
+            place: One of `places`.
+            timezone: Of moments that name no zone.
+
+        Raises:
+            IntakeError: It can't be read.
+            GivenError: Reading it needs a package that is not installed.
+        """
+        with ExitStack() as stack:
+            path = Path(place)
+            suffix = path.suffix.lower()
+            if place.startswith("s3://"):
+                path = stack.enter_context(s3_object(place))
+            if place.startswith(("postgres://", "postgresql://")):
+                path = stack.enter_context(copied(lambda write: postgres_rows(place, self.table, write)))
+                suffix = ".csv"
+            elif suffix in EXCEL:
+                path = stack.enter_context(copied(lambda write: excel_rows(path, self.table, write)))
+                suffix = ".csv"
+            elif suffix in SQLITE:
+                path = stack.enter_context(copied(lambda write: sqlite_rows(path, self.table, write)))
+                suffix = ".csv"
+            if suffix in TYPED or suffix in DUCKDB:
+                yield stack.enter_context(open_typed(path, table=self.table, timezone=timezone))
+            else:
+                yield stack.enter_context(open_text(path, timezone=timezone))
+
+
+def find_given(arguments: Iterable[str]) -> list[Given]:
+    """The tables behind what a person typed.
+
+    Args:
+        arguments: Files, folders, globs, database files, `postgres://` and `s3://` addresses.
+
+    Returns:
+        The tables by name. Text files of one folder that have the same header are one table.
+
+    Raises:
+        GivenError: Nothing is there, or it is of no kind that can be read.
+    """
+    found: list[Given] = []
+    files: list[Path] = []
+    for argument in arguments:
+        if argument.startswith(("postgres://", "postgresql://")):
+            found += [Given(name, (argument,), name) for name in postgres_tables(argument)]
+        elif argument.startswith("s3://"):
+            found.append(Given(Path(urlsplit(argument).path).stem, (argument,)))
+        else:
+            files += _files(argument)
+    for path in dict.fromkeys(files):
+        found += _tables(path)
+    return _named(_joined(found))
+
+
+def _files(argument: str) -> list[Path]:
+    path = Path(argument)
+    known = TEXT | TYPED | EXCEL | SQLITE | DUCKDB
+    if path.is_dir():
+        held = sorted(one for one in path.rglob("*") if one.is_file() and one.suffix.lower() in known)
+        if not held:
+            raise GivenError(f"no table in the folder {argument}", hint=f"furrow reads {', '.join(sorted(known))}")
+        return held
+    if path.is_file():
+        if path.suffix.lower() not in known:
+            raise GivenError(f"{argument} is of no kind that can be read", hint=f"give {', '.join(sorted(known))}")
+        return [path]
+    matched = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - a pattern may be absolute
+    held = [Path(one) for one in matched if Path(one).is_file()]
+    if not held:
+        raise GivenError(f"there is no file {argument}", hint="give files, a folder or a pattern such as data/*.csv")
+    return held
+
+
+def _tables(path: Path) -> list[Given]:
+    suffix, place = path.suffix.lower(), str(path)
+    if suffix in SQLITE:
+        names = sqlite_tables(path)
+    elif suffix in DUCKDB:
+        names = duckdb_tables(path)
+    elif suffix in EXCEL:
+        names = excel_sheets(path)
+    else:
+        return [Given(path.stem, (place,))]
+    alone = suffix in EXCEL and len(names) == 1
+    return [Given(path.stem if alone else name.rpartition(".")[2], (place,), name) for name in names]
+
+
+def _joined(found: Sequence[Given]) -> list[Given]:
+    """Text files of one folder with one header become one table, named by what their names share."""
+    groups: dict[tuple[str, ...], list[Given]] = {}
+    for one in found:
+        path = Path(one.places[0])
+        key: tuple[str, ...] = ("alone", one.name, *one.places, one.table)
+        if path.suffix.lower() in TEXT and path.is_file() and re.search(r"\d", path.stem):
+            key = (str(path.parent), path.suffix, *detect(path).names)
+        groups.setdefault(key, []).append(one)
+    joined = []
+    for members in groups.values():
+        if len(members) == 1:
+            joined.append(members[0])
+            continue
+        places = tuple(place for one in members for place in one.places)
+        shared = re.sub(r"[\W\d_]+$", "", _prefix([one.name for one in members]))
+        joined.append(Given(shared or Path(places[0]).parent.name, places))
+    return joined
+
+
+def _prefix(names: Sequence[str]) -> str:
+    first, last = min(names), max(names)
+    return next((first[:at] for at, letter in enumerate(first) if last[at : at + 1] != letter), first)
+
+
+def _named(found: Sequence[Given]) -> list[Given]:
+    """Names that are usable everywhere: lower case ASCII letters, digits and underscores, each once."""
+    taken: set[str] = set()
+    named = []
+    for one in found:
+        wanted = re.sub(r"\W+", "_", one.name, flags=re.ASCII).strip("_").lower() or "table"
+        wanted = f"t_{wanted}" if wanted[0].isdigit() else wanted
+        name, number = wanted, 2
+        while name in taken:
+            name, number = f"{wanted}_{number}", number + 1
+        taken.add(name)
+        named.append(Given(name, one.places, one.table))
+    return named

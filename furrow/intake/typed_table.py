@@ -1,0 +1,122 @@
+"""A table whose columns have types already: Parquet, JSON lines, a table of a DuckDB file."""
+
+# ruff: noqa: S608 - names and paths are quoted, and DuckDB reads this one file
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from furrow.intake.column_types import Reading
+from furrow.intake.dialect import IntakeError, unique_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+
+__all__ = ["TypedTable", "open_typed"]
+
+BATCH_ROWS = 50_000
+_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+_NUMBERS = {"FLOAT", "DOUBLE", "UBIGINT", "HUGEINT", "UHUGEINT"}
+
+
+@dataclass(frozen=True)
+class TypedTable:
+    """A table whose columns have types.
+
+    Attributes:
+        path: The file.
+        readings: The type of each column, by name, as the data contract has it.
+        rows: How many rows there are.
+        notes: What a person should know: columns turned into text, columns with one name.
+    """
+
+    path: Path
+    readings: Mapping[str, Reading]
+    rows: int
+    notes: tuple[str, ...]
+    _db: duckdb.DuckDBPyConnection
+    _query: str
+
+    def batches(self, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """The rows in the file's order, in pieces of bounded size; moments are UTC."""
+        yield from self._db.sql(self._query).to_arrow_reader(rows)
+
+
+@contextmanager
+def open_typed(path: Path, *, table: str = "", timezone: str = "UTC") -> Iterator[TypedTable]:
+    """Open a table whose columns have types.
+
+    Args:
+        path: A Parquet file, JSON lines (or an array of objects), or a DuckDB file.
+        table: The table of a DuckDB file.
+        timezone: Of moments that name no zone.
+
+    Yields:
+        The table. Its rows can be read until the context ends.
+
+    Raises:
+        IntakeError: The file can't be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="furrow-intake-") as scratch:
+        try:
+            with duckdb.connect(config={"temp_directory": scratch, "threads": "2"}) as db:
+                db.execute("SET TimeZone = 'UTC'")
+                relation = _relation(db, path, table)
+                columns = db.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+                query, readings, notes = _select(columns, timezone)
+                ((rows,),) = db.execute(f"SELECT count(*) FROM {relation}").fetchall()
+                yield TypedTable(path, readings, rows, notes, db, f"{query} FROM {relation}")
+        except duckdb.Error as exc:
+            said = str(exc).splitlines()[0]
+            hint = "see whether the file is whole"
+            raise IntakeError(f"{path} can't be read: {said}", path=path, hint=hint) from exc
+
+
+def _relation(db: duckdb.DuckDBPyConnection, path: Path, table: str) -> str:
+    place = "'" + os.fspath(path).replace("'", "''") + "'"
+    if table:
+        db.execute(f"ATTACH {place} AS given (READ_ONLY)")
+        return "given." + ".".join(_quoted(part) for part in table.split("."))
+    if path.suffix.lower() in {".parquet", ".pq"}:
+        return f"read_parquet({place})"
+    return f"read_json({place}, sample_size = -1, maximum_depth = 2, convert_strings_to_integers = false)"
+
+
+def _select(columns: list[tuple[str, ...]], timezone: str) -> tuple[str, dict[str, Reading], tuple[str, ...]]:
+    """The query that gives every column a type of the data contract."""
+    names, notes = unique_names([column[0] for column in columns])
+    zone = timezone.replace("'", "''")
+    readings, parts, told = {}, [], list(notes)
+    for (held, type_, *_), name in zip(columns, names, strict=True):
+        column = _quoted(held)
+        if type_ in _WHOLE:
+            reading, value = Reading("int64"), f"{column}::BIGINT"
+        elif type_ in _NUMBERS or type_.startswith("DECIMAL"):
+            reading, value = Reading("float64"), f"nullif({column}::DOUBLE, 'nan'::DOUBLE)"
+        elif type_ == "BOOLEAN":
+            reading, value = Reading("bool"), column
+        elif type_ == "TIMESTAMP WITH TIME ZONE":
+            reading, value = Reading("timestamp"), column
+        elif type_ == "DATE" or type_.startswith("TIMESTAMP"):
+            reading, value = Reading("timestamp"), f"timezone('{zone}', {column}::TIMESTAMP)"
+        else:
+            plain = type_ in {"VARCHAR", "UUID", "TIME"} or type_.startswith("ENUM")
+            text = f"{column}::VARCHAR" if plain else f"to_json({column})::VARCHAR"
+            reading, value = Reading("string"), f"nullif({text}, '')"
+            told += [] if plain else [f"{name}: {type_} is kept as text"]
+        readings[name] = reading
+        parts.append(f"{value} AS {_quoted(name)}")
+    return f"SELECT {', '.join(parts)}", readings, tuple(told)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
