@@ -1,0 +1,245 @@
+"""Landing what somebody gave: one typed Parquet file a table, the same bytes for the same rows, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from furrow.files import FileError, sha256_file
+from furrow.intake.dialect import IntakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from furrow.intake.given import Given, OpenTable
+
+__all__ = ["Landed", "column_name", "land"]
+
+ROWS = 100_000  # of a row group
+TYPES = {
+    "string": pa.string(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "bool": pa.bool_(),
+}
+"""The types of the data contract, as Arrow has them."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A table that was landed.
+
+    Attributes:
+        name: Of the table.
+        path: Its Parquet file.
+        rows: How many rows there are.
+        columns: The type of each column, by name.
+        changed: Whether the file is another one than before.
+        notes: What a person should know of how it was read.
+    """
+
+    name: str
+    path: Path
+    rows: int
+    columns: Mapping[str, str]
+    changed: bool
+    notes: tuple[str, ...]
+
+
+def column_name(text: str, taken: set[str]) -> str:
+    """A name for a column that SQL, YAML and Feast take without quotes: lower case, letters, digits, underscores.
+
+    Args:
+        text: As the file has it.
+        taken: Names that are used already; the new one is added.
+    """
+    wanted = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)).strip("_").lower() or "column"
+    wanted = f"c_{wanted}" if wanted[0].isdigit() else wanted
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted}_{number}", number + 1
+    taken.add(name)
+    return name
+
+
+def land(
+    given: Given,
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    timezone: str = "UTC",
+    progress: Callable[[int], None] | None = None,
+) -> Landed:
+    """Land a table.
+
+    Args:
+        given: What somebody gave.
+        path: The Parquet file to write; left alone where it would be the same.
+        columns: The types that the data contract declares, by name; found where None.
+        timezone: Of moments that name no zone.
+        progress: Called now and then with the rows that were read.
+
+    Returns:
+        What was landed.
+
+    Raises:
+        IntakeError: It can't be read, or its columns are not the declared ones.
+        GivenError: Reading it needs a package that is not installed.
+        FileError: The file can't be written.
+    """
+    target = _Target(path)
+    notes: list[str] = []
+    try:
+        for place in given.places:
+            with given.open(place, timezone=timezone) as table:
+                names = _names(table)
+                kinds = {names[name]: reading.kind for name, reading in table.readings.items()}
+                columns = dict(kinds) if columns is None else columns
+                _agree(columns, kinds, table, place)
+                notes += [f"{_begin(given, place)}{note}" for note in table.notes]
+                for batch in table.batches(ROWS):
+                    target.add(_typed(batch, names, columns, place))
+                    if progress is not None:
+                        progress(target.rows)
+        changed = target.finish(columns or {})
+    finally:
+        target.drop()
+    return Landed(given.name, path, target.rows, columns or {}, changed, tuple(notes))
+
+
+def _begin(given: Given, place: str) -> str:
+    return f"{Path(place).name}: " if len(given.places) > 1 else ""
+
+
+def _names(table: OpenTable) -> dict[str, str]:
+    taken: set[str] = set()
+    return {name: column_name(name, taken) for name in table.readings}
+
+
+def _agree(columns: Mapping[str, str], kinds: Mapping[str, str], table: OpenTable, place: str) -> None:
+    """See that a file has the declared columns, and that they can hold what it has.
+
+    Raises:
+        IntakeError: It lacks one, has one more, or one of another type.
+    """
+    path = Path(place)
+    lacking, more = [name for name in columns if name not in kinds], [name for name in kinds if name not in columns]
+    if lacking or more:
+        said = f"{place} lacks {', '.join(lacking)}" if lacking else f"{place} has more columns: {', '.join(more)}"
+        raise IntakeError(said, path=path, hint="name the columns in conf/data/contract.yaml as the file has them")
+    for name, kind in kinds.items():
+        wider = {(kind, columns[name])} & {("int64", "float64"), ("int64", "int32"), ("int64", "string")}
+        if kind == columns[name] or wider or (kind == "string" and not table.rows):
+            continue
+        if kind == "string" and _empty(table, name):
+            continue
+        raise IntakeError(
+            f"{place}: column {name} is of type {kind}, conf/data/contract.yaml says {columns[name]}",
+            path=path,
+            hint="mend the file, or declare the type that it has",
+        )
+
+
+def _empty(table: OpenTable, name: str) -> bool:
+    """Whether a column holds nothing: it fits every type."""
+    place = list(_names(table).values()).index(name)
+    return all(batch.column(place).null_count == batch.num_rows for batch in table.batches(ROWS))
+
+
+def _typed(batch: pa.RecordBatch, names: Mapping[str, str], columns: Mapping[str, str], place: str) -> pa.Table:
+    table = pa.Table.from_batches([batch]).rename_columns([names[name] for name in batch.schema.names])
+    try:
+        arrays = [_cast(table[name], TYPES[kind]) for name, kind in columns.items()]
+    except pa.ArrowInvalid as exc:
+        hint = "declare a wider type in conf/data/contract.yaml"
+        raise IntakeError(f"{place}: {str(exc).splitlines()[0]}", path=Path(place), hint=hint) from exc
+    return pa.table(dict(zip(columns, arrays, strict=True)))
+
+
+def _cast(values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+    """The values in a type; zeros without a sign, as everywhere."""
+    if pa.types.is_null(values.type) or values.null_count == len(values):
+        return pa.chunked_array([pa.nulls(len(values), type_)])
+    found = values.cast(type_)
+    return pc.add(found, 0.0) if pa.types.is_floating(type_) else found
+
+
+class _Target:
+    """A Parquet file that is written beside its place, in row groups of one size, and put there at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = 0
+        self._temporary: Path | None = None
+        self._writer: pq.ParquetWriter | None = None
+        self._held: list[pa.Table] = []
+        self._waiting = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Take rows; whole row groups go to the file."""
+        self._held.append(table)
+        self._waiting += table.num_rows
+        self.rows += table.num_rows
+        while self._waiting >= ROWS:
+            whole = pa.concat_tables(self._held)
+            self._write(whole.slice(0, ROWS))
+            self._held = [whole.slice(ROWS)]
+            self._waiting -= ROWS
+
+    def finish(self, columns: Mapping[str, str]) -> bool:
+        """Write what is left and put the file in place; whether it is another one than before.
+
+        Raises:
+            FileError: It can't be written.
+        """
+        schema = pa.schema([(name, TYPES[kind]) for name, kind in columns.items()])
+        if self._waiting or self._writer is None:
+            self._write(pa.concat_tables(self._held) if self._held else schema.empty_table())
+        assert self._writer is not None
+        assert self._temporary is not None
+        try:
+            self._writer.close()
+            same = self.path.is_file() and sha256_file(self.path) == sha256_file(self._temporary)
+            if not same:
+                with self._temporary.open("rb") as handle:
+                    os.fsync(handle.fileno())
+                self._temporary.replace(self.path)
+        except OSError as exc:
+            raise self._error(exc) from exc
+        return not same
+
+    def drop(self) -> None:
+        """Take the unfinished file away."""
+        if self._temporary is not None:
+            with suppress(OSError):
+                self._temporary.unlink(missing_ok=True)
+
+    def _write(self, table: pa.Table) -> None:
+        try:
+            if self._writer is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+                os.close(handle)
+                self._temporary = Path(name)
+                mask = os.umask(0)
+                os.umask(mask)
+                self._temporary.chmod(0o666 & ~mask)
+                self._writer = pq.ParquetWriter(name, table.schema, compression="zstd", version="2.6")
+            self._writer.write_table(table.combine_chunks(), row_group_size=ROWS)
+        except OSError as exc:
+            raise self._error(exc) from exc
+
+    def _error(self, exc: OSError) -> FileError:
+        hint = "free some space or check the permissions, then run again"
+        return FileError(f"cannot write {self.path}: {exc.strerror}", path=self.path, hint=hint)

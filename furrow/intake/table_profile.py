@@ -1,0 +1,194 @@
+"""What landed tables look like, as far as guesses need it: nulls, distinct values, ranges, keys, references."""
+
+# ruff: noqa: S608 - names are quoted, and DuckDB reads these files only
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from furrow.intake.landed import Landed
+
+__all__ = ["ColumnProfile", "Reference", "TableProfile", "profile_tables", "quoted", "references", "relation"]
+
+INCLUDED = 0.95  # the share of a column's values that a key must hold for the one to refer to the other
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """A column.
+
+    Attributes:
+        name: Its name.
+        kind: Its type, as the data contract has it.
+        rows: Rows of the table.
+        nulls: How many of them hold nothing.
+        distinct: How many different values there are: exact up to some thousands, near beyond.
+        least: The least value.
+        most: The greatest value.
+        midnight: Of moments: whether all of them are midnights, that is, dates.
+    """
+
+    name: str
+    kind: str
+    rows: int
+    nulls: int
+    distinct: int
+    least: Any
+    most: Any
+    midnight: bool = False
+
+    @property
+    def held(self) -> int:
+        """How many rows hold a value."""
+        return self.rows - self.nulls
+
+
+@dataclass(frozen=True)
+class TableProfile:
+    """A table.
+
+    Attributes:
+        name: Its name.
+        path: Its Parquet file.
+        rows: How many rows.
+        columns: By name, in order.
+        keys: Columns that hold a value in each row, and none twice.
+    """
+
+    name: str
+    path: Path
+    rows: int
+    columns: Mapping[str, ColumnProfile]
+    keys: tuple[str, ...]
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """Columns of moments, the fullest first."""
+        held = [column for column in self.columns.values() if column.kind == "timestamp" and column.held]
+        return tuple(column.name for column in sorted(held, key=lambda column: column.nulls))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column whose values are found in the key of another table."""
+
+    table: str
+    column: str
+    to: str
+    key: str
+
+
+def profile_tables(landed: Sequence[Landed]) -> dict[str, TableProfile]:
+    """Profile tables.
+
+    Args:
+        landed: What was landed.
+
+    Returns:
+        By name, in the order given.
+    """
+    with duckdb.connect(config={"threads": "2"}) as db:
+        db.execute("SET TimeZone = 'UTC'")
+        return {one.name: _profile(db, one) for one in landed}
+
+
+def relation(path: Path) -> str:
+    """SQL for a landed table."""
+    return f"read_parquet('{os.fspath(path).replace(chr(39), chr(39) * 2)}')"
+
+
+def quoted(name: str) -> str:
+    """A name as SQL quotes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _profile(db: duckdb.DuckDBPyConnection, one: Landed) -> TableProfile:
+    columns: dict[str, ColumnProfile] = {}
+    names = list(one.columns)
+    for part in _parts(names, 100):
+        asked = []
+        for name in part:
+            column = quoted(name)
+            midnight = f"count(*) FILTER ({column} <> date_trunc('day', {column}))"
+            asked += [f"count({column})", f"approx_count_distinct({column})", f"min({column})", f"max({column})"]
+            asked.append(midnight if one.columns[name] == "timestamp" else "1")
+        row = db.execute(f"SELECT {', '.join(asked)} FROM {relation(one.path)}").fetchall()[0]
+        for at, name in enumerate(part):
+            held, distinct, least, most, off = row[5 * at : 5 * at + 5]
+            kind = one.columns[name]
+            columns[name] = ColumnProfile(name, kind, one.rows, one.rows - held, distinct, least, most, off == 0)
+    keys = [name for name, column in columns.items() if _may_be_key(column) and _unique(db, one, name)]
+    return TableProfile(one.name, one.path, one.rows, columns, tuple(keys))
+
+
+def _parts(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), size):
+        yield names[start : start + size]
+
+
+def _may_be_key(column: ColumnProfile) -> bool:
+    """Whether it is worth while to count exactly."""
+    whole = column.kind in {"string", "int64", "int32"}
+    return whole and column.rows > 0 and not column.nulls and column.distinct >= 0.8 * column.rows
+
+
+def _unique(db: duckdb.DuckDBPyConnection, one: Landed, name: str) -> bool:
+    count = f"SELECT count(DISTINCT {quoted(name)}) FROM {relation(one.path)}"
+    return bool(db.execute(count).fetchall()[0][0] == one.rows)
+
+
+def references(tables: Mapping[str, TableProfile]) -> list[Reference]:
+    """Which columns refer to which tables' keys: by name (`customer_id`, `customer`), and by their values.
+
+    Returns:
+        The references; of several keys that a column might refer to, the one with the nearest name.
+    """
+    found = []
+    with duckdb.connect(config={"threads": "2"}) as db:
+        for child in tables.values():
+            for column in child.columns.values():
+                parents = [
+                    (parent, key)
+                    for parent in tables.values()
+                    for key in parent.keys
+                    if parent.name != child.name and _alike(column, parent, key)
+                ]
+                parents.sort(key=lambda pair: (pair[1] != column.name, pair[0].rows))
+                for parent, key in parents:
+                    if _included(db, child, column.name, parent, key):
+                        found.append(Reference(child.name, column.name, parent.name, key))
+                        break
+    return found
+
+
+def _alike(column: ColumnProfile, parent: TableProfile, key: str) -> bool:
+    """Whether a column may refer to a key: of its type, and of its name or the table's."""
+    if column.kind != parent.columns[key].kind or column.kind not in {"string", "int64", "int32"} or not column.held:
+        return False
+    if column.name == key:
+        return True
+    stem = column.name.removesuffix("_id").removesuffix("_key").removesuffix("_no").removesuffix("_number")
+    single = parent.name.removesuffix("s")
+    return key in {"id", "key", "code", "number", f"{stem}_id", stem} and stem in {single, parent.name}
+
+
+def _included(db: duckdb.DuckDBPyConnection, child: TableProfile, column: str, parent: TableProfile, key: str) -> bool:
+    held = f"SELECT DISTINCT {quoted(column)} AS v FROM {relation(child.path)} WHERE {quoted(column)} IS NOT NULL"
+    there = f"SELECT {quoted(key)} FROM {relation(parent.path)}"
+    share = f"SELECT count(*), count(*) FILTER (v IN ({there})) FROM ({held})"
+    ((values, included),) = db.execute(share).fetchall()
+    return bool(values and included >= INCLUDED * values)
+
+
+def span_days(least: datetime, most: datetime) -> float:
+    """Days from one moment to another."""
+    return (most - least).total_seconds() / 86_400
