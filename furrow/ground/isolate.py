@@ -1,24 +1,23 @@
-"""Running a commit's stages as CI does: with a chosen environment, and for a stranger's commit held in namespaces.
+"""Running a commit's stages as CI does: with a chosen environment, and for a stranger's commit held in a jail.
 
 A stranger's stages get an environment of named variables only, an empty HOME, no network, no view of other processes,
-and a file system that is read-only but for their own folder, with the user's HOME and other hidden folders empty. Where
-the kernel does not allow it, the environment alone is cleared, and `Isolation.words` says so.
+and a file system of chosen folders (`furrow.ground.jail`). Where this machine does not allow that, nothing is run,
+unless whoever asks says so; `Isolation.words` tells what really held.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import shlex
-import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import IO, TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.git import clean_environment
@@ -26,11 +25,27 @@ from furrow.ground.git import clean_environment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["CommandError", "Isolation", "isolated", "open_isolation", "python", "run", "stream"]
+__all__ = [
+    "CommandError",
+    "HoldError",
+    "Isolation",
+    "Limits",
+    "hand_over",
+    "isolated",
+    "open_isolation",
+    "python",
+    "run",
+    "stream",
+]
 
 _KEPT = ("LANG", "LANGUAGE", "TZ", "TERM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "COLUMNS")
-_HIDDEN = ("/run", "/var/run", "/tmp", "/var/tmp", "/root", "/home", "/srv")  # noqa: S108 - covered, not written to
+_HIDDEN = ("/root", "/home", "/srv", "/run", "/var/run", "/mnt", "/media", "/sys", "/boot")
+_FIRST_UID = 1_700_000_000  # of the users that a jail runs as where root starts it: nobody's
+_RULING = (0, 6, 7, 8, 21)  # CHOWN, SETGID, SETUID, SETPCAP, SYS_ADMIN
 _TAIL = 40
+_LONGEST = 20_000
+_MOST = 100_000_000
+_LINGER = 5.0
 
 
 class CommandError(FurrowError):
@@ -41,6 +56,27 @@ class CommandError(FurrowError):
         self.lines = tuple(lines)
 
 
+class HoldError(FurrowError):
+    """This machine can't hold a stranger's commands."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a held command may take.
+
+    Attributes:
+        seconds: Wall clock of one command.
+        processes: Processes and threads at a time.
+        memory: Bytes, of all its processes together, and of one.
+        disk: Bytes, of all that it may write to.
+    """
+
+    seconds: float = 6 * 3600
+    processes: int = 2000
+    memory: int = 16 << 30
+    disk: int = 50 << 30
+
+
 @dataclass(frozen=True)
 class Isolation:
     """How commands are held.
@@ -49,11 +85,13 @@ class Isolation:
         environment: Theirs.
         prefix: What stands before a held command; empty when nothing holds it.
         words: What that is, for the report.
+        uid: The user that a held command runs as; None for this process's own.
     """
 
     environment: dict[str, str]
     prefix: tuple[str, ...] = ()
     words: str = ""
+    uid: int | None = None
 
 
 def _path() -> str:
@@ -69,14 +107,76 @@ def open_isolation() -> Isolation:
     return Isolation(environment)
 
 
-def isolated(scratch: Path, *, hidden: Sequence[Path] = (), seen: Sequence[Path] = ()) -> Isolation:
-    """For a commit from outside.
+def isolated(
+    scratch: Path,
+    *,
+    readable: Sequence[Path] = (),
+    writable: Sequence[Path] = (),
+    hidden: Sequence[Path] = (),
+    limits: Limits | None = None,
+    network: bool = False,
+    fetching: bool = False,
+) -> Isolation:
+    """For what comes from outside: a jail, tried out before it is given.
 
     Args:
-        scratch: The only folder that it may write to; the checkout lies in it.
-        hidden: Folders that must look empty, beside HOME.
-        seen: Folders that it may read though they lie in a hidden one.
+        scratch: A folder that it may write to; its HOME and its temporary files lie there.
+        readable: What else it may read, beside the system's programs and this Python.
+        writable: What else it may write to.
+        hidden: Folders that must not be seen in it, beside those of users.
+        limits: What it may take.
+        network: Whether it has this machine's network.
+        fetching: Whether it runs no code of a stranger's and must read what this process may read: where root starts
+            it, it then stays root without any other right.
+
+    Raises:
+        HoldError: It can't be built here, or it does not hold.
     """
+    cleaned = unheld(scratch)
+    root = _rules()
+    uid = _FIRST_UID + os.getpid() if root and not fetching else None
+    binds = {str(path): False for path in _needed()}
+    binds |= {str(path.resolve()): False for path in readable}
+    binds |= {str(path.resolve()): True for path in (scratch, *writable)}
+    spec = {
+        "binds": [(os.path.realpath(path), path, may) for path, may in _outermost(binds)],
+        "hidden": sorted(
+            {str(path) for one in (Path.home(), *hidden, *map(Path, _HIDDEN)) for path in (one, one.resolve())}
+        ),
+        "limits": asdict(limits or Limits()),
+        "network": network,
+        "root": root,
+        "uid": uid,
+        "home": cleaned.environment["HOME"],
+    }
+    prefix = (sys.executable, "-I", "-m", "furrow.ground.jail", json.dumps(spec))
+    held = replace(cleaned, prefix=prefix, uid=uid)
+    hand_over(scratch, held)
+    try:
+        facts = json.loads(run(["--probe"], scratch, held))
+    except (CommandError, ValueError) as exc:
+        said = exc.lines[-1] if isinstance(exc, CommandError) and exc.lines else str(exc)
+        raise HoldError(
+            f"a branch from outside can't be held on this machine: {said.removeprefix('furrow: no jail: ')}",
+            hint="it needs Linux with namespaces for users (sysctl user.max_user_namespaces), or root; where nothing "
+            "of worth can be reached anyway, --unheld runs it all the same",
+        ) from exc
+    return replace(held, words=_words(facts))
+
+
+def _rules() -> bool:
+    """Whether this process may mount, and become any user: root of a machine, and not of a container without rights."""
+    with suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        rights = int(next(line for line in lines if line.startswith("CapEff:")).split()[1], 16)
+        ranges = [line.split() for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()]
+        mapped = any(int(start) <= _FIRST_UID + os.getpid() < int(start) + int(count) for start, _, count in ranges)
+        return os.geteuid() == 0 and mapped and all(rights >> one & 1 for one in _RULING)
+    return False
+
+
+def unheld(scratch: Path) -> Isolation:
+    """A cleaned environment and nothing else, for who wants it so."""
     home, temporary = scratch / "home", scratch / "tmp"
     for folder in (home, temporary):
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,64 +195,45 @@ def isolated(scratch: Path, *, hidden: Sequence[Path] = (), seen: Sequence[Path]
         "GIT_TERMINAL_PROMPT": "0",
     }
     environment.setdefault("LANG", "C.UTF-8")
-    held = _namespaces(scratch, [Path.home(), *hidden], seen)
-    if held:
-        return Isolation(environment, held, "no credentials, no network, nothing to write to but its own folder")
-    return Isolation(environment, (), "no credentials in its environment (this machine allows no namespaces)")
+    return Isolation(environment, (), "NOT HELD (--unheld): a cleaned environment, and all that this user may reach")
 
 
-def _namespaces(scratch: Path, hidden: Sequence[Path], seen: Sequence[Path]) -> tuple[str, ...]:
-    """The command that holds another in namespaces of its own; empty where the kernel refuses them."""
-    if not _possible():
-        return ()
-    scratch = scratch.resolve()
-    wanted = [path.resolve() for path in (*_needed(), *seen) if path.is_dir()]
-    shown = list(dict.fromkeys([scratch, *wanted]))
-    named = [path.resolve() for path in (*hidden, *map(Path, _HIDDEN)) if path.is_dir()]
-    covered = sorted(dict.fromkeys(path for path in named if path not in shown and path != Path("/")))
-    lines = ["set -e", "mount -n --make-rprivate /", "mount -n -t tmpfs tmpfs /mnt"]
-    for place, path in enumerate(shown):
-        lines += [f"mkdir /mnt/{place}", f"mount -n --rbind {_quoted(path)} /mnt/{place}"]
-    lines += [f"if [ -d {_quoted(path)} ]; then mount -n -t tmpfs tmpfs {_quoted(path)}; fi" for path in covered]
-    for place, path in enumerate(shown):
-        lines += [f"mkdir -p {_quoted(path)}", f"mount -n --rbind /mnt/{place} {_quoted(path)}"]
-    lines += [
-        "umount -n -l /mnt",
-        (
-            f"while read -r _ at _; do case $at in {_quoted(scratch)}|{_quoted(scratch)}/*) ;;"
-            " /tmp|/var/tmp|/proc|/proc/*|/dev|/dev/*) ;;"
-            " *) mount -n -o remount,bind,ro $at 2>/dev/null || : ;; esac; done </proc/self/mounts"
-        ),
-        'cd "$1"',
-        "shift",
-        'exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs -- "$@"',
-    ]
-    return (
-        "unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork",
-        "--kill-child", "--mount-proc", "sh", "-c", "\n".join(lines), "sh",
-    )  # fmt: skip
+def _words(facts: dict[str, object]) -> str:
+    """What the jail's own look at itself found."""
+    found = ["held in a root of its own with chosen folders"]
+    found += ["the network of the machine" if facts["network"] else "no network"]
+    found += ["no credentials", "no other processes", "no rights"]
+    found += ["a user of its own"] if facts["other_user"] else []
+    found += ["system calls filtered"] if facts["filter"] else []
+    return ", ".join([*found, "nothing to write to but its own folder"])
 
 
-def _quoted(path: Path) -> str:
-    return shlex.quote(str(path))
+def _outermost(binds: dict[str, bool]) -> list[tuple[str, bool]]:
+    """Folders without those that lie in another: nothing is mounted in a place that a command could have written."""
+    inside = {path for path in binds for other in binds if other != path and path.startswith(f"{other.rstrip('/')}/")}
+    mixed = sorted(path for path in inside if not binds[path] and any(
+        binds[other] and path.startswith(f"{other}/") for other in binds))  # fmt: skip
+    if mixed or "/" in binds:
+        raise HoldError(f"{(mixed or ['/'])[0]} lies in a folder that may be written to", hint="use another TMPDIR")
+    nested = {path for path in inside if binds[path]}  # writable within what is read
+    return [(path, writable) for path, writable in binds.items() if path not in inside or path in nested]
 
 
-@lru_cache(maxsize=1)
-def _possible() -> bool:
-    if not shutil.which("unshare") or not shutil.which("setpriv"):
-        return False
-    try:
-        asked = ["unshare", "-r", "-m", "-p", "-n", "--fork", "--mount-proc", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-        return subprocess.run(asked, capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
+def hand_over(folder: Path, isolation: Isolation) -> None:
+    """Give a folder, and what is in it, to the user that held commands run as."""
+    if isolation.uid is None:
+        return
+    for here, folders, files in os.walk(folder):
+        for name in (".", *folders, *files):
+            os.chown(os.path.join(here, name), isolation.uid, isolation.uid, follow_symlinks=False)  # noqa: PTH118
 
 
 def _needed() -> list[Path]:
     """Folders that Python needs wherever they lie: its prefixes, and this package."""
     package = Path(__file__).resolve().parent.parent
     found = [Path(sys.prefix), Path(sys.base_prefix), Path(sysconfig.get_path("stdlib")).parent.parent, package]
-    return [path for path in dict.fromkeys(found) if not path.is_relative_to("/usr")]
+    both = [path for one in found for path in (one, one.resolve())]
+    return [path for path in dict.fromkeys(both) if path.is_dir() and not path.is_relative_to("/usr")]
 
 
 def python(*arguments: str) -> list[str]:
@@ -170,7 +251,7 @@ def stream(command: Sequence[str], root: Path, isolation: Isolation) -> Iterator
     said: list[str] = []
     with _started(whole, root, isolation, subprocess.STDOUT) as process:
         try:
-            for raw in process.stdout or ():
+            for raw in _lines(process.stdout):
                 line = raw.rstrip("\n")
                 said = [*said[1 - _TAIL :], line]
                 yield line
@@ -203,10 +284,16 @@ def run(
     """
     whole = [*isolation.prefix, str(root), *command] if isolation.prefix else list(command)
     with _started(whole, root, isolation, subprocess.PIPE) as process:
+        complaints: list[str] = []
+        aside = Thread(target=lambda: complaints.extend(_lines(process.stderr)), daemon=True)
+        aside.start()
         try:
-            out, err = process.communicate()
+            out = "".join(_lines(process.stdout, whole=True))
+            process.wait()
         finally:
             _end(process)
+            aside.join(_LINGER)
+    err = "".join(complaints)
     for line in err.splitlines():
         if say is not None:
             say(line)
@@ -214,6 +301,20 @@ def run(
         said = [line for line in (*out.splitlines(), *err.splitlines()) if line.strip()]
         raise CommandError(f"{_name(command)} exited {process.returncode}", lines=said[-_TAIL:])
     return out
+
+
+def _lines(pipe: IO[str] | None, *, whole: bool = False) -> Iterator[str]:
+    """What a command prints, line by line; one that is very long in pieces, unless the whole counts.
+
+    Raises:
+        CommandError: It is more than anybody reads.
+    """
+    left = _MOST
+    while pipe is not None and (piece := pipe.readline(left if whole else _LONGEST)):
+        left -= len(piece)
+        if left <= 0:
+            raise CommandError(f"it printed more than {_MOST:,} characters", hint="print less")
+        yield piece
 
 
 def _name(command: Sequence[str]) -> str:
