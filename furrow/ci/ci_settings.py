@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from furrow.errors import FurrowError
+from furrow.ground.isolate import Limits
 from furrow.parse import ParseError, parse_yaml
 
 __all__ = ["CiSettings", "CiSettingsError", "parse_settings"]
 
+_GB = 10**9
+_LIMITS = ("hours", "processes", "memory_gb", "disk_gb")
 _REGISTER = ("automatic", "replayed")
 _CHOICES = {"replay": ("all", "changed", "sample", "none"), "worse": ("fail", "warn")}
 
@@ -30,6 +33,8 @@ class CiSettings:
         worse: Whether a champion that is surely worse than the target branch's fails, or is a warning.
         prepare: A command that makes the data where no remote has it, such as `python -m pipelines.ingest`.
         register: Options of registration: automatic, replayed.
+        limits: What a command of a commit from outside may take: hours, processes, memory_gb, disk_gb.
+        imports: Addresses that a commit from outside may import data from with DVC.
     """
 
     branch: str = "main"
@@ -38,6 +43,19 @@ class CiSettings:
     worse: str = "fail"
     prepare: str = ""
     register: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    imports: list[str] = field(default_factory=list)
+
+    @property
+    def bounds(self) -> Limits:
+        """What a held command may take."""
+        usual, given = Limits(), self.limits
+        return Limits(
+            seconds=given["hours"] * 3600 if "hours" in given else usual.seconds,
+            processes=int(given.get("processes", usual.processes)),
+            memory=int(given["memory_gb"] * _GB) if "memory_gb" in given else usual.memory,
+            disk=int(given["disk_gb"] * _GB) if "disk_gb" in given else usual.disk,
+        )
 
     @property
     def automatic(self) -> bool:
@@ -73,16 +91,28 @@ def parse_settings(content: bytes | None, *, branch: str = "main") -> CiSettings
             close = get_close_matches(str(key), known, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
             raise CiSettingsError(f"conf/ci.yaml: unknown key {key!r}", hint=hint)
-        kind = dict if key == "register" else hints[key]
+        kind = get_origin(hints[key]) or hints[key]
         if not isinstance(given, kind) or isinstance(given, bool):
             raise CiSettingsError(f"conf/ci.yaml: {key} is {given!r}", hint=f"give a {kind.__name__}")
         if key in _CHOICES and given not in _CHOICES[key]:
             raise CiSettingsError(f"conf/ci.yaml: {key} is {given!r}", hint=f"use one of: {', '.join(_CHOICES[key])}")
-    for key, given in (value.get("register") or {}).items():
-        if key not in _REGISTER:
-            close = get_close_matches(str(key), _REGISTER, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(_REGISTER)}"
-            raise CiSettingsError(f"conf/ci.yaml: unknown key register.{key}", hint=hint)
+    for key, given in _inner(value, "register", _REGISTER):
         if not isinstance(given, bool):
             raise CiSettingsError(f"conf/ci.yaml: register.{key} is {given!r}", hint="give true or false")
+    for key, given in _inner(value, "limits", _LIMITS):
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < float("inf"):
+            raise CiSettingsError(f"conf/ci.yaml: limits.{key} is {given!r}", hint="give a positive number")
+    if not all(isinstance(one, str) for one in value.get("imports") or []):
+        raise CiSettingsError("conf/ci.yaml: imports holds something else than addresses", hint="give texts")
     return CiSettings(**{"branch": branch, **value})
+
+
+def _inner(value: dict[str, Any], name: str, known: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """The keys of a mapping below a key, each of which must be known."""
+    given = value.get(name) or {}
+    for key in given:
+        if key not in known:
+            close = get_close_matches(str(key), known, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
+            raise CiSettingsError(f"conf/ci.yaml: unknown key {name}.{key}", hint=hint)
+    return list(given.items())

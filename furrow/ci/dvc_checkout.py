@@ -18,9 +18,11 @@ from furrow.parse import parse_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from furrow.ci.held_tree import HeldTree
     from furrow.ground.pipeline import Pipeline
+    from furrow.history.artifacts import Output
 
-__all__ = ["Bench", "RefusedError", "RemoteError", "configure", "inputs_of"]
+__all__ = ["Bench", "RefusedError", "RemoteError", "configure", "inputs_of", "remote_of", "translated"]
 
 _RUNNING = re.compile(r"Running stage '([^']+)'")
 _CACHED = re.compile(r"Stage '([^']+)' is cached")
@@ -43,10 +45,11 @@ class Bench:
 
     Attributes:
         root: The checkout.
-        fetching: How commands that fetch are held: no code of the commit runs in them.
+        fetching: The environment of commands that fetch: no code of the commit runs in them.
         running: How the commit's stages are held.
         remote: Whether a default remote is configured.
         say: Told what commands print.
+        held: Where the stages of a commit from outside run; None when they run in the checkout.
     """
 
     root: Path
@@ -54,23 +57,39 @@ class Bench:
     running: Isolation
     remote: bool
     say: Callable[[str], None]
+    held: HeldTree | None = None
     rows: list[StageRow] = field(default_factory=list)
+
+    @property
+    def place(self) -> Path:
+        """Where the commit's stages run."""
+        return self.held.place if self.held else self.root
 
     def dvc(self, *arguments: str, held: bool = False) -> str:
         """Run DVC and return what it printed."""
-        return run(python("-m", "dvc", *arguments), self.root, self.running if held else self.fetching, say=self.say)
+        place, isolation = (self.place, self.running) if held else (self.root, self.fetching)
+        return run(python("-m", "dvc", *arguments), place, isolation, say=self.say)
 
-    def fetch(self, paths: Sequence[str]) -> None:
+    def fetch(self, paths: Sequence[str], known: Mapping[str, Output]) -> None:
         """Bring objects into the cache; nothing is written to the work tree.
+
+        Args:
+            paths: Outputs, or what lies in them.
+            known: The outputs of the commit by path, for one from outside: of it DVC is told hashes, and no more.
 
         Raises:
             RemoteError: The remote can't be reached, refuses, or lacks one.
         """
-        if paths and self.remote:
+        if self.held:
+            named = [known[one] for path in paths for one in known if path == one or path.startswith(f"{one}/")]
+            names = [output.md5 for output in named]
+            self.held.fetch(names)
+            self.held.supply(names)
+        elif paths and self.remote:
             try:
                 self.dvc("fetch", *paths)
             except CommandError as exc:
-                raise _translated(exc, "read") from exc
+                raise translated(exc, "read") from exc
 
     def checkout(self, paths: Sequence[str]) -> None:
         """Put fetched objects in their places, held as stages are."""
@@ -98,7 +117,7 @@ class Bench:
                 self.rows.append(StageRow(name, "run", why.get(name, ()), round(time.perf_counter() - begun, 2)))
 
         try:
-            for line in stream(python("-m", "dvc", *arguments), self.root, self.running):
+            for line in stream(python("-m", "dvc", *arguments), self.place, self.running):
                 self.say(line)
                 started, cached = _RUNNING.search(line), _CACHED.search(line)
                 if started or cached or line.startswith(("Updating lock file", "Use `dvc push`")):
@@ -109,7 +128,7 @@ class Bench:
         except CommandError as exc:
             close()
             if pull and any("failed to pull" in line or "failed to fetch" in line for line in exc.lines):
-                raise _translated(exc, "read") from exc
+                raise translated(exc, "read") from exc
             raise _named(exc) from exc
         close()
 
@@ -120,7 +139,7 @@ class Bench:
         try:
             found = parse_json(self.dvc("data", "status", "--not-in-remote", "--granular", "--json") or "{}")
         except CommandError as exc:
-            raise _translated(exc, "read") from exc
+            raise translated(exc, "read") from exc
         return [str(path) for path in found.get("not_in_remote", [])]
 
     def push(self) -> None:
@@ -133,7 +152,7 @@ class Bench:
             try:
                 self.dvc("push")
             except CommandError as exc:
-                raise _translated(exc, "write") from exc
+                raise translated(exc, "write") from exc
 
 
 def _named(exc: CommandError) -> CommandError:
@@ -144,7 +163,7 @@ def _named(exc: CommandError) -> CommandError:
     return CommandError(f"stage {found[1]} failed: `{found[2]}` exited {found[3]}", lines=exc.lines)
 
 
-def _translated(exc: CommandError, doing: str) -> RemoteError:
+def translated(exc: CommandError, doing: str) -> RemoteError:
     """What DVC said, as an error that says what to mend.
 
     Args:
@@ -181,7 +200,7 @@ def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: byt
         Whether there is a default remote.
     """
     folder = root / ".dvc"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if not trusted:
         (folder / "config").unlink(missing_ok=True)
         (folder / "config").write_bytes(config or b"")
@@ -213,9 +232,23 @@ def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: byt
     local.set("core", "analytics", "false")
     local.set("core", "check_update", "false")
     local.set("core", "autostage", "false")
+    if not trusted:
+        local.set("core", "no_scm", "true")
     with (folder / "config.local").open("w", encoding="utf-8") as handle:
         local.write(handle)
     return bool(known.get("core", "remote", fallback="") or local.get("core", "remote", fallback=""))
+
+
+def remote_of(root: Path) -> str:
+    """The address of a checkout's default remote, as `configure` wrote it; empty when there is none."""
+    known = configparser.ConfigParser(interpolation=None, strict=False)
+    for name in ("config", "config.local"):
+        path = root / ".dvc" / name
+        known.read_string(path.read_text(encoding="utf-8") if path.is_file() else "")
+    name = known.get("core", "remote", fallback="")
+    sections = (one for one in known.sections() if (match := _REMOTE.match(one)) and match[1] == name)
+    url = next((known.get(one, "url", fallback="") for one in sections), "")
+    return url.removeprefix("file://")
 
 
 def inputs_of(pipeline: Pipeline, stale: set[str], certain: set[str]) -> list[str]:

@@ -32,7 +32,9 @@ def rejudged(session: Session) -> dict[Pair, tuple[dict[str, tuple[float, float,
     session.say(f"comparing {len(pairs)} run{'s' * (len(pairs) > 1)} that were judged on other days")
     words = [f"{one.commit}:{one.name}:{one.other_commit}:{one.other}" for one in pairs]
     try:
-        text = run(python("-m", "furrow", "ci", "rejudge", *words), session.root, session.bench.running)
+        held, bench = session.bench.held, session.bench
+        place, isolation = (held.judge, held.judging) if held else (bench.place, bench.running)
+        text = run(python("-m", "furrow", "ci", "rejudge", *words), place, isolation)
         answers = parse_json(text)
         return {
             pair: ({str(metric): _difference(one) for metric, one in answer["differences"].items()}, answer["method"])

@@ -9,11 +9,12 @@ that were checked come out; to the stages these are a DVC remote that they can r
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from furrow.ci.dvc_checkout import RemoteError, bad_listings, translated
-from furrow.errors import FurrowError
+from furrow.ci.dvc_checkout import RemoteError, configure, remote_of, translated
+from furrow.ci.inspect import bad_listings
 from furrow.files import read_json, write_text
 from furrow.ground.git import common_dir, git
 from furrow.ground.isolate import CommandError, Isolation, hand_over, isolated, python, run, unheld
@@ -21,7 +22,6 @@ from furrow.ground.take_out import Bounds, take_file, take_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from furrow.ground.isolate import Limits
     from furrow.ground.worktree import Checkout
@@ -62,7 +62,7 @@ class HeldTree:
         return self.room / "held/tree"
 
     @property
-    def bench(self) -> Path:
+    def judge(self) -> Path:
         """A folder with Git's data and DVC's settings and nothing else, for comparisons."""
         return self.room / "judge"
 
@@ -71,10 +71,10 @@ class HeldTree:
         fresh = [one for one in dict.fromkeys(commits) if one and one not in self.commits]
         if not fresh:
             return
-        home = self.bench / ".git"
+        home = self.judge / ".git"
         wanted = git(self.tree.root, "rev-list", "--objects", "--no-walk", "--no-object-names", *fresh)
         pack = git(self.tree.root, "pack-objects", "--stdout", "-q", stdin=wanted)
-        git(self.bench, "index-pack", "--stdin", "--fix-thin", stdin=pack)
+        git(self.judge, "index-pack", "--stdin", "--fix-thin", stdin=pack)
         self.commits += tuple(fresh)
         (home / "shallow").write_text("".join(f"{one}\n" for one in self.commits), encoding="ascii")
         hand_over(home, self.running)
@@ -84,13 +84,13 @@ class HeldTree:
         if self.place.is_dir():
             shutil.rmtree(self.place)
         self.place.mkdir(parents=True)
-        git(self.bench, "update-ref", "--no-deref", "HEAD", commit)
-        git(self.bench, "read-tree", commit)
-        git(self.bench, "checkout-index", "--all", "--force", f"--prefix={self.place}/")
+        git(self.judge, "update-ref", "--no-deref", "HEAD", commit)
+        git(self.judge, "read-tree", commit)
+        git(self.judge, "checkout-index", "--all", "--force", f"--prefix={self.place}/")
         shutil.rmtree(self.place / ".dvc", ignore_errors=True)
         _dvc(self.place, remote=self.room / "cache", cache=self.room / "held/cache")
-        (self.place / ".git").symlink_to(self.bench / ".git")
-        hand_over(self.bench / ".git", self.running)
+        (self.place / ".git").symlink_to(self.judge / ".git")
+        hand_over(self.judge / ".git", self.running)
         hand_over(self.place, self.running)
 
     def collect(self) -> None:
@@ -174,7 +174,7 @@ def hold(
     tree: Checkout,
     *,
     commits: Iterable[str],
-    remote: str | None,
+    config: bytes | None,
     limits: Limits,
     released: bool,
     say: Callable[[str], None],
@@ -185,7 +185,7 @@ def hold(
         repo: The repository.
         tree: CI's own checkout, of which nobody else may see anything.
         commits: Whose objects stages may see: the commit, and what it is compared with.
-        remote: The address of the target branch's DVC remote; None for none.
+        config: .dvc/config of the target branch.
         limits: What stages may take.
         released: Whether to run them though nothing holds them.
         say: Told what commands print.
@@ -196,23 +196,30 @@ def hold(
     room = tree.room
     for name in ("held", "fetch/repo", "cache/files/md5", "judge", "judging"):
         (room / name).mkdir(parents=True)
+    has_remote = configure(room / "fetch/repo", repo, room / "cache", trusted=False, config=config)
+    configure(tree.root, repo, room / "cache", trusted=False, config=config)
+    remote = remote_of(room / "fetch/repo")
     hidden = [repo, common_dir(repo), tree.root, tree.root.parent / "lock"]
     if released:
         running, fetching, judging = unheld(room / "held"), unheld(room / "fetch"), unheld(room / "judging")
     else:
-        local = remote is not None and "://" not in remote
-        shared = {"limits": limits, "hidden": hidden}
+        local = "://" not in remote
         seen = [room / "judge", room / "cache"]
-        running = isolated(room / "held", readable=seen, **shared)
-        judging = isolated(room / "judging", readable=seen, **shared)
-        store = [Path(remote)] if local and remote and Path(remote).is_dir() else []
+        running = isolated(room / "held", readable=seen, hidden=hidden, limits=limits)
+        judging = isolated(room / "judging", readable=seen, hidden=hidden, limits=limits)
         fetching = isolated(
-            room / "fetch", readable=store, writable=[room / "cache"], network=not local, fetching=True, **shared
+            room / "fetch",
+            readable=[Path(remote)] if local and remote and Path(remote).is_dir() else [],
+            writable=[room / "cache"],
+            hidden=hidden,
+            limits=limits,
+            network=not local,
+            fetching=True,
         )
     shape = git(tree.root, "rev-parse", "--show-object-format").decode().strip()
     git(room / "judge", "init", "-q", "--template=", f"--object-format={shape}")
     _dvc(room / "judge", remote=room / "cache", cache=room / "cache")
-    made = HeldTree(tree, room, running, fetching, judging, remote is not None, say)
+    made = HeldTree(tree, room, running, fetching, judging, has_remote, say)
     made.know(*commits)
     made.reset(tree.commit)
     return made

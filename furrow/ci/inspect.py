@@ -1,101 +1,172 @@
-"""What is refused of a commit before anything of it runs: paths and links that lead out of the repository."""
+"""What a commit must not hold before anything of it is run or written: paths that lead out, links, odd DVC files.
+
+Everything is read from Git's objects. For a commit from outside, DVC's files may hold what a list allows and no more.
+"""
 
 from __future__ import annotations
 
 import os
 import posixpath
 import re
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
+from furrow.ci.dvc_files import Place, config_lines, lines_of_file
 from furrow.ground.git import git, show
-from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
+from furrow.ground.pipeline import read_pipeline
+from furrow.parse import LISTING, ParseError, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["bad_listings", "inspect_commit"]
+__all__ = ["bad_listings", "expanded", "inspect_commit"]
 
 _LINK, _MODULE = "120000", "160000"
 _LARGEST = 20_000_000
-_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+_MOST_FILES, _MOST_BYTES, _DEEPEST = 200_000, 20 << 30, 60
+_LINKS = 40
+_KNOWN = re.compile(r"\.dvc/(config|\.gitignore|plots/[^/]+\.(json|html))$")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def inspect_commit(repo: Path, commit: str, base: str = "") -> list[str]:
-    """What of a commit leads out of it, in words; empty when nothing does.
+@dataclass
+class Tree:
+    """A commit's files: mode, id and size by path; and where its links point to."""
+
+    files: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+
+    def lands(self, path: str) -> str | None:
+        """Where a path leads, through links of the commit and links to links; None when that is outside of it."""
+        done: list[str] = []
+        todo, left = [part for part in path.split("/") if part], _LINKS
+        if path.startswith("/"):
+            return None
+        while todo:
+            part = todo.pop(0)
+            if part == "..":
+                if not done:
+                    return None
+                done.pop()
+            elif part != ".":
+                target = self.links.get("/".join([*done, part]))
+                if target is None:
+                    done.append(part)
+                    continue
+                left -= 1
+                if target.startswith("/") or not left:
+                    return None
+                todo = [one for one in target.split("/") if one] + todo
+        return "/".join(done)
+
+
+def inspect_commit(repo: Path, commit: str, base: str = "", *, imports: Sequence[str] = ()) -> list[str]:
+    """What of a commit leads out of it or is not allowed, in words; empty when nothing is.
 
     Args:
         repo: The repository.
         commit: The full id.
-        base: The commit whose .dvc/config counts; empty to accept the commit's own.
+        base: For a commit from outside, the newest commit of the target branch: what is the same there is believed,
+            its .dvc/config counts, and of DVC's files the rest may hold what a list allows. Empty for a trusted commit.
+        imports: Addresses that a commit from outside may import data from.
     """
+    tree, bounds = _tree(repo, commit, strict=bool(base))
+    if bounds:
+        return bounds
+    known = _tree(repo, base, strict=False)[0].files if base else {}
     found: list[str] = []
-    for line in git(repo, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
-        if not line:
-            continue
-        facts, _, raw = line.partition(b"\t")
-        mode, _, blob = facts.decode().split()[:3]
-        path = os.fsdecode(raw)
-        if mode == _LINK:
-            target = os.fsdecode(git(repo, "cat-file", "blob", blob))
-            if _leads_out(posixpath.join(posixpath.dirname(path), target)):
-                found.append(f"{path}: a symbolic link to {target}, outside the repository")
-        elif mode == _MODULE:
-            found.append(f"{path}: a submodule, which CI does not fetch")
-        elif posixpath.basename(path) in {"dvc.yaml", "dvc.lock"} or path.endswith(".dvc"):
-            found += _paths_of(repo, commit, path)
-    if base and show(repo, commit, ".dvc/config") != show(repo, base, ".dvc/config"):
-        found.append(".dvc/config: differs from the target branch's, and is not believed")
+    for path, (mode, blob, size) in tree.files.items():
+        same = path in known and known[path][:2] == (mode, blob)
+        if base and not same and _CONTROL.search(path):
+            found.append(f"{path!r}: control characters in a name")
+        found += _entry(tree, path, mode, strict=bool(base) and not same)
+        name = posixpath.basename(path)
+        if mode != _LINK and (name in {"dvc.yaml", "dvc.lock"} or path.endswith(".dvc")):
+            if size > _LARGEST:
+                found.append(f"{path}: more than {_LARGEST:,} bytes")
+                continue
+            place = Place(path, partial(_wrong, tree), strict=bool(base) and not same, imports=tuple(imports))
+            found += lines_of_file(place, git(repo, "cat-file", "blob", blob))
+    if base and (ours := show(repo, commit, ".dvc/config")) != show(repo, base, ".dvc/config"):
+        found += config_lines(ours)
     return found
 
 
-def _leads_out(path: str) -> bool:
-    whole = posixpath.normpath(path)
-    return whole == ".." or whole.startswith(("/", "../"))
-
-
-def _paths_of(repo: Path, commit: str, file: str) -> Iterator[str]:
-    """Outputs, dependencies and working directories of a DVC file that lead out; .git and .dvc too."""
-    content = show(repo, commit, file) or b""
-    if len(content) > _LARGEST:
-        yield f"{file}: more than {_LARGEST:,} bytes"
-        return
-    try:
-        value = parse_yaml(content)
-    except ParseError as exc:
-        yield f"{file}: not valid YAML: {' '.join(str(exc).split())[:200]}"
-        return
-    if not isinstance(value, dict):
-        return
-    folder = posixpath.dirname(file)
-    stages = value.get("stages")
-    blocks = list(stages.values()) if isinstance(stages, dict) else [value]
-    for outer in blocks:
-        block = outer.get("do", outer) if isinstance(outer, dict) else {}
-        if not isinstance(block, dict):
+def _tree(repo: Path, commit: str, *, strict: bool) -> tuple[Tree, list[str]]:
+    """A commit's files; and in words that they are too many, too large or too deep for one from outside."""
+    tree, total = Tree(), 0
+    for line in git(repo, "ls-tree", "-r", "-l", "-z", "--full-tree", commit).split(b"\0"):
+        if not line:
             continue
-        place = posixpath.join(folder, str(block.get("wdir") or "."))
-        if _leads_out(place):
-            yield f"{file}: wdir {block['wdir']} leads out of the repository"
-        for kind in ("outs", "deps", "metrics", "plots"):
-            for path in _names(block.get(kind)):
-                where = posixpath.normpath(posixpath.join(place, path))
-                if _SCHEME.match(path) or _leads_out(where):
-                    yield f"{file}: {kind}: {path} leads out of the repository"
-                elif PurePosixPath(where).parts[:1] in {(".git",), (".dvc",)}:
-                    yield f"{file}: {kind}: {path} lies in {where.split('/', maxsplit=1)[0]}"
+        facts, _, raw = line.partition(b"\t")
+        mode, _, blob, size = facts.decode().split()
+        path, bytes_ = os.fsdecode(raw), int(size) if size.isdigit() else 0
+        total += bytes_
+        tree.files[path] = mode, blob, bytes_
+        if strict and (len(tree.files) > _MOST_FILES or total > _MOST_BYTES or path.count("/") > _DEEPEST):
+            return tree, [f"{path[:200]!r}: too many files, too many bytes or too deep for a commit from outside"]
+    links = [(path, blob) for path, (mode, blob, size) in tree.files.items() if mode == _LINK and size < 5000]
+    for path, blob in links:
+        tree.links[path] = os.fsdecode(git(repo, "cat-file", "blob", blob))
+    return tree, []
 
 
-def _names(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        yield from (str(key) for key in value)
-    for entry in value if isinstance(value, list) else ():
-        if isinstance(entry, str):
-            yield entry
-        elif isinstance(entry, dict):
-            path = entry.get("path")
-            yield str(path) if isinstance(path, str) else str(next(iter(entry), ""))
+def _entry(tree: Tree, path: str, mode: str, *, strict: bool) -> Iterator[str]:
+    parts = path.lower().split("/")
+    if mode == _MODULE:
+        yield f"{path}: a submodule, which CI does not fetch"
+    elif mode == _LINK:
+        target = tree.links.get(path, "too long a path")
+        where = tree.lands(path)
+        if where is None:
+            yield f"{path}: a symbolic link to {target}, outside the repository"
+        elif {".git", ".dvc"} & set(where.lower().split("/")):
+            yield f"{path}: a symbolic link to {target}, in {where.split('/', maxsplit=1)[0]}"
+        elif ".dvc" in parts:
+            yield f"{path}: a symbolic link, and .dvc must be a plain folder"
+        elif path.endswith(".dvc") or parts[-1] in {"dvc.yaml", "dvc.lock"}:
+            yield f"{path}: a symbolic link in place of a file of DVC's"
+    elif parts[-1] == ".dvc":
+        yield f"{path}: a file, and .dvc must be a plain folder"
+    elif strict and ".dvc" in parts and not _KNOWN.search(path):
+        yield f"{path}: a file that DVC's folder does not hold"
+
+
+def _wrong(tree: Tree, path: str) -> str:
+    """Why a path of a DVC file is refused; empty when it stays inside."""
+    where = tree.lands(posixpath.normpath(path)) if not posixpath.isabs(path) else None
+    if where is None:
+        return "leads out of the repository"
+    first = [part for part in where.split("/") if part.lower() in {".git", ".dvc"}]
+    return f"lies in {first[0]}" if first else ""
+
+
+def expanded(repo: Path, commit: str, root: Path) -> list[str]:
+    """What of a checkout's stages leads out once their templates are filled in, in words.
+
+    Args:
+        repo: The repository.
+        commit: The commit that is checked out.
+        root: The checkout, which nothing has run in.
+
+    Raises:
+        FurrowError: The stages can't be read.
+    """
+    tree, pipeline = _tree(repo, commit, strict=False)[0], read_pipeline(root)
+    named = [(step.name, "wdir", step.wdir) for step in pipeline.steps.values()]
+    for step in pipeline.steps.values():
+        named += [(step.name, "outs", one.path) for one in step.outs]
+        named += [(step.name, "deps", one.path) for one in step.deps]
+        named += [(step.name, "params", one.path) for one in step.params]
+    named += [(one.file, "outs", one.path) for one in pipeline.sources]
+    odd = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
+    return [
+        f"{name}: {kind}: {path!r} {why}"
+        for name, kind, path in named
+        if (why := "leads out of the repository" if odd.match(path) or _CONTROL.search(path) else _wrong(tree, path))
+    ]
 
 
 def bad_listings(cache: Path) -> list[str]:
@@ -108,12 +179,17 @@ def bad_listings(cache: Path) -> list[str]:
     for path in sorted((cache / "files/md5").glob("??/*.dir")):
         try:
             names = [str(entry["relpath"]) for entry in parse_json(path.read_bytes(), limits=LISTING)]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ParseError, KeyError, TypeError):
             found.append(f"{path.parent.name}{path.name}: not a list of files")
             continue
         found += [
             f"{path.parent.name}{path.name}: {name} leads out of its folder"
             for name in names
-            if _leads_out(name) or "\\" in name
+            if _leads_out(name) or "\\" in name or "\0" in name
         ]
     return found
+
+
+def _leads_out(path: str) -> bool:
+    whole = posixpath.normpath(path)
+    return whole == ".." or whole.startswith(("/", "../"))

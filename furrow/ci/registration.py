@@ -83,5 +83,5 @@ def _record(session: Session, commit: str, name: str) -> dict[str, Any]:
 
 def _place(session: Session, path: str) -> None:
     if not (session.root / path).exists():
-        session.bench.fetch([path])
+        session.bench.fetch([path], {})
         session.bench.checkout([path])

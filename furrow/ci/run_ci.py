@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,14 +16,15 @@ from furrow.ci.deployment_check import deployments_hold
 from furrow.ci.dvc_checkout import Bench, configure
 from furrow.ci.fair_comparison import rejudged
 from furrow.ci.gather import champion_of, code_changes, side_by_side
-from furrow.ci.inspect import inspect_commit
+from furrow.ci.held_tree import hold
+from furrow.ci.inspect import expanded, inspect_commit
 from furrow.ci.judged import CHAMPION, gate_check
 from furrow.ci.outcome import Check, Outcome
 from furrow.ci.registration import registered
 from furrow.ci.target import find_target
 from furrow.errors import FurrowError
-from furrow.ground.git import common_dir, git, is_bare, is_shallow, resolve, show, toplevel
-from furrow.ground.isolate import CommandError, isolated, open_isolation
+from furrow.ground.git import common_dir, foreign, git, is_bare, is_shallow, resolve, show, toplevel
+from furrow.ground.isolate import CommandError, open_isolation
 from furrow.ground.worktree import checkout
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CiError", "Options", "run_ci"]
 
+REFUSED = "the commit leads out of its repository: nothing was run"
+
 
 class CiError(FurrowError):
     """CI can't be run on a commit."""
@@ -49,7 +53,8 @@ class Options:
     Attributes:
         base: What to measure against; empty for the target branch.
         branch: The branch that the commit is on; needed to offer a commit and to register.
-        untrusted: Without credentials, held in namespaces, nothing pushed or noted.
+        untrusted: Without credentials, held or refused, nothing pushed or noted.
+        unheld: Run an untrusted commit though this machine can't hold it, or need not.
         offer: Where to push CI's own commit to: a remote's name or an address; empty to offer nothing.
         lenient: Stages that were not run are a warning: for a commit that is not the newest of its push.
         register: Register the champion when the commit is on the main branch and passed, if conf/ci.yaml asks.
@@ -61,6 +66,7 @@ class Options:
     base: str = ""
     branch: str = ""
     untrusted: bool = False
+    unheld: bool = False
     offer: str = ""
     lenient: bool = False
     register: bool = False
@@ -98,21 +104,26 @@ class Session:
 
     def check(self, name: str, find: Callable[[], Check | None]) -> bool:
         """Make a check, time it, keep it; a known error is a failed check. Returns whether to go on."""
-        begun, told = time.perf_counter(), False
-        try:
-            found = find()
-        except CommandError as exc:
-            found, told = Check(name, "failed", exc.message, exc.lines), True  # its lines were said as they came
-        except FurrowError as exc:
-            found = Check(name, "failed", exc.message, (exc.hint,) if exc.hint else ())
-        if found is None:
-            return True
-        found = replace(found, seconds=round(time.perf_counter() - begun, 2))
-        self.checks.append(found)
-        self.say(f"{found.name}: {found.status}: {found.text}")
-        for line in found.details if found.status == "failed" and not told else ():
-            self.say(f"  {line}")
-        return found.status != "failed"
+        found = _checked(name, find, self.say)
+        self.checks += [found] if found else []
+        return found is None or found.status != "failed"
+
+
+def _checked(name: str, find: Callable[[], Check | None], say: Callable[[str], None]) -> Check | None:
+    begun, told = time.perf_counter(), False
+    try:
+        found = find()
+    except CommandError as exc:
+        found, told = Check(name, "failed", exc.message, exc.lines), True  # its lines were said as they came
+    except FurrowError as exc:
+        found = Check(name, "failed", exc.message, (exc.hint,) if exc.hint else ())
+    if found is None:
+        return None
+    found = replace(found, seconds=round(time.perf_counter() - begun, 2))
+    say(f"{found.name}: {found.status}: {found.text}")
+    for line in found.details if found.status == "failed" and not told else ():
+        say(f"  {line}")
+    return found
 
 
 def _silent(line: str) -> None:
@@ -161,15 +172,31 @@ def run_ci(
         machine="" if options.untrusted else platform.node(),
         furrow=_version(),
     )
-    with checkout(repo, commit, parent=options.folder) as tree:
-        session = _session(repo, tree, target, options, say)
-        say(f"commit {commit[:10]} {outcome.subject}")
+    say(f"commit {commit[:10]} {outcome.subject}")
+    with foreign() if options.untrusted else nullcontext():
+        made = _judged(repo, target, options, outcome, say)
+    return replace(made, seconds=round(time.perf_counter() - begun, 2))
+
+
+def _judged(repo: Path, target: Target, options: Options, outcome: Outcome, say: Callable[[str], None]) -> Outcome:
+    """Look at the commit's objects first; only then is anything of it written or run."""
+    first = _checked("inspect", lambda: _inspected(repo, outcome.commit, target, options), say)
+    if first is None or first.status == "failed":
+        return replace(outcome, checks=(first,) if first else ())
+    with checkout(repo, outcome.commit, parent=options.folder) as tree:
         try:
-            return replace(_run(session, outcome), seconds=round(time.perf_counter() - begun, 2))
+            session = _session(repo, tree, target, options, say)
+        except FurrowError as exc:
+            say(f"hold: failed: {exc.message}")
+            refused = Check("hold", "failed", exc.message, (exc.hint,) if exc.hint else ())
+            return replace(outcome, checks=(first, refused), isolation="nothing was run")
+        session.checks.append(first)
+        try:
+            return _run(session, outcome)
         except FurrowError as exc:
             session.checks.append(Check("ci", "failed", exc.message, (exc.hint,) if exc.hint else ()))
-            spent = round(time.perf_counter() - begun, 2)
-            return replace(outcome, checks=tuple(session.checks), stages=tuple(session.bench.rows), seconds=spent)
+            held = session.bench.running.words
+            return replace(outcome, checks=tuple(session.checks), stages=tuple(session.bench.rows), isolation=held)
 
 
 def _version() -> str:
@@ -186,26 +213,29 @@ def _session(
     options: Options,
     say: Callable[[str], None],
 ) -> Session:
-    scratch = tree.root.parent
     own = repo if is_bare(repo) else toplevel(repo)
-    if options.untrusted:
-        seen = [common_dir(repo) / "objects"]
-        running = isolated(scratch, hidden=[own, common_dir(repo)], seen=seen)
-        fetching = replace(running, prefix=())
-        cache = tree.room / "cache"
-    else:
-        running = fetching = open_isolation()
-        cache = options.cache or (common_dir(repo) / "furrow-ci/cache" if is_bare(repo) else own / ".dvc/cache")
-    config = show(repo, target.tip, ".dvc/config") if options.untrusted and target.tip else None
-    remote = configure(tree.root, repo, cache, trusted=not options.untrusted, config=config)
     git(tree.root, "fetch", "-q", "--no-tags", str(common_dir(repo)), "+refs/tags/*:refs/tags/*")
-    bench = Bench(tree.root, fetching, running, remote, say)
+    if options.untrusted:
+        held = hold(
+            own,
+            tree,
+            commits=(tree.commit, target.base, target.tip),
+            config=show(repo, target.tip, ".dvc/config") if target.tip else None,
+            limits=target.settings.bounds,
+            released=options.unheld,
+            say=say,
+        )
+        bench = Bench(tree.root, held.fetching, held.running, held.remote, say, held)
+    else:
+        cache = options.cache or (common_dir(repo) / "furrow-ci/cache" if is_bare(repo) else own / ".dvc/cache")
+        remote = configure(tree.root, repo, cache, trusted=True, config=None)
+        bench = Bench(tree.root, open_isolation(), open_isolation(), remote, say)
     return Session(repo, tree, tree.commit, target.base, target.tip, target.settings, options, bench, say, tree.commit)
 
 
 def _run(session: Session, outcome: Outcome) -> Outcome:
     bench = session.bench
-    if session.check("inspect", lambda: _inspected(session)) and session.check("plan", lambda: steps.plan(session)):
+    if session.check("plan", lambda: _expanded(session)) and session.check("plan", lambda: steps.plan(session)):
         session.check("compile", lambda: steps.compiled(session))
         ran = session.check("stages", lambda: steps.stages(session))
         session.check("remote", lambda: steps.remote(session))
@@ -233,19 +263,29 @@ def _gated(session: Session) -> Check:
     return gate_check(session.root, session.tip, session.result, worse=worse, elsewhere=elsewhere)
 
 
-def _inspected(session: Session) -> Check:
-    """Refuse what leads out of the repository, before anything of the commit is run."""
-    found = inspect_commit(session.repo, session.commit, session.tip if session.options.untrusted else "")
-    config = [line for line in found if line.startswith(".dvc/config")]
+def _expanded(session: Session) -> Check | None:
+    """Refuse what leads out once templates are filled in: the checkout has the commit's files, and nothing has run."""
+    found = expanded(session.repo, session.commit, session.root)
+    if not found:
+        return None
+    session.checks = [one for one in session.checks if one.name != "inspect"]
+    return Check("inspect", "failed", REFUSED, tuple(found))
+
+
+def _inspected(repo: Path, commit: str, target: Target, options: Options) -> Check:
+    """Refuse what leads out of the repository, before anything of the commit is written or run."""
+    base = (target.tip or target.base) if options.untrusted else ""
+    found = inspect_commit(repo, commit, base, imports=target.settings.imports)
+    config = [line for line in found if line.startswith(".dvc/config: differs")]
     refused = [line for line in found if line not in config]
     if refused:
-        return Check("inspect", "failed", "the commit leads out of its repository: nothing was run", tuple(refused))
-    if is_shallow(session.repo) and not session.base:
+        return Check("inspect", "failed", REFUSED, tuple(refused))
+    if is_shallow(repo) and not target.base:
         words = "this clone is shallow, there is nothing to compare with: `git fetch --unshallow`"
         return Check("inspect", "warning", words)
     if config:
         return Check("inspect", "warning", "the target branch's DVC remote is used, not the commit's", tuple(config))
-    own = " (made by CI)" if made_by_ci(session.repo, session.commit) else ""
+    own = " (made by CI)" if made_by_ci(repo, commit) else ""
     return Check("inspect", "passed", f"every path stays inside the repository{own}")
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from furrow.ci.ci_commit import MovedError, commit_results, made_by_ci, offer
 from furrow.ci.dvc_checkout import RefusedError, RemoteError, inputs_of
 from furrow.ci.gather import changed_experiments, experiments_at
-from furrow.ci.inspect import bad_listings
 from furrow.ci.outcome import Check, Replayed
 from furrow.errors import FurrowError
 from furrow.files import read_json
@@ -47,7 +46,7 @@ _COMPILED = ("runs/*/config.yaml", "runs/pipeline.json", "features/manifest.json
 
 def _furrow(session: Session, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
     command = python("-m", "furrow", *arguments)
-    return run(command, session.root, session.bench.running, say=session.say, ok=ok)
+    return run(command, session.bench.place, session.bench.running, say=session.say, ok=ok)
 
 
 def _planned(session: Session, revisions: str) -> Plan:
@@ -73,10 +72,15 @@ def _bring_lists(session: Session, md5s: Iterable[str]) -> None:
     """Bring the lists of folders' files, without the files; one that nobody has is told of, and left."""
     wanted = [md5 for md5 in md5s if md5.endswith(".dir") and cached(session.root, md5) is None]
     if wanted and session.bench.remote:
+        held = session.bench.held
         try:
+            if held:
+                held.fetch_lists(wanted)
+                held.supply(wanted)
+                return
             run(python("-m", "furrow.ground.dvcdirs", *wanted), session.root, session.bench.fetching)
-        except CommandError as exc:
-            said = exc.lines[-1] if exc.lines else exc.message
+        except (CommandError, RemoteError) as exc:
+            said = exc.lines[-1] if isinstance(exc, CommandError) and exc.lines else exc.message
             session.say(f"what some folders hold is not known, and stages that read them may be stale: {said}")
 
 
@@ -95,10 +99,12 @@ def compiled(session: Session) -> Check | None:
     if step is None:
         return None
     commands = [step.cmd] if isinstance(step.cmd, str) else list(step.cmd)
-    folder = session.root / step.wdir
+    folder = session.bench.place / step.wdir
     for command in commands:
         for line in stream(["/bin/sh", "-c", command], folder, session.bench.running):
             session.say(line)
+    if session.bench.held:
+        session.bench.held.collect()
     changed = git(session.root, "diff", "--name-only", "-z", "HEAD", "--", *_COMPILED).decode().split("\0")
     wrong = [path for path in changed if path]
     untracked = git(session.root, "ls-files", "-z", "--others", "--exclude-standard", "--", *_COMPILED).decode()
@@ -129,8 +135,15 @@ def stages(session: Session) -> Check:
         if isinstance(exc, RefusedError) and not asked.untrusted:
             raise  # hours of work would end at the same door; only a branch from outside has no key
         _rebuild(session, pipeline, exc)
+    if bench.held:
+        bench.held.collect()
     session.made = commit_results(session.root, session.commit)
     session.result = session.made or session.commit
+    if bench.held and session.made:
+        bench.held.know(session.made)
+        for path, output in outputs(session.root, session.made).items():
+            if path.startswith("build/evaluations/"):
+                bench.held.collect_file(path, output.md5)
     ran = [row for row in bench.rows if row.action == "run"]
     words = f"{len(ran)} run, {len(bench.rows) - len(ran)} restored"
     if not session.made:
@@ -148,6 +161,8 @@ def _rebuild(session: Session, pipeline: Pipeline, cause: RemoteError) -> None:
     """Make everything again from the raw data, when something that is needed is nowhere to be had."""
     session.say(f"{cause.message}; everything is made again from the raw data")
     git(session.root, "reset", "-q", "--hard", session.commit)
+    if session.bench.held:
+        session.bench.held.reset(session.commit)
     session.bench.rows.clear()
     try:
         _bring(session, [source.path for source in pipeline.sources])
@@ -155,7 +170,7 @@ def _rebuild(session: Session, pipeline: Pipeline, cause: RemoteError) -> None:
         if not session.settings.prepare:
             raise
         session.say(f"{exc.message}; preparing the data: {session.settings.prepare}")
-        for line in stream(["/bin/sh", "-c", session.settings.prepare], session.root, session.bench.running):
+        for line in stream(["/bin/sh", "-c", session.settings.prepare], session.bench.place, session.bench.running):
             session.say(line)
     why = dict.fromkeys(pipeline.steps, (f"rebuilt: {cause.message}",))
     session.bench.repro({**why, **session.stale}, pull=False, everything=True)
@@ -163,7 +178,7 @@ def _rebuild(session: Session, pipeline: Pipeline, cause: RemoteError) -> None:
 
 def _bring(session: Session, paths: list[str]) -> None:
     bench, untrusted = session.bench, session.options.untrusted
-    absent = [path for path in paths if not (session.root / path).exists()]
+    absent = [path for path in paths if not (bench.place / path).exists()]
     if not absent:
         return
     if not bench.remote:
@@ -173,7 +188,7 @@ def _bring(session: Session, paths: list[str]) -> None:
                 hint="`dvc remote add --default`, `dvc push`; or give conf/ci.yaml a `prepare` command that makes it",
             )
     else:
-        bench.fetch(absent)
+        bench.fetch(absent, outputs(session.root, session.commit))
         # DVC passes over what it finds damaged in the remote, and says that everything is up to date.
         lost = [path for path in absent if not _at_hand(session, [path])]
         if lost:
@@ -181,10 +196,6 @@ def _bring(session: Session, paths: list[str]) -> None:
                 f"{lost[0]} is missing in the DVC remote, or damaged there",
                 hint="`dvc push` where it was made; or `dvc repro` there makes it again",
             )
-    if untrusted:
-        bad = bad_listings(session.tree.room / "cache")
-        if bad:
-            raise RemoteError(f"a folder in the remote leads out: {bad[0]}", hint="nothing of it was checked out")
     bench.checkout(absent)
 
 
@@ -248,9 +259,12 @@ def bring_of(session: Session, commit: str, paths: set[str]) -> None:
     if not absent or not session.bench.remote:
         return
     try:
+        if session.bench.held:
+            session.bench.fetch(absent, known)
+            return
         # DVC fetches what dvc.lock names: the other commit's is put in place for as long as it takes.
         git(session.root, "checkout", "-q", commit, "--", "dvc.lock", "dvc.yaml", "conf")
-        session.bench.fetch(absent)
+        session.bench.fetch(absent, known)
     except FurrowError as exc:
         session.say(f"what {commit[:10]} made is not compared: {exc.message}")
     finally:
@@ -295,7 +309,8 @@ def replay_one(session: Session, name: str) -> Replayed:
     Raises:
         FurrowError: It could not be replayed.
     """
-    session.bench.fetch([source.path for source in read_pipeline(session.root).sources])
+    known = outputs(session.root, session.result)
+    session.bench.fetch([source.path for source in read_pipeline(session.root).sources], known)
     if session.options.untrusted:  # held without a network, a replay can't ask for them itself
         _bring_lists(session, [output.md5 for output in outputs(session.root, session.result).values()])
     session.say(f"replaying {name}")

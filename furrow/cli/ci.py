@@ -26,6 +26,9 @@ _COLOURS = {"failed": "red", "warning": "yellow", "passed": "green", "skipped": 
 @click.option("--offer", default="", metavar="REMOTE", help="Push CI's commit of what the stages gave to the branch.")
 @click.option("--register", is_flag=True, help="Register the champion, if conf/ci.yaml asks and the commit passed.")
 @click.option("--untrusted", is_flag=True, help="A branch from outside: no credentials, no network, nothing pushed.")
+@click.option(
+    "--unheld", is_flag=True, help="Run an untrusted branch with nothing that holds it: in a throw-away machine."
+)
 @click.option("--lenient", is_flag=True, help="Stages that were not run are a warning, not a failure.")
 @click.option("--replay", type=click.Choice(["all", "changed", "sample", "none"]), help="Instead of conf/ci.yaml's.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to.  [default: .furrow/ci/COMMIT]")
@@ -42,6 +45,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     offer: str,
     register: bool,
     untrusted: bool,
+    unheld: bool,
     lenient: bool,
     replay: str | None,
     out: Path | None,
@@ -67,12 +71,15 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     here = Path.cwd()
     if untrusted and (offer or register):
         raise UsageError("--untrusted with --offer or --register", hint="nothing of a branch from outside is pushed")
+    if unheld and not untrusted:
+        raise UsageError("--unheld without --untrusted", hint="a branch of your own is never held")
     if not is_bare(here):
         branch = branch or (current_branch(here) or "" if rev == "HEAD" else "")
     options = Options(
         base=base,
         branch=branch,
         untrusted=untrusted,
+        unheld=unheld,
         offer=offer,
         lenient=lenient,
         register=register,

@@ -46,6 +46,7 @@ def main(arguments: list[str]) -> int:
         The command's exit code; 128 and the signal when one ended it.
     """
     spec, folder, command = json.loads(arguments[0]), arguments[1], arguments[2:]
+    os.umask(0o022)
     libc_call("prctl", _PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     try:
         _own_users(spec)

@@ -6,6 +6,7 @@ import os
 import platform
 import resource
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ def _files(spec: dict[str, Any]) -> list[str]:
             found.append(f"{point} can be written")
     for hidden in spec["hidden"]:
         found += [f"{path} can be seen" for path in _strangers(hidden, binds)]
+    if not os.access(sys.executable, os.X_OK):
+        found.append(f"{sys.executable} can't be run by the jail's user: mend its rights")
     if os.access("/", os.W_OK) or Path("/etc/shadow").exists():
         found.append("the root is not the jail's")
     return found

@@ -1,4 +1,4 @@
-"""What a stranger's stages made, taken out of their folder: regular files alone, no link followed, so much and no more."""
+"""What a stranger's stages made, taken out of their folder: regular files, no link followed, so much and no more."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class Bounds:
         self.files -= 1
         self.size -= size
         if self.files < 0 or self.size < 0 or path.count("/") > self.depth:
-            raise TakeError(f"the stages wrote more than is taken out, at {path!r}", hint="write less to what Git tracks")
+            raise TakeError(
+                f"the stages wrote more than is taken out, at {path!r}", hint="write less to what Git tracks"
+            )
 
 
 def take_out(source: Path, target: Path, names: list[str], bounds: Bounds) -> None:
