@@ -82,9 +82,7 @@ class Bench:
         """
         if self.held:
             named = [known[one] for path in paths for one in known if path == one or path.startswith(f"{one}/")]
-            names = [output.md5 for output in named]
-            self.held.fetch(names)
-            self.held.supply(names)
+            self.held.fetch(output.md5 for output in named)
         elif paths and self.remote:
             try:
                 self.dvc("fetch", *paths)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.parse import ParseError, parse_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Set
+    from collections.abc import Callable, Collection, Iterator
 
 __all__ = ["Place", "config_lines", "lines_of_file"]
 
@@ -29,8 +29,10 @@ _RECORD = {"path", "hash", "md5", "size", "nfiles", "isexec"}
 _FLAGS = {"cache", "persist", "push", "desc", "type", "labels", "meta", "metric", "plot"}
 _PLOT = {"x", "y", "x_label", "y_label", "title", "header", "template"}
 _REPO = {"url", "rev", "rev_lock"}
-_CONFIG = re.compile(r"core\.(remote|analytics|check_update|autostage|hardlink_lock)|cache\.(type|protected|shared)|"
-                     r"remote\.(url|region|endpointurl|verify|read_timeout|connect_timeout|use_ssl|jobs|version_aware)")  # fmt: skip
+_CONFIG = re.compile(
+    r"core\.(remote|analytics|check_update|autostage|hardlink_lock)|cache\.(type|protected|shared)"
+    r"|remote\.(url|region|endpointurl|verify|read_timeout|connect_timeout|use_ssl|jobs)"
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Place:
         if why:
             yield f"{self.file}: {kind}: {path} {why}" if kind != "wdir" else f"{self.file}: wdir {path} {why}"
 
-    def keys(self, value: Any, allowed: Set[str], what: str) -> Iterator[str]:
+    def keys(self, value: Any, allowed: Collection[str], what: str) -> Iterator[str]:
         """Keys of a mapping that no list names."""
         if self.strict and isinstance(value, dict):
             for key in value:

@@ -55,6 +55,7 @@ class HeldTree:
     say: Callable[[str], None]
     commits: tuple[str, ...] = ()
     bounds: Bounds = field(default_factory=Bounds)
+    supplied: set[str] = field(default_factory=set)
 
     @property
     def place(self) -> Path:
@@ -108,7 +109,7 @@ class HeldTree:
             take_file(self.place, path, target, md5, self.bounds)
 
     def fetch(self, names: Iterable[str]) -> None:
-        """Bring contents by their hashes from the target branch's remote; of folders the files too.
+        """Bring contents by their hashes from the target branch's remote to stages; of folders the files too.
 
         Raises:
             RemoteError: The remote can't be reached, refuses, lacks one, or a folder's list leads out.
@@ -118,6 +119,7 @@ class HeldTree:
         self.fetch_lists(lists)
         inner = [str(one["md5"]) for name in lists for one in read_json(self._kept(name))]
         self._pull([*(name for name in wanted if not name.endswith(".dir")), *inner])
+        self._supply(dict.fromkeys([*wanted, *inner]))
 
     def fetch_lists(self, lists: list[str]) -> None:
         """Bring the lists of folders' files.
@@ -132,10 +134,13 @@ class HeldTree:
         bad = bad_listings(self.room / "cache")
         if bad:
             raise RemoteError(f"a folder in the remote leads out: {bad[0]}", hint="nothing of it was checked out")
+        self._supply(lists)
 
-    def supply(self, names: Iterable[str]) -> None:
-        """Put contents that were fetched into the stages' own cache: they do it themselves."""
-        self._dvcdirs(list(names), self.place, self.running)
+    def _supply(self, names: Iterable[str]) -> None:
+        """Put contents that were fetched into the stages' own cache, which they do themselves."""
+        fresh = [name for name in names if name not in self.supplied]
+        self._dvcdirs(fresh, self.place, self.running)
+        self.supplied.update(fresh)
 
     def _kept(self, name: str) -> Path:
         return self.room / "cache/files/md5" / name[:2] / name[2:]

@@ -76,7 +76,6 @@ def _bring_lists(session: Session, md5s: Iterable[str]) -> None:
         try:
             if held:
                 held.fetch_lists(wanted)
-                held.supply(wanted)
                 return
             run(python("-m", "furrow.ground.dvcdirs", *wanted), session.root, session.bench.fetching)
         except (CommandError, RemoteError) as exc:
