@@ -18,7 +18,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from furrow.ci.outcome import Check, Outcome
-from furrow.ci.publish import NOTE, publish, status_line
+from furrow.ci.publish import publish, status_line
 from furrow.ci.queue import FOLDER, Job, jobs, room
 from furrow.ci.run_record import keep, kept
 from furrow.errors import FurrowError
@@ -82,10 +82,10 @@ def install(repo: Path, *, background: bool = False) -> Path:
     write_text(path, "\n".join(lines) + "\n")
     path.chmod(0o755)
     room(home, "queue")
-    # What CI publishes is its own: nobody's push may write it. Fetching it goes on.
+    # What CI publishes, its verdicts and its replays, is its own: nobody's push may write it. Fetching it goes on.
     hidden = git(home, "config", "--get-all", "receive.hideRefs", ok=(0, 1)).decode().split()
-    if f"{NOTES}/{NOTE}" not in hidden:
-        git(home, "config", "--add", "receive.hideRefs", f"{NOTES}/{NOTE}")
+    if NOTES not in hidden:
+        git(home, "config", "--add", "receive.hideRefs", NOTES)
     return path
 
 

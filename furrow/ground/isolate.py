@@ -319,7 +319,7 @@ def _lines(pipe: IO[str] | None, *, whole: bool = False) -> Iterator[str]:
 
 def _name(command: Sequence[str]) -> str:
     words = [word for word in command if word not in {sys.executable, "-P", "-m"}]
-    return " ".join(words[:4])
+    return " ".join(" ".join(words[:4]).split())[:80]
 
 
 def _started(command: Sequence[str], root: Path, isolation: Isolation, errors: int) -> subprocess.Popen[str]:

@@ -87,6 +87,7 @@ def _inside(spec: dict[str, Any], folder: str, command: list[str]) -> int:
         build(spec)
         os.chdir(folder)
         _let_go(spec)
+        libc_call("prctl", _PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # another user has it no more
         forbid()
         facts = check(spec)
     except OSError as exc:

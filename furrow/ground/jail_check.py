@@ -82,7 +82,7 @@ def _files(spec: dict[str, Any]) -> list[str]:
 
 def _strangers(path: str, binds: list[str]) -> list[str]:
     """What of a hidden folder can be seen, but for the way to the folders that were chosen."""
-    if not os.path.lexists(path) or any(_within(path, one) for one in binds):
+    if path in binds or not os.path.lexists(path):
         return []
     if not any(_within(one, path) for one in binds):
         return [path]

@@ -52,6 +52,9 @@ def build(spec: dict[str, Any]) -> None:
     _system(spec)
     _temporary(spec)
     _devices(spec)
+    covered = [path for path in spec["hidden"] if path.startswith("/usr/") and Path(f"{_NEW}{path}").is_dir()]
+    for path in covered:  # a repository in /usr/src, say, where everything else is programs
+        _mount("tmpfs", f"{_NEW}{path}", "tmpfs", _NOSUID | _NODEV, "mode=755,size=16k")
     for source, target, writable in sorted(spec["binds"], key=lambda bind: len(bind[1])):
         _bind(source, target, writable=writable)
     _processes()
@@ -59,7 +62,7 @@ def build(spec: dict[str, Any]) -> None:
     pivot_root(b".", b".")
     libc_call("umount2", b".", _DETACH)
     os.chdir("/")
-    for path in ("/", "/dev"):
+    for path in ("/", "/dev", *covered):
         _mount(None, path, None, _REMOUNT | _BIND | _RDONLY | _NOSUID | (0 if path == "/dev" else _NODEV))
 
 

@@ -266,6 +266,20 @@ def test_a_damaged_queue_entry_and_three_crashes(team):
     assert (queue / "1-x.damaged").is_file()
 
 
+@pytest.mark.attack
+def test_a_forged_replay_note_is_refused(team):
+    """No push writes, deletes or replaces notes below refs/notes/furrow; the branch beside them arrives."""
+    ada, bare = team / "ada", team / "bare.git"
+    head = run(ada, "git", "rev-parse", "HEAD").stdout.strip()
+    run(bare, "git", "notes", "--ref", "refs/notes/furrow/replay", "add", "-m", "true", head)
+    for ref in ("refs/notes/furrow/replay", "refs/notes/furrow/anything"):
+        run(ada, "git", "notes", "--ref", ref, "add", "-f", "-m", "{}", head)
+        for words in (f"+{ref}:{ref}", f"+{ref}:refs/notes/furrow/replay", f":{ref}"):
+            assert "hidden ref" in run(ada, "git", "push", "origin", words, check=False).stderr
+    assert run(bare, "git", "notes", "--ref", "refs/notes/furrow/replay", "show", head).stdout == "true\n"
+    assert run(bare, "git", "for-each-ref", "refs/notes/furrow/anything").stdout == ""
+
+
 def test_install(team, tmp_path):
     """Again is the same; another's hook, a work tree and a folder without Git are refused with the next step."""
     bare = team / "bare.git"
