@@ -85,7 +85,8 @@ def _strangers(path: str, binds: list[str]) -> list[str]:
     if path in binds or not os.path.lexists(path):
         return []
     if not any(_within(one, path) for one in binds):
-        return [path]
+        covered = os.path.ismount(path) and not os.listdir(path)  # noqa: PTH208
+        return [] if covered else [path]
     return [found for name in os.listdir(path) for found in _strangers(f"{path.rstrip('/')}/{name}", binds)]  # noqa: PTH208
 
 
