@@ -136,10 +136,12 @@ def _entry(tree: Tree, path: str, mode: str, *, strict: bool) -> Iterator[str]:
 
 def _wrong(tree: Tree, path: str) -> str:
     """Why a path of a DVC file is refused; empty when it stays inside."""
-    where = tree.lands(posixpath.normpath(path)) if not posixpath.isabs(path) else None
-    if where is None:
+    # As the kernel goes, through links, and as DVC does, which shortens a path before it looks.
+    places = [tree.lands(one) for one in (path, posixpath.normpath(path))]
+    where = [place for place in places if place is not None]
+    if len(where) < 2:
         return "leads out of the repository"
-    first = [part for part in where.split("/") if part.lower() in {".git", ".dvc"}]
+    first = [part for place in where for part in place.split("/") if part.lower() in {".git", ".dvc"}]
     return f"lies in {first[0]}" if first else ""
 
 
