@@ -22,9 +22,11 @@ __all__ = [
     "ParseError",
     "check_yaml",
     "compose_yaml",
+    "parse_first_json",
     "parse_json",
     "parse_toml",
     "parse_yaml",
+    "parse_yaml_12",
     "read_yaml",
 ]
 
@@ -93,6 +95,17 @@ def compose_yaml(content: str | bytes, where: str | Path = "", *, loader: Any = 
     import yaml  # noqa: PLC0415 - as above
 
     return _yaml(content, where, limits, lambda fast: yaml.compose(content, loader or fast))
+
+
+def parse_yaml_12(content: str, where: str | Path = "", *, limits: Limits = LIMITS) -> Any:
+    """Parse a YAML 1.2 document, as DVC reads metrics; arguments and errors as those of `parse_yaml`."""
+    from ruamel.yaml import YAML  # noqa: PLC0415 - as above
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above
+
+    try:
+        return _yaml(content, where, limits, lambda _: YAML(typ="safe").load(content))
+    except (YAMLError, KeyError, OverflowError) as exc:
+        raise ParseError(str(where), _one_line(exc), kind="YAML") from exc
 
 
 def check_yaml(content: str | bytes, where: str | Path, *, limits: Limits = LIMITS) -> None:
@@ -182,6 +195,21 @@ def parse_json(content: str | bytes, where: str | Path = "", *, limits: Limits =
     mark = content.count("[") + content.count("{") if isinstance(content, str) else limits.depth + 1
     if mark > limits.depth:
         _check_depth(value, where, limits)
+    return value
+
+
+def parse_first_json(content: str, where: str | Path = "", *, limits: Limits = LIMITS) -> Any:
+    """Parse the JSON that a text begins with, whatever comes after it; arguments and errors: those of `parse_json`."""
+    import json  # noqa: PLC0415 - as above
+
+    _check_size(content, where, limits)
+    try:
+        value, _ = json.JSONDecoder().raw_decode(content)
+    except RecursionError as exc:
+        raise ParseError(str(where), f"nested more than {limits.depth} deep") from exc
+    except ValueError as exc:
+        raise ParseError(str(where), _one_line(exc), kind="JSON") from exc
+    _check_depth(value, where, limits)
     return value
 
 

@@ -21,9 +21,11 @@ from furrow.parse import (
     ParseError,
     check_yaml,
     compose_yaml,
+    parse_first_json,
     parse_json,
     parse_toml,
     parse_yaml,
+    parse_yaml_12,
     read_yaml,
 )
 
@@ -32,7 +34,7 @@ ALLOWED = {"parse.py"}
 """The place that parses."""
 PARSERS = {
     "yaml.load", "yaml.safe_load", "yaml.load_all", "yaml.safe_load_all", "yaml.full_load", "yaml.compose", "yaml.parse",
-    "yaml.scan", "json.load", "json.loads", "json.JSONDecoder", "tomllib.load", "tomllib.loads", "OmegaConf.load",
+    "yaml.scan", "json.load", "json.loads", "json.JSONDecoder", "tomllib.load", "tomllib.loads", "OmegaConf.load", "YAML",
     "OmegaConf.create", "pickle.load", "pickle.loads",
 }  # fmt: skip
 
@@ -143,6 +145,25 @@ def test_any_bytes(content):
             function(content, "x")
         except ParseError as exc:
             assert str(exc).startswith("x is ")  # noqa: PT017 - either is right
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("kind", set(HOSTILE) - {"bytes", "many"})
+def test_yaml_as_dvc_reads_it(kind):
+    """YAML 1.2 is held to the same bounds."""
+    try:
+        parse_yaml_12(HOSTILE[kind], "x")
+    except ParseError as exc:
+        assert str(exc).startswith("x is ")  # noqa: PT017 - either is right
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("text", ["", "x", "[" * 100_000, "[1", '{"a":' * 100_000, "1" * 5_000])
+def test_json_with_a_tail(text):
+    """What follows the first value is left alone, and a hostile one is a known error."""
+    assert parse_first_json('{"a": [1]} and so on') == {"a": [1]}
+    with pytest.raises(ParseError, match="x is"):
+        parse_first_json(text, "x")
 
 
 def test_a_file_is_read_no_further_than_the_bound(tmp_path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.ci.outcome import Check
 from furrow.errors import FurrowError
 from furrow.ground.git import files_at, is_shallow, show
-from furrow.models.registry import refusal, versions
+from furrow.models.registry import name_of, refusal, versions
 from furrow.parse import ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _broken(repo: Path, commit: str) -> dict[tuple[str, str], str]:
 
 def _unfit(repo: Path, model: str) -> str:
     """Why a version may not be deployed at all; empty if it may, or if a shallow clone can't tell."""
-    known = [version for version in versions(repo, model.partition("@")[0]) if str(version) == model]
+    known = [version for version in versions(repo, name_of(model)) if str(version) == model]
     if known:
         return refusal(repo, known[0])
     return "" if is_shallow(repo) else "no tag registers this version"
@@ -91,7 +91,7 @@ def _service(repo: Path, commit: str, model: str, value: dict[str, Any]) -> str:
     """The service that a version was trained on: the deployment says, the tagged commit, or the run's record here."""
     if value.get("service"):
         return str(value["service"])
-    name = model.partition("@")[0]
+    name = name_of(model)
     # What the tagged commit holds counts, not what the tag says: anybody who may push can write a tag's message.
     commits = [version.commit for version in versions(repo, name) if str(version) == model]
     for tagged in commits:

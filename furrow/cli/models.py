@@ -50,7 +50,7 @@ def register_command(*, experiment: str | None, rev: str, as_json: bool) -> None
 def list_command(*, as_json: bool) -> None:
     """List registered versions and the environments that serve them."""
     from furrow.models.deployment import current
-    from furrow.models.registry import versions
+    from furrow.models.registry import shown_metrics, versions
 
     root = toplevel(Path.cwd())
     found = versions(root)
@@ -64,13 +64,13 @@ def list_command(*, as_json: bool) -> None:
         say("no version is registered yet")
         say("next: furrow models register")
         return
+    shown = shown_metrics(found)
     rows = []
     for version in found:
-        metrics = version.facts.get("metrics", {})
         about = [version.facts.get("service"), version.commit[:10], _moment(version.registered)]
         serves = " ".join(serving.get(str(version), []))
-        rows.append([str(version), metrics.get("roc_auc"), metrics.get("log_loss"), *about, serves])
-    render.table(rows, ["version", "roc_auc", "log_loss", "features", "commit", "registered", "serves"])
+        rows.append([str(version), *(version.metrics.get(name) for name in shown), *about, serves])
+    render.table(rows, ["version", *shown, "features", "commit", "registered", "serves"])
 
 
 @command.command("show")
@@ -91,7 +91,7 @@ def show_command(*, version: str, as_json: bool) -> None:
     rows: list[list[Any]] = [["commit", found.commit], ["registered", f"{_moment(found.registered)} by {found.by}"]]
     rows += [["serves", " ".join(serves) or "nothing"], ["gate", refusal(root, found) or "passed"]]
     rows += [[key, _words(value)] for key, value in sorted(found.facts.items()) if key not in ("metrics", "experiment")]
-    rows += [[key, value] for key, value in sorted(found.facts.get("metrics", {}).items())]
+    rows += [[key, value] for key, value in found.metrics.items()]
     render.table(rows, ["", str(found)], right=[])
     say(f"next: furrow models card {found}; furrow models get {found} --out DIR")
 

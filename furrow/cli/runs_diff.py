@@ -10,6 +10,7 @@ import click
 from furrow.cli.runs_render import as_json, cell, grid
 from furrow.cli.terminal import say, say_block
 from furrow.history.load import run
+from furrow.history.metrics_file import as_float, is_number
 
 if TYPE_CHECKING:
     from furrow.history.run_diff import RunDiff
@@ -69,8 +70,8 @@ def _parts(found: RunDiff) -> list[tuple[str, str]]:
 def _metrics(found: RunDiff) -> str:
     rows = []
     for name, before, after in found.metrics:
-        change = f"{after - before:+.4f}" if before is not None and after is not None else ""
-        rows.append([name, cell(before), cell(after), change])
+        change = as_float(after) - as_float(before) if is_number(after) and is_number(before) else None
+        rows.append([name, cell(before), cell(after), "" if change is None else f"{change:+.4f}"])
     return _table(["metric", "before", "after", "change"], rows)
 
 

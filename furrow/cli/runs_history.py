@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import click
 from furrow.cli.plots import chart
 from furrow.cli.runs_render import as_json, cell, grid
 from furrow.cli.terminal import say, say_block
+from furrow.ground.gitobjects import iso_date
 from furrow.history.metric_history import history
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: b
 
 
 def _row(point: Point) -> list[str]:
-    when = datetime.fromtimestamp(point.time, UTC).strftime("%Y-%m-%d %H:%M")
+    when = cell(iso_date(point.time), "date")
     span = f"{point.low:.4f} to {point.high:.4f}" if point.low is not None and point.high is not None else ""
     value = cell(point.value) if point.value is not None else point.problem
     return [point.commit[:10], when, value, span, cell(point.subject)]

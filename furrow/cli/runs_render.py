@@ -79,7 +79,7 @@ def notes(found: Listing) -> Iterator[str]:
     for run, problem in answer.problems[:REPORTED]:
         yield f"warning: {cell(run)}: {problem}"
     if len(answer.problems) > REPORTED:
-        yield f"warning: {len(answer.problems) - REPORTED} more runs are damaged: --where \"status = 'damaged'\""
+        yield f'warning: {len(answer.problems) - REPORTED} more runs have problems: --where "problem is not null"'
     if found.shallow:
         yield "note: this clone is shallow, so older runs and first commits are missing: `git fetch --unshallow`"
 

@@ -7,6 +7,7 @@ is, and answers through a pipe with a large buffer.
 from __future__ import annotations
 
 import re
+from time import gmtime
 from typing import TYPE_CHECKING, NamedTuple
 
 from furrow.ground.git import GitError, git, spawn
@@ -15,7 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["MISSING", "Commit", "list_commits", "list_refs", "peel", "read_objects", "tree_entries"]
+__all__ = [
+    "MISSING",
+    "Commit",
+    "iso_date",
+    "list_commits",
+    "list_refs",
+    "peel",
+    "read_objects",
+    "seconds",
+    "tree_entries",
+]
 
 MISSING = "missing"
 _ENTRY = {length: re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % length, re.DOTALL) for length in (20, 32)}
@@ -70,7 +81,24 @@ def list_commits(repo: Path, tips: Iterable[str], *, known: Iterable[str] = ()) 
     parts = output.decode(errors="replace").split("\0")
     for at in range(0, len(parts) - 5, 6):
         oid, tree, parents, time, author, subject = parts[at : at + 6]
-        yield Commit(oid, tree, tuple(parents.split()), int(time), author, subject)
+        yield Commit(oid, tree, tuple(parents.split()), seconds(time), author, subject)
+
+
+def seconds(text: str) -> int:
+    """A commit's time; 0 where it has none, or none that Git can read."""
+    try:
+        return int(text)
+    except ValueError:
+        return 0
+
+
+def iso_date(seconds: int) -> str:
+    """A moment in UTC, as ISO 8601 writes it; empty beyond any calendar, as clocks of commits may be."""
+    try:
+        year, month, day, hour, minute, second, *_ = gmtime(seconds)
+    except (ValueError, OverflowError, OSError):
+        return ""
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
 
 
 def read_objects(repo: Path, names: Iterable[str], *, largest: int) -> Iterator[tuple[str, str, bytes | None, int]]:

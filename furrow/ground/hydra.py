@@ -15,12 +15,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from furrow.errors import FurrowError
+from furrow.ground.resolvers import impure, place_of, pure
 from furrow.parse import LIMITS, ParseError, check_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["ConfigError", "compose", "structured"]
+__all__ = ["ConfigError", "compose", "resolved", "structured"]
 
 T = TypeVar("T")
 
@@ -43,9 +45,10 @@ def compose(conf: Path, config_name: str, overrides: list[str]) -> dict[str, Any
     for path in sorted(conf.rglob("*.yaml")):
         _check(path, _stamp(path))
     try:
-        with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-            config = hydra_compose(config_name, overrides=overrides)
-        return cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True))
+        with pure():
+            with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+                config = hydra_compose(config_name, overrides=overrides)
+            return resolved(config)
     except MissingConfigException as exc:
         options = list(exc.options or [])
         close = _closest(str(exc.missing_cfg_file or "").rsplit("/", 1)[-1], options)
@@ -54,12 +57,50 @@ def compose(conf: Path, config_name: str, overrides: list[str]) -> dict[str, Any
         first = str(exc).strip().splitlines()[0]
         raise ConfigError(f"{conf.name}/: {first}", hint=hint) from exc
     except (HydraException, OmegaConfBaseException) as exc:
+        if resolver := impure(exc):
+            raise _refusal(resolver, exc, f"{conf.name}/ ({' '.join(overrides)})", conf) from exc
         first = str(exc).strip().splitlines()[0]
         raise ConfigError(
             f"{conf.name}/ ({' '.join(overrides)}): {first}", hint="mend the config, then run again"
         ) from exc
     except (yaml.YAMLError, ParseError) as exc:
         raise ConfigError(f"{conf.name}/: {' '.join(str(exc).split())}", hint="mend the YAML, then run again") from exc
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """A composed config as plain values.
+
+    Raises:
+        ConfigError: A value still spells an interpolation, having been escaped: whoever reads it next would resolve it.
+        OmegaConfBaseException: An interpolation leads nowhere.
+    """
+    value = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True))
+    for key, text in _texts(value):
+        if "${" in text:
+            raise ConfigError(f"{key}: {text[:80]!r} may not be text", hint="write it without ${")
+    return value
+
+
+def _texts(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in plain values, keys among them, with the key that it stands at."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield prefix, str(key)
+            yield from _texts(inner, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _texts(inner, f"{prefix}[{at}]")
+    elif isinstance(value, str):
+        yield prefix, value
+
+
+def _refusal(resolver: str, exc: BaseException, where: str, conf: Path | None) -> ConfigError:
+    """What to say of a resolver that no config may use."""
+    key = str(getattr(exc, "full_key", None) or getattr(exc, "key", None) or "")
+    where = place_of(conf, resolver, key) or where
+    at = f" {key}:" if key else ""
+    hint = "a run is what Git declares: write the value down, and leave secrets out of conf/"
+    return ConfigError(f"{where}:{at} ${{{resolver}:...}} may not be used", hint=hint)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -96,12 +137,15 @@ def structured(schema: type[T], value: dict[str, Any], *, where: str, conf: Path
         ConfigError: An unknown key (with the one that was meant), a missing one, or a value of a wrong type.
     """
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(schema), value)
-        missing = sorted(OmegaConf.missing_keys(merged))
-        if missing:
-            raise ConfigError(f"{where}: {missing[0]!r} is missing", hint=f"give {missing[0]} a value")
-        return cast("T", OmegaConf.to_object(merged))
+        with pure():
+            merged = OmegaConf.merge(OmegaConf.structured(schema), value)
+            missing = sorted(OmegaConf.missing_keys(merged))
+            if missing:
+                raise ConfigError(f"{where}: {missing[0]!r} is missing", hint=f"give {missing[0]} a value")
+            return cast("T", OmegaConf.to_object(merged))
     except OmegaConfBaseException as exc:
+        if resolver := impure(exc):
+            raise _refusal(resolver, exc, where, conf) from exc
         key = str(exc.full_key or exc.key)
         if getattr(exc, "key", None) is not None and "not in" in str(exc):
             known = _known_keys(schema, key)

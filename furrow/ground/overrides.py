@@ -19,7 +19,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from furrow.ground.hydra import ConfigError, compose
+from furrow.ground.hydra import ConfigError, compose, resolved
+from furrow.ground.resolvers import pure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -174,7 +175,8 @@ class Composer:
             ConfigError: As for `furrow.ground.hydra.compose`.
         """
         try:
-            quick = self._quick(words)
+            with pure():
+                quick = self._quick(words)
         except (HydraException, OmegaConfBaseException):
             quick = None  # Hydra itself says best what is wrong
         return quick if quick is not None else compose(self._conf, self._config_name, [*self._fixed, *words])
@@ -198,7 +200,7 @@ class Composer:
                 return None
             force = override.is_add() or override.is_force_add()
             OmegaConf.update(config, override.key_or_group, override.value(), merge=True, force_add=force)
-        return cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True))
+        return resolved(config)
 
 
 def _overrides(conf: Path, words: Sequence[str]) -> list[Override]:

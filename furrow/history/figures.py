@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 
 from furrow.errors import UsageError
 from furrow.files import write_bytes
+from furrow.ground.gitobjects import iso_date
 from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _page(found: History, svg: bytes) -> str:
 
 
 def _row(point: Point) -> str:
-    when = datetime.fromtimestamp(point.time, UTC).strftime("%Y-%m-%d %H:%M")
+    when = iso_date(point.time)[:16].replace("T", " ")
     value = escape(point.problem) if point.value is None else f"{point.value:.4f}"
     span = f"{point.low:.4f} to {point.high:.4f}" if point.low is not None and point.high is not None else ""
     cells = (f"<code>{point.commit[:10]}</code>", when, value, span, escape(point.subject))

@@ -7,7 +7,6 @@ Whatever is not so plain goes to the parser: first the section, then, if need be
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from functools import lru_cache
@@ -21,7 +20,6 @@ __all__ = [
     "config_section",
     "config_sections",
     "flat_config",
-    "flat_metrics",
     "flat_record",
     "model_family",
     "record_section",
@@ -140,35 +138,6 @@ def flat_record(text: str) -> dict[str, Scalar]:
     flat: dict[str, Scalar] = {}
     _flatten(_object(text), "", flat)
     return flat
-
-
-def flat_metrics(text: str) -> tuple[dict[str, float | int], list[str], list[str]]:
-    """A run's metrics.json as numbers.
-
-    Returns:
-        The metrics, infinities included; names of those that are NaN; what else is amiss, one sentence each.
-
-    Raises:
-        ValueError: It is not JSON.
-        TypeError: It is not an object.
-    """
-    value = _object(text)
-    metrics: dict[str, float | int] = {}
-    nan: list[str] = []
-    amiss: list[str] = []
-    for key, number in value.items():
-        if type(number) is float:
-            if number != number:  # noqa: PLR0124 - NaN, told without a call
-                nan.append(key)
-            else:
-                metrics[key] = number
-                if number in {math.inf, -math.inf}:
-                    amiss.append(f"{key} is {number}")
-        elif type(number) is int and -(2**63) <= number < 2**63:
-            metrics[key] = number
-        else:
-            amiss.append(f"{key} is {json.dumps(number)[:40]}, not a number")
-    return metrics, nan, amiss
 
 
 def model_family(config: dict[str, Scalar]) -> str | None:

@@ -45,8 +45,9 @@ def runs(
         repo: A folder inside the repository.
 
     Returns:
-        One row a run. Numbers are Int64 or Float64, text is string, truth is boolean and dates are UTC. What a run
-        does not have is NA; a metric that is NaN is NaN, in a column of float64 if there are any.
+        One row a run. Numbers are Int64 or Float64, text is string, truth is boolean and dates are UTC (NaT beyond the
+        years 1677 to 2262, where pandas has none). What a run does not have is NA; a metric that is NaN is NaN, in a
+        column of float64 if there are any.
 
     Raises:
         FurrowError: No repository, no such revision, no such column, no such filter.
@@ -72,7 +73,7 @@ def _frame(answer: Rows) -> pd.DataFrame:
 
 def _series(column: Column, values: Sequence[object]) -> pd.Series:
     if column.name in {"date", "last_date"}:
-        return pd.Series(pd.to_datetime([str(value) for value in values], utc=True))
+        return pd.Series(pd.to_datetime([str(value) for value in values], utc=True, errors="coerce"))
     if column.types == BOOLEAN:
         return pd.Series(values, dtype="boolean")
     if column.types == INTEGER:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from furrow.history.flatten import (
@@ -9,18 +11,19 @@ from furrow.history.flatten import (
     config_section,
     config_sections,
     flat_config,
-    flat_metrics,
     flat_record,
     model_family,
     record_section,
     record_sections,
 )
+from furrow.history.metrics_file import MetricsFileError, as_float, is_number, read_metrics
 from furrow.history.runs_index import BOOLEAN, INTEGER, REAL, TABLES, TEXT
 
 if TYPE_CHECKING:
     import sqlite3
 
     from furrow.history.flatten import Scalar
+    from furrow.history.metrics_file import Value
 
 __all__ = ["COLUMNS", "Answer", "Rows"]
 
@@ -36,7 +39,7 @@ _READERS = {
     "config": (config_sections, config_section, flat_config, "config.yaml"),
     "record": (record_sections, record_section, flat_record, "record.json"),
 }
-_BITS: dict[type, int] = {int: INTEGER, float: REAL, str: TEXT, bool: BOOLEAN}
+_BITS: dict[type, int] = {type(None): REAL, int: INTEGER, float: REAL, str: TEXT, bool: BOOLEAN}
 
 
 class _Table:
@@ -71,7 +74,7 @@ class Rows:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._runs = _Table("runs", ("id", "name", "tree", "status", "nan", "problem", "model"))
+        self._runs = _Table("runs", ("id", "name", "tree", "status", "exact", "problem", "model"))
         self._configs = _Table("configs", ("id",))
         self._records = _Table("records", ("id",))
         self._places: dict[str, dict[str, int]] = {"metric": {}, "config": {}, "record": {}}
@@ -86,12 +89,13 @@ class Rows:
             self._place(place, key, number, types)
             self._next_column = number + 1
 
-    def add(self, run: tuple[str, bytes], metrics: Answer, config: Answer, record: Answer) -> int:
+    def add(self, run: tuple[str, bytes], file: str, metrics: Answer, config: Answer, record: Answer) -> int:
         """Take in one run.
 
         Args:
             run: Its name and the id of its folder's tree.
-            metrics: What was found of metrics.json.
+            file: What its metrics are called.
+            metrics: What was found of them.
             config: And of config.yaml.
             record: And of record.json.
 
@@ -103,11 +107,12 @@ class Rows:
         number = self._next
         self._next += 1
         problems: list[str] = []
+        besides: list[str] = []
         row: list[Any] = [number, *run, "ok", None, None, None, *self._runs.empty]
         if metrics[1] == "missing":
             row[3] = "declared"
-        elif (text := _text("metrics.json", metrics, problems)) is not None:
-            self._metrics(text, row, problems)
+        elif (content := _content(file, metrics, problems)) is not None:
+            besides = self._metrics(file, content, row, problems)
         settings: list[Any] = [number, *self._configs.empty]
         if config[1] != "missing" and (text := _text("config.yaml", config, problems)) is not None:
             self._sections("config", text, settings, problems)
@@ -122,7 +127,9 @@ class Rows:
             problems.append("a text holds half a character, which is written out")
             self._torn = False
         if problems:
-            row[3], row[5] = "damaged", "; ".join(problems)
+            row[3] = "damaged"
+        if problems or besides:
+            row[5] = "; ".join([*problems, *besides])
         self._runs.rows.append(row)
         self._configs.rows.append(settings)
         self._records.rows.append(facts)
@@ -134,17 +141,20 @@ class Rows:
         for table in (self._runs, self._configs, self._records):
             table.flush(self._connection)
 
-    def _metrics(self, text: str, row: list[Any], problems: list[str]) -> None:
+    def _metrics(self, file: str, content: bytes, row: list[Any], problems: list[str]) -> list[str]:
+        """Fill in the metrics; sentences about what the file holds besides."""
         try:
-            values, nan, amiss = flat_metrics(text)
-        except (ValueError, TypeError) as exc:
-            problems.append(f"metrics.json: {exc}")
-            return
+            found = read_metrics(file, content)
+        except MetricsFileError as exc:
+            problems.append(f"{file}: {exc}")
+            return []
+        exact = {name: value for name, value in found.values.items() if not _storable(value)}
+        values = {name: _nearest(value) if name in exact else value for name, value in found.values.items()}
         self._write(row, self._place_all("metric", values))
-        if nan:
-            row[4] = " ".join(nan)
-            problems.append(f"metrics.json: {', '.join(nan)} {'are' if len(nan) > 1 else 'is'} NaN")
-        problems.extend(f"metrics.json: {fault}" for fault in amiss)
+        row[4] = json.dumps(exact) if exact else None
+        self._torn = self._torn or found.torn
+        problems.extend(f"{file}: {fault}" for fault in found.odd)
+        return [f"{file}: {what}" for what in found.left_out]
 
     def _sections(self, place: str, text: str, row: list[Any], problems: list[str]) -> None:
         """Fill a row from a file that is cut into sections, most of which were seen before."""
@@ -200,7 +210,7 @@ class Rows:
         positions, types = self._places[place], self._types[TABLES[place]]
         pairs = []
         for key, value in values.items():
-            if value is None:
+            if value is None and place != "metric":  # a metric that is NaN is a column of its own, too
                 continue
             at = positions.get(key)
             if at is None:
@@ -254,16 +264,34 @@ class Rows:
         return {"metric": self._runs, "config": self._configs, "record": self._records}[place]
 
 
-def _text(file: str, answer: Answer, problems: list[str]) -> str | None:
-    """The text of an object, or None and a sentence among the problems."""
+def _storable(value: Value) -> bool:
+    """Whether SQLite holds a value as it is."""
+    if type(value) is float:
+        return value == value  # noqa: PLR0124 - NaN, told without a call
+    return type(value) is not int or -(2**63) <= value < 2**63
+
+
+def _nearest(value: Value) -> float | None:
+    """What filters and sorting take for a value that SQLite doesn't hold: nothing for NaN."""
+    number = as_float(value) if is_number(value) else math.nan
+    return None if math.isnan(number) else number
+
+
+def _content(file: str, answer: Answer, problems: list[str]) -> bytes | None:
+    """The bytes of an object, or None and a sentence among the problems."""
     _, kind, content, size = answer
     if kind != "blob":
         problems.append(f"{file}: it is a {kind}, not a file")
     elif content is None:
         problems.append(f"{file}: it has {size:,} bytes and was not read")
-    else:
-        try:
-            return content.decode()
-        except UnicodeDecodeError:
-            problems.append(f"{file}: it is binary, not text")
-    return None
+    return content if kind == "blob" else None
+
+
+def _text(file: str, answer: Answer, problems: list[str]) -> str | None:
+    """The text of an object, or None and a sentence among the problems."""
+    content = _content(file, answer, problems)
+    try:
+        return None if content is None else content.decode()
+    except UnicodeDecodeError:
+        problems.append(f"{file}: it is binary, not text")
+        return None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-import time
 from array import array
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from furrow.ground.gitobjects import MISSING, list_commits, read_objects, tree_entries
+from furrow.ground.gitobjects import MISSING, iso_date, list_commits, read_objects, tree_entries
 from furrow.history.index_rows import Rows
+from furrow.history.metrics_file import NAMES
 from furrow.history.runs_index import PACKED
 
 if TYPE_CHECKING:
@@ -26,8 +26,10 @@ __all__ = ["LARGEST", "extend"]
 LARGEST = 4 << 20
 """Bytes beyond which a file of a run is reported, not read: metrics and configs are small."""
 
-FILES = (b"metrics.json", b"config.yaml", b"record.json")
+FILES = ("config.yaml", "record.json")
 CHUNK = 1_000
+FURTHEST = 2**37
+"""A clock that is further on (the year 6325) orders its commit no later: the index has room for no more."""
 LARGEST_TREE = 256 << 20
 
 
@@ -99,13 +101,14 @@ class _Work:
         for commit in new:
             parents = [self.commits[parent] for parent in commit.parents if parent in self.commits]
             # The commit's time, but later than its parents', then bits of its id: the same in every index.
-            moment = max([commit.time, 1, *((rank >> 24) + 1 for _, rank in parents)])
+            moment = max([min(commit.time, FURTHEST), 1, *((rank >> 24) + 1 for _, rank in parents)])
             rank = (moment << 24) | int(commit.oid[:6], 16)
             self.commits[commit.oid] = (self.next_commit, rank)
             packed = array(PACKED, [number for number, _ in parents]).tobytes()
-            words = (_date(commit.time), commit.author, commit.subject)
+            words = (iso_date(commit.time), commit.author, commit.subject)
             oid = bytes.fromhex(commit.oid)
-            rows.append((self.next_commit, oid, rank, commit.time, roots[commit.tree], packed, *words))
+            seconds = max(-(2**62), min(commit.time, 2**62))
+            rows.append((self.next_commit, oid, rank, seconds, roots[commit.tree], packed, *words))
             self.next_commit += 1
         self.connection.executemany("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
@@ -158,30 +161,22 @@ class _Work:
                 new.append((name, run))
         folders = read_objects(self.repo, [tree.hex() for _, (_, tree) in new], largest=LARGEST_TREE)
         files = [_files(content or b"", oid_bytes=len(oid) // 2) for oid, _, content, _ in folders]
-        answers = read_objects(self.repo, [oid for oids in files for oid in oids if oid], largest=LARGEST)
+        answers = read_objects(self.repo, [oid for oids in files for oid in oids.values() if oid], largest=LARGEST)
         for (name, run), oids in zip(new, files, strict=True):
-            metrics, config, record = (next(answers) if oid else ("", MISSING, None, 0) for oid in oids)
-            number = self.rows.add(run, metrics, config, record)
+            metrics, config, record = (next(answers) if oid else ("", MISSING, None, 0) for oid in oids.values())
+            number = self.rows.add(run, next(iter(oids)), metrics, config, record)
             self.runs[name, run[1]] = number
             self.count += bool(number)
         self.rows.flush()
 
 
-def _files(folder: bytes, *, oid_bytes: int) -> list[str]:
-    """Ids of the files of a run, given its folder's tree; empty for one that is not there."""
+def _files(folder: bytes, *, oid_bytes: int) -> dict[str, str]:
+    """Ids of the files of a run, metrics first, given its folder's tree; empty for one that is not there."""
     inside = {name: oid for _, name, oid in tree_entries(folder, oid_bytes=oid_bytes)} if folder else {}
-    return [inside[file].hex() if file in inside else "" for file in FILES]
+    metrics = next((name for name in NAMES if name.encode() in inside), NAMES[0])
+    return {file: inside[name].hex() if (name := file.encode()) in inside else "" for file in (metrics, *FILES)}
 
 
 def _storable(name: bytes) -> str:
     """A name as SQLite can hold it: bytes that are no UTF-8 are written out."""
     return os.fsdecode(name).encode(errors="backslashreplace").decode()
-
-
-def _date(seconds: int) -> str:
-    """A moment in UTC, as ISO 8601 writes it; clocks of commits may be wrong beyond any calendar."""
-    try:
-        year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
-    except (ValueError, OverflowError, OSError):
-        return ""
-    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"

@@ -19,11 +19,14 @@ from furrow.ground.git import experiment_commit, files_at, git, ids_at, resolve
 from furrow.ground.gitobjects import read_objects
 from furrow.history.artifacts import AbsentError, find_file
 from furrow.history.indexing import LARGEST
+from furrow.history.metrics_file import NAMES, MetricsFileError, is_number, read_metrics
 from furrow.history.trial_trailers import is_trial, trial_name
 from furrow.parse import ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from furrow.history.metrics_file import Metrics, Value
 
 __all__ = ["NoSuchRunError", "NotKeptError", "Run", "RunFileError", "parse_run", "run"]
 
@@ -79,16 +82,19 @@ class Run:
     def __str__(self) -> str:
         return f"{self.name}@{self.commit[:10]}"
 
-    def _json(self, file: str, kind: type, *, needed: bool = True) -> Any:
+    def _content(self, file: str) -> bytes:
         if file not in self.files:
-            if needed:
-                raise RunFileError(str(self), file, "is missing: the run is declared, but was not evaluated")
-            return kind()
+            raise RunFileError(str(self), file, "is missing: the run is declared, but was not evaluated")
         content = self.files[file]
         if content is None:
             raise RunFileError(str(self), file, f"has more than {LARGEST:,} bytes")
+        return content
+
+    def _json(self, file: str, kind: type) -> Any:
+        if file not in self.files:
+            return kind()
         try:
-            value = parse_json(content)
+            value = parse_json(self._content(file))
         except ValueError as exc:
             raise RunFileError(str(self), file, f"is not valid JSON: {exc}") from exc
         if not isinstance(value, kind):
@@ -114,14 +120,39 @@ class Run:
         return value
 
     @cached_property
-    def metrics(self) -> dict[str, float]:
-        """Metrics by name; what is no number is left out.
+    def metrics(self) -> dict[str, Value]:
+        """Metrics by name, as lists show them: numbers, text and truth, nested ones as `val.auc`.
 
         Raises:
-            RunFileError: metrics.json is missing or malformed.
+            RunFileError: The file is missing or malformed.
         """
-        found = self._json("metrics.json", dict)
-        return {k: v for k, v in found.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+        return self._metrics_file.values
+
+    @cached_property
+    def numbers(self) -> dict[str, float]:
+        """Those metrics that are numbers.
+
+        Raises:
+            RunFileError: The file is missing or malformed.
+        """
+        return {name: value for name, value in self.metrics.items() if is_number(value)}
+
+    @cached_property
+    def left_out(self) -> list[str]:
+        """What the metrics file holds besides metrics, one sentence each.
+
+        Raises:
+            RunFileError: The file is missing or malformed.
+        """
+        return self._metrics_file.left_out
+
+    @cached_property
+    def _metrics_file(self) -> Metrics:
+        file = next((name for name in NAMES if name in self.files), NAMES[0])
+        try:
+            return read_metrics(file, self._content(file))
+        except MetricsFileError as exc:
+            raise RunFileError(str(self), file, f"can't be read: {exc}") from exc
 
     @cached_property
     def intervals(self) -> dict[str, Any]:
@@ -131,7 +162,7 @@ class Run:
     @cached_property
     def slices(self) -> list[dict[str, Any]]:
         """One mapping per value of each slice; empty when the run has none."""
-        found = self._json("slices.json", list, needed=False)
+        found = self._json("slices.json", list)
         return [row for row in found if isinstance(row, dict)]
 
     @cached_property
@@ -140,7 +171,7 @@ class Run:
         return self._object("record.json")
 
     def _object(self, file: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._json(file, dict, needed=False)
+        found: dict[str, Any] = self._json(file, dict)
         return found
 
     @property

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.ground.git import files_at, git, resolve
-from furrow.ground.gitobjects import read_objects
+from furrow.ground.gitobjects import read_objects, seconds
 from furrow.history.indexing import LARGEST
 from furrow.history.load import NoSuchRunError
+from furrow.history.metrics_file import NAMES, MetricsFileError, as_float, is_number, read_metrics
 from furrow.history.query import METRICS_SHOWN
 from furrow.history.where import UnknownColumnError
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from furrow.history.metrics_file import Value
 
 __all__ = ["History", "Point", "history"]
 
@@ -86,11 +89,11 @@ def history(repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "")
     if not commits:
         runs = sorted({path.split("/")[1] for path in files_at(repo, rev, "runs") if path.count("/") > 1})
         raise NoSuchRunError(experiment, rev, runs)
-    files = ("metrics.json", "intervals.json")
+    files = (*NAMES, "intervals.json")
     asked = [f"{commit[0]}:runs/{commit[4]}/{file}" for commit in commits for file in files]
     answers = iter(list(read_objects(repo, asked, largest=LARGEST)))
-    contents = [(commit, next(answers), next(answers)) for commit in commits]
-    parsed = [(commit, *_parse(metrics), _parse(intervals)[0]) for commit, metrics, intervals in contents]
+    contents = [(commit, [(file, next(answers)) for file in files]) for commit in commits]
+    parsed = [(commit, *_metrics(found), _intervals(found[-1][1][2])) for commit, found in contents]
     known = dict.fromkeys(key for _, metrics, _, _ in reversed(parsed) for key in metrics)
     chosen = metric or next((name for name in METRICS_SHOWN if name in known), next(iter(known), "roc_auc"))
     if metric and metric not in known:
@@ -124,7 +127,9 @@ def _log(repo: Path, name: str, tip: str) -> list[_Change]:
         "--format=%H%x00%ct%x00%an%x00%s", tip, "--", f":(top,literal)runs/{name}",
     )  # fmt: skip
     parts = output.decode(errors="replace").split("\0")
-    return [(parts[at], int(parts[at + 1]), parts[at + 2], parts[at + 3], name) for at in range(0, len(parts) - 3, 4)]
+    return [
+        (parts[at], seconds(parts[at + 1]), parts[at + 2], parts[at + 3], name) for at in range(0, len(parts) - 3, 4)
+    ]
 
 
 def _renamed_from(repo: Path, name: str, commit: str) -> tuple[str, str] | None:
@@ -150,21 +155,29 @@ def _renamed_from(repo: Path, name: str, commit: str) -> tuple[str, str] | None:
     return None
 
 
-def _parse(answer: tuple[str, str, bytes | None, int]) -> tuple[dict[str, Any], str]:
-    """A JSON object, and what is wrong with it."""
-    _, kind, content, size = answer
-    if kind == "missing":
-        return {}, "not evaluated, or removed"
-    if content is None:
-        return {}, f"it has {size:,} bytes"
+def _metrics(found: list[tuple[str, tuple[str, str, bytes | None, int]]]) -> tuple[dict[str, Value], str]:
+    """Metrics by name, and why there are none, given what was found of each file."""
+    for file, (_, kind, content, size) in found[:-1]:
+        if kind == "missing":
+            continue
+        if content is None:
+            return {}, f"it has {size:,} bytes"
+        try:
+            return read_metrics(file, content).values, ""
+        except MetricsFileError as exc:
+            return {}, f"not valid: {exc}"
+    return {}, "not evaluated, or removed"
+
+
+def _intervals(content: bytes | None) -> dict[str, Any]:
     try:
-        value = parse_json(content)
-    except ValueError as exc:
-        return {}, f"not valid JSON: {exc}"
-    return (value, "") if isinstance(value, dict) else ({}, "not an object")
+        value = parse_json(content or b"{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
-def _point(commit: _Change, metric: str, metrics: dict[str, Any], problem: str, intervals: dict[str, Any]) -> Point:
+def _point(commit: _Change, metric: str, metrics: dict[str, Value], problem: str, intervals: dict[str, Any]) -> Point:
     value = metrics.get(metric)
     span = intervals.get(metric)
     low, high = (span.get("low"), span.get("high")) if isinstance(span, dict) else (None, None)
@@ -177,4 +190,4 @@ def _point(commit: _Change, metric: str, metrics: dict[str, Any], problem: str, 
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return as_float(value) if is_number(value) else None

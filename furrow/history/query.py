@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from furrow.history.runs_index import BOOLEAN, INTEGER, TABLES, TEXT, is_damage
 from furrow.history.where import FilterError, UnknownColumnError, guard, translate
+from furrow.parse import parse_json
 
 __all__ = ["Column", "Query", "Rows", "columns_of", "select"]
 
@@ -99,13 +100,20 @@ def columns_of(connection: sqlite3.Connection) -> dict[str, Column]:
 
 def _names(columns: dict[str, Column]) -> dict[str, str]:
     """The SQL of every name that a filter may use, other names of columns included."""
-    names = {name: f"({column.sql})" for name, column in columns.items()}
+    names = {name: f"({_compared(column)})" for name, column in columns.items()}
     for name, column in columns.items():
         if column.place != "run":
             names.setdefault(f"{column.place}.{name}", names[name])
     for alias, name in _ALIASES.items():
         names.setdefault(alias, names[name])
     return names
+
+
+def _compared(column: Column) -> str:
+    """What filters and sorting compare: where a metric is a number in some runs, text in others is nothing."""
+    if column.place == "metric" and column.types & TEXT and column.types != TEXT:
+        return f"CASE typeof({column.sql}) WHEN 'text' THEN NULL ELSE {column.sql} END"
+    return column.sql
 
 
 def _shown(columns: dict[str, Column], patterns: tuple[str, ...], used: set[str]) -> list[Column]:
@@ -120,9 +128,9 @@ def _shown(columns: dict[str, Column], patterns: tuple[str, ...], used: set[str]
     for pattern in patterns:
         plain = _ALIASES.get(pattern, pattern)
         matching = [plain] if plain in columns else [name for name in columns if fnmatchcase(name, plain)]
-        if plain == "metrics":
+        if plain == "metrics":  # there may be none
             matching = [name for name, column in columns.items() if column.place == "metric"]
-        if not matching:
+        elif not matching:
             raise UnknownColumnError(pattern, columns, where="--columns")
         shown.update((name, columns[name]) for name in matching)
     return list(shown.values())
@@ -161,7 +169,7 @@ def select(connection: sqlite3.Connection, scope: int, query: Query) -> Rows:
     condition, filtered_by = translate(query.where, names) if query.where else ("", set())
     order, sorted_by = _order(query.sort, names)
     shown = _shown(columns, query.columns, filtered_by | sorted_by)
-    values = ", ".join(["runs.nan", "runs.problem", _BASE["run"][0], *(column.sql for column in shown)])
+    values = ", ".join(["runs.exact", "runs.problem", _BASE["run"][0], *(column.sql for column in shown)])
     inside = "s.scope = :scope" + (f" AND ({condition})" if condition else "")
     lift = guard(connection)
     try:
@@ -216,7 +224,7 @@ def _rows(
 
 
 def _finished(rows: list[tuple[Any, ...]], shown: list[Column]) -> list[tuple[Any, ...]]:
-    """The values that were asked for: NaN where the run's metric is NaN, and booleans as such."""
+    """The values that were asked for: metrics that SQLite can't hold (NaN, large integers), and booleans as such."""
     booleans = [at for at, column in enumerate(shown, start=3) if column.types == BOOLEAN]
     metrics = {
         column.name.removeprefix("metric."): at for at, column in enumerate(shown, 3) if column.place == "metric"
@@ -229,9 +237,9 @@ def _finished(rows: list[tuple[Any, ...]], shown: list[Column]) -> list[tuple[An
         values = list(row)
         for at in booleans:
             values[at] = None if row[at] is None else bool(row[at])
-        for name in (row[0] or "").split(" "):
+        for name, value in (parse_json(row[0]) if row[0] else {}).items():
             if name in metrics:
-                values[metrics[name]] = float("nan")
+                values[metrics[name]] = value
         finished.append(tuple(values[3:]))
     return finished
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.history.load import Run
+    from furrow.history.metrics_file import Value
 
 __all__ = ["NOT_CODE", "DataChange", "RunDiff", "changed_files", "diff_runs", "flat"]
 
@@ -53,7 +54,7 @@ class RunDiff:
         before: RUN of the first.
         after: Of the second.
         config: Key, value before and value after; None where there is no such key.
-        metrics: The same for metrics, as recorded.
+        metrics: The same for metrics, as recorded, text and truth among them.
         comparison: The paired test; None when predictions are missing.
         untested: Why there is no test.
         features_added: Features that only the second was trained on.
@@ -66,7 +67,7 @@ class RunDiff:
     before: str
     after: str
     config: tuple[tuple[str, Any, Any], ...]
-    metrics: tuple[tuple[str, float | None, float | None], ...]
+    metrics: tuple[tuple[str, Value | None, Value | None], ...]
     comparison: Comparison | None
     untested: str
     features_added: tuple[str, ...]
@@ -133,7 +134,7 @@ def _test(before: Run, after: Run, *, replicates: int, confidence: float) -> tup
     if hashes[0] and hashes[0] == hashes[1]:
         same = "both have the same predictions, byte for byte"
         shared = [(name, value, after.metrics.get(name, value)) for name, value in before.metrics.items()]
-        odd = [name for name, old, new in shared if old != new and not (math.isnan(old) and math.isnan(new))]
+        odd = [name for name, old, new in shared if old != new and not (_is_nan(old) and _is_nan(new))]
         return None, f"{same}, yet not the same {', '.join(odd)}: `furrow replay` tells which holds" if odd else same
     try:
         predictions = before.predictions(), after.predictions()
@@ -142,6 +143,10 @@ def _test(before: Run, after: Run, *, replicates: int, confidence: float) -> tup
         return None, str(exc)
     except (OSError, ValueError) as exc:
         return None, f"predictions can't be read: {exc}"
+
+
+def _is_nan(value: Value) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _rows(run: Run, part: str) -> int | None:

@@ -47,7 +47,7 @@ __all__ = [
     "replace",
 ]
 
-FORMAT = 4
+FORMAT = 5
 PACKED = "I"
 """Numbers of runs or commits in one value, as `array` names it: 32 bits each."""
 
@@ -68,7 +68,7 @@ CREATE TABLE trees (id INTEGER PRIMARY KEY, oid BLOB NOT NULL, runs BLOB NOT NUL
 CREATE TABLE commits (id INTEGER PRIMARY KEY, oid BLOB UNIQUE NOT NULL, rank INTEGER NOT NULL, time INTEGER NOT NULL,
     tree INTEGER, parents BLOB NOT NULL, date TEXT NOT NULL, author TEXT NOT NULL, subject TEXT NOT NULL);
 CREATE TABLE runs (id INTEGER PRIMARY KEY, name TEXT NOT NULL, tree BLOB NOT NULL, status TEXT NOT NULL,
-    nan TEXT, problem TEXT, model TEXT, UNIQUE (name, tree));
+    exact TEXT, problem TEXT, model TEXT, UNIQUE (name, tree));
 CREATE TABLE configs (id INTEGER PRIMARY KEY);
 CREATE TABLE records (id INTEGER PRIMARY KEY);
 CREATE TABLE columns (id INTEGER PRIMARY KEY, place TEXT NOT NULL, key TEXT NOT NULL, types INTEGER NOT NULL,

@@ -144,7 +144,7 @@ def _one(kind: str, token: str, columns: Mapping[str, str], used: set[str], *, c
 def guard(connection: sqlite3.Connection) -> Callable[[], None]:
     """Let a connection do nothing but read, with the functions that filters may use; returns how to lift it."""
     allowed = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
-    functions = _FUNCTIONS | {"count", "hex", "like", "glob", "strftime", "group_concat"}
+    functions = _FUNCTIONS | {"count", "hex", "like", "glob", "strftime", "group_concat", "typeof"}
 
     def decide(action: int, one: str | None, two: str | None, _database: str | None, _inner: str | None) -> int:
         del one

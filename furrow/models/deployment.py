@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from furrow.errors import FurrowError
 from furrow.files import write_text
 from furrow.ground.git import git, is_dirty, show
 from furrow.models.registry import RegistryError, Version, find, refusal, settings
 from furrow.parse import ParseError, parse_yaml
+from furrow.training.metric_registry import NEITHER, direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,8 +167,8 @@ def _evidence(root: Path, text: str | None) -> str:
     refused = refusal(root, version)
     if refused:
         return refused
-    metrics = version.facts.get("metrics", {})
-    said = [f"{name} {metrics[name]:.4f}" for name in ("roc_auc", "log_loss") if name in metrics]
+    judged = [name for name in version.metrics if direction(name) != NEITHER] or list(version.metrics)
+    said = [f"{name} {version.metrics[name]:.4f}" for name in judged[:2]]
     said += [
         f"passed the gate at {version.commit[:10]}",
         "replayed" if version.facts.get("replayed") else "not replayed",
@@ -190,18 +193,13 @@ def _model(content: bytes, environment: str) -> str | None:
 
 
 def _yaml(version: Version) -> str:
-    lines = [
-        "# Which version this environment serves. Change it with `furrow models promote` and a merge.",
-        f"model: {version}",
-        f"model_sha256: {version.facts['model_sha256']}",
-        f"features_digest: {version.facts['features_digest']}",
-    ]
-    return "\n".join(lines) + "\n"
+    value = {"model": str(version), **{key: version.facts.get(key) for key in ("model_sha256", "features_digest")}}
+    text: str = yaml.safe_dump({k: v for k, v in value.items() if v}, sort_keys=False, allow_unicode=True, width=1000)
+    return f"# Which version this environment serves. Change it with `furrow models promote` and a merge.\n{text}"
 
 
 def _message(environment: str, before: str | None, version: Version) -> str:
-    metrics = version.facts.get("metrics", {})
-    facts = ", ".join(f"{name} {value:.4f}" for name, value in sorted(metrics.items()) if isinstance(value, float))
+    facts = ", ".join(f"{name} {value:.4f}" for name, value in version.metrics.items() if isinstance(value, float))
     return (
         f"Promote {version} to {environment}\n\n"
         f"From {before or 'nothing'}. Registered at {version.commit[:12]} by {version.by}.\n"

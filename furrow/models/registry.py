@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.files import sha256_file
 from furrow.ground.git import git, is_dirty, is_shallow, resolve, show
-from furrow.parse import ParseError, parse_json, read_yaml
+from furrow.ground.gitobjects import iso_date, list_refs, peel, read_objects
+from furrow.history.metrics_file import numbers
+from furrow.parse import ParseError, parse_first_json, parse_json, read_yaml
 from furrow.replay.statement import read_verdicts
+from furrow.training.metric_registry import NEITHER, direction, ordered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = [
@@ -22,18 +27,21 @@ __all__ = [
     "Version",
     "compare",
     "find",
+    "name_of",
     "next_number",
     "refusal",
     "register",
     "settings",
+    "shown_metrics",
     "versions",
 ]
 
 MODEL = "model.joblib"  # as models/bundle.py writes it, whose libraries a plan need not load
-TAG = re.compile(r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9_-]*)@v(?P<number>\d+\.\d+\.\d+)")
-FIELDS = (
-    "%(refname:strip=2)%00%(*objectname)%00%(objectname)%00%(taggerdate:iso-strict)%00%(taggername)%00%(contents)%01"
-)
+SHOWN = 4
+"""Metrics in a list of versions: more leave no room on a screen."""
+TAG = re.compile(r"(?P<name>.+)@v(?P<number>[0-9]{1,9}(?:\.[0-9]{1,9}){2})")
+LARGEST = 1 << 20
+_TAGGER = re.compile(r"^tagger ([^<\n]*)<[^\n]*> ([0-9]{1,15})\b", re.MULTILINE)
 
 
 class RegistryError(FurrowError):
@@ -64,6 +72,13 @@ class Version:
         return f"{self.name}@v{self.number}"
 
     @property
+    def metrics(self) -> dict[str, float]:
+        """What the tag says of its metrics: numbers by name, nested ones as `val.auc`, in the order they are shown."""
+        said = self.facts.get("metrics")
+        found = numbers(said) if isinstance(said, dict) else {}
+        return {name: found[name] for name in ordered(found)}
+
+    @property
     def order(self) -> tuple[int, ...]:
         """The number as integers, for sorting."""
         return tuple(int(part) for part in self.number.split("."))
@@ -71,44 +86,74 @@ class Version:
 
 def versions(root: Path, name: str | None = None) -> list[Version]:
     """Registered versions, by name and then newest first; tags that GTO's own command made count too."""
-    text = git(root, "for-each-ref", f"--format={FIELDS}", "refs/tags").decode(errors="replace")
-    found = []
-    for line in text.split("\x01\n"):
-        if not line.strip("\n"):
-            continue
-        tag, peeled, own, date, by, message = line.split("\x00")
-        match = TAG.fullmatch(tag)
-        if match and name in (None, match["name"]):
-            found.append(Version(match["name"], match["number"], peeled or own, _facts(message), date, by))
+    lines = (os.fsdecode(line).partition(" ") for line in list_refs(root, "refs/tags").splitlines())
+    tags = [(match, oid) for oid, _, ref in lines if (match := TAG.fullmatch(ref.removeprefix("refs/tags/")))]
+    tags = [(match, oid) for match, oid in tags if name in (None, match["name"])]
+    commits = peel(root, (oid for _, oid in tags))  # of a tag of a tag, too; what is gone or no commit is no version
+    tags = [(match, oid) for match, oid in tags if oid in commits]
+    objects = read_objects(root, (oid for _, oid in tags), largest=LARGEST)
+    found = [
+        Version(match["name"], match["number"], commits[oid], *_said(kind, content))
+        for (match, oid), (_, kind, content, _) in zip(tags, objects, strict=True)
+    ]
     return sorted(found, key=lambda version: (version.name, [-part for part in version.order]))
 
 
+def _said(kind: str, content: bytes | None) -> tuple[dict[str, Any], str, str]:
+    """Facts, moment and author of a tag object; nothing of a bare reference, whose message is the commit's own."""
+    if kind != "tag":
+        return {}, "", ""
+    head, _, message = (content or b"").decode(errors="replace").partition("\n\n")
+    tagger = _TAGGER.search(head)
+    return _facts(message), iso_date(int(tagger[2])) if tagger else "", tagger[1].strip() if tagger else ""
+
+
 def _facts(message: str) -> dict[str, Any]:
-    """The JSON that stands under the first line of a tag's message; empty when there is none."""
-    _, _, body = message.partition("\n\n")
+    """The JSON that stands under the first line of a tag's message; empty when there is none.
+
+    What comes after it is no part of it: trailers, or a signature, which Git keeps in the message.
+    """
+    _, _, body = message.partition("\n")
+    body = body.lstrip()
+    if not body.startswith("{"):
+        return {}
     try:
-        value = parse_json(body)
+        value = parse_first_json(body)
     except ParseError:
         return {}
     return value if isinstance(value, dict) else {}
 
 
+def name_of(version: str) -> str:
+    """The model of a version as text, "gbm" of "gbm@v1.2.0"; a model's name may hold an @ itself."""
+    found = TAG.fullmatch(version)
+    return found["name"] if found else version
+
+
+def shown_metrics(listed: Iterable[Version]) -> list[str]:
+    """The metrics that a list of versions has room for: those that are better one way first, in the usual order."""
+    names = ordered({name for version in listed for name in version.metrics})
+    return sorted(names, key=lambda name: direction(name) == NEITHER)[:SHOWN]
+
+
 def find(root: Path, text: str) -> Version:
-    """The version that NAME@vX.Y.Z, NAME@X.Y.Z, NAME@latest or NAME names.
+    """The version that NAME@vX.Y.Z, NAME@X.Y.Z, NAME@latest or NAME names; a NAME may hold an @ itself.
 
     Raises:
         RegistryError: There is no such version.
     """
-    name, _, number = text.partition("@")
-    known = versions(root, name)
-    number = number.removeprefix("v")
-    for version in known:
-        if number in ("", "latest", version.number):
+    every = versions(root)
+    before, _, number = text.rpartition("@")
+    for version in every:  # the newest of each name first
+        if version.name == text or (
+            version.name == before and number.removeprefix("v") in ("", "latest", version.number)
+        ):
             return version
+    known = [version for version in every if version.name == (before or text)]
     if known:
         hint = f"there are: {', '.join(map(str, known))}"
     else:
-        names = sorted({version.name for version in versions(root)})
+        names = sorted({version.name for version in every})
         hint = f"registered models: {', '.join(names)}" if names else "register one: furrow models register EXPERIMENT"
     raise RegistryError(f"there is no version {text!r}", hint=hint)
 
@@ -148,21 +193,12 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
         raise RegistryError("the work tree has changes that no commit holds", hint="commit or undo them, then register")
     _on_branch(root, commit, asked["branch"])
     champion = _json(root, commit, "runs/champion.json", "run `dvc repro` and commit")
-    name = experiment or champion["experiment"]
-    if name is None:
-        raise RegistryError(f"{commit[:10]} has no champion", hint="`furrow gate` says which rules failed")
-    verdict = champion["verdicts"].get(name)
-    if verdict is None:
-        raise RegistryError(
-            f"there is no run {name!r} at {commit[:10]}", hint=f"there are: {', '.join(champion['verdicts'])}"
-        )
-    if not verdict["passed"]:
-        worst = verdict["failures"][0]
-        raise RegistryError(
-            f"{name} did not pass the gate: {worst['rule']} is {worst['value']}, needs {worst['limit']}",
-            hint="`furrow gate` shows every rule; train a better model",
-        )
-    record = _json(root, commit, f"runs/{name}/record.json", "run `dvc repro` and commit")
+    name = _passed(champion, experiment, commit)
+    _names_a_tag(root, name)
+    record = _json(root, commit, f"runs/{name}/record.json", "the stage that evaluates writes it")
+    if "model_sha256" not in record:
+        hint = "the stage that trains writes the sha256 of build/models/NAME/model.joblib there"
+        raise RegistryError(f"runs/{name}/record.json at {commit[:10]} names no model_sha256", hint=hint)
     _holds_model(root, name, record["model_sha256"])
     if replayed is None:
         replayed = _replayed(root, commit, name)
@@ -177,12 +213,12 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
     facts = {
         "experiment": name,
         "model_sha256": record["model_sha256"],
-        "features_digest": record["features_digest"],
-        "service": record["service"],
+        "features_digest": record.get("features_digest"),
+        "service": record.get("service"),
         "metrics": _json(root, commit, f"runs/{name}/metrics.json", "run `dvc repro` and commit"),
         "replayed": bool(replayed),
     }
-    number = next_number(known, record["features_digest"])
+    number = next_number(known, facts["features_digest"])
     message = f"Register {name} v{number}\n\n{json.dumps(facts, sort_keys=True, indent=1)}\n"
     git(root, "tag", "--annotate", "--file=-", f"{name}@v{number}", commit, stdin=message.encode())
     return find(root, f"{name}@v{number}")
@@ -200,7 +236,7 @@ def refusal(root: Path, version: Version) -> str:
     return "" if passed else f"{version} did not pass the gate at {version.commit[:10]}"
 
 
-def next_number(known: list[Version], features_digest: str) -> str:
+def next_number(known: list[Version], features_digest: str | None) -> str:
     """The number after the newest: a new major one when features changed, else a new minor one."""
     if not known:
         return "1.0.0"
@@ -213,12 +249,46 @@ def next_number(known: list[Version], features_digest: str) -> str:
 def compare(one: Version, two: Version) -> dict[str, Any]:
     """What differs between two versions: metrics side by side, the features' digest, the model's hash."""
     metrics = {}
-    first, second = one.facts.get("metrics", {}), two.facts.get("metrics", {})
-    for name in sorted({*first, *second}):
+    first, second = one.metrics, two.metrics
+    for name in ordered({*first, *second}):
         old, new = first.get(name), second.get(name)
-        metrics[name] = {"from": old, "to": new, "change": new - old if None not in (old, new) else None}
+        metrics[name] = {"from": old, "to": new, "change": None if old is None or new is None else new - old}
     same = {key: one.facts.get(key) == two.facts.get(key) for key in ("features_digest", "model_sha256", "service")}
     return {"from": str(one), "to": str(two), "metrics": metrics, "same": same}
+
+
+def _passed(champion: dict[str, Any], experiment: str | None, commit: str) -> str:
+    """The name of the run to register, which the gate let pass.
+
+    Raises:
+        RegistryError: There is none, or it did not pass.
+    """
+    name = experiment or champion.get("experiment")
+    verdicts = champion.get("verdicts")
+    if not isinstance(verdicts, dict):
+        raise RegistryError(
+            f"runs/champion.json at {commit[:10]} holds no verdicts", hint="the stage `select` writes them"
+        )
+    if not isinstance(name, str):
+        raise RegistryError(f"{commit[:10]} has no champion", hint="`furrow gate` says which rules failed")
+    verdict = verdicts.get(name)
+    if not isinstance(verdict, dict):
+        raise RegistryError(f"there is no run {name!r} at {commit[:10]}", hint=f"there are: {', '.join(verdicts)}")
+    if verdict.get("passed") is not True:
+        failures = verdict.get("failures")
+        worst = failures[0] if isinstance(failures, list) and failures and isinstance(failures[0], dict) else {}
+        why = f": {worst.get('rule')} is {worst.get('value')}, needs {worst.get('limit')}" if worst else ""
+        hint = "`furrow gate` shows every rule; train a better model"
+        raise RegistryError(f"{name} did not pass the gate{why}", hint=hint)
+    return name
+
+
+def _names_a_tag(root: Path, name: str) -> None:
+    """See that Git allows a tag of this name."""
+    tag = f"refs/tags/{name}@v1.0.0"
+    allowed = git(root, "check-ref-format", "--normalize", tag, ok=(0, 1)).decode(errors="replace").rstrip("\n")
+    if allowed != tag or name.startswith("-"):
+        raise RegistryError(f"Git allows no tag {name}@v1.0.0", hint="rename the experiment")
 
 
 def _on_branch(root: Path, commit: str, branch: str) -> None:

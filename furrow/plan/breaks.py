@@ -61,7 +61,8 @@ def _registered(root: Path, version: Version, served: dict[str, str]) -> Registe
         except ValueError:
             facts = {}
     environments = tuple(sorted(name for name, model in served.items() if model == str(version)))
-    return Registered(str(version), environments, str(facts.get("service", "")), str(facts.get("features_digest", "")))
+    service, digest = (str(facts.get(key) or "") for key in ("service", "features_digest"))
+    return Registered(str(version), environments, service, digest)
 
 
 def _deployments(root: Path) -> tuple[dict[str, str], list[str]]:

@@ -141,7 +141,7 @@ def test_show_everything(two: Any) -> None:
     when = "2026-01-31T12:00:00+00:00"
     write_note(two.path, Verdict(made, {}, "identical", "", (), environment, when, 1.0, "ci-7", "0.1.0"))
     found = run("gbm", repo=two.path)
-    details = describe(found)
+    details = describe(found, replays_of)
     assert details.made_by["commit"] == made
     assert details.made_by["subject"] == "Step 1"
     assert [line["seconds"] for line in details.resources] == [12.5, 2.0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 import pytest
 import yaml
@@ -15,7 +14,6 @@ from furrow.history.flatten import (
     config_section,
     config_sections,
     flat_config,
-    flat_metrics,
     flat_record,
     model_family,
     record_section,
@@ -87,23 +85,6 @@ def test_records_by_section_say_what_the_whole_says(record: dict[str, object]) -
         except flatten.NotAloneError:
             return
     assert found == flat_record(text)
-
-
-def test_metrics_keep_what_is_odd_apart() -> None:
-    """NaN is named, infinity is kept and told, text and nothing are told, and none of them hides the others."""
-    text = '{"a": 0.5, "b": NaN, "c": Infinity, "d": "0.7", "e": null, "f": 3, "g": true, "h": 1e999, "i": 1%s}'
-    text = text.replace("%s", "0" * 30)
-    metrics, nan, amiss = flat_metrics(text)
-    assert metrics == {"a": 0.5, "c": math.inf, "f": 3, "h": math.inf}
-    assert nan == ["b"]
-    assert [said.split(" ")[0] for said in amiss] == ["c", "d", "e", "g", "h", "i"]
-
-
-@pytest.mark.parametrize("text", ["", "[1]", "3", '{"a": 1', "[" * 100_000, '{"a":' * 100_000])
-def test_no_object_is_a_known_error(text: str) -> None:
-    """Whatever is no JSON object is refused with a sentence, also when it is nested without end."""
-    with pytest.raises((ValueError, TypeError)):
-        flat_metrics(text)
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just text", "a: [1,\n", "a: &x 1\nb: *y\n", "!!python/object:os.x {}"])
