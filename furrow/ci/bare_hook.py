@@ -10,8 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shlex
-import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -24,8 +22,9 @@ from furrow.ci.run_record import keep, kept
 from furrow.errors import FurrowError
 from furrow.files import read_json, write_json, write_text
 from furrow.ground.git import GitError, common_dir, git, is_bare
-from furrow.ground.isolate import CommandError, open_isolation, python, stream
+from furrow.ground.isolate import CommandError, open_isolation, stream
 from furrow.ground.notes import NOTES
+from furrow.ground.start_python import furrow_in_shell, python
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:
@@ -70,15 +69,15 @@ def install(repo: Path, *, background: bool = False) -> Path:
     home = home_of(repo)
     path = home / "hooks/post-receive"
     if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
-        raise HookError(f"{path} is there already", hint=f"call this from it: {_command()} ci hook")
+        raise HookError(f"{path} is there already", hint=f"call this from it: {furrow_in_shell()} ci hook")
     lines = ["#!/bin/sh", MARK, 'cd "${GIT_DIR:-.}" || exit 0', "unset GIT_DIR GIT_QUARANTINE_PATH"]
     if background:
         lines += [
-            f"{_command()} ci hook --later || exit 0",
-            f"setsid {_command()} ci run-queue . >>{FOLDER}/hook.log 2>&1 </dev/null &",
+            f"{furrow_in_shell()} ci hook --later || exit 0",
+            f"setsid {furrow_in_shell()} ci run-queue . >>{FOLDER}/hook.log 2>&1 </dev/null &",
         ]
     else:
-        lines += ["trap '' PIPE HUP INT", f"{_command()} ci hook || exit 0"]
+        lines += ["trap '' PIPE HUP INT", f"{furrow_in_shell()} ci hook || exit 0"]
     write_text(path, "\n".join(lines) + "\n")
     path.chmod(0o755)
     room(home, "queue")
@@ -87,10 +86,6 @@ def install(repo: Path, *, background: bool = False) -> Path:
     if NOTES not in hidden:
         git(home, "config", "--add", "receive.hideRefs", NOTES)
     return path
-
-
-def _command() -> str:
-    return f"{shlex.quote(sys.executable)} -P -m furrow"
 
 
 @contextmanager

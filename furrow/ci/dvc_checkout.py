@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from furrow.ci.outcome import StageRow
 from furrow.errors import FurrowError
 from furrow.ground.git import git_dir, is_bare, toplevel
-from furrow.ground.isolate import CommandError, Isolation, python, run, stream
+from furrow.ground.isolate import CommandError, Isolation, run, stream
+from furrow.ground.start_python import python
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:

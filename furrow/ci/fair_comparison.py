@@ -9,7 +9,8 @@ from furrow.ci.judged import CHAMPION
 from furrow.ci.steps import bring_of
 from furrow.errors import FurrowError
 from furrow.ground.git import show
-from furrow.ground.isolate import python, run
+from furrow.ground.isolate import run
+from furrow.ground.start_python import python
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:

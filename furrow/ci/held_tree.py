@@ -17,7 +17,8 @@ from furrow.ci.dvc_checkout import RemoteError, configure, remote_of, translated
 from furrow.ci.inspect import bad_listings
 from furrow.files import read_json, write_text
 from furrow.ground.git import common_dir, git
-from furrow.ground.isolate import CommandError, Isolation, hand_over, isolated, python, run, unheld
+from furrow.ground.isolate import CommandError, Isolation, hand_over, isolated, run, unheld
+from furrow.ground.start_python import python
 from furrow.ground.take_out import Bounds, take_file, take_out
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from furrow.ci.outcome import Check, Replayed
 from furrow.errors import FurrowError
 from furrow.files import read_json
 from furrow.ground.git import common_dir, git, is_bare
-from furrow.ground.isolate import CommandError, python, run, stream
+from furrow.ground.isolate import CommandError, run, stream
 from furrow.ground.pipeline import read_pipeline
+from furrow.ground.start_python import python
 from furrow.history.artifacts import cached, outputs
 from furrow.parse import parse_json
 from furrow.plan.plan_spec import Plan, parse_plan

@@ -36,12 +36,14 @@ def command(*, file: Path | None, targets: tuple[str, ...], register: bool, as_j
 
     FILE is a plan saved by `furrow plan --out FILE`; it is refused if anything that it was made from has moved.
     """
+    from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help
     from furrow.plan.apply import Order, apply  # noqa: PLC0415 - after --help
     from furrow.plan.fetch import default_remote  # noqa: PLC0415 - after --help
     from furrow.plan.project_root import repository_root  # noqa: PLC0415 - after --help
     from furrow.plan.saved_plan import load_plan  # noqa: PLC0415 - after --help
 
     root = repository_root(Path.cwd())
+    require_trust(root, "this runs the stages of this repository")
     saved = (load_plan(file), str(file)) if file is not None else None
     with watching(quiet=as_json, verbose=verbose, last=("register",) if register else ()) as watch:
         done = apply(root, Order(saved, targets, register), watch=watch)

@@ -67,8 +67,11 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     from furrow.errors import UsageError
     from furrow.ground.git import current_branch, is_bare, toplevel
     from furrow.ground.process import stopped_by_signals
+    from furrow.ground.trust import require_trust
 
     here = Path.cwd()
+    if not untrusted:
+        require_trust(here, "this runs the stages of a commit, unheld")
     if untrusted and (offer or register):
         raise UsageError("--untrusted with --offer or --register", hint="nothing of a branch from outside is pushed")
     if unheld and not untrusted:

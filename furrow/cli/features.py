@@ -173,6 +173,7 @@ def verify_command(*, service: str | None, repo: Path | None, as_json: bool, row
     from furrow.features.store_verify import verify  # noqa: PLC0415 - Arrow, DuckDB and LMDB, after --help
 
     folder = _folder(repo)
+    _may_compute(folder)
     names = [service] if service else sorted(load(folder).services)
     reports = [verify(folder, name, rows=rows, at=_moment(at, "--at")) for name in names]
     if as_json:
@@ -211,6 +212,7 @@ def get_command(
     from furrow.features.client import FeatureClient  # noqa: PLC0415 - LMDB, after --help
 
     moment = _moment(at, "--at")
+    _may_compute(_folder(repo))
     with FeatureClient.open(_folder(repo)) as client:
         plan = client.plan(service, full_names=full_feature_names)
         types = dict(plan.request) | {name: dtype for spec in plan.specs for name, _, dtype in spec.fields}
@@ -263,6 +265,15 @@ def _folder(repo: Path | None) -> Path:
         return repo
     here = in_project("features")
     return Path() if not here.exists() and Path("feature_store.yaml").is_file() else here
+
+
+def _may_compute(folder: Path) -> None:
+    """On-demand features are code of the manifest: running it needs trust, if there is any."""
+    from furrow.features.manifest import load  # noqa: PLC0415 - after --help
+    from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help
+
+    if load(folder).on_demand:
+        require_trust(folder, "this runs the code of on-demand features")
 
 
 def _catalog(repo: Path | None) -> Catalog:

@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "Predict for one flight from the online store, or at a moment in history.",
     "replay": "Run a commit's stages again, from nothing, and compare.",
     "runs": "List, show, compare and draw runs of any history.",
+    "trust": "Say that the code of this clone may run.",
     "try": "Try hyper-parameters: a grid or a search, each trial a DVC experiment.",
 }
 

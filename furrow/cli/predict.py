@@ -38,10 +38,11 @@ class FieldsCommand(click.Command):
 @click.option("--at", "moment", help="The prediction time (ISO 8601, UTC if it has no zone); now, if left out.")
 @click.option("--online", is_flag=True, help="With --at: read the online store as of then, not the offline tables.")
 @click.option("--experiment", help="The run to predict with; the champion, if left out.")
+@click.option("--sha256", default="", help="The model's hash, from somewhere else than this clone: no trust is needed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 @click.argument("fields", nargs=-1, type=click.UNPROCESSED)
 def command(
-    *, moment: str | None, online: bool, experiment: str | None, as_json: bool, fields: tuple[str, ...]
+    *, moment: str | None, online: bool, experiment: str | None, sha256: str, as_json: bool, fields: tuple[str, ...]
 ) -> None:
     """Predict for one row, now from the online store, or at a moment in history from the offline tables.
 
@@ -52,7 +53,7 @@ def command(
 
     at = _moment(moment)
     root = in_project(".")
-    model = open_model(root, experiment)
+    model = open_model(root, experiment, sha256=sha256)
     declared = _fields(load(root / "features"))
     row = complete(root, _row(fields, declared), at or datetime.now(UTC), model.needs())
     prediction = model.predict([row], at=at, online=True if at is None or online else None)[0]

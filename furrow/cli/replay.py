@@ -64,10 +64,12 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     from furrow.ground.git import is_bare, is_dirty  # noqa: PLC0415 - the same
     from furrow.ground.notes import NoteError, push_notes  # noqa: PLC0415 - the same
     from furrow.ground.process import stopped_by_signals  # noqa: PLC0415 - the same
+    from furrow.ground.trust import require_trust  # noqa: PLC0415 - the same
     from furrow.replay.run_again import Options, replay  # noqa: PLC0415 - the same
     from furrow.replay.statement import NOTE, statement, write_note  # noqa: PLC0415 - the same
 
     here = Path.cwd()
+    require_trust(here, "this runs the stages of a commit")
     if rev in {"HEAD", "@"} and not is_bare(here) and is_dirty(here):
         say("note: the work tree has changes; the commit is replayed, without them", err=True)
     options = Options(experiment, stage, diagnose=diagnose, keep=keep)

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.files import write_text
 from furrow.ground.git import git, show, toplevel
 from furrow.ground.hashes import Hasher
 from furrow.ground.repro import ReproError, run_tool
 from furrow.ground.runcache import Cache
+from furrow.ground.start_python import furrow_in_shell
+from furrow.ground.trust import is_trusted
 from furrow.parse import ParseError, parse_yaml
 
 if TYPE_CHECKING:
@@ -22,15 +25,20 @@ __all__ = ["follow", "install_hooks"]
 
 MARK = "# furrow: raw data follows its .dvc files"
 _CHANGED = "git diff --quiet {old} HEAD -- '*.dvc' 2>/dev/null; test $? -ne 1"
-_COMMAND = f"{_CHANGED} || python -m furrow install --follow {{old}}"
-_LEFT = _COMMAND.format(old='"$1"')
-HOOKS = {
-    "post-merge": _COMMAND.format(old="ORIG_HEAD"),
-    "post-rewrite": _COMMAND.format(old="ORIG_HEAD"),
-    "post-checkout": f'if test "$3" = 1; then {_LEFT}; fi',
-    # A merge that a person finished by hand ends in a commit, and Git calls no post-merge.
-    "post-commit": f"if git rev-parse -q --verify HEAD^2 >/dev/null; then {_COMMAND.format(old='HEAD^1')}; fi",
-}
+
+
+def _hooks() -> dict[str, str]:
+    def follow_from(old: str) -> str:
+        return f"{_CHANGED.format(old=old)} || {furrow_in_shell()} install --follow {old}"
+
+    left = follow_from('"$1"')
+    return {
+        "post-merge": follow_from("ORIG_HEAD"),
+        "post-rewrite": follow_from("ORIG_HEAD"),
+        "post-checkout": f'if test "$3" = 1; then {left}; fi',
+        # A merge that a person finished by hand ends in a commit, and Git calls no post-merge.
+        "post-commit": f"if git rev-parse -q --verify HEAD^2 >/dev/null; then {follow_from('HEAD^1')}; fi",
+    }
 
 
 def install_hooks(root: Path) -> list[str]:
@@ -45,10 +53,16 @@ def install_hooks(root: Path) -> list[str]:
     top = toplevel(root)
     folder = Path(git(top, "rev-parse", "--path-format=absolute", "--git-path", "hooks").decode().strip())
     done = []
-    for name, command in HOOKS.items():
+    for name, command in _hooks().items():
         path = folder / name
         text = path.read_text(encoding="utf-8") if path.is_file() else "#!/bin/sh\n"
-        if MARK in text:
+        before, there, rest = text.partition(f"{MARK}\n")
+        if there:
+            held, _, after = rest.partition("\n")
+            if held != command:  # of an older Furrow, or of another Python
+                write_text(path, f"{before}{there}{command}\n{after}")
+                path.chmod(0o755)
+                done.append(name)
             continue
         if "sh" not in text.partition("\n")[0]:
             raise FurrowError(f"{path} is no shell script", hint=f"add this to it, and {MARK!r}: {command}")
@@ -76,8 +90,11 @@ def follow(root: Path, before: str) -> Iterator[str]:
         if not path.is_file():
             continue
         old, new = _out(show(top, before, name) or b""), _out(path.read_bytes())
-        data = path.parent / str(new.get("path", ""))
-        now = Hasher(path.parent).md5(str(new.get("path", "")))
+        place = str(new.get("path") or "")
+        data = path.parent / place
+        if not place or path.is_symlink() or not data.resolve().is_relative_to(top.resolve()):
+            continue  # it tracks nothing, or what isn't this repository's
+        now = Hasher(path.parent).md5(place)
         if now is None or not new.get("md5") or now == new["md5"]:
             continue
         shown = data.relative_to(top)
@@ -91,6 +108,8 @@ def follow(root: Path, before: str) -> Iterator[str]:
 
 
 def _bring(top: Path, name: str, md5: str, shown: str) -> str:
+    if not is_trusted(top):  # DVC would read the settings of whatever was checked out, and ask its remotes
+        return f"{shown} is not what {name} says now: `furrow trust`, once, if this clone is; then `dvc pull {name}`"
     try:
         if not Cache(top).holds(md5):
             for _ in run_tool(top, "dvc", ["fetch", name]):

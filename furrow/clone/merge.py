@@ -14,6 +14,7 @@ from furrow.clone.git_hooks import install_hooks
 from furrow.clone.merge_data import merge_tracked
 from furrow.files import FileError, write_text
 from furrow.ground.git import git, toplevel
+from furrow.ground.start_python import furrow_in_shell
 from furrow.parse import ParseError, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def install(root: Path) -> list[str]:
     """
     top = toplevel(root)
     done = []
-    command = "python -m furrow install --merge %O %A %B %P"
+    command = furrow_in_shell().replace("%", "%%") + " install --merge %O %A %B %P"
     if git(top, "config", "--local", "--get", f"merge.{DRIVER}.driver", ok=(0, 1)).decode().strip() != command:
         git(top, "config", "--local", f"merge.{DRIVER}.name", "dvc.lock by stage, runs/, .dvc files by what they track")
         git(top, "config", "--local", f"merge.{DRIVER}.driver", command)

@@ -13,6 +13,7 @@ from furrow.features.manifest import load, repository_root
 from furrow.features.manifest_cache import compiled, fingerprint, is_current, remember
 from furrow.features.raw_columns import read_contract
 from furrow.features.uses import TrainedModel, experiments_of, models_of
+from furrow.ground.trust import is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -217,7 +218,10 @@ def open_catalog(repo_dir: Path, notify: Callable[[str], None] = lambda _: None)
     if not (repo_dir / "feature_store.yaml").is_file():
         hint = "name the folder of the Feast repository: `-C features`"
         raise FurrowError(f"there is no Feast repository at {repo_dir}", hint=hint)
-    notify(f"{path} is new or its sources have changed: reading the definitions through Feast")
+    if path.is_file() and not is_trusted(repo_dir):
+        notify(f"{path} as committed: the definitions are not run before `furrow trust` says so")
+        return Catalog(repo_dir, root, load(path))
+    notify(f"{path} is new or its sources have changed: running the definitions through Feast")
     from furrow.features.build import compile_manifest  # noqa: PLC0415 - Feast, which takes seconds to import
 
     seen = fingerprint(repo_dir)

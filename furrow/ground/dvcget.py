@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.ground.start_python import child_environment, python
+from furrow.ground.trust import own_cache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +32,8 @@ def get(root: Path, path: str, rev: str, out: Path) -> None:
     Raises:
         GetError: Neither the cache nor a remote has it.
     """
-    command = [sys.executable, "-m", "dvc", "get", str(root), path, "--rev", rev, "--out", str(out), "--quiet"]
-    environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+    command = python("-m", "dvc", "get", str(root), path, "--rev", rev, "--out", str(out), "--quiet")
+    environment = child_environment(os.environ) | {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(own_cache())}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[0]

@@ -21,6 +21,9 @@ from typing import IO, TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.git import clean_environment
+from furrow.ground.start_python import child_environment, closed_python
+from furrow.ground.trust import SAYS
+from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +36,6 @@ __all__ = [
     "hand_over",
     "isolated",
     "open_isolation",
-    "python",
     "run",
     "stream",
 ]
@@ -100,7 +102,8 @@ def _path() -> str:
 
 def open_isolation() -> Isolation:
     """For a trusted commit: this process's environment, this Python first on the PATH."""
-    environment = {**clean_environment(), "PATH": _path(), "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
+    environment = child_environment(clean_environment())
+    environment |= {"PATH": _path(), "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", SAYS: "1"}
     environment.pop("GIT_OPTIONAL_LOCKS")
     if "LC_ALL" in os.environ:
         environment["LC_ALL"] = os.environ["LC_ALL"]
@@ -149,11 +152,11 @@ def isolated(
         "uid": uid,
         "home": cleaned.environment["HOME"],
     }
-    prefix = (sys.executable, "-I", "-m", "furrow.ground.jail", json.dumps(spec))
+    prefix = tuple(closed_python("-m", "furrow.ground.jail", json.dumps(spec)))
     held = replace(cleaned, prefix=prefix, uid=uid)
     hand_over(scratch, held)
     try:
-        facts = json.loads(run(["--probe"], scratch, held))
+        facts = parse_json(run(["--probe"], scratch, held), "the jail's own report")
     except (CommandError, ValueError) as exc:
         said = exc.lines[-1] if isinstance(exc, CommandError) and exc.lines else str(exc)
         raise HoldError(
@@ -189,6 +192,7 @@ def unheld(scratch: Path) -> Isolation:
         "XDG_CACHE_HOME": str(home / ".cache"),
         "SHELL": "/bin/sh",
         "PYTHONUNBUFFERED": "1",
+        SAYS: "1",  # it may run code: held
         "DVC_NO_ANALYTICS": "1",
         "DVC_SITE_CACHE_DIR": str(temporary / "dvc"),
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -234,11 +238,6 @@ def _needed() -> list[Path]:
     found = [Path(sys.prefix), Path(sys.base_prefix), Path(sysconfig.get_path("stdlib")).parent.parent, package]
     both = [path for one in found for path in (one, one.resolve())]
     return [path for path in dict.fromkeys(both) if path.is_dir() and not path.is_relative_to("/usr")]
-
-
-def python(*arguments: str) -> list[str]:
-    """A command of this Python, which takes no module from the folder that it runs in."""
-    return [sys.executable, "-P", *arguments]
 
 
 def stream(command: Sequence[str], root: Path, isolation: Isolation) -> Iterator[str]:

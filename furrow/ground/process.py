@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.ground.git import clean_environment
+from furrow.ground.start_python import stage_python
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def installed(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     """
     try:
         done = subprocess.run(
-            ["python", "-c", _ASK],
+            stage_python("-c", _ASK),
             cwd=folder,
             env=dict(environment),
             capture_output=True,

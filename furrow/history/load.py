@@ -17,6 +17,7 @@ from furrow.errors import FurrowError
 from furrow.files import sha256_bytes
 from furrow.ground.git import experiment_commit, files_at, git, ids_at, resolve
 from furrow.ground.gitobjects import read_objects
+from furrow.ground.trust import require_trust
 from furrow.history.artifacts import AbsentError, find_file
 from furrow.history.indexing import LARGEST
 from furrow.history.metrics_file import NAMES, MetricsFileError, is_number, read_metrics
@@ -208,17 +209,22 @@ class Run:
                 raise NotKeptError(str(self), trial_name(self.repo, self.commit)) from exc
             raise
 
-    def model(self) -> Any:
+    def model(self, *, sha256: str = "") -> Any:
         """The trained model: an object with `predict(frame)`.
 
         Its bytes are hashed before anything in them is run.
 
+        Args:
+            sha256: Its hash, known from outside the repository: a model that only a pickle holds is opened with it,
+                or if the repository is trusted.
+
         Raises:
+            UntrustedError: It is a pickle, no hash was given, and the repository is a clone that may not run code.
             AbsentError: It is not on this machine; the hint says how to get it.
             NotKeptError: The run is a trial.
             RunFileError: The record names no hash, so that nothing may be opened.
         """
-        sha256 = self.record.get("model_sha256")
+        given, sha256 = sha256.lower(), str(self.record.get("model_sha256") or "")
         if is_trial(self.record):
             raise NotKeptError(str(self), trial_name(self.repo, self.commit))
         if not sha256:
@@ -229,7 +235,11 @@ class Run:
         from furrow.training.unpickle import unpickled  # noqa: PLC0415
 
         scores = self.record.get("predictor_sha256")
+        if given and given not in {sha256, scores}:
+            raise RunFileError(str(self), "record.json", f"records another model than {given[:12]}…: it is not opened")
         if not scores:  # an older run, or an estimator that only its pickle holds
+            if given != sha256:
+                require_trust(self.repo, f"the model of {self} is a pickle, which runs code when it is opened")
             return unpickled(self._model_file("model.joblib", sha256))
         found = Predictor.parse(self._model_file(PREDICTOR, scores), lambda expected: self._model_file(TREES, expected))
         return Fitted(list(found.columns), None, predictor=found)

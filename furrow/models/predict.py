@@ -13,6 +13,7 @@ from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
 from furrow.features.manifest import load as load_manifest
 from furrow.files import read_json
+from furrow.ground.trust import require_trust
 from furrow.models.bundle import Bundle, load
 from furrow.models.prediction_explain import contributions
 
@@ -133,14 +134,21 @@ class Model:
         return pd.DataFrame(columns)
 
 
-def open_model(root: Path, experiment: str | None = None) -> Model:
+def open_model(root: Path, experiment: str | None = None, *, sha256: str = "") -> Model:
     """Open a run's model: the champion's unless another is named.
 
     The model's file is hashed and compared with the run's record before it is loaded, and the features of this
     repository are compared with those that it was trained on.
 
+    Args:
+        root: The repository.
+        experiment: The run; the champion, if None.
+        sha256: Of the model, known from outside the repository; without it the repository must be trusted, for the
+            record is of the same hand as the model.
+
     Raises:
         PredictionError: There is no champion, or no such run, or the features have changed since.
+        UntrustedError: It is a clone whose code may not run yet, and no hash was given.
         BundleError: The model is missing or is not the one that was recorded.
     """
     name = experiment or _champion(root)
@@ -151,12 +159,16 @@ def open_model(root: Path, experiment: str | None = None) -> Model:
             f"there is no run {name!r}", hint=f"there are: {', '.join(known) or 'none'}; run `dvc repro`"
         )
     record = read_json(path)
-    bundle = load(
-        root / "build/models" / name,
-        model_sha256=record["model_sha256"],
-        predictor_sha256=record.get("predictor_sha256"),
-    )
-    service = load_manifest(root / "features").services.get(bundle.facts["service"])
+    recorded, scores = str(record["model_sha256"]), record.get("predictor_sha256")
+    if sha256 and sha256.lower() not in {recorded, scores}:
+        raise PredictionError(f"{name} records the model {recorded[:12]}…, not {sha256[:12]}…: it is not opened")
+    manifest = load_manifest(root / "features")
+    if not scores and sha256.lower() != recorded:
+        require_trust(root, f"the model of {name} is a pickle, which runs code when it is opened")
+    if manifest.on_demand:
+        require_trust(root, "this runs the code of on-demand features")
+    bundle = load(root / "build/models" / name, model_sha256=recorded, predictor_sha256=scores)
+    service = manifest.services.get(bundle.facts["service"])
     if service is None or service.digest != bundle.facts["features_digest"]:
         raise PredictionError(
             f"{name} was trained on another definition of the feature service {bundle.facts['service']!r}",

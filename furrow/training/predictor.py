@@ -8,12 +8,12 @@ links and curves are computed in `furrow.training.portable`.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.files import canonical_json, sha256_bytes, write_bytes
+from furrow.parse import parse_json
 from furrow.training.calibration import Curve, curve_from_json
 from furrow.training.encoding import Encoding
 from furrow.training.scorers import LINKS, Trees, scorer_from_json
@@ -124,7 +124,7 @@ class Predictor:
         Raises:
             PredictorError: It is of another format.
         """
-        facts = json.loads(content)
+        facts = parse_json(content, PREDICTOR)
         if facts.get("format") != FORMAT:
             raise PredictorError(
                 f"{PREDICTOR} has format {facts.get('format')!r}, not {FORMAT}",

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from furrow.ground.isolate import CommandError, HoldError, Isolation, Limits, isolated, python, run, stream, unheld
+from furrow.ground.isolate import CommandError, HoldError, Isolation, Limits, isolated, run, stream, unheld
 from furrow.ground.jail import UNBUILT
 from furrow.ground.jail_watch import disk_use
+from furrow.ground.start_python import python
 
 pytestmark = pytest.mark.attack
 

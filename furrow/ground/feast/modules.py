@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.ground.trust import require_trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,7 +82,11 @@ def importable(folder: Path, files: Sequence[Path]) -> Iterator[None]:
     Args:
         folder: The Feast repository.
         files: Its Python files.
+
+    Raises:
+        UntrustedError: It is a clone whose code may not run yet.
     """
+    require_trust(folder, f"this runs the Python files of {folder.name}/")
     own = {_module_name(file, folder).split(".")[0] for file in files}
 
     def set_aside() -> dict[str, ModuleType]:
