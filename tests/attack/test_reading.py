@@ -270,7 +270,7 @@ def ways(tree: ast.AST) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable":
             found.add("sys.executable")
-        elif isinstance(node, ast.List | ast.Tuple) and node.elts and isinstance(node.elts[0], ast.Constant):
+        elif isinstance(node, ast.List) and node.elts and isinstance(node.elts[0], ast.Constant):
             if str(node.elts[0].value).rpartition("/")[2] in {"python", "python3"} and len(node.elts) > 1:
                 found.add("a list")
         elif (
