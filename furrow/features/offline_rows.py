@@ -1,28 +1,37 @@
-"""The offline rows of a view: its Parquet files, what tells a changed one, and its rows in batches."""
+"""The offline rows of a view: its Parquet files, what tells a changed one, and its rows in batches.
+
+They are read by the rules that training reads them by: `furrow.stores.sources`.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import posixpath
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 
-from furrow.stores.sources import SourceError, list_files
+from furrow.stores.pack import arrow_type
+from furrow.stores.source_files import Place, SourceError, find_files, read_footers
+from furrow.stores.source_rows import read_file
+from furrow.stores.sources import Source as ParquetSource
+from furrow.stores.sources import Wanted
+from furrow.stores.timestamps import MOMENT, NS, US, arrow_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from furrow.features.schema import View
+    import pyarrow.fs as pafs
 
-__all__ = ["Source", "SourceError", "SourceFile", "find", "read"]
+    from furrow.features.schema import View
+    from furrow.stores.sources import Role
+
+__all__ = ["Source", "SourceError", "SourceFile", "find", "read", "told"]
 
 _TAIL = 65_536
-_BATCH = 500_000
 
 
 @dataclass(frozen=True)
@@ -33,21 +42,70 @@ class SourceFile:
         path: Its path on its file system.
         name: Its path under the source, which the watermark knows it by.
         print: Changes when the file's content does.
+        place: The same in the words of the reader.
     """
 
     path: str
     name: str
     print: str
+    place: Place
 
 
 @dataclass(frozen=True)
 class Source:
-    """A view's Parquet files, sorted, and the file system that they are on."""
+    """A view's Parquet files, in order, and the file system that they are on."""
 
     view: View
     shown: str
     system: pafs.FileSystem
     files: tuple[SourceFile, ...]
+
+    @cached_property
+    def parquet(self) -> ParquetSource:
+        """The files with their footers.
+
+        Raises:
+            SourceError: One is no Parquet or cut short.
+        """
+        places = [file.place for file in self.files]
+        try:
+            return ParquetSource(self.shown, self.system, read_footers(self.system, places, self.shown))
+        except SourceError as exc:
+            raise told(self.view, exc) from exc
+
+    @cached_property
+    def wanted(self) -> dict[str, Wanted]:
+        """The columns that the view needs, under the names that it gives them.
+
+        Raises:
+            SourceError: A file lacks one, or holds it in a type that is not taken for the declared one.
+        """
+        columns = self.named([column.name for column in self.view.features])
+        try:
+            self.parquet.check(list(columns.values()))
+        except SourceError as exc:
+            raise told(self.view, exc) from exc
+        return columns
+
+    def named(self, features: Collection[str]) -> dict[str, Wanted]:
+        """Keys, times and those features as columns of the source, unchecked."""
+        view, source = self.view, self.parquet
+        columns: dict[str, Wanted] = {}
+
+        def add(name: str, role: Role, dtype: str | None = None) -> None:
+            type_ = None if dtype is None else arrow_type(dtype)
+            columns[name] = Wanted(source.named(name, view.field_mapping), role, type_, f"{role} of {view.name}")
+
+        for key in view.join_keys:
+            if key.name != "__dummy_id":
+                add(key.name, "key", key.dtype)
+        for feature in view.features:
+            if feature.name in features:
+                add(feature.name, "feature", feature.dtype)
+        add(view.timestamp_field, "time")
+        if view.created_timestamp_column:
+            add(view.created_timestamp_column, "created")
+        return columns
 
 
 def find(folder: Path, view: View) -> Source:
@@ -60,77 +118,59 @@ def find(folder: Path, view: View) -> Source:
     Raises:
         SourceError: There is no file.
     """
-    if "://" in view.source and not view.source.startswith("file://"):
-        system, root = pafs.FileSystem.from_uri(view.source)
-        paths = _listed(system, root)
-        if not paths:
-            hint = f"correct the source of {view.name}"
-            raise SourceError(f"view {view.name}: there is no Parquet file at {view.source}", path=root, hint=hint)
-    else:
-        system = pafs.LocalFileSystem()
-        try:
-            paths = [str(path) for path in list_files(view.source, folder)]
-        except SourceError as exc:
-            hint = f"build it: dvc repro tables@{view.table}" if view.table else exc.hint
-            raise SourceError(f"view {view.name}: {exc.message}", path=exc.path, hint=hint) from exc
-    top = posixpath.commonpath([posixpath.dirname(path) for path in paths])
-    infos = system.get_file_info(paths)
-    files = tuple(SourceFile(i.path, i.path.removeprefix(top).lstrip("/"), _print(system, i)) for i in infos)
-    return Source(view, view.source, system, files)
+    try:
+        system, places = find_files(view.source, folder, None)
+        infos = system.get_file_info([place.path for place in places])
+        files = [
+            SourceFile(place.path, place.name, _print(system, info), place)
+            for place, info in zip(places, infos, strict=True)
+        ]
+    except SourceError as exc:
+        raise told(view, exc) from exc
+    return Source(view, view.source, system, tuple(files))
 
 
 def read(source: Source, file: SourceFile) -> Iterator[pa.Table]:
     """A file's rows in batches, with the columns that the view needs under the names that the view gives them.
 
+    Features and keys come in their declared types, times as microseconds in UTC; a time that is finer is rounded up, so
+    that no event is known before it happened.
+
     Raises:
-        SourceError: The file is no Parquet, is cut short, or lacks a column.
+        SourceError: The file is no Parquet, is cut short, lacks a column, or holds what can't be taken for the declared
+            type.
     """
-    view = source.view
-    given = {new: old for old, new in view.field_mapping.items()}
-    names = [column.name for column in (*view.join_keys, *view.features) if column.name != "__dummy_id"]
-    names += [view.timestamp_field, *filter(None, [view.created_timestamp_column])]
+    names = list(source.wanted)
+    times = [name for name in (source.view.timestamp_field, source.view.created_timestamp_column) if name]
     try:
-        with source.system.open_input_file(file.path) as handle:
-            parquet = pq.ParquetFile(handle)
-            held = parquet.schema_arrow.names
-            columns = {name: given[name] if given.get(name) in held else name for name in dict.fromkeys(names)}
-            hive = dict(part.split("=", 1) for part in file.name.split("/")[:-1] if "=" in part)
-            absent = [old for old in columns.values() if old not in held and old not in hive]
-            if absent:
-                raise _absent(view, file, absent, held)
-            inside = [old for old in columns.values() if old in held]
-            for batch in parquet.iter_batches(batch_size=_BATCH, columns=inside):
-                table = pa.Table.from_batches([batch])
-                for name in set(columns.values()) - set(inside):
-                    table = table.append_column(name, pa.array([hive[name]] * table.num_rows, pa.string()))
-                yield pa.table({name: table.column(old) for name, old in columns.items()})
-    except (pa.ArrowException, OSError) as exc:
-        raise SourceError(
-            f"view {view.name}: {file.path} can't be read as Parquet: {exc}",
-            path=file.path,
-            hint="build it again: dvc repro" if view.table else "write the file again",
-        ) from exc
+        for table in read_file(source.parquet, source.files.index(file), list(source.wanted.values())):
+            rows = table.select(range(len(names))).rename_columns(names)
+            rows = _in_order(rows, source.view.timestamp_field)
+            for name in times:
+                whole = arrow_ticks(rows.column(name), US, up=True).cast(MOMENT[US])
+                rows = rows.set_column(names.index(name), name, whole)
+            yield rows
+    except SourceError as exc:
+        raise told(source.view, exc) from exc
 
 
-def _absent(view: View, file: SourceFile, absent: list[str], held: list[str]) -> SourceError:
-    """A column is missing: say which, and what is there."""
-    return SourceError(
-        f"view {view.name}: {file.path} has no column {', '.join(absent)} (it has {', '.join(held)})",
-        path=file.path,
-        column=absent[0],
-        hint="correct the SQL or the view, then `furrow compile`",
-    )
+def _in_order(rows: pa.Table, time: str) -> pa.Table:
+    """Rows in the order of their nanoseconds, if they have any: of events within one microsecond the last wins."""
+    column = rows.column(time)
+    if column.type.unit != NS:
+        return rows
+    ticks = column.cast(pa.int64()).fill_null(0).to_numpy()
+    if not (ticks % 1000).any():
+        return rows
+    return rows.take(pa.array(np.argsort(ticks, kind="stable")))
 
 
-def _listed(system: pafs.FileSystem, root: str) -> list[str]:
-    """The file itself, or the Parquet files under the folder."""
-    info = system.get_file_info(root)
-    if info.type == pafs.FileType.File:
-        return [root]
-    if info.type != pafs.FileType.Directory:
-        return []
-    found = system.get_file_info(pafs.FileSelector(root, recursive=True))
-    return sorted(i.path for i in found if i.type == pafs.FileType.File and i.path.endswith((".parquet", ".pq")))
+def told(view: View, exc: SourceError) -> SourceError:
+    """The error with the view's name, and the command that builds its table."""
+    if exc.message.startswith("view "):
+        return exc
+    hint = f"build it: dvc repro tables@{view.table}" if view.table and "build" in exc.hint else exc.hint
+    return SourceError(f"view {view.name}: {exc.message}", path=exc.path, column=exc.column, hint=hint)
 
 
 def _print(system: pafs.FileSystem, info: Any) -> str:

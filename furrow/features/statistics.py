@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from furrow.features.offline_rows import Source, SourceError, find
-from furrow.stores.engine import EngineError, Settings, connect, identifier, literal
+from furrow.features.offline_rows import SourceError, find, told
+from furrow.stores.engine import EngineError, Settings, connect
+from furrow.stores.relation import make_relation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -68,41 +66,24 @@ def view_statistics(folder: Path, view: View, features: tuple[str, ...] | None =
         SourceError: A file is missing, damaged, or lacks a column.
     """
     source = find(folder, view)
-    held = _columns_held(source)
-    given = {new: old for old, new in view.field_mapping.items()}
     wanted = [column for column in view.features if features is None or column.name in features]
-    names = {column.name: _held(given.get(column.name, column.name), held, source) for column in wanted}
-    time = _held(view.timestamp_field, held, source)
-    files = ", ".join(literal(file.path) for file in source.files)
+    named = source.named([column.name for column in wanted])
+    columns = [named[name] for name in [*(column.name for column in wanted), view.timestamp_field]]
+    time = f"c{len(wanted)}"
     try:
+        source.parquet.check(columns)
         with connect(Settings(threads=2)) as database:
-            database.execute(f"CREATE VIEW held AS SELECT * FROM read_parquet([{files}], union_by_name=true)")  # noqa: S608 - quoted
-            head = database.execute(f"SELECT count(*), min({time}), max({time}) FROM held").fetchone()  # noqa: S608 - quoted
+            relation = make_relation(database, source.parquet, columns, "rows")
+            database.execute(f"CREATE VIEW held AS SELECT * FROM {relation.sql}")  # noqa: S608 - names of our own
+            head = database.execute(f"SELECT count(*), min({time}), max({time}) FROM held").fetchone()  # noqa: S608
             assert head is not None
-            columns = {column.name: _column(database, column, names[column.name], head[0]) for column in wanted}
+            found = {column.name: _column(database, column, f"c{at}", head[0]) for at, column in enumerate(wanted)}
+    except SourceError as exc:
+        raise told(view, exc) from exc
     except EngineError as exc:
         path = source.files[0].path
         raise SourceError(f"view {view.name}: {path} can't be read: {exc.message}", path=path, hint=exc.hint) from exc
-    return ViewStatistics(rows=head[0], oldest=head[1], newest=head[2], columns=columns)
-
-
-def _columns_held(source: Source) -> list[str]:
-    file = source.files[0]
-    try:
-        with source.system.open_input_file(file.path) as handle:
-            return list(pq.read_schema(handle).names)
-    except (pa.ArrowException, OSError) as exc:
-        hint = "build it again: dvc repro" if source.view.table else "write the file again"
-        message = f"view {source.view.name}: {file.path} can't be read as Parquet: {exc}"
-        raise SourceError(message, path=file.path, hint=hint) from exc
-
-
-def _held(column: str, held: list[str], source: Source) -> str:
-    if column not in held:
-        path = source.files[0].path
-        message = f"view {source.view.name}: {path} has no column {column} (it has {', '.join(held)})"
-        raise SourceError(message, path=path, hint="correct the SQL or the view, then `furrow compile`")
-    return identifier(column)
+    return ViewStatistics(rows=head[0], oldest=head[1], newest=head[2], columns=found)
 
 
 def _column(database: Any, column: Column, name: str, rows: int) -> ColumnStatistics:

@@ -17,7 +17,6 @@ from furrow.features.offline_rows import find, read
 from furrow.stores.engine import Settings, connect
 from furrow.stores.join import join
 from furrow.stores.pack import arrow_type
-from furrow.stores.sources import open_source
 from furrow.stores.spine import Spine
 from furrow.stores.view import Feature, Key
 from furrow.stores.view import View as JoinView
@@ -190,20 +189,21 @@ def _joined(
         views = []
         for index, part in enumerate(plan.parts):
             view = manifest.views[part.view]
-            given = {new: old for old, new in view.field_mapping.items()}
-            source = open_source(connection, view.source, root=folder)
-            held = set(source.schema.names)
+            source = find(folder, view)
+            wanted = source.wanted
             views.append(
                 JoinView(
                     view.name,
-                    source,
-                    tuple(Key(_column(key, given, held), name) for name, key, _ in plan.specs[part.spec].fields),
+                    source.parquet,
                     tuple(
-                        Feature(_column(column.name, given, held), f"{index}.{at}")
+                        Key(wanted[key].column, name, wanted[key].type) for name, key, _ in plan.specs[part.spec].fields
+                    ),
+                    tuple(
+                        Feature(wanted[column.name].column, f"{index}.{at}", wanted[column.name].type)
                         for at, column in enumerate(view.features)
                     ),
-                    view.timestamp_field,
-                    view.created_timestamp_column,
+                    wanted[view.timestamp_field].column,
+                    wanted[view.created_timestamp_column].column if view.created_timestamp_column else None,
                     timedelta(seconds=view.ttl_seconds) if view.ttl_seconds else None,
                 )
             )
@@ -222,12 +222,6 @@ def _joined(
     return {
         name: computed[-1 - part][where] if part < 0 else column(part, where) for name, part, where, _ in plan.outputs
     }
-
-
-def _column(name: str, given: Mapping[str, str], held: set[str]) -> str:
-    """A feature's column in the source."""
-    old = given.get(name)
-    return old if old is not None and old in held else name
 
 
 def _same(online: Any, offline: Any) -> bool:

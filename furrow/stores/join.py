@@ -11,22 +11,22 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
-from furrow.stores.engine import identifier
-from furrow.stores.sources import local
+from furrow.stores.joined_columns import carried, feature_columns, travelling
+from furrow.stores.relation import holds, make_relation
+from furrow.stores.source_rows import ORDINAL
 from furrow.stores.timestamps import NS, US, between, source_ticks, spine_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import duckdb
 
     from furrow.stores.spine import Spine
     from furrow.stores.view import View
 
-__all__ = ["join", "localized", "time_unit", "view_query"]
+__all__ = ["join", "joiner", "time_unit", "view_query"]
 
 _TOP = "9223372036854775807"
 _SHIFT = "9223372036854775808::HUGEINT"  # 2 ** 63: the place in the files stands below the time
@@ -42,37 +42,47 @@ def join(
     Args:
         connection: The engine.
         spine: The rows; they come back unchanged, each once, in their order.
-        views: What to join, of local sources.
+        views: What to join.
         known_only: Count a value only from its created time on, so that backfills can't leak.
 
     Returns:
         The spine's columns followed by the features, view by view.
+
+    Raises:
+        SourceError: A source can't be read, or a value can't be taken for its declared type.
     """
-    columns = dict(zip(spine.table.column_names, spine.table.columns, strict=True))
-    for view in views:
+    columns = [*spine.table.columns]
+    names = [*spine.table.column_names]
+    for view in _prepared(connection, views):
         if not view.features:
             continue
         connection.register("spine", spine.narrow(view))
         found = connection.sql(view_query(view, spine, known_only=known_only)).to_arrow_table()
         connection.unregister("spine")
-        place = np.empty(spine.rows, dtype=np.int64)
-        place[found["row"].to_numpy()] = np.arange(spine.rows)
-        indices = pa.array(place)
-        for feature in view.features:
-            columns[feature.output] = found[feature.output].take(indices)
-    return pa.table(columns).replace_schema_metadata(spine.table.schema.metadata)
+        columns += feature_columns(view, found, spine.rows, holds)
+        names += [feature.output for feature in view.features]
+    return pa.table(columns, names=names).replace_schema_metadata(spine.table.schema.metadata)
 
 
-def localized(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) -> list[View]:
-    """The views with their remote sources copied here, the needed columns alone.
+def joiner(
+    connection: duckdb.DuckDBPyConnection, views: Sequence[View], *, known_only: bool
+) -> Callable[[Spine], pa.Table]:
+    """`join` for who has several spines: the views' rows are made ready once.
 
     Raises:
-        SourceError: The storage failed.
+        SourceError: A source can't be read, or a value can't be taken for its declared type.
     """
-    return [
-        replace(view, source=local(connection, view.source, view.columns, f"remote_{i}"))
-        for i, view in enumerate(views)
-    ]
+    ready = _prepared(connection, views)
+    return lambda spine: join(connection, spine, ready, known_only=known_only)
+
+
+def _prepared(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) -> list[View]:
+    """The views with their rows ready to query."""
+    ready = []
+    for number, view in enumerate(views):
+        relation = view.relation or make_relation(connection, view.source, carried(view, holds), f"rows_{number}")
+        ready.append(replace(view, relation=relation))
+    return ready
 
 
 def view_query(view: View, spine: Spine, *, known_only: bool = False) -> str:
@@ -84,12 +94,13 @@ def view_query(view: View, spine: Spine, *, known_only: bool = False) -> str:
         known_only: See `join`.
 
     Returns:
-        A query whose columns are row and the features, in no particular order.
+        A query whose columns are row, v0, v1, ... and n, the place of the row found; rows in no particular order.
     """
+    assert view.relation is not None
     known_only = known_only and view.created is not None
     unit = time_unit(view, spine)
     keys = [f"k{i}" for i in range(len(view.keys))]
-    shorts = _short_keys(view)
+    shorts = view.relation.short[: len(keys)]
     lefts = [f"TRY_CAST({key} AS INTEGER) AS {key}" if short else key for key, short in zip(keys, shorts, strict=True)]
     left = ", ".join(["row", *lefts, f"{spine_ticks('t', spine.unit, unit)} AS t"])
     if known_only:
@@ -98,26 +109,18 @@ def view_query(view: View, spine: Spine, *, known_only: bool = False) -> str:
         reach = f"row(t, {_TOP}, {_TOP})"
     else:
         reach = f"t::HUGEINT * {_SHIFT} + {_TOP}::HUGEINT"
-    values = ", ".join(
-        f"{_fresh(view.ttl, unit, f'f.v{i}')} AS {identifier(feature.output)}"
-        for i, feature in enumerate(view.features)
-    )
+    values = [f"v{number}" for number in range(len(travelling(view, holds)))]
+    chosen = ", ".join(f"{_fresh(view.ttl, unit, f'f.{name}')} AS {name}" for name in [*values, ORDINAL])
     on = " AND ".join([*(f"s.{key} = f.{key}" for key in keys), "s.o >= f.o"])
     return (
-        f"SELECT s.row, {values} FROM (SELECT *, {reach} AS o FROM (SELECT {left} FROM spine)) s "  # noqa: S608 - names are quoted
+        f"SELECT s.row, {chosen} FROM (SELECT *, {reach} AS o FROM (SELECT {left} FROM spine)) s "  # noqa: S608
         f"ASOF LEFT JOIN ({_right(view, spine, unit, known_only=known_only)}) f ON {on}"
     )
 
 
-def _short_keys(view: View) -> list[bool]:
-    """Which keys to compare as 32-bit integers: the sort behind an ASOF JOIN is a quarter faster on shorter keys."""
-    return [view.source.fits_int32(key.column) for key in view.keys]
-
-
 def time_unit(view: View, spine: Spine) -> str:
     """The unit to compare times in: nanoseconds only where the view or the spine has them."""
-    types = [view.type_of(name) for name in (view.timestamp, view.created) if name]
-    nanos = spine.unit == NS or any(pa.types.is_timestamp(type_) and type_.unit == NS for type_ in types)
+    nanos = spine.unit == NS or any(type_.unit == NS for type_ in view.types[view.time_place :])
     return NS if nanos else US
 
 
@@ -132,27 +135,27 @@ def _fresh(ttl: timedelta | None, unit: str, value: str) -> str:
 
 
 def _right(view: View, spine: Spine, unit: str, *, known_only: bool) -> str:
-    """The source's rows that could matter, with keys k0.., values v0.., time t and the order key o."""
-    columns = [
-        f"{identifier(key.column)}{'::INTEGER' if short else ''} AS k{i}"
-        for i, (key, short) in enumerate(zip(view.keys, _short_keys(view), strict=True))
-    ]
-    columns += [f"{identifier(feature.column)} AS v{i}" for i, feature in enumerate(view.features)]
-    columns.append(f"{source_ticks(view.timestamp, view.type_of(view.timestamp), unit)} AS t")
-    columns.append(f"{view.source.ordinal} AS n")
-    where = [f"{identifier(view.timestamp)} IS NOT NULL", *_window(view, spine)]
-    where += [f"{identifier(key.column)} IS NOT NULL" for key in view.keys]
+    """The source's rows that could matter, with keys k0.., values v0.., time t, place n and the order key o."""
+    assert view.relation is not None
+    keys = len(view.keys)
+    time = keys + len(travelling(view, holds))
+    types = view.relation.types
+    shorts = view.relation.short
+    columns = [f"c{i}{'::INTEGER' if shorts[i] else ''} AS k{i}" for i in range(keys)]
+    columns += [f"c{i} AS v{i - keys}" for i in range(keys, time)]
+    columns += [f"{source_ticks(f'c{time}', types[time], unit)} AS t", ORDINAL]
+    where = [f"c{time} IS NOT NULL", *_window(view, f"c{time}", types[time], spine)]
+    where += [f"c{i} IS NOT NULL" for i in range(keys)]
     if view.created is not None:
-        created = source_ticks(view.created, view.type_of(view.created), unit)
-        columns.append(f"coalesce({created}, -{_TOP}) AS c")
+        columns.append(f"coalesce({source_ticks(f'c{time + 1}', types[time + 1], unit)}, -{_TOP}) AS c")
         if known_only:
-            where.append(f"{identifier(view.created)} IS NOT NULL")
-    rows = f"SELECT {', '.join(columns)} FROM {view.source.relation} WHERE {' AND '.join(where)}"  # noqa: S608 - quoted
-    if view.keys and spine.rows * _SPARSE <= (view.source.rows() or 0):
-        same = " AND ".join(f"r.k{i} = p.k{i}" for i in range(len(view.keys)))
+            where.append(f"c{time + 1} IS NOT NULL")
+    rows = f"SELECT {', '.join(columns)} FROM {view.relation.sql} WHERE {' AND '.join(where)}"  # noqa: S608 - quoted
+    if view.keys and spine.rows * _SPARSE <= view.relation.rows:
+        same = " AND ".join(f"r.k{i} = p.k{i}" for i in range(keys))
         rows = f"SELECT r.* FROM ({rows}) r SEMI JOIN spine p ON {same}"  # noqa: S608 - quoted
     if known_only:
-        return _known(rows, len(view.keys))
+        return _known(rows, keys)
     order = "row(t, c, n)" if view.created is not None else f"t::HUGEINT * {_SHIFT} + n::HUGEINT"
     return f"SELECT *, {order} AS o FROM ({rows})"  # noqa: S608 - quoted
 
@@ -166,9 +169,9 @@ def _known(rows: str, keys: int) -> str:
     return f"SELECT *, row(seen, t, c, n) AS o FROM ({newest}) WHERE version = newest"  # noqa: S608 - quoted
 
 
-def _window(view: View, spine: Spine) -> list[str]:
+def _window(view: View, column: str, type_: pa.DataType, spine: Spine) -> list[str]:
     """Conditions on the raw time column that let Parquet skip row groups; the join itself is exact."""
     if spine.first is None or spine.last is None:
         return []
     low = spine.first - view.ttl // timedelta(microseconds=1) - 1 if view.ttl else None
-    return between(view.timestamp, view.type_of(view.timestamp), low, spine.last + 1)
+    return between(column, type_, low, spine.last + 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from furrow.stores.convert import ConvertError, convert, settled
 from furrow.stores.problems import SpineError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def check_key(schema: pa.Schema, key: Key, view: View) -> None:
             column=key.spine,
             hint=f"add {key.spine} to the entity rows",
         )
-    held, wanted = _value_type(schema.field(key.spine).type), _value_type(view.type_of(key.column))
+    held, wanted = settled(schema.field(key.spine).type), view.key_types[view.keys.index(key)]
     numbers = pa.types.is_floating(held) and pa.types.is_integer(wanted)  # what pandas makes of integers and a null
     if not (pa.types.is_null(held) or numbers or _kind(held) == _kind(wanted)):
         raise SpineError(
@@ -38,32 +39,59 @@ def check_key(schema: pa.Schema, key: Key, view: View) -> None:
         )
 
 
-def comparable(column: pa.ChunkedArray, source: pa.DataType, name: str, view: str) -> pa.ChunkedArray:
-    """A key column in a type that compares with the source's.
+def comparable(column: pa.ChunkedArray, wanted: pa.DataType, key: Key, view: str) -> pa.Array | pa.ChunkedArray:
+    """A key column in the type that it is compared in.
+
+    Args:
+        column: As the entity rows have it.
+        wanted: The type of the source's column, as it is compared.
+        key: The key.
+        view: The view's name.
 
     Raises:
-        SpineError: A float is no whole number where the source has integers.
+        SpineError: A value is none of that type.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_null(column.type):
-        return column.cast(_value_type(source))
-    if pa.types.is_floating(column.type) and pa.types.is_integer(source):
+        return column.cast(wanted)
+    if pa.types.is_floating(column.type) and pa.types.is_integer(wanted):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
         broken = pc.fill_null(pc.not_equal(column, pc.floor(column)), fill_value=False)
         if pc.any(broken).as_py():
             row = pc.index(broken, value=True).as_py()
             raise SpineError(
-                f"{name} {column[row].as_py()} of entity row {row} is no whole number, "
-                f"the join key of {view} is {source}",
-                column=name,
-                hint=f"convert {name} to {source}",
+                f"{key.spine} {column[row].as_py()} of entity row {row} is no whole number, "
+                f"the join key of {view} is {wanted}",
+                column=key.spine,
+                hint=f"convert {key.spine} to {wanted}",
             )
-        return column.cast(pa.int64())
-    return column
+    if pa.types.is_integer(wanted):
+        return _fitting(column, wanted if key.type is not None or pa.types.is_uint64(wanted) else pa.int64())
+    if key.type is None:
+        return column
+    try:
+        return convert(column, key.type)
+    except ConvertError as exc:
+        hint = f"convert {key.spine} to {wanted}"
+        raise SpineError(f"the entity rows' {key.spine} {exc}", column=key.spine, hint=hint) from exc
 
 
-def _value_type(type_: pa.DataType) -> pa.DataType:
-    return type_.value_type if pa.types.is_dictionary(type_) else type_
+def _fitting(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """Integers, also those that came as floats, in one type; null where they don't fit: no source has them."""
+    if column.type == wanted:
+        return column
+    bits = wanted.bit_width
+    least, end = (0, 2**bits) if pa.types.is_unsigned_integer(wanted) else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+    if pa.types.is_floating(column.type):
+        column = column.cast(pa.float64())
+        fits = pc.and_(pc.greater_equal(column, float(least)), pc.less(column, float(end)))
+    else:
+        held = column.type.bit_width
+        low, high = (0, 2**held) if pa.types.is_unsigned_integer(column.type) else (-(2 ** (held - 1)), 2 ** (held - 1))
+        scalar = [pa.scalar(bound, column.type) for bound in (max(least, low), min(end, high) - 1)]
+        fits = pc.and_(pc.greater_equal(column, scalar[0]), pc.less_equal(column, scalar[1]))
+    return pc.if_else(fits, column, pa.scalar(None, column.type)).cast(wanted)
 
 
 def _kind(type_: pa.DataType) -> str:
@@ -75,7 +103,6 @@ def _kind(type_: pa.DataType) -> str:
         "date": pa.types.is_date,
         "decimal": pa.types.is_decimal,
         "binary": lambda t: pa.types.is_binary(t) or pa.types.is_large_binary(t) or pa.types.is_fixed_size_binary(t),
-        "time": lambda t: pa.types.is_timestamp(t) and t.tz is None,
-        "zoned time": lambda t: pa.types.is_timestamp(t) and t.tz is not None,
+        "time": pa.types.is_timestamp,
     }
     return next((kind for kind, test in kinds.items() if test(type_)), str(type_))

@@ -1,38 +1,16 @@
-"""Remote object storage: Parquet objects under an address, read through Arrow."""
+"""Remote object storage: the Parquet objects under an address."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.dataset as ds
 from pyarrow import fs
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from furrow.stores.partitions import visible
 
-__all__ = ["Remote", "is_remote", "open_remote", "storage"]
+__all__ = ["is_remote", "list_objects", "storage"]
 
-_GLOB = frozenset("*?[")
-
-
-@dataclass(frozen=True)
-class Remote:
-    """The Parquet objects under an address."""
-
-    dataset: Any
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Their columns, with those of Hive partitions."""
-        return self.dataset.schema
-
-    def reader(self, columns: Sequence[str]) -> pa.RecordBatchReader:
-        """The rows in the order of the objects' names, the wanted columns alone."""
-        names = [name for name in self.schema.names if name in columns]
-        return self.dataset.scanner(columns=names).to_reader()
+_WILD = frozenset("*?[")
 
 
 def is_remote(path: str) -> bool:
@@ -59,42 +37,28 @@ def storage(path: str, endpoint: str | None = None) -> tuple[fs.FileSystem, str]
     return system, inner.rstrip("/")
 
 
-def open_remote(path: str, endpoint: str | None = None) -> Remote | None:
-    """Find the objects under an address and read their schema.
-
-    Returns:
-        The objects, or None if there is none.
+def list_objects(system: fs.FileSystem, inner: str) -> list[str]:
+    """The Parquet objects that a path means, in the order of their names, folder by folder.
 
     Raises:
-        OSError: The storage can't be reached or an object can't be read.
-        ValueError: No file system answers to such an address, or an object is no Parquet file.
+        OSError: The storage can't be reached.
     """
-    system, inner = storage(path, endpoint)
-    files = _objects(system, inner)
-    if not files:
-        return None
-    root = "/".join(part for part in inner.split("/") if not _GLOB & set(part))
-    return Remote(
-        ds.dataset(
-            files,
-            filesystem=system,
-            format="parquet",
-            partitioning=ds.partitioning(flavor="hive") if any("=" in file for file in files) else None,
-            partition_base_dir=root,
-        )
-    )
-
-
-def _objects(system: fs.FileSystem, inner: str) -> list[str]:
     parts = inner.split("/")
-    wild = next((i for i, part in enumerate(parts) if _GLOB & set(part)), None)
-    if wild is not None:
-        found = system.get_file_info(fs.FileSelector("/".join(parts[:wild]), recursive=True, allow_not_found=True))
-        return sorted(item.path for item in found if item.is_file and _matches(item.path, inner))
-    if system.get_file_info(inner).type == fs.FileType.File:
+    wild = next((at for at, part in enumerate(parts) if _WILD & set(part)), None)
+    if wild is None and system.get_file_info(inner).type == fs.FileType.File:
         return [inner]
-    found = system.get_file_info(fs.FileSelector(inner, recursive=True, allow_not_found=True))
-    return sorted(item.path for item in found if item.is_file and item.path.endswith(".parquet"))
+    top = inner if wild is None else "/".join(parts[:wild])
+    found = system.get_file_info(fs.FileSelector(top, recursive=True, allow_not_found=True))
+    files = [item.path for item in found if item.is_file]
+    if wild is not None:
+        chosen = [file for file in files if _matches(file, inner)]
+    else:
+        chosen = [file for file in files if file.endswith((".parquet", ".pq")) and visible(_below(file, top))]
+    return sorted(chosen, key=lambda file: file.split("/"))
+
+
+def _below(file: str, top: str) -> list[str]:
+    return file.removeprefix(top).lstrip("/").split("/")
 
 
 def _matches(path: str, pattern: str) -> bool:

@@ -1,109 +1,205 @@
-"""Sources: Parquet as a file, a folder, a glob, Hive partitions or objects in remote storage, ready to query."""
+"""Sources: Parquet as a file, a folder, a glob, Hive partitions or objects, with one set of rules for its columns.
+
+The rules, for training (DuckDB, Spark) and for serving alike; `furrow.stores.convert` has those of types:
+
+- Each file's column is converted to the declared type by itself: files may hold different ones (widened, retyped).
+- Names are exact. A name that differs in case alone, or comes twice in a file, is refused.
+- A feature may begin: in files before the first that has it, it is null. Once there, every later file must have it.
+  Keys and event times must be in every file.
+- Files come in the order of their names. Of rows of one key and one time, the one created last counts, and then the
+  last row of the last file.
+- A row without a key or an event time is no row.
+- `furrow.stores.partitions` says what a Hive partition is.
+"""
 
 from __future__ import annotations
 
-import glob
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
-import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
+from pyarrow import fs
 
-from furrow.errors import FurrowError
-from furrow.stores.engine import identifier, literal
-from furrow.stores.remote import Remote, is_remote, open_remote
+from furrow.stores.convert import ConvertError, convertible, parse, settled
+from furrow.stores.source_files import SourceError, find_files, list_files, read_footers
+from furrow.stores.timestamps import MOMENT, is_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-__all__ = ["Source", "SourceError", "list_files", "local", "open_source"]
+    import duckdb
 
-_MAGIC = b"PAR1"
-_GLOB = frozenset("*?[")
-_INT32 = 2**31
-_FILES = 100  # beyond so many files, reading their statistics costs more than it brings
+    from furrow.stores.source_files import SourceFile
+
+__all__ = ["Role", "Source", "SourceError", "Wanted", "find_source", "list_files", "open_source"]
+
+Role = Literal["key", "feature", "time", "created"]
+_LOCAL = fs.LocalFileSystem()
 
 
-class SourceError(FurrowError):
-    """A source can't be read, or lacks a column.
+@dataclass(frozen=True)
+class Wanted:
+    """A column that somebody wants of a source.
 
     Args:
-        message: What failed.
-        path: The file, folder or address.
-        column: The column concerned, where there is one.
-        hint: The next step.
+        column: Its name in the source.
+        role: What for.
+        type: The declared type; None: as the files have it.
+        purpose: The same in words, for messages.
     """
 
-    def __init__(self, message: str, *, path: str, column: str = "", hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.path = path
-        self.column = column
+    column: str
+    role: Role
+    type: pa.DataType | None = None
+    purpose: str = "asked for"
+
+    @property
+    def is_time(self) -> bool:
+        """Whether it says when."""
+        return self.role in {"time", "created"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """Parquet that SQL can read.
+    """Parquet files, found and with their footers read.
 
     Args:
         path: What the user wrote, for messages.
-        relation: The text that stands after FROM.
-        ordinal: A BIGINT expression, unique a row: a later row of the files has a larger one.
-        schema: Columns and types.
-        files: The files, where they are local.
-        remote: The objects, where they are not.
+        system: The file system that they are on.
+        files: The files, in order.
     """
 
     path: str
-    relation: str
-    ordinal: str
-    schema: pa.Schema
-    files: tuple[Path, ...] = ()
-    remote: Remote | None = None
+    system: fs.FileSystem
+    files: tuple[SourceFile, ...]
 
-    def require(self, column: str, purpose: str) -> pa.DataType:
-        """The type of a column that must be there.
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns of all files, those of Hive partitions last."""
+        inside = dict.fromkeys(name for file in self.files for name in file.schema.names)
+        return tuple(inside | dict.fromkeys(name for file in self.files for name in file.place.partitions))
+
+    @property
+    def local(self) -> bool:
+        """Whether the files are on this machine."""
+        return bool(self.system == _LOCAL)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(int(file.metadata.num_rows) for file in self.files)
+
+    def named(self, name: str, mapping: Mapping[str, str]) -> str:
+        """The source's own name of a column.
+
+        Args:
+            name: As the view calls it.
+            mapping: Feast's field mapping, source column -> name in the view; where its source column isn't there, the
+                column already bears the view's name.
+        """
+        return next((old for old, new in mapping.items() if new == name and old in self.names), name)
+
+    def type_of(self, wanted: Wanted) -> pa.DataType:
+        """The type that a column is read in."""
+        if wanted.is_time:
+            nanos = any(unit == "ns" for unit in self.units(wanted.column))
+            return MOMENT["ns" if nanos else "us"]
+        return self._common(wanted.column) if wanted.type is None else wanted.type
+
+    def units(self, column: str) -> set[str]:
+        """The units of a time column in the files; a date's is a day."""
+        types = [file.schema.field(column).type for file in self.files if self._inside(file, column)]
+        return {str(type_.unit) if pa.types.is_timestamp(type_) else "day" for type_ in types}
+
+    def check(self, wanted: Sequence[Wanted]) -> None:
+        """See that every file can give columns, as far as names, types and partitions tell.
 
         Raises:
-            SourceError: It isn't.
+            SourceError: One can't.
         """
-        if column not in self.schema.names:
-            there = ", ".join(self.schema.names)
-            raise SourceError(
-                f"{self.path} has no column {column!r} ({purpose}); it has: {there}",
-                path=self.path,
-                column=column,
-                hint="was it renamed? Correct the file, the feature view or the source's field_mapping",
-            )
-        return self.schema.field(column).type
+        for each in wanted:
+            if each.column not in self.names:
+                raise self._nowhere(each)
+            began = False
+            for file in self.files:
+                if file.has(each.column):
+                    began = True
+                    self._check_type(file, each)
+                elif began or each.role in {"key", "time"} or _twin(each.column, file):
+                    raise self._absent(each, file)
 
-    def fits_int32(self, column: str) -> bool:
-        """Whether the files' statistics prove that an integer column fits in 32 bits."""
-        if not pa.types.is_integer(self.schema.field(column).type) or not 0 < len(self.files) <= _FILES:
-            return False
-        return all(_within_int32(pq.read_metadata(file), column) for file in self.files)
+    def failed(self, file: SourceFile, column: str, why: object, hint: str = "") -> SourceError:
+        """The error that a file's column can't be taken."""
+        message = f"{self._shown(file)}: {column} {why}"
+        hint = hint or f"write {column} in its declared type, or declare the type that it has"
+        return SourceError(message, path=file.place.path, column=column, hint=hint)
 
-    def rows(self) -> int | None:
-        """How many rows the files' footers tell of; None where that would take long to find out."""
-        if not 0 < len(self.files) <= _FILES:
-            return None
-        return sum(int(pq.read_metadata(file).num_rows) for file in self.files)
+    def _check_type(self, file: SourceFile, wanted: Wanted) -> None:
+        column = wanted.column
+        if column in file.place.partitions:
+            type_ = MOMENT["us"] if wanted.is_time else wanted.type
+            if type_ is not None:
+                try:
+                    parse(file.place.partitions[column], type_)
+                except ConvertError as exc:
+                    raise self.failed(file, column, exc) from exc
+            return
+        if file.schema.names.count(column) > 1:
+            raise self.failed(file, column, "comes twice", "write the file again with one of them")
+        held = file.schema.field(column).type
+        if wanted.is_time and not is_time(settled(held)) and not pa.types.is_null(held):
+            raise self.failed(file, column, f"is of type {held}, not a timestamp", f"write {column} as a timestamp")
+        if wanted.type is not None and not convertible(held, wanted.type):
+            raise self.failed(file, column, f"is of type {held}, which is not taken for {wanted.type}")
 
-    def unusable(self, column: str, wanted: str) -> SourceError:
-        """The error that a column is of the wrong type."""
-        type_ = self.schema.field(column).type
-        message = f"{self.path}: {column} is of type {type_}, not {wanted}"
-        return SourceError(message, path=self.path, column=column, hint=f"write {column} as {wanted}")
+    def _common(self, column: str) -> pa.DataType:
+        """The type that holds a column of all files."""
+        texts = [file.place.partitions[column] for file in self.files if column in file.place.partitions]
+        types = [file.schema.field(column).type for file in self.files if self._inside(file, column)]
+        if texts:
+            whole = all(text is None or _is_whole(text) for text in texts)
+            types.append(pa.int64() if whole else pa.string())
+        plain = list(dict.fromkeys(_plain(type_) for type_ in types))
+        try:
+            schemas = [pa.schema([("", type_)]) for type_ in plain]
+            return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+        except pa.ArrowException as exc:
+            held = ", ".join(map(str, plain))
+            hint = "write the files again with one type"
+            message = f"{self.path}: {column} is of types that nothing holds together: {held}"
+            raise SourceError(message, path=self.path, column=column, hint=hint) from exc
+
+    def _inside(self, file: SourceFile, column: str) -> bool:
+        return column in file.schema.names and column not in file.place.partitions
+
+    def _nowhere(self, wanted: Wanted) -> SourceError:
+        column, there = wanted.column, ", ".join(self.names)
+        where = self.path if len(self.files) > 1 else self._shown(self.files[0])
+        return SourceError(
+            f"{where} has no column {column!r} ({wanted.purpose}); it has: {there}",
+            path=self.path,
+            column=column,
+            hint="was it renamed? Correct the file, the feature view or the source's field_mapping",
+        )
+
+    def _absent(self, wanted: Wanted, file: SourceFile) -> SourceError:
+        there = ", ".join([*file.schema.names, *file.place.partitions])
+        message = f"{self._shown(file)} has no column {wanted.column!r} ({wanted.purpose}); it has: {there}"
+        twin = _twin(wanted.column, file)
+        hint = f"name it {wanted.column}, not {twin}" if twin else "write the file again with the column"
+        return SourceError(message, path=file.place.path, column=wanted.column, hint=hint)
+
+    def _shown(self, file: SourceFile) -> str:
+        """A file as the user knows it."""
+        return self.path if len(self.files) == 1 and self.path.endswith(".parquet") else file.place.path
 
 
-def open_source(
-    connection: duckdb.DuckDBPyConnection, path: str, *, root: Path | None = None, endpoint: str | None = None
-) -> Source:
-    """Find a source and read its schema.
+def find_source(path: str, *, root: Path | None = None, endpoint: str | None = None) -> Source:
+    """Find a source and read its files' footers.
 
     Args:
-        connection: Where it will be queried.
         path: A file, a folder, a glob, or an address such as s3://bucket/folder.
         root: The folder that a relative path starts from.
         endpoint: The server of an s3:// address, where it is not Amazon's.
@@ -111,115 +207,34 @@ def open_source(
     Raises:
         SourceError: Nothing is there, a file is empty or truncated, or the storage can't be reached.
     """
-    if is_remote(path):
-        try:
-            remote = open_remote(path, endpoint)
-        except (OSError, ValueError) as exc:
-            hint = "check the address, the endpoint and the credentials"
-            raise SourceError(f"cannot read {path}: {exc}", path=path, hint=hint) from exc
-        if remote is None:
-            raise SourceError(f"{path} holds no Parquet file", path=path, hint="build it, or correct the address")
-        return Source(path, "", "rowid", remote.schema, remote=remote)
-    files = list_files(path, root)
-    for file in files:
-        _check_parquet(file, path)
-    hive = any("=" in part for file in files for part in file.parent.parts)
-    listed = ", ".join(literal(str(file)) for file in files)
-    relation = f"read_parquet([{listed}], hive_partitioning = {str(hive).lower()})"
-    ordinal = "(file_index::BIGINT << 40) + file_row_number::BIGINT"
-    return Source(path, relation, ordinal, _schema(connection, relation, path), files=tuple(files))
+    system, places = find_files(path, root, endpoint)
+    return Source(path, system, read_footers(system, places, path))
 
 
-def local(
-    connection: duckdb.DuckDBPyConnection, source: Source, columns: Sequence[str], name: str, where: str = ""
+def open_source(
+    connection: duckdb.DuckDBPyConnection, path: str, *, root: Path | None = None, endpoint: str | None = None
 ) -> Source:
-    """A source that SQL can read here: itself, or the needed part of a remote one, copied into a table that can spill.
-
-    Args:
-        connection: Where it will be queried.
-        source: Any source.
-        columns: The columns needed of it.
-        name: The name of the table.
-        where: SQL conditions on the rows needed.
-
-    Raises:
-        SourceError: The storage failed.
-    """
-    if source.remote is None:
-        return source
-    try:
-        connection.register("remote_rows", source.remote.reader(columns))
-        condition = f" WHERE {where}" if where else ""
-        connection.execute(f"CREATE OR REPLACE TABLE {identifier(name)} AS SELECT * FROM remote_rows{condition}")  # noqa: S608
-        connection.unregister("remote_rows")
-    except (OSError, duckdb.IOException, duckdb.InvalidInputException) as exc:
-        raise SourceError(f"cannot read {source.path}: {exc}", path=source.path, hint="try again") from exc
-    relation = identifier(name)
-    return replace(source, relation=relation, schema=_schema(connection, relation, source.path), remote=None)
+    """`find_source` for who has a connection at hand; which one it is doesn't matter."""
+    del connection
+    return find_source(path, root=root, endpoint=endpoint)
 
 
-def list_files(path: str, root: Path | None = None) -> list[Path]:
-    """The Parquet files that a local path means, in the order of their names.
-
-    Raises:
-        SourceError: There are none.
-    """
-    whole = Path(path.removeprefix("file://"))
-    if not whole.is_absolute():
-        whole = (root or Path.cwd()) / whole
-    hint = "build it, or correct the path"
-    if whole.is_file():
-        return [whole]
-    if whole.is_dir():
-        found = [file for file in sorted(whole.rglob("*.parquet")) if _visible(file, whole)]
-    elif _GLOB & set(path):
-        names = sorted(glob.glob(str(whole), recursive=True))  # noqa: PTH207 - the pattern may be absolute
-        found = [file for name in names for file in (list_files(name) if Path(name).is_dir() else [Path(name)])]
-    else:
-        raise SourceError(f"{path} does not exist ({whole})", path=path, hint=hint)
-    if not found:
-        raise SourceError(f"{path} holds no Parquet file ({whole})", path=path, hint=hint)
-    return list(dict.fromkeys(found))
+def _twin(column: str, file: SourceFile) -> str | None:
+    """A column of the file whose name differs in case alone."""
+    there = [*file.schema.names, *file.place.partitions]
+    return next((name for name in there if name != column and name.casefold() == column.casefold()), None)
 
 
-def _within_int32(metadata: pq.FileMetaData, column: str) -> bool:
-    paths = [metadata.schema.column(i).path for i in range(len(metadata.schema))]
-    if column not in paths:
-        return False
-    index = paths.index(column)
-    for group in range(metadata.num_row_groups):
-        statistics = metadata.row_group(group).column(index).statistics
-        if statistics is None or not statistics.has_min_max:
-            return False
-        if statistics.min < -_INT32 or statistics.max >= _INT32:
-            return False
-    return True
+def _plain(type_: pa.DataType) -> pa.DataType:
+    """A type that every reader has: no dictionaries, extensions or half floats, one kind of text."""
+    if isinstance(type_, pa.UuidType):
+        return pa.string()
+    type_ = settled(type_)
+    if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
+        return pa.string()
+    return pa.float32() if pa.types.is_float16(type_) else type_
 
 
-def _visible(file: Path, folder: Path) -> bool:
-    return file.is_file() and not any(part[0] in "._" for part in file.relative_to(folder).parts)
-
-
-def _check_parquet(file: Path, path: str) -> None:
-    try:
-        size = file.stat().st_size
-        with file.open("rb") as handle:
-            head = handle.read(4)
-            handle.seek(max(0, size - 4))
-            tail = handle.read(4)
-    except OSError as exc:
-        raise SourceError(f"cannot read {file}: {exc.strerror}", path=path, hint="check the permissions") from exc
-    if size == 0:
-        raise SourceError(f"{file} is empty (0 bytes)", path=path, hint="build it again")
-    if head != _MAGIC:
-        raise SourceError(f"{file} is not a Parquet file", path=path, hint="sources are Parquet files")
-    if tail != _MAGIC or size < 12:
-        message = f"{file} is truncated: its Parquet footer is missing"
-        raise SourceError(message, path=path, hint="build it again")
-
-
-def _schema(connection: duckdb.DuckDBPyConnection, relation: str, path: str) -> pa.Schema:
-    try:
-        return connection.sql(f"SELECT * FROM {relation} LIMIT 0").to_arrow_table().schema  # noqa: S608 - quoted
-    except duckdb.Error as exc:
-        raise SourceError(f"cannot read {path}: {exc}", path=path, hint="build it again") from exc
+def _is_whole(text: str) -> bool:
+    """Whether a partition's text is how an integer is written."""
+    return text.lstrip("-").isdecimal() and text.isascii() and str(int(text)) == text and abs(int(text)) < 2**63

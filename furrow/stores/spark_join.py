@@ -1,24 +1,36 @@
 """The join on a Spark cluster: the scale-out twin of `furrow.stores.join`.
 
+The workers read the files through Arrow with `furrow.stores.source_rows`, one file a task: Spark's own reader has other
+rules for partitions, names, types and times. So the workers need furrow, in the Python that runs the driver, or that the
+setting spark.pyspark.python or the variable PYSPARK_PYTHON names.
+
 pyspark is an extra: without it this module imports, and says at use how to install it.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from furrow.errors import FurrowError
 from furrow.stores.float_columns import canonical_table
 from furrow.stores.join import time_unit
-from furrow.stores.spark_sql import to_spark, view_sql
+from furrow.stores.joined_columns import carried, feature_columns
+from furrow.stores.source_rows import ORDINAL, read_file, rows_schema
+from furrow.stores.sources import SourceError
+from furrow.stores.spark_sql import spark_holds, to_spark, view_sql
+from furrow.stores.timestamps import arrow_ticks
 
 try:
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
+    from pyspark.sql.pandas.types import from_arrow_schema
 except ModuleNotFoundError:  # the extra is not installed
     SparkSession = None
 
@@ -27,13 +39,17 @@ except ModuleNotFoundError:  # the extra is not installed
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from furrow.stores.sources import Source, Wanted
     from furrow.stores.spine import Spine
     from furrow.stores.view import View
 
 __all__ = ["SparkError", "spark_join", "spark_session", "spark_table"]
+
+_TASKS = 1000
+_OURS = re.compile(r"SourceError: (.+)")
 
 _NEEDED = {
     "spark.sql.session.timeZone": "UTC",
@@ -67,6 +83,8 @@ def spark_session(master: str, settings: Mapping[str, str]) -> Any:
         session = builder.getOrCreate()
         for name in ("spark.sql.session.timeZone", "spark.sql.legacy.parquet.nanosAsLong"):
             session.conf.set(name, _NEEDED[name])
+        given = settings.get("spark.pyspark.python") or os.environ.get("PYSPARK_PYTHON")
+        session.sparkContext.pythonExec = given or sys.executable
     except (PySparkException, RuntimeError) as exc:
         raise SparkError(
             f"no Spark at {master}: {_first(exc)}", hint="start the cluster, or correct the master"
@@ -88,18 +106,17 @@ def spark_join(session: Any, spine: Spine, views: Sequence[View], *, known_only:
 
     Raises:
         SparkError: The query failed.
+        SourceError: A source can't be read, or a value can't be taken for its declared type.
     """
-    columns = dict(zip(spine.table.column_names, spine.table.columns, strict=True))
+    columns = [*spine.table.columns]
+    names = [*spine.table.column_names]
     for view in views:
         if not view.features:
             continue
         found = _found(session, spine, view, known_only=known_only)
-        place = np.empty(spine.rows, dtype=np.int64)
-        place[found["row"].to_numpy()] = np.arange(spine.rows)
-        for i, feature in enumerate(view.features):
-            values = found[f"v{i}"].take(pa.array(place))
-            columns[feature.output] = values.cast(view.type_of(feature.column))
-    return pa.table(columns).replace_schema_metadata(spine.table.schema.metadata)
+        columns += feature_columns(view, found, spine.rows, spark_holds)
+        names += [feature.output for feature in view.features]
+    return pa.table(columns, names=names).replace_schema_metadata(spine.table.schema.metadata)
 
 
 def spark_table(session: Any, sql: str, tables: Mapping[str, Path]) -> pa.Table:
@@ -122,37 +139,58 @@ def spark_table(session: Any, sql: str, tables: Mapping[str, Path]) -> pa.Table:
 
 
 def _found(session: Any, spine: Spine, view: View, *, known_only: bool) -> pa.Table:
+    for key, type_ in zip(view.keys, view.key_types, strict=True):
+        if not spark_holds(type_):
+            message = f"{view.name}: Spark has no {type_}, the type of the key {key.column}"
+            raise SparkError(message, hint="use furrow.ground.feast.offline.FurrowOfflineStore")
     name = uuid.uuid4().hex
     try:
         session.createDataFrame(spine.narrow(view)).createOrReplaceTempView(f"spine_{name}")
-        _read(session, view).createOrReplaceTempView(f"rows_{name}")
         unit = time_unit(view, spine)
+        _rows(session, view.source, carried(view, spark_holds), unit).createOrReplaceTempView(f"rows_{name}")
         sql = view_sql(view, unit, spine.unit, rows=f"rows_{name}", spine=f"spine_{name}", known_only=known_only)
         return session.sql(sql).toArrow()
     except PySparkException as exc:
-        hint = "see that the workers reach the source's files, and look into their logs"
+        ours = _OURS.search(str(exc))
+        if ours:
+            path = view.source.path
+            raise SourceError(ours[1], path=path, hint="correct the file, or the type that is declared") from exc
+        hint = "see that the workers have furrow and reach the source's files, and look into their logs"
         raise SparkError(f"Spark failed on {view.name}: {_first(exc)}", hint=hint) from exc
     finally:
         for kind in ("spine", "rows"):
             session.catalog.dropTempView(f"{kind}_{name}")
 
 
-def _read(session: Any, view: View) -> Any:
-    """The source's rows with their place, which is lost behind a view unless it is selected."""
-    if view.source.files:
-        paths = [str(file) for file in view.source.files]
-        base = _base(view.source.files) if any("=" in path for path in paths) else None
-        reader = session.read.option("basePath", str(base)) if base else session.read
-    else:
-        paths, reader = [view.source.path], session.read
-    return reader.parquet(*paths).select("*", "_metadata")
+def _rows(session: Any, source: Source, wanted: Sequence[Wanted], unit: str) -> Any:
+    """The rows c0, c1, ... and n, times as ticks of a unit, read by the workers."""
+    fields = [
+        pa.field(field.name, pa.int64()) if each.is_time else field
+        for field, each in zip(rows_schema(source, wanted), wanted, strict=False)
+    ]
+    schema = pa.schema([*fields, (ORDINAL, pa.int64())])
+    light = replace(source, files=tuple(replace(file, metadata=None) for file in source.files))
+    count = len(source.files)
+    numbers = session.range(0, count, 1, min(count, _TASKS))
+    return numbers.mapInArrow(_reader(light, wanted, unit, schema), from_arrow_schema(schema))
 
 
-def _base(files: Sequence[Path]) -> Path:
-    """The folder above the first Hive partition."""
-    parts = files[0].parts
-    first = next(i for i, part in enumerate(parts) if "=" in part)
-    return files[0].parents[len(parts) - first - 1]
+def _reader(
+    source: Source, wanted: Sequence[Wanted], unit: str, schema: pa.Schema
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """What a worker does: from numbers of files to their rows."""
+
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                for table in read_file(source, number, wanted):
+                    columns = [
+                        arrow_ticks(column, unit) if each.is_time else column
+                        for column, each in zip(table.columns, wanted, strict=False)
+                    ]
+                    yield from pa.table([*columns, table[ORDINAL]], schema=schema).to_batches()
+
+    return read
 
 
 def _first(exc: Exception) -> str:

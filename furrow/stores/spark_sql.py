@@ -1,7 +1,7 @@
 """The point-in-time join and the feature tables' SQL in Spark's dialect.
 
 Spark has no ASOF JOIN: the spine and the feature rows are put into one relation, and the last feature row before each
-spine row, in the order (time, created time, file, row), is what a window carries forward.
+spine row, in the order (time, created time, place), is what a window carries forward.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import sqlglot
 
-from furrow.stores.timestamps import LIMIT, NS, US
+from furrow.stores.joined_columns import travelling
+from furrow.stores.source_rows import ORDINAL
+from furrow.stores.timestamps import LIMIT, MOMENT, NS, US
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from furrow.stores.view import View
 
-__all__ = ["BOTTOM", "spark_ticks", "to_spark", "view_sql"]
+__all__ = ["BOTTOM", "spark_holds", "to_spark", "view_sql"]
 
 BOTTOM = "-9223372036854775807L"
 
@@ -35,63 +37,64 @@ def view_sql(view: View, unit: str, spine_unit: str, *, rows: str, spine: str, k
         view: The view.
         unit: The unit to compare times in.
         spine_unit: The unit of the spine's t.
-        rows: The relation of the source's rows, with Spark's column _metadata.
+        rows: The relation of the source's rows: c0, c1, ... as `carried` gives them, times as ticks, and n, the place.
         spine: The relation of the spine: row, k0, k1, ..., t.
         known_only: Count a value only from its created time on.
 
     Returns:
-        A query whose columns are row, v0, v1, ...
+        A query whose columns are row, v0, v1, ... and n.
     """
     keys = [f"k{i}" for i in range(len(view.keys))]
-    values = [f"v{i}" for i in range(len(view.features))]
+    values = [*(f"v{i}" for i in range(len(travelling(view, spark_holds)))), ORDINAL]
     known_only = known_only and view.created is not None
-    held = ", ".join([*keys, "seen", "0 AS side", "t", "c", "file", "place", "CAST(NULL AS BIGINT) AS row"])
+    held = ", ".join([*keys, "seen", "0 AS side", "t", "c", f"{ORDINAL} AS place", "CAST(NULL AS BIGINT) AS row"])
     payload = ", ".join(f"'{name}', {name}" for name in ["t", *values])
     at = _convert("t", spine_unit, unit)
     empty = "CAST(NULL AS BIGINT) AS {}"
-    asked = ", ".join(
-        [*keys, f"{at} AS seen", "1 AS side", f"{at} AS t", empty.format("c"), "CAST(NULL AS STRING) AS file"]
-    )
-    order = "seen, side, t, c, file, place"
+    asked = ", ".join([*keys, f"{at} AS seen", "1 AS side", f"{at} AS t", empty.format("c"), empty.format("place")])
+    order = "seen, side, t, c, place"
     carried = f"last_value(version) IGNORE NULLS OVER ({_partition(keys)}ORDER BY {order} ROWS UNBOUNDED PRECEDING)"
     chosen = ", ".join(f"{_fresh(view.ttl, unit, name)} AS {name}" for name in values)
-    features = _features(view, unit, rows, known_only=known_only)
+    features = _features(view, rows, values, known_only=known_only)
     return (
-        f"WITH features AS ({features}), both AS ("  # noqa: S608 - names are quoted
+        f"WITH features AS ({features}), both AS ("  # noqa: S608 - names are our own
         f"SELECT {held}, named_struct({payload}) AS version FROM features UNION ALL "
-        f"SELECT {asked}, CAST(NULL AS BIGINT) AS place, row, NULL AS version FROM {spine}), "
+        f"SELECT {asked}, row, NULL AS version FROM {spine}), "
         f"carried AS (SELECT row, side, t, {carried} AS version FROM both) "
         f"SELECT row, {chosen} FROM carried WHERE side = 1"
     )
 
 
-def spark_ticks(column: str, type_: pa.DataType, unit: str) -> str:
-    """Spark SQL for a source's time column as a BIGINT; nanoseconds are read as whole numbers."""
-    name = _quoted(column)
-    if pa.types.is_timestamp(type_) and type_.unit == NS:
-        return name if unit == NS else f"floor({name} / 1000)"
-    return _convert(f"unix_micros(CAST({name} AS TIMESTAMP))", US, unit)
+def spark_holds(type_: pa.DataType) -> bool:
+    """Whether Spark takes values of an Arrow type and gives them back as they were."""
+    is_ = pa.types
+    if is_.is_list(type_):
+        return spark_holds(type_.value_type)
+    if is_.is_timestamp(type_):
+        return bool(type_ == MOMENT[US])
+    numbers = is_.is_signed_integer(type_) or is_.is_float32(type_) or is_.is_float64(type_) or is_.is_decimal128(type_)
+    plain = is_.is_boolean(type_) or is_.is_string(type_) or is_.is_binary(type_) or is_.is_date32(type_)
+    return bool(numbers or plain)
 
 
-def _features(view: View, unit: str, rows: str, *, known_only: bool) -> str:
-    columns = [f"{_quoted(key.column)} AS k{i}" for i, key in enumerate(view.keys)]
-    columns += [f"{_quoted(feature.column)} AS v{i}" for i, feature in enumerate(view.features)]
-    columns.append(f"{spark_ticks(view.timestamp, view.type_of(view.timestamp), unit)} AS t")
-    created = spark_ticks(view.created, view.type_of(view.created), unit) if view.created else "NULL"
-    columns.append(f"coalesce({created}, {BOTTOM}) AS c")
-    columns += ["_metadata.file_path AS file", "_metadata.row_index AS place"]
-    where = [f"{_quoted(view.timestamp)} IS NOT NULL"]
-    where += [f"{_quoted(key.column)} IS NOT NULL" for key in view.keys]
-    if known_only and view.created:
-        where.append(f"{_quoted(view.created)} IS NOT NULL")
-    found = f"SELECT {', '.join(columns)} FROM {rows} WHERE {' AND '.join(where)}"  # noqa: S608 - names are quoted
+def _features(view: View, rows: str, values: list[str], *, known_only: bool) -> str:
+    keys = len(view.keys)
+    time = keys + len(values) - 1
+    columns = [f"c{i} AS k{i}" for i in range(keys)]
+    columns += [f"c{i} AS v{i - keys}" for i in range(keys, time)]
+    created = f"c{time + 1}" if view.created else "CAST(NULL AS BIGINT)"
+    columns += [f"c{time} AS t", f"coalesce({created}, {BOTTOM}) AS c", ORDINAL]
+    where = [f"c{i} IS NOT NULL" for i in [time, *range(keys)]]
+    if known_only:
+        where.append(f"c{time + 1} IS NOT NULL")
+    found = f"SELECT {', '.join(columns)} FROM {rows} WHERE {' AND '.join(where)}"  # noqa: S608 - names are our own
     if not known_only:
-        return f"SELECT *, t AS seen FROM ({found})"  # noqa: S608 - names are quoted
-    version = "struct(t, c, file, place)"
-    partition = _partition([f"k{i}" for i in range(len(view.keys))])
-    newest = f"max({version}) OVER ({partition}ORDER BY seen, t, c, file, place ROWS UNBOUNDED PRECEDING)"
-    seen = f"SELECT *, greatest(t, c) AS seen FROM ({found})"  # noqa: S608 - names are quoted
-    return f"SELECT * FROM (SELECT *, {newest} AS newest FROM ({seen})) WHERE {version} = newest"  # noqa: S608 - names are quoted
+        return f"SELECT *, t AS seen FROM ({found})"  # noqa: S608 - names are our own
+    version = f"struct(t, c, {ORDINAL})"
+    partition = _partition([f"k{i}" for i in range(keys)])
+    newest = f"max({version}) OVER ({partition}ORDER BY seen, t, c, {ORDINAL} ROWS UNBOUNDED PRECEDING)"
+    seen = f"SELECT *, greatest(t, c) AS seen FROM ({found})"  # noqa: S608 - names are our own
+    return f"SELECT * FROM (SELECT *, {newest} AS newest FROM ({seen})) WHERE {version} = newest"  # noqa: S608
 
 
 def _partition(keys: list[str]) -> str:
@@ -110,7 +113,3 @@ def _fresh(ttl: timedelta | None, unit: str, name: str) -> str:
     micros = ttl.days * 86_400_000_000 + ttl.seconds * 1_000_000 + ttl.microseconds
     ticks = f"CAST({micros * (1000 if unit == NS else 1)} AS DECIMAL(38, 0))"
     return f"CASE WHEN version.t >= CAST(t AS DECIMAL(38, 0)) - {ticks} THEN version.{name} END"
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from furrow.stores.keys import check_key, comparable
 from furrow.stores.problems import SpineError
-from furrow.stores.timestamps import NS, US, is_time, micros
+from furrow.stores.timestamps import NS, US, arrow_ticks, is_time, micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,24 +69,24 @@ class Spine:
             SpineError: A key can't be compared with the view's.
         """
         columns: dict[str, pa.Array | pa.ChunkedArray] = {"row": pa.array(np.arange(self.rows, dtype=np.int64))}
-        for i, key in enumerate(view.keys):
-            columns[f"k{i}"] = comparable(self.table[key.spine], view.type_of(key.column), key.spine, view.name)
+        for i, (key, type_) in enumerate(zip(view.keys, view.key_types, strict=True)):
+            columns[f"k{i}"] = comparable(self.table[key.spine], type_, key, view.name)
         columns["t"] = self.ticks
         return pa.table(columns)
 
     @cached_property
     def _ticks(self) -> tuple[pa.ChunkedArray, str]:
         column = self.table[self.timestamp]
-        type_ = column.type
-        if pa.types.is_date(type_):
-            return column.cast(pa.timestamp(US)).cast(pa.int64()), US
-        if type_.unit != NS:
-            return column.cast(pa.timestamp(US, type_.tz)).cast(pa.int64()), US
-        ticks = column.cast(pa.int64())
-        whole = pc.divide(ticks, 1000)
-        if pc.all(pc.equal(pc.multiply(whole, 1000), ticks)).as_py() is False:
-            return ticks, NS
-        return whole, US
+        try:
+            if pa.types.is_timestamp(column.type) and column.type.unit == NS:
+                ticks = column.cast(pa.int64())
+                whole = pc.divide(ticks, 1000)
+                if pc.all(pc.equal(pc.multiply(whole, 1000), ticks)).as_py() is False:
+                    return ticks, NS
+            return pa.chunked_array([arrow_ticks(column)]), US
+        except ValueError as exc:
+            hint = "correct it, or drop the row"
+            raise SpineError(f"{self.timestamp}: {exc}", column=self.timestamp, hint=hint) from exc
 
     @cached_property
     def _range(self) -> tuple[int | None, int | None]:

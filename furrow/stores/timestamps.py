@@ -12,6 +12,7 @@ from furrow.stores.engine import identifier
 
 __all__ = [
     "LIMIT",
+    "MOMENT",
     "NS",
     "US",
     "arrow_ticks",
@@ -29,6 +30,7 @@ US = "us"
 NS = "ns"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LIMIT = 9_223_372_036_854_775  # microseconds that still fit when written as nanoseconds
+MOMENT = {unit: pa.timestamp(unit, "UTC") for unit in (US, NS)}
 PER_SECOND = {"s": 1, "ms": 10**3, US: 10**6, NS: 10**9}
 DAY = 86_400
 FIRST = -62_135_596_800  # the year 1, in seconds

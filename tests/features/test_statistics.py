@@ -83,10 +83,10 @@ def test_an_empty_table_has_statistics_too(tmp_path: Path) -> None:
     ("spoil", "said"),
     [
         (lambda path: path.unlink(), "traffic.parquet does not exist"),
-        (lambda path: path.write_bytes(path.read_bytes()[:500]), "can't be read as Parquet"),
-        (lambda path: path.write_bytes(b""), "can't be read as Parquet"),
-        (lambda path: pq.write_table(rows().rename_columns([*rows().column_names[:-1], "bits"]), path), "no column parts"),
-        (lambda path: pq.write_table(rows().drop_columns(["event_timestamp"]), path), "no column event_timestamp"),
+        (lambda path: path.write_bytes(path.read_bytes()[:500]), "traffic.parquet is truncated"),
+        (lambda path: path.write_bytes(b""), "traffic.parquet is empty"),
+        (lambda path: pq.write_table(rows().rename_columns([*rows().column_names[:-1], "bits"]), path), "no column 'parts'"),
+        (lambda path: pq.write_table(rows().drop_columns(["event_timestamp"]), path), "no column 'event_timestamp'"),
     ],
 )  # fmt: skip
 def test_a_spoilt_source_is_named(tmp_path: Path, spoil, said: str) -> None:  # type: ignore[no-untyped-def]

@@ -23,7 +23,7 @@ from furrow.ground.feast.offline_pull import Pull
 from furrow.ground.feast.offline_views import wanted_features
 from furrow.ground.feast.offline_write import append_batch, write_logs
 from furrow.stores.engine import Settings
-from furrow.stores.join import join
+from furrow.stores.join import joiner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from feast.feature_logging import LoggingConfig, LoggingSource
     from feast.feature_view import FeatureView
     from feast.infra.registry.base_registry import BaseRegistry
+
+    from furrow.stores.spine import Spine
 
 __all__ = ["FurrowOfflineStore", "FurrowOfflineStoreConfig", "Limits"]
 
@@ -66,10 +68,10 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
     supports_filter_by_created_timestamp: bool = True
 
     @staticmethod
-    def _join(config: RepoConfig) -> Callable[..., pa.Table]:
-        """What joins views to a spine."""
+    def _joiner(config: RepoConfig) -> Callable[..., Callable[[Spine], pa.Table]]:
+        """What makes a join of views to spines."""
         del config
-        return join
+        return joiner
 
     @classmethod
     def get_historical_features(  # noqa: PLR0917 - Feast's signature
@@ -120,7 +122,7 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
             start=start_date,
             end=end_date,
             now=datetime.now(UTC) if config.offline_store.future_timestamps == "error" else None,
-            join=cls._join(config),
+            joiner=cls._joiner(config),
         )
         metadata = Metadata(feature_refs, plan.check(), plan.time_range)
         return FurrowRetrievalJob(plan, on_demand, metadata, full_feature_names=full_feature_names)

@@ -10,7 +10,6 @@ from feast.errors import RequestDataNotFoundInEntityDfException
 from furrow.ground.feast.offline_spine import Entities, entities_between, entity_rows
 from furrow.ground.feast.offline_views import Wanted, join_view
 from furrow.stores.engine import Settings, connect
-from furrow.stores.join import localized
 from furrow.stores.spine import Spine, check_columns, check_times, time_column
 from furrow.stores.timestamps import moment
 
@@ -43,7 +42,7 @@ class Plan:
         start: The start of the time range.
         end: Its end.
         now: The present, beyond which entity rows are refused; None: they may lie in the future.
-        join: What joins views to a spine, given a connection to DuckDB.
+        joiner: What makes a join of views to spines, given a connection to DuckDB.
     """
 
     settings: Settings
@@ -56,7 +55,7 @@ class Plan:
     start: datetime | None
     end: datetime | None
     now: datetime | None
-    join: Callable[..., pa.Table]
+    joiner: Callable[..., Callable[[Spine], pa.Table]]
 
     def check(self) -> list[str]:
         """Check the columns of the entity rows and of the sources.
@@ -68,7 +67,7 @@ class Plan:
             FurrowError: They don't fit.
         """
         with connect(self.settings) as connection:
-            views = self._views(connection)
+            views = self._views()
             if self.entities is None:
                 return list(dict.fromkeys(key.spine for view in views for key in view.keys))
             schema = entity_rows(connection, self.entities, self.root).schema
@@ -87,30 +86,31 @@ class Plan:
             FurrowError: The entity rows or a source can't be used.
         """
         with connect(self.settings) as connection:
-            views = localized(connection, self._views(connection))
+            views = self._views()
+            join = self.joiner(connection, views, known_only=self.known_only)
             entities = self._entities(connection, views)
             timestamp = time_column(entities.schema)
             done = 0
             for chunk in entities.chunks(rows):
                 spine = Spine(chunk, timestamp)
                 check_times(spine, now=self.now if self.entities is not None else None, offset=done)
-                yield self.join(connection, spine, views, known_only=self.known_only)
+                yield join(spine)
                 done += spine.rows
 
     def time_range(self) -> tuple[datetime | None, datetime | None]:
         """The first and last time of the entity rows."""
         ends: list[int] = []
         with connect(self.settings) as connection:
-            entities = self._entities(connection, localized(connection, self._views(connection)))
+            entities = self._entities(connection, self._views())
             timestamp = time_column(entities.schema)
             for chunk in entities.chunks(1_000_000):
                 spine = Spine(chunk.select([timestamp]), timestamp)
                 ends += [end for end in (spine.first, spine.last) if end is not None]
         return (moment(min(ends)), moment(max(ends))) if ends else (None, None)
 
-    def _views(self, connection: duckdb.DuckDBPyConnection) -> list[View]:
+    def _views(self) -> list[View]:
         full = self.full_feature_names
-        return [join_view(connection, view, names, self.root, full=full) for view, names in self.wanted]
+        return [join_view(view, names, self.root, full=full) for view, names in self.wanted]
 
     def _entities(self, connection: duckdb.DuckDBPyConnection, views: list[View]) -> Entities:
         if self.entities is None:

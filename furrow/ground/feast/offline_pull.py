@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from feast.feature_view import DUMMY_ENTITY_ID
 
 from furrow.ground.feast.offline_spine import regroup
 from furrow.ground.feast.offline_views import open_feast_source
-from furrow.stores.engine import Settings, connect, identifier
-from furrow.stores.sources import local
-from furrow.stores.timestamps import between, is_time, micros
+from furrow.stores.engine import Settings, connect
+from furrow.stores.joined_columns import read_at, settled_column
+from furrow.stores.relation import holds, make_relation
+from furrow.stores.source_rows import ORDINAL
+from furrow.stores.sources import Wanted
+from furrow.stores.timestamps import between, micros
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,8 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
-    import pyarrow as pa
     from feast.data_source import DataSource
+
+    from furrow.stores.sources import Source
 
 __all__ = ["Pull"]
 
@@ -59,43 +64,61 @@ class Pull:
         Raises:
             SourceError: The source can't be read or lacks a column.
         """
+        source = open_feast_source(self.data_source, self.root)
+        columns = self._columns(source)
+        source.check(columns)
         with connect(self.settings) as connection:
-            result = connection.sql(self._sql(connection))
+            sql, held = self._sql(connection, source, columns)
+            result = connection.sql(sql)
             if rows is None:
-                yield result.to_arrow_table()
+                yield self._named(source, columns, held, result.to_arrow_table())
             else:
                 reader = result.to_arrow_reader(min(rows, 100_000))
-                yield from regroup(reader, reader.schema, rows)
+                for table in regroup(reader, reader.schema, rows):
+                    yield self._named(source, columns, held, table)
 
-    def _sql(self, connection: duckdb.DuckDBPyConnection) -> str:
-        source = open_feast_source(connection, self.data_source, self.root)
-        times = [name for name in (self.timestamp, self.created) if name]
-        names = [name for name in dict.fromkeys([*self.columns, *times]) if name != DUMMY_ENTITY_ID]
-        for name in names:
-            source.require(name, "timestamp" if name in times else "asked for")
-        for name in times:
-            if not is_time(source.schema.field(name).type):
-                raise source.unusable(name, "a timestamp")
-        source = local(connection, source, names, "remote")
-        start, end = (None if bound is None else micros(bound) for bound in (self.start, self.end))
-        where = [f"{identifier(self.timestamp)} IS NOT NULL"]
-        where += between(self.timestamp, source.schema.field(self.timestamp).type, start, end)
-        chosen = ", ".join(map(identifier, names))
-        if self.newest_of is not None:
-            return self._newest(chosen, source.relation, source.ordinal, where)
-        return f"SELECT {chosen}{self._dummy()} FROM {source.relation} WHERE {' AND '.join(where)}"  # noqa: S608 - quoted
-
-    def _newest(self, chosen: str, relation: str, ordinal: str, where: list[str]) -> str:
-        keys = [identifier(key) for key in self.newest_of or ()]
-        order = [f"{identifier(self.timestamp)} DESC"]
+    def _columns(self, source: Source) -> list[Wanted]:
+        """The columns of the result but for the dummy key; the times last."""
+        roles = {self.timestamp: "time", self.created: "created"}
+        names = [name for name in dict.fromkeys(self.columns) if name != DUMMY_ENTITY_ID and name not in roles]
+        keys = set(self.newest_of or ())
+        wanted = [Wanted(name, "key" if name in keys else "feature") for name in names]
+        wanted.append(Wanted(self.timestamp, "time", None, "timestamp"))
         if self.created:
-            order.append(f"{identifier(self.created)} DESC NULLS LAST")
-        partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
-        rows = f"SELECT {chosen}, {ordinal} AS __place FROM {relation} WHERE {' AND '.join(where)}"  # noqa: S608 - quoted
-        window = f"({partition}ORDER BY {', '.join(order)}, __place DESC)"
-        return f"SELECT {chosen}{self._dummy()} FROM ({rows}) QUALIFY row_number() OVER {window} = 1"  # noqa: S608 - quoted
+            wanted.append(Wanted(self.created, "created", None, "timestamp"))
+        return wanted
 
-    def _dummy(self) -> str:
-        """The key that Feast gives to a view without entities."""
-        needed = self.dummy or DUMMY_ENTITY_ID in self.columns
-        return f", '' AS {identifier(DUMMY_ENTITY_ID)}" if needed else ""
+    def _sql(
+        self, connection: duckdb.DuckDBPyConnection, source: Source, columns: list[Wanted]
+    ) -> tuple[str, dict[str, str]]:
+        """The query, and where in its result the columns are; what DuckDB doesn't hold is read by its place."""
+        carried = [each for each in columns if each.is_time or holds(source.type_of(each))]
+        relation = make_relation(connection, source, carried, "pulled")
+        held = {each.column: f"c{place}" for place, each in enumerate(carried)}
+        time = held[self.timestamp]
+        start, end = (None if bound is None else micros(bound) for bound in (self.start, self.end))
+        where = [f"{time} IS NOT NULL", *between(time, relation.types[int(time[1:])], start, end)]
+        rows = f"SELECT * FROM {relation.sql} WHERE {' AND '.join(where)}"  # noqa: S608 - names of our own
+        if self.newest_of is None:
+            return rows, held
+        order = [
+            f"{time} DESC",
+            *([f"{held[self.created]} DESC NULLS LAST"] if self.created else []),
+            f"{ORDINAL} DESC",
+        ]
+        keys = [held[key] for key in self.newest_of]
+        partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
+        window = f"({partition}ORDER BY {', '.join(order)})"
+        return f"SELECT * FROM ({rows}) QUALIFY row_number() OVER {window} = 1", held  # noqa: S608 - names of our own
+
+    def _named(self, source: Source, columns: list[Wanted], held: dict[str, str], found: pa.Table) -> pa.Table:
+        """The result under the source's names, in the types that the source has."""
+        late = [each for each in columns if each.column not in held]
+        read = dict(zip((each.column for each in late), read_at(source, late, found[ORDINAL]), strict=True))
+        result = {}
+        for each in columns:
+            values = read[each.column] if each in late else found[held[each.column]]
+            result[each.column] = settled_column(source, each, values)
+        if self.dummy or DUMMY_ENTITY_ID in self.columns:  # the key that Feast gives to a view without entities
+            result[DUMMY_ENTITY_ID] = pa.array([""] * found.num_rows)
+        return pa.table(result)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from furrow.stores.engine import identifier
-from furrow.stores.remote import is_remote, open_remote
-from furrow.stores.sources import list_files
+from furrow.stores.relation import make_relation
+from furrow.stores.source_rows import read_source
+from furrow.stores.sources import Wanted, find_source
 from furrow.stores.spine import SpineError
 from furrow.stores.timestamps import NS, between, micros
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from furrow.stores.sources import Source
     from furrow.stores.view import View
 
 __all__ = ["Entities", "entities_between", "entity_rows", "regroup"]
@@ -59,17 +61,28 @@ class _Held:
 class _Stored:
     """Rows in Parquet."""
 
-    dataset: Any
+    source: Source
 
-    @property
+    @cached_property
+    def _wanted(self) -> list[Wanted]:
+        wanted = [Wanted(name, "feature", None, "entity rows") for name in self.source.names]
+        self.source.check(wanted)
+        return wanted
+
+    @cached_property
     def schema(self) -> pa.Schema:
-        return self.dataset.schema.remove_metadata()
+        return pa.schema([(each.column, self.source.type_of(each)) for each in self._wanted])
 
     def chunks(self, rows: int | None) -> Iterator[pa.Table]:
+        width = len(self.schema)
+        batches = (
+            batch
+            for table in read_source(self.source, self._wanted)
+            for batch in table.select(range(width)).rename_columns(self.schema.names).to_batches()
+        )
         if rows is None:
-            yield self.dataset.to_table().replace_schema_metadata(None)
+            yield pa.Table.from_batches(list(batches), self.schema)
         else:
-            batches = self.dataset.scanner(batch_readahead=2, fragment_readahead=1).to_reader()
             yield from regroup(batches, self.schema, rows)
 
 
@@ -120,7 +133,7 @@ def entity_rows(connection: duckdb.DuckDBPyConnection, entities: Any, root: Path
     if isinstance(entities, pa.Table):
         return _Held(entities)
     if isinstance(entities, Path) or (isinstance(entities, str) and _is_path(entities)):
-        return _Stored(_dataset(str(entities), root))
+        return _Stored(find_source(str(entities), root=root))
     if isinstance(entities, str):
         return _Query(connection, entities.strip().rstrip(";"))
     kind = type(entities).__name__
@@ -143,20 +156,22 @@ def entities_between(
     first = start if start is not None else last - max((view.ttl for view in views if view.ttl), default=_MONTH)
     names = list(dict.fromkeys(key.spine for view in views for key in view.keys))
     parts = []
-    for view in views:
-        held = {key.spine: identifier(key.column) for key in view.keys}
-        type_ = view.type_of(view.timestamp)
+    for number, view in enumerate(views):
+        wanted = (*view.wanted[: len(view.keys)], view.wanted[view.time_place])
+        relation = make_relation(connection, view.source, wanted, f"entities_{number}")
+        held = {key.spine: f"c{place}" for place, key in enumerate(view.keys)}
+        time, type_ = f"c{len(held)}", relation.types[-1]
         zoned = "TIMESTAMPTZ_NS" if pa.types.is_timestamp(type_) and type_.unit == NS else "TIMESTAMPTZ"
         columns = [f"{held.get(name, 'NULL')} AS {identifier(name)}" for name in names]
-        columns.append(f"{identifier(view.timestamp)}::{zoned} AS event_timestamp")
-        where = between(view.timestamp, type_, micros(first), micros(last))
+        columns.append(f"{time}::{zoned} AS event_timestamp")
+        where = between(time, type_, micros(first), micros(last))
         where += [f"{column} IS NOT NULL" for column in held.values()]
-        parts.append(f"SELECT DISTINCT {', '.join(columns)} FROM {view.source.relation} WHERE {' AND '.join(where)}")  # noqa: S608 - quoted
+        parts.append(f"SELECT DISTINCT {', '.join(columns)} FROM {relation.sql} WHERE {' AND '.join(where)}")  # noqa: S608 - quoted
     order = ", ".join(["event_timestamp", *map(identifier, names)])
     return _Query(connection, f"SELECT * FROM ({' UNION '.join(parts)}) ORDER BY {order}")  # noqa: S608 - quoted
 
 
-def regroup(batches: pa.RecordBatchReader, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
+def regroup(batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
     """Tables of so many rows each, the last one with what is left."""
     held: list[pa.RecordBatch] = []
     count = 0
@@ -177,16 +192,3 @@ def regroup(batches: pa.RecordBatchReader, schema: pa.Schema, rows: int) -> Iter
 
 def _is_path(text: str) -> bool:
     return not any(mark.isspace() for mark in text.strip()) or text.strip().endswith(".parquet")
-
-
-def _dataset(path: str, root: Path) -> Any:
-    if is_remote(path):
-        remote = open_remote(path)
-        if remote is None:
-            raise SpineError(f"{path} holds no Parquet file", hint="correct the address of the entity rows")
-        return remote.dataset
-    files = [str(file) for file in list_files(path, root)]
-    try:
-        return ds.dataset(files, format="parquet", partitioning="hive" if any("=" in file for file in files) else None)
-    except (OSError, pa.ArrowException) as exc:
-        raise SpineError(f"the entity rows in {path} can't be read: {exc}", hint="write them again as Parquet") from exc

@@ -7,7 +7,7 @@ In feature_store.yaml, with the extra furrow[spark]:
         master: spark://host:7077
         spark: {spark.executor.memory: 4g}
 
-The joins run on the workers, which must reach the sources' files. Entity rows and results pass through the driver;
+The joins run on the workers, which must reach the sources' files and have furrow. Entity rows and results pass through the driver;
 pulls and writes are the DuckDB store's.
 """
 
@@ -50,9 +50,9 @@ class FurrowSparkOfflineStore(FurrowOfflineStore):
     """The joins on Spark, the rest as on DuckDB."""
 
     @staticmethod
-    def _join(config: Any) -> Callable[..., pa.Table]:
-        def run(_: Any, spine: Spine, views: Sequence[View], *, known_only: bool) -> pa.Table:
+    def _joiner(config: Any) -> Callable[..., Callable[[Spine], pa.Table]]:
+        def start(_: Any, views: Sequence[View], *, known_only: bool) -> Callable[[Spine], pa.Table]:
             session = spark_session(config.offline_store.master, config.offline_store.spark)
-            return spark_join(session, spine, views, known_only=known_only)
+            return lambda spine: spark_join(session, spine, views, known_only=known_only)
 
-        return run
+        return start

@@ -20,7 +20,7 @@ SCRIPT = textwrap.dedent(
     """
     import json, os, random, shutil, signal, sys, time
     from pathlib import Path
-    from furrow.features import offline_rows as rows
+    from furrow.stores import source_rows as rows
     from furrow.features.materialize import materialize
     from furrow.stores import lmdb_store
     from furrow.stores.record import Layout

@@ -158,7 +158,7 @@ def test_a_folder_with_one_bad_file(home):
     pq.write_table(TABLE, folder / "a.parquet")
     pq.write_table(TABLE.rename_columns(["k", "ts", "w"]), folder / "b.parquet")
     store = make(home, "many")
-    with pytest.raises(EngineError, match=r"b\.parquet"):
+    with pytest.raises(SourceError, match=r"b\.parquet has no column 'v'"):
         ask(store)
     (folder / "b.parquet").write_bytes(b"PAR1 and so on")
     with pytest.raises(SourceError, match=r"b\.parquet is truncated"):
