@@ -1,8 +1,8 @@
 """The join on a Spark cluster: the scale-out twin of `furrow.stores.join`.
 
-The workers read the files through Arrow with `furrow.stores.source_rows`, one file a task: Spark's own reader has other
-rules for partitions, names, types and times. So the workers need furrow, in the Python that runs the driver, or that the
-setting spark.pyspark.python or the variable PYSPARK_PYTHON names.
+The workers read the files through Arrow with `furrow.stores.source_rows`, one file a task: Spark's own reader has
+other rules for partitions, names, types and times. So the workers need furrow, in the Python that runs the driver, or
+that the setting spark.pyspark.python or the variable PYSPARK_PYTHON names.
 
 pyspark is an extra: without it this module imports, and says at use how to install it.
 """

@@ -212,9 +212,9 @@ def feast_type(type_: pa.DataType):
 
 def declared(table: pa.Table) -> pa.Table:
     """The rows as they are declared: a feature that is a time has no nanoseconds."""
-    for place, field in enumerate(table.schema):
-        if pa.types.is_timestamp(field.type) and field.name not in {"ts", "made"}:
-            table = table.set_column(place, field.name, pa.array(arrow_ticks(table[field.name])).cast(MICROS))
+    for place, name in enumerate(table.column_names):
+        if pa.types.is_timestamp(table[name].type) and name not in {"ts", "made"}:
+            table = table.set_column(place, name, arrow_ticks(table[name]).cast(MICROS))
     return table
 
 

@@ -65,7 +65,7 @@ class Pull:
             SourceError: The source can't be read or lacks a column.
         """
         source = open_feast_source(self.data_source, self.root)
-        columns = self._columns(source)
+        columns = self._columns()
         source.check(columns)
         with connect(self.settings) as connection:
             sql, held = self._sql(connection, source, columns)
@@ -77,7 +77,7 @@ class Pull:
                 for table in regroup(reader, reader.schema, rows):
                     yield self._named(source, columns, held, table)
 
-    def _columns(self, source: Source) -> list[Wanted]:
+    def _columns(self) -> list[Wanted]:
         """The columns of the result but for the dummy key; the times last."""
         roles = {self.timestamp: "time", self.created: "created"}
         names = [name for name in dict.fromkeys(self.columns) if name != DUMMY_ENTITY_ID and name not in roles]

@@ -7,8 +7,8 @@ In feature_store.yaml, with the extra furrow[spark]:
         master: spark://host:7077
         spark: {spark.executor.memory: 4g}
 
-The joins run on the workers, which must reach the sources' files and have furrow. Entity rows and results pass through the driver;
-pulls and writes are the DuckDB store's.
+The joins run on the workers, which must reach the sources' files and have furrow. Entity rows and results pass through
+the driver; pulls and writes are the DuckDB store's.
 """
 
 from __future__ import annotations
