@@ -16,6 +16,7 @@ from furrow.history.load import Run, run
 from furrow.history.run_diff import changed_files, flat
 from furrow.history.show import curves
 from furrow.parse import parse_json
+from furrow.training.metric_registry import MAXIMIZE, NEITHER, direction
 from furrow.training.metrics import interval
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ __all__ = [
     "champion_of",
     "changed_experiments",
     "code_changes",
+    "declared_directions",
     "evaluation",
     "experiments_at",
     "paired",
     "side_by_side",
 ]
 
-HIGHER_IS_BETTER = {"roc_auc": True, "pr_auc": True, "accuracy": True, "log_loss": False, "brier": False, "ece": False}
 _CURVES = {
     "roc": ("false_positive_rate", "true_positive_rate"),
     "pr": ("recall", "precision"),
@@ -63,6 +64,15 @@ def champion_of(content: bytes | None) -> dict[str, Any]:
         return {}
     verdicts = {str(name): one for name, one in (value.get("verdicts") or {}).items() if isinstance(one, dict)}
     return {**value, "verdicts": verdicts}
+
+
+def declared_directions(champion: Mapping[str, Any]) -> dict[str, str]:
+    """The directions of metrics that a champion's gate declares: of the one it selects by."""
+    gate = champion.get("gate")
+    select = gate.get("select") if isinstance(gate, dict) else None
+    if not isinstance(select, dict) or not select.get("direction"):
+        return {}
+    return {str(select.get("metric")): str(select["direction"])}
 
 
 def _load(repo: Path, commit: str, name: str) -> Run | None:
@@ -117,7 +127,8 @@ def side_by_side(
             "gone" if new is None else "new" if old is None else "unchanged" if old.files == new.files else "changed"
         )
         pair = Pair(base, name, commit, name)
-        differences, method = paired(repo, pair, elsewhere or {}) if state == "changed" else ({}, "")
+        own = declared_directions(champion)
+        differences, method = paired(repo, pair, elsewhere or {}, own) if state == "changed" else ({}, "")
         verdict = verdicts.get(name)
         yield RunReport(
             experiment=name,
@@ -195,7 +206,9 @@ Differences = dict[str, tuple[float, float, str]]
 Elsewhere = Mapping[Pair, tuple[Differences, str]]
 
 
-def paired(repo: Path, pair: Pair, elsewhere: Elsewhere) -> tuple[Differences, str]:
+def paired(
+    repo: Path, pair: Pair, elsewhere: Elsewhere, own: Mapping[str, str] | None = None
+) -> tuple[Differences, str]:
     """The paired interval of each metric's difference, from the replicates that both evaluations keep.
 
     The replicates of both are of the same draws of days, so their differences are of pairs.
@@ -204,6 +217,7 @@ def paired(repo: Path, pair: Pair, elsewhere: Elsewhere) -> tuple[Differences, s
         repo: The repository.
         pair: The two runs.
         elsewhere: What was found of runs that were judged on other days.
+        own: Directions that the project declares.
 
     Returns:
         Low, high and verdict by metric; and how it was done, or why it was not.
@@ -216,16 +230,16 @@ def paired(repo: Path, pair: Pair, elsewhere: Elsewhere) -> tuple[Differences, s
         return elsewhere.get(pair, ({}, "not tested: the two were judged on other days"))
     found = {}
     for metric, values in one.get("replicates", {}).items():
-        better = HIGHER_IS_BETTER.get(metric)
+        way = direction(metric, own)
         others = two.get("replicates", {}).get(metric)
-        if better is None or not others or len(others) != len(values):
+        if way == NEITHER or not others or len(others) != len(values):
             continue
         spread = np.array(others, dtype=float) - np.array(values, dtype=float)
         low, high = (float(end) for end in interval(spread, 0.95))
         if not np.isfinite([low, high]).all():
             continue
         verdict = "same" if low == high == 0 else "luck" if low <= 0 <= high else (
-            "better" if (low > 0) == better else "worse"
+            "better" if (low > 0) == (way == MAXIMIZE) else "worse"
         )  # fmt: skip
         found[metric] = (low, high, verdict)
     days = len(one.get("days") or ())

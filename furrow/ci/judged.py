@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from furrow.ci.gather import HIGHER_IS_BETTER, Pair, champion_of, paired
+from furrow.ci.gather import Pair, champion_of, declared_directions, paired
 from furrow.ci.outcome import Check
 from furrow.ground.git import show
+from furrow.history.metrics_file import as_float, numbers
+from furrow.training.metric_registry import NEITHER, better, direction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +50,11 @@ def gate_check(repo: Path, tip: str, commit: str, *, worse: str, elsewhere: Else
     words += f", before it was {before}" if before != name else ""
     if here.get("model_sha256") and here.get("model_sha256") == there.get("model_sha256"):
         return Check("gate", "passed", f"{words}: the same model")
-    differences, how = paired(repo, Pair(tip, str(before), commit, str(name)), elsewhere or {})
+    own = declared_directions(here)
+    differences, how = paired(repo, Pair(tip, str(before), commit, str(name)), elsewhere or {}, own)
+    if direction(metric, own) == NEITHER and values[0] != values[1]:
+        hint = f"say in the gate what is better: select: {{metric: {metric}, direction: minimize}}, or maximize"
+        return Check("gate", "warning", f"{words}; nothing says whether more of it is better", (hint,))
     if metric not in differences:
         seems = _seems_worse(there, here, metric)
         return Check("gate", "warning" if seems else "passed", f"{words}; {how or 'the metric is not compared'}")
@@ -63,15 +69,14 @@ def gate_check(repo: Path, tip: str, commit: str, *, worse: str, elsewhere: Else
 def _seems_worse(there: dict[str, Any], here: dict[str, Any], metric: str) -> bool:
     """Whether a metric's number is worse, which nothing says is more than luck."""
     before, after = _value(there, metric), _value(here, metric)
-    if before is None or after is None or metric not in HIGHER_IS_BETTER:
-        return False
-    return after < before if HIGHER_IS_BETTER[metric] else after > before
+    own = declared_directions(here)
+    return before is not None and after is not None and better(metric, before, after, own)
 
 
 def _value(record: dict[str, Any], metric: str) -> float | None:
     metrics = record.get("metrics")
-    value = metrics.get(metric) if isinstance(metrics, dict) else None
-    return float(value) if isinstance(value, int | float) else None
+    value = numbers(metrics).get(metric) if isinstance(metrics, dict) else None
+    return None if value is None else as_float(value)
 
 
 def _failures(record: dict[str, Any]) -> list[str]:

@@ -12,12 +12,15 @@ from furrow.cli import render
 from furrow.cli.terminal import on_terminal, say
 from furrow.ground.openmp import wait_asleep
 from furrow.safe_text import line
+from furrow.training.metric_registry import NEITHER, direction, ordered
 
 if TYPE_CHECKING:
     from furrow.trials.recorder import Finished
     from furrow.trials.sweep import Sweeping
 
 SHOWN = 20
+OTHERS = 3
+"""Metrics beside the one that trials are sorted by."""
 
 
 @click.command()
@@ -152,7 +155,8 @@ def _report(sweeping: Sweeping, found: list[Finished], *, limit: int, as_json: b
             {"metric": sweeping.metric, "direction": sweeping.direction, "trials": [_plain(one) for one in ranked]}
         )
         return
-    others = [name for name in ("roc_auc", "log_loss", "ece") if name != sweeping.metric]
+    measured = ordered({name for finished in ranked for name in finished.metrics})
+    others = [name for name in measured if name != sweeping.metric and direction(name) != NEITHER][:OTHERS]
     keys = list(sweeping.sweep.dimensions)
     rows = [
         [

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from furrow.errors import FurrowError
+from furrow.training.metric_registry import MAXIMIZE, NEITHER, direction
 from furrow.training.metrics import METRICS, day_weights, interval, score
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "Difference", "PairingError", "compare", "delong"]
 
-HIGHER_IS_BETTER = {"roc_auc": True, "pr_auc": True, "log_loss": False, "brier": False, "ece": False}
 FEWEST_DAYS = 10
 PREDICTED = ("label", "probability")
 
@@ -174,8 +174,10 @@ def _judged(metric: str, before: float, after: float, found: tuple[float, float,
         verdict = "same"
     elif low <= 0 <= high:
         verdict = "luck"
+    elif (way := direction(metric)) == NEITHER:
+        verdict = "untested"
     else:
-        verdict = "better" if (low > 0) == HIGHER_IS_BETTER.get(metric, True) else "worse"
+        verdict = "better" if (low > 0) == (way == MAXIMIZE) else "worse"
     return Difference(metric, before, after, low, high, p, verdict)
 
 

@@ -16,6 +16,7 @@ from furrow.training import config, dataset
 from furrow.training.code_digest import code_digest
 from furrow.training.config import Code, Engine, Search
 from furrow.training.declare import declared, gate
+from furrow.training.metric_registry import direction
 from furrow.training.metrics import METRICS
 from furrow.training.run_folder import environment
 from furrow.trials.ask import dimensions
@@ -33,7 +34,6 @@ __all__ = ["Request", "prepare"]
 MOST = 10_000
 """Trials of one grid."""
 LOCK = "dvc.lock"
-MAXIMIZED = ("roc_auc", "pr_auc")
 SAMPLERS = ("tpe", "random")
 
 
@@ -105,7 +105,7 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
         jobs=request.jobs or engine.workers,
         size=sweep.size if search is None else search.trials,
         metric=metric,
-        direction="maximize" if metric in MAXIMIZED else "minimize",
+        direction=direction(metric),
         seed=int(whole.get("seed", 0)),
         services=request.services,
         shared=shared,
