@@ -93,6 +93,10 @@ _KEPT = (
 )
 
 
+_NOT_IN_A_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\/]|\.\.|@\{|\.lock$|\.$|^\.")
+"""What the name of an experiment can't hold (git-check-ref-format); what is left has no meaning to a pattern."""
+
+
 class GitError(FurrowError):
     """A git command failed.
 
@@ -315,7 +319,7 @@ def current_branch(path: Path) -> str | None:
 
 def experiment_commit(repo: Path, name: str) -> str | None:
     """The commit of a DVC experiment by its name: refs/exps/BASELINE/NAME; None when there is none."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+    if not name or _NOT_IN_A_REF.search(name):
         return None
     found = _text(repo, "for-each-ref", "--format=%(objectname)", "--sort=-committerdate", f"refs/exps/*/*/{name}")
     return found.split("\n", maxsplit=1)[0] or None
@@ -335,7 +339,7 @@ def resolve(repo: Path, rev: str = "HEAD") -> str:
         NotARepositoryError: There is no repository.
     """
     found = ""
-    askable = rev and not rev.startswith("-") and "\0" not in rev
+    askable = rev and not rev.startswith(("-", "^")) and "\0" not in rev
     if askable:
         found = _text(repo, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}", ok=(0, 1, 128))
     if found:

@@ -106,7 +106,7 @@ def read_objects(repo: Path, names: Iterable[str], *, largest: int) -> Iterator[
 
     Args:
         repo: The repository.
-        names: What `git cat-file` understands: an id, or `ID:path`. No line feeds.
+        names: What `git cat-file` understands: an id, or `ID:path`. One with a line feed is missing.
         largest: Content beyond this many bytes is passed over, never held in memory.
 
     Yields:
@@ -121,7 +121,8 @@ def read_objects(repo: Path, names: Iterable[str], *, largest: int) -> Iterator[
     with tempfile.TemporaryFile() as requests:
         count = 0
         for name in names:
-            requests.write(name.encode("utf-8", "surrogateescape") + b"\n")
+            asked = "" if "\n" in name else name  # no line can ask for it: it is missing
+            requests.write(asked.encode("utf-8", "surrogateescape") + b"\n")
             count += 1
         if not count:
             return

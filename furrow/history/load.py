@@ -7,6 +7,7 @@ also be the name of a DVC experiment; alone, that means the run which the experi
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_bytes
-from furrow.ground.git import experiment_commit, files_at, git, ids_at, resolve
+from furrow.ground.git import UnknownRevisionError, experiment_commit, files_at, git, ids_at, resolve
 from furrow.ground.gitobjects import read_objects
 from furrow.ground.trust import require_trust
 from furrow.history.artifacts import AbsentError, find_file
@@ -25,11 +26,17 @@ from furrow.history.trial_trailers import is_trial, trial_name
 from furrow.parse import ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from furrow.history.metrics_file import Metrics, Value
 
 __all__ = ["NoSuchRunError", "NotKeptError", "Run", "RunFileError", "parse_run", "run"]
+
+
+MOST_READINGS = 20
+"""Places where a RUN may be cut into a name and a revision: each costs a question to Git."""
 
 
 class NoSuchRunError(FurrowError):
@@ -278,17 +285,50 @@ def run(name: str, rev: str = "", *, repo: Path | str = ".") -> Run:
         NotARepositoryError: There is no repository.
     """
     folder = Path(repo)
-    given = name
-    if not rev:
-        name, rev = parse_run(name)
+    if rev:
+        return _run_at(folder, name, rev)
+    parsed = parse_run(name)
+    try:
+        return _meant(folder, name) if parsed == (name, "HEAD") else _run_at(folder, *parsed)
+    except (NoSuchRunError, UnknownRevisionError):
+        for reading in _readings(name):
+            if reading != parsed:
+                with suppress(NoSuchRunError, UnknownRevisionError):
+                    return _meant(folder, name) if reading == (name, "HEAD") else _run_at(folder, *reading)
+        raise
+
+
+def _readings(text: str) -> Iterator[tuple[str, str]]:
+    """What else RUN may mean, as (name, revision): names of runs, branches and tags may hold an @ or a colon."""
+    yield text, "HEAD"
+    places = [at for at, character in enumerate(text) if character in "@:"]
+    for at in places[:MOST_READINGS]:
+        before, after = text[:at], text[at + 1 :]
+        if text[at] == "@" and before and after:
+            yield before, after
+        elif text[at] == ":" and before and after:
+            yield after.removeprefix("runs/").strip("/"), before
+
+
+def _meant(folder: Path, name: str) -> Run:
+    """The run at HEAD by this name; where there is none, that of a trial by this name."""
+    commit = resolve(folder, "HEAD")
+    trial = experiment_commit(folder, name)
+    if trial and name not in _names(folder, commit) and (of := _tried(folder, name, trial)):
+        return _run_at(folder, of, trial)
+    return _run_at(folder, name, "HEAD")
+
+
+def _run_at(folder: Path, name: str, rev: str) -> Run:
     commit = resolve(folder, rev)
-    if given == name and rev == "HEAD" and (trial := experiment_commit(folder, name)):
-        meant = _tried(folder, name, trial)
-        if meant and name not in _names(folder, commit):
-            name, rev, commit = meant, name, trial
-    ids = ids_at(folder, commit, f"runs/{name}") if name and ".." not in name.split("/") else {}
+    ids = ids_at(folder, commit, f"runs/{name}") if _is_name(name) else {}
     if not ids:
-        raise NoSuchRunError(name, rev, _names(folder, commit))
+        names = _names(folder, commit)
+        # A list writes bytes out that are no UTF-8; what it shows can be asked for, too.
+        written = {os.fsencode(one).decode(errors="backslashreplace"): one for one in names}
+        if written.get(name, name) != name:
+            return _run_at(folder, written[name], rev)
+        raise NoSuchRunError(name, rev, names)
     answers = read_objects(folder, ids.values(), largest=LARGEST)
     prefix = f"runs/{name}/"
     files = {
@@ -297,6 +337,11 @@ def run(name: str, rev: str = "", *, repo: Path | str = ".") -> Run:
         if kind == "blob"
     }
     return Run(name, commit, folder, files)
+
+
+def _is_name(name: str) -> bool:
+    """Whether a folder in runs/ can be called so."""
+    return bool(name) and "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
 
 
 def _names(folder: Path, commit: str) -> list[str]:
@@ -308,7 +353,7 @@ def _tried(folder: Path, trial: str, commit: str) -> str:
     """The run that a trial is about: named by `furrow try` after it, else the only one whose metrics it changed."""
     named = [name for name in _names(folder, commit) if trial.startswith(f"{name}-")]
     if named:
-        return named[0]
+        return max(named, key=len)
     listed = git(folder, "diff-tree", "-r", "-z", "--name-only", "--no-commit-id", commit, "--", "runs/*/metrics.json")
     changed = [os.fsdecode(path).split("/")[1] for path in listed.split(b"\0") if path]
     return changed[0] if len(changed) == 1 else ""
