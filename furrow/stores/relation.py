@@ -150,6 +150,8 @@ def _ends(file: SourceFile, column: str, least: str, largest: str) -> list[tuple
     for group in range(file.metadata.num_row_groups):
         chunk = file.metadata.row_group(group).column(places[0])
         statistics = chunk.statistics
+        if not chunk.num_values:
+            continue
         if statistics is None:
             return None
         if statistics.has_min_max:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from furrow.features.client import FeatureClient
@@ -342,7 +342,7 @@ def test_serving_answers_what_training_saw(world, tmp_path_factory):
 
 
 @pytest.mark.spark
-@settings(max_examples=12, derandomize=True, **COMMON)
+@settings(max_examples=6, derandomize=True, phases=[Phase.generate], **COMMON)  # each takes seconds
 @given(world=worlds())
 def test_spark_reads_what_the_files_mean(world, tmp_path_factory, spark_cluster, spark_settings):
     """Spark's join finds the same, in the same types."""
