@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from furrow.features.decode import EXPIRED, MISSING, Columns, as_moment
+from furrow.features.decode import EXPIRED, MISSING, Columns
+from furrow.stores.packed_values import as_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -69,13 +70,11 @@ class Batch:
         """Each feature's values, None for null, missing and expired; times are aware datetimes."""
         if self._values is None:
             values = {}
-            for name, part, where, dtype in self._plan.outputs:
+            for name, part, where, _ in self._plan.outputs:
                 if part < 0:
                     values[name] = self._computed[-1 - part][where]
-                elif dtype == "UnixTimestamp":
-                    values[name] = self._column(part, where)
                 else:
-                    values[name] = self._part(part).values(where)
+                    values[name] = self._column(part, where)
             self._values = values
         return self._values
 
@@ -106,11 +105,10 @@ class Batch:
         """An Arrow table with the declared types."""
         import pyarrow as pa  # noqa: PLC0415 - only who asks for Arrow pays for it
 
-        from furrow.stores.pack import arrow_type  # noqa: PLC0415 - as above
+        from furrow.stores.pack import arrow_column  # noqa: PLC0415 - as above
 
         values = self.to_dict()
-        arrays = {name: pa.array(values[name], type=arrow_type(dtype)) for name, _, _, dtype in self._plan.outputs}
-        return pa.table(arrays)
+        return pa.table({name: arrow_column(values[name], dtype) for name, _, _, dtype in self._plan.outputs})
 
     def to_pandas(self) -> Any:
         """A data frame: numbers as float64 or int64 (float64 with NaN if any is null), texts as objects."""
@@ -182,9 +180,8 @@ class Batch:
     def _column(self, part: int, position: int) -> list[Any]:
         """A view's feature as plain values, times as datetimes."""
         values = self._part(part).values(position)
-        if self._plan.parts[part].layout.schema.features[position][1] == "UnixTimestamp":
-            return [None if value is None else as_moment(value) for value in values]
-        return values
+        plain = self._plan.parts[part].plain[position]
+        return values if plain is None else [None if value is None else plain(value) for value in values]
 
 
 def _pandas_type(dtype: str) -> Any:

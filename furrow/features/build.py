@@ -26,6 +26,7 @@ from furrow.features.sql import SqlError, canonical, columns_read, parse_query, 
 from furrow.features.udf_source import extract, prove
 from furrow.files import canonical_json
 from furrow.ground.feast.definitions import Definitions, read_definitions
+from furrow.stores.feast_types import KEYS, UnservedTypeError, parse_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +53,7 @@ def compile_manifest(repo_dir: Path) -> Manifest:
     """
     root = reading.repository_root(repo_dir)
     definitions = read_definitions(repo_dir)
+    check_types(definitions)
     tables = read_tables(repo_dir, read_contract(root))
     views = {view.name: view for view in _views(definitions, tables, repo_dir.resolve(), root)}
     sealed = seal(
@@ -67,6 +69,28 @@ def compile_manifest(repo_dir: Path) -> Manifest:
     )
     depth = len(repo_dir.resolve().relative_to(root).parts)
     return reading.parse(canonical_json(sealed.to_json()), origin=str(repo_dir), depth=depth)
+
+
+def check_types(definitions: Definitions) -> None:
+    """Look for a type that can't be served as it was trained.
+
+    Raises:
+        FurrowError: There is one; the message names the view and its column, the hint the types that are served.
+    """
+    columns = [(view.name, *pair) for view in definitions.views for pair in view.features]
+    for made in definitions.on_demand:
+        columns += [(made.name, *pair) for pair in made.features]
+        columns += [(made.name, name, dtype) for _, name, dtype in made.inputs]
+    for where, name, dtype in columns:
+        try:
+            parse_type(dtype)
+        except UnservedTypeError as exc:
+            raise FurrowError(f"view {where!r}: {name}: {exc.message}", hint=exc.hint) from exc
+    for view in definitions.views:
+        for name, dtype in view.join_keys:
+            if dtype not in KEYS:
+                hint = f"a key can be {', '.join(KEYS)}: give the entity another value_type"
+                raise FurrowError(f"view {view.name!r}: join key {name}: {dtype} can't be a key", hint=hint)
 
 
 def read_tables(repo_dir: Path, contract: Mapping[str, Mapping[str, str]]) -> dict[str, Table]:

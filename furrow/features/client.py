@@ -54,8 +54,8 @@ class FeatureClient:
         self._trusted = trusted
         self._packed = store.layout == "furrow"
         self._decode = decode if self._packed else decode_feast
-        self._plans: dict[tuple[str, bool], Plan] = {}
-        self._agreed: dict[tuple[str, bool], Mapping[str, Held]] = {}
+        self._plans: dict[tuple[str, bool | None], Plan] = {}
+        self._agreed: dict[tuple[str, bool | None], Mapping[str, Held]] = {}
 
     @classmethod
     def open(
@@ -141,7 +141,7 @@ class FeatureClient:
         rows: Sequence[Mapping[str, Any]],
         *,
         at: datetime | None = None,
-        full_feature_names: bool = False,
+        full_feature_names: bool | None = None,
     ) -> Batch:
         """The newest features of some rows.
 
@@ -151,7 +151,8 @@ class FeatureClient:
                 is a missing entity.
             at: The moment to answer for: ttl counts from it, and events after it are not used; now, if None.
                 The store keeps the newest event of each entity only: for earlier moments, join the offline tables.
-            full_feature_names: Name features VIEW__FEATURE.
+            full_feature_names: Name features VIEW__FEATURE; if None, that is done only in a service where two features
+                would have one name, as its training set does.
 
         Raises:
             UnknownServiceError: There is no such service.
@@ -172,7 +173,7 @@ class FeatureClient:
             self._agreed[service, full_feature_names] = held
         return Batch(plan, rows, records, moment=moment, newest=newest, decode=self._decode)
 
-    def plan(self, service: str, *, full_names: bool = False) -> Plan:
+    def plan(self, service: str, *, full_names: bool | None = None) -> Plan:
         """How a service is answered, worked out once."""
         found = self._plans.get((service, full_names))
         if found is None:
@@ -240,7 +241,7 @@ class AsyncFeatureClient:
         rows: Sequence[Mapping[str, Any]],
         *,
         at: datetime | None = None,
-        full_feature_names: bool = False,
+        full_feature_names: bool | None = None,
     ) -> Batch:
         """The newest features of some rows; as `FeatureClient.get`.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from furrow.stores.feast_key import timestamp, value_reader
 from furrow.stores.floats import canonical
-from furrow.stores.record import FORMAT, RecordError, stamp_of
+from furrow.stores.packed_values import as_moment
+from furrow.stores.record import ONLINE, RecordError, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,6 @@ MANY = 24
 """From so many rows on, numpy is faster."""
 
 _DOUBLES = struct.Struct("<xd")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMPY = {"i": "<i4", "q": "<i8", "f": "<f4", "d": "<f8", "?": "?"}
 _MASKS = {"B": "u1", "H": "<u2", "I": "<u4", "Q": "<u8"}
 
@@ -98,13 +97,13 @@ class _ArrayColumns(Columns):
 
         self._np = np
         size = layout.struct.size
-        blank = bytes([FORMAT]) + b"\0" * (size - 1)
+        blank = bytes([layout.format]) + b"\0" * (size - 1)
         gone = None in records
         whole = b"".join([blank if record is None else record for record in records] if gone else records)  # type: ignore[arg-type]
         if len(whole) != size * len(records):
             raise _misfit(layout, records)
         self._table = np.frombuffer(whole, dtype=_dtype(layout))
-        if (self._table["format"] != FORMAT).any():
+        if (self._table["format"] & ~np.uint8(ONLINE) != layout.format).any():
             raise _misfit(layout, records)
         event = self._table["event"]
         state = np.zeros(len(records), dtype="u1")
@@ -212,16 +211,11 @@ def decode_feast(layout: Layout, records: Sequence[Any], *, oldest: int, newest:
     return _FeastColumns(layout, records, oldest, newest)
 
 
-def as_moment(micro: int) -> datetime:
-    """An aware time from microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=micro)
-
-
 def _unpack(layout: Layout, record: bytes) -> tuple[tuple[Any, ...], int]:
     """A record's values and event time, by the short way if nothing in it is null."""
     if layout.straight and len(record) == layout.struct.size:
         found = layout.struct.unpack(record)
-        if found[0] == FORMAT and not found[3]:
+        if found[0] & ~ONLINE == layout.format and not found[3]:
             return found[4:], found[1]
     whole = layout.unpack(record)
     return whole.values, whole.event

@@ -87,6 +87,7 @@ def _services(manifest: Manifest) -> Iterator[Problem]:
 
 
 def _collisions(name: str, service: Service) -> Iterator[Problem]:
+    """Two features of one full name; those that only share the short one are served by their full ones."""
     owners: dict[str, str] = {}
     aliases: set[str] = set()
     for projection in service.views:
@@ -94,12 +95,12 @@ def _collisions(name: str, service: Service) -> Iterator[Problem]:
             hint = 'give one of them another name: view.with_name("...")'
             yield Problem(name, f"takes the view {projection.name} twice", hint)
         aliases.add(projection.name)
-        for feature in projection.features:
-            other = owners.setdefault(feature, projection.name)
+        for feature in projection.features if service.ambiguous else ():
+            full = f"{projection.name}__{feature}"
+            other = owners.setdefault(full, projection.name)
             if other != projection.name:
-                hint = f"rename one of them, or select features: {projection.view}[[...]]"
-                what = f"both {other} and {projection.name} give the feature {feature!r}"
-                yield Problem(f"{name}.{feature}", what, hint)
+                what = f"both {other} and {projection.name} give the feature {full!r}"
+                yield Problem(f"{name}.{feature}", what, 'give one of them another name: view.with_name("...")')
 
 
 def _loose_inputs(name: str, service: Service, manifest: Manifest) -> Iterator[Problem]:

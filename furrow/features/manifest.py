@@ -6,7 +6,6 @@ sizes, numbers, names and paths are checked, references must lead somewhere, dig
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from furrow.features.digest import seal
@@ -24,6 +23,7 @@ from furrow.features.schema import (
     View,
 )
 from furrow.files import inside
+from furrow.stores.feast_types import UnservedTypeError, parse_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,11 +47,6 @@ __all__ = [
 ]
 
 MAX_TTL = 200 * 366 * 86_400
-PRIMITIVES = (
-    "Int32 Int64 Float32 Float64 String Bool Bytes UnixTimestamp ZonedTimestamp Uuid TimeUuid Decimal "
-    "Map ScalarMap Json PdfBytes ImageBytes"
-)
-DTYPE = re.compile(rf"(?:(?:Array|Set)\()*(?:{'|'.join(PRIMITIVES.split())})\)*\Z")
 
 
 def repository_root(folder: Path) -> Path:
@@ -122,7 +117,7 @@ def parse(data: str | bytes, *, origin: str, depth: int = 1) -> Manifest:
 
 
 def read_dtype(node: Node) -> str:
-    """The name of a type of Feast's, checked.
+    """The name of a type of Feast's that is served, checked.
 
     Args:
         node: The JSON value.
@@ -130,9 +125,11 @@ def read_dtype(node: Node) -> str:
     Raises:
         ManifestError: It is none.
     """
-    text = node.text(200)
-    if not (DTYPE.match(text) or re.match(r"(?:Array\()?Struct\(", text)) or text.count("(") != text.count(")"):
-        node.fail("is not a type of Feast's (Int64, Float64, String, Bool, UnixTimestamp, Array(Int64), ...)")
+    text = node.text(10_000)
+    try:
+        parse_type(text)
+    except UnservedTypeError as exc:
+        node.fail(f"is not a type of Feast's that is served; {exc.hint}")
     return text
 
 

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.stores.feast_types import parse_type
 from furrow.stores.floats import canonical
+from furrow.stores.packed_values import conform, decoder, encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from furrow.features.schema import OnDemandView
 
 __all__ = ["OnDemandError", "RequestError", "coerced", "compute", "function_of"]
+
+_REQUESTED = {"Int32", "Int64", "Float32", "Float64", "String", "Bool"}
 
 
 class OnDemandError(FurrowError):
@@ -70,16 +74,14 @@ def compute(
     """
     try:
         if view.mode == "pandas":
-            import pandas as pd  # noqa: PLC0415 - only functions that are written for pandas need it
-
-            frame: Any = function(pd.DataFrame({name: list(values) for name, values in inputs.items()}))  # type: ignore[arg-type]
-            answer = {name: [None if pd.isna(v) else v for v in frame[name].tolist()] for name in frame.columns}
+            frame: Any = function(_frame(view, inputs))
+            answer = {name: frame[name].tolist() for name in frame.columns}
         elif view.singleton:
             rows = [function({name: values[at] for name, values in inputs.items()}) for at in range(count)]
             answer = {column.name: [row[column.name] for row in rows] for column in view.features}
         else:
             answer = dict(function({name: list(values) for name, values in inputs.items()})) if count else {}
-        found = {c.name: [_plain(v, c.dtype) for v in answer[c.name]] if count else [] for c in view.features}
+        found = {c.name: conform(answer[c.name], c.dtype) if count else [] for c in view.features}
     except KeyError as exc:
         raise OnDemandError(f"on-demand view {view.name} lacks {exc}", view=view.name) from exc
     except Exception as exc:
@@ -107,6 +109,8 @@ def coerced(name: str, dtype: str, value: Any) -> Any:
         return None
     if dtype == "UnixTimestamp":
         return _moment(name, value)
+    if dtype not in _REQUESTED:
+        return _recoded(name, dtype, value)
     value = canonical(value)
     wanted = {"Int32": int, "Int64": int, "Float32": float, "Float64": float, "String": str, "Bool": bool}.get(dtype)
     if wanted is None or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))):
@@ -116,6 +120,17 @@ def coerced(name: str, dtype: str, value: Any) -> Any:
     if hasattr(value, "item") and not isinstance(value, str):  # numpy's scalars
         return coerced(name, dtype, value.item())
     raise _wrong(name, dtype, value)
+
+
+def _recoded(name: str, dtype: str, value: Any) -> Any:
+    """A value of any other type as a record would give it back."""
+    kind = parse_type(dtype)
+    try:
+        packed = encoder(kind)(value)
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise _wrong(name, dtype, value) from exc
+    plain = decoder(kind)
+    return packed if plain is None else plain(packed)
 
 
 def _moment(name: str, value: Any) -> datetime:
@@ -141,12 +156,11 @@ def _wrong(name: str, dtype: str, value: Any) -> RequestError:
     )
 
 
-def _plain(value: Any, dtype: str) -> Any:
-    """A result as its declared type says: a NaN is null, whole floats of an integer feature are integers."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN
-        return None
-    if dtype in {"Float32", "Float64"} and isinstance(value, int):
-        return float(value)
-    if dtype in {"Int32", "Int64"} and isinstance(value, float) and value.is_integer():
-        return int(value)
-    return canonical(value)
+def _frame(view: OnDemandView, inputs: Mapping[str, Sequence[Any]]) -> Any:
+    """The inputs as the data frame that the function saw in training: made of Arrow's columns of the declared types."""
+    import pyarrow as pa  # noqa: PLC0415 - only functions that are written for pandas need it
+
+    from furrow.stores.pack import arrow_column  # noqa: PLC0415 - the same
+
+    types = {name: source.dtype for source in view.inputs for name in (source.name, f"{source.view}__{source.name}")}
+    return pa.table({name: arrow_column(values, types[name]) for name, values in inputs.items()}).to_pandas()

@@ -9,6 +9,8 @@ from furrow.errors import FurrowError
 from furrow.features.on_demand import OnDemandError, RequestError, coerced, compute, function_of
 from furrow.features.open_store import schema_of, stored_name
 from furrow.stores.feast_key import entity_key
+from furrow.stores.feast_types import parse_type
+from furrow.stores.packed_values import decoder, micros_of
 from furrow.stores.record import HASHED, KeyTypeError, Layout, shorten
 
 if TYPE_CHECKING:
@@ -29,6 +31,20 @@ class UnknownServiceError(FurrowError):
             f"there is no feature service {name!r}", hint=f"there are: {', '.join(sorted(known)) or 'none'}"
         )
         self.name = name
+
+
+def key_value(name: str, dtype: str, value: Any) -> Any:
+    """A join key's value as the store has it: a time as microseconds since 1970, everything else as it is.
+
+    Raises:
+        KeyTypeError: It should be a time and isn't one.
+    """
+    if dtype != "UnixTimestamp":
+        return value
+    try:
+        return micros_of(coerced(name, dtype, value))
+    except RequestError as exc:
+        raise KeyTypeError(name, dtype, value) from exc
 
 
 @dataclass(frozen=True)
@@ -55,7 +71,7 @@ class KeySpec:
                     if max(map(len, filter(None, keys)), default=0) >= HASHED
                     else keys
                 )
-            if all(type(row[name]) is int for row in rows):
+            if dtype != "UnixTimestamp" and all(type(row[name]) is int for row in rows):
                 return [row[name].to_bytes(8, "big", signed=True) for row in rows]
         except (KeyError, TypeError, OverflowError):
             pass  # found again below, where the message is made
@@ -66,8 +82,12 @@ class KeySpec:
         names, dtypes = [key for _, key, _ in self.fields], [dtype for _, _, dtype in self.fields]
         found: list[bytes | None] = []
         for row, key in zip(rows, self.keys(rows), strict=True):
-            values = [row[name] for name, _, _ in self.fields]
-            found.append(None if key is None else entity_key(names or [DUMMY], dtypes or ["String"], values or [""]))
+            if key is None:
+                found.append(None)
+                continue
+            values = [key_value(name, dtype, row[name]) for name, _, dtype in self.fields]
+            whole = [v // 1_000_000 if d == "UnixTimestamp" else v for v, d in zip(values, dtypes, strict=True)]
+            found.append(entity_key(names or [DUMMY], dtypes or ["String"], whole or [""]))
         return found
 
     def _key(self, at: int, row: Mapping[str, Any]) -> bytes | None:
@@ -84,14 +104,13 @@ class KeySpec:
                 return None
             if dtype == "String" and isinstance(value, str):
                 parts.append(value.encode())
-            elif dtype != "String" and type(value) is int:
+            elif dtype in {"Int32", "Int64"} and type(value) is int:
                 try:
                     parts.append(value.to_bytes(8, "big", signed=True))
                 except OverflowError as exc:
                     raise KeyTypeError(name, dtype, value) from exc
             else:
-                part = Layout.key_part(name, dtype, value)
-                parts.append(part)
+                parts.append(Layout.key_part(name, dtype, key_value(name, dtype, value)))
         body = parts[0] if len(parts) == 1 else b"".join(len(part).to_bytes(4, "big") + part for part in parts)
         return body if len(body) < HASHED else shorten(body)
 
@@ -104,6 +123,7 @@ class Part:
         stored: The view's name in the store.
         spec: Index of its key in the plan's `specs`.
         ttl: Microseconds that a value holds; None if it never expires.
+        plain: For each feature what makes a plain value of a packed one; None if it is one.
     """
 
     view: str
@@ -112,6 +132,7 @@ class Part:
     spec: int
     layout: Layout
     ttl: int | None
+    plain: tuple[Callable[[Any], Any] | None, ...]
 
 
 class Computed(NamedTuple):
@@ -170,7 +191,9 @@ class Plan:
         """Each on-demand view's features, from the views' columns and the request."""
         results = []
         for view, function, sources in self.computed:
-            inputs: dict[str, Sequence[Any]] = dict(request)
+            inputs: dict[str, Sequence[Any]] = {
+                source.name: request[source.name] for source in view.inputs if source.view == "request"
+            }
             for names, part, position in sources:
                 values = columns(part, position)
                 inputs.update(dict.fromkeys(names, values))
@@ -178,14 +201,14 @@ class Plan:
         return results
 
 
-def make_plan(manifest: Manifest, name: str, *, run_code: bool, full_names: bool) -> Plan:
+def make_plan(manifest: Manifest, name: str, *, run_code: bool, full_names: bool | None) -> Plan:
     """Work out how to answer for a service.
 
     Args:
         manifest: The manifest.
         name: The service.
         run_code: Whether the manifest is trusted enough to run the code in it.
-        full_names: Name features VIEW__FEATURE.
+        full_names: Name features VIEW__FEATURE; if None, only where two would have one name.
 
     Raises:
         UnknownServiceError: There is no such service.
@@ -195,9 +218,10 @@ def make_plan(manifest: Manifest, name: str, *, run_code: bool, full_names: bool
     if name not in manifest.services:
         raise UnknownServiceError(name, list(manifest.services))
     plan = Plan(manifest.services[name])
+    full = plan.service.ambiguous if full_names is None else full_names
     builder = _Builder(manifest, plan)
     for projection in plan.service.views:
-        prefix = f"{projection.name}__" if full_names else ""
+        prefix = f"{projection.name}__" if full else ""
         if projection.view in manifest.views:
             at = builder.part(projection.view, projection.join_key_map)
             positions = {c.name: (i, c.dtype) for i, c in enumerate(manifest.views[projection.view].features)}
@@ -234,7 +258,8 @@ class _Builder:
         if (name, at) not in self.known:
             ttl = view.ttl_seconds * 1_000_000 if view.ttl_seconds else None
             self.known[name, at] = len(self.plan.parts)
-            self.plan.parts.append(Part(name, stored_name(self.manifest, name), view.digest, at, layout, ttl))
+            plain = tuple(decoder(parse_type(column.dtype)) for column in view.features)
+            self.plan.parts.append(Part(name, stored_name(self.manifest, name), view.digest, at, layout, ttl, plain))
         return self.known[name, at]
 
     def on_demand(self, projection: Projection, *, run_code: bool) -> int:

@@ -131,6 +131,12 @@ class Service:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def ambiguous(self) -> bool:
+        """Whether two of its features have one name, so that all go by VIEW__FEATURE: trained, served and verified."""
+        names = [feature for projection in self.views for feature in projection.features]
+        return len(names) > len(set(names))
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from furrow.features.client import FeatureClient
-from furrow.features.decode import as_moment
 from furrow.features.materialize import features_folder
 from furrow.features.offline_rows import find, read
 from furrow.stores.engine import Settings, connect
+from furrow.stores.feast_types import parse_type
 from furrow.stores.join import join
-from furrow.stores.pack import arrow_type
+from furrow.stores.pack import arrow_type, plain_values
+from furrow.stores.packed_values import as_moment, comparable
 from furrow.stores.spine import Spine
 from furrow.stores.view import Feature, Key
 from furrow.stores.view import View as JoinView
@@ -99,10 +99,10 @@ def verify(
     offline = _joined(client.manifest, plan, folder, sample, moment)
     differences = []
     present = 0
-    for name in plan.names:
+    for name, _, _, dtype in plan.outputs:
         for row, here, there, state in zip(sample, online[name], offline[name], status[name], strict=True):
             present += here is not None
-            if not _same(here, there):
+            if not _same(dtype, here, there):
                 differences.append(Difference(row, name, here, there, state))
     return VerifyReport(service, moment, len(sample), len(plan.names), present, tuple(differences))
 
@@ -214,8 +214,7 @@ def _joined(
         if (part, position) not in cache:
             dtype = plan.parts[part].layout.schema.features[position][1]
             values = found.column(f"{part}.{position}").combine_chunks()
-            wanted = arrow_type(dtype)
-            cache[part, position] = (values if wanted is None else values.cast(wanted)).to_pylist()
+            cache[part, position] = plain_values(values, dtype)
         return cache[part, position]
 
     computed = plan.compute(column, plan.request_values(sample), len(sample))
@@ -224,11 +223,8 @@ def _joined(
     }
 
 
-def _same(online: Any, offline: Any) -> bool:
+def _same(dtype: str, online: Any, offline: Any) -> bool:
     """Equal, or both null; a NaN is a null."""
-    if isinstance(online, float) and isinstance(offline, float):
-        return online == offline or (math.isnan(online) and math.isnan(offline))
-    if online is None or offline is None:
-        other = offline if online is None else online
-        return other is None or (isinstance(other, float) and math.isnan(other))
-    return bool(online == offline)
+    kind = parse_type(dtype)
+    here, there = (None if value != value else comparable(kind, value) for value in (online, offline))  # noqa: PLR0124
+    return bool(here == there)

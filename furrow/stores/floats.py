@@ -21,7 +21,7 @@ def canonical(value: Any) -> Any:
         return value + 0.0 if value == value else NAN  # noqa: PLR0124 - NaN; -0.0 + 0.0 is 0.0
     if isinstance(value, list):
         return [canonical(part) for part in value]
-    if isinstance(value, tuple):
+    if type(value) is tuple:  # no msgpack extension, which is a named one
         return tuple(canonical(part) for part in value)
     if isinstance(value, dict):
         return {key: canonical(part) for key, part in value.items()}

@@ -9,14 +9,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from furrow.stores.feast_types import FeastType, UnservedTypeError, parse_type
 from furrow.stores.float_columns import canonical_array
-from furrow.stores.record import FORMAT, HASHED, NO_TIME, Layout, RecordError, shorten
+from furrow.stores.packed_values import conform, decoder, encoder
+from furrow.stores.record import HASHED, NO_TIME, Layout, RecordError, shorten
 from furrow.stores.timestamps import arrow_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["arrow_type", "microseconds", "pack_rows"]
+__all__ = [
+    "arrow_column",
+    "arrow_type",
+    "computed_column",
+    "declared_column",
+    "microseconds",
+    "pack_rows",
+    "plain_values",
+]
 
 _ARROW: dict[str, pa.DataType] = {
     "Int32": pa.int32(),
@@ -26,18 +36,85 @@ _ARROW: dict[str, pa.DataType] = {
     "Bool": pa.bool_(),
     "String": pa.string(),
     "Bytes": pa.binary(),
+    "PdfBytes": pa.binary(),
+    "ImageBytes": pa.binary(),
     "UnixTimestamp": pa.timestamp("us", tz="UTC"),
+    "ZonedTimestamp": pa.timestamp("us", tz="UTC"),
+    "Uuid": pa.string(),
+    "TimeUuid": pa.string(),
+    "Json": pa.string(),
 }
+_SIMPLE = {"Int32", "Int64", "Float32", "Float64", "Bool", "String", "Bytes"}
 _NUMPY = {"Int32": "<i4", "Int64": "<i8", "Float32": "<f4", "Float64": "<f8", "Bool": "?", "UnixTimestamp": "<i8"}
 _MASKS = {"B": "u1", "H": "<u2", "I": "<u4", "Q": "<u8"}
 
 
 def arrow_type(dtype: str) -> pa.DataType | None:
-    """The Arrow type of one of Feast's type names; None where Arrow has to decide."""
-    if dtype.startswith(("Array(", "Set(")) and dtype.endswith(")"):
-        inner = arrow_type(dtype.split("(", 1)[1][:-1])
+    """The Arrow type of one of Feast's type names; None where it depends on the values: decimals and maps."""
+    try:
+        return _arrow(parse_type(dtype))
+    except UnservedTypeError:
+        return None
+
+
+def _arrow(kind: FeastType) -> pa.DataType | None:
+    if kind.item is not None:
+        inner = _arrow(kind.item)
         return None if inner is None else pa.list_(inner)
-    return _ARROW.get(dtype)
+    if kind.kind == "Struct":
+        fields = [(name, _arrow(each)) for name, each in kind.fields]
+        return None if any(each is None for _, each in fields) else pa.struct(fields)
+    return _ARROW.get(kind.kind)
+
+
+def arrow_column(values: Sequence[Any], dtype: str) -> pa.Array:
+    """Plain values as a column of one of Feast's types; decimals and maps as wide as the values ask for."""
+    wanted = arrow_type(dtype)
+    if wanted is not None or not any(isinstance(value, dict) for value in values):
+        return pa.array(values, type=wanted)
+    pairs = [value and list(value.items()) for value in values]
+    keys, items = (pa.array([pair[at] for row in pairs if row for pair in row]).type for at in (0, 1))
+    return pa.array(pairs, type=pa.map_(keys, items))
+
+
+def computed_column(values: Sequence[Any], dtype: str) -> pa.Array:
+    """What a function has computed as a column of the declared type: as `conform` has it, faster where Arrow can.
+
+    Raises:
+        TypeError, ValueError, OverflowError: A value doesn't fit.
+    """
+    if dtype in _NUMPY and dtype != "UnixTimestamp":
+        try:
+            return pa.array(values, type=arrow_type(dtype))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            pass  # what Arrow doesn't take may still fit: a NaN is no integer, and a null
+    return arrow_column(conform(values, dtype), dtype)
+
+
+def declared_column(column: pa.ChunkedArray | pa.Array, dtype: str) -> pa.Array:
+    """A column in the type that is declared for it: what a record of it would give back.
+
+    Raises:
+        RecordError: The column doesn't fit the type.
+    """
+    if column.type == arrow_type(dtype):
+        return column
+    return arrow_column(plain_values(column, dtype), dtype)
+
+
+def plain_values(column: pa.Array, dtype: str) -> list[Any]:
+    """A column as the plain values that are served of it: those that packing and unpacking it would give.
+
+    Raises:
+        RecordError: The column doesn't fit the type.
+    """
+    plain = decoder(parse_type(dtype))
+    column = _cast("", dtype, column)
+    if dtype in _NUMPY:
+        values: list[Any] = column.to_pylist()
+        return values
+    packed = _loose(column, "", dtype)
+    return packed if plain is None else [None if value is None else plain(value) for value in packed]
 
 
 def microseconds(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -138,20 +215,31 @@ def _cast(name: str, dtype: str, column: pa.ChunkedArray) -> pa.Array:
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    wanted = arrow_type(dtype)
-    if wanted is None or column.type == wanted:
+    kind, wanted = parse_type(dtype), arrow_type(dtype)
+    if column.type == wanted or kind.leaf.kind not in {*_SIMPLE, "UnixTimestamp"} or not _castable(kind):
         return column
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     try:
         if pa.types.is_timestamp(column.type) and dtype == "UnixTimestamp":
             return microseconds(column).cast(wanted)
+        if isinstance(column.type, pa.UuidType) and dtype == "String":
+            return pa.array([None if each is None else str(each) for each in column.to_pylist()], wanted)
         return column.cast(wanted)
     except pa.ArrowException as exc:
-        raise RecordError(
-            f"column {name} is declared {dtype} and holds {column.type}: {exc}",
-            hint=f"correct the type of {name} in features/views.py, or the SQL that makes the column",
-        ) from exc
+        raise _misfit(name, dtype, column, exc) from exc
+
+
+def _castable(kind: FeastType) -> bool:
+    """Whether Arrow's cast brings a column to the type: it doesn't where times are inside of something."""
+    return kind.item is None or kind.leaf.kind in _SIMPLE
+
+
+def _misfit(name: str, dtype: str, column: pa.Array, exc: Exception) -> RecordError:
+    return RecordError(
+        f"column {name} is declared {dtype} and holds {column.type}: {exc}",
+        hint=f"correct the type of {name} in the view's schema, or what makes the column",
+    )
 
 
 def _records(layout: Layout, table: pa.Table, event: Any, stamp: Any) -> Iterable[bytes]:
@@ -164,7 +252,7 @@ def _records(layout: Layout, table: pa.Table, event: Any, stamp: Any) -> Iterabl
     fields.append(("mask", _MASKS.get(layout.mask_code, f"V{(len(features) + 7) // 8}")))
     fields += [(f"f{at}", _NUMPY[features[at][1]]) for at in layout.fixed]
     packed = np.zeros(count, dtype=np.dtype(fields))
-    packed["format"], packed["event"], packed["created"] = FORMAT, event, stamp
+    packed["format"], packed["event"], packed["created"] = layout.format, event, stamp
     packed["mask"] = _mask(nulls, count, packed.dtype["mask"])
     for at in layout.fixed:
         packed[f"f{at}"] = _plain(columns[at], nulls[at], features[at][1])
@@ -173,7 +261,7 @@ def _records(layout: Layout, table: pa.Table, event: Any, stamp: Any) -> Iterabl
     if layout.straight:
         return heads
     pack = msgpack.Packer().pack
-    loose = zip(*(_loose(columns[at], features[at][1]) for at in layout.loose), strict=True)
+    loose = zip(*(_loose(columns[at], *features[at]) for at in layout.loose), strict=True)
     return (head + pack(values) for head, values in zip(heads, loose, strict=True))
 
 
@@ -201,9 +289,18 @@ def _plain(column: pa.Array, null: pa.Array, dtype: str) -> Any:
     return pc.if_else(null, zero, column).to_numpy(zero_copy_only=False)
 
 
-def _loose(column: pa.Array, dtype: str) -> list[Any]:
-    """A column of any width as plain values that msgpack takes."""
+def _loose(column: pa.Array, name: str, dtype: str) -> list[Any]:
+    """A column of any width as values that msgpack takes.
+
+    Raises:
+        RecordError: A value doesn't fit the declared type.
+    """
+    kind = parse_type(dtype)
     values: list[Any] = column.to_pylist()
-    if "UnixTimestamp" in dtype:
-        return [None if row is None else [int(t.timestamp()) if t is not None else None for t in row] for row in values]
-    return values
+    if column.type == arrow_type(dtype) and kind.leaf.kind in {*_SIMPLE, "PdfBytes", "ImageBytes"}:
+        return values
+    encode = encoder(kind)
+    try:
+        return [None if value is None else encode(value) for value in values]
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise _misfit(name, dtype, column, exc) from exc

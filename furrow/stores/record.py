@@ -13,6 +13,7 @@ import msgpack
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_json
+from furrow.stores.feast_types import KEYS, FeastType, parse_type
 from furrow.stores.floats import canonical
 
 if TYPE_CHECKING:
@@ -21,17 +22,25 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMAT",
     "NO_TIME",
+    "ONLINE",
     "KeyTypeError",
     "Layout",
     "Record",
     "RecordError",
     "ViewSchema",
     "converter",
+    "online_only",
     "stamp_of",
 ]
 
 FORMAT = 1
 """The first byte of every record; another value means a record of another version."""
+
+FORMAT_NESTED = 2
+"""The first byte where a feature is of a type whose packed form the first version did not settle."""
+
+ONLINE = 0x80
+"""Set in the first byte of a record that was written to the online store alone, by Feast's own SDK."""
 
 NO_TIME = -(2**63)
 """The created time of a row that has none: older than every other."""
@@ -45,7 +54,8 @@ HASHED = 400
 _TINY = 2.0**-150  # what is no greater becomes a zero as a Float32, and would keep its sign
 _STAMP = struct.Struct("<qq")
 _FIXED = {"Int32": "i", "Int64": "q", "Float32": "f", "Float64": "d", "Bool": "?", "UnixTimestamp": "q"}
-_KEYS = {"String", "Int32", "Int64", "Bytes", "UnixTimestamp"}
+_SETTLED = {"String", "Json", "Uuid", "TimeUuid", "Bytes", "PdfBytes", "ImageBytes"}
+_SETTLED_ITEMS = {"Int32", "Int64", "Float32", "Float64", "Bool", "String", "Bytes"}
 _MASKS = ((8, "B"), (16, "H"), (32, "I"), (64, "Q"))
 
 
@@ -99,11 +109,18 @@ class ViewSchema:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One unpacked record: values in the schema's order, None for null; times in microseconds since 1970."""
+    """One unpacked record: values in the schema's order as `packed_values` has them, None for null.
+
+    Attributes:
+        event: Event time in microseconds since 1970.
+        created: Created time, or NO_TIME.
+        online: Whether it was written to the online store alone.
+    """
 
     event: int
     created: int
     values: tuple[Any, ...]
+    online: bool = False
 
 
 def stamp_of(record: bytes) -> tuple[int, int]:
@@ -112,13 +129,19 @@ def stamp_of(record: bytes) -> tuple[int, int]:
     Raises:
         RecordError: The bytes are no record of this version.
     """
-    if len(record) < 17 or record[0] != FORMAT:
+    if len(record) < 17 or record[0] & ~ONLINE not in {FORMAT, FORMAT_NESTED}:
         raise RecordError(
-            f"a record starts with byte {record[0] if record else 'nothing'}, this Furrow reads version {FORMAT}",
+            f"a record starts with byte {record[0] if record else 'nothing'}, "
+            f"this Furrow reads versions {FORMAT} and {FORMAT_NESTED}",
             hint="rebuild the store: furrow features materialize --full",
         )
     stamp: tuple[int, int] = _STAMP.unpack_from(record, 1)
     return stamp
+
+
+def online_only(record: bytes) -> bool:
+    """Whether a packed record was written to the online store alone."""
+    return bool(record[0] & ONLINE)
 
 
 class Layout:
@@ -128,6 +151,7 @@ class Layout:
     then one msgpack array of the others. A key is its values in the order of the keys' names.
 
     Attributes:
+        format: The first byte of its records, but for ONLINE.
         struct: The fixed part.
         fixed: Positions, in the schema, of the features of fixed width.
         loose: Positions of the others.
@@ -145,9 +169,10 @@ class Layout:
         self.straight = not self.loose
         self._wide = self.mask_code.endswith("s")
         self.keys = schema.keys
+        self.format = FORMAT if all(_settled(parse_type(kinds[at])) for at in self.loose) else FORMAT_NESTED
         for name, dtype in self.keys:
-            if dtype not in _KEYS:
-                raise RecordError(f"join key {name} has type {dtype}, a key is one of {', '.join(sorted(_KEYS))}")
+            if dtype not in KEYS:
+                raise RecordError(f"join key {name} has type {dtype}, a key is one of {', '.join(KEYS)}")
         self.numpy_dtype: Any = None  # the decoder's, made once
         self._singles = sum(1 << at for at, kind in enumerate(kinds) if kind == "Float32")
         self._zeros = [b"" if kinds[at] not in _FIXED else (False if kinds[at] == "Bool" else 0) for at in range(count)]
@@ -190,13 +215,14 @@ class Layout:
                         pass
         raise KeyTypeError(name, dtype, value)
 
-    def pack(self, values: Sequence[Any], event: int, created: int | None = None) -> bytes:
+    def pack(self, values: Sequence[Any], event: int, created: int | None = None, *, online: bool = False) -> bytes:
         """Pack one record. A floating NaN is a null, as it is to Feast; a zero has no sign.
 
         Args:
-            values: One per feature, in the schema's order; None is null; times are microseconds.
+            values: One per feature, in the schema's order, as `packed_values` has them; None is null.
             event: Event time, microseconds since 1970.
             created: Created time, or None.
+            online: Whether it is written to the online store alone.
 
         Raises:
             RecordError: A value doesn't fit its feature's type.
@@ -213,7 +239,8 @@ class Layout:
         marked = mask.to_bytes((len(row) + 7) // 8, "little") if self._wide else mask
         stamp = NO_TIME if created is None else created
         try:
-            head = self.struct.pack(FORMAT, event, stamp, marked, *(row[at] for at in self.fixed))
+            first = self.format | ONLINE if online else self.format
+            head = self.struct.pack(first, event, stamp, marked, *(row[at] for at in self.fixed))
             if self.straight:
                 return head
             loose = [None if mask >> at & 1 else row[at] for at in self.loose]
@@ -229,18 +256,24 @@ class Layout:
         """
         try:
             found = self.struct.unpack_from(record)
-            tail = None if self.straight else msgpack.unpackb(memoryview(record)[self.struct.size :])
+            rest = memoryview(record)[self.struct.size :]
+            tail = None if self.straight else msgpack.unpackb(rest, strict_map_key=False)
         except (struct.error, ValueError, msgpack.UnpackException) as exc:
             stamp_of(record)
             raise RecordError(
                 f"a record of {len(record)} bytes does not fit its schema",
                 hint="rebuild the store: furrow features materialize --full",
             ) from exc
-        if found[0] != FORMAT:
+        if found[0] & ~ONLINE != self.format:
             stamp_of(record)
+            raise RecordError(
+                f"a record starts with byte {found[0]}, its schema takes version {self.format}",
+                hint="rebuild the store: furrow features materialize --full",
+            )
+        online = bool(found[0] & ONLINE)
         mask = int.from_bytes(found[3], "little") if self._wide else found[3]
         if tail is None and not mask:
-            return Record(found[1], found[2], found[4:])
+            return Record(found[1], found[2], found[4:], online)
         values: list[Any] = [None] * len(self._zeros)
         for at, value in zip(self.fixed, found[4:], strict=True):
             if not mask >> at & 1:
@@ -248,7 +281,7 @@ class Layout:
         if tail is not None:
             for at, value in zip(self.loose, tail, strict=True):
                 values[at] = value
-        return Record(found[1], found[2], tuple(values))
+        return Record(found[1], found[2], tuple(values), online)
 
     def _blame(self, row: Sequence[Any]) -> str:
         """The first feature whose value its type refuses."""
@@ -272,9 +305,17 @@ def converter(old: ViewSchema, new: ViewSchema) -> Callable[[bytes], bytes]:
     def convert(packed: bytes) -> bytes:
         record = before.unpack(packed)
         values = [None if at is None else record.values[at] for at in source]
-        return after.pack(values, record.event, None if record.created == NO_TIME else record.created)
+        created = None if record.created == NO_TIME else record.created
+        return after.pack(values, record.event, created, online=record.online)
 
     return convert
+
+
+def _settled(kind: FeastType) -> bool:
+    """Whether the first version packed values of a type as this one does, whoever wrote them."""
+    if kind.kind == "Array" and kind.item is not None:
+        return kind.item.kind in _SETTLED_ITEMS
+    return kind.kind in _SETTLED
 
 
 def shorten(body: bytes) -> bytes:

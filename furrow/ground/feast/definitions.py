@@ -253,6 +253,10 @@ def _on_demand(view: Any) -> OnDemandDefinition:
         what = "aggregations" if view.aggregations else "write_to_online_store"
         hint = "take it away: the view is computed at read time"
         raise DefinitionError(f"on-demand view {view.name!r}: {what}: has no manifest", hint=hint)
+    mode = str(getattr(view.mode, "value", view.mode))
+    if mode not in {"python", "pandas"}:
+        hint = 'write it for mode="python" or mode="pandas"'
+        raise DefinitionError(f"on-demand view {view.name!r}: mode: {mode} has no manifest", hint=hint)
     inputs = [
         (projection.name, field.name, str(field.dtype))
         for projection in view.source_feature_view_projections.values()
@@ -262,17 +266,35 @@ def _on_demand(view: Any) -> OnDemandDefinition:
         for source in view.source_request_sources.values()
         for field in source.schema
     ]
+    _check_inputs(view, inputs)
     return OnDemandDefinition(
         name=view.name,
         inputs=tuple(inputs),
         features=_columns(view.features),
         function=function,
-        mode=str(getattr(view.mode, "value", view.mode)),
+        mode=mode,
         singleton=bool(view.singleton),
         owner=view.owner,
         description=view.description,
         tags=dict(view.tags),
     )
+
+
+def _check_inputs(view: Any, inputs: list[tuple[str, str, str]]) -> None:
+    """Refuse inputs that Feast joins by other keys or names than it is told, or that it can't tell apart."""
+    for projection in view.source_feature_view_projections.values():
+        if projection.name_alias or projection.join_key_map:
+            done = "with_name" if projection.name_alias else "with_join_key_map"
+            hint = (
+                f"Feast looks for {projection.name} itself: take it as it is, or make a view of its own of the renamed"
+            )
+            raise DefinitionError(f"on-demand view {view.name!r}: sources: {projection.name}.{done}(...)", hint=hint)
+    owners: dict[str, str] = {}
+    for source, name, _ in inputs:
+        if owners.setdefault(name, source) != source:
+            what = f"both {owners[name]} and {source} give {name!r}"
+            hint = "the function sees one of them: rename the other, or leave it out: view[[...]]"
+            raise DefinitionError(f"on-demand view {view.name!r}: sources: {what}", hint=hint)
 
 
 def _service(service: Any, views: Mapping[str, Any]) -> ServiceDefinition:
@@ -284,6 +306,7 @@ def _service(service: Any, views: Mapping[str, Any]) -> ServiceDefinition:
         if feature and feature not in names:
             raise _unknown(f"feature service {service.name!r}: {name} has no feature {feature!r}", feature, names)
         projections.append(ProjectionDefinition(name, name, (feature,) if feature else names, {}))
+    _check_renamed(service.name, projections, views)
     return ServiceDefinition(
         name=service.name,
         views=tuple(projections),
@@ -291,6 +314,23 @@ def _service(service: Any, views: Mapping[str, Any]) -> ServiceDefinition:
         description=service.description,
         tags=dict(service.tags),
     )
+
+
+def _check_renamed(service: str, projections: Iterable[ProjectionDefinition], views: Mapping[str, Any]) -> None:
+    """Refuse an on-demand view whose input the service takes under other names or keys only.
+
+    Feast then computes it from the renamed one, or not at all, depending on whether it trains or serves.
+    """
+    renamed = {part.view: part for part in projections if part.name != part.view or part.join_key_map}
+    plain = {part.view for part in projections if part.name == part.view and not part.join_key_map}
+    for part in projections:
+        for source in getattr(views[part.view], "source_feature_view_projections", {}).values():
+            if source.name in renamed.keys() - plain:
+                other = renamed[source.name]
+                keys = ", ".join(f"{old} as {new}" for old, new in other.join_key_map.items()) or "other names"
+                what = f"{part.view} is computed from {source.name}, which is taken as {other.name} ({keys})"
+                hint = f"take {source.name} itself as well, or take {part.view} in a service of its own"
+                raise DefinitionError(f"feature service {service!r}: {what}", hint=hint)
 
 
 def _projection(service: str, projection: FeatureViewProjection, views: Mapping[str, Any]) -> ProjectionDefinition:

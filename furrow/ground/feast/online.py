@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,9 +18,10 @@ from feast.repo_config import FeastConfigBaseModel
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import StrictInt, StrictStr  # noqa: TC002 - pydantic reads them when the class is made
 
-from furrow.ground.feast.online_values import from_value, key_values, microseconds, to_value, view_schema
+from furrow.ground.feast.online_values import from_value, key_values, to_value, view_schema
 from furrow.stores.lmdb_env import DEFAULT_LIMIT
 from furrow.stores.lmdb_store import LmdbStore
+from furrow.stores.packed_values import as_moment, micros_of
 from furrow.stores.record import Layout
 from furrow.stores.store_api import OnlineStore as RecordStore
 from furrow.stores.store_api import ViewMissingError
@@ -84,12 +85,7 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
         """Event time and values for each entity; no values where the record is missing, nulls where it has expired."""
         wanted = requested_features or [field.name for field in table.features]
         found = self._read(config, table, entity_keys, wanted)
-        return [
-            (None, None)
-            if event is None
-            else (datetime.fromtimestamp(event // 1_000_000, UTC).replace(microsecond=event % 1_000_000), values)
-            for event, _, values in found
-        ]
+        return [(None, None) if event is None else (as_moment(event), values) for event, _, values in found]
 
     def update(  # noqa: PLR0917 - Feast's signature
         self,
@@ -203,13 +199,15 @@ class FurrowOnlineStore(RecordOnlineStore):
 
 def _packed(layout: Layout, data: Sequence[Row]) -> Iterator[tuple[bytes, bytes]]:
     """Rows as (key, record); a row with a null key can never be asked for, and is left out."""
+    readers = [(name, from_value(dtype)) for name, dtype in layout.schema.features]
     for key, values, event, created in data:
         keys = key_values(key)
         encoded = layout.key([keys.get(name) for name, _ in layout.keys])
         if encoded is None:
             continue
-        row = [from_value(values[name]) if name in values else None for name, _ in layout.schema.features]
-        yield encoded, layout.pack(row, microseconds(event), None if created is None else microseconds(created))
+        row = [read(values[name]) if name in values else None for name, read in readers]
+        made = None if created is None else micros_of(created)
+        yield encoded, layout.pack(row, micros_of(event), made, online=True)
 
 
 def _vectors(

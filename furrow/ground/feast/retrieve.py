@@ -7,7 +7,9 @@ import warnings
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 with warnings.catch_warnings():
     from feast import Entity, FeatureService, FeatureStore, FeatureView, OnDemandFeatureView, RepoConfig
@@ -16,12 +18,7 @@ with warnings.catch_warnings():
 from furrow.errors import FurrowError
 from furrow.ground.feast.modules import importable, repo_modules
 from furrow.parse import read_yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import pyarrow as pa
-
+from furrow.stores.pack import computed_column, declared_column
 
 __all__ = ["RetrievalError", "historical_features"]
 
@@ -54,6 +51,10 @@ def historical_features(repo_dir: Path, service: str, spine: pa.Table) -> pa.Tab
     if found is None:
         known = ", ".join(sorted(name for kind, name in objects if kind is FeatureService)) or "none"
         raise RetrievalError(f"{repo_dir} has no feature service {service!r}", hint=f"its services are: {known}")
+    views = found.feature_view_projections
+    for view in views:
+        if sum(other.name == view.name for other in views) > 1:
+            view.name_alias = view.name_to_use()  # Feast sorts a view's projections, and can't compare None and a name
     with tempfile.TemporaryDirectory(prefix="furrow-registry-") as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with redirect_stdout(StringIO()):
@@ -61,32 +62,62 @@ def historical_features(repo_dir: Path, service: str, spine: pa.Table) -> pa.Tab
             store.apply([*objects.values()])
             # Feast's own stores take pandas alone; Furrow's takes Arrow, which keeps the types.
             rows = spine if store.config.offline_store.type.startswith("furrow.") else spine.to_pandas()
-            job = store.get_historical_features(entity_df=rows, features=store.get_feature_service(service))
+            taken = store.get_feature_service(service)
+            names = [
+                (view.name_to_use(), field.name) for view in taken.feature_view_projections for field in view.features
+            ]
+            full = len({name for _, name in names}) < len(names)
+            job = store.get_historical_features(entity_df=rows, features=taken, full_feature_names=full)
             for view in job.on_demand_feature_views:
-                view.feature_transformation = _Narrow(view)
+                view.feature_transformation = _Declared(view)
             joined = job.to_arrow()
-    features = [feature.name for view in found.feature_view_projections for feature in view.features]
+    features = [f"{view}__{name}" if full else name for view, name in names]
     return _checked(joined, spine, features, service)
 
 
-class _Narrow:
-    """An on-demand transformation that is shown its inputs alone: Feast would turn every column into Python objects."""
+class _Declared:
+    """An on-demand transformation by what its view declares, as serving runs it.
+
+    It is shown its inputs alone, in their declared types, row by row if it is written for one row (which Feast does
+    online only); what it gives has the declared types.
+    """
 
     def __init__(self, view: OnDemandFeatureView) -> None:
-        self._inner = view.feature_transformation
-        self._inputs = {name for source in view.source_request_sources.values() for name in _names(source.schema)}
+        self._view = view
+        self._function = view.feature_transformation.udf
+        self._inputs = {
+            field.name: str(field.dtype) for source in view.source_request_sources.values() for field in source.schema
+        }
         for projection in view.source_feature_view_projections.values():
-            for name in _names(projection.features):
-                self._inputs |= {name, f"{projection.name_to_use()}__{name}"}
+            for field in projection.features:
+                for name in (field.name, f"{projection.name_to_use()}__{field.name}"):
+                    self._inputs[name] = str(field.dtype)
 
     def transform_arrow(self, table: pa.Table, features: list[Any]) -> pa.Table:
         """Transform the input columns of a table."""
-        narrow = table.select([name for name in table.column_names if name in self._inputs])
-        return self._inner.transform_arrow(narrow, features)
+        names = dict.fromkeys(name for name in table.column_names if name in self._inputs)
+        places = [table.column_names.index(name) for name in names]
+        columns = [
+            declared_column(table.column(at), self._inputs[name]) for name, at in zip(names, places, strict=True)
+        ]
+        computed = self._compute(pa.table(columns, names=list(names)))
+        try:
+            return pa.table({each.name: computed_column(computed[each.name], str(each.dtype)) for each in features})
+        except KeyError as exc:
+            raise RetrievalError(f"on-demand view {self._view.name} gave no {exc}") from exc
+        except (TypeError, ValueError, OverflowError) as exc:
+            raise RetrievalError(f"on-demand view {self._view.name}: {exc}", hint="correct its schema") from exc
 
-
-def _names(fields: list[Any]) -> Iterator[str]:
-    return (field.name for field in fields)
+    def _compute(self, inputs: pa.Table) -> Any:
+        """The features' values, by name."""
+        if str(getattr(self._view.mode, "value", self._view.mode)) == "pandas":
+            frame = self._function(inputs.to_pandas())
+            return {name: frame[name].tolist() for name in frame.columns}
+        columns = inputs.to_pydict()
+        if not self._view.singleton:
+            return self._function(columns)
+        rows = [self._function({name: column[at] for name, column in columns.items()}) for at in range(inputs.num_rows)]
+        return {each.name: [row[each.name] for row in rows] for each in self._view.features}
 
 
 def _objects(repo_dir: Path) -> dict[tuple[type, str], Any]:
