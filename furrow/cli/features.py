@@ -160,6 +160,11 @@ def materialize_command(
     rows = [(d.view, d.mode, d.read, d.written, d.skipped, d.future, d.newest, f"{d.seconds:.2f}") for d in done]
     columns = ["view", "mode", "rows read", "written", "skipped", "in the future", "newest event", "seconds"]
     render.table(rows, columns, right=[*columns[2:6], "seconds"])
+    for view in done:
+        if view.kept:
+            say(f"{view.view}: {view.kept:,} records that were pushed online only are served on, until newer rows come")
+        if view.dropped:
+            say(f"{view.view}: {view.dropped:,} records that were pushed online only are gone: push them again")
 
 
 @command.command("verify")
@@ -180,6 +185,8 @@ def verify_command(*, service: str | None, repo: Path | None, as_json: bool, row
         render.echo_json([_jsonable(asdict(report)) for report in reports])
     for report in reports if not as_json else []:
         said = f"{report.rows:,} rows, {report.features} features, {report.present:,} values present"
+        said += f", {report.online_only:,} pushed online only" if report.online_only else ""
+        said += f", {report.newer:,} newer than the moment" if report.newer else ""
         wrong = len(report.differences)
         verdict = f"{wrong:,} values differ" if wrong else "all equal"
         say(f"{report.service}: {verdict} ({said}, at {report.at:%Y-%m-%d %H:%M:%S}Z)")
@@ -214,10 +221,10 @@ def get_command(
     moment = _moment(at, "--at")
     _may_compute(_folder(repo))
     with FeatureClient.open(_folder(repo)) as client:
-        plan = client.plan(service, full_names=full_feature_names)
+        plan = client.plan(service, full_names=full_feature_names or None)
         types = dict(plan.request) | {name: dtype for spec in plan.specs for name, _, dtype in spec.fields}
         rows = _rows(pairs, source, types)
-        batch = client.get(service, rows, at=moment, full_feature_names=full_feature_names)
+        batch = client.get(service, rows, at=moment, full_feature_names=full_feature_names or None)
         values, status, age = batch.to_dict(), batch.status, batch.age
     answers = [
         {

@@ -18,7 +18,7 @@ from furrow.features.open_store import open_store, schema_of, stored_name
 from furrow.stores.lmdb_env import take_place
 from furrow.stores.lmdb_store import LmdbStore
 from furrow.stores.pack import microseconds, pack_rows
-from furrow.stores.record import Layout, RecordError
+from furrow.stores.record import Layout, RecordError, converter, online_only
 from furrow.stores.store_api import StoreCorruptError, StoreVersionError
 from furrow.stores.timestamps import moment
 
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.features.schema import Manifest, View
+    from furrow.stores.record import ViewSchema
     from furrow.stores.store_api import OnlineStore
 
 __all__ = ["Materialized", "materialize", "materialize_into"]
 
-MARK_FORMAT = 1
+MARK_FORMAT = 2  # 1: lists of times were packed in seconds
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Materialized:
         written: Records that were newer than what the store held.
         skipped: Rows left out: a null key or event time.
         future: Rows left out because they lie after the end; a later run takes them.
+        kept: Records that were pushed to the online store alone, newer than any row, and are served on.
+        dropped: Records that were pushed to the online store alone, and are gone by a full rebuild.
         newest: The newest event time that the store has taken in, ISO 8601; None if there is no row.
         seconds: How long it took.
     """
@@ -56,6 +59,8 @@ class Materialized:
     future: int = 0
     newest: str | None = None
     seconds: float = 0.0
+    kept: int = 0
+    dropped: int = 0
 
 
 def materialize(
@@ -68,7 +73,8 @@ def materialize(
     """Bring the online store up to the offline tables.
 
     A view is read again only if its files changed. Files that were added are taken in; if a file that was read before
-    has changed, the view is rebuilt beside the one being served, and swapped.
+    has changed, the view is rebuilt beside the one being served, and swapped. What was pushed to the online store alone
+    (through Feast) stays until a newer row comes, or until everything is rebuilt (`full`).
 
     Args:
         repo_dir: The features folder, or the repository above it.
@@ -149,14 +155,19 @@ def _one(
     sure = held is not None and held.digest == view.digest and held.schema.digest == schema.digest
     if full or not sure or fresh is None:
         taken = _Taken(view, until, report)
+        pushed = _pushed(store, name, schema) if held is not None else []
         generation = store.build(name, schema, view.digest)
-        last: list[tuple[bytes, bytes]] = []
+        last: list[tuple[bytes, bytes]] = [] if full else pushed
         for pairs in taken.all(source, source.files):
             taken.written += store.fill(name, generation, last)
             last = pairs
         taken.written += store.swap(name, generation, last, mark=taken.mark(until))
         mode = "full"
-    elif fresh:
+        kept = 0 if full else _still(store, name, pushed)
+        taken.written -= 0 if full else len(pushed)
+        outcome = replace(taken.result(mode), kept=kept, dropped=len(pushed) if full else 0)
+        return replace(outcome, seconds=time.perf_counter() - begun)
+    if fresh:
         taken = _Taken(view, until, report, mark)
         last = []
         for pairs in taken.all(source, fresh):
@@ -170,6 +181,26 @@ def _one(
             store.write(name, [], mark=taken.mark(until))
         mode = "unchanged"
     return replace(taken.result(mode), seconds=time.perf_counter() - begun)
+
+
+def _pushed(store: OnlineStore, name: str, schema: ViewSchema) -> list[tuple[bytes, bytes]]:
+    """The records of a view that were written to the online store alone, as the schema has them."""
+    held = store.held()[name].schema
+    if held.keys != schema.keys:
+        return []
+    found = [pair for pair in store.items(name) if online_only(pair[1])]
+    if held.digest == schema.digest or not found:
+        return found
+    convert = converter(held, schema)
+    return [(key, convert(record)) for key, record in found]
+
+
+def _still(store: OnlineStore, name: str, pushed: Sequence[tuple[bytes, bytes]]) -> int:
+    """How many of the keys that were pushed still hold what was pushed."""
+    if not pushed:
+        return 0
+    _, [records] = store.read([(name, [key for key, _ in pushed])])
+    return sum(record is not None and online_only(record) for record in records)
 
 
 def _fresh(source: Source, mark: Any, until: int) -> list[SourceFile] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
@@ -15,8 +15,9 @@ from furrow.features.offline_rows import find, read
 from furrow.stores.engine import Settings, connect
 from furrow.stores.feast_types import parse_type
 from furrow.stores.join import join
-from furrow.stores.pack import arrow_type, plain_values
-from furrow.stores.packed_values import as_moment, comparable
+from furrow.stores.pack import arrow_type, microseconds, plain_values
+from furrow.stores.packed_values import as_moment, comparable, micros_of
+from furrow.stores.record import online_only, stamp_of
 from furrow.stores.spine import Spine
 from furrow.stores.view import Feature, Key
 from furrow.stores.view import View as JoinView
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Difference", "VerifyReport", "verify"]
 
+_States: TypeAlias = "Sequence[Sequence[tuple[int, bool] | None]]"
 _POOL = 50_000
 _UNKNOWN = 0.02
 
@@ -59,6 +61,8 @@ class VerifyReport:
         rows: Rows compared.
         present: Values compared that were not null.
         differences: Every value that differs.
+        online_only: Values that can't be compared: they were pushed to the online store alone, after any offline row.
+        newer: Values that can't be compared: the store, which keeps the newest, has a later one than the moment.
     """
 
     service: str
@@ -67,6 +71,8 @@ class VerifyReport:
     features: int
     present: int
     differences: tuple[Difference, ...]
+    online_only: int = 0
+    newer: int = 0
 
     def __bool__(self) -> bool:
         return not self.differences
@@ -92,19 +98,57 @@ def verify(
     folder = features_folder(repo_dir)
     with FeatureClient.open(folder) as client:
         plan = client.plan(service)
-        moment = at or _newest(client, plan)
-        sample = _sample(client.manifest, plan, folder, rows, moment, seed=seed)
+        sample = _sample(client.manifest, plan, folder, rows, at or _newest(client, plan), seed=seed)
+        states = [_states(client, part, plan.specs[part.spec].keys(sample)) for part in plan.parts]
+        moment = at or _after(_newest(client, plan), states)
         batch = client.get(service, sample, at=moment)
         online, status = batch.to_dict(), batch.status
-    offline = _joined(client.manifest, plan, folder, sample, moment)
-    differences = []
-    present = 0
-    for name, _, _, dtype in plan.outputs:
-        for row, here, there, state in zip(sample, online[name], offline[name], status[name], strict=True):
-            present += here is not None
+    offline, events = _joined(client.manifest, plan, folder, sample, moment)
+    tally = _Tally(plan, states, events, moment)
+    for name, part, _, dtype in plan.outputs:
+        answers = zip(sample, online[name], offline[name], status[name], strict=True)
+        for place, (row, here, there, state) in enumerate(answers):
             if not _same(dtype, here, there):
-                differences.append(Difference(row, name, here, there, state))
-    return VerifyReport(service, moment, len(sample), len(plan.names), present, tuple(differences))
+                tally.differs(part, place, Difference(row, name, here, there, state))
+            tally.present += here is not None
+    return VerifyReport(
+        service, moment, len(sample), len(plan.names), tally.present, tuple(tally.found), tally.online_only, tally.newer
+    )
+
+
+class _Tally:
+    """What a comparison comes to: true differences, and those that no comparison can judge."""
+
+    def __init__(self, plan: Plan, states: _States, events: Sequence[Sequence[int | None]], moment: datetime) -> None:
+        self._plan = plan
+        self._states = states
+        self._events = events
+        self._moment = micros_of(moment)
+        self.found: list[Difference] = []
+        self.present = self.online_only = self.newer = 0
+
+    def differs(self, part: int, place: int, difference: Difference) -> None:
+        """Judge a difference by the records that the value comes from."""
+        parts = [part] if part >= 0 else [source for _, source, _ in self._plan.computed[-1 - part].sources]
+        held = [(at, *state) for at in parts if (state := self._states[at][place]) is not None]
+        if any(event > self._moment for _, event, _ in held):
+            self.newer += 1
+        elif any(pushed and _later(event, self._events[at][place]) for at, event, pushed in held):
+            self.online_only += 1
+        else:
+            self.found.append(difference)
+
+
+def _later(event: int, offline: int | None) -> bool:
+    return offline is None or event > offline
+
+
+def _states(client: FeatureClient, part: Part, keys: Sequence[bytes | None]) -> list[tuple[int, bool] | None]:
+    """Each row's event time in the store, and whether it was pushed there alone; None where nothing is told."""
+    if client.store.layout != "furrow":
+        return [None] * len(keys)
+    _, [records] = client.store.read([(part.stored, keys)])
+    return [None if record is None else (stamp_of(record)[0], online_only(record)) for record in records]
 
 
 def _newest(client: FeatureClient, plan: Plan) -> datetime:
@@ -113,6 +157,12 @@ def _newest(client: FeatureClient, plan: Plan) -> datetime:
     times = [mark["newest"] for mark in marks if mark and mark["newest"] is not None]
     now = datetime.now(UTC)
     return min(as_moment(max(times)), now) if times else now
+
+
+def _after(newest: datetime, states: _States) -> datetime:
+    """Just after the newest event of the sample, pushed ones included: a source may tell nanoseconds apart."""
+    events = [state[0] for part in states for state in part if state is not None]
+    return min(max([newest, *map(as_moment, events)]) + timedelta(microseconds=1), datetime.now(UTC))
 
 
 def _sample(
@@ -144,13 +194,13 @@ def _keys(
 ) -> list[tuple[Any, ...]]:
     """Distinct keys of a view's offline rows, a bounded number of them."""
     found: dict[tuple[Any, ...], None] = {}
-    source = find(folder, manifest.views[part.view])
+    source, types = find(folder, manifest.views[part.view]), dict(part.layout.keys)
     files = list(source.files)
     chance.shuffle(files)
     for file in files:
         for table in read(source, file):
             keys = table.select(list(columns)).group_by(list(columns)).aggregate([])
-            rows = zip(*(keys.column(name).to_pylist() for name in columns), strict=True)
+            rows = zip(*(plain_values(keys.column(name), types[name]) for name in columns), strict=True)
             found.update(dict.fromkeys(row for row in rows if None not in row))
             if len(found) > _POOL:
                 return list(found)
@@ -179,8 +229,8 @@ def _made(dtype: str, moment: datetime, chance: random.Random) -> Any:
 
 def _joined(
     manifest: Manifest, plan: Plan, folder: Path, sample: Sequence[Mapping[str, Any]], moment: datetime
-) -> dict[str, list[Any]]:
-    """The same features by the point-in-time join."""
+) -> tuple[dict[str, list[Any]], list[list[int | None]]]:
+    """The same features by the point-in-time join, and for each part of the plan the rows' event times."""
     fields = {name: dtype for spec in plan.specs for name, _, dtype in spec.fields}
     columns = {name: pa.array([row[name] for row in sample], type=arrow_type(dtype)) for name, dtype in fields.items()}
     times = pa.array([moment] * len(sample), type=pa.timestamp("us", tz="UTC"))
@@ -198,9 +248,12 @@ def _joined(
                     tuple(
                         Key(wanted[key].column, name, wanted[key].type) for name, key, _ in plan.specs[part.spec].fields
                     ),
-                    tuple(
-                        Feature(wanted[column.name].column, f"{index}.{at}", wanted[column.name].type)
-                        for at, column in enumerate(view.features)
+                    (
+                        Feature(wanted[view.timestamp_field].column, f"{index}.event"),
+                        *(
+                            Feature(wanted[column.name].column, f"{index}.{at}", wanted[column.name].type)
+                            for at, column in enumerate(view.features)
+                        ),
                     ),
                     wanted[view.timestamp_field].column,
                     wanted[view.created_timestamp_column].column if view.created_timestamp_column else None,
@@ -218,9 +271,10 @@ def _joined(
         return cache[part, position]
 
     computed = plan.compute(column, plan.request_values(sample), len(sample))
-    return {
+    values = {
         name: computed[-1 - part][where] if part < 0 else column(part, where) for name, part, where, _ in plan.outputs
     }
+    return values, [microseconds(found.column(f"{index}.event")).to_pylist() for index in range(len(plan.parts))]
 
 
 def _same(dtype: str, online: Any, offline: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 from furrow.errors import FurrowError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from furrow.stores.record import ViewSchema
@@ -157,6 +157,9 @@ class OnlineStore(ReadStore, Protocol):
         Raises:
             StoreLockedError: Another process does.
         """
+
+    def items(self, view: str) -> Iterator[tuple[bytes, bytes]]:
+        """All (key, record) pairs served for a view."""
 
     def count(self, view: str) -> int:
         """How many records are served for a view."""

@@ -66,12 +66,16 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
         data: list[Row],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Write rows where they are newer than what is held; naive times are UTC."""
+        """Write rows where they are newer than what is held; naive times are UTC.
+
+        Feast's materialization, whose rows are in the offline store, comes with a progress; what comes without one is
+        a push or a write of somebody's own, and marked so that Furrow's materialization can keep it.
+        """
         store = self._open(config, create=True)
         name = _name(config, table)
         held = store.define(name, view_schema(table))
         layout = self._layout(held.schema)
-        store.write(name, _packed(layout, data))
+        store.write(name, _packed(layout, data, online=progress is None))
         if progress:
             progress(len(data))
 
@@ -197,7 +201,7 @@ class FurrowOnlineStore(RecordOnlineStore):
         return found
 
 
-def _packed(layout: Layout, data: Sequence[Row]) -> Iterator[tuple[bytes, bytes]]:
+def _packed(layout: Layout, data: Sequence[Row], *, online: bool) -> Iterator[tuple[bytes, bytes]]:
     """Rows as (key, record); a row with a null key can never be asked for, and is left out."""
     readers = [(name, from_value(dtype)) for name, dtype in layout.schema.features]
     for key, values, event, created in data:
@@ -207,7 +211,7 @@ def _packed(layout: Layout, data: Sequence[Row]) -> Iterator[tuple[bytes, bytes]
             continue
         row = [read(values[name]) if name in values else None for name, read in readers]
         made = None if created is None else micros_of(created)
-        yield encoded, layout.pack(row, micros_of(event), made, online=True)
+        yield encoded, layout.pack(row, micros_of(event), made, online=online)
 
 
 def _vectors(
