@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from furrow.cli.terminal import say
 
+if TYPE_CHECKING:
+    from furrow.features.plain_compile import PlainCompiled
+
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a resolved file is not what conf/ gives.")
 def command(*, check: bool) -> None:
-    """Write runs/NAME/config.yaml, runs/pipeline.json and features/manifest.json from what Git declares."""
+    """Write runs/NAME/config.yaml, runs/pipeline.json and features/manifest.json from what Git declares.
+
+    In a Feast repository without dvc.yaml and conf/, write its manifest.json alone.
+    """
     from furrow.errors import FurrowError  # noqa: PLC0415 - Feast and scikit-learn load only when compiling
-    from furrow.plan.compile import compile_repository, write  # noqa: PLC0415 - the same
+    from furrow.features.plain_compile import compile_plain, feast_folder  # noqa: PLC0415 - the same
     from furrow.plan.project_root import repository_root  # noqa: PLC0415 - the same
 
-    root = repository_root(Path.cwd())
+    here = Path.cwd()
+    try:
+        root = repository_root(here)
+    except FurrowError:
+        if (folder := feast_folder(here)) is None:
+            raise
+    else:
+        folder = None if (root / "conf").is_dir() else feast_folder(here) or feast_folder(root)
+        if folder is None:
+            _compile_project(root, check=check)
+            return
+    _say_plain(compile_plain(folder, write=not check), check=check)
+
+
+def _compile_project(root: Path, *, check: bool) -> None:
+    from furrow.errors import FurrowError  # noqa: PLC0415 - see above
+    from furrow.plan.compile import compile_repository, write  # noqa: PLC0415 - see above
+
     compiled = compile_repository(root)
     if check:
         stale = [
@@ -33,3 +57,19 @@ def command(*, check: bool) -> None:
     for path in changed:
         say(f"wrote {path}")
     say(f"{len(compiled.experiments)} experiments compiled, {len(changed)} files changed")
+
+
+def _say_plain(compiled: PlainCompiled, *, check: bool) -> None:
+    """Say what became of a plain Feast repository."""
+    from furrow.errors import FurrowError  # noqa: PLC0415 - see above
+
+    path, manifest = compiled.path, compiled.manifest
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    if check and compiled.changed:
+        raise FurrowError(f"{shown} is not what the definitions say", hint="run `furrow compile`")
+    counts = {"feature views": manifest.views, "on-demand views": manifest.on_demand, "services": manifest.services}
+    held = ", ".join(f"{len(kind)} {word}" for word, kind in counts.items())
+    say(f"wrote {shown}" if compiled.changed else f"{shown} is what the definitions say")
+    for note in compiled.notes:
+        say(note)
+    say(f"the Feast repository {manifest.project}: {held}; no dvc.yaml with conf/, so no experiments")

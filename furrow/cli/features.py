@@ -265,13 +265,14 @@ def push_command(*, view: str, repo: Path | None, as_json: bool, pairs: tuple[st
 
 
 def _folder(repo: Path | None) -> Path:
-    """The features folder: the one named, else the project's, else here if this is one."""
+    """The features folder: the one named, else the project's, else the Feast repository around here."""
+    from furrow.features.plain_compile import feast_folder  # noqa: PLC0415 - after --help
     from furrow.plan.project_root import in_project  # noqa: PLC0415 - after --help
 
     if repo is not None:
         return repo
     here = in_project("features")
-    return Path() if not here.exists() and Path("feature_store.yaml").is_file() else here
+    return here if here.exists() else feast_folder(Path.cwd()) or here
 
 
 def _may_compute(folder: Path) -> None:

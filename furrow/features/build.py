@@ -29,7 +29,7 @@ from furrow.ground.feast.definitions import Definitions, read_definitions
 from furrow.stores.feast_types import KEYS, UnservedTypeError, parse_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["compile_manifest", "read_tables"]
 
@@ -39,11 +39,12 @@ STORE_TYPES = {
 }
 
 
-def compile_manifest(repo_dir: Path) -> Manifest:
+def compile_manifest(repo_dir: Path, notify: Callable[[str], None] = lambda _: None) -> Manifest:
     """Read a Feast repository's definitions and its tables' SQL, and give each its digest.
 
     Args:
         repo_dir: The features folder: feature_store.yaml, the definitions, tables/*.sql.
+        notify: Told, in a line each, what is left out.
 
     Returns:
         The manifest; write it with `write_json(repo_dir / "manifest.json", manifest.to_json())`.
@@ -53,6 +54,8 @@ def compile_manifest(repo_dir: Path) -> Manifest:
     """
     root = reading.repository_root(repo_dir)
     definitions = read_definitions(repo_dir)
+    for other in definitions.left_out:
+        notify(f"{other}, which is left out: it is not served")
     check_types(definitions)
     tables = read_tables(repo_dir, read_contract(root))
     views = {view.name: view for view in _views(definitions, tables, repo_dir.resolve(), root)}

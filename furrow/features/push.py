@@ -18,7 +18,7 @@ from furrow.features.offline_rows import find
 from furrow.features.on_demand import RequestError, coerced
 from furrow.features.open_store import open_store, schema_of, stored_name
 from furrow.stores.float_columns import canonical_table
-from furrow.stores.pack import arrow_type, microseconds, pack_rows
+from furrow.stores.pack import arrow_column, microseconds, pack_rows
 from furrow.stores.record import Layout
 from furrow.stores.sources import SourceError
 from furrow.stores.store_api import StoreError
@@ -109,7 +109,7 @@ def _table(view: View, rows: Sequence[Mapping[str, Any]], now: datetime) -> pa.T
                 field=view.timestamp_field,
                 hint="send events when they have happened",
             )
-    return pa.table({name: pa.array(columns[name], type=arrow_type(dtype)) for name, dtype in types.items()})
+    return pa.table({name: arrow_column(columns[name], dtype) for name, dtype in types.items()})
 
 
 def _append(folder: Path, view: View, table: pa.Table) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from furrow.features.read_plan import Part, Plan
     from furrow.features.schema import Manifest
+    from furrow.stores.feast_types import FeastType
 
 __all__ = ["Difference", "VerifyReport", "verify"]
 
@@ -184,7 +187,7 @@ def _sample(
             for at, (name, _, dtype) in enumerate(spec.fields):
                 row.setdefault(name, _stranger(dtype, chance) if picked is None else picked[at])
         for name, dtype in plan.request.items():
-            row.setdefault(name, _made(dtype, moment, chance))
+            row.setdefault(name, _made(parse_type(dtype), moment, chance))
         rows.append(row)
     return rows
 
@@ -213,18 +216,28 @@ def _stranger(dtype: str, chance: random.Random) -> Any:
         return f"?{chance.randrange(10**9)}"
     if dtype == "Bytes":
         return b"?%d" % chance.randrange(10**9)
+    if dtype == "UnixTimestamp":
+        return as_moment(-chance.randrange(10**15))
     return -(10**6) - chance.randrange(10**6)
 
 
-def _made(dtype: str, moment: datetime, chance: random.Random) -> Any:
+def _made(kind: FeastType, moment: datetime, chance: random.Random) -> Any:
     """A value for a field of the request."""
-    if dtype == "UnixTimestamp":
+    if kind.item is not None:
+        return [_made(kind.item, moment, chance) for _ in range(chance.randrange(4))]
+    if kind.kind == "Struct":
+        return {name: _made(inner, moment, chance) for name, inner in kind.fields}
+    if kind.kind in {"UnixTimestamp", "ZonedTimestamp"}:
         return moment + timedelta(minutes=chance.randrange(1440))
-    if dtype in {"Int32", "Int64"}:
-        return chance.randrange(1000)
-    if dtype in {"Float32", "Float64"}:
-        return chance.random() * 1000
-    return chance.random() < 0.5 if dtype == "Bool" else "request"
+    number = chance.randrange(1000)
+    real, text, data = number * chance.random(), str(UUID(int=number)), b"%d" % number
+    made = {
+        "Int32": number, "Int64": number, "Float32": real, "Float64": real, "Bool": number < 500,
+        "Decimal": Decimal(number), "Uuid": text, "TimeUuid": text, "Json": f"{number}",
+        "Map": {"request": number}, "ScalarMap": {number: "request"},
+        "Bytes": data, "PdfBytes": data, "ImageBytes": data,
+    }  # fmt: skip
+    return made.get(kind.kind, "request")
 
 
 def _joined(

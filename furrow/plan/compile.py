@@ -16,6 +16,7 @@ from furrow.training.config import Code, Experiment, dump
 from furrow.training.declare import gate, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from furrow.features.manifest import Manifest
@@ -154,9 +155,8 @@ def _expected(manifest: Manifest) -> dict[str, set[str]]:
         raw = {RAW.get(source, f"data/{source}.parquet") for source in table.reads}
         expected[f"tables_{name}"] = {f"features/tables/{name}.sql", "runs/.validated", *raw}
     for name, service in manifest.services.items():
-        tables = {
-            manifest.views[projection.view].table for projection in service.views if projection.view in manifest.views
-        }
+        views = _stored(manifest, [projection.view for projection in service.views])
+        tables = {manifest.views[view].table for view in views}
         expected[f"training_set_{name}"] = {
             MARKER,
             "data/flights",
@@ -165,10 +165,12 @@ def _expected(manifest: Manifest) -> dict[str, set[str]]:
     return expected
 
 
-def _views(manifest: Manifest, names: list[str]) -> set[str]:
+def _stored(manifest: Manifest, names: Iterable[str]) -> set[str]:
     """The stored views behind a service's views, those that feed on-demand views included."""
-    found = {name for name in names if name in manifest.views}
+    found = set()
     for name in names:
-        if name in manifest.on_demand:
+        if name in manifest.views:
+            found.add(name)
+        else:
             found |= {entry.view for entry in manifest.on_demand[name].inputs if entry.view in manifest.views}
     return found

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import warnings
 from dataclasses import dataclass, field
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 with warnings.catch_warnings():
     from feast import Entity, FeatureService, FeatureView, OnDemandFeatureView
@@ -14,6 +16,7 @@ with warnings.catch_warnings():
     from feast.feature_view import DUMMY_ENTITY_NAME
     from feast.infra.offline_stores.file_source import FileSource
     from feast.repo_operations import get_repo_files
+    from feast.type_map import pa_to_feast_value_type
     from feast.types import from_value_type
     from feast.value_type import ValueType
 
@@ -95,13 +98,18 @@ class ServiceDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """Everything that a Feast repository declares."""
+    """Everything that a Feast repository declares.
+
+    Attributes:
+        left_out: What Feast has and a manifest hasn't, in words, and no service takes.
+    """
 
     project: str
     online_store: Mapping[str, Any]
     views: tuple[ViewDefinition, ...] = ()
     on_demand: tuple[OnDemandDefinition, ...] = ()
     services: tuple[ServiceDefinition, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -112,6 +120,7 @@ class _Found:
     on_demand: dict[str, Any] = field(default_factory=dict)
     services: dict[str, Any] = field(default_factory=dict)
     entities: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
 
 
 def read_definitions(repo_dir: Path) -> Definitions:
@@ -140,9 +149,10 @@ def read_definitions(repo_dir: Path) -> Definitions:
     return Definitions(
         project=str(config["project"]),
         online_store={"type": store} if isinstance(store, str) else dict(store or {"type": "sqlite"}),
-        views=tuple(_view(view, found.entities) for view in found.views.values()),
+        views=tuple(_view(view, found.entities, folder) for view in found.views.values()),
         on_demand=tuple(map(_on_demand, found.on_demand.values())),
-        services=tuple(_service(service, names) for service in found.services.values()),
+        services=tuple(_service(service, names, found.others) for service in found.services.values()),
+        left_out=tuple(found.others.values()),
     )
 
 
@@ -178,8 +188,7 @@ def _collect(module: ModuleType, found: _Found, file: Path) -> None:
                 break
         else:
             if isinstance(value, BaseFeatureView):
-                message = f"{file}: {value.name!r} is a {type(value).__name__}, which has no manifest"
-                raise DefinitionError(message, hint="use a FeatureView or an on-demand view")
+                found.others[value.name] = f"{file}: {value.name} is a {type(value).__name__}"
     both = found.views.keys() & found.on_demand.keys()
     if both:
         name = min(both)
@@ -192,7 +201,7 @@ def _columns(fields: Iterable[Any]) -> tuple[Pair, ...]:
     return tuple((field.name, str(field.dtype)) for field in fields)
 
 
-def _view(view: Any, entities: Mapping[str, Any]) -> ViewDefinition:
+def _view(view: Any, entities: Mapping[str, Any], folder: Path) -> ViewDefinition:
     source = view.batch_source
     if not isinstance(source, FileSource):
         what = "no source" if source is None else f"a {type(source).__name__}"
@@ -211,7 +220,7 @@ def _view(view: Any, entities: Mapping[str, Any]) -> ViewDefinition:
     return ViewDefinition(
         name=view.name,
         source=source.path,
-        join_keys=_join_keys(view, entities),
+        join_keys=_join_keys(view, entities, folder),
         features=_columns(view.features),
         timestamp_field=source.timestamp_field,
         created_timestamp_column=source.created_timestamp_column or None,
@@ -223,7 +232,7 @@ def _view(view: Any, entities: Mapping[str, Any]) -> ViewDefinition:
     )
 
 
-def _join_keys(view: Any, entities: Mapping[str, Any]) -> tuple[Pair, ...]:
+def _join_keys(view: Any, entities: Mapping[str, Any], folder: Path) -> tuple[Pair, ...]:
     declared = {field.name: str(field.dtype) for field in view.entity_columns}
     keys = []
     for name in view.entities:
@@ -236,11 +245,23 @@ def _join_keys(view: Any, entities: Mapping[str, Any]) -> tuple[Pair, ...]:
         dtype = declared.get(entity.join_key)
         if dtype is None and entity.value_type != ValueType.UNKNOWN:
             dtype = str(from_value_type(entity.value_type))
+        dtype = dtype or _found_type(view.batch_source, entity.join_key, folder)
         if dtype is None:
             hint = "declare it: Entity(..., value_type=ValueType.STRING)"
             raise DefinitionError(f"entity {name!r}: value_type: the type of its key is unknown", hint=hint)
         keys.append((entity.join_key, dtype))
     return tuple(keys)
+
+
+def _found_type(source: FileSource, key: str, folder: Path) -> str | None:
+    """The type of a join key by the rows, as Feast finds it where none is declared; None if they aren't there."""
+    column = {new: old for old, new in (source.field_mapping or {}).items()}.get(key, key)
+    try:
+        held = dict(source.get_table_column_names_and_types(SimpleNamespace(repo_path=folder)))
+        arrow = held[column]
+        return "String" if arrow == "large_string" else str(from_value_type(pa_to_feast_value_type(arrow)))
+    except (OSError, KeyError, pa.ArrowException):
+        return None
 
 
 def _on_demand(view: Any) -> OnDemandDefinition:
@@ -297,7 +318,11 @@ def _check_inputs(view: Any, inputs: list[tuple[str, str, str]]) -> None:
             raise DefinitionError(f"on-demand view {view.name!r}: sources: {what}", hint=hint)
 
 
-def _service(service: Any, views: Mapping[str, Any]) -> ServiceDefinition:
+def _service(service: Any, views: Mapping[str, Any], others: Mapping[str, str]) -> ServiceDefinition:
+    for projection in service.feature_view_projections:
+        if projection.name in others:
+            message = f"feature service {service.name!r}: {others[projection.name]}, which has no manifest"
+            raise DefinitionError(message, hint="use a FeatureView or an on-demand view")
     projections = [_projection(service.name, p, views) for p in service.feature_view_projections]
     for reference in service._pending_feature_refs:
         name, _, feature = reference.partition(":")
