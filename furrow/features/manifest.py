@@ -128,8 +128,8 @@ def read_dtype(node: Node) -> str:
     text = node.text(10_000)
     try:
         parse_type(text)
-    except UnservedTypeError as exc:
-        node.fail(f"is not a type of Feast's that is served; {exc.hint}")
+    except UnservedTypeError:
+        node.fail("is not a type of Feast's that is served (Int64, String, Array(Int64), Struct({a: Int64}), ...)")
     return text
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from furrow.features.json_reader import ManifestError
+from furrow.features.redis_options import feast_address, known_options
 from furrow.stores.record import ViewSchema
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ def open_reader(manifest: Manifest, folder: Path) -> ReadStore:
         StoreError: The store can't be opened.
     """
     options = _options(manifest)
-    if manifest.online_store.type in FEAST_REDIS and "connection_string" in options:
+    kind = manifest.online_store.type
+    if kind == FEAST_REDIS[1] or (kind == FEAST_REDIS[0] and "connection_string" in options):
         from furrow.stores.feast_redis import FeastRedisStore  # noqa: PLC0415 - others need no Redis
 
         views = {stored_name(manifest, name): (name, schema_of(view)) for name, view in manifest.views.items()}
-        url, deadline = _feast_url(str(options["connection_string"]))
+        url, deadline = feast_address(options)
         return FeastRedisStore(url, manifest.project, views, deadline=deadline)
     return open_store(manifest, folder)
 
@@ -73,11 +74,13 @@ def open_store(manifest: Manifest, folder: Path, *, create: bool = False) -> Onl
     if kind in LMDB:
         from furrow.stores.lmdb_store import LmdbStore  # noqa: PLC0415 - a Redis user needs no LMDB
 
+        known_options(options, {"path", "limit"})
         limit = {"limit": _whole(options["limit"], "limit")} if options.get("limit") else {}
         return LmdbStore(folder / str(options.get("path", "../build/online")), create=create, **limit)
     if kind in REDIS and "connection_string" not in options:
         from furrow.stores.redis_store import RedisStore  # noqa: PLC0415 - others need no Redis
 
+        known_options(options, {"url", "deadline_ms", "namespace"})
         url, space = options.get("url", "redis://127.0.0.1:6379/0"), options.get("namespace", "furrow")
         return RedisStore(str(url), deadline=_deadline(options), namespace=str(space))
     raise ManifestError(
@@ -93,24 +96,6 @@ def _options(manifest: Manifest) -> dict[str, Any]:
 
 def _deadline(options: dict[str, Any]) -> float:
     return _whole(options.get("deadline_ms", 250), "deadline_ms") / 1000
-
-
-def _feast_url(text: str) -> tuple[str, float]:
-    """A URL and a deadline from Feast's connection string: host:port,db=0,password=...,ssl=true,socket_timeout=1."""
-    address, *rest = text.split(",")
-    given = dict(part.split("=", 1) for part in rest if "=" in part)
-    user = (
-        f"{quote(given.get('username', ''), safe='')}:{quote(given['password'], safe='')}@"
-        if "password" in given
-        else ""
-    )
-    scheme = "rediss" if given.get("ssl", "").lower() == "true" else "redis"
-    try:
-        deadline = float(given.get("socket_timeout", "0.25"))
-    except ValueError as exc:
-        field = "online_store.connection_string"
-        raise ManifestError(f"{field}: socket_timeout {given['socket_timeout']!r} is no number", field=field) from exc
-    return f"{scheme}://{user}{address}/{given.get('db', '0')}", deadline
 
 
 def _whole(value: Any, field: str) -> int:

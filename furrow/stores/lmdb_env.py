@@ -45,14 +45,17 @@ class Environment:
     Attributes:
         env: py-lmdb's environment.
         writable: Whether this process may write.
+        locked: Whether writers see its readers. Without the right to write the lock file they don't, and a page that
+            a slow reader still needs may be written over: it has to look afterwards whether that was possible.
         identity: Device and inode of the data file, by which a replaced file is noticed.
     """
 
-    def __init__(self, env: Any, path: Path, identity: tuple[int, int], *, writable: bool) -> None:
+    def __init__(self, env: Any, path: Path, identity: tuple[int, int], *, writable: bool, locked: bool = True) -> None:
         self.env = env
         self.path = path
         self.identity = identity
         self.writable = writable
+        self.locked = locked
         self.users = 1
         self.pid = os.getpid()
 
@@ -65,6 +68,13 @@ class Environment:
             if _shared.get(self.identity) is self:
                 del _shared[self.identity]
             self.env.close()
+
+    def sound(self, snapshot: int) -> bool:
+        """Whether what was read in a transaction of a number can be trusted.
+
+        A writer writes over the pages of a moment that no reader holds only from the second commit after it on.
+        """
+        return self.locked or bool(self.env.info()["last_txnid"] <= snapshot + 1)
 
     def retire(self) -> None:
         """Stop sharing the environment of a replaced file; it stays open, for a thread may be reading it."""
@@ -106,8 +116,8 @@ def open_environment(path: Path, *, create: bool, limit: int = DEFAULT_LIMIT) ->
         with translated(path):
             if create:
                 path.mkdir(parents=True, exist_ok=True)
-            env, writable = _open(path, limit)
-        opened = Environment(env, path, _identity(path) or (0, 0), writable=writable)
+            env, writable, locked = _open(path, limit)
+        opened = Environment(env, path, _identity(path) or (0, 0), writable=writable, locked=locked)
         try:
             with translated(path):
                 _check_length(env, path)
@@ -131,22 +141,34 @@ def take_place(fresh: Path, path: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _open(path: Path, limit: int) -> tuple[Any, bool]:
-    """Open with the largest address space that the machine gives; read only if writing isn't allowed."""
+def _open(path: Path, limit: int) -> tuple[Any, bool, bool]:
+    """Open with the largest address space that the machine gives; read only if writing isn't allowed.
+
+    Returns:
+        The environment, whether it can be written, and whether it has a part in the lock file.
+    """
     readonly = (path / "data.mdb").exists() and not os.access(path / "data.mdb", os.W_OK)
+    lock = not readonly or _may_lock(path)
     size = limit
     while True:
         try:
             env = lmdb.open(
-                str(path), map_size=size, readonly=readonly, max_readers=_READERS, meminit=False, mode=0o664
+                str(path), map_size=size, readonly=readonly, lock=lock, max_readers=_READERS, meminit=False, mode=0o664
             )
         except lmdb.MemoryError:
             size //= 4
             if size < 1 << 26:
                 raise
         else:
-            env.reader_check()
-            return env, not readonly
+            if lock:
+                env.reader_check()
+            return env, not readonly, lock
+
+
+def _may_lock(path: Path) -> bool:
+    """Whether this user may write the lock file, or make it."""
+    file = path / "lock.mdb"
+    return os.access(file if file.exists() else path, os.W_OK)
 
 
 def _check_length(env: Any, path: Path) -> None:

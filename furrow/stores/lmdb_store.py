@@ -40,6 +40,7 @@ _CATALOG = b"\0\0\0\0catalog"
 _EPOCH = b"\0\0\0\0epoch"
 _MARK = b"\0\0\0\0mark:"
 _CHUNK = 50_000
+_TRIES = 20
 _LOOK_AGAIN = 1.0  # seconds between two looks at whether the file was replaced
 
 
@@ -99,29 +100,45 @@ class LmdbStore:
             ViewMissingError: The store doesn't hold a view.
             StoreError: The file can't be read.
         """
-        env = self._env()
-        try:
-            txn = env.begin(buffers=False)
+        for _ in range(_TRIES):
+            env, shared = self._env(), self._shared
             try:
-                state = self._state
-                if txn.get(_EPOCH) != state.epoch:
-                    state = self._state_at(txn)
-                get = txn.get
-                answers: Answers = []
-                for view, keys in wanted:
-                    prefix = state.prefixes.get(view)
-                    if prefix is None:
-                        raise self._unknown(view)
-                    if None in keys:
-                        answers.append([None if key is None else get(prefix + key) for key in keys])
-                    else:
-                        answers.append(list(map(get, map(prefix.__add__, keys))))  # type: ignore[arg-type]
-                return state.held, answers
-            finally:
-                txn.abort()
-        except lmdb.Error:
-            with translated(self.path):
-                raise
+                txn = env.begin(buffers=False)
+                try:
+                    found = self._read(txn, wanted)
+                except Exception:  # what a writer writes over may look like anything
+                    if shared.sound(txn.id()):
+                        raise
+                else:
+                    if shared.sound(txn.id()):
+                        return found
+                finally:
+                    txn.abort()
+            except lmdb.Error:
+                with translated(self.path):
+                    raise
+            self._state = _State(b"?", {}, {})
+        hint = f"ask again, or give this user the right to write {self.path / 'lock.mdb'}, so that writers see it"
+        raise StoreLockedError(f"{self.path} changes faster than it can be read", place=self.place, hint=hint)
+
+    def _read(
+        self, txn: Any, wanted: Sequence[tuple[str, Sequence[bytes | None]]]
+    ) -> tuple[Mapping[str, Held], Answers]:
+        """Records for keys as of a transaction."""
+        state = self._state
+        if txn.get(_EPOCH) != state.epoch:
+            state = self._state_at(txn)
+        get = txn.get
+        answers: Answers = []
+        for view, keys in wanted:
+            prefix = state.prefixes.get(view)
+            if prefix is None:
+                raise self._unknown(view)
+            if None in keys:
+                answers.append([None if key is None else get(prefix + key) for key in keys])
+            else:
+                answers.append(list(map(get, map(prefix.__add__, keys))))  # type: ignore[arg-type]
+        return state.held, answers
 
     def mark(self, view: str) -> Any:
         """The watermark of a view, or None."""

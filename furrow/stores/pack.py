@@ -69,12 +69,39 @@ def _arrow(kind: FeastType) -> pa.DataType | None:
 
 def arrow_column(values: Sequence[Any], dtype: str) -> pa.Array:
     """Plain values as a column of one of Feast's types; decimals and maps as wide as the values ask for."""
-    wanted = arrow_type(dtype)
-    if wanted is not None or not any(isinstance(value, dict) for value in values):
-        return pa.array(values, type=wanted)
-    pairs = [value and list(value.items()) for value in values]
-    keys, items = (pa.array([pair[at] for row in pairs if row for pair in row]).type for at in (0, 1))
-    return pa.array(pairs, type=pa.map_(keys, items))
+    kind = parse_type(dtype)
+    wanted = _arrow(kind)
+    if wanted is None:
+        values = [_with_entries(kind, value) for value in values]
+        wanted = _arrow_for(kind, values)
+    return pa.array(values, type=wanted)
+
+
+def _with_entries(kind: FeastType, value: Any) -> Any:
+    """A value whose maps are lists of entries, which is how Arrow takes them."""
+    if value is None:
+        return None
+    if kind.item is not None:
+        return [_with_entries(kind.item, each) for each in value]
+    if kind.kind == "Struct":
+        return {name: _with_entries(inner, value[name]) for name, inner in kind.fields}
+    return list(value.items()) if kind.kind in {"Map", "ScalarMap"} else value
+
+
+def _arrow_for(kind: FeastType, values: Sequence[Any]) -> pa.DataType:
+    """The Arrow type that holds some values of a type whose own name doesn't tell it."""
+    known = _arrow(kind)
+    held = [value for value in values if value is not None]
+    if known is not None:
+        return known
+    if kind.item is not None:
+        return pa.list_(_arrow_for(kind.item, [each for value in held for each in value]))
+    if kind.kind == "Struct":
+        return pa.struct([(name, _arrow_for(inner, [each[name] for each in held])) for name, inner in kind.fields])
+    if kind.kind == "Decimal":
+        return pa.array(held).type if held else pa.decimal128(1, 0)
+    keys, items = (pa.array([entry[at] for value in held for entry in value]).type for at in (0, 1))
+    return pa.map_(pa.string() if pa.types.is_null(keys) else keys, items)
 
 
 def computed_column(values: Sequence[Any], dtype: str) -> pa.Array:

@@ -138,7 +138,7 @@ def test_records_that_feast_wrote_are_read_in_one_form() -> None:
     cells = [b"\x29" + struct.pack("<d", -0.0), b"\x35" + struct.pack("<f", -0.0)]
     packed = struct.pack("<2d", -0.0, NANS[1])
     inner = b"\x0a" + bytes([len(packed)]) + packed
-    cells.append(b"\x5a" + bytes([len(inner)]) + inner)
+    cells.append(b"\x7a" + bytes([len(inner)]) + inner)
     for count in (1, 30):
         columns = decode_feast(layout, [[*cells, b"\x08\x05"]] * count, oldest=0, newest=2**62)
         for position, expected in enumerate((0.0, 0.0, [0.0, NANS[0]])):

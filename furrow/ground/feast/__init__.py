@@ -8,6 +8,7 @@ callers; the definitions are checked by `furrow compile`. So they are left out w
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any
 
 import typeguard
@@ -25,7 +26,8 @@ def _import_feast_unguarded() -> None:
     decorator = typeguard.typechecked
     typeguard.typechecked = _unguarded
     try:
-        import feast  # noqa: F401, PLC0415 - only here, while the decorator is replaced
+        with warnings.catch_warnings():  # Feast and what it imports set filters
+            import feast  # noqa: F401, PLC0415 - only here, while the decorator is replaced
     finally:
         typeguard.typechecked = decorator
 

@@ -144,11 +144,12 @@ def test_ttl_counts_from_the_moment(world: World, client: FeatureClient) -> None
 
 
 def test_join_key_maps_and_aliases(client: FeatureClient) -> None:
-    """One view under two keys: full names keep the two apart, short names would collide."""
-    batch = client.get("pair", [{"first_id": 1, "second_id": 2}], full_feature_names=True)
-    assert batch.to_dict() == {"first__score": [2.0], "second__score": [None]}
+    """One view under two keys: full names keep the two apart, also if nobody asks for them; short ones would collide."""
+    for asked in (True, None):
+        batch = client.get("pair", [{"first_id": 1, "second_id": 2}], full_feature_names=asked)
+        assert batch.to_dict() == {"first__score": [2.0], "second__score": [None]}
     with pytest.raises(RequestError, match="two features named score") as caught:
-        client.get("pair", [{"first_id": 1, "second_id": 2}])
+        client.get("pair", [{"first_id": 1, "second_id": 2}], full_feature_names=False)
     assert "full_feature_names" in caught.value.hint
 
 
