@@ -301,6 +301,7 @@ from furrow.stores.redis_store import RedisStore
 schema = ViewSchema((("id", "Int64"),), (("a", "Float64"), ("b", "Int64")))
 layout = Layout(schema)
 store = RedisStore(sys.argv[1], deadline=2.0)
+print("ready", flush=True)
 while True:
     generation = store.build("v", schema, None)
     version = int(store.mark("v") or 0) + 1
@@ -317,10 +318,12 @@ def test_kills(store: RedisStore) -> None:
     chance = random.Random(5)
     versions = set()
     for _ in range(8):
-        process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(KILLED), _url(store)])
-        time.sleep(0.5 + chance.random() * 0.4)
+        process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(KILLED), _url(store)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()  # it has started, however busy the machine is
+        time.sleep(0.1 + chance.random() * 0.4)
         process.kill()
-        process.wait()
+        process.communicate()
         _, [records] = store.read([("v", keys)])
         found = {None if record is None else LAYOUT.unpack(record).values[1] for record in records}
         assert found == {store.mark("v")}
