@@ -17,10 +17,11 @@ from furrow.features.offline_rows import find, read
 from furrow.stores.engine import Settings, connect
 from furrow.stores.feast_types import parse_type
 from furrow.stores.join import join
-from furrow.stores.pack import arrow_type, microseconds, plain_values
+from furrow.stores.pack import arrow_type, plain_values
 from furrow.stores.packed_values import as_moment, comparable, micros_of
 from furrow.stores.record import online_only, stamp_of
 from furrow.stores.spine import Spine
+from furrow.stores.timestamps import US, arrow_ticks
 from furrow.stores.view import Feature, Key
 from furrow.stores.view import View as JoinView
 
@@ -287,7 +288,9 @@ def _joined(
     values = {
         name: computed[-1 - part][where] if part < 0 else column(part, where) for name, part, where, _ in plan.outputs
     }
-    return values, [microseconds(found.column(f"{index}.event")).to_pylist() for index in range(len(plan.parts))]
+    return values, [
+        arrow_ticks(found.column(f"{index}.event"), US, up=True).to_pylist() for index in range(len(plan.parts))
+    ]
 
 
 def _same(dtype: str, online: Any, offline: Any) -> bool:
