@@ -242,7 +242,7 @@ def write(store: FeatureStore, data: dict[str, list[Any]], event: datetime, *key
 
 
 SLOW = settings(
-    max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
+    max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
     phases=[Phase.explicit, Phase.generate],  # an example takes seconds: there's no time to make it smaller
 )  # fmt: skip
 
@@ -256,7 +256,7 @@ def test_materialized(feast: FeatureStore, data: dict[str, list[Any]]) -> None:
     check(feast, data)
 
 
-@settings(SLOW, max_examples=4)
+@settings(SLOW, max_examples=2)
 @given(data=examples(nulls=True))
 def test_trained(feast: FeatureStore, data: dict[str, list[Any]]) -> None:
     """The training set has what is served, and verify finds the two equal."""
