@@ -14,6 +14,7 @@ from furrow.errors import FurrowError
 __all__ = ["Bounds", "TakeError", "take_file", "take_out"]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_GIT = {".git", ".gitmodules", ".gitattributes"}
 _FOLDER = _READ | os.O_DIRECTORY
 
 
@@ -139,6 +140,8 @@ def _copy(handle: int, target: Path, name: str, bounds: Bounds) -> None:
         bounds.one(name)
         target.mkdir()
         for inner in sorted(_listed(handle, name, bounds)):
+            if inner.lower() in _GIT:
+                raise TakeError(f"{name}/{inner} is Git's own", hint="keep no repository among the results")
             try:
                 deeper = os.open(inner, _READ, dir_fd=handle)
             except OSError as exc:

@@ -79,10 +79,19 @@ def too_many_files(theirs: Path, outside: Path) -> None:
         (theirs / f"runs/{number}").touch()
 
 
+def a_repository(theirs: Path, outside: Path) -> None:
+    (theirs / "runs/inner/.git").mkdir(parents=True)
+    (theirs / "runs/inner/.git/config").write_text("[core]\n fsmonitor = touch ran\n")
+
+
+def attributes(theirs: Path, outside: Path) -> None:
+    (theirs / "runs/.gitattributes").write_text("* filter=trap\n")
+
+
 @pytest.mark.parametrize(
     "plant",
     [a_link, a_chain_of_links, a_folder_that_is_a_link, a_link_deep_inside, a_pipe, a_socket, a_device,
-     a_hole_of_a_terabyte, a_folder_too_deep, too_many_files],
+     a_hole_of_a_terabyte, a_folder_too_deep, too_many_files, a_repository, attributes],
 )  # fmt: skip
 def test_what_is_no_plain_file_is_not_taken(places, plant: Callable[[Path, Path], None]):
     """Refused with a name, without waiting for a pipe's writer, and nothing of the outside gets in."""
