@@ -75,8 +75,7 @@ class HeldTree:
             return
         home = self.judge / ".git"
         wanted = git(self.tree.root, "rev-list", "--objects", "--no-walk", "--no-object-names", *fresh)
-        pack = git(self.tree.root, "pack-objects", "--stdout", "-q", stdin=wanted)
-        git(self.judge, "index-pack", "--stdin", "--fix-thin", stdin=pack)
+        git(self.tree.root, "pack-objects", "-q", str(home / "objects/pack/pack"), stdin=wanted)
         self.commits += tuple(fresh)
         (home / "shallow").write_text("".join(f"{one}\n" for one in self.commits), encoding="ascii")
         hand_over(home, self.running)

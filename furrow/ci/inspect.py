@@ -62,34 +62,39 @@ class Tree:
         return "/".join(done)
 
 
-def inspect_commit(repo: Path, commit: str, base: str = "", *, imports: Sequence[str] = ()) -> list[str]:
+def inspect_commit(
+    repo: Path, commit: str, base: str = "", *, outside: bool | None = None, imports: Sequence[str] = ()
+) -> list[str]:
     """What of a commit leads out of it or is not allowed, in words; empty when nothing is.
 
     Args:
         repo: The repository.
         commit: The full id.
         base: For a commit from outside, the newest commit of the target branch: what is the same there is believed,
-            its .dvc/config counts, and of DVC's files the rest may hold what a list allows. Empty for a trusted commit.
+            its .dvc/config counts, and of DVC's files the rest may hold what a list allows.
+        outside: Whether the commit comes from outside; by default if there is a base.
         imports: Addresses that a commit from outside may import data from.
     """
-    tree, bounds = _tree(repo, commit, strict=bool(base))
+    outside = bool(base) if outside is None else outside
+    tree, bounds = _tree(repo, commit, strict=outside)
     if bounds:
         return bounds
     known = _tree(repo, base, strict=False)[0].files if base else {}
     found: list[str] = []
     for path, (mode, blob, size) in tree.files.items():
         same = path in known and known[path][:2] == (mode, blob)
-        if base and not same and _CONTROL.search(path):
+        if outside and not same and _CONTROL.search(path):
             found.append(f"{path!r}: control characters in a name")
-        found += _entry(tree, path, mode, strict=bool(base) and not same)
+        found += _entry(tree, path, mode, strict=outside and not same)
         name = posixpath.basename(path)
         if mode != _LINK and (name in {"dvc.yaml", "dvc.lock"} or path.endswith(".dvc")):
             if size > _LARGEST:
                 found.append(f"{path}: more than {_LARGEST:,} bytes")
                 continue
-            place = Place(path, partial(_wrong, tree), strict=bool(base) and not same, imports=tuple(imports))
+            place = Place(path, partial(_wrong, tree), strict=outside and not same, imports=tuple(imports))
             found += lines_of_file(place, git(repo, "cat-file", "blob", blob))
-    if base and (ours := show(repo, commit, ".dvc/config")) != show(repo, base, ".dvc/config"):
+    ours, theirs = (show(repo, one, ".dvc/config") if one else None for one in (commit, base))
+    if outside and ours != theirs:
         found += config_lines(ours)
     return found
 

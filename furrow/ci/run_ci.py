@@ -275,7 +275,7 @@ def _expanded(session: Session) -> Check | None:
 def _inspected(repo: Path, commit: str, target: Target, options: Options) -> Check:
     """Refuse what leads out of the repository, before anything of the commit is written or run."""
     base = (target.tip or target.base) if options.untrusted else ""
-    found = inspect_commit(repo, commit, base, imports=target.settings.imports)
+    found = inspect_commit(repo, commit, base, outside=options.untrusted, imports=target.settings.imports)
     config = [line for line in found if line.startswith(".dvc/config: differs")]
     refused = [line for line in found if line not in config]
     if refused:

@@ -23,7 +23,7 @@ from furrow.errors import FurrowError
 from furrow.ground.git import clean_environment
 from furrow.ground.start_python import child_environment, closed_python
 from furrow.ground.trust import SAYS
-from furrow.parse import parse_json
+from furrow.parse import ParseError, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -157,7 +157,7 @@ def isolated(
     hand_over(scratch, held)
     try:
         facts = parse_json(run(["--probe"], scratch, held), "the jail's own report")
-    except (CommandError, ValueError) as exc:
+    except (CommandError, ParseError) as exc:
         said = exc.lines[-1] if isinstance(exc, CommandError) and exc.lines else str(exc)
         raise HoldError(
             f"a branch from outside can't be held on this machine: {said.removeprefix('furrow: no jail: ')}",

@@ -48,9 +48,6 @@ with attempt("git"):
     pathlib.Path(".git/objects/info/alternates").write_text("PROJECT/.git/objects\n")
 with attempt("attributes"):
     pathlib.Path(".gitattributes").write_text("* filter=trap diff=trap\n")
-with attempt("vars"):
-    os.unlink("conf/experiments.yaml")
-    os.symlink("PROJECT/secret.yaml", "conf/experiments.yaml")
 for folder in ("PROJECT", "STORE", "MARKS", "HOMES"):
     with attempt("write"):
         pathlib.Path(folder, "planted").write_text("x")
@@ -139,9 +136,9 @@ def test_a_stage_that_tries_everything(attacked):
     commit(attacked, "A faster train")
     before = state(attacked)
     value, texts, done = judged(attacked, MY_TOKEN=SECRET)
-    assert texts["stages"].startswith("failed 5 run"), done.stdout  # the author had not run them
+    assert texts["stages"].startswith("failed 4 run"), texts  # the author had not run them; base is the same
     assert "dvc.lock" in run(attacked, "git", "ls-files").stdout
-    assert texts["gate"].startswith("failed gbm is the champion"), texts
+    assert texts["gate"].startswith("failed base is the champion"), texts
     assert "worse" in texts["gate"]
     assert value["isolation"].startswith("held in a root of its own")
     assert state(attacked) == before
@@ -154,6 +151,8 @@ LINKED = """
 import os, shutil
 shutil.rmtree("runs/gbm")
 os.symlink("HOMES", "runs/gbm")
+os.unlink("conf/experiments.yaml")
+os.symlink("PROJECT/secret.yaml", "conf/experiments.yaml")
 """
 
 
@@ -161,6 +160,7 @@ def test_an_output_swapped_for_a_link_when_its_stage_has_ended(attacked):
     """Nothing is read through it, and the report says what was found in its place."""
     (Path.home() / "metrics.json").write_text(SECRET)
     plant(attacked, LINKED, before="select")
+    set_rate(attacked, "gbm", 0.45)  # so that the last stage runs, after all that write there
     commit(attacked, "Look there")
     value, texts, done = judged(attacked)
     assert "gbm" in texts["stages"]

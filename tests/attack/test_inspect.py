@@ -148,6 +148,15 @@ def test_what_the_target_branch_holds_is_believed(base, git):
     assert found(base, git) == [".dvc/config: differs from the target branch's, and is not believed"]
 
 
+def test_without_a_target_nothing_is_believed(base, git):
+    """A commit from outside with no branch to compare with is held to the list all the same."""
+    write(base, {".dvc/config.local": "[core]\n", "x.dvc": f"outs: [{{path: x, md5: {MD5}, remote: mine}}]\n"})
+    found(base, git)
+    lines = inspect_commit(base, git(base, "rev-parse", "HEAD"), outside=True)
+    assert any("config.local" in line for line in lines)
+    assert any("'remote'" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
