@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furrow.ci.dvc_checkout import RemoteError, configure, remote_of, translated
+from furrow.ci.held_imports import Import, imports_of
 from furrow.ci.inspect import bad_listings
-from furrow.files import read_json, write_text
+from furrow.files import read_json, write_json, write_text
 from furrow.ground.git import common_dir, git
 from furrow.ground.isolate import CommandError, Isolation, hand_over, isolated, run, unheld
 from furrow.ground.start_python import python
@@ -45,6 +46,8 @@ class HeldTree:
         judging: How runs are compared, where no stage has written.
         remote: Whether there is a DVC remote.
         say: Told what commands print.
+        importing: How another repository at an address is asked.
+        imports: What comes from such, by md5; those are allowed.
     """
 
     tree: Checkout
@@ -54,9 +57,11 @@ class HeldTree:
     judging: Isolation
     remote: bool
     say: Callable[[str], None]
+    importing: Callable[[str], Isolation]
     commits: tuple[str, ...] = ()
     bounds: Bounds = field(default_factory=Bounds)
     supplied: set[str] = field(default_factory=set)
+    imports: dict[str, Import] = field(default_factory=dict)
 
     @property
     def place(self) -> Path:
@@ -115,6 +120,9 @@ class HeldTree:
             RemoteError: The remote can't be reached, refuses, lacks one, or a folder's list leads out.
         """
         wanted = list(dict.fromkeys(names))
+        for name in wanted:
+            if name in self.imports and not self._kept(name).is_file():
+                self._import(self.imports[name])
         lists = [name for name in wanted if name.endswith(".dir")]
         self.fetch_lists(lists)
         inner = [str(one["md5"]) for name in lists for one in read_json(self._kept(name))]
@@ -141,6 +149,18 @@ class HeldTree:
         fresh = [name for name in names if name not in self.supplied]
         self._dvcdirs(fresh, self.place, self.running)
         self.supplied.update(fresh)
+
+    def _import(self, one: Import) -> None:
+        """Bring imported data from their own repository into CI's cache."""
+        folder = self.room / "fetch/repo"
+        write_json(folder / "import.dvc", one.pointer)  # JSON is YAML, and quotes everything
+        self.say(f"importing from {one.address}")
+        try:
+            run(python("-m", "dvc", "fetch", "import.dvc"), folder, self.importing(one.address), say=self.say)
+        except CommandError as exc:
+            raise translated(exc, "read") from exc
+        finally:
+            (folder / "import.dvc").unlink(missing_ok=True)
 
     def _kept(self, name: str) -> Path:
         return self.room / "cache/files/md5" / name[:2] / name[2:]
@@ -207,24 +227,39 @@ def hold(
     hidden = [repo, common_dir(repo), tree.root, tree.root.parent / "lock"]
     if released:
         running, fetching, judging = unheld(room / "held"), unheld(room / "fetch"), unheld(room / "judging")
+
+        def importing(address: str) -> Isolation:
+            del address
+            return fetching
+
     else:
         local = "://" not in remote
         seen = [room / "judge", room / "cache"]
+        store = [Path(remote)] if local and remote and Path(remote).is_dir() else []
         running = isolated(room / "held", readable=seen, hidden=hidden, limits=limits)
         judging = isolated(room / "judging", readable=seen, hidden=hidden, limits=limits)
-        fetching = isolated(
-            room / "fetch",
-            readable=[Path(remote)] if local and remote and Path(remote).is_dir() else [],
-            writable=[room / "cache"],
-            hidden=hidden,
-            limits=limits,
-            network=not local,
-            fetching=True,
-        )
+
+        def asking(readable: list[Path], *, network: bool) -> Isolation:
+            return isolated(
+                room / "fetch",
+                readable=readable,
+                writable=[room / "cache"],
+                hidden=hidden,
+                limits=limits,
+                network=network,
+                fetching=True,
+            )
+
+        def importing(address: str) -> Isolation:
+            folder = Path(address.removeprefix("file://"))
+            return asking([folder], network=False) if folder.is_dir() else asking([], network=True)
+
+        fetching = asking(store, network=not local)
     shape = git(tree.root, "rev-parse", "--show-object-format").decode().strip()
     git(room / "judge", "init", "-q", "--template=", f"--object-format={shape}")
     _dvc(room / "judge", remote=room / "cache", cache=room / "cache")
-    made = HeldTree(tree, room, running, fetching, judging, has_remote, say)
+    made = HeldTree(tree, room, running, fetching, judging, has_remote, say, importing)
+    made.imports = imports_of(tree.root, (path for path in tree.tracked() if path.endswith(".dvc")))
     made.know(*commits)
     made.reset(tree.commit)
     return made

@@ -15,7 +15,7 @@ from furrow.ground.git import common_dir, git, is_bare
 from furrow.ground.isolate import CommandError, run, stream
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.start_python import python
-from furrow.history.artifacts import cached, outputs
+from furrow.history.artifacts import Output, cached, outputs
 from furrow.parse import parse_json
 from furrow.plan.plan_spec import Plan, parse_plan
 from furrow.replay.replay_verdict import Verdict, VerdictError
@@ -188,7 +188,7 @@ def _bring(session: Session, paths: list[str]) -> None:
                 hint="`dvc remote add --default`, `dvc push`; or give conf/ci.yaml a `prepare` command that makes it",
             )
     else:
-        bench.fetch(absent, outputs(session.root, session.commit))
+        bench.fetch(absent, _known(session, session.commit))
         # DVC passes over what it finds damaged in the remote, and says that everything is up to date.
         lost = [path for path in absent if not _at_hand(session, [path])]
         if lost:
@@ -199,9 +199,18 @@ def _bring(session: Session, paths: list[str]) -> None:
     bench.checkout(absent)
 
 
+def _known(session: Session, commit: str) -> dict[str, Output]:
+    """What DVC keeps of a commit, by path; of the checkout's own commit, what every .dvc file tracks too."""
+    found = dict(outputs(session.root, commit))
+    if commit in {session.commit, session.result}:
+        for source in read_pipeline(session.root).sources:
+            found.setdefault(source.path, Output(source.path, source.md5))
+    return found
+
+
 def _at_hand(session: Session, paths: list[str], commit: str = "") -> bool:
     """Whether DVC's cache holds paths of a commit, every file of a folder too."""
-    known = outputs(session.root, commit or session.commit)
+    known = _known(session, commit or session.commit)
     for path in paths:
         name = next((name for name in known if path == name or path.startswith(f"{name}/")), None)
         md5 = known[name].md5 if name else ""
@@ -309,7 +318,7 @@ def replay_one(session: Session, name: str) -> Replayed:
     Raises:
         FurrowError: It could not be replayed.
     """
-    known = outputs(session.root, session.result)
+    known = _known(session, session.result)
     session.bench.fetch([source.path for source in read_pipeline(session.root).sources], known)
     if session.options.untrusted:  # held without a network, a replay can't ask for them itself
         _bring_lists(session, [output.md5 for output in outputs(session.root, session.result).values()])

@@ -151,8 +151,6 @@ LINKED = """
 import os, shutil
 shutil.rmtree("runs/gbm")
 os.symlink("HOMES", "runs/gbm")
-os.unlink("conf/experiments.yaml")
-os.symlink("PROJECT/secret.yaml", "conf/experiments.yaml")
 """
 
 
@@ -197,6 +195,37 @@ def test_refused_or_unheld_by_name(attacked):
     assert value["isolation"].startswith("NOT HELD")
     assert "no credentials" not in value["isolation"]
     assert furrow(attacked, "ci", "--unheld", check=False).returncode == 2
+
+
+def test_imports_from_the_target_branch_s_list_alone(attacked, tmp_path):
+    """Data of another repository come where conf/ci.yaml of the target branch names it, and the commit's own list, another
+    file's text and a remote of its choice count for nothing."""
+    other = tmp_path / "other team"
+    other.mkdir()
+    run(other, "git", "init", "-q", "-b", "main")
+    run(other, "dvc", "init", "-q")
+    (other / "routes.csv").write_text("JFK,BOS\n")
+    run(other, "dvc", "add", "-q", "routes.csv")
+    commit(other, "Routes")
+    run(attacked, "dvc", "import", "-q", str(other), "routes.csv")
+    (attacked / "conf/ci.yaml").write_text(f"branch: main\nreplay: none\nimports: ['{other}']\n")
+    text = (attacked / "dvc.yaml").read_text()
+    (attacked / "dvc.yaml").write_text(text.replace("deps: [data/flights.csv,", "deps: [routes.csv, data/flights.csv,"))
+    (attacked / "stages.py").write_text(
+        STAGES.replace("def train(name):", "def train(name):\n    assert open('routes.csv').read() == 'JFK,BOS\\n'")
+    )
+    commit(attacked, "Import routes")
+    _, texts, _ = judged(attacked)
+    assert set(texts) == {"inspect"}
+    assert f"imports from {other}" in texts["inspect"]
+    run(attacked, "git", "stash", "-q", "-u", check=False)
+    run(attacked, "git", "switch", "-q", "main")
+    (attacked / "conf/ci.yaml").write_text(f"branch: main\nreplay: none\nimports: ['{other}']\n")
+    commit(attacked, "Allow it")
+    run(attacked, "git", "switch", "-q", "outside")
+    _, texts, done = judged(attacked)
+    assert texts["inspect"].startswith("passed"), texts
+    assert "3 run" in texts["stages"] or "2 run" in texts["stages"], done.stdout
 
 
 def test_limits_are_the_target_branch_s(attacked):
