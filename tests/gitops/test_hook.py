@@ -287,7 +287,7 @@ def test_install(team, tmp_path):
     install(bare)
     assert (bare / "hooks/post-receive").read_text() == before
     assert os.access(bare / "hooks/post-receive", os.X_OK)
-    assert f"{sys.executable} -P -m furrow ci hook" in before
+    assert f"{sys.executable} -P -E -m furrow ci hook" in before
     (bare / "hooks/post-receive").write_text("#!/bin/sh\necho mine\n")
     with pytest.raises(HookError, match="is there already"):
         install(bare)
