@@ -293,7 +293,7 @@ def test_a_pickle_in_place_of_a_model(project, tmp_path):
 
 
 def test_the_environment_alone(tmp_path, monkeypatch):
-    """Where no namespaces are to be had, the environment is still cleared, and the words say so."""
+    """Of the environment, what a held command gets are a few names of ours, and HOME is a folder of its own."""
     monkeypatch.setenv("MY_TOKEN", SECRET)
     held = isolated(tmp_path)
     assert SECRET not in str(held.environment)
