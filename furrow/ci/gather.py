@@ -173,7 +173,7 @@ def _span(intervals: Any, metric: str) -> tuple[float, float] | None:
 def _measures(
     old: Run | None, new: Run | None, state: str, differences: Mapping[str, tuple[float, float, str]], first: str
 ) -> Iterator[Measure]:
-    before, after = _try(old, "metrics", {}), _try(new, "metrics", {})
+    before, after = _try(old, "numbers", {}), _try(new, "numbers", {})
     spans = _try(old, "intervals", {}), _try(new, "intervals", {})
     names = [name for name in dict.fromkeys([first, *after, *before]) if name in after or name in before]
     for name in names:

@@ -28,7 +28,7 @@ from furrow.ground.isolate import CommandError, open_isolation
 from furrow.ground.worktree import checkout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from furrow.ci.ci_settings import CiSettings
@@ -308,10 +308,3 @@ def _changes(session: Session) -> dict[str, list[str]]:
             found[kind] += [f"{resource.name}: {line}" for line in resource.why or (resource.action,)]
     found["code"] = list(code_changes(session.root, session.base, session.result))
     return found
-
-
-def lines_of(outcome: Outcome) -> Iterator[str]:
-    """The outcome for a terminal."""
-    yield f"{outcome.commit[:10]} {outcome.verdict}"
-    for check in outcome.checks:
-        yield f"  {check.name}: {check.status}: {check.text}"

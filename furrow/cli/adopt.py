@@ -24,13 +24,14 @@ def command(*, trial: str, name: str, description: str, **_: str) -> None:
     """  # noqa: D301 - \b is click's mark for lines to be left as they are
     from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when there is something to adopt
     from furrow.ground.git import resolve  # noqa: PLC0415 - the same
-    from furrow.plan.project_root import repository_root  # noqa: PLC0415 - the same
+    from furrow.plan.project_root import check_feature_store, repository_root  # noqa: PLC0415 - the same
     from furrow.training.code_digest import code_digest  # noqa: PLC0415 - the same
     from furrow.training.config import Code  # noqa: PLC0415 - the same
     from furrow.trials.adopt import adopt  # noqa: PLC0415 - the same
 
     root = repository_root(Path.cwd())
     resolve(root)  # a trial is a commit beside HEAD: without one, nothing else is worth saying
+    check_feature_store(root, "adopt")
     services = manifest.load(root / "features/manifest.json").services
     code = Code(digest=code_digest(root, "pipelines.train"), evaluate=code_digest(root, "pipelines.evaluate"))
     digests = {service: one.digest for service, one in services.items()}

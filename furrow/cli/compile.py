@@ -41,7 +41,9 @@ def command(*, check: bool) -> None:
 def _compile_project(root: Path, *, check: bool) -> None:
     from furrow.errors import FurrowError  # noqa: PLC0415 - see above
     from furrow.plan.compile import compile_repository, write  # noqa: PLC0415 - see above
+    from furrow.plan.project_root import check_feature_store  # noqa: PLC0415 - see above
 
+    check_feature_store(root, "compile")
     compiled = compile_repository(root)
     if check:
         stale = [

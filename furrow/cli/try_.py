@@ -62,12 +62,13 @@ def command(
     from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when trials are to run
     from furrow.ground.git import resolve  # noqa: PLC0415 - the same
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - the same
-    from furrow.plan.project_root import repository_root  # noqa: PLC0415 - the same
+    from furrow.plan.project_root import check_feature_store, repository_root  # noqa: PLC0415 - the same
     from furrow.trials.prepare import Request, prepare  # noqa: PLC0415 - the same
 
     root = repository_root(Path.cwd())
     require_trust(root, "this runs the training code of this repository")
     resolve(root)  # trials are made on a commit: without one, nothing else is worth saying
+    check_feature_store(root, "try")
     declared = manifest.load(root / "features/manifest.json")
     request = Request(
         root=root,

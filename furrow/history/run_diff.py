@@ -94,7 +94,7 @@ def diff_runs(before: Run, after: Run, *, replicates: int = 2000, confidence: fl
     Raises:
         RunFileError: A config or the metrics of one of them is missing or malformed.
     """
-    configs = flat(before.config), flat(after.config)
+    configs = flat(_config(before)), flat(_config(after))
     metrics = before.metrics, after.metrics
     comparison, untested = _test(before, after, replicates=replicates, confidence=confidence)
     old, new = before.features, after.features
@@ -143,6 +143,11 @@ def _test(before: Run, after: Run, *, replicates: int, confidence: float) -> tup
         return None, str(exc)
     except (OSError, ValueError) as exc:
         return None, f"predictions can't be read: {exc}"
+
+
+def _config(run: Run) -> dict[str, Any]:
+    """A run's config; empty where a project keeps none."""
+    return run.config if "config.yaml" in run.files else {}
 
 
 def _is_nan(value: Value) -> bool:

@@ -12,7 +12,7 @@ import yaml
 
 from furrow.errors import FurrowError
 from furrow.files import write_text
-from furrow.ground.git import git, is_dirty, show
+from furrow.ground.git import git, is_dirty, resolve, show
 from furrow.models.registry import RegistryError, Version, find, refusal, settings
 from furrow.parse import ParseError, parse_yaml
 from furrow.training.metric_registry import NEITHER, direction
@@ -131,7 +131,7 @@ def history(root: Path, environment: str | None = None, rev: str = "HEAD") -> It
     """Every change of what environments serve, newest first: Git's own log of conf/deployment."""
     path = _path(environment) if environment else "conf/deployment"
     fields = "--format=%H%x00%aI%x00%an <%ae>%x00%s"
-    lines = git(root, "log", fields, "--first-parent", rev, "--", path)
+    lines = git(root, "log", fields, "--first-parent", resolve(root, rev), "--", path)
     for line in lines.decode(errors="replace").splitlines():
         commit, when, who, why = line.split("\x00")
         names = git(

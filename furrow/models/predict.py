@@ -179,7 +179,8 @@ def open_model(root: Path, experiment: str | None = None, *, sha256: str = "") -
 
 def _champion(root: Path) -> str:
     path = root / "runs/champion.json"
-    name = read_json(path)["experiment"] if path.is_file() else None
+    champion = read_json(path) if path.is_file() else None
+    name = champion.get("experiment") if isinstance(champion, dict) else None
     if name is None:
         raise PredictionError("there is no champion", hint="run `dvc repro`, or name a run with --experiment")
     return str(name)

@@ -9,7 +9,7 @@ from furrow.errors import FurrowError
 from furrow.ground.git import NotARepositoryError, is_bare, toplevel
 from furrow.ground.pipeline import PipelineError
 
-__all__ = ["in_project", "repository_root"]
+__all__ = ["check_feature_store", "in_project", "repository_root"]
 
 
 def repository_root(here: Path) -> Path:
@@ -44,3 +44,20 @@ def in_project(path: str) -> Path:
         return Path(os.path.relpath(repository_root(here) / path, here))
     except FurrowError:
         return Path(path)
+
+
+def check_feature_store(root: Path, verb: str) -> None:
+    """See that a project has the features that a verb composes experiments for.
+
+    Args:
+        root: The project.
+        verb: What was asked for.
+
+    Raises:
+        FurrowError: It has none.
+    """
+    if not (root / "features/feature_store.yaml").is_file():
+        raise FurrowError(
+            f"`furrow {verb}` composes experiments over a feature store, and features/feature_store.yaml is not there",
+            hint="`feast init` makes one; stages of your own need none: `dvc repro` runs, `furrow runs` lists them",
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -146,8 +146,3 @@ def _margin(margin: Margin, run: dict[str, Any], other: dict[str, Any]) -> float
     sign = 1 if margin.metric in ("roc_auc", "pr_auc") else -1
     low, _ = interval(sign * (better - worse), margin.confidence)
     return round(low, 9) if np.isfinite(low) else None
-
-
-def to_json(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as plain values."""
-    return {"passed": bool(verdict), "failures": [asdict(failure) for failure in verdict.failures]}
