@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from furrow.ci.held_tree import HeldTree
-    from furrow.ground.pipeline import Pipeline
+    from furrow.ground.pipeline_spec import Pipeline
     from furrow.history.artifacts import Output
 
 __all__ = ["Bench", "RefusedError", "RemoteError", "configure", "inputs_of", "remote_of", "translated"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from furrow.ci.run_ci import Session
-    from furrow.ground.pipeline import Pipeline
+    from furrow.ground.pipeline_spec import Pipeline
     from furrow.plan.plan_spec import Resource
 
 __all__ = [

@@ -13,7 +13,13 @@ from furrow.cli.terminal import Ink, say
 if TYPE_CHECKING:
     from furrow.plan.plan_spec import Plan
 
-SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "destroy": ("-", "red"), "unchanged": (" ", "")}
+SIGNS = {
+    "add": ("+", "green"),
+    "change": ("~", "yellow"),
+    "destroy": ("-", "red"),
+    "unknown": ("?", "magenta"),
+    "unchanged": (" ", ""),
+}
 LINES = 6
 
 
@@ -86,12 +92,16 @@ def summary(plan: Plan) -> str:
     parts = [f"{counted(len(certain), 'stage')} to run"] if certain or maybe else []
     parts += [f"{len(maybe)} more if what they read changes"] if maybe else []
     parts += [f"{counted(len(back), 'stage')} to come back from the cache"] if back else []
+    recorded = sum(stage.action == "record" for stage in plan.stages)
+    parts += [f"{counted(recorded, 'frozen stage')} to be recorded as it is"] if recorded else []
     parts = parts or ["no stage to run"]
     unknown = sum(stage.seconds is None for stage in plan.stages)
     time = f"about {duration(plan.seconds)}" if plan.seconds else ""
     if unknown and plan.stages:
         time = f"{time or 'an unknown time'}{f', {unknown} never timed here' if time else ''}"
     counts = f"{plan.count('add')} to add, {plan.count('change')} to change, {plan.count('destroy')} to destroy"
+    if plan.count("unknown"):
+        counts += f", {plan.count('unknown')} that can't be told"
     return f"{counts}; {', '.join(parts)}{f'; {time}' if time else ''}"
 
 

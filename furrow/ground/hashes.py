@@ -7,24 +7,23 @@ import json
 import os
 import stat
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from pathspec import GitIgnoreSpec
 
 from furrow.errors import FurrowError
 from furrow.files import FileError, write_text
+from furrow.ground.dvcignore import Ignored
+from furrow.ground.project_place import dvc_root
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-__all__ = ["Hasher", "folder_md5"]
+__all__ = ["Hasher", "file_md5_as", "folder_md5"]
 
 CACHE = ".furrow/hashes.json"
 _SETTLED = 2_000_000_000
 """Nanoseconds: a file younger than this may still change without its time showing it."""
-_ALWAYS = (".hg/", ".git/", ".git", ".dvc/")
 
 
 def folder_md5(files: Mapping[str, str]) -> str:
@@ -46,7 +45,8 @@ class Hasher:
         self._remember = remember
         self._known: dict[str, list[Any]] = self._load() if remember else {}
         self._fresh = False
-        self._ignore: dict[str, GitIgnoreSpec | None] = {}
+        self._top = os.path.abspath(root)
+        self._hidden = Ignored(dvc_root(root))
 
     def _load(self) -> dict[str, list[Any]]:
         try:
@@ -65,14 +65,25 @@ class Hasher:
                 return
             self._fresh = False
 
-    def md5(self, path: str) -> str | None:
-        """DVC's name for what a path holds; None when there is nothing."""
-        whole = self.root / path
+    def md5(self, path: str, algorithm: str = "md5") -> str | None:
+        """DVC's name for what a path holds; None when there is nothing.
+
+        Args:
+            path: From the root, or absolute.
+            algorithm: "md5", or "md5-dos2unix" as DVC 2 took it.
+
+        Raises:
+            FurrowError: It can't be read.
+        """
         try:
-            found = whole.stat()
+            found = (self.root / path).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return folder_md5(self.listing(path)) if stat.S_ISDIR(found.st_mode) else self._file(path, found)
+        except OSError as exc:
+            raise FurrowError(f"cannot read {path}: {exc.strerror}", hint="check its permissions") from exc
+        if stat.S_ISDIR(found.st_mode):
+            return folder_md5(self.listing(path, algorithm))
+        return self._file(path, found, algorithm)
 
     def executable(self, path: str) -> bool:
         """Whether a path is a file that may be run: DVC keeps that beside its hash."""
@@ -82,12 +93,14 @@ class Hasher:
             return False
         return stat.S_ISREG(mode) and bool(mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
 
-    def listing(self, path: str) -> dict[str, str]:
+    def listing(self, path: str, algorithm: str = "md5") -> dict[str, str]:
         """The md5 of each file of a folder, by its path inside; empty when there is no folder."""
         prefix = len(path) + 1 if path != "." else 0
-        return {name[prefix:]: self._file(name, found) for name, found in self._walk(path)}
+        return {name[prefix:]: self._file(name, found, algorithm) for name, found in self._walk(path)}
 
-    def _file(self, path: str, found: os.stat_result) -> str:
+    def _file(self, path: str, found: os.stat_result, algorithm: str) -> str:
+        if algorithm != "md5":
+            return file_md5_as(self.root / path, algorithm)
         seen = [found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino]
         known = self._known.get(path)
         if known is not None and known[:4] == seen:
@@ -103,15 +116,17 @@ class Hasher:
         return md5
 
     def _walk(self, path: str) -> Iterator[tuple[str, os.stat_result]]:
-        base = self.root if path == "." else self.root / path
+        whole = os.path.normpath(os.path.join(self._top, path))
         try:
-            entries = sorted(os.scandir(base), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(whole), key=lambda entry: entry.name)
         except (FileNotFoundError, NotADirectoryError):
             return
+        except OSError as exc:
+            raise FurrowError(f"cannot read {path}: {exc.strerror}", hint="check its permissions") from exc
         for entry in entries:
             name = entry.name if path == "." else f"{path}/{entry.name}"
             folder = entry.is_dir()
-            if self._ignored(name, folder=folder):
+            if self._hidden(f"{whole}/{entry.name}", folder=folder):
                 continue
             if folder and not entry.is_symlink():  # as DVC does: a link to a folder is not followed
                 yield from self._walk(name)
@@ -123,22 +138,10 @@ class Hasher:
                 except FileNotFoundError:
                     continue
 
-    def _ignored(self, path: str, *, folder: bool) -> bool:
-        parts = Path(path).parts
-        for depth in range(len(parts)):
-            base = "/".join(parts[:depth])
-            spec = self._spec(base)
-            if spec is not None and spec.match_file("/".join(parts[depth:]) + ("/" if folder else "")):
-                return True
-        return False
 
-    def _spec(self, folder: str) -> GitIgnoreSpec | None:
-        """The patterns of a folder's own .dvcignore; the root has DVC's own besides."""
-        if folder not in self._ignore:
-            try:
-                lines = (self.root / folder / ".dvcignore").read_text(encoding="utf-8").splitlines()
-            except OSError:
-                lines = []
-            lines = [*_ALWAYS, *lines] if not folder else lines
-            self._ignore[folder] = GitIgnoreSpec.from_lines(lines) if lines else None
-        return self._ignore[folder]
+def file_md5_as(path: Path, algorithm: str) -> str:
+    """The hash of a file as an older DVC took it."""
+    from dvc_data.hashfile.hash import file_md5  # noqa: PLC0415 - DVC's own, only for locks that DVC 2 wrote
+
+    found: str = file_md5(str(path), name=algorithm)
+    return found

@@ -1,54 +1,28 @@
-"""Files of parameters as DVC reads them (YAML 1.2, JSON, TOML), and single keys of them, without loading DVC."""
+"""Files of parameters as DVC reads them (YAML, JSON, TOML, Python), and single keys of them."""
 
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import Any
 
-import yaml
-
 from furrow.errors import FurrowError
-from furrow.parse import ParseError, parse_json, parse_toml, parse_yaml
+from furrow.parse import ParseError, check_yaml, parse_json, parse_toml
 
-__all__ = ["MISSING", "ParameterError", "flat_diff", "parse_text", "pick"]
+__all__ = ["MISSING", "ParameterError", "check_bounds", "flat_diff", "keys_of", "parse_text", "pick"]
 
 MISSING: Any = object()
 """What `pick` returns for a key that isn't there."""
+_SMALL = 64 << 10
+_SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)*")
 
 
 class ParameterError(FurrowError):
     """A file of parameters can't be parsed."""
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML 1.2's scalars: `1e-3` is a number, `yes` and `on` are words."""
-
-
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
-    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-     "-+0123456789."),
-    ("null", r"~|null|Null|NULL|", "~nN\0"),
-    ("timestamp", r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "0123456789"),
-    ("merge", r"<<", "<"),
-):  # fmt: skip
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), ["" if c == "\0" else c for c in _first]
-    )
-_Loader.add_constructor(
-    "tag:yaml.org,2002:int",
-    lambda loader, node: int(text, 0) if (text := loader.construct_scalar(node))[:2] in ("0o", "0x") else int(text),
-)
-_Loader.add_constructor(
-    "tag:yaml.org,2002:float",
-    lambda loader, node: float(loader.construct_scalar(node).lower().replace(".inf", "inf").replace(".nan", "nan")),
-)
-
-
 def parse_text(text: str, path: str) -> Any:
-    """Parse a file of parameters.
+    """Parse a file of parameters, with the parsers that DVC uses.
 
     Args:
         text: Its content.
@@ -58,25 +32,79 @@ def parse_text(text: str, path: str) -> Any:
         ParameterError: It is malformed.
     """
     try:
-        if path.endswith(".json"):
-            return parse_json(text)
-        if path.endswith(".toml"):
-            return parse_toml(text)
-        return parse_yaml(text, loader=_Loader)
-    except ParseError as exc:
+        return _parse(text, PurePosixPath(path).suffix.lower())
+    except (ValueError, SyntaxError, RecursionError, _yaml_error()) as exc:
         raise ParameterError(f"{path} is malformed: {' '.join(str(exc).split())}", hint="mend it") from exc
 
 
+def _parse(text: str, suffix: str) -> Any:
+    if suffix == ".json":
+        return parse_json(text)
+    if suffix == ".toml":
+        import tomlkit  # noqa: PLC0415 - a language that few projects use
+
+        parse_toml(text)  # within bounds
+        return tomlkit.loads(text).unwrap()
+    if suffix == ".py":
+        from dvc.utils.serialize import PythonFileCorruptedError, parse_py  # noqa: PLC0415 - the same
+
+        try:
+            return parse_py(text, "params.py")
+        except PythonFileCorruptedError as exc:
+            raise ValueError(str(exc.__cause__ or exc)) from exc
+    check_bounds(text, "it")
+    from ruamel.yaml import YAML  # noqa: PLC0415 - not where what a file holds is remembered
+
+    return YAML(typ="safe").load(text) or {}
+
+
+def check_bounds(text: str, where: str) -> None:
+    """Refuse YAML that is small and means a billion nodes, before the parser that DVC uses makes them.
+
+    Raises:
+        ParseError: It is beyond the bounds; or so malformed to another parser that it can't be told.
+    """
+    try:
+        check_yaml(text, where)
+    except ParseError as exc:
+        if "beyond bounds" in str(exc) or "*" in text or len(text) > _SMALL:
+            raise  # what another parser only finds malformed, that of DVC may read
+
+
+def _yaml_error() -> type[Exception]:
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above
+
+    return YAMLError
+
+
 def pick(value: Any, key: str) -> Any:
-    """The value behind a dotted key, such as "model.learning_rate"; MISSING when there is none."""
-    for part in key.split("."):
-        if isinstance(value, dict) and part in value:
-            value = value[part]
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
+    """The value behind a dotted key, such as "model.learning_rate", as DVC finds it; MISSING when there is none.
+
+    Raises:
+        ParameterError: It is a pattern, and more than one value fits.
+    """
+    if _SIMPLE.fullmatch(key):
+        found = value
+        for part in key.split("."):
+            if not isinstance(found, dict) or part not in found:
+                break
+            found = found[part]
         else:
-            return MISSING
-    return value
+            return found
+    from dpath import get  # noqa: PLC0415 - only for keys of lists, patterns, and those that aren't there
+    from dpath.exceptions import PathNotFound  # noqa: PLC0415 - the same
+
+    try:
+        return get(value, key, separator=".")
+    except (KeyError, PathNotFound, AttributeError, TypeError):
+        return MISSING
+    except ValueError as exc:
+        raise ParameterError(f"the key {key!r} stands for more than one value", hint="write it out") from exc
+
+
+def keys_of(value: Any) -> list[Any]:
+    """The keys at the top of a file of parameters."""
+    return list(value) if isinstance(value, dict) else []
 
 
 def flat_diff(key: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:

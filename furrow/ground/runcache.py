@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.files import write_bytes
 from furrow.ground.git import GitError, common_dir
+from furrow.ground.hashes import file_md5_as
 from furrow.ground.parameters import ParameterError, parse_text
+from furrow.ground.project_place import dvc_root
 from furrow.parse import LISTING, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from furrow.ground.pipeline import Step
+    from furrow.ground.pipeline_spec import Step
 
 __all__ = ["Cache", "cache_folder", "run_key", "store"]
 
@@ -29,11 +31,12 @@ def cache_folder(root: Path) -> Path:
     """Where DVC keeps contents: `cache.dir` of its settings, else .dvc/cache.
 
     Args:
-        root: The folder with .dvc.
+        root: The folder with .dvc, or one inside it.
     """
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dvc" / "config"
-    found = root / ".dvc" / "cache"
-    for path in (home, root / ".dvc" / "config", root / ".dvc" / "config.local"):
+    holder = dvc_root(root)
+    found = holder / ".dvc" / "cache"
+    for path in (home, holder / ".dvc" / "config", holder / ".dvc" / "config.local"):
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         try:
             parser.read_string(path.read_text(encoding="utf-8"))
@@ -77,9 +80,12 @@ def run_key(step: Step, deps: Mapping[str, str], params: Mapping[str, Mapping[st
 
     Args:
         step: The stage.
-        deps: md5 by the path as written in dvc.yaml.
+        deps: md5 by the path as DVC writes it (`Step.written`).
         params: Values by file, then key.
         runnable: Those deps that are executable files.
+
+    Returns:
+        Empty where DVC can make no key of such values, as of dates.
     """
     value: dict[str, Any] = {"cmd": step.cmd}
     if deps:
@@ -89,8 +95,11 @@ def run_key(step: Step, deps: Mapping[str, str], params: Mapping[str, Mapping[st
         ]
     if params:
         value["params"] = {path: dict(held) for path, held in params.items()}
-    value["outs"] = sorted(out.local for out in step.outs)
-    return hashlib.sha256(json.dumps(_excluding(value), sort_keys=True, default=str).encode()).hexdigest()
+    value["outs"] = sorted(step.written(out.path) for out in step.outs)
+    try:
+        return hashlib.sha256(json.dumps(_excluding(value), sort_keys=True).encode()).hexdigest()
+    except TypeError:
+        return ""
 
 
 class Cache:
@@ -112,44 +121,50 @@ class Cache:
             shared = common_dir(root).parent
         except GitError:
             shared = root
-        return cls(root if (root / ".dvc").is_dir() else shared)
+        holder = dvc_root(root)
+        return cls(holder if (holder / ".dvc").is_dir() else shared)
 
-    def _path(self, md5: str) -> Path:
-        return self._folder / "files" / "md5" / md5[:2] / md5[2:]
+    def _path(self, md5: str, algorithm: str = "md5") -> Path:
+        folder = self._folder / "files" / "md5" if algorithm == "md5" else self._folder  # where DVC 2 kept it
+        return folder / md5[:2] / md5[2:]
 
-    def listing(self, md5: str) -> dict[str, str] | None:
+    def listing(self, md5: str, algorithm: str = "md5") -> dict[str, str] | None:
         """The files of a folder's content, by path; None when the cache does not hold the list."""
-        if md5 not in self._listings:
+        key = f"{algorithm}:{md5}"
+        if key not in self._listings:
             try:
-                found = parse_json(self._path(md5).read_bytes(), limits=LISTING)
-                self._listings[md5] = {entry["relpath"]: entry["md5"] for entry in found}
+                found = parse_json(self._path(md5, algorithm).read_bytes(), limits=LISTING)
+                self._listings[key] = {entry["relpath"]: entry["md5"] for entry in found}
             except (OSError, ValueError, KeyError, TypeError):
-                self._listings[md5] = None
-        return self._listings[md5]
+                self._listings[key] = None
+        return self._listings[key]
 
     def path(self, md5: str) -> Path | None:
         """The file of a content, if it is there."""
         found = self._path(md5)
         return found if found.is_file() else None
 
-    def holds(self, md5: str) -> bool:
+    def holds(self, md5: str, algorithm: str = "md5") -> bool:
         """Whether a content is there whole, a folder's files included."""
-        if md5 not in self._held:
-            self._held[md5] = self._intact(md5) and (
-                not md5.endswith(".dir")
-                or ((files := self.listing(md5)) is not None and all(map(self._intact, files.values())))
+        key = f"{algorithm}:{md5}"
+        if key not in self._held:
+            files = self.listing(md5, algorithm) if md5.endswith(".dir") else {}
+            self._held[key] = self._intact(md5, algorithm) and (
+                files is not None and all(self._intact(each, algorithm) for each in files.values())
             )
-        return self._held[md5]
+        return self._held[key]
 
-    def _intact(self, md5: str) -> bool:
+    def _intact(self, md5: str, algorithm: str) -> bool:
         """As DVC tells: a write-protected object is believed, another is hashed."""
         if not md5:
             return False
-        path = self._path(md5)
+        path = self._path(md5, algorithm)
         try:
             mode = path.stat().st_mode
             if stat.S_IMODE(mode) == _PROTECTED:
                 return True
+            if algorithm != "md5":
+                return file_md5_as(path, algorithm) == md5.removesuffix(".dir")
             with path.open("rb") as handle:
                 found = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         except OSError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from furrow.ground.git import is_dirty
 from furrow.ground.pipeline import read_pipeline, upstream
+from furrow.ground.project_place import dvc_root
 from furrow.ground.repro import run_tool
 from furrow.models.registry import RegistryError, register
 from furrow.plan.apply_lock import apply_lock
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.features.manifest import Manifest
-    from furrow.ground.pipeline import Pipeline
+    from furrow.ground.pipeline_spec import Pipeline
     from furrow.plan.apply_lock import Owner
     from furrow.plan.plan_spec import Resource
 
@@ -237,7 +238,8 @@ class _Run:
             self.watch(Event("text", line.text))
 
     def _repro(self) -> None:
-        if not any(stage.name in self._stages for stage in self._stale):
+        data = any(each.kind == "data" and each.action in {"add", "change"} for each in self.plan.resources)
+        if not any(stage.name in self._stages for stage in self._stale) and (self._targets or not data):
             return
         started = time.time()
         now, clock = "", time.perf_counter()
@@ -249,8 +251,7 @@ class _Run:
                 self.ran.append(now)
                 self.watch(Event("done", now, seconds=took[now]))
 
-        goals = self._goals if self._targets else []
-        for line in run_tool(self.root, "dvc", ["repro", *goals], token=self.owner.token):
+        for line in run_tool(self.root, "dvc", ["repro", *self._all_goals()], token=self.owner.token):
             if line.kind == "text":
                 self.watch(Event("text", line.text))
                 continue
@@ -267,6 +268,15 @@ class _Run:
         for name, seconds in took.items():
             if name not in timed:
                 self._time(name, seconds)
+
+    def _all_goals(self) -> list[str]:
+        """What `dvc repro` is to be told: the targets, else every file of stages of this project, and no other's."""
+        if self._targets:
+            return self._goals
+        if dvc_root(self.root) == self.root.resolve():
+            return ["--all-pipelines"]
+        files = {step.file for step in self.pipeline.steps.values()} | {each.file for each in self.pipeline.sources}
+        return sorted(name for name in files if not name.startswith("../"))
 
     def _time(self, name: str, seconds: float) -> None:
         """Note how long something took, for the next plan."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 import io
 import tarfile
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from furrow.ground.git import git, resolve, show
+from furrow.ground.git import git, ids_at, is_bare, resolve, show, toplevel
 from furrow.ground.hashes import Hasher, folder_md5
 from furrow.ground.parameters import parse_text
 from furrow.ground.pipeline import overlaps, read_pipeline
 from furrow.ground.runcache import Cache
 from furrow.plan.make_plan import Scene, survey
 from furrow.plan.plan_spec import PlanError
-from furrow.plan.workspace import UNKNOWN
+from furrow.plan.workspace import UNKNOWN, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from furrow.ground.pipeline import Pipeline
+    from furrow.ground.pipeline_spec import Pipeline
     from furrow.plan.plan_spec import Plan
 
 __all__ = ["Committed", "Recorded", "plan_between"]
@@ -41,13 +41,15 @@ def plan_between(repo: Path, revisions: str) -> Plan:
         raise PlanError(f"--rev {revisions!r}: three dots", hint="write A..B")
     first, _, second = revisions.partition("..")
     old, new = resolve(repo, first or "HEAD"), resolve(repo, second or "HEAD")
+    top = toplevel(repo)
     with tempfile.TemporaryDirectory(prefix="furrow-plan-") as scratch:
-        root = Path(scratch).resolve() / "tree"
-        _extract(repo, new, root)
+        tree = Path(scratch).resolve() / "tree"
+        _extract(top, new, tree)
+        _locks_of(top, old, tree)
+        root = tree if is_bare(repo) else tree / repo.resolve().relative_to(top.resolve())
         if not (root / "dvc.yaml").is_file():
             raise PlanError(f"{second or 'HEAD'} has no dvc.yaml: there is nothing to plan", hint="name a later commit")
-        lock = (show(repo, old, "dvc.lock") or b"").decode("utf-8", "replace")
-        pipeline = read_pipeline(root, lock)
+        pipeline = read_pipeline(root)
         # A commit that is compared with itself may have landed data without running what reads them.
         before = _pointers(repo, old, pipeline) if old != new else {}
         cache = Recorded(repo, pipeline)
@@ -64,17 +66,26 @@ def _extract(repo: Path, commit: str, root: Path) -> None:
         bundle.extractall(root, filter="data")
 
 
+def _locks_of(repo: Path, commit: str, root: Path) -> None:
+    """Put what another commit's dvc.lock files say in the place of those in a folder."""
+    for path in root.rglob("dvc.lock"):
+        path.unlink()
+    for name in ids_at(repo, commit):
+        if PurePosixPath(name).name == "dvc.lock" and (root / name).parent.is_dir():
+            (root / name).write_bytes(show(repo, commit, name) or b"")
+
+
 def _pointers(repo: Path, commit: str, pipeline: Pipeline) -> dict[str, str]:
     """What the .dvc files of a commit said, by the path that they track."""
     found: dict[str, str] = {}
     for source in pipeline.sources:
-        content = show(repo, commit, source.file)
+        content = show(repo, commit, f"./{source.file}")
         if content is None:
             continue
         value = parse_text(content.decode("utf-8", "replace"), source.file)
-        outs = value.get("outs") if isinstance(value, dict) else None
-        if outs and isinstance(outs[0], dict):
-            found[source.path] = str(outs[0].get("md5", ""))
+        for out in (value.get("outs") if isinstance(value, dict) else None) or []:
+            if isinstance(out, dict) and out.get("md5") == source.md5:
+                found[source.path] = source.md5
     return found
 
 
@@ -86,9 +97,9 @@ class Recorded(Cache):
         self.__dict__.update(beside.__dict__)
         self._recorded = {out.md5 for step in pipeline.steps.values() for out in step.outs if out.md5}
 
-    def holds(self, md5: str) -> bool:
+    def holds(self, md5: str, algorithm: str = "md5") -> bool:
         """Whether a content is there, or recorded."""
-        return md5 in self._recorded or super().holds(md5)
+        return md5 in self._recorded or super().holds(md5, algorithm)
 
 
 class Committed:
@@ -108,7 +119,7 @@ class Committed:
             if dep.md5 and any(dep.path.startswith(f"{path}/") for path in same)
         }
 
-    def md5(self, path: str) -> str | None:
+    def md5(self, path: str, algorithm: str = "md5") -> str | None:
         """DVC's name for a path's content."""
         tracked = {**self._sources, **self._outs}
         if path in tracked:
@@ -120,7 +131,7 @@ class Committed:
         if any(overlaps(above, path) for above in tracked):
             listing = self.listing(path)
             return UNKNOWN if UNKNOWN in listing.values() else folder_md5(listing) if listing else None
-        return self._hasher.md5(path)
+        return self._hasher.md5(path, algorithm)
 
     def listing(self, path: str) -> Mapping[str, str]:
         """The md5 of each file of a folder."""
@@ -146,10 +157,7 @@ class Committed:
 
     def text(self, path: str) -> str | None:
         """A file's text."""
-        try:
-            return (self._root / path).read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
+        return read_text(self._root / path)
 
 
 def _part(listed: Mapping[str, str], name: str) -> str | None:

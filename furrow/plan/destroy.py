@@ -13,7 +13,7 @@ from furrow.plan.resources import experiment_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from furrow.ground.pipeline import Pipeline
+    from furrow.ground.pipeline_spec import Pipeline
 
 __all__ = ["destroy", "pruned"]
 
@@ -46,10 +46,17 @@ def destroy(root: Path, pipeline: Pipeline, stages: set[str]) -> list[str]:
         if name and not any(step.endswith(f"@{name}") for step in pipeline.steps):
             _remove(root, f"runs/{name}")
         gone.add(stage)
-    if gone:
-        path = root / "dvc.lock"
-        write_text(path, pruned(path.read_text(encoding="utf-8"), gone))
+    for lock in sorted({_lock_of(stage)[0] for stage in gone}):
+        path = root / lock
+        names = {name for stage in gone for file, name in [_lock_of(stage)] if file == lock}
+        write_text(path, pruned(path.read_text(encoding="utf-8"), names))
     return list(dict.fromkeys(kept))
+
+
+def _lock_of(stage: str) -> tuple[str, str]:
+    """The dvc.lock that has a stage's entry, and the stage's name there."""
+    file, colon, name = stage.rpartition(":")
+    return (f"{file.removesuffix('.yaml')}.lock", name) if colon else ("dvc.lock", stage)
 
 
 def pruned(lock: str, names: set[str]) -> str:

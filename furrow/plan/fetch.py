@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from furrow.ground.pipeline import Pipeline
+    from furrow.ground.pipeline_spec import Pipeline
 
 __all__ = ["Lacking", "default_remote", "fetch", "lacking", "wanting"]
 

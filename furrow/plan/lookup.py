@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.features.manifest import Manifest
-    from furrow.ground.pipeline import Source
+    from furrow.ground.pipeline_spec import Source
     from furrow.ground.runcache import Cache
     from furrow.plan.workspace import Workspace
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from furrow.errors import FurrowError
 from furrow.features.manifest import load
 from furrow.files import sha256_bytes
 from furrow.ground.git import current_branch, git, is_shallow
 from furrow.ground.hashes import Hasher
 from furrow.ground.pipeline import read_pipeline
+from furrow.ground.pipeline_spec import inner
 from furrow.ground.runcache import Cache
 from furrow.plan.durations import Durations
 from furrow.plan.machine_state import local_resources
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from furrow.features.manifest import Manifest
     from furrow.features.manifest_diff import Diff
-    from furrow.ground.pipeline import Pipeline, Source, Step
+    from furrow.ground.pipeline_spec import Pipeline, Source, Step
     from furrow.plan.breaks import Registered
     from furrow.plan.lookup import Lookup
     from furrow.plan.plan_spec import Break
@@ -142,7 +144,7 @@ def make_plan(root: Path, *, local: bool = True) -> Plan:
         FurrowError: A declaration is wrong, or a file can't be read.
     """
     hasher = Hasher(root)
-    scene = Scene(root, root, read_pipeline(root), Disk(root, hasher), Cache.beside(root))
+    scene = Scene(root, root, read_pipeline(root, hasher=hasher), Disk(root, hasher), Cache.beside(root))
     plan = survey(scene, notes=_notes(scene), local=local)
     hasher.save()
     return plan
@@ -181,7 +183,7 @@ def survey(
                     and predictions[name].action == "run"}  # fmt: skip
         changed = any(change.kind != "table" for change in changes.changes) if changes else False
         resources += local_resources(scene.root, manifest, changed=changed, building=building, durations=view.durations)
-    for name in ("dvc.yaml", "dvc.lock", *dict.fromkeys(source.file for source in scene.pipeline.sources)):
+    for name in dict.fromkeys(("dvc.yaml", "dvc.lock", *scene.pipeline.files)):
         seen[name] = scene.workspace.md5(name) or ""
     seen[TAGS] = _digest(models)
     return Plan(
@@ -234,30 +236,44 @@ def _notes(scene: Scene) -> list[str]:
 
 def _sources(scene: Scene, predictions: Mapping[str, Prediction]) -> list[Resource]:
     """The raw data: whether it is what the stages that read it were run on, and what its .dvc file says."""
-    found = []
+    found = [
+        Resource("data", bad.name, "unknown", (bad.why,)) for bad in scene.pipeline.broken if bad.name.endswith(".dvc")
+    ]
     for source in scene.pipeline.sources:
-        inside = f"{source.path}/"
         recorded = [
             (dep.path, dep.md5)
             for step in scene.pipeline.steps.values()
             for dep in step.deps
-            if dep.md5 and (dep.path == source.path or dep.path.startswith(inside))
+            if dep.md5 and not step.frozen and inner(dep.path, source.path) is not None and dep.algorithm == "md5"
         ]
-        now = scene.workspace.md5(source.path)
-        why: list[str] = []
-        if now is None:
-            why.append(f"{source.path} is not here: `dvc checkout {source.file}`, or `dvc pull {source.file}`")
-        else:
-            path, old = min(recorded, key=lambda pair: len(pair[0]), default=(source.path, ""))
-            if recorded and scene.workspace.md5(path) != old:
-                why += scene.lookup.data(path, old) or ["changed"]
-            if now != source.md5:
-                why.append(_untracked(scene, source, now))
+        try:
+            why = _source_changes(scene, source, recorded)
+        except FurrowError as exc:
+            found.append(Resource("data", source.path, "unknown", (exc.message,)))
+            continue
         action = "unchanged" if not why else "change" if recorded else "add"
         if not recorded and any(predictions.values()):
             action, why = "add", why or ["new"]
         found.append(Resource("data", source.path, action, tuple(why), seconds=0.0))  # type: ignore[arg-type]
     return found
+
+
+def _source_changes(scene: Scene, source: Source, recorded: list[tuple[str, str]]) -> list[str]:
+    """What is to be done about raw data, in words."""
+    now = None if source.ignored else scene.workspace.md5(source.path, source.algorithm)
+    if now is None:
+        return [f"{source.path} is not here: `dvc checkout {source.file}`, or `dvc pull {source.file}`"]
+    why: list[str] = []
+    path, old = min(recorded, key=lambda pair: len(pair[0]), default=(source.path, ""))
+    if recorded and scene.workspace.md5(path) != old:
+        why += scene.lookup.data(path, old) or ["changed"]
+    if now != source.md5:
+        why.append(_untracked(scene, source, now))
+    elif source.cached and not scene.cache.holds(source.md5, source.algorithm):
+        why.append("not in DVC's cache: it is put there")
+    elif source.restated:
+        why.append(f"{source.file} is not as DVC wrote it")
+    return why
 
 
 def _untracked(scene: Scene, source: Source, now: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "KINDS", "Action", "Break", "Plan", "PlanError", "Resource", "StagePlan", "parse_plan"]
 
 FORMAT = 1
-Action = Literal["add", "change", "destroy", "unchanged"]
+Action = Literal["add", "change", "destroy", "unknown", "unchanged"]
 KINDS = (
     "data",
     "contract",
@@ -41,7 +41,8 @@ class StagePlan:
     """What `dvc repro` would do with one stage.
 
     Attributes:
-        action: "run", or "restore" from DVC's cache.
+        action: "run", "restore" from DVC's cache, "record" (a frozen stage: DVC takes its outputs as they are) or
+            "unknown".
         certain: False when it runs only if a stage before it writes other bytes than last time.
         why: The reasons, in words.
         seconds: How long, from earlier runs; None when this stage has never run here.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from furrow.errors import FurrowError
 from furrow.ground.git import NotARepositoryError, is_bare, toplevel
-from furrow.ground.pipeline import PipelineError
+from furrow.ground.pipeline_spec import PipelineError
 
 __all__ = ["check_feature_store", "in_project", "repository_root"]
 

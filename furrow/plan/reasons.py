@@ -45,7 +45,7 @@ def explain(prediction: Prediction, facts: Facts) -> tuple[str, ...]:
     if any(cause.kind == "new" for cause in prediction.causes):
         return (f"{prediction.stage} has never run",)
     direct = [cause for cause in prediction.causes if cause.kind != "upstream"]
-    lines: list[str] = []
+    lines = ["frozen: its outputs are recorded as they are"] if prediction.action == "record" else []
     for cause in direct or prediction.causes:
         lines += _words(cause, facts)
     return tuple(dict.fromkeys(lines))
@@ -70,6 +70,8 @@ def _words(cause: Cause, facts: Facts) -> list[str]:
             return ["new"]
         case "command":
             return [f"command {shown(cause.old)} -> {shown(cause.new)}"]
+        case "unknown":
+            return [cause.key]
         case "always":
             return ["runs each time"]
         case "upstream":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -35,16 +36,27 @@ def take_over(root: Path, token: str) -> list[str]:
         # DVC makes the folder of a run, then fills it; an empty one keeps it from ever running that stage again.
         with suppress(OSError):
             folder.rmdir()  # refused where there is something in it
-    path = root / "dvc.lock"
-    if not path.is_file() or _whole(path):
+    return [line for path in _locks(root) for line in _mended(root, path)]
+
+
+def _locks(root: Path) -> list[Path]:
+    """Every dvc.lock of the project that Git knows or could."""
+    listed = git(root, "ls-files", "-z", "-co", "--exclude-standard", "--", "dvc.lock", "*/dvc.lock").split(b"\0")
+    return [path for name in sorted(set(listed)) if name and (path := root / os.fsdecode(name)).is_file()]
+
+
+def _mended(root: Path, path: Path) -> list[str]:
+    """Put right a dvc.lock that was cut short; what was done, in words."""
+    if _whole(path):
         return []
     # DVC writes it in place. The stages that are lost with it come back from DVC's cache of runs.
-    before = git(root, "show", "HEAD:./dvc.lock", ok=(0, 128))
+    name = path.relative_to(root).as_posix()
+    before = git(root, "show", f"HEAD:./{name}", ok=(0, 128))
     if before:
         write_text(path, before.decode())
-        return ["dvc.lock was cut short: taken from the last commit, and what came after it from DVC's cache"]
+        return [f"{name} was cut short: taken from the last commit, and what came after it from DVC's cache"]
     path.unlink()
-    return ["dvc.lock was cut short, and no commit holds it: it is written anew"]
+    return [f"{name} was cut short, and no commit holds it: it is written anew"]
 
 
 def _whole(path: Path) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from furrow.features.manifest import Manifest
     from furrow.features.manifest_diff import Diff
-    from furrow.ground.pipeline import Pipeline
+    from furrow.ground.pipeline_spec import Pipeline
     from furrow.plan.durations import Durations
     from furrow.plan.plan_spec import Action
     from furrow.plan.reasons import Facts
@@ -80,7 +80,9 @@ def stage_resources(view: StageView, stages: tuple[StagePlan, ...]) -> list[Reso
     """A resource for each thing that stages make, and one to destroy for each that no stage makes any more."""
     planned = {stage.name: stage for stage in stages}
     groups: dict[tuple[str, str], list[str]] = {}
-    for name in view.pipeline.steps:
+    for name in view.predictions:
+        if name.endswith(".dvc") and name not in view.pipeline.steps:
+            continue  # a file that can't be understood: told of as data
         groups.setdefault(resource_of(name), []).append(name)
     found = []
     for (kind, name), names in groups.items():
@@ -103,7 +105,9 @@ def stage_resources(view: StageView, stages: tuple[StagePlan, ...]) -> list[Reso
 def _action(view: StageView, names: list[str], live: list[StagePlan]) -> Action:
     if not live:
         return "unchanged"
-    new = all(not view.pipeline.steps[name].recorded for name in names)
+    if all(stage.action == "unknown" for stage in live):
+        return "unknown"
+    new = all(name in view.pipeline.steps and not view.pipeline.steps[name].recorded for name in names)
     return "add" if new else "change"
 
 
@@ -114,7 +118,7 @@ def _why(view: StageView, names: list[str], live: list[StagePlan]) -> tuple[str,
     telling = [line for line in lines if not line.startswith("if ")]
     if telling:
         return tuple(dict.fromkeys(telling))
-    own = {out.path for name in names for out in view.pipeline.steps[name].outs}
+    own = {out.path for name in names if name in view.pipeline.steps for out in view.pipeline.steps[name].outs}
     read = [line.removeprefix("if ").removesuffix(" changes") for line in dict.fromkeys(lines)]
     read = [path for path in read if path not in own] or read
     if len(read) < 2:

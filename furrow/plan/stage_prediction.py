@@ -15,20 +15,22 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from furrow.ground.parameters import MISSING, pick
+from furrow.errors import FurrowError
+from furrow.ground.parameters import MISSING, keys_of, pick
 from furrow.ground.runcache import run_key
 from furrow.plan.workspace import UNKNOWN, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from furrow.ground.pipeline import Out, Params, Pipeline, Step
+    from furrow.ground.pipeline_spec import Out, Params, Pipeline, Step
     from furrow.ground.runcache import Cache
     from furrow.plan.workspace import Workspace
 
 __all__ = ["Cause", "Prediction", "Rules", "predict"]
 
-Kind = Literal["new", "command", "always", "dep", "param", "out", "lost", "upstream"]
+Kind = Literal["new", "command", "always", "dep", "param", "out", "lost", "upstream", "unknown"]
+Action = Literal["run", "restore", "record", "unknown", "skip"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Cause:
 
     Attributes:
         kind: "new" (not in dvc.lock), "command", "always", "dep" (an input), "param" (a key), "out" (an output is
-            other or gone), "lost" (an output is gone from the cache) or "upstream" (an input that another stage
-            is about to write).
+            other or gone), "lost" (an output is gone from the cache), "upstream" (an input that another stage
+            is about to write) or "unknown" (why it can't be told what the stage would do, in `key`).
         path: The file.
         key: The dotted key, of a param.
         old: The md5 or value in dvc.lock; MISSING if it has none.
@@ -57,13 +59,14 @@ class Prediction:
     """What would become of a stage.
 
     Attributes:
-        action: "run", "restore" (from DVC's cache) or "skip".
+        action: "run", "restore" (from DVC's cache), "record" (a frozen stage: DVC takes its outputs as they are),
+            "unknown" or "skip".
         certain: Whether that holds whatever the stages before write.
         causes: Why; empty for "skip".
     """
 
     stage: str
-    action: Literal["run", "restore", "skip"]
+    action: Action
     certain: bool
     causes: tuple[Cause, ...]
 
@@ -100,9 +103,16 @@ def predict(
     """
     world = World(workspace, cache)
     found = {}
+    for bad in pipeline.broken:
+        found[bad.name] = Prediction(bad.name, "unknown", False, (Cause("unknown", bad.file, bad.why),))
+        for path in bad.outs:
+            world.make(path, UNKNOWN, doubtful=True)
     for name, step in pipeline.steps.items():
         looked = _Look(step, world, cache, rules)
-        found[name] = looked.prediction()
+        try:
+            found[name] = looked.prediction()
+        except FurrowError as exc:
+            found[name] = looked.unknown([Cause("unknown", key=exc.message)])
     return found, world.seen
 
 
@@ -114,39 +124,62 @@ class _Look:
 
     def prediction(self) -> Prediction:
         step = self.step
-        causes = [] if step.frozen else [*self._itself(), *self._deps(), *self._params()]
+        causes = self._itself() if step.frozen else [*self._itself(), *self._deps(), *self._params()]
         outs = self._outs()
         if not causes and not outs:
             return Prediction(step.name, "skip", True, ())
         if step.frozen:
-            return Prediction(step.name, "skip", True, ())
-        certain = bool(outs) or any(cause.kind != "upstream" for cause in causes)
-        earlier = self._earlier(causes) if all(cause.kind != "upstream" for cause in causes) else None
-        if earlier is not None and all(map(self.world.holds, earlier.values())):
             for out in step.outs:
-                self.world.make(out.path, earlier[out.local])
+                self.world.put(out.path, self.world.now(out.path) or UNKNOWN)
+            return Prediction(step.name, "record", True, (*causes, *outs))
+        direct = [cause for cause in (*causes, *outs) if cause.kind not in {"upstream", "unknown"}]
+        doubts = [cause for cause in causes if cause.kind == "unknown"]
+        if not direct and (doubts or any(self.world.doubtful(cause.path) for cause in causes)):
+            return self.unknown([*doubts, *(cause for cause in causes if cause not in doubts)])
+        earlier = None if any(cause.kind in {"upstream", "unknown"} for cause in causes) else self._earlier(causes)
+        if earlier is not None and self._restored(earlier):
+            for out in step.outs:
+                self.world.make(out.path, earlier[out.path], out.algorithm if out.md5 == earlier[out.path] else "md5")
             return Prediction(step.name, "restore", True, (*causes, *outs))
         self._run(causes, earlier or {})
-        return Prediction(step.name, "run", certain, (*causes, *outs))
+        return Prediction(step.name, "run", bool(direct), (*causes, *outs))
+
+    def unknown(self, causes: list[Cause]) -> Prediction:
+        """The stage as one of which it can't be told what it would do."""
+        for out in self.step.outs:
+            self.world.make(out.path, UNKNOWN, doubtful=True)
+        return Prediction(self.step.name, "unknown", False, tuple(causes))
 
     def _itself(self) -> list[Cause]:
-        if self.step.always or (self.step.cmd and not self.step.deps and not self.step.params and not self.step.outs):
+        if (self.step.always or self.step.callback) and not self.step.frozen:
             return [Cause("always")]
         if not self.step.recorded:
-            return [Cause("new")]
-        if self.step.locked_cmd != self.step.cmd:
+            return [] if self.step.frozen else [Cause("new")]
+        if self.step.restated:
             return [Cause("command", old=self.step.locked_cmd, new=self.step.cmd)]
         return []
 
     def _deps(self) -> list[Cause]:
         causes = []
         for dep in self.step.deps:
-            now = self.world.md5(dep.path)
+            if dep.changed:
+                causes.append(Cause("dep", dep.path))
+                continue
+            if dep.remote:
+                causes += self._remote(dep.path)
+                continue
+            now = self.world.md5(dep.path, dep.algorithm)
             if now == UNKNOWN:
                 causes.append(Cause("upstream", dep.path))
             elif now is None or now != dep.md5:
                 causes.append(Cause("dep", dep.path, old=dep.md5 or MISSING, new=MISSING if now is None else now))
         return causes
+
+    @staticmethod
+    def _remote(path: str) -> list[Cause]:
+        if path.startswith("ds://"):
+            return []  # dvc.lock tells
+        return [Cause("unknown", path, f"reads {path}, which only DVC can look at: `dvc status`")]
 
     def _params(self) -> list[Cause]:
         causes = []
@@ -154,13 +187,12 @@ class _Look:
             if self.world.unknown(entry.path):
                 causes.append(Cause("upstream", entry.path))
                 continue
-            recorded = dict(entry.recorded or {})
-            if entry.recorded is None:
+            if entry.recorded is None or not self.world.exists(entry.path):
                 causes.append(Cause("param", entry.path))
                 continue
             for key, now in self._values(entry).items():
-                old = recorded.get(key, MISSING)
-                if old is MISSING or now is MISSING or old != now:
+                old = entry.recorded.get(key, MISSING)
+                if old is MISSING or now is MISSING or not _same(now, old):
                     causes.append(Cause("param", entry.path, key, old, now))
         return causes
 
@@ -168,14 +200,17 @@ class _Look:
         held = self.world.values(entry.path)
         if entry.keys:
             return {key: pick(held, key) for key in entry.keys}
-        names = [*(held if isinstance(held, dict) else {}), *(entry.recorded or {})]
-        return {name: pick(held, name) if isinstance(held, dict) else MISSING for name in dict.fromkeys(names)}
+        names = [*keys_of(held), *(entry.recorded or {})]
+        return {name: held[name] if name in keys_of(held) else MISSING for name in dict.fromkeys(names)}
 
     def _outs(self) -> list[Cause]:
         causes = []
         for out in self.step.outs:
-            now = self.world.now(out.path)
-            if out.md5 and out.cached and not self.world.holds(out.md5):
+            if out.remote:
+                causes += self._remote(out.path)
+                continue
+            now = None if out.ignored else self.world.now(out.path, out.algorithm)
+            if out.md5 and out.cached and not self.world.holds(out.md5, out.algorithm):
                 causes.append(Cause("lost", out.path, old=out.md5))
             elif now is None or now != out.md5:
                 causes.append(Cause("out", out.path, old=out.md5 or MISSING, new=MISSING if now is None else now))
@@ -186,29 +221,35 @@ class _Look:
         step = self.step
         if step.always or not step.cmd or not step.outs or not (step.deps or step.params):
             return None
-        if any(out.persist for out in step.outs):
+        if any(out.persist or out.remote or not out.inside for out in step.outs):
+            return None
+        params = {step.written(entry.path): self._values(entry) for entry in step.params}
+        if not all(params.values()) or any(MISSING in values.values() for values in params.values()):
             return None
         if not causes and all(out.md5 for out in step.outs):
-            found: dict[str, str] | None = {out.local: out.md5 for out in step.outs}
-        else:
-            deps = {dep.local: md5 for dep in step.deps if (md5 := self.world.md5(dep.path)) is not None}
-            params = {entry.local: self._values(entry) for entry in step.params}
-            if len(deps) < len(step.deps) or any(MISSING in values.values() for values in params.values()):
-                return None
-            runnable = {dep.local for dep in step.deps if self.world.executable(dep.path)}
-            found = self.cache.run(run_key(step, deps, params, runnable))
-        if found is None or any(out.local not in found for out in step.outs):
+            return {out.path: out.md5 for out in step.outs}
+        deps = {step.written(dep.path): md5 for dep in step.deps if (md5 := self.world.md5(dep.path)) is not None}
+        if len(deps) < len(step.deps) or UNKNOWN in deps.values():
             return None
-        return {out.local: found[out.local] for out in step.outs}
+        runnable = {step.written(dep.path) for dep in step.deps if self.world.executable(dep.path)}
+        found = self.cache.run(run_key(step, deps, params, runnable))
+        if found is None or any(step.written(out.path) not in found for out in step.outs):
+            return None
+        return {out.path: found[step.written(out.path)] for out in step.outs}
+
+    def _restored(self, earlier: Mapping[str, str]) -> bool:
+        """Whether the cache holds all of those outputs."""
+        old = {out.path: out.algorithm for out in self.step.outs if out.md5 == earlier[out.path]}
+        return all(self.world.holds(md5, old.get(path, "md5")) for path, md5 in earlier.items())
 
     def _run(self, causes: list[Cause], earlier: Mapping[str, str]) -> None:
         """What is known of the outputs, and of the files besides, once the stage has run."""
         same = not any(self._matters(cause) for cause in causes)
         for out in self.step.outs:
-            after = earlier.get(out.local) or self._after(out, same=same)
+            after = earlier.get(out.path) or self._after(out, same=same)
             self.world.make(out.path, after)
             if out.cached:
-                self.world.put(after)
+                self.world.put(out.path, after)
         for path, text in self.rules.effects(self.step).items():
             self.world.write(path, text)
 
@@ -223,6 +264,11 @@ class _Look:
         if cause.kind != "dep" or cause.old is MISSING or cause.new is MISSING:
             return True
         return not self.rules.equivalent(cause.path, cause.old)
+
+
+def _same(now: Any, recorded: Any) -> bool:
+    """Whether a value is the recorded one, as DVC compares: a tuple of Python is a list in dvc.lock."""
+    return bool(now == recorded or (isinstance(now, tuple) and list(now) == recorded))
 
 
 def _words(command: Any) -> list[list[str]]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING, Any, Protocol
 
+from furrow.errors import FurrowError
 from furrow.ground.hashes import folder_md5
 from furrow.ground.parameters import parse_text
+from furrow.ground.pipeline import overlaps
+from furrow.ground.pipeline_spec import inner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
     from furrow.ground.hashes import Hasher
     from furrow.ground.runcache import Cache
 
-__all__ = ["UNKNOWN", "Disk", "Workspace", "World"]
+__all__ = ["UNKNOWN", "Disk", "Workspace", "World", "read_text"]
 
 UNKNOWN = "?"
 """The md5 of a content that only running its stage would tell."""
@@ -23,7 +27,7 @@ UNKNOWN = "?"
 class Workspace(Protocol):
     """Files as they are."""
 
-    def md5(self, path: str) -> str | None:
+    def md5(self, path: str, algorithm: str = "md5") -> str | None:
         """DVC's name for a path's content; None when there is nothing, UNKNOWN when it can't be told."""
 
     def listing(self, path: str) -> Mapping[str, str]:
@@ -33,7 +37,11 @@ class Workspace(Protocol):
         """Whether the path is a file that may be run."""
 
     def text(self, path: str) -> str | None:
-        """A file's text; None when there is no such file."""
+        """A file's text; None when there is no such file.
+
+        Raises:
+            FurrowError: It is no text.
+        """
 
 
 class Disk:
@@ -47,13 +55,13 @@ class Disk:
     def __init__(self, root: Path, hasher: Hasher) -> None:
         self._root = root
         self._hasher = hasher
-        self._seen: dict[str, str | None] = {}
+        self._seen: dict[tuple[str, str], str | None] = {}
 
-    def md5(self, path: str) -> str | None:
+    def md5(self, path: str, algorithm: str = "md5") -> str | None:
         """DVC's name for a path's content."""
-        if path not in self._seen:
-            self._seen[path] = self._hasher.md5(path)
-        return self._seen[path]
+        if (path, algorithm) not in self._seen:
+            self._seen[path, algorithm] = self._hasher.md5(path, algorithm)
+        return self._seen[path, algorithm]
 
     def listing(self, path: str) -> Mapping[str, str]:
         """The md5 of each file of a folder."""
@@ -65,10 +73,21 @@ class Disk:
 
     def text(self, path: str) -> str | None:
         """A file's text."""
-        try:
-            return (self._root / path).read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
+        return read_text(self._root / path)
+
+
+def read_text(path: Path) -> str | None:
+    """A file's text; None when there is no such file.
+
+    Raises:
+        FurrowError: It can't be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise FurrowError(f"cannot read {path.name}: {exc}", hint="mend the file") from exc
 
 
 class World:
@@ -86,86 +105,118 @@ class World:
         self._texts: dict[str, str] = {}
         self._parsed: dict[str, Any] = {}
         self._healed: set[str] = set()
+        self._doubtful: set[str] = set()
+        self._algorithms: dict[str, str] = {}
         self.seen: dict[str, str] = {}
         """What was looked at as it is now: md5 by path, empty for what isn't there."""
 
-    def make(self, path: str, md5: str | None) -> None:
-        """A stage wrote (None: removed) a path."""
+    def make(self, path: str, md5: str | None, algorithm: str = "md5", *, doubtful: bool = False) -> None:
+        """A stage wrote (None: removed) a path; or it can't even be told whether one did."""
         self._made[path] = md5
+        self._algorithms[path] = algorithm
+        if doubtful:
+            self._doubtful.add(path)
 
-    def put(self, md5: str) -> None:
-        """A stage that ran put a content into DVC's cache, whole."""
-        self._healed |= {md5, *(self._cache.listing(md5) or {}).values()} - {UNKNOWN}
+    def doubtful(self, path: str) -> bool:
+        """Whether it can't be told if a stage writes this path."""
+        return any(overlaps(path, each) for each in self._doubtful)
 
-    def holds(self, md5: str) -> bool:
+    def put(self, path: str, md5: str) -> None:
+        """A stage that ran put what a path holds into DVC's cache, whole."""
+        self._healed |= {md5, *(self._files(path, md5) or {}).values()} - {UNKNOWN}
+
+    def holds(self, md5: str, algorithm: str = "md5") -> bool:
         """Whether DVC's cache holds a content at this point."""
-        if md5 in self._healed or self._cache.holds(md5):
+        if self._cache.holds(md5, algorithm):
             return True
+        if algorithm != "md5":
+            return False
         listed = self._cache.listing(md5) if md5.endswith(".dir") and self._healed else None
-        return listed is not None and all(each in self._healed or self._cache.holds(each) for each in listed.values())
+        return md5 in self._healed or (
+            listed is not None and all(each in self._healed or self._cache.holds(each) for each in listed.values())
+        )
 
     def write(self, path: str, text: str | None) -> None:
         """A stage wrote a text as a side effect, or removed it."""
         if text is None:
-            self._made[path] = None
+            self.make(path, None)
             return
         self._texts[path] = text
         self._parsed.pop(path, None)
 
-    def now(self, path: str) -> str | None:
+    def now(self, path: str, algorithm: str = "md5") -> str | None:
         """What a path holds before anything runs; noted as something that the plan was made from."""
-        found = self._workspace.md5(path)
+        found = self._workspace.md5(path, algorithm)
         self.seen[path] = found or ""
         return found
+
+    def exists(self, path: str) -> bool:
+        """Whether there is something at a path at this point."""
+        return path in self._texts or self.md5(path) is not None
 
     def executable(self, path: str) -> bool:
         """Whether the path is a file that may be run."""
         return self._workspace.executable(path)
 
-    def md5(self, path: str) -> str | None:
+    def md5(self, path: str, algorithm: str = "md5") -> str | None:
         """What a path holds at this point; UNKNOWN when a stage that runs before writes it."""
+        near = [made for made in self._made if overlaps(path, made)]
+        if near:
+            return self._changed(path) if all(self._algorithms[made] == algorithm for made in near) else UNKNOWN
+        return self.now(path, algorithm)
+
+    def _changed(self, path: str) -> str | None:
+        """What a path holds that stages before have written to."""
         if path in self._made:
             return self._made[path]
         for above, md5 in self._made.items():
-            if path.startswith(f"{above}/"):
-                return self._inside(md5, path[len(above) + 1 :])
-        below = {name[len(path) + 1 :]: md5 for name, md5 in self._made.items() if name.startswith(f"{path}/")}
-        held = self.now(path)
-        if not below or held == UNKNOWN:
-            return held if not below else UNKNOWN
-        if UNKNOWN in below.values():
+            if name := inner(path, above):
+                return self._inside(above, md5, name)
+        below = {name: md5 for made, md5 in self._made.items() if (name := inner(made, path))}
+        if self.now(path) == UNKNOWN or UNKNOWN in below.values():
             return UNKNOWN
-        return self._merged(dict(self._workspace.listing(path)), below)
+        return self._merged(path, dict(self._workspace.listing(path)), below)
 
-    def _inside(self, md5: str | None, name: str) -> str | None:
+    def _files(self, path: str, md5: str) -> Mapping[str, str] | None:
+        """The files of a folder's content: as the cache lists them, or as they lie there; None when neither tells."""
+        listed = self._cache.listing(md5)
+        if listed is None and self._workspace.md5(path) == md5:
+            return self._workspace.listing(path)
+        return listed
+
+    def _inside(self, above: str, md5: str | None, name: str) -> str | None:
         """What a path inside a folder of known content holds."""
         if md5 is None or md5 == UNKNOWN:
             return md5
-        files = self._cache.listing(md5)
+        files = self._files(above, md5)
         if files is None:
             return UNKNOWN
         if name in files:
             return files[name]
-        inner = {path[len(name) + 1 :]: each for path, each in files.items() if path.startswith(f"{name}/")}
-        return folder_md5(inner) if inner else None
+        below = {path[len(name) + 1 :]: each for path, each in files.items() if path.startswith(f"{name}/")}
+        return folder_md5(below) if below else None
 
-    def _merged(self, files: dict[str, str], below: Mapping[str, str | None]) -> str | None:
+    def _merged(self, folder: str, files: dict[str, str], below: Mapping[str, str | None]) -> str | None:
         for name, md5 in below.items():
-            for inner in [path for path in files if path == name or path.startswith(f"{name}/")]:
-                del files[inner]
+            for old in [path for path in files if path == name or path.startswith(f"{name}/")]:
+                del files[old]
             if md5 is None:
                 continue
             if not md5.endswith(".dir"):
                 files[name] = md5
                 continue
-            listed = self._cache.listing(md5)
+            listed = self._files(posixpath.normpath(f"{folder}/{name}"), md5)
             if listed is None:
                 return UNKNOWN
-            files.update({f"{name}/{inner}": each for inner, each in listed.items()})
+            files.update({f"{name}/{below_it}": each for below_it, each in listed.items()})
         return folder_md5(files) if files else None
 
     def values(self, path: str) -> Any:
-        """The parsed content of a file of parameters; None when there is no such file."""
+        """The parsed content of a file of parameters; None when there is no such file.
+
+        Raises:
+            FurrowError: It can't be parsed.
+        """
         if path not in self._parsed:
             text = self._texts.get(path)
             if text is None:

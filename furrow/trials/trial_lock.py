@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from furrow.ground.pipeline import Out
+    from furrow.ground.pipeline_spec import Out
 
 __all__ = ["EMPTY_MD5S", "keep_empty", "unclaimed"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from furrow.ground.git import NotARepositoryError
-from furrow.ground.pipeline import PipelineError
+from furrow.ground.pipeline_spec import PipelineError
 from furrow.plan.project_root import in_project, repository_root
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from furrow.ground.experiments import list_experiments
 from furrow.ground.parameters import ParameterError
-from furrow.ground.pipeline import PipelineError
+from furrow.ground.pipeline_spec import PipelineError
 from furrow.history.artifacts import cached, outputs
 from furrow.trials.trial_lock import unclaimed
 

@@ -1,0 +1,87 @@
+"""Which files .dvcignore hides, as DVC has it."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Ignored"]
+
+_ALWAYS = (".hg/", ".git/", ".git", ".dvc/")
+_NAME = ".dvcignore"
+
+
+class Ignored:
+    """The .dvcignore files of a DVC project.
+
+    One at the top, of plain patterns, is read here. Files further down and patterns that take others back are DVC's
+    own business: how it joins them is no simple rule, and it is loaded to do so.
+
+    Args:
+        holder: The folder with .dvc.
+    """
+
+    def __init__(self, holder: Path) -> None:
+        self._holder = str(holder)
+        self._known: dict[str, bool] = {}
+        self._looked: dict[str, bool] = {}
+
+    def __call__(self, path: str, *, folder: bool) -> bool:
+        """Whether a path, absolute and normal, is hidden."""
+        if path == self._holder or not path.startswith(f"{self._holder}{os.sep}"):
+            return False
+        inside = os.path.dirname(path)
+        if self._plain is None or self._rules_below(inside):
+            return bool(self._dvc._is_ignored(path, is_dir=folder))
+        if inside != self._holder and self(inside, folder=True):
+            return True
+        if folder and os.path.exists(f"{path}{os.sep}.dvc"):
+            return True  # another project
+        name = path[len(self._holder) + 1 :]
+        return any(
+            (folder or not only) and (pattern.match(name) or (folder and pattern.match(f"{name}/")))
+            for pattern, only in self._plain
+        )
+
+    @cached_property
+    def _plain(self) -> list[tuple[re.Pattern[str], bool]] | None:
+        """The patterns of the file at the top, and which are of folders only; None when DVC has to read them."""
+        try:
+            with open(f"{self._holder}/{_NAME}", encoding="utf-8") as handle:
+                lines = [line.strip() for line in handle]
+        except (FileNotFoundError, NotADirectoryError):
+            lines = []
+        except (OSError, UnicodeDecodeError):
+            return None
+        lines = [line for line in lines if line and not line.startswith("#")]
+        if any(line.startswith(("!", "\\")) for line in lines):
+            return None
+        found = []
+        for line in (*_ALWAYS, *lines):
+            regex, _ = GitIgnoreSpecPattern.pattern_to_regex(line)
+            if regex is not None:
+                found.append((re.compile(regex), line.endswith("/")))
+        return found
+
+    def _rules_below(self, folder: str) -> bool:
+        """Whether a folder, or one between it and the top, has a .dvcignore of its own."""
+        if folder == self._holder:
+            return False
+        if folder not in self._looked:
+            has = os.path.exists(f"{folder}/{_NAME}")
+            self._looked[folder] = has or self._rules_below(os.path.dirname(folder))
+        return self._looked[folder]
+
+    @cached_property
+    def _dvc(self) -> Any:
+        from dvc.fs import LocalFileSystem  # noqa: PLC0415 - DVC, only for rules that it alone knows
+        from dvc.ignore import DvcIgnoreFilter  # noqa: PLC0415 - the same
+
+        return DvcIgnoreFilter(LocalFileSystem(), self._holder)

@@ -1,0 +1,79 @@
+"""Furrow reads DVC's files as DVC does: at rest if and only if `dvc status` is clean; the stages that it runs."""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import strategies as st
+
+from .drawn_projects import Drawn, projects
+from .edits import EDITS
+from .peer import Peer, removed, standing_in
+
+EXAMPLES = 3
+
+
+@pytest.fixture
+def peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Peer]]:
+    """Makes projects, one after another, each removed with the next."""
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    monkeypatch.setenv("SHELL", "/bin/sh")
+    numbers = itertools.count()
+    made: list[Peer] = []
+
+    def make() -> Peer:
+        while made:
+            last = made.pop()
+            last.close()
+            removed(last.root)
+        made.append(Peer(tmp_path / f"p{next(numbers)}"))
+        return made[0]
+
+    yield make
+    for last in made:
+        last.close()
+
+
+@given(made=projects(), seed=st.integers(0, 2**32), rounds=st.integers(1, 3), data=st.data())
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+def test_at_rest_and_what_runs(
+    peers: Callable[[], Peer], made: Drawn, seed: int, rounds: int, data: st.DataObject
+) -> None:
+    """After any edits: at rest if and only if `dvc status` is clean; what `dvc repro` runs and restores is the plan's."""
+    peer, pick = peers(), random.Random(seed)
+    made.plant(peer.root)
+    with standing_in(peer.root):
+        peer.add(made.tracked)
+        agree(peer)
+        for _ in range(rounds):
+            for name in data.draw(st.lists(st.sampled_from(sorted(EDITS)), min_size=1, max_size=3)):
+                note(name)
+                EDITS[name](peer.root, made, pick)
+            agree(peer)
+
+
+def agree(peer: Peer) -> None:
+    """Ask both, let DVC do the work, and ask both again."""
+    planned, status = peer.plan(), peer.status()
+    note(f"plan: {planned}\nstatus: {status}")
+    event("refused" if status.rest is None else "at rest" if status.rest else "to do")
+    if status.rest is None:
+        assert planned.rest is not True, "DVC refuses the project, Furrow says that it is at rest"
+        return
+    assert planned.rest is not None, "Furrow refuses a project that DVC reads"
+    assert planned.rest == status.rest
+    done = peer.run()
+    note(f"repro: {done}")
+    event(f"failed {done.failed} {done.words[:0]}, ran {bool(done.ran)}, restored {bool(done.restored)}")
+    if done.failed:
+        assert not planned.rest
+        return
+    assert not planned.failed, "something unknown that DVC knows"
+    certain = planned.ran
+    assert (certain, planned.restored) == (done.ran, done.restored)
+    planned, status = peer.plan(), peer.status()
+    note(f"plan after: {planned}\nstatus after: {status}")
+    assert planned.rest == status.rest
