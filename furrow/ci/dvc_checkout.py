@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from furrow.ci.outcome import StageRow
 from furrow.errors import FurrowError
-from furrow.ground.git import git_dir, is_bare, toplevel
+from furrow.ground.git import git_dir, is_bare
 from furrow.ground.isolate import CommandError, Isolation, run, stream
+from furrow.ground.project_place import dvc_root, project_root
 from furrow.ground.start_python import python
 from furrow.parse import parse_json
 
@@ -203,7 +204,7 @@ def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: byt
     if not trusted:
         (folder / "config").unlink(missing_ok=True)
         (folder / "config").write_bytes(config or b"")
-    home = git_dir(repo) if is_bare(repo) else toplevel(repo) / ".dvc"
+    home = git_dir(repo) if is_bare(repo) else dvc_root(project_root(repo)) / ".dvc"
     local = configparser.ConfigParser(interpolation=None, strict=False)
     if trusted and (home / "config.local").is_file():
         local.read_string((home / "config.local").read_text(encoding="utf-8"))

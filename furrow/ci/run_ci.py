@@ -23,8 +23,9 @@ from furrow.ci.outcome import Check, Outcome
 from furrow.ci.registration import registered
 from furrow.ci.target import find_target
 from furrow.errors import FurrowError
-from furrow.ground.git import common_dir, foreign, git, is_bare, is_shallow, resolve, show, toplevel
+from furrow.ground.git import common_dir, foreign, git, is_bare, is_shallow, resolve, show
 from furrow.ground.isolate import CommandError, open_isolation
+from furrow.ground.project_place import project_root
 from furrow.ground.worktree import checkout
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def _session(
     options: Options,
     say: Callable[[str], None],
 ) -> Session:
-    own = repo if is_bare(repo) else toplevel(repo)
+    own = repo if is_bare(repo) else project_root(repo)
     git(tree.root, "fetch", "-q", "--no-tags", str(common_dir(repo)), "+refs/tags/*:refs/tags/*")
     if options.untrusted:
         held = hold(

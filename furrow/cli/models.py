@@ -11,7 +11,7 @@ import click
 from furrow.cli import render
 from furrow.cli.terminal import say, say_block
 from furrow.errors import FurrowError
-from furrow.ground.git import toplevel
+from furrow.ground.project_place import project_root
 
 if TYPE_CHECKING:
     from furrow.models.registry import Version
@@ -35,14 +35,14 @@ def register_command(*, experiment: str | None, rev: str, as_json: bool) -> None
     """Register the champion's (or EXPERIMENT's) model at a commit as its next version, if the gate passed."""
     from furrow.models.registry import register, versions
 
-    root = toplevel(Path.cwd())
+    root = project_root(Path.cwd())
     before = set(map(str, versions(root)))
     version = register(root, experiment, rev=rev)
     if as_json:
         render.echo_json(_entry(version))
         return
     say(f"{version} {'is registered already' if str(version) in before else 'registered'} at {version.commit[:10]}")
-    say(f"next: git push origin {version}; furrow models promote {version} --to production")
+    say(f"next: git push origin {version.tag}; furrow models promote {version} --to production")
 
 
 @command.command("list")
@@ -52,7 +52,7 @@ def list_command(*, as_json: bool) -> None:
     from furrow.models.deployment import current
     from furrow.models.registry import shown_metrics, versions
 
-    root = toplevel(Path.cwd())
+    root = project_root(Path.cwd())
     found = versions(root)
     serving: dict[str, list[str]] = {}
     for path in sorted((root / "conf/deployment").glob("*.yaml")):
@@ -81,7 +81,7 @@ def show_command(*, version: str, as_json: bool) -> None:
     from furrow.models.deployment import current
     from furrow.models.registry import find, refusal
 
-    root = toplevel(Path.cwd())
+    root = project_root(Path.cwd())
     found = find(root, version)
     if as_json:
         render.echo_json(_entry(found))
@@ -103,7 +103,7 @@ def card_command(*, version: str) -> None:
     from furrow.ground.git import show
     from furrow.models.registry import find
 
-    root = toplevel(Path.cwd())
+    root = project_root(Path.cwd())
     found = find(root, version)
     content = show(root, found.commit, f"runs/{found.name}/card.md")
     if content is None:
@@ -119,7 +119,7 @@ def diff_command(*, one: str, two: str, as_json: bool) -> None:
     """Compare two versions: metrics, features, model."""
     from furrow.models.registry import compare, find
 
-    root = toplevel(Path.cwd())
+    root = project_root(Path.cwd())
     found = compare(find(root, one), find(root, two))
     if as_json:
         render.echo_json(found)
@@ -137,7 +137,7 @@ def get_command(*, version: str, out: Path) -> None:
     """Bring a version's bundle from the cache or the remote, and check its hash."""
     from furrow.models.version_fetch import fetch
 
-    root = toplevel(Path.cwd())
+    root = project_root(Path.cwd())
     found = fetch(root, version, out)
     say(f"{found} is in {out}; its sha256 is the one that was registered")
 
@@ -149,7 +149,7 @@ def promote_command(*, version: str, environment: str) -> None:
     """Write the commit that deploys a version, on a branch for a person to review: approval is the merge."""
     from furrow.models.deployment import promote
 
-    branch, found = promote(toplevel(Path.cwd()), version, environment)
+    branch, found = promote(project_root(Path.cwd()), version, environment)
     say(f"{found} to {environment}: a commit on the branch {branch}, nothing is deployed yet")
     say(f"next: git push origin {branch}, review it, and merge it to approve (git merge --no-ff {branch})")
 
@@ -160,7 +160,7 @@ def rollback_command(*, environment: str) -> None:
     """Go back to the version that an environment served before, as a commit on this branch."""
     from furrow.models.deployment import rollback
 
-    before, after = rollback(toplevel(Path.cwd()), environment)
+    before, after = rollback(project_root(Path.cwd()), environment)
     say(f"{environment}: {before} -> {after}, committed")
     say("next: git push")
 
@@ -174,7 +174,7 @@ def log_command(*, environment: str | None, as_json: bool) -> None:
 
     from furrow.models.deployment import history
 
-    changes = list(history(toplevel(Path.cwd()), environment))
+    changes = list(history(project_root(Path.cwd()), environment))
     if as_json:
         render.echo_json([asdict(change) for change in changes])
         return

@@ -17,7 +17,7 @@ SIGNS = {
     "add": ("+", "green"),
     "change": ("~", "yellow"),
     "destroy": ("-", "red"),
-    "unknown": ("?", "magenta"),
+    "unknown": ("?", "yellow"),
     "unchanged": (" ", ""),
 }
 LINES = 6

@@ -14,6 +14,7 @@ from furrow.clone.git_hooks import install_hooks
 from furrow.clone.merge_data import merge_tracked
 from furrow.files import FileError, write_text
 from furrow.ground.git import git, toplevel
+from furrow.ground.project_place import project_prefix
 from furrow.ground.start_python import furrow_in_shell
 from furrow.parse import ParseError, parse_yaml, read_yaml
 
@@ -48,11 +49,21 @@ def install(root: Path) -> list[str]:
         done.append("merge driver for dvc.lock, runs/ and .dvc files")
     path = top / ".gitattributes"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    missing = [f"{pattern} {rule}" for pattern, rule in ATTRIBUTES.items() if f"{pattern} {rule}" not in lines]
+    prefix = project_prefix(root)
+    wanted = [f"{_pattern(prefix, pattern)} {rule}" for pattern, rule in ATTRIBUTES.items()]
+    missing = [line for line in wanted if line not in lines]
     if missing:
         write_text(path, "\n".join([*lines, *missing]) + "\n")
         done.append(".gitattributes")
     return done + install_hooks(top)
+
+
+def _pattern(prefix: str, pattern: str) -> str:
+    """A pattern of .gitattributes for a project that may lie in a folder of the repository."""
+    if not prefix:
+        return pattern
+    whole = f"/{prefix}{pattern}" if "/" in pattern else f"/{prefix}**/{pattern}"
+    return f'"{whole}"' if " " in whole else whole
 
 
 def merge_file(base: Path, ours: Path, theirs: Path, name: str) -> None:

@@ -17,12 +17,13 @@ import pygit2
 from pygit2.enums import DeltaStatus, FileMode
 
 from furrow.errors import FurrowError
-from furrow.ground.git import GitError, UnknownRevisionError, common_dir, git, git_dir, resolve, toplevel
+from furrow.ground.git import GitError, UnknownRevisionError, common_dir, git, git_dir, resolve
+from furrow.ground.project_place import project_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Base", "ExperimentError", "Recorded", "find", "list_experiments", "open_base", "prefix"]
+__all__ = ["Base", "ExperimentError", "Recorded", "find", "list_experiments", "open_base"]
 
 NAMESPACE = "refs/exps"
 PATIENCE = 5.0
@@ -261,12 +262,6 @@ def _put(nested: dict[str, Any], path: str, change: tuple[pygit2.Oid, FileMode |
     nested[leaf] = change
 
 
-def prefix(root: Path) -> str:
-    """The project's folder as Git's paths begin with it: empty at the top of the work tree, else with a slash."""
-    inside = root.resolve().relative_to(toplevel(root).resolve()).as_posix()
-    return "" if inside == "." else f"{inside}/"
-
-
 def open_base(root: Path) -> Base:
     """Make ready to record experiments on HEAD.
 
@@ -290,6 +285,6 @@ def open_base(root: Path) -> Base:
     offset = (int(match[4]) * 60 + int(match[5])) * (-1 if match[3] == "-" else 1)
     try:
         repo = pygit2.Repository(str(git_dir(root)))
-        return Base(repo, commit, prefix(root), (match[1], match[2], offset))
+        return Base(repo, commit, project_prefix(root), (match[1], match[2], offset))
     except (pygit2.GitError, OSError) as exc:
         raise ExperimentError(f"cannot open {common_dir(root)}: {exc}", hint="`git fsck` may say why") from exc

@@ -9,6 +9,7 @@ files may come from a stranger. Inside of `foreign`, nothing that this machine's
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import subprocess
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.ground.project_place import project_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -364,28 +366,29 @@ def show(repo: Path, rev: str, path: str) -> bytes | None:
     Args:
         repo: A folder inside the repository.
         rev: A revision.
-        path: The file's path from the repository's root, with slashes.
+        path: The file's path from the project's root, with slashes.
 
     Raises:
         UnknownRevisionError: No commit goes by this name.
         GitError: The object is missing (a partial clone) or damaged.
     """
     commit = resolve(repo, rev)
-    blob = _text(repo, "rev-parse", "--verify", "--quiet", f"{commit}:{path}", ok=(0, 1, 128))
+    whole = posixpath.normpath(f"{project_prefix(repo)}{path}")
+    blob = _text(repo, "rev-parse", "--verify", "--quiet", f"{commit}:{whole}", ok=(0, 1, 128))
     if not blob or _text(repo, "cat-file", "-t", blob) != "blob":
         return None
     return git(repo, "cat-file", "blob", blob)
 
 
 def files_at(repo: Path, rev: str, folder: str = "") -> list[str]:
-    """Paths of a folder's files at a revision, from the repository's root, sorted; empty when it isn't there."""
+    """Paths of a folder's files at a revision, from the project's root, sorted; empty when it isn't there."""
     return sorted(ids_at(repo, rev, folder))
 
 
 def ids_at(repo: Path, rev: str, folder: str = "") -> dict[str, str]:
-    """Ids of a folder's files at a revision by path from the repository's root; empty when it isn't there."""
-    commit = resolve(repo, rev)
-    inside = [f"{folder.strip('/')}/"] if folder.strip("/") else []
-    listed = git(repo, "ls-tree", "-r", "-z", "--full-tree", commit, *inside).split(b"\0")
+    """Ids of a folder's files at a revision by path from the project's root; empty when it isn't there."""
+    commit, prefix = resolve(repo, rev), project_prefix(repo)
+    inside = f"{prefix}{folder.strip('/')}".strip("/")
+    listed = git(repo, "ls-tree", "-r", "-z", "--full-tree", commit, *([f"{inside}/"] if inside else [])).split(b"\0")
     pairs = (line.split(b"\t", 1) for line in listed if line)
-    return {os.fsdecode(path): about.rsplit(b" ", 1)[1].decode() for about, path in pairs}
+    return {os.fsdecode(path)[len(prefix) :]: about.rsplit(b" ", 1)[1].decode() for about, path in pairs}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import posixpath
 import shutil
 import tempfile
 import time
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.git import common_dir, git
+from furrow.ground.project_place import project_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,37 +32,48 @@ _SETTLED_SECONDS = 60.0
 class Checkout:
     """A commit's files, and room beside them.
 
+    Paths are told from the project's root.
+
     Attributes:
-        root: The work tree.
+        root: The project in it: the work tree's top, or a folder in it.
         room: A folder beside it on the same file system, for what must not be in it.
         commit: The commit's id.
+        prefix: Where the project is in the work tree: "" at its top, else a path with a slash behind it.
     """
 
     root: Path
     room: Path
     commit: str
+    prefix: str = ""
+
+    def _near(self, path: str) -> str:
+        """A path of Git's, as it is from the project's root."""
+        return posixpath.relpath(path, self.prefix) if self.prefix else path
+
+    def _whole(self, path: str) -> str:
+        return posixpath.normpath(f"{self.prefix}{path}") if self.prefix else path
 
     def tracked(self) -> frozenset[str]:
         """The paths that the commit holds."""
         listed = git(self.root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", self.commit)
-        return frozenset(os.fsdecode(name) for name in listed.split(b"\0") if name)
+        return frozenset(self._near(os.fsdecode(name)) for name in listed.split(b"\0") if name)
 
     def changed(self) -> list[str]:
         """Paths that the commit holds and that are other now, or gone."""
         git(self.root, "update-index", "-q", "--really-refresh", ok=(0, 1))
         listed = git(self.root, "diff-files", "-z", "--name-only", "--no-ext-diff", "--ignore-submodules")
-        return sorted(os.fsdecode(name) for name in listed.split(b"\0") if name)
+        return sorted(self._near(os.fsdecode(name)) for name in listed.split(b"\0") if name)
 
     def restore(self, paths: Sequence[str]) -> None:
         """Give paths the commit's content again."""
         if paths:
-            names = b"\0".join(os.fsencode(f":(literal,top){path}") for path in paths)
+            names = b"\0".join(os.fsencode(f":(literal,top){self._whole(path)}") for path in paths)
             options = ("--pathspec-from-file=-", "--pathspec-file-nul")
             git(self.root, "checkout", "-q", self.commit, *options, stdin=names)
 
     def blob(self, path: str) -> bytes | None:
         """The commit's content of a path; None when it has no such file."""
-        found = git(self.root, "ls-tree", "-z", "--full-tree", self.commit, "--", f":(literal){path}")
+        found = git(self.root, "ls-tree", "-z", "--full-tree", self.commit, "--", f":(literal){self._whole(path)}")
         words = found.split(b"\t", 1)[0].split()
         if len(words) != 3 or words[1] != b"blob":
             return None
@@ -97,8 +110,9 @@ def checkout(repo: Path, commit: str, *, parent: Path | None = None, keep: bool 
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         (home / "mine").replace(home / _LOCK)  # so that nobody ever sees it without its owner
         try:
-            made = Checkout(home / "tree", home / "room", commit)
-            _fill(made, repo)
+            prefix = project_prefix(repo)
+            made = Checkout(home / "tree" / prefix, home / "room", commit, prefix)
+            _fill(made, home / "tree", repo)
             yield made
         finally:
             if keep:
@@ -107,18 +121,18 @@ def checkout(repo: Path, commit: str, *, parent: Path | None = None, keep: bool 
                 shutil.rmtree(home, ignore_errors=True)
 
 
-def _fill(made: Checkout, repo: Path) -> None:
-    made.root.mkdir()
+def _fill(made: Checkout, top: Path, repo: Path) -> None:
+    top.mkdir()
     made.room.mkdir()
     shared = common_dir(repo)
     kind = os.fsdecode(git(repo, "rev-parse", "--show-object-format")).strip()
-    git(made.root, "init", "-q", "--template=", f"--object-format={kind}")
-    info = made.root / ".git/objects/info"
+    git(top, "init", "-q", "--template=", f"--object-format={kind}")
+    info = top / ".git/objects/info"
     info.mkdir(parents=True, exist_ok=True)
     (info / "alternates").write_bytes(os.fsencode(shared / "objects") + b"\n")
     if (shared / "shallow").is_file():
-        shutil.copy(shared / "shallow", made.root / ".git/shallow")
-    git(made.root, "checkout", "-q", "--detach", made.commit)
+        shutil.copy(shared / "shallow", top / ".git/shallow")
+    git(top, "checkout", "-q", "--detach", made.commit)
 
 
 def _sweep(base: Path) -> None:

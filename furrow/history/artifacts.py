@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.files import inside
-from furrow.ground.git import common_dir, is_bare, show, toplevel
+from furrow.ground.git import common_dir, is_bare, show
+from furrow.ground.project_place import project_root
 from furrow.ground.runcache import cache_folder
 from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
 
@@ -85,7 +86,7 @@ def _cache_folders(repo: Path) -> list[Path]:
     """DVC's caches that this clone may use: as configured, its own, and the main work tree's."""
     roots = [common_dir(repo).parent]
     if not is_bare(repo):
-        roots.insert(0, toplevel(repo))
+        roots.insert(0, project_root(repo))
     return list(dict.fromkeys(folder for root in roots for folder in (cache_folder(root), root / ".dvc/cache")))
 
 
@@ -135,7 +136,7 @@ def find_file(repo: Path, commit: str, path: str, *, sha256: str | None, what: s
     named = _md5_of(repo, commit, path)
     candidates = [cached(repo, named)] if named else []
     if not is_bare(repo):
-        candidates.insert(0, inside(toplevel(repo), path))
+        candidates.insert(0, inside(project_root(repo), path))
     for candidate in candidates:
         if candidate is None or not candidate.is_file():
             continue

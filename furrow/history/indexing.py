@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from furrow.ground.gitobjects import MISSING, iso_date, list_commits, read_objects, tree_entries
+from furrow.ground.project_place import project_prefix
 from furrow.history.index_rows import Rows
 from furrow.history.metrics_file import NAMES
 from furrow.history.runs_index import PACKED
@@ -81,6 +82,7 @@ class _Work:
     def __init__(self, connection: sqlite3.Connection, repo: Path) -> None:
         self.connection = connection
         self.repo = repo
+        self.prefix = project_prefix(repo)
         self.count = 0
         self.runs: dict[tuple[bytes, bytes], int] = {}  # by name and tree
         self.trees: dict[bytes, int] = {}
@@ -131,7 +133,7 @@ class _Work:
         """The index's number of the runs/ tree in each root tree; None where there is none."""
         contents: dict[bytes, list[tuple[bytes, bytes]]] = {}
         at: dict[str, bytes] = {}
-        answers = read_objects(self.repo, [f"{root}:runs" for root in roots], largest=LARGEST_TREE)
+        answers = read_objects(self.repo, [f"{root}:{self.prefix}runs" for root in roots], largest=LARGEST_TREE)
         for root, (oid, kind, content, _) in zip(roots, answers, strict=True):
             if kind == "tree" and content is not None:
                 tree = at[root] = bytes.fromhex(oid)

@@ -8,8 +8,10 @@ import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 from furrow.ground.git import common_dir
+from furrow.ground.project_place import project_prefix
 from furrow.history import runs_index as index
 from furrow.history.query import Query, Rows, select
 from furrow.history.scope import understand
@@ -82,7 +84,8 @@ def list_runs(
     root = Path(repo)
     common = common_dir(root)
     history = _history(common)
-    connection = index.connect(common, history=history)
+    home = _home(common, project_prefix(root))
+    connection = index.connect(home, history=history)
     try:
         wanted = understand(root, selection, common, partial(_stored_refs, connection))
         for attempt in range(ATTEMPTS):
@@ -95,14 +98,14 @@ def list_runs(
                 return Listing(rows, commits, bool(history), wanted.refs)
             except sqlite3.DatabaseError as exc:
                 if "locked" in str(exc):
-                    raise index.IndexBusyError(index.place(common)) from exc
+                    raise index.IndexBusyError(index.place(home)) from exc
                 if attempt + 1 == ATTEMPTS:
                     raise
                 connection.close()
-                connection = index.replace(common, exc, history=history)
+                connection = index.replace(home, exc, history=history)
     finally:
         connection.close()
-    raise index.IndexBusyError(index.place(common))
+    raise index.IndexBusyError(index.place(home))
 
 
 def _stored_refs(connection: sqlite3.Connection, key: str) -> bytes:
@@ -122,6 +125,11 @@ def _answer(connection: sqlite3.Connection, key: str, query: Query) -> tuple[int
         return (found[1], select(connection, found[0], query)) if found else None
     finally:
         connection.execute("ROLLBACK")
+
+
+def _home(common: Path, prefix: str) -> Path:
+    """Where the index is: each project of a repository has one of its own."""
+    return common / index.FOLDER / "projects" / quote(prefix.rstrip("/"), safe="") if prefix else common
 
 
 def _history(common: Path) -> str:

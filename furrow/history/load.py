@@ -18,6 +18,7 @@ from furrow.errors import FurrowError
 from furrow.files import sha256_bytes
 from furrow.ground.git import UnknownRevisionError, experiment_commit, files_at, git, ids_at, resolve
 from furrow.ground.gitobjects import read_objects
+from furrow.ground.project_place import project_prefix
 from furrow.ground.trust import require_trust
 from furrow.history.artifacts import AbsentError, find_file
 from furrow.history.indexing import LARGEST
@@ -354,6 +355,8 @@ def _tried(folder: Path, trial: str, commit: str) -> str:
     named = [name for name in _names(folder, commit) if trial.startswith(f"{name}-")]
     if named:
         return max(named, key=len)
-    listed = git(folder, "diff-tree", "-r", "-z", "--name-only", "--no-commit-id", commit, "--", "runs/*/metrics.json")
-    changed = [os.fsdecode(path).split("/")[1] for path in listed.split(b"\0") if path]
+    prefix = project_prefix(folder)
+    pattern = f":(top){prefix}runs/*/metrics.json"
+    listed = git(folder, "diff-tree", "-r", "-z", "--name-only", "--no-commit-id", commit, "--", pattern)
+    changed = [os.fsdecode(path)[len(prefix) :].split("/")[1] for path in listed.split(b"\0") if path]
     return changed[0] if len(changed) == 1 else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.ground.git import files_at, git, resolve
 from furrow.ground.gitobjects import read_objects, seconds
+from furrow.ground.project_place import project_prefix
 from furrow.history.indexing import LARGEST
 from furrow.history.load import NoSuchRunError
 from furrow.history.metrics_file import NAMES, MetricsFileError, as_float, is_number, read_metrics
@@ -89,8 +90,8 @@ def history(repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "")
     if not commits:
         runs = sorted({path.split("/")[1] for path in files_at(repo, rev, "runs") if path.count("/") > 1})
         raise NoSuchRunError(experiment, rev, runs)
-    files = (*NAMES, "intervals.json")
-    asked = [f"{commit[0]}:runs/{commit[4]}/{file}" for commit in commits for file in files]
+    files, prefix = (*NAMES, "intervals.json"), project_prefix(repo)
+    asked = [f"{commit[0]}:{prefix}runs/{commit[4]}/{file}" for commit in commits for file in files]
     answers = iter(list(read_objects(repo, asked, largest=LARGEST)))
     contents = [(commit, [(file, next(answers)) for file in files]) for commit in commits]
     parsed = [(commit, *_metrics(found), _intervals(found[-1][1][2])) for commit, found in contents]
@@ -124,7 +125,7 @@ def _changes(repo: Path, experiment: str, start: str) -> list[_Change]:
 def _log(repo: Path, name: str, tip: str) -> list[_Change]:
     output = git(
         repo, "log", "--first-parent", "--encoding=UTF-8", "-z",
-        "--format=%H%x00%ct%x00%an%x00%s", tip, "--", f":(top,literal)runs/{name}",
+        "--format=%H%x00%ct%x00%an%x00%s", tip, "--", f":(top,literal){project_prefix(repo)}runs/{name}",
     )  # fmt: skip
     parts = output.decode(errors="replace").split("\0")
     return [
@@ -137,13 +138,14 @@ def _renamed_from(repo: Path, name: str, commit: str) -> tuple[str, str] | None:
     parent = git(repo, "rev-list", "--first-parent", "--max-count=1", "--skip=1", commit).decode().strip()
     if not parent:
         return None
-    output = git(repo, "diff", "--name-status", "-M", "-z", parent, commit, "--", ":(top)runs")
+    prefix = project_prefix(repo)
+    output = git(repo, "diff", "--name-status", "-M", "-z", parent, commit, "--", f":(top){prefix}runs")
     fields = output.decode(errors="replace").split("\0")
     sources: Counter[str] = Counter()
     at = 0
     while at + 1 < len(fields):
         if re.fullmatch(r"R\d+", fields[at]):
-            old, new = fields[at + 1].split("/"), fields[at + 2].split("/")
+            old, new = (fields[at + more][len(prefix) :].split("/") for more in (1, 2))
             if len(old) > 2 and len(new) > 2 and new[1] == name and old[2:] == new[2:]:
                 sources[old[1]] += 1
             at += 3

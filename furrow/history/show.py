@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
-from furrow.ground.git import common_dir, git, is_bare, toplevel
+from furrow.ground.git import common_dir, git, is_bare
+from furrow.ground.project_place import project_prefix, project_root
 from furrow.history.artifacts import Output, outputs
 from furrow.history.run_diff import NOT_CODE, changed_files
 from furrow.history.trial_trailers import is_trial, tried
@@ -138,9 +139,10 @@ def _outputs(run: Run, problems: list[str]) -> dict[str, Output]:
 
 def _made_by(run: Run) -> tuple[dict[str, str], str | None]:
     """The newest commit that changed the run's folder, and its first parent."""
+    folder = f"{project_prefix(run.repo)}runs/{run.name}"
     output = git(
         run.repo, "log", "-1", "--first-parent", "--encoding=UTF-8",
-        "--format=%H%x00%cI%x00%an%x00%s%x00%P", run.commit, "--", f":(top,literal)runs/{run.name}",
+        "--format=%H%x00%cI%x00%an%x00%s%x00%P", run.commit, "--", f":(top,literal){folder}",
     )  # fmt: skip
     parts = output.decode(errors="replace").rstrip("\n").split("\0")
     if len(parts) < 5:
@@ -157,7 +159,7 @@ def _there(repo: Path, commit: str) -> bool:
 
 def _resources(run: Run, record: dict[str, Any]) -> list[dict[str, Any]]:
     """Journal lines of the stages that made these very predictions here; the newest of each stage."""
-    root = common_dir(run.repo).parent if is_bare(run.repo) else toplevel(run.repo)
+    root = common_dir(run.repo).parent if is_bare(run.repo) else project_root(run.repo)
     lines = journal.read(root)
     sha256 = record.get("predictions_sha256")
     made = [n for n, line in enumerate(lines) if sha256 and line.get("predictions_sha256") == sha256]

@@ -13,6 +13,7 @@ import yaml
 from furrow.errors import FurrowError
 from furrow.files import write_text
 from furrow.ground.git import git, is_dirty, resolve, show
+from furrow.ground.project_place import project_prefix
 from furrow.models.registry import RegistryError, Version, find, refusal, settings
 from furrow.parse import ParseError, parse_yaml
 from furrow.training.metric_registry import NEITHER, direction
@@ -84,7 +85,7 @@ def promote(root: Path, text: str, environment: str) -> tuple[str, Version]:
     base = settings(root)["branch"]
     if current(root, environment, base) == str(version):
         raise DeploymentError(f"{environment} serves {version} already", hint=f"furrow models log --to {environment}")
-    branch = f"promote/{environment}/{version.name}-v{version.number}"
+    branch = f"promote/{project_prefix(root)}{environment}/{version.name}-v{version.number}"
     if git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", ok=(0, 1)).strip():
         raise DeploymentError(f"the branch {branch} is there already", hint=f"review it: git log -p {branch}")
     before = current(root, environment, base)
@@ -92,8 +93,9 @@ def promote(root: Path, text: str, environment: str) -> tuple[str, Version]:
         tree = Path(scratch) / "tree"
         git(root, "worktree", "add", "--quiet", "--detach", str(tree), base)
         try:
-            write_text(tree / _path(environment), _yaml(version))
-            git(tree, "add", "--", _path(environment))
+            path = f"{project_prefix(root)}{_path(environment)}"
+            write_text(tree / path, _yaml(version))
+            git(tree, "add", "--", path)
             git(tree, "commit", "--quiet", "--file=-", stdin=_message(environment, before, version).encode())
             git(tree, "branch", branch)
         finally:

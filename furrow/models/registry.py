@@ -12,6 +12,7 @@ from furrow.errors import FurrowError
 from furrow.files import sha256_file
 from furrow.ground.git import git, is_dirty, is_shallow, resolve, show
 from furrow.ground.gitobjects import iso_date, list_refs, peel, read_objects
+from furrow.ground.project_place import project_prefix
 from furrow.history.metrics_file import numbers
 from furrow.parse import ParseError, parse_first_json, parse_json, read_yaml
 from furrow.replay.statement import read_verdicts
@@ -59,6 +60,7 @@ class Version:
         facts: What the tag carries: model_sha256, features_digest, service, metrics.
         registered: When, ISO 8601; empty for a tag that is not annotated.
         by: Who.
+        project: What stands before its name in the tag, for a project in a folder of a repository.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Version:
     facts: dict[str, Any]
     registered: str = ""
     by: str = ""
+    project: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}@v{self.number}"
@@ -79,6 +82,11 @@ class Version:
         return {name: found[name] for name in ordered(found)}
 
     @property
+    def tag(self) -> str:
+        """Its tag in Git."""
+        return f"{self.project}{self}"
+
+    @property
     def order(self) -> tuple[int, ...]:
         """The number as integers, for sorting."""
         return tuple(int(part) for part in self.number.split("."))
@@ -87,13 +95,16 @@ class Version:
 def versions(root: Path, name: str | None = None) -> list[Version]:
     """Registered versions, by name and then newest first; tags that GTO's own command made count too."""
     lines = (os.fsdecode(line).partition(" ") for line in list_refs(root, "refs/tags").splitlines())
-    tags = [(match, oid) for oid, _, ref in lines if (match := TAG.fullmatch(ref.removeprefix("refs/tags/")))]
+    project = _project(root)
+    start = f"refs/tags/{project}"
+    named = ((oid, ref.removeprefix(start)) for oid, _, ref in lines if ref.startswith(start))
+    tags = [(match, oid) for oid, tag in named if (match := TAG.fullmatch(tag))]
     tags = [(match, oid) for match, oid in tags if name in (None, match["name"])]
     commits = peel(root, (oid for _, oid in tags))  # of a tag of a tag, too; what is gone or no commit is no version
     tags = [(match, oid) for match, oid in tags if oid in commits]
     objects = read_objects(root, (oid for _, oid in tags), largest=LARGEST)
     found = [
-        Version(match["name"], match["number"], commits[oid], *_said(kind, content))
+        Version(match["name"], match["number"], commits[oid], *_said(kind, content), project)
         for (match, oid), (_, kind, content, _) in zip(tags, objects, strict=True)
     ]
     return sorted(found, key=lambda version: (version.name, [-part for part in version.order]))
@@ -106,6 +117,14 @@ def _said(kind: str, content: bytes | None) -> tuple[dict[str, Any], str, str]:
     head, _, message = (content or b"").decode(errors="replace").partition("\n\n")
     tagger = _TAGGER.search(head)
     return _facts(message), iso_date(int(tagger[2])) if tagger else "", tagger[1].strip() if tagger else ""
+
+
+def _project(root: Path) -> str:
+    """What stands before the names of a project's models, as GTO has it for a folder of a repository: "FOLDER="."""
+    prefix = project_prefix(root).rstrip("/")
+    if not prefix:
+        return ""
+    return f"{re.sub(r'[^A-Za-z0-9_/-]', '-', prefix)}="
 
 
 def _facts(message: str) -> dict[str, Any]:
@@ -220,7 +239,7 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
     }
     number = next_number(known, facts["features_digest"])
     message = f"Register {name} v{number}\n\n{json.dumps(facts, sort_keys=True, indent=1)}\n"
-    git(root, "tag", "--annotate", "--file=-", f"{name}@v{number}", commit, stdin=message.encode())
+    git(root, "tag", "--annotate", "--file=-", f"{_project(root)}{name}@v{number}", commit, stdin=message.encode())
     return find(root, f"{name}@v{number}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from furrow.errors import FurrowError
 from furrow.features.sql import canonical, parse_query
 from furrow.files import FileError, read_json, sha256_bytes, write_json
 from furrow.ground.git import GitError, git, resolve, show
+from furrow.ground.project_place import project_prefix
 from furrow.training.code_digest import import_closure
 
 if TYPE_CHECKING:
@@ -57,10 +59,16 @@ class Baseline:
             since = git(self._repo, "diff-tree", "-r", "-z", "--name-only", "--no-renames", self.commit, "HEAD")
             status = git(self._repo, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
             names = [*since.split(b"\0"), *(entry[3:] for entry in status.split(b"\0"))]
-            return frozenset(os.fsdecode(name) for name in names if name)
+            return frozenset(self._near(os.fsdecode(name)) for name in names if name)
         listed = git(self._repo, "ls-tree", "-r", "-z", "--full-tree", self.commit).split(b"\0")
-        held = {os.fsdecode(entry.split(b"\t", 1)[1]): entry.split()[2].decode() for entry in listed if entry}
+        pairs = (entry.split(b"\t", 1) for entry in listed if entry)
+        held = {self._near(os.fsdecode(path)): about.split()[2].decode() for about, path in pairs}
         return frozenset(path for path in {*held, *self._here()} if held.get(path) != self._blob(self._root / path))
+
+    def _near(self, path: str) -> str:
+        """A path of Git's, as it is from the project's root."""
+        prefix = project_prefix(self._repo)
+        return path.removeprefix(prefix) if path.startswith(prefix) else posixpath.relpath(path, prefix or ".")
 
     def _here(self) -> set[str]:
         return {path.relative_to(self._root).as_posix() for path in self._root.rglob("*.py")}

@@ -8,6 +8,7 @@ from pathlib import Path
 from furrow.errors import FurrowError
 from furrow.ground.git import NotARepositoryError, is_bare, toplevel
 from furrow.ground.pipeline_spec import PipelineError
+from furrow.ground.project_place import project_root
 
 __all__ = ["check_feature_store", "in_project", "repository_root"]
 
@@ -22,15 +23,9 @@ def repository_root(here: Path) -> Path:
         NotARepositoryError: There is neither, nor a Git repository.
         PipelineError: There is none in the repository.
     """
-    whole = here.resolve()
-    above = []
-    for folder in (whole, *whole.parents):
-        above.append(folder)
-        if (folder / ".git").exists():
-            break
-    declared = [folder for folder in above if (folder / "dvc.yaml").is_file()]
-    if declared:
-        return next((folder for folder in declared if (folder / "conf").is_dir()), declared[0])
+    found = project_root(here)
+    if (found / "dvc.yaml").is_file():
+        return found
     if is_bare(here):
         raise NotARepositoryError(here)
     top = toplevel(here).resolve()

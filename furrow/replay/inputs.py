@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.dvc import DvcError, Item, Project
-from furrow.ground.git import is_bare, toplevel
+from furrow.ground.git import is_bare
+from furrow.ground.project_place import project_root
 from furrow.history.artifacts import cached
 from furrow.parse import LISTING, parse_json
 
@@ -62,7 +63,7 @@ class Supply:
     corrupt: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.home = None if is_bare(self.source) else toplevel(self.source)
+        self.home = None if is_bare(self.source) else project_root(self.source)
         self._fetched: set[str] = set()
         self._remote: Project | None = None
 

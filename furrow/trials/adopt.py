@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_file, write_text
-from furrow.ground.experiments import find, prefix
+from furrow.ground.experiments import find
 from furrow.ground.git import show
 from furrow.ground.hydra import compose
 from furrow.ground.overrides import Setting
@@ -115,7 +115,7 @@ def _made_by_try(recorded: Recorded) -> tuple[str, tuple[str, ...]]:
 
 
 def _content(root: Path, recorded: Recorded, path: str) -> bytes:
-    content = show(root, recorded.commit, f"{prefix(root)}{path}")
+    content = show(root, recorded.commit, path)
     if content is None:
         raise AdoptError(f"{recorded.name} holds no {path}", hint="run `furrow try` again")
     return content

@@ -27,7 +27,8 @@ class Said:
 
     Attributes:
         rest: Whether nothing is to be done; None when it refuses the project.
-        ran: The stages that run, or would.
+        ran: The stages that run, or would whatever those before them write.
+        maybe: Those that would if what they read changes.
         restored: Those that come back from the cache.
         failed: Whether a command or DVC itself failed on the way.
         words: For messages.
@@ -38,6 +39,7 @@ class Said:
     restored: frozenset[str] = frozenset()
     failed: bool = False
     words: str = ""
+    maybe: frozenset[str] = frozenset()
 
 
 class _Ear(logging.Handler):
@@ -124,16 +126,17 @@ class Peer:
             plan = make_plan(self.root, local=False)
         except FurrowError as exc:
             return Said(None, words=str(exc))
-        stages = {action: frozenset(each.name for each in plan.stages if each.action == action)
-                  for action in ("run", "record", "restore", "unknown")}  # fmt: skip
+        stages = {action: frozenset(each.name for each in plan.stages if each.action == action and each.certain)
+                  for action in ("run", "record", "restore")}  # fmt: skip
+        maybe = frozenset(each.name for each in plan.stages if not each.certain and each.action != "unknown")
+        unknown = any(each.action == "unknown" for each in plan.stages)
         words = "; ".join(f"{each.name} {each.action} {each.certain} {each.why}" for each in plan.stages)
         data = [
             f"{each.name}: {each.why}" for each in plan.resources if each.kind == "data" and each.action != "unchanged"
         ]
         rest = not plan.stages and not data
-        return Said(
-            rest, stages["run"] | stages["record"], stages["restore"], bool(stages["unknown"]), f"{words} {data}"
-        )
+        ran = stages["run"] | stages["record"]
+        return Said(rest, ran, stages["restore"], unknown, f"{words} {data}", maybe)
 
 
 @contextmanager
