@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from furrow.errors import FurrowError
 from furrow.files import read_json
+from furrow.ground.dvc_stages import MOST_STAGES
 from furrow.ground.hydra import ConfigError, compose
 from furrow.ground.parameters import ParameterError, parse_text
-from furrow.ground.template import MOST_STAGES, TemplateError, expand
+from furrow.ground.pipeline import read_pipeline
 from furrow.parse import (
     LIMITS,
     Limits,
@@ -204,12 +205,24 @@ def test_parameters_are_held(name):
 def test_stages_without_end(tmp_path):
     """`matrix` multiplies: a few bytes are no billion stages; and a template is no text without end."""
     axes = {axis: list(range(100)) for axis in "abcdef"}
-    with pytest.raises(TemplateError, match=f"more than {MOST_STAGES:,} stages"):
-        list(expand(tmp_path, {"stages": {"s": {"matrix": axes, "cmd": "x"}}}))
-    with pytest.raises(TemplateError, match="characters once filled in"):
-        list(expand(tmp_path, {"vars": [{"x": "y" * 10_000}], "stages": {"s": {"cmd": "${x} " * 1_000}}}))
-    found = dict(expand(tmp_path, {"vars": [{"x": "y"}], "stages": {"s": {"cmd": "a ${x} b ${x}${x} \\${z}"}}}))
-    assert found["s"]["cmd"] == "a y b yy ${z}"
+    many = {"foreach": list(range(9_000)), "do": {"cmd": "x"}}
+    texts = {"cmd": "${x} " * 1_000}
+
+    def refused(**content):
+        (tmp_path / "dvc.yaml").write_text(
+            yaml.safe_dump({**content, "stages": {"good": {"cmd": "y"}, **content["stages"]}})
+        )
+        found = read_pipeline(tmp_path)
+        assert "good" in found.steps
+        return {bad.name: bad.why for bad in found.broken}
+
+    assert f"more than {MOST_STAGES:,} stages" in refused(stages={"s": {"matrix": axes, "cmd": "x"}})["s"]
+    assert list(refused(stages={"s": many, "t": many})) == ["t"]
+    assert "characters once filled in" in refused(vars=[{"x": "y" * 10_000}], stages={"s": texts})["s"]
+    items = {"foreach": ["z" * 10_000], "do": {"cmd": "${item} " * 1_000}}
+    assert "characters once filled in" in refused(stages={"s": items})["s"]
+    assert not refused(vars=[{"x": "y"}], stages={"s": {"cmd": "a ${x} b ${x}${x} \\${z}"}})
+    assert read_pipeline(tmp_path).steps["s"].cmd == "a y b yy ${z}"
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))

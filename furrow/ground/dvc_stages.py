@@ -7,9 +7,13 @@ is written: no lock of DVC's is taken, and none of its caches is opened.
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dvc.config import Config
@@ -31,8 +35,12 @@ from furrow.ground.pipeline_spec import Broken, Dep, Out, Params, PipelineError,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Reading", "read_stages"]
+__all__ = ["MOST_STAGES", "Reading", "read_stages"]
 
+MOST_STAGES = 10_000
+"""That one project may declare, `foreach` and `matrix` written out."""
+_LONGEST_TEXT = 1_000_000
+_EXPRESSION = re.compile(r"(?<!\\)\$\{(.*?)\}")
 # What DVC raises at files that it does not expect: errors of its own, and bare ones of Python.
 _ODD = (DvcException, OSError, ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError)
 
@@ -155,6 +163,7 @@ def _stage_files(repo: Repo, found: Reading) -> Iterator[str]:
 class _Reader:
     def __init__(self, repo: Repo, root: Path, found: Reading, locks: Mapping[str, str]) -> None:
         self.repo, self.root, self.found, self.locks = repo, root, found, locks
+        self.stages = 0
 
     def near(self, path: str) -> str:
         """A path as it is from the root, with slashes."""
@@ -195,8 +204,7 @@ class _Reader:
         for group, definition in resolver.definitions.items():
             prefix = self._named(name, group)
             try:
-                generated = {FOREACH_KWD, MATRIX_KWD} & content["stages"][group].keys()
-                keys = definition.get_generated_names() if generated else [group]
+                keys = self._keys(group, definition, content["stages"][group])
             except _ODD as exc:
                 self._break(prefix, name, exc, content["stages"][group])
                 continue
@@ -210,6 +218,39 @@ class _Reader:
                 self.found.locked[stage] = tuple(
                     self.near(str(folder / out["path"])) for out in entry.get("outs") or [] if isinstance(out, dict)
                 )
+
+    def _keys(self, group: str, definition: Any, body: dict[str, Any]) -> list[str]:
+        """The names of the stages that a definition stands for; an error where they, or their texts, have no end."""
+        over = {FOREACH_KWD, MATRIX_KWD} & body.keys()
+        self._fits_in(definition.context, {key: body[key] for key in over})
+        longest = self._fits_in(definition.context, {key: each for key, each in body.items() if key not in over}, body)
+        if not over:
+            number, names = 1, [group]
+        elif MATRIX_KWD in body:
+            number, names = prod(len(axis) for axis in definition.resolved_iterable.values()), []
+        else:
+            number, names = len(definition.resolved_iterable), []
+        self.stages += number
+        if self.stages > MOST_STAGES:
+            raise ValueError(f"more than {MOST_STAGES:,} stages")
+        if longest * number > _LONGEST_TEXT * 64:
+            raise ValueError(f"more than {_LONGEST_TEXT * 64:,} characters once filled in")
+        return names or list(definition.get_generated_names())
+
+    @staticmethod
+    def _fits_in(context: Any, body: dict[str, Any], whole: Mapping[str, Any] = MappingProxyType({})) -> int:
+        """How long the text of a stage is at most, once its templates are filled in; an error if that is too long."""
+        text = str(body)
+        longest = max((len(str(each)) for each in (*whole.get(FOREACH_KWD, ()), *context.data.values())), default=0)
+        total = len(text)
+        for expression, times in Counter(_EXPRESSION.findall(text)).items():
+            try:
+                total += times * len(str(context.select(expression.strip(), unwrap=True)))
+            except (DvcException, ValueError, KeyError):
+                total += times * longest  # `item`, or a part of it
+        if total > _LONGEST_TEXT:
+            raise ValueError(f"more than {_LONGEST_TEXT:,} characters once filled in")
+        return total
 
     def _named(self, file: str, stage: str) -> str:
         return stage if file == "dvc.yaml" else f"{file}:{stage}"

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from furrow.errors import FurrowError
-from furrow.parse import ParseError, check_yaml, parse_json, parse_toml
+from furrow.parse import ParseError, check_yaml, parse_json, parse_toml, parse_yaml_12
 
 __all__ = ["MISSING", "ParameterError", "check_bounds", "flat_diff", "keys_of", "parse_text", "pick"]
 
@@ -33,7 +33,7 @@ def parse_text(text: str, path: str) -> Any:
     """
     try:
         return _parse(text, PurePosixPath(path).suffix.lower())
-    except (ValueError, SyntaxError, RecursionError, _yaml_error()) as exc:
+    except (ValueError, SyntaxError, RecursionError) as exc:
         raise ParameterError(f"{path} is malformed: {' '.join(str(exc).split())}", hint="mend it") from exc
 
 
@@ -52,10 +52,7 @@ def _parse(text: str, suffix: str) -> Any:
             return parse_py(text, "params.py")
         except PythonFileCorruptedError as exc:
             raise ValueError(str(exc.__cause__ or exc)) from exc
-    check_bounds(text, "it")
-    from ruamel.yaml import YAML  # noqa: PLC0415 - not where what a file holds is remembered
-
-    return YAML(typ="safe").load(text) or {}
+    return parse_yaml_12(text) or {}
 
 
 def check_bounds(text: str, where: str) -> None:
@@ -69,12 +66,6 @@ def check_bounds(text: str, where: str) -> None:
     except ParseError as exc:
         if "beyond bounds" in str(exc) or "*" in text or len(text) > _SMALL:
             raise  # what another parser only finds malformed, that of DVC may read
-
-
-def _yaml_error() -> type[Exception]:
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above
-
-    return YAMLError
 
 
 def pick(value: Any, key: str) -> Any:

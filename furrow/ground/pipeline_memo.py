@@ -20,6 +20,7 @@ from furrow.files import FileError, write_text
 from furrow.ground.exact_json import UnstorableError, pack, unpack
 from furrow.ground.pipeline_spec import Broken, Dep, Out, Params, Pipeline, Source, Step
 from furrow.ground.project_place import own_git_dir
+from furrow.parse import LISTING, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,7 +81,7 @@ class Memo:
         if self.path is None:
             return None
         try:
-            held = json.loads(self.path.read_bytes())
+            held = parse_json(self.path.read_bytes(), limits=LISTING)
             if held["format"] != FORMAT or held["by"] != _by():
                 return None
             if held["found"] != stage_files(self._holder, held["pruned"]):

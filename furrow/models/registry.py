@@ -100,6 +100,8 @@ def versions(root: Path, name: str | None = None) -> list[Version]:
     named = ((oid, ref.removeprefix(start)) for oid, _, ref in lines if ref.startswith(start))
     tags = [(match, oid) for oid, tag in named if (match := TAG.fullmatch(tag))]
     tags = [(match, oid) for match, oid in tags if name in (None, match["name"])]
+    elsewhere = _other_projects(root, project, (match["name"] for match, _ in tags))
+    tags = [(match, oid) for match, oid in tags if match["name"].rpartition("=")[0] not in elsewhere]
     commits = peel(root, (oid for _, oid in tags))  # of a tag of a tag, too; what is gone or no commit is no version
     tags = [(match, oid) for match, oid in tags if oid in commits]
     objects = read_objects(root, (oid for _, oid in tags), largest=LARGEST)
@@ -125,6 +127,15 @@ def _project(root: Path) -> str:
     if not prefix:
         return ""
     return f"{re.sub(r'[^A-Za-z0-9_/-]', '-', prefix)}="
+
+
+def _other_projects(root: Path, project: str, names: Iterable[str]) -> set[str]:
+    """The folders before a "=" in names of models that are projects of their own."""
+    above = project.rstrip("=")
+    found = {name.rpartition("=")[0] for name in names if "=" in name}
+    declared = (f"HEAD:{above}{'/' if above else ''}{folder}/dvc.yaml" for folder in sorted(found))
+    there = [bool(git(root, "rev-parse", "--verify", "--quiet", path, ok=(0, 1, 128)).strip()) for path in declared]
+    return {folder for folder, known in zip(sorted(found), there, strict=True) if known}
 
 
 def _facts(message: str) -> dict[str, Any]:
