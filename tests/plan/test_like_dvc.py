@@ -13,7 +13,8 @@ from .drawn_projects import Drawn, projects
 from .edits import EDITS
 from .peer import Peer, removed, standing_in
 
-EXAMPLES = 3
+EXAMPLES = settings().max_examples if settings().max_examples > 100 else 60
+"""Projects drawn by `make test`, each compared four times or more; `make search` draws thousands."""
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def agree(peer: Peer) -> None:
     assert planned.rest == status.rest
     done = peer.run()
     note(f"repro: {done}")
-    event(f"failed {done.failed} {done.words[:0]}, ran {bool(done.ran)}, restored {bool(done.restored)}")
+    event(f"failed {done.failed}, ran {bool(done.ran)}, restored {bool(done.restored)}")
     if done.failed:
         assert not planned.rest
         return
