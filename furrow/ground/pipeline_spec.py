@@ -114,7 +114,7 @@ class Step:
         return [dep.path for dep in self.deps] + [entry.path for entry in self.params]
 
     def written(self, path: str) -> str:
-        """A path as DVC writes it in dvc.lock and in the record of a run: from the working folder."""
+        """The path of a file of parameters as DVC writes it in the record of a run: from the working folder."""
         return path if path.startswith("/") or "://" in path else posixpath.relpath(path, self.wdir)
 
     @property

@@ -80,8 +80,8 @@ def run_key(step: Step, deps: Mapping[str, str], params: Mapping[str, Mapping[st
 
     Args:
         step: The stage.
-        deps: md5 by the path as DVC writes it (`Step.written`).
-        params: Values by file, then key.
+        deps: md5 by the path as written in dvc.yaml.
+        params: Values by file (`Step.written`), then key.
         runnable: Those deps that are executable files.
 
     Returns:
@@ -95,7 +95,7 @@ def run_key(step: Step, deps: Mapping[str, str], params: Mapping[str, Mapping[st
         ]
     if params:
         value["params"] = {path: dict(held) for path, held in params.items()}
-    value["outs"] = sorted(step.written(out.path) for out in step.outs)
+    value["outs"] = sorted(out.local for out in step.outs)
     try:
         return hashlib.sha256(json.dumps(_excluding(value), sort_keys=True).encode()).hexdigest()
     except TypeError:

@@ -228,14 +228,14 @@ class _Look:
             return None
         if not causes and all(out.md5 for out in step.outs):
             return {out.path: out.md5 for out in step.outs}
-        deps = {step.written(dep.path): md5 for dep in step.deps if (md5 := self.world.md5(dep.path)) is not None}
+        deps = {dep.local: md5 for dep in step.deps if (md5 := self.world.md5(dep.path)) is not None}
         if len(deps) < len(step.deps) or UNKNOWN in deps.values():
             return None
-        runnable = {step.written(dep.path) for dep in step.deps if self.world.executable(dep.path)}
+        runnable = {dep.local for dep in step.deps if self.world.executable(dep.path)}
         found = self.cache.run(run_key(step, deps, params, runnable))
-        if found is None or any(step.written(out.path) not in found for out in step.outs):
+        if found is None or any(out.local not in found for out in step.outs):
             return None
-        return {out.path: found[step.written(out.path)] for out in step.outs}
+        return {out.path: found[out.local] for out in step.outs}
 
     def _restored(self, earlier: Mapping[str, str]) -> bool:
         """Whether the cache holds all of those outputs."""

@@ -121,7 +121,10 @@ def test_a_dead_entry_can_t_lead_outside(small: Path, tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("x")
     lock = (small / "dvc.lock").read_text()
     (small / "dvc.lock").write_text(
-        lock + "  gone:\n    cmd: x\n    outs:\n    - path: ../precious\n      md5: a\n    - path: data\n      md5: b\n"
+        lock
+        + "  gone:\n    cmd: x\n    outs:\n    - path: ../precious\n      md5: {0}\n    - path: data\n      md5: {0}\n".format(
+            "a" * 32
+        )
     )
     done, _ = applied(small)
     assert done.steps == ("destroy",)
