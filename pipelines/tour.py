@@ -15,10 +15,13 @@ from furrow.errors import FurrowError
 from furrow.features.materialize import materialize
 from furrow.files import read_json
 from furrow.models.predict import open_model
+from furrow.training.champions import Champion, read_champions
 from furrow.training.declare import declared
 
 AHEAD = timedelta(hours=2)
 EVENING = timedelta(hours=10)
+SHOWN = {"late": ("roc_auc", "pr_auc", "brier", "ece"), "delay": ("rmse", "interval_coverage", "interval_width")}
+"""Metrics that are shown of each problem, beside the one that makes the champion."""
 KEYS = ("carrier", "flight", "origin", "dest", "tailnum", "scheduled_departure")
 NEXT = """
 What to do next:
@@ -30,21 +33,23 @@ What to do next:
 
 
 def main(root: Path) -> None:
-    """Show the runs and the champion, fill the online store as of the last afternoon, predict three flights from it."""
-    champion = read_json(root / "runs/champion.json")
-    _runs(root, champion)
+    """Show the runs and champions, fill the online store as of the last afternoon, predict three flights from it."""
+    champions = read_champions((root / "runs/champion.json").read_bytes())
+    for champion in champions.values():
+        _runs(root, champion)
     at, flights = upcoming(root)
     with render.progress("online features") as advance:
         views = materialize(root / "features", end=at, progress=lambda _view, rows: advance(rows))
     written = sum(view.written for view in views)
     print(f"\nOnline store: {len(views)} views as of {at:%Y-%m-%d %H:%M} UTC, {written:,} records written.")
-    if champion["experiment"] is None:
-        print("No run passed the gate: `furrow gate` says which rules failed, and by how much.")
-        return
     print("The next flights out of New York then, two hours ahead:")
-    model = open_model(root)
-    for flight, prediction in zip(flights, model.predict(flights, at=at, online=True), strict=True):
-        show(model.name, flight, prediction, features=8)
+    for champion in champions.values():
+        if champion.experiment is None:
+            print(f"No run of {champion.problem} passed the gate: `furrow gate` says which rules failed, and how.")
+            continue
+        model = open_model(root, champion.experiment)
+        for flight, prediction in zip(flights, model.predict(flights, at=at, online=True), strict=True):
+            show(model.name, flight, prediction, features=8 if champion.problem == "late" else 3)
     print(NEXT)
 
 
@@ -68,20 +73,21 @@ def upcoming(root: Path) -> tuple[datetime, list[dict[str, Any]]]:
     return at, found
 
 
-def _runs(root: Path, champion: dict[str, Any]) -> None:
-    """A row for each declared experiment: its metrics with their intervals, and the gate's verdict."""
-    rows = []
-    for name, service in declared(root / "conf").items():
+def _runs(root: Path, champion: Champion) -> None:
+    """A row for each experiment of a problem: its metrics, the first with its interval, and the gate's verdict."""
+    entries = {name: entry for name, entry in declared(root / "conf").items() if entry.problem == champion.problem}
+    metric, rows = champion.metric, []
+    shown = SHOWN[champion.problem]
+    for name, entry in entries.items():
         metrics = read_json(root / f"runs/{name}/metrics.json")
-        intervals = read_json(root / f"runs/{name}/intervals.json")
-        low, high = (intervals["roc_auc"][end] for end in ("low", "high"))
-        passed = champion["verdicts"][name]["passed"]
-        verdict = "champion" if name == champion["experiment"] else "passed" if passed else "failed the gate"
-        numbers = [metrics.get(metric) for metric in ("pr_auc", "log_loss", "brier", "ece")]
-        rows.append([name, service, metrics.get("roc_auc"), f"{low:.3f} to {high:.3f}", *numbers, verdict])
-    rows.sort(key=lambda row: row[5])
-    columns = ["experiment", "features", "roc_auc", "95 % interval", "pr_auc", "log_loss", "brier", "ece", "gate"]
-    render.table(rows, columns, title="Experiments, best log loss first")
+        low, high = (read_json(root / f"runs/{name}/intervals.json")[metric][end] for end in ("low", "high"))
+        passed = champion.verdicts[name]["passed"]
+        verdict = "champion" if name == champion.experiment else "passed" if passed else "failed the gate"
+        numbers = [metrics.get(other) for other in shown]
+        rows.append([name, entry.service, metrics.get(metric), f"{low:.3f} to {high:.3f}", *numbers, verdict])
+    rows.sort(key=lambda row: row[2])
+    columns = ["experiment", "features", metric, "95 % interval", *shown, "gate"]
+    render.table(rows, columns, title=f"Problem {champion.problem}, best {metric} first")
 
 
 if __name__ == "__main__":

@@ -10,10 +10,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # OpenMP reads it when it i
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 
-from furrow.training.config import Encoding, Evaluation, Experiment, Features, Split
+from furrow.training.config import Encoding, Evaluation, Experiment, Features
+from furrow.training.dataset import TrainingSet, seal
+from furrow.training.problem import Problem, Split
+from furrow.training.splits import period_names
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -90,7 +95,7 @@ def frame() -> pd.DataFrame:
             "scheduled_departure": departure,
             "event_timestamp": departure - pd.Timedelta(hours=2),
             "month": departure.strftime("%Y-%m"),
-            "hour": departure.hour.astype("int32"),
+            "time_of_day": np.where(departure.hour < 12, "morning", "evening"),
             "late": (generator.random(rows) < chance).astype("int8"),
             "delay_3h": np.where(generator.random(rows) < 0.1, np.nan, delay),
             "noise": generator.normal(size=rows),
@@ -104,7 +109,16 @@ def experiment() -> Experiment:
     return Experiment(
         name="gbm",
         seed=5,
-        label="late",
+        problem=Problem(
+            name="late",
+            task="binary",
+            entity=["carrier", "flight", "origin"],
+            spine="features/spines/late.sql",
+            label="late",
+            known_after="12h",
+            split=Split(by="month", test=2, at="scheduled_departure"),
+            slices=["origin", "month", "time_of_day"],
+        ),
         features=Features(service="full", keys=["origin", "carrier", "dest"], digest="f" * 64),
         model={
             "_target_": "sklearn.ensemble.HistGradientBoostingClassifier",
@@ -113,14 +127,33 @@ def experiment() -> Experiment:
             "early_stopping": False,
         },
         encoding=Encoding(),
-        split=Split(test_months=2),
-        evaluation=Evaluation(replicates=60, slices=["origin", "month", "time_of_day"]),
+        evaluation=Evaluation(replicates=60),
     )
 
 
 @pytest.fixture
-def training_file(frame: pd.DataFrame, tmp_path: Path) -> Path:
+def training_file(frame: pd.DataFrame, tmp_path: Path, write_training_set: Callable[..., None]) -> Path:
     """The frame as a training set on disk."""
     path = tmp_path / "full.parquet"
-    frame.to_parquet(path, index=False)
+    write_training_set(frame, path)
     return path
+
+
+@pytest.fixture
+def write_training_set() -> Callable[..., None]:
+    """Writes rows as the stage training_set does."""
+
+    def write(frame: pd.DataFrame, path: Path, digest: str = "f" * 64) -> None:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        features = [name for name in ("delay_3h", "noise") if name in frame.columns]
+        pq.write_table(seal(table, problem="late", service="full", digest=digest, features=features), path)
+
+    return write
+
+
+@pytest.fixture
+def training(frame: pd.DataFrame, experiment: Experiment) -> TrainingSet:
+    """The frame in memory, its features listed."""
+    rows = frame.assign(period=period_names(frame, experiment.problem))
+    spine = [name for name in frame.columns if name not in ("delay_3h", "noise")]
+    return TrainingSet(rows, ["delay_3h", "noise"], experiment.problem, spine=spine)

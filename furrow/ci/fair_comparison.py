@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from furrow.ci.gather import Pair, champion_of, changed_experiments, evaluation
-from furrow.ci.judged import CHAMPION
+from furrow.ci.gather import Pair, blocks_of, champion_before, champions_of, changed_experiments, evaluation
 from furrow.ci.steps import bring_of
 from furrow.errors import FurrowError
 from furrow.ground.git import show
 from furrow.ground.isolate import run
 from furrow.ground.start_python import python
+from furrow.history.artifacts import trained_on
+from furrow.layout import CHAMPION
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:
@@ -52,12 +53,11 @@ def _difference(value: list[object]) -> tuple[float, float, str]:
 
 
 def _candidates(session: Session) -> Iterator[Pair]:
-    champions = [
-        champion_of(show(session.root, commit, CHAMPION)).get("experiment") if commit else None
-        for commit in (session.tip, session.result)
-    ]
-    if champions[0] and champions[1]:
-        yield Pair(session.tip, str(champions[0]), session.result, str(champions[1]))
+    there = champions_of(show(session.root, session.tip, CHAMPION)) if session.tip else {}
+    for one in champions_of(show(session.root, session.result, CHAMPION)).values():
+        before = champion_before(there, one)
+        if one.experiment and before is not None and before.experiment:
+            yield Pair(session.tip, before.experiment, session.result, one.experiment)
     if session.base:
         for name in changed_experiments(session.root, session.base, session.result):
             yield Pair(session.base, name, session.result, name)
@@ -66,7 +66,7 @@ def _candidates(session: Session) -> Iterator[Pair]:
 def _other_days(session: Session, pair: Pair) -> bool:
     one = evaluation(session.root, pair.commit, pair.name)
     two = evaluation(session.root, pair.other_commit, pair.other)
-    return one is not None and two is not None and one.get("days") != two.get("days")
+    return one is not None and two is not None and blocks_of(one) != blocks_of(two)
 
 
 def _bring(session: Session, pairs: list[Pair]) -> None:
@@ -80,7 +80,7 @@ def _bring(session: Session, pairs: list[Pair]) -> None:
         later.add(f"build/predictions/{pair.other}.parquet")
         try:
             record = parse_json(show(session.root, pair.commit, f"runs/{pair.name}/record.json") or b"{}")
-            later.add(f"build/training/{record['service']}.parquet")
+            later.add(trained_on(record))
         except (ValueError, KeyError, TypeError):
             continue
     for commit, paths in wanted.items():

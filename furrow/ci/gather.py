@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from furrow.history.load import Run, run
 from furrow.history.run_diff import changed_files, flat
 from furrow.history.show import curves
 from furrow.parse import parse_json
+from furrow.training.champions import Champion, read_champions, verdict_of
 from furrow.training.metric_registry import MAXIMIZE, NEITHER, direction
 from furrow.training.metrics import interval
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Elsewhere",
     "Pair",
-    "champion_of",
+    "blocks_of",
+    "champion_before",
+    "champions_of",
     "changed_experiments",
     "code_changes",
     "declared_directions",
@@ -51,28 +54,37 @@ def experiments_at(repo: Path, commit: str) -> list[str]:
     return sorted({path.split("/")[1] for path in paths if path.count("/") > 1 and path.endswith("/metrics.json")})
 
 
-def champion_of(content: bytes | None) -> dict[str, Any]:
-    """What runs/champion.json says; empty when there is none that can be read."""
+def champions_of(content: bytes | None) -> dict[str, Champion]:
+    """The champion of each problem; empty when there is no runs/champion.json that can be read."""
     try:
-        value = parse_json(content or b"")
-    except ValueError:
+        found = read_champions(content)
+    except FurrowError:
         return {}
-    if not isinstance(value, dict) or not isinstance(value.get("experiment", 0), str | None):
-        return {}
-    shaped = {name: value.get(name) for name in ("gate", "verdicts", "metrics")}
-    if not all(one is None or isinstance(one, dict) for one in shaped.values()):
-        return {}
-    verdicts = {str(name): one for name, one in (value.get("verdicts") or {}).items() if isinstance(one, dict)}
-    return {**value, "verdicts": verdicts}
+    return {name: replace(one, verdicts=_mappings(one.verdicts)) for name, one in found.items()}
 
 
-def declared_directions(champion: Mapping[str, Any]) -> dict[str, str]:
-    """The directions of metrics that a champion's gate declares: of the one it selects by."""
-    gate = champion.get("gate")
-    select = gate.get("select") if isinstance(gate, dict) else None
-    if not isinstance(select, dict) or not select.get("direction"):
-        return {}
-    return {str(select.get("metric")): str(select["direction"])}
+def _mappings(verdicts: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name): one for name, one in verdicts.items() if isinstance(one, dict)}
+
+
+def champion_before(there: Mapping[str, Champion], here: Champion) -> Champion | None:
+    """What was champion of the same problem: by its name, or by its runs where a commit is older than problems."""
+    if here.problem in there:
+        return there[here.problem]
+    if "" in there and (there[""].experiment in here.verdicts or not here.problem):
+        return there[""]
+    if not here.problem:
+        return next((one for one in there.values() if here.experiment in one.verdicts), None)
+    return None
+
+
+def declared_directions(champion: Champion) -> dict[str, str]:
+    """The directions of metrics that a champion's gate declares: of the project's own, and of the one it selects by."""
+    select = champion.gate.get("select")
+    found = {str(name): str(way) for name, way in champion.directions.items()}
+    if isinstance(select, dict) and select.get("direction"):
+        found.setdefault(str(select.get("metric")), str(select["direction"]))
+    return found
 
 
 def _load(repo: Path, commit: str, name: str) -> Run | None:
@@ -103,7 +115,7 @@ def _state(repo: Path, base: str, commit: str, name: str) -> str:
 
 
 def side_by_side(
-    repo: Path, base: str, commit: str, champion: Mapping[str, Any], elsewhere: Elsewhere | None = None
+    repo: Path, base: str, commit: str, champions: Mapping[str, Champion], elsewhere: Elsewhere | None = None
 ) -> Iterator[RunReport]:
     """Every experiment of two commits.
 
@@ -111,15 +123,11 @@ def side_by_side(
         repo: The repository.
         base: The commit to measure against; empty for none.
         commit: The commit.
-        champion: What runs/champion.json says at the commit.
+        champions: What runs/champion.json says at the commit.
         elsewhere: What was found of runs that were judged on other days.
     """
     before = experiments_at(repo, base) if base else []
     after = experiments_at(repo, commit)
-    select = (champion.get("gate") or {}).get("select")
-    first = str(select.get("metric", "")) if isinstance(select, dict) else ""
-    first = first or "log_loss"
-    verdicts = champion.get("verdicts") or {}
     for name in sorted({*before, *after}):
         old = _load(repo, base, name) if name in before else None
         new = _load(repo, commit, name) if name in after else None
@@ -127,13 +135,18 @@ def side_by_side(
             "gone" if new is None else "new" if old is None else "unchanged" if old.files == new.files else "changed"
         )
         pair = Pair(base, name, commit, name)
-        own = declared_directions(champion)
+        verdict = verdict_of(champions, name)
+        of = next(
+            (one for one in champions.values() if name in one.verdicts), next(iter(champions.values()), Champion())
+        )
+        own = declared_directions(of)
         differences, method = paired(repo, pair, elsewhere or {}, own) if state == "changed" else ({}, "")
-        verdict = verdicts.get(name)
+        first = of.metric or "log_loss"
+        champion = any(one.experiment == name for one in champions.values())
         yield RunReport(
             experiment=name,
             status=state,
-            champion=champion.get("experiment") == name,
+            champion=champion,
             passed=bool(verdict.get("passed")) if isinstance(verdict, dict) and new is not None else None,
             measures=tuple(_measures(old, new, state, differences, first)),
             method=method,
@@ -141,7 +154,7 @@ def side_by_side(
             features_added=tuple(one for one in _features(new) if old is not None and one not in _features(old)),
             features_dropped=tuple(one for one in _features(old) if new is not None and one not in _features(new)),
             slices=tuple(_slices(old, new, first)) if new is not None else (),
-            curves=_curves(old, new) if state in {"new", "changed"} or champion.get("experiment") == name else {},
+            curves=_curves(old, new) if state in {"new", "changed"} or champion else {},
         )
 
 
@@ -226,11 +239,11 @@ def paired(
     two = evaluation(repo, pair.other_commit, pair.other)
     if one is None or two is None:
         return {}, "not tested: an evaluation is not on this machine"
-    if one.get("days") != two.get("days"):
+    if blocks_of(one) != blocks_of(two):
         return elsewhere.get(pair, ({}, "not tested: the two were judged on other days"))
     found = {}
     for metric, values in one.get("replicates", {}).items():
-        way = direction(metric, own)
+        way = direction(metric, {**(two.get("directions") or {}), **(own or {})})
         others = two.get("replicates", {}).get(metric)
         if way == NEITHER or not others or len(others) != len(values):
             continue
@@ -242,8 +255,14 @@ def paired(
             "better" if (low > 0) == (way == MAXIMIZE) else "worse"
         )  # fmt: skip
         found[metric] = (low, high, verdict)
-    days = len(one.get("days") or ())
+    days = len(blocks_of(one))
     return found, f"paired bootstrap of {days} day{'s' * (days != 1)}"
+
+
+def blocks_of(evaluated: Mapping[str, Any]) -> list[Any]:
+    """What an evaluation drew from; evaluations of older commits call them days."""
+    found = evaluated.get("blocks", evaluated.get("days"))
+    return found if isinstance(found, list) else []
 
 
 def evaluation(repo: Path, commit: str, name: str) -> dict[str, Any] | None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from furrow.ci.gather import Pair, champion_of, declared_directions, paired
+from furrow.ci.gather import Pair, champion_before, champions_of, declared_directions, paired
 from furrow.ci.outcome import Check
 from furrow.ground.git import show
 from furrow.history.metrics_file import as_float, numbers
+from furrow.layout import CHAMPION
 from furrow.training.metric_registry import NEITHER, better, direction
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.ci.gather import Elsewhere
+    from furrow.training.champions import Champion
 
 __all__ = ["gate_check"]
 
-CHAMPION = "runs/champion.json"
+_WORST = ("failed", "warning", "passed", "skipped")
 
 
 def gate_check(repo: Path, tip: str, commit: str, *, worse: str, elsewhere: Elsewhere | None = None) -> Check:
@@ -31,24 +33,44 @@ def gate_check(repo: Path, tip: str, commit: str, *, worse: str, elsewhere: Else
         elsewhere: What was found of runs that were judged on other days.
     """
     content = show(repo, commit, CHAMPION)
-    here = champion_of(content)
-    if not here:
-        words = "there is no runs/champion.json" if content is None else "runs/champion.json holds no verdict"
+    champions = champions_of(content)
+    if not champions:
+        words = f"there is no {CHAMPION}" if content is None else f"{CHAMPION} holds no verdict"
         return Check("gate", "skipped", f"{words}: nothing was judged")
-    name = here["experiment"]
+    there = champions_of(show(repo, tip, CHAMPION)) if tip else {}
+    checks = [
+        _problem_check(repo, (tip, commit), (champion_before(there, one), one), worse=worse, elsewhere=elsewhere)
+        for one in champions.values()
+    ]
+    if len(checks) == 1:
+        return checks[0]
+    status = min((check.status for check in checks), key=_WORST.index)
+    words = "; ".join(f"{name}: {check.text}" for name, check in zip(champions, checks, strict=True))
+    return Check("gate", status, words, tuple(line for check in checks for line in check.details))
+
+
+def _problem_check(
+    repo: Path,
+    commits: tuple[str, str],
+    champions: tuple[Champion | None, Champion],
+    *,
+    worse: str,
+    elsewhere: Elsewhere | None,
+) -> Check:
+    """The champion of one problem beside the target branch's."""
+    (tip, commit), (there, here) = commits, champions
+    name = here.experiment
     if name is None:
         return Check("gate", "failed", "no run passes the gate", tuple(_failures(here)))
-    there = champion_of(show(repo, tip, CHAMPION)) if tip else {}
-    before = there.get("experiment")
-    if before is None:
+    before = there.experiment if there is not None else None
+    if there is None or before is None:
         return Check("gate", "passed", f"{name} is the champion; the target branch has none")
-    select = (here.get("gate") or {}).get("select")
-    metric = str(select.get("metric", "log_loss")) if isinstance(select, dict) else "log_loss"
+    metric = here.metric or "log_loss"
     values = [_value(one, metric) for one in (there, here)]
     numbers = " -> ".join("none" if value is None else f"{value:.4f}" for value in values)
     words = f"{name} is the champion, {metric} {numbers}"
     words += f", before it was {before}" if before != name else ""
-    if here.get("model_sha256") and here.get("model_sha256") == there.get("model_sha256"):
+    if here.model_sha256 and here.model_sha256 == there.model_sha256:
         return Check("gate", "passed", f"{words}: the same model")
     own = declared_directions(here)
     differences, how = paired(repo, Pair(tip, str(before), commit, str(name)), elsewhere or {}, own)
@@ -66,22 +88,22 @@ def gate_check(repo: Path, tip: str, commit: str, *, worse: str, elsewhere: Else
     return Check("gate", "passed", words)
 
 
-def _seems_worse(there: dict[str, Any], here: dict[str, Any], metric: str) -> bool:
+def _seems_worse(there: Champion, here: Champion, metric: str) -> bool:
     """Whether a metric's number is worse, which nothing says is more than luck."""
     before, after = _value(there, metric), _value(here, metric)
     own = declared_directions(here)
     return before is not None and after is not None and better(metric, before, after, own)
 
 
-def _value(record: dict[str, Any], metric: str) -> float | None:
-    metrics = record.get("metrics")
-    value = numbers(metrics).get(metric) if isinstance(metrics, dict) else None
+def _value(record: Champion, metric: str) -> float | None:
+    metrics = record.metrics
+    value = numbers(dict(metrics)).get(metric) if isinstance(metrics, dict) else None
     return None if value is None else as_float(value)
 
 
-def _failures(record: dict[str, Any]) -> list[str]:
+def _failures(record: Champion) -> list[str]:
     found = []
-    for name, verdict in (record.get("verdicts") or {}).items():
+    for name, verdict in record.verdicts.items():
         failures = verdict.get("failures") or []
         if failures:
             first = failures[0]

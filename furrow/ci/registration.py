@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from furrow.ci.gather import champion_of
-from furrow.ci.judged import CHAMPION
+from furrow.ci.gather import champions_of
 from furrow.ci.outcome import Check
 from furrow.ci.steps import address, replay_one
 from furrow.ground.git import common_dir, git, show
+from furrow.layout import CHAMPION
 from furrow.models.registry import register, versions
 from furrow.parse import parse_json
 
@@ -24,15 +24,27 @@ __all__ = ["registered"]
 
 
 def registered(session: Session) -> Check | None:
-    """Register the champion as a version, when conf/ci.yaml asks for it and the commit is on its branch."""
+    """Register the champion of each problem, when conf/ci.yaml asks for it and the commit is on its branch."""
     asked, settings = session.options, session.settings
     if asked.untrusted or not asked.register or not settings.automatic or asked.branch != settings.branch:
         return None
     if session.made and not session.offered:
         return None
-    name = champion_of(show(session.root, session.result, CHAMPION)).get("experiment")
-    if not name:
+    champions = champions_of(show(session.root, session.result, CHAMPION)).values()
+    names = [one.experiment for one in champions if one.experiment]
+    if not names:
         return Check("register", "skipped", "there is no champion")
+    checks = [_one(session, name) for name in names]
+    if len(checks) == 1:
+        return checks[0]
+    failed = any(check.status == "failed" for check in checks)
+    details = tuple(line for check in checks for line in check.details)
+    return Check("register", "failed" if failed else "passed", "; ".join(check.text for check in checks), details)
+
+
+def _one(session: Session, name: str) -> Check:
+    """Register one champion."""
+    asked, settings = session.options, session.settings
     sha256 = _record(session, session.result, name).get("model_sha256")
     for version in versions(session.root, name):
         if sha256 and version.facts.get("model_sha256") == sha256:

@@ -1,8 +1,8 @@
 """Two runs that were judged on other days, compared on the later one's days.
 
-After a new month the test months move on. On the days that both runs were judged on their stored predictions are
-compared; on months that are new to the earlier run its model predicts now, from the later commit's training set. That
-is fair to both: the stored predictions of a month, and those of a model that ends before it, come from earlier months.
+After new data the test periods move on. On the days that both runs were judged on their stored predictions are
+compared; on periods that are new to the earlier run its model predicts now, from the later commit's training set. That
+is fair to both: the stored predictions of a period, and those of a model that ends before it, come from earlier data.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.ground.git import show
-from furrow.history.artifacts import find_file
+from furrow.history.artifacts import find_file, trained_on
+from furrow.history.compared_as import compared_as
 from furrow.history.load import run
-from furrow.history.paired_test import PairingError, compare
+from furrow.history.paired_test import PairingError, compare, is_predicted
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ __all__ = ["RejudgeError", "Rejudged", "rejudge"]
 
 REPLICATES = 400
 MANIFEST = "features/manifest.json"
-_PREDICTED = ("label", "probability")
 
 
 class RejudgeError(FurrowError):
@@ -53,7 +53,7 @@ class Rejudged:
 def rejudge(repo: Path, before: tuple[str, str], after: tuple[str, str], *, replicates: int = REPLICATES) -> Rejudged:
     """Compare two runs on the rows that the later was judged on, as far as the earlier can predict them.
 
-    A metric is worse if it surely is on all of those rows, or on the new months alone.
+    A metric is worse if it surely is on all of those rows, or on the new periods alone.
 
     Args:
         repo: The repository; predictions, the model and the training set are looked for in DVC's cache.
@@ -66,30 +66,32 @@ def rejudge(repo: Path, before: tuple[str, str], after: tuple[str, str], *, repl
     """
     old, new = run(before[1], before[0], repo=repo), run(after[1], after[0], repo=repo)
     ours = new.predictions()
-    known, fresh, why = _stored(old), None, "they have no new months"
+    known, fresh, why = _stored(old), None, "they have no new periods"
     try:
         fresh = _predicted(old, new, ours)
     except FurrowError as exc:
         why = exc.message
-    if known is not None and fresh is not None and "month" in known.columns:
-        known = known[~known["month"].isin(fresh["month"].unique())]
+    for column in ("period", "month"):
+        if known is not None and fresh is not None and column in known.columns and column in fresh.columns:
+            known = known[~known[column].isin(fresh[column].unique())]
     parts = [part for part in (known, fresh) if part is not None and not part.empty]
     if not parts:
         raise RejudgeError(f"nothing to compare on: {why}")
     try:
-        whole = compare(pd.concat(parts, ignore_index=True), ours, replicates=replicates)
+        about = compared_as(old, new)
+        whole = compare(pd.concat(parts, ignore_index=True), ours, about=about, replicates=replicates)
     except PairingError as exc:
         raise RejudgeError(f"{exc.message} ({why})" if fresh is None else exc.message) from exc
     found = _differences(whole)
     if fresh is None or fresh.empty:
         return Rejudged(found, f"{whole.method}: those that both were judged on ({why})")
-    alone = compare(fresh, ours, replicates=replicates)
-    method = f"{whole.method}: on {alone.days} new days the target branch's model predicts anew"
+    alone = compare(fresh, ours, about=about, replicates=replicates)
+    method = f"{whole.method}: on {alone.days} new blocks the target branch's model predicts anew"
     worse = {
         metric: one for metric, one in _differences(alone).items() if one[2] == "worse" and found[metric][2] != "worse"
     }
     if worse:
-        method += f"; {', '.join(worse)}: on those {alone.days} days alone"
+        method += f"; {', '.join(worse)}: on those {alone.days} blocks alone"
     return Rejudged({**found, **worse}, method)
 
 
@@ -109,24 +111,33 @@ def _stored(old: Run) -> pd.DataFrame | None:
 
 
 def _predicted(old: Run, new: Run, ours: pd.DataFrame) -> pd.DataFrame:
-    """What the earlier run's model says of the rows of the months that it never saw.
+    """What the earlier run's model says of the rows of the periods that it never saw.
 
     Raises:
         FurrowError: There are none, or its features, its model or the rows are not to be had.
     """
-    seen = set((old.record.get("months") or {}).get("train") or ())
-    months = sorted(set(ours["month"]) - seen) if seen and "month" in ours.columns else []
-    if not months:
-        raise RejudgeError("no month is new")
+    periods = old.record.get("periods") or old.record.get("months") or {}
+    seen, column = set(periods.get("train") or ()), "period" if "period" in ours.columns else "month"
+    fresh = sorted(set(ours[column]) - seen) if seen and column in ours.columns else []
+    if not fresh or fresh == ["all"]:
+        raise RejudgeError("no period is new")
     service = str(old.record.get("service", ""))
     digest = _digest(new, service)
     if not digest or digest != old.record.get("features_digest"):
         raise RejudgeError(f"the features of {old.name} on the target branch are others than here")
-    path = find_file(new.repo, new.commit, f"build/training/{service}.parquet", sha256=None, what=str(new))
-    frame: pd.DataFrame = pq.read_table(path, filters=[("month", "in", months)]).to_pandas()
-    keys = [name for name in ours.columns if name in frame.columns and name not in _PREDICTED]
-    frame = frame.merge(ours[[*keys, "label"]].astype(frame.dtypes[keys].to_dict()), on=keys, validate="one_to_one")
-    return frame[[*keys, "label"]].assign(probability=old.model().predict(frame))
+    place = trained_on({**new.record, "service": service})
+    path = find_file(new.repo, new.commit, place, sha256=None, what=str(new))
+    frame: pd.DataFrame = pq.read_table(path).to_pandas()
+    known = ours[ours[column].isin(fresh)]
+    keys = [name for name in ours.columns if name in frame.columns and not is_predicted(name)]
+    frame = frame.merge(
+        known[[*keys, *({column, "label"} - {*keys})]].astype(frame.dtypes[keys].to_dict()),
+        on=keys,
+        validate="one_to_one",
+        suffixes=("", "_known"),
+    )
+    said = old.model().outputs(frame)
+    return frame[[*keys, *({column} - {*keys}), "label"]].assign(**said)
 
 
 def _digest(new: Run, service: str) -> Any:

@@ -15,10 +15,10 @@ from furrow.ci.ci_commit import made_by_ci
 from furrow.ci.deployment_check import deployments_hold
 from furrow.ci.dvc_checkout import Bench, configure
 from furrow.ci.fair_comparison import rejudged
-from furrow.ci.gather import champion_of, code_changes, side_by_side
+from furrow.ci.gather import champions_of, code_changes, side_by_side
 from furrow.ci.held_tree import hold
 from furrow.ci.inspect import expanded, inspect_commit
-from furrow.ci.judged import CHAMPION, gate_check
+from furrow.ci.judged import gate_check
 from furrow.ci.outcome import Check, Outcome
 from furrow.ci.registration import registered
 from furrow.ci.target import find_target
@@ -27,6 +27,7 @@ from furrow.ground.git import common_dir, foreign, git, is_bare, is_shallow, res
 from furrow.ground.isolate import CommandError, open_isolation
 from furrow.ground.project_place import project_root
 from furrow.ground.worktree import checkout
+from furrow.layout import CHAMPION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,8 +293,8 @@ def _inspected(repo: Path, commit: str, target: Target, options: Options) -> Che
 
 def _beside(session: Session, outcome: Outcome) -> Outcome:
     """The outcome with runs side by side, and what changed."""
-    champion = champion_of(show(session.root, session.result, CHAMPION))
-    runs = tuple(side_by_side(session.root, session.base, session.result, champion, session.elsewhere))
+    champions = champions_of(show(session.root, session.result, CHAMPION))
+    runs = tuple(side_by_side(session.root, session.base, session.result, champions, session.elsewhere))
     changes = {kind: tuple(dict.fromkeys(lines)) for kind, lines in _changes(session).items()}
     changes["config"] = tuple(f"{run.experiment}: {key} {old} -> {new}" for run in runs for key, old, new in run.config)
     return replace(outcome, runs=runs, changes={kind: lines for kind, lines in changes.items() if lines})

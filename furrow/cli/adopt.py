@@ -25,17 +25,24 @@ def command(*, trial: str, name: str, description: str, **_: str) -> None:
     from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when there is something to adopt
     from furrow.ground.git import resolve  # noqa: PLC0415 - the same
     from furrow.plan.project_root import check_feature_store, repository_root  # noqa: PLC0415 - the same
-    from furrow.training.code_digest import code_digest  # noqa: PLC0415 - the same
-    from furrow.training.config import Code  # noqa: PLC0415 - the same
+    from furrow.training.own_metrics import own_metrics  # noqa: PLC0415 - the same
+    from furrow.training.stage_code import experiment_code  # noqa: PLC0415 - the same
     from furrow.trials.adopt import adopt  # noqa: PLC0415 - the same
 
     root = repository_root(Path.cwd())
     resolve(root)  # a trial is a commit beside HEAD: without one, nothing else is worth saying
     check_feature_store(root, "adopt")
     services = manifest.load(root / "features/manifest.json").services
-    code = Code(digest=code_digest(root, "pipelines.train"), evaluate=code_digest(root, "pipelines.evaluate"))
+    own = own_metrics(root)
     digests = {service: one.digest for service, one in services.items()}
-    adopted = adopt(root, trial, name, description=description, services=digests, code=code)
+    adopted = adopt(
+        root,
+        trial,
+        name,
+        description=description,
+        services=digests,
+        code=lambda tried: experiment_code(root, tried, own),
+    )
     say(f"wrote conf/experiment/{name}.yaml: {' '.join(adopted.overrides)}")
     say(f"wrote conf/experiments.yaml: {name} on the feature service {adopted.service}")
     for warning in adopted.warnings:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a resolved file is not what conf/ gives.")
-def command(*, check: bool) -> None:
+@click.option("--write", "stages", is_flag=True, help="Also write the stages of tables and training sets in dvc.yaml.")
+def command(*, check: bool, stages: bool) -> None:
     """Write runs/NAME/config.yaml, runs/pipeline.json and features/manifest.json from what Git declares.
 
     In a Feast repository without dvc.yaml and conf/, write its manifest.json alone.
@@ -33,18 +34,22 @@ def command(*, check: bool) -> None:
     else:
         folder = None if (root / "conf").is_dir() else feast_folder(here) or feast_folder(root)
         if folder is None:
-            _compile_project(root, check=check)
+            _compile_project(root, check=check, stages=stages)
             return
     _say_plain(compile_plain(folder, write=not check), check=check)
 
 
-def _compile_project(root: Path, *, check: bool) -> None:
+def _compile_project(root: Path, *, check: bool, stages: bool) -> None:
     from furrow.errors import FurrowError  # noqa: PLC0415 - see above
     from furrow.plan.compile import compile_repository, write  # noqa: PLC0415 - see above
     from furrow.plan.project_root import check_feature_store  # noqa: PLC0415 - see above
+    from furrow.plan.stage_graph import write_stages  # noqa: PLC0415 - see above
 
     check_feature_store(root, "compile")
-    compiled = compile_repository(root)
+    compiled = compile_repository(root, check=not stages)
+    if stages:
+        for name in write_stages(root, compiled.stages):
+            say(f"wrote the stage {name} of dvc.yaml")
     if check:
         stale = [
             path

@@ -9,39 +9,43 @@ import click
 from furrow.cli import render
 from furrow.errors import FurrowError
 from furrow.files import read_json
+from furrow.layout import CHAMPION
+from furrow.training.champions import Champion, read_champions
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def command(*, as_json: bool) -> None:
-    """Show which runs pass the gate, by how much the others fail, and the champion; exit 1 if there is none."""
+    """Show which runs pass the gate, by how much others fail, and each problem's champion; exit 1 if one has none."""
     from furrow.plan.project_root import in_project  # noqa: PLC0415 - after --help
 
-    path = in_project("runs/champion.json")
+    path = in_project(CHAMPION)
     if not path.is_file():
-        raise FurrowError("there is no verdict yet: runs/champion.json is missing", hint="run `dvc repro`")
-    record = read_json(path)
-    if not isinstance(record, dict) or not isinstance(record.get("verdicts"), dict):
-        raise FurrowError(
-            "runs/champion.json holds no verdicts", hint="the stage `select` writes them: run `dvc repro`"
-        )
+        raise FurrowError(f"there is no verdict yet: {CHAMPION} is missing", hint="run `dvc repro`")
+    champions = read_champions(path.read_bytes())
     if as_json:
-        render.echo_json(record)
+        render.echo_json(read_json(path))
     else:
-        _show(record)
-    if record.get("experiment") is None:
-        raise FurrowError("no run passes the gate", hint="look at conf/gate, or try better models with `furrow try`")
+        for one in champions.values():
+            _show(one)
+    without = [one.problem for one in champions.values() if one.experiment is None]
+    if without:
+        of = f" of problem {without[0]}" if without[0] else ""
+        raise FurrowError(
+            f"no run{of} passes the gate", hint="look at conf/gate, or try better models with `furrow try`"
+        )
 
 
-def _show(record: dict[str, Any]) -> None:
+def _show(one: Champion) -> None:
     rows = []
-    for name, said in record["verdicts"].items():
+    for name, said in one.verdicts.items():
         verdict = said if isinstance(said, dict) else {}
         failures = verdict.get("failures")
-        failures = [one for one in failures if isinstance(one, dict)] if isinstance(failures, list) else []
-        mark = "champion" if name == record.get("experiment") else "passed" if verdict.get("passed") else "failed"
+        failures = [each for each in failures if isinstance(each, dict)] if isinstance(failures, list) else []
+        mark = "champion" if name == one.experiment else "passed" if verdict.get("passed") else "failed"
         rows.append([name, mark, *_failure(next(iter(failures), {})), len(failures) or None])
-    render.table(rows, ["experiment", "verdict", "first rule failed", "value", "limit", "short by", "rules failed"])
+    columns = ["experiment", "verdict", "first rule failed", "value", "limit", "short by", "rules failed"]
+    render.table(rows, columns, title=f"Problem {one.problem}" if one.problem else "")
 
 
 def _failure(failure: dict[str, Any]) -> list[Any]:

@@ -38,22 +38,31 @@ class FieldsCommand(click.Command):
 @click.option("--at", "moment", help="The prediction time (ISO 8601, UTC if it has no zone); now, if left out.")
 @click.option("--online", is_flag=True, help="With --at: read the online store as of then, not the offline tables.")
 @click.option("--experiment", help="The run to predict with; the champion, if left out.")
+@click.option("--problem", help="Whose champion predicts, where there are several problems.")
 @click.option("--sha256", default="", help="The model's hash, from somewhere else than this clone: no trust is needed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 @click.argument("fields", nargs=-1, type=click.UNPROCESSED)
 def command(
-    *, moment: str | None, online: bool, experiment: str | None, sha256: str, as_json: bool, fields: tuple[str, ...]
+    *,
+    moment: str | None,
+    online: bool,
+    experiment: str | None,
+    problem: str | None,
+    sha256: str,
+    as_json: bool,
+    fields: tuple[str, ...],
 ) -> None:
     """Predict for one row, now from the online store, or at a moment in history from the offline tables.
 
-    Example: furrow predict --carrier B6 --flight 745 --origin JFK --dest PSE --tailnum N516JB --at 2013-09-30T18:00Z
+    The fields are the join keys and request fields of the model's features: `furrow predict --help` in a project
+    lists them. Example: furrow predict --customer 17 --at 2013-09-30T18:00Z
     """
     from furrow.models.predict import open_model  # noqa: PLC0415 - scikit-learn loads after --help
     from furrow.models.request import complete  # noqa: PLC0415 - the same
 
     at = _moment(moment)
     root = in_project(".")
-    model = open_model(root, experiment, sha256=sha256)
+    model = open_model(root, experiment, problem=problem, sha256=sha256)
     declared = _fields(load(root / "features"))
     row = complete(root, _row(fields, declared), at or datetime.now(UTC), model.needs())
     prediction = model.predict([row], at=at, online=True if at is None or online else None)[0]
@@ -70,17 +79,21 @@ def command(
 
 
 def show(name: str, row: dict[str, Any], prediction: Prediction, *, features: int = SHOWN) -> None:
-    """Print a prediction: the probability, and the columns that moved it most."""
+    """Print a prediction: what is predicted, and the columns that moved it most."""
+    from furrow.training.tasks import load_task  # noqa: PLC0415 - scikit-learn loads after --help
+
     about = " ".join(f"{key}={_text(value)}" for key, value in row.items())
     say()
     say(about)
     when = prediction.at.strftime("%Y-%m-%d %H:%M UTC")
-    say(f"{name} at {when} ({prediction.source}): probability {prediction.probability:.1%}")
-    rows = [
-        (column, _text(prediction.features[column]), prediction.status.get(column, ""), f"{100 * moved:+.1f}")
-        for column, moved in list(prediction.contributions.items())[:features]
-    ]
-    render.table(rows, ["feature", "value", "status", "moved it by (points)"], right=["value", "moved it by (points)"])
+    say(f"{name} at {when} ({prediction.source}): {prediction.said()}")
+    unit, factor = load_task(prediction.task).unit
+    moved_by = f"moved it by ({unit})" if unit else "moved it by"
+    rows = []
+    for column, moved in list(prediction.contributions.items())[:features]:
+        by = f"{factor * moved:+.1f}" if unit else f"{moved:+.4g}"
+        rows.append((column, _text(prediction.features[column]), prediction.status.get(column, ""), by))
+    render.table(rows, ["feature", "value", "status", moved_by], right=["value", moved_by])
 
 
 def to_json(name: str, row: dict[str, Any], prediction: Prediction) -> dict[str, Any]:
@@ -88,7 +101,8 @@ def to_json(name: str, row: dict[str, Any], prediction: Prediction) -> dict[str,
     return {
         "experiment": name,
         "row": {key: _text(value) if isinstance(value, datetime) else value for key, value in row.items()},
-        "probability": prediction.probability,
+        "task": prediction.task,
+        **prediction.values,
         "at": prediction.at.isoformat(),
         "source": prediction.source,
         "features": prediction.features,

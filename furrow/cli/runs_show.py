@@ -15,6 +15,7 @@ from furrow.cli.terminal import say, say_block
 from furrow.history.load import run
 from furrow.history.trial_trailers import is_trial
 from furrow.safe_text import line
+from furrow.training.metric_registry import ordered
 
 if TYPE_CHECKING:
     from furrow.history.show import Details
@@ -123,7 +124,7 @@ def _metrics(found: Details) -> str:
 
 def _slices(found: Details) -> str:
     rows = []
-    metric = next((name for name in ("roc_auc", *found.metrics) if any(name in row for row in found.slices)), "")
+    metric = next((name for name in ordered(found.metrics) if any(name in row for row in found.slices)), "")
     for row in found.slices:
         low, high = row.get(f"{metric}_low"), row.get(f"{metric}_high")
         span = f"{cell(low)} to {cell(high)}" if low is not None and high is not None else ""
@@ -145,7 +146,7 @@ def _data(found: Details) -> str:
     if found.data:
         size = f", {found.data.size:,} bytes" if found.data.size else ""
         lines.append(f"data {found.data.md5}, {found.data.files or '?'} files{size}")
-    months = found.record.get("months")
+    months = found.record.get("periods") or found.record.get("months")
     if isinstance(months, dict):
         lines += [f"{part}: {' '.join(map(str, value))}" for part, value in months.items() if isinstance(value, list)]
     rows = found.record.get("rows")

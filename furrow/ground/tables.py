@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -16,10 +17,11 @@ from furrow.errors import FurrowError
 from furrow.files import FileError
 from furrow.stores.float_columns import canonical_table
 
-__all__ = ["RAW_FILES", "RAW_FOLDERS", "TableError", "TableReport", "build_table", "run_sql", "write_parquet"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
-RAW_FOLDERS = ("flights", "weather")
-RAW_FILES = ("planes", "airlines", "airports")
+__all__ = ["RawFiles", "TableError", "TableReport", "build_table", "run_sql", "write_parquet"]
+
 _ROW_GROUP = 65_536
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
@@ -41,6 +43,23 @@ class TableError(FurrowError):
 
 
 @dataclass(frozen=True)
+class RawFiles:
+    """The raw tables that SQL may read.
+
+    Attributes:
+        folder: That they lie in, for messages.
+        files: By table, its Parquet files in order; none where it has not landed.
+        patterns: By table, where its files belong, as the contract writes it.
+        land: The command that lands data, for hints; may be empty.
+    """
+
+    folder: Path
+    files: Mapping[str, Sequence[Path]]
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    land: str = ""
+
+
+@dataclass(frozen=True)
 class TableReport:
     """What was written: rows, columns in order, bytes."""
 
@@ -49,15 +68,15 @@ class TableReport:
     size: int
 
 
-def build_table(sql_file: Path, data_dir: Path, out: Path, *, threads: int | None = None) -> TableReport:
+def build_table(sql_file: Path, raw: RawFiles, out: Path, *, threads: int | None = None) -> TableReport:
     """Run one SQL file over the raw data and write its rows to a Parquet file.
 
-    The SQL sees `flights`, `weather`, `planes`, `airlines` and `airports` as relations, in UTC. The bytes written
-    depend on the rows alone: not on the number of threads, the folder or the time.
+    The SQL sees the raw tables as relations, in UTC. The bytes written depend on the rows alone: not on the number of
+    threads, the folder or the time.
 
     Args:
         sql_file: One SELECT in DuckDB's dialect that ends on an ORDER BY over its keys and event_timestamp.
-        data_dir: The folder of raw data: flights/*.parquet, weather/*.parquet, planes.parquet and so on.
+        raw: The raw tables.
         out: The Parquet file to replace, whole or not at all.
         threads: Threads to use; all of the machine's by default.
 
@@ -73,18 +92,18 @@ def build_table(sql_file: Path, data_dir: Path, out: Path, *, threads: int | Non
         known = ", ".join(sorted(path.stem for path in sql_file.parent.glob("*.sql"))) or "none"
         hint = f"the feature tables of {sql_file.parent} are: {known}"
         raise TableError(f"there is no feature table {sql_file.stem}: {sql_file}", path=sql_file, hint=hint) from exc
-    table = run_sql(sql, data_dir, sql_file=sql_file, threads=threads)
+    table = run_sql(sql, raw, sql_file=sql_file, threads=threads)
     _check(table, sql_file)
     write_parquet(table, out)
     return TableReport(table.num_rows, tuple(table.column_names), out.stat().st_size)
 
 
-def run_sql(sql: str, data_dir: Path, *, sql_file: Path, threads: int | None = None) -> pa.Table:
+def run_sql(sql: str, raw: RawFiles, *, sql_file: Path, threads: int | None = None) -> pa.Table:
     """Run a SELECT over the raw data.
 
     Args:
         sql: The SELECT.
-        data_dir: The folder of raw data.
+        raw: The raw tables.
         sql_file: The file that the SELECT is from, for messages.
         threads: Threads to use; all of the machine's by default.
 
@@ -100,14 +119,16 @@ def run_sql(sql: str, data_dir: Path, *, sql_file: Path, threads: int | None = N
         connection.execute("SET enable_progress_bar = false")
         if threads is not None:
             connection.execute(f"SET threads = {int(threads)}")
-        for name, files in _raw(data_dir).items():
+        for name, files in raw.files.items():
+            if not files:
+                continue
             paths = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{paths}])")  # noqa: S608 - quoted
+            connection.execute(f'CREATE VIEW "{name}" AS SELECT * FROM read_parquet([{paths}])')  # noqa: S608 - quoted
         # Explained first: only then do errors of names and types say their line.
         connection.execute(f"EXPLAIN {sql}")
         return connection.sql(sql).to_arrow_table()
     except duckdb.Error as exc:
-        raise _translate(exc, sql, sql_file, data_dir) from exc
+        raise _translate(exc, sql, sql_file, raw) from exc
     finally:
         connection.close()
 
@@ -125,7 +146,8 @@ def write_parquet(table: pa.Table, out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=out.parent, prefix=f".{out.name}.", delete=False) as handle:
             temporary = handle.name
-            plain = canonical_table(table).replace_schema_metadata(None).combine_chunks()
+            said = {name: text for name, text in (table.schema.metadata or {}).items() if name.startswith(b"furrow.")}
+            plain = canonical_table(table).replace_schema_metadata(said or None).combine_chunks()
             pq.write_table(plain, handle, compression="zstd", row_group_size=_ROW_GROUP, store_schema=True)
             handle.flush()
             os.fsync(handle.fileno())
@@ -140,25 +162,18 @@ def write_parquet(table: pa.Table, out: Path) -> None:
         raise FileError(f"cannot write {out}: {exc.strerror or exc}", path=out, hint=hint) from exc
 
 
-def _raw(data_dir: Path) -> dict[str, list[Path]]:
-    """The raw relations that are there, each with its files in order."""
-    found = {name: sorted((data_dir / name).glob("*.parquet")) for name in RAW_FOLDERS}
-    found |= {name: [data_dir / f"{name}.parquet"] for name in RAW_FILES if (data_dir / f"{name}.parquet").exists()}
-    return {name: files for name, files in found.items() if files}
-
-
-def _translate(exc: duckdb.Error, sql: str, sql_file: Path, data_dir: Path) -> TableError:
+def _translate(exc: duckdb.Error, sql: str, sql_file: Path, raw: RawFiles) -> TableError:
     """Say which file and line an error of the engine is about."""
     text = str(exc)
     first = text.splitlines()[0]
     if isinstance(exc, duckdb.IOException | duckdb.InvalidInputException) and ".parquet" in text:
-        hint = "land the data again: python -m pipelines.ingest"
-        return TableError(f"cannot read raw data for {sql_file}: {first}", path=data_dir, hint=hint)
-    missing = next((n for n in (*RAW_FOLDERS, *RAW_FILES) if f"Table with name {n} does not exist" in text), "")
+        hint = f"land the data again: {raw.land}" if raw.land else "land the data again"
+        return TableError(f"cannot read raw data for {sql_file}: {first}", path=raw.folder, hint=hint)
+    missing = next((n for n in raw.files if f"Table with name {n} does not exist" in text), "")
     if missing:
-        where = data_dir / (f"{missing}/*.parquet" if missing in RAW_FOLDERS else f"{missing}.parquet")
-        hint = "land the data first: python -m pipelines.ingest"
-        return TableError(f"{sql_file} reads {missing}, and there is no {where}", path=data_dir, hint=hint)
+        where = raw.folder / raw.patterns.get(missing, missing)
+        hint = f"land the data first: {raw.land}" if raw.land else "land the data first"
+        return TableError(f"{sql_file} reads {missing}, and there is no {where}", path=raw.folder, hint=hint)
     match = _LINE.search(text)
     line = min(int(match.group(1)), len(sql.splitlines())) if match else None
     suggestion = next((part for part in text.splitlines() if part.startswith(("Did you mean", "Candidate"))), "")

@@ -15,12 +15,14 @@ from furrow.files import inside
 from furrow.ground.git import common_dir, is_bare, show
 from furrow.ground.project_place import project_root
 from furrow.ground.runcache import cache_folder
+from furrow.layout import TRAINING, training_set
 from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["AbsentError", "Output", "cached", "data_listing", "find_file", "lock_stage", "outputs"]
+__all__ = ["AbsentError", "Output", "cached", "data_listing", "find_file", "lock_stage", "outputs", "trained_on"]
 
 
 class AbsentError(FurrowError):
@@ -164,3 +166,16 @@ def _md5_of(repo: Path, commit: str, path: str) -> str | None:
 def _hash(path: Path, algorithm: str) -> str:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, algorithm).hexdigest()
+
+
+def trained_on(record: Mapping[str, Any]) -> str:
+    """Where the training set of a run is, in its own commit: older ones have one for each service alone.
+
+    Args:
+        record: record.json.
+
+    Raises:
+        KeyError: It names no service.
+    """
+    problem, service = record.get("problem"), str(record["service"])
+    return training_set(str(problem), service) if problem else f"{TRAINING}/{service}.parquet"

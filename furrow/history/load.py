@@ -240,6 +240,7 @@ class Run:
         # Only who asks for the model pays for the imports.
         from furrow.training.fit import Fitted  # noqa: PLC0415
         from furrow.training.predictor import PREDICTOR, TREES, Predictor  # noqa: PLC0415
+        from furrow.training.tasks import load_task  # noqa: PLC0415
         from furrow.training.unpickle import unpickled  # noqa: PLC0415
 
         scores = self.record.get("predictor_sha256")
@@ -250,7 +251,9 @@ class Run:
                 require_trust(self.repo, f"the model of {self} is a pickle, which runs code when it is opened")
             return unpickled(self._model_file("model.joblib", sha256))
         found = Predictor.parse(self._model_file(PREDICTOR, scores), lambda expected: self._model_file(TREES, expected))
-        return Fitted(list(found.columns), None, predictor=found)
+        task, classes = str(self.record.get("task") or "binary"), tuple(self.record.get("classes") or ())
+        calibrator = load_task(task).calibrator_from_json(self.record.get("calibrator"))
+        return Fitted(list(found.columns), None, calibrator, found, task, classes)
 
     def _model_file(self, name: str, sha256: str) -> bytes:
         """A file of the model, hash checked."""

@@ -1,15 +1,15 @@
-"""Better, or luck? Two runs' metrics compared on the flights that both predicted.
+"""Better, or luck? Two runs' metrics compared on the rows that both predicted.
 
-The rows of both are drawn together, whole days with replacement (a paired cluster bootstrap: Field and Welsh 2007), so
-that what is hard about a day is hard for both, and cancels in the difference. With fewer than ten days there is too
-little to draw from; then, for ROC AUC alone, the test of DeLong et al. (1988) over rows takes its place, in the form of
-Sun and Xu (2014), and says so: it takes rows for independent, which understates the doubt.
+The rows of both are drawn together, whole blocks (days, most often) with replacement (a paired cluster bootstrap:
+Field and Welsh 2007), so that what is hard about a block is hard for both, and cancels in the difference. With fewer
+than ten blocks there is too little to draw from; then, for ROC AUC alone, the test of DeLong et al. (1988) over rows
+takes its place, in the form of Sun and Xu (2014), and says so: it takes rows for independent, which understates doubt.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +17,21 @@ import numpy as np
 import pandas as pd
 
 from furrow.errors import FurrowError
-from furrow.training.metric_registry import MAXIMIZE, NEITHER, direction
-from furrow.training.metrics import METRICS, day_weights, interval, score
+from furrow.training.class_columns import PREFIX, class_names
+from furrow.training.metric_registry import BINARY, MAXIMIZE, NEITHER, direction, of_task
+from furrow.training.metrics import Judging, block_weights, interval, score
+from furrow.training.periods import PeriodError, blocks
+from furrow.training.problem import PERIODS
+from furrow.training.tasks.task import BASELINE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Comparison", "Difference", "PairingError", "compare", "delong"]
+__all__ = ["About", "Comparison", "Difference", "PairingError", "compare", "delong", "is_predicted"]
 
 FEWEST_DAYS = 10
-PREDICTED = ("label", "probability")
+PREDICTED = ("label", "probability", "prediction", "low", "high", "scale")
+"""Columns of predictions that say nothing of which row it is."""
 
 
 class PairingError(FurrowError):
@@ -44,7 +49,8 @@ class Difference:
         low: Lower end of the interval of the difference (after - before); None when there is none.
         high: Upper end.
         p: Two-sided p-value of no difference; None when there is none.
-        verdict: "better", "worse", "luck" (it can't be told from luck), "same" or "untested".
+        verdict: "better", "worse", "luck" (it can't be told from luck), "same" or "untested" (there is too little to draw from, or
+            neither more nor less is better).
     """
 
     metric: str
@@ -65,7 +71,7 @@ class Comparison:
         only_before: Rows that only the first predicted.
         only_after: Rows that only the second predicted.
         relabelled: Rows left out because their labels differ.
-        days: Days that were drawn from.
+        days: Blocks that were drawn from.
         method: What was done.
         confidence: Of the intervals.
         differences: One for each metric.
@@ -81,80 +87,125 @@ class Comparison:
     differences: tuple[Difference, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What two runs are compared as; the defaults are those of runs before there were problems.
+
+    Attributes:
+        task: Such as "binary".
+        block: What is drawn whole: a period, or a column.
+        at: The column of times that periods are of; empty for the first one that there is.
+        timezone: On whose clocks.
+        judging: What metrics are computed with; classes are read from the predictions.
+    """
+
+    task: str = BINARY
+    block: str = "day"
+    at: str = ""
+    timezone: str = "UTC"
+    judging: Judging = field(default_factory=Judging)
+
+
 def compare(
     before: pd.DataFrame,
     after: pd.DataFrame,
     *,
+    about: About | None = None,
     replicates: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
-    bins: int = 10,
 ) -> Comparison:
-    """Compare two runs on the rows that both predicted.
+    """Compare two runs on the rows that both predicted, by the metrics of their task that Furrow knows.
 
     Args:
-        before: Predictions: label, probability, and key columns, one of which holds times.
+        before: Predictions: label, what was predicted, and key columns, one of which holds times.
         after: The same of the other run.
+        about: What they are compared as.
         replicates: Of the bootstrap.
         confidence: Of the intervals; a difference whose interval holds 0 may be luck.
         seed: Of the bootstrap.
-        bins: Of the calibration error.
 
     Raises:
         PairingError: They share no rows, or a column is missing.
     """
-    joined, counts = _pair(before, after)
-    times = [name for name in joined.columns if isinstance(joined[name].dtype, pd.DatetimeTZDtype)]
-    names = joined[times[0]].dt.strftime("%Y-%m-%d") if times else pd.Series(np.arange(len(joined)))
-    day, known = pd.factorize(names, sort=True)
-    labels = joined["label"].to_numpy()
-    one = joined["probability_before"].to_numpy(dtype=np.float64)
-    two = joined["probability_after"].to_numpy(dtype=np.float64)
-    days = len(known)
-    drawn = days if days >= FEWEST_DAYS else 1
-    weights = day_weights(days, replicates if drawn > 1 else 0, seed)
-    scores = [score(labels, values, day, weights, bins=bins) for values in (one, two)]
+    about = about or About()
+    frames, counts = _pair(before, after)
+    one, _two = frames
+    block, known = _blocks(one, about)
+    drawn = len(known) if len(known) >= FEWEST_DAYS else 1
+    weights = block_weights(len(known), replicates if drawn > 1 else 0, seed)
+    metrics = of_task(about.task)
+    judging = replace(about.judging, classes=class_names(one.columns))
+    scores = [score(frame, metrics, block, weights, judging) for frame in frames]
     differences = []
-    for metric in METRICS:
+    for metric in metrics:
         values = [float(found.values[metric]) for found in scores]
+        if not np.isfinite(values).any():
+            continue
         spread = scores[1].replicates[metric] - scores[0].replicates[metric]
         if drawn > 1:
             low, high = interval(spread, confidence)
             p = _p_value(spread)
         elif metric == "roc_auc":
-            low, high, p = delong(labels, one, two, confidence=confidence)
+            labels = one["label"].to_numpy()
+            pair = (frame["probability"].to_numpy(dtype=np.float64) for frame in frames)
+            low, high, p = delong(labels, *pair, confidence=confidence)
         else:
             low = high = p = math.nan
-        differences.append(_judged(metric, values[0], values[1], (low, high, p)))
-    method = f"paired bootstrap of {days} days, {replicates:,} replicates"
+        differences.append(_judged(metric, values, (low, high, p)))
+    unit = f"{about.block}s" if about.block in PERIODS else "blocks"
+    method = f"paired bootstrap of {len(known)} {unit}, {replicates:,} replicates"
     if drawn == 1:
-        method = f"DeLong over rows, for ROC AUC alone: {days} days are too few to draw from"
-    return Comparison(len(joined), *counts, days, method, confidence, tuple(differences))
+        method = f"{len(known)} {unit} are too few to draw from"
+        method = f"DeLong over rows, for ROC AUC alone: {method}" if about.task == BINARY else method
+    return Comparison(len(one), *counts, len(known), method, confidence, tuple(differences))
 
 
-def _pair(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, tuple[int, int, int]]:
+def _blocks(frame: pd.DataFrame, about: About) -> tuple[NDArray[np.intp], list[str]]:
+    times = [name for name in frame.columns if isinstance(frame[name].dtype, pd.DatetimeTZDtype)]
+    at = about.at if about.at in times else next(iter(times), "")
+    if not at and about.block in PERIODS:
+        return np.arange(len(frame)), [str(place) for place in range(len(frame))]
+    try:
+        return blocks(frame, about.block, at, about.timezone)
+    except PeriodError as exc:
+        raise PairingError(exc.message, hint=exc.hint) from exc
+
+
+def _pair(before: pd.DataFrame, after: pd.DataFrame) -> tuple[tuple[pd.DataFrame, pd.DataFrame], tuple[int, int, int]]:
+    """The rows that both predicted and labelled alike, in one order, and how many are left out."""
     for frame in (before, after):
-        if missing := [name for name in PREDICTED if name not in frame.columns]:
-            raise PairingError(
-                f"predictions have no column {missing[0]!r}", hint=f"they have: {', '.join(frame.columns)}"
-            )
-    keys = [name for name in before.columns if name in after.columns and name not in PREDICTED]
+        said = [name for name in frame.columns if is_predicted(name) and name != "label"]
+        if "label" not in frame.columns or not said:
+            missing = "'label'" if "label" not in frame.columns else "'probability', 'prediction' or their like"
+            raise PairingError(f"predictions have no column {missing}", hint=f"they have: {', '.join(frame.columns)}")
+    keys = [name for name in before.columns if name in after.columns and not is_predicted(name)]
     keys = [name for name in keys if not pd.api.types.is_float_dtype(before[name].dtype)]
     if not keys or before.duplicated(keys).any() or after.duplicated(keys).any():
         raise PairingError(
             "predictions have no columns in common that name each row", hint="keep the entity keys in them"
         )
-    joined = before[[*keys, *PREDICTED]].merge(
-        after[[*keys, *PREDICTED]], on=keys, suffixes=("_before", "_after"), validate="one_to_one"
+    said = [name for name in before.columns if name in after.columns and is_predicted(name)]
+    joined = before[[*keys, *said]].merge(
+        after[[*keys, *said]], on=keys, suffixes=("_before", "_after"), validate="one_to_one"
     )
     same = joined["label_before"] == joined["label_after"]
     counts = (len(before) - len(joined), len(after) - len(joined), int((~same).sum()))
-    joined = joined[same].rename(columns={"label_before": "label"}).reset_index(drop=True)
+    joined = joined[same].reset_index(drop=True)
     if joined.empty:
         raise PairingError(
-            "the two runs share no predicted rows", hint="compare runs that were tested on common months"
+            "the two runs share no predicted rows", hint="compare runs that were tested on common periods"
         )
-    return joined, counts
+    frames = [
+        joined[[*keys, *(f"{name}_{side}" for name in said)]].set_axis([*keys, *said], axis="columns")
+        for side in ("before", "after")
+    ]
+    return (frames[0], frames[1]), counts
+
+
+def is_predicted(name: str) -> bool:
+    """Whether a column of predictions says what came, or was said, and not which row it is."""
+    return name in PREDICTED or name.startswith((PREFIX, BASELINE))
 
 
 def _p_value(spread: NDArray[np.float64]) -> float:
@@ -166,7 +217,9 @@ def _p_value(spread: NDArray[np.float64]) -> float:
     return min(1.0, 2 * (smaller + 1) / (known.size + 1))
 
 
-def _judged(metric: str, before: float, after: float, found: tuple[float, float, float]) -> Difference:
+def _judged(metric: str, values: list[float], found: tuple[float, float, float]) -> Difference:
+    before, after = values
+    way = direction(metric)
     low, high, p = (float(value) if math.isfinite(value) else None for value in found)
     if low is None or high is None:
         verdict = "same" if before == after else "untested"
@@ -174,10 +227,8 @@ def _judged(metric: str, before: float, after: float, found: tuple[float, float,
         verdict = "same"
     elif low <= 0 <= high:
         verdict = "luck"
-    elif (way := direction(metric)) == NEITHER:
-        verdict = "untested"
     else:
-        verdict = "better" if (low > 0) == (way == MAXIMIZE) else "worse"
+        verdict = "untested" if way == NEITHER else "better" if (low > 0) == (way == MAXIMIZE) else "worse"
     return Difference(metric, before, after, low, high, p, verdict)
 
 

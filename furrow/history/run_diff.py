@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from furrow.errors import FurrowError
 from furrow.ground.git import git
 from furrow.history.artifacts import Output, cached, data_listing
+from furrow.history.compared_as import compared_as
 from furrow.history.paired_test import Comparison, compare
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ def _test(before: Run, after: Run, *, replicates: int, confidence: float) -> tup
         return None, f"{same}, yet not the same {', '.join(odd)}: `furrow replay` tells which holds" if odd else same
     try:
         predictions = before.predictions(), after.predictions()
-        return compare(*predictions, replicates=replicates, confidence=confidence), ""
+        about = compared_as(before, after)
+        return compare(*predictions, about=about, replicates=replicates, confidence=confidence), ""
     except FurrowError as exc:
         return None, str(exc)
     except (OSError, ValueError) as exc:

@@ -15,6 +15,7 @@ from furrow.errors import FurrowError
 from furrow.files import read_json, sha256_bytes, write_bytes, write_json
 from furrow.training.fit import Fitted
 from furrow.training.predictor import Predictor
+from furrow.training.tasks import load_task
 from furrow.training.unpickle import unpickled
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BUNDLE", "FORMAT", "MODEL", "Bundle", "BundleError", "load", "profile", "save"]
 
-FORMAT = 1
+FORMAT = 2
+READ = (1, FORMAT)
+"""Formats that are read: 1 is of before there were problems, when every label was binary."""
 MODEL = "model.joblib"
 BUNDLE = "bundle.json"
 BACKGROUND = "background.parquet"
@@ -82,13 +85,16 @@ def save(
         "experiment": experiment.name,
         "service": experiment.features.service,
         "features_digest": experiment.features.digest,
-        "label": experiment.label,
+        "problem": experiment.problem.name,
+        "task": experiment.problem.task,
+        "label": experiment.problem.label,
+        "classes": list(fitted.classes),
+        "calibrator": load_task(fitted.task).calibrator_to_json(fitted.calibrator),
         "keys": list(experiment.features.keys),
         "columns": [{"name": name, "dtype": str(train[name].dtype)} for name in fitted.columns],
         "model_sha256": sha256_bytes(buffer.getvalue()),
         "predictor_sha256": None if fitted.predictor is None else fitted.predictor.save(folder),
         "background_sha256": sha256_bytes(sink.getvalue().to_pybytes()),
-        "months": sorted(train["month"].unique()),
         "rows": len(train),
         "profile": profile(train[fitted.columns]),
         **extra,
@@ -116,12 +122,14 @@ def load(folder: Path, *, model_sha256: str, predictor_sha256: str | None = None
     if not (folder / BUNDLE).is_file():
         raise BundleError(f"there is no model in {folder}", hint=hint)
     facts = read_json(folder / BUNDLE)
-    if facts.get("format") != FORMAT:
+    if facts.get("format") not in READ:
         raise BundleError(f"{folder / BUNDLE} has format {facts.get('format')!r}, not {FORMAT}", hint=hint)
     background = pq.read_table(pa.BufferReader(_held(folder / BACKGROUND, facts["background_sha256"], hint)))
     if predictor_sha256 is not None:
         predictor = Predictor.load(folder, sha256=predictor_sha256)
-        fitted = Fitted(list(predictor.columns), None, predictor=predictor)
+        task, classes = facts.get("task", "binary"), tuple(facts.get("classes", ()))
+        calibrator = load_task(task).calibrator_from_json(facts.get("calibrator"))
+        fitted = Fitted(list(predictor.columns), None, calibrator, predictor, task, classes)
     else:
         fitted = unpickled(_held(folder / MODEL, model_sha256, hint))
     return Bundle(facts, fitted, background.to_pandas())

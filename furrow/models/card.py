@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from furrow.safe_text import markdown_code, markdown_text
-from furrow.training.metrics import METRICS
+from furrow.training.metric_registry import MINIMIZE, direction, ordered
+from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
     from furrow.training.config import Experiment
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["card"]
 
 WORST = 5
+FEWEST = 100
+"""Rows that a slice must have to be called bad."""
 
 
 def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> str:
@@ -27,35 +30,55 @@ def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> st
     Returns:
         Markdown, the same for the same inputs.
     """
-    months = record["months"]
+    task, periods = load_task(experiment.problem.task), record["periods"]
     model = experiment.model["_target_"].rsplit(".", 1)[-1]
-    service = markdown_code(record["service"])
+    service, label = markdown_code(record["service"]), markdown_code(experiment.problem.label)
+    facts = [f"{name} {value:g}" for name, value in outcome.metrics.items() if name not in outcome.replicates]
     lines = [
         f"# {markdown_text(experiment.name)}",
         "",
         markdown_text(experiment.description),
         "",
+        f"- problem: {markdown_text(experiment.problem.name)} ({task.name}), label {label}",
         f"- model: {model}, calibration {experiment.calibration.method}, sha256 `{record['model_sha256'][:16]}`",
         f"- features: service {service} ({len(record['features'])}), `{record['features_digest'][:16]}`",
-        f"- trained on {record['rows']['train']:,} rows, {months['train'][0]} to {months['train'][-1]}",
-        f"- judged on {record['rows']['test']:,} rows, {months['test'][0]} to {months['test'][-1]}, by rolling origin",
-        f"- share of {markdown_code(experiment.label)} there: {outcome.metrics['prevalence']:.1%}",
+        f"- trained on {record['rows']['train']:,} rows{_span(periods['train'])}",
+        f"- judged on {record['rows']['test']:,} rows{_span(periods['test'])}, split by {experiment.problem.split.by}",
+        f"- there: {', '.join(sorted(facts))}",
         "",
         "## Metrics",
         "",
-        f"| metric | value | {experiment.evaluation.confidence:.0%} interval |",
-        "|---|---|---|",
+        f"| metric | value | {experiment.evaluation.confidence:.0%} interval | baseline |",
+        "|---|---|---|---|",
     ]
-    for name in METRICS:
+    said = outcome.baseline.get("metrics", {})
+    for name in ordered(outcome.replicates):
         if name in outcome.metrics:
-            interval = outcome.intervals[name]
-            lines.append(f"| {name} | {outcome.metrics[name]:.4f} | {interval['low']:.4f} to {interval['high']:.4f} |")
-    lines += ["", "## Where it does worst", "", "| slice | rows | share late | ROC AUC |", "|---|---|---|---|"]
-    judged = [part for part in outcome.slices if part["roc_auc"] is not None and part["rows"] >= 500]
-    for part in sorted(judged, key=lambda part: (part["roc_auc"], part["slice"], part["value"]))[:WORST]:
-        where = markdown_text(f"{part['slice']} = {part['value']}")
-        lines.append(
-            f"| {where} | {part['rows']:,} | {part['prevalence']:.1%} | "
-            f"{part['roc_auc']:.3f} ({part['roc_auc_low']:.3f} to {part['roc_auc_high']:.3f}) |"
-        )
+            low, high = (_number(outcome.intervals[name][end]) for end in ("low", "high"))
+            lines.append(f"| {name} | {_number(outcome.metrics[name])} | {low} to {high} | {_number(said.get(name))} |")
+    metric = task.metric if task.metric in outcome.replicates else next(iter(outcome.replicates), "")
+    lines += ["", f"## Where it does worst by {metric}", "", f"| slice | rows | {metric} |", "|---|---|---|"]
+    judged = [part for part in outcome.slices if part.get(metric) is not None and part["rows"] >= FEWEST]
+    sign = -1 if direction(metric, record.get("directions")) == MINIMIZE else 1
+    for part in sorted(judged, key=lambda part: (sign * part[metric], part["slice"], part["value"]))[:WORST]:
+        low, high = (_number(part[f"{metric}_{end}"]) for end in ("low", "high"))
+        where, rows = markdown_text(f"{part['slice']} = {part['value']}"), f"{part['rows']:,}"
+        lines.append(f"| {where} | {rows} | {_number(part[metric])} ({low} to {high}) |")
+    told = record.get("tells") or {}
+    if told:
+        lines += ["", "## Features that tell much alone", ""]
+        lines += [
+            f"- {markdown_text(name)}: {value:.3f}"
+            for name, value in sorted(told.items(), key=lambda one: (-one[1], one[0]))
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _span(periods: list[str]) -> str:
+    if not periods or periods == ["all"]:
+        return ""
+    return f", {periods[0]}" if len(periods) == 1 else f", {periods[0]} to {periods[-1]}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"

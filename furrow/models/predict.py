@@ -1,4 +1,4 @@
-"""Predictions: the champion's (or any run's) probability for rows, from online features or those of a moment past."""
+"""Predictions: what the champion (or any run) says of rows, from online features or those of a moment past."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from furrow.features.client import FeatureClient
 from furrow.features.manifest import load as load_manifest
 from furrow.files import read_json
 from furrow.ground.trust import require_trust
+from furrow.layout import CHAMPION
 from furrow.models.bundle import Bundle, load
 from furrow.models.prediction_explain import contributions
+from furrow.training.champions import read_champions
+from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,20 +36,41 @@ class Prediction:
     """One answer.
 
     Attributes:
-        probability: Of the label.
+        values: What was predicted, by column: probability; probability_CLASS for each; prediction, low and high.
+        score: One number of it, which the contributions add up to: the probability, or the number predicted.
         features: What the model saw, by column.
         status: Of each feature: present, null, missing or expired; empty for moments past.
-        contributions: How many points of probability each column moved it, the largest first.
+        contributions: How far each column moved the score, the largest first.
         at: The prediction time.
         source: "online" or "point in time".
+        task: Such as "binary".
+        label: What is predicted.
     """
 
-    probability: float
+    values: dict[str, float]
+    score: float
     features: dict[str, Any]
     status: dict[str, str]
     contributions: dict[str, float]
     at: datetime
     source: str
+    task: str = "binary"
+    label: str = ""
+
+    @property
+    def probability(self) -> float:
+        """Of the positive label, or of the likeliest class.
+
+        Raises:
+            PredictionError: The model predicts a number.
+        """
+        if self.task not in ("binary", "multiclass"):
+            raise PredictionError(f"a {self.task} has no probability", hint="read .values")
+        return self.score
+
+    def said(self) -> str:
+        """The prediction in words."""
+        return load_task(self.task).said(self.values, self.label)
 
 
 @dataclass(frozen=True)
@@ -79,12 +103,16 @@ class Model:
         frame = self._frame(rows, values)
         source = "online" if online else "point in time"
         found = []
-        for place, probability in enumerate(self.bundle.fitted.predict(frame)):
+        task = str(self.bundle.facts.get("task", "binary"))
+        outputs = self.bundle.fitted.outputs(frame)
+        for place, score in enumerate(load_task(task).score(outputs)):
             row = frame.iloc[[place]]
             moved = contributions(self.bundle.fitted.predict, row, self.bundle.background)
             features = {name: _plain(row[name].iloc[0]) for name in frame.columns}
             status = {name: one[place] for name, one in statuses.items()}
-            found.append(Prediction(float(probability), features, status, moved, moment, source))
+            said = {name: float(numbers[place]) for name, numbers in outputs.items()}
+            label = str(self.bundle.facts["label"])
+            found.append(Prediction(said, float(score), features, status, moved, moment, source, task, label))
         return found
 
     @property
@@ -134,8 +162,8 @@ class Model:
         return pd.DataFrame(columns)
 
 
-def open_model(root: Path, experiment: str | None = None, *, sha256: str = "") -> Model:
-    """Open a run's model: the champion's unless another is named.
+def open_model(root: Path, experiment: str | None = None, *, problem: str | None = None, sha256: str = "") -> Model:
+    """Open a run's model: the champion's of a problem, or of the only one, unless another is named.
 
     The model's file is hashed and compared with the run's record before it is loaded, and the features of this
     repository are compared with those that it was trained on.
@@ -143,6 +171,7 @@ def open_model(root: Path, experiment: str | None = None, *, sha256: str = "") -
     Args:
         root: The repository.
         experiment: The run; the champion, if None.
+        problem: Whose champion, where there are several problems.
         sha256: Of the model, known from outside the repository; without it the repository must be trusted, for the
             record is of the same hand as the model.
 
@@ -151,7 +180,7 @@ def open_model(root: Path, experiment: str | None = None, *, sha256: str = "") -
         UntrustedError: It is a clone whose code may not run yet, and no hash was given.
         BundleError: The model is missing or is not the one that was recorded.
     """
-    name = experiment or _champion(root)
+    name = experiment or _champion(root, problem)
     path = root / "runs" / name / "record.json"
     if not path.is_file():
         known = sorted(one.parent.name for one in (root / "runs").glob("*/record.json"))
@@ -177,13 +206,19 @@ def open_model(root: Path, experiment: str | None = None, *, sha256: str = "") -
     return Model(root, name, bundle)
 
 
-def _champion(root: Path) -> str:
-    path = root / "runs/champion.json"
-    champion = read_json(path) if path.is_file() else None
-    name = champion.get("experiment") if isinstance(champion, dict) else None
-    if name is None:
+def _champion(root: Path, problem: str | None) -> str:
+    path = root / CHAMPION
+    champions = read_champions(path.read_bytes()) if path.is_file() else {}
+    if problem is not None and problem not in champions:
+        known = ", ".join(champions) or "none"
+        raise PredictionError(f"there is no problem {problem!r}", hint=f"there are: {known}")
+    if problem is None and len(champions) > 1:
+        known = ", ".join(champions)
+        raise PredictionError(f"there are several problems: {known}", hint="name one of them, or a run")
+    chosen = champions.get(problem) if problem is not None else next(iter(champions.values()), None)
+    if chosen is None or chosen.experiment is None:
         raise PredictionError("there is no champion", hint="run `dvc repro`, or name a run with --experiment")
-    return str(name)
+    return chosen.experiment
 
 
 def _plain(value: Any) -> Any:

@@ -23,14 +23,14 @@ def contributions(
     permutations: int = 24,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Contributions of a row's columns to its prediction, in points of probability.
+    """Contributions of a row's columns to its prediction's score.
 
     Columns are put in one after another, in a random order, into a background row (Štrumbelj and Kononenko 2014);
     what each adds is averaged over orders and background rows. The contributions add up to the prediction minus the
     mean prediction of the background rows that were drawn.
 
     Args:
-        predict: Frame of shape (rows, columns) to probabilities of shape (rows,).
+        predict: Frame of shape (rows, columns) to scores of shape (rows,).
         row: The inputs, shape (1, columns).
         background: Training rows with the same columns.
         permutations: How many orders are drawn.

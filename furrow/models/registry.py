@@ -14,18 +14,21 @@ from furrow.ground.git import git, is_dirty, is_shallow, resolve, show
 from furrow.ground.gitobjects import iso_date, list_refs, peel, read_objects
 from furrow.ground.project_place import project_prefix
 from furrow.history.metrics_file import numbers
+from furrow.layout import CHAMPION
 from furrow.parse import ParseError, parse_first_json, parse_json, read_yaml
 from furrow.replay.statement import read_verdicts
+from furrow.training.champions import Champion, ChampionError, read_champions, verdict_of
 from furrow.training.metric_registry import NEITHER, direction, ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 __all__ = [
     "MODEL",
     "RegistryError",
     "Version",
+    "champions_at",
     "compare",
     "find",
     "name_of",
@@ -222,8 +225,7 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
     if is_dirty(root):
         raise RegistryError("the work tree has changes that no commit holds", hint="commit or undo them, then register")
     _on_branch(root, commit, asked["branch"])
-    champion = _json(root, commit, "runs/champion.json", "run `dvc repro` and commit")
-    name = _passed(champion, experiment, commit)
+    name = _passed(champions_at(root, commit), experiment, commit)
     _names_a_tag(root, name)
     record = _json(root, commit, f"runs/{name}/record.json", "the stage that evaluates writes it")
     if "model_sha256" not in record:
@@ -236,8 +238,8 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
         raise RegistryError(
             f"{commit[:10]} has not been replayed, and conf/ci.yaml asks for it", hint="run `furrow replay`"
         )
-    known = versions(root, name)
-    for version in known:
+    before = versions(root, name)
+    for version in before:
         if version.facts.get("model_sha256") == record["model_sha256"]:
             return version
     facts = {
@@ -248,7 +250,7 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
         "metrics": _json(root, commit, f"runs/{name}/metrics.json", "run `dvc repro` and commit"),
         "replayed": bool(replayed),
     }
-    number = next_number(known, facts["features_digest"])
+    number = next_number(before, facts["features_digest"])
     message = f"Register {name} v{number}\n\n{json.dumps(facts, sort_keys=True, indent=1)}\n"
     git(root, "tag", "--annotate", "--file=-", f"{_project(root)}{name}@v{number}", commit, stdin=message.encode())
     return find(root, f"{name}@v{number}")
@@ -259,8 +261,8 @@ def refusal(root: Path, version: Version) -> str:
     if "model_sha256" not in version.facts:
         return f"{version} was tagged without Furrow: it carries no hash and no gate"
     try:
-        verdict = _json(root, version.commit, "runs/champion.json", "")["verdicts"][version.name]
-        passed = bool(verdict["passed"])
+        verdict = verdict_of(champions_at(root, version.commit), version.name)
+        passed = bool((verdict or {})["passed"])
     except (RegistryError, KeyError, TypeError):
         return f"{version.commit[:10]}, which {version} is of, does not say that {version.name} passed the gate"
     return "" if passed else f"{version} did not pass the gate at {version.commit[:10]}"
@@ -287,23 +289,17 @@ def compare(one: Version, two: Version) -> dict[str, Any]:
     return {"from": str(one), "to": str(two), "metrics": metrics, "same": same}
 
 
-def _passed(champion: dict[str, Any], experiment: str | None, commit: str) -> str:
+def _passed(champions: Mapping[str, Champion], experiment: str | None, commit: str) -> str:
     """The name of the run to register, which the gate let pass.
 
     Raises:
         RegistryError: There is none, or it did not pass.
     """
-    name = experiment or champion.get("experiment")
-    verdicts = champion.get("verdicts")
-    if not isinstance(verdicts, dict):
-        raise RegistryError(
-            f"runs/champion.json at {commit[:10]} holds no verdicts", hint="the stage `select` writes them"
-        )
-    if not isinstance(name, str):
-        raise RegistryError(f"{commit[:10]} has no champion", hint="`furrow gate` says which rules failed")
-    verdict = verdicts.get(name)
+    name = experiment or _only(champions, commit)
+    verdict = verdict_of(champions, name)
     if not isinstance(verdict, dict):
-        raise RegistryError(f"there is no run {name!r} at {commit[:10]}", hint=f"there are: {', '.join(verdicts)}")
+        known = ", ".join(one for each in champions.values() for one in each.verdicts)
+        raise RegistryError(f"there is no run {name!r} at {commit[:10]}", hint=f"there are: {known}")
     if verdict.get("passed") is not True:
         failures = verdict.get("failures")
         worst = failures[0] if isinstance(failures, list) and failures and isinstance(failures[0], dict) else {}
@@ -319,6 +315,31 @@ def _names_a_tag(root: Path, name: str) -> None:
     allowed = git(root, "check-ref-format", "--normalize", tag, ok=(0, 1)).decode(errors="replace").rstrip("\n")
     if allowed != tag or name.startswith("-"):
         raise RegistryError(f"Git allows no tag {name}@v1.0.0", hint="rename the experiment")
+
+
+def champions_at(root: Path, commit: str) -> dict[str, Champion]:
+    """The champion of each problem at a commit.
+
+    Raises:
+        RegistryError: The commit holds no verdicts.
+    """
+    content = show(root, commit, CHAMPION)
+    if content is None:
+        raise RegistryError(f"{commit[:10]} has no {CHAMPION}", hint="run `dvc repro` and commit")
+    try:
+        return read_champions(content)
+    except ChampionError as exc:
+        raise RegistryError(f"{exc.message} (at {commit[:10]})", hint=exc.hint) from exc
+
+
+def _only(champions: Mapping[str, Champion], commit: str) -> str:
+    """The champion's name, where there is one champion."""
+    names = [one.experiment for one in champions.values() if one.experiment is not None]
+    if not names:
+        raise RegistryError(f"{commit[:10]} has no champion", hint="`furrow gate` says which rules failed")
+    if len(names) > 1:
+        raise RegistryError(f"{commit[:10]} has several champions: {', '.join(names)}", hint="name one of them")
+    return names[0]
 
 
 def _on_branch(root: Path, commit: str, branch: str) -> None:

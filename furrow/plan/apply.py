@@ -11,7 +11,7 @@ from furrow.ground.git import is_dirty
 from furrow.ground.pipeline import read_pipeline, upstream
 from furrow.ground.project_place import dvc_root
 from furrow.ground.repro import run_tool
-from furrow.models.registry import RegistryError, register
+from furrow.models.registry import RegistryError, champions_at, register
 from furrow.plan.apply_lock import apply_lock
 from furrow.plan.destroy import destroy
 from furrow.plan.fetch import fetch, wanting
@@ -319,10 +319,13 @@ class _Run:
         self._step("materialize", work)
 
     def register(self) -> None:
-        """Register the champion; a version that the same model has already is that version."""
+        """Register the champion of each problem; a version that the same model has already is that version."""
 
         def work() -> None:
-            self.registered = str(register(self.root))
+            names = [one.experiment for one in champions_at(self.root, "HEAD").values() if one.experiment]
+            self.registered = (
+                " ".join(str(register(self.root, name)) for name in names) if names else str(register(self.root))
+            )
 
         if is_dirty(self.root):
             raise RegistryError(

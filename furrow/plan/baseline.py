@@ -15,6 +15,7 @@ from furrow.files import FileError, read_json, sha256_bytes, write_json
 from furrow.ground.git import GitError, git, resolve, show
 from furrow.ground.project_place import project_prefix
 from furrow.training.code_digest import import_closure
+from furrow.training.stage_code import stage_modules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,13 +83,15 @@ class Baseline:
             return None
         return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
-    def code(self, entry: str) -> list[str]:
-        """The changed files among those that an entry point imports, the entry point itself first."""
+    def code(self, stage: str) -> list[str]:
+        """The changed files among those that a stage's module imports, the module itself first."""
         try:
+            entry = stage_modules(self._root)[stage]
             closure = import_closure(self._root, entry)
-        except FurrowError:
+        except (FurrowError, KeyError):
             return []
-        paths = {name: path.relative_to(self._root).as_posix() for name, path in closure.items()}
+        inside = {name: path for name, path in closure.items() if path.is_relative_to(self._root)}
+        paths = {name: path.relative_to(self._root).as_posix() for name, path in inside.items()}
         found = [path for path in paths.values() if path in self.changed]
         return sorted(found, key=lambda path: (path != paths.get(entry), path))
 

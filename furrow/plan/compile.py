@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from furrow.data.contract import contract_digest
+from furrow.data.contract import contract_digest, load_contract
 from furrow.errors import FurrowError
 from furrow.features.definition_check import Problem, check_definitions
 from furrow.features.manifest_cache import remember
 from furrow.files import write_json, write_text
-from furrow.parse import ParseError, read_yaml
-from furrow.training.code_digest import code_digest
-from furrow.training.config import Code, Experiment, dump
-from furrow.training.declare import gate, resolve
+from furrow.layout import COMPILED, CONF, CONTRACT, EVALUATIONS, FEATURES, MANIFEST, PIPELINE, run_file
+from furrow.plan.stage_graph import WrittenStage, check_stages, expected_stages
+from furrow.training.config import Experiment, dump
+from furrow.training.declare import DeclarationError, gate, resolve
+from furrow.training.declare import problem as declared_problem
+from furrow.training.own_metrics import own_metrics
+from furrow.training.stage_code import experiment_code, stage_digest
+from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
     from pathlib import Path
 
     from furrow.features.manifest import Manifest
+    from furrow.training.problem import Problem as Declared
 
-__all__ = ["MARKER", "Compiled", "DefinitionsError", "StageError", "check_stages", "compile_repository", "write"]
+__all__ = ["MARKER", "Compiled", "DefinitionsError", "compile_repository", "write"]
 
-MARKER = "runs/.compiled"
-RAW = {"flights": "data/flights", "weather": "data/weather"}
-
-
-class StageError(FurrowError):
-    """A stage of dvc.yaml lacks a dependency, or has one that nothing reads."""
+MARKER = COMPILED
 
 
 class DefinitionsError(FurrowError):
@@ -48,24 +48,27 @@ class Compiled:
     Attributes:
         manifest: Of the feature store.
         experiments: Resolved configs by name.
-        pipeline: Digests that the stages depend on, and the gate.
+        pipeline: Digests that the stages depend on, the gates, and the problems.
+        stages: That dvc.yaml must have.
     """
 
     manifest: Manifest
     experiments: dict[str, Experiment]
     pipeline: dict[str, Any]
+    stages: Mapping[str, WrittenStage] = field(default_factory=dict)
 
     def files(self) -> dict[str, str]:
         """Text by path, for a comparison with what a commit holds."""
-        return {f"runs/{name}/config.yaml": dump(experiment) for name, experiment in self.experiments.items()}
+        return {run_file(name, "config.yaml"): dump(experiment) for name, experiment in self.experiments.items()}
 
 
-def compile_repository(root: Path, manifest: Manifest | None = None) -> Compiled:
+def compile_repository(root: Path, manifest: Manifest | None = None, *, check: bool = True) -> Compiled:
     """Read and check every declaration of a repository; write nothing.
 
     Args:
         root: The repository.
         manifest: Of the feature store, if it is known that the definitions give this one.
+        check: Whether dvc.yaml must have the stages that follow from the declarations.
 
     Raises:
         FurrowError: A declaration is malformed, or two of them don't agree.
@@ -73,22 +76,57 @@ def compile_repository(root: Path, manifest: Manifest | None = None) -> Compiled
     if manifest is None:
         from furrow.features.build import compile_manifest  # noqa: PLC0415 - Feast takes seconds to import
 
-        manifest = compile_manifest(root / "features")
-    problems = check_definitions(manifest)
-    if problems:
-        raise DefinitionsError(problems)
+        manifest = compile_manifest(root / FEATURES)
+    wrong = check_definitions(manifest)
+    if wrong:
+        raise DefinitionsError(wrong)
     services = {name: service.digest for name, service in manifest.services.items()}
-    code = Code(digest=code_digest(root, "pipelines.train"), evaluate=code_digest(root, "pipelines.evaluate"))
-    experiments = resolve(root / "conf", services, code)
-    check_stages(root / "dvc.yaml", manifest)
-    stages = ("validate", "tables", "training_set", "select")
-    pipeline = {
-        "format": 1,
-        "contract": contract_digest(root / "conf/data/contract.yaml"),
-        "gate": asdict(gate(root / "conf")),
-        "code": {stage: code_digest(root, f"pipelines.{stage}") for stage in stages},
+    own = own_metrics(root)
+    conf = root / CONF
+    experiments = resolve(conf, services, lambda experiment: experiment_code(root, experiment, own), own)
+    for experiment in experiments.values():
+        _check_keys(experiment, manifest)
+    problems = {
+        name: declared_problem(conf, name) for name in dict.fromkeys(one.problem.name for one in experiments.values())
     }
-    return Compiled(manifest, experiments, pipeline)
+    contract = load_contract(root / CONTRACT)
+    trained = [(problems[one.problem.name], one.features.service) for one in experiments.values()]
+    pipeline = {
+        "format": 2,
+        "contract": contract_digest(root / CONTRACT),
+        "gates": {name: asdict(gate(conf, name, own)) for name in problems},
+        "problems": {name: _spine_of(one) for name, one in problems.items()},
+        "code": {stage: stage_digest(root, stage) for stage in ("validate", "tables", "training_set", "select")},
+    }
+    stages = expected_stages(root, manifest, contract, trained)
+    if check:
+        check_stages(root, stages)
+    return Compiled(manifest, experiments, pipeline, stages)
+
+
+def _spine_of(one: Declared) -> dict[str, Any]:
+    """What a problem's training sets hang on; its split, slices and metrics are not among it."""
+    names = ("task", "entity", "spine", "label", "known_after", "positive", "horizons", "season")
+    return {name: getattr(one, name) for name in names}
+
+
+def _check_keys(experiment: Experiment, manifest: Manifest) -> None:
+    """Refuse keys that are not known when a model predicts: a column of the spine is no feature because it is there.
+
+    Raises:
+        DeclarationError: An experiment names one.
+    """
+    problem = experiment.problem
+    known = {key.name for view in manifest.views.values() for key in view.join_keys} | set(problem.entity)
+    known |= {entry.name for view in manifest.on_demand.values() for entry in view.inputs if entry.view == "request"}
+    known |= set(load_task(problem.task).known_columns(problem))
+    for key in experiment.features.keys:
+        if key not in known:
+            raise DeclarationError(
+                f"experiment {experiment.name}: features.keys names {key!r}, which is neither of the problem's entity,"
+                " nor a join key, nor a request field of a feature view",
+                hint=f"there are: {', '.join(sorted(known))}; make a feature of anything else",
+            )
 
 
 def write(root: Path, compiled: Compiled) -> list[str]:
@@ -99,15 +137,15 @@ def write(root: Path, compiled: Compiled) -> list[str]:
     """
     changed = [path for path, text in compiled.files().items() if _update(root / path, text)]
     for path, value in (
-        ("runs/pipeline.json", compiled.pipeline),
-        ("features/manifest.json", compiled.manifest.to_json()),
+        (PIPELINE, compiled.pipeline),
+        (MANIFEST, compiled.manifest.to_json()),
     ):
         before = (root / path).read_bytes() if (root / path).is_file() else b""
         write_json(root / path, value)
         if (root / path).read_bytes() != before:
             changed.append(path)
-    remember(root / "features")
-    for stale in (root / "build/evaluations").glob("*.json"):
+    remember(root / FEATURES)
+    for stale in (root / EVALUATIONS).glob("*.json"):
         if stale.stem not in compiled.experiments:
             stale.unlink()
     write_text(root / MARKER, "compiled\n")
@@ -119,58 +157,3 @@ def _update(path: Path, text: str) -> bool:
         return False
     write_text(path, text)
     return True
-
-
-def check_stages(path: Path, manifest: Manifest) -> None:
-    """Check the dependencies of the stages that are written out in dvc.yaml against SQL and Feast.
-
-    Args:
-        path: dvc.yaml.
-        manifest: What tables and services read.
-
-    Raises:
-        StageError: A stage is missing, lacks a dependency, or has a needless one; the hint is the line to write.
-    """
-    try:
-        stages = read_yaml(path)["stages"]
-    except (OSError, ParseError, KeyError, TypeError) as exc:
-        raise StageError(f"cannot read the stages of {path}: {exc}", hint="mend dvc.yaml") from exc
-    for name, expected in _expected(manifest).items():
-        if name not in stages:
-            raise StageError(f"{path.name}: there is no stage {name}", hint=f"add it, with deps: {sorted(expected)}")
-        found = {next(iter(dep)) if isinstance(dep, dict) else dep for dep in stages[name].get("deps", [])}
-        missing, needless = sorted(expected - found), sorted(found - expected)
-        if missing:
-            raise StageError(f"{path.name}: stage {name} reads {missing[0]}", hint=f"add to its deps: - {missing[0]}")
-        if needless:
-            raise StageError(
-                f"{path.name}: stage {name} does not read {needless[0]}", hint=f"remove from its deps: - {needless[0]}"
-            )
-
-
-def _expected(manifest: Manifest) -> dict[str, set[str]]:
-    """Dependencies that each written-out stage must have."""
-    expected = {}
-    for name, table in manifest.tables.items():
-        raw = {RAW.get(source, f"data/{source}.parquet") for source in table.reads}
-        expected[f"tables_{name}"] = {f"features/tables/{name}.sql", "runs/.validated", *raw}
-    for name, service in manifest.services.items():
-        views = _stored(manifest, [projection.view for projection in service.views])
-        tables = {manifest.views[view].table for view in views}
-        expected[f"training_set_{name}"] = {
-            MARKER,
-            "data/flights",
-            *(f"build/tables/{table}.parquet" for table in tables if table),
-        }
-    return expected
-
-
-def _stored(manifest: Manifest, names: Iterable[str]) -> set[str]:
-    """The stored views behind a service's views, those that feed on-demand views included."""
-    found = set()
-    for name in names:
-        if name in manifest.views:
-            found.add(name)
-        else:
-            found |= {entry.view for entry in manifest.on_demand[name].inputs if entry.view in manifest.views}
-    return found

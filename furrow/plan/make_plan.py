@@ -102,7 +102,7 @@ class Scene:
     def facts(self) -> Facts:
         """What explains the causes; nothing is looked up before it is asked."""
         return Facts(
-            code=lambda entry: self.lookup.baseline.code(entry),  # noqa: PLW0108 - looked up late
+            code=lambda stage: self.lookup.baseline.code(stage),  # noqa: PLW0108 - looked up late
             features=self.words,
             data=lambda path, old: self.lookup.data(path, old),  # noqa: PLW0108
             files=self._changed_files,

@@ -26,7 +26,7 @@ class Facts:
     """What explaining asks, each thing looked up only when a cause needs it.
 
     Attributes:
-        code: The changed files among those that a stage's entry point imports.
+        code: The changed files among those that a stage's module imports, by the stage's name.
         features: What changed of a feature service (None: of the service with this old digest), in words.
         data: What changed of a path of raw data, in words, given its old md5.
         files: The changed files below a path, as far as Git tells.
@@ -112,8 +112,8 @@ def _param(cause: Cause, facts: Facts) -> list[str]:
         parts = key.split(".")
         if parts[0] == "code":
             stage = _ENTRIES.get(parts[-1], parts[-1])
-            files = facts.code(f"pipelines.{stage}")
-            lines.append(f"code: {_some(files)}" if files else f"code: pipelines/{stage}.py or what it imports")
+            files = facts.code(stage)
+            lines.append(f"code: {_some(files)}" if files else f"code: of the stage {stage}, or what it imports")
         elif parts[-1] == "digest" and old is not MISSING and new is not MISSING:
             lines += facts.features(str(old), str(new)) or [f"{key} changed"]
         elif key == "contract":

@@ -1,52 +1,66 @@
-"""The digest of code: an entry point and every module of the repository that it imports."""
+"""The digest of code: an entry point and every module of the project, and of furrow, that it imports."""
 
 from __future__ import annotations
 
 import ast
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_bytes, sha256_json
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
 __all__ = ["CodeError", "code_digest", "import_closure"]
 
-PACKAGES = ("furrow", "pipelines", "features")
-"""The repository's own packages: what they import from elsewhere is held by requirements.lock."""
+INSTALLED = Path(__file__).resolve().parents[2]
+"""Where the furrow that runs is: in the project, as in its own repository, or installed."""
 
 
 class CodeError(FurrowError):
     """A module can't be found or parsed."""
 
 
-def code_digest(root: Path, entry: str) -> str:
+def code_digest(root: Path, entry: str, also: Iterable[str] = ()) -> str:
     """Digest of a module and its import closure; comments, docstrings and layout don't count.
 
+    The closure holds the project's own modules, and furrow's: of the project when it has a folder furrow, else of the
+    installed one, which counts by its version, too. What comes from elsewhere is held by requirements.lock.
+
     Args:
-        root: The repository.
-        entry: A module, such as "pipelines.train".
+        root: The project.
+        entry: A module, such as "furrow.stages.train".
+        also: Modules that it loads by name, as a task is.
 
     Raises:
         CodeError: The entry point does not exist, or a file of the closure does not parse.
     """
-    closure = import_closure(root, entry)
-    if entry not in closure:
-        raise CodeError(f"there is no module {entry}", hint=f"write {entry.replace('.', '/')}.py")
-    return sha256_json({name: _shape(path) for name, path in closure.items()})
+    shapes: dict[str, str] = {}
+    for one in (entry, *also):
+        closure = import_closure(root, one)
+        if one not in closure:
+            raise CodeError(f"there is no module {one}", hint=f"write {one.replace('.', '/')}.py")
+        for name, path in closure.items():
+            if name not in shapes:
+                shapes[name] = _shape(path)
+            if not path.is_relative_to(root.resolve()):
+                shapes["furrow.__version__"] = version("furrow")
+    return sha256_json(shapes)
 
 
 def import_closure(root: Path, entry: str) -> dict[str, Path]:
-    """Modules of this repository that an entry point imports, itself included, sorted by name.
+    """Modules of this project, and of furrow, that an entry point imports, itself included, sorted by name.
 
     Imports under `if TYPE_CHECKING` don't count; imports inside functions do.
     """
     found: dict[str, Path] = {}
+    root = root.resolve()
     todo = [entry]
     while todo:
         name = todo.pop()
-        if name in found or name.split(".")[0] not in PACKAGES:
+        if name in found:
             continue
         path = _locate(root, name)
         if path is None:
@@ -59,11 +73,12 @@ def import_closure(root: Path, entry: str) -> dict[str, Path]:
 
 
 def _locate(root: Path, name: str) -> Path | None:
-    base = root.joinpath(*name.split("."))
-    for path in (base / "__init__.py", base.with_suffix(".py")):
-        if path.is_file():
-            return path
-    return None
+    parts = name.split(".")
+    place = root
+    if parts[0] == "furrow" and not (root / "furrow/__init__.py").is_file():
+        place = INSTALLED
+    base = place.joinpath(*parts)
+    return next((path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()), None)
 
 
 def _parse(path: Path) -> ast.Module:

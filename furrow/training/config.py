@@ -12,7 +12,9 @@ from omegaconf import MISSING
 from furrow.files import FileError
 from furrow.ground.hydra import structured
 from furrow.parse import ParseError, read_yaml
+from furrow.training.problem import Problem, ProblemError, check_problem
 from furrow.training.targets import check_target
+from furrow.training.tasks import load_task, task_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +29,6 @@ __all__ = [
     "Features",
     "Range",
     "Search",
-    "Split",
     "dump",
     "load",
     "parse",
@@ -54,17 +55,13 @@ class Encoding:
 
 @dataclass
 class Calibration:
-    """How scores become probabilities: `none`, `sigmoid` or `isotonic`, fitted on the newest months of training."""
+    """How outputs become predictions, learnt on the newest share of training.
+
+    `none`; `sigmoid` or `isotonic` of a probability; `conformal` for the interval of a number.
+    """
 
     method: str = "none"
-    months: int = 1
-
-
-@dataclass
-class Split:
-    """Rolling origin: each of the last `test_months` is predicted from all the months before it."""
-
-    test_months: int = 3
+    share: float = 0.15
 
 
 @dataclass
@@ -86,7 +83,7 @@ class Search:
     sampler: str = "tpe"
     trials: int = 20
     batch: int = 4
-    metric: str = "log_loss"
+    metric: str = ""
     rows: int = 0
 
 
@@ -101,12 +98,11 @@ class Engine:
 
 @dataclass
 class Evaluation:
-    """How runs are judged: bootstrap replicates, confidence, bins of the calibration error, slices."""
+    """How runs are judged: bootstrap replicates, confidence, bins of the calibration error."""
 
     replicates: int = 200
     confidence: float = 0.95
     bins: int = 10
-    slices: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -124,12 +120,11 @@ class Experiment:
     name: str = MISSING
     description: str = ""
     seed: int = 0
-    label: str = MISSING
+    problem: Problem = field(default_factory=Problem)
     features: Features = field(default_factory=Features)
     model: dict[str, Any] = MISSING
     encoding: Encoding = field(default_factory=Encoding)
     calibration: Calibration = field(default_factory=Calibration)
-    split: Split = field(default_factory=Split)
     search: Search | None = None
     engine: Engine = field(default_factory=Engine)
     evaluation: Evaluation = field(default_factory=Evaluation)
@@ -141,10 +136,15 @@ def parse(value: dict[str, Any], *, where: str, conf: Path | None = None) -> Exp
 
     Raises:
         ConfigError: A key is unknown, missing or of a wrong type.
+        ProblemError: There is no problem, or it says what can't be.
         TargetError: The model's `_target_` is not allowed, or has no such parameter.
     """
+    if "problem" not in value:
+        old = "is of the format before problems were declared" if "label" in value else "names no problem"
+        raise ProblemError(f"{where} {old}", hint="declare it in conf/problem/NAME.yaml, then run `furrow compile`")
     experiment = structured(Experiment, value, where=where, conf=conf)
-    check_target(experiment.model, where=where)
+    check_problem(experiment.problem, tasks=task_names(), where=f"{where}: problem")
+    check_target(experiment.model, where=where, kind=load_task(experiment.problem.task).estimator)
     return experiment
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.ground.hydra import ConfigError, compose, structured
 from furrow.parse import ParseError, read_yaml
 from furrow.training.config import Code, Experiment, parse
-from furrow.training.gate import Gate
+from furrow.training.gate import Gate, settle_gate
+from furrow.training.metric_registry import Metric, MetricError, find, of_task
+from furrow.training.problem import RESERVED, Problem, check_problem
+from furrow.training.tasks import load_task, task_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["DeclarationError", "declared", "gate", "resolve"]
+__all__ = ["DeclarationError", "Declared", "check_metrics", "chosen", "declared", "gate", "problem", "resolve"]
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -25,21 +29,34 @@ class DeclarationError(FurrowError):
     """The map of experiments and the files of conf/experiment/ don't agree, or name what does not exist."""
 
 
-def declared(conf: Path) -> dict[str, str]:
-    """The experiments that conf/experiments.yaml declares, and the feature service of each, in its order.
+@dataclass(frozen=True)
+class Declared:
+    """An entry of conf/experiments.yaml: which problem an experiment solves, with which feature service."""
+
+    service: str
+    problem: str
+
+
+def declared(conf: Path) -> dict[str, Declared]:
+    """The experiments that conf/experiments.yaml declares, in its order.
+
+    An entry that names no problem means the only one that there is.
 
     Raises:
-        DeclarationError: An entry has no file, a file has no entry, or a name is unfit.
+        DeclarationError: An entry has no file, a file has no entry, a name is unfit, or a problem is not declared.
     """
     path = conf / "experiments.yaml"
     try:
         value = read_yaml(path)
-        entries = {str(name): str(entry["service"]) for name, entry in value["experiments"].items()}
+        entries = {
+            str(name): (str(entry["service"]), entry.get("problem")) for name, entry in value["experiments"].items()
+        }
     except OSError as exc:
         raise DeclarationError(f"cannot read {path}: {exc.strerror}", hint="declare the experiments there") from exc
     except (ParseError, KeyError, TypeError, AttributeError) as exc:
         raise DeclarationError(
-            f"{path} is malformed: {' '.join(str(exc).split())}", hint="write `experiments: {NAME: {service: SERVICE}}`"
+            f"{path} is malformed: {' '.join(str(exc).split())}",
+            hint="write `experiments: {NAME: {problem: PROBLEM, service: SERVICE}}`",
         ) from exc
     files = {file.stem for file in (conf / "experiment").glob("*.yaml")}
     for name in entries:
@@ -58,30 +75,111 @@ def declared(conf: Path) -> dict[str, str]:
             f"{conf.name}/experiment/{name}.yaml has no entry in {path.name}",
             hint=f"add `{name}: {{service: SERVICE}}` to {conf.name}/{path.name}, or remove the file",
         )
-    return entries
+    problems = sorted(file.stem for file in (conf / "problem").glob("*.yaml"))
+    return {
+        name: Declared(service, _problem_of(path, name, problem, problems))
+        for name, (service, problem) in entries.items()
+    }
 
 
-def resolve(conf: Path, services: Mapping[str, str], code: Code) -> dict[str, Experiment]:
+def _problem_of(path: Path, name: str, problem: str | None, problems: list[str]) -> str:
+    if not problems:
+        raise DeclarationError(f"{path.parent}/problem holds no problem", hint="declare one in conf/problem/NAME.yaml")
+    if problem is None and len(problems) == 1:
+        return problems[0]
+    if problem in problems:
+        return str(problem)
+    if problem is None:
+        said, hint = f"{path}: {name!r} names no problem", f"add `problem:` and one of {', '.join(problems)}"
+    else:
+        close = difflib.get_close_matches(str(problem), problems, 1)
+        missing = f"{path.parent.name}/problem/{problem}.yaml"
+        said = f"{path}: {name!r} is of a problem {str(problem)!r}, and there is no {missing}"
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(problems)}"
+    raise DeclarationError(said, hint=hint)
+
+
+def chosen(name: str, entry: Declared) -> list[str]:
+    """The overrides that compose a declared experiment, and the problem that it is of."""
+    return [f"experiment={name}", f"problem={entry.problem}", f"++problem.name={entry.problem}"]
+
+
+def problem(conf: Path, name: str) -> Problem:
+    """A declared problem, checked.
+
+    Args:
+        conf: The folder of configs.
+        name: Of the file in conf/problem.
+
+    Raises:
+        ConfigError: A key is unknown, missing, or of a wrong type.
+        ProblemError: It says what can't be.
+    """
+    where = f"{conf.name}/problem/{name}.yaml"
+    try:
+        value = read_yaml(conf / "problem" / f"{name}.yaml") or {}
+    except (OSError, ParseError) as exc:
+        raise DeclarationError(f"cannot read {where}: {' '.join(str(exc).split())}", hint="mend the file") from exc
+    if not isinstance(value, dict):
+        raise DeclarationError(f"{where} holds no mapping", hint="write `task: binary` and so on")
+    found = structured(Problem, value, where=where, conf=conf / "problem")
+    if found.name not in ("", name):
+        said = f"{where}: name is {found.name!r}"
+        twin = (conf / "problem" / f"{found.name}.yaml").is_file()
+        hint = f"{conf.name}/problem/{found.name}.yaml has that name: " if twin else ""
+        raise DeclarationError(said, hint=f"{hint}a problem is called as its file; leave the name out")
+    found.name = name
+    check_problem(found, tasks=task_names(), where=where, root=conf.parent)
+    return found
+
+
+def resolve(
+    conf: Path,
+    services: Mapping[str, str],
+    code: Callable[[Experiment], Code],
+    own: Mapping[str, Metric] | None = None,
+) -> dict[str, Experiment]:
     """Compose and check every declared experiment.
 
     Args:
         conf: The folder of configs.
         services: Feature services that exist, and their digests.
-        code: Digests of the code of the stages train and evaluate.
+        code: Gives the digests of the code of an experiment's stages.
+        own: The project's own metrics.
 
     Raises:
-        DeclarationError: An experiment names an unknown service, or disagrees with the map.
+        DeclarationError: An experiment names an unknown service or problem, or disagrees with the map.
         ConfigError: A config does not compose, or has an unknown key or a value of a wrong type.
+        MetricError: A problem or a search names a metric that its task lacks.
     """
     found = {}
-    for name, service in declared(conf).items():
+    for name, entry in declared(conf).items():
         where = f"{conf.name}/experiment/{name}.yaml"
-        experiment = parse(compose(conf, "config", [f"experiment={name}"]), where=where, conf=conf)
-        _check(experiment, name, service, services, where)
-        experiment.features.digest = services[service]
-        experiment.code = code
+        problem(conf, entry.problem)  # said of the problem's own file, before it is composed into an experiment
+        composed = compose(conf, "config", chosen(name, entry))
+        experiment = parse(composed, where=where, conf=conf)
+        _check(experiment, name, entry.service, services, where)
+        check_metrics(experiment, own or {}, where=where)
+        experiment.features.digest = services[entry.service]
+        experiment.code = code(experiment)
         found[name] = experiment
     return found
+
+
+def check_metrics(experiment: Experiment, own: Mapping[str, Metric], *, where: str) -> None:
+    """Refuse metrics that the problem's task lacks.
+
+    Raises:
+        MetricError: The problem or the search names one.
+    """
+    task = experiment.problem.task
+    named = [(f"problem {experiment.problem.name}: metrics", name) for name in experiment.problem.metrics]
+    if experiment.search is not None and experiment.search.metric:
+        named.append((f"{where}: search.metric", experiment.search.metric))
+    for place, name in named:
+        if task not in find(name, own, where=place).tasks:
+            known = ", ".join(of_task(task, own))
+            raise MetricError(f"{place}: {name} is no metric of a {task} problem", hint=f"it has: {known}")
 
 
 def _check(experiment: Experiment, name: str, service: str, services: Mapping[str, str], where: str) -> None:
@@ -96,15 +194,35 @@ def _check(experiment: Experiment, name: str, service: str, services: Mapping[st
         close = difflib.get_close_matches(service, list(services), 1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(services))}"
         raise DeclarationError(f"{where}: there is no feature service {service!r}", hint=hint)
+    known = (experiment.problem.label, *RESERVED)
+    for key in experiment.features.keys:
+        if key in known:
+            raise DeclarationError(
+                f"{where}: features.keys names {key!r}, which is known only afterwards, or says when",
+                hint="a model sees the features of its service, and keys that are known when it predicts",
+            )
 
 
-def gate(conf: Path) -> Gate:
-    """The declared gate, composed and checked.
+def gate(conf: Path, name: str, own: Mapping[str, Metric] | None = None) -> Gate:
+    """The gate of a problem: conf/gate/PROBLEM.yaml, or what conf/select.yaml chooses, or Furrow's own.
+
+    Args:
+        conf: The folder of configs.
+        name: The problem's.
+        own: The project's own metrics.
 
     Raises:
         ConfigError: It does not compose, or has an unknown key.
+        GateError: It names a metric that the problem's task lacks.
     """
-    value: dict[str, Any] = compose(conf, "select", [])
-    if "gate" not in value:
-        raise ConfigError(f"{conf.name}/select.yaml chooses no gate", hint="write `defaults: [gate: default]`")
-    return structured(Gate, value["gate"], where=f"{conf.name}/gate", conf=conf / "gate")
+    value: dict[str, Any] = {}
+    where = f"{conf.name}/gate"
+    if (conf / "gate" / f"{name}.yaml").is_file():
+        where = f"{conf.name}/gate/{name}.yaml"
+        value = {"gate": compose(conf / "gate", name, [])}
+    elif (conf / "select.yaml").is_file():
+        value = compose(conf, "select", [])
+        if "gate" not in value:
+            raise ConfigError(f"{conf.name}/select.yaml chooses no gate", hint="write `defaults: [gate: default]`")
+    found = structured(Gate, value.get("gate") or {}, where=where, conf=conf / "gate")
+    return settle_gate(found, load_task(problem(conf, name).task), own or {}, where=where)

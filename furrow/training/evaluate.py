@@ -6,25 +6,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from furrow.errors import FurrowError
-from furrow.training.metrics import METRICS, Scores, day_weights, interval, score
+from furrow.training.judging import judging_of
+from furrow.training.metric_registry import METRICS, MetricError
+from furrow.training.metrics import Rows, Scores, block_weights, interval, score
+from furrow.training.periods import blocks
+from furrow.training.problem import PERIODS
+from furrow.training.tasks import load_task
+from furrow.training.tasks.task import BASELINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    import pandas as pd
     from numpy.typing import NDArray
 
-    from furrow.training.config import Evaluation
+    from furrow.training.config import Experiment
+    from furrow.training.metric_registry import Metric
+    from furrow.training.metrics import Judging
 
-__all__ = ["TIMES_OF_DAY", "EvaluationError", "Outcome", "evaluate"]
+__all__ = ["EvaluationError", "Outcome", "evaluate"]
 
-TIMES_OF_DAY = ((5, "night"), (9, "early morning"), (13, "late morning"), (17, "afternoon"), (21, "evening"))
-"""Local hours below which a time of day lasts; from 21 on it is night again."""
-
-POINTS = 200
 DIGITS = 9
 
 
@@ -41,61 +44,79 @@ class Outcome:
         intervals: Each metric's low and high.
         slices: One mapping per slice value.
         replicates: Each metric on every bootstrap replicate, for paired comparisons.
-        curves: Points of roc, pr and calibration, by name.
-        days: The days that were judged; replicates are paired between runs with equal days.
+        baseline: The metrics and replicates of the task's own baseline on the same rows.
+        curves: Points of the task's pictures, by name.
+        blocks: The blocks that were drawn from; replicates are paired between runs with equal blocks.
     """
 
     metrics: dict[str, float]
     intervals: dict[str, Any]
     slices: list[dict[str, Any]]
     replicates: dict[str, list[float | None]]
+    baseline: dict[str, Any]
     curves: dict[str, pd.DataFrame]
-    days: list[str]
+    blocks: list[str]
 
 
-def evaluate(predictions: pd.DataFrame, settings: Evaluation, seed: int) -> Outcome:
+def evaluate(predictions: pd.DataFrame, experiment: Experiment, metrics: Mapping[str, Metric]) -> Outcome:
     """Judge predictions: metrics, intervals, slices and curves.
 
     Args:
-        predictions: Columns label, probability, month, hour, scheduled_departure, and the slices' own.
-        settings: Replicates, confidence, bins and slices.
-        seed: Of the bootstrap.
+        predictions: label, what was predicted, what the baseline says, period, and the spine's columns.
+        experiment: Of whose problem the slices, the block and the task are.
+        metrics: To judge by.
 
     Raises:
         EvaluationError: There are no predictions, or a slice names a column that they lack.
+        MetricError: A project's own metric fails.
+        PeriodError: The block is neither a period nor a column.
     """
+    problem, settings = experiment.problem, experiment.evaluation
     if predictions.empty:
-        raise EvaluationError("there are no predictions to judge", hint="look at split.test_months")
-    frame = predictions.assign(time_of_day=_time_of_day(predictions["hour"].to_numpy()))
-    for name in settings.slices:
-        if name not in frame.columns:
-            raise EvaluationError(
-                f"evaluation.slices: predictions have no column {name!r}",
-                hint=f"they have: {', '.join(sorted(frame.columns))}",
-            )
-    day, names = pd.factorize(frame["scheduled_departure"].dt.strftime("%Y-%m-%d"), sort=True)
-    weights = day_weights(len(names), settings.replicates, seed)
-    whole = _score(frame, day, weights, settings)
+        raise EvaluationError("there are no predictions to judge", hint="look at the problem's split")
+    frame, judging = predictions, judging_of(experiment, predictions)
+    block, names = blocks(frame, problem.block, problem.split.at, problem.split.timezone)
+    weights = block_weights(len(names), settings.replicates, experiment.seed)
+    whole = score(frame, metrics, block, weights, judging)
+    _check_own(whole, metrics)
+    task = load_task(problem.task)
+    facts = {name: round(value, DIGITS) for name, value in task.facts(frame).items()}
+    stacked = np.vstack([np.ones((1, len(names))), weights])
     return Outcome(
-        metrics={**_rounded(whole.values), **_shape(frame)},
-        intervals=_intervals(whole, settings),
-        slices=list(_slices(frame, day, weights, settings)),
-        replicates={name: [_number(value) for value in whole.replicates[name]] for name in METRICS},
-        curves=_curves(frame, day, weights, settings),
-        days=list(names),
+        metrics={**_rounded(whole.values), **facts, "rows": len(frame)},
+        intervals=_intervals(whole, settings.confidence, problem.block),
+        slices=list(_slices(frame, block, weights, experiment, metrics)),
+        replicates=_replicates(whole),
+        baseline=_baseline(frame, block, weights, metrics, judging),
+        curves=task.curves(Rows(frame, block, stacked, judging), settings.confidence),
+        blocks=names,
     )
 
 
-def _score(frame: pd.DataFrame, day: NDArray[np.intp], weights: NDArray[np.float64], settings: Evaluation) -> Scores:
-    labels, probabilities = frame["label"].to_numpy(), frame["probability"].to_numpy()
-    return score(labels, probabilities, day, weights, bins=settings.bins)
+def _check_own(scores: Scores, metrics: Mapping[str, Metric]) -> None:
+    """A project's own metric has a value on all rows, or says why not; Furrow's have none with one class alone."""
+    for name, value in scores.values.items():
+        if name not in METRICS and not np.isfinite(value):
+            function = metrics[name].function
+            raise MetricError(f"metric {name}: {function} gave {value}", hint=f"mend {function}, then run it again")
 
 
-def _shape(frame: pd.DataFrame) -> dict[str, float]:
-    return {"prevalence": round(float(frame["label"].mean()), DIGITS), "rows": len(frame)}
+def _baseline(
+    frame: pd.DataFrame,
+    block: NDArray[np.intp],
+    weights: NDArray[np.float64],
+    metrics: Mapping[str, Metric],
+    judging: Judging,
+) -> dict[str, Any]:
+    columns = {name.removeprefix(BASELINE): name for name in frame.columns if name.startswith(BASELINE)}
+    if not columns:
+        return {}
+    said = frame.assign(**{name: frame[column] for name, column in columns.items()})
+    scores = score(said, metrics, block, weights, judging)
+    return {"metrics": _rounded(scores.values), "replicates": _replicates(scores)}
 
 
-def _rounded(values: Any) -> dict[str, float]:
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     """Metrics that have a value, rounded to what is meaningful and equal on every platform."""
     return {name: round(float(value), DIGITS) for name, value in values.items() if np.isfinite(value)}
 
@@ -104,70 +125,45 @@ def _number(value: float) -> float | None:
     return round(float(value), DIGITS) if np.isfinite(value) else None
 
 
-def _intervals(scores: Scores, settings: Evaluation) -> dict[str, Any]:
-    found: dict[str, Any] = {"_about": {"confidence": settings.confidence, "method": "bootstrap of days, percentile"}}
-    for name in METRICS:
-        low, high = interval(scores.replicates[name], settings.confidence)
+def _replicates(scores: Scores) -> dict[str, list[float | None]]:
+    return {name: [_number(value) for value in values] for name, values in scores.replicates.items()}
+
+
+def _intervals(scores: Scores, confidence: float, block: str) -> dict[str, Any]:
+    unit = f"{block}s" if block in PERIODS else f"whole {block}"
+    found: dict[str, Any] = {"_about": {"confidence": confidence, "method": f"bootstrap of {unit}, percentile"}}
+    for name, replicates in scores.replicates.items():
+        low, high = interval(replicates, confidence)
         found[name] = {"low": _number(low), "high": _number(high)}
     return found
 
 
 def _slices(
-    frame: pd.DataFrame, day: NDArray[np.intp], weights: NDArray[np.float64], settings: Evaluation
+    frame: pd.DataFrame,
+    block: NDArray[np.intp],
+    weights: NDArray[np.float64],
+    experiment: Experiment,
+    metrics: Mapping[str, Metric],
 ) -> Iterator[dict[str, Any]]:
-    for column in settings.slices:
+    judging = judging_of(experiment, frame)
+    task = load_task(experiment.problem.task)
+    for name in dict.fromkeys([*experiment.problem.slices, *task.slices(experiment.problem)]):
+        column = "period" if name == experiment.problem.split.by else name
+        if column not in frame.columns:
+            raise EvaluationError(
+                f"problem {experiment.problem.name}: slices: predictions have no column {name!r}",
+                hint=f"they have: {', '.join(sorted(frame.columns))}",
+            )
         for value, rows in sorted(frame.groupby(column, observed=True).indices.items()):
             part = frame.iloc[rows]
-            scores = _score(part, day[rows], weights, settings)
-            found: dict[str, Any] = {"slice": column, "value": str(value), **_shape(part)}
-            for name in METRICS:
-                low, high = interval(scores.replicates[name], settings.confidence)
+            scores = score(part, metrics, block[rows], weights, judging)
+            facts = {key: round(number, DIGITS) for key, number in task.facts(part).items()}
+            found: dict[str, Any] = {"slice": name, "value": str(value), **facts, "rows": len(part)}
+            for metric, replicates in scores.replicates.items():
+                low, high = interval(replicates, experiment.evaluation.confidence)
                 found |= {
-                    name: _number(scores.values[name]),
-                    f"{name}_low": _number(low),
-                    f"{name}_high": _number(high),
+                    metric: _number(scores.values[metric]),
+                    f"{metric}_low": _number(low),
+                    f"{metric}_high": _number(high),
                 }
             yield found
-
-
-def _time_of_day(hours: NDArray[Any]) -> list[str]:
-    return [next((name for limit, name in TIMES_OF_DAY if hour < limit), "night") for hour in hours]
-
-
-def _curves(
-    frame: pd.DataFrame, day: NDArray[np.intp], weights: NDArray[np.float64], settings: Evaluation
-) -> dict[str, pd.DataFrame]:
-    labels, probabilities = frame["label"].to_numpy(), frame["probability"].to_numpy()
-    false_rate, true_rate, _ = roc_curve(labels, probabilities)
-    precision, recall, _ = precision_recall_curve(labels, probabilities)
-    return {
-        "roc": _thinned(pd.DataFrame({"false_positive_rate": false_rate, "true_positive_rate": true_rate})),
-        "pr": _thinned(pd.DataFrame({"recall": recall[::-1], "precision": precision[::-1]})),
-        "calibration": _calibration(labels, probabilities, day, weights, settings),
-    }
-
-
-def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    keep = np.unique(np.linspace(0, len(curve) - 1, min(len(curve), POINTS)).round().astype(int))
-    return curve.iloc[keep].round(6)
-
-
-def _calibration(
-    labels: NDArray[Any],
-    probabilities: NDArray[np.float64],
-    day: NDArray[np.intp],
-    weights: NDArray[np.float64],
-    settings: Evaluation,
-) -> pd.DataFrame:
-    """Mean probability and share of positives by equal-width bin, the share with its interval."""
-    which = np.minimum((probabilities * settings.bins).astype(np.intp), settings.bins - 1)
-    rows = []
-    for bin_number in np.unique(which):
-        mask = which == bin_number
-        count = np.bincount(day[mask], minlength=weights.shape[1]).astype(np.float64)
-        late = np.bincount(day[mask], weights=labels[mask].astype(np.float64), minlength=weights.shape[1])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            low, high = interval((weights @ late) / (weights @ count), settings.confidence)
-        observed = float(labels[mask].mean())
-        rows.append([float(probabilities[mask].mean()), observed, low, high, int(mask.sum())])
-    return pd.DataFrame(rows, columns=["predicted", "observed", "low", "high", "rows"]).round(6)

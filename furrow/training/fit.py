@@ -1,4 +1,4 @@
-"""Fitting: features to numbers, an estimator, calibrated probabilities."""
+"""Fitting: features to numbers, an estimator, calibrated predictions."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from furrow.errors import FurrowError
 from furrow.stores.float_columns import canonical_frame, canonical_matrix
-from furrow.training.calibration import learn_curve
+from furrow.training.calibration import Curve
 from furrow.training.export import export
-from furrow.training.portable import CLIP
 from furrow.training.settle import settle
+from furrow.training.splits import known_by, newest
 from furrow.training.targets import instantiate
+from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,23 +45,49 @@ class Fitted:
     Attributes:
         columns: The inputs, in order.
         pipeline: Encoder and estimator as scikit-learn has them; None where a stored predictor was opened.
-        calibrator: A curve over the pipeline's probabilities, where they are the score.
+        calibrator: What makes outputs predictions, where the predictor's own curve does not: curves of classes, or
+            the ends of an interval.
         predictor: The model as it scores; None for an estimator without a portable form, whose pipeline scores.
+        task: The task's name.
+        classes: Of a multiclass problem, in the order of the probabilities.
     """
 
     columns: list[str]
     pipeline: Pipeline | None
     calibrator: Any = None
     predictor: Predictor | None = None
+    task: str = "binary"
+    classes: tuple[str, ...] = ()
 
-    def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """Probability of the positive class, shape (rows,), for a frame that has the model's columns."""
-        if self.predictor is not None:
+    def raw(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """What the model says of rows: (rows,), or (rows, classes) of a multiclass problem.
+
+        A class that the estimator never saw has the probability 0.
+        """
+        classes = getattr(self.pipeline, "classes_", None) if self.pipeline is not None and self.classes else None
+        whole = classes is None or len(classes) == len(self.classes)
+        if self.predictor is not None and whole:
             return self.predictor.predict(self.predictor.encode(frame))
         if self.pipeline is None:
             raise FitError("a model without pipeline and predictor can't predict")
-        scores = self.pipeline.predict_proba(frame[self.columns])[:, 1]
-        return scores if self.calibrator is None else _calibrated(self.calibrator, scores)
+        if load_task(self.task).estimator == "regressor":
+            return np.asarray(self.pipeline.predict(frame[self.columns]), dtype=np.float64)
+        found: NDArray[np.float64] = self.pipeline.predict_proba(frame[self.columns])
+        if not self.classes:
+            return found[:, 1]
+        if classes is None or whole:
+            return found
+        spread = np.zeros((len(found), len(self.classes)))
+        spread[:, classes] = found
+        return spread
+
+    def outputs(self, frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
+        """The predictions' columns, each of shape (rows,), for a frame that has the model's columns."""
+        return load_task(self.task).outputs(self.raw(frame), self.calibrator, self.classes)
+
+    def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """One number a row: the probability of the positive or of the likeliest class, or the number predicted."""
+        return load_task(self.task).score(self.outputs(frame))
 
 
 def input_columns(experiment: Experiment, features: list[str]) -> list[str]:
@@ -70,57 +95,71 @@ def input_columns(experiment: Experiment, features: list[str]) -> list[str]:
     return [*experiment.features.keys, *(name for name in features if name not in experiment.features.keys)]
 
 
-def fit(experiment: Experiment, frame: pd.DataFrame, features: list[str]) -> Fitted:
+def fit(experiment: Experiment, frame: pd.DataFrame, features: list[str], classes: tuple[str, ...] = ()) -> Fitted:
     """Fit an experiment's model to rows.
 
-    With calibration, the curve is learnt on the newest months by a model fitted without them; the model is
-    then fitted again on all the rows. (Platt 1999 for `sigmoid`, Zadrozny and Elkan 2002 for `isotonic`.)
+    With calibration, the curve (or the interval) is learnt on the newest part of the rows by a model fitted without
+    them, and without labels that were not known when they begin; the model is then fitted again on all the rows.
 
     Args:
         experiment: The config.
-        frame: Training rows with the label and `month`.
+        frame: Training rows with the label and event_timestamp.
         features: Names of the features.
+        classes: Of a multiclass problem.
 
     Raises:
-        FitError: The estimator refuses its parameters or the rows.
+        FitError: The estimator refuses its parameters or the rows, or none are left to fit on.
     """
+    task, problem = load_task(experiment.problem.task), experiment.problem
     columns = input_columns(experiment, features)
-    calibrator = None
+    target = task.target(frame[problem.label], problem, classes)
+    method = experiment.calibration.method
+    if method not in ("none", *task.calibrations):
+        hint = f"a {task.name} problem has: {', '.join(('none', *task.calibrations))}"
+        raise FitError(f"{experiment.name}: calibration.method {method!r} is unknown", hint=hint)
     with threadpool_limits(experiment.engine.threads):
-        method = experiment.calibration.method
+        calibrator = None
         if method != "none":
-            newest = sorted(frame["month"].unique())[-experiment.calibration.months :]
-            held = frame["month"].isin(newest).to_numpy()
-            if held.all():
+            held = newest(frame, np.arange(len(frame)), experiment.calibration.share)
+            older = ~held & known_by(frame, problem, frame.loc[held, "event_timestamp"].min())
+            if not older.any() or not held.any():
                 raise FitError(
-                    f"{experiment.name}: calibration.months {experiment.calibration.months} leaves no month to fit on",
-                    hint="land more months or calibrate on fewer",
+                    f"{experiment.name}: calibration.share {experiment.calibration.share:g} leaves no row to fit on",
+                    hint="bring more history or calibrate on less",
                 )
-            scores = _fit(experiment, frame[~held], columns).predict(frame[held])
-            calibrator = learn_curve(method, scores, frame.loc[held, experiment.label].to_numpy())
-        fitted = _fit(experiment, frame, columns)
-        if fitted.predictor is not None and calibrator is not None:
+            first = _fit(experiment, frame[older], columns, target[older], classes)
+            raw = first.raw(frame[held])
+            calibrator = task.calibrator(raw, target[held], experiment.calibration, problem)
+        fitted = _fit(experiment, frame, columns, target, classes)
+        if fitted.predictor is not None and isinstance(calibrator, Curve):
             return replace(fitted, predictor=replace(fitted.predictor, curve=calibrator))
         return replace(fitted, calibrator=calibrator)
 
 
-def _fit(experiment: Experiment, frame: pd.DataFrame, columns: list[str]) -> Fitted:
+def _fit(
+    experiment: Experiment,
+    frame: pd.DataFrame,
+    columns: list[str],
+    target: NDArray[Any],
+    classes: tuple[str, ...],
+) -> Fitted:
     inputs = canonical_frame(frame[columns])  # a sort may leave either of 0.0 and -0.0 in an encoder or in a bin
     categories = [name for name in columns if not _is_number(inputs[name])]
     numbers = [name for name in columns if name not in categories]
-    model = instantiate(experiment.model, where=experiment.name, seed=experiment.seed)
+    task = load_task(experiment.problem.task)
+    model = instantiate(experiment.model, where=experiment.name, seed=experiment.seed, kind=task.estimator)
     ordinal = experiment.encoding.categories == "ordinal"
     if ordinal and "categorical_features" in model.get_params() and not experiment.encoding.impute:
         model.set_params(categorical_features=list(range(len(categories))))
     steps = [("encode", _encoder(experiment, categories, numbers)), ("floats", FunctionTransformer(canonical_matrix))]
     pipeline = Pipeline([*steps, ("model", model)])
     try:
-        fitted = pipeline.fit(inputs, frame[experiment.label].to_numpy())
+        fitted = pipeline.fit(inputs, target)
     except (ValueError, TypeError) as exc:
         first = str(exc).strip().splitlines()[0]
         raise FitError(f"{experiment.name}: {first}", hint="look at `model` in its config") from exc
     settle(fitted)
-    return Fitted(columns, fitted, None, export(fitted, columns, inputs))
+    return Fitted(columns, fitted, None, export(fitted, columns, inputs), task.name, classes)
 
 
 def _is_number(column: pd.Series[Any]) -> bool:
@@ -151,15 +190,3 @@ def _encoder(experiment: Experiment, categories: list[str], numbers: list[str]) 
     number = make_pipeline(*steps) if steps else "passthrough"
     code = make_pipeline(codes, SimpleImputer(strategy="most_frequent")) if encoding.impute else codes
     return ColumnTransformer([("categories", code, categories), ("numbers", number, numbers)], sparse_threshold=0.0)
-
-
-def _calibrated(calibrator: Any, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores through a curve; bundles of older versions hold scikit-learn's own."""
-    if isinstance(calibrator, IsotonicRegression):
-        curve: NDArray[np.float64] = calibrator.predict(scores)
-    elif isinstance(calibrator, LogisticRegression):
-        clipped = np.clip(scores, CLIP, 1 - CLIP)
-        curve = calibrator.predict_proba(np.log(clipped / (1 - clipped)).reshape(-1, 1))[:, 1]
-    else:
-        curve = calibrator(scores)
-    return curve

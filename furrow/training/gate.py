@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import MISSING
 
 from furrow.errors import FurrowError
-from furrow.training.metrics import METRICS, interval
+from furrow.training.metric_registry import MINIMIZE, NEITHER, direction, find, of_task
+from furrow.training.metrics import interval
 
-__all__ = ["Failure", "Gate", "GateError", "Margin", "Select", "Slices", "Verdict", "champion", "judge"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from furrow.training.metric_registry import Metric
+    from furrow.training.tasks.task import Task
+
+__all__ = [
+    "Baseline",
+    "Failure",
+    "Gate",
+    "GateError",
+    "Margin",
+    "Select",
+    "Slices",
+    "Verdict",
+    "champion",
+    "judge",
+    "settle_gate",
+    "to_json",
+]
+
+
+SOME = 1e-9
+"""The least gain over a baseline that is one: the last digit that evaluations keep."""
 
 
 class GateError(FurrowError):
@@ -19,40 +43,62 @@ class GateError(FurrowError):
 
 
 @dataclass
+class Baseline:
+    """How much better than the task's baseline, on the same rows, a run must surely be; no metric: the champion's."""
+
+    metric: str = ""
+    at_least: float = 0.0
+    confidence: float = 0.95
+
+
+@dataclass
 class Margin:
     """How much better than another experiment a run must surely be."""
 
     over: str = MISSING
-    metric: str = "roc_auc"
+    metric: str = ""
     at_least: float = 0.0
     confidence: float = 0.95
 
 
 @dataclass
 class Slices:
-    """The floor of a metric in every slice that has enough rows to judge."""
+    """What a metric must reach in every slice that has enough rows to judge."""
 
-    metric: str = "roc_auc"
+    metric: str = ""
     floor: float = 0.0
     rows: int = 0
 
 
 @dataclass
 class Select:
-    """What makes the champion among the runs that pass."""
+    """What makes the champion among the runs that pass; no metric: the task's own."""
 
-    metric: str = "log_loss"
-    direction: str = "minimize"
+    metric: str = ""
+    direction: str = ""
 
 
 @dataclass
 class Gate:
-    """The declared gate (conf/gate/NAME.yaml)."""
+    """The declared gate (conf/gate/NAME.yaml); without one, runs must surely beat their task's baseline.
+
+    Attributes:
+        minimum: Absolute limits by metric.
+        maximum: The same.
+        baseline: Better than the task's baseline; null for no such rule.
+        margin: Better than another experiment.
+        slices: A limit for each slice.
+        tells: How surely one feature alone may tell the label (ROC AUC, or its like), before it is taken for a
+            leak; null for no such rule.
+        select: What makes the champion.
+    """
 
     minimum: dict[str, float] = field(default_factory=dict)
     maximum: dict[str, float] = field(default_factory=dict)
+    baseline: Baseline | None = field(default_factory=Baseline)
     margin: Margin | None = None
     slices: Slices | None = None
+    tells: float | None = 0.99
     select: Select = field(default_factory=Select)
 
 
@@ -82,54 +128,99 @@ class Verdict:
         return not self.failures
 
 
-def judge(gate: Gate, evaluations: dict[str, dict[str, Any]]) -> list[Verdict]:
-    """Judge each run by the gate.
+def settle_gate(gate: Gate, task: Task, own: Mapping[str, Metric], *, where: str) -> Gate:
+    """A gate with every metric spelt out, held against what its problem's task knows.
 
     Args:
-        gate: The declared gate.
-        evaluations: By experiment: metrics, slices, replicates and days, as `evaluate` wrote them.
+        gate: As declared.
+        task: The problem's.
+        own: The project's own metrics.
+        where: The file, for messages.
 
     Raises:
-        GateError: The gate names a metric or an experiment that does not exist.
+        GateError: It names a metric of another task, or one that is neither better nor worse, or a direction other
+            than the metric's.
+        MetricError: It names no metric.
     """
-    _check(gate, evaluations)
-    return [Verdict(name, tuple(_failures(gate, name, evaluations))) for name in sorted(evaluations)]
+    select = replace(gate.select, metric=gate.select.metric or task.metric)
+    found = replace(
+        gate,
+        select=select,
+        baseline=gate.baseline and replace(gate.baseline, metric=gate.baseline.metric or select.metric),
+        margin=gate.margin and replace(gate.margin, metric=gate.margin.metric or select.metric),
+        slices=gate.slices and replace(gate.slices, metric=gate.slices.metric or select.metric),
+    )
+    compared = [part.metric for part in (select, found.baseline, found.margin, found.slices) if part]
+    for name in [*gate.minimum, *gate.maximum, *compared]:
+        metric = find(name, own, where=where)
+        if task.name not in metric.tasks:
+            known = ", ".join(of_task(task.name, own))
+            raise GateError(f"{where}: {name} is no metric of a {task.name} problem", hint=f"it has: {known}")
+        if name in compared and metric.direction == NEITHER:
+            hint = "give it a minimum or a maximum; compare by another one"
+            raise GateError(f"{where}: {name} is neither better nor worse when it grows", hint=hint)
+    way = find(select.metric, own).direction
+    if select.direction not in ("", way):
+        said = f"{where}: select.direction {select.direction!r}, and {select.metric} is to {way}"
+        raise GateError(said, hint="leave the direction out: the metric has its own")
+    return replace(found, select=replace(select, direction=way))
 
 
-def champion(gate: Gate, verdicts: list[Verdict], evaluations: dict[str, dict[str, Any]]) -> str | None:
-    """The best of the runs that passed, by the declared metric; the first by name where they tie."""
-    sign = 1 if gate.select.direction == "minimize" else -1
-    passed = [verdict.experiment for verdict in verdicts if verdict]
-    return min(passed, key=lambda name: (sign * evaluations[name]["metrics"][gate.select.metric], name), default=None)
+def judge(gate: Gate, evaluations: dict[str, dict[str, Any]], own: Mapping[str, str] | None = None) -> list[Verdict]:
+    """Judge each run of a problem by its gate.
 
+    Args:
+        gate: From `settle_gate`.
+        evaluations: By experiment: metrics, slices, replicates and blocks, as `evaluate` wrote them.
+        own: Directions of the project's own metrics.
 
-def _check(gate: Gate, evaluations: dict[str, dict[str, Any]]) -> None:
-    named = [*gate.minimum, *gate.maximum, gate.select.metric]
-    named += [part.metric for part in (gate.margin, gate.slices) if part]
-    for metric in named:
-        if metric not in METRICS:
-            raise GateError(f"conf/gate: unknown metric {metric!r}", hint=f"there are: {', '.join(METRICS)}")
-    if gate.select.direction not in ("minimize", "maximize"):
-        raise GateError(f"conf/gate: select.direction {gate.select.direction!r}", hint="use minimize or maximize")
+    Raises:
+        GateError: The gate names an experiment that does not exist.
+    """
     if gate.margin and gate.margin.over not in evaluations:
         raise GateError(
             f"conf/gate: margin.over names no experiment {gate.margin.over!r}",
             hint=f"there are: {', '.join(sorted(evaluations))}",
         )
+    return [Verdict(name, tuple(_failures(gate, name, evaluations, own or {}))) for name in sorted(evaluations)]
 
 
-def _failures(gate: Gate, name: str, evaluations: dict[str, dict[str, Any]]) -> list[Failure]:
+def champion(
+    gate: Gate,
+    verdicts: list[Verdict],
+    evaluations: dict[str, dict[str, Any]],
+    own: Mapping[str, str] | None = None,
+) -> str | None:
+    """The best of the runs that passed, by the declared metric; the first by name where they tie."""
+    sign = 1 if direction(gate.select.metric, own) == MINIMIZE else -1
+    values = {verdict.experiment: evaluations[verdict.experiment]["metrics"] for verdict in verdicts if verdict}
+    valued = {name: found[gate.select.metric] for name, found in values.items() if gate.select.metric in found}
+    return min(valued, key=lambda name: (sign * valued[name], name), default=None)
+
+
+def _failures(gate: Gate, name: str, evaluations: dict[str, dict[str, Any]], own: Mapping[str, str]) -> list[Failure]:
     run = evaluations[name]
     rules = [(f"minimum {metric}", run["metrics"].get(metric), limit, 1) for metric, limit in gate.minimum.items()]
     rules += [(f"maximum {metric}", run["metrics"].get(metric), limit, -1) for metric, limit in gate.maximum.items()]
+    if gate.baseline:
+        part = gate.baseline
+        rule = f"better than the baseline by {part.metric} ({part.confidence:.0%} sure)"
+        gained = _margin(part, run, {**run.get("baseline", {}), "blocks": run["blocks"]}, own)
+        # An interval that touches 0 may be luck: as good as the baseline is not better than it.
+        rules.append((rule, gained, part.at_least or SOME, 1))
     if gate.margin:
         rule = f"margin of {gate.margin.metric} over {gate.margin.over} ({gate.margin.confidence:.0%} sure)"
-        rules.append((rule, _margin(gate.margin, run, evaluations[gate.margin.over]), gate.margin.at_least, 1))
+        gained = _margin(gate.margin, run, evaluations[gate.margin.over], own)
+        rules.append((rule, gained, gate.margin.at_least, 1))
     if gate.slices:
-        for part in run["slices"]:
-            if part["rows"] >= gate.slices.rows:
-                rule = f"slice {part['slice']}={part['value']} {gate.slices.metric}"
-                rules.append((rule, part[gate.slices.metric], gate.slices.floor, 1))
+        sign = -1 if direction(gate.slices.metric, own) == MINIMIZE else 1
+        for entry in run["slices"]:
+            if entry["rows"] >= gate.slices.rows:
+                rule = f"slice {entry['slice']}={entry['value']} {gate.slices.metric}"
+                rules.append((rule, entry[gate.slices.metric], gate.slices.floor, sign))
+    if gate.tells is not None:
+        for feature, told in sorted(run.get("tells", {}).items()):
+            rules.append((f"feature {feature} alone tells the label", told, gate.tells, -1))
     return [
         Failure(rule, value, limit, None if value is None else round(sign * (limit - value), 9))
         for rule, value, limit, sign in rules
@@ -137,12 +228,19 @@ def _failures(gate: Gate, name: str, evaluations: dict[str, dict[str, Any]]) -> 
     ]
 
 
-def _margin(margin: Margin, run: dict[str, Any], other: dict[str, Any]) -> float | None:
-    """The lower end of the paired interval of the improvement; None where the two were judged on other days."""
-    if run["days"] != other["days"]:
+def _margin(
+    margin: Baseline | Margin, run: dict[str, Any], other: dict[str, Any], own: Mapping[str, str]
+) -> float | None:
+    """The lower end of the paired interval of the improvement; None where the two were judged on other blocks."""
+    if run["blocks"] != other["blocks"] or margin.metric not in other.get("replicates", {}):
         return None
-    better = np.array(run["replicates"][margin.metric], dtype=float)
-    worse = np.array(other["replicates"][margin.metric], dtype=float)
-    sign = 1 if margin.metric in ("roc_auc", "pr_auc") else -1
-    low, _ = interval(sign * (better - worse), margin.confidence)
+    one = np.array(run["replicates"][margin.metric], dtype=float)
+    two = np.array(other["replicates"][margin.metric], dtype=float)
+    sign = -1 if direction(margin.metric, own) == MINIMIZE else 1
+    low, _ = interval(sign * (one - two), margin.confidence)
     return round(low, 9) if np.isfinite(low) else None
+
+
+def to_json(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as plain values."""
+    return {"passed": bool(verdict), "failures": [asdict(failure) for failure in verdict.failures]}

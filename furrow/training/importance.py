@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -24,7 +24,7 @@ def importance(
     fitted: Fitted,
     frame: pd.DataFrame,
     label: str,
-    metric: Callable[[NDArray[Any], NDArray[np.float64]], float],
+    metric: Callable[[NDArray[Any], Mapping[str, NDArray[Any]]], float],
     *,
     seed: int,
 ) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def importance(
         fitted: The model.
         frame: Rows with the model's columns and the label, of which some are drawn.
         label: The label's name.
-        metric: Labels and predictions to a number of which more is better.
+        metric: Labels and predictions, by column, to a number of which more is better.
         seed: Of the draws.
 
     Returns:
@@ -43,11 +43,11 @@ def importance(
     generator = np.random.default_rng(seed)
     rows = frame.iloc[np.sort(generator.permutation(len(frame))[:ROWS])]
     labels = rows[label].to_numpy()
-    whole = metric(labels, fitted.predict(rows))
+    whole = metric(labels, fitted.outputs(rows))
     lost = {}
     for name in fitted.columns:
         shuffled = rows[name].iloc[generator.permutation(len(rows))].set_axis(rows.index)
-        lost[name] = whole - metric(labels, fitted.predict(rows.assign(**{name: shuffled})))
+        lost[name] = whole - metric(labels, fitted.outputs(rows.assign(**{name: shuffled})))
     order = sorted(lost, key=lambda name: (-np.nan_to_num(lost[name], nan=-np.inf), name))
     return [
         {"feature": name, "importance": round(float(lost[name]), DIGITS) if np.isfinite(lost[name]) else None}

@@ -2,7 +2,7 @@
 
 Light on purpose: lists of runs, CI and the terminal ask it for directions, so it imports neither
 NumPy nor scikit-learn. The functions are named by path and loaded by whoever computes
-(furrow.training.score). A project adds its own metrics in conf/metrics.yaml; a run's record keeps
+(furrow.training.metrics). A project adds its own metrics in conf/metrics.yaml; a run's record keeps
 their directions, so that a reader of any commit knows them too.
 """
 

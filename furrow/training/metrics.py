@@ -1,26 +1,46 @@
-"""Metrics of probabilities, each with an interval from a bootstrap of whole days.
+"""Computing metrics, each with an interval from a bootstrap of whole blocks.
 
-Flights of one day share weather and congestion, so days, not flights, are drawn with replacement (a cluster
-bootstrap: Field and Welsh 2007). The draw depends on the days and the seed alone: two runs judged on the same
-days have paired replicates, and the difference of two metrics gets an interval of its own.
+Rows of one block (a day, a store, a patient) share what moves them, so blocks, not rows, are drawn with
+replacement (a cluster bootstrap: Field and Welsh 2007). The draw depends on the blocks and the seed alone: two
+runs judged on the same blocks have paired replicates, and the difference of two metrics gets an interval.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import importlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from furrow.training.metric_registry import Metric, MetricError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["METRICS", "Scores", "day_weights", "interval", "score"]
+__all__ = ["Judging", "Rows", "Scores", "block_weights", "interval", "score"]
 
-METRICS = ("roc_auc", "pr_auc", "log_loss", "brier", "ece")
 CHUNK = 2_000_000
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What metrics are computed with.
+
+    Attributes:
+        bins: Of the calibration error.
+        precision: At which recall is told.
+        coverage: That a prediction interval was made for.
+        classes: Of a multiclass problem, in the order of the probabilities.
+    """
+
+    bins: int = 10
+    precision: float = 0.8
+    coverage: float = 0.9
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,7 +48,7 @@ class Scores:
     """Metrics of one set of rows.
 
     Attributes:
-        values: Each metric on the rows as they are; NaN where only one class is present.
+        values: Each metric on the rows as they are; NaN where it has no value, as with one class.
         replicates: Each metric on every bootstrap replicate, shape (replicates,).
     """
 
@@ -36,10 +56,73 @@ class Scores:
     replicates: Mapping[str, NDArray[np.float64]]
 
 
-def day_weights(days: int, replicates: int, seed: int) -> NDArray[np.float64]:
-    """How often each day is drawn in each replicate, shape (replicates, days); each row sums to `days`."""
+@dataclass
+class Rows:
+    """Predictions to be judged, as a metric's function sees them.
+
+    A function returns one value for the rows as they are and one for each replicate, shape
+    (1 + replicates,): by `mean` or `sums` where sums by block are enough, else by `each`.
+
+    Attributes:
+        frame: `label`, the predictions' columns, and the spine's.
+        block: Index of each row's block, shape (rows,).
+        weights: How often each block counts: all once, then the replicates; (1 + replicates, blocks).
+        judging: Settings.
+    """
+
+    frame: pd.DataFrame
+    block: NDArray[np.intp]
+    weights: NDArray[np.float64]
+    judging: Judging = field(default_factory=Judging)
+    _kept: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def label(self) -> NDArray[Any]:
+        """What came of each row, shape (rows,)."""
+        return np.asarray(self.frame["label"].to_numpy())
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """A column as numbers, shape (rows,)."""
+        return self.frame[name].to_numpy(dtype=np.float64)
+
+    def sums(self, values: Any) -> NDArray[np.float64]:
+        """The weighted sum of a value per row: shape (1 + replicates,)."""
+        by_block = np.bincount(
+            self.block, weights=np.asarray(values, dtype=np.float64), minlength=self.weights.shape[1]
+        )
+        return self.weights @ by_block
+
+    def mean(self, values: Any) -> NDArray[np.float64]:
+        """The weighted mean of a value per row: shape (1 + replicates,)."""
+        return ratio(self.sums(values), self.sums(np.ones(len(self.frame))))
+
+    def chunks(self) -> Iterator[NDArray[np.float64]]:
+        """Weights by block, some replicates at a time, so that weights by row stay small."""
+        step = max(1, CHUNK // max(1, len(self.frame)))
+        for start in range(0, len(self.weights), step):
+            yield self.weights[start : start + step]
+
+    def each(self, function: Callable[[NDArray[np.float64]], float]) -> NDArray[np.float64]:
+        """Call a function with the weight of each row, shape (rows,), once for every replicate."""
+        return np.array([function(one[self.block]) for one in self.weights], dtype=np.float64)
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What several metrics share, computed once."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+
+def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A quotient that is NaN where nothing is below."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(below != 0, above / below, np.nan)
+
+
+def block_weights(blocks: int, replicates: int, seed: int) -> NDArray[np.float64]:
+    """How often each block is drawn in each replicate, (replicates, blocks); each row sums to `blocks`."""
     generator = np.random.default_rng(seed)
-    return generator.multinomial(days, np.full(days, 1.0 / days), size=replicates).astype(np.float64)
+    return generator.multinomial(blocks, np.full(blocks, 1.0 / blocks), size=replicates).astype(np.float64)
 
 
 def interval(replicates: NDArray[np.float64], confidence: float) -> tuple[float, float]:
@@ -53,89 +136,50 @@ def interval(replicates: NDArray[np.float64], confidence: float) -> tuple[float,
 
 
 def score(
-    labels: NDArray[Any],
-    probabilities: NDArray[np.float64],
-    day: NDArray[np.intp],
+    frame: pd.DataFrame,
+    metrics: Mapping[str, Metric],
+    block: NDArray[np.intp],
     weights: NDArray[np.float64],
-    *,
-    bins: int,
+    judging: Judging,
 ) -> Scores:
-    """Compute every metric on the rows, and on each replicate.
-
-    ROC AUC counts ties as one half (Hanley and McNeil 1982); PR AUC is average precision; log loss clips
-    probabilities at 1e-15; Brier is the mean squared error (Brier 1950); ECE weighs |mean probability - share|
-    over equal-width bins (Guo et al. 2017).
+    """Compute metrics on rows, and on each replicate.
 
     Args:
-        labels: 0 or 1, shape (rows,).
-        probabilities: Of label 1, shape (rows,).
-        day: Index of each row's day, shape (rows,).
-        weights: From `day_weights`, shape (replicates, days).
-        bins: Bins of the calibration error.
-    """
-    positive = labels.astype(np.float64)
-    order = np.argsort(-probabilities, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(probabilities[order]) != 0, True))
-    sorted_positive, sorted_day = positive[order], day[order]
-    sums = _day_sums(positive, probabilities, day, weights.shape[1], bins)
+        frame: `label` and the predictions' columns.
+        metrics: Which.
+        block: Index of each row's block, shape (rows,).
+        weights: From `block_weights`, shape (replicates, blocks).
+        judging: Settings.
 
-    every = np.ones((1, weights.shape[1]))
-    parts = []
-    step = max(1, CHUNK // max(1, len(labels)))
-    stack = np.vstack([every, weights])
-    for start in range(0, len(stack), step):
-        block = stack[start : start + step]
-        parts.append({**_ranking(block[:, sorted_day], sorted_positive, ends), **_averages(block, sums)})
-    found = {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
+    Raises:
+        MetricError: A metric's function is not there, raises, or gives something else than numbers.
+    """
+    rows = Rows(frame, block, np.vstack([np.ones((1, weights.shape[1])), weights]), judging)
+    found = {name: _called(metric, rows) for name, metric in metrics.items()}
     return Scores(
         {name: float(values[0]) for name, values in found.items()},
         {name: values[1:] for name, values in found.items()},
     )
 
 
-def _ranking(
-    weights: NDArray[np.float64], positive: NDArray[np.float64], ends: NDArray[np.intp]
-) -> dict[str, NDArray[np.float64]]:
-    """ROC AUC and average precision under row weights of shape (blocks, rows), rows sorted by score."""
-    true = np.cumsum(weights * positive, axis=1)[:, ends]
-    false = np.cumsum(weights, axis=1)[:, ends] - true
-    gained = np.diff(true, prepend=0.0, axis=1)
-    paid = np.diff(false, prepend=0.0, axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        area = (paid * (true - gained / 2)).sum(axis=1) / (true[:, -1] * false[:, -1])
-        precision = np.where(true + false > 0, true / (true + false), 0.0)
-        average = (gained * precision).sum(axis=1) / true[:, -1]
-    one_class = (true[:, -1] <= 0) | (false[:, -1] <= 0)
-    return {"roc_auc": np.where(one_class, np.nan, area), "pr_auc": np.where(one_class, np.nan, average)}
-
-
-def _day_sums(
-    positive: NDArray[np.float64],
-    probabilities: NDArray[np.float64],
-    day: NDArray[np.intp],
-    days: int,
-    bins: int,
-) -> dict[str, Any]:
-    """Sums by day of what averages need: rows, losses, and per bin the gap between probability and label."""
-    clipped = np.clip(probabilities, 1e-15, 1 - 1e-15)
-    loss = -np.where(positive > 0, np.log(clipped), np.log1p(-clipped))
-    which = np.minimum((probabilities * bins).astype(np.intp), bins - 1)
-    gap = np.bincount(day * bins + which, weights=probabilities - positive, minlength=days * bins)
-    ones = np.ones(len(positive))
-    return {
-        "rows": np.bincount(day, weights=ones, minlength=days),
-        "log_loss": np.bincount(day, weights=loss, minlength=days),
-        "brier": np.bincount(day, weights=(probabilities - positive) ** 2, minlength=days),
-        "gap": gap.reshape(days, bins),
-    }
-
-
-def _averages(weights: NDArray[np.float64], sums: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-    """Log loss, Brier and calibration error under day weights of shape (blocks, days)."""
-    rows = weights @ sums["rows"]
-    rows = np.where(rows > 0, rows, np.nan)
-    return {
-        "log_loss": weights @ sums["log_loss"] / rows,
-        "brier": weights @ sums["brier"] / rows,
-        "ece": np.abs(weights @ sums["gap"]).sum(axis=1) / rows,
-    }
+def _called(metric: Metric, rows: Rows) -> NDArray[np.float64]:
+    module, _, name = metric.function.partition(":")
+    hint = f"mend {metric.function}, then run the stage again"
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as exc:
+        raise MetricError(f"metric {metric.name}: there is no function {metric.function}: {exc}", hint=hint) from exc
+    try:
+        values = np.asarray(function(rows), dtype=np.float64)
+    except Exception as exc:
+        if module.startswith("furrow."):
+            raise
+        # A project's own code: whatever it raises is told as what it is.
+        raise MetricError(f"metric {metric.name}: {type(exc).__name__}: {exc}", hint=hint) from exc
+    if values.shape != (len(rows.weights),):
+        raise MetricError(
+            f"metric {metric.name}: {metric.function} gave shape {values.shape}, not one value for the rows and"
+            f" one for each of {len(rows.weights) - 1} replicates",
+            hint="return rows.mean(value_of_each_row), rows.sums(...) or rows.each(function_of_weights)",
+        )
+    return values

@@ -1,4 +1,4 @@
-"""Rolling origin: each test month predicted by a model fitted to the months before it.
+"""Folds predicted: each test part by a model fitted to what was known before it.
 
 The train stage and every trial of a sweep go through here, so that a trial's metrics are the stage's.
 """
@@ -13,50 +13,64 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from furrow.training.fit import Fitted, fit
+from furrow.training.judging import judging_of
 from furrow.training.metrics import score
+from furrow.training.tasks import load_task
+from furrow.training.tasks.task import BASELINE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from furrow.training.config import Experiment
-    from furrow.training.dataset import Fold, TrainingSet
+    from furrow.training.dataset import TrainingSet
+    from furrow.training.metric_registry import Metric
+    from furrow.training.splits import Fold
 
-__all__ = ["PREDICTED", "joined", "predict", "scores", "to_parquet"]
-
-PREDICTED = ["carrier", "flight", "origin", "dest", "scheduled_departure", "month", "hour"]
-"""Columns that say which row was predicted; `label` and `probability` follow them."""
+__all__ = ["joined", "predict", "scores", "to_parquet"]
 
 
 def predict(experiment: Experiment, training: TrainingSet, fold: Fold) -> tuple[pd.DataFrame, Fitted]:
-    """Fit on a fold's months and predict its test month.
+    """Fit on a fold's training rows and predict its test rows.
 
     Args:
         experiment: The config.
         training: The training set.
-        fold: Months to fit on, and the month to predict.
+        fold: Rows to fit on, and rows to predict.
 
     Returns:
-        The predictions, one row per row of the test month in its order, and the model.
+        The spine's columns, `period`, `label`, what was predicted, and what the baseline says; one row for each row
+        tested, in its order. And the model.
 
     Raises:
         FitError: The estimator refuses its parameters or the rows.
     """
-    month = training.frame["month"]
-    fitted = fit(experiment, training.frame[month.isin(fold.train)], training.features)
-    tested = training.frame[month == fold.test]
-    label: pd.Series[Any] = tested[experiment.label].astype("int8")
-    return tested[PREDICTED].assign(label=label, probability=fitted.predict(tested)), fitted
+    problem, task = experiment.problem, load_task(experiment.problem.task)
+    train = training.frame.iloc[fold.train_rows]
+    tested = training.frame.iloc[fold.test_rows]
+    fitted = fit(experiment, train, training.features, training.classes)
+    found = fitted.outputs(tested)
+    baseline = task.baseline(train, tested, problem, training.classes)
+    columns: dict[str, Any] = {"label": _label(tested[problem.label], problem.task, training, experiment), **found}
+    columns |= {f"{BASELINE}{name}" if name in found else name: values for name, values in baseline.items()}
+    kept = [name for name in training.spine if name not in (*columns, problem.label)]
+    return tested[[*kept, "period"]].assign(**columns), fitted
 
 
-def scores(predictions: pd.DataFrame, *, bins: int) -> dict[str, float]:
-    """Every metric of one fold's predictions, without intervals; NaN where only one class is present."""
-    labels, probabilities = predictions["label"].to_numpy(), predictions["probability"].to_numpy()
-    day = np.zeros(len(labels), dtype=np.intp)
-    return dict(score(labels, probabilities, day, np.ones((0, 1)), bins=bins).values)
+def _label(labels: pd.Series[Any], task: str, training: TrainingSet, experiment: Experiment) -> Any:
+    if training.classes:
+        return labels.astype(str).to_numpy()
+    return load_task(task).target(labels, experiment.problem, ())
+
+
+def scores(experiment: Experiment, predictions: pd.DataFrame, metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """Metrics of one fold's predictions, without intervals; NaN where one has no value."""
+    block = np.zeros(len(predictions), dtype=np.intp)
+    judging = judging_of(experiment, predictions)
+    return dict(score(predictions, metrics, block, np.ones((0, 1)), judging).values)
 
 
 def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The predictions of all folds, oldest month first."""
+    """The predictions of all folds, oldest first."""
     return pd.concat(parts, ignore_index=True)
 
 

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 from furrow.files import sha256_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from furrow.training.config import Experiment
     from furrow.training.evaluate import Outcome
 
-__all__ = ["PACKAGES", "environment", "texts"]
+__all__ = ["FORMAT", "PACKAGES", "environment", "record", "texts"]
+
+FORMAT = 2
+"""Of record.json. 1, before there were problems, is read as well: `months` there is what `periods` is here."""
 
 PACKAGES = ("duckdb", "feast", "numpy", "pandas", "pyarrow", "scikit-learn")
 """Packages whose versions a record names; requirements.lock holds all the others."""
@@ -25,22 +30,67 @@ def environment(lock: Path) -> dict[str, Any]:
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "packages": {package: importlib.metadata.version(package) for package in PACKAGES},
-        "lock_sha256": sha256_file(lock),
+        "lock_sha256": sha256_file(lock) if lock.is_file() else None,
     }
 
 
-def texts(outcome: Outcome, record: dict[str, Any]) -> dict[str, str]:
+def record(
+    experiment: Experiment,
+    trained: Mapping[str, Any],
+    *,
+    predictions_sha256: str,
+    tested: int,
+    lock: Path,
+    directions: Mapping[str, str],
+    made_with: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What record.json says of a run.
+
+    Args:
+        experiment: The config.
+        trained: Facts of the training, as bundle.json holds them: service, features, periods, rows, hashes, trials.
+        predictions_sha256: Of the predictions.
+        tested: How many rows were predicted.
+        lock: The locked environment's file.
+        directions: Of the project's own metrics, for readers who have no conf/.
+        made_with: The environment, where it is known already.
+    """
+    return {
+        "format": FORMAT,
+        "experiment": experiment.name,
+        "problem": experiment.problem.name,
+        "task": experiment.problem.task,
+        "label": experiment.problem.label,
+        "classes": trained.get("classes", []),
+        "calibrator": trained.get("calibrator"),
+        "directions": dict(directions),
+        "service": trained["service"],
+        "features_digest": trained["features_digest"],
+        "features": trained["features"],
+        "model_sha256": trained["model_sha256"],
+        "predictor_sha256": trained.get("predictor_sha256"),
+        "predictions_sha256": predictions_sha256,
+        "training_set_sha256": trained["training_set_sha256"],
+        "periods": trained["periods"],
+        "rows": {"train": trained["rows"], "test": tested},
+        "environment": dict(made_with) if made_with is not None else environment(lock),
+        "trials": trained["trials"],
+        "tells": trained.get("tells", {}),
+    }
+
+
+def texts(outcome: Outcome, facts: dict[str, Any]) -> dict[str, str]:
     """Metrics, intervals, slices, the record and the curves, by path inside the run's folder.
 
     Args:
         outcome: The evaluation.
-        record: What record.json says.
+        facts: What record.json says.
     """
     found = {
         "metrics.json": _pretty(outcome.metrics),
         "intervals.json": _pretty(outcome.intervals),
         "slices.json": _pretty(outcome.slices),
-        "record.json": _pretty(record),
+        "record.json": _pretty(facts),
     }
     curves = {f"plots/{curve}.csv": points.to_csv(index=False) for curve, points in outcome.curves.items()}
     return found | curves

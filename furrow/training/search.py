@@ -8,21 +8,25 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import joblib
-import numpy as np
 import optuna
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from furrow.errors import FurrowError
 from furrow.ground.openmp import wait_asleep
-from furrow.training.fit import fit
+from furrow.training.metric_registry import NEITHER, find
+from furrow.training.rolling import predict, scores
+from furrow.training.splits import Fold
+from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    import pandas as pd
+    import numpy as np
+    from numpy.typing import NDArray
 
     from furrow.training.config import Engine, Experiment, Range
+    from furrow.training.dataset import TrainingSet
+    from furrow.training.metric_registry import Metric
 
 __all__ = ["SCHEDULER", "SearchError", "cluster", "engine", "search", "with_values"]
 
@@ -30,12 +34,6 @@ SCHEDULER = "FURROW_SCHEDULER"
 """The environment variable that names a Dask scheduler, such as tcp://127.0.0.1:8786."""
 
 SAMPLERS = ("tpe", "random")
-METRICS = {
-    "log_loss": ("minimize", log_loss),
-    "brier": ("minimize", brier_score_loss),
-    "roc_auc": ("maximize", roc_auc_score),
-    "pr_auc": ("maximize", average_precision_score),
-}
 
 
 class SearchError(FurrowError):
@@ -98,7 +96,11 @@ def cluster(settings: Engine) -> Iterator[Any]:
 
 
 def search(
-    experiment: Experiment, train: pd.DataFrame, held: pd.DataFrame, features: list[str]
+    experiment: Experiment,
+    training: TrainingSet,
+    older: NDArray[np.intp],
+    held: NDArray[np.intp],
+    own: Mapping[str, Metric],
 ) -> tuple[Experiment, list[dict[str, Any]]]:
     """Search the declared space; trials are judged on rows held out of training.
 
@@ -106,27 +108,29 @@ def search(
 
     Args:
         experiment: A config with `search`.
-        train: Rows to fit on.
-        held: Rows to judge on, later than those.
-        features: Names of the features.
+        training: The training set.
+        older: Positions of the rows to fit on.
+        held: Positions of the rows to judge on.
+        own: The project's own metrics.
 
     Returns:
         The experiment with the best values in place, and every trial: number, values, score.
 
     Raises:
-        SearchError: The sampler or the metric is unknown, or a key of the space is not in the config.
+        SearchError: The sampler is unknown, the metric has no direction, or a key of the space is not in the config.
+        MetricError: There is no such metric of the task.
     """
     declared = experiment.search
     if declared is None:
         return experiment, []
-    if declared.metric not in METRICS:
-        raise SearchError(f"search.metric {declared.metric!r} is unknown", hint=f"there are: {', '.join(METRICS)}")
+    metric = find(declared.metric or load_task(experiment.problem.task).metric, own, where="search.metric")
+    if metric.direction == NEITHER:
+        raise SearchError(f"search.metric {metric.name!r} is neither better nor worse when it grows")
     for key in declared.space:
         with_values(experiment, {key: None})
-    direction, _ = METRICS[declared.metric]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction=direction, sampler=_sampler(declared.sampler, experiment.seed))
-    rows = train.tail(declared.rows) if declared.rows else train
+    study = optuna.create_study(direction=metric.direction, sampler=_sampler(declared.sampler, experiment.seed))
+    fold = Fold("held out", (), older[-declared.rows :] if declared.rows else older, held)
     trials: list[dict[str, Any]] = []
     with _progress() as progress, engine(experiment.engine):
         task = progress.add_task(f"search {experiment.name}", total=declared.trials, best="")
@@ -134,13 +138,12 @@ def search(
             asked = [study.ask() for _ in range(min(declared.batch, declared.trials - len(trials)))]
             values = [{key: _suggest(trial, key, part) for key, part in declared.space.items()} for trial in asked]
             scores = joblib.Parallel()(
-                joblib.delayed(_judge)(with_values(experiment, one), rows, held, features, declared.metric)
-                for one in values
+                joblib.delayed(_judge)(with_values(experiment, one), training, fold, metric) for one in values
             )
             for trial, one, score in zip(asked, values, scores, strict=True):
                 study.tell(trial, score)
-                trials.append({"number": trial.number, "values": one, declared.metric: round(score, 9)})
-            progress.update(task, completed=len(trials), best=f"best {declared.metric} {study.best_value:.4f}")
+                trials.append({"number": trial.number, "values": one, metric.name: round(score, 9)})
+            progress.update(task, completed=len(trials), best=f"best {metric.name} {study.best_value:.4f}")
     return with_values(experiment, trials[study.best_trial.number]["values"]), trials
 
 
@@ -183,10 +186,10 @@ def _suggest(trial: optuna.Trial, key: str, part: Range) -> Any:
     return float(f"{trial.suggest_float(key, part.low, part.high, log=part.log):.6g}")
 
 
-def _judge(experiment: Experiment, train: pd.DataFrame, held: pd.DataFrame, features: list[str], metric: str) -> float:
+def _judge(experiment: Experiment, training: TrainingSet, fold: Fold, metric: Metric) -> float:
     one_thread = with_values(experiment, {"engine.threads": 1})  # trials run side by side
-    probabilities = fit(one_thread, train, features).predict(held)
-    return float(METRICS[metric][1](held[experiment.label].to_numpy(), np.asarray(probabilities)))
+    predictions, _ = predict(one_thread, training, fold)
+    return scores(one_thread, predictions, {metric.name: metric})[metric.name]
 
 
 def _progress() -> Progress:

@@ -7,7 +7,7 @@ import importlib
 import inspect
 from typing import Any
 
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from furrow.errors import FurrowError
 
@@ -31,8 +31,13 @@ class TargetError(FurrowError):
     """A `_target_` that is not allowed, does not exist, or has no such parameter."""
 
 
-def check_target(spec: dict[str, Any], *, where: str) -> type:
+def check_target(spec: dict[str, Any], *, where: str, kind: str = "classifier") -> type:
     """Check a model's `_target_` and the names of its parameters, without calling it.
+
+    Args:
+        spec: The model's config.
+        where: The file or the experiment, for messages.
+        kind: "classifier" or "regressor", as the task takes.
 
     Returns:
         The estimator's class.
@@ -48,8 +53,13 @@ def check_target(spec: dict[str, Any], *, where: str) -> type:
             hint=f"name an estimator of {', '.join(prefix.rstrip('.') for prefix in ALLOWED)}",
         )
     module = importlib.import_module(module_name)
-    public = [word for word, value in vars(module).items() if _is_estimator(value) and not word.startswith("_")]
+    public = [word for word, value in vars(module).items() if _is_estimator(value, kind) and not word.startswith("_")]
     if name not in public:
+        if _is_estimator(getattr(module, name, None), "regressor" if kind == "classifier" else "classifier"):
+            raise TargetError(
+                f"{where}: model._target_ {target!r} is no {kind}, and the problem's task takes one",
+                hint=f"name a {kind}: {', '.join(public)}",
+            )
         close = difflib.get_close_matches(name, public, 1)
         hint = f"did you mean {module_name}.{close[0]}?" if close else f"there are: {', '.join(public)}"
         raise TargetError(f"{where}: model._target_: {module_name} has no estimator {name!r}", hint=hint)
@@ -67,14 +77,15 @@ def check_target(spec: dict[str, Any], *, where: str) -> type:
     return estimator
 
 
-def _is_estimator(value: object) -> bool:
-    """Whether a value is a class of scikit-learn's that predicts classes."""
-    return inspect.isclass(value) and issubclass(value, BaseEstimator) and issubclass(value, ClassifierMixin)
+def _is_estimator(value: object, kind: str) -> bool:
+    """Whether a value is a class of scikit-learn's that predicts classes, or numbers."""
+    mixin = ClassifierMixin if kind == "classifier" else RegressorMixin
+    return inspect.isclass(value) and issubclass(value, BaseEstimator) and issubclass(value, mixin)
 
 
-def instantiate(spec: dict[str, Any], *, where: str, seed: int) -> Any:
+def instantiate(spec: dict[str, Any], *, where: str, seed: int, kind: str = "classifier") -> Any:
     """Make the estimator that a checked config describes, seeded where it takes a seed."""
-    estimator = check_target(spec, where=where)
+    estimator = check_target(spec, where=where, kind=kind)
     parameters = {key: value for key, value in spec.items() if key != "_target_"}
     if "random_state" in inspect.signature(estimator).parameters:
         parameters.setdefault("random_state", seed)

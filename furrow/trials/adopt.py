@@ -11,13 +11,14 @@ from furrow.ground.experiments import find
 from furrow.ground.git import show
 from furrow.ground.hydra import compose
 from furrow.ground.overrides import Setting
+from furrow.layout import training_set
 from furrow.parse import parse_json, parse_yaml
 from furrow.training.config import Experiment, parse
-from furrow.training.declare import NAME, declared
+from furrow.training.declare import NAME, Declared, chosen, declared
 from furrow.trials.edit import with_entry, with_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from furrow.ground.experiments import Recorded
@@ -55,7 +56,13 @@ class Adopted:
 
 
 def adopt(
-    root: Path, trial: str, name: str, *, description: str = "", services: Mapping[str, str], code: Code
+    root: Path,
+    trial: str,
+    name: str,
+    *,
+    description: str = "",
+    services: Mapping[str, str],
+    code: Callable[[Experiment], Code],
 ) -> Adopted:
     """Declare a trial as an experiment: conf/experiment/NAME.yaml and its entry in conf/experiments.yaml.
 
@@ -68,7 +75,7 @@ def adopt(
         name: Of the new experiment.
         description: Of the new experiment; empty for one that says where it came from.
         services: Feature services and their digests now.
-        code: Digests of the stages' code now.
+        code: Gives the digests of the stages' code now.
 
     Raises:
         ExperimentError: There is no such trial.
@@ -89,7 +96,7 @@ def adopt(
     text = with_settings(text, (), where=place, name=name, description=said)
     table = conf / "experiments.yaml"
     before = table.read_text(encoding="utf-8")
-    after = with_entry(before, name, tried.features.service, where="conf/experiments.yaml")
+    after = with_entry(before, name, tried.features.service, where="conf/experiments.yaml", problem=tried.problem.name)
     if path.exists():
         raise AdoptError(f"there is a file {place} already", hint="choose another name")
     try:
@@ -99,7 +106,7 @@ def adopt(
     except BaseException:
         path.unlink(missing_ok=True)  # a file without its entry would stop every command
         raise
-    warnings = _warnings(root, recorded, source, tried, services=services, code=code)
+    warnings = _warnings(root, recorded, source, tried, services=services, code=code(tried))
     score = recorded.trailers.get("Furrow-Score", "")
     return Adopted(recorded.name, name, tried.features.service, overrides, score, tuple(warnings))
 
@@ -129,7 +136,8 @@ def _config(root: Path, recorded: Recorded, source: str) -> Experiment:
 def _agree(conf: Path, path: Path, text: str, tried: Experiment) -> None:
     """Write out the trial's values where conf/, as it is now, gives others."""
     for attempt in ("as it is", "with the values written out"):
-        found = parse(compose(conf, "config", [f"experiment={path.stem}"]), where=str(path))
+        words = chosen(path.stem, Declared(tried.features.service, tried.problem.name))
+        found = parse(compose(conf, "config", words), where=str(path))
         changes = list(_differences(_comparable(found), _comparable(tried)))
         if not changes:
             return
@@ -165,7 +173,7 @@ def _warnings(
         yield "the code of training or evaluation has changed since the trial"
     if services.get(tried.features.service) != tried.features.digest:
         yield f"the feature service {tried.features.service!r} has changed since the trial"
-    path = root / f"build/training/{tried.features.service}.parquet"
+    path = root / training_set(tried.problem.name, tried.features.service)
     record = parse_json(
         _content(root, recorded, f"runs/{source}/record.json"), f"{recorded.name}:runs/{source}/record.json"
     )

@@ -40,7 +40,7 @@ def with_settings(text: str, changes: Sequence[Setting], *, where: str, **first:
     return text
 
 
-def with_entry(text: str, name: str, service: str, *, where: str) -> str:
+def with_entry(text: str, name: str, service: str, *, where: str, problem: str = "") -> str:
     """The map of experiments with one entry added, or its feature service changed.
 
     Raises:
@@ -50,7 +50,8 @@ def with_entry(text: str, name: str, service: str, *, where: str) -> str:
     if not isinstance(entries, yaml.MappingNode):
         raise EditError(f"{where} holds no map `experiments`", hint="write `experiments: {NAME: {service: SERVICE}}`")
     if _child(entries, name) is None:
-        return _set(text, ("experiments", name), {"service": service}, where)
+        entry = {"problem": problem, "service": service} if problem else {"service": service}
+        return _set(text, ("experiments", name), entry, where)
     return _set(text, ("experiments", name, "service"), service, where)
 
 

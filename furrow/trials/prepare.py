@@ -11,14 +11,17 @@ from furrow.files import sha256_file
 from furrow.ground.experiments import list_experiments, open_base
 from furrow.ground.hydra import compose, structured
 from furrow.ground.overrides import Composer, Dimension, Sweep, parse
+from furrow.layout import LOCK as LOCKED
+from furrow.layout import training_set
 from furrow.parse import read_yaml
 from furrow.training import config, dataset
-from furrow.training.code_digest import code_digest
-from furrow.training.config import Code, Engine, Search
-from furrow.training.declare import declared, gate
-from furrow.training.metric_registry import direction
-from furrow.training.metrics import METRICS
+from furrow.training.config import Engine, Search
+from furrow.training.declare import Declared, chosen, declared, gate
+from furrow.training.metric_registry import NEITHER
+from furrow.training.own_metrics import own_metrics
 from furrow.training.run_folder import environment
+from furrow.training.stage_code import experiment_code
+from furrow.training.tasks import load_task
 from furrow.trials.ask import dimensions
 from furrow.trials.recorder import Recorder
 from furrow.trials.sweep import SweepError, Sweeping
@@ -28,6 +31,8 @@ from furrow.trials.trial_lock import keep_empty, unclaimed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from furrow.training.metric_registry import Metric
 
 __all__ = ["Request", "prepare"]
 
@@ -75,9 +80,9 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
         FurrowError: The experiment, a key, an option, a training set or the repository is not as it must be.
     """
     root, conf = request.root, request.root / "conf"
-    _check_declared(conf, request.experiment)
+    entry = _entry(conf, request.experiment)
     base = open_base(root)
-    first = [f"experiment={request.experiment}"]
+    first = chosen(request.experiment, entry)
     sweep = parse(conf, request.words)
     search = _search(request, conf, first)
     if search is not None:
@@ -87,13 +92,18 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
         _check_size(sweep.size)
     composer = Composer(conf, "config", first)
     whole = composer.compose(sweep.fixed)
-    metric = request.metric or (search.metric if search else gate(conf).select.metric)
-    if metric not in METRICS:
-        raise SweepError(f"metric {metric!r} is unknown", hint=f"there are: {', '.join(METRICS)}")
+    own = own_metrics(root)
+    metric = request.metric or (search.metric if search else "") or gate(conf, entry.problem, own).select.metric
+    base_experiment = replace(config.parse(whole, where=request.experiment), search=None)
+    known = load_task(base_experiment.problem.task).metrics(base_experiment.problem, own)
+    if metric not in known:
+        raise SweepError(f"metric {metric!r} is unknown", hint=f"there are: {', '.join(known)}")
+    if known[metric].direction == NEITHER:
+        raise SweepError(f"metric {metric!r} is neither better nor worse when it grows", hint="sort by another one")
     engine = _engine(request, conf, first, whole)
     lock = base.content(LOCK)
     files = {} if lock is None else {LOCK: unclaimed(root, lock.decode(), request.experiment).encode()}
-    shared, warnings = _training(request, sweep, whole)
+    shared, warnings = _training(request, sweep, whole, own)
     if files:
         keep_empty(root)
     sweeping = Sweeping(
@@ -105,11 +115,11 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
         jobs=request.jobs or engine.workers,
         size=sweep.size if search is None else search.trials,
         metric=metric,
-        direction=direction(metric),
+        direction=known[metric].direction,
         seed=int(whole.get("seed", 0)),
         services=request.services,
         shared=shared,
-        code=Code(digest=code_digest(root, "pipelines.train"), evaluate=code_digest(root, "pipelines.evaluate")),
+        code=experiment_code(root, base_experiment, own),
         composer=composer,
         recorder=Recorder(
             root, base, list_experiments(root), files=files, metric=metric, engine=engine.backend, clock=clock
@@ -121,12 +131,14 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
     return sweeping
 
 
-def _check_declared(conf: Path, name: str) -> None:
-    names = list(declared(conf))
+def _entry(conf: Path, name: str) -> Declared:
+    entries = declared(conf)
+    names = list(entries)
     if name not in names:
         close = difflib.get_close_matches(name, names, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
         raise SweepError(f"there is no experiment {name!r}", hint=hint)
+    return entries[name]
 
 
 def _check_size(size: int) -> None:
@@ -176,7 +188,9 @@ def _engine(request: Request, conf: Path, first: list[str], whole: dict[str, Any
     return engine
 
 
-def _training(request: Request, sweep: Sweep, whole: dict[str, Any]) -> tuple[Shared, tuple[str, ...]]:
+def _training(
+    request: Request, sweep: Sweep, whole: dict[str, Any], own: Mapping[str, Metric]
+) -> tuple[Shared, tuple[str, ...]]:
     """The training sets of every feature service that the sweep comes to, each read once."""
     axis = sweep.dimensions.get("features.service")
     services = axis.choices if axis is not None and axis.choices else (whole["features"]["service"],)
@@ -187,16 +201,18 @@ def _training(request: Request, sweep: Sweep, whole: dict[str, Any]) -> tuple[Sh
             close = difflib.get_close_matches(service, list(request.services), 1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(request.services))}"
             raise SweepError(f"there is no feature service {service!r}", hint=hint)
-        path = request.root / f"build/training/{service}.parquet"
+        path = request.root / training_set(experiment.problem.name, service)
         experiment.features.service = service
+        experiment.features.digest = request.services[service]
         training[service] = dataset.load(path, experiment)
         sha256[service] = sha256_file(path)
         if _is_stale(request.root, path):
             warnings.append(
                 f"{path.relative_to(request.root)} is not the one that dvc.lock names: "
-                f"`dvc repro training_set_{service}` first, if trials are to be compared with runs"
+                f"`dvc repro training_set_{experiment.problem.name}_{service}` first, if trials are to be compared "
+                "with runs"
             )
-    return Shared(training, sha256, environment(request.root / "requirements.lock")), tuple(warnings)
+    return Shared(training, sha256, environment(request.root / LOCKED), own), tuple(warnings)
 
 
 def _is_stale(root: Path, path: Path) -> bool:

@@ -166,7 +166,9 @@ class Recorder:
         table = (self._root / entries).read_text(encoding="utf-8")
         return {
             place: with_settings(text, settings(conf, trial.every), where=place).encode(),
-            entries: with_entry(table, name, trial.config.features.service, where=entries).encode(),
+            entries: with_entry(
+                table, name, trial.config.features.service, where=entries, problem=trial.config.problem.name
+            ).encode(),
         }
 
     def _write(self, trial: Trial, run: Mapping[str, bytes], facts: Mapping[str, str]) -> str:

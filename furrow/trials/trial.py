@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import resource
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,15 +14,16 @@ import optuna
 from furrow.errors import FurrowError
 from furrow.files import sha256_bytes, sha256_json
 from furrow.training.config import Experiment, dump
-from furrow.training.dataset import folds
 from furrow.training.evaluate import evaluate
 from furrow.training.rolling import joined, predict, scores, to_parquet
-from furrow.training.run_folder import texts
+from furrow.training.run_folder import record, texts
+from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from furrow.training.dataset import TrainingSet
+    from furrow.training.metric_registry import Metric
 
 __all__ = ["History", "Result", "Shared", "Task", "TrialError", "identity", "pruned_at", "work"]
 
@@ -50,11 +52,12 @@ class History:
 
 @dataclass(frozen=True)
 class Shared:
-    """What every trial of a sweep reads, held once: training sets by feature service, their hashes, the environment."""
+    """What every trial of a sweep reads, held once: training sets by feature service and their hashes, and so on."""
 
     training: Mapping[str, TrainingSet]
     sha256: Mapping[str, str]
     environment: Mapping[str, Any]
+    own: Mapping[str, Metric] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def work(shared: Shared, task: Task) -> Result:
         task: The trial.
 
     Raises:
-        FurrowError: The model refuses its parameters, the data has too few months, there is nothing to judge.
+        FurrowError: The model refuses its parameters, the split leaves nothing, there is nothing to judge.
     """
     began, before = time.perf_counter(), _processor()
     experiment = task.experiment
@@ -119,37 +122,45 @@ def work(shared: Shared, task: Task) -> Result:
     training = shared.training[service]
     steps: list[float] = []
     parts = []
-    rolling = folds(training.months, experiment.split.test_months)
+    metrics = load_task(experiment.problem.task).metrics(experiment.problem, shared.own)
+    rolling = training.folds(experiment.seed)
     for fold in rolling:
         part, _ = predict(experiment, training, fold)
         parts.append(part)
-        steps.append(round(scores(part, bins=experiment.evaluation.bins)[task.metric], DIGITS))
+        steps.append(round(scores(experiment, part, {task.metric: metrics[task.metric]})[task.metric], DIGITS))
         if task.history is not None and len(steps) < len(rolling) and pruned_at(steps, task.history) is not None:
             return Result(tuple(steps), {}, {}, "", time.perf_counter() - began, _processor() - before)
     predictions = joined(parts)
-    outcome = evaluate(predictions, experiment.evaluation, experiment.seed)
+    outcome = evaluate(predictions, experiment, metrics)
     if task.metric not in outcome.metrics:
-        raise TrialError(f"{experiment.name} has no {task.metric}", hint="are both classes in the test months?")
+        raise TrialError(
+            f"{experiment.name} has no {task.metric}", hint="look at its predictions: are both classes tested?"
+        )
     digest = sha256_bytes(to_parquet(predictions))
-    record = {
-        "format": 1,
-        "experiment": experiment.name,
+    trained = {
         "service": service,
         "features_digest": experiment.features.digest,
         "features": training.features,
-        "model_sha256": None,  # the model of all months is fitted when the trial is adopted
-        "predictions_sha256": digest,
+        "model_sha256": None,  # the model of all rows is fitted when the trial is adopted
         "predictor_sha256": None,
         "training_set_sha256": shared.sha256[service],
-        "months": {"train": training.months, "test": [fold.test for fold in rolling]},
-        "rows": {"train": len(training.frame), "test": len(predictions)},
-        "environment": dict(shared.environment),
+        "periods": {"train": training.periods, "test": [fold.test for fold in rolling]},
+        "rows": len(training.frame),
         "trials": [],
     }
+    facts = record(
+        experiment,
+        trained,
+        predictions_sha256=digest,
+        tested=len(predictions),
+        lock=Path(),
+        directions={one: shared.own[one].direction for one in metrics if one in shared.own},
+        made_with=shared.environment,
+    )
     return Result(
         steps=tuple(steps),
         metrics=outcome.metrics,
-        files={"config.yaml": dump(experiment), **texts(outcome, record)},
+        files={"config.yaml": dump(experiment), **texts(outcome, facts)},
         predictions_sha256=digest,
         seconds=time.perf_counter() - began,
         cpu_seconds=_processor() - before,

@@ -10,6 +10,7 @@ import pytest
 from furrow.ground.tables import run_sql
 from furrow.stores.spark_join import spark_session, spark_table
 from pipelines.ingest import ingest
+from tests.rawdata import raw
 
 ROOT = Path(__file__).parents[2]
 TABLES = sorted(path.stem for path in (ROOT / "features/tables").glob("*.sql"))
@@ -40,7 +41,7 @@ def plain(table: pa.Table) -> dict[str, list]:
 def test_the_same_rows(name, landed, spark_cluster):
     """Every row and column of the table agrees; floats to the last digits that a division leaves."""
     path = ROOT / f"features/tables/{name}.sql"
-    expected = run_sql(path.read_text(), landed, sql_file=path)
+    expected = run_sql(path.read_text(), raw(landed), sql_file=path)
     session = spark_session(spark_cluster, {"spark.sql.shuffle.partitions": "2", "spark.executor.memory": "512m"})
     sources = {"flights": landed / "flights", "weather": landed / "weather"}
     found = spark_table(session, path.read_text(), sources)

@@ -12,8 +12,8 @@ import pytest
 from furrow.ground.feast.retrieve import historical_features
 from furrow.ground.tables import build_table
 from pipelines.ingest import ingest
-from pipelines.training_set import spine
 from tests.features_repo.oracle import Oracle
+from tests.rawdata import raw, spine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,7 +40,7 @@ class World:
         """Build these tables, or all of them."""
         for file in sorted((self.features / "tables").glob("*.sql")):
             if not names or file.stem in names:
-                build_table(file, self.data, self.tables / f"{file.stem}.parquet")
+                build_table(file, raw(self.data), self.tables / f"{file.stem}.parquet")
 
     def training_set(self, until: datetime | None = None) -> pa.Table:
         """The training set of `full`, up to a prediction time if one is given."""

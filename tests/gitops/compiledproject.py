@@ -26,7 +26,7 @@ DVC_YAML = """vars:
 stages:
   compile:
     cmd: python -m furrow compile
-    deps: [conf, features/definitions.py, features/feature_store.yaml, features/tables, pipelines]
+    deps: [conf, features/definitions.py, features/feature_store.yaml, features/spines, features/tables, pipelines]
     outs:
       - runs/.compiled: {cache: false, persist: true}
   validate:
@@ -38,17 +38,17 @@ stages:
     cmd: python -m pipelines.tables
     deps: [data/flights, features/tables/delays.sql, runs/.validated]
     outs: [build/tables/delays.parquet]
-  training_set_full:
+  training_set_late_full:
     cmd: python -m pipelines.training_set
-    deps: [build/tables/delays.parquet, data/flights, runs/.compiled]
+    deps: [build/tables/delays.parquet, data/flights, features/spines/late.sql, runs/.compiled]
     params:
       - features/manifest.json: [services.full.digest]
-    outs: [build/training/full.parquet]
+    outs: [build/training/late/full.parquet]
   train:
     foreach: ${experiments}
     do:
       cmd: python -m pipelines.train ${key}
-      deps: ["build/training/${item.service}.parquet", runs/.compiled]
+      deps: ["build/training/${item.problem}/${item.service}.parquet", runs/.compiled]
       params:
         - runs/${key}/config.yaml: [code.digest, features, model, seed]
       outs: ["build/models/${key}"]
@@ -68,7 +68,7 @@ stages:
     cmd: python -m pipelines.select
     deps: [build/evaluations, runs/.compiled]
     params:
-      - runs/pipeline.json: [gate, code.select]
+      - runs/pipeline.json: [gates, code.select]
     outs:
       - runs/champion.json: {cache: false}
 """
@@ -92,7 +92,7 @@ def sha(path):
     "validate": "from pipelines.tools import write\n\nwrite('runs/.validated', 'fit\\n')\n",
     "tables": "from pipelines.tools import read, write\n\nwrite('build/tables/delays.parquet', read('features/tables/delays.sql'))\n",
     "training_set": "from pipelines.tools import read, write\n\n"
-    "write('build/training/full.parquet', read('build/tables/delays.parquet') + read('data/flights/2013-01.csv'))\n",
+    "write('build/training/late/full.parquet', read('build/tables/delays.parquet') + read('data/flights/2013-01.csv'))\n",
     "train": """import re, sys
 
 from pipelines.tools import read, write
@@ -145,13 +145,15 @@ def plant(folder: Path, store: Path) -> Path:
         (folder / name).write_text(text)
     shutil.copytree(ROOT / "conf", folder / "conf")
     shutil.copy(ROOT / "features/feature_store.yaml", folder / "features")
+    shutil.copytree(ROOT / "features/spines", folder / "features/spines")
+    (folder / "conf/problem/delay.yaml").unlink()
     for path in (folder / "conf/experiment").glob("*.yaml"):
         if path.stem not in {"base_rate", "gbm"}:
             path.unlink()
     base_rate = folder / "conf/experiment/base_rate.yaml"
     base_rate.write_text(base_rate.read_text().replace("service: schedule", "service: full"))
     (folder / "conf/experiments.yaml").write_text(
-        "experiments:\n  base_rate: {service: full}\n  gbm: {service: full}\n"
+        "experiments:\n  base_rate: {problem: late, service: full}\n  gbm: {problem: late, service: full}\n"
     )
     (folder / "conf/ci.yaml").write_text("branch: main\nreplay: none\n")
     run(folder, "git", "init", "-q", "-b", "main")

@@ -12,12 +12,16 @@ from furrow.training.declare import declared, gate, resolve
 
 ROOT = Path(__file__).parents[2]
 SERVICES = {"schedule": "a" * 64, "weather": "b" * 64, "full": "c" * 64}
-CODE = Code(digest="d" * 64, evaluate="e" * 64)
+
+
+def code(_experiment):
+    return Code(digest="d" * 64, evaluate="e" * 64)
 
 
 @pytest.fixture
 def conf(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    shutil.copytree(ROOT / "features/spines", tmp_path / "features/spines")
     return tmp_path / "conf"
 
 
@@ -29,13 +33,13 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def fails(conf: Path) -> str:
     with pytest.raises(FurrowError) as caught:
-        resolve(conf, SERVICES, CODE)
+        resolve(conf, SERVICES, code)
     return str(caught.value)
 
 
 def test_every_experiment_resolves(conf):
     """What this repository declares composes, and carries its digests."""
-    found = resolve(conf, SERVICES, CODE)
+    found = resolve(conf, SERVICES, code)
     assert list(found) == list(declared(conf))
     assert found["gbm"].features.digest == SERVICES["full"]
     assert found["gbm_search"].search is not None
@@ -44,7 +48,7 @@ def test_every_experiment_resolves(conf):
 
 def test_a_resolved_config_reads_back(conf, tmp_path):
     """Writing and reading a resolved config gives the same text: it is canonical."""
-    for name, experiment in resolve(conf, SERVICES, CODE).items():
+    for name, experiment in resolve(conf, SERVICES, code).items():
         path = tmp_path / f"{name}.yaml"
         path.write_text(dump(experiment))
         assert dump(load(path)) == path.read_text()
@@ -52,18 +56,18 @@ def test_a_resolved_config_reads_back(conf, tmp_path):
 
 def test_comments_do_not_count(conf):
     """Comments and white space in conf/ leave the resolved configs as they are."""
-    before = {name: dump(one) for name, one in resolve(conf, SERVICES, CODE).items()}
+    before = {name: dump(one) for name, one in resolve(conf, SERVICES, code).items()}
     for path in conf.rglob("*.yaml"):
         path.write_text(path.read_text() + "\n# a remark\n\n")
-    assert {name: dump(one) for name, one in resolve(conf, SERVICES, CODE).items()} == before
+    assert {name: dump(one) for name, one in resolve(conf, SERVICES, code).items()} == before
 
 
 def test_one_edit_changes_one_experiment(conf):
     """A hyper-parameter in an experiment's own file changes that experiment alone."""
-    before = {name: dump(one) for name, one in resolve(conf, SERVICES, CODE).items()}
+    before = {name: dump(one) for name, one in resolve(conf, SERVICES, code).items()}
     with (conf / "experiment/gbm.yaml").open("a") as handle:
         handle.write("model: {learning_rate: 0.05}\n")
-    after = {name: dump(one) for name, one in resolve(conf, SERVICES, CODE).items()}
+    after = {name: dump(one) for name, one in resolve(conf, SERVICES, code).items()}
     assert [name for name in before if before[name] != after[name]] == ["gbm"]
 
 
@@ -86,8 +90,8 @@ def test_a_misspelt_hyper_parameter_suggests_the_right_one(conf):
 
 def test_a_value_of_a_wrong_type(conf):
     """A number where text stands is refused, with the key."""
-    edit(conf / "split/rolling.yaml", "test_months: 3", "test_months: three")
-    assert "test_months" in fails(conf)
+    edit(conf / "problem/late.yaml", "test: 3", "test: three")
+    assert "split.test" in fails(conf)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,7 @@ def test_an_entry_without_a_file(conf):
 
 def test_an_unknown_service(conf):
     """A feature service that does not exist suggests one that does."""
-    edit(conf / "experiments.yaml", "gbm_weather: {service: weather}", "gbm_weather: {service: wether}")
+    edit(conf / "experiments.yaml", "service: weather}", "service: wether}")
     edit(conf / "experiment/gbm_weather.yaml", "service: weather", "service: wether")
     message = fails(conf)
     assert "no feature service 'wether'" in message
@@ -162,21 +166,21 @@ def test_broken_yaml(conf):
 def test_a_broken_map(conf):
     """A map of another shape says what to write."""
     (conf / "experiments.yaml").write_text("experiments: [gbm]\n")
-    assert "write `experiments: {NAME: {service: SERVICE}}`" in fails(conf)
+    assert "write `experiments: {NAME: {problem: PROBLEM, service: SERVICE}}`" in fails(conf)
 
 
 def test_a_misspelt_gate(conf):
     """The gate is typed too."""
-    edit(conf / "gate/default.yaml", "  floor:", "  flor:")
+    edit(conf / "gate/late.yaml", "  floor:", "  flor:")
     with pytest.raises(FurrowError) as caught:
-        gate(conf)
+        gate(conf, "late")
     assert "did you mean 'floor'?" in str(caught.value)
 
 
 def test_a_hand_edited_resolved_config_is_checked(conf, tmp_path):
     """An edit of runs/NAME/config.yaml meets the same checks as conf/."""
     path = tmp_path / "config.yaml"
-    value = yaml.safe_load(dump(resolve(conf, SERVICES, CODE)["gbm"]))
+    value = yaml.safe_load(dump(resolve(conf, SERVICES, code)["gbm"]))
     value["model"]["_target_"] = "os.system"
     path.write_text(yaml.safe_dump(value))
     with pytest.raises(FurrowError, match="is not allowed"):

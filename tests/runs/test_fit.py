@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from furrow.errors import FurrowError
 from furrow.training.config import Calibration, Encoding
-from furrow.training.dataset import TrainingSet, folds, load
+from furrow.training.dataset import TrainingSet, load
 from furrow.training.fit import fit, input_columns
 
 FEATURES = ["delay_3h", "noise"]
@@ -44,7 +44,7 @@ def digest(fitted) -> bytes:
 def test_every_model_learns_what_there_is(frame, experiment, kind, method):
     """Each model and calibration beats chance where it can, gives probabilities, and the same bytes again."""
     experiment.model, experiment.encoding = MODELS[kind]
-    experiment.calibration = Calibration(method=method, months=1)
+    experiment.calibration = Calibration(method=method, share=0.3)
     train, test = frame[frame["month"] < "2013-04"], frame[frame["month"] == "2013-04"]
     fitted = fit(experiment, train, FEATURES)
     predicted = fitted.predict(test)
@@ -70,7 +70,7 @@ def test_sigmoid_mends_a_shifted_model(frame, experiment):
     late = frame["month"] == "2013-04"
     shifted = pd.concat([frame[~late].query("late == 0 or flight % 3 == 0"), frame[late]])
     plain = fit(experiment, shifted, FEATURES)
-    experiment.calibration = Calibration(method="sigmoid", months=1)
+    experiment.calibration = Calibration(method="sigmoid", share=0.25)
     mended = fit(experiment, shifted, FEATURES)
     newest = frame[late]
     share = newest["late"].mean()
@@ -82,35 +82,24 @@ def test_columns_come_in_order(experiment):
     assert input_columns(experiment, ["carrier", "x"]) == ["origin", "carrier", "dest", "x"]
 
 
-def test_rolling_origin():
-    """Each of the last months is predicted from all the months before it, and from nothing later."""
-    months = ["2013-01", "2013-02", "2013-03", "2013-04", "2013-05"]
-    assert [(fold.train, fold.test) for fold in folds(months, 2)] == [
-        (("2013-01", "2013-02", "2013-03"), "2013-04"),
-        (("2013-01", "2013-02", "2013-03", "2013-04"), "2013-05"),
-    ]
-    with pytest.raises(FurrowError, match="leaves 1 of 5 months"):
-        folds(months, 4)
-
-
 def test_a_training_set_reads(training_file, experiment):
-    """Columns that are not the spine's are features."""
+    """What the file lists are features, and nothing else."""
     training = load(training_file, experiment)
     assert isinstance(training, TrainingSet)
     assert training.features == FEATURES
-    assert training.months == ["2013-01", "2013-02", "2013-03", "2013-04"]
+    assert training.periods == ["2013-01", "2013-02", "2013-03", "2013-04"]
 
 
 def test_a_truncated_training_set(training_file, experiment):
     """A damaged file says which stage to run."""
     training_file.write_bytes(training_file.read_bytes()[:1000])
-    with pytest.raises(FurrowError, match="dvc repro training_set_full"):
+    with pytest.raises(FurrowError, match="dvc repro"):
         load(training_file, experiment)
 
 
-def test_a_training_set_without_a_key(frame, tmp_path, experiment):
+def test_a_training_set_without_a_key(frame, tmp_path, experiment, write_training_set):
     """A missing column is named."""
-    frame.drop(columns="dest").to_parquet(tmp_path / "full.parquet")
+    write_training_set(frame.drop(columns="dest"), tmp_path / "full.parquet")
     with pytest.raises(FurrowError, match="no column 'dest'"):
         load(tmp_path / "full.parquet", experiment)
 
@@ -129,10 +118,10 @@ def test_unknown_encodings_and_calibrations(frame, experiment):
         fit(experiment, frame, FEATURES)
     experiment.encoding = Encoding()
     experiment.calibration = Calibration(method="platt")
-    with pytest.raises(FurrowError, match="use none, sigmoid or isotonic"):
+    with pytest.raises(FurrowError, match="a binary problem has: none, sigmoid, isotonic"):
         fit(experiment, frame, FEATURES)
-    experiment.calibration = Calibration(method="sigmoid", months=9)
-    with pytest.raises(FurrowError, match="leaves no month"):
+    experiment.calibration = Calibration(method="sigmoid", share=1.0)
+    with pytest.raises(FurrowError, match="leaves no row"):
         fit(experiment, frame, FEATURES)
 
 

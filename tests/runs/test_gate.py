@@ -5,7 +5,9 @@ import copy
 import numpy as np
 import pytest
 
-from furrow.training.gate import Gate, GateError, Margin, Select, Slices, champion, judge
+from furrow.training.gate import Baseline, Gate, GateError, Margin, Select, Slices, champion, judge, settle_gate
+from furrow.training.metric_registry import MetricError
+from furrow.training.tasks import load_task
 
 DAYS = [f"2013-09-{day:02d}" for day in range(1, 11)]
 
@@ -17,7 +19,8 @@ def run(auc: float, *, spread: float = 0.001, loss: float = 0.4, slice_auc: floa
         "metrics": {**values, "rows": 10000, "prevalence": 0.2},
         "slices": [{"slice": "origin", "value": "JFK", "rows": rows, **values, "roc_auc": slice_auc}],
         "replicates": {name: (value + wave).tolist() for name, value in values.items()},
-        "days": DAYS,
+        "blocks": DAYS,
+        "baseline": {"metrics": values, "replicates": {"log_loss": [loss + 0.1] * 100}},
     }
 
 
@@ -29,7 +32,7 @@ def gate(**changes) -> Gate:
         "slices": Slices(metric="roc_auc", floor=0.55, rows=1000),
         "select": Select(metric="log_loss", direction="minimize"),
     }
-    return Gate(**{**settings, **changes})
+    return settle_gate(Gate(**{**settings, **changes}), load_task("binary"), {}, where="conf/gate")
 
 
 def test_the_best_that_passes_is_champion():
@@ -68,7 +71,7 @@ def test_the_margin_must_be_sure():
 
 def test_a_margin_over_other_days_is_none():
     """Runs judged on other days are not paired: the rule has no value and fails."""
-    runs = {"base": run(0.5), "late": {**run(0.8), "days": DAYS[1:]}}
+    runs = {"base": run(0.5), "late": {**run(0.8), "blocks": DAYS[1:]}}
     failure = judge(gate(), runs)[1].failures[0]
     assert failure.value is None
     assert "no value" in str(failure)
@@ -81,11 +84,54 @@ def test_nobody_passes():
 
 
 def test_a_gate_that_names_nothing():
-    """Unknown metrics, experiments and directions are errors that say what there is."""
+    """Unknown metrics, those of another task, experiments and directions are errors that say what there is."""
     runs = {"base": run(0.5)}
-    with pytest.raises(GateError, match="unknown metric 'auc'"):
-        judge(gate(minimum={"auc": 0.5}), runs)
+    with pytest.raises(MetricError, match="unknown metric 'auc'"):
+        gate(minimum={"auc": 0.5})
+    with pytest.raises(GateError, match="rmse is no metric of a binary problem"):
+        gate(maximum={"rmse": 0.5})
     with pytest.raises(GateError, match="no experiment 'nobody'"):
         judge(gate(margin=Margin(over="nobody")), runs)
     with pytest.raises(GateError, match="direction 'down'"):
-        judge(gate(select=Select(direction="down")), runs)
+        gate(select=Select(direction="down"))
+    with pytest.raises(GateError, match="direction 'maximize', and log_loss is to minimize"):
+        gate(select=Select(metric="log_loss", direction="maximize"))
+
+
+def test_without_a_gate_a_run_must_surely_beat_its_baseline():
+    """The default: no absolute limit, the paired interval of the improvement above 0, by the task's own metric."""
+    settled = settle_gate(Gate(), load_task("binary"), {}, where="conf/gate")
+    better, as_good, unsure = run(0.7, loss=0.4), run(0.7), run(0.7, spread=0.3)
+    as_good["baseline"]["replicates"]["log_loss"] = as_good["replicates"]["log_loss"]
+    verdicts = {one.experiment: one for one in judge(settled, {"a": better, "b": as_good, "c": unsure})}
+    assert verdicts["a"]
+    assert "better than the baseline by log_loss" in verdicts["b"].failures[0].rule
+    assert not verdicts["c"]
+    without = {**better, "baseline": {}}
+    assert judge(settled, {"a": without})[0].failures[0].value is None
+    assert judge(settle_gate(Gate(baseline=None), load_task("binary"), {}, where=""), {"a": without})[0]
+
+
+def test_a_rule_by_a_metric_that_is_to_be_small():
+    """A margin and a bound of slices obey the metric's direction."""
+    runs = {"base": run(0.5, loss=0.6), "good": run(0.7, loss=0.4), "bad": run(0.7, loss=0.65)}
+    rules = gate(
+        margin=Margin(over="base", metric="log_loss", at_least=0.1),
+        slices=Slices(metric="log_loss", floor=0.62, rows=1000),
+        baseline=Baseline(metric="log_loss"),
+        minimum={},
+    )
+    verdicts = {one.experiment: one for one in judge(rules, runs)}
+    assert verdicts["good"]
+    assert [one.rule for one in verdicts["bad"].failures] == [
+        "margin of log_loss over base (95% sure)",
+        "slice origin=JFK log_loss",
+    ]
+
+
+def test_a_feature_that_tells_the_label_fails_the_gate():
+    """It is named, with how surely it tells; null turns the rule off."""
+    leaking = {**run(0.99), "tells": {"arrived": 0.999, "delay_3h": 0.93}}
+    failures = judge(gate(margin=None), {"a": leaking})[0].failures
+    assert [one.rule for one in failures] == ["feature arrived alone tells the label"]
+    assert judge(gate(margin=None, tells=None), {"a": leaking})[0]

@@ -5,14 +5,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from distributed import Client
 
 from furrow.errors import FurrowError
 from furrow.training.config import Engine, Range, Search
 from furrow.training.search import SCHEDULER, search, with_values
-
-FEATURES = ["delay_3h", "noise"]
 
 
 @pytest.fixture
@@ -63,13 +62,14 @@ def cluster(tmp_path_factory) -> Iterator[str]:
             process.wait(20)
 
 
-def halves(frame):
-    return frame[frame["month"] < "2013-03"], frame[frame["month"] == "2013-03"]
+def halves(training):
+    month = training.frame["month"].to_numpy()
+    return training, np.flatnonzero(month < "2013-03"), np.flatnonzero(month == "2013-03"), {}
 
 
-def test_trials_are_recorded_and_the_best_is_taken(frame, searched):
+def test_trials_are_recorded_and_the_best_is_taken(training, searched):
     """Every trial has its number, values and score; the experiment gets the values of the best."""
-    best, trials = search(searched, *halves(frame), FEATURES)
+    best, trials = search(searched, *halves(training))
     assert [trial["number"] for trial in trials] == list(range(8))
     winner = min(trials, key=lambda trial: trial["log_loss"])
     assert {key: best.model[key.split(".")[1]] for key in winner["values"]} == winner["values"]
@@ -77,22 +77,22 @@ def test_trials_are_recorded_and_the_best_is_taken(frame, searched):
     assert "max_features" not in searched.model
 
 
-def test_the_same_trials_on_two_processes(frame, searched):
+def test_the_same_trials_on_two_processes(training, searched):
     """loky's two worker processes give the trials that this process gives."""
-    _, here = search(searched, *halves(frame), FEATURES)
+    _, here = search(searched, *halves(training))
     searched.engine = Engine(backend="loky", workers=2, threads=1)
-    _, there = search(searched, *halves(frame), FEATURES)
+    _, there = search(searched, *halves(training))
     assert here == there
 
 
-def test_the_same_trials_on_a_cluster(frame, searched, cluster, monkeypatch):
+def test_the_same_trials_on_a_cluster(training, searched, cluster, monkeypatch):
     """The declared search runs on a real cluster of two worker processes, unchanged, and finds the same."""
-    _, here = search(searched, *halves(frame), FEATURES)
+    _, here = search(searched, *halves(training))
     monkeypatch.setenv(SCHEDULER, cluster)
     searched.engine = Engine(backend="dask", workers=2, threads=1)
     with Client(cluster) as client:
         before = client.run(lambda dask_worker: dask_worker.state.executed_count)
-    _, there = search(searched, *halves(frame), FEATURES)
+    _, there = search(searched, *halves(training))
     with Client(cluster) as client:
         after = client.run(lambda dask_worker: dask_worker.state.executed_count)
     assert here == there
@@ -100,31 +100,31 @@ def test_the_same_trials_on_a_cluster(frame, searched, cluster, monkeypatch):
     assert sum(after.values()) - sum(before.values()) >= 1
 
 
-def test_no_cluster_there(frame, searched, monkeypatch):
+def test_no_cluster_there(training, searched, monkeypatch):
     """An address where nobody answers is an error that names it."""
     monkeypatch.setenv(SCHEDULER, "tcp://127.0.0.1:9")
     searched.engine = Engine(backend="dask")
     with pytest.raises(FurrowError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
-        search(searched, *halves(frame), FEATURES)
+        search(searched, *halves(training))
 
 
-def test_a_search_declared_wrongly(frame, searched):
+def test_a_search_declared_wrongly(training, searched):
     """Unknown samplers, metrics, keys, backends and empty ranges are errors."""
-    rows = halves(frame)
+    rows = halves(training)
     for change, message in [
         ({"sampler": "grid"}, "there are: tpe, random"),
-        ({"metric": "auc"}, "search.metric 'auc'"),
+        ({"metric": "auc"}, "search.metric: unknown metric 'auc'"),
         ({"space": {"modell.x": Range(low=0, high=1)}}, "'modell.x' is no key"),
         ({"space": {"model.learning_rate": Range(low=0.1)}}, "neither choices nor low and high"),
     ]:
         changed = with_values(searched, {f"search.{key}": value for key, value in change.items()})
         with pytest.raises(FurrowError, match=message):
-            search(changed, *rows, FEATURES)
+            search(changed, *rows)
     searched.engine = Engine(backend="ray")
     with pytest.raises(FurrowError, match=r"engine\.backend 'ray'"):
-        search(searched, *rows, FEATURES)
+        search(searched, *rows)
 
 
-def test_no_search_is_no_search(frame, experiment):
+def test_no_search_is_no_search(training, experiment):
     """An experiment that declares none comes back as it was."""
-    assert search(experiment, *halves(frame), FEATURES) == (experiment, [])
+    assert search(experiment, *halves(training)) == (experiment, [])

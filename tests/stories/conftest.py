@@ -14,9 +14,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = """experiments:
-  base_rate: {service: schedule}
-  gbm_schedule: {service: schedule}
-  gbm: {service: full}
+  base_rate: {problem: late, service: schedule}
+  gbm_schedule: {problem: late, service: schedule}
+  gbm: {problem: late, service: full}
+  delay_gbm: {problem: delay, service: full}
 """
 
 
@@ -75,14 +76,16 @@ def plant(folder: Path) -> Path:
         shutil.copy(ROOT / name, folder / name)
     (folder / "conf/experiments.yaml").write_text(EXPERIMENTS)
     for path in (folder / "conf/experiment").glob("*.yaml"):
-        if path.stem not in EXPERIMENTS:
+        if f"  {path.stem}:" not in EXPERIMENTS:
             path.unlink()
     edit(folder / "conf/model/gbm.yaml", "max_iter: 80", "max_iter: 8")
-    edit(folder / "conf/split/rolling.yaml", "test_months: 3", "test_months: 2")
+    edit(folder / "conf/model/gbm_regressor.yaml", "max_iter: 80", "max_iter: 8")
+    for problem in ("late", "delay"):
+        edit(folder / f"conf/problem/{problem}.yaml", "test: 3", "test: 2")
     edit(folder / "conf/config.yaml", "replicates: 200", "replicates: 20")
-    edit(folder / "conf/gate/default.yaml", "minimum: {roc_auc: 0.65, pr_auc: 0.30}", "minimum: {roc_auc: 0.55}")
-    edit(folder / "conf/gate/default.yaml", "maximum: {ece: 0.06, log_loss: 0.55}", "maximum: {ece: 0.3}")
-    edit(folder / "conf/gate/default.yaml", "floor: 0.55", "floor: 0.4")
+    edit(folder / "conf/gate/late.yaml", "minimum: {roc_auc: 0.65, pr_auc: 0.30}", "minimum: {roc_auc: 0.55}")
+    edit(folder / "conf/gate/late.yaml", "maximum: {ece: 0.06, log_loss: 0.55}", "maximum: {ece: 0.3}")
+    edit(folder / "conf/gate/late.yaml", "floor: 0.55", "floor: 0.4")
     run(folder, "git", "init", "-q", "-b", "main")
     run(folder, "git", "config", "user.name", "Ada Test")
     run(folder, "git", "config", "user.email", "ada@example.com")

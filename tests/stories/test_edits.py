@@ -14,10 +14,13 @@ TABLES = {
     for name in ("carrier_day", "dest_traffic", "flight_weeks", "origin_traffic", "route_weeks", "station_traffic",
                  "tail_legs", "weather_origin")
 }  # fmt: skip
-TRAINING = {"training_set_schedule", "training_set_weather", "training_set_full"}
-TRAIN = {"train@base_rate", "train@gbm_schedule", "train@gbm"}
-EVALUATE = {"evaluate@base_rate", "evaluate@gbm_schedule", "evaluate@gbm"}
+LATE = {"training_set_late_full", "training_set_late_schedule", "training_set_late_weather"}
+FULL = {"training_set_late_full", "training_set_delay_full"}
+TRAINING = LATE | {"training_set_delay_full", "training_set_delay_schedule"}
+TRAIN = {"train@base_rate", "train@gbm_schedule", "train@gbm", "train@delay_gbm"}
+EVALUATE = {"evaluate@base_rate", "evaluate@gbm_schedule", "evaluate@gbm", "evaluate@delay_gbm"}
 GBM = {"train@gbm", "evaluate@gbm", "select"}
+BOTH = GBM | {"train@delay_gbm", "evaluate@delay_gbm"}
 
 
 def test_nothing_and_documents(flights):
@@ -71,24 +74,44 @@ def test_a_new_experiment(flights):
     text = (flights / "conf/experiment/gbm.yaml").read_text().replace("name: gbm", "name: slow")
     (flights / "conf/experiment/slow.yaml").write_text(text + "model: {learning_rate: 0.02}\n")
     with (flights / "conf/experiments.yaml").open("a") as handle:
-        handle.write("  slow: {service: full}\n")
+        handle.write("  slow: {problem: late, service: full}\n")
     assert repro(flights).ran == {"compile", "train@slow", "evaluate@slow", "select"}
 
 
 def test_the_sql_of_one_table_and_its_revert(flights):
     """The table, the training set that uses it and the experiments on that; compile, as digests hold the SQL."""
     edit(flights / "features/tables/tail_legs.sql", "interval '1439 minutes'", "interval '719 minutes'")
-    assert repro(flights).ran == {"compile", "tables_tail_legs", "training_set_full"} | GBM
+    assert repro(flights).ran == {"compile", "tables_tail_legs"} | FULL | BOTH
     run(flights, "git", "checkout", "features/tables")
     back = repro(flights)
-    assert back.ran <= {"compile", "evaluate@gbm", "select"}
+    assert back.ran <= {"compile", "evaluate@gbm", "evaluate@delay_gbm", "select"}
     assert run(flights, "git", "status", "--porcelain").stdout == ""
 
 
 def test_a_ttl(flights):
     """A view's ttl: the training set of the services that use it, and their experiments."""
     edit(flights / "features/views.py", "ttl=timedelta(hours=3)", "ttl=timedelta(hours=1)")
-    assert repro(flights).ran == {"compile", "training_set_full"} | GBM
+    assert repro(flights).ran == {"compile"} | FULL | BOTH
+
+
+def test_what_a_problem_says(flights):
+    """Its slices: what judges. Its split: training too, of its own experiments, from the training sets there are."""
+    edit(flights / "conf/problem/late.yaml", "slices: [origin, carrier, month, time_of_day]", "slices: [origin]")
+    judged = {"evaluate@base_rate", "evaluate@gbm_schedule", "evaluate@gbm", "select"}
+    assert repro(flights).ran == {"compile"} | judged
+    edit(flights / "conf/problem/delay.yaml", "test: 2", "test: 1")
+    assert repro(flights).ran == {"compile", "train@delay_gbm", "evaluate@delay_gbm", "select"}
+
+
+def test_a_spine(flights):
+    """The SQL of a problem's rows: its training sets and its experiments, and no other problem's."""
+    edit(
+        flights / "features/spines/delay.sql",
+        "where status = 'landed'",
+        "where status = 'landed' and arrival_delay < 600",
+    )
+    ran = {"training_set_delay_full", "training_set_delay_schedule", "train@delay_gbm", "evaluate@delay_gbm", "select"}
+    assert repro(flights).ran - {"compile"} == ran
 
 
 def test_code_that_train_imports(flights):

@@ -21,7 +21,7 @@ def served(rested, tmp_path_factory):
 
 
 def flight(folder, place: int = 60_000) -> dict:
-    table = pq.read_table(folder / "build/training/full.parquet").slice(place, 1)
+    table = pq.read_table(folder / "build/training/late/full.parquet").slice(place, 1)
     return table.to_pylist()[0]
 
 
@@ -52,6 +52,7 @@ def test_online_answers_with_status(served):
     assert "probability" in done.stdout
     assert "present" in done.stdout
     assert done.stdout.count("probability") == 3
+    assert done.stdout.count("arrival_delay") == 3
 
 
 def test_now_is_years_after_the_data(served):

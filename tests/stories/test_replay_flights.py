@@ -20,7 +20,7 @@ def test_an_experiment_comes_again_byte_for_byte(flights):
     """Compile, validation, two feature tables, the training set, training and evaluation; the note on it holds."""
     verdict = replay(flights, "--experiment", "base_rate")
     assert [stage["stage"] for stage in verdict["stages"]] == [
-        "compile", "validate", "tables_flight_weeks", "tables_route_weeks", "training_set_schedule", "train@base_rate",
+        "compile", "validate", "tables_flight_weeks", "tables_route_weeks", "training_set_late_schedule", "train@base_rate",
         "evaluate@base_rate",
     ]  # fmt: skip
     assert {stage["status"] for stage in verdict["stages"]} == {"identical"}

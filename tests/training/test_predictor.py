@@ -15,6 +15,7 @@ from furrow.files import sha256_file
 from furrow.training.config import Calibration, Encoding, Experiment, Features
 from furrow.training.fit import Fitted, fit
 from furrow.training.predictor import PREDICTOR, TREES, Predictor
+from furrow.training.problem import Problem, Split
 from furrow.training.scorers import Constant, Linear, Trees
 from tests.otherprocessors import OLD
 
@@ -34,8 +35,9 @@ MODELS = {
 @pytest.fixture(scope="module")
 def made(frame, tmp_path_factory):
     """Models of every kind, fitted once: name to (fitted, folder, sha256)."""
+    problem = Problem(name="late", task="binary", entity=["flight"], spine="", label="late", split=Split(by="month"))
     keys = Features(service="full", keys=["origin", "carrier", "dest"], digest="f" * 64)
-    experiment = Experiment(name="gbm", seed=5, label="late", features=keys, model={}, encoding=PLAIN)
+    experiment = Experiment(name="gbm", seed=5, problem=problem, features=keys, model={}, encoding=PLAIN)
     found = {}
     for name, (target, parameters, encoding, _) in MODELS.items():
         experiment.model, experiment.encoding = {"_target_": target, **parameters}, encoding

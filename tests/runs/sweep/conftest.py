@@ -20,14 +20,15 @@ from furrow.features import manifest
 from furrow.features.build import compile_manifest
 from furrow.files import write_json
 from furrow.ground.experiments import Recorded, list_experiments
+from furrow.training.dataset import seal
 from furrow.trials.prepare import Request, prepare
 from furrow.trials.sweep import Sweeping
 
 ROOT = Path(__file__).resolve().parents[3]
 EXPERIMENTS = """# The table of contents.
 experiments:
-  base_rate: {service: full}   # what to beat
-  gbm: {service: full}
+  base_rate: {problem: late, service: full}   # what to beat
+  gbm: {problem: late, service: full}
 """
 DEFINITIONS = """
 from datetime import timedelta
@@ -51,13 +52,13 @@ COPIES = {
         "deps": ["data/flights", "features/tables/delays.sql", "runs/.validated"],
         "outs": ["build/tables/delays.parquet"],
     },
-    "training_set_full": {
-        "cmd": "mkdir -p build/training && cp made_up.parquet build/training/full.parquet",
-        "deps": ["build/tables/delays.parquet", "data/flights", "runs/.compiled"],
-        "outs": ["build/training/full.parquet"],
+    "training_set_late_full": {
+        "cmd": "mkdir -p build/training/late && cp made_up.parquet build/training/late/full.parquet",
+        "deps": ["build/tables/delays.parquet", "data/flights", "features/spines/late.sql", "runs/.compiled"],
+        "outs": ["build/training/late/full.parquet"],
     },
 }
-COMPILED = ["conf", "features/definitions.py", "features/tables", "furrow", "pipelines"]
+COMPILED = ["conf", "features/definitions.py", "features/spines", "features/tables", "furrow", "pipelines"]
 GITCONFIG = (
     "[user]\n name = Ada Test\n email = ada@example.com\n[init]\n defaultBranch = main\n[safe]\n directory = *\n"
     "[gc]\n auto = 0\n"
@@ -82,9 +83,9 @@ def training_set(rows: int = 3000, months: int = 6) -> pa.Table:
             "tailnum": draw.choice(["N1", "N2"], rows),
             "scheduled_departure": when.as_unit("us"),
             "event_timestamp": (when - pd.Timedelta(hours=2)).as_unit("us"),
-            "month": when.strftime("%Y-%m"),
-            "hour": when.hour.astype("int32"),
+            "time_of_day": np.where(when.hour < 12, "morning", "evening"),
             "distance": draw.integers(100, 2500, rows).astype("int32"),
+            "label_timestamp": (when + pd.Timedelta(hours=6)).as_unit("us"),
             "late": (draw.random(rows) < 1 / (1 + odds)).astype("int8"),
             "a": a,
             "b": b,
@@ -133,7 +134,6 @@ def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     for name, key, value in (
         ("conf/model/gbm.yaml", "max_iter", 12),
         ("conf/config.yaml", "replicates", 8),
-        ("conf/split/rolling.yaml", "test_months", 2),
         ("conf/engine/local.yaml", "threads", 1),
         ("conf/engine/cluster.yaml", "threads", 1),
     ):
@@ -141,7 +141,11 @@ def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
         text, count = re.subn(rf"(?m)^(\s*){key}: \d+", rf"\g<1>{key}: {value}", path.read_text())
         assert count == 1
         path.write_text(text)
+    problem = root / "conf/problem/late.yaml"
+    problem.write_text(problem.read_text().replace("test: 3", "test: 2"))
+    (root / "conf/problem/delay.yaml").unlink()
     (root / "features/tables").mkdir(parents=True)
+    shutil.copytree(ROOT / "features/spines", root / "features/spines")
     shutil.copy(ROOT / "features/feature_store.yaml", root / "features")
     (root / "features/definitions.py").write_text(DEFINITIONS)
     (root / "features/tables/delays.sql").write_text(SQL)
@@ -155,12 +159,15 @@ def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     }
     graph["stages"]["compile"]["deps"] = COMPILED
     (root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
-    pq.write_table(training_set(), root / "made_up.parquet", compression="zstd")
-    (root / "build/training").mkdir(parents=True)
-    shutil.copy(root / "made_up.parquet", root / "build/training/full.parquet")
     base_rate = root / "conf/experiment/base_rate.yaml"
     base_rate.write_text(base_rate.read_text().replace("service: schedule", "service: full"))
-    write_json(root / "features/manifest.json", compile_manifest(root / "features").to_json())
+    made = compile_manifest(root / "features")
+    write_json(root / "features/manifest.json", made.to_json())
+    facts = {"problem": "late", "service": "full", "digest": made.services["full"].digest}
+    table = seal(training_set(), features=["a", "b", "c"], **facts)
+    pq.write_table(table, root / "made_up.parquet", compression="zstd")
+    (root / "build/training/late").mkdir(parents=True)
+    shutil.copy(root / "made_up.parquet", root / "build/training/late/full.parquet")
     (root / ".gitignore").write_text("/build/\n/.furrow/\n__pycache__/\n")
     (root / ".dvcignore").write_text("__pycache__\n")
     for command in (

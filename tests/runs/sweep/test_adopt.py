@@ -12,9 +12,8 @@ import yaml
 from furrow.errors import FurrowError
 from furrow.features import manifest
 from furrow.ground.hydra import compose
-from furrow.training.code_digest import code_digest
-from furrow.training.config import Code
 from furrow.training.declare import declared
+from furrow.training.stage_code import experiment_code
 from furrow.trials.adopt import Adopted, AdoptError, adopt
 from furrow.trials.prepare import Request, prepare
 
@@ -26,7 +25,9 @@ def services(root: Path) -> dict[str, str]:
 
 
 def adopted(root: Path, trial: str, name: str, **options: Any) -> Adopted:
-    code = Code(digest=code_digest(root, "pipelines.train"), evaluate=code_digest(root, "pipelines.evaluate"))
+    def code(experiment):
+        return experiment_code(root, experiment, {})
+
     return adopt(root, trial, name, **{"services": services(root), "code": code, **options})
 
 
@@ -73,7 +74,7 @@ def test_what_conf_says_otherwise_by_now_is_written_out(case: tuple[Path, str]) 
         path.write_text(path.read_text().replace(old, new))
     with (root / "furrow/training/fit.py").open("a") as handle:
         handle.write("\nMORE = 1\n")
-    (root / "build/training/full.parquet").write_bytes(b"other")
+    (root / "build/training/late/full.parquet").write_bytes(b"other")
     found = adopted(root, trial, "gbm_fast", services={"full": "0" * 64})
     text = yaml.safe_load((root / "conf/experiment/gbm_fast.yaml").read_text())
     assert text["model"]["l2_regularization"] == 10.0

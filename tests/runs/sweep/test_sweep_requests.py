@@ -54,7 +54,7 @@ def test_what_is_wrong_is_said_before_anything_runs(
 def test_it_needs_a_training_set_and_a_commit_and_a_name(
     project: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = project / "build/training/full.parquet"
+    path = project / "build/training/late/full.parquet"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(FurrowError, match=r"full\.parquet") as caught:
         sweeping(project, "seed=1")
@@ -70,6 +70,6 @@ def test_it_needs_a_training_set_and_a_commit_and_a_name(
 
 
 def test_a_training_set_that_dvc_does_not_name_is_warned_of(project: Path) -> None:
-    out = {"path": "build/training/full.parquet", "md5": "0" * 32}
-    (project / "dvc.lock").write_text(json.dumps({"stages": {"training_set_full": {"outs": [out]}}}))
-    assert "dvc repro training_set_full" in sweeping(project, "seed=1").warnings[0]
+    out = {"path": "build/training/late/full.parquet", "md5": "0" * 32}
+    (project / "dvc.lock").write_text(json.dumps({"stages": {"training_set_late_full": {"outs": [out]}}}))
+    assert "dvc repro training_set_late_full" in sweeping(project, "seed=1").warnings[0]

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from furrow.ground.tables import TableError, build_table
-from pipelines.tables import main
+from tests.rawdata import raw
 
 ROOT = Path(__file__).resolve().parents[2]
 SQL_FILES = sorted((ROOT / "features" / "tables").glob("*.sql"))
@@ -31,16 +32,16 @@ def build(sql: Path, data: Path, text: str) -> pa.Table:
     sql.parent.mkdir(exist_ok=True)
     sql.write_text(text)
     out = sql.with_suffix(".parquet")
-    build_table(sql, data, out)
+    build_table(sql, raw(data), out)
     return pq.read_table(out)
 
 
 @pytest.mark.parametrize("file", SQL_FILES, ids=lambda file: file.stem)
 def test_tables_are_the_same_bytes_at_any_thread_count(file: Path, landed: Path, tmp_path: Path) -> None:
     """One thread or five, here or in another folder: the same file, sorted by its keys and event time, each once."""
-    build_table(file, landed, tmp_path / "one.parquet", threads=1)
+    build_table(file, raw(landed), tmp_path / "one.parquet", threads=1)
     elsewhere = shutil.copytree(landed, tmp_path / "another place")
-    report = build_table(file, elsewhere, tmp_path / "deep" / "five.parquet", threads=5)
+    report = build_table(file, raw(elsewhere), tmp_path / "deep" / "five.parquet", threads=5)
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "deep" / "five.parquet").read_bytes()
     table = pq.read_table(tmp_path / "one.parquet")
     assert report.rows == table.num_rows > 1000
@@ -56,7 +57,7 @@ def test_a_table_needs_only_what_it_reads(landed: Path, tmp_path: Path) -> None:
     """Weather features are built where there is nothing but weather, as their stage's dependencies say."""
     shutil.copytree(landed / "weather", tmp_path / "data" / "weather")
     file = ROOT / "features" / "tables" / "weather_origin.sql"
-    assert build_table(file, tmp_path / "data", tmp_path / "out.parquet").rows > 6000
+    assert build_table(file, raw(tmp_path / "data"), tmp_path / "out.parquet").rows > 6000
 
 
 def test_wrong_sql_is_named_with_its_line(landed: Path, sql: Path) -> None:
@@ -93,7 +94,7 @@ def test_rows_that_no_join_can_use_are_refused(landed: Path, sql: Path, text: st
 
 def test_raw_data_that_is_not_there_or_damaged(data: Path, sql: Path) -> None:
     """No data, a relation that was never landed, a truncated partition: which, and how to land it."""
-    with pytest.raises(TableError, match=r"reads flights, and there is no .*flights/\*\.parquet") as caught:
+    with pytest.raises(TableError, match=r"reads flights, and there is no .*flights/\{month\}\.parquet") as caught:
         build(sql, data / "nowhere", KEYED)
     assert "pipelines.ingest" in caught.value.hint
     (data / "planes.parquet").unlink()
@@ -106,42 +107,51 @@ def test_raw_data_that_is_not_there_or_damaged(data: Path, sql: Path) -> None:
     assert "pipelines.ingest" in caught.value.hint
 
 
-def test_the_command(
-    landed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It reads and writes where dvc.yaml says, says what it wrote, and ends non-zero on an unknown table."""
+@pytest.fixture
+def project(landed: Path, tmp_path: Path) -> Path:
+    """A project's folder with the example's tables, contract and data."""
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "tables").symlink_to(ROOT / "features" / "tables")
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
     (tmp_path / "data").symlink_to(landed)
-    monkeypatch.chdir(tmp_path)
-    assert main(["weather_origin"]) == 0
-    assert "rows" in capsys.readouterr().out
-    assert (tmp_path / "build" / "tables" / "weather_origin.parquet").exists()
-    assert main(["wether_origin"]) == 1
-    said = capsys.readouterr().err
-    assert "no feature table wether_origin" in said
-    assert "weather_origin" in said.splitlines()[1]
+    return tmp_path
 
 
-def test_a_full_disk_leaves_the_old_table(landed: Path, tmp_path: Path) -> None:
+def stage(project: Path, table: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "furrow.stages.tables", table],
+        cwd=project,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def test_the_command(project: Path) -> None:
+    """It reads and writes where dvc.yaml says, says what it wrote, and ends non-zero on an unknown table."""
+    done = stage(project, "weather_origin")
+    assert done.returncode == 0, done.stderr
+    assert "rows" in done.stdout
+    assert (project / "build" / "tables" / "weather_origin.parquet").exists()
+    done = stage(project, "wether_origin")
+    assert done.returncode == 1
+    assert "no feature table wether_origin" in done.stderr
+    assert "weather_origin" in done.stderr.splitlines()[1]
+
+
+def test_a_full_disk_leaves_the_old_table(project: Path) -> None:
     """When the file can't be written whole, it is not written at all."""
-    out = tmp_path / "build" / "carrier_day.parquet"
-    out.parent.mkdir()
+    out = project / "build" / "tables" / "carrier_day.parquet"
+    out.parent.mkdir(parents=True)
     out.write_bytes(b"the old one")
 
     def small_disk() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.tables", "carrier_day", "--data-dir", landed, "--out-dir", out.parent],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=small_disk,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = stage(project, "carrier_day", preexec_fn=small_disk)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: cannot write {out}")
     assert out.read_bytes() == b"the old one"

@@ -17,9 +17,12 @@ import pytest
 from furrow.errors import FurrowError
 from furrow.ground.feast.retrieve import RetrievalError, historical_features
 from furrow.ground.tables import TableError, build_table
-from pipelines.training_set import main, spine
+from furrow.plan.compile import compile_repository, write
+from furrow.training.spine_rows import SpineError
+from tests.rawdata import raw, spine
 
 ROOT = Path(__file__).resolve().parents[2]
+TIMES_OF_DAY = ((5, "night"), (9, "early morning"), (13, "late morning"), (17, "afternoon"), (21, "evening"))
 KEYS = ["carrier", "flight", "origin", "scheduled_departure"]
 
 
@@ -30,7 +33,10 @@ def place(landed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(landed, root / "data", ignore=shutil.ignore_patterns("2013-02*", "2013-03*"))
     shutil.copytree(ROOT / "features", root / "features", ignore=shutil.ignore_patterns("__pycache__"))
     for file in (root / "features" / "tables").glob("*.sql"):
-        build_table(file, root / "data", root / "build" / "tables" / f"{file.stem}.parquet")
+        build_table(file, raw(root / "data"), root / "build" / "tables" / f"{file.stem}.parquet")
+    for name in ("conf", "dvc.yaml"):
+        (root / name).symlink_to(ROOT / name)
+    write(root, compile_repository(root))
     return root
 
 
@@ -39,9 +45,9 @@ def full(place: Path) -> pa.Table:
     return historical_features(place / "features", "full", spine(place / "data"))
 
 
-def run(place: Path, service: str, hash_seed: int, out: Path) -> subprocess.CompletedProcess[str]:
+def run(place: Path, service: str, hash_seed: int = 0, problem: str = "late") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.training_set", service, "--out-dir", str(out)],
+        [sys.executable, "-m", "furrow.stages.training_set", problem, service],
         cwd=place,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(hash_seed)},
         capture_output=True,
@@ -65,7 +71,7 @@ def test_every_flight_comes_exactly_once_with_its_label(place: Path, full: pa.Ta
         fact = facts[tuple(row[k] for k in KEYS)]
         local = row["scheduled_departure"].astimezone(ZoneInfo("America/New_York"))
         assert row["event_timestamp"] == row["scheduled_departure"] - timedelta(hours=2)
-        assert (row["month"], row["hour"]) == (f"{local:%Y-%m}", local.hour)
+        assert row["time_of_day"] == next((name for below, name in TIMES_OF_DAY if local.hour < below), "night")
         assert row["late"] == (1 if fact["status"] != "landed" or fact["arrival_delay"] >= 15 else 0)
     assert full.schema.field("late").type == pa.int8()
     assert 0.2 < pc.mean(full["late"]).as_py() < 0.3
@@ -85,23 +91,22 @@ def test_two_processes_write_the_same_bytes_and_leave_nothing_else(place: Path, 
     before = {path for path in place.rglob("*") if path.is_file()}
     twin = shutil.copytree(place, tmp_path / "twin")
     for folder, seed in ((place, 1), (twin, 2)):
-        done = run(folder, "full", seed, folder / "build" / "training")
+        done = run(folder, "full", seed)
         assert done.returncode == 0, done.stderr
-    assert done.stdout == "full: 27,004 flights, 68 features\n"
-    made = [folder / "build" / "training" / "full.parquet" for folder in (place, twin)]
+    assert done.stdout == "late, full: 27,004 rows, 68 features\n"
+    made = [folder / "build" / "training" / "late" / "full.parquet" for folder in (place, twin)]
     assert made[0].read_bytes() == made[1].read_bytes()
     assert {path for path in place.rglob("*") if path.is_file()} - before == {made[0]}
 
 
-def test_an_unknown_service_is_named_beside_the_known(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A service that the repository does not define: an error that lists those it does, and nothing written."""
-    monkeypatch.chdir(place)
-    assert main(["ful", "--out-dir", str(tmp_path / "out")]) == 1
-    said = capsys.readouterr().err
-    assert said == "error: features has no feature service 'ful'\n  its services are: full, schedule, weather\n"
-    assert not (tmp_path / "out").exists()
+def test_an_unknown_service_or_problem_is_named_beside_the_known(place: Path) -> None:
+    """A service or a problem that the repository does not define: an error that lists those it does."""
+    done = run(place, "ful")
+    assert done.returncode == 1
+    assert done.stderr == "error: there is no feature service 'ful'\n  there are: full, schedule, weather\n"
+    done = run(place, "full", problem="lat")
+    assert done.returncode == 1
+    assert done.stderr == "error: there is no problem 'lat'\n  there are: delay, late\n"
 
 
 def test_a_table_that_was_not_built_is_named(place: Path, tmp_path: Path) -> None:
@@ -118,14 +123,15 @@ def test_flights_that_come_twice_are_refused(place: Path, tmp_path: Path) -> Non
     """A duplicated partition is no larger training set: it is an error with both counts."""
     data = Path(shutil.copytree(place / "data", tmp_path / "data"))
     shutil.copy(data / "flights" / "2013-01.parquet", data / "flights" / "2013-02.parquet")
-    with pytest.raises(TableError, match=r"54008 flights, 27004 of them distinct"):
+    with pytest.raises(SpineError, match=r"27,004 rows repeat carrier, flight, origin, event_timestamp"):
         spine(data)
 
 
-def test_no_data_is_an_error_with_the_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_data_is_an_error_with_the_next_step(tmp_path: Path) -> None:
     """Before anything is landed, the message says how to land it."""
-    assert main(["full", "--data-dir", str(tmp_path / "data"), "--repo-dir", str(ROOT / "features")]) == 1
-    assert "python -m pipelines.ingest" in capsys.readouterr().err
+    with pytest.raises(TableError, match="reads flights") as caught:
+        spine(tmp_path / "data")
+    assert "python -m pipelines.ingest" in caught.value.hint
 
 
 def test_rows_that_the_store_lost_are_noticed(place: Path, tmp_path: Path) -> None:

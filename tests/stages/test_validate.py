@@ -18,12 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def project(data: Path) -> Path:
     """A project's folder: data/ and the contract."""
     shutil.copytree(ROOT / "conf/data", data.parent / "conf/data")
+    shutil.copy(ROOT / "conf/ci.yaml", data.parent / "conf")
     return data.parent
 
 
 def validate(project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.validate"],
+        [sys.executable, "-m", "furrow.stages.validate"],
         cwd=project,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,

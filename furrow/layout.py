@@ -1,0 +1,140 @@
+"""Every path of a project, written once; relative to its root, with forward slashes."""
+
+from __future__ import annotations
+
+__all__ = [
+    "BUILD",
+    "CHAMPION",
+    "CI_YAML",
+    "COMPILED",
+    "CONF",
+    "CONFIG_YAML",
+    "CONTRACT",
+    "DATA",
+    "DATA_DVC",
+    "DEPLOYMENT",
+    "DVC_LOCK",
+    "DVC_YAML",
+    "EVALUATIONS",
+    "EXPERIMENTS_YAML",
+    "EXPERIMENT_YAMLS",
+    "FEATURES",
+    "FURROW",
+    "GATES",
+    "LOCK",
+    "MANIFEST",
+    "METRICS_YAML",
+    "MODELS",
+    "PIPELINE",
+    "PREDICTIONS",
+    "PREDICT_YAML",
+    "PROBLEMS",
+    "REPLAY_YAML",
+    "RUNS",
+    "SEARCHES",
+    "TABLES",
+    "TABLE_SQL",
+    "TRAINING",
+    "VALIDATED",
+    "VALIDATION",
+    "evaluation",
+    "experiment_yaml",
+    "model",
+    "predictions",
+    "problem_yaml",
+    "run",
+    "run_file",
+    "table",
+    "table_sql",
+    "training_set",
+]  # fmt: skip
+
+CONF = "conf"
+FEATURES = "features"
+DATA = "data"
+BUILD = "build"
+RUNS = "runs"
+FURROW = ".furrow"
+
+DATA_DVC = "data.dvc"
+DVC_YAML = "dvc.yaml"
+DVC_LOCK = "dvc.lock"
+LOCK = "requirements.lock"
+
+CONFIG_YAML = "conf/config.yaml"
+EXPERIMENTS_YAML = "conf/experiments.yaml"
+EXPERIMENT_YAMLS = "conf/experiment"
+PROBLEMS = "conf/problem"
+GATES = "conf/gate"
+SEARCHES = "conf/search"
+DEPLOYMENT = "conf/deployment"
+METRICS_YAML = "conf/metrics.yaml"
+CONTRACT = "conf/data/contract.yaml"
+CI_YAML = "conf/ci.yaml"
+REPLAY_YAML = "conf/replay.yaml"
+PREDICT_YAML = "conf/predict.yaml"
+
+MANIFEST = "features/manifest.json"
+TABLE_SQL = "features/tables"
+
+TABLES = "build/tables"
+TRAINING = "build/training"
+MODELS = "build/models"
+PREDICTIONS = "build/predictions"
+EVALUATIONS = "build/evaluations"
+VALIDATION = "build/validation.json"
+
+COMPILED = "runs/.compiled"
+VALIDATED = "runs/.validated"
+PIPELINE = "runs/pipeline.json"
+CHAMPION = "runs/champion.json"
+
+
+def problem_yaml(name: str) -> str:
+    """Where a problem is declared."""
+    return f"{PROBLEMS}/{name}.yaml"
+
+
+def experiment_yaml(name: str) -> str:
+    """Where an experiment is declared."""
+    return f"{EXPERIMENT_YAMLS}/{name}.yaml"
+
+
+def table_sql(name: str) -> str:
+    """The SQL of a feature table."""
+    return f"{TABLE_SQL}/{name}.sql"
+
+
+def table(name: str) -> str:
+    """A feature table's rows."""
+    return f"{TABLES}/{name}.parquet"
+
+
+def training_set(problem: str, service: str) -> str:
+    """The training set of a problem and a feature service."""
+    return f"{TRAINING}/{problem}/{service}.parquet"
+
+
+def model(experiment: str) -> str:
+    """The folder of a trained model."""
+    return f"{MODELS}/{experiment}"
+
+
+def predictions(experiment: str) -> str:
+    """What an experiment predicted for the rows that it was tested on."""
+    return f"{PREDICTIONS}/{experiment}.parquet"
+
+
+def evaluation(experiment: str) -> str:
+    """What an evaluation found, with replicates."""
+    return f"{EVALUATIONS}/{experiment}.json"
+
+
+def run(experiment: str) -> str:
+    """The folder of a run's record."""
+    return f"{RUNS}/{experiment}"
+
+
+def run_file(experiment: str, name: str) -> str:
+    """A file of a run's record."""
+    return f"{RUNS}/{experiment}/{name}"

@@ -1,0 +1,1 @@
+"""Stages: what dvc.yaml runs, `python -m furrow.stages.NAME`."""
