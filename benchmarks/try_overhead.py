@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.figures import Figure, found
 from furrow.ground.experiments import list_experiments
+from furrow.training.dataset import seal
 from furrow.trials.prepare import Request, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,11 +46,12 @@ def training_set(rows: int = 3000) -> pa.Table:
             "carrier": draw.choice(["UA", "B6"], rows), "flight": np.arange(rows, dtype="int32"),
             "origin": draw.choice(["JFK", "LGA"], rows), "dest": draw.choice(["BOS", "LAX"], rows),
             "tailnum": "N1", "scheduled_departure": when.as_unit("us"), "event_timestamp": when.as_unit("us"),
-            "month": when.strftime("%Y-%m"), "hour": when.hour.astype("int32"), "distance": np.int32(100),
+            "time_of_day": "day", "distance": np.int32(100),
             "late": (draw.random(rows) < 1 / (1 + np.exp(1 - a + b * b))).astype("int8"), "a": a, "b": b, "c": c,
         }
     )  # fmt: skip
-    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    return seal(table, problem="late", service="full", digest="0" * 64, features=["a", "b", "c"])
 
 
 def run(folder: Path, *command: str, seconds: float | None = None) -> float:
@@ -66,8 +68,9 @@ def project(folder: Path) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for name in ("requirements.lock", "dvc.yaml", "dvc.lock"):
         shutil.copy(ROOT / name, folder)
-    (folder / "build/training").mkdir(parents=True)
-    pq.write_table(training_set(), folder / "build/training/full.parquet")
+    shutil.copytree(ROOT / "features/spines", folder / "features/spines")
+    (folder / "build/training/late").mkdir(parents=True)
+    pq.write_table(training_set(), folder / "build/training/late/full.parquet")
     (folder / ".gitignore").write_text("/build/\n/.furrow/\n")
     commit(folder)
     return folder

@@ -95,13 +95,13 @@ def test_contract_and_code() -> None:
         ),
     )
     facts = Facts(
-        code=lambda entry: [f"{entry.replace('.', '/')}.py"],
+        code=lambda stage: [f"furrow/stages/{stage}.py"],
         features=lambda old, new: [],
         data=lambda path, old: None,
         files=lambda path: [],
         form=lambda path, md5: False,
     )
-    assert explain(prediction, facts) == ("contract: conf/data/contract.yaml", "code: pipelines/validate.py")
+    assert explain(prediction, facts) == ("contract: conf/data/contract.yaml", "code: furrow/stages/validate.py")
 
 
 def test_quicker_than_dvc_status(small: Path) -> None:

@@ -32,7 +32,7 @@ def check_classes(labels: pd.Series[Any], problem: Problem) -> None:
     """
     known = labels.dropna().unique()
     if len(known) < 2:
-        held = f"only {known[0]!r}" if len(known) else "nothing"
+        held = f"only {known[0]}" if len(known) else "nothing"
         raise LabelError(
             f"label {problem.label!r} holds {held}", hint=f"look at {problem.spine}: a model must see two classes"
         )

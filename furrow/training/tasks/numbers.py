@@ -49,7 +49,7 @@ class NumberTask(Task):
             said = f"label {problem.label!r} is infinite in {infinite:,} of {len(labels):,} rows"
             raise LabelError(said, hint=f"leave them out in {problem.spine}, or bound them")
         if labels.nunique() < 2:
-            raise LabelError(f"label {problem.label!r} holds only {labels.iloc[0]!r}", hint=f"look at {problem.spine}")
+            raise LabelError(f"label {problem.label!r} holds only {labels.iloc[0]}", hint=f"look at {problem.spine}")
 
     def classes(self, labels: pd.Series[Any], problem: Problem) -> tuple[str, ...]:
         del labels, problem
