@@ -49,8 +49,8 @@ class Difference:
         low: Lower end of the interval of the difference (after - before); None when there is none.
         high: Upper end.
         p: Two-sided p-value of no difference; None when there is none.
-        verdict: "better", "worse", "luck" (it can't be told from luck), "same" or "untested" (there is too little to draw from, or
-            neither more nor less is better).
+        verdict: "better", "worse", "luck" (it can't be told from luck), "same", or "untested": there is too little to
+            draw from, or neither more nor less is better.
     """
 
     metric: str
