@@ -122,7 +122,7 @@ def problem(conf: Path, name: str) -> Problem:
         raise DeclarationError(f"cannot read {where}: {' '.join(str(exc).split())}", hint="mend the file") from exc
     if not isinstance(value, dict):
         raise DeclarationError(f"{where} holds no mapping", hint="write `task: binary` and so on")
-    found = structured(Problem, value, where=where, conf=conf / "problem")
+    found = structured(Problem, value, where=where, conf=conf)
     if found.name not in ("", name):
         said = f"{where}: name is {found.name!r}"
         twin = (conf / "problem" / f"{found.name}.yaml").is_file()

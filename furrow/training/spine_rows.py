@@ -51,6 +51,9 @@ def spine_rows(root: Path, problem: Problem, raw: RawFiles) -> pa.Table:
         raise SpineError(f"cannot read the spine {problem.spine}: {exc.strerror}", hint="write it") from exc
     rows = run_sql(sql, raw, sql_file=file)
     _check_columns(rows, problem)
+    place = rows.column_names.index(problem.label)
+    if pa.types.is_decimal(rows.schema.field(place).type):  # what SQL makes of 1.5: a number like any other
+        rows = rows.set_column(place, problem.label, rows.column(place).cast(pa.float64()))
     _check_keys(rows, problem)
     _check_labels(rows, problem)
     rows = rows.sort_by([(name, "ascending") for name in ("event_timestamp", *_keys(problem, rows))])
