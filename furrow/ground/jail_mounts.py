@@ -16,17 +16,9 @@ _FLAGS = {"ro": 1, "nosuid": 2, "nodev": 4, "noexec": 8, "noatime": 1024, "nodir
 _DETACH = 2
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
-_ETC = ("alternatives", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "timezone")
-_ETC_NETWORK = (
-    "ca-certificates",
-    "ca-certificates.conf",
-    "hosts",
-    "pki",
-    "protocols",
-    "resolv.conf",
-    "services",
-    "ssl",
-)
+_ETC = ("alternatives", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "timezone",
+        "ssl/certs", "ssl/openssl.cnf", "pki/tls/certs", "pki/ca-trust/extracted", "ca-certificates.conf")  # fmt: skip
+_ETC_NETWORK = ("hosts", "protocols", "resolv.conf", "services")
 _SEALED = ("sys", "sysrq-trigger", "irq", "bus", "fs")
 _BLANK = ("kcore", "keys", "key-users", "timer_list", "latency_stats", "sched_debug")
 _OLD, _NEW = "/old", "/new"
