@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 _COLOURS = {
     "identical": "green",
     "within tolerance": "green",
+    "equal in what it predicts, other bytes": "yellow",
     "different": "red",
     "failed": "red",
     "not kept": "yellow",
 }
+
+OTHER_BYTES_CODE = 5
 
 
 @click.command()
@@ -54,9 +57,11 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
 
     The stages run in a clean checkout in a temporary folder, with no cache, inputs taken by their hashes. Each output
     is identical, within the tolerance that conf/replay.yaml declares, or different; then the first stage that differs
-    is run again under changed conditions to find out why.
+    is run again under changed conditions to find out why. A model whose bytes are others, and whose predictions are
+    the recorded ones within tolerance, is a class of its own.
 
-    Exit codes: 0 identical or within tolerance; 1 different, or it could not be done; 2 usage; 130 interrupt.
+    Exit codes: 0 identical or within tolerance; 5 equal in what it predicts, other bytes; 1 different, or it could not
+    be done; 2 usage; 130 interrupt.
     """
     if verify:
         return _verify(rev, as_json=as_json)
@@ -65,6 +70,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     from furrow.ground.notes import NoteError, push_notes  # noqa: PLC0415 - the same
     from furrow.ground.process import stopped_by_signals  # noqa: PLC0415 - the same
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - the same
+    from furrow.replay.replay_verdict import OTHER_BYTES  # noqa: PLC0415 - the same
     from furrow.replay.run_again import Options, replay  # noqa: PLC0415 - the same
     from furrow.replay.statement import NOTE, statement, write_note  # noqa: PLC0415 - the same
 
@@ -91,7 +97,9 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     if push:
         push_notes(here, NOTE, push)
         say(f"notes pushed to {push}", err=True)
-    return 0 if (verdict.trusted() if strict else bool(verdict)) else 1
+    if strict and any(one.undeclared for one in verdict.stages):
+        return 1
+    return 0 if verdict else OTHER_BYTES_CODE if verdict.status == OTHER_BYTES else 1
 
 
 def _reporter(*, keep: bool) -> Callable[[Event], None]:
@@ -122,8 +130,8 @@ def _show(verdict: Verdict, kept: str, *, note: bool) -> None:
     render.table(rows, ["stage", "verdict", "seconds", "outputs", "why"], right=["seconds", "outputs"])
     for stage in verdict.stages:
         for output in stage.outputs:
-            if output.differences and output.status == "different":
-                say(f"{stage.stage}: {output.path} differs")
+            if output.differences and output.status not in {"identical", "within tolerance", "not kept"}:
+                say(f"{stage.stage}: {output.path} {'differs' if output.status == 'different' else 'has other bytes'}")
                 for words in output.differences:
                     say(f"  {words.removeprefix(f'{output.path}: ')}")
         for reason in stage.reasons:
@@ -165,6 +173,8 @@ def _next(verdict: Verdict, *, kept: bool, note: bool) -> str:
     kinds = {reason.kind for stage in verdict.stages for reason in stage.reasons}
     if "environment" in kinds:
         return "install what the lock says (`make setup`), then replay again"
+    if verdict.status == "equal in what it predicts, other bytes":
+        return "`dvc repro` here and commit, if this machine's bytes are to be the recorded ones"
     if verdict.status == "not kept":
         return f"`furrow replay {short}` compares what the trial keeps: metrics, intervals, slices, curves"
     if kinds & {"seed", "clock", "hash order", "random"}:

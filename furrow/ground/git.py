@@ -38,6 +38,7 @@ __all__ = [
     "git",
     "git_dir",
     "ids_at",
+    "in_foreign",
     "is_bare",
     "is_dirty",
     "is_shallow",
@@ -170,6 +171,11 @@ def foreign() -> Iterator[None]:
         yield
     finally:
         _foreign.reset(token)
+
+
+def in_foreign() -> bool:
+    """Whether a block of `foreign` runs."""
+    return _foreign.get()
 
 
 def clean_environment() -> dict[str, str]:

@@ -34,11 +34,13 @@ class Comparison:
         status: identical, within tolerance, or different.
         differences: In words.
         values: The first values that differ, as (recorded, replayed), for whoever looks for the cause.
+        at_hand: Whether both versions were at hand; else their hashes differ.
     """
 
     status: str
     differences: tuple[str, ...] = ()
     values: tuple[tuple[Any, Any], ...] = ()
+    at_hand: bool = True
 
 
 def compare(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> Comparison:

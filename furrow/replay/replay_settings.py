@@ -14,7 +14,7 @@ from furrow.parse import ParseError, read_yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["SETTINGS", "Covered", "Settings", "SettingsError", "Tolerance", "load"]
+__all__ = ["SETTINGS", "Covered", "ModelRule", "Settings", "SettingsError", "Tolerance", "load"]
 
 SETTINGS = "conf/replay.yaml"
 
@@ -62,6 +62,19 @@ class Covered:
 
 
 @dataclass
+class ModelRule:
+    """Outputs that are models: equal if they predict the same, whatever their bytes.
+
+    Attributes:
+        path: A pattern of outputs.
+        predictions: Patterns of what the same stage wrote as their predictions, judged by their own tolerance.
+    """
+
+    path: str = ""
+    predictions: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Settings:
     """What conf/replay.yaml says.
 
@@ -69,6 +82,7 @@ class Settings:
         lock: The file that locks the environment.
         tolerances: The first that matches a file and a key counts; without one, equal means equal.
         covered: Reading that needs no dependency.
+        models: Outputs that are judged by what they predict where their bytes are others.
         code_keys: Patterns of parameters that hold a digest of code: a stage with one declares the import closure of
             the module that it runs.
     """
@@ -76,6 +90,7 @@ class Settings:
     lock: str = "requirements.lock"
     tolerances: list[Tolerance] = field(default_factory=list)
     covered: list[Covered] = field(default_factory=list)
+    models: list[ModelRule] = field(default_factory=list)
     code_keys: list[str] = field(default_factory=lambda: ["code", "code.*"])
 
     def tolerance(self, path: str, key: str) -> Tolerance | None:
@@ -119,4 +134,8 @@ def load(root: Path) -> Settings:
             limit = getattr(one, name)
             if not 0 <= limit < float("inf"):
                 raise SettingsError(f"{SETTINGS}: tolerances[{number}].{name} is {limit}", hint="give it 0 or more")
+    for number, rule in enumerate(found.models):
+        if not rule.path or not rule.predictions:
+            lacking = "predictions" if rule.path else "path"
+            raise SettingsError(f"{SETTINGS}: models[{number}].{lacking} is missing", hint="name the files it is for")
     return found

@@ -16,6 +16,7 @@ __all__ = [
     "FORMAT",
     "IDENTICAL",
     "NOT_KEPT",
+    "OTHER_BYTES",
     "TOLERATED",
     "Environment",
     "Output",
@@ -32,9 +33,10 @@ FORMAT = 1
 NOT_KEPT = "not kept"
 IDENTICAL = "identical"
 TOLERATED = "within tolerance"
+OTHER_BYTES = "equal in what it predicts, other bytes"
 DIFFERENT = "different"
 FAILED = "failed"
-_ORDER = (NOT_KEPT, IDENTICAL, TOLERATED, DIFFERENT, FAILED)
+_ORDER = (NOT_KEPT, IDENTICAL, TOLERATED, OTHER_BYTES, DIFFERENT, FAILED)
 
 
 class VerdictError(FurrowError):
@@ -57,13 +59,15 @@ class Output:
 
     Attributes:
         path: From the repository's root.
-        status: identical, within tolerance, or different; not kept where a trial's commit has none to compare with.
+        status: identical, within tolerance, equal in what it predicts but other bytes, or different; not kept where a
+            trial's commit has none to compare with.
         recorded_md5: What dvc.lock says; empty when it says nothing.
         md5: What the replay gave; empty when it gave nothing.
         sha256: By file of what the replay gave: the output's own path, or the paths of a folder's files.
         tracked: Whether Git holds it.
         declared: Whether the stage declares it; compile writes files that no stage declares.
         differences: What differs, in words: rows, columns, metrics.
+        compared: Whether the recorded content was at hand to compare with; its hash always is.
     """
 
     path: str
@@ -74,6 +78,7 @@ class Output:
     tracked: bool = False
     declared: bool = True
     differences: tuple[str, ...] = ()
+    compared: bool = True
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,16 @@ from furrow.ground.worktree import checkout
 from furrow.parse import ParseError, parse_yaml
 from furrow.replay import diagnose as why
 from furrow.replay import locked_environment as environment
+from furrow.replay.checkout_check import complain, settle_checkout
 from furrow.replay.inputs import AbsentInputError, CorruptInputError
+from furrow.replay.other_bytes import hashes_of, proven, recognised
 from furrow.replay.replay_settings import SETTINGS, Settings, load
 from furrow.replay.replay_verdict import (
     DIFFERENT,
     FAILED,
     IDENTICAL,
     NOT_KEPT,
+    OTHER_BYTES,
     Environment,
     Output,
     Reason,
@@ -122,6 +125,7 @@ def replay(
         UnknownRevisionError: No commit goes by this name.
         ReplayError: The commit has no stages.
         UsageError: There is no such experiment or stage.
+        IncompleteError: The commit can't be checked out whole, or not as its author had it.
         AbsentInputError: An input is neither in the cache, nor in the remote, nor in the work tree.
     """
     options = options or Options()
@@ -135,6 +139,7 @@ def replay(
         progress(Event("checkout", detail=str(tree.root)))
         project = Project(tree.root, scratch=tree.room / "dvc")
         chosen = select(project, options)
+        doubts = settle_checkout(tree, project, chosen)
         settings = load(tree.root)
         run = _Replay(Bench(repo, tree, project), settings, options, progress, _environment(tree, settings))
         progress(Event("plan", total=len(chosen), detail=", ".join(chosen)))
@@ -147,7 +152,9 @@ def replay(
                 raise AbsentInputError(exc.path, exc.md5, why=exc.why, remedy=remedy) from exc
         rules = tree.blob(SETTINGS)
         project.close()
-    stages = tuple(run.done)
+        stages = proven(run.done, project, settings)
+        if doubts and first_wrong(stages):  # equal is equal whatever was lacking; different may be the lack itself
+            complain(tree, next(iter(doubts.values())))
     return Verdict(
         commit=commit,
         scope={name: value for name in ("experiment", "stage") if (value := getattr(options, name))},
@@ -274,10 +281,12 @@ class _Replay:
                 stage.name, FAILED, seconds, (), known_reasons, tuple(damaged), readings, _tail(attempt.log)
             )
         outputs, edited = self._outputs(stage, attempt)
+        outputs = recognised(outputs, self.settings, downstream=OTHER_BYTES in self.bench.renamed.values())
         side = [
             judge_side(path, attempt, self.bench, self.settings) for path in attempt.side if path not in attempt.before
         ]
         outputs += side
+        self.bench.renamed.update(hashes_of(outputs))
         status = worst([*([DIFFERENT] if changed else []), *[output.status for output in outputs]])
         reasons = [*changed, *edited, *_compiled(stage, side)]
         if status == DIFFERENT:

@@ -9,7 +9,8 @@ from furrow.files import sha256_file
 from furrow.parse import parse_json
 from furrow.replay.file_compare import Comparison, compare
 from furrow.replay.inputs import AbsentInputError, CorruptInputError
-from furrow.replay.replay_verdict import DIFFERENT, IDENTICAL, NOT_KEPT, Output, Reason, worst
+from furrow.replay.other_bytes import named_again
+from furrow.replay.replay_verdict import DIFFERENT, IDENTICAL, NOT_KEPT, TOLERATED, Output, Reason, worst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ def judge_output(item: Item, attempt: Attempt, bench: Bench, settings: Settings)
         return Output(item.path, DIFFERENT, differences=(_UNWRITTEN,), **facts), []
     files = dict(content.files)
     held = _held(item, bench) if tracked else {}
-    as_held = not tracked or held == files
+    as_held = not tracked or held == files or _stored_alike(item, held, files, attempt, bench)
     if content.md5 == item.md5 and as_held:
         return Output(item.path, IDENTICAL, **facts), []
     if not item.md5 and not tracked:
@@ -45,13 +46,15 @@ def judge_output(item: Item, attempt: Attempt, bench: Bench, settings: Settings)
     try:
         recorded = held or bench.supply.listing(item)
     except (AbsentInputError, CorruptInputError) as exc:
-        return Output(item.path, DIFFERENT, differences=(f"its hash; {exc.message}",), **facts), []
+        words = (f"its hash; {exc.message}",)
+        return Output(item.path, DIFFERENT, differences=words, compared=False, **facts), []
     found = _contents(item, (recorded, files), attempt, bench, settings)
     reasons = _disagreement(item, content.md5, held, as_held=as_held) if tracked else []
     status = DIFFERENT if reasons else worst([one.status for one in found.values()])
     if status == IDENTICAL:
         status = DIFFERENT
-    return Output(item.path, status, differences=_words(found), **facts), reasons
+    compared = all(one.at_hand for one in found.values())
+    return Output(item.path, status, differences=_words(found), compared=compared, **facts), reasons
 
 
 def judge_unkept(item: Item, attempt: Attempt, bench: Bench, settings: Settings) -> Output:
@@ -113,6 +116,16 @@ def _disagreement(item: Item, md5: str, held: Mapping[str, str], *, as_held: boo
     return []
 
 
+def _stored_alike(
+    item: Item, held: Mapping[str, str], files: Mapping[str, str], attempt: Attempt, bench: Bench
+) -> bool:
+    """Whether Git would store what a stage wrote as what the commit holds."""
+    if held.keys() != files.keys():
+        return False
+    other = [_join(item.path, name) for name in held if held[name] != files[name]]
+    return all(bench.tree.stores(path, attempt.read(path) or b"") for path in other)
+
+
 def _held(item: Item, bench: Bench) -> dict[str, str]:
     """md5 of the commit's own files of an output, by path inside."""
     names = [name for name in bench.tracked if name == item.path or name.startswith(f"{item.path}/")]
@@ -145,10 +158,20 @@ def _contents(
             before, after = bench.recorded(item, name), attempt.read(path)
             if before is None or after is None:
                 words = f"its hash: recorded {recorded[name]}, replayed {files[name]}; the recorded file is not at hand"
-                found[path] = Comparison(DIFFERENT, (words,))
+                found[path] = Comparison(DIFFERENT, (words,), at_hand=False)
             else:
-                found[path] = compare(path, before, after, settings)
+                found[path] = _compared(path, before, after, bench, settings)
     return found
+
+
+def _compared(path: str, before: bytes, after: bytes, bench: Bench, settings: Settings) -> Comparison:
+    """Compare two versions of a file; hashes in it of files that count as equal count as equal."""
+    renamed, named = named_again(path, before, after, bench.renamed)
+    found = compare(path, before, renamed, settings)
+    if not named or found.status not in {IDENTICAL, TOLERATED}:
+        return found
+    words = (*found.differences, "it names files by their hashes that are others and count as equal")
+    return Comparison(worst([found.status, named]), words)
 
 
 def _words(found: Mapping[str, Comparison]) -> tuple[str, ...]:
@@ -161,7 +184,7 @@ def judge_side(path: str, attempt: Attempt, bench: Bench, settings: Settings) ->
     after = attempt.read(path)
     if after is None:
         return Output(path, DIFFERENT, tracked=True, declared=False, differences=("the stage removed it",))
-    found = compare(path, bench.tree.blob(path) or b"", after, settings)
+    found = _compared(path, bench.tree.blob(path) or b"", after, bench, settings)
     return Output(
         path,
         found.status,

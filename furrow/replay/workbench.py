@@ -87,6 +87,7 @@ class Bench:
         tree: The checkout.
         project: DVC's view of it.
         tainted: Outputs that stand in for recorded ones nobody has, and the stage that gave them.
+        renamed: The sha256 of files that are others than recorded and count as equal, and how equal they are.
         unkept: Stages of a trial, whose outputs nobody has recorded.
     """
 
@@ -94,6 +95,7 @@ class Bench:
     tree: Checkout
     project: Project
     tainted: dict[str, str] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.unkept = read_trial(self.project.stages).unkept
