@@ -19,7 +19,7 @@ COMMANDS = {
     "install": "Set up this clone: the merge driver and Git notes.",
     "models": "Register, show, compare, promote and roll back models.",
     "plan": "What would change, why, and how long it would take.",
-    "predict": "Predict for one flight from the online store, or at a moment in history.",
+    "predict": "Predict for one row from the online store, or at a moment in history.",
     "replay": "Run a commit's stages again, from nothing, and compare.",
     "runs": "List, show, compare and draw runs of any history.",
     "trust": "Say that the code of this clone may run.",

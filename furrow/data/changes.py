@@ -26,7 +26,7 @@ def data_changes(
     now: Callable[[str], Path | None],
     folder: Path,
 ) -> list[str]:
-    """Say what was added, removed and changed, such as "flights +28,889 rows 2013-10".
+    """Say what was added, removed and changed, such as "orders +28,889 rows 2013-10".
 
     Args:
         old: md5 by path of the files before.

