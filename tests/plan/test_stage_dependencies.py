@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from furrow.features.schema import Column, Input, Manifest, OnDemandView, OnlineStore, Projection, Service, Table, View
-from furrow.plan.compile import StageError, check_stages
+from furrow.plan.stage_graph import StageError, WrittenStage, check_stages, expected_stages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,26 +31,33 @@ def manifest() -> Manifest:
     )
 
 
-def stages(tmp_path: Path, *training: str) -> Path:
-    """A dvc.yaml whose training set depends on some tables."""
-    deps = ["runs/.compiled", "data/flights", *(f"build/tables/{name}.parquet" for name in training)]
-    declared = {
-        f"tables_{name}": {"deps": [f"features/tables/{name}.sql", "runs/.validated"]} for name in ("near", "far")
+def stages(tmp_path: Path, *training: str) -> dict[str, WrittenStage]:
+    """A project whose training set's stage depends on some tables; what compile expects of its dvc.yaml."""
+    spine = "features/spines/p.sql"
+    (tmp_path / "features" / "spines").mkdir(parents=True)
+    (tmp_path / spine).write_text("SELECT 1 AS k, now() AS event_timestamp, TRUE AS label")
+    problem, contract = SimpleNamespace(name="p", spine=spine), SimpleNamespace(tables={})
+    expected = expected_stages(tmp_path, manifest(), contract, [(problem, "s")])  # type: ignore[arg-type,list-item]
+    declared = {name: {"cmd": stage.cmd, "deps": list(stage.deps)} for name, stage in expected.items()}
+    needless = {f"build/tables/{name}.parquet" for name in ("near", "far")} - {
+        f"build/tables/{t}.parquet" for t in training
     }
-    path = tmp_path / "dvc.yaml"
-    path.write_text(yaml.safe_dump({"stages": {**declared, "training_set_s": {"deps": deps}}}))
-    return path
+    declared["training_set_p_s"]["deps"] = [dep for dep in expected["training_set_p_s"].deps if dep not in needless]
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": declared}))
+    return expected
 
 
 def test_the_inputs_of_on_demand_views_count(tmp_path: Path) -> None:
     """A training set depends on the tables behind an on-demand view's inputs."""
-    check_stages(stages(tmp_path, "near", "far"), manifest())
+    expected = stages(tmp_path, "near", "far")
+    assert {"build/tables/near.parquet", "build/tables/far.parquet"} <= set(expected["training_set_p_s"].deps)
+    check_stages(tmp_path, expected)
 
 
 @pytest.mark.parametrize("missing", ["near", "far"])
 def test_a_table_that_an_on_demand_view_needs(tmp_path: Path, missing: str) -> None:
-    """Without one of them the training set would be stale after a change of data: compile says the line to add."""
-    kept = "far" if missing == "near" else "near"
-    with pytest.raises(StageError, match=f"training_set_s reads build/tables/{missing}.parquet") as caught:
-        check_stages(stages(tmp_path, kept), manifest())
-    assert caught.value.hint == f"add to its deps: - build/tables/{missing}.parquet"
+    """Without one of them the training set would be stale after a change of data: compile names it."""
+    expected = stages(tmp_path, "far" if missing == "near" else "near")
+    with pytest.raises(StageError) as caught:
+        check_stages(tmp_path, expected)
+    assert f"build/tables/{missing}.parquet" in f"{caught.value.message} {caught.value.hint}"
