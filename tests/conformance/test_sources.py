@@ -342,7 +342,7 @@ def test_serving_answers_what_training_saw(world, tmp_path_factory):
 
 
 @pytest.mark.spark
-@settings(max_examples=6, derandomize=True, phases=[Phase.generate], **COMMON)  # each takes seconds
+@settings(max_examples=4, derandomize=True, phases=[Phase.generate], **COMMON)  # each takes seconds
 @given(world=worlds())
 def test_spark_reads_what_the_files_mean(world, tmp_path_factory, spark_cluster, spark_settings):
     """Spark's join finds the same, in the same types."""

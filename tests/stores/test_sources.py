@@ -8,6 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from furrow.features.offline_rows import find, read
+from furrow.features.schema import Column
+from furrow.features.schema import View as Declared
 from furrow.stores.engine import Settings, connect
 from furrow.stores.join import join
 from furrow.stores.partitions import partition_values, visible
@@ -208,3 +211,14 @@ def test_duckdb_reads_as_arrow_does(data, tmp_path_factory):
         theirs = connection.sql(f"SELECT c0, n FROM {relation.sql} ORDER BY n").to_arrow_table()
     assert theirs["n"].to_pylist() == ours["n"].to_pylist()
     assert theirs["c0"].cast(ours["c0"].type).to_pylist() == ours["c0"].to_pylist()
+
+
+def test_events_within_a_microsecond(tmp_path):
+    """To the store an event is known from the next whole microsecond on, and the later of two nanoseconds wins."""
+    table = pa.table({"t": pa.array([1_500, 1_400, 1_000], pa.timestamp("ns")), "k": [1, 1, 2], "x": [10, 20, 30]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    view = Declared("v", "", None, "a.parquet", (Column("k", "Int64"),), (Column("x", "Int64"),), "t")
+    source = find(tmp_path, view)
+    rows = pa.concat_tables(read(source, source.files[0]))
+    assert rows["t"].cast(pa.int64()).to_pylist() == [1, 2, 2]
+    assert rows["x"].to_pylist() == [30, 20, 10]
