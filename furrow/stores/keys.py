@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from furrow.stores.convert import ConvertError, convert, settled
+from furrow.stores.convert import ConvertError, convert, convertible, settled
 from furrow.stores.problems import SpineError
 
 if TYPE_CHECKING:
@@ -31,12 +31,19 @@ def check_key(schema: pa.Schema, key: Key, view: View) -> None:
         )
     held, wanted = settled(schema.field(key.spine).type), view.key_types[view.keys.index(key)]
     numbers = pa.types.is_floating(held) and pa.types.is_integer(wanted)  # what pandas makes of integers and a null
-    if not (pa.types.is_null(held) or numbers or _kind(held) == _kind(wanted)):
+    alike = _kind(held) == _kind(wanted) or (held in _own_types(key, view) and convertible(held, wanted))
+    if not (pa.types.is_null(held) or numbers or alike):
         raise SpineError(
             f"the entity rows' {key.spine} is of type {held}, the join key {key.column} of {view.name} is {wanted}",
             column=key.spine,
             hint=f"convert {key.spine} to {wanted}",
         )
+
+
+def _own_types(key: Key, view: View) -> list[pa.DataType]:
+    """The types that the files have for a key: entity rows of such a type are converted as the files are."""
+    schemas = [file.schema for file in view.source.files]
+    return [settled(schema.field(key.column).type) for schema in schemas if key.column in schema.names]
 
 
 def comparable(column: pa.ChunkedArray, wanted: pa.DataType, key: Key, view: str) -> pa.Array | pa.ChunkedArray:

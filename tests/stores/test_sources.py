@@ -17,7 +17,7 @@ from furrow.stores.partitions import partition_values, visible
 from furrow.stores.relation import make_relation
 from furrow.stores.source_rows import read_source, rows_schema
 from furrow.stores.sources import SourceError, Wanted, find_source
-from furrow.stores.spine import Spine, SpineError
+from furrow.stores.spine import Spine, SpineError, check_columns
 from furrow.stores.view import Feature, Key, View, check_view
 
 AT = pa.timestamp("us", "UTC")
@@ -222,3 +222,16 @@ def test_events_within_a_microsecond(tmp_path):
     rows = pa.concat_tables(read(source, source.files[0]))
     assert rows["t"].cast(pa.int64()).to_pylist() == [1, 2, 2]
     assert rows["x"].to_pylist() == [30, 20, 10]
+
+
+def test_entity_rows_as_the_files_are(tmp_path):
+    """A key that is declared as text and held as integers takes entity rows of integers, and of text."""
+    source = put(tmp_path, a=rows(k=[7], v=[5]))
+    view = check_view(View("view", source, (Key("k", "k", pa.string()),), (Feature("v", "out"),), "t"))
+    for held in ([7, 8], ["7", "8"]):
+        spine = pa.table({"k": held, "event_timestamp": pa.array([10**15] * 2, AT)})
+        check_columns(spine.schema, [view])
+        with connect(Settings(threads=1)) as connection:
+            assert join(connection, Spine(spine, "event_timestamp"), [view])["out"].to_pylist() == [5, None]
+    with pytest.raises(SpineError, match="k is of type double"):
+        check_columns(pa.schema([("k", pa.float64()), ("event_timestamp", AT)]), [view])
