@@ -150,13 +150,14 @@ def _wrong(tree: Tree, path: str) -> str:
     return f"lies in {first[0]}" if first else ""
 
 
-def expanded(repo: Path, commit: str, root: Path) -> list[str]:
+def expanded(repo: Path, commit: str, root: Path, *, outside: bool = True) -> list[str]:
     """What of a checkout's stages leads out once their templates are filled in, in words.
 
     Args:
         repo: The repository.
         commit: The commit that is checked out.
         root: The checkout, which nothing has run in.
+        outside: Whether the commit comes from outside: a stage that can't be understood was not looked at.
 
     Raises:
         FurrowError: The stages can't be read.
@@ -169,7 +170,8 @@ def expanded(repo: Path, commit: str, root: Path) -> list[str]:
         named += [(step.name, "params", one.path) for one in step.params]
     named += [(one.file, "outs", one.path) for one in pipeline.sources]
     odd = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
-    return [
+    unread = [f"{one.file}: {one.name} can't be understood: {one.why}" for one in pipeline.broken if outside]
+    return unread + [
         f"{name}: {kind}: {path!r} {why}"
         for name, kind, path in named
         if (why := "leads out of the repository" if odd.match(path) or _CONTROL.search(path) else _wrong(tree, path))

@@ -267,7 +267,7 @@ def _gated(session: Session) -> Check:
 
 def _expanded(session: Session) -> Check | None:
     """Refuse what leads out once templates are filled in: the checkout has the commit's files, and nothing has run."""
-    found = expanded(session.repo, session.commit, session.root)
+    found = expanded(session.repo, session.commit, session.root, outside=session.options.untrusted)
     if not found:
         return None
     session.checks = [one for one in session.checks if one.name != "inspect"]

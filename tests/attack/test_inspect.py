@@ -161,7 +161,7 @@ def test_without_a_target_nothing_is_believed(base, git):
     ("text", "words"),
     [
         ("vars: [conf/names.yaml]\nstages:\n  make:\n    cmd: x\n    outs: ['${out}']\n", "leads out"),
-        ("vars: [{p: .git}]\nstages:\n  make:\n    cmd: x\n    outs: ['${p}/hooks/post-checkout']\n", "lies in .git"),
+        ("vars: [{p: .git}]\nstages:\n  make:\n    cmd: x\n    outs: ['${p}/hooks/post-checkout']\n", ".git/hooks/post-checkout"),
         ("vars: [{p: ['/etc']}]\nstages:\n  make:\n    foreach: ${p}\n    do:\n      cmd: x\n      deps: ['${item}/shadow']\n", "leads out"),
         ("vars: [{p: ../..}]\nstages:\n  make:\n    cmd: x\n    wdir: ${p}\n", "leads out"),
         ("vars: [{p: s3}]\nstages:\n  make:\n    cmd: x\n    deps: ['${p}://bucket/x']\n", "leads out"),
