@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from furrow.ci.gather import champion_of, side_by_side
+from furrow.ci.gather import champions_of, side_by_side
 from furrow.ci.inspect import bad_listings, inspect_commit
 from furrow.ci.judged import gate_check
 from furrow.ci.outcome import Outcome
@@ -316,8 +316,8 @@ def test_results_of_another_shape(project, value):
     (project / "runs/gbm/slices.json").write_text('[{"slice": 1, "rows": "many", "log_loss": "x"}, 3]')
     (project / "runs/gbm/intervals.json").write_text('{"log_loss": {"low": "a"}}')
     made = commit(project, "Shapes")
-    champion = champion_of((project / "runs/champion.json").read_bytes())
-    runs = tuple(side_by_side(project, f"{made}~1", made, champion))
+    champions = champions_of((project / "runs/champion.json").read_bytes())
+    runs = tuple(side_by_side(project, f"{made}~1", made, champions))
     check = gate_check(project, f"{made}~1", made, worse="fail")
     text = markdown(Outcome(made, checks=(check,), runs=runs))
     assert "gbm" in text
