@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test check search bench lock clean test-tools
+.PHONY: run setup test attack audit check search bench lock clean test-tools
 
 run: setup
 	@bash -eu -o pipefail -c '\
@@ -43,7 +43,7 @@ test-tools: setup .venv/.spark
 	@touch $@
 
 # The tests run the code of this clone: who runs them has said so.
-test search: export FURROW_TRUST := 1
+test search attack: export FURROW_TRUST := 1
 
 # Examples that no run has seen yet, thousands of them, against what must hold for all.
 search: test-tools
@@ -51,6 +51,15 @@ search: test-tools
 
 test: test-tools
 	@python -m pytest --numprocesses 2 --dist loadscope
+
+# What a hostile repository, request or file tries; as a user who is no root, too, where this is root.
+attack: test-tools
+	@bash tools/attack.sh
+
+# The lock files against a list of known faults: a folder of OSV records for PyPI, which whoever runs this brings.
+audit: setup
+	@test -n "$(DATABASE)" || { echo "make audit DATABASE=FOLDER (of OSV records for PyPI)"; exit 2; }
+	@python tools/lock_audit.py --database "$(DATABASE)" requirements.lock requirements-uv.lock requirements-spark.lock
 
 check: setup
 	ruff format --check .

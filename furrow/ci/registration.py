@@ -47,7 +47,7 @@ def _one(session: Session, name: str) -> Check:
     asked, settings = session.options, session.settings
     sha256 = _record(session, session.result, name).get("model_sha256")
     for version in versions(session.root, name):
-        if sha256 and version.facts.get("model_sha256") == sha256:
+        if sha256 and version.claims.get("model_sha256") == sha256:
             return _known(session, version)
     replayed = _replayed(session, name)
     if settings.replayed and not replayed:
@@ -66,7 +66,7 @@ def _one(session: Session, name: str) -> Check:
 
 def _known(session: Session, version: Version) -> Check:
     """What becomes of a champion that a tag says is registered: whether the tagged commit says so too."""
-    claimed = version.facts["model_sha256"]
+    claimed = version.claims["model_sha256"]
     if _record(session, version.commit, version.name).get("model_sha256") == claimed:
         return Check("register", "passed", f"the champion is {version} already")
     return Check(

@@ -82,13 +82,12 @@ class FeatureClient:
             ManifestMismatchError: It isn't the one expected.
             StoreError: The online store can't be opened.
         """
-        text = str(place)
+        text, path = str(place), Path(place)
         remote = text.startswith(("http://", "https://"))
         if remote:
             manifest = parse(_fetch(text, timeout), origin=text)
             root = Path(folder) if folder else Path("features")
         else:
-            path = Path(place)
             path = path / "manifest.json" if path.is_dir() else path
             manifest = load(path)
             root = Path(folder) if folder else path.parent
@@ -98,7 +97,8 @@ class FeatureClient:
                 hint="deploy the manifest and the model of one commit",
             )
         trusted = frozenset(expect or ()) if remote and digest is None else frozenset(manifest.services)
-        client = cls(manifest, open_reader(manifest, root), trusted=trusted)
+        own = not remote and root.resolve() == path.parent.resolve()
+        client = cls(manifest, open_reader(manifest, root, expand=own), trusted=trusted)
         try:
             for service, wanted in (expect or {}).items():
                 client.require(service, wanted)

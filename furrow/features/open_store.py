@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["open_reader", "open_store", "schema_of", "stored_name"]
 
+PREFIX = "FURROW_ONLINE_"
 LMDB = ("lmdb", "furrow.ground.feast.online.FurrowOnlineStore")
 REDIS = ("redis", "furrow.ground.feast.online_redis.FurrowRedisOnlineStore")
 FEAST_REDIS = ("redis", "feast.infra.online_stores.redis.RedisOnlineStore")
@@ -36,18 +37,19 @@ def schema_of(view: View) -> ViewSchema:
     )
 
 
-def open_reader(manifest: Manifest, folder: Path) -> ReadStore:
+def open_reader(manifest: Manifest, folder: Path, *, expand: bool = True) -> ReadStore:
     """Open the online store that a manifest names, to read.
 
     Args:
         manifest: The manifest.
         folder: The folder that its paths start from.
+        expand: Whether `${FURROW_ONLINE_NAME}` is filled in; never for a manifest from elsewhere than its folder.
 
     Raises:
         ManifestError: The store's type is not one that Furrow reads, or an option is wrong.
         StoreError: The store can't be opened.
     """
-    options = _options(manifest)
+    options = _options(manifest, expand=expand)
     kind = manifest.online_store.type
     if kind == FEAST_REDIS[1] or (kind == FEAST_REDIS[0] and "connection_string" in options):
         from furrow.stores.feast_redis import FeastRedisStore  # noqa: PLC0415 - others need no Redis
@@ -55,22 +57,23 @@ def open_reader(manifest: Manifest, folder: Path) -> ReadStore:
         views = {stored_name(manifest, name): (name, schema_of(view)) for name, view in manifest.views.items()}
         url, deadline = feast_address(options)
         return FeastRedisStore(url, manifest.project, views, deadline=deadline)
-    return open_store(manifest, folder)
+    return open_store(manifest, folder, expand=expand)
 
 
-def open_store(manifest: Manifest, folder: Path, *, create: bool = False) -> OnlineStore:
+def open_store(manifest: Manifest, folder: Path, *, create: bool = False, expand: bool = True) -> OnlineStore:
     """Open the online store of packed records that a manifest names, to read and write.
 
     Args:
         manifest: The manifest.
         folder: The folder that its paths start from.
         create: Make an embedded store if there is none.
+        expand: As in `open_reader`.
 
     Raises:
         ManifestError: The store's type is not one that Furrow writes, or an option is wrong.
         StoreError: The store can't be opened.
     """
-    kind, options = manifest.online_store.type, _options(manifest)
+    kind, options = manifest.online_store.type, _options(manifest, expand=expand)
     if kind in LMDB:
         from furrow.stores.lmdb_store import LmdbStore  # noqa: PLC0415 - a Redis user needs no LMDB
 
@@ -90,8 +93,8 @@ def open_store(manifest: Manifest, folder: Path, *, create: bool = False) -> Onl
     )
 
 
-def _options(manifest: Manifest) -> dict[str, Any]:
-    return {key: _expanded(value) for key, value in manifest.online_store.options.items()}
+def _options(manifest: Manifest, *, expand: bool) -> dict[str, Any]:
+    return {key: _expanded(key, value, expand=expand) for key, value in manifest.online_store.options.items()}
 
 
 def _deadline(options: dict[str, Any]) -> float:
@@ -106,21 +109,37 @@ def _whole(value: Any, field: str) -> int:
     return value
 
 
-def _expanded(value: Any) -> Any:
-    """A text with its `${NAME}` references to the environment filled in.
+def _expanded(key: str, value: Any, *, expand: bool) -> Any:
+    """A text with its `${FURROW_ONLINE_NAME}` references to the environment filled in.
+
+    The manifest says where they are sent. So it may name what an operator meant for the online store, and no more:
+    those variables begin with FURROW_ONLINE_.
 
     Raises:
-        ManifestError: The environment lacks one.
+        ManifestError: It names another variable, one that the environment lacks, or may name none.
     """
     if not isinstance(value, str):
         return value
+    field = f"online_store.{key}"
 
     def lookup(found: re.Match[str]) -> str:
         name = found.group(1)
+        if not expand:
+            raise ManifestError(
+                f"{field} asks for ${{{name}}} of this environment, and the manifest is from elsewhere",
+                field=field,
+                hint="a manifest from a URL or for another folder names no variables: write the address out",
+            )
+        if not name.startswith(PREFIX):
+            raise ManifestError(
+                f"{field} asks for ${{{name}}} of this environment, which is not meant for it",
+                field=field,
+                hint=f"name it {PREFIX}..., in feature_store.yaml and in the environment, then `furrow compile`",
+            )
         if name not in os.environ:
             raise ManifestError(
                 f"online_store: the environment variable {name} is not set", field="online_store", hint=f"set {name}"
             )
         return os.environ[name]
 
-    return re.sub(r"\$\{(\w+)\}", lookup, value)
+    return re.sub(r"\$\{([^}]*)\}", lookup, value)

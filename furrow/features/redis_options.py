@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from furrow.features.json_reader import ManifestError
+from furrow.parse import ParseError, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,8 +78,8 @@ def _refused(field: str, what: str, hint: str) -> ManifestError:
 def _value(text: str) -> Any:
     """A value of the connection string, as Feast reads it."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return parse_json(text)
+    except ParseError:
         return text
 
 

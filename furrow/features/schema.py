@@ -36,7 +36,7 @@ class Column:
 class OnlineStore:
     """Where online features live: "lmdb", "redis", or another Feast store's type, and its options.
 
-    Options keep `${NAME}` references to the environment unexpanded, so that no secret gets into the manifest.
+    Options keep `${FURROW_ONLINE_NAME}` references to the environment unexpanded: no secret gets into the manifest.
     """
 
     type: str

@@ -51,7 +51,7 @@ class Output:
 
 
 @lru_cache(maxsize=64)
-def _yaml_at(repo: Path, commit: str, path: str) -> dict[str, Any]:
+def yaml_at(repo: Path, commit: str, path: str) -> dict[str, Any]:
     content = show(repo, commit, path)
     if content is None:
         return {}
@@ -67,16 +67,16 @@ def _yaml_at(repo: Path, commit: str, path: str) -> dict[str, Any]:
 
 def lock_stage(repo: Path, commit: str, stage: str) -> dict[str, Any]:
     """What dvc.lock says about a stage at a commit; empty when it says nothing."""
-    stages = _yaml_at(repo, commit, "dvc.lock").get("stages")
+    stages = yaml_at(repo, commit, "dvc.lock").get("stages")
     found = stages.get(stage) if isinstance(stages, dict) else None
     return found if isinstance(found, dict) else {}
 
 
 def outputs(repo: Path, commit: str) -> dict[str, Output]:
     """Everything that dvc.lock and data.dvc name as an output at a commit, by path."""
-    stages = _yaml_at(repo, commit, "dvc.lock").get("stages")
+    stages = yaml_at(repo, commit, "dvc.lock").get("stages")
     entries = [entry for stage in (stages or {}).values() if isinstance(stage, dict) for entry in stage.get("outs", [])]
-    entries += _yaml_at(repo, commit, "data.dvc").get("outs", [])
+    entries += yaml_at(repo, commit, "data.dvc").get("outs", [])
     found = {}
     for entry in entries:
         if isinstance(entry, dict) and isinstance(entry.get("md5"), str) and isinstance(entry.get("path"), str):

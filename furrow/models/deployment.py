@@ -14,7 +14,7 @@ from furrow.errors import FurrowError
 from furrow.files import write_text
 from furrow.ground.git import git, is_dirty, resolve, show
 from furrow.ground.project_place import project_prefix
-from furrow.models.registry import RegistryError, Version, find, refusal, settings
+from furrow.models.registry import RegistryError, Version, find, refusal, replay_holds, settings
 from furrow.parse import ParseError, parse_yaml
 from furrow.training.metric_registry import NEITHER, direction
 
@@ -96,7 +96,7 @@ def promote(root: Path, text: str, environment: str) -> tuple[str, Version]:
             path = f"{project_prefix(root)}{_path(environment)}"
             write_text(tree / path, _yaml(version))
             git(tree, "add", "--", path)
-            git(tree, "commit", "--quiet", "--file=-", stdin=_message(environment, before, version).encode())
+            git(tree, "commit", "--quiet", "--file=-", stdin=_message(root, environment, before, version).encode())
             git(tree, "branch", branch)
         finally:
             git(root, "worktree", "remove", "--force", str(tree))
@@ -173,7 +173,7 @@ def _evidence(root: Path, text: str | None) -> str:
     said = [f"{name} {version.metrics[name]:.4f}" for name in judged[:2]]
     said += [
         f"passed the gate at {version.commit[:10]}",
-        "replayed" if version.facts.get("replayed") else "not replayed",
+        "replayed" if replay_holds(root, version) else "not replayed",
     ]
     return ", ".join(said)
 
@@ -200,11 +200,11 @@ def _yaml(version: Version) -> str:
     return f"# Which version this environment serves. Change it with `furrow models promote` and a merge.\n{text}"
 
 
-def _message(environment: str, before: str | None, version: Version) -> str:
+def _message(root: Path, environment: str, before: str | None, version: Version) -> str:
     facts = ", ".join(f"{name} {value:.4f}" for name, value in version.metrics.items() if isinstance(value, float))
     return (
         f"Promote {version} to {environment}\n\n"
         f"From {before or 'nothing'}. Registered at {version.commit[:12]} by {version.by}.\n"
         f"{facts}\n"
-        f"Replayed: {'yes' if version.facts.get('replayed') else 'no'}.\n"
+        f"Replayed: {'yes' if replay_holds(root, version) else 'no'}.\n"
     )

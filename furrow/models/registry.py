@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
@@ -16,7 +16,7 @@ from furrow.ground.project_place import project_prefix
 from furrow.history.metrics_file import numbers
 from furrow.layout import CHAMPION
 from furrow.parse import ParseError, parse_first_json, parse_json, read_yaml
-from furrow.replay.statement import read_verdicts
+from furrow.replay.note_verify import verify
 from furrow.training.champions import Champion, ChampionError, read_champions, verdict_of
 from furrow.training.metric_registry import NEITHER, direction, ordered
 
@@ -35,12 +35,14 @@ __all__ = [
     "next_number",
     "refusal",
     "register",
+    "replay_holds",
     "settings",
     "shown_metrics",
     "versions",
 ]
 
 MODEL = "model.joblib"  # as models/bundle.py writes it, whose libraries a plan need not load
+_RECORDED = ("model_sha256", "features_digest", "service")
 SHOWN = 4
 """Metrics in a list of versions: more leave no room on a screen."""
 TAG = re.compile(r"(?P<name>.+)@v(?P<number>[0-9]{1,9}(?:\.[0-9]{1,9}){2})")
@@ -60,7 +62,9 @@ class Version:
         name: The experiment's name.
         number: Such as "1.2.0".
         commit: The commit that it is of.
-        facts: What the tag carries: model_sha256, features_digest, service, metrics.
+        facts: What its commit records: model_sha256, features_digest, service, metrics; nothing for a tag that was
+            made without Furrow. Whether it was replayed is the tag's word alone: notes tell.
+        claims: What the tag's text says. Whoever may push can write one: a claim, until the commit bears it out.
         registered: When, ISO 8601; empty for a tag that is not annotated.
         by: Who.
         project: What stands before its name in the tag, for a project in a folder of a repository.
@@ -73,13 +77,19 @@ class Version:
     registered: str = ""
     by: str = ""
     project: str = ""
+    claims: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.name}@v{self.number}"
 
     @property
+    def invented(self) -> list[str]:
+        """The claims that the commit does not bear out, by name."""
+        return [key for key in (*_RECORDED, "metrics") if self.claims.get(key) not in (None, self.facts.get(key))]
+
+    @property
     def metrics(self) -> dict[str, float]:
-        """What the tag says of its metrics: numbers by name, nested ones as `val.auc`, in the order they are shown."""
+        """What the commit says of its metrics: numbers by name, nested ones as `val.auc`, in order."""
         said = self.facts.get("metrics")
         found = numbers(said) if isinstance(said, dict) else {}
         return {name: found[name] for name in ordered(found)}
@@ -108,11 +118,35 @@ def versions(root: Path, name: str | None = None) -> list[Version]:
     commits = peel(root, (oid for _, oid in tags))  # of a tag of a tag, too; what is gone or no commit is no version
     tags = [(match, oid) for match, oid in tags if oid in commits]
     objects = read_objects(root, (oid for _, oid in tags), largest=LARGEST)
-    found = [
-        Version(match["name"], match["number"], commits[oid], *_said(kind, content), project)
-        for (match, oid), (_, kind, content, _) in zip(tags, objects, strict=True)
+    said = [_said(kind, content) for _, kind, content, _ in objects]
+    prefix = project_prefix(root)
+    names = [
+        f"{commits[oid]}:{prefix}runs/{match['name']}/{file}"
+        for match, oid in tags
+        for file in ("record.json", "metrics.json")
     ]
+    files = [_mapping(content) for _, _, content, _ in read_objects(root, names, largest=LARGEST)]
+    found = []
+    for place, ((match, oid), (claims, when, by)) in enumerate(zip(tags, said, strict=True)):
+        facts = _facts_of(match["name"], claims, *files[2 * place : 2 * place + 2])
+        found.append(Version(match["name"], match["number"], commits[oid], facts, when, by, project, claims))
     return sorted(found, key=lambda version: (version.name, [-part for part in version.order]))
+
+
+def _facts_of(name: str, claims: dict[str, Any], record: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
+    """What a commit says of a version, in the words of a tag; nothing for a tag that was made without Furrow."""
+    if "model_sha256" not in claims or not record:
+        return {}
+    true = {key: record.get(key) for key in _RECORDED}
+    return {"experiment": name, **true, "metrics": metrics, "replayed": bool(claims.get("replayed"))}
+
+
+def _mapping(content: bytes | None) -> dict[str, Any]:
+    try:
+        value = parse_json(content or b"{}")
+    except ParseError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _said(kind: str, content: bytes | None) -> tuple[dict[str, Any], str, str]:
@@ -257,15 +291,28 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
 
 
 def refusal(root: Path, version: Version) -> str:
-    """Why a version may not be deployed, in words; empty if its tag carries hashes and its commit passed the gate."""
-    if "model_sha256" not in version.facts:
+    """Why a version may not be deployed; empty if its commit passed the gate, bears the tag out and is merged."""
+    if "model_sha256" not in version.claims:
         return f"{version} was tagged without Furrow: it carries no hash and no gate"
     try:
         verdict = verdict_of(champions_at(root, version.commit), version.name)
         passed = bool((verdict or {})["passed"])
     except (RegistryError, KeyError, TypeError):
         return f"{version.commit[:10]}, which {version} is of, does not say that {version.name} passed the gate"
-    return "" if passed else f"{version} did not pass the gate at {version.commit[:10]}"
+    if not passed:
+        return f"{version} did not pass the gate at {version.commit[:10]}"
+    if wrong := version.invented:
+        return f"the tag {version} says what its commit {version.commit[:10]} does not: {', '.join(wrong)}"
+    try:
+        _on_branch(root, version.commit, settings(root)["branch"])
+    except RegistryError as exc:
+        return f"{version}: {exc.message}"
+    return ""
+
+
+def replay_holds(root: Path, version: Version) -> bool:
+    """Whether a note that holds says that a version's commit was replayed well."""
+    return _replayed(root, version.commit, version.name)
 
 
 def next_number(known: list[Version], features_digest: str | None) -> str:
@@ -369,8 +416,9 @@ def _holds_model(root: Path, name: str, sha256: str | None) -> None:
 
 
 def _replayed(root: Path, commit: str, name: str) -> bool:
-    """Whether the newest verdict on a commit that covers an experiment's training is a good one."""
-    covering = [one for one in read_verdicts(root, commit) if not one.scope or one.scope.get("experiment") == name]
+    """Whether the newest note on a commit that holds, and covers an experiment's training, says that it is good."""
+    holding = sorted((one.verdict for one in verify(root, commit) if one and one.verdict), key=lambda one: one.started)
+    covering = [one for one in holding if not one.scope or one.scope.get("experiment") == name]
     return bool(covering) and bool(covering[-1])
 
 

@@ -33,12 +33,17 @@ def fetch(root: Path, text: str, out: Path) -> Version:
     version = find(root, text)
     if out.exists():
         raise RegistryError(f"{out} is there already", hint="name a folder that does not exist")
+    if version.invented:
+        raise RegistryError(
+            f"the tag {version} says what its commit does not: {', '.join(version.invented)}",
+            hint="whoever made the tag was wrong: ask who did",
+        )
     get(root, f"build/models/{version.name}", version.commit, out)
     found, expected = sha256_file(out / MODEL), version.facts.get("model_sha256")
     if found != expected:
         shutil.rmtree(out)
         raise RegistryError(
-            f"the model that came for {version} has sha256 {found[:12]}…, the tag says {str(expected)[:12]}…",
+            f"the model that came for {version} has sha256 {found[:12]}…, its commit says {str(expected)[:12]}…",
             hint="do not use that remote's copy: check out the commit and run `dvc repro`",
         )
     return version

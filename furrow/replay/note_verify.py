@@ -1,7 +1,7 @@
 """Check a replay's note against the objects in the repository: does the commit still say what the note says it says?
 
 The notes are not signed: whoever may write refs/notes/furrow/replay can write a note that holds. What this finds is a
-note that was altered, moved to another commit, or made of other results than the commit's.
+note that was altered, moved to another commit, made of other results than the commit's, or that leaves stages out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.files import sha256_bytes, sha256_file
 from furrow.ground.git import show
 from furrow.history.artifacts import AbsentError, find_file, lock_stage, outputs
+from furrow.replay.note_coverage import uncovered
 from furrow.replay.replay_settings import SETTINGS
 from furrow.replay.replay_verdict import FAILED, IDENTICAL, TOLERATED, Output, Verdict, VerdictError, first_wrong, worst
 from furrow.replay.statement import BUILD_TYPE, PREDICATE, STATEMENT, read_statements, verdict_of
@@ -62,6 +63,7 @@ def _check(repo: Path, commit: str, value: Any) -> Checked:
         return Checked(None, (f"it is no statement of a replay: {words}",))
     problems += _whole(commit, verdict, subjects)
     problems += _commit(repo, commit, verdict)
+    problems += uncovered(repo, commit, verdict)
     checked = absent = 0
     for stage in verdict.stages:
         for output in stage.outputs:

@@ -171,7 +171,7 @@ def test_a_forged_tag_is_caught(project, tmp_path):
     version = register(project)
     forged = json.dumps({**version.facts, "model_sha256": "0" * 64})
     run(project, "git", "tag", "-f", "-a", "-m", "Register\n\n" + forged, "gbm@v1.0.0", version.commit)
-    with pytest.raises(FurrowError, match="the tag says"):
+    with pytest.raises(FurrowError, match="says what its commit does not: model_sha256"):
         fetch(project, "gbm@v1.0.0", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -315,3 +315,46 @@ def test_a_plan_needs_no_model_library():
     code = "import sys, furrow.plan.breaks; sys.exit(bool({'joblib', 'numpy', 'pyarrow'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert MODEL == bundle.MODEL
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "claim",
+    [{"model_sha256": "0" * 64}, {"features_digest": "b" * 64}, {"service": "other"}, {"metrics": {"roc_auc": 0.9999}}],
+)
+def test_a_tag_claims_and_the_commit_tells(project, claim):
+    """What a tag says is shown nowhere; what its commit records is, and a tag that says otherwise deploys nothing."""
+    true = register(project)
+    said = json.dumps({**true.facts, **claim})
+    run(project, "git", "tag", "-f", "-a", "-m", f"Register\n\n{said}", "gbm@v1.0.0", true.commit)
+    forged_version = find(project, "gbm")
+    assert forged_version.facts == true.facts
+    assert forged_version.metrics["roc_auc"] == 0.75
+    assert forged_version.invented == list(claim)
+    with pytest.raises(FurrowError, match=f"says what its commit .* does not: {next(iter(claim))}"):
+        promote(project, "gbm@v1.0.0", "production")
+    assert "0.9999" not in run(project, sys.executable, "-m", "furrow", "models", "list")
+
+
+@pytest.mark.attack
+def test_a_commit_beside_the_branch_is_not_deployed(project):
+    """Passed its own gate, says its own record: and was never merged."""
+    run(project, "git", "switch", "-q", "-c", "stranger")
+    forged(project, "gbm@v9.0.0", train(project, b"planted", auc=0.9999))
+    run(project, "git", "switch", "-q", "main")
+    with pytest.raises(FurrowError, match="is not on the branch main"):
+        promote(project, "gbm@v9.0.0", "production")
+
+
+@pytest.mark.attack
+def test_a_tag_says_replayed(project):
+    """Its word is no replay: `conf/ci.yaml` asks for one, the log says that there is none."""
+    (project / "conf").mkdir(exist_ok=True)
+    (project / "conf/ci.yaml").write_text("branch: main\nregister: {replayed: true}\n")
+    run(project, "git", "add", "-A")
+    run(project, "git", "commit", "-q", "-m", "ask")
+    with pytest.raises(FurrowError, match="has not been replayed"):
+        register(project)
+    assert register(project, replayed=True).facts["replayed"]
+    branch, _ = promote(project, "gbm@v1.0.0", "production")
+    assert "Replayed: no." in run(project, "git", "log", "-1", "--format=%b", branch)

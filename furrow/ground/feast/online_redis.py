@@ -25,7 +25,7 @@ class FurrowRedisOnlineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
         "furrow.ground.feast.online_redis.FurrowRedisOnlineStore"
     )
     url: StrictStr = "redis://127.0.0.1:6379/0"
-    """redis://, rediss:// or unix://; write secrets as ${NAME} of the environment."""
+    """redis://, rediss:// or unix://; write secrets as ${FURROW_ONLINE_NAME} of the environment."""
     deadline_ms: StrictInt = 250
     """How long a read may take in all."""
     namespace: StrictStr = "furrow"

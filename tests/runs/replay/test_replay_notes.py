@@ -264,3 +264,46 @@ def test_show_believes_no_note_that_does_not_hold(world, verdict):
     assert "identical (train@a" not in text
     write_note(world, verdict)
     assert "identical (train@a evaluate@a); the whole commit identical, on" in shown(world)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [
+        (lambda name: False, "no stage at all"),
+        (lambda name: name != "train@a", "train@a: the note leaves it out"),
+        (lambda name: name == "evaluate@a", "compile: the note leaves it out"),
+    ],
+)
+def test_a_note_that_leaves_stages_out(world, verdict, keep, words):
+    """An empty or partial verdict agrees with itself, and says nothing of what it leaves out: it doesn't count."""
+    forged = changed(verdict, stages=tuple(one for one in verdict.stages if keep(one.stage)))
+    add_line(world, "replay", verdict.commit, canonical_json(statement(world, forged)))
+    [checked] = verify(world, verdict.commit)
+    assert not checked
+    assert any(words in problem for problem in checked.problems), checked.problems
+
+
+@pytest.mark.attack
+def test_a_note_without_files(world, verdict):
+    """Outputs that are said to be identical name the files that were."""
+    stages = tuple(
+        changed(stage, outputs=tuple(changed(one, sha256={}) for one in stage.outputs)) for stage in verdict.stages
+    )
+    add_line(world, "replay", verdict.commit, canonical_json(statement(world, changed(verdict, stages=stages))))
+    [checked] = verify(world, verdict.commit)
+    assert not checked
+    assert any("without a file of it" in problem for problem in checked.problems)
+
+
+@pytest.mark.parametrize("scope", [{"experiment": "a"}, {"stage": "train"}, {"stage": "prepare"}])
+def test_a_part_covers_that_part(world, verdict, scope):
+    """Of an experiment its own stages, of a stage that one; of another scope nothing is believed."""
+    kept = {"prepare": ("prepare",), "train": ("train@a",)}.get(scope.get("stage", ""), ("train@a", "evaluate@a"))
+    part = changed(verdict, scope=scope, stages=tuple(one for one in verdict.stages if one.stage in kept))
+    write_note(world, part)
+    [checked] = verify(world, verdict.commit)
+    assert checked, checked.problems
+    add_line(world, "replay", verdict.commit, canonical_json(statement(world, changed(part, stages=()))))
+    add_line(world, "replay", verdict.commit, canonical_json(statement(world, changed(part, scope={"year": "a"}))))
+    assert [bool(one) for one in verify(world, verdict.commit)].count(True) == 1
