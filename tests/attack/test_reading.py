@@ -254,6 +254,7 @@ ALLOWED = {
     "ground/isolate.py": {"sys.executable"},  # its folder comes first on the PATH of stages
     "ground/jail_check.py": {"sys.executable"},  # asks whether it can be run
     "ground/process.py": {"sys.executable"},  # likewise
+    "stores/spark_join.py": {"sys.executable"},  # tells Spark which Python its workers are
     "ground/repro.py": {"sys.executable"},  # the commands beside it
 }
 
