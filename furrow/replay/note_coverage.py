@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.files import inside, write_bytes
 from furrow.ground.git import show
-from furrow.ground.template import expand
-from furrow.history.artifacts import lock_stage, yaml_at
+from furrow.ground.pipeline import read_pipeline
+from furrow.history.artifacts import yaml_at
 from furrow.replay.replay_verdict import IDENTICAL
 
 if TYPE_CHECKING:
@@ -61,18 +61,18 @@ def _in_scope(name: str, scope: dict[str, str]) -> bool:
     return "experiment" not in scope or name.endswith(f"@{scope['experiment']}")
 
 
-def _declared(repo: Path, commit: str) -> Iterator[str]:
+def _declared(repo: Path, commit: str) -> list[str]:
     """The stages that dvc.yaml declares, and that dvc.lock has; those that are frozen are never run."""
-    content = yaml_at(repo, commit, "dvc.yaml")
+    files = {"dvc.yaml", "dvc.lock", "params.yaml", *_files(yaml_at(repo, commit, "dvc.yaml"))}
     with tempfile.TemporaryDirectory(prefix="furrow-note-") as scratch:
         root = Path(scratch)
-        for path in {"params.yaml", *_files(content)}:
-            found = show(repo, commit, path)
-            if found is not None:
-                write_bytes(inside(root, path), found)
-        for name, body in expand(root, content):
-            if not body.get("frozen") and lock_stage(repo, commit, name):
-                yield name
+        (root / ".dvc").mkdir()
+        for path in files:
+            content = show(repo, commit, path)
+            if content is not None:
+                write_bytes(inside(root, path), content)
+        found = read_pipeline(root)
+    return [name for name, step in found.steps.items() if step.recorded and not step.frozen]
 
 
 def _files(content: dict[str, Any]) -> Iterator[str]:
