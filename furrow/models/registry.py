@@ -14,7 +14,7 @@ from furrow.ground.git import git, is_dirty, is_shallow, resolve, show
 from furrow.ground.gitobjects import iso_date, list_refs, peel, read_objects
 from furrow.ground.project_place import project_prefix
 from furrow.history.metrics_file import numbers
-from furrow.layout import CHAMPION
+from furrow.layout import CHAMPION, run_file
 from furrow.parse import ParseError, parse_first_json, parse_json, read_yaml
 from furrow.replay.note_verify import verify
 from furrow.training.champions import Champion, ChampionError, read_champions, verdict_of
@@ -121,7 +121,7 @@ def versions(root: Path, name: str | None = None) -> list[Version]:
     said = [_said(kind, content) for _, kind, content, _ in objects]
     prefix = project_prefix(root)
     names = [
-        f"{commits[oid]}:{prefix}runs/{match['name']}/{file}"
+        f"{commits[oid]}:{prefix}{run_file(match['name'], file)}"
         for match, oid in tags
         for file in ("record.json", "metrics.json")
     ]

@@ -14,6 +14,7 @@ from furrow.files import inside, write_bytes
 from furrow.ground.git import show
 from furrow.ground.pipeline import read_pipeline
 from furrow.history.artifacts import yaml_at
+from furrow.layout import DVC_LOCK, DVC_YAML
 from furrow.replay.replay_verdict import IDENTICAL
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _in_scope(name: str, scope: dict[str, str]) -> bool:
 
 def _declared(repo: Path, commit: str) -> list[str]:
     """The stages that dvc.yaml declares, and that dvc.lock has; those that are frozen are never run."""
-    files = {"dvc.yaml", "dvc.lock", "params.yaml", *_files(yaml_at(repo, commit, "dvc.yaml"))}
+    files = {DVC_YAML, DVC_LOCK, "params.yaml", *_files(yaml_at(repo, commit, DVC_YAML))}
     with tempfile.TemporaryDirectory(prefix="furrow-note-") as scratch:
         root = Path(scratch)
         (root / ".dvc").mkdir()
