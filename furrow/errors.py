@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # `typing` itself would double the time that a list of ru
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FileError", "FurrowError", "UsageError"]
+__all__ = ["FileError", "FurrowError", "MissingExtraError", "UsageError"]
 
 
 class FurrowError(Exception):
@@ -40,3 +40,16 @@ class FileError(FurrowError):
     def __init__(self, message: str, *, path: Path, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.path = path
+
+
+class MissingExtraError(FurrowError):
+    """What was asked for needs packages that not every installation has.
+
+    Args:
+        extra: The extra of furrow's that brings them.
+        what: What needs it, such as "a Dask cluster".
+    """
+
+    def __init__(self, extra: str, what: str) -> None:
+        super().__init__(f"{what} needs the extra {extra!r}", hint=f"install it: pip install 'furrow[{extra}]'")
+        self.extra = extra

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
-from furrow.errors import UsageError
+from furrow.errors import MissingExtraError, UsageError
 from furrow.files import write_bytes
 from furrow.ground.gitobjects import iso_date
 from furrow.safe_text import html_text as escape
+
+try:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+except ImportError as exc:
+    raise MissingExtraError("pictures", "a picture of runs") from exc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,10 +10,15 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import redis
-from redis import exceptions as failures
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from furrow.errors import MissingExtraError
+
+try:
+    import redis
+    from redis import exceptions as failures
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+except ImportError as exc:
+    raise MissingExtraError("redis", "an online store on Redis") from exc
 
 from furrow.stores.store_api import StoreError, StoreFullError, StorePermissionError, StoreUnreachableError
 

@@ -11,7 +11,7 @@ import joblib
 import optuna
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from furrow.errors import FurrowError
+from furrow.errors import FurrowError, MissingExtraError
 from furrow.ground.openmp import wait_asleep
 from furrow.training.metric_registry import NEITHER, find
 from furrow.training.rolling import predict, scores
@@ -66,8 +66,11 @@ def cluster(settings: Engine) -> Iterator[Any]:
     Raises:
         SearchError: It names no address, or the scheduler does not answer.
     """
-    from distributed import Client, LocalCluster  # noqa: PLC0415 - only a cluster's run pays for it
-    from distributed.comm.addressing import get_address_host  # noqa: PLC0415
+    try:
+        from distributed import Client, LocalCluster  # noqa: PLC0415 - only a cluster's run pays for it
+        from distributed.comm.addressing import get_address_host  # noqa: PLC0415
+    except ImportError as exc:
+        raise MissingExtraError("cluster", "a Dask cluster") from exc
 
     address = os.environ.get(SCHEDULER)
     if address:

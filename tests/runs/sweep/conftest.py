@@ -144,6 +144,8 @@ def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     problem = root / "conf/problem/late.yaml"
     problem.write_text(problem.read_text().replace("test: 3", "test: 2"))
     (root / "conf/problem/delay.yaml").unlink()
+    config = root / "conf/config.yaml"
+    config.write_text(config.read_text().replace("keys: [origin, carrier, dest]", "keys: [origin, carrier]"))
     (root / "features/tables").mkdir(parents=True)
     shutil.copytree(ROOT / "features/spines", root / "features/spines")
     shutil.copy(ROOT / "features/feature_store.yaml", root / "features")
