@@ -72,6 +72,9 @@ def judge_unkept(item: Item, attempt: Attempt, bench: Bench, settings: Settings)
     held, files = _held(item, bench), dict(content.files)
     if held == files:
         return Output(item.path, IDENTICAL, **facts)
+    missing = sorted(files.keys() - held.keys())
+    if missing and held == {name: md5 for name, md5 in files.items() if name in held}:
+        return Output(item.path, NOT_KEPT, differences=tuple(f"{name} is not kept" for name in missing), **facts)
     if left_open := _left_open(bench.tree.blob(item.path), attempt.read(item.path)):
         return Output(item.path, NOT_KEPT, differences=tuple(f"{key} is not kept" for key in left_open), **facts)
     found = _contents(item, (held, files), attempt, bench, settings)
