@@ -21,6 +21,7 @@ from furrow.errors import FurrowError
 from furrow.features.sql import parse_query, reads
 from furrow.files import write_text
 from furrow.layout import COMPILED, DVC_YAML, MANIFEST, PIPELINE, VALIDATED, table, table_sql, training_set
+from furrow.parse import check_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -196,7 +197,9 @@ def _yaml() -> YAML:
 
 def _read(root: Path) -> tuple[Any, Any]:
     try:
-        document = _yaml().load((root / DVC_YAML).read_text(encoding="utf-8"))
+        text = (root / DVC_YAML).read_text(encoding="utf-8")
+        check_yaml(text, root / DVC_YAML)
+        document = _yaml().load(text)
         stages = document["stages"]
     except (OSError, YAMLError, KeyError, TypeError) as exc:
         why = " ".join(str(exc).split())

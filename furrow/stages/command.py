@@ -14,12 +14,17 @@ from furrow.safe_text import block
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["run_stage", "say"]
+__all__ = ["note", "run_stage", "say"]
 
 
 def say(text: str) -> None:
     """Print lines that may hold names from the repository, made harmless."""
     sys.stdout.write(f"{block(text)}\n")
+
+
+def note(text: str) -> None:
+    """The same beside the result: to standard error."""
+    sys.stderr.write(f"{block(text)}\n")
 
 
 def run_stage(stage: str, about: str, names: tuple[str, ...], work: Callable[..., int | None]) -> None:
@@ -39,9 +44,9 @@ def run_stage(stage: str, about: str, names: tuple[str, ...], work: Callable[...
     try:
         sys.exit(work(Path.cwd(), *(arguments[name] for name in names)) or 0)
     except FurrowError as exc:
-        sys.stderr.write(f"error: {block(str(exc))}\n")
+        note(f"error: {exc}")
         sys.exit(exc.exit_code)
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
-    sys.stderr.write(f"warning: {block(str(message))}\n")
+    note(f"warning: {message}")

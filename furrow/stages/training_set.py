@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
@@ -16,7 +15,7 @@ from furrow.files import read_json
 from furrow.ground.feast.retrieve import historical_features
 from furrow.ground.tables import write_parquet
 from furrow.layout import CONTRACT, FEATURES, MANIFEST, PIPELINE, training_set
-from furrow.stages.command import run_stage, say
+from furrow.stages.command import note, run_stage, say
 from furrow.training.dataset import seal
 from furrow.training.problem import Problem
 from furrow.training.spine_rows import SpineError, spine_rows
@@ -96,7 +95,7 @@ def _tell_empty(joined: pa.Table, held: Manifest, service: str, problem: Problem
             hint=f"compare event_timestamp in {problem.spine} and in features/tables",
         )
     if count:
-        sys.stderr.write(f"{problem.name}: {count:,} of {joined.num_rows:,} rows come before all features\n")
+        note(f"{problem.name}: {count:,} of {joined.num_rows:,} rows come before all features")
 
 
 if __name__ == "__main__":
