@@ -95,4 +95,8 @@ def _one(name: str, value: Mapping[str, Any]) -> Champion:
     for key in ("gate", "verdicts", "directions"):
         if not isinstance(found.get(key, {}), dict):
             raise ChampionError(f"runs/champion.json: {key} holds no mapping", hint="run `dvc repro select`")
+    if not all(isinstance(verdict, dict) for verdict in found.get("verdicts", {}).values()):
+        raise ChampionError("runs/champion.json: a verdict is no mapping", hint="run `dvc repro select`")
+    if not isinstance(found.get("experiment", ""), str):
+        raise ChampionError("runs/champion.json: experiment is no name", hint="run `dvc repro select`")
     return Champion(name, **found)

@@ -116,21 +116,21 @@ def tag(project: Path, body: bytes, *, name: str = "gbm@v1.0.0", target: str = "
     ],
 )
 def test_tails_and_odd_bytes(project: Path, shape: bytes, indent: int | None) -> None:
-    """Trailers, carriage returns, other encodings, signatures and control characters: the facts are the same."""
+    """Trailers, carriage returns, other encodings, signatures and control characters: the tag says the same."""
     if b"\x01" in shape:
         shape = shape.replace(b"\ngbm", b" gbm")
     tag(project, shape.replace(b"%b", json.dumps(FACTS, indent=indent).encode()))
     (version,) = versions(project)
-    assert version.facts == FACTS
+    assert version.claims == FACTS
     assert version.commit == run(project, "git", "rev-parse", "HEAD").strip()
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b"\nx", b"\nx\n\n[1]\n", b"\nx\n\n{\n", b"\nx\n\n" + b'{"a":' * 99_999])
 def test_tags_without_facts(project: Path, body: bytes) -> None:
-    """A tag that says nothing is a version without facts, beside others that have some."""
+    """A tag that says nothing is a version without claims, beside others that have some."""
     tag(project, body)
     tag(project, b"\nx\n\n" + json.dumps(FACTS).encode(), name="gbm@v2.0.0")
-    assert [version.facts for version in versions(project)] == [FACTS, {}]
+    assert [version.claims for version in versions(project)] == [FACTS, {}]
 
 
 def test_a_commits_message_is_no_tags(project: Path) -> None:
