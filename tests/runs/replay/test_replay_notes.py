@@ -14,6 +14,7 @@ from furrow.history.load import run as load
 from furrow.history.show import describe
 from furrow.replay.note_verify import verify
 from furrow.replay.run_again import Options, replay
+from furrow.replay.run_replays import replays_of
 from furrow.replay.statement import read_verdicts, replayed, statement, write_note
 
 from .conftest import commit, edit, run
@@ -233,7 +234,7 @@ def test_show_tells_of_the_runs_own_stages_first(world):
     now = replay(world)
     write_note(world, now)
     assert now.first == "compile"
-    [one] = describe(load("a", repo=world)).replays
+    [one] = describe(load("a", repo=world), replays_of).replays
     assert one["own"] == {
         "stages": ["train@a", "evaluate@a"],
         "status": "identical",
