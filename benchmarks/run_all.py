@@ -31,6 +31,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "online_throughput": ("--entities", "5000", "--seconds", "1"),
     "runs_index": ("{scratch}/index", "--commits", "500", "--trials", "1500", "--repeat", "3"),
     "runs_peers": ("{scratch}/peers", "--commits", "60", "--repeat", "3"),
+    "predictor_row": (),
     "try_overhead": ("--trials", "20", "--experiments", "2", "--no-queue"),
 }
 

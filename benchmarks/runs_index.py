@@ -1,6 +1,6 @@
 """How fast 100,000 runs are indexed, listed, filtered, sorted, and kept up with. Whole commands.
 
-    python benchmarks/runs_index.py /tmp/runs-bench
+    python -m benchmarks.runs_index /tmp/runs-bench
 
 Makes (once) a bare clone with 10,000 commits that re-run seven experiments each and 30,000 trials under refs/exps/:
 100,000 different runs. Then measures, each as a process from start to end:
@@ -21,7 +21,8 @@ import subprocess
 import time
 from pathlib import Path
 
-import runs_repo
+from benchmarks import runs_repo
+from benchmarks.figures import Figure, command_cost, found
 
 QUESTIONS = {
     "newest 50": [],
@@ -78,6 +79,8 @@ def main() -> None:
     print(f"2,002 new runs on main: {whole_command(repo):.3f} s (goal 0.5)")
     times = [whole_command(repo) for _ in range(arguments.repeat)]
     print(f"newest 50 again: {statistics.median(times):.3f} s (goal 0.3)")
+    own = command_cost((runs_repo.FURROW, "runs"), repo, repeat=arguments.repeat)
+    found(Figure(f"furrow runs on {runs:,} runs", "CPU s", own.cpu, 0.15, "the limit", 1.0, (own.wall, 0.15)))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""The same runs of one repository of 400 revisions, listed by Furrow, DVC, MLflow and plain Git. Whole commands.
+"""The same runs of one repository, listed by Furrow, DVC, MLflow and plain Git. Whole commands.
 
-    python benchmarks/runs_peers.py /tmp/peers --mlflow /tmp/mlflow/bin/python
+    python -m benchmarks.runs_peers /tmp/peers [--commits 400] [--mlflow PYTHON]
 
 Furrow is timed without an index (cold) and with one (warm). DVC and MLflow are held against the warm one.
 
-MLflow is no dependency of Furrow: give the Python of an environment that has it, or leave it out. Bytecode of all is
+MLflow is no dependency of Furrow: its Python is this one if it has it (`make bench`), or
+the one given. Bytecode of all is
 compiled first. `git cat-file --batch` gets the ids of the blobs that Furrow reads, and does nothing with them.
 """
 
@@ -20,9 +21,11 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
-import runs_repo
+from benchmarks import runs_repo
+from benchmarks.figures import Cost, Figure, command_cost, found
 
 MLFLOW = """
 import json, logging, sys, time
@@ -48,6 +51,7 @@ else:
 
 FURROW = """
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from furrow.history.listing import list_runs
 from furrow.history.query import Query
@@ -89,12 +93,12 @@ def read(path: str) -> str:
     return (Path(__file__).parent.parent / path).read_text(encoding="utf-8")
 
 
-def make(folder: Path) -> Path:
-    """400 commits that re-run seven experiments, with the stages and locks of this project."""
+def make(folder: Path, commits: int) -> Path:
+    """Commits that re-run seven experiments, with the stages and locks of this project."""
     repo = folder / "repo"
     if not repo.exists():
         bare = folder / "runs.git"
-        runs_repo.make(bare, commits=400, trials=0, beside=beside)
+        runs_repo.make(bare, commits=commits, trials=0, beside=beside)
         subprocess.run(["git", "clone", "-q", str(bare), str(repo)], check=True)
     return repo
 
@@ -105,12 +109,12 @@ def agree(repo: Path, shown: bytes) -> int:
     Raises:
         SystemExit: They differ.
     """
-    found = subprocess.run(
+    listed = subprocess.run(
         [runs_repo.FURROW, "runs", "--all", "--json", "--columns", "*"],
         cwd=repo, check=True, capture_output=True,
     ).stdout  # fmt: skip
     ours = {}
-    for run in json.loads(found)["runs"]:
+    for run in json.loads(listed)["runs"]:
         ours[run["commit"], run["experiment"]] = {name: run[name] for name in (*runs_repo.METRICS, "rows")}
     theirs = {}
     for row in json.loads(shown):
@@ -134,12 +138,13 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--commits", type=int, default=400)
     parser.add_argument("--mlflow", type=Path, help="Python of an environment with MLflow.")
     parser.add_argument("--repeat", type=int, default=5)
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     compileall.compile_dir(str(Path(__file__).parent.parent / "furrow"), quiet=2)
-    repo = make(arguments.folder)
+    repo = make(arguments.folder, arguments.commits)
     repeat = arguments.repeat
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     listing = (runs_repo.FURROW, "runs", "--all", "--limit", "50")
@@ -159,19 +164,33 @@ def main() -> None:
     print(f" ({dvc_warm / warm:.0f} x)")
     shown = subprocess.run(show, cwd=repo, check=True, capture_output=True).stdout
     print(f"both show the same metrics of {agree(repo, shown):,} runs")
-    if arguments.mlflow:
-        peer(arguments.mlflow, arguments.folder, repo, warm)
+    ours, theirs = command_cost(listing, repo, repeat=repeat), command_cost(show, repo, repeat=1)
+    tell("a list of all runs, whole command", ours, theirs, "dvc exp show -A", 30)
+    mlflow = arguments.mlflow or (Path(sys.executable) if find_spec("mlflow") else None)
+    if mlflow:
+        tell(
+            "a list of all runs, whole command",
+            ours,
+            peer(mlflow, arguments.folder, repo, warm),
+            "mlflow.search_runs",
+            8,
+        )
 
 
-def peer(python: Path, folder: Path, repo: Path, warm: float) -> None:
+def tell(claim: str, ours: Cost, theirs: Cost, peer: str, reach: float) -> None:
+    """Keep a figure for the table."""
+    found(Figure(claim, "CPU s", ours.cpu, theirs.cpu, peer, reach, (ours.wall, theirs.wall)))
+
+
+def peer(python: Path, folder: Path, repo: Path, warm: float) -> Cost:
     """MLflow on the same runs, in its own SQLite store."""
     store = f"sqlite:///{folder}/mlflow.db"
     if not (folder / "mlflow.db").exists():
-        found = subprocess.run(
+        listed = subprocess.run(
             [runs_repo.FURROW, "runs", "--all", "--json", "--columns", "*"],
             cwd=repo, check=True, capture_output=True,
         ).stdout  # fmt: skip
-        value = json.loads(found)
+        value = json.loads(listed)
         places = {column["name"]: column["from"] for column in value["columns"]}
         with (folder / "runs.jsonl").open("w") as handle:
             for run in value["runs"]:
@@ -183,6 +202,7 @@ def peer(python: Path, folder: Path, repo: Path, warm: float) -> None:
     subprocess.run([python, "-c", MLFLOW, store], cwd=folder, check=True, env=environment)
     whole = timed(str(python), "-c", MLFLOW, store, cwd=folder, repeat=3)
     print(f"mlflow.search_runs: {whole:.2f} s ({whole / warm:.0f} x)")
+    return command_cost((str(python), "-c", MLFLOW, store), folder, repeat=2)
 
 
 if __name__ == "__main__":
