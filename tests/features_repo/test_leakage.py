@@ -18,7 +18,7 @@ from tests.features_repo.oracle import HOUR, Oracle, floor, same
 from tests.features_repo.perturb import scramble
 
 KEYS = ("carrier", "flight", "origin", "dest", "scheduled_departure", "distance")
-SPINE = (*KEYS, "tailnum", "event_timestamp", "month", "hour", "late")
+SPINE = (*KEYS, "tailnum", "event_timestamp", "time_of_day", "late", "label_timestamp")
 MOMENTS = (
     datetime(2013, 1, 2, 4, 0, tzinfo=UTC),  # an hour before midnight in New York
     datetime(2013, 1, 16, 20, 47, tzinfo=UTC),  # between ticks, on an afternoon of delays
