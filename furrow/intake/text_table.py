@@ -91,12 +91,14 @@ def open_text(path: Path, *, kinds: Mapping[str, str] | None = None, timezone: s
 
 
 def _as_utf8(path: Path, dialect: Dialect, scratch: Path) -> tuple[Path, list[str]]:
-    """The rows alone in UTF-8: without what precedes them, and without the header where it stands again.
+    """The rows alone in UTF-8, each ending in a line feed: without what precedes them, or the header standing again.
 
-    A file that needs nothing of this is read where it is.
+    A file that needs nothing of this is read where it is. DuckDB must be told how lines end, and only a line feed lets
+    a quoted value hold any other end of line.
     """
-    repeated = dialect.header and _stands_again(path, dialect)
-    if dialect.encoding == "utf-8" and not dialect.skip and not repeated:
+    repeated = bool(dialect.header) and _stands_again(path, dialect)
+    returns = _holds(path, b"\r")
+    if dialect.encoding == "utf-8" and not dialect.skip and not repeated and not returns:
         return path, []
     plain, again = scratch / "rows.csv", 0
     with (
@@ -104,17 +106,22 @@ def _as_utf8(path: Path, dialect: Dialect, scratch: Path) -> tuple[Path, list[st
         plain.open("w", encoding="utf-8", newline="") as target,
     ):
         _after_header(source, dialect)
-        if not repeated:
+        if not repeated and not returns:
             while piece := source.read(_PIECE):
                 target.write(piece)
         else:
             write = csv.writer(target, delimiter=dialect.delimiter, lineterminator="\n")
             for record in csv.reader(source, delimiter=dialect.delimiter):
-                if tuple(record) == dialect.header:
+                if repeated and tuple(record) == dialect.header:
                     again += 1
                 else:
                     write.writerow(record)
     return plain, [f"the header stands {again} times more among the rows: left out"] if again else []
+
+
+def _holds(path: Path, byte: bytes) -> bool:
+    with path.open("rb") as handle:
+        return any(byte in piece for piece in iter(lambda: handle.read(_PIECE), b""))
 
 
 def _after_header(source: object, dialect: Dialect) -> None:
@@ -146,8 +153,9 @@ def _relation(plain: Path, dialect: Dialect) -> str:
     columns = ", ".join(f"'{_place(at)}': 'VARCHAR'" for at in range(len(dialect.names)))
     return (
         f"read_csv({_text(os.fspath(plain))}, auto_detect = false, header = false, delim = {_text(dialect.delimiter)}, "
-        f"quote = '\"', escape = '\"', columns = {{{columns}}}, null_padding = false, strict_mode = true, "
-        "ignore_errors = true, store_rejects = true, rejects_limit = 0, max_line_size = 16777216, parallel = false)"
+        f"new_line = '\\n', quote = '\"', escape = '\"', columns = {{{columns}}}, strict_mode = true, "
+        "null_padding = false, ignore_errors = true, store_rejects = true, rejects_limit = 0, "
+        "max_line_size = 16777216, parallel = false)"
     )
 
 

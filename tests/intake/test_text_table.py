@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 WORDS = st.text(st.characters(codec="cp1252", exclude_categories=("C", "Z")), min_size=1, max_size=8)
-PHRASES = st.builds("{}{}{}".format, WORDS, st.sampled_from([" ", ", ", "; ", '"', "\n", "'", "\t"]), WORDS)
+PHRASES = st.builds("{}{}{}".format, WORDS, st.sampled_from([" ", ", ", "; ", '"', "\n", "\r\n", "'", "\t"]), WORDS)
 FIRST, LAST = datetime.fromisoformat("1950-01-01"), datetime.fromisoformat("2100-01-01")
 MOMENTS = st.datetimes(FIRST, LAST).map(lambda at: at.replace(microsecond=0))
 
@@ -78,7 +78,7 @@ def tables(draw: st.DrawFn) -> dict[str, Any]:
         texts[name] = [null if value is None else form(value) for value in held]
     delimiter = draw(st.sampled_from([",", ";", "\t", "|"]))
     encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]))
-    ends = draw(st.sampled_from(["\n", "\r\n"]))
+    ends = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     handle = io.StringIO()
     writer = csv.writer(handle, delimiter=delimiter, lineterminator=ends)
     writer.writerow(columns)
@@ -133,6 +133,9 @@ def as_text(value: Any, text: str) -> bool:
         ),
         ("id,id,x\n1,2,3\n", {"id": "int64", "id_2": "int64", "x": "int64"}, 1),
         ('id,t\n1,"a, ""b""\nline two"\n2,plain\n', {"id": "int64", "t": "string"}, 2),
+        ('id,t\r\n1,"a\nb"\r\n2,c\r\n', {"id": "int64", "t": "string"}, 2),
+        ('id,t\n1,"a\r\nb"\n2,c\n', {"id": "int64", "t": "string"}, 2),
+        ('id,t\r1,"a\nb"\r2,c\r', {"id": "int64", "t": "string"}, 2),
         ("select,größe,order by\n1,2,3\n", {"select": "int64", "größe": "int64", "order by": "int64"}, 1),
         ("a,b,c\n", {"a": "string", "b": "string", "c": "string"}, 0),
         ("card\n4000123412341234\n4000123412341235\n", {"card": "int64"}, 2),

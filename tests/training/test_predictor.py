@@ -41,9 +41,9 @@ def made(frame, tmp_path_factory):
     found = {}
     for name, (target, parameters, encoding, _) in MODELS.items():
         experiment.model, experiment.encoding = {"_target_": target, **parameters}, encoding
-        experiment.calibration = Calibration(method="none" if name == "prior" else "isotonic", months=1)
+        experiment.calibration = Calibration(method="none" if name == "prior" else "isotonic", share=0.25)
         if name in {"forest", "logistic"}:
-            experiment.calibration = Calibration(method="sigmoid", months=1)
+            experiment.calibration = Calibration(method="sigmoid", share=0.25)
         fitted = fit(experiment, frame, FEATURES)
         folder = tmp_path_factory.mktemp(name)
         found[name] = (fitted, folder, fitted.predictor.save(folder))
