@@ -130,12 +130,13 @@ def _means(held: Mapping[str, list[str]], name: str, merged: Mapping[str, Any]) 
 
 
 def _read(path: Path) -> dict[str, Any]:
+    hint = "take either side, then `dvc repro`"
     try:
         value = read_yaml(path) or {}
     except (OSError, ParseError) as exc:
-        raise FileError(f"cannot merge {path}: {exc}", path=path, hint="take either side, then `dvc repro`") from exc
-    if not isinstance(value, dict):
-        raise FileError(
-            f"cannot merge {path}: it holds no mapping", path=path, hint="take either side, then `dvc repro`"
-        )
+        raise FileError(f"cannot merge {path}: {exc}", path=path, hint=hint) from exc
+    stages = value.get("stages") if isinstance(value, dict) else value
+    if not isinstance(value, dict) or not isinstance(stages or {}, dict):
+        what = "it" if value is stages else "stages"
+        raise FileError(f"cannot merge {path}: {what} holds no mapping", path=path, hint=hint)
     return value

@@ -172,7 +172,8 @@ def test_what_is_deployed_must_move_along(project):
     (project / "conf/deployment").mkdir()
     (project / "conf/deployment/production.yaml").write_text(f"model: gbm@v1.0.0\nfeatures_digest: {'f' * 64}\n")
     commit(project, "Deploy")
-    tag(project, "gbm@v1.0.0", "HEAD", service="other", model_sha256="0" * 64)
+    trained = json.loads((project / "runs/gbm/record.json").read_text())["model_sha256"]
+    tag(project, "gbm@v1.0.0", "HEAD", model_sha256=trained)
     assert checks(outcome(project, "--replay", "none"))["deployments"] == "passed"
     run(project, "git", "switch", "-q", "-c", "topic")
     manifest["services"]["full"]["digest"] = "e" * 64
@@ -185,7 +186,7 @@ def test_what_is_deployed_must_move_along(project):
         "production serves gbm@v1.0.0, trained on full ffffffffffff; here full is eeeeeeeeeeee"
     )
     (project / "conf/deployment/production.yaml").write_text(f"model: gbm@v2.0.0\nfeatures_digest: {'e' * 64}\n")
-    tag(project, "gbm@v2.0.0", commit(project, "Move the deployment"), model_sha256="0" * 64)
+    tag(project, "gbm@v2.0.0", commit(project, "Move the deployment"), model_sha256=trained)
     assert checks(outcome(project, "--replay", "none"))["deployments"] == "passed"
 
 
