@@ -50,7 +50,7 @@ def _broken(repo: Path, commit: str) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     for environment, value in _deployments(repo, commit).items():
         model, wanted = str(value.get("model", "")), str(value.get("features_digest", ""))
-        if why := _unfit(repo, model):
+        if why := _unfit(repo, model, commit):
             found[environment, model] = f"{environment} serves {model}: {why}"
             continue
         if not wanted:
@@ -65,11 +65,11 @@ def _broken(repo: Path, commit: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def _unfit(repo: Path, model: str) -> str:
-    """Why a version may not be deployed at all; empty if it may, or if a shallow clone can't tell."""
+def _unfit(repo: Path, model: str, commit: str) -> str:
+    """Why a version may not be deployed at all by a commit; empty if it may, or if a shallow clone can't tell."""
     known = [version for version in versions(repo, name_of(model)) if str(version) == model]
     if known:
-        return refusal(repo, known[0])
+        return refusal(repo, known[0], merging=commit)
     return "" if is_shallow(repo) else "no tag registers this version"
 
 

@@ -216,7 +216,10 @@ def _session(
     say: Callable[[str], None],
 ) -> Session:
     own = repo if is_bare(repo) else project_root(repo)
-    git(tree.root, "fetch", "-q", "--no-tags", str(common_dir(repo)), "+refs/tags/*:refs/tags/*")
+    main = [f"refs/heads/{target.settings.branch}", f"refs/remotes/origin/{target.settings.branch}"]
+    known = [ref for ref in main if git(repo, "rev-parse", "--verify", "--quiet", ref, ok=(0, 1)).strip()]
+    brought = ["+refs/tags/*:refs/tags/*", *(f"+{ref}:{ref}" for ref in known)]
+    git(tree.root, "fetch", "-q", "--no-tags", str(common_dir(repo)), *brought)
     if options.untrusted:
         held = hold(
             own,

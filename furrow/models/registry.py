@@ -290,8 +290,14 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
     return find(root, f"{name}@v{number}")
 
 
-def refusal(root: Path, version: Version) -> str:
-    """Why a version may not be deployed; empty if its commit passed the gate, bears the tag out and is merged."""
+def refusal(root: Path, version: Version, *, merging: str = "") -> str:
+    """Why a version may not be deployed; empty if its commit passed the gate, bears the tag out and is merged.
+
+    Args:
+        root: The project.
+        version: The version.
+        merging: A commit that is judged before it is merged: its history will be the branch's then.
+    """
     if "model_sha256" not in version.claims:
         return f"{version} was tagged without Furrow: it carries no hash and no gate"
     try:
@@ -304,7 +310,7 @@ def refusal(root: Path, version: Version) -> str:
     if wrong := version.invented:
         return f"the tag {version} says what its commit {version.commit[:10]} does not: {', '.join(wrong)}"
     try:
-        _on_branch(root, version.commit, settings(root)["branch"])
+        _on_branch(root, version.commit, settings(root)["branch"], merging=merging)
     except RegistryError as exc:
         return f"{version}: {exc.message}"
     return ""
@@ -389,8 +395,8 @@ def _only(champions: Mapping[str, Champion], commit: str) -> str:
     return names[0]
 
 
-def _on_branch(root: Path, commit: str, branch: str) -> None:
-    for candidate in (branch, f"origin/{branch}"):
+def _on_branch(root: Path, commit: str, branch: str, *, merging: str = "") -> None:
+    for candidate in filter(None, (branch, f"origin/{branch}", merging)):
         if git(root, "rev-parse", "--verify", "--quiet", f"{candidate}^{{commit}}", ok=(0, 1)).strip():
             bases = git(root, "merge-base", commit, candidate, ok=(0, 1)).decode().split()
             if commit in bases:
