@@ -55,6 +55,7 @@ def test_what_the_work_tree_changes_is_in_the_base(filled: Path, git: Git) -> No
 
 
 def test_a_project_inside_a_repository_and_in_a_linked_worktree(filled: Path, tmp_path: Path, git: Git) -> None:
+    (filled / "deep/dvc.yaml").write_text("stages: {}\n")  # what makes a folder a project
     commit = open_base(filled / "deep").write("one", {"er/new": b"1"}, "try", when=0)
     assert "deep/er/new" in git(filled, "ls-tree", "-r", "--name-only", commit).split()
     git(filled, "worktree", "add", "-q", str(tmp_path / "linked"))
