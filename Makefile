@@ -45,12 +45,12 @@ test-tools: setup .venv/.spark
 # The tests run the code of this clone: who runs them has said so.
 test search attack: export FURROW_TRUST := 1
 
-# Examples that no run has seen yet, thousands of them, against what must hold for all.
+# Examples that no run has seen yet, thousands of them, against what must hold for all; and the tests of many minutes.
 search: test-tools
-	@HYPOTHESIS_PROFILE=search python -m pytest --numprocesses 2 --dist loadscope -m hypothesis
+	@HYPOTHESIS_PROFILE=search python -m pytest --numprocesses 2 --dist loadscope -m "hypothesis or long"
 
 test: test-tools
-	@python -m pytest --numprocesses 2 --dist loadscope
+	@python -m pytest --numprocesses 2 --dist loadscope -m "not long"
 
 # What a hostile repository, request or file tries; as a user who is no root, too, where this is root.
 attack: test-tools

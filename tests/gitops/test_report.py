@@ -78,7 +78,7 @@ def test_everything_is_in_it(outcome):
     """Metrics side by side with intervals, whether the difference is real, changes, slices, replay, durations."""
     text = markdown(outcome)
     assert (
-        "| `gbm` **champion** | changed | log_loss | 0.4500 (0.4400 to 0.4600) | 0.4300 (0.4200 to 0.4400) "
+        "| `gbm` **champion** | changed | `log_loss` | 0.4500 (0.4400 to 0.4600) | 0.4300 (0.4200 to 0.4400) "
         "| -0.0300 to -0.0100 | better |" in text
     )
     assert "may be luck" in text

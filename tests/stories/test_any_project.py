@@ -18,6 +18,8 @@ from furrow.cli.main import run as furrow
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = [pytest.mark.story, pytest.mark.long]
+
 VERBS = [
     "runs --all", "runs --json", "runs --where 'auc > 0.5'", "runs show gbm", "runs show gbm --json", "runs show exp-one",
     "runs diff gbm@HEAD~1 gbm", "runs diff gbm exp-one", "runs history gbm", "runs history gbm --metric val.auc",

@@ -13,7 +13,7 @@ from tests.otherprocessors import OLD, PLAIN_VECTORS
 
 from .conftest import edit, grow, plant, run
 
-pytestmark = pytest.mark.story
+pytestmark = [pytest.mark.story, pytest.mark.long]
 
 ELSEWHERE = {"PYTHONHASHSEED": "4242", "TZ": "Asia/Kathmandu", "LC_ALL": "C"}
 OTHERS = {"logistic": "logistic", "forest": "forest", "sure": "gbm"}
