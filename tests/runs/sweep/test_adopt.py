@@ -55,8 +55,8 @@ def test_the_file_says_what_was_tried_and_the_map_keeps_its_comments(case: tuple
     assert found.score.startswith("log_loss ")
     assert not found.warnings
     assert (root / "conf/experiments.yaml").read_text() == f"{before}  gbm_fast: {{problem: late, service: full}}\n"
-    assert declared(root / "conf")["gbm_fast"] == "full"
-    config = compose(root / "conf", "config", ["experiment=gbm_fast"])
+    assert declared(root / "conf")["gbm_fast"].service == "full"
+    config = compose(root / "conf", "config", ["experiment=gbm_fast", "problem=late"])
     assert config["model"]["learning_rate"] == 0.3
     assert config["model"]["max_features"] == 0.5
     assert config["calibration"]["method"] == "sigmoid"
