@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from furrow.ground.experiments import list_experiments
-from furrow.ground.parameters import ParameterError
 from furrow.ground.pipeline_spec import PipelineError
 from furrow.history.artifacts import cached, outputs
 from furrow.trials.trial_lock import unclaimed
@@ -103,7 +102,7 @@ def test_a_trial_names_no_output_of_the_run_before(project: Path, git: Callable[
     ("lock", "error", "message"),
     [
         (f"<<<<<<< ours\n{LOCK}=======\n>>>>>>> theirs\n", PipelineError, "merge conflict"),
-        ("stages: {a: [", ParameterError, "dvc.lock is malformed"),
+        ("stages: {a: [", PipelineError, "dvc.lock is malformed"),
     ],
 )
 def test_a_lock_that_cannot_be_read_is_said_before_anything_runs(
