@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from furrow.training.metric_registry import DIRECTIONS, METRICS
 
@@ -61,3 +65,35 @@ def test_stages_of_dvc_yaml_are_furrows() -> None:
         "source",
         "tour",
     }
+
+
+@pytest.mark.parametrize(
+    ("module", "needs"),
+    [
+        ("stages.select", {"numpy"}),
+        ("stages.tables", {"numpy", "pyarrow", "duckdb", "pydantic"}),
+        ("plan.lookup", {"numpy", "pyarrow", "pydantic", "sqlglot"}),
+        ("replay.run_again", {"dvc"}),
+        ("ci.run_ci", {"numpy"}),
+        ("models.registry", set()),
+    ],
+)
+def test_what_starts_often_loads_no_more_than_it_needs(module: str, needs: set[str]) -> None:
+    """Every stage and every step of CI is a process of its own: a second of imports is a second for each."""
+    heavy = {
+        "dvc",
+        "duckdb",
+        "feast",
+        "hydra",
+        "numpy",
+        "optuna",
+        "pandas",
+        "pyarrow",
+        "pydantic",
+        "scipy",
+        "sklearn",
+        "sqlglot",
+    }
+    text = f"import sys, furrow.{module}; print(*{heavy} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-P", "-c", text], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == needs

@@ -8,9 +8,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import yaml
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
-from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -42,6 +39,10 @@ def compose(conf: Path, config_name: str, overrides: list[str]) -> dict[str, Any
     Raises:
         ConfigError: A file, a group option or an interpolation is missing, or YAML is broken.
     """
+    from hydra import compose as hydra_compose  # noqa: PLC0415 - half a second that readers of plain YAML do without
+    from hydra import initialize_config_dir  # noqa: PLC0415 - the same
+    from hydra.errors import HydraException, MissingConfigException  # noqa: PLC0415 - the same
+
     for path in sorted(conf.rglob("*.yaml")):
         _check(path, _stamp(path))
     try:

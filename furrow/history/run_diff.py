@@ -7,19 +7,16 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from furrow.errors import FurrowError
 from furrow.ground.git import git
 from furrow.history.artifacts import Output, cached, data_listing
-from furrow.history.compared_as import compared_as
-from furrow.history.paired_test import Comparison, compare
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.history.load import Run
     from furrow.history.metrics_file import Value
+    from furrow.history.paired_test import Comparison
 
 __all__ = ["NOT_CODE", "DataChange", "RunDiff", "changed_files", "diff_runs", "flat"]
 
@@ -137,6 +134,9 @@ def _test(before: Run, after: Run, *, replicates: int, confidence: float) -> tup
         shared = [(name, value, after.metrics.get(name, value)) for name, value in before.metrics.items()]
         odd = [name for name, old, new in shared if old != new and not (_is_nan(old) and _is_nan(new))]
         return None, f"{same}, yet not the same {', '.join(odd)}: `furrow replay` tells which holds" if odd else same
+    from furrow.history.compared_as import compared_as  # noqa: PLC0415 - pandas, which a list of changes does without
+    from furrow.history.paired_test import compare  # noqa: PLC0415 - the same
+
     try:
         predictions = before.predictions(), after.predictions()
         about = compared_as(before, after)
@@ -187,6 +187,8 @@ def _count(repo: Path, md5: str | None) -> int | None:
         return 0
     path = cached(repo, md5)
     if path is not None:
+        import pyarrow.parquet as pq  # noqa: PLC0415 - the same
+
         with contextlib.suppress(OSError, ValueError):
             return int(pq.read_metadata(path).num_rows)
     return None

@@ -16,7 +16,6 @@ from furrow.training.importance import importance
 from furrow.training.log import default_folder, log, log_to
 from furrow.training.own_metrics import own_metrics
 from furrow.training.rolling import joined, predict, scores, to_parquet
-from furrow.training.search import search
 from furrow.training.single_feature import telling
 from furrow.training.splits import holdout
 from furrow.training.tasks import load_task
@@ -65,6 +64,8 @@ def _searched(
     """Search on the first fold's training rows, the newest of them held out: the test rows stay unseen."""
     if experiment.search is None:
         return experiment, []
+    from furrow.training.search import search  # noqa: PLC0415 - Optuna, which most experiments do without
+
     older, held = holdout(training.frame, experiment.problem, steps[0].train_rows)
     return search(experiment, training, older, held, own)
 

@@ -7,8 +7,6 @@ import importlib
 import inspect
 from typing import Any
 
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-
 from furrow.errors import FurrowError
 
 __all__ = ["ALLOWED", "TargetError", "check_target", "instantiate"]
@@ -79,8 +77,10 @@ def check_target(spec: dict[str, Any], *, where: str, kind: str = "classifier") 
 
 def _is_estimator(value: object, kind: str) -> bool:
     """Whether a value is a class of scikit-learn's that predicts classes, or numbers."""
-    mixin = ClassifierMixin if kind == "classifier" else RegressorMixin
-    return inspect.isclass(value) and issubclass(value, BaseEstimator) and issubclass(value, mixin)
+    from sklearn import base  # noqa: PLC0415 - a second, which commands that read no model's config do without
+
+    mixin = base.ClassifierMixin if kind == "classifier" else base.RegressorMixin
+    return inspect.isclass(value) and issubclass(value, base.BaseEstimator) and issubclass(value, mixin)
 
 
 def instantiate(spec: dict[str, Any], *, where: str, seed: int, kind: str = "classifier") -> Any:
