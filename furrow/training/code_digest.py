@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ def code_digest(root: Path, entry: str, also: Iterable[str] = ()) -> str:
             raise CodeError(f"there is no module {one}", hint=f"write {one.replace('.', '/')}.py")
         for name, path in closure.items():
             if name not in shapes:
-                shapes[name] = _shape(path)
+                shapes[name] = _shape(path, _stamp(path))
             if not path.is_relative_to(root.resolve()):
                 shapes["furrow.__version__"] = version("furrow")
     return sha256_json(shapes)
@@ -67,7 +68,7 @@ def import_closure(root: Path, entry: str) -> dict[str, Path]:
             continue
         found[name] = path
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        todo.extend(_imports(_parse(path), package))
+        todo.extend(_imported(path, _stamp(path), package))
         todo.extend(".".join(name.split(".")[:depth]) for depth in range(1, name.count(".") + 1))
     return dict(sorted(found.items()))
 
@@ -79,6 +80,21 @@ def _locate(root: Path, name: str) -> Path | None:
         place = INSTALLED
     base = place.joinpath(*parts)
     return next((path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()), None)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """A file's state: what is known of it holds until that changes."""
+    try:
+        found = path.stat()
+    except OSError as exc:
+        raise CodeError(f"cannot read the code of {path}: {exc}", hint="mend it, then run again") from exc
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(4096)
+def _imported(path: Path, stamp: tuple[int, int], package: str) -> tuple[str, ...]:
+    del stamp
+    return tuple(_imports(_parse(path), package))
 
 
 def _parse(path: Path) -> ast.Module:
@@ -105,8 +121,10 @@ def _imports(tree: ast.AST, package: str) -> list[str]:
     return names
 
 
-def _shape(path: Path) -> str:
+@lru_cache(4096)
+def _shape(path: Path, stamp: tuple[int, int]) -> str:
     """Digest of a module's syntax tree without docstrings."""
+    del stamp
     tree = _parse(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PeriodError", "blocks", "period_of"]
 
-_FORMATS = {"hour": "%Y-%m-%dT%H%z", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
+_FORMATS = {"hour": "%Y-%m-%dT%H+0000", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
 
 
 class PeriodError(FurrowError):
@@ -36,12 +36,15 @@ def period_of(times: pd.Series[pd.Timestamp], by: str, timezone: str) -> pd.Seri
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
         hint = "select a TIMESTAMPTZ: a time without a zone is another moment elsewhere"
         raise PeriodError(f"column {times.name!r} holds {times.dtype}, not times with a zone", hint=hint)
-    local = times.dt.tz_convert(timezone)
+    # Hours are named in UTC: in autumn a local hour comes twice.
+    clocks = times.dt.tz_convert("UTC" if by == "hour" else timezone).dt.tz_localize(None)
+    codes, found = pd.factorize(clocks.dt.floor("h" if by == "hour" else "D"))
+    parts = pd.Series(found)
     if by == "quarter":
-        return local.dt.year.astype(str) + "-Q" + local.dt.quarter.astype(str)
-    if by == "hour":  # hours are named in UTC: in autumn a local hour comes twice
-        local = times.dt.tz_convert("UTC")
-    return local.dt.strftime(_FORMATS[by])
+        names = parts.dt.year.astype(str) + "-Q" + parts.dt.quarter.astype(str)
+    else:
+        names = parts.dt.strftime(_FORMATS[by])
+    return pd.Series(names.reindex(codes).to_numpy(dtype=object), index=times.index, name=times.name)
 
 
 def blocks(frame: pd.DataFrame, block: str, at: str, timezone: str) -> tuple[NDArray[np.intp], list[str]]:

@@ -195,7 +195,7 @@ def test_a_lock_of_a_dead_process(small: Path) -> None:
         (small / LOCK).write_text(text.replace(str(os.getpid()), "999999"))
         _, events = applied(small)
         assert "ended before it was done" in next(event.name for event in events if event.kind == "note")
-        assert left.wait(5) == -signal.SIGKILL
+        assert left.wait() == -signal.SIGKILL
     finally:
         left.kill()
         left.wait()

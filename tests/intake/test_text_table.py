@@ -80,7 +80,9 @@ def tables(draw: st.DrawFn) -> dict[str, Any]:
     encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]))
     ends = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     handle = io.StringIO()
-    writer = csv.writer(handle, delimiter=delimiter, lineterminator=ends)
+    broken = any(end in text for column in texts.values() for text in column for end in "\r\n")
+    quoting = csv.QUOTE_ALL if broken else csv.QUOTE_MINIMAL  # by itself, csv quotes the line end of this file alone
+    writer = csv.writer(handle, delimiter=delimiter, lineterminator=ends, quoting=quoting)
     writer.writerow(columns)
     writer.writerows(zip(*texts.values(), strict=True))
     return {"columns": columns, "texts": texts, "text": handle.getvalue(), "encoding": encoding}

@@ -1,11 +1,10 @@
 """What `dvc repro` runs after each kind of edit: exactly what the edit made necessary."""
 
 import shutil
-import sys
 
 import pytest
 
-from .conftest import commit, edit, repro, run
+from .conftest import commit, edit, land, repro, run
 
 pytestmark = pytest.mark.story
 
@@ -122,8 +121,7 @@ def test_code_that_train_imports(flights):
 
 def test_a_new_month(flights):
     """Everything but compile, and the new month is judged."""
-    run(flights, sys.executable, "-m", "pipelines.ingest", "--through", "2013-05")
-    run(flights, "dvc", "add", "-q", "data")
+    land(flights, "2013-05")
     assert repro(flights).ran == {"validate", "select"} | TABLES | TRAINING | TRAIN | EVALUATE
     assert "2013-05" in (flights / "runs/gbm/slices.json").read_text()
     commit(flights, "May")
