@@ -50,7 +50,7 @@ search: test-tools
 	@HYPOTHESIS_PROFILE=search python -m pytest --numprocesses 2 --dist loadscope -m "hypothesis or long"
 
 test: test-tools
-	@python -m pytest --numprocesses 2 --dist loadscope -m "not long"
+	@python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder -m "not long"
 
 # What a hostile repository, request or file tries; as a user who is no root, too, where this is root.
 attack: test-tools

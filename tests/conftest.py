@@ -31,6 +31,43 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST = (
+    "stories/test_edits", "gitops/test_ci", "gitops/test_hook", "conformance/test_offline_stores",
+    "features_repo/test_leakage", "attack/test_ci_attacks", "gitops/test_hostile_repository", "stories/test_plan_apply",
+    "gitops/test_plan", "gitops/test_apply", "gitops/test_merge_data", "cli/test_replay", "runs/replay/test_replay_trials",
+    "gitops/test_ci_months", "stories/",
+)  # fmt: skip
+"""Files of minutes: two processes share the files out, and neither should begin such a one when the other has ended."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, name in enumerate(LONGEST) if f"tests/{name}" in item.nodeid), len(LONGEST))
+
+    items.sort(key=place)
+
+
+class Telling:
+    """Says which test failed when it fails: the summary comes at the end, and not at all from a run that is cut off."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self.terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.terminal.write_line("")
+            self.terminal.write_line(f"FAILED {report.nodeid} ({report.when}, {report.duration:.0f} s)")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Telling(terminal))
+
+
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """HOME, Git's settings and DVC's caches belong to the test."""

@@ -9,6 +9,7 @@ import pytest
 
 from furrow.ci.ci_commit import made_by_ci
 from furrow.ci.ci_settings import CiSettingsError, parse_settings
+from furrow.ci.deployment_check import deployments_hold
 from furrow.replay.statement import read_verdicts, write_note
 
 from .ciproject import commit, copied, experiment, furrow, run, set_rate
@@ -174,7 +175,7 @@ def test_what_is_deployed_must_move_along(project):
     commit(project, "Deploy")
     trained = json.loads((project / "runs/gbm/record.json").read_text())["model_sha256"]
     tag(project, "gbm@v1.0.0", "HEAD", model_sha256=trained)
-    assert checks(outcome(project, "--replay", "none"))["deployments"] == "passed"
+    assert deployments_hold(project, "", run(project, "git", "rev-parse", "HEAD").stdout.strip()).status == "passed"
     run(project, "git", "switch", "-q", "-c", "topic")
     manifest["services"]["full"]["digest"] = "e" * 64
     (project / "features/manifest.json").write_text(json.dumps(manifest))
@@ -186,8 +187,9 @@ def test_what_is_deployed_must_move_along(project):
         "production serves gbm@v1.0.0, trained on full ffffffffffff; here full is eeeeeeeeeeee"
     )
     (project / "conf/deployment/production.yaml").write_text(f"model: gbm@v2.0.0\nfeatures_digest: {'e' * 64}\n")
-    tag(project, "gbm@v2.0.0", commit(project, "Move the deployment"), model_sha256=trained)
-    assert checks(outcome(project, "--replay", "none"))["deployments"] == "passed"
+    moved = commit(project, "Move the deployment")
+    tag(project, "gbm@v2.0.0", moved, model_sha256=trained)
+    assert deployments_hold(project, "main", moved).status == "passed"
 
 
 @pytest.mark.parametrize(
@@ -208,10 +210,9 @@ def test_a_deployment_written_by_hand_of_what_may_not_be_deployed(project, model
     run(project, "git", "switch", "-q", "main")
     (project / "conf/deployment").mkdir()
     (project / "conf/deployment/production.yaml").write_text(f"model: {model}\n")
-    commit(project, "Deploy")
-    value = outcome(project, "--replay", "none", code=1)
-    assert checks(value)["deployments"] == "failed"
-    (details,) = next(one["details"] for one in value["checks"] if one["name"] == "deployments")
+    found = deployments_hold(project, "", commit(project, "Deploy"))
+    assert found.status == "failed"
+    (details,) = found.details
     assert details.startswith(f"production serves {model}: ")
     assert why in details
 

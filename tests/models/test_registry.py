@@ -49,14 +49,26 @@ def train(root: Path, model: bytes, *, auc: float = 0.75, digest: str = "a" * 64
     return sha256
 
 
-@pytest.fixture
-def project(repo: Path, tmp_path: Path) -> Path:
-    """A repository with one trained model, and a DVC remote in a folder beside it."""
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with one trained model, and a DVC remote in a folder beside it; not to be changed."""
+    repo = tmp_path_factory.mktemp("trained") / "repo"
+    repo.mkdir()
+    run(repo, "git", "init", "-q", "-b", "main")
+    run(repo, "git", "config", "user.name", "Ada Test")
+    run(repo, "git", "config", "user.email", "ada@example.com")
+    run(repo, "git", "commit", "-q", "--allow-empty", "-m", "first")
     run(repo, "dvc", "init", "-q")
-    run(repo, "dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "remote"))
+    run(repo, "dvc", "remote", "add", "-q", "-d", "store", "../remote")
     (repo / "dvc.yaml").write_text("artifacts:\n  gbm:\n    path: build/models/gbm\n    type: model\n")
     train(repo, b"first model")
     return repo
+
+
+@pytest.fixture
+def project(trained: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed at will."""
+    return Path(shutil.copytree(trained, tmp_path / "repo", symlinks=True))
 
 
 def test_register_and_list(project):
