@@ -222,7 +222,7 @@ def recorded(root: Path) -> dict[str, Recorded]:
     return {one.name: one for one in list_experiments(root)}
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"
