@@ -46,15 +46,17 @@ test-tools: setup .venv/.spark
 test search attack: export FURROW_TRUST := 1
 
 # Examples that no run has seen yet, thousands of them, against what must hold for all; and the tests of many minutes.
+# Where atheris is installed (the extra `fuzz`), it goes on with every reader of outside input for MINUTES more.
 search: test-tools
 	@HYPOTHESIS_PROFILE=search python -m pytest --numprocesses 2 --dist loadscope -m "hypothesis or long"
+	@python tools/fuzz.py --minutes $(or $(MINUTES),4) || test $$? = 3
 
 test: test-tools
 	@python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder -m "not long"
 
-# What a hostile repository, request or file tries; as a user who is no root, too, where this is root.
+# What a hostile repository, request or file tries: as root and as nobody, in paths with spaces, with namespaces and without.
 attack: test-tools
-	@bash tools/attack.sh
+	@bash tools/attack.sh $(ARGUMENTS)
 
 # The lock files against a list of known faults: a folder of OSV records for PyPI, which whoever runs this brings.
 audit: setup

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from furrow.errors import FileError
-from furrow.parse import parse_json
+from furrow.parse import parse_json, read_bytes
 
 __all__ = [
     "FileError",
     "canonical_json",
     "inside",
+    "machine_file",
+    "read_bytes",
     "read_json",
     "sha256_bytes",
     "sha256_file",
@@ -77,7 +79,7 @@ def read_json(path: Path) -> Any:
         FileError: It is missing, is not JSON, or is beyond bounds.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as exc:
         raise FileError(f"cannot read {path}: {exc.strerror}", path=path) from exc
     return parse_json(content, path)
@@ -97,6 +99,22 @@ def sha256_file(path: Path) -> str:
     """Hex sha256 of a file's content, read in blocks."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def machine_file(root: Path, path: str | Path) -> Path:
+    """A file that a command writes in a clone without being told where: a commit may hold a link on the way there.
+
+    Raises:
+        FileError: A folder on the way is a symbolic link.
+    """
+    whole = root / path
+    for folder in whole.parents:
+        if folder == root:
+            break
+        if folder.is_symlink():
+            hint = "remove it: only this machine writes there, and not to somewhere else"
+            raise FileError(f"{folder} is a symbolic link", path=folder, hint=hint)
+    return whole
 
 
 def inside(root: Path, path: str | Path) -> Path:

@@ -7,6 +7,7 @@ on depth.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from furrow.errors import FileError
@@ -27,6 +28,7 @@ __all__ = [
     "parse_toml",
     "parse_yaml",
     "parse_yaml_12",
+    "read_bytes",
     "read_yaml",
 ]
 
@@ -249,9 +251,29 @@ def read_yaml(path: Path, *, loader: Any = None, limits: Limits = LIMITS) -> Any
         OSError: It can't be read.
         ParseError: It is malformed, or beyond the bounds.
     """
-    with path.open("rb") as handle:
-        content = handle.read(limits.size + 1)
-    return parse_yaml(content, path, loader=loader, limits=limits)
+    return parse_yaml(read_bytes(path, limits.size), path, loader=loader, limits=limits)
+
+
+def read_bytes(path: Path, limit: int = LIMITS.size) -> bytes:
+    """The bytes of a regular file: a commit can hold a link to a device without end in its place.
+
+    Args:
+        path: The file.
+        limit: How many bytes it may have; one more is read, so that whoever parses them sees that it is too long.
+
+    Raises:
+        OSError: It can't be read, or is no regular file.
+    """
+    import errno  # noqa: PLC0415 - as above
+    import stat  # noqa: PLC0415
+
+    def at_once(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NONBLOCK)  # a pipe without a writer is not waited for
+
+    with open(path, "rb", opener=at_once) as reader:
+        if not stat.S_ISREG(os.fstat(reader.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(path))
+        return reader.read(limit + 1)
 
 
 def _check_size(content: str | bytes, where: str | Path, limits: Limits) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from furrow.ground.isolate import CommandError, open_isolation, stream
 from furrow.ground.notes import NOTES
 from furrow.ground.start_python import furrow_in_shell, python
 from furrow.parse import parse_json
+from furrow.safe_text import line as one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,7 +152,7 @@ def _run(home: Path, job: Job, say: Callable[[str], None]) -> None:
     with (room(home, "logs") / f"{job.commit}.log").open("w", encoding="utf-8") as log:
 
         def tell(line: str) -> None:
-            clean = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", line)
+            clean = one_line(line)
             log.write(f"{clean}\n")
             log.flush()
             say(f"furrow: {clean}")

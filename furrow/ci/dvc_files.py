@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import configparser
 import posixpath
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from furrow.ground.dvc_settings import odd_settings
 from furrow.parse import ParseError, parse_yaml
 
 if TYPE_CHECKING:
@@ -29,10 +29,6 @@ _RECORD = {"path", "hash", "md5", "size", "nfiles", "isexec"}
 _FLAGS = {"cache", "persist", "push", "desc", "type", "labels", "meta", "metric", "plot"}
 _PLOT = {"x", "y", "x_label", "y_label", "title", "header", "template"}
 _REPO = {"url", "rev", "rev_lock"}
-_CONFIG = re.compile(
-    r"core\.(remote|analytics|check_update|autostage|hardlink_lock)|cache\.(type|protected|shared)"
-    r"|remote\.(url|region|endpointurl|verify|read_timeout|connect_timeout|use_ssl|jobs)"
-)
 
 
 @dataclass(frozen=True)
@@ -185,14 +181,9 @@ def config_lines(content: bytes | None) -> list[str]:
     Args:
         content: Of the file, if there is one.
     """
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read_string((content or b"").decode())
-    except (configparser.Error, UnicodeDecodeError) as exc:
-        return [f".dvc/config can't be read: {' '.join(str(exc).split())[:200]}"]
-    found = []
-    for section in parser.sections():
-        kind = "remote" if re.fullmatch(r"""['"]?remote ["'][^"']+["']['"]?""", section) else section
-        odd = [key for key in parser.options(section) if not _CONFIG.fullmatch(f"{kind}.{key}")]
-        found += [f"the file .dvc/config sets {section}.{key}, which a commit from outside may not" for key in odd]
+        odd = odd_settings(content or b"")
+    except ValueError as exc:
+        return [f".dvc/config can't be read: {exc}"]
+    found = [f"the file .dvc/config sets {name}, which a commit from outside may not" for name in odd]
     return found or [".dvc/config: differs from the target branch's, and is not believed"]

@@ -87,8 +87,9 @@ class HeldTree:
 
     def reset(self, commit: str) -> None:
         """Give stages a commit's files anew."""
-        if self.place.is_dir():
+        if self.place.is_dir() and not self.place.is_symlink():  # a stage may have put anything in its place
             shutil.rmtree(self.place)
+        self.place.unlink(missing_ok=True)
         self.place.mkdir(parents=True)
         git(self.judge, "update-ref", "--no-deref", "HEAD", commit)
         git(self.judge, "read-tree", commit)

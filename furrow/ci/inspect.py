@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from furrow.ci.dvc_files import Place, config_lines, lines_of_file
 from furrow.ground.git import git, show
 from furrow.ground.pipeline import read_pipeline
+from furrow.layout import FURROW
 from furrow.parse import LISTING, ParseError, parse_json
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ def _entry(tree: Tree, path: str, mode: str, *, strict: bool) -> Iterator[str]:
             yield f"{path}: a symbolic link in place of a file of DVC's"
     elif parts[-1] == ".dvc":
         yield f"{path}: a file, and .dvc must be a plain folder"
+    elif strict and parts[0] == FURROW:
+        yield f"{path}: {FURROW} is what a machine remembers, and no commit's to say"
     elif strict and ".dvc" in parts and not _KNOWN.search(path):
         yield f"{path}: a file that DVC's folder does not hold"
 

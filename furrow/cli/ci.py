@@ -65,6 +65,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     from furrow.ci.publish import write_reports
     from furrow.ci.run_ci import Options, run_ci
     from furrow.errors import UsageError
+    from furrow.files import machine_file
     from furrow.ground.git import current_branch, is_bare, toplevel
     from furrow.ground.process import stopped_by_signals
     from furrow.ground.trust import require_trust
@@ -91,7 +92,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     )
     with stopped_by_signals():
         outcome = run_ci(here, rev, options, say=_silent if quiet or as_json else _say)
-    folder = out or (toplevel(here) / ".furrow/ci" / outcome.commit[:12])
+    folder = out or machine_file(toplevel(here), f".furrow/ci/{outcome.commit[:12]}/report.md").parent
     write_reports(outcome, folder)
     if as_json:
         render.echo_json(outcome.to_json())

@@ -66,10 +66,11 @@ def profile_command(data_dir: Path | None, contract: Path | None, out: Path | No
     from furrow.data.contract import load_contract  # noqa: PLC0415 - duckdb, only when the command runs
     from furrow.data.profile import profile  # noqa: PLC0415
     from furrow.data.profile_page import write_page  # noqa: PLC0415
+    from furrow.files import machine_file  # noqa: PLC0415
     from furrow.plan.project_root import in_project  # noqa: PLC0415
 
     found = profile(data_dir or in_project("data"), load_contract(contract or in_project(CONTRACT)))
-    out = out or in_project("build/profile.html")
+    out = out or machine_file(in_project("."), "build/profile.html")
     write_page(out, found)
     if as_json:
         render.echo_json(found.to_json())

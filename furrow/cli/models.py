@@ -30,14 +30,15 @@ def command() -> None:
 @command.command("register")
 @click.argument("experiment", required=False)
 @click.option("--rev", default="HEAD", show_default=True, help="The commit to register.")
+@click.option("--sign", is_flag=True, help="Sign the tag with your own key: clones that know it open the model.")
 @as_json
-def register_command(*, experiment: str | None, rev: str, as_json: bool) -> None:
+def register_command(*, experiment: str | None, rev: str, sign: bool, as_json: bool) -> None:
     """Register the champion's (or EXPERIMENT's) model at a commit as its next version, if the gate passed."""
     from furrow.models.registry import register, versions
 
     root = project_root(Path.cwd())
     before = set(map(str, versions(root)))
-    version = register(root, experiment, rev=rev)
+    version = register(root, experiment, rev=rev, sign=sign)
     if as_json:
         render.echo_json(_entry(version))
         return

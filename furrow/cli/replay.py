@@ -187,8 +187,8 @@ def _next(verdict: Verdict, *, kept: bool, note: bool) -> str:
             again = f"`furrow replay {words}` keeps the verdict"
             return f"{again} once the note can be written" if note else f"{again} as a note"
         return (
-            f"`furrow replay --verify {short}` checks the note; a bare `git push` carries it once `furrow install` has "
-            "run, `git push REMOTE BRANCH` does not: `git push REMOTE refs/notes/furrow/replay` does"
+            f"`furrow replay --verify {short}` checks the note; `git push` carries it once `furrow install` has run, "
+            "to a remote that takes notes; `furrow replay --push REMOTE` does so now"
         )
     if kinds & {"edited by hand", "compile", "stale", "command", "earlier input", "unrecorded"}:
         return "`dvc repro` writes the true results; commit them"

@@ -1,4 +1,4 @@
-"""Git hooks of a clone: after a merge, a checkout or a rebase, raw data follows its .dvc files.
+"""Git hooks of a clone: after a merge, a checkout or a rebase, raw data follows its .dvc files; notes follow a push.
 
 Else `dvc repro` would take the older data, which is still there, for new data, and write it into the merged .dvc file.
 """
@@ -27,6 +27,16 @@ MARK = "# furrow: raw data follows its .dvc files"
 _CHANGED = "git diff --quiet {old} HEAD -- '*.dvc' 2>/dev/null; test $? -ne 1"
 
 
+# Notes that the remote was not seen to have go along with a push; whatever comes of that, the push is what it was
+# without. A dry run carries none.
+_CARRY = (
+    'furrow=$?; case " $(ps -o args= -p $PPID 2>/dev/null) " in *" --dry-run "*|*" -n "*) ;; *) '
+    "notes=$(git rev-parse -q --verify refs/notes/furrow/replay) && "
+    'test "$notes" != "$(git rev-parse -q --verify "refs/notes/remotes/$1/furrow/replay")" && '
+    '{command} install --carry "$1" </dev/null;; esac; (exit $furrow)'
+)
+
+
 def _hooks() -> dict[str, str]:
     def follow_from(old: str) -> str:
         return f"{_CHANGED.format(old=old)} || {furrow_in_shell()} install --follow {old}"
@@ -37,6 +47,7 @@ def _hooks() -> dict[str, str]:
         "post-rewrite": follow_from("ORIG_HEAD"),
         "post-checkout": f'if test "$3" = 1; then {left}; fi',
         # A merge that a person finished by hand ends in a commit, and Git calls no post-merge.
+        "pre-push": _CARRY.replace("{command}", furrow_in_shell()),
         "post-commit": f"if git rev-parse -q --verify HEAD^2 >/dev/null; then {follow_from('HEAD^1')}; fi",
     }
 
@@ -70,7 +81,7 @@ def install_hooks(root: Path) -> list[str]:
         path.write_text(f"{text.rstrip()}\n{MARK}\n{command}\n", encoding="utf-8")
         path.chmod(0o755)
         done.append(name)
-    return [f"hooks by which raw data follows data.dvc: {', '.join(done)}"] if done else []
+    return [f"hooks by which raw data follows data.dvc, and notes a push: {', '.join(done)}"] if done else []
 
 
 def follow(root: Path, before: str) -> Iterator[str]:

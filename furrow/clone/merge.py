@@ -39,6 +39,9 @@ def install(root: Path) -> list[str]:
 
     Returns:
         What changed, in words; empty when all was there.
+
+    Raises:
+        FileError: .gitattributes is a link, which is neither followed nor replaced.
     """
     top = toplevel(root)
     done = []
@@ -48,6 +51,8 @@ def install(root: Path) -> list[str]:
         git(top, "config", "--local", f"merge.{DRIVER}.driver", command)
         done.append("merge driver for dvc.lock, runs/ and .dvc files")
     path = top / ".gitattributes"
+    if path.is_symlink():  # what it leads to would end up in a file that the user commits next
+        raise FileError(f"{path} is a symbolic link", path=path, hint="put a plain file in its place")
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     prefix = project_prefix(root)
     wanted = [f"{_pattern(prefix, pattern)} {rule}" for pattern, rule in ATTRIBUTES.items()]

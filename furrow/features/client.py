@@ -71,8 +71,8 @@ class FeatureClient:
 
         Args:
             place: The features folder, a manifest file, or its http(s) URL.
-            digest: Accept only the manifest of this digest. A manifest from a URL runs its on-demand code only
-                if this, or the service's digest in `expect`, is given.
+            digest: Accept only the manifest of this digest. A manifest from a URL, or of a clone that is not trusted,
+                runs its on-demand code only if this, or the service's digest in `expect`, is given.
             expect: Digests that services must have, by name: a model's bundle names the one it was trained on.
             folder: Where the manifest's paths start; the manifest's folder, or ./features for a URL.
             timeout: Seconds to wait for a URL.
@@ -96,7 +96,8 @@ class FeatureClient:
                 f"{text} has digest {manifest.digest[:12]}, expected {digest[:12]}",
                 hint="deploy the manifest and the model of one commit",
             )
-        trusted = frozenset(expect or ()) if remote and digest is None else frozenset(manifest.services)
+        pinned = digest is not None or not (remote or manifest.on_demand) or (not remote and _is_ours(path.parent))
+        trusted = frozenset(manifest.services) if pinned else frozenset(expect or ())
         own = not remote and root.resolve() == path.parent.resolve()
         client = cls(manifest, open_reader(manifest, root, expand=own), trusted=trusted)
         try:
@@ -250,6 +251,12 @@ class AsyncFeatureClient:
         if self._client.store.embedded and len(rows) <= _INLINE:
             return self._client.get(service, rows, at=at, full_feature_names=full_feature_names)
         return await asyncio.to_thread(self._client.get, service, rows, at=at, full_feature_names=full_feature_names)
+
+
+def _is_ours(folder: Path) -> bool:
+    from furrow.ground.trust import is_trusted  # noqa: PLC0415 - asks Git, and only where there is code to run
+
+    return is_trusted(folder)
 
 
 def _fetch(url: str, timeout: float) -> bytes:

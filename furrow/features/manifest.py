@@ -22,7 +22,7 @@ from furrow.features.schema import (
     Table,
     View,
 )
-from furrow.files import inside
+from furrow.files import inside, read_bytes
 from furrow.stores.feast_types import UnservedTypeError, parse_type
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def load(path: Path) -> Manifest:
     """
     path = path / "manifest.json" if path.is_dir() else path
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as exc:
         raise ManifestError(f"cannot read {path}: {exc.strerror}", hint="`furrow compile` writes it") from exc
     folder = path.parent.resolve()

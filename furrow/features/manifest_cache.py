@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.features.manifest import ManifestError, parse, repository_root
 from furrow.features.raw_columns import CONTRACT
-from furrow.files import FileError, canonical_json, read_json, sha256_file, sha256_json, write_json
+from furrow.files import FileError, canonical_json, machine_file, read_json, sha256_file, sha256_json, write_json
 
 if TYPE_CHECKING:
     from furrow.features.schema import Manifest
@@ -54,7 +54,7 @@ def remember(repo_dir: Path, seen: str | None = None, manifest: Manifest | None 
     if manifest is not None:
         entry["manifest"] = manifest.to_json()
     try:
-        write_json(root / KNOWN, _remembered(root) | {_key(repo_dir, root): entry})
+        write_json(machine_file(root, KNOWN), _remembered(root) | {_key(repo_dir, root): entry})
     except FileError:
         return  # a read-only checkout: the next look is slower, that is all
 

@@ -269,7 +269,7 @@ class _Builder:
             raise OnDemandError(
                 f"on-demand view {view.name} comes with a manifest from elsewhere: its code is not run",
                 view=view.name,
-                hint="pin the manifest: FeatureClient.open(place, digest=...)",
+                hint="pin the manifest: FeatureClient.open(place, digest=...); or `furrow trust`, for a clone",
             )
         sources = []
         for source in view.inputs:

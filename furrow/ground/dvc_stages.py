@@ -6,6 +6,7 @@ is written: no lock of DVC's is taken, and none of its caches is opened.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections import Counter
@@ -75,6 +76,8 @@ class _Watched(LocalFileSystem):  # type: ignore[misc] # DVC has no types
 
     def open(self, path: Any, *arguments: Any, **named: Any) -> Any:
         self.seen.add(os.path.abspath(path))
+        if not os.path.isfile(path) and os.path.exists(path):
+            raise OSError(errno.EINVAL, f"{os.path.basename(path)} is no regular file")
         if str(path).endswith((".yaml", ".yml", ".lock", ".dvc")):
             with super().open(path, encoding="utf-8") as handle:
                 check_bounds(handle.read(), os.path.basename(path))
@@ -171,6 +174,9 @@ class _Reader:
 
     def read(self, path: str) -> None:
         file, name = load_file(self.repo, path), self.near(path)
+        if not os.path.isfile(path):
+            self.found.broken.append(Broken(name, name, f"{name} is no regular file"))
+            return
         try:
             if isinstance(file, ProjectFile):
                 self._project(file, name)

@@ -7,8 +7,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.ground.dvc_settings import odd_settings_of
 from furrow.ground.start_python import child_environment, python
-from furrow.ground.trust import own_cache
+from furrow.ground.trust import own_cache, require_trust
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,10 @@ def get(root: Path, path: str, rev: str, out: Path) -> None:
 
     Raises:
         GetError: Neither the cache nor a remote has it.
+        UntrustedError: It is a clone whose code may not run yet, and its settings for DVC may run some.
     """
+    if odd := odd_settings_of(root, rev):
+        require_trust(root, f"DVC's settings here may run commands or open files of this machine ({odd[0]})")
     command = python("-m", "dvc", "get", str(root), path, "--rev", rev, "--out", str(out), "--quiet")
     environment = child_environment(os.environ) | {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(own_cache())}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

@@ -29,6 +29,7 @@ __all__ = [
     "NotARepositoryError",
     "UnbornBranchError",
     "UnknownRevisionError",
+    "bare_above",
     "clean_environment",
     "common_dir",
     "current_branch",
@@ -126,8 +127,12 @@ class NoGitError(GitError):
 class NotARepositoryError(GitError):
     """The path lies in no Git repository."""
 
-    def __init__(self, path: Path, *, stderr: str = "") -> None:
+    def __init__(self, path: Path, *, stderr: str = "", planted: bool = False) -> None:
         hint = "run it inside a clone, or make one here with `git init`"
+        if planted:
+            hint = (
+                "a bare repository lies there among the files of another, whose settings are not believed: move it out"
+            )
         if "safe.directory" in stderr:
             hint = f"another user owns it: `git config --global --add safe.directory {path}`"
         super().__init__(f"{path} is not inside a Git repository", stderr=stderr, hint=hint)
@@ -200,11 +205,38 @@ def clean_environment() -> dict[str, str]:
     return kept
 
 
+def bare_above(path: Path) -> Path | None:
+    """The bare repository that a folder is or lies in, as Git finds one; None where a work tree comes first, or none.
+
+    Args:
+        path: The folder.
+    """
+    whole = path.resolve()
+    for folder in (whole, *whole.parents):
+        if (folder / ".git").exists():
+            return None
+        if (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir():
+            return folder
+    return None
+
+
+def _planted(path: Path) -> bool:
+    """Whether Git would find a repository among the files of another: a commit can hold one, settings and all."""
+    found = bare_above(path)
+    return found is not None and ".git" not in found.parts and any((up / ".git").exists() for up in found.parents)
+
+
 def _command(repo: Path, arguments: tuple[str, ...]) -> list[str]:
-    """The whole command: the one place that says how Git is started."""
+    """The whole command: the one place that says how Git is started.
+
+    Raises:
+        NotARepositoryError: Git would find a repository that lies among the files of another.
+    """
     at = _verb(arguments)
     off = {} if arguments[at] in _ASKED else _OFF  # they start nothing, and tell what is set
     off = {**off, **_FOREIGN} if _foreign.get() else off
+    if _planted(repo):
+        raise NotARepositoryError(repo, planted=True)
     settings = [word for name, value in off.items() for word in ("-c", f"{name}={value}")]
     plain = _PLAIN if arguments[at] in _SHOWN else ()
     words = [*arguments[: at + 1], *plain, *arguments[at + 1 :]]

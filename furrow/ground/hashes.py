@@ -10,10 +10,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
-from furrow.files import FileError, write_text
+from furrow.files import FileError, machine_file, read_bytes, write_text
 from furrow.ground.dvcignore import Ignored
 from furrow.ground.project_place import dvc_root
-from furrow.parse import parse_json
+from furrow.parse import LISTING, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,7 +50,7 @@ class Hasher:
 
     def _load(self) -> dict[str, list[Any]]:
         try:
-            held = parse_json((self.root / CACHE).read_bytes(), self.root / CACHE)
+            held = parse_json(read_bytes(self.root / CACHE, LISTING.size), self.root / CACHE, limits=LISTING)
         except (OSError, ValueError):
             return {}
         files = held.get("files") if isinstance(held, dict) and held.get("format") == 1 else None
@@ -60,7 +60,7 @@ class Hasher:
         """Keep what was hashed for the next time; a read-only or full disk is no failure."""
         if self._fresh and self._remember:
             try:
-                write_text(self.root / CACHE, json.dumps({"format": 1, "files": self._known}))
+                write_text(machine_file(self.root, CACHE), json.dumps({"format": 1, "files": self._known}))
             except FileError:
                 return
             self._fresh = False
@@ -99,6 +99,8 @@ class Hasher:
         return {name[prefix:]: self._file(name, found, algorithm) for name, found in self._walk(path)}
 
     def _file(self, path: str, found: os.stat_result, algorithm: str) -> str:
+        if not stat.S_ISREG(found.st_mode):
+            raise FurrowError(f"{path} is no regular file", hint="a device or a pipe has no content to compare")
         if algorithm != "md5":
             return file_md5_as(self.root / path, algorithm)
         seen = [found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino]

@@ -12,17 +12,29 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
-from furrow.ground.git import GitError, common_dir, git
+from furrow.ground.git import GitError, common_dir, git, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["NOTES", "NoteError", "add_line", "configure_notes", "noted", "push_notes", "read_lines", "set_lines"]
+__all__ = [
+    "NOTES",
+    "NoteError",
+    "add_line",
+    "carry_notes",
+    "configure_notes",
+    "noted",
+    "push_notes",
+    "read_lines",
+    "set_lines",
+]
 
 NOTES = "refs/notes/furrow"
 _REMOTES = "refs/notes/remotes"
 _ATTEMPTS = 5
+_LARGEST = 64 << 20
+_HIDDEN = "hidden ref"  # what Git says of a reference that `furrow ci install` lets nobody push
 
 
 class NoteError(FurrowError):
@@ -45,9 +57,17 @@ def read_lines(repo: Path, name: str, commit: str) -> list[str]:
     """
     found: dict[str, None] = {}
     for ref in _references(repo, name):
-        text = git(repo, "notes", "--ref", ref, "show", commit, ok=(0, 1)).decode(errors="replace")
+        text = _shown(repo, ref, commit).decode(errors="replace")
         found.update(dict.fromkeys(line for line in text.split("\n") if line.strip()))
     return list(found)
+
+
+def _shown(repo: Path, ref: str, commit: str) -> bytes:
+    """A note's text; nothing of one that is larger than any that Furrow writes."""
+    with spawn(repo, "notes", "--ref", ref, "show", commit) as process:
+        content: bytes = process.stdout.read(_LARGEST + 1) if process.stdout else b""
+        process.kill()
+    return content if len(content) <= _LARGEST else b""
 
 
 def noted(repo: Path, name: str) -> set[str]:
@@ -132,32 +152,65 @@ def _fetch_spec(remote: str) -> str:
 
 
 def configure_notes(repo: Path) -> list[str]:
-    """Make `git fetch` and `git push` carry Furrow's notes, for every remote; calling it again changes nothing.
+    """Make `git fetch` bring Furrow's notes, for every remote; calling it again changes nothing.
 
-    A remote with push refspecs pushes those and no more; so what a bare `git push` does by itself is written beside
-    the notes: HEAD for push.default simple and current, ":" for matching. With upstream or nothing, pushing the notes
-    is left to `furrow replay --push`.
+    Pushing them is a hook's (`carry_notes`): a refspec would make `git push` fail where the remote keeps notes of its
+    own CI alone, or where somebody was faster. Refspecs of an older Furrow are taken away.
 
     Returns:
         What was set, as `NAME VALUE`.
     """
     done = []
-    default = os.fsdecode(git(repo, "config", "--get", "push.default", ok=(0, 1))).strip() or "simple"
-    usual = {"simple": "HEAD", "current": "HEAD", "matching": ":"}.get(default)
     for remote in _remotes(repo):
-        wanted = [(f"remote.{remote}.fetch", _fetch_spec(remote))]
-        push = f"remote.{remote}.push"
-        present = os.fsdecode(git(repo, "config", "--get-all", push, ok=(0, 1))).split("\n")
-        notes = [(push, f"{NOTES}/*:{NOTES}/*"), (push, f"^{NOTES}/ci")]  # that one is the remote's own to write
-        if any(present):
-            wanted += notes
-        elif usual:
-            wanted += [(push, usual), *notes]
-        for key, value in wanted:
-            if value not in os.fsdecode(git(repo, "config", "--get-all", key, ok=(0, 1))).split("\n"):
-                git(repo, "config", "--add", key, value)
-                done.append(f"{key} {value}")
+        key, value = f"remote.{remote}.fetch", _fetch_spec(remote)
+        if value not in _values(repo, key):
+            git(repo, "config", "--add", key, value)
+            done.append(f"{key} {value}")
+        git(repo, "config", "--unset-all", _kept_key(remote), ok=(0, 5))
+        done += _without_push_specs(repo, f"remote.{remote}.push")
     return done
+
+
+def _without_push_specs(repo: Path, key: str) -> list[str]:
+    """Take away what an older Furrow had a bare push do, and what it wrote beside that to keep the usual one."""
+    own, usual = {f"{NOTES}/*:{NOTES}/*", f"^{NOTES}/ci"}, {"HEAD", ":"}
+    present = _values(repo, key)
+    if not own & set(present):
+        return []
+    for value in set(present) if set(present) <= own | usual else own:
+        git(repo, "config", "--fixed-value", "--unset-all", key, value, ok=(0, 5))
+    return [f"{key} as it was before"]
+
+
+def _values(repo: Path, key: str) -> list[str]:
+    return os.fsdecode(git(repo, "config", "--get-all", key, ok=(0, 1))).split("\n")[:-1]
+
+
+def _kept_key(remote: str) -> str:
+    return f"remote.{remote}.furrowKeepsNotes"
+
+
+def carry_notes(repo: Path, name: str, remote: str) -> str:
+    """Carry notes along with a push, which must not fail for them.
+
+    Args:
+        repo: A folder inside the repository.
+        name: The kind of notes.
+        remote: What is pushed to, by its name; an address is left alone.
+
+    Returns:
+        Why they were not carried, in words, once; empty when they were, or need not be.
+    """
+    if remote not in _remotes(repo) or _values(repo, _kept_key(remote)):
+        return ""
+    try:
+        push_notes(repo, name, remote)
+    except NoteError as exc:
+        if _HIDDEN not in exc.message:
+            return exc.message
+        git(repo, "config", _kept_key(remote), "true")
+        return f"{remote} keeps the notes of its own CI and takes no others: yours stay here"
+    return ""
 
 
 def push_notes(repo: Path, name: str, remote: str) -> None:
@@ -177,6 +230,8 @@ def push_notes(repo: Path, name: str, remote: str) -> None:
             git(repo, "push", "-q", remote, f"{ref}:{ref}")
         except GitError as exc:
             words = exc.stderr or exc.message
+            if _HIDDEN in words:
+                break
             if "rejected" not in words and "cannot lock ref" not in words and "fetch first" not in words:
                 break
         else:

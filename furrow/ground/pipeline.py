@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from furrow.files import read_bytes
 from furrow.ground.hashes import Hasher
 from furrow.ground.pipeline_memo import Memo
 from furrow.ground.pipeline_spec import Pipeline, PipelineError, inner
@@ -57,7 +58,7 @@ def read_pipeline(root: Path, lock: str | None = None, *, hasher: Hasher | None 
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bytes(path).decode()
     except (OSError, UnicodeDecodeError):
         return None
 

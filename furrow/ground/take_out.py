@@ -118,7 +118,10 @@ def _remove(path: Path) -> None:
 
 def _open(root: Path, name: str) -> int | None:
     """A path opened step by step, so that no part of it can be a link; None when it is not there."""
-    handle = os.open(root, _FOLDER)
+    try:
+        handle = os.open(root, _FOLDER)
+    except OSError as exc:
+        raise TakeError(f"the folder of the stages is gone, or no folder: {exc.strerror}", hint="leave it") from exc
     try:
         parts = Path(name).parts
         for place, part in enumerate(parts):

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from furrow.errors import FurrowError
 from furrow.files import FileError, read_json, write_json
-from furrow.ground.git import GitError, common_dir, git
+from furrow.ground.git import GitError, bare_above, common_dir, git
 
 __all__ = [
     "SAYS",
@@ -56,7 +56,7 @@ def require_trust(root: Path, what: str) -> None:
         UntrustedError: It came from elsewhere, and nobody has said that it may.
     """
     if not is_trusted(root):
-        raise UntrustedError(root, what, _remotes(common_dir(root)))
+        raise UntrustedError(root, what, _came_from(root))
 
 
 def is_trusted(root: Path) -> bool:
@@ -67,10 +67,12 @@ def is_trusted(root: Path) -> bool:
     """
     if os.environ.get(SAYS) == "1" or "DVC_STAGE" in os.environ:
         return True
+    if not any((folder / ".git").exists() for folder in _upwards(root)) and bare_above(root) is None:
+        return True
     try:
         return _own_or_known(common_dir(root), _known(), _DEPTH)
     except GitError:
-        return True
+        return False  # another user's, damaged, or one that lies among the files of another: nobody has said whose
 
 
 def remember_trust(root: Path) -> Path:
@@ -104,6 +106,11 @@ def own_cache() -> Path:
     return Path(home) / "furrow" / "dvc"
 
 
+def _upwards(root: Path) -> list[Path]:
+    whole = root.resolve()
+    return [whole, *whole.parents]
+
+
 def _own_or_known(place: Path, known: dict[str, Any], depth: int) -> bool:
     place = place.resolve()
     if known.get(str(place)) == _identity(place):
@@ -123,6 +130,13 @@ def _is_own(url: str, place: Path, known: dict[str, Any], depth: int) -> bool:
         return folder.stat().st_uid == os.getuid() and _own_or_known(common_dir(folder), known, depth - 1)
     except (OSError, GitError):
         return False
+
+
+def _came_from(root: Path) -> list[str]:
+    try:
+        return _remotes(common_dir(root))
+    except GitError:
+        return []
 
 
 def _remotes(place: Path) -> list[str]:

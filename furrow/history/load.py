@@ -224,7 +224,7 @@ class Run:
 
         Args:
             sha256: Its hash, known from outside the repository: a model that only a pickle holds is opened with it,
-                or if the repository is trusted.
+                if a tag that somebody trusted has signed names it, or if the repository is trusted.
 
         Raises:
             UntrustedError: It is a pickle, no hash was given, and the repository is a clone that may not run code.
@@ -238,6 +238,7 @@ class Run:
         if not sha256:
             raise RunFileError(str(self), "record.json", "names no model_sha256: the model is not opened")
         # Only who asks for the model pays for the imports.
+        from furrow.history.signed_tags import vouching_tag  # noqa: PLC0415
         from furrow.training.fit import Fitted  # noqa: PLC0415
         from furrow.training.predictor import PREDICTOR, TREES, Predictor  # noqa: PLC0415
         from furrow.training.tasks import load_task  # noqa: PLC0415
@@ -247,7 +248,7 @@ class Run:
         if given and given not in {sha256, scores}:
             raise RunFileError(str(self), "record.json", f"records another model than {given[:12]}…: it is not opened")
         if not scores:  # an older run, or an estimator that only its pickle holds
-            if given != sha256:
+            if given != sha256 and not vouching_tag(self.repo, sha256):
                 require_trust(self.repo, f"the model of {self} is a pickle, which runs code when it is opened")
             return unpickled(self._model_file("model.joblib", sha256))
         found = Predictor.parse(self._model_file(PREDICTOR, scores), lambda expected: self._model_file(TREES, expected))

@@ -14,6 +14,7 @@ from furrow.features.client import FeatureClient
 from furrow.features.manifest import load as load_manifest
 from furrow.files import read_json
 from furrow.ground.trust import require_trust
+from furrow.history.signed_tags import vouching_tag
 from furrow.layout import CHAMPION
 from furrow.models.bundle import Bundle, load
 from furrow.models.prediction_explain import contributions
@@ -172,8 +173,8 @@ def open_model(root: Path, experiment: str | None = None, *, problem: str | None
         root: The repository.
         experiment: The run; the champion, if None.
         problem: Whose champion, where there are several problems.
-        sha256: Of the model, known from outside the repository; without it the repository must be trusted, for the
-            record is of the same hand as the model.
+        sha256: Of the model, known from outside the repository; without it a signed tag must name it, or the
+            repository be trusted, for the record is of the same hand as the model.
 
     Raises:
         PredictionError: There is no champion, or no such run, or the features have changed since.
@@ -192,7 +193,7 @@ def open_model(root: Path, experiment: str | None = None, *, problem: str | None
     if sha256 and sha256.lower() not in {recorded, scores}:
         raise PredictionError(f"{name} records the model {recorded[:12]}…, not {sha256[:12]}…: it is not opened")
     manifest = load_manifest(root / "features")
-    if not scores and sha256.lower() != recorded:
+    if not scores and sha256.lower() != recorded and not vouching_tag(root, recorded):
         require_trust(root, f"the model of {name} is a pickle, which runs code when it is opened")
     if manifest.on_demand:
         require_trust(root, "this runs the code of on-demand features")

@@ -14,8 +14,9 @@ from furrow.ground.git import git, is_dirty, is_shallow, resolve, show
 from furrow.ground.gitobjects import iso_date, list_refs, peel, read_objects
 from furrow.ground.project_place import project_prefix
 from furrow.history.metrics_file import numbers
+from furrow.history.signed_tags import LARGEST, TAG, tag_facts
 from furrow.layout import CHAMPION, run_file
-from furrow.parse import ParseError, parse_first_json, parse_json, read_yaml
+from furrow.parse import ParseError, parse_json, read_yaml
 from furrow.replay.note_verify import verify
 from furrow.training.champions import Champion, ChampionError, read_champions, verdict_of
 from furrow.training.metric_registry import NEITHER, direction, ordered
@@ -45,8 +46,6 @@ MODEL = "model.joblib"  # as models/bundle.py writes it, whose libraries a plan 
 _RECORDED = ("model_sha256", "features_digest", "service")
 SHOWN = 4
 """Metrics in a list of versions: more leave no room on a screen."""
-TAG = re.compile(r"(?P<name>.+)@v(?P<number>[0-9]{1,9}(?:\.[0-9]{1,9}){2})")
-LARGEST = 1 << 20
 _TAGGER = re.compile(r"^tagger ([^<\n]*)<[^\n]*> ([0-9]{1,15})\b", re.MULTILINE)
 
 
@@ -155,7 +154,7 @@ def _said(kind: str, content: bytes | None) -> tuple[dict[str, Any], str, str]:
         return {}, "", ""
     head, _, message = (content or b"").decode(errors="replace").partition("\n\n")
     tagger = _TAGGER.search(head)
-    return _facts(message), iso_date(int(tagger[2])) if tagger else "", tagger[1].strip() if tagger else ""
+    return tag_facts(message), iso_date(int(tagger[2])) if tagger else "", tagger[1].strip() if tagger else ""
 
 
 def _project(root: Path) -> str:
@@ -173,22 +172,6 @@ def _other_projects(root: Path, project: str, names: Iterable[str]) -> set[str]:
     declared = (f"HEAD:{above}{'/' if above else ''}{folder}/dvc.yaml" for folder in sorted(found))
     there = [bool(git(root, "rev-parse", "--verify", "--quiet", path, ok=(0, 1, 128)).strip()) for path in declared]
     return {folder for folder, known in zip(sorted(found), there, strict=True) if known}
-
-
-def _facts(message: str) -> dict[str, Any]:
-    """The JSON that stands under the first line of a tag's message; empty when there is none.
-
-    What comes after it is no part of it: trailers, or a signature, which Git keeps in the message.
-    """
-    _, _, body = message.partition("\n")
-    body = body.lstrip()
-    if not body.startswith("{"):
-        return {}
-    try:
-        value = parse_first_json(body)
-    except ParseError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def name_of(version: str) -> str:
@@ -235,7 +218,14 @@ def settings(root: Path) -> dict[str, Any]:
     }
 
 
-def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", replayed: bool | None = None) -> Version:
+def register(
+    root: Path,
+    experiment: str | None = None,
+    *,
+    rev: str = "HEAD",
+    replayed: bool | None = None,
+    sign: bool = False,
+) -> Version:
     """Register an experiment's model at a commit as its next version.
 
     The major number grows when the features' digest changed, the minor one otherwise. A model that is registered
@@ -246,6 +236,7 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
         experiment: The experiment; the champion, if None.
         rev: The commit.
         replayed: Whether the commit has been replayed; by default the verdicts in refs/notes/furrow/replay tell.
+        sign: Sign the tag with the user's own key (user.signingKey): it then vouches for the model in other clones.
 
     Returns:
         The new version, or the one that the same model has.
@@ -286,7 +277,15 @@ def register(root: Path, experiment: str | None = None, *, rev: str = "HEAD", re
     }
     number = next_number(before, facts["features_digest"])
     message = f"Register {name} v{number}\n\n{json.dumps(facts, sort_keys=True, indent=1)}\n"
-    git(root, "tag", "--annotate", "--file=-", f"{_project(root)}{name}@v{number}", commit, stdin=message.encode())
+    git(
+        root,
+        "tag",
+        "--sign" if sign else "--annotate",
+        "--file=-",
+        f"{_project(root)}{name}@v{number}",
+        commit,
+        stdin=message.encode(),
+    )
     return find(root, f"{name}@v{number}")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.features.sql import canonical, parse_query
-from furrow.files import FileError, read_json, sha256_bytes, write_json
+from furrow.files import FileError, machine_file, read_json, sha256_bytes, write_json
 from furrow.ground.git import GitError, git, resolve, show
 from furrow.ground.project_place import project_prefix
 from furrow.training.code_digest import import_closure
@@ -144,7 +144,7 @@ class Baseline:
             self._forms[name] = sha256_bytes(repr(tree).encode())
             if self._root == self._repo:
                 with suppress(FileError):
-                    write_json(self._root / FORMS, {"format": 1, "forms": self._forms})
+                    write_json(machine_file(self._root, FORMS), {"format": 1, "forms": self._forms})
         return self._forms[name]
 
     @cached_property

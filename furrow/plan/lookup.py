@@ -14,7 +14,7 @@ from furrow.data.contract import contract_digest
 from furrow.errors import FurrowError
 from furrow.features.manifest import parse
 from furrow.features.manifest_diff import diff
-from furrow.files import FileError, read_json, sha256_json, write_json
+from furrow.files import FileError, machine_file, read_json, sha256_json, write_json
 from furrow.ground.git import GitError, show
 from furrow.ground.hashes import folder_md5
 from furrow.plan.baseline import Baseline
@@ -82,7 +82,7 @@ class Lookup:
             held = self._compile(self._at_hand if same_features and self._same_contract() else None)
             if self._root == self._repo:
                 with suppress(FileError):
-                    write_json(self._root / COMPILED, {"format": 1, "key": key, "texts": held})
+                    write_json(machine_file(self._root, COMPILED), {"format": 1, "key": key, "texts": held})
         self._after = parse(held[MANIFEST], origin=MANIFEST, depth=1)
         texts: dict[str, str | None] = dict(held)
         for stale in (self._root / "build/evaluations").glob("*.json"):

@@ -6,6 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from furrow.errors import FurrowError
+from furrow.files import read_bytes
 from furrow.ground.hashes import folder_md5
 from furrow.ground.parameters import parse_text
 from furrow.ground.pipeline import overlaps
@@ -83,7 +84,7 @@ def read_text(path: Path) -> str | None:
         FurrowError: It can't be read, or is no text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bytes(path).decode()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as exc:

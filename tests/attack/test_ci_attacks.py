@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from furrow.ci.ci_settings import CiSettingsError, parse_settings
 from furrow.ground.isolate import Limits
+from tests.attack.holding import nowhere
 from tests.gitops.ciproject import STAGES, commit, copied, furrow, run, set_rate
 
 pytestmark = pytest.mark.attack
@@ -168,28 +168,24 @@ def test_an_output_swapped_for_a_link_when_its_stage_has_ended(attacked):
     assert value["passed"] is False
 
 
-NOWHERE = ["unshare", "-Ur", "sh", "-c", 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"', "sh"]
-
-
-def nowhere() -> bool:
-    return subprocess.run([*NOWHERE, "true"], capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.skipif(not nowhere(), reason="this machine has no namespaces to take away")
+@pytest.mark.nowhere
 def test_refused_or_unheld_by_name(attacked):
     """Where nothing can hold it, nothing of the commit runs; with --unheld it does, and the report claims no more."""
+    without = nowhere()
+    if without is None:
+        pytest.skip("the namespaces of this machine can't be taken away")
     mark = attacked.parent / "marks/ran"
     plant(attacked, f"open({str(mark)!r}, 'w').write(str('MY_TOKEN' in os.environ))")
     commit(attacked, "Run me")
     command = [sys.executable, "-P", "-m", "furrow", "ci", "--untrusted", "--base", "main", "--json"]
-    done = run(attacked, *NOWHERE, *command, check=False, MY_TOKEN=SECRET)
+    done = run(attacked, *without, *command, check=False, MY_TOKEN=SECRET)
     value = json.loads(done.stdout)
     assert done.returncode == 1
     assert [(one["name"], one["status"]) for one in value["checks"]] == [("inspect", "passed"), ("hold", "failed")]
     assert "--unheld" in value["checks"][1]["details"][0]
     assert "no credentials" not in value["isolation"]
     assert not mark.exists()
-    done = run(attacked, *NOWHERE, *command, "--unheld", check=False, MY_TOKEN=SECRET)
+    done = run(attacked, *without, *command, "--unheld", check=False, MY_TOKEN=SECRET)
     value = json.loads(done.stdout)
     assert mark.read_text() == "False"
     assert value["isolation"].startswith("NOT HELD")

@@ -29,7 +29,7 @@ from furrow.errors import FurrowError
 from furrow.features.manifest import parse
 from furrow.features.on_demand import RequestError, coerced
 from furrow.ground.pipeline import read_pipeline
-from furrow.models.registry import _facts
+from furrow.history.signed_tags import tag_facts
 from furrow.plan.plan_spec import parse_plan
 from furrow.replay.statement import verdict_of
 from furrow.stores.record import Layout, RecordError, ViewSchema
@@ -225,7 +225,7 @@ def test_notes(tree, other):
 @given(wounded_bytes(b'Register gbm\n\n{"metrics": {"roc_auc": 0.75}, "model_sha256": "aa"}\n'))
 def test_tags(content):
     """A tag's message: facts, or none."""
-    assert isinstance(_facts(content.decode(errors="replace")), dict)
+    assert isinstance(tag_facts(content.decode(errors="replace")), dict)
 
 
 @given(wounded_tree({"format": 1, "resources": [], "stages": [], "breaks": [], "notes": []}))

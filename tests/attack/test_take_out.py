@@ -103,6 +103,18 @@ def test_what_is_no_plain_file_is_not_taken(places, plant: Callable[[Path, Path]
     assert (outside / "secret").read_text() == "hunter2"
 
 
+@pytest.mark.parametrize(
+    "plant", [lambda path, out: path.symlink_to(out), lambda path, out: path.touch(), lambda path, out: None]
+)
+def test_the_folder_itself(places, tmp_path, plant):
+    """A link, a file or nothing where the stages' folder was: a known error, and nothing is taken."""
+    _, ours, outside = places
+    plant(tmp_path / "swapped", outside)
+    with pytest.raises(TakeError, match="folder of the stages"):
+        take_out(tmp_path / "swapped", ours, ["runs"], Bounds())
+    assert (ours / "runs/old/metrics.json").read_text() == "old"
+
+
 def test_our_side_is_not_left_either(places):
     """A link on our side, of the commit's own, is neither followed nor replaced; the secret behind it stays."""
     theirs, ours, outside = places

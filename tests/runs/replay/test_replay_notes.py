@@ -7,6 +7,7 @@ from dataclasses import replace as changed
 
 import pytest
 
+from furrow.clone.git_hooks import install_hooks
 from furrow.files import canonical_json, sha256_bytes
 from furrow.ground.git import resolve
 from furrow.ground.notes import NoteError, add_line, configure_notes, push_notes, read_lines
@@ -24,6 +25,9 @@ from .conftest import commit, edit, run
 def verdict(planted, tmp_path_factory):
     """Of the clean commit."""
     return replay(planted, "HEAD", Options(folder=tmp_path_factory.mktemp("room")))
+
+
+OLD = ["refs/notes/furrow/*:refs/notes/furrow/*", "^refs/notes/furrow/ci"]
 
 
 def clone(origin, folder):
@@ -63,8 +67,9 @@ def test_the_statement_is_in_toto_with_slsa_provenance(planted, verdict):
 def test_push_and_fetch_carry_the_note(world, origin, verdict, tmp_path):
     """Once both clones are set up, a bare `git push` and a bare `git fetch` are all it takes."""
     other = clone(origin, tmp_path / "other")
-    assert configure_notes(world)
-    assert configure_notes(other)
+    for folder in (world, other):
+        assert configure_notes(folder)
+        assert install_hooks(folder)
     assert configure_notes(world) == []
     write_note(world, verdict)
     run(world, "git", "notes", "--ref", "furrow/ci", "add", "-m", "CI's alone to write")
@@ -104,10 +109,50 @@ def test_two_people_replay_one_commit(world, origin, verdict, tmp_path):
         push_notes(world, "replay", "upstream")
 
 
-def test_a_push_default_that_is_kept(world, origin):
-    """Where a bare push means something that a refspec can't say, it is left alone."""
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([], []),
+        (["HEAD", *OLD], []),
+        ([":", *OLD], []),
+        (OLD, []),
+        (["refs/heads/*:refs/heads/*", *OLD], ["refs/heads/*:refs/heads/*"]),
+        (["HEAD"], ["HEAD"]),
+    ],
+)
+def test_what_a_push_does_is_the_user_s(world, origin, before, after):
+    """Whatever push.default and the refspecs say stays; what an older Furrow had written there goes."""
     run(world, "git", "config", "push.default", "upstream")
-    assert [line.split()[0] for line in configure_notes(world)] == ["remote.origin.fetch"]
+    for value in before:
+        run(world, "git", "config", "--add", "remote.origin.push", value)
+    assert configure_notes(world)[0].split()[0] == "remote.origin.fetch"
+    assert run(world, "git", "config", "--get-all", "remote.origin.push", check=False).stdout.split() == after
+    assert configure_notes(world) == []
+
+
+def test_a_push_to_a_remote_that_keeps_its_own_notes(world, origin, verdict):
+    """It goes through, says once that the notes stay, and asks no more; a hook of the user's that fails stops it still."""
+    run(origin, "git", "config", "receive.hideRefs", "refs/notes/furrow")
+    hook = world / ".git/hooks/pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ntest ! -e stop\n")
+    configure_notes(world)
+    install_hooks(world)
+    write_note(world, verdict)
+    said = []
+    for words in (("--dry-run",), (), ("origin", "main"), (str(origin), "main")):
+        edit(world / "conf/a.txt", "0.", f"0.{len(said)}")
+        commit(world)
+        said.append(run(world, "git", "push", *words).stderr)
+    assert ["takes no others" in text for text in said] == [False, True, False, False], said
+    assert resolve(origin, "main") == resolve(world)
+    (world / "stop").touch()
+    commit(world)
+    assert run(world, "git", "push", check=False).returncode
+    (world / "stop").unlink()
+    assert run(world, "git", "push", check=False).returncode == 0
+    with pytest.raises(NoteError, match="hidden ref"):
+        push_notes(world, "replay", "origin")
 
 
 def test_the_clean_note_holds(planted, verdict, world):

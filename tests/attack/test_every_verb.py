@@ -1,0 +1,196 @@
+"""Every verb of the command line in a clone that nobody trusts: none runs anything of it; those that would, ask.
+
+A verb that is new stands in neither list, and fails the first test until somebody has thought about it.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType
+
+import click
+import pytest
+
+from furrow.cli.group import cli
+from furrow.cli.main import run
+from furrow.clone.merge import install
+from furrow.errors import FurrowError
+from furrow.features.client import FeatureClient
+from furrow.features.on_demand import OnDemandError
+from furrow.files import machine_file, write_json
+from furrow.plan.lookup import COMPILED
+from furrow.stores.lmdb_store import LmdbStore
+from tests.attack.test_reading import clone as clone  # noqa: PLC0414 - a clone whose branch `hostile` is full of plants
+from tests.attack.test_reading import markers as markers  # noqa: PLC0414 - what they leave when they run
+
+pytestmark = pytest.mark.attack
+ROOT = Path(__file__).parents[2]
+
+READS = {
+    "plan": [["plan"], ["plan", "--json", "--no-local"], ["plan", "--rev", "main..hostile"]],
+    "features list": [["features", "list"], ["features", "list", "--json"]],
+    "features show": [["features", "show", "traffic"]],
+    "features search": [["features", "search", "wind"]],
+    "features digest": [["features", "digest"]],
+    "features diff": [["features", "diff", "main"]],
+    "runs": [["runs"], ["runs", "--all", "--csv"]],
+    "runs show": [["runs", "show", "gbm"]],
+    "runs diff": [["runs", "diff", "gbm@main", "gbm"]],
+    "runs history": [["runs", "history", "gbm"]],
+    "runs watch": [["runs", "watch", "--once"]],
+    "gate": [["gate"]],
+    "models list": [["models", "list"]],
+    "models show": [["models", "show", "gbm"]],
+    "models card": [["models", "card", "gbm"]],
+    "models diff": [["models", "diff", "gbm", "gbm"]],
+    "models log": [["models", "log"]],
+    "models get": [["models", "get", "gbm", "--out", "got"]],
+    "data check": [["data", "check"]],
+    "data profile": [["data", "profile"]],
+    "ci status": [["ci", "status"]],
+    "ci run-queue": [["ci", "run-queue"]],
+    "ci install": [["ci", "install", "."]],
+    "install": [["install"]],
+    "trust": [["trust", "--list"]],
+    # These write what Git declares, and run nothing of what stands there.
+    "models promote": [["models", "promote", "gbm", "--to", "production"]],
+    "models rollback": [["models", "rollback", "production"]],
+    "models register": [["models", "register"]],
+    "adopt": [["adopt", "trial", "as", "new"]],
+}
+ASKS = {
+    "compile": ["compile"],
+    "apply": ["apply"],
+    "replay": ["replay"],
+    "try": ["try", "gbm", "seed=1"],
+    "ci": ["ci"],
+    "predict": ["predict", "--origin", "JFK"],
+    "features materialize": ["features", "materialize"],
+    "features verify": ["features", "verify"],
+    "features push": ["features", "push", "traffic", "-e", "origin=JFK"],
+    "features get": ["features", "get", "full", "-e", "origin=JFK"],
+}
+HIDDEN = {"ci hook", "ci rejudge"}  # the hook's, in a bare repository; and what a jail runs
+
+
+def leaves(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[str]:
+    """Every command that does something, hidden ones too."""
+    for name in group.list_commands(click.Context(group)) or ():
+        found = group.get_command(click.Context(group), name)
+        if isinstance(found, click.Group):
+            if found.invoke_without_command:
+                yield " ".join([*before, name])
+            yield from leaves(found, (*before, name))
+        elif found is not None:
+            yield " ".join([*before, name])
+
+
+def test_each_verb_is_thought_of():
+    """It reads, or it asks for trust."""
+    assert set(leaves(cli)) - HIDDEN == {*READS, *ASKS}
+
+
+class Watch:
+    """Code of a folder that this process runs, and processes that it starts there by a name of the folder's."""
+
+    def __init__(self) -> None:
+        self.folder, self.seen = "", list[str]()
+
+    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
+        if self.folder and event == "exec" and isinstance(arguments[0], CodeType):
+            if arguments[0].co_filename.startswith(self.folder):
+                self.seen.append(arguments[0].co_filename)
+        elif self.folder and event == "subprocess.Popen" and str(arguments[0]).startswith((self.folder, ".")):
+            self.seen.append(str(arguments[0]))
+
+
+WATCH = Watch()
+sys.addaudithook(WATCH)  # there is no way to take one away: it sees nothing while no folder is named
+
+
+@pytest.fixture
+def hostile(clone: Path, git, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """That clone on its hostile branch, worked in and watched."""
+    git(clone, "switch", "-q", "hostile")
+    monkeypatch.chdir(clone)
+    WATCH.folder, WATCH.seen = str(clone), []
+    yield clone
+    WATCH.folder = ""
+
+
+def test_verbs_that_read(hostile, markers, capfd):
+    """An answer or a known error, never a bug, and nothing of the clone ran: neither a plant nor any other code of it."""
+    for name, calls in READS.items():
+        for words in calls:
+            code = run(words)
+            said = capfd.readouterr().err
+            assert code in {0, 1, 2, 4}, (name, said)
+            assert "not trusted" not in said or code == 1, (name, said)
+            assert WATCH.seen == [], name
+            assert not list(markers.iterdir()), name
+
+
+def test_verbs_that_ask(hostile, markers, capfd):
+    """They name what they would run; nothing ran before."""
+    for name, words in ASKS.items():
+        code = run(words)
+        said = capfd.readouterr().err
+        assert code == 1, (name, said)
+        assert WATCH.seen == [], name
+        assert not list(markers.iterdir()), name
+        if not name.startswith("features "):  # some of those find first that there is no store
+            assert "is not trusted to run code here" in said, (name, said)
+
+
+def test_the_watch_sees(hostile):
+    """It can fail."""
+    exec(compile("1", f"{hostile}/x.py", "exec"))
+    assert WATCH.seen == [f"{hostile}/x.py"]
+
+
+def test_a_client_runs_no_code_of_a_clone(clone, tmp_path, monkeypatch):
+    """In Python too: on-demand features of a clone's manifest wait for trust, or for a digest that the caller knows."""
+    text = (ROOT / "tests/features/samples/manifest_1.json").read_text()
+    (clone / "features/manifest.json").write_text(text)
+    store = LmdbStore(tmp_path / "store", create=True)
+    monkeypatch.setattr(
+        "furrow.features.client.open_reader", lambda *_, **__: store
+    )  # a real one, in a place of our own
+
+    def runs(**options: str) -> bool:
+        client = FeatureClient.open(clone / "features", **options)
+        try:
+            client.get("full", [])
+        except OnDemandError as exc:
+            assert "furrow trust" in exc.hint  # noqa: PT017 - either is right
+            return False
+        return True
+
+    assert not runs()
+    assert runs(digest=json.loads(text)["digest"])
+    monkeypatch.setenv("FURROW_TRUST", "1")
+    assert runs()
+    store.close()
+
+
+def test_links_in_the_place_of_what_is_written(clone, git, tmp_path, monkeypatch):
+    """.gitattributes, .furrow and build may be links in a commit: nothing is written, or copied, through them."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "credentials").write_text("hunter2\n")
+    for name, target in ((".gitattributes", "credentials"), (".furrow", "."), ("build", ".")):
+        subprocess.run(["rm", "-rf", str(clone / name)], check=True)
+        (clone / name).symlink_to((outside / target).resolve())
+    with pytest.raises(FurrowError, match="symbolic link"):
+        install(clone)
+    assert (clone / ".gitattributes").is_symlink()
+    for path in (COMPILED, "build/profile.html", ".furrow/ci/x/report.md"):
+        with pytest.raises(FurrowError, match="symbolic link"):
+            write_json(machine_file(clone, path), {})
+    monkeypatch.chdir(clone)
+    for words in (["features", "list"], ["plan"], ["data", "profile"], ["install"]):
+        run(words)
+    assert [path.name for path in outside.iterdir()] == ["credentials"]
+    assert (outside / "credentials").read_text() == "hunter2\n"
