@@ -127,7 +127,10 @@ class Hasher:
             raise FurrowError(f"cannot read {path}: {exc.strerror}", hint="check its permissions") from exc
         for entry in entries:
             name = entry.name if path == "." else f"{path}/{entry.name}"
-            folder = entry.is_dir()
+            try:
+                folder = entry.is_dir()
+            except OSError:  # a link to itself
+                folder = False
             if self._hidden(f"{whole}/{entry.name}", folder=folder):
                 continue
             if folder and not entry.is_symlink():  # as DVC does: a link to a folder is not followed
@@ -139,6 +142,8 @@ class Hasher:
                     yield name, entry.stat()
                 except FileNotFoundError:
                     continue
+                except OSError as exc:
+                    raise FurrowError(f"cannot read {name}: {exc.strerror}", hint="mend or remove it") from exc
 
 
 def file_md5_as(path: Path, algorithm: str) -> str:

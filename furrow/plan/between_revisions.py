@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from furrow.files import inside, write_bytes
 from furrow.ground.git import git, ids_at, is_bare, resolve, show, toplevel
+from furrow.ground.gitobjects import read_objects
 from furrow.ground.hashes import Hasher, folder_md5
 from furrow.ground.parameters import parse_text
 from furrow.ground.pipeline import overlaps, read_pipeline
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from furrow.plan.plan_spec import Plan
 
 __all__ = ["Committed", "Recorded", "plan_between"]
+
+_LARGEST = 1 << 30
+_FILLED = b"export-subst"
 
 
 def plan_between(repo: Path, revisions: str) -> Plan:
@@ -59,11 +65,30 @@ def plan_between(repo: Path, revisions: str) -> Plan:
 
 
 def _extract(repo: Path, commit: str, root: Path) -> None:
-    """A commit's files in a folder of their own, through `git archive`, which touches no work tree."""
+    """A commit's files in a folder of their own, through `git archive`, which touches no work tree.
+
+    What the commit's attributes keep out of an archive, or have filled in there, is put in its place as it is stored: a
+    stage can't be hidden that way. A link that leads out is left away.
+    """
     root.mkdir()
     archive = git(repo, "archive", "--format=tar", commit)
     with tarfile.open(fileobj=io.BytesIO(archive)) as bundle:
-        bundle.extractall(root, filter="data")
+        bundle.extractall(root, filter=_inside)  # noqa: S202 - each member is looked at
+    listed = git(repo, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0")
+    entries = [line.split(b"\t", 1) for line in listed if line]
+    files = {os.fsdecode(name): about.split()[2].decode() for about, name in entries if about.startswith(b"100")}
+    filled = any(path.is_file() and _FILLED in path.read_bytes() for path in root.rglob(".gitattributes"))
+    wanted = {name: oid for name, oid in files.items() if filled or not (root / name).exists()}
+    for name, (_, kind, content, _) in zip(wanted, read_objects(repo, wanted.values(), largest=_LARGEST), strict=True):
+        if kind == "blob" and content is not None and not {"", ".", ".."} & set(name.split("/")):
+            write_bytes(inside(root, name), content)
+
+
+def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+    try:
+        return tarfile.data_filter(member, path)
+    except tarfile.FilterError:
+        return None
 
 
 def _locks_of(repo: Path, commit: str, root: Path) -> None:
