@@ -43,13 +43,14 @@ def open_reader(manifest: Manifest, folder: Path, *, expand: bool = True) -> Rea
     Args:
         manifest: The manifest.
         folder: The folder that its paths start from.
-        expand: Whether `${FURROW_ONLINE_NAME}` is filled in; never for a manifest from elsewhere than its folder.
+        expand: Whether `${FURROW_ONLINE_NAME}` is filled in; never for a manifest from elsewhere than its folder, nor
+            for a clone that is not trusted.
 
     Raises:
         ManifestError: The store's type is not one that Furrow reads, or an option is wrong.
         StoreError: The store can't be opened.
     """
-    options = _options(manifest, expand=expand)
+    options = _options(manifest, folder, expand=expand)
     kind = manifest.online_store.type
     if kind == FEAST_REDIS[1] or (kind == FEAST_REDIS[0] and "connection_string" in options):
         from furrow.stores.feast_redis import FeastRedisStore  # noqa: PLC0415 - others need no Redis
@@ -73,7 +74,7 @@ def open_store(manifest: Manifest, folder: Path, *, create: bool = False, expand
         ManifestError: The store's type is not one that Furrow writes, or an option is wrong.
         StoreError: The store can't be opened.
     """
-    kind, options = manifest.online_store.type, _options(manifest, expand=expand)
+    kind, options = manifest.online_store.type, _options(manifest, folder, expand=expand)
     if kind in LMDB:
         from furrow.stores.lmdb_store import LmdbStore  # noqa: PLC0415 - a Redis user needs no LMDB
 
@@ -93,8 +94,13 @@ def open_store(manifest: Manifest, folder: Path, *, create: bool = False, expand
     )
 
 
-def _options(manifest: Manifest, *, expand: bool) -> dict[str, Any]:
-    return {key: _expanded(key, value, expand=expand) for key, value in manifest.online_store.options.items()}
+def _options(manifest: Manifest, folder: Path, *, expand: bool) -> dict[str, Any]:
+    options = manifest.online_store.options
+    if expand and any("${" in str(value) for value in options.values()):
+        from furrow.ground.trust import is_trusted  # noqa: PLC0415 - asks Git, where there is something to fill in
+
+        expand = is_trusted(folder)
+    return {key: _expanded(key, value, expand=expand) for key, value in options.items()}
 
 
 def _deadline(options: dict[str, Any]) -> float:
@@ -128,7 +134,7 @@ def _expanded(key: str, value: Any, *, expand: bool) -> Any:
             raise ManifestError(
                 f"{field} asks for ${{{name}}} of this environment, and the manifest is from elsewhere",
                 field=field,
-                hint="a manifest from a URL or for another folder names no variables: write the address out",
+                hint="a manifest from a URL, for another folder or of a clone without `furrow trust` names no variables",
             )
         if not name.startswith(PREFIX):
             raise ManifestError(

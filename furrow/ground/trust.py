@@ -67,10 +67,11 @@ def is_trusted(root: Path) -> bool:
     """
     if os.environ.get(SAYS) == "1" or "DVC_STAGE" in os.environ:
         return True
-    if not any((folder / ".git").exists() for folder in _upwards(root)) and bare_above(root) is None:
+    here = _upwards(root)
+    if not any((folder / ".git").exists() for folder in here) and bare_above(root) is None:
         return True
     try:
-        return _own_or_known(common_dir(root), _known(), _DEPTH)
+        return _own_or_known(common_dir(here[0]), _known(), _DEPTH)
     except GitError:
         return False  # another user's, damaged, or one that lies among the files of another: nobody has said whose
 
@@ -107,8 +108,9 @@ def own_cache() -> Path:
 
 
 def _upwards(root: Path) -> list[Path]:
+    """A folder, or the nearest above it that is there, and all above that."""
     whole = root.resolve()
-    return [whole, *whole.parents]
+    return [folder for folder in (whole, *whole.parents) if folder.is_dir()]
 
 
 def _own_or_known(place: Path, known: dict[str, Any], depth: int) -> bool:

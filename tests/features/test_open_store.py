@@ -81,3 +81,17 @@ def test_nothing_is_filled_in_for_a_manifest_from_elsewhere(monkeypatch, tmp_pat
     with pytest.raises(ManifestError, match="from elsewhere"):
         FeatureClient.open(path, folder=tmp_path)
     FeatureClient.open(path, folder=tmp_path / "features").close()
+
+
+@pytest.mark.attack
+def test_a_clone_waits_for_trust(monkeypatch, repo, git):
+    """The manifest of a clone that nobody trusts names the address: no variable is sent there before `furrow trust`."""
+    monkeypatch.setenv("FURROW_ONLINE_PASSWORD", "known")
+    monkeypatch.delenv("FURROW_TRUST", raising=False)
+    git(repo, "remote", "add", "origin", "https://example.invalid/x.git")
+    for opener in (open_reader, open_store):
+        with pytest.raises(ManifestError, match="from elsewhere") as caught:
+            opener(manifest("FURROW_ONLINE_PASSWORD"), repo / "features")  # a folder that need not be there
+        assert "furrow trust" in caught.value.hint
+    monkeypatch.setenv("FURROW_TRUST", "1")
+    open_store(manifest("FURROW_ONLINE_PASSWORD"), repo / "features").close()
