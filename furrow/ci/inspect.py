@@ -136,7 +136,7 @@ def _entry(tree: Tree, path: str, mode: str, *, strict: bool) -> Iterator[str]:
             yield f"{path}: a symbolic link in place of a file of DVC's"
     elif parts[-1] == ".dvc":
         yield f"{path}: a file, and .dvc must be a plain folder"
-    elif strict and parts[0] == FURROW:
+    elif strict and FURROW in parts:
         yield f"{path}: {FURROW} is what a machine remembers, and no commit's to say"
     elif strict and ".dvc" in parts and not _KNOWN.search(path):
         yield f"{path}: a file that DVC's folder does not hold"

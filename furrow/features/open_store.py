@@ -134,7 +134,7 @@ def _expanded(key: str, value: Any, *, expand: bool) -> Any:
             raise ManifestError(
                 f"{field} asks for ${{{name}}} of this environment, and the manifest is from elsewhere",
                 field=field,
-                hint="a manifest from a URL, for another folder or of a clone without `furrow trust` names no variables",
+                hint="one from a URL, for another folder or of a clone without `furrow trust` names no variables",
             )
         if not name.startswith(PREFIX):
             raise ManifestError(

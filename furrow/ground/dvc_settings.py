@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from configobj import ConfigObj, ConfigObjError
 
-from furrow.ground.git import GitError, git, is_bare, show
+from furrow.files import read_bytes
+from furrow.ground.git import GitError, git, is_bare, show, toplevel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ def odd_settings(content: bytes) -> list[str]:
 
 
 def odd_settings_of(root: Path, rev: str) -> list[str]:
-    """What a repository's settings for DVC, at a revision and in its work tree, hold beside what does no harm.
+    """What settings for DVC, at a revision and in the work tree, hold beside what does no harm.
 
     A config.local that no commit holds is the user's own.
 
@@ -60,16 +61,24 @@ def odd_settings_of(root: Path, rev: str) -> list[str]:
         rev: A revision.
     """
     found = []
-    for name in FILES:
+    for name in (f"{folder}{file}" for folder in _folders(root) for file in FILES):
         contents = [show(root, rev, name)]
-        if not is_bare(root) and (root / name).is_file() and (name == FILES[0] or _is_tracked(root, name)):
-            contents.append((root / name).read_bytes())
+        if not is_bare(root) and (root / name).is_file() and (name.endswith(FILES[0]) or _is_tracked(root, name)):
+            contents.append(read_bytes(root / name))
         for content in filter(None, contents):
             try:
                 found += [f"{name}: {one}" for one in odd_settings(content)]
             except ValueError as exc:
                 found.append(f"{name}: {exc}")
     return list(dict.fromkeys(found))
+
+
+def _folders(root: Path) -> list[str]:
+    """The project's folder and those above it as far as the repository's top, any of which may hold DVC's."""
+    whole, top = root.resolve(), toplevel(root).resolve()
+    if not whole.is_relative_to(top):
+        return [""]
+    return ["../" * up for up in range(len(whole.relative_to(top).parts) + 1)]
 
 
 def _is_tracked(root: Path, name: str) -> bool:

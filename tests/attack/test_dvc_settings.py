@@ -98,3 +98,14 @@ def test_settings_at_each_place(clone, git):
     assert odd_settings_of(clone, "HEAD") == []
     git(clone, "add", "-f", ".dvc/config.local")
     assert odd_settings_of(clone, "HEAD") == [".dvc/config.local: core.site_cache_dir"]
+
+
+def test_settings_above_a_project(clone, git):
+    """A project in a folder of the repository has those at the top, too."""
+    (clone / "sub/conf").mkdir(parents=True)
+    (clone / "sub/dvc.yaml").write_text("stages: {}\n")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "a project in a folder")
+    assert odd_settings_of(clone / "sub", "HEAD")[0].endswith('.dvc/config: remote "s".configpath')
+    git(clone, "clone", "-q", "--bare", str(clone), str(clone.parent / "bare.git"))
+    assert odd_settings_of(clone.parent / "bare.git", "HEAD")

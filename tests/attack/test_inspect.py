@@ -69,6 +69,8 @@ def stage(lines: str) -> str:
         ({".dvc/config.local": "[core]\n"}, ".dvc/config.local: a file that DVC's folder does not hold"),
         ({".dvc/tmp/repo/x": "x"}, "a file that DVC's folder does not hold"),
         ({".dvc/cache/files/md5/ab/cd": "x"}, "a file that DVC's folder does not hold"),
+        ({".furrow/sql.json": "{}"}, "what a machine remembers"),
+        ({"sub/.furrow/compiled.json": "{}"}, "what a machine remembers"),
         ({"sub/.dvc": "-> ../conf"}, ".dvc must be a plain folder"),
         ({"dvc.lock": "-> conf/names.yaml"}, "a symbolic link in place of a file of DVC's"),
         ({"x.dvc": "-> conf/names.yaml"}, "a symbolic link in place of a file of DVC's"),
