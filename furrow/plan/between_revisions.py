@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 import tempfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ __all__ = ["Committed", "Recorded", "plan_between"]
 
 _LARGEST = 1 << 30
 _FILLED = b"export-subst"
+_ODD = {"", ".", "..", ".git"}
 
 
 def plan_between(repo: Path, revisions: str) -> Plan:
@@ -72,15 +74,16 @@ def _extract(repo: Path, commit: str, root: Path) -> None:
     """
     root.mkdir()
     archive = git(repo, "archive", "--format=tar", commit)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as bundle:
+    with suppress(tarfile.ReadError), tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as bundle:  # an empty one
         bundle.extractall(root, filter=_inside)  # noqa: S202 - each member is looked at
     listed = git(repo, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0")
     entries = [line.split(b"\t", 1) for line in listed if line]
     files = {os.fsdecode(name): about.split()[2].decode() for about, name in entries if about.startswith(b"100")}
-    filled = any(path.is_file() and _FILLED in path.read_bytes() for path in root.rglob(".gitattributes"))
+    attributes = [oid for name, oid in files.items() if PurePosixPath(name).name == ".gitattributes"]
+    filled = any(_FILLED in (content or b"") for _, _, content, _ in read_objects(repo, attributes, largest=_LARGEST))
     wanted = {name: oid for name, oid in files.items() if filled or not (root / name).exists()}
     for name, (_, kind, content, _) in zip(wanted, read_objects(repo, wanted.values(), largest=_LARGEST), strict=True):
-        if kind == "blob" and content is not None and not {"", ".", ".."} & set(name.split("/")):
+        if kind == "blob" and content is not None and not _ODD & set(name.lower().split("/")):
             write_bytes(inside(root, name), content)
 
 

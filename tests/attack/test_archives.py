@@ -18,7 +18,7 @@ FILES = {
 @pytest.mark.parametrize(
     "attributes",
     ["", "* export-ignore\n", "sub export-ignore\n", "sub/dvc.yaml export-ignore\n", "*.txt export-subst\n",
-     "* export-ignore export-subst\n"],
+     "* export-ignore export-subst\n", ".gitattributes export-ignore\n*.txt export-subst\n"],
 )  # fmt: skip
 def test_an_archive_is_the_commit(repo, git, tmp_path, attributes):
     """Each file with its bytes, whatever the attributes keep out or have filled in."""
