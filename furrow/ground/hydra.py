@@ -40,14 +40,15 @@ def compose(conf: Path, config_name: str, overrides: list[str]) -> dict[str, Any
         ConfigError: A file, a group option or an interpolation is missing, or YAML is broken.
     """
     from hydra import compose as hydra_compose  # noqa: PLC0415 - half a second that readers of plain YAML do without
-    from hydra import initialize_config_dir  # noqa: PLC0415 - the same
     from hydra.errors import HydraException, MissingConfigException  # noqa: PLC0415 - the same
+
+    from furrow.ground.conf_search import opened  # noqa: PLC0415 - the same
 
     for path in sorted(conf.rglob("*.yaml")):
         _check(path, _stamp(path))
     try:
         with pure():
-            with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+            with opened(conf):
                 config = hydra_compose(config_name, overrides=overrides)
             return resolved(config)
     except MissingConfigException as exc:

@@ -11,7 +11,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -19,6 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from furrow.ground.conf_search import is_group, opened
 from furrow.ground.hydra import ConfigError, compose, resolved
 from furrow.ground.resolvers import pure
 
@@ -146,7 +146,7 @@ def settings(conf: Path, words: Sequence[str]) -> list[Setting]:
         Setting(
             key=f"{override.key_or_group}@{override.package}" if override.package else override.key_or_group,
             value=override.value(),
-            group=(conf / override.key_or_group).is_dir(),
+            group=is_group(conf, override.key_or_group),
             add=override.is_add() or override.is_force_add(),
         )
         for override in _overrides(conf, words)
@@ -185,10 +185,10 @@ class Composer:
         """The config by changing values in one that was composed before; None when that is not enough."""
         overrides = _overrides(self._conf, words)
         groups = tuple(
-            override.input_line or "" for override in overrides if (self._conf / override.key_or_group).is_dir()
+            override.input_line or "" for override in overrides if is_group(self._conf, override.key_or_group)
         )
         if groups not in self._composed:
-            with initialize_config_dir(str(self._conf.resolve()), version_base="1.3"):
+            with opened(self._conf):
                 self._composed[groups] = hydra_compose(self._config_name, overrides=[*self._fixed, *groups])
         config = deepcopy(self._composed[groups])
         for override in overrides:
@@ -205,7 +205,7 @@ class Composer:
 
 def _overrides(conf: Path, words: Sequence[str]) -> list[Override]:
     try:
-        with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        with opened(conf):
             parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
             found: list[Override] = parser.parse_overrides(list(words))
     except HydraException as exc:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
@@ -20,9 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["DeclarationError", "Declared", "check_metrics", "chosen", "declared", "gate", "problem", "resolve"]
+__all__ = [
+    "DeclarationError",
+    "Declared",
+    "check_metrics",
+    "chosen",
+    "declared",
+    "experiment_text",
+    "gate",
+    "problem",
+    "resolve",
+]
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+_OPTIONS = ("model", "calibration", "search", "engine")
+"""Groups of which an entry of conf/experiments.yaml may choose an option."""
 
 
 class DeclarationError(FurrowError):
@@ -31,10 +43,17 @@ class DeclarationError(FurrowError):
 
 @dataclass(frozen=True)
 class Declared:
-    """An entry of conf/experiments.yaml: which problem an experiment solves, with which feature service."""
+    """An entry of conf/experiments.yaml.
+
+    Attributes:
+        service: The feature service that it trains on.
+        problem: The problem that it solves.
+        options: What it chooses of conf's groups, where it has no file conf/experiment/NAME.yaml: `model: gbm`.
+    """
 
     service: str
     problem: str
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def declared(conf: Path) -> dict[str, Declared]:
@@ -49,7 +68,8 @@ def declared(conf: Path) -> dict[str, Declared]:
     try:
         value = read_yaml(path)
         entries = {
-            str(name): (str(entry["service"]), entry.get("problem")) for name, entry in value["experiments"].items()
+            str(name): (str(entry["service"]), entry.get("problem"), _options(path, str(name), entry))
+            for name, entry in value["experiments"].items()
         }
     except OSError as exc:
         raise DeclarationError(f"cannot read {path}: {exc.strerror}", hint="declare the experiments there") from exc
@@ -62,14 +82,16 @@ def declared(conf: Path) -> dict[str, Declared]:
     for name in entries:
         if not NAME.fullmatch(name):
             raise DeclarationError(f"{path}: {name!r} is no name", hint="use lower-case letters, digits and _")
-        if name not in files:
+        options = entries[name][2]
+        if name not in files and not options:
             close = difflib.get_close_matches(name, sorted(files - set(entries)), 1)
-            hint = (
-                f"did you mean {close[0]!r}?"
-                if close
-                else f"write {conf.name}/experiment/{name}.yaml, or drop the entry"
-            )
-            raise DeclarationError(f"{path}: {name!r} has no file {conf.name}/experiment/{name}.yaml", hint=hint)
+            place = f"{conf.name}/experiment/{name}.yaml"
+            hint = f"did you mean {close[0]!r}?" if close else f"write {place}, or add `model: gbm`, or drop the entry"
+            raise DeclarationError(f"{path}: {name!r} has no file {place}", hint=hint)
+        if name in files and options:
+            place = f"{conf.name}/experiment/{name}.yaml"
+            said = f"{path}: {name!r} chooses {', '.join(options)}, and has a file {place}"
+            raise DeclarationError(said, hint="say it in one place: move the choice into the file's defaults")
     for name in sorted(files - set(entries)):
         raise DeclarationError(
             f"{conf.name}/experiment/{name}.yaml has no entry in {path.name}",
@@ -77,9 +99,20 @@ def declared(conf: Path) -> dict[str, Declared]:
         )
     problems = sorted(file.stem for file in (conf / "problem").glob("*.yaml"))
     return {
-        name: Declared(service, _problem_of(path, name, problem, problems))
-        for name, (service, problem) in entries.items()
+        name: Declared(service, _problem_of(path, name, problem, problems), options)
+        for name, (service, problem, options) in entries.items()
     }
+
+
+def _options(path: Path, name: str, entry: Mapping[str, Any]) -> dict[str, str]:
+    """What an entry chooses; a word that means nothing there is an error."""
+    known = ("problem", "service", *_OPTIONS)
+    for key in entry:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"an entry has: {', '.join(known)}"
+            raise DeclarationError(f"{path}: {name}: unknown key {str(key)!r}", hint=hint)
+    return {key: str(entry[key]) for key in _OPTIONS if key in entry}
 
 
 def _problem_of(path: Path, name: str, problem: str | None, problems: list[str]) -> str:
@@ -101,7 +134,17 @@ def _problem_of(path: Path, name: str, problem: str | None, problems: list[str])
 
 def chosen(name: str, entry: Declared) -> list[str]:
     """The overrides that compose a declared experiment, and the problem that it is of."""
-    return [f"experiment={name}", f"problem={entry.problem}", f"++problem.name={entry.problem}"]
+    words = [f"problem={entry.problem}", f"++problem.name={entry.problem}"]
+    if not entry.options:
+        return [f"experiment={name}", *words]
+    options = [f"{group}={option}" for group, option in entry.options.items()]
+    return ["experiment=one_line", *words, *options, f"++name={name}", f"++features.service={entry.service}"]
+
+
+def experiment_text(name: str, entry: Declared) -> str:
+    """A file conf/experiment/NAME.yaml that says what an entry of one line says."""
+    lines = [f"  - override /{group}: {option}\n" for group, option in entry.options.items()]
+    return f"# @package _global_\ndefaults:\n{''.join(lines)}\nname: {name}\nfeatures: {{service: {entry.service}}}\n"
 
 
 def problem(conf: Path, name: str) -> Problem:

@@ -43,13 +43,17 @@ def with_settings(text: str, changes: Sequence[Setting], *, where: str, **first:
 def with_entry(text: str, name: str, service: str, *, where: str, problem: str = "") -> str:
     """The map of experiments with one entry added, or its feature service changed.
 
+    What an entry of one line chose is taken out: the experiment has a file, which says it.
+
     Raises:
         EditError: The file holds no map `experiments`.
     """
     entries = _child(_root(text, where), "experiments")
     if not isinstance(entries, yaml.MappingNode):
         raise EditError(f"{where} holds no map `experiments`", hint="write `experiments: {NAME: {service: SERVICE}}`")
-    if _child(entries, name) is None:
+    there = _child(entries, name)
+    words = {key.value for key, _ in there.value} if isinstance(there, yaml.MappingNode) else set()
+    if there is None or words - {"problem", "service"}:
         entry = {"problem": problem, "service": service} if problem else {"service": service}
         return _set(text, ("experiments", name), entry, where)
     return _set(text, ("experiments", name, "service"), service, where)

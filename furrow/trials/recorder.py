@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.files import FileError, sha256_json
 from furrow.ground.overrides import settings
 from furrow.parse import parse_json
+from furrow.training.declare import declared, experiment_text
 from furrow.trials.edit import with_entry, with_settings
 from furrow.trials.workers import Failure
 
@@ -162,7 +163,7 @@ class Recorder:
         """
         conf, name = self._root / "conf", trial.config.name
         place, entries = f"conf/experiment/{name}.yaml", "conf/experiments.yaml"
-        text = (self._root / place).read_text(encoding="utf-8")
+        text = self._experiment_text(trial, place)
         table = (self._root / entries).read_text(encoding="utf-8")
         return {
             place: with_settings(text, settings(conf, trial.every), where=place).encode(),
@@ -170,6 +171,13 @@ class Recorder:
                 table, name, trial.config.features.service, where=entries, problem=trial.config.problem.name
             ).encode(),
         }
+
+    def _experiment_text(self, trial: Trial, place: str) -> str:
+        """The experiment's file; of one that an entry of one line declares, what that line says."""
+        path, name = self._root / place, trial.config.name
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+        return experiment_text(name, declared(self._root / "conf")[name])
 
     def _write(self, trial: Trial, run: Mapping[str, bytes], facts: Mapping[str, str]) -> str:
         """A trial's commit: its declaration and its run, so that `dvc repro` on it gives the same."""

@@ -8,7 +8,8 @@ import yaml
 
 from furrow.errors import FurrowError
 from furrow.training.config import Code, dump, load
-from furrow.training.declare import declared, gate, resolve
+from furrow.training.declare import declared, experiment_text, gate, resolve
+from furrow.trials.edit import with_entry
 
 ROOT = Path(__file__).parents[2]
 SERVICES = {"schedule": "a" * 64, "weather": "b" * 64, "full": "c" * 64}
@@ -185,3 +186,60 @@ def test_a_hand_edited_resolved_config_is_checked(conf, tmp_path):
     path.write_text(yaml.safe_dump(value))
     with pytest.raises(FurrowError, match="is not allowed"):
         load(path)
+
+
+ONE_LINE = """\
+experiments:
+  plain: {problem: late, service: full, model: gbm}
+  calm: {problem: late, service: weather, model: base_rate, calibration: sigmoid}
+"""
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    """conf/ with a problem and a map of experiments, and nothing else."""
+    for place in ("conf/problem", "features/spines"):
+        shutil.copytree(ROOT / place, tmp_path / place)
+    (tmp_path / "conf/experiments.yaml").write_text(ONE_LINE)
+    return tmp_path / "conf"
+
+
+def test_an_experiment_of_one_line(short):
+    """Where conf/ has neither root nor groups, Furrow's own are chosen from."""
+    found = resolve(short, SERVICES, code)
+    assert found["plain"].model["_target_"].endswith("HistGradientBoostingClassifier")
+    assert found["calm"].calibration.method == "sigmoid"
+    assert found["calm"].features.service == "weather"
+    assert [one.name for one in found.values()] == ["plain", "calm"]
+
+
+def test_a_project_comes_first(short):
+    """An option of the project's own conf/ is the one that counts, and the others stay."""
+    (short / "model").mkdir()
+    (short / "model/gbm.yaml").write_text((ROOT / "conf/model/logistic.yaml").read_text())
+    found = resolve(short, SERVICES, code)
+    assert found["plain"].model["_target_"].endswith("PortableLogisticRegression")
+    assert found["calm"].model["_target_"].endswith("DummyClassifier")
+
+
+def test_one_line_is_a_file_written_short(short):
+    """The file that says what the line says resolves to the same config."""
+    before = dump(resolve(short, SERVICES, code)["calm"])
+    entry = declared(short)["calm"]
+    (short / "experiment").mkdir()
+    (short / "experiment/calm.yaml").write_text(experiment_text("calm", entry))
+    with pytest.raises(FurrowError, match="has a file"):
+        declared(short)
+    text = with_entry(ONE_LINE, "calm", "weather", where="conf/experiments.yaml", problem="late")
+    (short / "experiments.yaml").write_text(text)
+    assert dump(resolve(short, SERVICES, code)["calm"]) == before
+
+
+def test_what_a_line_can_not_say(short):
+    """A misspelt key suggests the right one; an entry that chooses nothing needs a file."""
+    edit(short / "experiments.yaml", "model: gbm", "modle: gbm")
+    assert "did you mean 'model'?" in fails(short)
+    edit(short / "experiments.yaml", ", modle: gbm", "")
+    assert "'plain' has no file conf/experiment/plain.yaml" in fails(short)
+    edit(short / "experiments.yaml", "service: full", "service: full, model: gmb")
+    assert "did you mean 'gbm'?" in fails(short)
