@@ -82,12 +82,13 @@ class Given:
         return f"{first}:{self.table}" if self.table else first
 
     @contextmanager
-    def open(self, place: str, *, timezone: str = "UTC") -> Iterator[OpenTable]:
+    def open(self, place: str, *, timezone: str = "UTC", kinds: Mapping[str, str] | None = None) -> Iterator[OpenTable]:
         """Open one of its places.
 
         Args:
             place: One of `places`.
             timezone: Of moments that name no zone.
+            kinds: Types that are known, by column; "string" keeps text as it is written.
 
         Raises:
             IntakeError: It can't be read.
@@ -110,7 +111,7 @@ class Given:
             if suffix in TYPED or suffix in DUCKDB:
                 yield stack.enter_context(open_typed(path, table=self.table, timezone=timezone))
             else:
-                yield stack.enter_context(open_text(path, timezone=timezone))
+                yield stack.enter_context(open_text(path, kinds=kinds, timezone=timezone))
 
 
 def find_given(arguments: Iterable[str]) -> list[Given]:

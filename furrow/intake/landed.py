@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from furrow.files import FileError, sha256_file
 from furrow.intake.dialect import IntakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from furrow.intake.given import Given, OpenTable
 
@@ -100,9 +100,11 @@ def land(
     """
     target = _Target(path)
     notes: list[str] = []
+    if columns is None and len(given.places) > 1:
+        columns = _common_types(given, timezone)
     try:
         for place in given.places:
-            with given.open(place, timezone=timezone) as table:
+            with _opened(given, place, columns, timezone) as table:
                 names = _names(table)
                 kinds = {names[name]: reading.kind for name, reading in table.readings.items()}
                 columns = dict(kinds) if columns is None else columns
@@ -116,6 +118,39 @@ def land(
     finally:
         target.drop()
     return Landed(given.name, path, target.rows, columns or {}, changed, tuple(notes))
+
+
+@contextmanager
+def _opened(given: Given, place: str, columns: Mapping[str, str] | None, timezone: str) -> Iterator[OpenTable]:
+    """A place open, with columns that are text read as text, whatever its values look like: 007 is no 7."""
+    with given.open(place, timezone=timezone) as table:
+        names = _names(table)
+        looks = {name: reading.kind for name, reading in table.readings.items()}
+        forced = {
+            name for name, kind in looks.items() if kind != "string" and (columns or {}).get(names[name]) == "string"
+        }
+        if not forced:
+            yield table
+            return
+    with given.open(place, timezone=timezone, kinds=dict.fromkeys(forced, "string")) as table:
+        yield table
+
+
+def _common_types(given: Given, timezone: str) -> dict[str, str]:
+    """The types that hold the values of every file of a table: numbers where one has fractions, else text."""
+    found: dict[str, set[str]] = {}
+    for place in given.places:
+        with given.open(place, timezone=timezone) as table:
+            names = _names(table)
+            for name, reading in table.readings.items():
+                held = found.setdefault(names[name], set())
+                if reading.kind not in held and not (reading.kind == "string" and _empty(table, names[name])):
+                    held.add(reading.kind)
+    number = {"int64", "float64"}
+    return {
+        name: next(iter(kinds)) if len(kinds) == 1 else "float64" if kinds and kinds <= number else "string"
+        for name, kinds in found.items()
+    }
 
 
 def _begin(given: Given, place: str) -> str:

@@ -5,20 +5,34 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import duckdb
+from furrow.intake.quiet_db import quiet_db
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    import duckdb
+
     from furrow.intake.landed import Landed
 
-__all__ = ["ColumnProfile", "Reference", "TableProfile", "profile_tables", "quoted", "references", "relation"]
+__all__ = [
+    "ColumnProfile",
+    "Reference",
+    "TableProfile",
+    "profile_tables",
+    "quoted",
+    "readable",
+    "references",
+    "relation",
+]
 
+FEW = 300  # different values that are counted exactly
 INCLUDED = 0.95  # the share of a column's values that a key must hold for the one to refer to the other
 
 
@@ -79,26 +93,27 @@ class TableProfile:
 
 @dataclass(frozen=True)
 class Reference:
-    """A column whose values are found in the key of another table."""
+    """A column whose values are found in the key of another table; `missing` is the share of rows whose are not."""
 
     table: str
     column: str
     to: str
     key: str
+    missing: float = field(default=0.0, compare=False)
 
 
-def profile_tables(landed: Sequence[Landed]) -> dict[str, TableProfile]:
+def profile_tables(landed: Sequence[Landed], *, timezone: str = "UTC") -> dict[str, TableProfile]:
     """Profile tables.
 
     Args:
         landed: What was landed.
+        timezone: On whose clocks a moment is a midnight.
 
     Returns:
         By name, in the order given.
     """
-    with duckdb.connect(config={"threads": "2"}) as db:
-        db.execute("SET TimeZone = 'UTC'")
-        return {one.name: _profile(db, one) for one in landed}
+    with quiet_db() as db:
+        return {one.name: _profile(db, one, timezone) for one in landed}
 
 
 def relation(path: Path) -> str:
@@ -111,14 +126,30 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _profile(db: duckdb.DuckDBPyConnection, one: Landed) -> TableProfile:
+def readable(name: str) -> str:
+    """A name as a person writes it in SQL: with quotes only where it needs them."""
+    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) is not None and name not in _keywords()
+    return name if plain else quoted(name)
+
+
+@cache
+def _keywords() -> frozenset[str]:
+    with quiet_db() as db:
+        rows = db.execute(
+            "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
+        ).fetchall()
+    return frozenset(word for (word,) in rows)
+
+
+def _profile(db: duckdb.DuckDBPyConnection, one: Landed, timezone: str) -> TableProfile:
     columns: dict[str, ColumnProfile] = {}
     names = list(one.columns)
     for part in _parts(names, 100):
         asked = []
         for name in part:
             column = quoted(name)
-            midnight = f"count(*) FILTER ({column} <> date_trunc('day', {column}))"
+            local = f"timezone('{timezone}', {column})"
+            midnight = f"count(*) FILTER ({local} <> date_trunc('day', {local}))"
             asked += [f"count({column})", f"approx_count_distinct({column})", f"min({column})", f"max({column})"]
             asked.append(midnight if one.columns[name] == "timestamp" else "1")
         row = db.execute(f"SELECT {', '.join(asked)} FROM {relation(one.path)}").fetchall()[0]
@@ -126,6 +157,11 @@ def _profile(db: duckdb.DuckDBPyConnection, one: Landed) -> TableProfile:
             held, distinct, least, most, off = row[5 * at : 5 * at + 5]
             kind = one.columns[name]
             columns[name] = ColumnProfile(name, kind, one.rows, one.rows - held, distinct, least, most, off == 0)
+        few = [name for name in part if columns[name].distinct <= FEW]
+        if few:
+            counts = ", ".join(f"count(DISTINCT {quoted(name)})" for name in few)
+            exact = db.execute(f"SELECT {counts} FROM {relation(one.path)}").fetchall()[0]
+            columns |= {name: replace(columns[name], distinct=count) for name, count in zip(few, exact, strict=True)}
     keys = [name for name, column in columns.items() if _may_be_key(column) and _unique(db, one, name)]
     return TableProfile(one.name, one.path, one.rows, columns, tuple(keys))
 
@@ -153,7 +189,7 @@ def references(tables: Mapping[str, TableProfile]) -> list[Reference]:
         The references; of several keys that a column might refer to, the one with the nearest name.
     """
     found = []
-    with duckdb.connect(config={"threads": "2"}) as db:
+    with quiet_db() as db:
         for child in tables.values():
             for column in child.columns.values():
                 parents = [
@@ -164,8 +200,9 @@ def references(tables: Mapping[str, TableProfile]) -> list[Reference]:
                 ]
                 parents.sort(key=lambda pair: (pair[1] != column.name, pair[0].rows))
                 for parent, key in parents:
-                    if _included(db, child, column.name, parent, key):
-                        found.append(Reference(child.name, column.name, parent.name, key))
+                    missing = _missing(db, child, column.name, parent, key)
+                    if missing is not None:
+                        found.append(Reference(child.name, column.name, parent.name, key, missing))
                         break
     return found
 
@@ -181,12 +218,15 @@ def _alike(column: ColumnProfile, parent: TableProfile, key: str) -> bool:
     return key in {"id", "key", "code", "number", f"{stem}_id", stem} and stem in {single, parent.name}
 
 
-def _included(db: duckdb.DuckDBPyConnection, child: TableProfile, column: str, parent: TableProfile, key: str) -> bool:
-    held = f"SELECT DISTINCT {quoted(column)} AS v FROM {relation(child.path)} WHERE {quoted(column)} IS NOT NULL"
-    there = f"SELECT {quoted(key)} FROM {relation(parent.path)}"
-    share = f"SELECT count(*), count(*) FILTER (v IN ({there})) FROM ({held})"
-    ((values, included),) = db.execute(share).fetchall()
-    return bool(values and included >= INCLUDED * values)
+def _missing(
+    db: duckdb.DuckDBPyConnection, child: TableProfile, column: str, parent: TableProfile, key: str
+) -> float | None:
+    """The share of rows whose value is not among the keys; None where too few of the values are."""
+    rows = f"SELECT {quoted(column)} AS v, count(*) AS n FROM {relation(child.path)} WHERE v IS NOT NULL GROUP BY v"
+    there = f"v IN (SELECT {quoted(key)} FROM {relation(parent.path)})"
+    share = f"SELECT count(*), count(*) FILTER ({there}), sum(n), sum(n) FILTER (NOT {there}) FROM ({rows})"
+    ((values, included, held, lost),) = db.execute(share).fetchall()
+    return float(lost or 0) / float(held) if values and included >= INCLUDED * values else None
 
 
 def span_days(least: datetime, most: datetime) -> float:

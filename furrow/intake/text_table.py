@@ -17,6 +17,7 @@ import duckdb
 
 from furrow.intake.column_types import Reading, read_as, sql_held, sql_value
 from furrow.intake.dialect import Dialect, IntakeError, detect
+from furrow.intake.quiet_db import quiet_db
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,8 +81,7 @@ def open_text(path: Path, *, kinds: Mapping[str, str] | None = None, timezone: s
     dialect = detect(path)
     with tempfile.TemporaryDirectory(prefix="furrow-intake-") as scratch:
         plain, dropped = _as_utf8(path, dialect, Path(scratch))
-        with duckdb.connect(config={"temp_directory": scratch, "threads": "2"}) as db:
-            db.execute("SET TimeZone = 'UTC'")
+        with quiet_db(scratch) as db:
             db.execute("SET preserve_insertion_order = true")
             relation = _relation(plain, dialect)
             rows, ragged = _count(db, relation, path)

@@ -14,6 +14,7 @@ import duckdb
 
 from furrow.intake.column_types import Reading
 from furrow.intake.dialect import IntakeError, unique_names
+from furrow.intake.quiet_db import quiet_db
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,8 +69,7 @@ def open_typed(path: Path, *, table: str = "", timezone: str = "UTC") -> Iterato
     """
     with tempfile.TemporaryDirectory(prefix="furrow-intake-") as scratch:
         try:
-            with duckdb.connect(config={"temp_directory": scratch, "threads": "2"}) as db:
-                db.execute("SET TimeZone = 'UTC'")
+            with quiet_db(scratch) as db:
                 relation = _relation(db, path, table)
                 columns = db.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
                 query, readings, notes = _select(columns, timezone)

@@ -68,6 +68,29 @@ def test_the_contract_holds(tmp_path: Path, text: str, said: str) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv", "t.parquet"]
 
 
+def test_months_of_one_table_share_types(tmp_path: Path) -> None:
+    """An id that looks like a number in one month and not in the next is text in both; fractions make numbers."""
+    (tmp_path / "sales_1.csv").write_text("id,price,note\n17,1,\n18,2,\n")
+    (tmp_path / "sales_2.csv").write_text("id,price,note\n007,1.5,7\n008,2.5,8\n")
+    (given,) = find_given([str(tmp_path / "sales_*.csv")])
+    assert dict(land(given, tmp_path / "sales.parquet").columns) == {
+        "id": "string",
+        "price": "float64",
+        "note": "int64",
+    }
+    rows = pq.read_table(tmp_path / "sales.parquet")
+    assert rows["id"].to_pylist() == ["17", "18", "007", "008"]
+    assert rows["price"].to_pylist() == [1, 2, 1.5, 2.5]
+
+
+def test_declared_text_is_read_as_it_is_written(tmp_path: Path) -> None:
+    """1.50 under a column of text stays 1.50."""
+    (tmp_path / "t.csv").write_text("id,x\n1.50,1\n2.00,2\n")
+    (given,) = find_given([str(tmp_path / "t.csv")])
+    land(given, tmp_path / "t.parquet", columns={"id": "string", "x": "int64"})
+    assert pq.read_table(tmp_path / "t.parquet")["id"].to_pylist() == ["1.50", "2.00"]
+
+
 def test_an_empty_column_fits_any_type(tmp_path: Path) -> None:
     """A month without a single value is no other type."""
     (tmp_path / "t.csv").write_text("x,y\n1,\n2,\n")
