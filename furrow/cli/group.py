@@ -16,6 +16,7 @@ COMMANDS = {
     "data": "Check the data against its contract, and draw what it looks like.",
     "features": "List, show, search, diff, materialize, verify and fetch features.",
     "gate": "Judge the runs and name the champion.",
+    "init": "Make a project from your own data, and train its first models.",
     "install": "Set up this clone: the merge driver and Git notes.",
     "models": "Register, show, compare, promote and roll back models.",
     "plan": "What would change, why, and how long it would take.",

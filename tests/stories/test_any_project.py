@@ -30,7 +30,7 @@ VERBS = [
     "models register gbm", "models list", "models list --json", "models show gbm", "models card gbm", "models diff gbm gbm",
     "models get gbm --out got", "models promote gbm --to production", "models rollback production", "models log",
     "ci --base HEAD~1", "ci status", "predict --carrier B6 --flight 1 --origin JFK --dest BOS", "install", "apply",
-    "try gbm model.rate=1,2", "adopt exp-one as new", "trust --list",
+    "try gbm model.rate=1,2", "adopt exp-one as new", "trust --list", "init", "init data.csv --predict b --dry-run",
 ]  # fmt: skip
 """Each verb of `furrow --help`, and the ways to ask it that differ in what they read."""
 

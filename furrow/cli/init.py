@@ -1,0 +1,244 @@
+"""`furrow init`: from somebody's own files to a judged model."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from furrow.cli import render
+from furrow.cli.terminal import on_terminal, say
+
+if TYPE_CHECKING:
+    from furrow.scaffold.answers import Asked
+    from furrow.scaffold.bring_up import Step
+    from furrow.scaffold.plan_init import InitPlan, Looked
+
+_QUESTIONS = {
+    "predict": "What is to be predicted (a column)",
+    "about": "Of whom, or of what (a column)",
+    "at": "When is it predicted (a column of moments)",
+    "known_after": "When is it known, after that moment",
+    "test": "What is it tested on",
+}
+
+
+@click.command()
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
+@click.option("--predict", default="", metavar="COL", help="What to predict: a column, or TABLE.COLUMN.")
+@click.option("--about", default="", metavar="ENTITY", help="Who or what it is about: a column, or a table's name.")
+@click.option("--at", default="", metavar="COL", help="When it is predicted: a column, or one moment: 2024-03-01.")
+@click.option("--known-after", default="", metavar="SPAN", help="When the label is known after that moment, as 90d.")
+@click.option("--test", default="", metavar="PERIODS", help="What is tested: `3 months`, `2 weeks`, or a share: 0.2.")
+@click.option("--task", default="", metavar="TASK", help="binary, multiclass or regression, if not as the label looks.")
+@click.option("--timezone", default="UTC", show_default=True, metavar="ZONE", help="Of moments that name no zone.")
+@click.option("--yes", is_flag=True, help="Take every guess; ask nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+@click.option("--no-run", is_flag=True, help="Write and compile, and train nothing yet.")
+def command(
+    *,
+    sources: tuple[str, ...],
+    predict: str,
+    about: str,
+    at: str,
+    known_after: str,
+    test: str,
+    task: str,
+    timezone: str,
+    yes: bool,
+    dry_run: bool,
+    no_run: bool,
+) -> None:
+    """Make this folder a project that predicts a column of your own data, and train its first models.
+
+    SOURCE is a file (CSV, TSV, JSON lines, Parquet, Excel), a folder, a pattern, a SQLite or DuckDB file, or an address
+    (postgres://, s3://). Run it again after a kill: it goes on from there. It changes nothing that is there.
+    """
+    from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help
+    from furrow.scaffold.answers import Asked  # noqa: PLC0415 - the same
+    from furrow.scaffold.place_files import pending, place  # noqa: PLC0415 - the same
+
+    root = Path.cwd()
+    require_trust(root, "this writes stages into this repository and runs them")
+    asked = Asked(predict, about, at, known_after, test, task, _zone(timezone))
+    if not dry_run and pending(root):
+        say("an init ended before it was done: taken up from there")
+        place(root)
+    elif _is_project(root):
+        _check_same(root, asked)
+        say("this folder is a project already: nothing is written over")
+        if dry_run:
+            return
+    elif not sources:
+        raise click.UsageError("give the data: files, folders, patterns, databases or addresses")
+    else:
+        ask = not yes and sys.stdin.isatty() and on_terminal(err=True)
+        if not _write(root, sources, asked, ask=ask, dry_run=dry_run):
+            return
+    _bring_up(root, train=not no_run)
+
+
+def _zone(name: str) -> str:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - after --help
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as exc:
+        raise click.UsageError(f"--timezone {name}: there is no such zone; write it as Europe/Vienna") from exc
+    return name
+
+
+def _is_project(root: Path) -> bool:
+    from furrow.layout import CONTRACT, DVC_YAML, EXPERIMENTS_YAML  # noqa: PLC0415 - after --help
+
+    return all((root / path).is_file() for path in (CONTRACT, DVC_YAML, EXPERIMENTS_YAML, "pipelines/ingest.py"))
+
+
+def _check_same(root: Path, asked: Asked) -> None:
+    """Refuse to take a project for another one."""
+    from furrow.errors import FurrowError  # noqa: PLC0415 - after --help
+    from furrow.parse import read_yaml  # noqa: PLC0415 - the same
+
+    labels = {path.stem: str((read_yaml(path) or {}).get("label")) for path in (root / "conf/problem").glob("*.yaml")}
+    wanted = asked.predict.rpartition(".")[2]
+    if wanted and wanted.lower() not in {label.lower() for label in (*labels.values(), *labels)}:
+        said = f"this folder is a project that predicts {', '.join(sorted(labels.values()))}, not {wanted}"
+        raise FurrowError(said, hint="run it in another folder, or declare a second problem in conf/problem/")
+
+
+def _write(root: Path, sources: tuple[str, ...], asked: Asked, *, ask: bool, dry_run: bool) -> bool:
+    """Look, ask, show, write; whether there is something to bring up."""
+    from furrow.scaffold.place_files import in_the_way, place, scratch, stage  # noqa: PLC0415 - after --help
+    from furrow.scaffold.plan_init import look, plan_init  # noqa: PLC0415 - the same
+    from furrow.scaffold.texts import LANDED  # noqa: PLC0415 - the same
+
+    with tempfile.TemporaryDirectory(prefix="furrow-init-") as elsewhere:
+        folder = Path(elsewhere) if dry_run else scratch(root)
+        try:
+            with render.progress("reading") as advance:
+                looked = look(
+                    sources,
+                    folder / LANDED,
+                    timezone=asked.timezone,
+                    watch=lambda name, rows: advance(0, description=f"reading {name}: {rows:,} rows"),
+                )
+            plan = plan_init(root, looked, _asked(looked, asked) if ask else asked, now=datetime.now(UTC))
+            _show(plan, looked, dry_run=dry_run)
+            if dry_run:
+                for path in in_the_way(root, plan.texts, list(looked.tables)):
+                    say(f"in the way: {path} is there already")
+                return False
+            stage(root, plan.texts)
+        except BaseException:
+            if not dry_run:
+                _forget(root)
+            raise
+    place(root)
+    return True
+
+
+def _forget(root: Path) -> None:
+    """Take away what was made ready and will not be placed."""
+    from contextlib import suppress  # noqa: PLC0415 - after --help
+
+    from furrow.scaffold.place_files import scratch  # noqa: PLC0415 - the same
+
+    with suppress(OSError):
+        scratch(root).rmdir()
+        (root / ".furrow").rmdir()
+
+
+def _asked(looked: Looked, asked: Asked) -> Asked:
+    """Ask what was not said, each question with its guess."""
+    from furrow.errors import FurrowError  # noqa: PLC0415 - after --help
+    from furrow.scaffold.answers import complete_answers  # noqa: PLC0415 - the same
+
+    for question, words in _QUESTIONS.items():
+        if getattr(asked, question):
+            continue
+        guesses: dict[str, str] = {}
+        try:
+            complete_answers(asked, looked.tables, looked.references, guesses)
+        except FurrowError as exc:
+            if question not in guesses:
+                say(str(exc), err=True)
+        guess = guesses.get(question, "")
+        said = click.prompt(words, default=guess or "", show_default=bool(guess), err=True)
+        if said != guess:
+            asked = replace(asked, **{question: said.strip()})
+    return asked
+
+
+def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
+    answers = plan.answers
+    for one in plan.landed:
+        say(f"{one.name}: {one.rows:,} rows, {len(one.columns)} columns, from {_source(looked, one.name)}")
+    moment = answers.at or answers.moment or "no moment"
+    test = f"{answers.test:g}" if answers.by == "random" else f"{answers.test:g} {answers.by}s"
+    why = {"predict": answers.why.get("task", ""), **answers.why}
+    rows = [
+        ("predict", f"{answers.table}.{answers.label}: {answers.task}", why["predict"]),
+        ("about", answers.entity, why.get("about", "")),
+        ("at", moment, why.get("at", "")),
+        ("known after", answers.known_after, why.get("known_after", "")),
+        ("test", test, why.get("test", "")),
+    ]
+    render.table(rows, ["question", "answer", "because"])
+    for note in plan.notes:
+        say(f"note: {note}")
+    lines = sum(text.count("\n") for text in plan.texts.values())
+    count = sum(len(table.features) for table in plan.features)
+    word = "would write" if dry_run else "writing"
+    say(f"{word} {len(plan.texts)} files, {lines} lines: {count} features in {len(plan.features)} tables")
+    for path, text in sorted(plan.texts.items()):
+        say(f"  {path} ({text.count(chr(10))} lines)")
+
+
+def _source(looked: Looked, name: str) -> str:
+    return next(one.address for one in looked.given if one.name == name)
+
+
+def _bring_up(root: Path, *, train: bool) -> None:
+    from furrow.scaffold.bring_up import bring_up  # noqa: PLC0415 - after --help
+
+    with render.progress("git and DVC") as advance:
+
+        def watch(step: Step) -> None:
+            advance(1, description=step.what)
+            if not on_terminal(err=True):
+                say(f"  {step.what} ...", err=True)
+
+        tested = bring_up(root, watch, train=train)
+    if not train:
+        say("written and compiled. Next: dvc repro")
+        return
+    _show_runs(root)
+    if not tested:
+        say("the project's tests did not run: `pip install pytest`, then `pytest`")
+
+
+def _show_runs(root: Path) -> None:
+    from furrow.scaffold.first_runs import first_runs  # noqa: PLC0415 - after --help
+
+    runs = first_runs(root)
+    names = list(dict.fromkeys(name for run in runs for name in run.metrics))
+    rows = [
+        (run.name, *(run.metrics.get(name) for name in names), "champion" if run.champion else "; ".join(run.failed))
+        for run in runs
+    ]
+    render.table(rows, ["run", *names, ""])
+    best = next((run.name for run in runs if run.champion), "")
+    if not best:
+        say("no run passed the gate: none is surely better than the baseline, or one feature tells the label alone")
+    say("next:")
+    say("  git add -A && git commit -m 'A first model'   then `furrow runs`, `furrow runs show boosting`")
+    say("  edit features/tables/*.sql or conf/experiments.yaml, then `dvc repro`: it runs what the edit made necessary")
+    say(
+        "  furrow try boosting model.learning_rate=0.03,0.1   tries hyper-parameters; `furrow plan` says what would run"
+    )
+    say("  dvc remote add -d NAME URL && dvc push   carries data and models to where CI and others find them")

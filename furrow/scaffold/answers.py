@@ -1,0 +1,173 @@
+"""The six questions of `furrow init`, with a guess for each that is read from the data."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from furrow.scaffold.answer_error import AnswerError
+from furrow.scaffold.key_guess import entity_of, moment_of
+from furrow.scaffold.label_guess import checked_task, guess_task, label_of, positive_value
+from furrow.scaffold.split_guess import Timed, guess_known_after, guess_split, repeated_rows
+from furrow.training.problem import span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from furrow.intake.table_profile import Reference, TableProfile
+
+__all__ = ["Answers", "Asked", "complete_answers"]
+
+LEAST_ROWS = 30
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person said; empty where the guess is to be taken.
+
+    Attributes:
+        predict: The column to predict, or TABLE.COLUMN.
+        about: Who or what it is about: a column, or the table that is named so.
+        at: The column that says when a prediction would be made; or one moment for all: 2024-03-01.
+        known_after: When the label is known, after that moment: 90d.
+        test: The test periods: `3 months`, `month:3`, or a share for a random split: 0.2.
+        task: The task, where the label's values do not tell.
+        timezone: Of moments that name no zone, and of the months of the split.
+    """
+
+    predict: str = ""
+    about: str = ""
+    at: str = ""
+    known_after: str = ""
+    test: str = ""
+    task: str = ""
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers, each from a person or from the data.
+
+    Attributes:
+        table: The table that holds the label.
+        label: Its column.
+        task: binary, multiclass or regression.
+        positive: Of a binary label, as YAML writes it.
+        entity: The column of the label's table that says who or what is predicted.
+        at: The column of moments; empty where there is none.
+        moment: The one moment of all predictions, where there is no column: ISO 8601; empty for no moment at all.
+        known_after: As 90d.
+        by: The split: month, week, day, or random.
+        test: Periods, or a share.
+        timezone: Of moments that name no zone.
+        repeated: Rows that have the entity and the moment of an earlier one.
+        why: How each answer came about, in words, by question.
+    """
+
+    table: str
+    label: str
+    task: str
+    positive: str
+    entity: str
+    at: str
+    moment: str
+    known_after: str
+    by: str
+    test: float
+    timezone: str = "UTC"
+    repeated: int = 0
+    why: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def name(self) -> str:
+        """What the problem is called: the label, in letters that every tool takes."""
+        plain = unicodedata.normalize("NFKD", self.label).encode("ascii", "ignore").decode()
+        plain = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+        return plain if plain[:1].isalpha() else f"problem_{plain}".rstrip("_")
+
+
+def complete_answers(
+    asked: Asked,
+    tables: Mapping[str, TableProfile],
+    references: Sequence[Reference],
+    guessed: dict[str, str] | None = None,
+) -> Answers:
+    """Answer what a person left open.
+
+    Args:
+        asked: What the person said.
+        tables: What was landed, by name.
+        references: Which columns refer to which keys.
+        guessed: Gets each answer, by question, as it is found: those before the one that can't be given, too.
+
+    Raises:
+        AnswerError: The data do not bear an answer out; the hint names what they have.
+        ProblemError: `known_after` is no span of time.
+    """
+    why: dict[str, str] = {}
+    guessed = {} if guessed is None else guessed
+    table, label = label_of(asked.predict, tables, why)
+    guessed["predict"] = label
+    column = table.columns[label]
+    if column.held < LEAST_ROWS:
+        said = f"{table.name}.{label} has {column.held} values: too few to learn from"
+        raise AnswerError(said, hint=f"bring {LEAST_ROWS} labelled rows at least, better some thousands")
+    task = checked_task(asked.task, column) if asked.task else guess_task(column, why)
+    entity = guessed["about"] = entity_of(asked.about, table, references, label, why)
+    at, moment = moment_of(asked.at, table, label, entity, why)
+    guessed["at"] = at or moment
+    known_after = asked.known_after or _known_after(table, label, at, why)
+    span(known_after, where="--known-after")
+    guessed["known_after"] = known_after
+    rows = Timed(table, label, at, task != "regression", asked.timezone) if at else None
+    by, test = _said(asked.test) if asked.test else _split(rows, known_after, why)
+    if by != "random" and rows is None:
+        raise AnswerError(f"--test {asked.test}: predictions have no moments", hint="give --at COLUMN, or a share: 0.2")
+    guessed["test"] = f"{test:g}" if by == "random" else f"{test:g} {by}s"
+    repeated = repeated_rows(table, [entity, *([at] if at else [])])
+    positive = positive_value(column, task)
+    return Answers(
+        table.name, label, task, positive, entity, at, moment, known_after, by, test, asked.timezone, repeated, why
+    )
+
+
+def _known_after(table: TableProfile, label: str, at: str, why: dict[str, str]) -> str:
+    found, column = guess_known_after(table, label, at) if at else ("0h", "")
+    if column:
+        why["known_after"] = f"{column} is {found} after {at} at the latest"
+    else:
+        why["known_after"] = "nothing in the data tells: say --known-after where it takes time until the label is known"
+    return found
+
+
+def _split(rows: Timed | None, known_after: str, why: dict[str, str]) -> tuple[str, float]:
+    if rows is None:
+        why["test"] = "there are no moments: a random fifth"
+        return "random", 0.2
+    found = guess_split(rows, known_after)
+    if found is None:
+        why["test"] = "no month, week or day leaves enough labels that are known before it: a random fifth"
+        return "random", 0.2
+    why["test"] = f"the last {found[1]} {found[0]}s, each predicted from what was known before it"
+    return found[0], float(found[1])
+
+
+def _said(test: str) -> tuple[str, float]:
+    words = test.replace(":", " ").split()
+    try:
+        if len(words) == 1:
+            share = float(words[0])
+            if 0 < share < 1:
+                return "random", share
+        elif len(words) == 2:
+            first, second = words if words[0].isdigit() else reversed(words)
+            by = second.removesuffix("s")
+            if by in {"hour", "day", "week", "month", "quarter", "year"} and int(first) > 0:
+                return by, int(first)
+    except ValueError:
+        pass
+    raise AnswerError(
+        f"{test!r} is no test period", hint="write `3 months`, `2 weeks`, or a share for a random split: 0.2"
+    )

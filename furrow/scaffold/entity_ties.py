@@ -1,0 +1,130 @@
+"""Which rows of a table are about the one who is predicted: by a column of theirs, or through another table."""
+
+# ruff: noqa: S608 - names are quoted; the text is a file of the project, which the user reads
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from furrow.intake.table_profile import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from furrow.intake.table_profile import Reference, TableProfile
+    from furrow.scaffold.answers import Answers
+
+__all__ = ["Tie", "renamed", "tie"]
+
+_GENERIC = {"id", "key", "code", "number", "name", "no"}  # names that every table may use for its own rows
+
+
+@dataclass(frozen=True)
+class Tie:
+    """Where a table's rows get who they are about, and when.
+
+    Attributes:
+        table: The table.
+        relation: SQL that gives its rows.
+        entity: The column of the relation that says whom they are about.
+        at: The column that says when; empty where there is none.
+        dated: Whether all of its moments are dates.
+        single: Whether there is one row at the most for each entity.
+    """
+
+    table: TableProfile
+    relation: str
+    entity: str
+    at: str
+    dated: bool
+    single: bool
+
+
+def tie(
+    answers: Answers, table: TableProfile, tables: Mapping[str, TableProfile], references: Sequence[Reference]
+) -> Tie | None:
+    """How a table's rows are tied to the entity; None where nothing ties them.
+
+    Args:
+        answers: Who is predicted.
+        table: Another table than the label's.
+        tables: All of them.
+        references: Which columns refer to which keys.
+    """
+    own = _own(answers, table, references)
+    if own:
+        at = _event_moment(table)
+        return Tie(table, readable(table.name), own, at, bool(at) and table.columns[at].midnight, own in table.keys)
+    return _through_parent(answers, table, tables, references) or _through_label(answers, table, tables, references)
+
+
+def _own(answers: Answers, table: TableProfile, references: Sequence[Reference]) -> str:
+    """A column of a table that holds the entity."""
+    label, entity = answers.table, answers.entity
+    found = [one.column for one in references if (one.table, one.to, one.key) == (table.name, label, entity)]
+    parents = {(one.to, one.key) for one in references if (one.table, one.column) == (label, entity)}
+    found += [key for name, key in parents if name == table.name]
+    found += [one.column for one in references if one.table == table.name and (one.to, one.key) in parents]
+    found += [entity] if entity in table.columns and entity not in _GENERIC else []
+    return found[0] if found else ""
+
+
+def _through_parent(
+    answers: Answers, table: TableProfile, tables: Mapping[str, TableProfile], references: Sequence[Reference]
+) -> Tie | None:
+    """Lines of orders: what they refer to holds the entity, and the moment where they have none."""
+    at = _event_moment(table)
+    for one in references:
+        parent = tables.get(one.to)
+        own = _own(answers, parent, references) if parent is not None and parent.name != answers.table else ""
+        if one.table != table.name or parent is None or not own:
+            continue
+        above = _event_moment(parent)
+        moment = f"c.{readable(at)}" if at else f"p.{readable(above)}" if above else ""
+        dated = table.columns[at].midnight if at else bool(above) and parent.columns[above].midnight
+        picked = [f"c.{readable(name)}" for name in table.columns if name not in {answers.entity, "own_at"}]
+        picked.append(f"p.{renamed(own, answers.entity)}")
+        picked += [f"{moment} as own_at"] if moment else []
+        joined = f"join {readable(parent.name)} as p on c.{readable(one.column)} = p.{readable(one.key)}"
+        relation = f"(select {', '.join(picked)} from {readable(table.name)} as c {joined})"
+        return Tie(table, relation, answers.entity, "own_at" if moment else "", dated, single=False)
+    return None
+
+
+def _through_label(
+    answers: Answers, table: TableProfile, tables: Mapping[str, TableProfile], references: Sequence[Reference]
+) -> Tie | None:
+    """What is about somebody whom the label's row names beside the entity: the customer of a loan."""
+    label = tables[answers.table]
+    for one in references:
+        if one.table != label.name or one.column == answers.entity:
+            continue
+        theirs = [one.key] if one.to == table.name else []
+        theirs += [ref.column for ref in references if (ref.table, ref.to, ref.key) == (table.name, one.to, one.key)]
+        if theirs:
+            return _beside(answers, table, one.column, theirs[0])
+    shared = [name for name in label.columns if name in table.columns and name.endswith(("_id", "_key", "_no"))]
+    return _beside(answers, table, shared[0], shared[0]) if shared else None
+
+
+def _beside(answers: Answers, table: TableProfile, mine: str, theirs: str) -> Tie:
+    at, entity = _event_moment(table), readable(answers.entity)
+    picked = [f"c.{readable(name)}" for name in table.columns if name != answers.entity]
+    label = f"(select distinct {entity}, {renamed(mine, 'own_key')} from {readable(answers.table)}) as l"
+    relation = (
+        f"(select {', '.join(picked)}, l.{entity} from {readable(table.name)} as c "
+        f"join {label} on c.{readable(theirs)} = l.own_key)"
+    )
+    dated = bool(at) and table.columns[at].midnight
+    return Tie(table, relation, answers.entity, at, dated, theirs in table.keys)
+
+
+def _event_moment(table: TableProfile) -> str:
+    full = [name for name in table.times if table.columns[name].nulls <= 0.05 * table.rows]
+    return min(full, key=lambda name: table.columns[name].least) if full else ""
+
+
+def renamed(name: str, wanted: str) -> str:
+    """SQL for a column under another name."""
+    return readable(name) if name == wanted else f"{readable(name)} as {readable(wanted)}"

@@ -1,0 +1,65 @@
+"""The runs that init ends on: what each reached, and whether the gate took it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from furrow.files import read_json
+from furrow.layout import CHAMPION, run_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["FirstRun", "first_runs"]
+
+_SHOWN = 3  # metrics of a run
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """A judged run.
+
+    Attributes:
+        name: Of its experiment.
+        metrics: By name, the one that selects the champion first.
+        champion: Whether it is the champion.
+        failed: The rules of the gate that it failed.
+    """
+
+    name: str
+    metrics: dict[str, float]
+    champion: bool
+    failed: tuple[str, ...]
+
+
+def first_runs(root: Path) -> list[FirstRun]:
+    """Read what the stages wrote, the champion first, then in order of the metric that selects it.
+
+    Raises:
+        FileError: A file is missing or broken.
+    """
+    found = []
+    for problem in read_json(root / CHAMPION)["problems"].values():
+        select = problem["gate"]["select"]
+        sign = 1 if select["direction"] == "minimize" else -1
+        runs = [
+            _run(root, name, verdict, select["metric"], champion=name == problem["champion"])
+            for name, verdict in problem["verdicts"].items()
+        ]
+        found += sorted(runs, key=lambda run: (not run.champion, sign * next(iter(run.metrics.values()), 0.0)))
+    return found
+
+
+def _run(root: Path, name: str, verdict: dict[str, Any], metric: str, *, champion: bool) -> FirstRun:
+    values = {
+        key: float(value)
+        for key, value in read_json(root / run_file(name, "metrics.json")).items()
+        if isinstance(value, int | float) and key not in {"rows", "classes"}
+    }
+    names = [key for key in (metric, *_USUAL, *values) if key in values]
+    shown = {key: values[key] for key in list(dict.fromkeys(names))[:_SHOWN]}
+    return FirstRun(name, shown, champion, tuple(failure["rule"] for failure in verdict["failures"]))
+
+
+_USUAL = ("roc_auc", "pr_auc", "accuracy", "macro_f1", "mae", "rmse", "r2")

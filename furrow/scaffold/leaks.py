@@ -1,0 +1,131 @@
+"""Columns of the label's own table that are written only once the label is known: named, and left out.
+
+Whatever stands beside a label in one row may have been filled in with it. Three signs tell: a moment that lies after
+the one at which a prediction would be made; values that are there for one label and missing for the other; a column
+that alone tells the label almost surely (Kaufman et al. 2012, "Leakage in data mining", call these tell-tales).
+"""
+
+# ruff: noqa: S608 - names are quoted, and DuckDB reads this one file
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from furrow.intake.quiet_db import quiet_db
+from furrow.intake.table_profile import quoted, relation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from furrow.intake.table_profile import TableProfile
+    from furrow.scaffold.answers import Answers
+
+__all__ = ["find_leaks"]
+
+ROWS = 50_000  # rows that are looked at
+SURE = 0.98  # ROC AUC (or its like) of one column alone that no honest column has
+LATER = 0.001  # the share of moments that may lie after the prediction, as clocks differ
+
+
+def find_leaks(table: TableProfile, answers: Answers) -> dict[str, str]:
+    """Find what of a table is known only after the label.
+
+    Args:
+        table: The table that holds the label.
+        answers: What is predicted, and when.
+
+    Returns:
+        Why, by column.
+    """
+    others = [name for name in table.columns if name not in {answers.label, answers.entity, answers.at}]
+    if not others:
+        return {}
+    found: dict[str, str] = {}
+    with quiet_db() as db:
+        columns = ", ".join(quoted(name) for name in dict.fromkeys([*others, answers.label, *_at(answers)]))
+        query = f"SELECT {columns} FROM {relation(table.path)} WHERE {quoted(answers.label)} IS NOT NULL"
+        frame = db.execute(f"SELECT * FROM ({query}) USING SAMPLE reservoir({ROWS} ROWS) REPEATABLE (1)").df()
+    for name in others:
+        said = _later(frame, name, answers, table) or _tells(frame, name, answers)
+        if said:
+            found[name] = said
+    return found
+
+
+def _at(answers: Answers) -> Sequence[str]:
+    return [answers.at] if answers.at else []
+
+
+def _later(frame: pd.DataFrame, name: str, answers: Answers, table: TableProfile) -> str:
+    """Whether a moment lies after the one of the prediction."""
+    if table.columns[name].kind != "timestamp" or not answers.at:
+        return ""
+    both = frame[[name, answers.at]].dropna()
+    share = float((both[name] > both[answers.at]).mean()) if len(both) else 0.0
+    return f"later than {answers.at} in {share:.0%} of the rows" if share > LATER else ""
+
+
+def _tells(frame: pd.DataFrame, name: str, answers: Answers) -> str:
+    """Whether a column, or its being there, tells the label almost surely."""
+    label = frame[answers.label]
+    if len(frame) < 50 or label.nunique() < 2:
+        return ""
+    present = frame[name].notna().to_numpy()
+    if 0 < present.sum() < len(present) and _strength(present.astype("float64"), label, answers) > SURE:
+        return f"filled in for one {answers.label} only"
+    values = _numbers(frame[name], label, answers)
+    strength = 0.0 if values is None else _strength(values, label, answers)
+    return f"it alone tells {answers.label} ({strength:.3f} of 1)" if strength > SURE else ""
+
+
+def _numbers(values: pd.Series, label: pd.Series, answers: Answers) -> np.ndarray | None:
+    """A column as numbers: words by the mean label of their rows, if there are few of them."""
+    if values.dtype.kind in "iufb":
+        filled = values.astype("float64")
+        return filled.fillna(filled.min() - 1 if filled.notna().any() else 0.0).to_numpy()
+    if values.dtype.kind == "M":
+        whole = values.astype("int64").astype("float64")
+        return whole.where(values.notna(), whole.min()).to_numpy()
+    words = values.astype("string").fillna("")
+    if words.nunique() > len(words) / 20:
+        return None
+    target = _target(label, answers)
+    return words.map(dict(target.groupby(words).mean())).to_numpy(dtype="float64")
+
+
+def _target(label: pd.Series, answers: Answers) -> pd.Series:
+    if answers.task == "regression":
+        return label.astype("float64")
+    return (label.astype("string").str.lower() == answers.positive.strip('"').lower()).astype("float64")
+
+
+def _strength(values: np.ndarray, label: pd.Series, answers: Answers) -> float:
+    """How well numbers tell a label: ROC AUC, either way up, the best of the classes; or rank correlation."""
+    if answers.task == "regression":
+        target = label.astype("float64")
+        if np.ptp(values) == 0:
+            return 0.0
+        return abs(float(np.corrcoef(_ranks(values), _ranks(target.to_numpy()))[0, 1]))
+    if answers.task == "binary":
+        classes = [_target(label, answers).to_numpy()]
+    else:
+        classes = [(label == value).to_numpy().astype("float64") for value in label.unique()]
+    scores = [_area(one, values) for one in classes if 0 < one.sum() < len(one)]
+    return min((max(score, 1 - score) for score in scores), default=0.0)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks; equal values have one."""
+    return np.unique(values, return_inverse=True)[1].astype("float64")
+
+
+def _area(positive: np.ndarray, values: np.ndarray) -> float:
+    """ROC AUC by ranks (Mann, Whitney 1947); half for ties."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    yes = float(positive.sum())
+    return (float(rank[positive > 0].sum()) - yes * (yes + 1) / 2) / (yes * (len(positive) - yes))

@@ -1,0 +1,175 @@
+"""What `furrow init` would write: the data landed and looked at, the questions answered, every file as text."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from furrow.intake.given import Given, find_given
+from furrow.intake.landed import land
+from furrow.intake.quiet_db import quiet_db
+from furrow.intake.table_profile import profile_tables, quoted, references, relation
+from furrow.scaffold.answer_error import AnswerError
+from furrow.scaffold.answers import Answers, Asked, complete_answers
+from furrow.scaffold.feature_sql import FeatureTable, feature_tables
+from furrow.scaffold.leaks import find_leaks
+from furrow.scaffold.texts import Facts, project_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from furrow.intake.landed import Landed
+    from furrow.intake.table_profile import Reference, TableProfile
+
+__all__ = ["InitPlan", "Looked", "look", "plan_init"]
+
+FUTURE = 0.05  # the share of rows in the future that are taken for mistakes
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Data that were landed in a scratch folder, and what they look like.
+
+    Attributes:
+        given: Where each table came from.
+        landed: The tables.
+        tables: Their profiles.
+        references: Which columns refer to which keys.
+        timezone: Of moments that name no zone.
+    """
+
+    given: Sequence[Given]
+    landed: Sequence[Landed]
+    tables: Mapping[str, TableProfile]
+    references: Sequence[Reference]
+    timezone: str
+
+
+@dataclass(frozen=True)
+class InitPlan:
+    """What would be written.
+
+    Attributes:
+        answers: To the six questions.
+        texts: The text of each file, by path.
+        landed: The tables.
+        features: The feature tables.
+        notes: What a person should know, a line each.
+    """
+
+    answers: Answers
+    texts: Mapping[str, str]
+    landed: Sequence[Landed]
+    features: Sequence[FeatureTable]
+    notes: tuple[str, ...]
+
+
+def look(
+    sources: Sequence[str], scratch: Path, *, timezone: str = "UTC", watch: Callable[[str, int], None] | None = None
+) -> Looked:
+    """Land what somebody gave in a scratch folder, and profile it.
+
+    Args:
+        sources: Files, folders, patterns, addresses.
+        scratch: Gets NAME.parquet for each table.
+        timezone: Of moments that name no zone.
+        watch: Called with a table's name and the rows that were read.
+
+    Raises:
+        IntakeError: Something can't be read as a table.
+        GivenError: There is nothing.
+    """
+    given = find_given(sources)
+    landed = []
+    for one in given:
+        progress = None if watch is None else (lambda rows, name=one.name: watch(name, rows))
+        landed.append(land(one, scratch / f"{one.name}.parquet", timezone=timezone, progress=progress))
+    tables = profile_tables(landed, timezone=timezone)
+    return Looked(given, landed, tables, references(tables), timezone)
+
+
+def plan_init(root: Path, looked: Looked, asked: Asked, *, now: datetime) -> InitPlan:
+    """Answer what is open, find leaks, and write every file as text.
+
+    Args:
+        root: The folder that becomes a project.
+        looked: The data.
+        asked: What the person said.
+        now: Rows after it lie in the future.
+
+    Raises:
+        AnswerError: A question has no answer that the data bear out, or nothing is left to learn from.
+    """
+    asked = replace(asked, timezone=looked.timezone)
+    answers = complete_answers(asked, looked.tables, looked.references)
+    label = looked.tables[answers.table]
+    leaks = find_leaks(label, answers)
+    kept = {name: _without(table, leaks if table is label else {}) for name, table in looked.tables.items()}
+    features, told = feature_tables(answers, kept, looked.references)
+    if not features:
+        hint = "give more tables or columns" + ("" if answers.at else ", or say when it is predicted: --at COLUMN")
+        raise AnswerError(f"nothing says anything of {answers.entity} but {answers.label}", hint=hint)
+    until = _until(label, answers, now, told)
+    facts = Facts(
+        _project_name(root), answers, _from(root, looked.given), looked.tables, looked.references, features, until
+    )
+    notes = [f"{one.name}: {note}" for one in looked.landed for note in one.notes]
+    notes += [f"{label.name}.{name} is left out: {why}" for name, why in leaks.items()]
+    return InitPlan(answers, project_texts(facts), looked.landed, features, (*notes, *told, *_about(answers, label)))
+
+
+def _without(table: TableProfile, columns: Mapping[str, str]) -> TableProfile:
+    return replace(table, columns={name: one for name, one in table.columns.items() if name not in columns})
+
+
+def _about(answers: Answers, table: TableProfile) -> list[str]:
+    """What becomes of rows that can't be predicted."""
+    found = []
+    label = table.columns[answers.label]
+    if label.nulls:
+        found.append(f"{label.nulls:,} rows of {table.name} have no {label.name}: unlabelled is not negative, left out")
+    if answers.repeated:
+        moment = f" at one {answers.at}" if answers.at else ""
+        said = f"{answers.entity} comes again{moment} in {answers.repeated:,} rows of {table.name}"
+        found.append(f"{said}: the first of each is kept (--about names another key)")
+    if not answers.at:
+        found.append("predictions have no moment of their own: nothing can tell what was known before (--at COLUMN)")
+    return found
+
+
+def _until(table: TableProfile, answers: Answers, now: datetime, told: list[str]) -> str:
+    """The moment after which rows are left out, because no label can be known of them."""
+    if not answers.at or table.columns[answers.at].most <= now:
+        return ""
+    with quiet_db() as db:
+        query = f"SELECT count(*) FROM {relation(table.path)} WHERE {quoted(answers.at)} > ?"  # noqa: S608 - quoted
+        ((later,),) = db.execute(query, [now]).fetchall()
+    if later > FUTURE * table.rows:
+        told.append(f"{later:,} rows of {table.name} lie in the future of this machine's clock: taken as they are")
+        return ""
+    told.append(
+        f"{later:,} rows of {table.name} lie in the future ({table.columns[answers.at].most:%Y-%m-%d}): left out"
+    )
+    return now.isoformat(" ", "seconds")
+
+
+def _from(root: Path, given: Sequence[Given]) -> list[Given]:
+    """Places as the project writes them down: from its root where they lie in it."""
+    return [Given(one.name, tuple(_place(root, place) for place in one.places), one.table) for one in given]
+
+
+def _place(root: Path, place: str) -> str:
+    if "://" in place:
+        return place
+    whole = os.path.abspath(place)  # noqa: PTH100 - a link stays as it was named
+    base = os.path.abspath(root)  # noqa: PTH100 - the same
+    return os.path.relpath(whole, base).replace(os.sep, "/") if whole.startswith(f"{base}{os.sep}") else whole
+
+
+def _project_name(root: Path) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "_", root.resolve().name.lower()).strip("_")
+    return plain if plain[:1].isalpha() else f"project_{plain}".rstrip("_")

@@ -1,0 +1,178 @@
+"""The files of a new project but for its features, as text: short, commented, and a person's own from then on."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from furrow.scaffold.feature_texts import definitions_text, feature_store_text, spine_text
+from furrow.scaffold.stage_texts import dvc_text, workflow_text
+from furrow.scaffold.wrapping import wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from furrow.intake.given import Given
+    from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile
+    from furrow.scaffold.answers import Answers
+    from furrow.scaffold.feature_sql import FeatureTable
+
+__all__ = ["LANDED", "Facts", "project_texts"]
+
+LANDED = "landed"
+"""The folder of data/ that holds what was landed, beside whatever else lies there."""
+
+_MODELS = {
+    "binary": ("base_rate", "logistic", "gbm"),
+    "multiclass": ("base_rate", "logistic", "gbm"),
+    "regression": ("base_value", "ridge", "gbm_regressor"),
+}
+_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # that YAML takes for values
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a project is written from.
+
+    Attributes:
+        name: Of the project.
+        answers: To the six questions.
+        given: Where the data came from.
+        tables: The tables' profiles, all columns.
+        references: Which columns refer to which keys.
+        features: The feature tables.
+        until: Rows after this moment are left out of the spine: no label can be known of them; empty for none.
+    """
+
+    name: str
+    answers: Answers
+    given: Sequence[Given]
+    tables: Mapping[str, TableProfile]
+    references: Sequence[Reference]
+    features: Sequence[FeatureTable]
+    until: str = ""
+
+
+def project_texts(facts: Facts) -> dict[str, str]:
+    """The text of each file, by path."""
+    answers = facts.answers
+    label = facts.tables[answers.table]
+    found = {
+        f"conf/problem/{answers.name}.yaml": _problem(answers),
+        "conf/experiments.yaml": _experiments(answers),
+        "conf/data/contract.yaml": _contract(facts),
+        "features/feature_store.yaml": feature_store_text(facts.name),
+        "features/definitions.py": definitions_text(answers, label, facts.features, facts.name),
+        f"features/spines/{answers.name}.sql": spine_text(answers, label, facts.until),
+        "pipelines/ingest.py": _ingest(facts),
+        "dvc.yaml": dvc_text(),
+        "tests/test_project.py": _tests(answers),
+        ".gitignore": "/build/\n/.furrow/\n__pycache__/\n",
+        ".github/workflows/furrow.yml": workflow_text(),
+    }
+    return found | {f"features/tables/{table.name}.sql": table.sql for table in facts.features}
+
+
+def yaml_key(name: str) -> str:
+    """A key or a word as YAML reads it as text."""
+    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) is not None and name not in _WORDS
+    return name if plain else json.dumps(name, ensure_ascii=False)
+
+
+def _problem(answers: Answers) -> str:
+    split = f"{{by: {answers.by}, test: {answers.test:g}, timezone: {answers.timezone}}}"
+    if answers.by == "random":
+        split = f"{{by: random, test: {answers.test:g}}}"
+    lines = [
+        f"# The {answers.label} of each {answers.entity}.",
+        f"task: {answers.task}",
+        f"entity: [{yaml_key(answers.entity)}]",
+        f"spine: features/spines/{answers.name}.sql",
+        f"label: {yaml_key(answers.label)}",
+        f"known_after: {answers.known_after}   # when the label is known, at the latest, after the prediction",
+        f"split: {split}",
+        "block: day   # rows of one day stay together in the bootstrap",
+    ]
+    if not answers.at:
+        lines[-1] = f"block: {yaml_key(answers.entity)}"
+    if answers.task == "binary":
+        lines.append(f"positive: {answers.positive}")
+    return "\n".join(lines) + "\n"
+
+
+def _experiments(answers: Answers) -> str:
+    entry = f"problem: {answers.name}, service: all"
+    names = zip(("baseline", "linear", "boosting"), _MODELS[answers.task], strict=True)
+    listed = "".join(f"  {name}: {{{entry}, model: {model}}}\n" for name, model in names)
+    said = "# What is trained. conf/experiment/NAME.yaml can say more of one, conf/model/NAME.yaml hold another model."
+    return f"{said}\nexperiments:\n{listed}"
+
+
+def _contract(facts: Facts) -> str:
+    lines = [
+        "# What the raw data must keep: `furrow data check` and the stage `validate` hold data/ against it.",
+        "format: 1",
+        f"clock: {{timezone: {facts.answers.timezone}}}",
+        "tables:",
+    ]
+    for table in facts.tables.values():
+        columns = [f"{yaml_key(one.name)}: {_column(one)}" for one in table.columns.values()]
+        held = wrapped(columns)
+        held[0] = f"{{{held[0]}"
+        held[-1] += "}"
+        lines += [f"  {yaml_key(table.name)}:", f"    files: {LANDED}/{table.name}.parquet"]
+        lines += [f"    columns: {held[0]}", *(f"      {line}" for line in held[1:])]
+        lines += [f"    unique: [{yaml_key(table.keys[0])}]"] if table.keys else []
+        own = [_reference(one) for one in facts.references if one.table == table.name]
+        lines += [f"    references: {{{', '.join(own)}}}"] if own else []
+    return "\n".join(lines) + "\n"
+
+
+def _column(column: ColumnProfile) -> str:
+    nullable = ", nullable: true" if column.nulls or not column.rows else ""
+    return f"{{type: {column.kind}{nullable}}}"
+
+
+def _reference(one: Reference) -> str:
+    missing = f", missing_share: {min(1.0, one.missing * 1.5 + 0.01):.2f}" if one.missing else ""
+    return f"{yaml_key(one.column)}: {{to: {json.dumps(f'{one.to}.{one.key}', ensure_ascii=False)}{missing}}}"
+
+
+def _ingest(facts: Facts) -> str:
+    sources = "".join(f"    {json.dumps(one.name)}: {_places(one)},\n" for one in facts.given)
+    zone = f", timezone={json.dumps(facts.answers.timezone)}" if facts.answers.timezone != "UTC" else ""
+    return (
+        '"""Land the data: each becomes data/landed/NAME.parquet, typed as conf/data/contract.yaml says."""\n\n'
+        "from furrow.stages.land import land_project\n\n"
+        f"land_project({{\n{sources}}}{zone})\n"
+    )
+
+
+def _places(given: Given) -> str:
+    """Where a table comes from; the table of a database, or the sheet, behind a #."""
+    return json.dumps(
+        [f"{place}#{given.table}" if given.table else place for place in given.places], ensure_ascii=False
+    )
+
+
+def _tests(answers: Answers) -> str:
+    keys = json.dumps([answers.entity, "event_timestamp"], ensure_ascii=False)
+    return f'''\
+"""What this project keeps, whatever is changed in it: run `pytest`."""
+
+import json
+
+import pyarrow.parquet as pq
+
+
+def test_each_row_is_predicted_once():
+    rows = pq.read_table("build/predictions/boosting.parquet").to_pandas()
+    assert not rows.duplicated({keys}).any()
+
+
+def test_what_came_of_it_is_no_feature():
+    run = json.load(open("runs/boosting/record.json", encoding="utf-8"))
+    assert not {{run["label"], "label_timestamp"}} & set(run["features"])
+'''
