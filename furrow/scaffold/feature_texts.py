@@ -26,7 +26,7 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks", "m": "minutes", "s": "seconds
 def feature_store_text(name: str) -> str:
     """features/feature_store.yaml."""
     return (
-        f"project: {name}\nprovider: local\nregistry: ../build/registry.db\n"
+        f"project: {name}\nregistry: ../build/registry.db\n"
         "offline_store: {type: furrow.ground.feast.offline.FurrowOfflineStore}\n"
         "online_store: {type: furrow.ground.feast.online.FurrowOnlineStore, path: ../build/online}\n"
         "entity_key_serialization_version: 3\n"
@@ -48,6 +48,8 @@ def definitions_text(answers: Answers, table: TableProfile, features: Sequence[F
     lines = [
         '"""Who is predicted, and what is known of them: features/tables/NAME.sql makes the table of the view NAME."""',
         "",
+        "from datetime import timedelta",
+        "",
         "from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType",
         f"from feast.types import {', '.join(types)}",
         "",
@@ -55,10 +57,10 @@ def definitions_text(answers: Answers, table: TableProfile, features: Sequence[F
         "",
         "",
         "def view(name, **types):  # a row of its table holds until the next one of its entity",
-        '    place, when = f"../build/tables/{name}.parquet", "event_timestamp"',
-        '    source = FileSource(name=f"{name}_table", path=place, timestamp_field=when)',
+        '    place = f"../build/tables/{name}.parquet"',
+        '    source = FileSource(name=f"{name}_table", path=place, timestamp_field="event_timestamp")',
         "    schema = [Field(name=feature, dtype=type_) for feature, type_ in types.items()]",
-        f'    said = {{"owner": "{owner}", "description": f"features/tables/{{name}}.sql says"}}',
+        f'    said = {{"owner": "{owner}", "description": f"features/tables/{{name}}.sql", "ttl": timedelta(days=36_500)}}',
         "    return FeatureView(name=name, entities=[about], schema=schema, source=source, **said)",
         "",
         "",

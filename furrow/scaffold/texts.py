@@ -106,8 +106,8 @@ def _experiments(answers: Answers) -> str:
     entry = f"problem: {answers.name}, service: all"
     names = zip(("baseline", "linear", "boosting"), _MODELS[answers.task], strict=True)
     listed = "".join(f"  {name}: {{{entry}, model: {model}}}\n" for name, model in names)
-    said = "# What is trained. conf/experiment/NAME.yaml can say more of one, conf/model/NAME.yaml hold another model."
-    return f"{said}\nexperiments:\n{listed}"
+    said = "# of what is trained; conf/experiment/NAME.yaml can say more, conf/model/NAME.yaml hold another model"
+    return f"experiments: {said}\n{listed}"
 
 
 def _contract(facts: Facts) -> str:
