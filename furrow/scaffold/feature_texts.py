@@ -60,7 +60,7 @@ def definitions_text(answers: Answers, table: TableProfile, features: Sequence[F
         '    place = f"../build/tables/{name}.parquet"',
         '    source = FileSource(name=f"{name}_table", path=place, timestamp_field="event_timestamp")',
         "    schema = [Field(name=feature, dtype=type_) for feature, type_ in types.items()]",
-        f'    said = {{"owner": "{owner}", "description": f"features/tables/{{name}}.sql", "ttl": timedelta(days=36_500)}}',
+        f'    said = {{"owner": "{owner}", "description": f"of {{name}}.sql", "ttl": timedelta(days=36_500)}}',
         "    return FeatureView(name=name, entities=[about], schema=schema, source=source, **said)",
         "",
         "",
