@@ -9,13 +9,13 @@ import click
 
 from furrow.cli import render
 from furrow.cli.terminal import say, say_block
+from furrow.layout import BUILD, CONTRACT, DATA
 
 if TYPE_CHECKING:
     from furrow.data.profile import Profile
 
 __all__ = ["command"]
 
-CONTRACT = "conf/data/contract.yaml"
 _data_dir = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="The raw data.  [default: the project's data]"
 )
@@ -41,14 +41,16 @@ def check_command(data_dir: Path | None, contract: Path | None, as_json: bool) -
     from furrow.data.contract import load_contract  # noqa: PLC0415
     from furrow.data.data_check import check  # noqa: PLC0415 - pandera and duckdb, only when the command runs
     from furrow.data.data_verdict import verdict  # noqa: PLC0415
+    from furrow.data.raw_files import how_to_land  # noqa: PLC0415
     from furrow.plan.project_root import in_project  # noqa: PLC0415
 
-    data_dir, contract = data_dir or in_project("data"), contract or in_project(CONTRACT)
-    report = check(data_dir, load_contract(contract))
+    data_dir, contract = data_dir or in_project(DATA), contract or in_project(CONTRACT)
+    land = how_to_land(in_project("."))
+    report = check(data_dir, load_contract(contract), land=land)
     if as_json:
         render.echo_json(report.to_json())
     else:
-        say_block(f"{verdict(report, data_dir=data_dir, contract=contract)}\n")
+        say_block(f"{verdict(report, data_dir=data_dir, contract=contract, land=land)}\n")
     return 0 if report else 1
 
 
@@ -69,8 +71,8 @@ def profile_command(data_dir: Path | None, contract: Path | None, out: Path | No
     from furrow.files import machine_file  # noqa: PLC0415
     from furrow.plan.project_root import in_project  # noqa: PLC0415
 
-    found = profile(data_dir or in_project("data"), load_contract(contract or in_project(CONTRACT)))
-    out = out or machine_file(in_project("."), "build/profile.html")
+    found = profile(data_dir or in_project(DATA), load_contract(contract or in_project(CONTRACT)))
+    out = out or machine_file(in_project("."), f"{BUILD}/profile.html")
     write_page(out, found)
     if as_json:
         render.echo_json(found.to_json())
@@ -96,8 +98,8 @@ def _show_profile(found: Profile) -> None:
         ]
         headings = ["column", "type", "null", "distinct", "min", "median", "max", "most frequent"]
         title = f"{table.name}: {table.rows:,} rows"
-        if table.months:
-            title += f", {table.months[0]} to {table.months[-1]}"
+        if table.partitions:
+            title += f", {table.partitions[0]} to {table.partitions[-1]}"
         render.table(rows, headings, title=title, right=["null", "distinct", "min", "median", "max"])
         for note in table.notes:
             say(f"notice: {note}", err=True)

@@ -1,4 +1,4 @@
-"""What changed between two states of the raw data, in words: rows by month."""
+"""What changed between two states of the raw data, in words: rows by partition."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from furrow.data.file_periods import FILE_PERIODS, path_pattern
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = ["data_changes"]
 
-_MONTH = re.compile(r"\d{4}-\d{2}")
+_PERIOD = re.compile("|".join(f"(?:{path_pattern(f'{{{each}}}', each)})" for each in FILE_PERIODS))
 
 
 def data_changes(
@@ -47,9 +49,9 @@ def data_changes(
 
 
 def _line(name: str, earlier: int | None, rows: int | None, *, known: bool, here: bool) -> str:
-    stem, month = posixpath.dirname(name), _MONTH.search(posixpath.basename(name))
-    what = stem if stem and month else name
-    when = f" {month.group()}" if stem and month else ""
+    stem, period = posixpath.dirname(name), _PERIOD.search(posixpath.basename(name))
+    what = stem if stem and period else name
+    when = f" {period.group()}" if stem and period else ""
     if earlier is None or rows is None:
         return f"{what}{when} {'changed' if known and here else 'added' if here else 'removed'}"
     if rows == earlier:

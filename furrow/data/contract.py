@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from furrow.data.file_periods import period_in
 from furrow.errors import FurrowError
 from furrow.files import sha256_json
 from furrow.parse import ParseError, read_yaml
@@ -25,7 +26,7 @@ __all__ = [
     "ContractError",
     "Coverage",
     "Fresh",
-    "Monthly",
+    "Partitions",
     "Reference",
     "Share",
     "Table",
@@ -127,13 +128,13 @@ class Reference(_Strict):
 
 
 class Share(Bounds):
-    """The share of a month's rows for which a condition in SQL is true."""
+    """The share of a partition's rows for which a condition in SQL is true."""
 
     of: str
 
 
-class Monthly(_Strict):
-    """What holds for each month's partition: rows, the share of nulls by column, and shares by name."""
+class Partitions(_Strict):
+    """What holds for each partition: rows, the share of nulls by column, and shares by name."""
 
     rows: Bounds = Bounds()
     null_share: dict[str, Bounds] = {}
@@ -158,7 +159,7 @@ class Coverage(_Strict):
 
 
 class Table(_Strict):
-    """A table: its files, columns and rules. `{month}` in `files` means one file a month."""
+    """A table: its files, columns and rules. `{month}` in `files`, or another period, means one file for each."""
 
     files: str
     columns: dict[str, Column] = Field(min_length=1)
@@ -167,18 +168,35 @@ class Table(_Strict):
     references: dict[str, Reference] = {}
     rules: dict[str, str] = {}
     rows: Bounds = Bounds()
-    by_month: Monthly = Monthly()
+    by_partition: Partitions = Partitions()
     fresh: Fresh | None = None
     covers: Coverage | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _older_name(cls, value: Any) -> Any:
+        """`by_month` is what `by_partition` was called when months were the only period."""
+        if isinstance(value, dict) and "by_month" in value and "by_partition" not in value:
+            return {("by_partition" if key == "by_month" else key): part for key, part in value.items()}
+        return value
+
+    @field_validator("files")
+    @classmethod
+    def _known_period(cls, value: str) -> str:
+        try:
+            period_in(value)
+        except ValueError as exc:
+            raise PydanticCustomError("files", "{said}", {"said": str(exc)}) from exc
+        return value
+
     @property
-    def monthly(self) -> bool:
-        """Whether it comes in a file for each month."""
-        return "{month}" in self.files
+    def period(self) -> str | None:
+        """What its files are cut by, such as "month"; None where it is one file."""
+        return period_in(self.files)
 
 
 class Clock(_Strict):
-    """On whose clocks a month is a month, and when "now" is."""
+    """On whose clocks a partition is a day or a month, and when "now" is."""
 
     timezone: str
     as_of: Literal["newest_partition"] | datetime = "newest_partition"
@@ -222,7 +240,7 @@ class Contract(_Strict):
 def _mentions(name: str, table: Table) -> list[tuple[str, str, str]]:
     """Every table and column that a table's rules speak of: (where, table, column)."""
     found = [("unique", name, column) for column in table.unique]
-    found += [("by_month.null_share", name, column) for column in table.by_month.null_share]
+    found += [("by_partition.null_share", name, column) for column in table.by_partition.null_share]
     found += [("partition_by", name, table.partition_by)] if table.partition_by else []
     found += [("fresh.column", name, table.fresh.column)] if table.fresh else []
     for column, reference in table.references.items():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from furrow.data.check_report import Report, Violation
 from furrow.data.columns import check_columns
 from furrow.data.contract import ContractError
+from furrow.data.file_periods import end_of
 from furrow.data.raw_tables import NoDataError, Raw, read_tables
 from furrow.data.relations import Relations, RuleError
 from furrow.files import sha256_json
@@ -16,18 +17,19 @@ from furrow.files import sha256_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from furrow.data.contract import Clock, Contract
+    from furrow.data.contract import Contract
 
 __all__ = ["NoDataError", "Report", "Violation", "check"]
 
 
-def check(data_dir: Path, contract: Contract, *, as_of: datetime | None = None) -> Report:
+def check(data_dir: Path, contract: Contract, *, as_of: datetime | None = None, land: str = "") -> Report:
     """Hold a data folder against a contract.
 
     Args:
         data_dir: The folder.
         contract: What it must keep.
         as_of: What "now" is, aware; None: what the contract says.
+        land: The command that lands data, for hints; may be empty.
 
     Returns:
         A report, true when nothing is wrong; the same for the same data and contract.
@@ -36,9 +38,9 @@ def check(data_dir: Path, contract: Contract, *, as_of: datetime | None = None) 
         NoDataError: The folder holds none of the contract's files.
         ContractError: A rule's SQL can't be run.
     """
-    raw = read_tables(data_dir, contract)
-    now = as_of or _as_of(contract.clock, raw)
-    relations = Relations(contract, raw, now)
+    raw = read_tables(data_dir, contract, land=land)
+    now = as_of or _as_of(contract, raw)
+    relations = Relations(contract, raw, now, land)
     try:
         relations.run()
     except RuleError as exc:
@@ -63,16 +65,21 @@ def check(data_dir: Path, contract: Contract, *, as_of: datetime | None = None) 
     )
 
 
-def _as_of(clock: Clock, raw: dict[str, Raw]) -> datetime | None:
-    """The end of the newest month there is a file for, or the declared time."""
+def _as_of(contract: Contract, raw: dict[str, Raw]) -> datetime | None:
+    """The end of the newest partition there is a file for, or the declared time."""
+    clock = contract.clock
     if isinstance(clock.as_of, datetime):
         return clock.as_of
-    months = [month for table in raw.values() for month in table.months]
-    if not months:
-        return None
-    year, month = map(int, max(months).split("-"))
-    local = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=ZoneInfo(clock.timezone))
-    return local.astimezone(UTC)
+    zone, ends = ZoneInfo(clock.timezone), []
+    for name, table in contract.tables.items():
+        if table.period and raw[name].partitions:
+            newest = max(raw[name].partitions)
+            try:
+                ends.append(end_of(table.period, newest, zone))
+            except ValueError as exc:
+                said = f"{name}: no {table.period} is called {newest}"
+                raw[name].violations.append(Violation("partition_name", name, "", f"{said} ({exc})"))
+    return max(ends, default=None)
 
 
 def _ordered(violations: list[Violation], contract: Contract) -> list[Violation]:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["verdict"]
 
 
-def verdict(report: Report, *, data_dir: Path, contract: Path) -> str:
-    """Say what is wrong, how often, where, with a few of the rows, and what to do next."""
+def verdict(report: Report, *, data_dir: Path, contract: Path, land: str = "") -> str:
+    """Say what is wrong, how often, where, with a few of the rows, and what to do next (`land`: what lands data)."""
     if report:
         rows = sum(sum(counts.values()) for counts in report.rows.values())
         files = sum(len(counts) for counts in report.rows.values())
@@ -24,8 +24,9 @@ def verdict(report: Report, *, data_dir: Path, contract: Path) -> str:
     if report.not_checked:
         rules = "\n".join(f"  {rule}" for rule in report.not_checked)
         parts.append(f"not checked, as a column or file is wanting: {len(report.not_checked)} rules\n{rules}")
+    lands = f"`{land}` lands what is missing or damaged, " if land else ""
     parts.append(
-        "Next: mend the data (`python -m pipelines.ingest` lands what is missing or damaged, "
+        f"Next: mend the data ({lands}"
         f"`dvc checkout {data_dir}` brings back what was committed), or, if the change is meant, {contract}."
     )
     return "\n\n".join(parts)

@@ -1,4 +1,4 @@
-"""What the data look like: columns, values, months; the same for the same data."""
+"""What the data look like: columns, values, partitions; the same for the same data."""
 
 # ruff: noqa: S608 - names are quoted, the shares are SQL by design, and DuckDB is shut off from the machine
 
@@ -50,15 +50,16 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class TableProfile:
-    """One table; the monthly figures are in the order of `months`."""
+    """One table; the figures of partitions are in the order of `partitions`, each a `period`."""
 
     name: str
     rows: int
     columns: tuple[ColumnProfile, ...]
-    months: tuple[str, ...]
-    rows_by_month: tuple[int, ...]
-    null_share_by_month: dict[str, tuple[float, ...]] = field(hash=False)
-    share_by_month: dict[str, tuple[float, ...]] = field(hash=False)
+    period: str | None
+    partitions: tuple[str, ...]
+    rows_by_partition: tuple[int, ...]
+    null_share_by_partition: dict[str, tuple[float, ...]] = field(hash=False)
+    share_by_partition: dict[str, tuple[float, ...]] = field(hash=False)
     notes: tuple[str, ...] = ()
 
 
@@ -70,7 +71,7 @@ class Profile:
 
     def to_json(self) -> dict[str, Any]:
         """The profile as values that JSON can hold."""
-        return {"format": 1, **asdict(self)}
+        return {"format": 2, **asdict(self)}
 
 
 def profile(data_dir: Path, contract: Contract) -> Profile:
@@ -95,21 +96,22 @@ def _table(db: duckdb.DuckDBPyConnection, name: str, table: Table, raw: Raw) -> 
     notes = tuple(f"{', '.join(v.files)}: {f'{v.column}: ' if v.column else ''}{v.message}" for v in raw.violations)
     total = raw.rows.num_rows
     seen = tuple(_column(db, name, column, table.columns[column], total) for column in columns) if total else ()
-    months = tuple(sorted(raw.counts)) if table.monthly else ()
-    shares = {label: share.of for label, share in table.by_month.share.items()} if not raw.broken else {}
+    parts = tuple(sorted(raw.counts)) if table.period else ()
+    shares = {label: share.of for label, share in table.by_partition.share.items()} if not raw.broken else {}
     return TableProfile(
         name,
         total,
         seen,
-        months,
-        tuple(raw.counts[month] for month in months),
-        {c: _by_month(db, name, f"{_q(c)} IS NULL") for c in columns if months and table.columns[c].nullable},
-        {label: _by_month(db, name, sql) for label, sql in shares.items() if months},
+        table.period,
+        parts,
+        tuple(raw.counts[part] for part in parts),
+        {c: _by_file(db, name, f"{_q(c)} IS NULL") for c in columns if parts and table.columns[c].nullable},
+        {label: _by_file(db, name, sql) for label, sql in shares.items() if parts},
         notes,
     )
 
 
-def _by_month(db: duckdb.DuckDBPyConnection, name: str, condition: str) -> tuple[float, ...]:
+def _by_file(db: duckdb.DuckDBPyConnection, name: str, condition: str) -> tuple[float, ...]:
     """The share of rows that a condition holds for, by file in their order."""
     sql = f"SELECT count(*) FILTER ({condition}) / count(*) FROM {_q(name)} GROUP BY {FILE} ORDER BY {FILE}"
     return tuple(float(share) for (share,) in db.execute(sql).fetchall())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from furrow.data.svg import bars, lines, spark
@@ -81,13 +82,13 @@ def _page(profile: Profile) -> str:
     links = "".join(
         f'<a href="#{escape(table.name)}"><b>{table.rows:,}</b>{escape(table.name)}</a>' for table in profile.tables
     )
-    months = sorted({month for table in profile.tables for month in table.months})
-    span = f"{months[0]} to {months[-1]}" if months else "no months"
+    parts = sorted({part for table in profile.tables for part in table.partitions})
+    span = f"{parts[0]} to {parts[-1]}. " if parts else ""
     sections = "".join(_section(table) for table in profile.tables)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Data profile</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>\n'
-        f"<body><main><h1>Data profile</h1><p>{escape(span)}. All times are UTC.</p><nav>{links}</nav>{sections}"
+        f"<body><main><h1>Data profile</h1><p>{escape(span)}All times are UTC.</p><nav>{links}</nav>{sections}"
         "</main></body></html>\n"
     )
 
@@ -95,10 +96,10 @@ def _page(profile: Profile) -> str:
 def _section(table: TableProfile) -> str:
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
     columns = "".join(_column(column) for column in table.columns)
-    months = f", {table.months[0]} to {table.months[-1]}" if table.months else ""
+    parts = f", {table.partitions[0]} to {table.partitions[-1]}" if table.partitions else ""
     return (
         f'<section id="{escape(table.name)}"><h2>{escape(table.name)}</h2>'
-        f"<p>{table.rows:,} rows, {len(table.columns)} columns{months}</p>{notes}{_charts(table)}"
+        f"<p>{table.rows:,} rows, {len(table.columns)} columns{parts}</p>{notes}{_charts(table)}"
         '<div class="wide"><table><thead><tr><th>column</th><th class="n">null</th><th class="n">distinct</th>'
         '<th class="n">min</th><th class="n">median</th><th class="n">max</th><th>distribution</th></tr></thead>'
         f"<tbody>{columns}</tbody></table></div>{_heat(table)}</section>\n"
@@ -106,13 +107,14 @@ def _section(table: TableProfile) -> str:
 
 
 def _charts(table: TableProfile) -> str:
-    if not table.months:
+    if not table.partitions:
         return ""
-    labels = [_short(month) for month in table.months]
-    drawn = [("Rows by month", bars(labels, table.rows_by_month, text=_whole, title="rows by month"))]
+    by = f"by {table.period}"
+    labels = [_short(part) for part in table.partitions]
+    drawn = [(f"Rows {by}", bars(labels, table.rows_by_partition, text=_whole, title=f"rows {by}"))]
     drawn += [
-        (f"Share of {label} by month", lines(labels, values, text=_percent, title=f"share of {label} by month"))
-        for label, values in table.share_by_month.items()
+        (f"Share of {label} {by}", lines(labels, values, text=_percent, title=f"share of {label} {by}"))
+        for label, values in table.share_by_partition.items()
     ]
     figures = "".join(f"<div><h3>{escape(title)}</h3>{chart}</div>" for title, chart in drawn)
     return f'<div class="charts">{figures}</div>'
@@ -139,11 +141,11 @@ def _column(column: ColumnProfile) -> str:
 
 
 def _heat(table: TableProfile) -> str:
-    """The share of nulls by column and month, darker where more is missing."""
-    shares = {name: values for name, values in table.null_share_by_month.items() if any(values)}
+    """The share of nulls by column and partition, darker where more is missing."""
+    shares = {name: values for name, values in table.null_share_by_partition.items() if any(values)}
     if not shares:
         return ""
-    head = "".join(f'<th class="n">{escape(_short(month))}</th>' for month in table.months)
+    head = "".join(f'<th class="n">{escape(_short(part))}</th>' for part in table.partitions)
     body = "".join(
         f'<tr><td class="name">{escape(name)}</td>'
         + "".join(
@@ -155,14 +157,16 @@ def _heat(table: TableProfile) -> str:
         for name, values in shares.items()
     )
     return (
-        '<h3 style="margin-top:24px">Null by month</h3><div class="wide"><table class="heat"><thead><tr><th></th>'
+        f'<h3 style="margin-top:24px">Null by {table.period}</h3>'
+        '<div class="wide"><table class="heat"><thead><tr><th></th>'
         f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _short(month: str) -> str:
+def _short(part: str) -> str:
+    """A month as Jan ’13, another partition as it is called."""
     names = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-    return names[int(month[5:]) - 1] + f" ’{month[2:4]}"
+    return names[int(part[5:]) - 1] + f" ’{part[2:4]}" if re.fullmatch(r"\d{4}-\d\d", part) else part
 
 
 def _ends(text: str) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from furrow.data.check_report import Violation
+from furrow.data.file_periods import path_pattern
 from furrow.errors import FurrowError
 
 if TYPE_CHECKING:
@@ -30,17 +31,14 @@ _TYPES = {
     "timestamp": pa.timestamp("us", tz="UTC"),
     "bool": pa.bool_(),
 }
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 class NoDataError(FurrowError):
     """There is nothing to check."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"no data: {path} holds none of the contract's files",
-            hint="land it with `python -m pipelines.ingest`, or bring it back with `dvc pull`",
-        )
+    def __init__(self, path: Path, land: str = "") -> None:
+        landed = f"land it with `{land}`, or bring it back with `dvc pull`" if land else "bring it back with `dvc pull`"
+        super().__init__(f"no data: {path} holds none of the contract's files", hint=landed)
         self.path = path
 
 
@@ -51,14 +49,14 @@ class Raw:
     Attributes:
         rows: The good columns of the readable files, with the file that each row came from.
         broken: Columns that are missing or of another type in some file; rules on them can't be tried.
-        months: The months there are files for, sorted; empty for a table without months.
-        counts: Rows by file name without its ending.
+        partitions: The periods there are files for, sorted; empty for a table of one file.
+        counts: Rows by partition; of one file by its name without the ending.
         violations: What is wrong with files and columns.
     """
 
     rows: pa.Table
     broken: frozenset[str] = frozenset()
-    months: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
 
@@ -68,17 +66,22 @@ class Raw:
         return frozenset(self.rows.column_names) - {FILE}
 
 
-def read_tables(data_dir: Path, contract: Contract) -> dict[str, Raw]:
+def read_tables(data_dir: Path, contract: Contract, *, land: str = "") -> dict[str, Raw]:
     """Read every table of a contract.
+
+    Args:
+        data_dir: The folder.
+        contract: Its tables.
+        land: The command that lands data, for hints; may be empty.
 
     Raises:
         NoDataError: Not one file is there.
     """
     found = {name: _files(data_dir, table) for name, table in contract.tables.items()}
     if not any(found.values()):
-        raise NoDataError(data_dir)
+        raise NoDataError(data_dir, land)
     known = {path for paths in found.values() for path in paths}
-    raw = {name: _read(name, table, data_dir, found[name]) for name, table in contract.tables.items()}
+    raw = {name: _read(name, table, data_dir, found[name], land) for name, table in contract.tables.items()}
     strangers = sorted(p for p in data_dir.rglob("*") if p.is_file() and p not in known)
     for path in strangers:
         owner = _owner(path.relative_to(data_dir).as_posix(), contract)
@@ -104,23 +107,26 @@ def _owner(name: str, contract: Contract) -> str:
 
 
 def _files(data_dir: Path, table: Table) -> list[Path]:
-    if not table.monthly:
+    if table.period is None:
         path = data_dir / table.files
         return [path] if path.is_file() else []
-    before, after = table.files.split("{month}")
-    paths = data_dir.glob(f"{before}*{after}")
-    return sorted(
-        p for p in paths if _MONTH.fullmatch(p.relative_to(data_dir).as_posix()[len(before) :][: -len(after)])
-    )
+    paths = data_dir.glob(table.files.replace(f"{{{table.period}}}", "*"))
+    return sorted(path for path in paths if _partition(table, path.relative_to(data_dir).as_posix()))
 
 
-def _read(name: str, table: Table, data_dir: Path, paths: list[Path]) -> Raw:
+def _partition(table: Table, file: str) -> str:
+    """The period that a file's name says; empty where it says none."""
+    match = re.fullmatch(path_pattern(table.files, table.period), file) if table.period else None
+    return match[1] if match else ""
+
+
+def _read(name: str, table: Table, data_dir: Path, paths: list[Path], land: str) -> Raw:
     """Read a table's files one by one; what can't be read or has other columns is told, not raised."""
     violations: list[Violation] = []
     parts: list[tuple[str, pa.Table]] = []
     broken: set[str] = set()
     if not paths:
-        message = f"there is no {table.files}; land it: python -m pipelines.ingest"
+        message = f"there is no {table.files}" + (f"; land it: {land}" if land else "")
         violations.append(Violation("missing_file", name, "", message, files=(table.files,)))
     for path in paths:
         file = path.relative_to(data_dir).as_posix()
@@ -128,7 +134,7 @@ def _read(name: str, table: Table, data_dir: Path, paths: list[Path]) -> Raw:
             with pq.ParquetFile(path, page_checksum_verification=True) as handle:
                 part = handle.read()
         except (pa.ArrowException, OSError) as exc:
-            message = f"cannot be read ({str(exc).splitlines()[0]}); land it again: python -m pipelines.ingest"
+            message = f"cannot be read ({str(exc).splitlines()[0]})" + (f"; land it again: {land}" if land else "")
             violations.append(Violation("unreadable_file", name, "", message, files=(file,)))
             continue
         faults = _columns(name, table, part.schema, file)
@@ -144,9 +150,10 @@ def _read(name: str, table: Table, data_dir: Path, paths: list[Path]) -> Raw:
     ]
     empty = pa.schema([*((column, _TYPES[table.columns[column].type]) for column in good), (FILE, pa.string())])
     whole = pa.concat_tables(rows).unify_dictionaries() if rows else empty.empty_table()
-    counts = {file.rpartition("/")[2].removesuffix(".parquet"): part.num_rows for file, part in parts}
-    months = tuple(match[0] for path in paths if (match := _MONTH.search(path.name))) if table.monthly else ()
-    return Raw(whole, frozenset(broken), months, counts, _merged(violations))
+    counts = {_partition(table, file) or file.rpartition("/")[2].removesuffix(".parquet"): part.num_rows
+              for file, part in parts}  # fmt: skip
+    partitions = tuple(_partition(table, path.relative_to(data_dir).as_posix()) for path in paths)
+    return Raw(whole, frozenset(broken), partitions if table.period else (), counts, _merged(violations))
 
 
 def _columns(name: str, table: Table, schema: pa.Schema, file: str) -> list[Violation]:

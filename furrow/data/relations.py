@@ -1,4 +1,4 @@
-"""The rules on rows, keys, months and between tables, run as SQL by DuckDB."""
+"""The rules on rows, keys, partitions and between tables, run as SQL by DuckDB."""
 
 # ruff: noqa: S608 - names are quoted, the rules are SQL by design, and DuckDB is shut off from the machine
 
@@ -13,6 +13,7 @@ import duckdb
 
 from furrow.data.check_report import Violation
 from furrow.data.columns import SAMPLE, sample_rows
+from furrow.data.file_periods import names_between, path_pattern, sql_name
 from furrow.data.raw_tables import FILE, Raw
 
 if TYPE_CHECKING:
@@ -44,11 +45,13 @@ class Relations:
         contract: The contract.
         raw: Its tables as read.
         as_of: What "now" is; None where nothing tells.
+        land: The command that lands data, for hints; may be empty.
     """
 
     contract: Contract
     raw: dict[str, Raw]
     as_of: datetime | None
+    land: str = ""
     violations: list[Violation] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
     tried: int = 0
@@ -88,8 +91,8 @@ class Relations:
                 # pandas takes NaN for null, SQL for the largest number: what is unknown must be null.
                 self._bad_rows(name, _Fault("nan", "is NaN instead of null", f"isnan({_q(column)})", column))
         self._rows(name, table)
-        if table.monthly:
-            self._months(name, table)
+        if table.period:
+            self._partitions(name, table, table.period)
         if table.fresh and self.as_of and self._can(name, "fresh", {table.fresh.column}):
             self._fresh(name, table.fresh, self.as_of)
         if table.covers:
@@ -160,53 +163,53 @@ class Relations:
 
     def _rows(self, name: str, table: Table) -> None:
         for file, count in self.raw[name].counts.items():
-            for bounds, rule in ((table.rows, "rows"), (table.by_month.rows, "month_rows")):
-                if rule == "month_rows" and not table.monthly:
+            for bounds, rule in ((table.rows, "rows"), (table.by_partition.rows, "partition_rows")):
+                if rule == "partition_rows" and not table.period:
                     continue
                 self.tried += 1
                 if count not in bounds:
-                    path = table.files.replace("{month}", file)
+                    path = table.files.replace(f"{{{table.period}}}", file)
                     message = f"{count:,} rows, not {_between(bounds)}"
                     self.violations.append(Violation(rule, name, "", message, 1, (path,)))
 
-    def _months(self, name: str, table: Table) -> None:
-        months = self.raw[name].months
-        others = {m for raw in self.raw.values() for m in raw.months}
+    def _partitions(self, name: str, table: Table, period: str) -> None:
+        there = self.raw[name].partitions
+        others = {each for other, raw in self.raw.items() for each in raw.partitions
+                  if self.contract.tables[other].period == period}  # fmt: skip
         self.tried += 1
-        if missing := [m for m in _span(sorted(others)) if m not in months]:
-            said = "a month is missing" if len(missing) == 1 else "months are missing"
-            newest = max(others)
-            message = (
-                f"{said} between {min(others)} and {newest}; land it: python -m pipelines.ingest --through {newest}"
-            )
-            files = tuple(table.files.replace("{month}", month) for month in missing)
-            self.violations.append(Violation("missing_month", name, "", message, len(missing), files))
+        if missing := [each for each in _span(period, others) if each not in there]:
+            said = f"a {period} is missing" if len(missing) == 1 else f"{period}s are missing"
+            land = f"; land it: {self.land}" if self.land else ""
+            message = f"{said} between {min(others)} and {max(others)}{land}"
+            files = tuple(table.files.replace(f"{{{period}}}", each) for each in missing)
+            self.violations.append(Violation("missing_partition", name, "", message, len(missing), files))
         zone = _literal(self.contract.clock.timezone)
         if table.partition_by and self._can(name, "partition_by", {table.partition_by}):
-            local = f"strftime({_q(table.partition_by)} AT TIME ZONE {zone}, '%Y-%m')"
-            bad = f"{local} <> regexp_extract({FILE}, '(\\d{{4}}-\\d\\d)[^/]*$', 1)"
-            message = f"lies in another month on the clocks of {self.contract.clock.timezone} than its file's"
+            lies = sql_name(period, f"({_q(table.partition_by)} AT TIME ZONE {zone})")
+            bad = f"{lies} <> regexp_extract({FILE}, {_literal(path_pattern(table.files, period))}, 1)"
+            message = f"lies in another {period} on the clocks of {self.contract.clock.timezone} than its file's"
             self._bad_rows(name, _Fault("partition", message, bad, table.partition_by))
-        for column, bounds in table.by_month.null_share.items():
+        for column, bounds in table.by_partition.null_share.items():
             if self._can(name, f"null share of {column}", {column}):
-                self._share(name, "month_null_share", column, f"{_q(column)} IS NULL", bounds)
+                self._share(name, "partition_null_share", column, f"{_q(column)} IS NULL", bounds)
 
-        for label, share in table.by_month.share.items():
+        for label, share in table.by_partition.share.items():
             if self._can(name, f"share {label}", set(_words(share.of, table))):
-                self._share(name, "month_share", label, share.of, share)
+                self._share(name, "partition_share", label, share.of, share)
 
     def _share(self, name: str, rule: str, label: str, condition: str, bounds: Bounds) -> None:
-        """Report the months in which the share of rows that a condition holds for is out of bounds."""
+        """Report the partitions in which the share of rows that a condition holds for is out of bounds."""
         sql = f"SELECT {FILE}, count(*) FILTER ({condition}) / count(*) FROM {_q(name)} GROUP BY 1 ORDER BY 1"
         try:
             off = [(str(file), float(share)) for file, share in self._rows_of(sql) if share not in bounds]
         except RuleError as exc:
-            raise RuleError(f"tables.{name}.by_month.share.{label}: {exc}") from exc
+            raise RuleError(f"tables.{name}.by_partition.share.{label}: {exc}") from exc
         if off:
             said = ", ".join(f"{share:.1%}" for _, share in off)
-            what = f"{label} is null" if rule == "month_null_share" else f"{label} is true"
-            message = f"{what} in {said} of the month's rows, not {_between(bounds, percent=True)}"
-            column = label if rule == "month_null_share" else ""
+            what = f"{label} is null" if rule == "partition_null_share" else f"{label} is true"
+            period = self.contract.tables[name].period
+            message = f"{what} in {said} of the {period}'s rows, not {_between(bounds, percent=True)}"
+            column = label if rule == "partition_null_share" else ""
             self.violations.append(Violation(rule, name, column, message, len(off), tuple(file for file, _ in off)))
 
     def _fresh(self, name: str, fresh: Fresh, now: datetime) -> None:
@@ -215,13 +218,13 @@ class Relations:
         age = float("inf") if newest is None else (now.timestamp() - newest) / 3600
         if age > fresh.within_hours:
             message = (
-                f"the newest is {age:.0f} hours before the end of the newest month, {now.isoformat()}; "
+                f"the newest is {age:.0f} hours before the end of the newest partition, {now.isoformat()}; "
                 f"at most {fresh.within_hours:g} hours may be missing"
             )
             self.violations.append(Violation("fresh", name, fresh.column, message, 1, (str(file),)))
 
     def _covers(self, name: str, table: Table, covers: Coverage) -> None:
-        """Find, by month, the share of another table's rows for which there is no recent row of this one."""
+        """Find, by partition, the share of another table's rows for which there is no recent row of this one."""
         at = table.partition_by or (table.fresh.column if table.fresh else "")
         if not self._can(name, "covers", {*covers.by, at}) or not self._can(
             covers.table, f"covered by {name}", {*covers.by, covers.at}
@@ -270,9 +273,9 @@ def _between(bounds: Bounds, *, percent: bool = False) -> str:
     return f"at least {least}" if least else f"at most {most}"
 
 
-def _span(months: list[str]) -> list[str]:
-    """Every month from the first to the last."""
-    if not months:
-        return []
-    first, last = (int(m[:4]) * 12 + int(m[5:]) - 1 for m in (months[0], months[-1]))
-    return [f"{place // 12:04d}-{place % 12 + 1:02d}" for place in range(first, last + 1)]
+def _span(period: str, names: set[str]) -> list[str]:
+    """Every partition from the first to the last; those that there are, where one is of no day that there is."""
+    try:
+        return names_between(period, min(names), max(names)) if names else []
+    except ValueError:
+        return sorted(names)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from furrow.data.contract import load_contract
 from furrow.data.data_check import check
 from furrow.data.data_verdict import verdict
+from furrow.data.raw_files import how_to_land
 from furrow.files import write_json, write_text
 from furrow.layout import CONTRACT, DATA, VALIDATED, VALIDATION
 from furrow.stages.command import run_stage, say
@@ -23,8 +24,9 @@ def validate(root: Path) -> int:
     Returns:
         0 if the data keep the contract, else 1.
     """
-    report = check(root / DATA, load_contract(root / CONTRACT))
-    say(verdict(report, data_dir=root / DATA, contract=root / CONTRACT))
+    land = how_to_land(root)
+    report = check(root / DATA, load_contract(root / CONTRACT), land=land)
+    say(verdict(report, data_dir=root / DATA, contract=root / CONTRACT, land=land))
     if not report:
         return 1
     write_json(root / VALIDATION, report.to_json())

@@ -169,7 +169,7 @@ def test_a_truncated_partition_hides_nothing_else(data: Path, contract: Contract
     path = data / "flights/2013-02.parquet"
     path.write_bytes(path.read_bytes()[:100_000])
     edit(data / "flights/2013-03.parquet", put("status", "lost"))
-    report = check(data, contract)
+    report = check(data, contract, land="python -m pipelines.ingest")
     found = only(report, "unreadable_file")
     assert found.files == ("flights/2013-02.parquet",)
     assert "python -m pipelines.ingest" in found.message
@@ -180,7 +180,7 @@ def test_a_month_missing_in_the_middle(data: Path, contract: Contract) -> None:
     """The month is named, and so is what its absence leaves uncovered."""
     (data / "weather/2013-02.parquet").unlink()
     report = check(data, contract)
-    assert only(report, "missing_month").files == ("weather/2013-02.parquet",)
+    assert only(report, "missing_partition").files == ("weather/2013-02.parquet",)
     assert only(report, "covers").files == ("flights/2013-02.parquet",)
 
 
@@ -190,10 +190,10 @@ def test_months_out_of_bounds(data: Path, contract: Contract) -> None:
     edit(path, lambda t: put("tailnum", None, 2000)(t.filter(pc.less(t["arrival_delay"], 15)).slice(0, 15_000)))
     edit(data / "weather/2013-03.parquet", lambda t: t.filter(pc.less(t["observed_at"], MARCH_20)))
     report = check(data, contract)
-    told = [v.message for v in report.violations if v.rule == "month_rows"]
+    told = [v.message for v in report.violations if v.rule == "partition_rows"]
     assert "15,000 rows, not 20,000 to 40,000" in told
-    assert {v.rule for v in report.violations} >= {"month_rows", "month_null_share", "month_share", "fresh"}
-    assert only(report, "month_null_share").column == "tailnum"
+    assert {v.rule for v in report.violations} >= {"partition_rows", "partition_null_share", "partition_share", "fresh"}
+    assert only(report, "partition_null_share").column == "tailnum"
     assert all(v.files in {("flights/2013-03.parquet",), ("weather/2013-03.parquet",)} for v in report.violations)
 
 
@@ -217,7 +217,7 @@ def test_no_data_at_all(tmp_path: Path, contract: Contract, there: bool) -> None
     if there:
         (tmp_path / "data").mkdir()
     with pytest.raises(NoDataError, match="holds none") as caught:
-        check(tmp_path / "data", contract)
+        check(tmp_path / "data", contract, land="python -m pipelines.ingest")
     assert "pipelines.ingest" in caught.value.hint
     assert "dvc pull" in caught.value.hint
 

@@ -21,8 +21,8 @@ def test_the_repositorys_contract_is_read() -> None:
     """Every table is there, frozen and typed."""
     contract = load_contract(CONTRACT)
     assert list(contract.tables) == ["flights", "weather", "planes", "airlines", "airports"]
-    assert contract.tables["flights"].monthly
-    assert not contract.tables["planes"].monthly
+    assert contract.tables["flights"].period == "month"
+    assert contract.tables["planes"].period is None
     assert contract.tables["flights"].references["tailnum"].table == "planes"
     with pytest.raises(ValueError, match="frozen"):
         contract.tables["flights"].files = "elsewhere"

@@ -43,10 +43,10 @@ def test_columns_are_described(found: Profile, landed: Path) -> None:
 def test_months_are_described(found: Profile) -> None:
     """Rows, share of late flights and share of nulls by month."""
     flights = found.tables[0]
-    assert flights.months == ("2013-01", "2013-02", "2013-03")
-    assert flights.rows_by_month == (27_004, 24_951, 28_834)
-    assert flights.share_by_month["late"] == pytest.approx((0.2521, 0.2787, 0.2607), abs=1e-4)
-    assert flights.null_share_by_month["departure"][1] == pytest.approx(0.0505, abs=1e-4)
+    assert flights.partitions == ("2013-01", "2013-02", "2013-03")
+    assert flights.rows_by_partition == (27_004, 24_951, 28_834)
+    assert flights.share_by_partition["late"] == pytest.approx((0.2521, 0.2787, 0.2607), abs=1e-4)
+    assert flights.null_share_by_partition["departure"][1] == pytest.approx(0.0505, abs=1e-4)
 
 
 def test_the_same_data_give_the_same_page(found: Profile, landed: Path, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_damaged_files_are_told_and_the_rest_is_drawn(data: Path) -> None:
     (data / "airlines.parquet").unlink()
     pq.write_table(pq.read_table(data / "planes.parquet").slice(0, 0), data / "planes.parquet")
     tables = {t.name: t for t in profile(data, load_contract(CONTRACT)).tables}
-    assert tables["flights"].months == ("2013-01", "2013-03")
+    assert tables["flights"].partitions == ("2013-01", "2013-03")
     assert "flights/2013-02.parquet" in tables["flights"].notes[0]
     assert "airlines.parquet" in tables["airlines"].notes[0]
     assert tables["planes"].rows == 0
