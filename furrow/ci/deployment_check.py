@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from furrow.ci.outcome import Check
 from furrow.errors import FurrowError
 from furrow.ground.git import files_at, is_shallow, show
-from furrow.models.registry import name_of, refusal, versions
+from furrow.models.register import refusal
+from furrow.models.registry import name_of, versions
 from furrow.parse import ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:

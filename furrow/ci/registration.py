@@ -13,7 +13,8 @@ from furrow.ci.outcome import Check
 from furrow.ci.steps import address, replay_one
 from furrow.ground.git import common_dir, git, show
 from furrow.layout import CHAMPION
-from furrow.models.registry import register, versions
+from furrow.models.register import register
+from furrow.models.registry import versions
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:

@@ -34,7 +34,8 @@ def command() -> None:
 @as_json
 def register_command(*, experiment: str | None, rev: str, sign: bool, as_json: bool) -> None:
     """Register the champion's (or EXPERIMENT's) model at a commit as its next version, if the gate passed."""
-    from furrow.models.registry import register, versions
+    from furrow.models.register import register
+    from furrow.models.registry import versions
 
     root = project_root(Path.cwd())
     before = set(map(str, versions(root)))
@@ -80,7 +81,8 @@ def list_command(*, as_json: bool) -> None:
 def show_command(*, version: str, as_json: bool) -> None:
     """Show a version: its commit, hashes and metrics."""
     from furrow.models.deployment import current
-    from furrow.models.registry import find, refusal
+    from furrow.models.register import refusal
+    from furrow.models.registry import find
 
     root = project_root(Path.cwd())
     found = find(root, version)

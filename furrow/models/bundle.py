@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.files import read_json, sha256_bytes, write_bytes, write_json
+from furrow.layout import model
 from furrow.training.fit import Fitted
-from furrow.training.predictor import Predictor
+from furrow.training.predictor import Predictor, held_bytes
 from furrow.training.tasks import load_task
 from furrow.training.unpickle import unpickled
 
@@ -118,35 +119,23 @@ def load(folder: Path, *, model_sha256: str, predictor_sha256: str | None = None
     Raises:
         BundleError: The bundle is missing, damaged, of another format, or another model.
     """
-    hint = f"run `dvc checkout build/models/{folder.name}` or `dvc repro train@{folder.name}`"
+    hint = f"run `dvc checkout {model(folder.name)}` or `dvc repro train@{folder.name}`"
     if not (folder / BUNDLE).is_file():
         raise BundleError(f"there is no model in {folder}", hint=hint)
     facts = read_json(folder / BUNDLE)
     if facts.get("format") not in READ:
         raise BundleError(f"{folder / BUNDLE} has format {facts.get('format')!r}, not {FORMAT}", hint=hint)
-    background = pq.read_table(pa.BufferReader(_held(folder / BACKGROUND, facts["background_sha256"], hint)))
+    background = pq.read_table(
+        pa.BufferReader(held_bytes(folder / BACKGROUND, facts["background_sha256"], BundleError))
+    )
     if predictor_sha256 is not None:
         predictor = Predictor.load(folder, sha256=predictor_sha256)
         task, classes = facts.get("task", "binary"), tuple(facts.get("classes", ()))
         calibrator = load_task(task).calibrator_from_json(facts.get("calibrator"))
         fitted = Fitted(list(predictor.columns), None, calibrator, predictor, task, classes)
     else:
-        fitted = unpickled(_held(folder / MODEL, model_sha256, hint))
+        fitted = unpickled(held_bytes(folder / MODEL, model_sha256, BundleError))
     return Bundle(facts, fitted, background.to_pandas())
-
-
-def _held(path: Path, expected: str, hint: str) -> bytes:
-    """A file's bytes, if they are the ones that are meant."""
-    try:
-        content = path.read_bytes()
-    except OSError as exc:
-        raise BundleError(f"cannot read {path}: {exc.strerror}", hint=hint) from exc
-    found = sha256_bytes(content)
-    if found != expected:
-        raise BundleError(
-            f"{path} has sha256 {found[:12]}…, the record says {expected[:12]}…: it is not opened", hint=hint
-        )
-    return content
 
 
 def profile(frame: pd.DataFrame) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from furrow.errors import FurrowError
 from furrow.files import write_text
 from furrow.ground.git import git, is_dirty, resolve, show
 from furrow.ground.project_place import project_prefix
-from furrow.models.registry import RegistryError, Version, find, refusal, replay_holds, settings
+from furrow.models.register import refusal, replay_holds, settings
+from furrow.models.registry import RegistryError, Version, find
 from furrow.parse import ParseError, parse_yaml
 from furrow.training.metric_registry import NEITHER, direction
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.git import show
-from furrow.models.registry import Version, refusal, versions
+from furrow.models.register import refusal
+from furrow.models.registry import Version, versions
 from furrow.parse import ParseError, parse_json, read_yaml
 from furrow.plan.plan_spec import Break, Resource
 

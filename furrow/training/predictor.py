@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.files import canonical_json, sha256_bytes, write_bytes
+from furrow.layout import model
 from furrow.parse import parse_json
 from furrow.training.calibration import Curve, curve_from_json
 from furrow.training.encoding import Encoding
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from furrow.training.scorers import Scorer
 
-__all__ = ["PREDICTOR", "TREES", "Predictor", "PredictorError"]
+__all__ = ["PREDICTOR", "TREES", "Predictor", "PredictorError", "held_bytes"]
 
 FORMAT = 1
 PREDICTOR = "predictor.json"
@@ -111,7 +112,7 @@ class Predictor:
         Raises:
             PredictorError: It is missing, damaged, of another format, or another one.
         """
-        return cls.parse(_held(folder / PREDICTOR, sha256), lambda expected: _held(folder / TREES, expected))
+        return cls.parse(held_bytes(folder / PREDICTOR, sha256), lambda expected: held_bytes(folder / TREES, expected))
 
     @classmethod
     def parse(cls, content: bytes, trees: Callable[[str], bytes]) -> Predictor:
@@ -141,16 +142,19 @@ class Predictor:
         )
 
 
-def _held(path: Path, sha256: str) -> bytes:
-    """A file's bytes, if they are the ones that are meant."""
-    hint = f"run `dvc checkout build/models/{path.parent.name}` or `dvc repro train@{path.parent.name}`"
+def held_bytes(path: Path, sha256: str, error: type[FurrowError] = PredictorError) -> bytes:
+    """A file of a model, if its bytes are the ones that are meant.
+
+    Raises:
+        FurrowError: As `error`: it can't be read, or is another one.
+    """
+    hint = f"run `dvc checkout {model(path.parent.name)}` or `dvc repro train@{path.parent.name}`"
     try:
         content = path.read_bytes()
     except OSError as exc:
-        raise PredictorError(f"cannot read {path}: {exc.strerror}", hint=hint) from exc
+        raise error(f"cannot read {path}: {exc.strerror}", hint=hint) from exc
     found = sha256_bytes(content)
     if found != sha256:
-        raise PredictorError(
-            f"{path} has sha256 {found[:12]}…, the record says {sha256[:12]}…: it is not opened", hint=hint
-        )
+        said = f"{path} has sha256 {found[:12]}…, the record says {sha256[:12]}…: it is not opened"
+        raise error(said, hint=hint)
     return content

@@ -13,7 +13,8 @@ import pytest
 from furrow.errors import FurrowError
 from furrow.models import bundle
 from furrow.models.deployment import current, history, promote, rollback
-from furrow.models.registry import MODEL, compare, find, register, versions
+from furrow.models.register import register
+from furrow.models.registry import MODEL, compare, find, versions
 from furrow.models.version_fetch import fetch
 
 

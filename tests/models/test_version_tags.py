@@ -12,7 +12,8 @@ import pytest
 
 from furrow.errors import FurrowError
 from furrow.models.deployment import promote
-from furrow.models.registry import find, name_of, register, versions
+from furrow.models.register import register
+from furrow.models.registry import find, name_of, versions
 
 if TYPE_CHECKING:
     from pathlib import Path
