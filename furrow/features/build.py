@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.features import manifest as reading
 from furrow.features.digest import seal, table_digest
+from furrow.features.online_kinds import MANIFEST_TYPES
 from furrow.features.raw_columns import read_contract
 from furrow.features.schema import (
     Column,
@@ -32,11 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["compile_manifest", "read_tables"]
-
-STORE_TYPES = {
-    "furrow.ground.feast.online.FurrowOnlineStore": "lmdb",
-    "redis": "feast.infra.online_stores.redis.RedisOnlineStore",  # Feast's own short name for Feast's own layout
-}
 
 
 def compile_manifest(repo_dir: Path, notify: Callable[[str], None] = lambda _: None) -> Manifest:
@@ -183,7 +179,7 @@ def _relative(path: str, folder: Path, root: Path, what: str) -> str:
 def _online_store(declared: Mapping[str, Any], folder: Path, root: Path) -> OnlineStore:
     options = dict(declared)
     kind = str(options.pop("type", "sqlite"))
-    kind = STORE_TYPES.get(kind, kind)
+    kind = MANIFEST_TYPES.get(kind, kind)
     if kind == "lmdb":
         options.setdefault("path", "../build/online")
     for key in ("path", "db_path"):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.features.catalog import Catalog, UnknownNameError, service_entry
 from furrow.features.offline_rows import SourceError
-from furrow.features.open_store import open_store, stored_name
+from furrow.features.open_store import open_store
 from furrow.features.statistics import ViewStatistics, view_statistics
+from furrow.features.stored_views import stored_name
 from furrow.stores.timestamps import moment
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from furrow.features.offline_rows import SourceError, find
-from furrow.features.open_store import open_reader, schema_of, stored_name
+from furrow.features.open_store import open_reader
+from furrow.features.stored_views import schema_of, stored_name
 from furrow.stores.store_api import StoreError
 
 if TYPE_CHECKING:

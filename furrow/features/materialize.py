@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from furrow.features.json_reader import ManifestError
 from furrow.features.manifest import load
 from furrow.features.offline_rows import Source, SourceFile, find, read
-from furrow.features.open_store import open_store, schema_of, stored_name
+from furrow.features.open_store import open_store
+from furrow.features.stored_views import schema_of, stored_name
 from furrow.stores.lmdb_env import take_place
 from furrow.stores.lmdb_store import LmdbStore
 from furrow.stores.pack import microseconds, pack_rows

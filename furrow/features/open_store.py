@@ -1,4 +1,4 @@
-"""From the manifest's `online_store` to an open store, and from a view to its name in there."""
+"""From the manifest's `online_store` to an open store."""
 
 from __future__ import annotations
 
@@ -7,34 +7,18 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from furrow.features.json_reader import ManifestError
-from furrow.features.redis_options import feast_address, known_options
-from furrow.stores.record import ViewSchema
+from furrow.features.online_kinds import ONLINE_KINDS, online_kind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from furrow.features.schema import Manifest, View
+    from furrow.features.online_kinds import OnlineKind
+    from furrow.features.schema import Manifest
     from furrow.stores.store_api import OnlineStore, ReadStore
 
-__all__ = ["open_reader", "open_store", "schema_of", "stored_name"]
+__all__ = ["open_reader", "open_store"]
 
 PREFIX = "FURROW_ONLINE_"
-LMDB = ("lmdb", "furrow.ground.feast.online.FurrowOnlineStore")
-REDIS = ("redis", "furrow.ground.feast.online_redis.FurrowRedisOnlineStore")
-FEAST_REDIS = ("redis", "feast.infra.online_stores.redis.RedisOnlineStore")
-
-
-def stored_name(manifest: Manifest, view: str) -> str:
-    """A view's name in the store: a project's views are apart from those of others."""
-    return f"{manifest.project}/{view}"
-
-
-def schema_of(view: View) -> ViewSchema:
-    """What a view's records hold."""
-    return ViewSchema(
-        tuple((column.name, column.dtype) for column in view.join_keys),
-        tuple((column.name, column.dtype) for column in view.features),
-    )
 
 
 def open_reader(manifest: Manifest, folder: Path, *, expand: bool = True) -> ReadStore:
@@ -50,15 +34,10 @@ def open_reader(manifest: Manifest, folder: Path, *, expand: bool = True) -> Rea
         ManifestError: The store's type is not one that Furrow reads, or an option is wrong.
         StoreError: The store can't be opened.
     """
-    options = _options(manifest, folder, expand=expand)
-    kind = manifest.online_store.type
-    if kind == FEAST_REDIS[1] or (kind == FEAST_REDIS[0] and "connection_string" in options):
-        from furrow.stores.feast_redis import FeastRedisStore  # noqa: PLC0415 - others need no Redis
-
-        views = {stored_name(manifest, name): (name, schema_of(view)) for name, view in manifest.views.items()}
-        url, deadline = feast_address(options)
-        return FeastRedisStore(url, manifest.project, views, deadline=deadline)
-    return open_store(manifest, folder, expand=expand)
+    found: ReadStore = _kind(manifest, "reads").open(
+        manifest, folder, _options(manifest, folder, expand=expand), create=False
+    )
+    return found
 
 
 def open_store(manifest: Manifest, folder: Path, *, create: bool = False, expand: bool = True) -> OnlineStore:
@@ -74,24 +53,21 @@ def open_store(manifest: Manifest, folder: Path, *, create: bool = False, expand
         ManifestError: The store's type is not one that Furrow writes, or an option is wrong.
         StoreError: The store can't be opened.
     """
-    kind, options = manifest.online_store.type, _options(manifest, folder, expand=expand)
-    if kind in LMDB:
-        from furrow.stores.lmdb_store import LmdbStore  # noqa: PLC0415 - a Redis user needs no LMDB
+    kind = _kind(manifest, "writes" if create else "reads", written=True)
+    found: OnlineStore = kind.open(manifest, folder, _options(manifest, folder, expand=expand), create=create)
+    return found
 
-        known_options(options, {"path", "limit"})
-        limit = {"limit": _whole(options["limit"], "limit")} if options.get("limit") else {}
-        return LmdbStore(folder / str(options.get("path", "../build/online")), create=create, **limit)
-    if kind in REDIS and "connection_string" not in options:
-        from furrow.stores.redis_store import RedisStore  # noqa: PLC0415 - others need no Redis
 
-        known_options(options, {"url", "deadline_ms", "namespace"})
-        url, space = options.get("url", "redis://127.0.0.1:6379/0"), options.get("namespace", "furrow")
-        return RedisStore(str(url), deadline=_deadline(options), namespace=str(space))
-    raise ManifestError(
-        f"online_store.type: {kind!r} is no store that Furrow's client {'writes' if create else 'reads'}",
-        field="online_store.type",
-        hint=f"use {LMDB[1]} or {REDIS[1]}",
-    )
+def _kind(manifest: Manifest, what: str, *, written: bool = False) -> OnlineKind:
+    kind = online_kind(manifest)
+    if kind is None or (written and not kind.writes):
+        known = " or ".join(one.types[-1] for one in ONLINE_KINDS if one.writes)
+        raise ManifestError(
+            f"online_store.type: {manifest.online_store.type!r} is no store that Furrow's client {what}",
+            field="online_store.type",
+            hint=f"use {known}",
+        )
+    return kind
 
 
 def _options(manifest: Manifest, folder: Path, *, expand: bool) -> dict[str, Any]:
@@ -101,18 +77,6 @@ def _options(manifest: Manifest, folder: Path, *, expand: bool) -> dict[str, Any
 
         expand = is_trusted(folder)
     return {key: _expanded(key, value, expand=expand) for key, value in options.items()}
-
-
-def _deadline(options: dict[str, Any]) -> float:
-    return _whole(options.get("deadline_ms", 250), "deadline_ms") / 1000
-
-
-def _whole(value: Any, field: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ManifestError(
-            f"online_store.{field}: {value!r} should be a positive whole number", field=f"online_store.{field}"
-        )
-    return value
 
 
 def _expanded(key: str, value: Any, *, expand: bool) -> Any:

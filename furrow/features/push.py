@@ -16,7 +16,8 @@ from furrow.features.manifest import load
 from furrow.features.materialize import features_folder
 from furrow.features.offline_rows import find
 from furrow.features.on_demand import RequestError, coerced
-from furrow.features.open_store import open_store, schema_of, stored_name
+from furrow.features.open_store import open_store
+from furrow.features.stored_views import schema_of, stored_name
 from furrow.stores.float_columns import canonical_table
 from furrow.stores.pack import arrow_column, microseconds, pack_rows
 from furrow.stores.record import Layout

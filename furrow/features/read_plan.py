@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from furrow.errors import FurrowError
 from furrow.features.on_demand import OnDemandError, RequestError, coerced, compute, function_of
-from furrow.features.open_store import schema_of, stored_name
+from furrow.features.stored_views import schema_of, stored_name
 from furrow.stores.feast_key import entity_key
 from furrow.stores.feast_types import parse_type
 from furrow.stores.packed_values import decoder, micros_of

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from furrow.features.json_reader import ManifestError
+from furrow.features.stored_views import schema_of, stored_name
 from furrow.parse import ParseError, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
-__all__ = ["feast_address", "known_options"]
+    from furrow.features.schema import Manifest
+    from furrow.stores.store_api import OnlineStore, ReadStore
+
+__all__ = ["feast_address", "known_options", "open_feast_redis", "open_redis", "positive"]
 
 _STRING = "online_store.connection_string"
 _PLACE = {"db", "username", "password", "ssl", "socket_timeout"}
@@ -25,6 +30,49 @@ _PASSED = {
 _FEASTS = {"connection_string", "redis_type", "client", "sentinel_master"}
 _WRITING = {"key_ttl_seconds", "full_scan_for_deletion", "skip_dedup"}
 """What matters to who writes, which is Feast."""
+
+
+def open_redis(manifest: Manifest, folder: Path, options: Mapping[str, Any], *, create: bool) -> OnlineStore:
+    """Open packed records on Redis.
+
+    Raises:
+        ManifestError: An option is wrong.
+        StoreError: It can't be reached.
+    """
+    from furrow.stores.redis_store import RedisStore  # noqa: PLC0415 - an extra
+
+    del manifest, folder, create
+    known_options(options, {"url", "deadline_ms", "namespace"})
+    url, space = options.get("url", "redis://127.0.0.1:6379/0"), options.get("namespace", "furrow")
+    deadline = positive(options.get("deadline_ms", 250), "deadline_ms") / 1000
+    return RedisStore(str(url), deadline=deadline, namespace=str(space))
+
+
+def open_feast_redis(manifest: Manifest, folder: Path, options: Mapping[str, Any], *, create: bool) -> ReadStore:
+    """Open what Feast's own Redis store holds, to read.
+
+    Raises:
+        ManifestError: An option is one that Furrow's client doesn't go by.
+        StoreError: It can't be reached.
+    """
+    from furrow.stores.feast_redis import FeastRedisStore  # noqa: PLC0415 - an extra
+
+    del folder, create
+    views = {stored_name(manifest, name): (name, schema_of(view)) for name, view in manifest.views.items()}
+    url, deadline = feast_address(options)
+    return FeastRedisStore(url, manifest.project, views, deadline=deadline)
+
+
+def positive(value: Any, name: str) -> int:
+    """An option that is a positive whole number.
+
+    Raises:
+        ManifestError: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        field = f"online_store.{name}"
+        raise ManifestError(f"{field}: {value!r} should be a positive whole number", field=field)
+    return value
 
 
 def feast_address(options: Mapping[str, Any]) -> tuple[str, float]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from furrow.features.manifest import load
-from furrow.features.open_store import LMDB
+from furrow.features.online_kinds import online_kind
 from furrow.files import FileError, read_json, sha256_json, write_json
 from furrow.plan.plan_spec import Resource
 
@@ -91,7 +91,8 @@ def _online(
     folder = root / "features"
     tables = sorted({view.table for view in manifest.views.values() if view.table and view.table in building})
     store = folder / str(manifest.online_store.options.get("path", "../build/online"))
-    embedded = manifest.online_store.type in LMDB
+    kind = online_kind(manifest)
+    embedded = kind is not None and kind.embedded
     if embedded and not store.exists():
         return resource("add", "nothing is materialized yet")
     if tables:
