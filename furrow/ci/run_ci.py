@@ -28,6 +28,7 @@ from furrow.ground.isolate import CommandError, open_isolation
 from furrow.ground.project_place import project_root
 from furrow.ground.worktree import checkout
 from furrow.layout import CHAMPION
+from furrow.plan.resource_kinds import kind_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -308,7 +309,7 @@ def _changes(session: Session) -> dict[str, list[str]]:
     if not session.base:
         return found
     for resource in steps.differences(session):
-        kind = {"data": "data", "tables": "features", "views": "features"}.get(resource.kind)
+        kind = kind_named(resource.kind).told
         if kind and resource.action != "unchanged":
             found[kind] += [f"{resource.name}: {line}" for line in resource.why or (resource.action,)]
     found["code"] = list(code_changes(session.root, session.base, session.result))

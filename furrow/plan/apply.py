@@ -11,13 +11,15 @@ from furrow.ground.git import is_dirty
 from furrow.ground.pipeline import read_pipeline, upstream
 from furrow.ground.project_place import dvc_root
 from furrow.ground.repro import run_tool
-from furrow.models.registry import RegistryError, champions_at, register
+from furrow.models.register import champions_at, register
+from furrow.models.registry import RegistryError
 from furrow.plan.apply_lock import apply_lock
 from furrow.plan.destroy import destroy
 from furrow.plan.fetch import fetch, wanting
 from furrow.plan.machine_state import note_applied, online_state
 from furrow.plan.make_plan import make_plan
 from furrow.plan.plan_spec import Plan, PlanError
+from furrow.plan.resource_kinds import kind_named
 from furrow.plan.resources import resource_of
 from furrow.plan.saved_plan import still_holds
 from furrow.training.journal import JOURNAL
@@ -161,10 +163,8 @@ class _Run:
                 near = [address for address in known if address.split("/")[-1] == target.split("/")[-1]]
                 hint = f"did you mean {near[0]}?" if near else "`furrow plan --all` lists the resources"
                 raise PlanError(f"there is no resource {target!r}", hint=hint)
-            if known[target].kind in {"models", "deployments"}:
-                raise PlanError(
-                    f"{target} is not made by apply", hint="`furrow models register` and `furrow models promote`"
-                )
+            if command := kind_named(known[target].kind).command:
+                raise PlanError(f"{target} is not made by apply", hint=f"`{command}` makes it")
         self._targets = tuple(targets)
         wanted = {
             name
@@ -172,7 +172,7 @@ class _Run:
             for kind, own in [resource_of(name)]
             if any(known[target].kind == kind and known[target].name == own for target in targets)
         }
-        if any(known[target].kind in {"views", "registry"} for target in targets):
+        if any(kind_named(known[target].kind).compiled for target in targets):
             wanted |= {"compile"} & self.pipeline.steps.keys()
         self._stages = upstream(self.pipeline, wanted) if targets else set(self.pipeline.steps)
         self._goals = sorted(wanted)

@@ -11,7 +11,7 @@ from furrow.features.definition_check import Problem, check_definitions
 from furrow.features.manifest_cache import remember
 from furrow.files import write_json, write_text
 from furrow.layout import COMPILED, CONF, CONTRACT, EVALUATIONS, FEATURES, MANIFEST, PIPELINE, run_file
-from furrow.plan.stage_graph import WrittenStage, check_stages, expected_stages
+from furrow.plan.stage_graph import WrittenStage, check_compile, check_stages, expected_stages
 from furrow.training.config import Experiment, dump
 from furrow.training.declare import DeclarationError, gate, resolve
 from furrow.training.declare import problem as declared_problem
@@ -101,6 +101,7 @@ def compile_repository(root: Path, manifest: Manifest | None = None, *, check: b
     stages = expected_stages(root, manifest, contract, trained)
     if check:
         check_stages(root, stages)
+        check_compile(root, {f"{one.function.partition(':')[0].replace('.', '/')}.py" for one in own.values()})
     return Compiled(manifest, experiments, pipeline, stages)
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from furrow.errors import FurrowError
+from furrow.plan.resource_kinds import RESOURCE_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,21 +15,7 @@ __all__ = ["FORMAT", "KINDS", "Action", "Break", "Plan", "PlanError", "Resource"
 
 FORMAT = 1
 Action = Literal["add", "change", "destroy", "unknown", "unchanged"]
-KINDS = (
-    "data",
-    "contract",
-    "declarations",
-    "tables",
-    "views",
-    "training_sets",
-    "experiments",
-    "stages",
-    "champion",
-    "models",
-    "deployments",
-    "registry",
-    "online_store",
-)
+KINDS = tuple(kind.name for kind in RESOURCE_KINDS)
 """Kinds of resources, in the order in which they are shown."""
 
 

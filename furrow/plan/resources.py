@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from furrow.plan.plan_spec import KINDS, Resource, StagePlan
 from furrow.plan.reasons import explain
+from furrow.plan.resource_kinds import resource_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,28 +21,6 @@ if TYPE_CHECKING:
     from furrow.plan.stage_prediction import Prediction
 
 __all__ = ["StageView", "experiment_of", "resource_of", "stage_plans", "stage_resources", "view_resources"]
-
-_STAGES = (
-    (re.compile(r"tables[_@](.+)"), "tables"),
-    (re.compile(r"training_set[_@](.+)"), "training_sets"),
-    (re.compile(r"(?:train|evaluate)@(.+)"), "experiments"),
-)
-_SINGLE = {
-    "compile": ("declarations", "declarations"),
-    "validate": ("contract", "contract"),
-    "select": ("champion", "champion"),
-}
-
-
-def resource_of(stage: str) -> tuple[str, str]:
-    """The kind and the name of the resource that a stage makes."""
-    if stage in _SINGLE:
-        return _SINGLE[stage]
-    for pattern, kind in _STAGES:
-        match = pattern.fullmatch(stage)
-        if match:
-            return kind, match[1]
-    return "stages", stage
 
 
 def experiment_of(stage: str) -> str | None:

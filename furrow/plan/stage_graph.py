@@ -7,9 +7,7 @@ What they must say is worked out from the SQL, the contract and the Feast defini
 from __future__ import annotations
 
 import io
-import re
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
@@ -21,7 +19,7 @@ from furrow.errors import FurrowError
 from furrow.features.sql import parse_query, reads
 from furrow.files import write_text
 from furrow.layout import COMPILED, DVC_YAML, MANIFEST, PIPELINE, VALIDATED, table, table_sql, training_set
-from furrow.parse import check_yaml
+from furrow.parse import ParseError, check_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from furrow.features.manifest import Manifest
     from furrow.training.problem import Problem
 
-__all__ = ["StageError", "WrittenStage", "check_stages", "expected_stages", "write_stages"]
+__all__ = ["StageError", "WrittenStage", "check_compile", "check_stages", "expected_stages", "write_stages"]
 
 _OWNED = ("tables_", "training_set_")
 """How the names of stages begin that compile writes."""
@@ -136,7 +134,7 @@ def check_stages(root: Path, expected: Mapping[str, WrittenStage]) -> None:
     Raises:
         StageError: A stage is missing, lacks a dependency, or has a needless one; the hint is what to do.
     """
-    stages = _read(root)[1]
+    stages = _parsed(_text(root))[1]
     for name, stage in expected.items():
         if name not in stages:
             hint = "`furrow compile --write` adds it"
@@ -152,6 +150,24 @@ def check_stages(root: Path, expected: Mapping[str, WrittenStage]) -> None:
             raise StageError(said, hint=f"remove from its deps: - {needless[0]} ({write})")
 
 
+def check_compile(root: Path, read: Iterable[str]) -> None:
+    """See that the stage compile depends on files that it reads: else an edit of one would go unseen.
+
+    Args:
+        root: The project.
+        read: The files.
+
+    Raises:
+        StageError: It does not depend on one, nor on a folder that holds it.
+    """
+    stage = _parsed(_text(root))[1].get("compile") or {}
+    deps = [_name(dep) for dep in stage.get("deps", [])]
+    for path in sorted(read):
+        if not any(path == dep or path.startswith(f"{dep}/") for dep in deps):
+            hint = f"add to its deps: - {path.partition('/')[0]}"
+            raise StageError(f"{DVC_YAML}: stage compile reads {path}", hint=hint)
+
+
 def write_stages(root: Path, expected: Mapping[str, WrittenStage]) -> list[str]:
     """Write the stages into dvc.yaml: new ones beside their kind, wrong ones mended, those of nothing taken out.
 
@@ -165,26 +181,78 @@ def write_stages(root: Path, expected: Mapping[str, WrittenStage]) -> list[str]:
     Raises:
         StageError: dvc.yaml can't be read.
     """
-    document, stages = _read(root)
-    changed: list[str] = []
-    added: list[str] = []
-    for name in [name for name in stages if name.startswith(_OWNED) and name not in expected]:
-        if "furrow.stages." in str((stages[name] or {}).get("cmd", "")):
-            del stages[name]
-            changed.append(name)
-    for name, stage in expected.items():
-        if name in stages:
-            if _mend(stages[name], stage):
-                changed.append(name)
-        else:
-            stages.insert(_place(stages, name), name, _made(stage))
-            added.append(name)
-    changed += added
-    if changed:
-        stream = io.StringIO()
-        _yaml().dump(document, stream)
-        write_text(root / DVC_YAML, _spaced(stream.getvalue(), stages, added))
-    return sorted(changed)
+    text = _text(root)
+    stages = _parsed(text)[1]
+    if stages.fa.flow_style():
+        raise StageError(f"{DVC_YAML}: stages is written in braces", hint="write each stage on lines of its own")
+    ours = [name for name in stages if name.startswith(_OWNED)]
+    gone = [
+        name for name in ours if name not in expected and "furrow.stages." in str((stages[name] or {}).get("cmd", ""))
+    ]
+    for name in gone:
+        text = _without(text, name)
+    there = set(stages) - set(gone)
+    mended = []
+    for name in [name for name in expected if name in there]:
+        before, text = text, _mended(text, name, expected[name])
+        mended += [name] if text != before else []
+    added = [name for name in expected if name not in there]
+    for name in added:
+        text = _with(text, name, expected[name])
+    if gone or mended or added:
+        write_text(root / DVC_YAML, text)
+    return sorted([*gone, *mended, *added])
+
+
+def _without(text: str, name: str) -> str:
+    """The file without a stage; comments above the next one are that one's, and stay."""
+    lines = text.splitlines(keepends=True)
+    start, end = _lines_of(text, name)
+    return "".join(lines[:start] + lines[end:])
+
+
+def _mended(text: str, name: str, stage: WrittenStage) -> str:
+    """The file with a stage put right; no other line of it is touched."""
+    lines = text.splitlines(keepends=True)
+    start, end = _lines_of(text, name)
+    column = len(lines[start]) - len(lines[start].lstrip())
+    block = "".join(line[column:] if not line[:column].strip() else line.lstrip() for line in lines[start:end])
+    document = _yaml().load(block)
+    if not isinstance(document[name], CommentedMap):
+        document[name] = _made(stage)
+    elif not _mend(document[name], stage):
+        return text
+    made = [" " * column + line for line in _dumped(document).splitlines(keepends=True)]
+    return "".join(lines[:start] + made + lines[end:])
+
+
+def _with(text: str, name: str, stage: WrittenStage) -> str:
+    """The file with a stage put in at its place, a blank line on either side, above the comments of the next."""
+    stages = _parsed(text)[1]
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    names = list(stages)
+    place = _place(stages, name)
+    at = _lines_of(text, names[place - 1])[1] if place else stages.lc.key(names[0])[0]
+    indent = " " * stages.lc.key(names[0])[1]
+    made = [f"{indent}{line}" for line in _dumped({name: _made(stage)}).splitlines(keepends=True)]
+    before = ["\n"] if place and lines[at - 1].strip() else []
+    after = ["\n"] if at < len(lines) and lines[at].strip() else []
+    return "".join(lines[:at] + before + made + after + lines[at:])
+
+
+def _lines_of(text: str, name: str) -> tuple[int, int]:
+    """Where a stage begins and ends; blank lines and comments below it belong to what comes next."""
+    document, stages = _parsed(text)
+    lines = text.splitlines()
+    start = stages.lc.key(name)[0]
+    later = [place for place in (stages.lc.key(other)[0] for other in stages) if place > start]
+    later += [place for place in (document.lc.key(other)[0] for other in document) if place > start]
+    end = min(later, default=len(lines))
+    while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+        end -= 1
+    return start, end
 
 
 def _yaml() -> YAML:
@@ -195,27 +263,32 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _read(root: Path) -> tuple[Any, Any]:
+def _dumped(document: Any) -> str:
+    stream = io.StringIO()
+    _yaml().dump(document, stream)
+    return stream.getvalue()
+
+
+def _text(root: Path) -> str:
     try:
-        text = (root / DVC_YAML).read_text(encoding="utf-8")
-        check_yaml(text, root / DVC_YAML)
-        document = _yaml().load(text)
-        stages = document["stages"]
-    except (OSError, YAMLError, KeyError, TypeError) as exc:
+        return (root / DVC_YAML).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
         why = " ".join(str(exc).split())
         raise StageError(f"cannot read the stages of {DVC_YAML}: {why}", hint="mend it by hand") from exc
-    if not isinstance(stages, CommentedMap):
+
+
+def _parsed(text: str) -> tuple[Any, Any]:
+    """A dvc.yaml whole, and its stages."""
+    try:
+        check_yaml(text, DVC_YAML)
+        document = _yaml().load(text)
+        stages = document["stages"]
+    except (YAMLError, ParseError, KeyError, TypeError) as exc:
+        why = " ".join(str(exc).split())
+        raise StageError(f"cannot read the stages of {DVC_YAML}: {why}", hint="mend it by hand") from exc
+    if not isinstance(stages, CommentedMap) or not stages:
         raise StageError(f"{DVC_YAML}: stages is no mapping", hint="mend it by hand")
     return document, stages
-
-
-def _spaced(text: str, stages: Any, added: list[str]) -> str:
-    """A blank line on either side of the stages that were put in."""
-    names = list(stages)
-    after = [other for name, other in pairwise(names) if name in added]
-    for name in [*added, *after]:
-        text = re.sub(rf"(?<=[^\n])\n(  {re.escape(name)}:)", r"\n\n\1", text)
-    return text
 
 
 def _name(entry: Any) -> str:
@@ -257,7 +330,7 @@ def _mend(there: Any, stage: WrittenStage) -> bool:
     found = [_name(dep) for dep in deps]
     if set(found) != set(stage.deps):
         for place in reversed([at for at, name in enumerate(found) if name not in stage.deps]):
-            del deps[place]
+            _drop(deps, place)
         for name in stage.deps:
             if name not in found:
                 deps.insert(next((at for at, dep in enumerate(deps) if _name(dep) > name), len(deps)), name)
@@ -273,3 +346,14 @@ def _mend(there: Any, stage: WrittenStage) -> bool:
         if name not in [_name(out) for out in outs]:
             outs.append(name)
     return repr(there) != before
+
+
+def _drop(deps: Any, place: int) -> None:
+    """Take a dependency out; comments on lines of their own below it are the next one's, and stay."""
+    token = (deps.ca.items.get(place) or [None])[0]
+    below = token.value.split("\n")[1:] if token is not None else []
+    column = deps.lc.item(place)[1]
+    del deps[place]
+    said = "\n".join(line.strip().removeprefix("#").strip() for line in below if line.strip())
+    if said and place < len(deps):
+        deps.yaml_set_comment_before_after_key(place, before=said, indent=max(0, column - 2))
