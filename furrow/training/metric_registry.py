@@ -57,6 +57,7 @@ class Metric:
         tasks: The tasks that it belongs to.
         function: Where it is computed, as "package.module:function".
         title: As a person reads it.
+        root: Of a project's own: the project that the function is in; empty for Furrow's.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Metric:
     tasks: tuple[str, ...]
     function: str
     title: str
+    root: str = ""
 
 
 _CLASSES, _NUMBERS = (BINARY, MULTICLASS), (REGRESSION, FORECAST)

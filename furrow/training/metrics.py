@@ -7,12 +7,12 @@ runs judged on the same blocks have paired replicates, and the difference of two
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from furrow.training.metric_functions import metric_function
 from furrow.training.metric_registry import Metric, MetricError
 
 if TYPE_CHECKING:
@@ -163,18 +163,14 @@ def score(
 
 
 def _called(metric: Metric, rows: Rows) -> NDArray[np.float64]:
-    module, _, name = metric.function.partition(":")
-    hint = f"mend {metric.function}, then run the stage again"
-    try:
-        function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as exc:
-        raise MetricError(f"metric {metric.name}: there is no function {metric.function}: {exc}", hint=hint) from exc
+    function = metric_function(metric)
     try:
         values = np.asarray(function(rows), dtype=np.float64)
     except Exception as exc:
-        if module.startswith("furrow."):
+        if not metric.root:
             raise
         # A project's own code: whatever it raises is told as what it is.
+        hint = f"mend {metric.function}, then run the stage again"
         raise MetricError(f"metric {metric.name}: {type(exc).__name__}: {exc}", hint=hint) from exc
     if values.shape != (len(rows.weights),):
         raise MetricError(

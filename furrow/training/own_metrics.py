@@ -74,4 +74,4 @@ def _metric(root: Path, name: str, value: dict[str, object]) -> Metric:
         said = f"{where}: function {found.function!r} is not in this project"
         raise MetricError(said, hint=f"write it in {module.replace('.', '/')}.py")
     tasks = tuple(found.tasks) or (BINARY, MULTICLASS, REGRESSION, FORECAST)
-    return Metric(name, found.direction, tasks, found.function, found.title or name)
+    return Metric(name, found.direction, tasks, found.function, found.title or name, str(root.resolve()))

@@ -14,7 +14,7 @@ WRITERS = {"cli/terminal.py", "cli/render.py"}
 """Those that write for others."""
 ALLOWED = {
     "ground/dvcdirs.py": {"print", "sys.stderr"},  # a program of its own; what it prints goes through safe_text
-    "ground/feast/modules.py": {"sys.stderr"},  # where what a definition prints is led to
+    "ground/project_modules.py": {"sys.stderr"},  # where what a definition prints is led to
     "ground/jail.py": {
         "sys.stdout",
         "sys.stderr",

@@ -199,15 +199,13 @@ def test_a_bundle_opens_and_says_the_same(judged, tmp_path: Path) -> None:
         ("return 1.0", "not one value for the rows and one for each of 3 replicates"),
     ],
 )
-def test_a_projects_own_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, said: str) -> None:
+def test_a_projects_own_metric(tmp_path: Path, body: str, said: str) -> None:
     """A line of conf and a function: judged like any other; one that raises, or gives no number, is named."""
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/metrics.yaml").write_text(
         "metrics:\n  cost: {function: costs:cost, direction: minimize, tasks: [binary]}\n"
     )
     (tmp_path / "costs.py").write_text(f"def cost(rows):\n    {body}\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(__import__("sys").modules, "costs", raising=False)
     own = own_metrics(tmp_path)
     experiment, _ = made("binary")
     experiment.evaluation = Evaluation(replicates=3)

@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     from feast.types import from_value_type
     from feast.value_type import ValueType
 
-from furrow.ground.feast.modules import DefinitionError, importable, repo_modules
+from furrow.ground.project_modules import DefinitionError, importable, repo_modules
 from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     from feast.repo_operations import get_repo_files
 
 from furrow.errors import FurrowError
-from furrow.ground.feast.modules import importable, repo_modules
+from furrow.ground.project_modules import importable, repo_modules
 from furrow.parse import read_yaml
 from furrow.stores.pack import computed_column, declared_column
 

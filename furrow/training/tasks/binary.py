@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from furrow.training.calibration import Curve, curve_from_json, learn_curve
-from furrow.training.tasks.classes import apply_curve, calibration_points, check_classes, thinned
+from furrow.training.tasks.classes import apply_curve, calibration_points, check_classes, plain, thinned
 from furrow.training.tasks.task import LabelError, Task
 
 if TYPE_CHECKING:
@@ -37,14 +37,15 @@ class Binary(Task):
         known = sorted(labels.dropna().unique(), key=str)
         check_classes(labels, problem)
         if len(known) > 2:
-            shown = ", ".join(map(repr, known[:5]))
+            shown = ", ".join(map(plain, known[:5]))
             raise LabelError(
                 f"label {problem.label!r} of a binary problem holds {len(known)} values: {shown}",
                 hint="let the spine say which of them is 1, or write `task: multiclass`",
             )
         if problem.positive not in known:
             raise LabelError(
-                f"label {problem.label!r} holds {known[0]!r} and {known[1]!r}, and positive is {problem.positive!r}",
+                f"label {problem.label!r} holds {plain(known[0])} and {plain(known[1])},"
+                f" and positive is {problem.positive!r}",
                 hint=f"write `positive: {known[1]}` in the problem",
             )
 
@@ -60,7 +61,7 @@ class Binary(Task):
         del test
         if train.nunique() < 2:
             raise LabelError(
-                f"label {problem.label!r} holds only {train.iloc[0]!r} before {period}",
+                f"label {problem.label!r} holds only {plain(train.iloc[0])} before {period}",
                 hint="bring more history, or test on less",
             )
 

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from furrow.training.metrics import Rows
     from furrow.training.problem import Problem
 
-__all__ = ["apply_curve", "calibration_points", "check_classes", "thinned"]
+__all__ = ["apply_curve", "calibration_points", "check_classes", "plain", "thinned"]
 
 POINTS = 200
+
+
+def plain(value: Any) -> str:
+    """A label as a person writes it: 0.0, 'late'."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def check_classes(labels: pd.Series[Any], problem: Problem) -> None:
