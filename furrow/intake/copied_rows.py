@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import urlsplit
 
-from furrow.errors import FurrowError
+from furrow.errors import FurrowError, MissingExtraError
 from furrow.intake.dialect import IntakeError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _workbook(path: Path) -> Iterator[Any]:
     try:
         import openpyxl  # noqa: PLC0415 - an extra
     except ImportError as exc:
-        raise GivenError("reading Excel needs openpyxl", hint='install it: pip install "furrow[excel]"') from exc
+        raise MissingExtraError("excel", "reading a workbook") from exc
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except Exception as exc:
@@ -137,7 +137,7 @@ def _postgres_open(address: str) -> Iterator[Any]:
     try:
         import psycopg  # noqa: PLC0415 - an extra
     except ImportError as exc:
-        raise GivenError("reading PostgreSQL needs psycopg", hint='pip install "furrow[postgres]"') from exc
+        raise MissingExtraError("postgres", "reading PostgreSQL") from exc
     try:
         with psycopg.connect(address, connect_timeout=10) as db:
             yield db
@@ -161,7 +161,7 @@ def s3_object(address: str) -> Iterator[Path]:
     try:
         import s3fs  # noqa: PLC0415 - an extra
     except ImportError as exc:
-        raise GivenError("reading S3 needs s3fs", hint='install it: pip install "furrow[s3]"') from exc
+        raise MissingExtraError("s3", "reading S3") from exc
     with tempfile.TemporaryDirectory(prefix="furrow-intake-") as scratch:
         path = Path(scratch) / Path(urlsplit(address).path).name
         try:

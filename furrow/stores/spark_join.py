@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from furrow.errors import FurrowError
+from furrow.errors import FurrowError, MissingExtraError
 from furrow.stores.float_columns import canonical_table
 from furrow.stores.join import time_unit
 from furrow.stores.joined_columns import carried, feature_columns
@@ -72,10 +72,11 @@ def spark_session(master: str, settings: Mapping[str, str]) -> Any:
         settings: Spark's settings.
 
     Raises:
-        SparkError: pyspark is not installed, or there is no cluster.
+        MissingExtraError: pyspark is not installed.
+        SparkError: There is no cluster.
     """
     if SparkSession is None:
-        raise SparkError("pyspark is not installed", hint="install it: pip install 'furrow[spark]'")
+        raise MissingExtraError("spark", "a join on Spark")
     builder = SparkSession.builder.master(master).appName("furrow")
     for name, value in {**settings, **_NEEDED}.items():
         builder = builder.config(name, value)

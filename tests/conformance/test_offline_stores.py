@@ -290,4 +290,7 @@ except Exception as exc:
 def test_without_pyspark():
     """Furrow imports without the extra; using it says how to install it."""
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
-    assert "SparkError pyspark is not installed\n  install it: pip install 'furrow[spark]'" in done.stdout
+    assert (
+        "MissingExtraError a join on Spark needs the extra 'spark'\n  install it: pip install 'furrow[spark]'"
+        in done.stdout
+    )
