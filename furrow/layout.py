@@ -15,10 +15,12 @@ __all__ = [
     "DEPLOYMENT",
     "DVC_LOCK",
     "DVC_YAML",
+    "ENGINES",
     "EVALUATIONS",
     "EXPERIMENTS_YAML",
     "EXPERIMENT_YAMLS",
     "FEATURES",
+    "FEATURE_STORE",
     "FURROW",
     "GATES",
     "LOCK",
@@ -29,6 +31,7 @@ __all__ = [
     "PREDICTIONS",
     "PREDICT_YAML",
     "PROBLEMS",
+    "REGISTRY_DB",
     "REPLAY_YAML",
     "RUNS",
     "SEARCHES",
@@ -73,8 +76,10 @@ CONTRACT = "conf/data/contract.yaml"
 CI_YAML = "conf/ci.yaml"
 REPLAY_YAML = "conf/replay.yaml"
 PREDICT_YAML = "conf/predict.yaml"
+ENGINES = "conf/engine"
 
 MANIFEST = "features/manifest.json"
+FEATURE_STORE = "features/feature_store.yaml"
 TABLE_SQL = "features/tables"
 
 TABLES = "build/tables"
@@ -83,6 +88,7 @@ MODELS = "build/models"
 PREDICTIONS = "build/predictions"
 EVALUATIONS = "build/evaluations"
 VALIDATION = "build/validation.json"
+REGISTRY_DB = "build/registry.db"
 
 COMPILED = "runs/.compiled"
 VALIDATED = "runs/.validated"

@@ -29,6 +29,11 @@ def test_the_platform_knows_no_example() -> None:
     assert said == []
 
 
+def test_no_hint_names_the_examples_command() -> None:
+    """How data land is the project's own: `prepare` of its conf/ci.yaml."""
+    assert [path.name for path in MODULES if "pipelines.ingest" in path.read_text()] == []
+
+
 def test_a_modules_name_is_used_once() -> None:
     """Outside of the command line, whose modules are called as its words; packages' own files don't count."""
     names = Counter(

@@ -31,7 +31,7 @@ class CiSettings:
         replay: Which experiments are replayed from nothing: all, changed, sample or none.
         sample: How many, of a sample.
         worse: Whether a champion that is surely worse than the target branch's fails, or is a warning.
-        prepare: A command that makes the data where no remote has it, such as `python -m pipelines.ingest`.
+        prepare: A command that makes the data where no remote has it, such as `make data`.
         register: Options of registration: automatic, replayed.
         limits: What a command of a commit from outside may take: hours, processes, memory_gb, disk_gb.
         imports: Addresses that a commit from outside may import data from with DVC.
