@@ -11,7 +11,7 @@ from furrow.ground.trust import UntrustedError
 from furrow.history.load import run as load_run
 from furrow.history.signed_tags import vouching_tag
 from furrow.models.predict import PredictionError, open_model
-from furrow.models.registry import register
+from furrow.models.register import register
 from tests.attack.test_reading import clone as clone  # noqa: PLC0414 - a clone with a pickle that leaves a marker
 from tests.attack.test_reading import markers as markers  # noqa: PLC0414 - what it uses
 
