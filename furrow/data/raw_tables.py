@@ -66,6 +66,13 @@ class Raw:
         return frozenset(self.rows.column_names) - {FILE}
 
 
+def _folders(data_dir: Path, contract: Contract) -> set[Path]:
+    """The folders that are the contract's: all of data/ where a table lies in it, else those that tables name."""
+    firsts = {table.files.partition("/")[0] if "/" in table.files else "" for table in contract.tables.values()}
+    whole = any(not first or "{" in first for first in firsts)
+    return {data_dir} if whole else {data_dir / first for first in firsts}
+
+
 def read_tables(data_dir: Path, contract: Contract, *, land: str = "") -> dict[str, Raw]:
     """Read every table of a contract.
 
@@ -82,8 +89,8 @@ def read_tables(data_dir: Path, contract: Contract, *, land: str = "") -> dict[s
         raise NoDataError(data_dir, land)
     known = {path for paths in found.values() for path in paths}
     raw = {name: _read(name, table, data_dir, found[name], land) for name, table in contract.tables.items()}
-    strangers = sorted(p for p in data_dir.rglob("*") if p.is_file() and p not in known)
-    for path in strangers:
+    held = {path for folder in _folders(data_dir, contract) for path in folder.rglob("*")}
+    for path in sorted(path for path in held - known if path.is_file()):
         owner = _owner(path.relative_to(data_dir).as_posix(), contract)
         raw[owner].violations.append(
             Violation(

@@ -162,7 +162,7 @@ def _profile(db: duckdb.DuckDBPyConnection, one: Landed, timezone: str) -> Table
             counts = ", ".join(f"count(DISTINCT {quoted(name)})" for name in few)
             exact = db.execute(f"SELECT {counts} FROM {relation(one.path)}").fetchall()[0]
             columns |= {name: replace(columns[name], distinct=count) for name, count in zip(few, exact, strict=True)}
-    keys = [name for name, column in columns.items() if _may_be_key(column) and _unique(db, one, name)]
+    keys = [name for name, column in columns.items() if _may_be_key(column) and _unique(db, one, column)]
     return TableProfile(one.name, one.path, one.rows, columns, tuple(keys))
 
 
@@ -177,8 +177,10 @@ def _may_be_key(column: ColumnProfile) -> bool:
     return whole and column.rows > 0 and not column.nulls and column.distinct >= 0.8 * column.rows
 
 
-def _unique(db: duckdb.DuckDBPyConnection, one: Landed, name: str) -> bool:
-    count = f"SELECT count(DISTINCT {quoted(name)}) FROM {relation(one.path)}"
+def _unique(db: duckdb.DuckDBPyConnection, one: Landed, column: ColumnProfile) -> bool:
+    if column.distinct <= FEW:  # counted exactly before
+        return column.distinct == one.rows
+    count = f"SELECT count(DISTINCT {quoted(column.name)}) FROM {relation(one.path)}"
     return bool(db.execute(count).fetchall()[0][0] == one.rows)
 
 

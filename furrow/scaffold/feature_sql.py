@@ -29,7 +29,7 @@ MOST_NUMBERS = 4  # columns of numbers of a source that are summed and averaged
 MOST_WORDS = 3  # columns of words of a source whose last value is kept
 _ALWAYS = "1970-01-01 00:00:00+00"
 FEW = 200  # different words at the most
-_TYPES = {"int64": "Int64", "int32": "Int64", "float64": "Float64", "string": "String", "bool": "Bool"}
+_TYPES = {"int64": "Int64", "int32": "Int64", "float64": "Float64", "string": "String", "bool": "Int64"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _attributes(answers: Answers, table: TableProfile) -> FeatureTable:
         feature, value = f"{table.name}_{column.name}", readable(column.name)
         if column.kind in _TYPES and not _names(column, table):
             features[feature] = _TYPES[column.kind]
-            listed.append(f"{value} as {readable(feature)}")
+            listed.append(f"{_plain(column)} as {readable(feature)}")
         elif column.kind == "timestamp" and (answers.at or answers.moment):
             features[f"{feature}_days"] = "Float64"
             days = f"cast(date_diff('hour', {value}, {at}) / 24.0 as double)"
@@ -173,7 +173,7 @@ def _timeless(answers: Answers, source: Tie) -> FeatureTable:
     for column in words if single else []:
         feature = f"{name}_{column.name}"
         features[feature] = _TYPES[column.kind]
-        listed.append(f"    min({readable(column.name)}) as {readable(feature)}")
+        listed.append(f"    min({_plain(column)}) as {readable(feature)}")
     if not single:
         features[f"{name}_count"] = "Int64"
         listed.append(f"    count(*) as {readable(f'{name}_count')}")
@@ -193,7 +193,7 @@ def _once(answers: Answers, source: Tie) -> FeatureTable:
     features = {f"{name}_{column.name}": _TYPES[column.kind] for column in (*numbers, *words)}
     at = f"{readable(source.at)} + interval '1 day'" if source.dated else readable(source.at)
     listed = [f"    {renamed(source.entity, answers.entity)}", f"    {at} as event_timestamp"]
-    listed += [f"    {renamed(one.name, f'{name}_{one.name}')}" for one in (*numbers, *words)]
+    listed += [f"    {_plain(one)} as {readable(f'{name}_{one.name}')}" for one in (*numbers, *words)]
     listing = ",\n".join(listed)
     sql = (
         f"-- What {name} says of each {answers.entity}, from {source.at} on.\n"
@@ -216,7 +216,7 @@ def _windows(answers: Answers, source: Tie) -> FeatureTable:
             asked.append(_over(text, f"{name}_{column.name}_{word}_{{days}}d", "Float64", features))
     lasting = []
     for column in (*numbers, *words):
-        feature, text = f"{name}_{column.name}_last", f"last_value({readable(column.name)} ignore nulls) over so_far"
+        feature, text = f"{name}_{column.name}_last", f"last_value({_plain(column)} ignore nulls) over so_far"
         features[feature] = "Float64" if column in numbers else _TYPES[column.kind]
         lasting.append(f"{f'cast({text} as double)' if column in numbers else text} as {readable(feature)}")
     asked += [", ".join(lasting)] if lasting else []
@@ -250,6 +250,12 @@ def _windows(answers: Answers, source: Tie) -> FeatureTable:
         f"qualify moment = 1 order by {key}, event_timestamp",
     ]
     return FeatureTable(f"{name}_history", "\n".join(lines) + "\n", features)
+
+
+def _plain(column: ColumnProfile) -> str:
+    """A value as models take it: yes and no as 1 and 0."""
+    name = readable(column.name)
+    return f"cast({name} as bigint)" if column.kind == "bool" else name
 
 
 def _exact(column: ColumnProfile) -> str:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.files import read_json
 from furrow.layout import CHAMPION, run_file
+from furrow.training.champions import read_champions
+from furrow.training.metric_registry import MINIMIZE, direction
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["FirstRun", "first_runs"]
@@ -40,18 +43,17 @@ def first_runs(root: Path) -> list[FirstRun]:
         FileError: A file is missing or broken.
     """
     found = []
-    for problem in read_json(root / CHAMPION)["problems"].values():
-        select = problem["gate"]["select"]
-        sign = 1 if select["direction"] == "minimize" else -1
+    for problem in read_champions(read_json(root / CHAMPION)).values():
+        sign = 1 if direction(problem.metric, problem.directions) == MINIMIZE else -1
         runs = [
-            _run(root, name, verdict, select["metric"], champion=name == problem["champion"])
-            for name, verdict in problem["verdicts"].items()
+            _run(root, name, verdict, problem.metric, champion=name == problem.experiment)
+            for name, verdict in problem.verdicts.items()
         ]
         found += sorted(runs, key=lambda run: (not run.champion, sign * next(iter(run.metrics.values()), 0.0)))
     return found
 
 
-def _run(root: Path, name: str, verdict: dict[str, Any], metric: str, *, champion: bool) -> FirstRun:
+def _run(root: Path, name: str, verdict: Mapping[str, Any], metric: str, *, champion: bool) -> FirstRun:
     values = {
         key: float(value)
         for key, value in read_json(root / run_file(name, "metrics.json")).items()

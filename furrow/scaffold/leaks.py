@@ -49,8 +49,9 @@ def find_leaks(table: TableProfile, answers: Answers) -> dict[str, str]:
         columns = ", ".join(quoted(name) for name in dict.fromkeys([*others, answers.label, *_at(answers)]))
         query = f"SELECT {columns} FROM {relation(table.path)} WHERE {quoted(answers.label)} IS NOT NULL"
         frame = db.execute(f"SELECT * FROM ({query}) USING SAMPLE reservoir({ROWS} ROWS) REPEATABLE (1)").df()
+    truth = _truth(frame[answers.label], answers)
     for name in others:
-        said = _later(frame, name, answers, table) or _tells(frame, name, answers)
+        said = _later(frame, name, answers, table) or _tells(frame, name, answers, truth)
         if said:
             found[name] = said
     return found
@@ -69,20 +70,29 @@ def _later(frame: pd.DataFrame, name: str, answers: Answers, table: TableProfile
     return f"later than {answers.at} in {share:.0%} of the rows" if share > LATER else ""
 
 
-def _tells(frame: pd.DataFrame, name: str, answers: Answers) -> str:
+def _truth(label: pd.Series, answers: Answers) -> list[np.ndarray]:
+    """What is to be told: of a number its ranks, else for each class whether it came."""
+    if answers.task == "regression":
+        return [_ranks(label.to_numpy(dtype="float64"))]
+    if answers.task == "binary":
+        yes = label.astype("string").str.lower() == answers.positive.strip('"').lower()
+        return [yes.to_numpy(dtype="float64")]
+    return [(label == value).to_numpy(dtype="float64") for value in label.unique()]
+
+
+def _tells(frame: pd.DataFrame, name: str, answers: Answers, truth: list[np.ndarray]) -> str:
     """Whether a column, or its being there, tells the label almost surely."""
-    label = frame[answers.label]
-    if len(frame) < 50 or label.nunique() < 2:
+    if len(frame) < 50 or frame[answers.label].nunique() < 2:
         return ""
     present = frame[name].notna().to_numpy()
-    if 0 < present.sum() < len(present) and _strength(present.astype("float64"), label, answers) > SURE:
+    if 0 < present.sum() < len(present) and _strength(present.astype("float64"), answers, truth) > SURE:
         return f"filled in for one {answers.label} only"
-    values = _numbers(frame[name], label, answers)
-    strength = 0.0 if values is None else _strength(values, label, answers)
+    values = _numbers(frame[name], truth[0])
+    strength = 0.0 if values is None else _strength(values, answers, truth)
     return f"it alone tells {answers.label} ({strength:.3f} of 1)" if strength > SURE else ""
 
 
-def _numbers(values: pd.Series, label: pd.Series, answers: Answers) -> np.ndarray | None:
+def _numbers(values: pd.Series, target: np.ndarray) -> np.ndarray | None:
     """A column as numbers: words by the mean label of their rows, if there are few of them."""
     if values.dtype.kind in "iufb":
         filled = values.astype("float64")
@@ -90,31 +100,21 @@ def _numbers(values: pd.Series, label: pd.Series, answers: Answers) -> np.ndarra
     if values.dtype.kind == "M":
         whole = values.astype("int64").astype("float64")
         return whole.where(values.notna(), whole.min()).to_numpy()
-    words = values.astype("string").fillna("")
-    if words.nunique() > len(words) / 20:
+    codes, words = values.astype("string").fillna("").factorize()
+    if len(words) > len(values) / 20:
         return None
-    target = _target(label, answers)
-    return words.map(dict(target.groupby(words).mean())).to_numpy(dtype="float64")
+    means: np.ndarray = np.bincount(codes, weights=target) / np.bincount(codes)
+    found: np.ndarray = means[codes]
+    return found
 
 
-def _target(label: pd.Series, answers: Answers) -> pd.Series:
+def _strength(values: np.ndarray, answers: Answers, truth: list[np.ndarray]) -> float:
+    """How well numbers tell a label: ROC AUC, either way up, the least of the classes'; or rank correlation."""
     if answers.task == "regression":
-        return label.astype("float64")
-    return (label.astype("string").str.lower() == answers.positive.strip('"').lower()).astype("float64")
-
-
-def _strength(values: np.ndarray, label: pd.Series, answers: Answers) -> float:
-    """How well numbers tell a label: ROC AUC, either way up, the best of the classes; or rank correlation."""
-    if answers.task == "regression":
-        target = label.astype("float64")
         if np.ptp(values) == 0:
             return 0.0
-        return abs(float(np.corrcoef(_ranks(values), _ranks(target.to_numpy()))[0, 1]))
-    if answers.task == "binary":
-        classes = [_target(label, answers).to_numpy()]
-    else:
-        classes = [(label == value).to_numpy().astype("float64") for value in label.unique()]
-    scores = [_area(one, values) for one in classes if 0 < one.sum() < len(one)]
+        return abs(float(np.corrcoef(_ranks(values), truth[0])[0, 1]))
+    scores = [_area(one, values) for one in truth if 0 < one.sum() < len(one)]
     return min((max(score, 1 - score) for score in scores), default=0.0)
 
 

@@ -220,6 +220,18 @@ def test_written_after_the_label(tmp_path: Path) -> None:
     assert whole(tmp_path, plan).num_rows == ROWS
 
 
+def test_yes_and_no_are_numbers(tmp_path: Path) -> None:
+    """A column of yes and no, with gaps, is 1 and 0 for models."""
+
+    def add(number: int, row: dict[str, Any]) -> None:
+        row["vip"] = ["yes", "no", ""][number % 3]
+
+    plan = planned(tmp_path, {"people.csv": text(add, head="id,at,plan,spent,left,vip")})
+    assert plan.features[0].features["people_vip"] == "Int64"
+    rows = run(tmp_path, plan, "tables/people_profile")
+    assert set(rows["people_vip"].to_pylist()) == {1, 0, None}
+
+
 def test_honest_columns_stay(tmp_path: Path) -> None:
     """A column that says much, and not all, is no leak."""
 
