@@ -33,7 +33,7 @@ def is_signed(repo: Path, tag: bytes) -> bool:
     with tempfile.TemporaryDirectory(prefix="furrow-tag-") as scratch:
         place = Path(scratch)
         try:
-            git(place, "init", "-q", "--bare", "--template=", f"--object-format={form}", ".")
+            git(place, "init", "-q", "--template=", f"--object-format={form}", ".")
             name = git(place, "hash-object", "-t", "tag", "-w", "--stdin", stdin=tag).decode().strip()
             asked = git(place, "config", "--get", _TRUST, ok=(0, 1)).decode().strip()
             git(place, "-c", f"{_TRUST}={asked or 'fully'}", "verify-tag", name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.features.manifest import load
 from furrow.features.online_kinds import online_kind
-from furrow.files import FileError, read_json, sha256_json, write_json
+from furrow.files import FileError, machine_file, read_json, sha256_json, write_json
 from furrow.plan.plan_spec import Resource
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _applied(root: Path) -> dict[str, Any]:
 
 def note_applied(root: Path, **facts: Any) -> None:
     """Note what was brought up to date; the note may be lost at any time."""
-    write_json(root / APPLIED, {**_applied(root), "format": 1, **facts})
+    write_json(machine_file(root, APPLIED), {**_applied(root), "format": 1, **facts})
 
 
 def online_state(manifest: Manifest, folder: Path) -> str:
