@@ -63,6 +63,7 @@ READS = {
 }
 ASKS = {
     "compile": ["compile"],
+    "init": ["init", "data.csv", "--predict", "late"],
     "apply": ["apply"],
     "replay": ["replay"],
     "try": ["try", "gbm", "seed=1"],
