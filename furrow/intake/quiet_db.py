@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["quiet_db"]
 
+MEMORY = "512MB"
+"""What DuckDB may hold, most of it pieces of a long CSV file; what is more goes to the scratch folder."""
+
 
 @contextmanager
 def quiet_db(scratch: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
@@ -20,7 +23,7 @@ def quiet_db(scratch: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
     Args:
         scratch: A folder for what does not fit into memory.
     """
-    config = {"threads": "2", **({"temp_directory": scratch} if scratch else {})}
+    config = {"threads": "2", **({"temp_directory": scratch, "memory_limit": MEMORY} if scratch else {})}
     with duckdb.connect(config=config) as db:
         db.execute("SET TimeZone = 'UTC'")
         db.execute("SET enable_progress_bar = false")  # it would be drawn among a command's own words

@@ -71,7 +71,7 @@ def made_shop(customers: int, seed: int = 0) -> Shop:
     for place in range(customers):
         active, who = draw.gammavariate(2, 2), f"{place:05d}"
         at = BEGIN + timedelta(seconds=int(86_400 * (365 * place / customers + draw.random())))
-        churned = draw.random() < 1 / (1 + math.exp(active - 3.5))
+        churned = draw.random() < 1 / (1 + math.exp(3 * (active - 3.5)))
         segment = "big" if active > 5 else "small" if active < 2 else "middle"
         tables["customers"].append(
             [who, at, draw.choice(["DE", "FR", "IT"]), draw.randint(18, 80), "yes" if churned else "no",
