@@ -102,3 +102,56 @@ def test_what_starts_often_loads_no_more_than_it_needs(module: str, needs: set[s
     text = f"import sys, furrow.{module}; print(*{heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-P", "-c", text], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == needs
+
+
+def test_every_module_is_imported_by_a_test() -> None:
+    """Directly, by some file under tests/: what no test names, nobody holds to anything."""
+    named = set()
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                named |= {one.name for one in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                named |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in MODULES]
+    own = [name for name in modules if not name.endswith(("__init__", "__main__"))]
+    assert [name for name in own if name not in named] == []
+
+
+def test_what_is_defined_has_a_caller() -> None:
+    """A function, class or constant of the platform is named somewhere besides its own definition."""
+    texts = {path: path.read_text() for path in MODULES}
+    texts |= {
+        path: path.read_text() for top in ("pipelines", "benchmarks", "features") for path in (ROOT / top).rglob("*.py")
+    }
+    words = Counter(
+        word
+        for text in texts.values()
+        for word in re.findall(r"\w+", re.sub(r"__all__ = \[.*?\]", "", text, flags=re.DOTALL))
+    )
+    tests = Counter(word for path in (ROOT / "tests").rglob("*.py") for word in re.findall(r"\w+", path.read_text()))
+    unused = []
+    for path in MODULES:
+        for node in ast.parse(texts[path]).body:
+            names = [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
+            if isinstance(node, ast.Assign):
+                names = [one.id for one in node.targets if isinstance(one, ast.Name)]
+            unused += [f"{path.relative_to(ROOT)}: {name}" for name in names if words[name] <= 1 and name != "__all__"]
+    assert [one for one in unused if one.rpartition(" ")[2] not in CALLED_BY_OTHERS] == []
+    assert [name for name in CALLED_BY_OTHERS if not tests[name] and not name.endswith("Config")] == []
+
+
+CALLED_BY_OTHERS = {
+    "FurrowOfflineStoreConfig",
+    "FurrowOnlineStoreConfig",
+    "FurrowRedisOnlineStoreConfig",
+    "FurrowSparkOfflineStoreConfig",
+    "command",
+    "find_given",
+    "open_source",
+    "profile_tables",
+    "read_verdicts",
+    "reference_join",
+    "spark_table",
+}
+"""What Feast or a user of the library calls by its name, with a test of its own."""

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.ci.outcome import Check, Outcome
 from furrow.ci.publish import publish, status_line
-from furrow.ci.queue import FOLDER, Job, jobs, room
+from furrow.ci.queue import FOLDER, Job, jobs, place_of, room
 from furrow.ci.run_record import keep, kept
 from furrow.errors import FurrowError
 from furrow.files import read_json, write_json, write_text
 from furrow.ground.git import GitError, common_dir, git, is_bare
 from furrow.ground.isolate import CommandError, open_isolation, stream
 from furrow.ground.notes import NOTES
+from furrow.ground.project_place import project_prefix
 from furrow.ground.start_python import furrow_in_shell, python
 from furrow.parse import parse_json
 from furrow.safe_text import line as one_line
@@ -129,7 +130,8 @@ def run_queue(repo: Path, *, say: Callable[[str], None]) -> int:
 
 
 def _run(home: Path, job: Job, say: Callable[[str], None]) -> None:
-    known = [one for one in kept(home, job.commit) if one["branch"] == job.branch and (one.get("tip") or not job.tip)]
+    own = [one for one in kept(home, job.commit) if one.get("project", "") == job.project]
+    known = [one for one in own if one["branch"] == job.branch and (one.get("tip") or not job.tip)]
     if known and not job.again:
         say(f"furrow: {job.commit[:10]} was run already: {known[-1]['verdict']}")
         _publish(home, job, say)
@@ -137,19 +139,20 @@ def _run(home: Path, job: Job, say: Callable[[str], None]) -> None:
         return
     if job.attempts >= _ATTEMPTS:
         check = Check("ci", "failed", f"{_ATTEMPTS} runs of it began and did not end: the machine went down each time")
-        _keep(home, job, Outcome(job.commit, branch=job.branch, checks=(check,), started=job.since), say)
+        _keep(home, job, _ended(job, check), say)
         job.path.unlink()
         return
     value = {**asdict(job), "attempts": job.attempts + 1}
     del value["path"]
     write_json(job.path, value)
     write_json(room(home) / "running.json", {"pid": os.getpid(), **value})
-    out = room(home, f"reports/{job.commit}")
-    arguments = ["ci", "--rev", job.commit, "--branch", job.branch, "--out", str(out), "--log"]
+    out = room(home, f"reports/{job.place}")
+    arguments = [*([f"--project={job.project}"] if job.project else []), "ci"]
+    arguments += ["--rev", job.commit, "--branch", job.branch, "--out", str(out), "--log"]
     arguments += ["--base", job.old] if job.old and _there(home, job.old) and _on_main(home, job) else []
     arguments += ["--offer", ".", "--register"] if job.tip else ["--lenient"]
     (out / "report.json").unlink(missing_ok=True)
-    with (room(home, "logs") / f"{job.commit}.log").open("w", encoding="utf-8") as log:
+    with (room(home, "logs") / f"{job.place}.log").open("w", encoding="utf-8") as log:
 
         def tell(line: str) -> None:
             clean = one_line(line)
@@ -157,18 +160,23 @@ def _run(home: Path, job: Job, say: Callable[[str], None]) -> None:
             log.flush()
             say(f"furrow: {clean}")
 
-        tell(f"{job.commit[:10]} on {job.branch}")
+        tell(f"{job.commit[:10]} on {job.branch}{f': {job.project}' if job.project else ''}")
         try:
             for line in stream(python("-m", "furrow", *arguments), home, open_isolation()):
                 tell(line)
         except CommandError as exc:
             if not (out / "report.json").is_file():
                 check = Check("ci", "failed", exc.message, exc.lines)
-                _keep(home, job, Outcome(job.commit, branch=job.branch, checks=(check,), started=job.since), say)
+                _keep(home, job, _ended(job, check), say)
         if (out / "report.json").is_file():
             _keep(home, job, Outcome.from_json(read_json(out / "report.json")), say)
     job.path.unlink()
     (room(home) / "running.json").unlink(missing_ok=True)
+
+
+def _ended(job: Job, check: Check) -> Outcome:
+    """The outcome of a run that gave none."""
+    return Outcome(job.commit, branch=job.branch, project=job.project, checks=(check,), started=job.since)
 
 
 def _on_main(home: Path, job: Job) -> bool:
@@ -203,9 +211,11 @@ def state(repo: Path) -> dict[str, Any]:
     if _busy(home):
         with suppress(OSError, ValueError):
             running = [parse_json((home / FOLDER / "running.json").read_bytes(), home / FOLDER / "running.json")]
-    names = {one["commit"] for one in running}
-    waiting = [{"commit": job.commit, "branch": job.branch, "since": job.since} for job in jobs(home)]
-    return {"running": running, "waiting": [one for one in waiting if one["commit"] not in names]}
+    names = {(one["commit"], one.get("project", "")) for one in running}
+    waiting = [
+        {"commit": job.commit, "branch": job.branch, "project": job.project, "since": job.since} for job in jobs(home)
+    ]
+    return {"running": running, "waiting": [one for one in waiting if (one["commit"], one["project"]) not in names]}
 
 
 def _busy(home: Path) -> bool:
@@ -218,12 +228,14 @@ def _busy(home: Path) -> bool:
 
 
 def log_of(repo: Path, commit: str) -> str:
-    """The log of a commit's run.
+    """The log of a commit's run; of all its projects, one after the other, unless one is meant.
 
     Raises:
         HookError: There is none here.
     """
-    path = common_dir(repo) / FOLDER / "logs" / f"{commit}.log"
-    if not path.is_file():
+    folder, meant = common_dir(repo) / FOLDER / "logs", project_prefix(repo)
+    found = [folder / f"{place_of(commit, meant)}.log"] if meant else sorted(folder.glob(f"{commit}*.log"))
+    there = [path.read_text(encoding="utf-8", errors="replace") for path in found if path.is_file()]
+    if not there:
         raise HookError(f"commit {commit[:10]} has no log here", hint="logs stay where CI ran: the bare repository")
-    return path.read_text(encoding="utf-8", errors="replace")
+    return "".join(there)

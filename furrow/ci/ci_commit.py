@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.git import GitError, git, resolve
+from furrow.ground.project_place import project_prefix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["TRAILER", "MovedError", "commit_results", "made_by_ci", "offer"]
 
 TRAILER = "Furrow-CI"
+_OF = f"{TRAILER}-Project"
 _PATHS = ("dvc.lock", "runs", "features/manifest.json")
 _IDENTITY = ("-c", "user.name=Furrow CI", "-c", "user.email=furrow-ci@localhost", "-c", "commit.gpgSign=false")
 
@@ -23,9 +25,11 @@ class MovedError(FurrowError):
 
 
 def made_by_ci(repo: Path, commit: str) -> bool:
-    """Whether a commit says that CI made it: its results are verified, and never offered again."""
+    """Whether a commit says that CI made it of this project: its results are verified, and never offered again."""
     message = git(repo, "log", "-1", "--format=%B", commit).decode(errors="replace")
-    return re.search(rf"^{TRAILER}: [0-9a-f]{{7,64}}$", message, re.MULTILINE) is not None
+    ours = f"{_OF}: {project_prefix(repo)}" if project_prefix(repo) else ""
+    said = next((line for line in message.splitlines() if line.startswith(f"{_OF}: ")), "")
+    return said == ours and re.search(rf"^{TRAILER}: [0-9a-f]{{7,64}}$", message, re.MULTILINE) is not None
 
 
 def commit_results(root: Path, commit: str) -> str:
@@ -42,7 +46,10 @@ def commit_results(root: Path, commit: str) -> str:
     git(root, "add", "--all", "--", *present)
     if not git(root, "diff", "--cached", "--name-only"):
         return ""
-    message = f"Run the stages of {commit[:10]}\n\n{TRAILER}: {commit}\n"
+    project = project_prefix(root)
+    where = f" in {project}" if project else ""
+    message = f"Run the stages of {commit[:10]}{where}\n\n{TRAILER}: {commit}\n"
+    message += f"{_OF}: {project}\n" if project else ""
     git(root, *_IDENTITY, "commit", "-q", "--file=-", stdin=message.encode())
     return resolve(root, "HEAD")
 

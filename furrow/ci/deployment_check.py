@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.ci.outcome import Check
 from furrow.errors import FurrowError
 from furrow.ground.git import files_at, is_shallow, show
+from furrow.layout import DEPLOYMENT, MANIFEST
 from furrow.models.register import refusal
 from furrow.models.registry import name_of, versions
 from furrow.parse import ParseError, parse_json, parse_yaml
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["deployments_hold"]
-
-MANIFEST = "features/manifest.json"
 
 
 def deployments_hold(repo: Path, base: str, commit: str) -> Check:
@@ -76,7 +75,7 @@ def _unfit(repo: Path, model: str, commit: str) -> str:
 
 def _deployments(repo: Path, commit: str) -> dict[str, dict[str, Any]]:
     found = {}
-    for path in files_at(repo, commit, "conf/deployment"):
+    for path in files_at(repo, commit, DEPLOYMENT):
         if not path.endswith(".yaml"):
             continue
         try:

@@ -190,7 +190,7 @@ def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: byt
     """Write .dvc/config.local of a checkout: its cache, its remote's place, and that what is fetched is verified.
 
     Args:
-        root: The checkout.
+        root: The folder of a checkout that has .dvc.
         repo: The repository; its own .dvc/config.local counts for a trusted commit.
         cache: DVC's cache to use.
         trusted: Whether the commit's own configuration and local credentials are believed.

@@ -19,6 +19,7 @@ from furrow.ci.inspect import bad_listings
 from furrow.files import read_json, write_json, write_text
 from furrow.ground.git import common_dir, git
 from furrow.ground.isolate import CommandError, Isolation, hand_over, isolated, run, unheld
+from furrow.ground.project_place import dvc_root
 from furrow.ground.start_python import python
 from furrow.ground.take_out import Bounds, take_file, take_out
 
@@ -64,9 +65,14 @@ class HeldTree:
     imports: dict[str, Import] = field(default_factory=dict)
 
     @property
-    def place(self) -> Path:
+    def top(self) -> Path:
         """The checkout that stages run in."""
         return self.room / "held/tree"
+
+    @property
+    def place(self) -> Path:
+        """The project in it."""
+        return self.top / self.tree.prefix
 
     @property
     def judge(self) -> Path:
@@ -87,18 +93,19 @@ class HeldTree:
 
     def reset(self, commit: str) -> None:
         """Give stages a commit's files anew."""
-        if self.place.is_dir() and not self.place.is_symlink():  # a stage may have put anything in its place
-            shutil.rmtree(self.place)
-        self.place.unlink(missing_ok=True)
-        self.place.mkdir(parents=True)
+        if self.top.is_dir() and not self.top.is_symlink():  # a stage may have put anything in its place
+            shutil.rmtree(self.top)
+        self.top.unlink(missing_ok=True)
+        self.top.mkdir(parents=True)
         git(self.judge, "update-ref", "--no-deref", "HEAD", commit)
         git(self.judge, "read-tree", commit)
-        git(self.judge, "checkout-index", "--all", "--force", f"--prefix={self.place}/")
-        shutil.rmtree(self.place / ".dvc", ignore_errors=True)
-        _dvc(self.place, remote=self.room / "cache", cache=self.room / "held/cache")
-        (self.place / ".git").symlink_to(self.judge / ".git")
+        git(self.judge, "checkout-index", "--all", "--force", f"--prefix={self.top}/")
+        (self.top / ".git").symlink_to(self.judge / ".git")
+        holder = dvc_root(self.place)
+        shutil.rmtree(holder / ".dvc", ignore_errors=True)
+        _dvc(holder, remote=self.room / "cache", cache=self.room / "held/cache")
         hand_over(self.judge / ".git", self.running)
-        hand_over(self.place, self.running)
+        hand_over(self.top, self.running)
 
     def collect(self) -> None:
         """Take what stages wrote of what Git tracks into CI's own checkout.
@@ -223,7 +230,7 @@ def hold(
     for name in ("held", "fetch/repo", "cache/files/md5", "judge", "judging"):
         (room / name).mkdir(parents=True)
     has_remote = configure(room / "fetch/repo", repo, room / "cache", trusted=False, config=config)
-    configure(tree.root, repo, room / "cache", trusted=False, config=config)
+    configure(dvc_root(tree.root), repo, room / "cache", trusted=False, config=config)
     remote = remote_of(room / "fetch/repo")
     hidden = [repo, common_dir(repo), tree.root, tree.root.parent / "lock"]
     if released:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from furrow.ci.dvc_files import Place, config_lines, lines_of_file
 from furrow.ground.git import git, show
 from furrow.ground.pipeline import read_pipeline
+from furrow.ground.project_place import project_prefix
 from furrow.layout import FURROW
 from furrow.parse import LISTING, ParseError, parse_json
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["bad_listings", "expanded", "inspect_commit"]
+__all__ = ["bad_listings", "dvc_config", "expanded", "inspect_commit"]
 
 _LINK, _MODULE = "120000", "160000"
 _LARGEST = 20_000_000
@@ -94,10 +95,17 @@ def inspect_commit(
                 continue
             place = Place(path, partial(_wrong, tree), strict=outside and not same, imports=tuple(imports))
             found += lines_of_file(place, git(repo, "cat-file", "blob", blob))
-    ours, theirs = (show(repo, one, ".dvc/config") if one else None for one in (commit, base))
+    ours, theirs = (dvc_config(repo, one) if one else None for one in (commit, base))
     if outside and ours != theirs:
         found += config_lines(ours)
     return found
+
+
+def dvc_config(repo: Path, commit: str) -> bytes | None:
+    """DVC's settings for a project at a commit: its own, or those of the nearest folder above; None without any."""
+    above = ("../" * ups for ups in range(project_prefix(repo).count("/") + 1))
+    found = (show(repo, commit, f"{up}.dvc/config") for up in above)
+    return next((content for content in found if content is not None), None)
 
 
 def _tree(repo: Path, commit: str, *, strict: bool) -> tuple[Tree, list[str]]:

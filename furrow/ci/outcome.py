@@ -171,6 +171,7 @@ class Outcome:
         seconds: From beginning to end.
         machine: Where.
         furrow: Which version.
+        project: The folder of the project, with a slash behind it; "" for the one at the top.
     """
 
     commit: str
@@ -191,6 +192,7 @@ class Outcome:
     seconds: float = 0.0
     machine: str = ""
     furrow: str = ""
+    project: str = ""
 
     def __bool__(self) -> bool:
         return not any(check.status == "failed" for check in self.checks)

@@ -39,6 +39,7 @@ def status_line(outcome: Outcome) -> dict[str, Any]:
         "format": FORMAT,
         "commit": outcome.commit,
         "branch": outcome.branch,
+        "project": outcome.project,
         "passed": bool(outcome),
         "verdict": outcome.verdict,
         "checks": {check.name: check.status for check in outcome.checks},

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
-from furrow.files import read_json, write_json
+from furrow.files import read_json, sha256_bytes, write_json
 from furrow.ground.git import git
+from furrow.ground.project_place import projects_among
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FOLDER", "Job", "Pushed", "again", "enqueue", "jobs", "pushed", "room"]
+__all__ = ["FOLDER", "Job", "Pushed", "again", "enqueue", "jobs", "place_of", "pushed", "room"]
 
 FOLDER = "furrow-ci"
 _MOST = 50
@@ -36,6 +38,7 @@ class Job:
     Attributes:
         path: Its file in the queue.
         tip: Whether it is the newest of its push: its results are offered, and its champion registered.
+        project: The folder of the project that is run, with a slash behind it; "" for the one at the top.
         attempts: How many runs of it have begun and not ended.
         again: Whether it is run though it was run before.
     """
@@ -48,6 +51,17 @@ class Job:
     since: str
     attempts: int
     again: bool = False
+    project: str = ""
+
+    @property
+    def place(self) -> str:
+        """What its reports and its log are called by."""
+        return place_of(self.commit, self.project)
+
+
+def place_of(commit: str, project: str) -> str:
+    """What the reports and the log of a project's run on a commit are called by."""
+    return f"{commit}-{sha256_bytes(project.encode())[:8]}" if project else commit
 
 
 def room(home: Path, name: str = "") -> Path:
@@ -75,7 +89,7 @@ def enqueue(home: Path, moved: list[Pushed]) -> int:
         moved: What the push moved.
 
     Returns:
-        How many.
+        How many runs: one for each project that a commit holds.
     """
     queue, count, now = room(home, "queue"), 0, time.time_ns()
     for one in moved:
@@ -83,15 +97,19 @@ def enqueue(home: Path, moved: list[Pushed]) -> int:
         not_in = ["--not", *_others(home, one.branch)] if fresh else [f"^{one.old}"]
         listed = git(home, "rev-list", f"--max-count={_MOST}", one.new, *not_in).decode().split() or [one.new]
         for place, commit in enumerate(dict.fromkeys([one.new, *listed])):
-            if git(home, "cat-file", "-t", f"{commit}:dvc.yaml", ok=(0, 128)).strip() != b"blob":
-                continue
-            value = {"commit": commit, "branch": one.branch, "old": "" if fresh else one.old, "tip": place == 0,
-                     "since": _now(), "attempts": 0}  # fmt: skip
-            # Later pushes first, and of a push its newest commit first.
-            write_json(queue / f"{now + _MOST - place:020d}-{commit}.json", value)
-            count += 1
+            for project in _projects(home, commit):
+                value = {"commit": commit, "branch": one.branch, "old": "" if fresh else one.old, "tip": place == 0,
+                         "since": _now(), "attempts": 0, "project": project}  # fmt: skip
+                # Later pushes first, and of a push its newest commit first.
+                write_json(queue / f"{now + _MOST - place:020d}-{place_of(commit, project)}.json", value)
+                count += 1
         now += 2 * _MOST
     return count
+
+
+def _projects(home: Path, commit: str) -> list[str]:
+    listed = git(home, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, ok=(0, 128))
+    return projects_among(os.fsdecode(name) for name in listed.split(b"\0") if name)
 
 
 def again(home: Path, commit: str) -> list[str]:
@@ -110,9 +128,10 @@ def again(home: Path, commit: str) -> list[str]:
     parents = git(home, "rev-list", "--parents", "-1", commit).decode().split()[1:]
     branches = [line.split(" ", 1) for line in listed.decode().splitlines()]
     for place, (head, branch) in enumerate(branches):
-        value = {"commit": commit, "branch": branch, "old": parents[0] if parents else "", "tip": head == commit,
-                 "since": _now(), "attempts": 0, "again": True}  # fmt: skip
-        write_json(room(home, "queue") / f"{time.time_ns() + place:020d}-{commit}.json", value)
+        for project in _projects(home, commit):
+            value = {"commit": commit, "branch": branch, "old": parents[0] if parents else "", "tip": head == commit,
+                     "since": _now(), "attempts": 0, "again": True, "project": project}  # fmt: skip
+            write_json(room(home, "queue") / f"{time.time_ns() + place:020d}-{place_of(commit, project)}.json", value)
     return [branch for _, branch in branches]
 
 
@@ -132,7 +151,7 @@ def jobs(home: Path) -> list[Job]:
         try:
             value = read_json(path)
             facts = {name: value[name] for name in ("commit", "branch", "old", "tip", "since", "attempts")}
-            job = Job(path, **facts, again=bool(value.get("again")))
+            job = Job(path, **facts, again=bool(value.get("again")), project=str(value.get("project", "")))
         except (FurrowError, KeyError, TypeError):
             path.rename(path.with_suffix(".damaged"))
             continue

@@ -61,7 +61,7 @@ def _one(session: Session, name: str) -> Check:
         git(session.root, "config", key, value)
     made = register(session.root, name, rev=session.result, replayed=replayed)
     place = address(session) if asked.offer else str(common_dir(session.repo))
-    git(session.root, "push", "-q", place, f"refs/tags/{made}")
+    git(session.root, "push", "-q", place, f"refs/tags/{made.tag}")
     return Check("register", "passed", f"registered as {made}")
 
 
@@ -74,7 +74,7 @@ def _known(session: Session, version: Version) -> Check:
         "register",
         "failed",
         f"the tag {version} claims the champion's model, and the commit {version.commit[:10]} that it tags has another",
-        (f"whoever made the tag was wrong: `git push --delete REMOTE refs/tags/{version}`",),
+        (f"whoever made the tag was wrong: `git push --delete REMOTE refs/tags/{version.tag}`",),
     )
 
 

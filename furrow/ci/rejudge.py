@@ -19,6 +19,7 @@ from furrow.history.artifacts import find_file, trained_on
 from furrow.history.compared_as import compared_as
 from furrow.history.load import run
 from furrow.history.paired_test import PairingError, compare, is_predicted
+from furrow.layout import MANIFEST
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["RejudgeError", "Rejudged", "rejudge"]
 
 REPLICATES = 400
-MANIFEST = "features/manifest.json"
 
 
 class RejudgeError(FurrowError):

@@ -17,7 +17,7 @@ from furrow.ci.dvc_checkout import Bench, configure
 from furrow.ci.fair_comparison import rejudged
 from furrow.ci.gather import champions_of, code_changes, side_by_side
 from furrow.ci.held_tree import hold
-from furrow.ci.inspect import expanded, inspect_commit
+from furrow.ci.inspect import dvc_config, expanded, inspect_commit
 from furrow.ci.judged import gate_check
 from furrow.ci.outcome import Check, Outcome
 from furrow.ci.registration import registered
@@ -25,7 +25,8 @@ from furrow.ci.target import find_target
 from furrow.errors import FurrowError
 from furrow.ground.git import common_dir, foreign, git, is_bare, is_shallow, resolve, show
 from furrow.ground.isolate import CommandError, open_isolation
-from furrow.ground.project_place import project_root
+from furrow.ground.project_place import dvc_root, project_prefix, project_root
+from furrow.ground.runcache import cache_folder
 from furrow.ground.worktree import checkout
 from furrow.layout import CHAMPION
 from furrow.plan.resource_kinds import kind_named
@@ -174,6 +175,7 @@ def run_ci(
         started=started.astimezone(UTC).isoformat(timespec="seconds"),
         machine="" if options.untrusted else platform.node(),
         furrow=_version(),
+        project=project_prefix(repo),
     )
     say(f"commit {commit[:10]} {outcome.subject}")
     with foreign() if options.untrusted else nullcontext():
@@ -226,15 +228,15 @@ def _session(
             own,
             tree,
             commits=(tree.commit, target.base, target.tip),
-            config=show(repo, target.tip, ".dvc/config") if target.tip else None,
+            config=dvc_config(repo, target.tip) if target.tip else None,
             limits=target.settings.bounds,
             released=options.unheld,
             say=say,
         )
         bench = Bench(tree.root, held.fetching, held.running, held.remote, say, held)
     else:
-        cache = options.cache or (common_dir(repo) / "furrow-ci/cache" if is_bare(repo) else own / ".dvc/cache")
-        remote = configure(tree.root, repo, cache, trusted=True, config=None)
+        cache = options.cache or (common_dir(repo) / "furrow-ci/cache" if is_bare(repo) else cache_folder(own))
+        remote = configure(dvc_root(tree.root), repo, cache, trusted=True, config=None)
         bench = Bench(tree.root, open_isolation(), open_isolation(), remote, say)
     return Session(repo, tree, tree.commit, target.base, target.tip, target.settings, options, bench, say, tree.commit)
 

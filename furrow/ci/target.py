@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from furrow.ci.ci_settings import CiSettings, parse_settings
 from furrow.errors import FurrowError
 from furrow.ground.git import UnknownRevisionError, git, is_bare, resolve, show
+from furrow.layout import CI_YAML
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["SETTINGS", "Target", "TargetError", "find_target"]
-
-SETTINGS = "conf/ci.yaml"
+__all__ = ["Target", "TargetError", "find_target"]
 
 
 class TargetError(FurrowError):
@@ -56,7 +55,7 @@ def find_target(repo: Path, commit: str, *, asked: str = "", untrusted: bool = F
     if untrusted:
         branch, tip, settings = _trusted(repo, commit, asked)
     else:
-        settings = parse_settings(show(repo, commit, SETTINGS))
+        settings = parse_settings(show(repo, commit, CI_YAML))
         branch, tip = settings.branch, resolve(repo, asked) if asked else _newest(repo, settings.branch)
     if asked:
         branch = branch if re.fullmatch(r"[0-9a-f]{40,64}", asked) else asked
@@ -73,7 +72,7 @@ def _trusted(repo: Path, commit: str, asked: str) -> tuple[str, str, CiSettings]
             raise TargetError(
                 f"{asked} is the commit from outside itself", hint="--base names the branch to merge into"
             )
-        settings = parse_settings(show(repo, tip, SETTINGS))
+        settings = parse_settings(show(repo, tip, CI_YAML))
         return settings.branch, tip, settings
     head = _head(repo)
     if not head:
@@ -83,14 +82,14 @@ def _trusted(repo: Path, commit: str, asked: str) -> tuple[str, str, CiSettings]
         raise TargetError("which branch a commit from outside is to be measured against is not known", hint=hint)
     place, _, name = head.partition(" ")
     tip = resolve(repo, f"{place}/{name}")
-    settings = parse_settings(show(repo, tip, SETTINGS), branch=name)
+    settings = parse_settings(show(repo, tip, CI_YAML), branch=name)
     if settings.branch != name:
         try:
             tip = resolve(repo, f"{place}/{settings.branch}")
         except UnknownRevisionError as exc:
             hint = "`git fetch` it, or name another: --base BRANCH"
             raise TargetError(f"conf/ci.yaml on {name} names {settings.branch}, which is not here", hint=hint) from exc
-        settings = parse_settings(show(repo, tip, SETTINGS), branch=settings.branch)
+        settings = parse_settings(show(repo, tip, CI_YAML), branch=settings.branch)
     return settings.branch, tip, settings
 
 

@@ -254,7 +254,8 @@ def _table(here: Path, waiting: dict[str, list[dict[str, Any]]], found: list[dic
     for kind, ones in (("running", waiting["running"]), ("waiting", waiting["waiting"]), ("", found)):
         for one in ones:
             took = "" if kind else f"{one.get('seconds') or 0:.0f} s"
-            facts = [kind or one["verdict"], one["branch"], _when(one.get("started") or one.get("since")), took]
+            branch = f"{one['branch']}: {one['project']}" if one.get("project") else one["branch"]
+            facts = [kind or one["verdict"], branch, _when(one.get("started") or one.get("since")), took]
             rows += [[one["commit"][:10], *facts, told.get(one["commit"], "")]]
     render.table(rows, ["commit", "status", "branch", "when (UTC)", "took", "subject"], right=["took"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -54,5 +55,14 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="furrow", prog_name="furrow")
-def cli() -> None:
+@click.option("--project", default="", metavar="FOLDER", help="In a bare repository: the folder of the project meant.")
+@click.pass_context
+def cli(ctx: click.Context, project: str) -> None:
     """Furrow: experiments and features that Git declares, made so, with proof."""
+    if project:
+        from furrow.ground.git import is_bare  # noqa: PLC0415 - loaded for this option alone
+        from furrow.ground.project_place import meaning  # noqa: PLC0415
+
+        if not is_bare(Path.cwd()):
+            raise click.UsageError("--project is for a bare repository: elsewhere go to the project's folder")
+        ctx.with_resource(meaning(project))

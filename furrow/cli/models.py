@@ -12,6 +12,7 @@ from furrow.cli import render
 from furrow.cli.terminal import say, say_block
 from furrow.errors import FurrowError
 from furrow.ground.project_place import project_root
+from furrow.layout import DEPLOYMENT
 
 if TYPE_CHECKING:
     from furrow.models.registry import Version
@@ -57,7 +58,7 @@ def list_command(*, as_json: bool) -> None:
     root = project_root(Path.cwd())
     found = versions(root)
     serving: dict[str, list[str]] = {}
-    for path in sorted((root / "conf/deployment").glob("*.yaml")):
+    for path in sorted((root / DEPLOYMENT).glob("*.yaml")):
         serving.setdefault(current(root, path.stem) or "", []).append(path.stem)
     if as_json:
         render.echo_json([{**_entry(version), "serves": serving.get(str(version), [])} for version in found])
@@ -89,7 +90,7 @@ def show_command(*, version: str, as_json: bool) -> None:
     if as_json:
         render.echo_json(_entry(found))
         return
-    serves = [path.stem for path in sorted((root / "conf/deployment").glob("*.yaml"))
+    serves = [path.stem for path in sorted((root / DEPLOYMENT).glob("*.yaml"))
               if current(root, path.stem) == str(found)]  # fmt: skip
     rows: list[list[Any]] = [["commit", found.commit], ["registered", f"{_moment(found.registered)} by {found.by}"]]
     rows += [["serves", " ".join(serves) or "nothing"], ["gate", refusal(root, found) or "passed"]]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.ground.runcache import cache_folder
 from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def differences(pointer: Pointer, hashes: dict[str, str]) -> list[str] | None:
         Lines such as "orders/2013-01.parquet has changed", or None when DVC's cache in the repository does
         not hold the list of files, so that only the whole folder's hash can be compared.
     """
-    listing = pointer.path.parent / ".dvc" / "cache" / "files" / "md5" / pointer.md5[:2] / pointer.md5[2:]
+    listing = cache_folder(pointer.path.parent) / "files" / "md5" / pointer.md5[:2] / pointer.md5[2:]
     try:
         wanted = {entry["relpath"]: entry["md5"] for entry in parse_json(listing.read_bytes(), limits=LISTING)}
     except (OSError, ValueError, TypeError, KeyError):

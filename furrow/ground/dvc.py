@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,8 @@ class Project:
     """The DVC project of a work tree.
 
     Args:
-        root: The root of the repository.
+        root: The project: the folder of its .dvc, or one inside it. Paths and names are told from there; stages of
+            other folders above it are theirs: what they write is known as what .dvc files track.
         scratch: Where DVC keeps what it remembers of the project; by default the machine's folder for that, where it
             would stay after a temporary work tree is gone.
 
@@ -115,16 +117,20 @@ class Project:
             stages = list(self._repo.index.stages)
         except DvcException as exc:
             raise DvcError(f"{root.name}: {_words(exc)}", hint="`dvc status` shows the same; mend it") from exc
-        self.sources = {item.path: item for one in stages if not one.cmd for item in map(self._item, one.outs)}
-        """What .dvc files track, by path."""
-        self.stages = _ordered([self._stage(one) for one in stages if one.cmd])
+        own = [one for one in stages if one.cmd and not self._near(one.path).startswith("../")]
+        others = [one for one in stages if one not in own]
+        self.sources = {item.path: item for one in others for item in map(self._item, one.outs)}
+        """What .dvc files track, and what stages of other projects write, by path."""
+        self.stages = _ordered([self._stage(one) for one in own])
         """The stages by name, each after those whose outputs it reads."""
 
+    def _near(self, path: str) -> str:
+        """A path inside DVC's project, as it is from the root."""
+        return Path(os.path.relpath(path, self.root.resolve())).as_posix()
+
     def _path(self, entry: Any) -> str:
-        try:
-            return Path(entry.fs_path).relative_to(self._repo.root_dir).as_posix()
-        except ValueError:
-            return str(entry.fs_path)
+        inside = self._repo.fs.isin_or_eq(str(entry.fs_path), self._repo.root_dir)
+        return self._near(entry.fs_path) if inside else str(entry.fs_path)
 
     def _item(self, entry: Any) -> Item:
         inside = bool(entry.is_in_repo) and entry.protocol == "local"
@@ -142,9 +148,9 @@ class Project:
         named = [one for one in stage.deps if one.hash_name == "params"]
         commands = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
         return Stage(
-            name=_name(stage),
+            name=_name(stage, self._near(stage.path)),
             commands=tuple(commands),
-            folder=Path(stage.wdir).relative_to(self._repo.root_dir).as_posix(),
+            folder=self._near(stage.wdir),
             deps=tuple(self._item(one) for one in items),
             parameters=tuple(
                 Parameters(self._path(one), tuple(one.params), dict(one.hash_info.value or {})) for one in named
@@ -171,8 +177,8 @@ class Project:
             return Content(md5, {"": md5})
         if not whole.is_dir():
             return None
-        found = self._repo.dvcignore.find(self._repo.fs, str(Path(self._repo.root_dir) / path))
-        base = Path(self._repo.root_dir) / path
+        base = Path(os.path.normpath(self.root.resolve() / path))
+        found = self._repo.dvcignore.find(self._repo.fs, str(base))
         files = {Path(name).relative_to(base).as_posix(): _md5(Path(name), algorithm) for name in sorted(found)}
         listing = [{"md5": md5, "relpath": name} for name, md5 in sorted(files.items(), key=lambda pair: pair[0])]
         return Content(hashlib.md5(json.dumps(listing).encode(), usedforsecurity=False).hexdigest() + ".dir", files)
@@ -214,9 +220,9 @@ class Project:
         self._repo.close()
 
 
-def _name(stage: Any) -> str:
+def _name(stage: Any, file: str) -> str:
     """A stage's name from the root: its file in front, unless that is the dvc.yaml there."""
-    return str(stage.name if stage.path_in_repo == "dvc.yaml" else f"{stage.path_in_repo}:{stage.name}")
+    return str(stage.name if file == "dvc.yaml" else f"{file}:{stage.name}")
 
 
 def _words(exc: BaseException) -> str:

@@ -1,14 +1,60 @@
-"""Where a project is: its own root, the folder of its .dvc, and the top of its Git repository, which may be others."""
+"""Where a project is: its own root, the folder of its .dvc, and the top of its Git repository, which may be others.
+
+A bare repository has no folder to stand in: there it is said which project is meant.
+"""
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["dvc_root", "own_git_dir", "project_prefix", "project_root"]
+__all__ = ["dvc_root", "meaning", "own_git_dir", "project_prefix", "project_root", "projects_among"]
+
+_meant: ContextVar[str] = ContextVar("meant", default="")
+
+
+@contextmanager
+def meaning(folder: str) -> Iterator[None]:
+    """For as long as the block runs, the project in a folder is the one that is meant in a bare repository.
+
+    Args:
+        folder: From the top of its trees, with or without a slash behind it; "" for the project at their top.
+    """
+    token = _meant.set(f"{folder.strip('/')}/" if folder.strip("/") else "")
+    try:
+        yield
+    finally:
+        _meant.reset(token)
+
+
+def projects_among(paths: Iterable[str]) -> list[str]:
+    """The projects among a tree's files: folders with dvc.yaml and conf/, and others with dvc.yaml in none of those.
+
+    Args:
+        paths: The files, from the top of the tree.
+
+    Returns:
+        Each as a path with a slash behind it, "" for the top.
+    """
+    declared, conf = set(), set()
+    for path in map(PurePosixPath, paths):
+        if ".." in path.parts:
+            continue
+        if path.name == "dvc.yaml":
+            declared.add(path.parent)
+        conf |= {above.parent for above in path.parents if above.name == "conf"}
+    whole = declared & conf
+    found: set[PurePosixPath] = set()
+    for folder in sorted(declared, key=lambda one: len(one.parts)):
+        if folder in whole or not found & set(folder.parents):
+            found.add(folder)
+    return sorted("" if folder == PurePosixPath() else f"{folder}/" for folder in found)
 
 
 def dvc_root(root: Path) -> Path:
@@ -53,8 +99,15 @@ def project_prefix(here: Path) -> str:
     """Where Git's trees have the project that a folder lies in: "" at their top, else a path with a slash behind it."""
     root = project_root(here)
     top = _above(root)[-1]
-    inside = root.relative_to(top).as_posix() if (top / ".git").exists() else "."
+    if not (top / ".git").exists():
+        return _meant.get() if _in_bare(root) else ""
+    inside = root.relative_to(top).as_posix()
     return "" if inside == "." else f"{inside}/"
+
+
+def _in_bare(here: Path) -> bool:
+    """Whether a folder lies in a Git directory: that of a bare repository, say."""
+    return any((folder / "HEAD").is_file() and (folder / "objects").is_dir() for folder in (here, *here.parents))
 
 
 def own_git_dir(root: Path) -> Path | None:

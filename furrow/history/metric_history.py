@@ -15,9 +15,9 @@ from furrow.ground.project_place import project_prefix
 from furrow.history.indexing import LARGEST
 from furrow.history.load import NoSuchRunError
 from furrow.history.metrics_file import NAMES, MetricsFileError, as_float, is_number, read_metrics
-from furrow.history.query import METRICS_SHOWN
 from furrow.history.where import UnknownColumnError
 from furrow.parse import parse_json
+from furrow.training.metric_registry import METRICS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +96,7 @@ def history(repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "")
     contents = [(commit, [(file, next(answers)) for file in files]) for commit in commits]
     parsed = [(commit, *_metrics(found), _intervals(found[-1][1][2])) for commit, found in contents]
     known = dict.fromkeys(key for _, metrics, _, _ in reversed(parsed) for key in metrics)
-    chosen = metric or next((name for name in METRICS_SHOWN if name in known), next(iter(known), "roc_auc"))
+    chosen = metric or next((name for name in METRICS if name in known), next(iter(known), "roc_auc"))
     if metric and metric not in known:
         raise UnknownColumnError(metric, known, where="--metric")
     points = tuple(_point(commit, chosen, found, problem, spans) for commit, found, problem, spans in parsed)

@@ -30,7 +30,6 @@ _ADORNED = re.compile(r"([-+]?)[€$£¥]?\s?([-+]?[\d.,' \u00a0]*\d)\s?[€$£�
 _YES = ("true", "yes", "y", "t", "ja", "oui", "si", "sí", "wahr")
 _NO = ("false", "no", "n", "f", "nein", "non", "falsch")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?( ?(Z|UTC|[-+]\d{2}(:?\d{2})?))?)?")
-_ZONED = re.compile(r".*\d( ?(Z|UTC)|[-+]\d{2}:?\d{2}| [-+]\d{2})")
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _DAYS = (
     "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",

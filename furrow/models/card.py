@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from furrow.safe_text import markdown_code, markdown_text
-from furrow.training.metric_registry import MINIMIZE, direction, ordered
+from furrow.training.metric_registry import ordered, sign
 from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> st
     metric = task.metric if task.metric in outcome.replicates else next(iter(outcome.replicates), "")
     lines += ["", f"## Where it does worst by {metric}", "", f"| slice | rows | {metric} |", "|---|---|---|"]
     judged = [part for part in outcome.slices if part.get(metric) is not None and part["rows"] >= FEWEST]
-    sign = -1 if direction(metric, record.get("directions")) == MINIMIZE else 1
-    for part in sorted(judged, key=lambda part: (sign * part[metric], part["slice"], part["value"]))[:WORST]:
+    way = sign(metric, record.get("directions"))
+    for part in sorted(judged, key=lambda part: (way * part[metric], part["slice"], part["value"]))[:WORST]:
         low, high = (_number(part[f"{metric}_{end}"]) for end in ("low", "high"))
         where, rows = markdown_text(f"{part['slice']} = {part['value']}"), f"{part['rows']:,}"
         lines.append(f"| {where} | {rows} | {_number(part[metric])} ({low} to {high}) |")

@@ -14,6 +14,7 @@ from furrow.errors import FurrowError
 from furrow.files import write_text
 from furrow.ground.git import git, is_dirty, resolve, show
 from furrow.ground.project_place import project_prefix
+from furrow.layout import DEPLOYMENT
 from furrow.models.register import refusal, replay_holds, settings
 from furrow.models.registry import RegistryError, Version, find
 from furrow.parse import ParseError, parse_yaml
@@ -132,7 +133,7 @@ def rollback(root: Path, environment: str) -> tuple[str | None, str | None]:
 
 def history(root: Path, environment: str | None = None, rev: str = "HEAD") -> Iterator[Change]:
     """Every change of what environments serve, newest first: Git's own log of conf/deployment."""
-    path = _path(environment) if environment else "conf/deployment"
+    path = _path(environment) if environment else DEPLOYMENT
     fields = "--format=%H%x00%aI%x00%an <%ae>%x00%s"
     lines = git(root, "log", fields, "--first-parent", resolve(root, rev), "--", path)
     for line in lines.decode(errors="replace").splitlines():

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.layout import PREDICT_YAML
 from furrow.parse import read_yaml
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def complete(root: Path, row: Mapping[str, Any], at: datetime, needs: Iterable[s
     Raises:
         RequestError: A field is missing, or the file is malformed.
     """
-    path = root / "conf/predict.yaml"
+    path = root / PREDICT_YAML
     declared = (read_yaml(path) or {}) if path.is_file() else {}
     filled = dict(row)
     for name, text in (declared.get("ahead") or {}).items():

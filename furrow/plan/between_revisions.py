@@ -161,9 +161,9 @@ class Committed:
             return UNKNOWN if UNKNOWN in listing.values() else folder_md5(listing) if listing else None
         return self._hasher.md5(path, algorithm)
 
-    def listing(self, path: str) -> Mapping[str, str]:
+    def listing(self, path: str, algorithm: str = "md5") -> Mapping[str, str]:
         """The md5 of each file of a folder."""
-        files = dict(self._hasher.listing(path))
+        files = dict(self._hasher.listing(path, algorithm))
         for tracked, md5 in {**self._sources, **self._outs}.items():
             listed = self._cache.listing(md5) if md5.endswith(".dir") else None
             if tracked.startswith(f"{path}/") and md5:

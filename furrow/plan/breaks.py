@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.git import show
+from furrow.layout import DEPLOYMENT
 from furrow.models.register import refusal
 from furrow.models.registry import Version, versions
 from furrow.parse import ParseError, parse_json, read_yaml
@@ -68,7 +69,7 @@ def _registered(root: Path, version: Version, served: dict[str, str]) -> Registe
 
 def _deployments(root: Path) -> tuple[dict[str, str], list[str]]:
     served, notes = {}, []
-    for path in sorted((root / "conf/deployment").glob("*.yaml")):
+    for path in sorted((root / DEPLOYMENT).glob("*.yaml")):
         try:
             value = read_yaml(path)
             served[path.stem] = str(value["model"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.hashes import Hasher
+from furrow.ground.project_place import dvc_root
 from furrow.ground.runcache import Cache
 from furrow.plan.between_revisions import Committed, Recorded
 from furrow.plan.make_plan import Scene
@@ -163,8 +164,8 @@ def fetch(root: Path, lack: Lacking) -> str:
 
 def default_remote(root: Path) -> str:
     """The name of the DVC remote that is used when none is named; empty when there is none."""
-    found = ""
-    for path in (root / ".dvc/config", root / ".dvc/config.local"):
+    found, folder = "", dvc_root(root) / ".dvc"
+    for path in (folder / "config", folder / "config.local"):
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         try:
             parser.read_string(path.read_text(encoding="utf-8"))

@@ -17,6 +17,7 @@ from furrow.features.manifest_diff import diff
 from furrow.files import FileError, machine_file, read_json, sha256_json, write_json
 from furrow.ground.git import GitError, show
 from furrow.ground.hashes import folder_md5
+from furrow.layout import MANIFEST
 from furrow.plan.baseline import Baseline
 
 if TYPE_CHECKING:
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
     from furrow.ground.runcache import Cache
     from furrow.plan.workspace import Workspace
 
-__all__ = ["MANIFEST", "Lookup"]
+__all__ = ["Lookup"]
 
-MANIFEST = "features/manifest.json"
 COMPILED = ".furrow/compiled.json"
 
 

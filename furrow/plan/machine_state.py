@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from furrow.features.manifest import load
 from furrow.features.online_kinds import online_kind
 from furrow.files import FileError, machine_file, read_json, sha256_json, write_json
 from furrow.plan.plan_spec import Resource
@@ -116,8 +115,3 @@ def _behind(manifest: Manifest, folder: Path) -> list[str]:
     from furrow.features.freshness import behind  # noqa: PLC0415 - Arrow and the store, when there is no note of it
 
     return behind(manifest, folder)
-
-
-def declared_manifest(root: Path) -> Manifest | None:
-    """The manifest on file; None when there is none."""
-    return load(root / "features") if (root / "features/manifest.json").is_file() else None

@@ -14,6 +14,7 @@ from furrow.ground.hashes import Hasher
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.pipeline_spec import inner
 from furrow.ground.runcache import Cache
+from furrow.layout import DEPLOYMENT, MANIFEST
 from furrow.plan.durations import Durations
 from furrow.plan.machine_state import local_resources
 from furrow.plan.plan_spec import Plan, PlanError, Resource
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Scene", "check_repository", "make_plan", "repository_name", "survey"]
 
-MANIFEST = "features/manifest.json"
 TAGS = "registered models"
 
 
@@ -290,7 +290,7 @@ def _untracked(scene: Scene, source: Source, now: str) -> str:
 def _registered(scene: Scene) -> tuple[list[Registered], list[str]]:
     """The registered versions, asked for only when a tag could be one."""
     tags = git(scene.repo, "for-each-ref", "--format=%(refname)", "refs/tags").decode(errors="replace")
-    if "@v" not in tags and not any((scene.root / "conf/deployment").glob("*.yaml")):
+    if "@v" not in tags and not any((scene.root / DEPLOYMENT).glob("*.yaml")):
         return [], []
     from furrow.plan.breaks import registered  # noqa: PLC0415 - only where models are registered
 

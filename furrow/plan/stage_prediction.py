@@ -130,7 +130,7 @@ class _Look:
             return Prediction(step.name, "skip", True, ())
         if step.frozen:
             for out in step.outs:
-                self.world.put(out.path, self.world.now(out.path) or UNKNOWN)
+                self.world.put(out.path, self.world.now(out.path, out.algorithm) or UNKNOWN, out.algorithm)
             return Prediction(step.name, "record", True, (*causes, *outs))
         direct = [cause for cause in (*causes, *outs) if cause.kind not in {"upstream", "unknown"}]
         doubts = [cause for cause in causes if cause.kind == "unknown"]
@@ -139,7 +139,7 @@ class _Look:
         earlier = None if any(cause.kind in {"upstream", "unknown"} for cause in causes) else self._earlier(causes)
         if earlier is not None and self._restored(earlier):
             for out in step.outs:
-                self.world.make(out.path, earlier[out.path], out.algorithm if out.md5 == earlier[out.path] else "md5")
+                self.world.make(out.path, earlier[out.path], _algorithm(out, earlier[out.path]))
             return Prediction(step.name, "restore", True, (*causes, *outs))
         self._run(causes, earlier or {})
         return Prediction(step.name, "run", bool(direct), (*causes, *outs))
@@ -247,9 +247,9 @@ class _Look:
         same = not any(self._matters(cause) for cause in causes)
         for out in self.step.outs:
             after = earlier.get(out.path) or self._after(out, same=same)
-            self.world.make(out.path, after)
+            self.world.make(out.path, after, _algorithm(out, after))
             if out.cached:
-                self.world.put(out.path, after)
+                self.world.put(out.path, after, _algorithm(out, after))
         for path, text in self.rules.effects(self.step).items():
             self.world.write(path, text)
 
@@ -264,6 +264,11 @@ class _Look:
         if cause.kind != "dep" or cause.old is MISSING or cause.new is MISSING:
             return True
         return not self.rules.equivalent(cause.path, cause.old)
+
+
+def _algorithm(out: Out, after: str) -> str:
+    """How DVC takes the hash of an output once it is written: as before if it is the same, else as it does now."""
+    return out.algorithm if out.md5 == after else "md5"
 
 
 def _same(now: Any, recorded: Any) -> bool:

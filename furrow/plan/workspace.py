@@ -31,7 +31,7 @@ class Workspace(Protocol):
     def md5(self, path: str, algorithm: str = "md5") -> str | None:
         """DVC's name for a path's content; None when there is nothing, UNKNOWN when it can't be told."""
 
-    def listing(self, path: str) -> Mapping[str, str]:
+    def listing(self, path: str, algorithm: str = "md5") -> Mapping[str, str]:
         """The md5 of each file of a folder, by its path inside."""
 
     def executable(self, path: str) -> bool:
@@ -64,9 +64,9 @@ class Disk:
             self._seen[path, algorithm] = self._hasher.md5(path, algorithm)
         return self._seen[path, algorithm]
 
-    def listing(self, path: str) -> Mapping[str, str]:
+    def listing(self, path: str, algorithm: str = "md5") -> Mapping[str, str]:
         """The md5 of each file of a folder."""
-        return self._hasher.listing(path)
+        return self._hasher.listing(path, algorithm)
 
     def executable(self, path: str) -> bool:
         """Whether the path is a file that may be run."""
@@ -105,7 +105,7 @@ class World:
         self._made: dict[str, str | None] = {}
         self._texts: dict[str, str] = {}
         self._parsed: dict[str, Any] = {}
-        self._healed: set[str] = set()
+        self._healed: set[tuple[str, str]] = set()
         self._doubtful: set[str] = set()
         self._algorithms: dict[str, str] = {}
         self.seen: dict[str, str] = {}
@@ -122,19 +122,20 @@ class World:
         """Whether it can't be told if a stage writes this path."""
         return any(overlaps(path, each) for each in self._doubtful)
 
-    def put(self, path: str, md5: str) -> None:
+    def put(self, path: str, md5: str, algorithm: str = "md5") -> None:
         """A stage that ran put what a path holds into DVC's cache, whole."""
-        self._healed |= {md5, *(self._files(path, md5) or {}).values()} - {UNKNOWN}
+        found = {md5, *(self._files(path, md5, algorithm) or {}).values()} - {UNKNOWN}
+        self._healed |= {(each, algorithm) for each in found}
 
     def holds(self, md5: str, algorithm: str = "md5") -> bool:
         """Whether DVC's cache holds a content at this point."""
         if self._cache.holds(md5, algorithm):
             return True
-        if algorithm != "md5":
-            return False
-        listed = self._cache.listing(md5) if md5.endswith(".dir") and self._healed else None
-        return md5 in self._healed or (
-            listed is not None and all(each in self._healed or self._cache.holds(each) for each in listed.values())
+        if (md5, algorithm) in self._healed:
+            return True
+        listed = self._cache.listing(md5, algorithm) if md5.endswith(".dir") and self._healed else None
+        return listed is not None and all(
+            (each, algorithm) in self._healed or self._cache.holds(each, algorithm) for each in listed.values()
         )
 
     def write(self, path: str, text: str | None) -> None:
@@ -178,11 +179,11 @@ class World:
             return UNKNOWN
         return self._merged(path, dict(self._workspace.listing(path)), below)
 
-    def _files(self, path: str, md5: str) -> Mapping[str, str] | None:
+    def _files(self, path: str, md5: str, algorithm: str = "md5") -> Mapping[str, str] | None:
         """The files of a folder's content: as the cache lists them, or as they lie there; None when neither tells."""
-        listed = self._cache.listing(md5)
-        if listed is None and self._workspace.md5(path) == md5:
-            return self._workspace.listing(path)
+        listed = self._cache.listing(md5, algorithm)
+        if listed is None and self._workspace.md5(path, algorithm) == md5:
+            return self._workspace.listing(path, algorithm)
         return listed
 
     def _inside(self, above: str, md5: str | None, name: str) -> str | None:

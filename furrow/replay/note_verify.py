@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from furrow.files import sha256_bytes, sha256_file
 from furrow.ground.git import show
 from furrow.history.artifacts import AbsentError, find_file, lock_stage, outputs
+from furrow.layout import REPLAY_YAML
 from furrow.replay.note_coverage import uncovered
-from furrow.replay.replay_settings import SETTINGS
 from furrow.replay.replay_verdict import FAILED, IDENTICAL, TOLERATED, Output, Verdict, VerdictError, first_wrong, worst
 from furrow.replay.statement import BUILD_TYPE, PREDICATE, STATEMENT, read_statements, verdict_of
 
@@ -102,7 +102,7 @@ def _whole(commit: str, verdict: Verdict, subjects: dict[str, Any]) -> list[str]
             problems.append(f"{stage.stage} is said to be {stage.status}, one of its outputs is {least}")
         for output in stage.outputs:
             if output.status == IDENTICAL:
-                said |= output.sha256
+                said |= {f"{verdict.project or ''}{path}": digest for path, digest in output.sha256.items()}
     if verdict.status != worst([stage.status for stage in verdict.stages]):
         problems.append(f"the verdict is said to be {verdict.status}, its stages are not")
     first = first_wrong(verdict.stages)
@@ -131,7 +131,7 @@ def _commit(repo: Path, commit: str, verdict: Verdict) -> list[str]:
             if said.get(path, "") != recorded.get(path, "")
         ]
     place = verdict.environment
-    for path, digest in ((place.lock, place.lock_sha256), (SETTINGS, verdict.settings_sha256)):
+    for path, digest in ((place.lock, place.lock_sha256), (REPLAY_YAML, verdict.settings_sha256)):
         content = show(repo, commit, path) if path else None
         if (sha256_bytes(content) if content is not None else "") != digest:
             problems.append(f"{path}: the commit's is not the one that the note names")

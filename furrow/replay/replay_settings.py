@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.hydra import structured
+from furrow.layout import REPLAY_YAML
 from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["SETTINGS", "Covered", "ModelRule", "Settings", "SettingsError", "Tolerance", "load"]
-
-SETTINGS = "conf/replay.yaml"
+__all__ = ["Covered", "ModelRule", "Settings", "SettingsError", "Tolerance", "load"]
 
 
 class SettingsError(FurrowError):
@@ -117,25 +116,27 @@ def load(root: Path) -> Settings:
         SettingsError: It is not YAML, or a tolerance is negative or names no path.
         ConfigError: A key is unknown or a value of a wrong type.
     """
-    path = root / SETTINGS
+    path = root / REPLAY_YAML
     if not path.is_file():
         return Settings()
     try:
         value = read_yaml(path) or {}
     except ParseError as exc:
-        raise SettingsError(f"{SETTINGS} is not YAML: {' '.join(str(exc).split())}", hint="mend it") from exc
+        raise SettingsError(f"{REPLAY_YAML} is not YAML: {' '.join(str(exc).split())}", hint="mend it") from exc
     if not isinstance(value, dict):
-        raise SettingsError(f"{SETTINGS} holds no mapping", hint="write `tolerances: [...]`")
-    found = structured(Settings, value, where=SETTINGS)
+        raise SettingsError(f"{REPLAY_YAML} holds no mapping", hint="write `tolerances: [...]`")
+    found = structured(Settings, value, where=REPLAY_YAML)
     for number, one in enumerate(found.tolerances):
         if not one.path:
-            raise SettingsError(f"{SETTINGS}: tolerances[{number}].path is missing", hint="name the files it is for")
+            raise SettingsError(f"{REPLAY_YAML}: tolerances[{number}].path is missing", hint="name the files it is for")
         for name in ("absolute", "relative"):
             limit = getattr(one, name)
             if not 0 <= limit < float("inf"):
-                raise SettingsError(f"{SETTINGS}: tolerances[{number}].{name} is {limit}", hint="give it 0 or more")
+                raise SettingsError(f"{REPLAY_YAML}: tolerances[{number}].{name} is {limit}", hint="give it 0 or more")
     for number, rule in enumerate(found.models):
         if not rule.path or not rule.predictions:
             lacking = "predictions" if rule.path else "path"
-            raise SettingsError(f"{SETTINGS}: models[{number}].{lacking} is missing", hint="name the files it is for")
+            raise SettingsError(
+                f"{REPLAY_YAML}: models[{number}].{lacking} is missing", hint="name the files it is for"
+            )
     return found

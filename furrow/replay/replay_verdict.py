@@ -58,7 +58,7 @@ class Output:
     """A path that a stage wrote, replayed, beside what the commit says of it.
 
     Attributes:
-        path: From the repository's root.
+        path: From the project's root.
         status: identical, within tolerance, equal in what it predicts but other bytes, or different; not kept where a
             trial's commit has none to compare with.
         recorded_md5: What dvc.lock says; empty when it says nothing.
@@ -172,6 +172,8 @@ class Verdict:
         where: The name of the machine.
         furrow: The version of Furrow.
         settings_sha256: Of conf/replay.yaml; empty when the commit has none.
+        project: Where the project is in the repository: "" at the top, else a path with a slash behind it; None in
+            notes that were written before projects of one repository were told apart.
     """
 
     commit: str
@@ -185,6 +187,7 @@ class Verdict:
     where: str
     furrow: str
     settings_sha256: str = ""
+    project: str | None = None
 
     def __bool__(self) -> bool:
         return self.status in {IDENTICAL, TOLERATED}

@@ -17,13 +17,14 @@ from furrow.ground.git import resolve, show
 from furrow.ground.pipeline import overlaps
 from furrow.ground.process import installed, stage_environment
 from furrow.ground.worktree import checkout
+from furrow.layout import REPLAY_YAML
 from furrow.parse import ParseError, parse_yaml
 from furrow.replay import diagnose as why
 from furrow.replay import locked_environment as environment
 from furrow.replay.checkout_check import complain, settle_checkout
 from furrow.replay.inputs import AbsentInputError, CorruptInputError
 from furrow.replay.other_bytes import hashes_of, proven, recognised
-from furrow.replay.replay_settings import SETTINGS, Settings, load
+from furrow.replay.replay_settings import Settings, load
 from furrow.replay.replay_verdict import (
     DIFFERENT,
     FAILED,
@@ -150,7 +151,7 @@ def replay(
                 other = _other_remedy(exc.path, project, options, tree)
                 remedy = "; or ".join(filter(None, (exc.remedy, other)))
                 raise AbsentInputError(exc.path, exc.md5, why=exc.why, remedy=remedy) from exc
-        rules = tree.blob(SETTINGS)
+        rules = tree.blob(REPLAY_YAML)
         project.close()
         stages = proven(run.done, project, settings)
         if doubts and first_wrong(stages):  # equal is equal whatever was lacking; different may be the lack itself
@@ -167,6 +168,7 @@ def replay(
         where=platform.node(),
         furrow=_version(),
         settings_sha256=sha256_bytes(rules) if rules is not None else "",
+        project=tree.prefix,
     )
 
 

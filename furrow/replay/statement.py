@@ -7,9 +7,11 @@ import binascii
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from furrow.errors import FurrowError
 from furrow.files import canonical_json, sha256_bytes
-from furrow.ground.notes import add_line, noted, read_lines
-from furrow.history.artifacts import outputs
+from furrow.ground.notes import add_line, read_lines
+from furrow.ground.project_place import project_prefix
+from furrow.history.artifacts import lock_stage, outputs
 from furrow.parse import parse_json
 from furrow.replay.replay_verdict import IDENTICAL, Verdict, VerdictError
 
@@ -23,7 +25,6 @@ __all__ = [
     "STATEMENT",
     "read_statements",
     "read_verdicts",
-    "replayed",
     "statement",
     "verdict_of",
     "write_note",
@@ -89,7 +90,7 @@ def _stamp(started: str, seconds: float = 0.0) -> str:
 
 def _subjects(verdict: Verdict) -> list[dict[str, Any]]:
     files = {
-        path: digest
+        f"{verdict.project or ''}{path}": digest
         for stage in verdict.stages
         for output in stage.outputs
         if output.status == IDENTICAL
@@ -143,14 +144,37 @@ def write_note(repo: Path, verdict: Verdict) -> dict[str, Any]:
 
 
 def read_statements(repo: Path, commit: str) -> list[Any]:
-    """The statements on a commit, those that remotes hold included; a line that is not JSON comes as its text."""
+    """The statements on a commit that are of the project, those that remotes hold included.
+
+    Args:
+        repo: A folder inside the project; or a bare repository.
+        commit: The full id of the commit.
+
+    Returns:
+        Each as parsed; a line that is not JSON as its text.
+    """
     found: list[Any] = []
     for line in read_lines(repo, NOTE, commit):
         try:
             found.append(parse_json(line))
         except ValueError:
             found.append(line)
-    return found
+    return [value for value in found if _own(repo, commit, value)]
+
+
+def _own(repo: Path, commit: str, value: Any) -> bool:
+    """Whether a statement is of this project; one that says nothing of it, if dvc.lock knows a stage of its."""
+    try:
+        verdict = verdict_of(value)
+    except VerdictError:
+        return True  # what can't be read is everybody's to see
+    if verdict.project is not None:
+        return verdict.project == project_prefix(repo)
+    try:
+        here = [bool(lock_stage(repo, commit, stage.stage)) for stage in verdict.stages]
+    except FurrowError:
+        return True
+    return any(here) or not here or not project_prefix(repo)
 
 
 def read_verdicts(repo: Path, commit: str) -> list[Verdict]:
@@ -167,8 +191,3 @@ def read_verdicts(repo: Path, commit: str) -> list[Verdict]:
         except VerdictError:
             continue
     return sorted(found, key=lambda one: one.started)
-
-
-def replayed(repo: Path) -> set[str]:
-    """The ids of the commits that carry a verdict."""
-    return noted(repo, NOTE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from importlib.util import source_from_cache
@@ -136,13 +137,16 @@ class _Declared:
 
     def __call__(self, path: str) -> bool:
         """Whether it is declared."""
-        if path in self.code or path.split("/", 1)[0] in _CONTROL or path.endswith((".dvc", "/.gitignore")):
+        first = next((part for part in path.split("/") if part != ".."), "")
+        if path in self.code or first in _CONTROL or path.endswith((".dvc", "/.gitignore")):
             return True
         return any(path == one or path.startswith(f"{one}/") for one in self.paths)
 
 
 def _declared(stage: Stage, bench: Bench, settings: Settings) -> _Declared:
     paths = [item.path for item in (*stage.deps, *stage.outs)] + [one.path for one in stage.parameters]
+    here = bench.tree.root.resolve()  # what lies beside a project with a .dvc of its own is told by its whole path
+    paths += [os.path.relpath(path, here) for path in paths if path.startswith("/")]
     keys = [key for one in stage.parameters for key in one.keys]
     code: set[str] = set()
     if any(_matches(key, settings.code_keys) for key in keys):

@@ -107,7 +107,7 @@ class Bench:
         self.items = {**{item.path: item for item in outs}, **self.project.sources}
         self.tracked = self.tree.tracked()
         self.supply = Supply(self.source, self.project, self.tree.room / "recorded")
-        self._shelf = self.tree.room / "shelf"
+        self._shelf = self.tree.room / "shelf" / self.tree.prefix
         self._attempts = 0
         self._given: set[str] = set()
         self._fallback: dict[str, tuple[Path, str]] = {}
@@ -137,9 +137,9 @@ class Bench:
             CorruptInputError: An input is not what its hash says, wherever it is.
         """
         self._attempts += 1
-        folder = self.tree.room / f"attempt-{self._attempts}"
+        folder = self.tree.room / f"attempt-{self._attempts}" / self.tree.prefix  # so that a path with .. stays inside
         log = self.tree.room / f"log-{self._attempts}.txt"
-        folder.mkdir()
+        folder.mkdir(parents=True)
         with self._placed(stage, replaced or {}):
             self._clear(stage)
             before = self._inputs(stage)

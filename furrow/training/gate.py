@@ -9,7 +9,7 @@ import numpy as np
 from omegaconf import MISSING
 
 from furrow.errors import FurrowError
-from furrow.training.metric_registry import MINIMIZE, NEITHER, direction, find, of_task
+from furrow.training.metric_registry import NEITHER, find, of_task, sign
 from furrow.training.metrics import interval
 
 if TYPE_CHECKING:
@@ -192,10 +192,10 @@ def champion(
     own: Mapping[str, str] | None = None,
 ) -> str | None:
     """The best of the runs that passed, by the declared metric; the first by name where they tie."""
-    sign = 1 if direction(gate.select.metric, own) == MINIMIZE else -1
+    way = sign(gate.select.metric, own)
     values = {verdict.experiment: evaluations[verdict.experiment]["metrics"] for verdict in verdicts if verdict}
     valued = {name: found[gate.select.metric] for name, found in values.items() if gate.select.metric in found}
-    return min(valued, key=lambda name: (sign * valued[name], name), default=None)
+    return min(valued, key=lambda name: (-way * valued[name], name), default=None)
 
 
 def _failures(gate: Gate, name: str, evaluations: dict[str, dict[str, Any]], own: Mapping[str, str]) -> list[Failure]:
@@ -213,18 +213,18 @@ def _failures(gate: Gate, name: str, evaluations: dict[str, dict[str, Any]], own
         gained = _margin(gate.margin, run, evaluations[gate.margin.over], own)
         rules.append((rule, gained, gate.margin.at_least, 1))
     if gate.slices:
-        sign = -1 if direction(gate.slices.metric, own) == MINIMIZE else 1
+        way = sign(gate.slices.metric, own)
         for entry in run["slices"]:
             if entry["rows"] >= gate.slices.rows:
                 rule = f"slice {entry['slice']}={entry['value']} {gate.slices.metric}"
-                rules.append((rule, entry[gate.slices.metric], gate.slices.floor, sign))
+                rules.append((rule, entry[gate.slices.metric], gate.slices.floor, way))
     if gate.tells is not None:
         for feature, told in sorted(run.get("tells", {}).items()):
             rules.append((f"feature {feature} alone tells the label", told, gate.tells, -1))
     return [
-        Failure(rule, value, limit, None if value is None else round(sign * (limit - value), 9))
-        for rule, value, limit, sign in rules
-        if value is None or sign * (value - limit) < 0
+        Failure(rule, value, limit, None if value is None else round(way * (limit - value), 9))
+        for rule, value, limit, way in rules
+        if value is None or way * (value - limit) < 0
     ]
 
 
@@ -236,8 +236,7 @@ def _margin(
         return None
     one = np.array(run["replicates"][margin.metric], dtype=float)
     two = np.array(other["replicates"][margin.metric], dtype=float)
-    sign = -1 if direction(margin.metric, own) == MINIMIZE else 1
-    low, _ = interval(sign * (one - two), margin.confidence)
+    low, _ = interval(sign(margin.metric, own) * (one - two), margin.confidence)
     return round(low, 9) if np.isfinite(low) else None
 
 

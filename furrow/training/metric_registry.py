@@ -35,6 +35,7 @@ __all__ = [
     "improvement",
     "of_task",
     "ordered",
+    "sign",
 ]
 
 MAXIMIZE, MINIMIZE, NEITHER = "maximize", "minimize", "neither"
@@ -164,6 +165,11 @@ def direction(name: str, own: Mapping[str, str] | None = None) -> str:
         return METRICS[name].direction
     said = (own or {}).get(name, NEITHER)
     return said if said in DIRECTIONS else NEITHER
+
+
+def sign(name: str, own: Mapping[str, str] | None = None) -> int:
+    """What a metric's numbers are multiplied by so that more is better: -1 where less is better, else 1."""
+    return -1 if direction(name, own) == MINIMIZE else 1
 
 
 def improvement(name: str, before: float, after: float, own: Mapping[str, str] | None = None) -> float | None:

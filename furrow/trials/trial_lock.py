@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EMPTY_MD5S", "keep_empty", "unclaimed"]
 
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 EMPTY = {"": "", ".dir": "[]"}
 """What DVC's cache holds of an empty file and of an empty folder, by what their names there end in."""
 

@@ -28,11 +28,14 @@ def test_help_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_every_command_has_help(name):
-    """Each command that the help lists is there."""
-    done = run(name, "--help")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Usage: furrow " + name)
+def test_every_command_has_help(name, capsys):
+    """Each command that the help lists is there, and so is the help of each of its own commands."""
+    assert call([name, "--help"]) == 0
+    assert capsys.readouterr().out.startswith("Usage: furrow " + name)
+    command = cli.get_command(None, name)
+    for inner in getattr(command, "commands", {}):
+        assert call([name, inner, "--help"]) == 0
+        assert capsys.readouterr().out.startswith(f"Usage: furrow {name}")
 
 
 def test_exit_codes(tmp_path, monkeypatch, capsys):

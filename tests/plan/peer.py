@@ -5,16 +5,19 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dvc.logger
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from furrow.errors import FurrowError
+from furrow.ground.pipeline import read_pipeline
+from furrow.plan import stage_prediction
 from furrow.plan.make_plan import make_plan
 
 ODD = (DvcException, OSError, ValueError, TypeError, KeyError, AttributeError, AssertionError)
@@ -120,6 +123,37 @@ class Peer:
                 return Said(None, words=f"{type(exc).__name__} {exc} {exc.__cause__!r}")
         return Said(not found, words=str(found))
 
+    @contextmanager
+    def as_before(self) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+        """Keep the project as it is; what is given puts it back for as long as a block runs."""
+        self.close()
+        kept, now = (self.root.with_name(f"{self.root.name}-{word}") for word in ("before", "now"))
+        shutil.copytree(self.root, kept, symlinks=True)
+
+        @contextmanager
+        def before() -> Iterator[None]:
+            self.close()
+            with standing_in(self.root.parent):
+                self.root.rename(now)
+                kept.rename(self.root)
+            try:
+                with standing_in(self.root):
+                    yield
+            finally:
+                with standing_in(self.root.parent):
+                    self.root.rename(kept)
+                    now.rename(self.root)
+
+        try:
+            yield before
+        finally:
+            removed(kept)
+
+    def written(self) -> dict[tuple[str, str], str]:
+        """What each stage's outputs hold by dvc.lock: md5 by stage and path."""
+        steps = read_pipeline(self.root).steps
+        return {(name, out.path): out.md5 for name, step in steps.items() for out in step.outs if out.md5}
+
     def plan(self) -> Said:
         """`furrow plan`."""
         try:
@@ -137,6 +171,21 @@ class Peer:
         rest = not plan.stages and not data
         ran = stages["run"] | stages["record"]
         return Said(rest, ran, stages["restore"], unknown, f"{words} {data}", maybe)
+
+
+@contextmanager
+def told(written: Mapping[tuple[str, str], str]) -> Iterator[None]:
+    """Let Furrow's prediction know what nothing but running a stage tells: what it writes."""
+    guess = stage_prediction._Look._after
+
+    def known(look: Any, out: Any, *, same: bool) -> str:
+        return written.get((look.step.name, out.path)) or guess(look, out, same=same)
+
+    stage_prediction._Look._after = known
+    try:
+        yield
+    finally:
+        stage_prediction._Look._after = guess
 
 
 @contextmanager

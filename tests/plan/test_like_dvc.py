@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from .drawn_projects import Drawn, projects
 from .edits import EDITS
-from .peer import Peer, removed, standing_in
+from .peer import Peer, removed, standing_in, told
 
 EXAMPLES = settings().max_examples if settings().max_examples > 100 else 60
 """Projects drawn by `make test`, each compared four times or more; `make search` draws thousands."""
@@ -59,7 +59,7 @@ def test_at_rest_and_what_runs(
 
 
 def agree(peer: Peer) -> None:
-    """Ask both, let DVC do the work, and ask both again."""
+    """Ask both, let DVC do the work, and ask both again; with what it wrote told beforehand, the plan is exact."""
     planned, status = peer.plan(), peer.status()
     note(f"plan: {planned}\nstatus: {status}")
     event("refused" if status.rest is None else "at rest" if status.rest else "to do")
@@ -68,16 +68,23 @@ def agree(peer: Peer) -> None:
         return
     assert planned.rest is not None, "Furrow refuses a project that DVC reads"
     assert planned.rest == status.rest
-    done = peer.run()
-    note(f"repro: {done}")
-    event(f"failed {done.failed}, ran {bool(done.ran)}, restored {bool(done.restored)}")
-    if done.failed:
-        assert not planned.rest
-        return
+    with peer.as_before() as before:
+        done = peer.run()
+        note(f"repro: {done}")
+        event(f"failed {done.failed}, ran {bool(done.ran)}, restored {bool(done.restored)}")
+        if done.failed:
+            assert not planned.rest
+            return
+        written = peer.written()
+        with before(), told(written):
+            exact = peer.plan()
+    note(f"plan in hindsight: {exact}")
+    event(f"unsure {bool(planned.maybe)}")
     assert not planned.failed, "something unknown that DVC knows"
     assert planned.ran <= done.ran, "predicted for certain"
     assert planned.restored <= done.restored
     assert (done.ran | done.restored) <= (planned.ran | planned.restored | planned.maybe), "not predicted"
+    assert (exact.ran, exact.restored, exact.maybe) == (done.ran, done.restored, frozenset()), "told what stages write"
     planned, status = peer.plan(), peer.status()
     note(f"plan after: {planned}\nstatus after: {status}")
     assert planned.rest == status.rest

@@ -10,13 +10,13 @@ import pytest
 from furrow.clone.git_hooks import install_hooks
 from furrow.files import canonical_json, sha256_bytes
 from furrow.ground.git import resolve
-from furrow.ground.notes import NoteError, add_line, configure_notes, push_notes, read_lines
+from furrow.ground.notes import NoteError, add_line, configure_notes, noted, push_notes, read_lines
 from furrow.history.load import run as load
 from furrow.history.show import describe
 from furrow.replay.note_verify import verify
 from furrow.replay.run_again import Options, replay
 from furrow.replay.run_replays import replays_of
-from furrow.replay.statement import read_verdicts, replayed, statement, write_note
+from furrow.replay.statement import NOTE, read_verdicts, statement, write_note
 
 from .conftest import commit, edit, run
 
@@ -80,7 +80,7 @@ def test_push_and_fetch_carry_the_note(world, origin, verdict, tmp_path):
     run(other, "git", "fetch", "-q")
     assert resolve(other, "origin/main") == resolve(world)
     assert read_verdicts(other, verdict.commit) == [verdict]
-    assert replayed(other) == {verdict.commit}
+    assert noted(other, NOTE) == {verdict.commit}
     [checked] = verify(other, verdict.commit)
     assert checked
     assert checked.verdict == verdict
