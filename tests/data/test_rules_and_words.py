@@ -17,6 +17,7 @@ from furrow.data.raw_tables import FILE, read_tables
 from furrow.data.relations import Relations, RuleError
 
 CONTRACT = {
+    "format": 1,
     "clock": {"timezone": "UTC"},
     "tables": {
         "shops": {
