@@ -13,12 +13,15 @@ from furrow.files import sha256_bytes, sha256_file
 from furrow.ground.git import show
 from furrow.history.artifacts import AbsentError, find_file, lock_stage, outputs
 from furrow.layout import REPLAY_YAML
-from furrow.replay.note_coverage import uncovered
+from furrow.replay.note_coverage import recorded_steps, uncovered
 from furrow.replay.replay_verdict import FAILED, IDENTICAL, TOLERATED, Output, Verdict, VerdictError, first_wrong, worst
 from furrow.replay.statement import BUILD_TYPE, PREDICATE, STATEMENT, read_statements, verdict_of
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
     from pathlib import Path
+
+    from furrow.ground.pipeline_spec import Step
 
 __all__ = ["Checked", "verify"]
 
@@ -50,10 +53,12 @@ def verify(repo: Path, commit: str) -> list[Checked]:
         repo: A folder inside the repository; it may be bare.
         commit: The full id of the commit.
     """
-    return [_check(repo, commit, value) for value in read_statements(repo, commit)]
+    statements = read_statements(repo, commit)
+    steps = recorded_steps(repo, commit) if statements else {}
+    return [_check(repo, commit, steps, value) for value in statements]
 
 
-def _check(repo: Path, commit: str, value: Any) -> Checked:
+def _check(repo: Path, commit: str, steps: Mapping[str, Step] | str, value: Any) -> Checked:
     try:
         problems = _form(commit, value)
         verdict = verdict_of(value)
@@ -62,12 +67,14 @@ def _check(repo: Path, commit: str, value: Any) -> Checked:
         words = exc.message if isinstance(exc, VerdictError) else f"{type(exc).__name__} {exc}"
         return Checked(None, (f"it is no statement of a replay: {words}",))
     problems += _whole(commit, verdict, subjects)
-    problems += _commit(repo, commit, verdict)
-    problems += uncovered(repo, commit, verdict)
+    told = {} if isinstance(steps, str) else steps
+    problems += _commit(repo, commit, told, verdict)
+    problems += uncovered(steps, verdict)
+    known = {*outputs(repo, commit), *(out.path for step in told.values() for out in step.outs)}
     checked = absent = 0
     for stage in verdict.stages:
         for output in stage.outputs:
-            found, here, away = _output(repo, commit, output)
+            found, here, away = _output(repo, commit, output, known)
             problems += found
             checked, absent = checked + here, absent + away
     return Checked(verdict, tuple(dict.fromkeys(problems)), checked, absent)
@@ -116,14 +123,17 @@ def _whole(commit: str, verdict: Verdict, subjects: dict[str, Any]) -> list[str]
     ]
 
 
-def _commit(repo: Path, commit: str, verdict: Verdict) -> list[str]:
+def _commit(repo: Path, commit: str, steps: Mapping[str, Step], verdict: Verdict) -> list[str]:
     """Whether the stages, the locked environment and the tolerances are the commit's."""
     problems = []
     for stage in verdict.stages:
         if stage.status == FAILED:
             continue
-        entries = lock_stage(repo, commit, stage.stage).get("outs", [])
-        recorded = {one.get("path"): one.get("md5", "") for one in entries}
+        if stage.stage in steps:
+            recorded = {out.path: out.md5 for out in steps[stage.stage].outs if out.inside and not out.remote}
+        else:
+            entries = lock_stage(repo, commit, stage.stage).get("outs", [])
+            recorded = {one.get("path"): one.get("md5", "") for one in entries}
         said = {output.path: output.recorded_md5 for output in stage.outputs if output.declared}
         problems += [
             f"{path}: dvc.lock says {recorded.get(path) or 'nothing'}, the note {said.get(path) or 'nothing'}"
@@ -138,7 +148,7 @@ def _commit(repo: Path, commit: str, verdict: Verdict) -> list[str]:
     return problems
 
 
-def _output(repo: Path, commit: str, output: Output) -> tuple[list[str], int, int]:
+def _output(repo: Path, commit: str, output: Output, known: Container[str]) -> tuple[list[str], int, int]:
     """Whether an output that is said to be identical is what the commit holds; how many files are at hand, and not."""
     if output.status not in {IDENTICAL, TOLERATED}:
         return [], 0, 0
@@ -146,7 +156,6 @@ def _output(repo: Path, commit: str, output: Output) -> tuple[list[str], int, in
     unsaid = output.tracked and not output.recorded_md5  # dvc.lock is silent about it: the commit's file counts
     if output.status == IDENTICAL and output.declared and output.md5 != output.recorded_md5 and not unsaid:
         problems.append(f"{output.path} is said to be identical, its hashes differ")
-    known = outputs(repo, commit)
     for path, digest in output.sha256.items():
         content = show(repo, commit, path)  # whatever the note says: what Git holds is compared with that
         if content is not None:

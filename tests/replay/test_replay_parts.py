@@ -13,7 +13,7 @@ from furrow.ground.dvc import Content, Item, Parameters, Stage
 from furrow.ground.git import resolve
 from furrow.ground.worktree import checkout
 from furrow.replay.checkout_check import _windows, complain
-from furrow.replay.note_coverage import uncovered
+from furrow.replay.note_coverage import recorded_steps, uncovered
 from furrow.replay.replay_settings import Settings
 from furrow.replay.replay_verdict import IDENTICAL, Environment, Output, StageVerdict, Verdict
 from furrow.replay.stage_judge import _left_open, changed_inputs, stale_inputs
@@ -120,9 +120,14 @@ def test_a_note_that_leaves_something_out(repo: Path, git: Callable[..., str]) -
     verdict = Verdict(
         commit, {}, IDENTICAL, "", (stage,), Environment("3.11", "x"), "2024-01-01T00:00:00+00:00", 1.0, "m", "1"
     )
-    assert uncovered(repo, commit, verdict) == ["b: the note leaves it out"]
-    assert uncovered(repo, commit, replace(verdict, scope={"stage": "a"})) == []
+    assert uncovered(recorded_steps(repo, commit), verdict) == ["b: the note leaves it out"]
+    assert uncovered(recorded_steps(repo, commit), replace(verdict, scope={"stage": "a"})) == []
     bare = replace(stage, outputs=(replace(stage.outputs[0], sha256={}),))
-    assert "without a file of it" in uncovered(repo, commit, replace(verdict, stages=(bare,), scope={"stage": "a"}))[0]
-    assert uncovered(repo, commit, replace(verdict, scope={"odd": "x"})) == ["its scope is odd, which no replay has"]
-    assert uncovered(repo, commit, replace(verdict, status="different")) == []
+    assert (
+        "without a file of it"
+        in uncovered(recorded_steps(repo, commit), replace(verdict, stages=(bare,), scope={"stage": "a"}))[0]
+    )
+    assert uncovered(recorded_steps(repo, commit), replace(verdict, scope={"odd": "x"})) == [
+        "its scope is odd, which no replay has"
+    ]
+    assert uncovered(recorded_steps(repo, commit), replace(verdict, status="different")) == []

@@ -15,7 +15,7 @@ from furrow.files import canonical_json, sha256_bytes
 from furrow.ground.git import resolve
 from furrow.ground.notes import add_line, read_lines
 from furrow.ground.project_place import meaning, project_prefix, projects_among
-from furrow.replay.note_coverage import uncovered
+from furrow.replay.note_coverage import recorded_steps, uncovered
 from furrow.replay.note_verify import verify
 from furrow.replay.run_again import Options, replay
 from furrow.replay.statement import NOTE, read_verdicts, statement, write_note
@@ -100,7 +100,7 @@ def test_each_is_replayed_and_noted_for_itself(both: Path, git: Callable[..., st
     write_note(rents, replay(rents, "HEAD", Options(diagnose=False)))
     assert [one.project for one in read_verdicts(rents, commit)] == ["services/rents/"]
     assert all(verify(rents, commit))
-    assert uncovered(rents, commit, read_verdicts(rents, commit)[0]) == []
+    assert uncovered(recorded_steps(rents, commit), read_verdicts(rents, commit)[0]) == []
 
 
 @pytest.mark.parametrize("both", [False], indirect=True, ids=["one .dvc"])
