@@ -181,12 +181,26 @@ def expanded(repo: Path, commit: str, root: Path, *, outside: bool = True) -> li
         named += [(step.name, "params", one.path) for one in step.params]
     named += [(one.file, "outs", one.path) for one in pipeline.sources]
     odd = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
+    prefix = project_prefix(repo)
     unread = [f"{one.file}: {one.name} can't be understood: {one.why}" for one in pipeline.broken if outside]
     return unread + [
         f"{name}: {kind}: {path!r} {why}"
         for name, kind, path in named
-        if (why := "leads out of the repository" if odd.match(path) or _CONTROL.search(path) else _wrong(tree, path))
+        if (
+            why := "leads out of the repository"
+            if odd.match(path) or _CONTROL.search(path)
+            else _wrong(tree, _from_top(path, root.resolve(), prefix))
+        )
     ]
+
+
+def _from_top(path: str, root: Path, prefix: str) -> str:
+    """A path that is told from a project, as it is from the top of the checkout; one that leads out of it stays."""
+    if not path.startswith("/"):
+        return posixpath.join(prefix, path)
+    top = root.parents[prefix.count("/") - 1] if prefix else root
+    inside = posixpath.normpath(path)  # beside a project with a .dvc of its own
+    return posixpath.relpath(inside, top) if inside.startswith(f"{top}/") else path
 
 
 def bad_listings(cache: Path) -> list[str]:
