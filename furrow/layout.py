@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 __all__ = [
+    "BUILD",
     "CHAMPION",
     "CI_YAML",
     "COMPILED",
     "CONF",
+    "CONFIG_YAML",
     "CONTRACT",
     "DATA",
+    "DATA_DVC",
     "DEPLOYMENT",
     "DVC_LOCK",
     "DVC_YAML",
     "ENGINES",
     "EVALUATIONS",
+    "EXPERIMENTS_YAML",
     "EXPERIMENT_YAMLS",
     "FEATURES",
     "FEATURE_STORE",
     "FURROW",
+    "GATES",
     "LOCK",
     "MANIFEST",
     "METRICS_YAML",
@@ -29,14 +34,17 @@ __all__ = [
     "REGISTRY_DB",
     "REPLAY_YAML",
     "RUNS",
+    "SEARCHES",
     "TABLES",
     "TABLE_SQL",
     "TRAINING",
     "VALIDATED",
     "VALIDATION",
     "evaluation",
+    "experiment_yaml",
     "model",
     "predictions",
+    "problem_yaml",
     "run",
     "run_file",
     "table",
@@ -47,15 +55,21 @@ __all__ = [
 CONF = "conf"
 FEATURES = "features"
 DATA = "data"
+BUILD = "build"
 RUNS = "runs"
 FURROW = ".furrow"
 
+DATA_DVC = "data.dvc"
 DVC_YAML = "dvc.yaml"
 DVC_LOCK = "dvc.lock"
 LOCK = "requirements.lock"
 
+CONFIG_YAML = "conf/config.yaml"
+EXPERIMENTS_YAML = "conf/experiments.yaml"
 EXPERIMENT_YAMLS = "conf/experiment"
 PROBLEMS = "conf/problem"
+GATES = "conf/gate"
+SEARCHES = "conf/search"
 DEPLOYMENT = "conf/deployment"
 METRICS_YAML = "conf/metrics.yaml"
 CONTRACT = "conf/data/contract.yaml"
@@ -80,6 +94,16 @@ COMPILED = "runs/.compiled"
 VALIDATED = "runs/.validated"
 PIPELINE = "runs/pipeline.json"
 CHAMPION = "runs/champion.json"
+
+
+def problem_yaml(name: str) -> str:
+    """Where a problem is declared."""
+    return f"{PROBLEMS}/{name}.yaml"
+
+
+def experiment_yaml(name: str) -> str:
+    """Where an experiment is declared."""
+    return f"{EXPERIMENT_YAMLS}/{name}.yaml"
 
 
 def table_sql(name: str) -> str:

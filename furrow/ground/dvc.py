@@ -117,12 +117,16 @@ class Project:
             stages = list(self._repo.index.stages)
         except DvcException as exc:
             raise DvcError(f"{root.name}: {_words(exc)}", hint="`dvc status` shows the same; mend it") from exc
-        own = [one for one in stages if one.cmd and not self._near(one.path).startswith("../")]
-        others = [one for one in stages if one not in own]
+        own = [one for one in stages if self._runs(one)]
+        others = [one for one in stages if not self._runs(one)]
         self.sources = {item.path: item for one in others for item in map(self._item, one.outs)}
         """What .dvc files track, and what stages of other projects write, by path."""
         self.stages = _ordered([self._stage(one) for one in own])
         """The stages by name, each after those whose outputs it reads."""
+
+    def _runs(self, stage: Any) -> bool:
+        """Whether a stage runs something, and is the project's own."""
+        return bool(stage.cmd) and not self._near(stage.path).startswith("../")
 
     def _near(self, path: str) -> str:
         """A path inside DVC's project, as it is from the root."""

@@ -13,8 +13,9 @@ from .drawn_projects import Drawn, projects
 from .edits import EDITS
 from .peer import Peer, removed, standing_in, told
 
-EXAMPLES = settings().max_examples if settings().max_examples > 100 else 60
-"""Projects drawn by `make test`, each compared four times or more; `make search` draws thousands."""
+SEARCHING = settings().max_examples > 100
+EXAMPLES, ROUNDS = (settings().max_examples, 3) if SEARCHING else (24, 1)
+"""Projects that are drawn, and how often each is edited and compared: few by `make test`, thousands by `make search`."""
 
 
 @pytest.fixture
@@ -38,9 +39,8 @@ def peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         last.close()
 
 
-@pytest.mark.long
 @pytest.mark.timeout(14_400)  # `make search` draws thousands
-@given(made=projects(), seed=st.integers(0, 2**32), rounds=st.integers(1, 3), data=st.data())
+@given(made=projects(), seed=st.integers(0, 2**32), rounds=st.integers(1, ROUNDS), data=st.data())
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 def test_at_rest_and_what_runs(
     peers: Callable[[], Peer], made: Drawn, seed: int, rounds: int, data: st.DataObject
