@@ -101,7 +101,11 @@ def _select(columns: list[tuple[str, ...]], timezone: str) -> tuple[str, dict[st
         if type_ in _WHOLE:
             reading, value = Reading("int64"), f"{column}::BIGINT"
         elif type_ in _NUMBERS or type_.startswith("DECIMAL"):
-            reading, value = Reading("float64"), f"nullif({column}::DOUBLE, 'nan'::DOUBLE)"
+            # Not nullif: a comparison with NaN is decided by the statistics of a Parquet file, which leave NaN out.
+            reading, value = (
+                Reading("float64"),
+                f"CASE WHEN isnan({column}::DOUBLE) THEN NULL ELSE {column}::DOUBLE END",
+            )
         elif type_ == "BOOLEAN":
             reading, value = Reading("bool"), column
         elif type_ == "TIMESTAMP WITH TIME ZONE":

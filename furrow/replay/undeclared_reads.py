@@ -75,9 +75,9 @@ def _source(entry: str) -> Path:
 
 
 def _file(path: Path, root: Path, bench: Bench, prefixes: Sequence[str], *, fresh: bool) -> Reading | None:
-    real = Path(_plain(path))
-    if real.is_relative_to(root):
-        name = real.relative_to(root).as_posix()
+    real, prefix = Path(_plain(path)), bench.tree.prefix
+    if real.is_relative_to(root.parents[prefix.count("/") - 1] if prefix else root):
+        name = Path(os.path.relpath(real, root)).as_posix()
         if name in bench.tracked:
             return Reading(name, "commit", "python")
         kept = any(name == path or name.startswith(f"{path}/") for path in bench.items)

@@ -40,7 +40,7 @@ def test_what_two_runs_are_compared_as() -> None:
      (INTEGER | REAL, [1, float("nan")], "float64"), (TEXT, ["a", None], "string"), (TEXT | REAL, ["a", 1.5], "string")],
 )  # fmt: skip
 def test_a_column_of_a_frame(types: int, values: list, dtype: str) -> None:
-    made = _series(Column("x", "x", "metric", types, ""), values)
+    made = _series(Column("x", "metric", "x", types), values)
     assert str(made.dtype) == dtype
     assert made.isna().tolist() == [value is None or value != value for value in values]
 
