@@ -37,16 +37,16 @@ tables:
     columns:
       shop: {type: string}
       customer: {type: int64, min: 0}
-      at: {type: timestamp}
+      moment: {type: timestamp}
       spent: {type: float64}
       again: {type: bool}
 """
-TABLE = """select shop, date_trunc('day', at) + interval 1 day as event_timestamp,
+TABLE = """select shop, date_trunc('day', moment) + interval 1 day as event_timestamp,
     count(*) as visits, avg(spent) as spent_mean, stddev_pop(spent) as spent_spread,
-    round(cos(2 * pi() * extract(dow from any_value(at)) / 4), 12) as weekday_cos
+    round(cos(2 * pi() * extract(dow from any_value(moment)) / 4), 12) as weekday_cos
 from visits group by all order by event_timestamp, shop
 """
-SPINE = """select shop, customer, at as event_timestamp, at + interval 1 day as label_timestamp, {label}
+SPINE = """select shop, customer, moment as event_timestamp, moment + interval 1 day as label_timestamp, {label}
 from visits order by event_timestamp, shop, customer
 """
 PROBLEM = """task: {task}
@@ -89,7 +89,7 @@ def land(folder: Path, rows: int = 1500) -> None:
     again = draw.random(rows) < 1 / (1 + np.exp(2 - spent / 15))
     table = pa.table({
         "shop": draw.choice(["north", "south", "west"], rows), "customer": draw.integers(0, 400, rows),
-        "at": pa.array(at, pa.timestamp("us", "UTC")), "spent": spent, "again": again,
+        "moment": pa.array(at, pa.timestamp("us", "UTC")), "spent": spent, "again": again,
     })  # fmt: skip
     (folder / "data").mkdir(parents=True, exist_ok=True)
     pq.write_table(table, folder / "data/visits.parquet")

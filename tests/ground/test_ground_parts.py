@@ -92,7 +92,7 @@ def test_what_was_read_is_remembered_while_no_file_changes(project: Path) -> Non
     (project / "sub/new.dvc").unlink()
     (project / "params.yaml").write_text("")
     assert Memo(project, project, Hasher(project, remember=False)).recall() is None, "one that was asked for is there"
-    assert stage_files(project, [str(project / "sub")]) == [str(project / "dvc.yaml")]
+    assert stage_files(project, [str(project / "sub")]) == [str(project / ".dvc"), str(project / "dvc.yaml")]
 
 
 def test_dvcs_view_of_a_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import mmh3
 import pytest
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import python_values_to_proto_values
 from feast.value_type import ValueType
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -32,33 +33,33 @@ def test_murmur3(data: bytes) -> None:
 @given(st.integers(-(2**31), 2**31 - 1), INT64, st.text(max_size=8), st.binary(max_size=8))
 def test_an_entity_key_is_feasts(small: int, large: int, text: str, raw: bytes) -> None:
     """Of every type that a key may have, in the order of their names."""
-    kinds = [(small, "Int32", ValueType.INT32), (large, "Int64", ValueType.INT64), (text, "String", ValueType.STRING),
-             (raw, "Bytes", ValueType.BYTES)]  # fmt: skip
+    kinds = [(small, "Int32", "int32_val"), (large, "Int64", "int64_val"), (text, "String", "string_val"),
+             (raw, "Bytes", "bytes_val")]  # fmt: skip
     names = [f"k{at}" for at in range(len(kinds))]
-    protos = [python_values_to_proto_values([value], kind)[0] for value, _, kind in kinds]
+    protos = [Value(**{field: value}) for value, _, field in kinds]
     theirs = serialize_entity_key(EntityKey(join_keys=names, entity_values=protos), entity_key_serialization_version=3)
     assert entity_key(names, [dtype for _, dtype, _ in kinds], [value for value, _, _ in kinds]) == theirs
 
 
 CASES = [
-    ("Int64", ValueType.INT64, INT64),
-    ("Int32", ValueType.INT32, st.integers(-(2**31), 2**31 - 1)),
-    ("Float64", ValueType.DOUBLE, st.floats(allow_nan=False)),
-    ("Float32", ValueType.FLOAT, st.floats(width=32, allow_nan=False)),
-    ("String", ValueType.STRING, st.text(max_size=300)),
-    ("Bytes", ValueType.BYTES, st.binary(max_size=300)),
-    ("Bool", ValueType.BOOL, st.booleans()),
+    ("Int64", "int64_val", INT64),
+    ("Int32", "int32_val", st.integers(-(2**31), 2**31 - 1)),
+    ("Float64", "double_val", st.floats(allow_nan=False)),
+    ("Float32", "float_val", st.floats(width=32, allow_nan=False)),
+    ("String", "string_val", st.text(max_size=300)),
+    ("Bytes", "bytes_val", st.binary(max_size=300)),
+    ("Bool", "bool_val", st.booleans()),
 ]
 
 
-@pytest.mark.parametrize(("dtype", "kind", "values"), CASES, ids=[case[0] for case in CASES])
-def test_values_that_feast_wrote(dtype: str, kind: ValueType, values: st.SearchStrategy) -> None:
+@pytest.mark.parametrize(("dtype", "field", "values"), CASES, ids=[case[0] for case in CASES])
+def test_values_that_feast_wrote(dtype: str, field: str, values: st.SearchStrategy) -> None:
     """Read by both readers as they were given; a null is None."""
 
     @settings(max_examples=40)
     @given(values)
     def holds(value: object) -> None:
-        data = python_values_to_proto_values([value], kind)[0].SerializeToString()
+        data = Value(**{field: value}).SerializeToString()
         assert value_reader(dtype)(data) == value
         assert plain_value(data) == value
 

@@ -14,7 +14,7 @@ from furrow.stores.problems import SpineError
 from furrow.stores.remote import is_remote, list_objects, storage
 from furrow.stores.source_files import SourceError, find_files, list_files, open_parquet, read_footers
 from furrow.stores.source_rows import ORDINAL
-from furrow.stores.sources import open_source
+from furrow.stores.sources import find_source
 from furrow.stores.view import Feature, Key, View
 
 TIME = pa.timestamp("us", "UTC")
@@ -85,7 +85,7 @@ def test_addresses() -> None:
 
 
 def view(source_path: Path, type_: pa.DataType | None = None) -> View:
-    source = open_source(str(source_path))
+    source = find_source(str(source_path))
     return View("stats", source, (Key("id", "who", type_),), (Feature("v", "v"),), "t")
 
 

@@ -36,7 +36,7 @@ def test_the_newer_record_stays(txn: Any) -> None:
 def test_a_copy_converts_all_of_one_prefix_and_no_other(txn: Any) -> None:
     put_newer(txn, b"a:", [(b"1", packed(1.0, 1)), (b"2", packed(2.0, 2))])
     put_newer(txn, b"b:", [(b"1", packed(9.0, 9))])
-    copy(txn, b"a:", b"c:", lambda record: packed(LAYOUT.unpack(record)[0][0] * 2, 5))
+    copy(txn, b"a:", b"c:", lambda record: packed(LAYOUT.unpack(record).values[0] * 2, 5))
     assert [(key, value) for key, value in txn.cursor() if key.startswith(b"c:")] == [
         (b"c:1", packed(2.0, 5)),
         (b"c:2", packed(4.0, 5)),

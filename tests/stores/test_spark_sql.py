@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlglot
 
-from furrow.stores.sources import open_source
+from furrow.stores.sources import find_source
 from furrow.stores.spark_sql import spark_holds, to_spark, view_sql
 from furrow.stores.timestamps import NS, US
 from furrow.stores.view import Feature, Key, View
@@ -27,7 +27,7 @@ def test_the_join(tmp_path: Path, keys: tuple[Key, ...], known_only: bool, units
     """Every column and the ttl stand in it; where only what was known counts, so does the created time."""
     moment = pa.array([dt.datetime(2024, 1, 1, tzinfo=dt.UTC)], pa.timestamp("us", "UTC"))
     pq.write_table(pa.table({"id": [1], "t": moment, "c": moment, "v": [1.0]}), tmp_path / "x.parquet")
-    source = open_source(str(tmp_path / "x.parquet"))
+    source = find_source(str(tmp_path / "x.parquet"))
     view = View("x", source, keys, (Feature("v", "v"),), "t", created="c", ttl=dt.timedelta(seconds=5))
     made = view_sql(view, *units, rows="found", spine="asked", known_only=known_only)
     tree = sqlglot.parse_one(made, read="spark")
