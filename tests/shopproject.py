@@ -44,7 +44,7 @@ tables:
 TABLE = """select shop, date_trunc('day', moment) + interval 1 day as event_timestamp,
     count(*) as visits, avg(spent) as spent_mean, stddev_pop(spent) as spent_spread,
     round(cos(2 * pi() * extract(dow from any_value(moment)) / 4), 12) as weekday_cos
-from visits group by all order by event_timestamp, shop
+from visits group by all order by shop, event_timestamp
 """
 SPINE = """select shop, customer, moment as event_timestamp, moment + interval 1 day as label_timestamp, {label}
 from visits order by event_timestamp, shop, customer
