@@ -20,6 +20,7 @@ from furrow.ground.jail_mounts import mounts
 from furrow.ground.openmp import wait_asleep
 from furrow.ground.pipeline_memo import Memo, stage_files
 from furrow.ground.pipeline_spec import Dep, Out, Params, Pipeline, Source, Step
+from furrow.ground.signatures import is_signed
 from furrow.ground.syscalls import libc_call
 from furrow.ground.watch.sitecustomize import _Function, _reads
 
@@ -161,3 +162,32 @@ def test_threads_wait_asleep_unless_a_person_says_otherwise() -> None:
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert json.loads(done.stdout) == expected
     assert callable(wait_asleep)
+
+
+@pytest.fixture
+def signed(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """A tag that is signed with an SSH key, which the user's own settings list."""
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    listed = tmp_path / "signers"
+    listed.write_text(f"ada@example.com {key.with_suffix('.pub').read_text()}")
+    config = Path(os.environ["HOME"]) / ".gitconfig"
+    config.write_text(config.read_text() + f'[gpg]\n format = ssh\n[gpg "ssh"]\n allowedSignersFile = {listed}\n')
+    subprocess.run(
+        ["git", "-C", str(repo), "-c", f"user.signingKey={key}", "tag", "-s", "-m", "x", "m@v1.0.0"], check=True
+    )
+    return subprocess.run(
+        ["git", "-C", str(repo), "cat-file", "tag", "m@v1.0.0"], check=True, capture_output=True
+    ).stdout
+
+
+def test_a_signature_counts_if_the_user_lists_its_key(repo: Path, signed: bytes) -> None:
+    """Not one of another text, none without, and none because the clone's own settings list a key."""
+    assert is_signed(repo, signed)
+    assert not is_signed(repo, signed.replace(b"\nx\n", b"\ny\n"))
+    assert not is_signed(repo, signed.partition(b"-----BEGIN")[0])
+    config = Path(os.environ["HOME"]) / ".gitconfig"
+    listed = config.read_text().partition("allowedSignersFile = ")[2].strip()
+    config.write_text(config.read_text().partition("[gpg]")[0])
+    subprocess.run(["git", "-C", str(repo), "config", "gpg.ssh.allowedSignersFile", listed], check=True)
+    assert not is_signed(repo, signed)
