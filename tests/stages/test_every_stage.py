@@ -17,6 +17,8 @@ from furrow.stages.validate import validate
 from furrow.training.champions import read_champions
 from tests.shopproject import EXPERIMENTS, grow, land
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,6 +14,8 @@ import pytest
 from tests.otherprocessors import OLD, PLAIN_VECTORS
 from tests.shopproject import hashes
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = {"PYTHONHASHSEED": "4242", "TZ": "Asia/Kathmandu", "LC_ALL": "C"}
 
