@@ -39,6 +39,7 @@ def peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         last.close()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(14_400)  # `make search` draws thousands
 @given(made=projects(), seed=st.integers(0, 2**32), rounds=st.integers(1, ROUNDS), data=st.data())
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
