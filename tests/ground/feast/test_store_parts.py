@@ -18,7 +18,6 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Array, Float64, Int64, String
 from feast.value_type import ValueType
 
-from furrow.ground.feast.modules import DefinitionError, importable, repo_modules
 from furrow.ground.feast.offline import FurrowOfflineStore, FurrowOfflineStoreConfig
 from furrow.ground.feast.offline_job import FurrowRetrievalJob, Metadata
 from furrow.ground.feast.offline_plan import Plan
@@ -30,6 +29,7 @@ from furrow.ground.feast.online import FurrowOnlineStore, FurrowOnlineStoreConfi
 from furrow.ground.feast.online_redis import FurrowRedisOnlineStore, FurrowRedisOnlineStoreConfig
 from furrow.ground.feast.online_values import from_value, key_values, to_value, view_schema
 from furrow.ground.feast.spark import FurrowSparkOfflineStore, FurrowSparkOfflineStoreConfig
+from furrow.ground.project_modules import DefinitionError, importable, repo_modules
 from furrow.stores.engine import Settings
 from furrow.stores.problems import SpineError
 from furrow.stores.record import RecordError
