@@ -18,7 +18,7 @@ from furrow.ground.notes import add_line
 from furrow.history.artifacts import trained_on
 from furrow.history.compared_as import compared_as
 from furrow.history.show import describe
-from furrow.models.registry import champions_at
+from furrow.models.register import champions_at
 from furrow.plan.plan_spec import PlanError, parse_plan
 from furrow.replay.replay_verdict import Verdict, VerdictError
 from furrow.replay.statement import NOTE, read_verdicts, verdict_of

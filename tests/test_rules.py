@@ -157,10 +157,15 @@ def test_what_is_defined_has_a_caller() -> None:
 
 
 CALLED_BY_OTHERS = {
+    "ENGINES",
+    "EXPERIMENT_YAMLS",
+    "FEATURE_STORE",
     "FurrowOfflineStoreConfig",
     "FurrowOnlineStoreConfig",
     "FurrowRedisOnlineStoreConfig",
     "FurrowSparkOfflineStoreConfig",
+    "PROBLEMS",
+    "REGISTRY_DB",
     "command",
     "find_given",
     "open_source",
