@@ -184,9 +184,10 @@ def test_a_project_stays_what_it_is(project: Made, monkeypatch: pytest.MonkeyPat
     assert contents(project.root) == before
 
 
-def test_dvc_takes_it(project: Made, git: Callable[..., str]) -> None:
+def test_dvc_takes_it(project: Made, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file that a stage declares is there, and DVC, told that they are its outputs, finds nothing to do."""
     root = project.root
+    monkeypatch.chdir(root)  # DVC reads a stage of its cache against the folder that it runs in
     git(root, "init", "-q")
     Repo.init(str(root)).close()
     with Repo(str(root)) as repo:
