@@ -75,6 +75,7 @@ def test_landing_again_changes_nothing(project: Made, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.count("unchanged") == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("task", ["regression", "multiclass"])
 def test_other_tasks(tmp_path: Path, task: str) -> None:
     """A number, and a class of several: a champion as well."""
