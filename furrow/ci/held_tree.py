@@ -89,7 +89,7 @@ class HeldTree:
         git(self.tree.root, "pack-objects", "-q", str(home / "objects/pack/pack"), stdin=wanted)
         self.commits += tuple(fresh)
         (home / "shallow").write_text("".join(f"{one}\n" for one in self.commits), encoding="ascii")
-        hand_over(home, self.running)
+        hand_over(self.judge, self.running)  # Git reads nothing that lies in another user's folder
 
     def reset(self, commit: str) -> None:
         """Give stages a commit's files anew."""
@@ -104,7 +104,7 @@ class HeldTree:
         holder = dvc_root(self.place)
         shutil.rmtree(holder / ".dvc", ignore_errors=True)
         _dvc(holder, remote=self.room / "cache", cache=self.room / "held/cache")
-        hand_over(self.judge / ".git", self.running)
+        hand_over(self.judge, self.running)
         hand_over(self.top, self.running)
 
     def collect(self) -> None:

@@ -21,6 +21,7 @@ from furrow.history.load import run
 from furrow.history.paired_test import PairingError, compare, is_predicted
 from furrow.layout import MANIFEST
 from furrow.parse import parse_json
+from furrow.training.problem import PERIODS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,12 +87,13 @@ def rejudge(repo: Path, before: tuple[str, str], after: tuple[str, str], *, repl
     if fresh is None or fresh.empty:
         return Rejudged(found, f"{whole.method}: those that both were judged on ({why})")
     alone = compare(fresh, ours, about=about, replicates=replicates)
-    method = f"{whole.method}: on {alone.days} new blocks the target branch's model predicts anew"
+    unit = f"{about.block}s" if about.block in PERIODS else "blocks"
+    method = f"{whole.method}: on {alone.days} new {unit} the target branch's model predicts anew"
     worse = {
         metric: one for metric, one in _differences(alone).items() if one[2] == "worse" and found[metric][2] != "worse"
     }
     if worse:
-        method += f"; {', '.join(worse)}: on those {alone.days} blocks alone"
+        method += f"; {', '.join(worse)}: on those {alone.days} {unit} alone"
     return Rejudged({**found, **worse}, method)
 
 
@@ -136,8 +138,23 @@ def _predicted(old: Run, new: Run, ours: pd.DataFrame) -> pd.DataFrame:
         validate="one_to_one",
         suffixes=("", "_known"),
     )
-    said = old.model().outputs(frame)
-    return frame[[*keys, *({column} - {*keys}), "label"]].assign(**said)
+    return frame[[*keys, *({column} - {*keys}), "label"]].assign(**_said(old, frame))
+
+
+def _said(old: Run, frame: pd.DataFrame) -> dict[str, Any]:
+    """What the earlier model says of rows. It is opened where the commit's stages ran, which may do what a pickle can.
+
+    Raises:
+        FurrowError: It can't predict them.
+    """
+    try:
+        model = old.model(sha256=str(old.record.get("model_sha256") or ""))
+        if outputs := getattr(model, "outputs", None):
+            found: dict[str, Any] = outputs(frame)
+            return found
+        return {"probability": model.predict(frame)}  # a pickle from before there were other tasks
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise RejudgeError(f"the model of {old} can't predict: {type(exc).__name__}: {exc}") from exc
 
 
 def _digest(new: Run, service: str) -> Any:

@@ -33,10 +33,11 @@ def compared_as(before: Run, after: Run) -> About:
         raise PairingError(f"{before} is a {tasks[0]} and {after} a {tasks[1]}: they predict different things")
     if tasks[0] not in task_names():
         raise PairingError(f"this version of furrow knows no task {tasks[0]!r}", hint="read it with a newer one")
-    problem = after.config.get("problem")
+    config = after.config if "config.yaml" in after.files else {}  # a project may keep none
+    problem = config.get("problem")
     if not isinstance(problem, dict):
         return About(task=tasks[0])
-    split, evaluation = problem.get("split"), after.config.get("evaluation")
+    split, evaluation = problem.get("split"), config.get("evaluation")
     split = split if isinstance(split, dict) else {}
     bins = evaluation.get("bins") if isinstance(evaluation, dict) else None
     judging = Judging(

@@ -69,7 +69,7 @@ def test_killed_at_every_moment(whole: Path, tmp_path: Path, killer: Killer) -> 
 def test_killed_while_it_fetches(clone: Path, whole: Path, tmp_path: Path) -> None:
     """Killed while objects come from the DVC remote, the next apply fetches what is still lacking."""
     fetching = Killer(clone, tmp_path / "room")
-    kills = [fetching.killed(tools=True) for _ in range(4)]
+    kills = [fetching.killed(tools=True) for _ in range(7)]
     assert {"furrow: write .dvc/cache/files", "furrow: os.rename .dvc/cache/files"} <= set(kills)
     done = apply(clone, Order(), watch=lambda event: None)
     assert done.ran == ()
