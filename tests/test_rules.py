@@ -147,7 +147,7 @@ def test_what_is_defined_has_a_caller() -> None:
         for word in re.findall(r"\w+", re.sub(r"__all__ = \[.*?\]", "", text, flags=re.DOTALL))
     )
     unused = []
-    for path in MODULES:
+    for path in (path for path in MODULES if path.stem != "layout"):  # the words for a project's paths, used or not
         for node in ast.parse(texts[path]).body:
             names = [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.decorator_list else []
             if isinstance(node, ast.Assign):
@@ -157,15 +157,10 @@ def test_what_is_defined_has_a_caller() -> None:
 
 
 CALLED_BY_OTHERS = {
-    "ENGINES",
-    "EXPERIMENT_YAMLS",
-    "FEATURE_STORE",
     "FurrowOfflineStoreConfig",
     "FurrowOnlineStoreConfig",
     "FurrowRedisOnlineStoreConfig",
     "FurrowSparkOfflineStoreConfig",
-    "PROBLEMS",
-    "REGISTRY_DB",
     "command",
     "find_given",
     "open_source",
