@@ -163,6 +163,7 @@ def _tests(answers: Answers) -> str:
 """What this project keeps, whatever is changed in it: run `pytest`."""
 
 import json
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
@@ -173,6 +174,6 @@ def test_each_row_is_predicted_once():
 
 
 def test_what_came_of_it_is_no_feature():
-    run = json.load(open("runs/boosting/record.json", encoding="utf-8"))
+    run = json.loads(Path("runs/boosting/record.json").read_text(encoding="utf-8"))
     assert not {{run["label"], "label_timestamp"}} & set(run["features"])
 '''
