@@ -34,7 +34,12 @@ _QUESTIONS = {
 @click.option("--about", default="", metavar="ENTITY", help="Who or what it is about: a column, or a table's name.")
 @click.option("--at", default="", metavar="COL", help="When it is predicted: a column, or one moment: 2024-03-01.")
 @click.option("--known-after", default="", metavar="SPAN", help="When the label is known after that moment, as 90d.")
-@click.option("--test", default="", metavar="PERIODS", help="What is tested: `3 months`, `2 weeks`, or a share: 0.2.")
+@click.option(
+    "--test",
+    default="",
+    metavar="PERIODS",
+    help="What is tested: `3 months`, `2 weeks`, from 2024-01-01 on, or a share: 0.2.",
+)
 @click.option("--task", default="", metavar="TASK", help="binary, multiclass or regression, if not as the label looks.")
 @click.option("--timezone", default="UTC", show_default=True, metavar="ZONE", help="Of moments that name no zone.")
 @click.option("--yes", is_flag=True, help="Take every guess; ask nothing.")
@@ -175,11 +180,13 @@ def _asked(looked: Looked, asked: Asked) -> Asked:
 
 
 def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
+    from furrow.scaffold.answers import split_words  # noqa: PLC0415 - after --help
+
     answers = plan.answers
     for one in plan.landed:
         say(f"{one.name}: {one.rows:,} rows, {len(one.columns)} columns, from {_source(looked, one.name)}")
     moment = answers.at or answers.moment or "no moment"
-    test = f"{answers.test:g}" if answers.by == "random" else f"{answers.test:g} {answers.by}s"
+    test = split_words(answers.by, answers.test, answers.start)
     why = {"predict": answers.why.get("task", ""), **answers.why}
     rows = [
         ("predict", f"{answers.table}.{answers.label}: {answers.task}", why["predict"]),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING
 
 from furrow.scaffold.answer_error import AnswerError
 from furrow.scaffold.key_guess import entity_of, moment_of
 from furrow.scaffold.label_guess import checked_task, guess_task, label_of, positive_value
-from furrow.scaffold.split_guess import Timed, guess_known_after, guess_split, repeated_rows
+from furrow.scaffold.split_guess import Timed, guess_known_after, guess_split, guess_start, repeated_rows
 from furrow.training.problem import span
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from furrow.intake.table_profile import Reference, TableProfile
 
-__all__ = ["Answers", "Asked", "complete_answers"]
+__all__ = ["Answers", "Asked", "complete_answers", "split_words"]
 
 LEAST_ROWS = 30
 
@@ -32,7 +33,8 @@ class Asked:
         about: Who or what it is about: a column, or the table that is named so.
         at: The column that says when a prediction would be made; or one moment for all: 2024-03-01.
         known_after: When the label is known, after that moment: 90d.
-        test: The test periods: `3 months`, `month:3`, or a share for a random split: 0.2.
+        test: The test periods: `3 months`, `month:3`; a day, from which on all is tested: 2024-01-01; or a share for
+            a random split: 0.2.
         task: The task, where the label's values do not tell.
         timezone: Of moments that name no zone, and of the months of the split.
     """
@@ -59,8 +61,9 @@ class Answers:
         at: The column of moments; empty where there is none.
         moment: The one moment of all predictions, where there is no column: ISO 8601; empty for no moment at all.
         known_after: As 90d.
-        by: The split: month, week, day, or random.
+        by: The split: month, week, day, date, or random.
         test: Periods, or a share.
+        start: Of a split by date: the day on which the test begins.
         timezone: Of moments that name no zone.
         repeated: Rows that have the entity and the moment of an earlier one.
         why: How each answer came about, in words, by question.
@@ -78,6 +81,7 @@ class Answers:
     test: float
     timezone: str = "UTC"
     repeated: int = 0
+    start: str = ""
     why: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -122,15 +126,35 @@ def complete_answers(
     span(known_after, where="--known-after")
     guessed["known_after"] = known_after
     rows = Timed(table, label, at, task != "regression", asked.timezone) if at else None
-    by, test = _said(asked.test) if asked.test else _split(rows, known_after, why)
+    by, test, start = _said(asked.test) if asked.test else _split(rows, known_after, why)
     if by != "random" and rows is None:
         raise AnswerError(f"--test {asked.test}: predictions have no moments", hint="give --at COLUMN, or a share: 0.2")
-    guessed["test"] = f"{test:g}" if by == "random" else f"{test:g} {by}s"
+    guessed["test"] = split_words(by, test, start)
     repeated = repeated_rows(table, [entity, *([at] if at else [])])
     positive = positive_value(column, task)
     return Answers(
-        table.name, label, task, positive, entity, at, moment, known_after, by, test, asked.timezone, repeated, why
+        table.name,
+        label,
+        task,
+        positive,
+        entity,
+        at,
+        moment,
+        known_after,
+        by,
+        test,
+        asked.timezone,
+        repeated,
+        start,
+        why,
     )
+
+
+def split_words(by: str, test: float, start: str) -> str:
+    """A split as `--test` takes it."""
+    if by == "date":
+        return start
+    return f"{test:g}" if by == "random" else f"{test:g} {by}s"
 
 
 def _known_after(table: TableProfile, label: str, at: str, why: dict[str, str]) -> str:
@@ -142,32 +166,37 @@ def _known_after(table: TableProfile, label: str, at: str, why: dict[str, str]) 
     return found
 
 
-def _split(rows: Timed | None, known_after: str, why: dict[str, str]) -> tuple[str, float]:
+def _split(rows: Timed | None, known_after: str, why: dict[str, str]) -> tuple[str, float, str]:
     if rows is None:
         why["test"] = "there are no moments: a random fifth"
-        return "random", 0.2
-    found = guess_split(rows, known_after)
-    if found is None:
-        why["test"] = "no month, week or day leaves enough labels that are known before it: a random fifth"
-        return "random", 0.2
-    why["test"] = f"the last {found[1]} {found[0]}s, each predicted from what was known before it"
-    return found[0], float(found[1])
+        return "random", 0.2, ""
+    if found := guess_split(rows, known_after):
+        why["test"] = f"the last {found[1]} {found[0]}s, each predicted from what was known before it"
+        return found[0], float(found[1]), ""
+    if start := guess_start(rows, known_after):
+        why["test"] = "the last months, weeks and days hold too little: the last fifth, from this day on"
+        return "date", 1.0, start
+    why["test"] = "no month, week or day leaves enough labels that are known before it: a random fifth"
+    return "random", 0.2, ""
 
 
-def _said(test: str) -> tuple[str, float]:
+def _said(test: str) -> tuple[str, float, str]:
     words = test.replace(":", " ").split()
     try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", test):
+            return "date", 1.0, date.fromisoformat(test).isoformat()
         if len(words) == 1:
             share = float(words[0])
             if 0 < share < 1:
-                return "random", share
+                return "random", share, ""
         elif len(words) == 2:
             first, second = words if words[0].isdigit() else reversed(words)
             by = second.removesuffix("s")
             if by in {"hour", "day", "week", "month", "quarter", "year"} and int(first) > 0:
-                return by, int(first)
+                return by, int(first), ""
     except ValueError:
         pass
     raise AnswerError(
-        f"{test!r} is no test period", hint="write `3 months`, `2 weeks`, or a share for a random split: 0.2"
+        f"{test!r} is no test period",
+        hint="write `3 months`, 2024-01-01, or a share for a random split: 0.2",
     )

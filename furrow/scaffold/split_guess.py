@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from furrow.intake.table_profile import TableProfile
 
-__all__ = ["Timed", "guess_known_after", "guess_split", "repeated_rows"]
+__all__ = ["Timed", "guess_known_after", "guess_split", "guess_start", "repeated_rows"]
 
 LEAST_TRAIN, LEAST_TEST = 0.3, 0.02  # shares of the rows
 _NAMES = {"month": 3, "week": 4, "day": 7}  # periods, and how many of them are tested at most
@@ -78,6 +78,26 @@ def guess_split(rows: Timed, known_after: str) -> tuple[str, int] | None:
                 if enough and (not rows.classes or _classes_known(db, tested, later)):
                     return by, count
     return None
+
+
+def guess_start(rows: Timed, known_after: str) -> str | None:
+    """The day from which on the last fifth of the rows is tested, as 2024-01-01; None where that leaves too little.
+
+    Args:
+        rows: To be split.
+        known_after: When a label is known.
+    """
+    later = span(known_after, where="known_after")
+    with rows.rows() as db:
+        total = _one(db, "SELECT count(*) FROM labelled")
+        zone = rows.timezone.replace("'", "''")
+        begin = f"date_trunc('day', timezone('{zone}', quantile_disc(moment, 0.8)))"
+        query = f"SELECT strftime({begin}, '%Y-%m-%d'), timezone('{zone}', {begin}) FROM labelled"
+        start, moment = db.execute(query).fetchall()[0]
+        tested = _one(db, "SELECT count(*) FROM labelled WHERE moment >= ?", [moment])
+        trained = _one(db, "SELECT count(*) FROM labelled WHERE moment <= ?", [moment - later])
+        enough = trained >= LEAST_TRAIN * total and LEAST_TEST * total <= tested <= 0.5 * total
+        return str(start) if enough and (not rows.classes or _classes_known(db, [moment], later)) else None
 
 
 def _classes_known(db: duckdb.DuckDBPyConnection, tested: list[datetime], later: Any) -> bool:

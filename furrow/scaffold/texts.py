@@ -85,6 +85,8 @@ def _problem(answers: Answers) -> str:
     split = f"{{by: {answers.by}, test: {answers.test:g}, timezone: {answers.timezone}}}"
     if answers.by == "random":
         split = f"{{by: random, test: {answers.test:g}}}"
+    elif answers.by == "date":
+        split = f'{{by: date, start: "{answers.start}", timezone: {answers.timezone}}}'
     lines = [
         f"# The {answers.label} of each {answers.entity}.",
         f"task: {answers.task}",

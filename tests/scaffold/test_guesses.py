@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile
 from furrow.scaffold.answer_error import AnswerError, held_as, near
@@ -14,6 +18,7 @@ from furrow.scaffold.answers import Answers
 from furrow.scaffold.entity_ties import tie
 from furrow.scaffold.key_guess import entity_of, moment_of
 from furrow.scaffold.label_guess import checked_task, guess_task, label_of, positive_value
+from furrow.scaffold.split_guess import Timed, guess_split, guess_start
 from furrow.scaffold.wrapping import wrapped
 
 DAY = datetime(2023, 1, 1, tzinfo=UTC)
@@ -151,3 +156,36 @@ def test_lines_that_fit() -> None:
     lines = wrapped(f"word{number}" for number in range(200))
     assert max(map(len, lines)) <= 125
     assert ", ".join(f"word{number}" for number in range(200)) == " ".join(lines)
+
+
+def timed(tmp_path: Path, moments: list[datetime]) -> Timed:
+    """Rows of these moments, each other one of them true."""
+    path = tmp_path / "orders.parquet"
+    pq.write_table(
+        pa.table({"at": pa.array(moments, pa.timestamp("us", "UTC")), "came": [n % 2 for n in range(len(moments))]}),
+        path,
+    )
+    return Timed(TableProfile("orders", path, len(moments), {}, ()), "came", "at", True, "UTC")
+
+
+@given(days=st.lists(st.integers(0, 900), min_size=30, max_size=200), later=st.integers(0, 40))
+def test_a_split_leaves_enough(tmp_path_factory: pytest.TempPathFactory, days: list[int], later: int) -> None:
+    """Whatever is guessed leaves rows to test, and rows whose labels are known before."""
+    rows = timed(tmp_path_factory.mktemp("rows"), [DAY + timedelta(days=day) for day in sorted(days)])
+    start = guess_start(rows, f"{later}d")
+    if start is not None:
+        begin = datetime.fromisoformat(start).replace(tzinfo=UTC)
+        known = [day for day in days if DAY + timedelta(days=day + later) <= begin]
+        tested = [day for day in days if DAY + timedelta(days=day) >= begin]
+        assert len(known) >= 0.3 * len(days)
+        assert 0.02 * len(days) <= len(tested) <= 0.5 * len(days)
+
+
+def test_a_thin_end_is_split_by_a_day(tmp_path: Path) -> None:
+    """Where the last months hold next to nothing, the last fifth of the rows is tested, not a random one."""
+    moments = [DAY + timedelta(hours=3 * n) for n in range(1000)] + [
+        DAY + timedelta(days=200 + 40 * n) for n in range(6)
+    ]
+    rows = timed(tmp_path, moments)
+    assert guess_split(rows, "2d") is None
+    assert guess_start(rows, "2d") == "2023-04-11"
