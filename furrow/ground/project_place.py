@@ -36,23 +36,27 @@ def meaning(folder: str) -> Iterator[None]:
 def projects_among(paths: Iterable[str]) -> list[str]:
     """The projects among a tree's files: folders with dvc.yaml and conf/, and others with dvc.yaml in none of those.
 
+    What lies in a project's own tree, as an example among its tests does, is another one only where it has a .dvc.
+
     Args:
         paths: The files, from the top of the tree.
 
     Returns:
         Each as a path with a slash behind it, "" for the top.
     """
-    declared, conf = set(), set()
+    declared, conf, own = set(), set(), set()
     for path in map(PurePosixPath, paths):
         if ".." in path.parts:
             continue
         if path.name == "dvc.yaml":
             declared.add(path.parent)
         conf |= {above.parent for above in path.parents if above.name == "conf"}
+        own |= {above.parent for above in path.parents if above.name == ".dvc"}
     whole = declared & conf
     found: set[PurePosixPath] = set()
     for folder in sorted(declared, key=lambda one: len(one.parts)):
-        if folder in whole or not found & set(folder.parents):
+        around = found & set(folder.parents)
+        if not around or (folder in whole and (folder in own or not around & whole)):
             found.add(folder)
     return sorted("" if folder == PurePosixPath() else f"{folder}/" for folder in found)
 

@@ -147,4 +147,7 @@ def test_projects_among_the_files_of_a_tree() -> None:
     assert projects_among(["dvc.yaml", "conf/a.yaml", "prep/dvc.yaml", "x.txt"]) == [""]
     assert projects_among(["a/dvc.yaml", "a/conf/ci.yaml", "b/c/dvc.yaml", "b/c/d/dvc.yaml"]) == ["a/", "b/c/"]
     assert projects_among(["dvc.yaml", "a/dvc.yaml", "a/conf/b/x.yaml"]) == ["", "a/"]
+    whole = ["dvc.yaml", "conf/a.yaml", "tests/shop/dvc.yaml", "tests/shop/conf/a.yaml"]
+    assert projects_among(whole) == [""]
+    assert projects_among([*whole, "tests/shop/.dvc/config"]) == ["", "tests/shop/"]
     assert projects_among(["../dvc.yaml", "a/../../dvc.yaml", "conf/x"]) == []
