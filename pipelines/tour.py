@@ -29,7 +29,8 @@ What to do next:
   dvc metrics diff, dvc plots show             metrics against the last commit; curves to open in a browser
   edit conf/experiment/gbm.yaml, dvc repro     trains that experiment again, and nothing else
   python -m pipelines.ingest --through 2013-10, dvc add data, dvc repro     a new month
-  furrow predict --carrier B6 --flight 1161 --origin LGA --dest PBI --tailnum N775JB --at 2013-09-30T18:29Z"""
+  furrow predict --problem late --carrier B6 --flight 1161 --origin LGA --dest PBI --tailnum N775JB \\
+      --at 2013-09-30T18:29Z"""
 
 
 def main(root: Path) -> None:
