@@ -255,6 +255,10 @@ def _joined(
             view = manifest.views[part.view]
             source = find(folder, view)
             wanted = source.wanted
+            time = wanted[view.timestamp_field]
+            # A partition's text is a time by declaration; a date stays one, and whatever has a unit keeps it.
+            inside = any(time.column in file.place.partitions for file in source.parquet.files)
+            moments = source.parquet.type_of(time) if inside else None
             views.append(
                 JoinView(
                     view.name,
@@ -263,13 +267,13 @@ def _joined(
                         Key(wanted[key].column, name, wanted[key].type) for name, key, _ in plan.specs[part.spec].fields
                     ),
                     (
-                        Feature(wanted[view.timestamp_field].column, f"{index}.event"),
+                        Feature(time.column, f"{index}.event", moments),
                         *(
                             Feature(wanted[column.name].column, f"{index}.{at}", wanted[column.name].type)
                             for at, column in enumerate(view.features)
                         ),
                     ),
-                    wanted[view.timestamp_field].column,
+                    time.column,
                     wanted[view.created_timestamp_column].column if view.created_timestamp_column else None,
                     timedelta(seconds=view.ttl_seconds) if view.ttl_seconds else None,
                 )

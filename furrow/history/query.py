@@ -6,10 +6,10 @@ import sqlite3
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from furrow.history.metric_order import METRIC_ORDER
 from furrow.history.runs_index import BOOLEAN, INTEGER, TABLES, TEXT, is_damage
 from furrow.history.where import FilterError, UnknownColumnError, guard, translate
 from furrow.parse import parse_json
-from furrow.training.metric_registry import METRICS
 
 __all__ = ["Column", "Query", "Rows", "columns_of", "select"]
 
@@ -120,7 +120,7 @@ def _shown(columns: dict[str, Column], patterns: tuple[str, ...], used: set[str]
     """The columns asked for; or the usual ones and those that the filter and the sort speak of."""
     if not patterns:
         metrics = [name for name, column in columns.items() if column.place == "metric" and column.types]
-        best = [name for name in METRICS if name in metrics]
+        best = [name for name in METRIC_ORDER if name in metrics]
         names = [*SHOWN, *(best or metrics)[:AT_MOST]]
         extra = [name for name in columns if name in used and name not in {*names, "name"}]
         return [columns[name] for name in (*names, *extra)]

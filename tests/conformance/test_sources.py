@@ -341,6 +341,26 @@ def test_serving_answers_what_training_saw(world, tmp_path_factory):
     assert report, report.differences
 
 
+def test_verify_where_a_folder_says_the_day(tmp_path):
+    """The time of rows may be a Hive partition, of text alone."""
+    held = pa.table({"row": pa.array([7, 8], pa.int32()), "c": [1.5, None]})
+    day = pa.array([dt.datetime(2023, 11, 14, tzinfo=dt.UTC)] * 2, pa.timestamp("ns", "UTC"))
+    world = World(
+        {"n=2023-11-14/0.parquet": held},
+        "row",
+        "Int32",
+        {"c": "Float64"},
+        "n",
+        None,
+        held.append_column("n", day),
+        None,
+    )
+    written(world, tmp_path)
+    materialize(tmp_path / "features", end=AT)
+    report = verify(tmp_path / "features", "s", rows=20, at=AT)
+    assert report, report.differences
+
+
 @pytest.mark.spark
 @settings(max_examples=4, derandomize=True, phases=[Phase.generate], **COMMON)  # each takes seconds
 @given(world=worlds())
