@@ -18,7 +18,7 @@ from tests.runs.conftest import History
 
 
 def run(task: str | None = None, **config) -> SimpleNamespace:
-    return SimpleNamespace(record={"task": task} if task else {}, config=config)
+    return SimpleNamespace(record={"task": task} if task else {}, config=config, files=("config.yaml",))
 
 
 def test_what_two_runs_are_compared_as() -> None:
