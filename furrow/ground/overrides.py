@@ -203,10 +203,25 @@ class Composer:
         return resolved(config)
 
 
+class _OwnOptions:
+    """A loader of configs whose groups hold the project's own options: globs are over those alone."""
+
+    def __init__(self, loader: Any, conf: Path) -> None:
+        self.loader, self.conf = loader, conf
+
+    def get_group_options(self, group_name: str, *arguments: Any, **options: Any) -> list[str]:
+        found = self.loader.get_group_options(group_name, *arguments, **options)
+        return [name for name in found if (self.conf / group_name / f"{name}.yaml").is_file()]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+
 def _overrides(conf: Path, words: Sequence[str]) -> list[Override]:
     try:
         with opened(conf):
-            parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+            loader: Any = _OwnOptions(GlobalHydra.instance().config_loader(), conf)
+            parser = OverridesParser.create(config_loader=loader)
             found: list[Override] = parser.parse_overrides(list(words))
     except HydraException as exc:
         first = str(exc).strip().splitlines()[0]
