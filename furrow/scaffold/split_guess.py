@@ -65,17 +65,14 @@ def guess_split(rows: Timed, known_after: str) -> tuple[str, int] | None:
     """
     later = span(known_after, where="known_after")
     with rows.rows() as db:
-        total = _one(db, "SELECT count(*) FROM labelled")
         zone = rows.timezone.replace("'", "''")
         for by, most in _NAMES.items():
             begin = f"SELECT date_trunc('{by}', timezone('{zone}', moment)) AS p, min(moment), count(*) FROM labelled"
             periods: list[tuple[Any, datetime, int]] = db.execute(f"{begin} GROUP BY p ORDER BY p").fetchall()
             for count in range(min(most, len(periods) - 2, max(1, len(periods) // 4)), 0, -1):
                 tested = [period[1] for period in periods[-count:]]
-                trained = _one(db, "SELECT count(*) FROM labelled WHERE moment <= ?", [tested[0] - later])
                 held = sum(period[2] for period in periods[-count:])
-                enough = trained >= LEAST_TRAIN * total and LEAST_TEST * total <= held <= 0.5 * total
-                if enough and (not rows.classes or _classes_known(db, tested, later)):
+                if _enough(db, rows, tested, held, later):
                     return by, count
     return None
 
@@ -89,15 +86,20 @@ def guess_start(rows: Timed, known_after: str) -> str | None:
     """
     later = span(known_after, where="known_after")
     with rows.rows() as db:
-        total = _one(db, "SELECT count(*) FROM labelled")
         zone = rows.timezone.replace("'", "''")
         begin = f"date_trunc('day', timezone('{zone}', quantile_disc(moment, 0.8)))"
         query = f"SELECT strftime({begin}, '%Y-%m-%d'), timezone('{zone}', {begin}) FROM labelled"
         start, moment = db.execute(query).fetchall()[0]
         tested = _one(db, "SELECT count(*) FROM labelled WHERE moment >= ?", [moment])
-        trained = _one(db, "SELECT count(*) FROM labelled WHERE moment <= ?", [moment - later])
-        enough = trained >= LEAST_TRAIN * total and LEAST_TEST * total <= tested <= 0.5 * total
-        return str(start) if enough and (not rows.classes or _classes_known(db, [moment], later)) else None
+        return str(start) if _enough(db, rows, [moment], tested, later) else None
+
+
+def _enough(db: duckdb.DuckDBPyConnection, rows: Timed, tested: list[datetime], held: int, later: Any) -> bool:
+    """Whether a split leaves rows to train on whose labels are known, rows to test, and every class among both."""
+    total = _one(db, "SELECT count(*) FROM labelled")
+    trained = _one(db, "SELECT count(*) FROM labelled WHERE moment <= ?", [tested[0] - later])
+    enough = trained >= LEAST_TRAIN * total and LEAST_TEST * total <= held <= 0.5 * total
+    return enough and (not rows.classes or _classes_known(db, tested, later))
 
 
 def _classes_known(db: duckdb.DuckDBPyConnection, tested: list[datetime], later: Any) -> bool:
