@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from furrow.features.read_plan import Part, Plan
     from furrow.features.schema import Manifest
     from furrow.stores.feast_types import FeastType
+    from furrow.stores.sources import Source, Wanted
 
 __all__ = ["Difference", "VerifyReport", "verify"]
 
@@ -256,9 +257,7 @@ def _joined(
             source = find(folder, view)
             wanted = source.wanted
             time = wanted[view.timestamp_field]
-            # A partition's text is a time by declaration; a date stays one, and whatever has a unit keeps it.
-            inside = any(time.column in file.place.partitions for file in source.parquet.files)
-            moments = source.parquet.type_of(time) if inside else None
+            moments = _moments(source.parquet, time)
             views.append(
                 JoinView(
                     view.name,
@@ -295,6 +294,16 @@ def _joined(
     return values, [
         arrow_ticks(found.column(f"{index}.event"), US, up=True).to_pylist() for index in range(len(plan.parts))
     ]
+
+
+def _moments(source: Source, time: Wanted) -> pa.DataType | None:
+    """The type to read event times in: as they are where all files agree (a date stays one), else what holds them all.
+
+    A partition's text is a time by declaration alone.
+    """
+    held = {file.schema.field(time.column).type for file in source.files if time.column not in file.place.partitions}
+    inside = any(time.column in file.place.partitions for file in source.files)
+    return source.type_of(time) if inside or len(held) > 1 else None
 
 
 def _same(dtype: str, online: Any, offline: Any) -> bool:
