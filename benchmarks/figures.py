@@ -1,7 +1,7 @@
 """What benchmarks find, in one form: a claim, Furrow's figure, a peer's, and whether the ratio that is claimed holds.
 
-A benchmark calls `found(...)`, which prints a line and, where `FURROW_FIGURES` names a file, adds one to it;
-`python -m benchmarks.run_all` makes the table of them.
+A benchmark calls `found(...)`, which prints a line and, where `FURROW_FIGURES` names a file, adds
+one to it; `python -m benchmarks.run_all` makes the table of them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Figure:
         peer: The other's; None where a limit is the only peer.
         beside: Who the peer is, or what the limit is.
         reach: The claim holds if peer / furrow is at least this (less is better in every figure).
-        wall: Furrow's and the peer's wall-clock figures in the same unit, where the others are processor time.
+        wall: Furrow's and the peer's wall-clock figures in the same unit, where the others are
+            processor time.
     """
 
     claim: str
@@ -80,7 +81,9 @@ def found(figure: Figure) -> Figure:
 def kept(path: Path) -> list[Figure]:
     """The figures that benchmarks wrote to a file."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [Figure(**{**json.loads(line), "wall": _pair(json.loads(line)["wall"])}) for line in lines]
+    return [
+        Figure(**{**json.loads(line), "wall": _pair(json.loads(line)["wall"])}) for line in lines
+    ]
 
 
 def _pair(value: list[float] | None) -> tuple[float, float] | None:
@@ -107,10 +110,14 @@ def command_cost(
         if before is not None:
             before()
         clock, used = time.perf_counter(), os.times()
-        done = subprocess.run(command, cwd=cwd, input=stdin, env=env, capture_output=True, check=False)
+        done = subprocess.run(
+            command, cwd=cwd, input=stdin, env=env, capture_output=True, check=False
+        )
         wall, now = time.perf_counter() - clock, os.times()
         if done.returncode not in codes:
-            raise SystemExit(f"{' '.join(map(str, command))} exited {done.returncode}: {done.stderr.decode()[-800:]}")
+            raise SystemExit(
+                f"{' '.join(map(str, command))} exited {done.returncode}: {done.stderr.decode()[-800:]}"
+            )
         cpu = now.children_user + now.children_system - used.children_user - used.children_system
         costs.append(Cost(cpu, wall))
     return min(costs, key=lambda cost: cost.cpu)

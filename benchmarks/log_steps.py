@@ -2,8 +2,9 @@
 
     python -m benchmarks.log_steps [--steps N] [--no-peer]
 
-Seconds are of the wall and of the processor (of all threads: the calls and the writing), until the last row is on the
-disk; the empty loop's are taken off. MLflow logs a few hundred steps to its SQLite store, where it is installed.
+Seconds are of the wall and of the processor (of all threads: the calls and the writing), until the
+last row is on the disk; the empty loop's are taken off. MLflow logs a few hundred steps to its
+SQLite store, where it is installed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from furrow import log, log_to
 
 def main() -> None:
     """Time one and three metrics a step."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--steps", type=int, default=1_000_000)
     options.add_argument("--no-peer", action="store_true")
     arguments = options.parse_args()
@@ -40,7 +43,10 @@ def main() -> None:
                 else:
                     for step in range(steps):
                         log(step=step, loss=1.0 / (step + 1), accuracy=0.5, rate=step * 1e-6)
-            wall, processor = time.perf_counter() - wall - empty, time.process_time() - processor - empty
+            wall, processor = (
+                time.perf_counter() - wall - empty,
+                time.process_time() - processor - empty,
+            )
             rows = sum(1 for _ in (Path(folder) / f"bench{metrics}/loss.tsv").open()) - 1
             assert rows == steps
             took = f"{wall / steps * 1e6:5.2f} us wall, {processor / steps * 1e6:5.2f} us processor"
@@ -49,7 +55,17 @@ def main() -> None:
         if not arguments.no_peer:
             cpu, passed = mlflow_step(Path(folder))
             ours = costs[1]
-            found(Figure("a logged step", "CPU us", ours[0], cpu, "mlflow.log_metric", 100, (ours[1], passed)))
+            found(
+                Figure(
+                    "a logged step",
+                    "CPU us",
+                    ours[0],
+                    cpu,
+                    "mlflow.log_metric",
+                    100,
+                    (ours[1], passed),
+                )
+            )
     print(f"load of this machine over the last minute: {os.getloadavg()[0]:.1f}")
 
 
@@ -63,7 +79,9 @@ def mlflow_step(folder: Path, steps: int = 300) -> tuple[float, float]:
         wall, processor = time.perf_counter(), time.process_time()
         for step in range(steps):
             mlflow.log_metric("loss", 1.0 / (step + 1), step=step + 1)
-        return (time.process_time() - processor) / steps * 1e6, (time.perf_counter() - wall) / steps * 1e6
+        return (time.process_time() - processor) / steps * 1e6, (
+            time.perf_counter() - wall
+        ) / steps * 1e6
 
 
 if __name__ == "__main__":

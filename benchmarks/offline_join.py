@@ -2,9 +2,10 @@
 
     python -m benchmarks.offline_join [--scale 1.0] [--peers duckdb,file] [--rounds 3]
 
-Three views of 1, 3 and 5 million rows with 5 features each, and a million spine rows, to Arrow. The plain query is
-what one writes by hand: three ASOF JOINs, no order, no ttl, no ties. Answers are compared by hash. Peak memory is
-the process's ru_maxrss. Feast's own stores, which are slow, run only when asked for (--peers).
+Three views of 1, 3 and 5 million rows with 5 features each, and a million spine rows, to Arrow. The
+plain query is what one writes by hand: three ASOF JOINs, no order, no ttl, no ties. Answers are
+compared by hash. Peak memory is the process's ru_maxrss. Feast's own stores, which are slow, run
+only when asked for (--peers).
 """
 
 from __future__ import annotations
@@ -39,13 +40,18 @@ def generate(folder: Path, scale: float, spine_rows: int) -> None:
     for name, (rows, keys) in VIEWS.items():
         count = int(rows * scale)
         key = chance.integers(0, keys, count)
-        event = START + chance.permutation(count) * (YEAR // count)  # no ties: any right join has one answer
+        event = START + chance.permutation(count) * (
+            YEAR // count
+        )  # no ties: any right join has one answer
         order = np.lexsort((event, key))
         columns = {f"k{name}": pa.array(key[order])}
         columns["event_timestamp"] = pa.array(event[order], pa.timestamp("us", "UTC"))
         columns |= {f"{name}{i}": pa.array(chance.normal(size=count)) for i in range(FEATURES)}
         pq.write_table(pa.table(columns), folder / f"{name}.parquet", compression="zstd")
-    columns = {f"k{name}": pa.array(chance.integers(0, keys, spine_rows)) for name, (_, keys) in VIEWS.items()}
+    columns = {
+        f"k{name}": pa.array(chance.integers(0, keys, spine_rows))
+        for name, (_, keys) in VIEWS.items()
+    }
     event = START + chance.integers(0, YEAR, spine_rows)
     columns["event_timestamp"] = pa.array(event, pa.timestamp("us", "UTC"))
     columns["label"] = pa.array(chance.integers(0, 2, spine_rows))
@@ -74,7 +80,11 @@ def feast_store(folder: Path, kind: str) -> pa.Table:
     from feast.types import Float64, Int64  # noqa: PLC0415 - peers only
     from feast.value_type import ValueType  # noqa: PLC0415 - peers only
 
-    types = {"furrow": "furrow.ground.feast.offline.FurrowOfflineStore", "file": "file", "duckdb": "duckdb"}
+    types = {
+        "furrow": "furrow.ground.feast.offline.FurrowOfflineStore",
+        "file": "file",
+        "duckdb": "duckdb",
+    }
     with tempfile.TemporaryDirectory() as home:
         config = RepoConfig(
             project="bench",
@@ -91,8 +101,13 @@ def feast_store(folder: Path, kind: str) -> pa.Table:
             entity = Entity(name=f"e{name}", join_keys=[f"k{name}"], value_type=ValueType.INT64)
             schema = [Field(name=f"{name}{i}", dtype=Float64) for i in range(FEATURES)]
             schema.append(Field(name=f"k{name}", dtype=Int64))
-            source = FileSource(name=f"s{name}", path=f"{folder}/{name}.parquet", timestamp_field="event_timestamp")
-            objects += [entity, FeatureView(name=f"v{name}", entities=[entity], schema=schema, source=source)]
+            source = FileSource(
+                name=f"s{name}", path=f"{folder}/{name}.parquet", timestamp_field="event_timestamp"
+            )
+            objects += [
+                entity,
+                FeatureView(name=f"v{name}", entities=[entity], schema=schema, source=source),
+            ]
         store.apply(objects)
         wanted = [f"v{name}:{name}{i}" for name in VIEWS for i in range(FEATURES)]
         spine = pq.read_table(folder / "spine.parquet")
@@ -160,7 +175,9 @@ def main() -> None:
             f"{what:8} {figures['seconds']:8.2f} {figures['cpu']:8.2f} {figures['peak_mb']:8.0f} "
             f"{first['rows']:10,}  {first['ordered']!s:8}  {same}"
         )
-    ratios = {key: best["furrow"][key] / best["plain"][key] for key in ("seconds", "cpu", "peak_mb")}
+    ratios = {
+        key: best["furrow"][key] / best["plain"][key] for key in ("seconds", "cpu", "peak_mb")
+    }
     print("furrow / plain: " + ", ".join(f"{key} {value:.2f}" for key, value in ratios.items()))
     if results["furrow"][0]["sha256"] != results["plain"][0]["sha256"]:
         sys.exit("the answers differ")
@@ -168,7 +185,17 @@ def main() -> None:
         if peer in best:
             walls = best["furrow"]["seconds"], best[peer]["seconds"]
             name = {"plain": "three ASOF JOINs by hand"}.get(peer, f"Feast's {peer} store")
-            found(Figure("point-in-time join", "CPU s", best["furrow"]["cpu"], best[peer]["cpu"], name, reach, walls))
+            found(
+                Figure(
+                    "point-in-time join",
+                    "CPU s",
+                    best["furrow"]["cpu"],
+                    best[peer]["cpu"],
+                    name,
+                    reach,
+                    walls,
+                )
+            )
 
 
 if __name__ == "__main__":

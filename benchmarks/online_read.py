@@ -2,8 +2,9 @@
 
     python -m benchmarks.online_read [--entities N] [--features N] [--no-redis] [--no-peer]
 
-Prints seconds to materialize, and median and p99 milliseconds a call, `get_online_features(...).to_dict()` beside
-`get(...).to_dict()`, with a bare read of the same bytes; and checks that all answers agree.
+Prints seconds to materialize, and median and p99 milliseconds a call,
+`get_online_features(...).to_dict()` beside `get(...).to_dict()`, with a bare read of the same
+bytes; and checks that all answers agree.
 """
 
 from __future__ import annotations
@@ -47,11 +48,15 @@ def main() -> int:
         place = stack.enter_context(world(arguments))
         folders = {"furrow lmdb": place.repository("lmdb", LMDB)}
         if not arguments.no_peer:
-            folders["feast sqlite"] = place.repository("sqlite", "  type: sqlite\n  path: ../online.db\n")
+            folders["feast sqlite"] = place.repository(
+                "sqlite", "  type: sqlite\n  path: ../online.db\n"
+            )
         if not arguments.no_redis:
             port = stack.enter_context(redis_server())
             ours = "  type: furrow.ground.feast.online_redis.FurrowRedisOnlineStore\n  deadline_ms: 5000\n"
-            folders["furrow redis"] = place.repository("redis", f"{ours}  url: redis://127.0.0.1:{port}/0\n")
+            folders["furrow redis"] = place.repository(
+                "redis", f"{ours}  url: redis://127.0.0.1:{port}/0\n"
+            )
             if not arguments.no_peer:
                 feasts = f'  type: redis\n  connection_string: "127.0.0.1:{port},db=1,socket_timeout=5"\n'
                 folders["feast redis"] = place.repository("feast-redis", feasts)
@@ -64,7 +69,9 @@ def main() -> int:
 
 def materialize_all(place: World, folders: dict[str, Path]) -> None:
     """Fill every store, and say how long it took."""
-    print(f"materialize {place.entities:,} entities, {len(VIEWS)} views, {place.features} features each: seconds")
+    print(
+        f"materialize {place.entities:,} entities, {len(VIEWS)} views, {place.features} features each: seconds"
+    )
     for name, folder in folders.items():
         begun = time.perf_counter()
         if name.startswith("furrow"):
@@ -75,14 +82,18 @@ def materialize_all(place: World, folders: dict[str, Path]) -> None:
         print(f"  {name:24} {time.perf_counter() - begun:8.2f}")
 
 
-def readers(place: World, folders: dict[str, Path]) -> dict[str, Callable[[list[dict[str, Any]]], Any]]:
+def readers(
+    place: World, folders: dict[str, Path]
+) -> dict[str, Callable[[list[dict[str, Any]]], Any]]:
     """A function for each way of reading: rows -> values by feature, or None for a bare read."""
     calls: dict[str, Callable[[list[dict[str, Any]]], Any]] = {}
     for name, folder in folders.items():
         if name.startswith("feast"):
             store = FeatureStore(str(folder))
             service = store.get_feature_service("all")
-            calls[f"{name}, feast sdk"] = lambda rows, s=store, v=service: s.get_online_features(v, rows).to_dict()
+            calls[f"{name}, feast sdk"] = lambda rows, s=store, v=service: s.get_online_features(
+                v, rows
+            ).to_dict()
         if name != "feast sqlite":
             client = FeatureClient.open(folder)
             calls[f"{name}, furrow client"] = lambda rows, c=client: c.get("all", rows).to_dict()
@@ -132,7 +143,8 @@ def bare_feast_redis(folder: Path, place: World) -> Callable[[list[dict[str, Any
     address = str(load(folder).online_store.options["connection_string"]).split(",")[0]
     client = redis.Redis(port=int(address.split(":")[1]), db=1, protocol=2)
     fields = {
-        view: [murmur3(f"{view}:{view}_{n}".encode()) for n in range(place.features)] + [f"_ts:{view}".encode()]
+        view: [murmur3(f"{view}:{view}_{n}".encode()) for n in range(place.features)]
+        + [f"_ts:{view}".encode()]
         for view in VIEWS
     }
 
@@ -156,7 +168,9 @@ def agree(place: World, calls: dict[str, Callable[[list[dict[str, Any]]], Any]])
         wrong = [feature for feature in features if answer[feature] != first[feature]]
         if wrong:
             raise SystemExit(f"{name} and {first_name} disagree on {wrong}")
-    print(f"answers agree: {len(rows)} rows, {len(features)} features, {len(answers)} ways of reading")
+    print(
+        f"answers agree: {len(rows)} rows, {len(features)} features, {len(answers)} ways of reading"
+    )
 
 
 def report(place: World, calls: dict[str, Callable[[list[dict[str, Any]]], Any]]) -> None:
@@ -185,10 +199,16 @@ def report(place: World, calls: dict[str, Callable[[list[dict[str, Any]]], Any]]
                 times = (medians[f"{who}, {how}"][at] for who, how in
                          ((f"furrow {mine}", "furrow client"), (f"feast {peer}", "feast sdk")))  # fmt: skip
                 claim = f"online read, {size} rows, {mine}"
-                found(Figure(claim, "wall ms", *times, beside=f"Feast's SDK on {peer}", reach=reach))
+                found(
+                    Figure(claim, "wall ms", *times, beside=f"Feast's SDK on {peer}", reach=reach)
+                )
     ours = medians["furrow lmdb, furrow client"]
     print("  targets embedded" + " " * 26 + "".join(f"{TARGETS[size]:>18}" for size in SIZES))
-    print("  met" + " " * 39 + "".join(f"{o <= TARGETS[s]!s:>18}" for o, s in zip(ours, SIZES, strict=True)))
+    print(
+        "  met"
+        + " " * 39
+        + "".join(f"{o <= TARGETS[s]!s:>18}" for o, s in zip(ours, SIZES, strict=True))
+    )
 
 
 def ratio(above: str, below: str, medians: dict[str, list[float]]) -> None:

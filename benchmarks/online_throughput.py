@@ -35,17 +35,30 @@ def main() -> int:
         print(f"{os.cpu_count()} cores, {arguments.rows} rows a call, {arguments.seconds:g} s each")
         for writing in (False, True):
             for processes in (1, 2, 4):
-                command = [sys.executable, "-m", "benchmarks.online_throughput", "--read", str(folder)]
+                command = [
+                    sys.executable,
+                    "-m",
+                    "benchmarks.online_throughput",
+                    "--read",
+                    str(folder),
+                ]
                 command += ["--entities", str(arguments.entities)]
                 command += ["--rows", str(arguments.rows), "--seconds", str(arguments.seconds)]
-                running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+                running = [
+                    subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+                    for _ in range(processes)
+                ]
                 while writing and any(each.poll() is None for each in running):
                     materialize(folder, views=["one"], full=True)
                 found = [each.communicate()[0].split() for each in running]
                 rate = sum(float(calls) for calls, _ in found) * arguments.rows
                 slowest = max(float(p99) for _, p99 in found)
-                words = "while a view is rebuilt over and over" if writing else "nothing being written"
-                print(f"  {processes} reading, {words:38} {rate:12,.0f} rows/s   p99 {slowest:.3f} ms a call")
+                words = (
+                    "while a view is rebuilt over and over" if writing else "nothing being written"
+                )
+                print(
+                    f"  {processes} reading, {words:38} {rate:12,.0f} rows/s   p99 {slowest:.3f} ms a call"
+                )
     return 0
 
 

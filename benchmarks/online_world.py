@@ -74,7 +74,9 @@ class World:
         )
         (folder / "definitions.py").write_text(DEFINITIONS.replace("FEATURES", str(self.features)))
         found = runpy.run_path(str(folder / "definitions.py"))
-        objects = [v for v in found.values() if isinstance(v, Entity | FeatureView | FeatureService)]
+        objects = [
+            v for v in found.values() if isinstance(v, Entity | FeatureView | FeatureService)
+        ]
         FeatureStore(str(folder)).apply(objects)
         write_json(folder / "manifest.json", compile_manifest(folder).to_json())
         return folder
@@ -91,9 +93,21 @@ def world(arguments: argparse.Namespace) -> Iterator[World]:
         generator = np.random.default_rng(1)
         for name in VIEWS:
             ids = generator.permutation(arguments.entities)
-            times = [NOW - timedelta(seconds=int(s)) for s in generator.integers(60, 86_400, arguments.entities)]
-            columns = {f"{name}_{n}": generator.random(arguments.entities) for n in range(arguments.features)}
-            table = pa.table({"id": ids, "event_timestamp": pa.array(times, pa.timestamp("us", tz="UTC")), **columns})
+            times = [
+                NOW - timedelta(seconds=int(s))
+                for s in generator.integers(60, 86_400, arguments.entities)
+            ]
+            columns = {
+                f"{name}_{n}": generator.random(arguments.entities)
+                for n in range(arguments.features)
+            }
+            table = pa.table(
+                {
+                    "id": ids,
+                    "event_timestamp": pa.array(times, pa.timestamp("us", tz="UTC")),
+                    **columns,
+                }
+            )
             pq.write_table(table, root / "data" / f"{name}.parquet")
         yield World(root, arguments.entities, arguments.features)
 
@@ -138,5 +152,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     """The options that all online benchmarks have."""
     found = argparse.ArgumentParser(description=description)
     found.add_argument("--entities", type=int, default=100_000)
-    found.add_argument("--features", type=int, default=10, help="features of each of the three views")
+    found.add_argument(
+        "--features", type=int, default=10, help="features of each of the three views"
+    )
     return found

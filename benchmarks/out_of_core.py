@@ -2,10 +2,10 @@
 
     python -m benchmarks.out_of_core [--limit 2GB] [--rows 2.5,5,10] [--scale 1.0]
 
-The spine is a Parquet file, the result goes to a Parquet file by RetrievalJob.persist. The views are those of
-benchmarks.offline_join. Each size runs in a process of its own; its peak is ru_maxrss, the whole process counted.
-`--tight` runs the smallest size once more with a limit that even the sort of one view exceeds, and counts what
-DuckDB spilled meanwhile.
+The spine is a Parquet file, the result goes to a Parquet file by RetrievalJob.persist. The views
+are those of benchmarks.offline_join. Each size runs in a process of its own; its peak is ru_maxrss,
+the whole process counted. `--tight` runs the smallest size once more with a limit that even the
+sort of one view exceeds, and counts what DuckDB spilled meanwhile.
 """
 
 from __future__ import annotations
@@ -54,8 +54,13 @@ def child(folder: Path, limit: str) -> None:
         entity = Entity(name=f"e{name}", join_keys=[f"k{name}"], value_type=ValueType.INT64)
         schema = [Field(name=f"{name}{i}", dtype=Float64) for i in range(FEATURES)]
         schema.append(Field(name=f"k{name}", dtype=Int64))
-        source = FileSource(name=f"s{name}", path=f"{name}.parquet", timestamp_field="event_timestamp")
-        objects += [entity, FeatureView(name=f"v{name}", entities=[entity], schema=schema, source=source)]
+        source = FileSource(
+            name=f"s{name}", path=f"{name}.parquet", timestamp_field="event_timestamp"
+        )
+        objects += [
+            entity,
+            FeatureView(name=f"v{name}", entities=[entity], schema=schema, source=source),
+        ]
     store.apply(objects)
     wanted = [f"v{name}:{name}{i}" for name in VIEWS for i in range(FEATURES)]
     spilled = [0]
@@ -79,7 +84,13 @@ def child(folder: Path, limit: str) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = pq.read_metadata(folder / "out.parquet").num_rows
     ids = pq.read_table(folder / "out.parquet", columns=["id"])["id"].to_numpy()
-    figures = {"seconds": seconds, "cpu": used, "peak_mb": peak, "rows": rows, "spilled_mb": spilled[0] / 2**20}
+    figures = {
+        "seconds": seconds,
+        "cpu": used,
+        "peak_mb": peak,
+        "rows": rows,
+        "spilled_mb": spilled[0] / 2**20,
+    }
     print(json.dumps({**figures, "ordered": bool((ids == range(rows)).all()) if rows else True}))
 
 
@@ -98,7 +109,9 @@ def main() -> None:
     parser.add_argument("--limit", default="2GB")
     parser.add_argument("--rows", default="2.5,5,10", help="millions of spine rows")
     parser.add_argument("--scale", type=float, default=1.0, help="size of the views")
-    parser.add_argument("--tight", default="", help="a limit such as 250MB for one more run of the smallest size")
+    parser.add_argument(
+        "--tight", default="", help="a limit such as 250MB for one more run of the smallest size"
+    )
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -108,17 +121,40 @@ def main() -> None:
     runs = [(size, arguments.limit) for size in sizes]
     if arguments.tight:
         runs.append((min(sizes), arguments.tight))
-    heads = ["rows", "limit", "seconds", "cpu s", "s/million", "cpu/million", "peak MB", "spilled MB", "in order"]
+    heads = [
+        "rows",
+        "limit",
+        "seconds",
+        "cpu s",
+        "s/million",
+        "cpu/million",
+        "peak MB",
+        "spilled MB",
+        "in order",
+    ]
     print("".join(f"{head:>12}" for head in heads))
     for size, limit in runs:
         took = run(size, limit, arguments.scale)
         million = size / 1_000_000
         cells = [f"{took['rows']:,}", limit, f"{took['seconds']:.1f}", f"{took['cpu']:.1f}"]
-        cells += [f"{took['seconds'] / million:.2f}", f"{took['cpu'] / million:.2f}", f"{took['peak_mb']:.0f}"]
+        cells += [
+            f"{took['seconds'] / million:.2f}",
+            f"{took['cpu'] / million:.2f}",
+            f"{took['peak_mb']:.0f}",
+        ]
         cells += [f"{took['spilled_mb']:.0f}", str(took["ordered"])]
         print("".join(f"{cell:>12}" for cell in cells), flush=True)
         most = megabytes(limit)
-        found(Figure(f"join of {size / 1e6:g}M rows to disk, peak", "MB", took["peak_mb"], most, "the limit", 1.0))
+        found(
+            Figure(
+                f"join of {size / 1e6:g}M rows to disk, peak",
+                "MB",
+                took["peak_mb"],
+                most,
+                "the limit",
+                1.0,
+            )
+        )
 
 
 def megabytes(text: str) -> float:

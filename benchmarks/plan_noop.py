@@ -1,7 +1,8 @@
 """What `furrow plan` takes with nothing to do, beside `dvc status`: `python -m benchmarks.plan_noop [FOLDER]`.
 
-Both run as processes, alternately, from a warm disk. Without a FOLDER, a cut-down copy of this repository that is
-brought to rest first (four months of flights, small models); with one, a repository that must be at rest.
+Both run as processes, alternately, from a warm disk. Without a FOLDER, a cut-down copy of this
+repository that is brought to rest first (four months of flights, small models); with one, a
+repository that must be at rest.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def measure(folder: Path) -> int:
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     env = {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"}
     plan, status = ("furrow", "plan", "--detailed-exitcode"), ("dvc", "status", "-q")
-    command_cost(plan, folder, env=env, repeat=1)  # warms the disk; exits 4 where there is a difference
+    command_cost(
+        plan, folder, env=env, repeat=1
+    )  # warms the disk; exits 4 where there is a difference
     command_cost(status, folder, env=env, repeat=1)
     costs: dict[tuple[str, ...], list[Cost]] = {plan: [], status: []}
     for _ in range(ROUNDS):
@@ -39,7 +42,9 @@ def measure(folder: Path) -> int:
             those.append(command_cost(command, folder, env=env, repeat=1))
     ours, peers = (min(those, key=lambda cost: cost.cpu) for those in costs.values())
     walls = (ours.wall, peers.wall)
-    figure = Figure("plan with nothing to do", "CPU s", ours.cpu, peers.cpu, "dvc status", 1.0, walls)
+    figure = Figure(
+        "plan with nothing to do", "CPU s", ours.cpu, peers.cpu, "dvc status", 1.0, walls
+    )
     return 0 if found(figure).held else 1
 
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.predictor_row [--iterations 100] [--columns 68]
 
-The claim: a tree model of 100 iterations predicts one row in less than 0.1 ms of processor time in the predictor.
+The claim: a tree model of 100 iterations predicts one row in less than 0.1 ms of processor time in
+the predictor.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def main() -> int:
     generator = np.random.default_rng(1)
     matrix = generator.normal(size=(options.rows, options.columns))
     label = matrix[:, 0] + generator.normal(size=options.rows) > 0
-    trees = HistGradientBoostingClassifier(max_iter=options.iterations, early_stopping=False).fit(matrix, label)
+    trees = HistGradientBoostingClassifier(max_iter=options.iterations, early_stopping=False).fit(
+        matrix, label
+    )
     line = LogisticRegression(max_iter=50).fit(matrix, label)
     encoding = Encoding(tuple(Number(f"x{place}") for place in range(options.columns)))
     found = []
@@ -46,23 +49,31 @@ def main() -> int:
         ("trees", trees, Trees(treelite.sklearn.import_model(trees))),
         ("linear", line, Linear(line.coef_, line.intercept_)),
     ):
-        predictor = Predictor(tuple(part.column for part in encoding.parts), encoding, scorer, "sigmoid", True)
+        predictor = Predictor(
+            tuple(part.column for part in encoding.parts), encoding, scorer, "sigmoid", True
+        )
         gap = np.abs(predictor.predict(matrix) - model.predict_proba(matrix)[:, 1]).max()
         assert gap < 1e-12, f"{name}: the two disagree by {gap}"
         alone = np.concatenate([predictor.predict(matrix[at : at + 1]) for at in range(200)])
-        assert alone.tobytes() == predictor.predict(matrix[:200]).tobytes(), f"{name}: a row alone has other bits"
+        assert alone.tobytes() == predictor.predict(matrix[:200]).tobytes(), (
+            f"{name}: a row alone has other bits"
+        )
         for rows in (1, 16, 1000):
             some = matrix[:rows]
             ours = _milliseconds(lambda p=predictor, m=some: p.predict(m))
             theirs = _milliseconds(lambda p=model, m=some: p.predict_proba(m))
             found.append((name, rows, ours, theirs))
-    print(f"{'model':<8}{'rows':>6}{'Furrow ms':>12}{'scikit-learn ms':>18}{'ratio':>8}   (processor time)")
+    print(
+        f"{'model':<8}{'rows':>6}{'Furrow ms':>12}{'scikit-learn ms':>18}{'ratio':>8}   (processor time)"
+    )
     for name, rows, ours, theirs in found:
         print(f"{name:<8}{rows:>6}{ours:>12.4f}{theirs:>18.4f}{theirs / ours:>8.1f}")
     one = next(ours for name, rows, ours, _ in found if (name, rows) == ("trees", 1))
     peer = next(theirs for name, rows, _, theirs in found if (name, rows) == ("trees", 1))
     tell(Figure("one row, 100 trees", "CPU ms", one, peer, "scikit-learn", 5.0))
-    return 0 if tell(Figure("one row, 100 trees", "CPU ms", one, CLAIM, "the limit", 1.0)).held else 1
+    return (
+        0 if tell(Figure("one row, 100 trees", "CPU ms", one, CLAIM, "the limit", 1.0)).held else 1
+    )
 
 
 def _milliseconds(call: Callable[[], object], repeats: int = 5, calls: int = 200) -> float:

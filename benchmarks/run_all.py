@@ -2,9 +2,10 @@
 
     python -m benchmarks.run_all [NAME ...]
 
-What a benchmark prints goes to the terminal as it comes. One that fails is told of in the table, and the others run.
-Figures are processor time where nothing else is said, wall time beside it: machines are shared and of different
-speeds, so the ratio is what counts. Whole sizes: run the benchmark by its name (`python -m benchmarks.NAME --help`).
+What a benchmark prints goes to the terminal as it comes. One that fails is told of in the table,
+and the others run. Figures are processor time where nothing else is said, wall time beside it:
+machines are shared and of different speeds, so the ratio is what counts. Whole sizes: run the
+benchmark by its name (`python -m benchmarks.NAME --help`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,16 @@ LIMIT = 400  # seconds for one benchmark
 SMALL: dict[str, tuple[str, ...]] = {
     "log_steps": ("--steps", "200000"),
     "plan_noop": (),
-    "offline_join": ("--scale", "0.1", "--spine", "100000", "--rounds", "2", "--peers", "duckdb,file"),
+    "offline_join": (
+        "--scale",
+        "0.1",
+        "--spine",
+        "100000",
+        "--rounds",
+        "2",
+        "--peers",
+        "duckdb,file",
+    ),
     "out_of_core": ("--rows", "1", "--scale", "0.2"),
     "online_read": ("--entities", "5000"),
     "online_throughput": ("--entities", "5000", "--seconds", "1"),
@@ -56,7 +66,9 @@ def main() -> int:
             except subprocess.TimeoutExpired:
                 failed[one] = f"took more than {LIMIT} s"
         show(kept(place), failed)
-    print(f"{time.perf_counter() - begun:.0f} s in all; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(
+        f"{time.perf_counter() - begun:.0f} s in all; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
     return 1 if failed else 0
 
 
@@ -71,7 +83,9 @@ def show(figures: list[Figure], failed: dict[str, str]) -> None:
         wall = f"{one.wall[1] / one.wall[0]:.2f} x" if one.wall and one.wall[0] else ""
         ratios = (f"{one.ratio:.2f} x", f"{one.reach:g} x", wall)
         numbers = (f"{one.furrow:.4g}", f"{one.peer:.4g}")
-        table.add_row(one.claim, one.unit, *numbers, *ratios, one.beside, "yes" if one.held else "[bold]no[/]")
+        table.add_row(
+            one.claim, one.unit, *numbers, *ratios, one.beside, "yes" if one.held else "[bold]no[/]"
+        )
     for name, why in failed.items():
         table.add_row(name, *[""] * 7, f"[bold]failed: {why}[/]")
     Console(width=max(140, Console().width)).print(table)

@@ -2,10 +2,11 @@
 
     python -m benchmarks.runs_index /tmp/runs-bench
 
-Makes (once) a bare clone with 10,000 commits that re-run seven experiments each and 30,000 trials under refs/exps/:
-100,000 different runs. Then measures, each as a process from start to end:
+Makes (once) a bare clone with 10,000 commits that re-run seven experiments each and 30,000 trials
+under refs/exps/: 100,000 different runs. Then measures, each as a process from start to end:
 
-- the first index: `furrow runs --all --limit 50` with none there; 10,000 runs a second are the goal;
+- the first index: `furrow runs --all --limit 50` with none there; 10,000 runs a second are the
+  goal;
 - the newest 50, filters and sorts, with the index there; 0.3 s are the goal;
 - the same after 2,000 new trials came in; 0.5 s are the goal.
 """
@@ -27,7 +28,11 @@ from benchmarks.figures import Figure, command_cost, found
 QUESTIONS = {
     "newest 50": [],
     "filter": ["--where", "roc_auc > 0.75 and model = 'gbm'"],
-    "filter config, sort metric": ["--where", "model.learning_rate < 0.1 and roc_auc > 0.7", "--sort=-roc_auc"],
+    "filter config, sort metric": [
+        "--where",
+        "model.learning_rate < 0.1 and roc_auc > 0.7",
+        "--sort=-roc_auc",
+    ],
     "filter record and date": ["--where", "rows.train > 1000 and date > '2021'", "--sort=-pr_auc"],
     "filter text": ["--where", "subject like '%77%' and features.service = 'full'"],
     "sort by metric": ["--sort=-roc_auc"],
@@ -40,7 +45,9 @@ def whole_command(repo: Path, *arguments: str) -> float:
     """Seconds of `furrow runs --all --limit 50 ...` as a process, from start to end."""
     command = [runs_repo.FURROW, "runs", "--all", "--limit", "50", *arguments]
     started = time.perf_counter()
-    subprocess.run(command, cwd=repo, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        command, cwd=repo, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     return time.perf_counter() - started
 
 
@@ -80,7 +87,17 @@ def main() -> None:
     times = [whole_command(repo) for _ in range(arguments.repeat)]
     print(f"newest 50 again: {statistics.median(times):.3f} s (goal 0.3)")
     own = command_cost((runs_repo.FURROW, "runs"), repo, repeat=arguments.repeat)
-    found(Figure(f"furrow runs on {runs:,} runs", "CPU s", own.cpu, 0.15, "the limit", 1.0, (own.wall, 0.15)))
+    found(
+        Figure(
+            f"furrow runs on {runs:,} runs",
+            "CPU s",
+            own.cpu,
+            0.15,
+            "the limit",
+            1.0,
+            (own.wall, 0.15),
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
     python -m benchmarks.runs_peers /tmp/peers [--commits 400] [--mlflow PYTHON]
 
-Furrow is timed without an index (cold) and with one (warm). DVC and MLflow are held against the warm one.
+Furrow is timed without an index (cold) and with one (warm). DVC and MLflow are held against the
+warm one.
 
 MLflow is no dependency of Furrow: its Python is this one if it has it (`make bench`), or
 the one given. Bytecode of all is
-compiled first. `git cat-file --batch` gets the ids of the blobs that Furrow reads, and does nothing with them.
+compiled first. `git cat-file --batch` gets the ids of the blobs that Furrow reads, and does nothing
+with them.
 """
 
 from __future__ import annotations
@@ -65,14 +67,23 @@ print(min(times))
 """
 
 
-def timed(*command: str, cwd: Path, repeat: int, stdin: bytes | None = None, before: object = None) -> float:
+def timed(
+    *command: str, cwd: Path, repeat: int, stdin: bytes | None = None, before: object = None
+) -> float:
     """The median of some whole commands, in seconds."""
     times = []
     for _ in range(repeat):
         if callable(before):
             before()
         started = time.perf_counter()
-        subprocess.run(command, cwd=cwd, check=True, input=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            command,
+            cwd=cwd,
+            check=True,
+            input=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         times.append(time.perf_counter() - started)
     return statistics.median(times)
 
@@ -80,12 +91,19 @@ def timed(*command: str, cwd: Path, repeat: int, stdin: bytes | None = None, bef
 def beside(number: int) -> dict[str, str]:
     """What a commit of this project holds beside its runs: its stages once, and a dvc.lock with hashes of its own."""
     lock = re.sub(
-        r"md5: ([0-9a-f]{32})", lambda found: f"md5: {runs_repo.digest(number, found[1])[:32]}", read("dvc.lock")
+        r"md5: ([0-9a-f]{32})",
+        lambda found: f"md5: {runs_repo.digest(number, found[1])[:32]}",
+        read("dvc.lock"),
     )
     if number:
         return {"dvc.lock": lock}
     stages = ("dvc.yaml", "conf/experiments.yaml", "features/manifest.json", "runs/pipeline.json")
-    return {"dvc.lock": lock, ".dvc/config": "", ".dvc/.gitignore": "/tmp\n/cache\n", **{n: read(n) for n in stages}}
+    return {
+        "dvc.lock": lock,
+        ".dvc/config": "",
+        ".dvc/.gitignore": "/tmp\n/cache\n",
+        **{n: read(n) for n in stages},
+    }
 
 
 def read(path: str) -> str:
@@ -115,10 +133,14 @@ def agree(repo: Path, shown: bytes) -> int:
     ).stdout  # fmt: skip
     ours = {}
     for run in json.loads(listed)["runs"]:
-        ours[run["commit"], run["experiment"]] = {name: run[name] for name in (*runs_repo.METRICS, "rows")}
+        ours[run["commit"], run["experiment"]] = {
+            name: run[name] for name in (*runs_repo.METRICS, "rows")
+        }
     theirs = {}
     for row in json.loads(shown):
-        for path, value in (row.get("data", row)["metrics"] or {}).items() if row["rev"] != "workspace" else ():
+        for path, value in (
+            (row.get("data", row)["metrics"] or {}).items() if row["rev"] != "workspace" else ()
+        ):
             theirs[row["rev"], path.split("/")[1]] = value["data"]
     if ours != theirs:
         raise SystemExit(f"they differ: {len(ours)} runs here, {len(theirs)} there")
@@ -128,7 +150,11 @@ def agree(repo: Path, shown: bytes) -> int:
 def blobs(repo: Path) -> bytes:
     """Ids of the metrics, configs and records of every revision."""
     listed = subprocess.run(
-        ["git", "rev-list", "--all", "--objects", "--", "runs"], cwd=repo, check=True, capture_output=True, text=True
+        ["git", "rev-list", "--all", "--objects", "--", "runs"],
+        cwd=repo,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.splitlines()
     wanted = ("metrics.json", "config.yaml", "record.json")
     return "".join(f"{line.split()[0]}\n" for line in listed if line.endswith(wanted)).encode()
@@ -148,19 +174,38 @@ def main() -> None:
     repeat = arguments.repeat
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     listing = (runs_repo.FURROW, "runs", "--all", "--limit", "50")
-    cold = timed(*listing, cwd=repo, repeat=3, before=lambda: shutil.rmtree(repo / ".git/furrow", ignore_errors=True))
+    cold = timed(
+        *listing,
+        cwd=repo,
+        repeat=3,
+        before=lambda: shutil.rmtree(repo / ".git/furrow", ignore_errors=True),
+    )
     warm = timed(*listing, cwd=repo, repeat=repeat * 2)
     print(f"furrow runs --all: {cold:.3f} s cold, {warm:.3f} s warm")
-    inside = float(subprocess.run([sys.executable, "-c", FURROW], cwd=repo, check=True, capture_output=True).stdout)
+    inside = float(
+        subprocess.run(
+            [sys.executable, "-c", FURROW], cwd=repo, check=True, capture_output=True
+        ).stdout
+    )
     print(f"the same inside a process: {inside:.4f} s")
     python = timed(sys.executable, "-c", "pass", cwd=repo, repeat=repeat * 2)
     print(f"python -c pass: {python:.3f} s")
     cat = timed("git", "cat-file", "--batch", cwd=repo, repeat=repeat, stdin=blobs(repo))
-    print(f"git cat-file --batch: {cat:.3f} s; {cat / warm:.1f} x warm, {cat / inside:.1f} x inside a process")
+    print(
+        f"git cat-file --batch: {cat:.3f} s; {cat / warm:.1f} x warm, {cat / inside:.1f} x inside a process"
+    )
     show = (runs_repo.DVC, "exp", "show", "-A", "--json")
-    dvc_cold = timed(*show, cwd=repo, repeat=1, before=lambda: shutil.rmtree(repo / ".dvc/tmp", ignore_errors=True))
+    dvc_cold = timed(
+        *show,
+        cwd=repo,
+        repeat=1,
+        before=lambda: shutil.rmtree(repo / ".dvc/tmp", ignore_errors=True),
+    )
     dvc_warm = timed(*show, cwd=repo, repeat=3)
-    print(f"dvc exp show -A --json: {dvc_cold:.2f} s cold ({dvc_cold / cold:.0f} x), {dvc_warm:.2f} s warm", end="")
+    print(
+        f"dvc exp show -A --json: {dvc_cold:.2f} s cold ({dvc_cold / cold:.0f} x), {dvc_warm:.2f} s warm",
+        end="",
+    )
     print(f" ({dvc_warm / warm:.0f} x)")
     shown = subprocess.run(show, cwd=repo, check=True, capture_output=True).stdout
     print(f"both show the same metrics of {agree(repo, shown):,} runs")

@@ -2,9 +2,9 @@
 
     python benchmarks/runs_repo.py /tmp/big.git --commits 10000 --trials 30000
 
-Each commit on main re-runs every experiment (its own config, metrics, intervals, slices, record, card); each trial is
-a commit of its own under refs/exps/, as DVC keeps experiments. Everything is written through `git fast-import`,
-packed, and cloned bare.
+Each commit on main re-runs every experiment (its own config, metrics, intervals, slices, record,
+card); each trial is a commit of its own under refs/exps/, as DVC keeps experiments. Everything is
+written through `git fast-import`, packed, and cloned bare.
 """
 
 from __future__ import annotations
@@ -33,7 +33,13 @@ EXPERIMENTS = {
     "gbm_search": ("sklearn.ensemble.HistGradientBoostingClassifier", "full"),
 }
 FEATURES = [f"feature_{number}_over_{hours}h" for number in range(10) for hours in (1, 3, 6, 24)]
-PACKAGES = {"duckdb": "2.0.0", "feast": "0.67.0", "numpy": "2.3.1", "pandas": "2.3.0", "scikit-learn": "1.9.1"}
+PACKAGES = {
+    "duckdb": "2.0.0",
+    "feast": "0.67.0",
+    "numpy": "2.3.1",
+    "pandas": "2.3.0",
+    "scikit-learn": "1.9.1",
+}
 METRICS = ("roc_auc", "pr_auc", "log_loss", "brier", "ece", "prevalence")
 
 
@@ -93,7 +99,9 @@ code:
   evaluate: {digest("evaluate", draw.randrange(100))}
 """
     metrics = {metric: draw.uniform(0.05, 0.85) for metric in METRICS} | {"rows": 80_000.0}
-    intervals: dict[str, object] = {m: {"low": v - 0.01, "high": v + 0.01} for m, v in metrics.items()}
+    intervals: dict[str, object] = {
+        m: {"low": v - 0.01, "high": v + 0.01} for m, v in metrics.items()
+    }
     intervals["_about"] = {"confidence": 0.95, "method": "block bootstrap by day"}
     record = {
         "format": 1,
@@ -109,7 +117,12 @@ code:
         "environment": {"python": "3.11", "packages": PACKAGES, "lock_sha256": digest("lock")},
     }
     slices = [
-        {"slice": "origin", "value": value, "rows": 1000, **{m: draw.uniform(0, 1) for m in METRICS}}
+        {
+            "slice": "origin",
+            "value": value,
+            "rows": 1000,
+            **{m: draw.uniform(0, 1) for m in METRICS},
+        }
         for value in ("EWR", "JFK", "LGA")
     ]
     return {
@@ -123,7 +136,13 @@ code:
 
 
 def write_commit(
-    stream: IO[bytes], *, ref: str, message: str, when: int, files: Mapping[str, str], parent: str = ""
+    stream: IO[bytes],
+    *,
+    ref: str,
+    message: str,
+    when: int,
+    files: Mapping[str, str],
+    parent: str = "",
 ) -> None:
     """One commit for fast-import: these files over what the parent has."""
     body = message.encode()
@@ -137,12 +156,16 @@ def write_commit(
 
 
 def _under(runs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    return {f"runs/{name}/{path}": text for name, files in runs.items() for path, text in files.items()}
+    return {
+        f"runs/{name}/{path}": text for name, files in runs.items() for path, text in files.items()
+    }
 
 
 def _import(repo: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        ["git", "-C", str(repo), "fast-import", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        ["git", "-C", str(repo), "fast-import", "--quiet"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
     )
 
 
@@ -154,7 +177,11 @@ def _finish(process: subprocess.Popen[bytes]) -> None:
 
 
 def add_commits(
-    repo: Path, count: int, *, start: int = 0, beside: Callable[[int], Mapping[str, str]] | None = None
+    repo: Path,
+    count: int,
+    *,
+    start: int = 0,
+    beside: Callable[[int], Mapping[str, str]] | None = None,
 ) -> None:
     """Add commits to main, each with every experiment run again, and what else belongs beside the runs."""
     draw = random.Random(start)
@@ -176,7 +203,9 @@ def add_commits(
 def add_trials(repo: Path, count: int, *, start: int = 0) -> None:
     """Add trials that start from main's last commit, where DVC keeps them: refs/exps/BA/SELINE/NAME."""
     draw = random.Random(-1 - start)
-    answer = subprocess.run(["git", "-C", str(repo), "rev-parse", "main"], check=True, capture_output=True, text=True)
+    answer = subprocess.run(
+        ["git", "-C", str(repo), "rev-parse", "main"], check=True, capture_output=True, text=True
+    )
     process = _import(repo)
     assert process.stdin is not None
     base = answer.stdout.strip()
@@ -207,7 +236,9 @@ def make(
     add_commits(work, commits, beside=beside)
     add_trials(work, trials)
     if repack:
-        subprocess.run(["git", "-C", str(work), "repack", "-adfq", "--depth=50", "--window=10"], check=True)
+        subprocess.run(
+            ["git", "-C", str(work), "repack", "-adfq", "--depth=50", "--window=10"], check=True
+        )
     subprocess.run(["git", "-C", str(work), "pack-refs", "--all"], check=True)
     shutil.rmtree(target, ignore_errors=True)
     subprocess.run(["git", "clone", "-q", "--mirror", str(work), str(target)], check=True)

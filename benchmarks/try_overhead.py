@@ -2,10 +2,11 @@
 
     python -m benchmarks.try_overhead [--trials N] [--experiments N] [--no-peer]
 
-Furrow: a grid on a small training set, one worker; the wall time of the sweep less what the trials themselves report
-(fitting, predicting, evaluating), over the number of trials; and the processor time of the parent, which composes,
-checks and records them. DVC: `dvc exp run -S` of a stage that does nothing (`true`), and the same queued and run by
-`dvc exp run --run-all`: what is left is overhead. Start-up of the commands is given apart.
+Furrow: a grid on a small training set, one worker; the wall time of the sweep less what the trials
+themselves report (fitting, predicting, evaluating), over the number of trials; and the processor
+time of the parent, which composes, checks and records them. DVC: `dvc exp run -S` of a stage that
+does nothing (`true`), and the same queued and run by `dvc exp run --run-all`: what is left is
+overhead. Start-up of the commands is given apart.
 """
 
 from __future__ import annotations
@@ -86,7 +87,12 @@ def commit(folder: Path) -> None:
 def furrow(folder: Path, trials: int) -> float:
     """Time a grid of trials; milliseconds a trial beyond its training."""
     begun = time.perf_counter()
-    words = (f"seed=range(0,{trials})", "model.max_iter=2", "evaluation.replicates=2", "engine.threads=1")
+    words = (
+        f"seed=range(0,{trials})",
+        "model.max_iter=2",
+        "evaluation.replicates=2",
+        "engine.threads=1",
+    )
     sweep = prepare(Request(folder, "gbm", words, {"full": "0" * 64}, jobs=1), clock=time.time)
     ready = time.perf_counter()
     processor = time.process_time()
@@ -96,7 +102,9 @@ def furrow(folder: Path, trials: int) -> float:
     assert len(list_experiments(folder)) == trials
     work = sum(one.seconds for one in finished)
     print(f"furrow try, to prepare                      {ready - begun:8.3f} s once")
-    print(f"furrow try, beyond training                 {(ended - ready - work) / trials * 1000:8.1f} ms a trial")
+    print(
+        f"furrow try, beyond training                 {(ended - ready - work) / trials * 1000:8.1f} ms a trial"
+    )
     print(f"furrow try, processor time of the parent    {own / trials * 1000:8.1f} ms a trial")
     print(f"  (a trial's own work was {work / trials * 1000:.0f} ms)")
     return max(ended - ready - work, own) / trials * 1000
@@ -111,7 +119,9 @@ def dvc(folder: Path, experiments: int, *, queue: bool) -> float:
     run(folder, program, "init", "-q")
     commit(folder)
     start = min(run(folder, program, "version") for _ in range(2))
-    direct = [run(folder, program, "exp", "run", "-S", f"x={number + 1}") for number in range(experiments)]
+    direct = [
+        run(folder, program, "exp", "run", "-S", f"x={number + 1}") for number in range(experiments)
+    ]
     print(f"dvc version (start-up alone)                {start * 1000:8.1f} ms")
     print(f"dvc exp run                                 {np.median(direct) * 1000:8.1f} ms a trial")
     each = (float(np.median(direct)) - start) * 1000
@@ -126,17 +136,23 @@ def dvc(folder: Path, experiments: int, *, queue: bool) -> float:
         print(f"dvc exp run --queue, --run-all              hung: given up after {PATIENCE:.0f} s")
         return each
     queued = time.perf_counter() - queued
-    print(f"dvc exp run --queue, --run-all              {queued / experiments * 1000:8.1f} ms a trial")
+    print(
+        f"dvc exp run --queue, --run-all              {queued / experiments * 1000:8.1f} ms a trial"
+    )
     return each
 
 
 def main() -> None:
     """Run both and print what they took."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--trials", type=int, default=40)
     options.add_argument("--experiments", type=int, default=4)
     options.add_argument("--no-peer", action="store_true")
-    options.add_argument("--no-queue", action="store_true", help="leave DVC's queue out, which is known to hang")
+    options.add_argument(
+        "--no-queue", action="store_true", help="leave DVC's queue out, which is known to hang"
+    )
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         for name in ("furrow", "dvc"):
@@ -144,7 +160,9 @@ def main() -> None:
         ours = furrow(project(Path(scratch) / "furrow"), chosen.trials)
         if not chosen.no_peer:
             peers = dvc(Path(scratch) / "dvc", chosen.experiments, queue=not chosen.no_queue)
-            found(Figure("a trial beyond its training", "wall ms", ours, peers, "dvc exp run", 20.0))
+            found(
+                Figure("a trial beyond its training", "wall ms", ours, peers, "dvc exp run", 20.0)
+            )
     print(f"load of this machine over the last minute   {os.getloadavg()[0]:8.1f}")
 
 

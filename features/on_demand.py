@@ -1,8 +1,8 @@
 # ruff: noqa: PLC0415 - Feast rebuilds each function from its source text alone, so that it imports what it needs itself
 """On-demand features: computed from a request and stored features when asked for, in training and in serving alike.
 
-Each function takes and gives columns (a dict of lists) and uses nothing of this module. A value that is missing is None
-or unlike itself (NaN, NaT); what follows from it is None.
+Each function takes and gives columns (a dict of lists) and uses nothing of this module. A value
+that is missing is None or unlike itself (NaN, NaT); what follows from it is None.
 """
 
 
@@ -58,8 +58,8 @@ def weather_age(inputs):
 def tail_readiness(inputs):
     """How the aircraft's last leg leaves room for this departure: hours since its last news, and minutes to spare.
 
-    The aircraft has to come back: it is ready for New York again when it has landed out there, as late as is known, and
-    flown back in the time that it was to take on the way out.
+    The aircraft has to come back: it is ready for New York again when it has landed out there, as
+    late as is known, and flown back in the time that it was to take on the way out.
     """
     from datetime import UTC, datetime
 
@@ -70,10 +70,18 @@ def tail_readiness(inputs):
             return None, None, None
         if not isinstance(value, datetime):
             value = datetime.fromtimestamp(value, UTC)
-        departure = ((value if value.tzinfo else value.replace(tzinfo=UTC)) - epoch).total_seconds() / 60
+        departure = (
+            (value if value.tzinfo else value.replace(tzinfo=UTC)) - epoch
+        ).total_seconds() / 60
         return (departure - 120 - event) / 60, departure - due - block, departure - ready - block
 
-    columns = ("scheduled_departure", "tail_event_minute", "tail_due_minute", "tail_ready_minute", "tail_block_minutes")
+    columns = (
+        "scheduled_departure",
+        "tail_event_minute",
+        "tail_due_minute",
+        "tail_ready_minute",
+        "tail_block_minutes",
+    )
     rows = [readiness(*row) for row in zip(*(inputs[name] for name in columns), strict=True)]
     names = ("tail_idle_hours", "tail_planned_minutes", "tail_spare_minutes")
     return {name: [row[place] for row in rows] for place, name in enumerate(names)}

@@ -19,11 +19,15 @@ def table(name: str, description: str) -> FileSource:
 
 origin_traffic_table = table("origin_traffic", "Traffic at each origin, every half hour.")
 carrier_day_table = table("carrier_day", "Each carrier's last day, every hour.")
-station_traffic_table = table("station_traffic", "Each carrier's traffic at each origin, every hour.")
+station_traffic_table = table(
+    "station_traffic", "Each carrier's traffic at each origin, every hour."
+)
 dest_traffic_table = table("dest_traffic", "Traffic to each destination, every hour.")
 tail_legs_table = table("tail_legs", "What becomes known about each aircraft's legs.")
 route_weeks_table = table("route_weeks", "Each route's last four weeks, every midnight UTC.")
-flight_weeks_table = table("flight_weeks", "Each flight number's last four weeks, after each of its flights.")
+flight_weeks_table = table(
+    "flight_weeks", "Each flight number's last four weeks, after each of its flights."
+)
 weather_origin_table = table("weather_origin", "Hourly weather readings at each origin.")
 
 request = RequestSource(

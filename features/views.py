@@ -204,10 +204,14 @@ weather_age = on_demand_feature_view(
 
 tail_readiness = on_demand_feature_view(
     sources=[
-        tail_legs[["tail_event_minute", "tail_due_minute", "tail_ready_minute", "tail_block_minutes"]],
+        tail_legs[
+            ["tail_event_minute", "tail_due_minute", "tail_ready_minute", "tail_block_minutes"]
+        ],
         sources.request,
     ],
-    schema=fields(tail_idle_hours=Float64, tail_planned_minutes=Float64, tail_spare_minutes=Float64),
+    schema=fields(
+        tail_idle_hours=Float64, tail_planned_minutes=Float64, tail_spare_minutes=Float64
+    ),
     mode="python",
     description="Hours since the last news of the aircraft, and the minutes to spare before this departure, "
     "as planned and as it turns out.",

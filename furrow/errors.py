@@ -51,5 +51,7 @@ class MissingExtraError(FurrowError):
     """
 
     def __init__(self, extra: str, what: str) -> None:
-        super().__init__(f"{what} needs the extra {extra!r}", hint=f"install it: pip install 'furrow[{extra}]'")
+        super().__init__(
+            f"{what} needs the extra {extra!r}", hint=f"install it: pip install 'furrow[{extra}]'"
+        )
         self.extra = extra

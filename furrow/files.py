@@ -37,7 +37,9 @@ def write_bytes(path: Path, data: bytes) -> None:
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as handle:
             temporary = handle.name
             handle.write(data)
             handle.flush()
@@ -64,12 +66,17 @@ def canonical_json(value: Any) -> str:
     Raises:
         ValueError: The value holds NaN or infinity.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON with sorted keys and a final newline, atomically."""
-    write_text(path, json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(
+        path,
+        json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+    )
 
 
 def read_json(path: Path) -> Any:
@@ -125,5 +132,7 @@ def inside(root: Path, path: str | Path) -> Path:
     """
     whole = (root / path).resolve()
     if not whole.is_relative_to(root.resolve()):
-        raise FileError(f"{path} leads out of {root}", path=whole, hint="keep it inside the repository")
+        raise FileError(
+            f"{path} leads out of {root}", path=whole, hint="keep it inside the repository"
+        )
     return whole

@@ -1,8 +1,8 @@
 """YAML, JSON and TOML from outside, read within bounds: the one place that parses them.
 
-A file may be small and still mean a billion nodes (aliases of aliases), refer to itself, or nest so deeply that a
-parser written in C overruns its stack. So bounds are held before values are made: on bytes, on nodes after aliases,
-on depth.
+A file may be small and still mean a billion nodes (aliases of aliases), refer to itself, or nest so
+deeply that a parser written in C overruns its stack. So bounds are held before values are made: on
+bytes, on nodes after aliases, on depth.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ class ParseError(FileError, ValueError):
         self.reason = reason
 
 
-def parse_yaml(content: str | bytes, where: str | Path = "", *, loader: Any = None, limits: Limits = LIMITS) -> Any:
+def parse_yaml(
+    content: str | bytes, where: str | Path = "", *, loader: Any = None, limits: Limits = LIMITS
+) -> Any:
     """Parse one YAML document.
 
     Args:
@@ -92,7 +94,9 @@ def parse_yaml(content: str | bytes, where: str | Path = "", *, loader: Any = No
     return _yaml(content, where, limits, lambda fast: yaml.load(content, loader or fast))  # noqa: S506 - safe ones
 
 
-def compose_yaml(content: str | bytes, where: str | Path = "", *, loader: Any = None, limits: Limits = LIMITS) -> Any:
+def compose_yaml(
+    content: str | bytes, where: str | Path = "", *, loader: Any = None, limits: Limits = LIMITS
+) -> Any:
     """The nodes of one YAML document, with their places; arguments and errors as those of `parse_yaml`."""
     import yaml  # noqa: PLC0415 - as above
 
@@ -119,7 +123,9 @@ def check_yaml(content: str | bytes, where: str | Path, *, limits: Limits = LIMI
     _yaml(content, where, limits, lambda _: None)
 
 
-def _yaml(content: str | bytes, where: str | Path, limits: Limits, make: Callable[[Any], Any]) -> Any:
+def _yaml(
+    content: str | bytes, where: str | Path, limits: Limits, make: Callable[[Any], Any]
+) -> Any:
     import yaml  # noqa: PLC0415 - as above
 
     _check_size(content, where, limits)
@@ -145,13 +151,19 @@ def _walk(events: Any, where: str, limits: Limits) -> None:
             total += 1
             if event.anchor:
                 sizes[event.anchor] = 1
-            if len(event.value) > _LONGEST_NUMBER and event.implicit[0] and _is_numeral(event.value):
+            if (
+                len(event.value) > _LONGEST_NUMBER
+                and event.implicit[0]
+                and _is_numeral(event.value)
+            ):
                 raise ParseError(where, f"a number of {len(event.value):,} digits")
         elif isinstance(event, yaml.CollectionStartEvent):
             total += 1
             open_.append((event.anchor, total - 1))
             if len(open_) > limits.depth:
-                raise ParseError(where, f"nested more than {limits.depth} deep (line {_line(event)})")
+                raise ParseError(
+                    where, f"nested more than {limits.depth} deep (line {_line(event)})"
+                )
         elif isinstance(event, yaml.CollectionEndEvent):
             anchor, before = open_.pop()
             if anchor:
@@ -159,7 +171,10 @@ def _walk(events: Any, where: str, limits: Limits) -> None:
         elif isinstance(event, yaml.AliasEvent):
             name = str(event.anchor)
             if any(anchor == name for anchor, _ in open_):
-                raise ParseError(where, f"the alias {name[:80]!r} stands inside what it names (line {_line(event)})")
+                raise ParseError(
+                    where,
+                    f"the alias {name[:80]!r} stands inside what it names (line {_line(event)})",
+                )
             total += sizes.get(name, 1)
         if total > limits.nodes:
             raise ParseError(where, f"more than {limits.nodes:,} nodes, with aliases written out")
@@ -173,7 +188,9 @@ def _is_numeral(text: str) -> bool:
     return text[0] in "+-.0123456789" and not any(char.isspace() for char in text)
 
 
-def parse_json(content: str | bytes, where: str | Path = "", *, limits: Limits = LIMITS, **hooks: Any) -> Any:
+def parse_json(
+    content: str | bytes, where: str | Path = "", *, limits: Limits = LIMITS, **hooks: Any
+) -> Any:
     """Parse JSON, NaN and infinities included.
 
     Args:
@@ -259,7 +276,8 @@ def read_bytes(path: Path, limit: int = LIMITS.size) -> bytes:
 
     Args:
         path: The file.
-        limit: How many bytes it may have; one more is read, so that whoever parses them sees that it is too long.
+        limit: How many bytes it may have; one more is read, so that whoever parses them sees that
+            it is too long.
 
     Raises:
         OSError: It can't be read, or is no regular file.

@@ -1,7 +1,8 @@
 """Text from outside made harmless for where it goes: a terminal, a log, Markdown, HTML, CSV, JSON.
 
-A name, a subject, a metric or what a stage printed may hold anything: escape sequences, controls that turn the
-direction of writing round, mentions, markup, formulas. Whoever writes text for others passes it through here.
+A name, a subject, a metric or what a stage printed may hold anything: escape sequences, controls
+that turn the direction of writing round, mentions, markup, formulas. Whoever writes text for others
+passes it through here.
 """
 
 from __future__ import annotations
@@ -12,13 +13,26 @@ TYPE_CHECKING = False  # `typing` itself would double the time that a list of ru
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["block", "csv_cell", "csv_text", "html_text", "json_text", "line", "markdown_code", "markdown_text"]
+__all__ = [
+    "block",
+    "csv_cell",
+    "csv_text",
+    "html_text",
+    "json_text",
+    "line",
+    "markdown_code",
+    "markdown_text",
+]
 
 _ODD = "\N{REPLACEMENT CHARACTER}"
 _FORMULA = tuple("=+-@\t\n＝＋－＠")  # as spreadsheets read them
-_SPACES = frozenset("\t\n\r\v\f\u00a0\u1680\u202f\u205f\u3000") | {chr(code) for code in range(0x2000, 0x200B)}
+_SPACES = frozenset("\t\n\r\v\f\u00a0\u1680\u202f\u205f\u3000") | {
+    chr(code) for code in range(0x2000, 0x200B)
+}
 _WORD = "A-Za-z0-9"
-_MARKUP = re.compile(rf"([\\`*\[\]<>|~$]|&(?=[\w#])|(?<![{_WORD}])_|_(?![{_WORD}])|^[-+=#](?!\d)|(?<=^\d)[.)])")
+_MARKUP = re.compile(
+    rf"([\\`*\[\]<>|~$]|&(?=[\w#])|(?<![{_WORD}])_|_(?![{_WORD}])|^[-+=#](?!\d)|(?<=^\d)[.)])"
+)
 _SCHEME = re.compile(r"(?i)\b(https?|ftps?|mailto|xmpp|www)(?=[:.])")
 
 
@@ -29,8 +43,9 @@ def line(text: str) -> str:
         text: From anywhere.
 
     Returns:
-        The text; C0 and C1 controls, line and paragraph separators, bidirectional and other invisible controls, and
-        halves of surrogates are replaced; line breaks, tabs and other spaces are spaces.
+        The text; C0 and C1 controls, line and paragraph separators, bidirectional and other
+        invisible controls, and halves of surrogates are replaced; line breaks, tabs and other
+        spaces are spaces.
     """
     return text if text.isprintable() else "".join(map(_shown, text))
 
@@ -45,7 +60,9 @@ def block(text: str) -> str:
     """Text of many lines that commands nothing: as `line`, but line feeds and tabs stay."""
     if text.isprintable():
         return text
-    return "\n".join("\t".join(map(line, each.split("\t"))) for each in text.replace("\r\n", "\n").split("\n"))
+    return "\n".join(
+        "\t".join(map(line, each.split("\t"))) for each in text.replace("\r\n", "\n").split("\n")
+    )
 
 
 def markdown_code(text: str, *, longest: int = 600) -> str:
@@ -86,7 +103,9 @@ def csv_cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     shown = block(value)
-    return f"'{shown}" if shown.lstrip(' "').startswith(_FORMULA) and not _is_number(shown) else shown
+    return (
+        f"'{shown}" if shown.lstrip(' "').startswith(_FORMULA) and not _is_number(shown) else shown
+    )
 
 
 def _is_number(text: str) -> bool:
@@ -103,7 +122,9 @@ def csv_text(rows: Any) -> str:
     import io  # noqa: PLC0415
 
     sink = io.StringIO()
-    csv.writer(sink, lineterminator="\n").writerows([csv_cell(value) for value in row] for row in rows)
+    csv.writer(sink, lineterminator="\n").writerows(
+        [csv_cell(value) for value in row] for row in rows
+    )
     return sink.getvalue()
 
 
@@ -116,7 +137,13 @@ def json_text(value: Any, *, sort_keys: bool = True) -> str:
     import json  # noqa: PLC0415 - a table must not wait for it
 
     text = json.dumps(value, indent=1, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
-    return "\n".join(each if each.isprintable() else "".join(map(_escaped, each)) for each in text.split("\n")) + "\n"
+    return (
+        "\n".join(
+            each if each.isprintable() else "".join(map(_escaped, each))
+            for each in text.split("\n")
+        )
+        + "\n"
+    )
 
 
 def _escaped(char: str) -> str:

@@ -1,7 +1,7 @@
 """Ingest: land the published flights in data/, month by month, as a team's nightly job would.
 
-    python -m pipelines.ingest                      what data.dvc describes; January to September where there is none
-    python -m pipelines.ingest --through 2013-10    up to and including October
+    python -m pipelines.ingest                      what data.dvc describes; January to September
+    where there is none python -m pipelines.ingest --through 2013-10    up to and including October
 
 Running it again changes nothing; after a kill at any moment, running it again completes it.
 """
@@ -52,23 +52,27 @@ def ingest(data_dir: Path, *, through: int | None = None, rewrite: bool = False)
 
     Args:
         data_dir: The folder; `data_dir.dvc` beside it is its pointer, if there is one.
-        through: The last month (1 to 12). None: what the pointer describes or the folder holds, at least September
-            where there is no pointer.
+        through: The last month (1 to 12). None: what the pointer describes or the folder holds, at
+            least September where there is no pointer.
         rewrite: Write every file again, also those that this ingest did not write.
 
     Raises:
-        furrow.errors.FurrowError: The source can't be read, the disk is full, a file in the folder was not landed by
-            this ingest, or the folder is not what its .dvc file describes.
+        furrow.errors.FurrowError: The source can't be read, the disk is full, a file in the folder
+            was not landed by this ingest, or the folder is not what its .dvc file describes.
     """
     pointer = tracked.read_pointer(data_dir.with_name(data_dir.name + ".dvc"))
     described = 0 if pointer is None else _months_described(pointer)
     with landing.exclusive(data_dir):
-        notices = [f"removed {path}, left by a run that was killed" for path in landing.sweep(data_dir)]
+        notices = [
+            f"removed {path}, left by a run that was killed" for path in landing.sweep(data_dir)
+        ]
         held = _months_held(data_dir)
         last = through or max(described if pointer else _DEFAULT_MONTHS, held)
         files = _land_all(data_dir, last, rewrite=rewrite, notices=notices)
         if held > last:
-            notices.append(f"months after {_label(last)} are kept as they are (the newest is {_label(held)})")
+            notices.append(
+                f"months after {_label(last)} are kept as they are (the newest is {_label(held)})"
+            )
         state = _compare(data_dir, pointer, months=max(last, held), described=described)
     return Outcome(tuple(files), tuple(notices), state)
 
@@ -91,7 +95,10 @@ def _months_described(pointer: tracked.Pointer) -> int:
 def _months_held(data_dir: Path) -> int:
     """The newest month in the folder, 0 if there is none."""
     names = [path.stem for path in data_dir.glob("flights/*.parquet")]
-    return max((int(name[5:]) for name in names if re.fullmatch(rf"{_YEAR}-(0[1-9]|1[0-2])", name)), default=0)
+    return max(
+        (int(name[5:]) for name in names if re.fullmatch(rf"{_YEAR}-(0[1-9]|1[0-2])", name)),
+        default=0,
+    )
 
 
 def _label(month: int) -> str:
@@ -101,7 +108,11 @@ def _label(month: int) -> str:
 def _land_all(data_dir: Path, last: int, *, rewrite: bool, notices: list[str]) -> list[Landed]:
     """Check every file that should be there and write those that are missing or damaged."""
     months = range(1, last + 1)
-    places = {data_dir / name / f"{_label(month)}.parquet": (name, month) for name in MONTHLY for month in months}
+    places = {
+        data_dir / name / f"{_label(month)}.parquet": (name, month)
+        for name in MONTHLY
+        for month in months
+    }
     places |= {data_dir / f"{name}.parquet": (name, 0) for name in REFERENCE}
     done: dict[Path, Landed] = {}
     wanted: dict[Path, str] = {}
@@ -130,7 +141,10 @@ def _write(places: dict[Path, tuple[str, int]], wanted: dict[Path, str]) -> dict
     with render.progress("reading the source", total=len(wanted) + 1) as advance:
         folder = source.locate()
         months = sorted({month for path, (_, month) in places.items() if path in wanted and month})
-        monthly = {"flights": source.flights(folder, months), "weather": source.weather(folder, months)}
+        monthly = {
+            "flights": source.flights(folder, months),
+            "weather": source.weather(folder, months),
+        }
         advance()
         for path, outcome in wanted.items():
             name, month = places[path]
@@ -141,7 +155,9 @@ def _write(places: dict[Path, tuple[str, int]], wanted: dict[Path, str]) -> dict
     return done
 
 
-def _compare(data_dir: Path, pointer: tracked.Pointer | None, *, months: int, described: int) -> str:
+def _compare(
+    data_dir: Path, pointer: tracked.Pointer | None, *, months: int, described: int
+) -> str:
     """Hold the folder against its .dvc file, where they speak of the same months."""
     if pointer is None:
         return "none"
@@ -151,7 +167,9 @@ def _compare(data_dir: Path, pointer: tracked.Pointer | None, *, months: int, de
     if tracked.folder_md5(hashes) == pointer.md5:
         return "same"
     lines = tracked.differences(pointer, hashes)
-    known = {f"{name}/{_label(month)}.parquet" for name in MONTHLY for month in range(1, months + 1)}
+    known = {
+        f"{name}/{_label(month)}.parquet" for name in MONTHLY for month in range(1, months + 1)
+    }
     known |= {f"{name}.parquet" for name in REFERENCE}
     if lines is None:
         lines = [f"{name} is not landed by the ingest" for name in sorted(hashes.keys() - known)]
@@ -168,17 +186,31 @@ def _compare(data_dir: Path, pointer: tracked.Pointer | None, *, months: int, de
 def _month(text: str) -> int:
     match = re.fullmatch(rf"{_YEAR}-(0[1-9]|1[0-2])", text)
     if match is None:
-        raise UsageError(f"--through {text}: not a month from {_YEAR}-01 to {_YEAR}-12", hint="write it as 2013-10")
+        raise UsageError(
+            f"--through {text}: not a month from {_YEAR}-01 to {_YEAR}-12",
+            hint="write it as 2013-10",
+        )
     return int(match[1])
 
 
 @click.command()
-@click.option("--through", metavar="YYYY-MM", help="The last month to land (default: what data.dvc describes).")
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), show_default=True)
+@click.option(
+    "--through",
+    metavar="YYYY-MM",
+    help="The last month to land (default: what data.dvc describes).",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    show_default=True,
+)
 @click.option("--rewrite", is_flag=True, help="Write every file again, whatever is in its place.")
 def command(through: str | None, data_dir: Path, rewrite: bool) -> None:
     """Land the published flights of 2013 in data/, month by month."""
-    outcome = ingest(data_dir, through=None if through is None else _month(through), rewrite=rewrite)
+    outcome = ingest(
+        data_dir, through=None if through is None else _month(through), rewrite=rewrite
+    )
     for notice in outcome.notices:
         click.echo(f"notice: {notice}", err=True)
     _summarize(outcome)
@@ -197,16 +229,28 @@ def command(through: str | None, data_dir: Path, rewrite: bool) -> None:
 
 def _summarize(outcome: Outcome) -> None:
     """Print the rows of each month and table, and what was done."""
-    by_name = {file.path.relative_to(file.path.parents[1]).as_posix(): file for file in outcome.files}
-    months = sorted({file.path.stem for file in outcome.files if file.path.parent.name == "flights"})
+    by_name = {
+        file.path.relative_to(file.path.parents[1]).as_posix(): file for file in outcome.files
+    }
+    months = sorted(
+        {file.path.stem for file in outcome.files if file.path.parent.name == "flights"}
+    )
     rows: list[tuple[object, ...]] = []
     for month in months:
         parts = [by_name[f"{name}/{month}.parquet"] for name in MONTHLY]
-        rows.append((month, *(f"{part.rows:,}" for part in parts), ", ".join(sorted({p.outcome for p in parts}))))
+        rows.append(
+            (
+                month,
+                *(f"{part.rows:,}" for part in parts),
+                ", ".join(sorted({p.outcome for p in parts})),
+            )
+        )
     render.table(rows, ["month", *MONTHLY, ""], right=MONTHLY)
     rest = [file for file in outcome.files if file.path.parent.name not in MONTHLY]
     render.table(
-        [(file.path.stem, f"{file.rows:,}", file.outcome) for file in rest], ["table", "rows", ""], right=["rows"]
+        [(file.path.stem, f"{file.rows:,}", file.outcome) for file in rest],
+        ["table", "rows", ""],
+        right=["rows"],
     )
 
 

@@ -11,7 +11,17 @@ MONTHLY = ("flights", "weather")
 REFERENCE = ("planes", "airlines", "airports")
 
 _TIME = pa.timestamp("us", tz="UTC")
-_READINGS = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
+_READINGS = (
+    "temp",
+    "dewp",
+    "humid",
+    "wind_dir",
+    "wind_speed",
+    "wind_gust",
+    "precip",
+    "pressure",
+    "visib",
+)
 
 SCHEMAS = {
     "flights": pa.schema(
@@ -33,7 +43,11 @@ SCHEMAS = {
         ]
     ),
     "weather": pa.schema(
-        [("origin", pa.string()), ("observed_at", _TIME), *((name, pa.float64()) for name in _READINGS)]
+        [
+            ("origin", pa.string()),
+            ("observed_at", _TIME),
+            *((name, pa.float64()) for name in _READINGS),
+        ]
     ),
     "planes": pa.schema(
         [

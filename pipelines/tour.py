@@ -20,7 +20,10 @@ from furrow.training.declare import declared
 
 AHEAD = timedelta(hours=2)
 EVENING = timedelta(hours=10)
-SHOWN = {"late": ("roc_auc", "pr_auc", "brier", "ece"), "delay": ("rmse", "interval_coverage", "interval_width")}
+SHOWN = {
+    "late": ("roc_auc", "pr_auc", "brier", "ece"),
+    "delay": ("rmse", "interval_coverage", "interval_width"),
+}
 """Metrics that are shown of each problem, beside the one that makes the champion."""
 KEYS = ("carrier", "flight", "origin", "dest", "tailnum", "scheduled_departure")
 NEXT = """
@@ -42,14 +45,20 @@ def main(root: Path) -> None:
     with render.progress("online features") as advance:
         views = materialize(root / "features", end=at, progress=lambda _view, rows: advance(rows))
     written = sum(view.written for view in views)
-    print(f"\nOnline store: {len(views)} views as of {at:%Y-%m-%d %H:%M} UTC, {written:,} records written.")
+    print(
+        f"\nOnline store: {len(views)} views as of {at:%Y-%m-%d %H:%M} UTC, {written:,} records written."
+    )
     print("The next flights out of New York then, two hours ahead:")
     for champion in champions.values():
         if champion.experiment is None:
-            print(f"No run of {champion.problem} passed the gate: `furrow gate` says which rules failed, and how.")
+            print(
+                f"No run of {champion.problem} passed the gate: `furrow gate` says which rules failed, and how."
+            )
             continue
         model = open_model(root, champion.experiment)
-        for flight, prediction in zip(flights, model.predict(flights, at=at, online=True), strict=True):
+        for flight, prediction in zip(
+            flights, model.predict(flights, at=at, online=True), strict=True
+        ):
             show(model.name, flight, prediction, features=8 if champion.problem == "late" else 3)
     print(NEXT)
 
@@ -60,7 +69,9 @@ def upcoming(root: Path) -> tuple[datetime, list[dict[str, Any]]]:
     last = landed.aggregate("max(scheduled_departure)").fetchall()[0][0].astimezone(UTC)
     at = (last - EVENING).replace(minute=0, second=0, microsecond=0)
     chosen = (
-        landed.filter(f"scheduled_departure >= timestamptz '{(at + AHEAD).isoformat()}' and tailnum is not null")
+        landed.filter(
+            f"scheduled_departure >= timestamptz '{(at + AHEAD).isoformat()}' and tailnum is not null"
+        )
         .project(
             f"{', '.join(KEYS)}, row_number() over (partition by origin order by scheduled_departure, carrier) as n"
         )
@@ -76,16 +87,33 @@ def upcoming(root: Path) -> tuple[datetime, list[dict[str, Any]]]:
 
 def _runs(root: Path, champion: Champion) -> None:
     """A row for each experiment of a problem: its metrics, the first with its interval, and the gate's verdict."""
-    entries = {name: entry for name, entry in declared(root / "conf").items() if entry.problem == champion.problem}
+    entries = {
+        name: entry
+        for name, entry in declared(root / "conf").items()
+        if entry.problem == champion.problem
+    }
     metric, rows = champion.metric, []
     shown = SHOWN[champion.problem]
     for name, entry in entries.items():
         metrics = read_json(root / f"runs/{name}/metrics.json")
-        low, high = (read_json(root / f"runs/{name}/intervals.json")[metric][end] for end in ("low", "high"))
+        low, high = (
+            read_json(root / f"runs/{name}/intervals.json")[metric][end] for end in ("low", "high")
+        )
         passed = champion.verdicts[name]["passed"]
-        verdict = "champion" if name == champion.experiment else "passed" if passed else "failed the gate"
+        verdict = (
+            "champion" if name == champion.experiment else "passed" if passed else "failed the gate"
+        )
         numbers = [metrics.get(other) for other in shown]
-        rows.append([name, entry.service, metrics.get(metric), f"{low:.3f} to {high:.3f}", *numbers, verdict])
+        rows.append(
+            [
+                name,
+                entry.service,
+                metrics.get(metric),
+                f"{low:.3f} to {high:.3f}",
+                *numbers,
+                verdict,
+            ]
+        )
     rows.sort(key=lambda row: row[2])
     columns = ["experiment", "features", metric, "95 % interval", *shown, "gate"]
     render.table(rows, columns, title=f"Problem {champion.problem}, best {metric} first")

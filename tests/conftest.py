@@ -6,7 +6,9 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # OpenMP reads it when it is loaded: tests run side by side
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "PASSIVE"
+)  # OpenMP reads it when it is loaded: tests run side by side
 
 import numpy as np
 import pandas as pd
@@ -27,7 +29,8 @@ settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("search", max_examples=3000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
-# Whoever starts the tests in the background may have had SIGINT ignored; commands under test must hear it.
+# Whoever starts the tests in the background may have had SIGINT ignored; commands under test must
+# hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -44,7 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first."""
 
     def place(item: pytest.Item) -> int:
-        return next((n for n, name in enumerate(LONGEST) if f"tests/{name}" in item.nodeid), len(LONGEST))
+        return next(
+            (n for n, name in enumerate(LONGEST) if f"tests/{name}" in item.nodeid), len(LONGEST)
+        )
 
     items.sort(key=place)
 
@@ -58,7 +63,9 @@ class Telling:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.terminal.write_line("")
-            self.terminal.write_line(f"FAILED {report.nodeid} ({report.when}, {report.duration:.0f} s)")
+            self.terminal.write_line(
+                f"FAILED {report.nodeid} ({report.when}, {report.duration:.0f} s)"
+            )
 
 
 @pytest.hookimpl(trylast=True)
@@ -69,7 +76,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def isolated(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """HOME, Git's settings and DVC's caches belong to the test."""
     home = tmp_path_factory.mktemp("home")
     for name in [n for n in os.environ if n.startswith("GIT_")]:
@@ -169,7 +178,9 @@ def experiment() -> Experiment:
 
 
 @pytest.fixture
-def training_file(frame: pd.DataFrame, tmp_path: Path, write_training_set: Callable[..., None]) -> Path:
+def training_file(
+    frame: pd.DataFrame, tmp_path: Path, write_training_set: Callable[..., None]
+) -> Path:
     """The frame as a training set on disk."""
     path = tmp_path / "full.parquet"
     write_training_set(frame, path)
@@ -183,7 +194,9 @@ def write_training_set() -> Callable[..., None]:
     def write(frame: pd.DataFrame, path: Path, digest: str = "f" * 64) -> None:
         table = pa.Table.from_pandas(frame, preserve_index=False)
         features = [name for name in ("delay_3h", "noise") if name in frame.columns]
-        pq.write_table(seal(table, problem="late", service="full", digest=digest, features=features), path)
+        pq.write_table(
+            seal(table, problem="late", service="full", digest=digest, features=features), path
+        )
 
     return write
 

@@ -6,7 +6,11 @@ from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 __all__ = ["OLD", "PLAIN_VECTORS"]
 
-PLAIN_VECTORS = {"NPY_DISABLE_CPU_FEATURES": " ".join(name for name in __cpu_dispatch__ if __cpu_features__.get(name))}
+PLAIN_VECTORS = {
+    "NPY_DISABLE_CPU_FEATURES": " ".join(
+        name for name in __cpu_dispatch__ if __cpu_features__.get(name)
+    )
+}
 """NumPy without the vector code that this processor could run: other sorts, other sums of a BLAS-less loop."""
 
 OLD = {

@@ -1,4 +1,7 @@
-"""Which processes run, and what they cost. One that has ended and that nobody has waited for is still in the table: it does not run."""
+"""Which processes run, and what they cost.
+
+One that has ended and that nobody has waited for is still in the table: it does not run.
+"""
 
 import resource
 from collections.abc import Callable

@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def raw(data: Path) -> RawFiles:
     """The raw tables of a folder of data, by this repository's contract."""
-    return raw_files(data, load_contract(ROOT / "conf/data/contract.yaml"), land="python -m pipelines.ingest")
+    return raw_files(
+        data, load_contract(ROOT / "conf/data/contract.yaml"), land="python -m pipelines.ingest"
+    )
 
 
 def spine(data: Path, name: str = "late") -> pa.Table:

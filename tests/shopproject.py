@@ -1,6 +1,7 @@
 """A small project of made-up visits to shops, brought from raw data to champions in this process: three kinds of models.
 
-`python -m tests.shopproject FOLDER [THREADS]` grows one, so that another environment can be another machine.
+`python -m tests.shopproject FOLDER [THREADS]` grows one, so that another environment can be another
+machine.
 """
 
 import hashlib
@@ -84,7 +85,9 @@ MODEL = "  min_samples_leaf: 20\n"
 def land(folder: Path, rows: int = 1500) -> None:
     """Write the raw data: half a year of visits, amounts with zeros of both signs among them."""
     draw = np.random.default_rng(12)
-    at = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(np.sort(draw.integers(0, 180 * 1440, rows)), "min")
+    at = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(
+        np.sort(draw.integers(0, 180 * 1440, rows)), "min"
+    )
     spent = np.round(draw.gamma(2.0, 10.0, rows), 2) * np.where(draw.random(rows) < 0.1, -0.0, 1.0)
     again = draw.random(rows) < 1 / (1 + np.exp(2 - spent / 15))
     table = pa.table({
@@ -115,8 +118,12 @@ def declare(folder: Path, *, threads: int = 2) -> None:
         "requirements.lock": "",
     }  # fmt: skip
     for group in ("calibration", "engine", "model", "search"):
-        texts |= {f"conf/{group}/{path.name}": path.read_text() for path in (ours / group).glob("*.yaml")}
-    texts["conf/engine/local.yaml"] = texts["conf/engine/local.yaml"].replace("threads: 2", f"threads: {threads}")
+        texts |= {
+            f"conf/{group}/{path.name}": path.read_text() for path in (ours / group).glob("*.yaml")
+        }
+    texts["conf/engine/local.yaml"] = texts["conf/engine/local.yaml"].replace(
+        "threads: 2", f"threads: {threads}"
+    )
     for name, (_, model, calibration) in EXPERIMENTS.items():
         texts[f"conf/experiment/{name}.yaml"] = (
             f"# @package _global_\ndefaults:\n  - override /model: {model}\n  - override /calibration: {calibration}\n\n"
@@ -124,7 +131,9 @@ def declare(folder: Path, *, threads: int = 2) -> None:
         )
     for name in ("gbm", "gbm_regressor"):
         path = f"conf/model/{name}.yaml"
-        texts[path] = texts[path].replace("max_iter: 80", "max_iter: 12").replace("leaf: 200", "leaf: 20")
+        texts[path] = (
+            texts[path].replace("max_iter: 80", "max_iter: 12").replace("leaf: 200", "leaf: 20")
+        )
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -149,7 +158,9 @@ def grow(folder: Path, *, threads: int = 2) -> Path:
 
 def hashes(folder: Path) -> dict[str, str]:
     """What the stages wrote, by path; not what says how many threads were asked for, nor how long it took."""
-    found = sorted(path for top in ("build", "runs") for path in (folder / top).rglob("*") if path.is_file())
+    found = sorted(
+        path for top in ("build", "runs") for path in (folder / top).rglob("*") if path.is_file()
+    )
     names = {path.relative_to(folder).as_posix(): path for path in found}
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()

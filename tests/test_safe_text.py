@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from furrow import safe_text
 
 WILD = st.text(st.characters(), max_size=60) | st.text(
-    st.sampled_from("\x1b[]()<>|*_`@#=+-\t\r\n\x9b\x07\u202e\u2066\u2028\x85\u200bab1.:/ "), max_size=60
+    st.sampled_from("\x1b[]()<>|*_`@#=+-\t\r\n\x9b\x07\u202e\u2066\u2028\x85\u200bab1.:/ "),
+    max_size=60,
 )
 INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -24,7 +25,9 @@ def test_a_line_is_one_visible_line(text):
     shown = safe_text.line(text)
     assert not {unicodedata.category(char) for char in shown} & INVISIBLE
     assert len(shown) == len(text)
-    assert all(after == before for before, after in zip(text, shown, strict=True) if before.isprintable())
+    assert all(
+        after == before for before, after in zip(text, shown, strict=True) if before.isprintable()
+    )
     assert len(shown.splitlines()) <= 1
 
 
@@ -36,7 +39,12 @@ def test_a_block_keeps_line_feeds_and_tabs_alone(text):
     assert safe_text.block(shown) == shown
 
 
-@given(st.recursive(WILD | st.integers() | st.booleans() | st.none(), lambda of: st.dictionaries(WILD, of, max_size=3)))
+@given(
+    st.recursive(
+        WILD | st.integers() | st.booleans() | st.none(),
+        lambda of: st.dictionaries(WILD, of, max_size=3),
+    )
+)
 def test_json_is_exact_and_inert(value):
     """What is read back is the value; what is printed has no control."""
     text = safe_text.json_text(value)
@@ -55,7 +63,19 @@ def test_a_csv_cell_is_no_formula(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", " =1", '"=1', "＝1", "\n=1", "=HYPERLINK(1)"]
+    "text",
+    [
+        "=1+1",
+        "+1+cmd|' /C calc'!A0",
+        "-2+3",
+        "@SUM(A1)",
+        "\t=1",
+        " =1",
+        '"=1',
+        "＝1",
+        "\n=1",
+        "=HYPERLINK(1)",
+    ],
 )
 def test_known_formulas(text):
     """Those that are known to be taken for formulas."""
@@ -100,7 +120,9 @@ def test_markdown_words(text, shown):
     assert safe_text.markdown_text(text) == shown
 
 
-@pytest.mark.parametrize("text", ["@team look", "see #12", "https://evil.example", "www.evil.example"])
+@pytest.mark.parametrize(
+    "text", ["@team look", "see #12", "https://evil.example", "www.evil.example"]
+)
 def test_markdown_mentions_nobody_and_links_nowhere(text):
     """An invisible joiner stands where a mention, a reference or a bare address would begin."""
     assert "\N{WORD JOINER}" in safe_text.markdown_text(text)

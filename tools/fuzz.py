@@ -1,8 +1,10 @@
 """Coverage-guided fuzzing of every reader of outside input, for minutes: atheris, where it is installed.
 
-`python tools/fuzz.py --minutes 4` gives each target its share of the time, in a process of its own. A target takes any
-bytes: a FurrowError is an answer; another exception, a crash, a hang or memory without end is a fault, whose input is
-kept in a file that is named. Without atheris (the extra `fuzz`) hypothesis alone draws: tests/attack/test_fuzz.py.
+`python tools/fuzz.py --minutes 4` gives each target its share of the time, in a process of its own.
+A target takes any
+bytes: a FurrowError is an answer; another exception, a crash, a hang or memory without end is a
+fault, whose input is kept in a file that is named. Without atheris (the extra `fuzz`) hypothesis
+alone draws: tests/attack/test_fuzz.py.
 
 Exit codes: 0 nothing was found; 1 something was; 3 atheris is not installed, and nothing was tried.
 """
@@ -67,7 +69,9 @@ def records(content: bytes, _: Path) -> None:
     from furrow.stores.record import Layout, ViewSchema
 
     kinds = ["Int64", "Float64", "Bool", "Int32", "String", "Array(Int64)", "UnixTimestamp"]
-    columns = tuple((f"f{number}", kinds[number % len(kinds)]) for number in range(content[0] if content else 1))
+    columns = tuple(
+        (f"f{number}", kinds[number % len(kinds)]) for number in range(content[0] if content else 1)
+    )
     Layout(ViewSchema((("k", "String"),), columns or (("a", "Int64"),))).unpack(content[1:])
 
 
@@ -94,17 +98,28 @@ def requests(content: bytes, _: Path) -> None:
 
 
 TARGETS: dict[str, tuple[Target, Callable[[], list[bytes]]]] = {
-    "manifest": (manifest, lambda: [(ROOT / "tests/features/samples/manifest_1.json").read_bytes()]),
+    "manifest": (
+        manifest,
+        lambda: [(ROOT / "tests/features/samples/manifest_1.json").read_bytes()],
+    ),
     "dvc.yaml": (
         dvc_yaml,
-        lambda: [(ROOT / "dvc.yaml").read_bytes()[:3000], b"stages:\n  a:\n    cmd: x\n    outs: [y]\n"],
+        lambda: [
+            (ROOT / "dvc.yaml").read_bytes()[:3000],
+            b"stages:\n  a:\n    cmd: x\n    outs: [y]\n",
+        ],
     ),
     "contract": (contract, lambda: [(ROOT / "conf/data/contract.yaml").read_bytes()]),
     "notes": (
         notes,
-        lambda: [b'{"predicate": {"runDetails": {"byproducts": [{"name": "verdict", "content": "e30="}]}}}'],
+        lambda: [
+            b'{"predicate": {"runDetails": {"byproducts": [{"name": "verdict", "content": "e30="}]}}}'
+        ],
     ),
-    "tags": (tags, lambda: [b'object a\ntagger A <a@b> 1 +0000\n\nRegister gbm\n\n{"model_sha256": "aa"}\n']),
+    "tags": (
+        tags,
+        lambda: [b'object a\ntagger A <a@b> 1 +0000\n\nRegister gbm\n\n{"model_sha256": "aa"}\n'],
+    ),
     "records": (records, lambda: [bytes([7]) + bytes(40)]),
     "LMDB pages": (lmdb_pages, lambda: [b"", bytes([0, 16, 1])]),
     "requests": (requests, lambda: [b"Int64 5", b'String "x"', b"Array(Int64) [1, 2]"]),
@@ -150,22 +165,32 @@ def fuzz(name: str, seconds: int, room: Path) -> None:
     scratch.mkdir(exist_ok=True)
     with atheris.instrument_imports(include=["furrow"]):
         once(name, TARGETS[name][1]()[0], scratch)
-    limits = [f"-max_total_time={seconds}", "-timeout=60", "-rss_limit_mb=3000", f"-artifact_prefix={room}/"]
+    limits = [
+        f"-max_total_time={seconds}",
+        "-timeout=60",
+        "-rss_limit_mb=3000",
+        f"-artifact_prefix={room}/",
+    ]
     atheris.Setup(
-        [sys.argv[0], *limits, "-print_final_stats=0", str(corpus)], lambda content: once(name, content, scratch)
+        [sys.argv[0], *limits, "-print_final_stats=0", str(corpus)],
+        lambda content: once(name, content, scratch),
     )
     atheris.Fuzz()
 
 
 def main() -> int:
     """Fuzz all targets, or the one that is named; the exit code."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     asked.add_argument("--minutes", type=float, default=4.0, help="of all targets together")
     asked.add_argument("--target", choices=sorted(TARGETS), help="only this one, in this process")
     asked.add_argument("--keep", type=Path, help="where inputs are kept that found something")
     given = asked.parse_args()
     if find_spec("atheris") is None:
-        print("atheris is not installed (pip install 'furrow[fuzz]'): hypothesis alone draws inputs")
+        print(
+            "atheris is not installed (pip install 'furrow[fuzz]'): hypothesis alone draws inputs"
+        )
         return 3
     keep = given.keep or Path(tempfile.mkdtemp(prefix="furrow-fuzz-"))
     if given.target:
@@ -177,9 +202,17 @@ def main() -> int:
         room.mkdir(parents=True)
         share = [f"--minutes={given.minutes / len(TARGETS)}", f"--target={name}", f"--keep={room}"]
         done = subprocess.run(
-            [sys.executable, __file__, *share], cwd=ROOT, capture_output=True, text=True, check=False, errors="replace"
+            [sys.executable, __file__, *share],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            errors="replace",
         )
-        tried = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("Done ")), "ended early")
+        tried = next(
+            (line for line in reversed(done.stderr.splitlines()) if line.startswith("Done ")),
+            "ended early",
+        )
         print(f"{name}: {tried if not done.returncode else f'FOUND something: {room}'}", flush=True)
         if done.returncode:
             found[name] = done.stderr[-3000:]

@@ -1,7 +1,8 @@
 """Hold lock files against a list of known faults, without a network: `make audit DATABASE=FOLDER`.
 
-The list is a folder (or zip files in one) of records in the OSV format, one JSON file each, as osv.dev publishes them
-for PyPI; whoever runs this brings it. Exit codes: 0 nothing known, 1 something is, 2 there is nothing to compare.
+The list is a folder (or zip files in one) of records in the OSV format, one JSON file each, as
+osv.dev publishes them for PyPI; whoever runs this brings it. Exit codes: 0 nothing known, 1
+something is, 2 there is nothing to compare.
 """
 
 from __future__ import annotations
@@ -113,7 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Read the lock files and the database, and say what is known."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument(
-        "--database", type=Path, required=True, help="A folder of OSV records, or of zip files of them."
+        "--database",
+        type=Path,
+        required=True,
+        help="A folder of OSV records, or of zip files of them.",
     )
     parser.add_argument("locks", type=Path, nargs="+")
     asked = parser.parse_args(arguments)
@@ -126,7 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(line(f"error: {exc}"), file=sys.stderr)
         return 2
     if not count or not pins:
-        what = f"{asked.database} holds no record about PyPI" if pins else "the lock files pin nothing"
+        what = (
+            f"{asked.database} holds no record about PyPI" if pins else "the lock files pin nothing"
+        )
         print(line(f"error: {what}: nothing was compared"), file=sys.stderr)
         return 2
     for one in found:

@@ -1,8 +1,8 @@
 """A bare repository that runs CI on what is pushed to it: the hook, a queue on disk, one run at a time.
 
-What is pushed becomes files in BARE/furrow-ci/queue before anything runs, and a file is removed only after its run was
-written down in BARE/furrow-ci/done. So a reboot loses nothing: the next push, or `furrow ci run-queue`, goes on where
-it ended.
+What is pushed becomes files in BARE/furrow-ci/queue before anything runs, and a file is removed
+only after its run was written down in BARE/furrow-ci/done. So a reboot loses nothing: the next
+push, or `furrow ci run-queue`, goes on where it ended.
 """
 
 from __future__ import annotations
@@ -51,9 +51,14 @@ def home_of(repo: Path) -> Path:
     try:
         bare = is_bare(repo)
     except GitError as exc:
-        raise HookError(f"{repo} is no Git repository", hint="make one: git init --bare FOLDER") from exc
+        raise HookError(
+            f"{repo} is no Git repository", hint="make one: git init --bare FOLDER"
+        ) from exc
     if not bare:
-        raise HookError(f"{repo} has a work tree: the hook is for a bare repository", hint="git init --bare FOLDER")
+        raise HookError(
+            f"{repo} has a work tree: the hook is for a bare repository",
+            hint="git init --bare FOLDER",
+        )
     return common_dir(repo)
 
 
@@ -70,7 +75,9 @@ def install(repo: Path, *, background: bool = False) -> Path:
     home = home_of(repo)
     path = home / "hooks/post-receive"
     if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
-        raise HookError(f"{path} is there already", hint=f"call this from it: {furrow_in_shell()} ci hook")
+        raise HookError(
+            f"{path} is there already", hint=f"call this from it: {furrow_in_shell()} ci hook"
+        )
     lines = ["#!/bin/sh", MARK, 'cd "${GIT_DIR:-.}" || exit 0', "unset GIT_DIR GIT_QUARANTINE_PATH"]
     if background:
         lines += [
@@ -82,7 +89,8 @@ def install(repo: Path, *, background: bool = False) -> Path:
     write_text(path, "\n".join(lines) + "\n")
     path.chmod(0o755)
     room(home, "queue")
-    # What CI publishes, its verdicts and its replays, is its own: nobody's push may write it. Fetching it goes on.
+    # What CI publishes, its verdicts and its replays, is its own: nobody's push may write it.
+    # Fetching it goes on.
     hidden = git(home, "config", "--get-all", "receive.hideRefs", ok=(0, 1)).decode().split()
     if NOTES not in hidden:
         git(home, "config", "--add", "receive.hideRefs", NOTES)
@@ -120,7 +128,9 @@ def run_queue(repo: Path, *, say: Callable[[str], None]) -> int:
         with _turn(home) as mine:
             if not mine:
                 waiting = len(jobs(home))
-                say(f"furrow: another run is under way, {waiting} wait; `furrow ci status` tells how it goes")
+                say(
+                    f"furrow: another run is under way, {waiting} wait; `furrow ci status` tells how it goes"
+                )
                 return done
             while found := jobs(home):
                 _run(home, found[0], say)
@@ -138,7 +148,11 @@ def _run(home: Path, job: Job, say: Callable[[str], None]) -> None:
         job.path.unlink()
         return
     if job.attempts >= _ATTEMPTS:
-        check = Check("ci", "failed", f"{_ATTEMPTS} runs of it began and did not end: the machine went down each time")
+        check = Check(
+            "ci",
+            "failed",
+            f"{_ATTEMPTS} runs of it began and did not end: the machine went down each time",
+        )
         _keep(home, job, _ended(job, check), say)
         job.path.unlink()
         return
@@ -149,7 +163,9 @@ def _run(home: Path, job: Job, say: Callable[[str], None]) -> None:
     out = room(home, f"reports/{job.place}")
     arguments = [*([f"--project={job.project}"] if job.project else []), "ci"]
     arguments += ["--rev", job.commit, "--branch", job.branch, "--out", str(out), "--log"]
-    arguments += ["--base", job.old] if job.old and _there(home, job.old) and _on_main(home, job) else []
+    arguments += (
+        ["--base", job.old] if job.old and _there(home, job.old) and _on_main(home, job) else []
+    )
     arguments += ["--offer", ".", "--register"] if job.tip else ["--lenient"]
     (out / "report.json").unlink(missing_ok=True)
     with (room(home, "logs") / f"{job.place}.log").open("w", encoding="utf-8") as log:
@@ -176,7 +192,9 @@ def _run(home: Path, job: Job, say: Callable[[str], None]) -> None:
 
 def _ended(job: Job, check: Check) -> Outcome:
     """The outcome of a run that gave none."""
-    return Outcome(job.commit, branch=job.branch, project=job.project, checks=(check,), started=job.since)
+    return Outcome(
+        job.commit, branch=job.branch, project=job.project, checks=(check,), started=job.since
+    )
 
 
 def _on_main(home: Path, job: Job) -> bool:
@@ -210,12 +228,20 @@ def state(repo: Path) -> dict[str, Any]:
     running: list[dict[str, Any]] = []
     if _busy(home):
         with suppress(OSError, ValueError):
-            running = [parse_json((home / FOLDER / "running.json").read_bytes(), home / FOLDER / "running.json")]
+            running = [
+                parse_json(
+                    (home / FOLDER / "running.json").read_bytes(), home / FOLDER / "running.json"
+                )
+            ]
     names = {(one["commit"], one.get("project", "")) for one in running}
     waiting = [
-        {"commit": job.commit, "branch": job.branch, "project": job.project, "since": job.since} for job in jobs(home)
+        {"commit": job.commit, "branch": job.branch, "project": job.project, "since": job.since}
+        for job in jobs(home)
     ]
-    return {"running": running, "waiting": [one for one in waiting if (one["commit"], one["project"]) not in names]}
+    return {
+        "running": running,
+        "waiting": [one for one in waiting if (one["commit"], one["project"]) not in names],
+    }
 
 
 def _busy(home: Path) -> bool:
@@ -234,8 +260,15 @@ def log_of(repo: Path, commit: str) -> str:
         HookError: There is none here.
     """
     folder, meant = common_dir(repo) / FOLDER / "logs", project_prefix(repo)
-    found = [folder / f"{place_of(commit, meant)}.log"] if meant else sorted(folder.glob(f"{commit}*.log"))
+    found = (
+        [folder / f"{place_of(commit, meant)}.log"]
+        if meant
+        else sorted(folder.glob(f"{commit}*.log"))
+    )
     there = [path.read_text(encoding="utf-8", errors="replace") for path in found if path.is_file()]
     if not there:
-        raise HookError(f"commit {commit[:10]} has no log here", hint="logs stay where CI ran: the bare repository")
+        raise HookError(
+            f"commit {commit[:10]} has no log here",
+            hint="logs stay where CI ran: the bare repository",
+        )
     return "".join(there)

@@ -17,7 +17,14 @@ __all__ = ["TRAILER", "MovedError", "commit_results", "made_by_ci", "offer"]
 TRAILER = "Furrow-CI"
 _OF = f"{TRAILER}-Project"
 _PATHS = ("dvc.lock", "runs", "features/manifest.json")
-_IDENTITY = ("-c", "user.name=Furrow CI", "-c", "user.email=furrow-ci@localhost", "-c", "commit.gpgSign=false")
+_IDENTITY = (
+    "-c",
+    "user.name=Furrow CI",
+    "-c",
+    "user.email=furrow-ci@localhost",
+    "-c",
+    "commit.gpgSign=false",
+)
 
 
 class MovedError(FurrowError):
@@ -29,7 +36,10 @@ def made_by_ci(repo: Path, commit: str) -> bool:
     message = git(repo, "log", "-1", "--format=%B", commit).decode(errors="replace")
     ours = f"{_OF}: {project_prefix(repo)}" if project_prefix(repo) else ""
     said = next((line for line in message.splitlines() if line.startswith(f"{_OF}: ")), "")
-    return said == ours and re.search(rf"^{TRAILER}: [0-9a-f]{{7,64}}$", message, re.MULTILINE) is not None
+    return (
+        said == ours
+        and re.search(rf"^{TRAILER}: [0-9a-f]{{7,64}}$", message, re.MULTILINE) is not None
+    )
 
 
 def commit_results(root: Path, commit: str) -> str:
@@ -74,14 +84,20 @@ def offer(root: Path, made: str, commit: str, *, remote: str, branch: str) -> No
     """
     ref = f"refs/heads/{branch}"
     try:
-        # The lease makes the comparison atomic; the commit stands on the leased one, so that nothing is overwritten.
+        # The lease makes the comparison atomic; the commit stands on the leased one, so that
+        # nothing is overwritten.
         git(root, "push", "--quiet", f"--force-with-lease={ref}:{commit}", remote, f"{made}:{ref}")
     except GitError as exc:
         if "stale info" in exc.stderr or "rejected" in exc.stderr:
             raise MovedError(
-                f"{branch} has moved on since {commit[:10]}", hint="its newest commit gets a run of its own"
+                f"{branch} has moved on since {commit[:10]}",
+                hint="its newest commit gets a run of its own",
             ) from exc
-        hint = f"may CI push to {branch}? The results are in the report; `dvc repro` makes them again"
+        hint = (
+            f"may CI push to {branch}? The results are in the report; `dvc repro` makes them again"
+        )
         raise GitError(
-            f"the results were not pushed: {exc.stderr or exc.message}", stderr=exc.stderr, hint=hint
+            f"the results were not pushed: {exc.stderr or exc.message}",
+            stderr=exc.stderr,
+            hint=hint,
         ) from exc

@@ -30,10 +30,12 @@ class CiSettings:
         branch: The branch that versions are registered on and that commits are measured against.
         replay: Which experiments are replayed from nothing: all, changed, sample or none.
         sample: How many, of a sample.
-        worse: Whether a champion that is surely worse than the target branch's fails, or is a warning.
+        worse: Whether a champion that is surely worse than the target branch's fails, or is a
+            warning.
         prepare: A command that makes the data where no remote has it, such as `make data`.
         register: Options of registration: automatic, replayed.
-        limits: What a command of a commit from outside may take: hours, processes, memory_gb, disk_gb.
+        limits: What a command of a commit from outside may take: hours, processes, memory_gb,
+            disk_gb.
         imports: Addresses that a commit from outside may import data from with DVC.
     """
 
@@ -81,29 +83,49 @@ def parse_settings(content: bytes | None, *, branch: str = "main") -> CiSettings
     try:
         value = parse_yaml(content or b"") or {}
     except ParseError as exc:
-        raise CiSettingsError(f"conf/ci.yaml is not valid YAML: {' '.join(str(exc).split())}", hint="mend it") from exc
+        raise CiSettingsError(
+            f"conf/ci.yaml is not valid YAML: {' '.join(str(exc).split())}", hint="mend it"
+        ) from exc
     if not isinstance(value, dict):
-        raise CiSettingsError("conf/ci.yaml holds no mapping", hint="write keys, such as `replay: changed`")
+        raise CiSettingsError(
+            "conf/ci.yaml holds no mapping", hint="write keys, such as `replay: changed`"
+        )
     known = {one.name for one in fields(CiSettings)}
     hints = get_type_hints(CiSettings)
     for key, given in value.items():
         if key not in known:
             close = get_close_matches(str(key), known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
+            hint = (
+                f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
+            )
             raise CiSettingsError(f"conf/ci.yaml: unknown key {key!r}", hint=hint)
         kind = get_origin(hints[key]) or hints[key]
         if not isinstance(given, kind) or isinstance(given, bool):
-            raise CiSettingsError(f"conf/ci.yaml: {key} is {given!r}", hint=f"give a {kind.__name__}")
+            raise CiSettingsError(
+                f"conf/ci.yaml: {key} is {given!r}", hint=f"give a {kind.__name__}"
+            )
         if key in _CHOICES and given not in _CHOICES[key]:
-            raise CiSettingsError(f"conf/ci.yaml: {key} is {given!r}", hint=f"use one of: {', '.join(_CHOICES[key])}")
+            raise CiSettingsError(
+                f"conf/ci.yaml: {key} is {given!r}", hint=f"use one of: {', '.join(_CHOICES[key])}"
+            )
     for key, given in _inner(value, "register", _REGISTER):
         if not isinstance(given, bool):
-            raise CiSettingsError(f"conf/ci.yaml: register.{key} is {given!r}", hint="give true or false")
+            raise CiSettingsError(
+                f"conf/ci.yaml: register.{key} is {given!r}", hint="give true or false"
+            )
     for key, given in _inner(value, "limits", _LIMITS):
-        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < float("inf"):
-            raise CiSettingsError(f"conf/ci.yaml: limits.{key} is {given!r}", hint="give a positive number")
+        if (
+            isinstance(given, bool)
+            or not isinstance(given, int | float)
+            or not 0 < given < float("inf")
+        ):
+            raise CiSettingsError(
+                f"conf/ci.yaml: limits.{key} is {given!r}", hint="give a positive number"
+            )
     if not all(isinstance(one, str) for one in value.get("imports") or []):
-        raise CiSettingsError("conf/ci.yaml: imports holds something else than addresses", hint="give texts")
+        raise CiSettingsError(
+            "conf/ci.yaml: imports holds something else than addresses", hint="give texts"
+        )
     return CiSettings(**{"branch": branch, **value})
 
 

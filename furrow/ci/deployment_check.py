@@ -22,15 +22,21 @@ def deployments_hold(repo: Path, base: str, commit: str) -> Check:
     """Whether every environment's version may be deployed, and still finds the features that it was trained on.
 
     Args:
-        repo: The repository: the commits that its tags name tell which service a version was trained on.
-        base: The commit to measure against; empty for none. What was broken there already is a warning.
+        repo: The repository: the commits that its tags name tell which service a version was
+            trained on.
+        base: The commit to measure against; empty for none. What was broken there already is a
+            warning.
         commit: The commit.
     """
     found = _broken(repo, commit)
     if not found:
         served = len(_deployments(repo, commit))
         words = f"{served} environment{'s' * (served != 1)} serve what they were trained on"
-        return Check("deployments", "passed" if served else "skipped", words if served else "nothing is deployed")
+        return Check(
+            "deployments",
+            "passed" if served else "skipped",
+            words if served else "nothing is deployed",
+        )
     known = _broken(repo, base) if base else {}
     new = {key: words for key, words in found.items() if key not in known}
     if new:
@@ -40,13 +46,20 @@ def deployments_hold(repo: Path, base: str, commit: str) -> Check:
             "a change breaks what is deployed: move the deployment with it (`furrow models promote`), or undo it",
             tuple(new.values()),
         )
-    return Check("deployments", "warning", "what is deployed was broken before this commit", tuple(found.values()))
+    return Check(
+        "deployments",
+        "warning",
+        "what is deployed was broken before this commit",
+        tuple(found.values()),
+    )
 
 
 def _broken(repo: Path, commit: str) -> dict[tuple[str, str], str]:
     """What is broken at a commit, in words, by environment and version."""
     manifest = _json(repo, commit, MANIFEST)
-    services = {name: str(one.get("digest", "")) for name, one in (manifest.get("services") or {}).items()}
+    services = {
+        name: str(one.get("digest", "")) for name, one in (manifest.get("services") or {}).items()
+    }
     found: dict[tuple[str, str], str] = {}
     for environment, value in _deployments(repo, commit).items():
         model, wanted = str(value.get("model", "")), str(value.get("features_digest", ""))
@@ -81,7 +94,9 @@ def _deployments(repo: Path, commit: str) -> dict[str, dict[str, Any]]:
         try:
             value = parse_yaml(show(repo, commit, path) or b"")
         except ParseError as exc:
-            raise FurrowError(f"{path} is not valid YAML: {' '.join(str(exc).split())}", hint="mend it") from exc
+            raise FurrowError(
+                f"{path} is not valid YAML: {' '.join(str(exc).split())}", hint="mend it"
+            ) from exc
         if isinstance(value, dict) and "model" in value:
             found[path.split("/")[-1].removesuffix(".yaml")] = value
     return found
@@ -92,7 +107,8 @@ def _service(repo: Path, commit: str, model: str, value: dict[str, Any]) -> str:
     if value.get("service"):
         return str(value["service"])
     name = name_of(model)
-    # What the tagged commit holds counts, not what the tag says: anybody who may push can write a tag's message.
+    # What the tagged commit holds counts, not what the tag says: anybody who may push can write a
+    # tag's message.
     commits = [version.commit for version in versions(repo, name) if str(version) == model]
     for tagged in commits:
         if service := _json(repo, tagged, f"runs/{name}/record.json").get("service"):

@@ -24,12 +24,29 @@ if TYPE_CHECKING:
     from furrow.ground.pipeline_spec import Pipeline
     from furrow.history.artifacts import Output
 
-__all__ = ["Bench", "RefusedError", "RemoteError", "configure", "inputs_of", "remote_of", "translated"]
+__all__ = [
+    "Bench",
+    "RefusedError",
+    "RemoteError",
+    "configure",
+    "inputs_of",
+    "remote_of",
+    "translated",
+]
 
 _RUNNING = re.compile(r"Running stage '([^']+)'")
 _CACHED = re.compile(r"Stage '([^']+)' is cached")
 _FAILED = re.compile(r"failed to reproduce '([^']+)': failed to run: (.+), exited with (-?\d+)")
-_REFUSALS = ("permission", "forbidden", "denied", "credential", "access key", "(403)", "(401)", "unauthorized")
+_REFUSALS = (
+    "permission",
+    "forbidden",
+    "denied",
+    "credential",
+    "access key",
+    "(403)",
+    "(401)",
+    "unauthorized",
+)
 _REMOTE = re.compile(r"""['"]?remote ["'](.+?)["']['"]?$""")
 
 
@@ -77,13 +94,19 @@ class Bench:
 
         Args:
             paths: Outputs, or what lies in them.
-            known: The outputs of the commit by path, for one from outside: of it DVC is told hashes, and no more.
+            known: The outputs of the commit by path, for one from outside: of it DVC is told
+                hashes, and no more.
 
         Raises:
             RemoteError: The remote can't be reached, refuses, or lacks one.
         """
         if self.held:
-            named = [known[one] for path in paths for one in known if path == one or path.startswith(f"{one}/")]
+            named = [
+                known[one]
+                for path in paths
+                for one in known
+                if path == one or path.startswith(f"{one}/")
+            ]
             self.held.fetch(output.md5 for output in named)
         elif paths and self.remote:
             try:
@@ -96,7 +119,9 @@ class Bench:
         if paths:
             self.dvc("checkout", "--allow-missing", "--force", *paths, held=True)
 
-    def repro(self, why: Mapping[str, tuple[str, ...]], *, pull: bool, everything: bool = False) -> None:
+    def repro(
+        self, why: Mapping[str, tuple[str, ...]], *, pull: bool, everything: bool = False
+    ) -> None:
         """Run what is stale, and note what ran and for how long.
 
         Args:
@@ -114,7 +139,9 @@ class Bench:
 
         def close() -> None:
             if name:
-                self.rows.append(StageRow(name, "run", why.get(name, ()), round(time.perf_counter() - begun, 2)))
+                self.rows.append(
+                    StageRow(name, "run", why.get(name, ()), round(time.perf_counter() - begun, 2))
+                )
 
         try:
             for line in stream(python("-m", "dvc", *arguments), self.place, self.running):
@@ -127,7 +154,9 @@ class Bench:
                     self.rows.append(StageRow(cached[1], "restored", why.get(cached[1], ())))
         except CommandError as exc:
             close()
-            if pull and any("failed to pull" in line or "failed to fetch" in line for line in exc.lines):
+            if pull and any(
+                "failed to pull" in line or "failed to fetch" in line for line in exc.lines
+            ):
                 raise translated(exc, "read") from exc
             raise _named(exc) from exc
         close()
@@ -137,7 +166,9 @@ class Bench:
         if not self.remote:
             return []
         try:
-            found = parse_json(self.dvc("data", "status", "--not-in-remote", "--granular", "--json") or "{}")
+            found = parse_json(
+                self.dvc("data", "status", "--not-in-remote", "--granular", "--json") or "{}"
+            )
         except CommandError as exc:
             raise translated(exc, "read") from exc
         return [str(path) for path in found.get("not_in_remote", [])]
@@ -170,18 +201,26 @@ def translated(exc: CommandError, doing: str) -> RemoteError:
         exc: What DVC said.
         doing: "read" or "write".
     """
-    said = next((line for line in exc.lines if line.startswith("ERROR")), exc.lines[-1] if exc.lines else exc.message)
+    said = next(
+        (line for line in exc.lines if line.startswith("ERROR")),
+        exc.lines[-1] if exc.lines else exc.message,
+    )
     words = said.removeprefix("ERROR: ").strip()
     lower = " ".join(exc.lines).lower()
     if any(word in lower for word in _REFUSALS):
-        rights = {"read": "s3:GetObject and s3:ListBucket", "write": "s3:PutObject beside those to read"}[doing]
+        rights = {
+            "read": "s3:GetObject and s3:ListBucket",
+            "write": "s3:PutObject beside those to read",
+        }[doing]
         return RefusedError(
             f"the DVC remote does not let CI {doing}: {words}",
             hint=f"give CI a key that may {doing} (in S3: {rights}) in its environment, or with "
             "`dvc remote modify --local`; for a folder, let the user that CI runs as into it",
         )
     hint = "`dvc push` where the data was made; or `dvc repro` there makes the outputs again"
-    if any(word in lower for word in ("connect", "timed out", "resolve", "endpoint", "unreachable")):
+    if any(
+        word in lower for word in ("connect", "timed out", "resolve", "endpoint", "unreachable")
+    ):
         hint = "the DVC remote can't be reached: look at its address, then run again"
     return RemoteError(f"dvc: {words}", hint=hint)
 
@@ -194,7 +233,8 @@ def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: byt
         repo: The repository; its own .dvc/config.local counts for a trusted commit.
         cache: DVC's cache to use.
         trusted: Whether the commit's own configuration and local credentials are believed.
-        config: .dvc/config of the target branch, which replaces the checkout's for a commit from outside.
+        config: .dvc/config of the target branch, which replaces the checkout's for a commit from
+            outside.
 
     Returns:
         Whether there is a default remote.
@@ -210,7 +250,9 @@ def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: byt
         local.read_string((home / "config.local").read_text(encoding="utf-8"))
     known = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        known.read_string((folder / "config").read_text(encoding="utf-8") if (folder / "config").is_file() else "")
+        known.read_string(
+            (folder / "config").read_text(encoding="utf-8") if (folder / "config").is_file() else ""
+        )
     except (configparser.Error, UnicodeDecodeError) as exc:
         raise FurrowError(f".dvc/config can't be read: {exc}", hint="mend it") from exc
     for section in known.sections():
@@ -220,7 +262,8 @@ def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: byt
         url = known.get(section, "url", fallback="")
         if section not in local:
             local.add_section(section)
-        # Without it DVC believes a remote: what is damaged there is used. It costs one hash of each fetched file.
+        # Without it DVC believes a remote: what is damaged there is used. It costs one hash of each
+        # fetched file.
         local.set(section, "verify", "true")
         if url and "://" not in url and not Path(url).is_absolute():
             # Relative to .dvc of the clone that the checkout was made of.
@@ -236,7 +279,9 @@ def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: byt
         local.set("core", "no_scm", "true")
     with (folder / "config.local").open("w", encoding="utf-8") as handle:
         local.write(handle)
-    return bool(known.get("core", "remote", fallback="") or local.get("core", "remote", fallback=""))
+    return bool(
+        known.get("core", "remote", fallback="") or local.get("core", "remote", fallback="")
+    )
 
 
 def remote_of(root: Path) -> str:
@@ -246,7 +291,9 @@ def remote_of(root: Path) -> str:
         path = root / ".dvc" / name
         known.read_string(path.read_text(encoding="utf-8") if path.is_file() else "")
     name = known.get("core", "remote", fallback="")
-    sections = (one for one in known.sections() if (match := _REMOTE.match(one)) and match[1] == name)
+    sections = (
+        one for one in known.sections() if (match := _REMOTE.match(one)) and match[1] == name
+    )
     url = next((known.get(one, "url", fallback="") for one in sections), "")
     return url.removeprefix("file://")
 
@@ -254,15 +301,25 @@ def remote_of(root: Path) -> str:
 def inputs_of(pipeline: Pipeline, stale: set[str], certain: set[str]) -> list[str]:
     """Paths that stale stages read, that DVC keeps, and that no stage is certain to write.
 
-    A stage that may turn out to have nothing new leaves its outputs as they were: they are brought too, or a folder
-    that holds them would be read half empty.
+    A stage that may turn out to have nothing new leaves its outputs as they were: they are brought
+    too, or a folder that holds them would be read half empty.
     """
     kept = [source.path for source in pipeline.sources]
     kept += [
-        out.path for step in pipeline.steps.values() if step.name not in certain for out in step.outs if out.cached
+        out.path
+        for step in pipeline.steps.values()
+        if step.name not in certain
+        for out in step.outs
+        if out.cached
     ]
-    reads = {dep.path for name in stale if name in pipeline.steps for dep in pipeline.steps[name].deps}
-    found = {path for path in reads if any(path == one or path.startswith(f"{one}/") for one in kept)}
+    reads = {
+        dep.path for name in stale if name in pipeline.steps for dep in pipeline.steps[name].deps
+    }
+    found = {
+        path for path in reads if any(path == one or path.startswith(f"{one}/") for one in kept)
+    }
     found |= {one for one in kept for path in reads if one.startswith(f"{path}/")}
     unsure = [pipeline.steps[name] for name in stale - certain if name in pipeline.steps]
-    return sorted(found | {out.path for step in unsure for out in step.outs if out.cached and out.md5})
+    return sorted(
+        found | {out.path for step in unsure for out in step.outs if out.cached and out.md5}
+    )

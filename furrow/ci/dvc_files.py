@@ -55,9 +55,17 @@ class Place:
     def path(self, kind: str, path: str, wdir: str = "") -> Iterator[str]:
         """A path as it stands in the file."""
         where = posixpath.join(self.folder, wdir, path)
-        why = "leads out of the repository" if _SCHEME.match(path) or _HOST.match(path) else self.wrong(where)
+        why = (
+            "leads out of the repository"
+            if _SCHEME.match(path) or _HOST.match(path)
+            else self.wrong(where)
+        )
         if why:
-            yield f"{self.file}: {kind}: {path} {why}" if kind != "wdir" else f"{self.file}: wdir {path} {why}"
+            yield (
+                f"{self.file}: {kind}: {path} {why}"
+                if kind != "wdir"
+                else f"{self.file}: wdir {path} {why}"
+            )
 
     def keys(self, value: Any, allowed: Collection[str], what: str) -> Iterator[str]:
         """Keys of a mapping that no list names."""
@@ -88,7 +96,13 @@ def lines_of_file(place: Place, content: bytes) -> Iterator[str]:
         yield from _pointer(place, value)
         return
     stages = value.get("stages")
-    blocks = stages if isinstance(stages, dict) else {} if "stages" in value or kind == "dvc.yaml" else value
+    blocks = (
+        stages
+        if isinstance(stages, dict)
+        else {}
+        if "stages" in value or kind == "dvc.yaml"
+        else value
+    )
     for outer in blocks.values():
         yield from _locked(place, outer) if kind == "dvc.lock" else _stage(place, outer)
     if kind == "dvc.yaml":
@@ -185,5 +199,7 @@ def config_lines(content: bytes | None) -> list[str]:
         odd = odd_settings(content or b"")
     except ValueError as exc:
         return [f".dvc/config can't be read: {exc}"]
-    found = [f"the file .dvc/config sets {name}, which a commit from outside may not" for name in odd]
+    found = [
+        f"the file .dvc/config sets {name}, which a commit from outside may not" for name in odd
+    ]
     return found or [".dvc/config: differs from the target branch's, and is not believed"]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from furrow.ci.gather import Pair, blocks_of, champion_before, champions_of, changed_experiments, evaluation
+from furrow.ci.gather import (
+    Pair,
+    blocks_of,
+    champion_before,
+    champions_of,
+    changed_experiments,
+    evaluation,
+)
 from furrow.ci.steps import bring_of
 from furrow.errors import FurrowError
 from furrow.ground.git import show
@@ -31,7 +38,9 @@ def rejudged(session: Session) -> dict[Pair, tuple[dict[str, tuple[float, float,
     if not pairs:
         return {}
     _bring(session, pairs)
-    session.say(f"comparing {len(pairs)} run{'s' * (len(pairs) > 1)} that were judged on other days")
+    session.say(
+        f"comparing {len(pairs)} run{'s' * (len(pairs) > 1)} that were judged on other days"
+    )
     words = [f"{one.commit}:{one.name}:{one.other_commit}:{one.other}" for one in pairs]
     try:
         held, bench = session.bench.held, session.bench
@@ -39,12 +48,18 @@ def rejudged(session: Session) -> dict[Pair, tuple[dict[str, tuple[float, float,
         text = run(python("-m", "furrow", "ci", "rejudge", *words), place, isolation)
         answers = parse_json(text)
         return {
-            pair: ({str(metric): _difference(one) for metric, one in answer["differences"].items()}, answer["method"])
+            pair: (
+                {str(metric): _difference(one) for metric, one in answer["differences"].items()},
+                answer["method"],
+            )
             for pair, answer in zip(pairs, answers, strict=True)
         }
     except (FurrowError, ValueError, KeyError, TypeError, AttributeError) as exc:
         why = exc.message if isinstance(exc, FurrowError) else "the comparison gave no answer"
-        return {pair: ({}, f"not tested: the two were judged on other days, and {why}") for pair in pairs}
+        return {
+            pair: ({}, f"not tested: the two were judged on other days, and {why}")
+            for pair in pairs
+        }
 
 
 def _difference(value: list[object]) -> tuple[float, float, str]:
@@ -79,7 +94,9 @@ def _bring(session: Session, pairs: list[Pair]) -> None:
         later = wanted.setdefault(pair.other_commit, set())
         later.add(f"build/predictions/{pair.other}.parquet")
         try:
-            record = parse_json(show(session.root, pair.commit, f"runs/{pair.name}/record.json") or b"{}")
+            record = parse_json(
+                show(session.root, pair.commit, f"runs/{pair.name}/record.json") or b"{}"
+            )
             later.add(trained_on(record))
         except (ValueError, KeyError, TypeError):
             continue

@@ -51,7 +51,13 @@ _LINES = 200
 def experiments_at(repo: Path, commit: str) -> list[str]:
     """Experiments that have a folder in runs/ at a commit."""
     paths = files_at(repo, commit, "runs")
-    return sorted({path.split("/")[1] for path in paths if path.count("/") > 1 and path.endswith("/metrics.json")})
+    return sorted(
+        {
+            path.split("/")[1]
+            for path in paths
+            if path.count("/") > 1 and path.endswith("/metrics.json")
+        }
+    )
 
 
 def champions_of(content: bytes | None) -> dict[str, Champion]:
@@ -106,16 +112,26 @@ def changed_experiments(repo: Path, base: str, commit: str) -> list[str]:
     """Experiments whose run is other than at the base, or new."""
     after = experiments_at(repo, commit)
     before = set(experiments_at(repo, base)) if base else set()
-    return [name for name in after if name not in before or _state(repo, base, commit, name) == "changed"]
+    return [
+        name
+        for name in after
+        if name not in before or _state(repo, base, commit, name) == "changed"
+    ]
 
 
 def _state(repo: Path, base: str, commit: str, name: str) -> str:
     one, two = _load(repo, base, name), _load(repo, commit, name)
-    return "unchanged" if one is not None and two is not None and one.files == two.files else "changed"
+    return (
+        "unchanged" if one is not None and two is not None and one.files == two.files else "changed"
+    )
 
 
 def side_by_side(
-    repo: Path, base: str, commit: str, champions: Mapping[str, Champion], elsewhere: Elsewhere | None = None
+    repo: Path,
+    base: str,
+    commit: str,
+    champions: Mapping[str, Champion],
+    elsewhere: Elsewhere | None = None,
 ) -> Iterator[RunReport]:
     """Every experiment of two commits.
 
@@ -132,27 +148,42 @@ def side_by_side(
         old = _load(repo, base, name) if name in before else None
         new = _load(repo, commit, name) if name in after else None
         state = (
-            "gone" if new is None else "new" if old is None else "unchanged" if old.files == new.files else "changed"
+            "gone"
+            if new is None
+            else "new"
+            if old is None
+            else "unchanged"
+            if old.files == new.files
+            else "changed"
         )
         pair = Pair(base, name, commit, name)
         verdict = verdict_of(champions, name)
         of = next(
-            (one for one in champions.values() if name in one.verdicts), next(iter(champions.values()), Champion())
+            (one for one in champions.values() if name in one.verdicts),
+            next(iter(champions.values()), Champion()),
         )
         own = declared_directions(of)
-        differences, method = paired(repo, pair, elsewhere or {}, own) if state == "changed" else ({}, "")
+        differences, method = (
+            paired(repo, pair, elsewhere or {}, own) if state == "changed" else ({}, "")
+        )
         first = of.metric or "log_loss"
         champion = any(one.experiment == name for one in champions.values())
         yield RunReport(
             experiment=name,
             status=state,
             champion=champion,
-            passed=bool(verdict.get("passed")) if isinstance(verdict, dict) and new is not None else None,
+            passed=bool(verdict.get("passed"))
+            if isinstance(verdict, dict) and new is not None
+            else None,
             measures=tuple(_measures(old, new, state, differences, first)),
             method=method,
             config=tuple(_config(old, new)) if state == "changed" else (),
-            features_added=tuple(one for one in _features(new) if old is not None and one not in _features(old)),
-            features_dropped=tuple(one for one in _features(old) if new is not None and one not in _features(new)),
+            features_added=tuple(
+                one for one in _features(new) if old is not None and one not in _features(old)
+            ),
+            features_dropped=tuple(
+                one for one in _features(old) if new is not None and one not in _features(new)
+            ),
             slices=tuple(_slices(old, new, first)) if new is not None else (),
             curves=_curves(old, new) if state in {"new", "changed"} or champion else {},
         )
@@ -184,16 +215,24 @@ def _span(intervals: Any, metric: str) -> tuple[float, float] | None:
 
 
 def _measures(
-    old: Run | None, new: Run | None, state: str, differences: Mapping[str, tuple[float, float, str]], first: str
+    old: Run | None,
+    new: Run | None,
+    state: str,
+    differences: Mapping[str, tuple[float, float, str]],
+    first: str,
 ) -> Iterator[Measure]:
     before, after = _try(old, "numbers", {}), _try(new, "numbers", {})
     spans = _try(old, "intervals", {}), _try(new, "intervals", {})
-    names = [name for name in dict.fromkeys([first, *after, *before]) if name in after or name in before]
+    names = [
+        name for name in dict.fromkeys([first, *after, *before]) if name in after or name in before
+    ]
     for name in names:
         if name in {"rows", "prevalence"} and name != first:
             continue
         low, high, verdict = differences.get(name, (None, None, ""))
-        same = state == "unchanged" or (before.get(name) is not None and before.get(name) == after.get(name))
+        same = state == "unchanged" or (
+            before.get(name) is not None and before.get(name) == after.get(name)
+        )
         yield Measure(
             metric=name,
             before=before.get(name),
@@ -278,11 +317,15 @@ def evaluation(repo: Path, commit: str, name: str) -> dict[str, Any] | None:
 
 def _slices(old: Run | None, new: Run | None, first: str) -> Iterator[SliceRow]:
     def named(value: Run | None) -> dict[tuple[str, str], dict[str, Any]]:
-        return {(str(row.get("slice")), str(row.get("value"))): row for row in _try(value, "slices", [])}
+        return {
+            (str(row.get("slice")), str(row.get("value"))): row for row in _try(value, "slices", [])
+        }
 
     before = named(old)
     for key, row in named(new).items():
-        after, low, high = (_number(row.get(name)) for name in (first, f"{first}_low", f"{first}_high"))
+        after, low, high = (
+            _number(row.get(name)) for name in (first, f"{first}_low", f"{first}_high")
+        )
         yield SliceRow(
             name=key[0],
             value=key[1],
@@ -298,7 +341,9 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _curves(old: Run | None, new: Run | None) -> dict[str, dict[str, tuple[tuple[float, float], ...]]]:
+def _curves(
+    old: Run | None, new: Run | None
+) -> dict[str, dict[str, tuple[tuple[float, float], ...]]]:
     found: dict[str, dict[str, tuple[tuple[float, float], ...]]] = {}
     for side, value in (("before", old), ("after", new)):
         if value is None:
@@ -311,7 +356,9 @@ def _curves(old: Run | None, new: Run | None) -> dict[str, dict[str, tuple[tuple
     return found
 
 
-def _points(rows: Sequence[Mapping[str, str]], across: str, up: str) -> Iterator[tuple[float, float]]:
+def _points(
+    rows: Sequence[Mapping[str, str]], across: str, up: str
+) -> Iterator[tuple[float, float]]:
     step = max(1, len(rows) // _POINTS)
     for place, row in enumerate(rows):
         if place % step and place != len(rows) - 1:
@@ -328,4 +375,6 @@ def code_changes(repo: Path, base: str, commit: str) -> tuple[str, ...]:
     for path, added, deleted in changed_files(repo, base, commit):
         counts = "binary" if added is None else f"+{added} -{deleted}"
         found.append(f"{path} {counts}")
-    return tuple(found[:_LINES]) + ((f"and {len(found) - _LINES} more files",) if len(found) > _LINES else ())
+    return tuple(found[:_LINES]) + (
+        (f"and {len(found) - _LINES} more files",) if len(found) > _LINES else ()
+    )

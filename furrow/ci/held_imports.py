@@ -1,7 +1,7 @@
 """Data that a commit from outside imports from another repository, where the target branch allows that address.
 
-`dvc push` leaves imported data out, so they come from where they were imported from. DVC is not given the commit's own
-file, but one of ours that holds the few facts that it needs.
+`dvc push` leaves imported data out, so they come from where they were imported from. DVC is not
+given the commit's own file, but one of ours that holds the few facts that it needs.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ def imports_of(root: Path, files: Iterable[str]) -> dict[str, Import]:
         try:
             value = read_yaml(root / file)
             dep, out = value["deps"][0], value["outs"][0]
-            repo = {key: str(dep["repo"][key]) for key in ("url", "rev", "rev_lock") if key in dep["repo"]}
+            repo = {
+                key: str(dep["repo"][key])
+                for key in ("url", "rev", "rev_lock")
+                if key in dep["repo"]
+            }
             md5 = str(out["md5"])
             pointer = {
                 "frozen": True,

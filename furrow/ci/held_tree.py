@@ -1,9 +1,10 @@
 """A stranger's commit in CI: where its stages run, and what lies between them and the checkout that CI works in.
 
-Three places, so that no program of ours works in a folder that a stranger wrote. CI reads its own checkout, which no
-stage sees. Stages run in a second one, whose Git data they can't write and which holds no more objects than the commits
-that are compared. The DVC remote is asked from a third, which holds nothing of the commit: hashes go in, and contents
-that were checked come out; to the stages these are a DVC remote that they can read. Results come back as regular files.
+Three places, so that no program of ours works in a folder that a stranger wrote. CI reads its own
+checkout, which no stage sees. Stages run in a second one, whose Git data they can't write and which
+holds no more objects than the commits that are compared. The DVC remote is asked from a third,
+which holds nothing of the commit: hashes go in, and contents that were checked come out; to the
+stages these are a DVC remote that they can read. Results come back as regular files.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ class HeldTree:
         if not fresh:
             return
         home = self.judge / ".git"
-        wanted = git(self.tree.root, "rev-list", "--objects", "--no-walk", "--no-object-names", *fresh)
+        wanted = git(
+            self.tree.root, "rev-list", "--objects", "--no-walk", "--no-object-names", *fresh
+        )
         git(self.tree.root, "pack-objects", "-q", str(home / "objects/pack/pack"), stdin=wanted)
         self.commits += tuple(fresh)
         (home / "shallow").write_text("".join(f"{one}\n" for one in self.commits), encoding="ascii")
@@ -93,7 +96,9 @@ class HeldTree:
 
     def reset(self, commit: str) -> None:
         """Give stages a commit's files anew."""
-        if self.top.is_dir() and not self.top.is_symlink():  # a stage may have put anything in its place
+        if (
+            self.top.is_dir() and not self.top.is_symlink()
+        ):  # a stage may have put anything in its place
             shutil.rmtree(self.top)
         self.top.unlink(missing_ok=True)
         self.top.mkdir(parents=True)
@@ -125,7 +130,8 @@ class HeldTree:
         """Bring contents by their hashes from the target branch's remote to stages; of folders the files too.
 
         Raises:
-            RemoteError: The remote can't be reached, refuses, lacks one, or a folder's list leads out.
+            RemoteError: The remote can't be reached, refuses, lacks one, or a folder's list leads
+                out.
         """
         wanted = list(dict.fromkeys(names))
         for name in wanted:
@@ -146,10 +152,15 @@ class HeldTree:
         self._pull(lists)
         for name in lists:
             if self._kept(name).stat().st_size > _LARGEST_LIST:
-                raise RemoteError(f"the list {name} in the remote is too long", hint="nothing of it was checked out")
+                raise RemoteError(
+                    f"the list {name} in the remote is too long",
+                    hint="nothing of it was checked out",
+                )
         bad = bad_listings(self.room / "cache")
         if bad:
-            raise RemoteError(f"a folder in the remote leads out: {bad[0]}", hint="nothing of it was checked out")
+            raise RemoteError(
+                f"a folder in the remote leads out: {bad[0]}", hint="nothing of it was checked out"
+            )
         self._supply(lists)
 
     def _supply(self, names: Iterable[str]) -> None:
@@ -164,7 +175,12 @@ class HeldTree:
         write_json(folder / "import.dvc", one.pointer)  # JSON is YAML, and quotes everything
         self.say(f"importing from {one.address}")
         try:
-            run(python("-m", "dvc", "fetch", "import.dvc"), folder, self.importing(one.address), say=self.say)
+            run(
+                python("-m", "dvc", "fetch", "import.dvc"),
+                folder,
+                self.importing(one.address),
+                say=self.say,
+            )
         except CommandError as exc:
             raise translated(exc, "read") from exc
         finally:
@@ -186,7 +202,9 @@ class HeldTree:
         lost = [name for name in absent if not self._kept(name).is_file()]
         if lost:
             hint = "`dvc push` where it was made; or `dvc repro` there makes it again"
-            raise RemoteError(f"{lost[0]} is missing in the DVC remote, or damaged there", hint=hint)
+            raise RemoteError(
+                f"{lost[0]} is missing in the DVC remote, or damaged there", hint=hint
+            )
 
     def _dvcdirs(self, names: list[str], folder: Path, isolation: Isolation) -> None:
         for at in range(0, len(names), 1000):
@@ -196,8 +214,20 @@ class HeldTree:
 
 def _dvc(folder: Path, *, remote: Path, cache: Path) -> None:
     """DVC's settings of a folder that stages, or comparisons, work in: what was fetched is their remote."""
-    lines = ["[core]", "remote = fetched", "analytics = false", "check_update = false", "autostage = false"]
-    lines += ["[cache]", f"dir = {cache}", "['remote \"fetched\"']", f"url = {remote}", "verify = true"]
+    lines = [
+        "[core]",
+        "remote = fetched",
+        "analytics = false",
+        "check_update = false",
+        "autostage = false",
+    ]
+    lines += [
+        "[cache]",
+        f"dir = {cache}",
+        "['remote \"fetched\"']",
+        f"url = {remote}",
+        "verify = true",
+    ]
     write_text(folder / ".dvc/config", "\n".join(lines) + "\n")
     (folder / ".dvc/tmp").mkdir(exist_ok=True)
 
@@ -234,7 +264,11 @@ def hold(
     remote = remote_of(room / "fetch/repo")
     hidden = [repo, common_dir(repo), tree.root, tree.root.parent / "lock"]
     if released:
-        running, fetching, judging = unheld(room / "held"), unheld(room / "fetch"), unheld(room / "judging")
+        running, fetching, judging = (
+            unheld(room / "held"),
+            unheld(room / "fetch"),
+            unheld(room / "judging"),
+        )
 
         def importing(address: str) -> Isolation:
             del address

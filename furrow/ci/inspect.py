@@ -1,6 +1,7 @@
 """What a commit must not hold before anything of it is run or written: paths that lead out, links, odd DVC files.
 
-Everything is read from Git's objects. For a commit from outside, DVC's files may hold what a list allows and no more.
+Everything is read from Git's objects. For a commit from outside, DVC's files may hold what a list
+allows and no more.
 """
 
 from __future__ import annotations
@@ -65,15 +66,21 @@ class Tree:
 
 
 def inspect_commit(
-    repo: Path, commit: str, base: str = "", *, outside: bool | None = None, imports: Sequence[str] = ()
+    repo: Path,
+    commit: str,
+    base: str = "",
+    *,
+    outside: bool | None = None,
+    imports: Sequence[str] = (),
 ) -> list[str]:
     """What of a commit leads out of it or is not allowed, in words; empty when nothing is.
 
     Args:
         repo: The repository.
         commit: The full id.
-        base: For a commit from outside, the newest commit of the target branch: what is the same there is believed,
-            its .dvc/config counts, and of DVC's files the rest may hold what a list allows.
+        base: For a commit from outside, the newest commit of the target branch: what is the same
+            there is believed, its .dvc/config counts, and of DVC's files the rest may hold what a
+            list allows.
         outside: Whether the commit comes from outside; by default if there is a base.
         imports: Addresses that a commit from outside may import data from.
     """
@@ -93,7 +100,9 @@ def inspect_commit(
             if size > _LARGEST:
                 found.append(f"{path}: more than {_LARGEST:,} bytes")
                 continue
-            place = Place(path, partial(_wrong, tree), strict=outside and not same, imports=tuple(imports))
+            place = Place(
+                path, partial(_wrong, tree), strict=outside and not same, imports=tuple(imports)
+            )
             found += lines_of_file(place, git(repo, "cat-file", "blob", blob))
     ours, theirs = (dvc_config(repo, one) if one else None for one in (commit, base))
     if outside and ours != theirs:
@@ -119,9 +128,17 @@ def _tree(repo: Path, commit: str, *, strict: bool) -> tuple[Tree, list[str]]:
         path, bytes_ = os.fsdecode(raw), int(size) if size.isdigit() else 0
         total += bytes_
         tree.files[path] = mode, blob, bytes_
-        if strict and (len(tree.files) > _MOST_FILES or total > _MOST_BYTES or path.count("/") > _DEEPEST):
-            return tree, [f"{path[:200]!r}: too many files, too many bytes or too deep for a commit from outside"]
-    links = [(path, blob) for path, (mode, blob, size) in tree.files.items() if mode == _LINK and size < 5000]
+        if strict and (
+            len(tree.files) > _MOST_FILES or total > _MOST_BYTES or path.count("/") > _DEEPEST
+        ):
+            return tree, [
+                f"{path[:200]!r}: too many files, too many bytes or too deep for a commit from outside"
+            ]
+    links = [
+        (path, blob)
+        for path, (mode, blob, size) in tree.files.items()
+        if mode == _LINK and size < 5000
+    ]
     for path, blob in links:
         tree.links[path] = os.fsdecode(git(repo, "cat-file", "blob", blob))
     return tree, []
@@ -157,7 +174,9 @@ def _wrong(tree: Tree, path: str) -> str:
     where = [place for place in places if place is not None]
     if len(where) < 2:
         return "leads out of the repository"
-    first = [part for place in where for part in place.split("/") if part.lower() in {".git", ".dvc"}]
+    first = [
+        part for place in where for part in place.split("/") if part.lower() in {".git", ".dvc"}
+    ]
     return f"lies in {first[0]}" if first else ""
 
 
@@ -168,7 +187,8 @@ def expanded(repo: Path, commit: str, root: Path, *, outside: bool = True) -> li
         repo: The repository.
         commit: The commit that is checked out.
         root: The checkout, which nothing has run in.
-        outside: Whether the commit comes from outside: a stage that can't be understood was not looked at.
+        outside: Whether the commit comes from outside: a stage that can't be understood was not
+            looked at.
 
     Raises:
         FurrowError: The stages can't be read.
@@ -182,7 +202,11 @@ def expanded(repo: Path, commit: str, root: Path, *, outside: bool = True) -> li
     named += [(one.file, "outs", one.path) for one in pipeline.sources]
     odd = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
     prefix = project_prefix(repo)
-    unread = [f"{one.file}: {one.name} can't be understood: {one.why}" for one in pipeline.broken if outside]
+    unread = [
+        f"{one.file}: {one.name} can't be understood: {one.why}"
+        for one in pipeline.broken
+        if outside
+    ]
     return unread + [
         f"{name}: {kind}: {path!r} {why}"
         for name, kind, path in named
@@ -212,7 +236,9 @@ def bad_listings(cache: Path) -> list[str]:
     found = []
     for path in sorted((cache / "files/md5").glob("??/*.dir")):
         try:
-            names = [str(entry["relpath"]) for entry in parse_json(path.read_bytes(), limits=LISTING)]
+            names = [
+                str(entry["relpath"]) for entry in parse_json(path.read_bytes(), limits=LISTING)
+            ]
         except (OSError, ParseError, KeyError, TypeError):
             found.append(f"{path.parent.name}{path.name}: not a list of files")
             continue

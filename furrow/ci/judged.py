@@ -22,7 +22,9 @@ __all__ = ["gate_check"]
 _WORST = ("failed", "warning", "passed", "skipped")
 
 
-def gate_check(repo: Path, tip: str, commit: str, *, worse: str, elsewhere: Elsewhere | None = None) -> Check:
+def gate_check(
+    repo: Path, tip: str, commit: str, *, worse: str, elsewhere: Elsewhere | None = None
+) -> Check:
     """Whether the commit has a champion, and whether it is surely worse than the target branch's.
 
     Args:
@@ -39,13 +41,21 @@ def gate_check(repo: Path, tip: str, commit: str, *, worse: str, elsewhere: Else
         return Check("gate", "skipped", f"{words}: nothing was judged")
     there = champions_of(show(repo, tip, CHAMPION)) if tip else {}
     checks = [
-        _problem_check(repo, (tip, commit), (champion_before(there, one), one), worse=worse, elsewhere=elsewhere)
+        _problem_check(
+            repo,
+            (tip, commit),
+            (champion_before(there, one), one),
+            worse=worse,
+            elsewhere=elsewhere,
+        )
         for one in champions.values()
     ]
     if len(checks) == 1:
         return checks[0]
     status = min((check.status for check in checks), key=_WORST.index)
-    words = "; ".join(f"{name}: {check.text}" for name, check in zip(champions, checks, strict=True))
+    words = "; ".join(
+        f"{name}: {check.text}" for name, check in zip(champions, checks, strict=True)
+    )
     return Check("gate", status, words, tuple(line for check in checks for line in check.details))
 
 
@@ -76,10 +86,16 @@ def _problem_check(
     differences, how = paired(repo, Pair(tip, str(before), commit, str(name)), elsewhere or {}, own)
     if direction(metric, own) == NEITHER and values[0] != values[1]:
         hint = f"say in the gate what is better: select: {{metric: {metric}, direction: minimize}}, or maximize"
-        return Check("gate", "warning", f"{words}; nothing says whether more of it is better", (hint,))
+        return Check(
+            "gate", "warning", f"{words}; nothing says whether more of it is better", (hint,)
+        )
     if metric not in differences:
         seems = _seems_worse(there, here, metric)
-        return Check("gate", "warning" if seems else "passed", f"{words}; {how or 'the metric is not compared'}")
+        return Check(
+            "gate",
+            "warning" if seems else "passed",
+            f"{words}; {how or 'the metric is not compared'}",
+        )
     low, high, verdict = differences[metric]
     said = {"luck": "may be luck"}.get(verdict, verdict)
     words += f": {said} ({low:+.4f} to {high:+.4f}, {how})"
@@ -108,5 +124,7 @@ def _failures(record: Champion) -> list[str]:
         if failures:
             first = failures[0]
             rest = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
-            found.append(f"{name}: {first.get('rule')} is {first.get('value')}, needs {first.get('limit')}{rest}")
+            found.append(
+                f"{name}: {first.get('rule')} is {first.get('value')}, needs {first.get('limit')}{rest}"
+            )
     return found

@@ -10,7 +10,17 @@ from furrow.errors import FurrowError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FORMAT", "Check", "Measure", "Outcome", "OutcomeError", "Replayed", "RunReport", "SliceRow", "StageRow"]
+__all__ = [
+    "FORMAT",
+    "Check",
+    "Measure",
+    "Outcome",
+    "OutcomeError",
+    "Replayed",
+    "RunReport",
+    "SliceRow",
+    "StageRow",
+]
 
 FORMAT = 1
 Status = Literal["passed", "warning", "failed", "skipped"]
@@ -218,17 +228,29 @@ class Outcome:
             OutcomeError: It is malformed, or of another format.
         """
         if not isinstance(value, dict) or value.get("format") != FORMAT:
-            raise OutcomeError("this is not an outcome of `furrow ci` that this Furrow reads", hint="run it again")
+            raise OutcomeError(
+                "this is not an outcome of `furrow ci` that this Furrow reads", hint="run it again"
+            )
         try:
-            fields = {name: part for name, part in value.items() if name not in {"format", "passed", "verdict"}}
+            fields = {
+                name: part
+                for name, part in value.items()
+                if name not in {"format", "passed", "verdict"}
+            }
             fields["checks"] = tuple(_check(one) for one in value["checks"])
-            fields["stages"] = tuple(StageRow(**{**one, "why": tuple(one["why"])}) for one in value["stages"])
+            fields["stages"] = tuple(
+                StageRow(**{**one, "why": tuple(one["why"])}) for one in value["stages"]
+            )
             fields["runs"] = tuple(_run(one) for one in value["runs"])
             fields["changes"] = {kind: tuple(lines) for kind, lines in value["changes"].items()}
-            fields["replays"] = tuple(Replayed(**{**one, "reasons": tuple(one["reasons"])}) for one in value["replays"])
+            fields["replays"] = tuple(
+                Replayed(**{**one, "reasons": tuple(one["reasons"])}) for one in value["replays"]
+            )
             return cls(**fields)
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
-            raise OutcomeError(f"the outcome is malformed: {exc!r}", hint="run `furrow ci` again") from exc
+            raise OutcomeError(
+                f"the outcome is malformed: {exc!r}", hint="run `furrow ci` again"
+            ) from exc
 
 
 def _check(value: dict[str, Any]) -> Check:
@@ -247,14 +269,21 @@ def _run(value: dict[str, Any]) -> RunReport:
         **{
             **value,
             "measures": tuple(
-                Measure(**{**one, **{name: _span(one[name]) for name in spans}}) for one in value["measures"]
+                Measure(**{**one, **{name: _span(one[name]) for name in spans}})
+                for one in value["measures"]
             ),
             "config": tuple((str(key), str(old), str(new)) for key, old, new in value["config"]),
             "features_added": tuple(value["features_added"]),
             "features_dropped": tuple(value["features_dropped"]),
-            "slices": tuple(SliceRow(**{**one, "after_span": _span(one["after_span"])}) for one in value["slices"]),
+            "slices": tuple(
+                SliceRow(**{**one, "after_span": _span(one["after_span"])})
+                for one in value["slices"]
+            ),
             "curves": {
-                name: {side: tuple((float(x), float(y)) for x, y in points) for side, points in sides.items()}
+                name: {
+                    side: tuple((float(x), float(y)) for x, y in points)
+                    for side, points in sides.items()
+                }
                 for name, sides in value["curves"].items()
             },
         }

@@ -68,8 +68,9 @@ def runs_ci(repo: Path) -> bool:
 def read_status(repo: Path, commit: str = "", *, limit: int = 20) -> list[dict[str, Any]]:
     """What came of a commit, or of every commit that was run; newest first.
 
-    Where CI runs, its own record tells, and no note counts. Elsewhere the notes tell: what they say is as true as those
-    are honest who may push notes to the remote. Each line says which it is: "source" is "record" or "note".
+    Where CI runs, its own record tells, and no note counts. Elsewhere the notes tell: what they say
+    is as true as those are honest who may push notes to the remote. Each line says which it is:
+    "source" is "record" or "note".
 
     Args:
         repo: A folder inside the repository.
@@ -101,8 +102,14 @@ def _noted(repo: Path, commits: list[str]) -> Iterator[dict[str, Any]]:
 def _shown(line: dict[str, Any]) -> dict[str, Any]:
     """A line that anybody may have written, fit to be shown: of the right types, and without control characters."""
     seconds, checks, report = (line.get(name) for name in ("seconds", "checks", "report"))
-    found: dict[str, Any] = {name: _CONTROL.sub("", value) for name, value in line.items() if isinstance(value, str)}
-    found |= {"format": FORMAT, "passed": line["passed"], "seconds": seconds if isinstance(seconds, int | float) else 0}
+    found: dict[str, Any] = {
+        name: _CONTROL.sub("", value) for name, value in line.items() if isinstance(value, str)
+    }
+    found |= {
+        "format": FORMAT,
+        "passed": line["passed"],
+        "seconds": seconds if isinstance(seconds, int | float) else 0,
+    }
     found["checks"] = checks if isinstance(checks, dict) else {}
     return found if isinstance(report, str) else {**found, "report": ""}
 
@@ -112,6 +119,14 @@ def subjects(repo: Path, commits: list[str]) -> dict[str, str]:
     if not commits:
         return {}
     text = git(
-        repo, "log", "--no-walk", "--ignore-missing", "--format=%H %s", "--stdin", stdin="\n".join(commits).encode()
+        repo,
+        "log",
+        "--no-walk",
+        "--ignore-missing",
+        "--format=%H %s",
+        "--stdin",
+        stdin="\n".join(commits).encode(),
     )
-    return dict(line.split(" ", 1) for line in text.decode(errors="replace").splitlines() if " " in line)
+    return dict(
+        line.split(" ", 1) for line in text.decode(errors="replace").splitlines() if " " in line
+    )

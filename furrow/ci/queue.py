@@ -37,8 +37,10 @@ class Job:
 
     Attributes:
         path: Its file in the queue.
-        tip: Whether it is the newest of its push: its results are offered, and its champion registered.
-        project: The folder of the project that is run, with a slash behind it; "" for the one at the top.
+        tip: Whether it is the newest of its push: its results are offered, and its champion
+            registered.
+        project: The folder of the project that is run, with a slash behind it; "" for the one at
+            the top.
         attempts: How many runs of it have begun and not ended.
         again: Whether it is run though it was run before.
     """
@@ -95,13 +97,17 @@ def enqueue(home: Path, moved: list[Pushed]) -> int:
     for one in moved:
         fresh = set(one.old) == {"0"}
         not_in = ["--not", *_others(home, one.branch)] if fresh else [f"^{one.old}"]
-        listed = git(home, "rev-list", f"--max-count={_MOST}", one.new, *not_in).decode().split() or [one.new]
+        listed = git(
+            home, "rev-list", f"--max-count={_MOST}", one.new, *not_in
+        ).decode().split() or [one.new]
         for place, commit in enumerate(dict.fromkeys([one.new, *listed])):
             for project in _projects(home, commit):
                 value = {"commit": commit, "branch": one.branch, "old": "" if fresh else one.old, "tip": place == 0,
                          "since": _now(), "attempts": 0, "project": project}  # fmt: skip
                 # Later pushes first, and of a push its newest commit first.
-                write_json(queue / f"{now + _MOST - place:020d}-{place_of(commit, project)}.json", value)
+                write_json(
+                    queue / f"{now + _MOST - place:020d}-{place_of(commit, project)}.json", value
+                )
                 count += 1
         now += 2 * _MOST
     return count
@@ -123,7 +129,11 @@ def again(home: Path, commit: str) -> list[str]:
         The branches that it is on, on each of which it is run; none when it is on none.
     """
     listed = git(
-        home, "for-each-ref", "--format=%(objectname) %(refname:strip=2)", f"--contains={commit}", "refs/heads"
+        home,
+        "for-each-ref",
+        "--format=%(objectname) %(refname:strip=2)",
+        f"--contains={commit}",
+        "refs/heads",
     )
     parents = git(home, "rev-list", "--parents", "-1", commit).decode().split()[1:]
     branches = [line.split(" ", 1) for line in listed.decode().splitlines()]
@@ -131,7 +141,11 @@ def again(home: Path, commit: str) -> list[str]:
         for project in _projects(home, commit):
             value = {"commit": commit, "branch": branch, "old": parents[0] if parents else "", "tip": head == commit,
                      "since": _now(), "attempts": 0, "again": True, "project": project}  # fmt: skip
-            write_json(room(home, "queue") / f"{time.time_ns() + place:020d}-{place_of(commit, project)}.json", value)
+            write_json(
+                room(home, "queue")
+                / f"{time.time_ns() + place:020d}-{place_of(commit, project)}.json",
+                value,
+            )
     return [branch for _, branch in branches]
 
 
@@ -150,8 +164,13 @@ def jobs(home: Path) -> list[Job]:
     for path in sorted(room(home, "queue").glob("*.json"), reverse=True):
         try:
             value = read_json(path)
-            facts = {name: value[name] for name in ("commit", "branch", "old", "tip", "since", "attempts")}
-            job = Job(path, **facts, again=bool(value.get("again")), project=str(value.get("project", "")))
+            facts = {
+                name: value[name]
+                for name in ("commit", "branch", "old", "tip", "since", "attempts")
+            }
+            job = Job(
+                path, **facts, again=bool(value.get("again")), project=str(value.get("project", ""))
+            )
         except (FurrowError, KeyError, TypeError):
             path.rename(path.with_suffix(".damaged"))
             continue

@@ -1,7 +1,7 @@
 """Registration by CI: the champion of a commit on the main branch becomes a version.
 
-Nothing that a push can carry is believed for it: a replay counts that this run made itself, and a version that is there
-already counts if the commit that it tags holds the model that it claims.
+Nothing that a push can carry is believed for it: a replay counts that this run made itself, and a
+version that is there already counts if the commit that it tags holds the model that it claims.
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ __all__ = ["registered"]
 def registered(session: Session) -> Check | None:
     """Register the champion of each problem, when conf/ci.yaml asks for it and the commit is on its branch."""
     asked, settings = session.options, session.settings
-    if asked.untrusted or not asked.register or not settings.automatic or asked.branch != settings.branch:
+    if (
+        asked.untrusted
+        or not asked.register
+        or not settings.automatic
+        or asked.branch != settings.branch
+    ):
         return None
     if session.made and not session.offered:
         return None
@@ -40,7 +45,12 @@ def registered(session: Session) -> Check | None:
         return checks[0]
     failed = any(check.status == "failed" for check in checks)
     details = tuple(line for check in checks for line in check.details)
-    return Check("register", "failed" if failed else "passed", "; ".join(check.text for check in checks), details)
+    return Check(
+        "register",
+        "failed" if failed else "passed",
+        "; ".join(check.text for check in checks),
+        details,
+    )
 
 
 def _one(session: Session, name: str) -> Check:
@@ -52,7 +62,9 @@ def _one(session: Session, name: str) -> Check:
             return _known(session, version)
     replayed = _replayed(session, name)
     if settings.replayed and not replayed:
-        words = f"{name} was not registered: conf/ci.yaml asks for a replay, and it gave another result"
+        words = (
+            f"{name} was not registered: conf/ci.yaml asks for a replay, and it gave another result"
+        )
         return Check("register", "failed", words, ("`furrow replay` finds out why",))
     git(session.root, "update-ref", f"refs/heads/{settings.branch}", session.result)
     git(session.root, "checkout", "-q", "--force", session.result)

@@ -1,8 +1,9 @@
 """Two runs that were judged on other days, compared on the later one's days.
 
-After new data the test periods move on. On the days that both runs were judged on their stored predictions are
-compared; on periods that are new to the earlier run its model predicts now, from the later commit's training set. That
-is fair to both: the stored predictions of a period, and those of a model that ends before it, come from earlier data.
+After new data the test periods move on. On the days that both runs were judged on their stored
+predictions are compared; on periods that are new to the earlier run its model predicts now, from
+the later commit's training set. That is fair to both: the stored predictions of a period, and those
+of a model that ends before it, come from earlier data.
 """
 
 from __future__ import annotations
@@ -51,19 +52,23 @@ class Rejudged:
     method: str
 
 
-def rejudge(repo: Path, before: tuple[str, str], after: tuple[str, str], *, replicates: int = REPLICATES) -> Rejudged:
+def rejudge(
+    repo: Path, before: tuple[str, str], after: tuple[str, str], *, replicates: int = REPLICATES
+) -> Rejudged:
     """Compare two runs on the rows that the later was judged on, as far as the earlier can predict them.
 
     A metric is worse if it surely is on all of those rows, or on the new periods alone.
 
     Args:
-        repo: The repository; predictions, the model and the training set are looked for in DVC's cache.
+        repo: The repository; predictions, the model and the training set are looked for in DVC's
+            cache.
         before: Commit and name of the earlier run.
         after: Of the later one.
         replicates: Of the bootstrap.
 
     Raises:
-        RejudgeError: There are no common rows, or what is needed is not here; the message says what.
+        RejudgeError: There are no common rows, or what is needed is not here; the message says
+            what.
     """
     old, new = run(before[1], before[0], repo=repo), run(after[1], after[0], repo=repo)
     ours = new.predictions()
@@ -73,14 +78,21 @@ def rejudge(repo: Path, before: tuple[str, str], after: tuple[str, str], *, repl
     except FurrowError as exc:
         why = exc.message
     for column in ("period", "month"):
-        if known is not None and fresh is not None and column in known.columns and column in fresh.columns:
+        if (
+            known is not None
+            and fresh is not None
+            and column in known.columns
+            and column in fresh.columns
+        ):
             known = known[~known[column].isin(fresh[column].unique())]
     parts = [part for part in (known, fresh) if part is not None and not part.empty]
     if not parts:
         raise RejudgeError(f"nothing to compare on: {why}")
     try:
         about = compared_as(old, new)
-        whole = compare(pd.concat(parts, ignore_index=True), ours, about=about, replicates=replicates)
+        whole = compare(
+            pd.concat(parts, ignore_index=True), ours, about=about, replicates=replicates
+        )
     except PairingError as exc:
         raise RejudgeError(f"{exc.message} ({why})" if fresh is None else exc.message) from exc
     found = _differences(whole)
@@ -90,7 +102,9 @@ def rejudge(repo: Path, before: tuple[str, str], after: tuple[str, str], *, repl
     unit = f"{about.block}s" if about.block in PERIODS else "blocks"
     method = f"{whole.method}: on {alone.days} new {unit} the target branch's model predicts anew"
     worse = {
-        metric: one for metric, one in _differences(alone).items() if one[2] == "worse" and found[metric][2] != "worse"
+        metric: one
+        for metric, one in _differences(alone).items()
+        if one[2] == "worse" and found[metric][2] != "worse"
     }
     if worse:
         method += f"; {', '.join(worse)}: on those {alone.days} {unit} alone"
@@ -119,7 +133,10 @@ def _predicted(old: Run, new: Run, ours: pd.DataFrame) -> pd.DataFrame:
         FurrowError: There are none, or its features, its model or the rows are not to be had.
     """
     periods = old.record.get("periods") or old.record.get("months") or {}
-    seen, column = set(periods.get("train") or ()), "period" if "period" in ours.columns else "month"
+    seen, column = (
+        set(periods.get("train") or ()),
+        "period" if "period" in ours.columns else "month",
+    )
     fresh = sorted(set(ours[column]) - seen) if seen and column in ours.columns else []
     if not fresh or fresh == ["all"]:
         raise RejudgeError("no period is new")
@@ -154,7 +171,9 @@ def _said(old: Run, frame: pd.DataFrame) -> dict[str, Any]:
             return found
         return {"probability": model.predict(frame)}  # a pickle from before there were other tasks
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise RejudgeError(f"the model of {old} can't predict: {type(exc).__name__}: {exc}") from exc
+        raise RejudgeError(
+            f"the model of {old} can't predict: {type(exc).__name__}: {exc}"
+        ) from exc
 
 
 def _digest(new: Run, service: str) -> Any:
@@ -162,6 +181,8 @@ def _digest(new: Run, service: str) -> Any:
     if new.record.get("service") == service:
         return new.record.get("features_digest")
     try:
-        return parse_json(show(new.repo, new.commit, MANIFEST) or b"{}")["services"][service]["digest"]
+        return parse_json(show(new.repo, new.commit, MANIFEST) or b"{}")["services"][service][
+            "digest"
+        ]
     except (ValueError, KeyError, TypeError):
         return None

@@ -40,10 +40,14 @@ def curves(name: str, sides: Mapping[str, Points]) -> str:
         f"{escape(up)}</text>"
     )
     if name != "pr":
-        drawn.append(f'<line class="even" x1="{_LEFT}" y1="{_TOP + _SIZE}" x2="{_LEFT + _SIZE}" y2="{_TOP}"/>')
+        drawn.append(
+            f'<line class="even" x1="{_LEFT}" y1="{_TOP + _SIZE}" x2="{_LEFT + _SIZE}" y2="{_TOP}"/>'
+        )
     for side in ("before", "after"):
         points = sides.get(side, ())
-        path = " ".join(f"{_LEFT + _unit(x) * _SIZE:.1f},{_TOP + (1 - _unit(y)) * _SIZE:.1f}" for x, y in points)
+        path = " ".join(
+            f"{_LEFT + _unit(x) * _SIZE:.1f},{_TOP + (1 - _unit(y)) * _SIZE:.1f}" for x, y in points
+        )
         if path:
             drawn.append(f'<polyline class="{side}" points="{path}"/>')
             if name == "calibration":
@@ -91,7 +95,9 @@ def intervals(rows: Sequence[tuple[str, Measure]], *, metric: str) -> str:
     for place, (name, one) in enumerate(rows):
         y = 26 + place * step + step / 2
         shown = name if len(name) <= 26 else f"{name[:25]}…"
-        drawn.append(f'<text class="label" x="{left - 10}" y="{y + 4:.1f}" text-anchor="end">{escape(shown)}</text>')
+        drawn.append(
+            f'<text class="label" x="{left - 10}" y="{y + 4:.1f}" text-anchor="end">{escape(shown)}</text>'
+        )
         for side, value, spread, lift in (
             ("before", one.before, one.before_span, -5),
             ("after", one.after, one.after_span, 5),
@@ -103,7 +109,9 @@ def intervals(rows: Sequence[tuple[str, Measure]], *, metric: str) -> str:
                     f'<line class="{side}" x1="{at(spread[0]):.1f}" y1="{y + lift:.1f}" x2="{at(spread[1]):.1f}" '
                     f'y2="{y + lift:.1f}"/>'
                 )
-            drawn.append(f'<circle class="{side}" cx="{at(value):.1f}" cy="{y + lift:.1f}" r="3.5"/>')
+            drawn.append(
+                f'<circle class="{side}" cx="{at(value):.1f}" cy="{y + lift:.1f}" r="3.5"/>'
+            )
     return (
         f'<svg viewBox="0 0 {left + wide + 30} {height}" width="{left + wide + 30}" height="{height}" role="img" '
         f'aria-label="{escape(metric)} with intervals, before and here">'

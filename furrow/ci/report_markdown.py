@@ -50,7 +50,11 @@ def seconds(value: float | None) -> str:
     whole = round(value)
     if whole < 60:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+    return (
+        f"{whole // 60} min {whole % 60} s"
+        if whole < 3600
+        else f"{whole // 3600} h {whole % 3600 // 60} min"
+    )
 
 
 def reality(measure: Measure) -> str:
@@ -61,7 +65,13 @@ def reality(measure: Measure) -> str:
 def importance(run: RunReport) -> tuple[int, int, str]:
     """What to show first: the champion, what got worse, what is new or changed; the rest by name."""
     worse = any(one.verdict == "worse" for one in run.measures[:1])
-    rank = 0 if run.champion else 1 if worse else {"new": 2, "changed": 3, "gone": 4}.get(run.status, 5)
+    rank = (
+        0
+        if run.champion
+        else 1
+        if worse
+        else {"new": 2, "changed": 3, "gone": 4}.get(run.status, 5)
+    )
     return (rank, 0 if run.passed is False else 1, run.experiment)
 
 
@@ -117,27 +127,47 @@ def _fit(section: _Section, room: int) -> tuple[str, int]:
 
 def _sections(outcome: Outcome) -> Iterable[_Section]:
     yield _Section((), _top(outcome))
-    yield _Section(("| | check | finding | time |", "|---|---|---|---:|"), tuple(_checks(outcome)), "checks", 0.3)
+    yield _Section(
+        ("| | check | finding | time |", "|---|---|---|---:|"),
+        tuple(_checks(outcome)),
+        "checks",
+        0.3,
+    )
     yield _Section(("### What failed", ""), tuple(_details(outcome)), "lines", 0.3)
     runs = sorted(outcome.runs, key=importance)
     head = "| experiment | | metric | {} | here | difference, 95 % | is it real? |".format(
         code(outcome.target) if outcome.target else "before"
     )
     yield _Section(
-        ("### Metrics", "", head, "|---|---|---|---:|---:|---:|---|"), tuple(_metrics(runs)), "rows of metrics", 0.45
+        ("### Metrics", "", head, "|---|---|---|---:|---:|---:|---|"),
+        tuple(_metrics(runs)),
+        "rows of metrics",
+        0.45,
     )
     methods = dict.fromkeys(run.method for run in runs if run.method)
     lines = tuple(f"- {code(method)}" for method in methods)
     yield _Section(("How the differences were tested:", ""), lines, "ways to test", 0.05)
     for kind in ("data", "features", "config", "code"):
         lines = outcome.changes.get(kind, ())
-        yield _Section((f"### What changed in {kind}", ""), tuple(f"- {code(line)}" for line in lines), "changes", 0.08)
+        yield _Section(
+            (f"### What changed in {kind}", ""),
+            tuple(f"- {code(line)}" for line in lines),
+            "changes",
+            0.08,
+        )
     yield _Section(
-        ("### Replay", "", "| experiment | verdict | stages | why | time |", "|---|---|---:|---|---:|"),
+        (
+            "### Replay",
+            "",
+            "| experiment | verdict | stages | why | time |",
+            "|---|---|---:|---|---:|",
+        ),
         tuple(
             f"| {code(one.experiment)} | {one.status} | {one.stages} | {_joined(one.reasons)} "
             f"| {seconds(one.seconds)} |"
-            for one in sorted(outcome.replays, key=lambda one: (one.status == "identical", one.experiment))
+            for one in sorted(
+                outcome.replays, key=lambda one: (one.status == "identical", one.experiment)
+            )
         ),
         "replays",
         0.12,
@@ -161,18 +191,27 @@ def _sections(outcome: Outcome) -> Iterable[_Section]:
 
 
 def _joined(words: Sequence[str]) -> str:
-    return "; ".join(code(word) for word in words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
+    return "; ".join(code(word) for word in words[:3]) + (
+        f" and {len(words) - 3} more" if len(words) > 3 else ""
+    )
 
 
 def _top(outcome: Outcome) -> tuple[str, ...]:
     sign = "✅" if outcome else "❌"
     lines = [f"## {sign} Furrow: {outcome.verdict}", ""]
-    words = f"{code(outcome.commit[:10])} {code(outcome.subject)}" if outcome.subject else code(outcome.commit[:10])
+    words = (
+        f"{code(outcome.commit[:10])} {code(outcome.subject)}"
+        if outcome.subject
+        else code(outcome.commit[:10])
+    )
     if outcome.base:
         words += f" against {code(outcome.target)} at {code(outcome.base[:10])}"
     lines.append(f"{words}. {_champion(outcome)}".strip())
     if outcome.offered:
-        lines += ["", f"The stages had not been run. CI ran them; the results are commit {code(outcome.offered[:10])}."]
+        lines += [
+            "",
+            f"The stages had not been run. CI ran them; the results are commit {code(outcome.offered[:10])}.",
+        ]
     if outcome.untrusted:
         lines += [
             "",
@@ -236,5 +275,10 @@ def _slices(run: RunReport) -> Iterable[str]:
 
 
 def _foot(outcome: Outcome) -> str:
-    place = " ".join(filter(None, ["Furrow", outcome.furrow, f"on {code(outcome.machine)}" if outcome.machine else ""]))
+    place = " ".join(
+        filter(
+            None,
+            ["Furrow", outcome.furrow, f"on {code(outcome.machine)}" if outcome.machine else ""],
+        )
+    )
     return f"_{place}, {outcome.started}, {seconds(outcome.seconds)}_"

@@ -72,7 +72,9 @@ def page(outcome: Outcome) -> str:
     )
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> str:
+def _table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()
+) -> str:
     """A table of cells that are HTML already."""
     places = {heads.index(name) for name in right}
 
@@ -83,9 +85,8 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequen
         )
 
     body = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
-    return (
-        f'<div class="scroll"><table><thead><tr>{cells(heads, "th")}</tr></thead>\n<tbody>{body}</tbody></table></div>'
-    )
+    head = f'<div class="scroll"><table><thead><tr>{cells(heads, "th")}</tr></thead>'
+    return f"{head}\n<tbody>{body}</tbody></table></div>"
 
 
 def _code(text: str) -> str:
@@ -106,8 +107,14 @@ def _top(outcome: Outcome) -> str:
     for run in outcome.runs:
         if run.champion and run.measures:
             one = run.measures[0]
-            before = f", before {number(one.before)}: {_word(one.verdict, reality(one))}" if one.before else ""
-            lines.append(f"<p>Champion: {_code(run.experiment)}, {escape(one.metric)} {number(one.after)}{before}</p>")
+            before = (
+                f", before {number(one.before)}: {_word(one.verdict, reality(one))}"
+                if one.before
+                else ""
+            )
+            lines.append(
+                f"<p>Champion: {_code(run.experiment)}, {escape(one.metric)} {number(one.after)}{before}</p>"
+            )
     if outcome.offered:
         lines.append(
             f"<p>The stages had not been run. CI ran them; the results are commit {_code(outcome.offered[:10])}.</p>"
@@ -124,7 +131,11 @@ def _checks(outcome: Outcome) -> str:
         details = "".join(f"<li>{_code(line)}</li>" for line in check.details)
         finding = escape(check.text) + (f"<ul>{details}</ul>" if details else "")
         rows.append([escape(check.name), _word(check.status), finding, seconds(check.seconds)])
-    return "<h2>Checks</h2>" + _table(["check", "", "finding", "time"], rows, right=["time"]) if rows else ""
+    return (
+        "<h2>Checks</h2>" + _table(["check", "", "finding", "time"], rows, right=["time"])
+        if rows
+        else ""
+    )
 
 
 def _metrics(outcome: Outcome, runs: Sequence[RunReport]) -> str:
@@ -133,8 +144,16 @@ def _metrics(outcome: Outcome, runs: Sequence[RunReport]) -> str:
     rows = []
     for run in runs:
         for place, one in enumerate(run.measures):
-            name = _code(run.experiment) + (" <b>champion</b>" if run.champion else "") if place == 0 else ""
-            state = run.status + (", failed the gate" if run.passed is False else "") if place == 0 else ""
+            name = (
+                _code(run.experiment) + (" <b>champion</b>" if run.champion else "")
+                if place == 0
+                else ""
+            )
+            state = (
+                run.status + (", failed the gate" if run.passed is False else "")
+                if place == 0
+                else ""
+            )
             before = f"{number(one.before)}<br><small>{span(one.before_span)}</small>"
             after = f"{number(one.after)}<br><small>{span(one.after_span)}</small>"
             rows.append(
@@ -160,7 +179,9 @@ def _metrics(outcome: Outcome, runs: Sequence[RunReport]) -> str:
 
 
 def _plots(runs: Sequence[RunReport]) -> str:
-    drawn = [run for run in runs if run.curves and (run.champion or run.status in {"new", "changed"})][:_PLOTTED]
+    drawn = [
+        run for run in runs if run.curves and (run.champion or run.status in {"new", "changed"})
+    ][:_PLOTTED]
     parts = []
     for run in drawn:
         pictures = "".join(curves(name, sides) for name, sides in run.curves.items())
@@ -183,7 +204,9 @@ def _changes(outcome: Outcome) -> str:
 
 def _slices(runs: Sequence[RunReport]) -> str:
     parts = []
-    for run in [run for run in runs if run.slices and (run.champion or run.status in {"new", "changed"})][:_PLOTTED]:
+    for run in [
+        run for run in runs if run.slices and (run.champion or run.status in {"new", "changed"})
+    ][:_PLOTTED]:
         rows = [
             [
                 f"{escape(one.name)} = {escape(one.value)}",
@@ -197,7 +220,9 @@ def _slices(runs: Sequence[RunReport]) -> str:
         ]
         heads = ["slice", "rows", "metric", "before", "here", "95 %"]
         table = _table(heads, rows, right=["rows", "before", "here", "95 %"])
-        parts.append(f"<details><summary>{escape(run.experiment)}: {len(rows)} slices</summary>{table}</details>")
+        parts.append(
+            f"<details><summary>{escape(run.experiment)}: {len(rows)} slices</summary>{table}</details>"
+        )
     return f"<h2>Slices</h2>{''.join(parts)}" if parts else ""
 
 
@@ -218,12 +243,26 @@ def _replays(outcome: Outcome) -> str:
 
 def _stages(outcome: Outcome) -> str:
     rows = [
-        [_code(one.name), escape(one.action), "<br>".join(escape(word) for word in one.why), seconds(one.seconds)]
+        [
+            _code(one.name),
+            escape(one.action),
+            "<br>".join(escape(word) for word in one.why),
+            seconds(one.seconds),
+        ]
         for one in outcome.stages
     ]
-    return f"<h2>Stages</h2>{_table(['stage', '', 'why', 'time'], rows, right=['time'])}" if rows else ""
+    return (
+        f"<h2>Stages</h2>{_table(['stage', '', 'why', 'time'], rows, right=['time'])}"
+        if rows
+        else ""
+    )
 
 
 def _foot(outcome: Outcome) -> str:
-    words = [f"Furrow {outcome.furrow}".strip(), outcome.machine, outcome.started, seconds(outcome.seconds)]
+    words = [
+        f"Furrow {outcome.furrow}".strip(),
+        outcome.machine,
+        outcome.started,
+        seconds(outcome.seconds),
+    ]
     return f'<p class="dim">{escape(", ".join(filter(None, words)))}</p>'

@@ -59,9 +59,12 @@ class Options:
         branch: The branch that the commit is on; needed to offer a commit and to register.
         untrusted: Without credentials, held or refused, nothing pushed or noted.
         unheld: Run an untrusted commit though this machine can't hold it, or need not.
-        offer: Where to push CI's own commit to: a remote's name or an address; empty to offer nothing.
-        lenient: Stages that were not run are a warning: for a commit that is not the newest of its push.
-        register: Register the champion when the commit is on the main branch and passed, if conf/ci.yaml asks.
+        offer: Where to push CI's own commit to: a remote's name or an address; empty to offer
+            nothing.
+        lenient: Stages that were not run are a warning: for a commit that is not the newest of its
+            push.
+        register: Register the champion when the commit is on the main branch and passed, if
+            conf/ci.yaml asks.
         replay: Overrides conf/ci.yaml; empty for what it says.
         cache: DVC's cache; None for the repository's own.
         folder: Where to make the checkout.
@@ -113,12 +116,17 @@ class Session:
         return found is None or found.status != "failed"
 
 
-def _checked(name: str, find: Callable[[], Check | None], say: Callable[[str], None]) -> Check | None:
+def _checked(
+    name: str, find: Callable[[], Check | None], say: Callable[[str], None]
+) -> Check | None:
     begun, told = time.perf_counter(), False
     try:
         found = find()
     except CommandError as exc:
-        found, told = Check(name, "failed", exc.message, exc.lines), True  # its lines were said as they came
+        found, told = (
+            Check(name, "failed", exc.message, exc.lines),
+            True,
+        )  # its lines were said as they came
     except FurrowError as exc:
         found = Check(name, "failed", exc.message, (exc.hint,) if exc.hint else ())
     if found is None:
@@ -154,16 +162,23 @@ def run_ci(
     Raises:
         UnknownRevisionError: No commit goes by this name.
         CiError: The commit declares no stages.
-        TargetError: The commit is from outside, and nothing trusted names the branch to measure it against.
+        TargetError: The commit is from outside, and nothing trusted names the branch to measure it
+            against.
         CiSettingsError: conf/ci.yaml is malformed.
     """
     options = options or Options()
     commit = resolve(repo, rev)
     if show(repo, commit, "dvc.yaml") is None:
-        raise CiError(f"commit {commit[:10]} has no dvc.yaml", hint="CI runs commits that declare stages")
+        raise CiError(
+            f"commit {commit[:10]} has no dvc.yaml", hint="CI runs commits that declare stages"
+        )
     target = find_target(repo, commit, asked=options.base, untrusted=options.untrusted)
     started, begun = clock(), time.perf_counter()
-    subject, _, author = git(repo, "log", "-1", "--format=%s%x00%an", commit).decode(errors="replace").partition("\0")
+    subject, _, author = (
+        git(repo, "log", "-1", "--format=%s%x00%an", commit)
+        .decode(errors="replace")
+        .partition("\0")
+    )
     outcome = Outcome(
         commit=commit,
         subject=subject.strip(),
@@ -183,7 +198,9 @@ def run_ci(
     return replace(made, seconds=round(time.perf_counter() - begun, 2))
 
 
-def _judged(repo: Path, target: Target, options: Options, outcome: Outcome, say: Callable[[str], None]) -> Outcome:
+def _judged(
+    repo: Path, target: Target, options: Options, outcome: Outcome, say: Callable[[str], None]
+) -> Outcome:
     """Look at the commit's objects first; only then is anything of it written or run."""
     first = _checked("inspect", lambda: _inspected(repo, outcome.commit, target, options), say)
     if first is None or first.status == "failed":
@@ -199,9 +216,16 @@ def _judged(repo: Path, target: Target, options: Options, outcome: Outcome, say:
         try:
             return _run(session, outcome)
         except FurrowError as exc:
-            session.checks.append(Check("ci", "failed", exc.message, (exc.hint,) if exc.hint else ()))
+            session.checks.append(
+                Check("ci", "failed", exc.message, (exc.hint,) if exc.hint else ())
+            )
             held = session.bench.running.words
-            return replace(outcome, checks=tuple(session.checks), stages=tuple(session.bench.rows), isolation=held)
+            return replace(
+                outcome,
+                checks=tuple(session.checks),
+                stages=tuple(session.bench.rows),
+                isolation=held,
+            )
 
 
 def _version() -> str:
@@ -220,7 +244,9 @@ def _session(
 ) -> Session:
     own = repo if is_bare(repo) else project_root(repo)
     main = [f"refs/heads/{target.settings.branch}", f"refs/remotes/origin/{target.settings.branch}"]
-    known = [ref for ref in main if git(repo, "rev-parse", "--verify", "--quiet", ref, ok=(0, 1)).strip()]
+    known = [
+        ref for ref in main if git(repo, "rev-parse", "--verify", "--quiet", ref, ok=(0, 1)).strip()
+    ]
     brought = ["+refs/tags/*:refs/tags/*", *(f"+{ref}:{ref}" for ref in known)]
     git(tree.root, "fetch", "-q", "--no-tags", str(common_dir(repo)), *brought)
     if options.untrusted:
@@ -235,19 +261,36 @@ def _session(
         )
         bench = Bench(tree.root, held.fetching, held.running, held.remote, say, held)
     else:
-        cache = options.cache or (common_dir(repo) / "furrow-ci/cache" if is_bare(repo) else cache_folder(own))
+        cache = options.cache or (
+            common_dir(repo) / "furrow-ci/cache" if is_bare(repo) else cache_folder(own)
+        )
         remote = configure(dvc_root(tree.root), repo, cache, trusted=True, config=None)
         bench = Bench(tree.root, open_isolation(), open_isolation(), remote, say)
-    return Session(repo, tree, tree.commit, target.base, target.tip, target.settings, options, bench, say, tree.commit)
+    return Session(
+        repo,
+        tree,
+        tree.commit,
+        target.base,
+        target.tip,
+        target.settings,
+        options,
+        bench,
+        say,
+        tree.commit,
+    )
 
 
 def _run(session: Session, outcome: Outcome) -> Outcome:
     bench = session.bench
-    if session.check("plan", lambda: _expanded(session)) and session.check("plan", lambda: steps.plan(session)):
+    if session.check("plan", lambda: _expanded(session)) and session.check(
+        "plan", lambda: steps.plan(session)
+    ):
         session.check("compile", lambda: steps.compiled(session))
         ran = session.check("stages", lambda: steps.stages(session))
         session.check("remote", lambda: steps.remote(session))
-        session.check("deployments", lambda: deployments_hold(session.root, session.base, session.result))
+        session.check(
+            "deployments", lambda: deployments_hold(session.root, session.base, session.result)
+        )
         steps.fetch_evaluations(session)
         session.elsewhere = rejudged(session)
         session.check("gate", lambda: _gated(session))
@@ -283,7 +326,9 @@ def _expanded(session: Session) -> Check | None:
 def _inspected(repo: Path, commit: str, target: Target, options: Options) -> Check:
     """Refuse what leads out of the repository, before anything of the commit is written or run."""
     base = (target.tip or target.base) if options.untrusted else ""
-    found = inspect_commit(repo, commit, base, outside=options.untrusted, imports=target.settings.imports)
+    found = inspect_commit(
+        repo, commit, base, outside=options.untrusted, imports=target.settings.imports
+    )
     config = [line for line in found if line.startswith(".dvc/config: differs")]
     refused = [line for line in found if line not in config]
     if refused:
@@ -292,7 +337,12 @@ def _inspected(repo: Path, commit: str, target: Target, options: Options) -> Che
         words = "this clone is shallow, there is nothing to compare with: `git fetch --unshallow`"
         return Check("inspect", "warning", words)
     if config:
-        return Check("inspect", "warning", "the target branch's DVC remote is used, not the commit's", tuple(config))
+        return Check(
+            "inspect",
+            "warning",
+            "the target branch's DVC remote is used, not the commit's",
+            tuple(config),
+        )
     own = " (made by CI)" if made_by_ci(repo, commit) else ""
     return Check("inspect", "passed", f"every path stays inside the repository{own}")
 
@@ -300,10 +350,16 @@ def _inspected(repo: Path, commit: str, target: Target, options: Options) -> Che
 def _beside(session: Session, outcome: Outcome) -> Outcome:
     """The outcome with runs side by side, and what changed."""
     champions = champions_of(show(session.root, session.result, CHAMPION))
-    runs = tuple(side_by_side(session.root, session.base, session.result, champions, session.elsewhere))
+    runs = tuple(
+        side_by_side(session.root, session.base, session.result, champions, session.elsewhere)
+    )
     changes = {kind: tuple(dict.fromkeys(lines)) for kind, lines in _changes(session).items()}
-    changes["config"] = tuple(f"{run.experiment}: {key} {old} -> {new}" for run in runs for key, old, new in run.config)
-    return replace(outcome, runs=runs, changes={kind: lines for kind, lines in changes.items() if lines})
+    changes["config"] = tuple(
+        f"{run.experiment}: {key} {old} -> {new}" for run in runs for key, old, new in run.config
+    )
+    return replace(
+        outcome, runs=runs, changes={kind: lines for kind, lines in changes.items() if lines}
+    )
 
 
 def _changes(session: Session) -> dict[str, list[str]]:
@@ -313,6 +369,8 @@ def _changes(session: Session) -> dict[str, list[str]]:
     for resource in steps.differences(session):
         kind = kind_named(resource.kind).told
         if kind and resource.action != "unchanged":
-            found[kind] += [f"{resource.name}: {line}" for line in resource.why or (resource.action,)]
+            found[kind] += [
+                f"{resource.name}: {line}" for line in resource.why or (resource.action,)
+            ]
     found["code"] = list(code_changes(session.root, session.base, session.result))
     return found

@@ -1,7 +1,7 @@
 """What CI ran in a bare repository, by its own account: files in BARE/furrow-ci/done, which no push reaches.
 
-The notes that travel with Git (refs/notes/furrow/ci) are a published copy of it. Whoever may push can write such a
-note, so nothing is decided by one.
+The notes that travel with Git (refs/notes/furrow/ci) are a published copy of it. Whoever may push
+can write such a note, so nothing is decided by one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,11 @@ def kept(home: Path, commit: str) -> list[dict[str, Any]]:
         value = read_json(_path(home, commit))
     except FurrowError:
         return []
-    if not isinstance(value, dict) or value.get("format") != FORMAT or not isinstance(value.get("lines"), list):
+    if (
+        not isinstance(value, dict)
+        or value.get("format") != FORMAT
+        or not isinstance(value.get("lines"), list)
+    ):
         return []
     return [line for line in value["lines"] if whole(line) and line["commit"] == commit]
 
@@ -62,4 +66,6 @@ def _path(home: Path, commit: str) -> Path:
 
 def whole(line: Any) -> bool:
     """Whether a run's line has what every reader of it needs."""
-    return isinstance(line, dict) and all(isinstance(line.get(name), kind) for name, kind in _NEEDED.items())
+    return isinstance(line, dict) and all(
+        isinstance(line.get(name), kind) for name, kind in _NEEDED.items()
+    )

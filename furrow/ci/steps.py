@@ -51,19 +51,24 @@ def _furrow(session: Session, *arguments: str, ok: tuple[int, ...] = (0,)) -> st
 
 
 def _planned(session: Session, revisions: str) -> Plan:
-    return parse_plan(parse_json(_furrow(session, "plan", "--rev", revisions, "--json")), "the plan")
+    return parse_plan(
+        parse_json(_furrow(session, "plan", "--rev", revisions, "--json")), "the plan"
+    )
 
 
 def plan(session: Session) -> Check:
     """Which stages the commit's author has not run."""
-    # Which stages read something new hangs on the lists of raw data's files; the files themselves are not needed.
+    # Which stages read something new hangs on the lists of raw data's files; the files themselves
+    # are not needed.
     _bring_lists(session, [source.md5 for source in read_pipeline(session.root).sources])
     found = _planned(session, f"{session.commit}..{session.commit}")
     session.stale = {stage.name: stage.why for stage in found.stages}
     session.certain = {stage.name for stage in found.stages if stage.certain}
     if not session.stale:
         return Check("plan", "passed", "every stage was run by the author")
-    named = ", ".join(list(session.stale)[:6]) + (f" and {len(session.stale) - 6} more" * (len(session.stale) > 6))
+    named = ", ".join(list(session.stale)[:6]) + (
+        f" and {len(session.stale) - 6} more" * (len(session.stale) > 6)
+    )
     count = len(session.stale)
     details = tuple(f"{stage}: {line}" for stage, why in session.stale.items() for line in why[:2])
     return Check("plan", "passed", f"{count} stage{'s' * (count > 1)} to run: {named}", details)
@@ -78,10 +83,14 @@ def _bring_lists(session: Session, md5s: Iterable[str]) -> None:
             if held:
                 held.fetch_lists(wanted)
                 return
-            run(python("-m", "furrow.ground.dvcdirs", *wanted), session.root, session.bench.fetching)
+            run(
+                python("-m", "furrow.ground.dvcdirs", *wanted), session.root, session.bench.fetching
+            )
         except (CommandError, RemoteError) as exc:
             said = exc.lines[-1] if isinstance(exc, CommandError) and exc.lines else exc.message
-            session.say(f"what some folders hold is not known, and stages that read them may be stale: {said}")
+            session.say(
+                f"what some folders hold is not known, and stages that read them may be stale: {said}"
+            )
 
 
 def differences(session: Session) -> tuple[Resource, ...]:
@@ -105,15 +114,26 @@ def compiled(session: Session) -> Check | None:
             session.say(line)
     if session.bench.held:
         session.bench.held.collect()
-    changed = git(session.root, "diff", "--name-only", "-z", "HEAD", "--", *_COMPILED).decode().split("\0")
+    changed = (
+        git(session.root, "diff", "--name-only", "-z", "HEAD", "--", *_COMPILED)
+        .decode()
+        .split("\0")
+    )
     wrong = [path for path in changed if path]
-    untracked = git(session.root, "ls-files", "-z", "--others", "--exclude-standard", "--", *_COMPILED).decode()
+    untracked = git(
+        session.root, "ls-files", "-z", "--others", "--exclude-standard", "--", *_COMPILED
+    ).decode()
     wrong += [path for path in untracked.split("\0") if path]
     if not wrong:
         return Check("compile", "passed", "the resolved configs are what the declarations give")
     if "compile" in session.stale:
         count = len(wrong)
-        return Check("compile", "passed", f"{count} resolved file{'s' * (count > 1)} written anew", tuple(wrong))
+        return Check(
+            "compile",
+            "passed",
+            f"{count} resolved file{'s' * (count > 1)} written anew",
+            tuple(wrong),
+        )
     return Check(
         "compile",
         "failed",
@@ -152,7 +172,9 @@ def stages(session: Session) -> Check:
         words = "CI's own commit has stages to run again: they don't give the same twice"
         return Check("stages", "failed", words, ("`furrow replay` finds out why",))
     if asked.offer and asked.branch and not asked.untrusted:
-        return Check("stages", "passed", f"{words}; the author had not run them, CI offers the results")
+        return Check(
+            "stages", "passed", f"{words}; the author had not run them, CI offers the results"
+        )
     words += "; the author had not run them: `dvc repro`, then commit dvc.lock and runs/"
     return Check("stages", "warning" if asked.lenient else "failed", words, tuple(session.stale))
 
@@ -170,7 +192,9 @@ def _rebuild(session: Session, pipeline: Pipeline, cause: RemoteError) -> None:
         if not session.settings.prepare:
             raise
         session.say(f"{exc.message}; preparing the data: {session.settings.prepare}")
-        for line in stream(["/bin/sh", "-c", session.settings.prepare], session.bench.place, session.bench.running):
+        for line in stream(
+            ["/bin/sh", "-c", session.settings.prepare], session.bench.place, session.bench.running
+        ):
             session.say(line)
     why = dict.fromkeys(pipeline.steps, (f"rebuilt: {cause.message}",))
     session.bench.repro({**why, **session.stale}, pull=False, everything=True)
@@ -189,7 +213,8 @@ def _bring(session: Session, paths: list[str]) -> None:
             )
     else:
         bench.fetch(absent, _known(session, session.commit))
-        # DVC passes over what it finds damaged in the remote, and says that everything is up to date.
+        # DVC passes over what it finds damaged in the remote, and says that everything is up to
+        # date.
         lost = [path for path in absent if not _at_hand(session, [path])]
         if lost:
             raise RemoteError(
@@ -223,7 +248,9 @@ def _at_hand(session: Session, paths: list[str], commit: str = "") -> bool:
                 entries = [(str(one["relpath"]), str(one["md5"])) for one in read_json(listing)]
             except (FurrowError, KeyError, TypeError):
                 return False
-            wanted = [md5 for at, md5 in entries if not inner or at == inner or at.startswith(f"{inner}/")]
+            wanted = [
+                md5 for at, md5 in entries if not inner or at == inner or at.startswith(f"{inner}/")
+            ]
             if any(cached(session.root, one) is None for one in wanted):
                 return False
     return True
@@ -245,13 +272,25 @@ def remote(session: Session) -> Check | None:
     for path in missing:
         clean = path.rstrip("/")
         makers = (
-            step for step in pipeline.steps.values() for out in step.outs if f"{clean}/".startswith(f"{out.path}/")
+            step
+            for step in pipeline.steps.values()
+            for out in step.outs
+            if f"{clean}/".startswith(f"{out.path}/")
         )
         maker = next((step.name for step in makers), "")
-        how = f"made by {maker}: `dvc repro {maker}`, then `dvc push`" if maker else "`dvc push` where it was added"
+        how = (
+            f"made by {maker}: `dvc repro {maker}`, then `dvc push`"
+            if maker
+            else "`dvc push` where it was added"
+        )
         details.append(f"{path}: {how}")
     count = len(missing)
-    return Check("remote", "failed", f"the DVC remote lacks {count} object{'s' * (count > 1)}", tuple(details))
+    return Check(
+        "remote",
+        "failed",
+        f"the DVC remote lacks {count} object{'s' * (count > 1)}",
+        tuple(details),
+    )
 
 
 def fetch_evaluations(session: Session) -> None:
@@ -271,7 +310,8 @@ def bring_of(session: Session, commit: str, paths: set[str]) -> None:
         if session.bench.held:
             session.bench.fetch(absent, known)
             return
-        # DVC fetches what dvc.lock names: the other commit's is put in place for as long as it takes.
+        # DVC fetches what dvc.lock names: the other commit's is put in place for as long as it
+        # takes.
         git(session.root, "checkout", "-q", commit, "--", "dvc.lock", "dvc.yaml", "conf")
         session.bench.fetch(absent, known)
     except FurrowError as exc:
@@ -296,7 +336,11 @@ def replays(session: Session) -> None:
     if not wanted:
         words = "conf/ci.yaml asks for none" if asked == "none" else "no experiment to replay"
         count = len(names)
-        words = f"{count} experiment{'s were' if count > 1 else ' was'} made here, from the inputs" if names else words
+        words = (
+            f"{count} experiment{'s were' if count > 1 else ' was'} made here, from the inputs"
+            if names
+            else words
+        )
         session.checks.append(Check("replay", "skipped", words))
         return
     session.check("replay", lambda: _replayed(session, wanted))
@@ -306,7 +350,9 @@ def _replayed(session: Session, wanted: list[str]) -> Check:
     found = [replay_one(session, name) for name in wanted]
     wrong = [one for one in found if not one]
     if wrong:
-        details = tuple(f"{one.experiment}: {line}" for one in wrong for line in (one.reasons or (one.status,)))
+        details = tuple(
+            f"{one.experiment}: {line}" for one in wrong for line in (one.reasons or (one.status,))
+        )
         words = f"{len(wrong)} of {len(found)} replayed experiments are not what the commit says"
         return Check("replay", "failed", words, details)
     return Check("replay", "passed", f"{len(found)} replayed from nothing: what the commit says")
@@ -321,15 +367,21 @@ def replay_one(session: Session, name: str) -> Replayed:
     known = _known(session, session.result)
     session.bench.fetch([source.path for source in read_pipeline(session.root).sources], known)
     if session.options.untrusted:  # held without a network, a replay can't ask for them itself
-        _bring_lists(session, [output.md5 for output in outputs(session.root, session.result).values()])
+        _bring_lists(
+            session, [output.md5 for output in outputs(session.root, session.result).values()]
+        )
     session.say(f"replaying {name}")
-    text = _furrow(session, "replay", session.result, "--experiment", name, "--json", "--no-note", ok=(0, 1))
+    text = _furrow(
+        session, "replay", session.result, "--experiment", name, "--json", "--no-note", ok=(0, 1)
+    )
     try:
         verdict = Verdict.from_json(parse_json(text))
     except (ValueError, VerdictError) as exc:
         raise FurrowError(f"{name} could not be replayed", hint="`furrow replay` says why") from exc
     reasons = tuple(
-        f"{stage.stage}: {reason.kind}: {reason.text}" for stage in verdict.stages for reason in stage.reasons
+        f"{stage.stage}: {reason.kind}: {reason.text}"
+        for stage in verdict.stages
+        for reason in stage.reasons
     )
     made = Replayed(name, verdict.status, len(verdict.stages), reasons, verdict.seconds)
     session.replays.append(made)
@@ -345,11 +397,15 @@ def offered(session: Session) -> Check | None:
         return None
     session.bench.push()
     try:
-        offer(session.root, session.made, session.commit, remote=address(session), branch=asked.branch)
+        offer(
+            session.root, session.made, session.commit, remote=address(session), branch=asked.branch
+        )
     except MovedError as exc:
         return Check("offer", "warning", f"{exc.message}: {exc.hint}")
     session.offered = session.made
-    return Check("offer", "passed", f"the results are {session.made[:10]} on {asked.branch}: `git pull`")
+    return Check(
+        "offer", "passed", f"the results are {session.made[:10]} on {asked.branch}: `git pull`"
+    )
 
 
 def address(session: Session) -> str:
@@ -357,6 +413,12 @@ def address(session: Session) -> str:
     asked = session.options.offer
     if asked == "." or is_bare(session.repo):
         return str(common_dir(session.repo))
-    urls = git(session.repo, "config", "--get-all", f"remote.{asked}.pushurl", ok=(0, 1)).decode().split()
-    urls += git(session.repo, "config", "--get-all", f"remote.{asked}.url", ok=(0, 1)).decode().split()
+    urls = (
+        git(session.repo, "config", "--get-all", f"remote.{asked}.pushurl", ok=(0, 1))
+        .decode()
+        .split()
+    )
+    urls += (
+        git(session.repo, "config", "--get-all", f"remote.{asked}.url", ok=(0, 1)).decode().split()
+    )
     return urls[0] if urls else asked

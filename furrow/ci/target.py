@@ -56,7 +56,10 @@ def find_target(repo: Path, commit: str, *, asked: str = "", untrusted: bool = F
         branch, tip, settings = _trusted(repo, commit, asked)
     else:
         settings = parse_settings(show(repo, commit, CI_YAML))
-        branch, tip = settings.branch, resolve(repo, asked) if asked else _newest(repo, settings.branch)
+        branch, tip = (
+            settings.branch,
+            resolve(repo, asked) if asked else _newest(repo, settings.branch),
+        )
     if asked:
         branch = branch if re.fullmatch(r"[0-9a-f]{40,64}", asked) else asked
     elif not tip or _contains(repo, tip, commit):  # it is merged, or the first: what it stood on
@@ -70,16 +73,17 @@ def _trusted(repo: Path, commit: str, asked: str) -> tuple[str, str, CiSettings]
         tip = resolve(repo, asked)
         if tip == commit:
             raise TargetError(
-                f"{asked} is the commit from outside itself", hint="--base names the branch to merge into"
+                f"{asked} is the commit from outside itself",
+                hint="--base names the branch to merge into",
             )
         settings = parse_settings(show(repo, tip, CI_YAML))
         return settings.branch, tip, settings
     head = _head(repo)
     if not head:
-        hint = (
-            "name it: --base BRANCH; or let Git ask the remote for its main branch: `git remote set-head origin --auto`"
+        hint = "name it: --base BRANCH; or ask the remote for its main branch: `git remote set-head origin --auto`"
+        raise TargetError(
+            "which branch a commit from outside is to be measured against is not known", hint=hint
         )
-        raise TargetError("which branch a commit from outside is to be measured against is not known", hint=hint)
     place, _, name = head.partition(" ")
     tip = resolve(repo, f"{place}/{name}")
     settings = parse_settings(show(repo, tip, CI_YAML), branch=name)
@@ -88,7 +92,9 @@ def _trusted(repo: Path, commit: str, asked: str) -> tuple[str, str, CiSettings]
             tip = resolve(repo, f"{place}/{settings.branch}")
         except UnknownRevisionError as exc:
             hint = "`git fetch` it, or name another: --base BRANCH"
-            raise TargetError(f"conf/ci.yaml on {name} names {settings.branch}, which is not here", hint=hint) from exc
+            raise TargetError(
+                f"conf/ci.yaml on {name} names {settings.branch}, which is not here", hint=hint
+            ) from exc
         settings = parse_settings(show(repo, tip, CI_YAML), branch=settings.branch)
     return settings.branch, tip, settings
 
@@ -97,15 +103,30 @@ def _head(repo: Path) -> str:
     """The main branch, as `PLACE NAME`: a bare repository's own, a clone's as its remote says; empty if none does."""
     remotes = git(repo, "remote").decode().split()
     remote = "origin" if "origin" in remotes or len(remotes) != 1 else remotes[0]
-    place, ref = ("refs/heads", "HEAD") if is_bare(repo) else (f"refs/remotes/{remote}", f"refs/remotes/{remote}/HEAD")
+    place, ref = (
+        ("refs/heads", "HEAD")
+        if is_bare(repo)
+        else (f"refs/remotes/{remote}", f"refs/remotes/{remote}/HEAD")
+    )
     found = git(repo, "symbolic-ref", "--quiet", ref, ok=(0, 1, 128)).decode().strip()
-    exists = found and git(repo, "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}", ok=(0, 1)).strip()
-    return f"{place} {found.removeprefix(f'{place}/')}" if exists and found.startswith(f"{place}/") else ""
+    exists = (
+        found
+        and git(repo, "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}", ok=(0, 1)).strip()
+    )
+    return (
+        f"{place} {found.removeprefix(f'{place}/')}"
+        if exists and found.startswith(f"{place}/")
+        else ""
+    )
 
 
 def _newest(repo: Path, branch: str) -> str:
     for candidate in (f"refs/remotes/origin/{branch}", f"refs/heads/{branch}"):
-        found = git(repo, "rev-parse", "--verify", "--quiet", f"{candidate}^{{commit}}", ok=(0, 1)).decode().strip()
+        found = (
+            git(repo, "rev-parse", "--verify", "--quiet", f"{candidate}^{{commit}}", ok=(0, 1))
+            .decode()
+            .strip()
+        )
         if found:
             return found
     return ""
@@ -124,4 +145,7 @@ def _left(repo: Path, tip: str, commit: str) -> str:
     """Where the commit left the target branch; the branch's newest commit when they share nothing that is here."""
     if not tip:
         return ""
-    return git(repo, "merge-base", tip, commit, ok=(0, 1)).decode().split("\n", maxsplit=1)[0].strip() or tip
+    return (
+        git(repo, "merge-base", tip, commit, ok=(0, 1)).decode().split("\n", maxsplit=1)[0].strip()
+        or tip
+    )

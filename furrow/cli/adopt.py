@@ -13,11 +13,16 @@ from furrow.cli.terminal import say
 @click.argument("trial")
 @click.argument("as", type=click.Choice(["as"]), metavar="as")
 @click.argument("name")
-@click.option("--description", default="", help="What to say of it; by default what was tried, and which trial it was.")
+@click.option(
+    "--description",
+    default="",
+    help="What to say of it; by default what was tried, and which trial it was.",
+)
 def command(*, trial: str, name: str, description: str, **_: str) -> None:
     """Declare TRIAL (a name from `furrow try`, or a commit) as the experiment NAME.
 
-    Writes conf/experiment/NAME.yaml and its entry in conf/experiments.yaml; `dvc repro` then trains it.
+    Writes conf/experiment/NAME.yaml and its entry in conf/experiments.yaml; `dvc repro` then trains
+    it.
 
     \b
     furrow adopt gbm-1a2b3c4d as gbm_fast

@@ -25,16 +25,27 @@ STEPS = {"online_store": "materialize"}
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--target", "targets", multiple=True, metavar="RESOURCE", help="Only this, such as experiments/gbm.")
 @click.option(
-    "--register", is_flag=True, help="Then register the champion, if the commit is clean and the gate passed."
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="RESOURCE",
+    help="Only this, such as experiments/gbm.",
+)
+@click.option(
+    "--register",
+    is_flag=True,
+    help="Then register the champion, if the commit is clean and the gate passed.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON for a script.")
 @click.option("-v", "--verbose", is_flag=True, help="Print what the stages print.")
-def command(*, file: Path | None, targets: tuple[str, ...], register: bool, as_json: bool, verbose: bool) -> int:
+def command(
+    *, file: Path | None, targets: tuple[str, ...], register: bool, as_json: bool, verbose: bool
+) -> int:
     """Run what is stale, then bring Feast's registry and the online store up to date.
 
-    FILE is a plan saved by `furrow plan --out FILE`; it is refused if anything that it was made from has moved.
+    FILE is a plan saved by `furrow plan --out FILE`; it is refused if anything that it was made
+    from has moved.
     """
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help
     from furrow.plan.apply import Order, apply  # noqa: PLC0415 - after --help
@@ -48,10 +59,21 @@ def command(*, file: Path | None, targets: tuple[str, ...], register: bool, as_j
     with watching(quiet=as_json, verbose=verbose, last=("register",) if register else ()) as watch:
         done = apply(root, Order(saved, targets, register), watch=watch)
     if as_json:
-        facts: dict[str, Any] = {name: list(getattr(done, name)) for name in ("ran", "restored", "steps", "kept")}
-        render.echo_json({**facts, "seconds": done.seconds, "left": done.left.to_json(), "registered": done.registered})
+        facts: dict[str, Any] = {
+            name: list(getattr(done, name)) for name in ("ran", "restored", "steps", "kept")
+        }
+        render.echo_json(
+            {
+                **facts,
+                "seconds": done.seconds,
+                "left": done.left.to_json(),
+                "registered": done.registered,
+            }
+        )
     else:
-        said = f"{counted(len(done.ran), 'stage')} ran, {len(done.restored)} came back from the cache"
+        said = (
+            f"{counted(len(done.ran), 'stage')} ran, {len(done.restored)} came back from the cache"
+        )
         say(f"applied in {duration(done.seconds)}: {said}" if done.plan else summary(done.plan))
         if done.registered:
             say(f"the champion is {done.registered}")
@@ -114,7 +136,11 @@ class watching:  # noqa: N801 - a context manager, used as one
 
     def _begin(self, plan: Plan) -> None:
         self._left = {stage.name: stage.seconds for stage in plan.stages}
-        local = {each.name: each.seconds for each in plan.resources if each.local and each.action != "unchanged"}
+        local = {
+            each.name: each.seconds
+            for each in plan.resources
+            if each.local and each.action != "unchanged"
+        }
         self._left |= {STEPS.get(name, name): seconds for name, seconds in local.items()}
         self._left |= dict.fromkeys(self._last)
         self._total = len(self._left)

@@ -21,20 +21,62 @@ _COLOURS = {"failed": "red", "warning": "yellow", "passed": "green", "skipped": 
 
 @click.group(invoke_without_command=True)
 @click.option("--rev", default="HEAD", show_default=True, help="The commit.")
-@click.option("--base", default="", metavar="REV", help="Measure against this.  [default: conf/ci.yaml's branch]")
-@click.option("--branch", default="", help="The branch that the commit is on.  [default: the current one]")
-@click.option("--offer", default="", metavar="REMOTE", help="Push CI's commit of what the stages gave to the branch.")
-@click.option("--register", is_flag=True, help="Register the champion, if conf/ci.yaml asks and the commit passed.")
-@click.option("--untrusted", is_flag=True, help="A branch from outside: no credentials, no network, nothing pushed.")
 @click.option(
-    "--unheld", is_flag=True, help="Run an untrusted branch with nothing that holds it: in a throw-away machine."
+    "--base",
+    default="",
+    metavar="REV",
+    help="Measure against this.  [default: conf/ci.yaml's branch]",
 )
-@click.option("--lenient", is_flag=True, help="Stages that were not run are a warning, not a failure.")
-@click.option("--replay", type=click.Choice(["all", "changed", "sample", "none"]), help="Instead of conf/ci.yaml's.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to.  [default: .furrow/ci/COMMIT]")
-@click.option("--cache", type=click.Path(path_type=Path, file_okay=False), help="DVC's cache.  [default: the clone's]")
+@click.option(
+    "--branch", default="", help="The branch that the commit is on.  [default: the current one]"
+)
+@click.option(
+    "--offer",
+    default="",
+    metavar="REMOTE",
+    help="Push CI's commit of what the stages gave to the branch.",
+)
+@click.option(
+    "--register",
+    is_flag=True,
+    help="Register the champion, if conf/ci.yaml asks and the commit passed.",
+)
+@click.option(
+    "--untrusted",
+    is_flag=True,
+    help="A branch from outside: no credentials, no network, nothing pushed.",
+)
+@click.option(
+    "--unheld",
+    is_flag=True,
+    help="Run an untrusted branch with nothing that holds it: in a throw-away machine.",
+)
+@click.option(
+    "--lenient", is_flag=True, help="Stages that were not run are a warning, not a failure."
+)
+@click.option(
+    "--replay",
+    type=click.Choice(["all", "changed", "sample", "none"]),
+    help="Instead of conf/ci.yaml's.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where to.  [default: .furrow/ci/COMMIT]",
+)
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="DVC's cache.  [default: the clone's]",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print what was found, and not what is done.")
-@click.option("--log", "as_log", is_flag=True, hidden=True, help="Print what is done, and no table of it at the end.")
+@click.option(
+    "--log",
+    "as_log",
+    is_flag=True,
+    hidden=True,
+    help="Print what is done, and no table of it at the end.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_context
 def command(  # noqa: PLR0917 - click hands over one argument an option
@@ -74,7 +116,10 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     if not untrusted:
         require_trust(here, "this runs the stages of a commit, unheld")
     if untrusted and (offer or register):
-        raise UsageError("--untrusted with --offer or --register", hint="nothing of a branch from outside is pushed")
+        raise UsageError(
+            "--untrusted with --offer or --register",
+            hint="nothing of a branch from outside is pushed",
+        )
     if unheld and not untrusted:
         raise UsageError("--unheld without --untrusted", hint="a branch of your own is never held")
     if not is_bare(here):
@@ -92,7 +137,9 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     )
     with stopped_by_signals():
         outcome = run_ci(here, rev, options, say=_silent if quiet or as_json else _say)
-    folder = out or machine_file(toplevel(here), f".furrow/ci/{outcome.commit[:12]}/report.md").parent
+    folder = (
+        out or machine_file(toplevel(here), f".furrow/ci/{outcome.commit[:12]}/report.md").parent
+    )
     write_reports(outcome, folder)
     if as_json:
         render.echo_json(outcome.to_json())
@@ -122,14 +169,20 @@ def _show(outcome: Outcome, folder: Path, *, checks: bool) -> None:
 
 @command.command("install")
 @click.argument("bare", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--background", is_flag=True, help="Don't keep the pushing user waiting: the run goes on by itself.")
+@click.option(
+    "--background",
+    is_flag=True,
+    help="Don't keep the pushing user waiting: the run goes on by itself.",
+)
 def install_command(*, bare: Path, background: bool) -> None:
     """Put a post-receive hook into a bare repository that runs CI on each pushed commit, one at a time."""
     from furrow.ci.bare_hook import install
 
     path = install(bare, background=background)
     say(f"wrote {path}")
-    say("next: git push; `furrow ci status` tells how it went, there and in every clone after a fetch")
+    say(
+        "next: git push; `furrow ci status` tells how it went, there and in every clone after a fetch"
+    )
 
 
 @command.command("hook", hidden=True)
@@ -174,7 +227,11 @@ def rejudge_command(*, pairs: tuple[str, ...]) -> None:
 @command.command("run-queue")
 @click.argument("bare", type=click.Path(path_type=Path, file_okay=False), default=".")
 @click.option(
-    "--again", "rev", default="", metavar="REV", help="Put this commit in it first, though it was run before."
+    "--again",
+    "rev",
+    default="",
+    metavar="REV",
+    help="Put this commit in it first, though it was run before.",
 )
 def run_queue_command(*, bare: Path, rev: str) -> None:
     """Run what is in the queue: after a reboot, say. One at a time; where one runs already, that one goes on."""
@@ -185,7 +242,9 @@ def run_queue_command(*, bare: Path, rev: str) -> None:
 
     home = home_of(bare)
     if rev and not again(home, resolve(home, rev)):
-        raise FurrowError(f"{rev} is on no branch here", hint="CI runs what is on a branch: push it to one")
+        raise FurrowError(
+            f"{rev} is on no branch here", hint="CI runs what is on a branch: push it to one"
+        )
     done = run_queue(home, say=_tell)
     say(f"{done} commit{'s' * (done != 1)} run" if done else "nothing was waiting")
 
@@ -206,13 +265,17 @@ def _tell(line: str) -> None:
 @click.argument("rev", required=False)
 @click.option("--limit", default=20, show_default=True, help="How many commits.")
 @click.option("--report", is_flag=True, help="Print the report of REV, as Markdown.")
-@click.option("--log", "show_log", is_flag=True, help="Print the log of REV (on the machine that ran it).")
+@click.option(
+    "--log", "show_log", is_flag=True, help="Print the log of REV (on the machine that ran it)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
-def status_command(*, rev: str | None, limit: int, report: bool, show_log: bool, as_json: bool) -> None:
+def status_command(
+    *, rev: str | None, limit: int, report: bool, show_log: bool, as_json: bool
+) -> None:
     """Show how CI went: waiting, running, passed or failed, by commit, newest first; of REV, check by check.
 
-    In the bare repository that runs CI its own record tells. In a clone the notes do that `git fetch` brings once
-    `furrow install` was run there.
+    In the bare repository that runs CI its own record tells. In a clone the notes do that `git
+    fetch` brings once `furrow install` was run there.
     """
     from furrow.ci.bare_hook import log_of, state
     from furrow.ci.publish import read_status, runs_ci
@@ -225,16 +288,29 @@ def status_command(*, rev: str | None, limit: int, report: bool, show_log: bool,
         say_block(log_of(here, commit))
         return
     found = read_status(here, commit, limit=limit)
-    waiting = {name: [one for one in lines if commit in {"", one["commit"]}] for name, lines in state(here).items()}
+    waiting = {
+        name: [one for one in lines if commit in {"", one["commit"]}]
+        for name, lines in state(here).items()
+    }
     under_way = [*waiting["running"], *waiting["waiting"]]
     hint = "" if runs_ci(here) else "`furrow install`, then `git fetch` brings what ran elsewhere"
     if as_json:
-        render.echo_json({**waiting, "commits": [{k: v for k, v in one.items() if k != "report"} for one in found]})
+        render.echo_json(
+            {
+                **waiting,
+                "commits": [{k: v for k, v in one.items() if k != "report"} for one in found],
+            }
+        )
     elif commit and not found and not under_way:
-        raise FurrowError(f"CI has not run commit {commit[:10]}, as far as is known here", hint=hint)
+        raise FurrowError(
+            f"CI has not run commit {commit[:10]}, as far as is known here", hint=hint
+        )
     elif report:
         if not found or "report" not in found[0]:
-            raise FurrowError(f"commit {commit[:10]} has no report yet", hint="`furrow ci status` tells how it goes")
+            raise FurrowError(
+                f"commit {commit[:10]} has no report yet",
+                hint="`furrow ci status` tells how it goes",
+            )
         say_block(found[0]["report"])
     elif not found and not under_way:
         say("CI has run no commit" + (f"; {hint}" if hint else ": push one"))
@@ -246,18 +322,33 @@ def status_command(*, rev: str | None, limit: int, report: bool, show_log: bool,
             say(f"why: furrow ci status {failed} --report")
 
 
-def _table(here: Path, waiting: dict[str, list[dict[str, Any]]], found: list[dict[str, Any]]) -> None:
+def _table(
+    here: Path, waiting: dict[str, list[dict[str, Any]]], found: list[dict[str, Any]]
+) -> None:
     from furrow.ci.publish import subjects
 
-    told = subjects(here, [one["commit"] for one in (*waiting["running"], *waiting["waiting"], *found)])
+    told = subjects(
+        here, [one["commit"] for one in (*waiting["running"], *waiting["waiting"], *found)]
+    )
     rows: list[list[Any]] = []
-    for kind, ones in (("running", waiting["running"]), ("waiting", waiting["waiting"]), ("", found)):
+    for kind, ones in (
+        ("running", waiting["running"]),
+        ("waiting", waiting["waiting"]),
+        ("", found),
+    ):
         for one in ones:
             took = "" if kind else f"{one.get('seconds') or 0:.0f} s"
             branch = f"{one['branch']}: {one['project']}" if one.get("project") else one["branch"]
-            facts = [kind or one["verdict"], branch, _when(one.get("started") or one.get("since")), took]
+            facts = [
+                kind or one["verdict"],
+                branch,
+                _when(one.get("started") or one.get("since")),
+                took,
+            ]
             rows += [[one["commit"][:10], *facts, told.get(one["commit"], "")]]
-    render.table(rows, ["commit", "status", "branch", "when (UTC)", "took", "subject"], right=["took"])
+    render.table(
+        rows, ["commit", "status", "branch", "when (UTC)", "took", "subject"], right=["took"]
+    )
 
 
 def _when(text: str | None) -> str:

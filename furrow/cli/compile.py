@@ -14,8 +14,17 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a resolved file is not what conf/ gives.")
-@click.option("--write", "stages", is_flag=True, help="Also write the stages of tables and training sets in dvc.yaml.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit 1 if a resolved file is not what conf/ gives.",
+)
+@click.option(
+    "--write",
+    "stages",
+    is_flag=True,
+    help="Also write the stages of tables and training sets in dvc.yaml.",
+)
 def command(*, check: bool, stages: bool) -> None:
     """Write runs/NAME/config.yaml, runs/pipeline.json and features/manifest.json from what Git declares.
 
@@ -57,7 +66,10 @@ def _compile_project(root: Path, *, check: bool, stages: bool) -> None:
             if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text
         ]
         if stale:
-            raise FurrowError(f"{stale[0]} is not what conf/ gives", hint="run `furrow compile` and commit the result")
+            raise FurrowError(
+                f"{stale[0]} is not what conf/ gives",
+                hint="run `furrow compile` and commit the result",
+            )
         say(f"{len(compiled.experiments)} experiments: resolved configs are what conf/ gives")
         return
     changed = write(root, compiled)
@@ -74,9 +86,15 @@ def _say_plain(compiled: PlainCompiled, *, check: bool) -> None:
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     if check and compiled.changed:
         raise FurrowError(f"{shown} is not what the definitions say", hint="run `furrow compile`")
-    counts = {"feature views": manifest.views, "on-demand views": manifest.on_demand, "services": manifest.services}
+    counts = {
+        "feature views": manifest.views,
+        "on-demand views": manifest.on_demand,
+        "services": manifest.services,
+    }
     held = ", ".join(f"{len(kind)} {word}" for word, kind in counts.items())
     say(f"wrote {shown}" if compiled.changed else f"{shown} is what the definitions say")
     for note in compiled.notes:
         say(note)
-    say(f"the Feast repository {manifest.project}: {held}; no dvc.yaml with conf/, so no experiments")
+    say(
+        f"the Feast repository {manifest.project}: {held}; no dvc.yaml with conf/, so no experiments"
+    )

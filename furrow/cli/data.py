@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _data_dir = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="The raw data.  [default: the project's data]"
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="The raw data.  [default: the project's data]",
 )
 _contract = click.option(
     "--contract",
@@ -63,7 +65,9 @@ def check_command(data_dir: Path | None, contract: Path | None, as_json: bool) -
     help="Where the page goes.  [default: the project's build/profile.html]",
 )
 @_json
-def profile_command(data_dir: Path | None, contract: Path | None, out: Path | None, as_json: bool) -> None:
+def profile_command(
+    data_dir: Path | None, contract: Path | None, out: Path | None, as_json: bool
+) -> None:
     """Print what each table holds, and draw it on one HTML page."""
     from furrow.data.contract import load_contract  # noqa: PLC0415 - duckdb, only when the command runs
     from furrow.data.profile import profile  # noqa: PLC0415
@@ -100,7 +104,9 @@ def _show_profile(found: Profile) -> None:
         title = f"{table.name}: {table.rows:,} rows"
         if table.partitions:
             title += f", {table.partitions[0]} to {table.partitions[-1]}"
-        render.table(rows, headings, title=title, right=["null", "distinct", "min", "median", "max"])
+        render.table(
+            rows, headings, title=title, right=["null", "distinct", "min", "median", "max"]
+        )
         for note in table.notes:
             say(f"notice: {note}", err=True)
 

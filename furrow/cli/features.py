@@ -26,7 +26,11 @@ __all__ = ["command"]
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What every command takes: the folder, and JSON for scripts."""
     repo = click.option(
-        "-C", "--repo", type=click.Path(path_type=Path), default=None, help="The Feast repository.  [default: features]"
+        "-C",
+        "--repo",
+        type=click.Path(path_type=Path),
+        default=None,
+        help="The Feast repository.  [default: features]",
     )
     as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
     return repo(as_json(function))
@@ -157,22 +161,46 @@ def materialize_command(
     if as_json:
         render.echo_json([asdict(each) for each in done])
         return
-    rows = [(d.view, d.mode, d.read, d.written, d.skipped, d.future, d.newest, f"{d.seconds:.2f}") for d in done]
-    columns = ["view", "mode", "rows read", "written", "skipped", "in the future", "newest event", "seconds"]
+    rows = [
+        (d.view, d.mode, d.read, d.written, d.skipped, d.future, d.newest, f"{d.seconds:.2f}")
+        for d in done
+    ]
+    columns = [
+        "view",
+        "mode",
+        "rows read",
+        "written",
+        "skipped",
+        "in the future",
+        "newest event",
+        "seconds",
+    ]
     render.table(rows, columns, right=[*columns[2:6], "seconds"])
     for view in done:
         if view.kept:
-            say(f"{view.view}: {view.kept:,} records that were pushed online only are served on, until newer rows come")
+            say(
+                f"{view.view}: {view.kept:,} records that were pushed online only are served on, until newer rows come"
+            )
         if view.dropped:
-            say(f"{view.view}: {view.dropped:,} records that were pushed online only are gone: push them again")
+            say(
+                f"{view.view}: {view.dropped:,} records that were pushed online only are gone: push them again"
+            )
 
 
 @command.command("verify")
 @click.argument("service", required=False)
 @_options
-@click.option("--rows", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True, help="Rows to sample.")
+@click.option(
+    "--rows",
+    type=click.IntRange(1, 10_000_000),
+    default=10_000,
+    show_default=True,
+    help="Rows to sample.",
+)
 @click.option("--at", help="The moment to answer for; that of the newest event, if not given.")
-def verify_command(*, service: str | None, repo: Path | None, as_json: bool, rows: int, at: str | None) -> int:
+def verify_command(
+    *, service: str | None, repo: Path | None, as_json: bool, rows: int, at: str | None
+) -> int:
     """Compare the online store with the point-in-time join, value by value; exits 1 if they differ."""
     from furrow.features.manifest import load  # noqa: PLC0415 - after --help
     from furrow.features.store_verify import verify  # noqa: PLC0415 - Arrow, DuckDB and LMDB, after --help
@@ -184,13 +212,17 @@ def verify_command(*, service: str | None, repo: Path | None, as_json: bool, row
     if as_json:
         render.echo_json([_jsonable(asdict(report)) for report in reports])
     for report in reports if not as_json else []:
-        said = f"{report.rows:,} rows, {report.features} features, {report.present:,} values present"
+        said = (
+            f"{report.rows:,} rows, {report.features} features, {report.present:,} values present"
+        )
         said += f", {report.online_only:,} pushed online only" if report.online_only else ""
         said += f", {report.newer:,} newer than the moment" if report.newer else ""
         wrong = len(report.differences)
         verdict = f"{wrong:,} values differ" if wrong else "all equal"
         say(f"{report.service}: {verdict} ({said}, at {report.at:%Y-%m-%d %H:%M:%S}Z)")
-        shown = [(d.feature, d.online, d.offline, d.status, _row(d.row)) for d in report.differences[:20]]
+        shown = [
+            (d.feature, d.online, d.offline, d.status, _row(d.row)) for d in report.differences[:20]
+        ]
         if shown:
             render.table(shown, ["feature", "online", "offline", "status", "row"])
     return 0 if all(reports) else 1
@@ -200,9 +232,16 @@ def verify_command(*, service: str | None, repo: Path | None, as_json: bool, row
 @click.argument("service")
 @_options
 @click.option(
-    "-e", "--entities", "pairs", multiple=True, metavar="KEY=VALUE", help="A key or request field of the row."
+    "-e",
+    "--entities",
+    "pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A key or request field of the row.",
 )
-@click.option("--input", "source", type=click.File("r"), help="Rows as lines of JSON; - reads standard input.")
+@click.option(
+    "--input", "source", type=click.File("r"), help="Rows as lines of JSON; - reads standard input."
+)
 @click.option("--at", help="The moment to answer for; now, if not given.")
 @click.option("--full-feature-names", is_flag=True, help="Name features VIEW__FEATURE.")
 def get_command(
@@ -222,13 +261,19 @@ def get_command(
     _may_compute(_folder(repo))
     with FeatureClient.open(_folder(repo)) as client:
         plan = client.plan(service, full_names=full_feature_names or None)
-        types = dict(plan.request) | {name: dtype for spec in plan.specs for name, _, dtype in spec.fields}
+        types = dict(plan.request) | {
+            name: dtype for spec in plan.specs for name, _, dtype in spec.fields
+        }
         rows = _rows(pairs, source, types)
         batch = client.get(service, rows, at=moment, full_feature_names=full_feature_names or None)
         values, status, age = batch.to_dict(), batch.status, batch.age
     answers = [
         {
-            name: {"value": _jsonable(values[name][at]), "status": status[name][at], "age": age[name][at]}
+            name: {
+                "value": _jsonable(values[name][at]),
+                "status": status[name][at],
+                "age": age[name][at],
+            }
             for name in batch.names
         }
         for at in range(len(rows))
@@ -245,9 +290,23 @@ def get_command(
 @command.command("push")
 @click.argument("view")
 @_options
-@click.option("-e", "--entities", "pairs", multiple=True, metavar="COLUMN=VALUE", help="A column of the event.")
-@click.option("--input", "source", type=click.File("r"), help="Events as lines of JSON; - reads standard input.")
-def push_command(*, view: str, repo: Path | None, as_json: bool, pairs: tuple[str, ...], source: Any) -> None:
+@click.option(
+    "-e",
+    "--entities",
+    "pairs",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="A column of the event.",
+)
+@click.option(
+    "--input",
+    "source",
+    type=click.File("r"),
+    help="Events as lines of JSON; - reads standard input.",
+)
+def push_command(
+    *, view: str, repo: Path | None, as_json: bool, pairs: tuple[str, ...], source: Any
+) -> None:
     """Write events to a feature view, offline and online."""
     from furrow.features.manifest import load  # noqa: PLC0415 - after --help
     from furrow.features.push import push  # noqa: PLC0415 - Arrow and LMDB, after --help
@@ -307,20 +366,27 @@ def _moment(text: str | None, option: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{option}: {text!r} is not a time", hint="write 2013-09-30T18:00:00Z") from None
+        raise UsageError(
+            f"{option}: {text!r} is not a time", hint="write 2013-09-30T18:00:00Z"
+        ) from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _rows(pairs: tuple[str, ...], source: Any, types: Mapping[str, str]) -> list[dict[str, Any]]:
     """The rows asked for: one from KEY=VALUE pairs, or many from lines of JSON."""
     if bool(pairs) == (source is not None):
-        raise UsageError("name one row with -e KEY=VALUE, or many with --input FILE", hint=f"keys: {', '.join(types)}")
+        raise UsageError(
+            "name one row with -e KEY=VALUE, or many with --input FILE",
+            hint=f"keys: {', '.join(types)}",
+        )
     if pairs:
         row = {}
         for pair in pairs:
             name, sign, text = pair.partition("=")
             if not sign:
-                raise UsageError(f"-e {pair}: should be KEY=VALUE", hint=f"keys: {', '.join(types)}")
+                raise UsageError(
+                    f"-e {pair}: should be KEY=VALUE", hint=f"keys: {', '.join(types)}"
+                )
             row[name] = _typed(name, text, types.get(name, "String"))
         return [row]
     rows = []
@@ -332,7 +398,10 @@ def _rows(pairs: tuple[str, ...], source: Any, types: Mapping[str, str]) -> list
         except ValueError as exc:
             raise FurrowError(f"{source.name}: line {number} is not JSON: {exc}") from exc
         if not isinstance(row, dict):
-            raise FurrowError(f"{source.name}: line {number}: should be an object", hint='write {"key": "value", ...}')
+            raise FurrowError(
+                f"{source.name}: line {number}: should be an object",
+                hint='write {"key": "value", ...}',
+            )
         rows.append(row)
     if not rows:
         raise FurrowError(f"{source.name} holds no rows", hint="write a JSON object a line")
@@ -355,7 +424,11 @@ def _typed(name: str, text: str, dtype: str) -> Any:
 
 def _entry(entry: Any) -> dict[str, Any]:
     """An entry as JSON, without what its kind does not have."""
-    return {key: value for key, value in asdict(entry).items() if value not in ("", (), None) or key == "owner"}
+    return {
+        key: value
+        for key, value in asdict(entry).items()
+        if value not in ("", (), None) or key == "owner"
+    }
 
 
 def _row(row: Mapping[str, Any]) -> str:

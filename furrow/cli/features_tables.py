@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from furrow.features.catalog import Entry, Found
     from furrow.features.manifest_diff import Diff
 
-__all__ = ["show_answer", "show_description", "show_diff", "show_entries", "show_features", "show_found"]
+__all__ = [
+    "show_answer",
+    "show_description",
+    "show_diff",
+    "show_entries",
+    "show_features",
+    "show_found",
+]
 
 KINDS = {
     "view": "feature view",
@@ -29,7 +36,15 @@ def show_entries(entries: Sequence[Entry], experiments: Mapping[str, str]) -> No
     """Print views, on-demand views and services, a table each."""
     views = [e for e in entries if e.kind == "view"]
     rows = [
-        (e.name, ", ".join(e.keys), len(e.features), duration(e.ttl_seconds), e.owner, e.description) for e in views
+        (
+            e.name,
+            ", ".join(e.keys),
+            len(e.features),
+            duration(e.ttl_seconds),
+            e.owner,
+            e.description,
+        )
+        for e in views
     ]
     render.table(rows, ["feature view", "keys", "features", "ttl", "owner", "description"])
     computed = [e for e in entries if e.kind == "on_demand"]
@@ -42,25 +57,37 @@ def show_entries(entries: Sequence[Entry], experiments: Mapping[str, str]) -> No
             e.name,
             len(e.features),
             e.digest[:12],
-            ", ".join(sorted(name for name, service in experiments.items() if service == e.name)) or None,
+            ", ".join(sorted(name for name, service in experiments.items() if service == e.name))
+            or None,
             e.owner,
             e.description,
         )
         for e in services
     ]
-    render.table(lines_, ["feature service", "features", "digest", "experiments", "owner", "description"])
+    render.table(
+        lines_, ["feature service", "features", "digest", "experiments", "owner", "description"]
+    )
 
 
 def show_features(entries: Sequence[Entry]) -> None:
     """Print a line a feature."""
-    rows = [(e.name, e.dtype, duration(e.ttl_seconds), ", ".join(e.services) or None, e.owner) for e in entries]
+    rows = [
+        (e.name, e.dtype, duration(e.ttl_seconds), ", ".join(e.services) or None, e.owner)
+        for e in entries
+    ]
     render.table(rows, ["feature", "type", "ttl", "services", "owner"])
 
 
 def show_found(found: Sequence[Found]) -> None:
     """Print what a search found."""
     rows = [
-        (f.entry.name, KINDS[f.entry.kind], f.entry.dtype or None, f.entry.owner, f.entry.description or None)
+        (
+            f.entry.name,
+            KINDS[f.entry.kind],
+            f.entry.dtype or None,
+            f.entry.owner,
+            f.entry.description or None,
+        )
         for f in found
     ]
     render.table(rows, ["name", "kind", "type", "owner", "description"])
@@ -174,7 +201,12 @@ def show_answer(row: str, answer: Mapping[str, Mapping[str, Any]]) -> None:
     """Print one row's features."""
     say(row)
     rows = [
-        (name, _number(each["value"]), each["status"], None if each["age"] is None else _age(each["age"]))
+        (
+            name,
+            _number(each["value"]),
+            each["status"],
+            None if each["age"] is None else _age(each["age"]),
+        )
         for name, each in answer.items()
     ]
     render.table(rows, ["feature", "value", "status", "age"], right=["value", "age"])

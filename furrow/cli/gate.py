@@ -32,7 +32,8 @@ def command(*, as_json: bool) -> None:
     if without:
         of = f" of problem {without[0]}" if without[0] else ""
         raise FurrowError(
-            f"no run{of} passes the gate", hint="look at conf/gate, or try better models with `furrow try`"
+            f"no run{of} passes the gate",
+            hint="look at conf/gate, or try better models with `furrow try`",
         )
 
 
@@ -41,10 +42,28 @@ def _show(one: Champion) -> None:
     for name, said in one.verdicts.items():
         verdict = said if isinstance(said, dict) else {}
         failures = verdict.get("failures")
-        failures = [each for each in failures if isinstance(each, dict)] if isinstance(failures, list) else []
-        mark = "champion" if name == one.experiment else "passed" if verdict.get("passed") else "failed"
+        failures = (
+            [each for each in failures if isinstance(each, dict)]
+            if isinstance(failures, list)
+            else []
+        )
+        mark = (
+            "champion"
+            if name == one.experiment
+            else "passed"
+            if verdict.get("passed")
+            else "failed"
+        )
         rows.append([name, mark, *_failure(next(iter(failures), {})), len(failures) or None])
-    columns = ["experiment", "verdict", "first rule failed", "value", "limit", "short by", "rules failed"]
+    columns = [
+        "experiment",
+        "verdict",
+        "first rule failed",
+        "value",
+        "limit",
+        "short by",
+        "rules failed",
+    ]
     render.table(rows, columns, title=f"Problem {one.problem}" if one.problem else "")
 
 

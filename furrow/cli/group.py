@@ -42,7 +42,9 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"furrow.cli.{cmd_name}_" if cmd_name == "try" else f"furrow.cli.{cmd_name}")
+        module = import_module(
+            f"furrow.cli.{cmd_name}_" if cmd_name == "try" else f"furrow.cli.{cmd_name}"
+        )
         command: click.Command = module.command
         return command
 
@@ -55,7 +57,12 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="furrow", prog_name="furrow")
-@click.option("--project", default="", metavar="FOLDER", help="In a bare repository: the folder of the project meant.")
+@click.option(
+    "--project",
+    default="",
+    metavar="FOLDER",
+    help="In a bare repository: the folder of the project meant.",
+)
 @click.pass_context
 def cli(ctx: click.Context, project: str) -> None:
     """Furrow: experiments and features that Git declares, made so, with proof."""
@@ -64,5 +71,7 @@ def cli(ctx: click.Context, project: str) -> None:
         from furrow.ground.project_place import meaning  # noqa: PLC0415
 
         if not is_bare(Path.cwd()):
-            raise click.UsageError("--project is for a bare repository: elsewhere go to the project's folder")
+            raise click.UsageError(
+                "--project is for a bare repository: elsewhere go to the project's folder"
+            )
         ctx.with_resource(meaning(project))

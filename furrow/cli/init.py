@@ -30,18 +30,46 @@ _QUESTIONS = {
 
 @click.command()
 @click.argument("sources", nargs=-1, metavar="SOURCE...")
-@click.option("--predict", default="", metavar="COL", help="What to predict: a column, or TABLE.COLUMN.")
-@click.option("--about", default="", metavar="ENTITY", help="Who or what it is about: a column, or a table's name.")
-@click.option("--at", default="", metavar="COL", help="When it is predicted: a column, or one moment: 2024-03-01.")
-@click.option("--known-after", default="", metavar="SPAN", help="When the label is known after that moment, as 90d.")
+@click.option(
+    "--predict", default="", metavar="COL", help="What to predict: a column, or TABLE.COLUMN."
+)
+@click.option(
+    "--about",
+    default="",
+    metavar="ENTITY",
+    help="Who or what it is about: a column, or a table's name.",
+)
+@click.option(
+    "--at",
+    default="",
+    metavar="COL",
+    help="When it is predicted: a column, or one moment: 2024-03-01.",
+)
+@click.option(
+    "--known-after",
+    default="",
+    metavar="SPAN",
+    help="When the label is known after that moment, as 90d.",
+)
 @click.option(
     "--test",
     default="",
     metavar="PERIODS",
     help="What is tested: `3 months`, `2 weeks`, from 2024-01-01 on, or a share: 0.2.",
 )
-@click.option("--task", default="", metavar="TASK", help="binary, multiclass or regression, if not as the label looks.")
-@click.option("--timezone", default="UTC", show_default=True, metavar="ZONE", help="Of moments that name no zone.")
+@click.option(
+    "--task",
+    default="",
+    metavar="TASK",
+    help="binary, multiclass or regression, if not as the label looks.",
+)
+@click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    metavar="ZONE",
+    help="Of moments that name no zone.",
+)
 @click.option("--yes", is_flag=True, help="Take every guess; ask nothing.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
 @click.option("--no-run", is_flag=True, help="Write and compile, and train nothing yet.")
@@ -61,8 +89,9 @@ def command(
 ) -> None:
     """Make this folder a project that predicts a column of your own data, and train its first models.
 
-    SOURCE is a file (CSV, TSV, JSON lines, Parquet, Excel), a folder, a pattern, a SQLite or DuckDB file, or an address
-    (postgres://, s3://). Run it again after a kill: it goes on from there. It changes nothing that is there.
+    SOURCE is a file (CSV, TSV, JSON lines, Parquet, Excel), a folder, a pattern, a SQLite or DuckDB
+    file, or an address (postgres://, s3://). Run it again after a kill: it goes on from there. It
+    changes nothing that is there.
     """
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help
     from furrow.scaffold.answers import Asked  # noqa: PLC0415 - the same
@@ -94,14 +123,19 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as exc:
-        raise click.UsageError(f"--timezone {name}: there is no such zone; write it as Europe/Vienna") from exc
+        raise click.UsageError(
+            f"--timezone {name}: there is no such zone; write it as Europe/Vienna"
+        ) from exc
     return name
 
 
 def _is_project(root: Path) -> bool:
     from furrow.layout import CONTRACT, DVC_YAML, EXPERIMENTS_YAML  # noqa: PLC0415 - after --help
 
-    return all((root / path).is_file() for path in (CONTRACT, DVC_YAML, EXPERIMENTS_YAML, "pipelines/ingest.py"))
+    return all(
+        (root / path).is_file()
+        for path in (CONTRACT, DVC_YAML, EXPERIMENTS_YAML, "pipelines/ingest.py")
+    )
 
 
 def _check_same(root: Path, asked: Asked) -> None:
@@ -109,11 +143,16 @@ def _check_same(root: Path, asked: Asked) -> None:
     from furrow.errors import FurrowError  # noqa: PLC0415 - after --help
     from furrow.parse import read_yaml  # noqa: PLC0415 - the same
 
-    labels = {path.stem: str((read_yaml(path) or {}).get("label")) for path in (root / "conf/problem").glob("*.yaml")}
+    labels = {
+        path.stem: str((read_yaml(path) or {}).get("label"))
+        for path in (root / "conf/problem").glob("*.yaml")
+    }
     wanted = asked.predict.rpartition(".")[2]
     if wanted and wanted.lower() not in {label.lower() for label in (*labels.values(), *labels)}:
         said = f"this folder is a project that predicts {', '.join(sorted(labels.values()))}, not {wanted}"
-        raise FurrowError(said, hint="run it in another folder, or declare a second problem in conf/problem/")
+        raise FurrowError(
+            said, hint="run it in another folder, or declare a second problem in conf/problem/"
+        )
 
 
 def _write(root: Path, sources: tuple[str, ...], asked: Asked, *, ask: bool, dry_run: bool) -> bool:
@@ -130,9 +169,13 @@ def _write(root: Path, sources: tuple[str, ...], asked: Asked, *, ask: bool, dry
                     sources,
                     folder / LANDED,
                     timezone=asked.timezone,
-                    watch=lambda name, rows: advance(0, description=f"reading {name}: {rows:,} rows"),
+                    watch=lambda name, rows: advance(
+                        0, description=f"reading {name}: {rows:,} rows"
+                    ),
                 )
-            plan = plan_init(root, looked, _asked(looked, asked) if ask else asked, now=datetime.now(UTC))
+            plan = plan_init(
+                root, looked, _asked(looked, asked) if ask else asked, now=datetime.now(UTC)
+            )
             _show(plan, looked, dry_run=dry_run)
             if dry_run:
                 for path in in_the_way(root, plan.texts, list(looked.tables)):
@@ -184,7 +227,9 @@ def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
 
     answers = plan.answers
     for one in plan.landed:
-        say(f"{one.name}: {one.rows:,} rows, {len(one.columns)} columns, from {_source(looked, one.name)}")
+        say(
+            f"{one.name}: {one.rows:,} rows, {len(one.columns)} columns, from {_source(looked, one.name)}"
+        )
     moment = answers.at or answers.moment or "no moment"
     test = split_words(answers.by, answers.test, answers.start)
     why = {"predict": answers.why.get("task", ""), **answers.why}
@@ -201,7 +246,9 @@ def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
     lines = sum(text.count("\n") for text in plan.texts.values())
     count = sum(len(table.features) for table in plan.features)
     word = "would write" if dry_run else "writing"
-    say(f"{word} {len(plan.texts)} files, {lines} lines: {count} features in {len(plan.features)} tables")
+    say(
+        f"{word} {len(plan.texts)} files, {lines} lines: {count} features in {len(plan.features)} tables"
+    )
     for path, text in sorted(plan.texts.items()):
         say(f"  {path} ({text.count(chr(10))} lines)")
 
@@ -235,17 +282,29 @@ def _show_runs(root: Path) -> None:
     runs = first_runs(root)
     names = list(dict.fromkeys(name for run in runs for name in run.metrics))
     rows = [
-        (run.name, *(run.metrics.get(name) for name in names), "champion" if run.champion else "; ".join(run.failed))
+        (
+            run.name,
+            *(run.metrics.get(name) for name in names),
+            "champion" if run.champion else "; ".join(run.failed),
+        )
         for run in runs
     ]
     render.table(rows, ["run", *names, ""])
     best = next((run.name for run in runs if run.champion), "")
     if not best:
-        say("no run passed the gate: none is surely better than the baseline, or one feature tells the label alone")
+        say(
+            "no run passed the gate: none is surely better than the baseline, or one feature tells the label alone"
+        )
     say("next:")
-    say("  git add -A && git commit -m 'A first model'   then `furrow runs`, `furrow runs show boosting`")
-    say("  edit features/tables/*.sql or conf/experiments.yaml, then `dvc repro`: it runs what the edit made necessary")
+    say(
+        "  git add -A && git commit -m 'A first model'   then `furrow runs`, `furrow runs show boosting`"
+    )
+    say(
+        "  edit features/tables/*.sql or conf/experiments.yaml, then `dvc repro`: it runs what the edit made necessary"
+    )
     say(
         "  furrow try boosting model.learning_rate=0.03,0.1   tries hyper-parameters; `furrow plan` says what would run"
     )
-    say("  dvc remote add -d NAME URL && dvc push   carries data and models to where CI and others find them")
+    say(
+        "  dvc remote add -d NAME URL && dvc push   carries data and models to where CI and others find them"
+    )

@@ -19,9 +19,23 @@ NOTE = "replay"
     help="As Git's merge driver: BASE OURS THEIRS NAME.",
     hidden=True,
 )
-@click.option("--carry", "remote", metavar="REMOTE", help="As Git's hook: before a push to REMOTE.", hidden=True)
-@click.option("--follow", "before", metavar="COMMIT", help="As Git's hook: after COMMIT was left.", hidden=True)
-def command(*, files: tuple[Path, Path, Path, str] | None, before: str | None, remote: str | None) -> None:
+@click.option(
+    "--carry",
+    "remote",
+    metavar="REMOTE",
+    help="As Git's hook: before a push to REMOTE.",
+    hidden=True,
+)
+@click.option(
+    "--follow",
+    "before",
+    metavar="COMMIT",
+    help="As Git's hook: after COMMIT was left.",
+    hidden=True,
+)
+def command(
+    *, files: tuple[Path, Path, Path, str] | None, before: str | None, remote: str | None
+) -> None:
     """Set up this clone: a merge driver, hooks by which data/ follows data.dvc, notes that push and fetch carry."""
     from furrow.clone.git_hooks import follow  # noqa: PLC0415 - after --help
     from furrow.clone.merge import install, merge_file  # noqa: PLC0415 - after --help

@@ -1,7 +1,7 @@
 """The `furrow` command: runs what is asked for, renders errors, sets the exit code.
 
-A list of runs, which people and scripts ask for all the time, is answered by `furrow.cli.runs_list` alone; everything
-else goes through click, whose loading takes longer than that answer.
+A list of runs, which people and scripts ask for all the time, is answered by `furrow.cli.runs_list`
+alone; everything else goes through click, whose loading takes longer than that answer.
 """
 
 from __future__ import annotations
@@ -52,14 +52,23 @@ def _prepare_streams() -> None:
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     if sys.stdout is None:  # `>&-`
-        sys.exit(_say("error: standard output is closed\n  send it somewhere: to /dev/null if it isn't wanted", 1))
+        sys.exit(
+            _say(
+                "error: standard output is closed\n  send it somewhere: to /dev/null if it isn't wanted",
+                1,
+            )
+        )
     if not isinstance(sys.stdout, io.TextIOWrapper):
         return
     raw = sys.stdout.buffer
-    if isinstance(raw, io.RawIOBase):  # PYTHONUNBUFFERED; a write that takes only a part would go unnoticed
+    if isinstance(
+        raw, io.RawIOBase
+    ):  # PYTHONUNBUFFERED; a write that takes only a part would go unnoticed
         whole = io.BufferedWriter(raw)
         sys.stdout = io.TextIOWrapper(whole, sys.stdout.encoding, write_through=True)
-    sys.stdout.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is written out, as on errors
+    sys.stdout.reconfigure(
+        errors="backslashreplace"
+    )  # what the terminal's encoding lacks is written out, as on errors
 
 
 def _run(arguments: list[str]) -> int:
@@ -67,7 +76,9 @@ def _run(arguments: list[str]) -> int:
     try:
         Path.cwd()
     except FileNotFoundError as exc:
-        raise FurrowError("the folder that this was started in is gone", hint="go to another one, run again") from exc
+        raise FurrowError(
+            "the folder that this was started in is gone", hint="go to another one, run again"
+        ) from exc
     if arguments[:1] == ["runs"]:
         from furrow.cli import runs_list  # noqa: PLC0415 - see above
 
@@ -98,7 +109,9 @@ def _bug() -> int:
     import tempfile  # noqa: PLC0415 - loaded for a bug's report alone
     import traceback  # noqa: PLC0415
 
-    opened, log = tempfile.mkstemp(prefix="furrow-", suffix=".log")  # 0600, by a name that nobody can foresee
+    opened, log = tempfile.mkstemp(
+        prefix="furrow-", suffix=".log"
+    )  # 0600, by a name that nobody can foresee
     os.close(opened)
     Path(log).write_text(traceback.format_exc(), encoding="utf-8", errors="backslashreplace")
     return _say(f"a bug in Furrow: {traceback.format_exc(limit=0).strip()}\n  the log is {log}", 3)

@@ -31,7 +31,11 @@ def command() -> None:
 @command.command("register")
 @click.argument("experiment", required=False)
 @click.option("--rev", default="HEAD", show_default=True, help="The commit to register.")
-@click.option("--sign", is_flag=True, help="Sign the tag with your own key: clones that know it open the model.")
+@click.option(
+    "--sign",
+    is_flag=True,
+    help="Sign the tag with your own key: clones that know it open the model.",
+)
 @as_json
 def register_command(*, experiment: str | None, rev: str, sign: bool, as_json: bool) -> None:
     """Register the champion's (or EXPERIMENT's) model at a commit as its next version, if the gate passed."""
@@ -44,7 +48,9 @@ def register_command(*, experiment: str | None, rev: str, sign: bool, as_json: b
     if as_json:
         render.echo_json(_entry(version))
         return
-    say(f"{version} {'is registered already' if str(version) in before else 'registered'} at {version.commit[:10]}")
+    say(
+        f"{version} {'is registered already' if str(version) in before else 'registered'} at {version.commit[:10]}"
+    )
     say(f"next: git push origin {version.tag}; furrow models promote {version} --to production")
 
 
@@ -61,7 +67,9 @@ def list_command(*, as_json: bool) -> None:
     for path in sorted((root / DEPLOYMENT).glob("*.yaml")):
         serving.setdefault(current(root, path.stem) or "", []).append(path.stem)
     if as_json:
-        render.echo_json([{**_entry(version), "serves": serving.get(str(version), [])} for version in found])
+        render.echo_json(
+            [{**_entry(version), "serves": serving.get(str(version), [])} for version in found]
+        )
         return
     if not found:
         say("no version is registered yet")
@@ -92,9 +100,16 @@ def show_command(*, version: str, as_json: bool) -> None:
         return
     serves = [path.stem for path in sorted((root / DEPLOYMENT).glob("*.yaml"))
               if current(root, path.stem) == str(found)]  # fmt: skip
-    rows: list[list[Any]] = [["commit", found.commit], ["registered", f"{_moment(found.registered)} by {found.by}"]]
+    rows: list[list[Any]] = [
+        ["commit", found.commit],
+        ["registered", f"{_moment(found.registered)} by {found.by}"],
+    ]
     rows += [["serves", " ".join(serves) or "nothing"], ["gate", refusal(root, found) or "passed"]]
-    rows += [[key, _words(value)] for key, value in sorted(found.facts.items()) if key not in ("metrics", "experiment")]
+    rows += [
+        [key, _words(value)]
+        for key, value in sorted(found.facts.items())
+        if key not in ("metrics", "experiment")
+    ]
     rows += [[key, value] for key, value in found.metrics.items()]
     render.table(rows, ["", str(found)], right=[])
     say(f"next: furrow models card {found}; furrow models get {found} --out DIR")
@@ -111,7 +126,9 @@ def card_command(*, version: str) -> None:
     found = find(root, version)
     content = show(root, found.commit, f"runs/{found.name}/card.md")
     if content is None:
-        raise FurrowError(f"{found.commit[:10]} has no runs/{found.name}/card.md", hint="`dvc repro` writes it")
+        raise FurrowError(
+            f"{found.commit[:10]} has no runs/{found.name}/card.md", hint="`dvc repro` writes it"
+        )
     say_block(content.decode(errors="replace"))
 
 
@@ -128,15 +145,28 @@ def diff_command(*, one: str, two: str, as_json: bool) -> None:
     if as_json:
         render.echo_json(found)
         return
-    rows = [[name, values["from"], values["to"], values["change"]] for name, values in found["metrics"].items()]
+    rows = [
+        [name, values["from"], values["to"], values["change"]]
+        for name, values in found["metrics"].items()
+    ]
     render.table(rows, ["metric", found["from"], found["to"], "change"])
     words = {"features_digest": "features", "model_sha256": "model", "service": "feature service"}
-    say("; ".join(f"{words[key]}: {'the same' if same else 'another'}" for key, same in found["same"].items()))
+    say(
+        "; ".join(
+            f"{words[key]}: {'the same' if same else 'another'}"
+            for key, same in found["same"].items()
+        )
+    )
 
 
 @command.command("get")
 @click.argument("version")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write; it must not exist.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The folder to write; it must not exist.",
+)
 def get_command(*, version: str, out: Path) -> None:
     """Bring a version's bundle from the cache or the remote, and check its hash."""
     from furrow.models.version_fetch import fetch
@@ -155,7 +185,9 @@ def promote_command(*, version: str, environment: str) -> None:
 
     branch, found = promote(project_root(Path.cwd()), version, environment)
     say(f"{found} to {environment}: a commit on the branch {branch}, nothing is deployed yet")
-    say(f"next: git push origin {branch}, review it, and merge it to approve (git merge --no-ff {branch})")
+    say(
+        f"next: git push origin {branch}, review it, and merge it to approve (git merge --no-ff {branch})"
+    )
 
 
 @command.command("rollback")

@@ -24,16 +24,38 @@ LINES = 6
 
 
 @click.command()
-@click.option("--rev", metavar="A..B", help="Plan from one commit to another, without checking them out.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for `furrow apply FILE`.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script (furrow/plan/plan.schema.json).")
-@click.option("--no-local", is_flag=True, help="Leave this machine's feature registry and online store aside.")
+@click.option(
+    "--rev", metavar="A..B", help="Plan from one commit to another, without checking them out."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Save the plan for `furrow apply FILE`.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON for a script (furrow/plan/plan.schema.json).",
+)
+@click.option(
+    "--no-local", is_flag=True, help="Leave this machine's feature registry and online store aside."
+)
 @click.option("--all", "everything", is_flag=True, help="List unchanged resources too.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 4 if there is a difference.")
 def command(
-    *, rev: str | None, out: Path | None, as_json: bool, no_local: bool, everything: bool, detailed_exitcode: bool
+    *,
+    rev: str | None,
+    out: Path | None,
+    as_json: bool,
+    no_local: bool,
+    everything: bool,
+    detailed_exitcode: bool,
 ) -> int:
-    """Show what would change, why, what that breaks, and how long it would take. Nothing is written."""
+    """Show what would change, why, what that breaks, and how long it would take.
+
+    Nothing is written.
+    """
     from furrow.plan.project_root import repository_root  # noqa: PLC0415 - after --help
 
     root = repository_root(Path.cwd())
@@ -64,7 +86,11 @@ def show(plan: Plan, *, everything: bool = False) -> None:
         if resource.action == "unchanged" and not everything:
             continue
         sign, colour = SIGNS[resource.action]
-        took = f"  ({duration(resource.seconds)})" if resource.action != "unchanged" and resource.seconds else ""
+        took = (
+            f"  ({duration(resource.seconds)})"
+            if resource.action != "unchanged" and resource.seconds
+            else ""
+        )
         say(Ink(f"{sign} {resource.address}", colour), took)
         for line in resource.why[:LINES]:
             say(f"    {line}")
@@ -76,7 +102,9 @@ def show(plan: Plan, *, everything: bool = False) -> None:
         for line in broken.why[:LINES]:
             say(f"    {line}")
     if any(broken.environments for broken in plan.breaks):
-        say("  next: undo it, or register a version trained on the new features and promote it with this change")
+        say(
+            "  next: undo it, or register a version trained on the new features and promote it with this change"
+        )
     for note in plan.notes:
         say(f"note: {note}")
     say(summary(plan))

@@ -59,7 +59,9 @@ def chart(
     margin = max(map(len, labels))
     lines = []
     for label, row in zip(labels, cells, strict=True):
-        lines.append(f"{label:>{margin}} ┤{''.join(chr(0x2800 + dots) for dots in row).rstrip(chr(0x2800))}")
+        lines.append(
+            f"{label:>{margin}} ┤{''.join(chr(0x2800 + dots) for dots in row).rstrip(chr(0x2800))}"
+        )
     return "\n".join(lines) + "\n"
 
 

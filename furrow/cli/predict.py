@@ -30,16 +30,33 @@ class FieldsCommand(click.Command):
         if path.is_file():
             with formatter.section("Fields, from features/manifest.json"):
                 fields = _fields(load(path))
-                formatter.write_dl([(line(f"--{name.replace('_', '-')}"), line(kind)) for name, kind in fields.items()])
+                formatter.write_dl(
+                    [
+                        (line(f"--{name.replace('_', '-')}"), line(kind))
+                        for name, kind in fields.items()
+                    ]
+                )
         super().format_options(ctx, formatter)
 
 
 @click.command(cls=FieldsCommand, context_settings={"ignore_unknown_options": True})
-@click.option("--at", "moment", help="The prediction time (ISO 8601, UTC if it has no zone); now, if left out.")
-@click.option("--online", is_flag=True, help="With --at: read the online store as of then, not the offline tables.")
+@click.option(
+    "--at",
+    "moment",
+    help="The prediction time (ISO 8601, UTC if it has no zone); now, if left out.",
+)
+@click.option(
+    "--online",
+    is_flag=True,
+    help="With --at: read the online store as of then, not the offline tables.",
+)
 @click.option("--experiment", help="The run to predict with; the champion, if left out.")
 @click.option("--problem", help="Whose champion predicts, where there are several problems.")
-@click.option("--sha256", default="", help="The model's hash, from somewhere else than this clone: no trust is needed.")
+@click.option(
+    "--sha256",
+    default="",
+    help="The model's hash, from somewhere else than this clone: no trust is needed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 @click.argument("fields", nargs=-1, type=click.UNPROCESSED)
 def command(
@@ -54,8 +71,8 @@ def command(
 ) -> None:
     """Predict for one row, now from the online store, or at a moment in history from the offline tables.
 
-    The fields are the join keys and request fields of the model's features: `furrow predict --help` in a project
-    lists them. Example: furrow predict --customer 17 --at 2013-09-30T18:00Z
+    The fields are the join keys and request fields of the model's features: `furrow predict --help`
+    in a project lists them. Example: furrow predict --customer 17 --at 2013-09-30T18:00Z
     """
     from furrow.models.predict import open_model  # noqa: PLC0415 - scikit-learn loads after --help
     from furrow.models.request import complete  # noqa: PLC0415 - the same
@@ -72,8 +89,12 @@ def command(
     show(model.name, row, prediction)
     stale = sum(one in ("expired", "missing") for one in prediction.status.values())
     if stale:
-        say(f"{stale} of {len(prediction.status)} features are expired or missing in the online store.")
-        say("next: `furrow features materialize` after landing newer data, or --at TIME to replay history")
+        say(
+            f"{stale} of {len(prediction.status)} features are expired or missing in the online store."
+        )
+        say(
+            "next: `furrow features materialize` after landing newer data, or --at TIME to replay history"
+        )
     else:
         say(f"next: furrow runs show {model.name}")
 
@@ -92,7 +113,9 @@ def show(name: str, row: dict[str, Any], prediction: Prediction, *, features: in
     rows = []
     for column, moved in list(prediction.contributions.items())[:features]:
         by = f"{factor * moved:+.1f}" if unit else f"{moved:+.4g}"
-        rows.append((column, _text(prediction.features[column]), prediction.status.get(column, ""), by))
+        rows.append(
+            (column, _text(prediction.features[column]), prediction.status.get(column, ""), by)
+        )
     render.table(rows, ["feature", "value", "status", moved_by], right=["value", moved_by])
 
 
@@ -100,7 +123,10 @@ def to_json(name: str, row: dict[str, Any], prediction: Prediction) -> dict[str,
     """A prediction as plain values."""
     return {
         "experiment": name,
-        "row": {key: _text(value) if isinstance(value, datetime) else value for key, value in row.items()},
+        "row": {
+            key: _text(value) if isinstance(value, datetime) else value
+            for key, value in row.items()
+        },
         "task": prediction.task,
         **prediction.values,
         "at": prediction.at.isoformat(),

@@ -40,7 +40,8 @@ def table(
     """Print rows under headings; columns of numbers are set to the right.
 
     Args:
-        rows: One sequence per row, as long as `columns`. None prints as a dash, a float with four decimals.
+        rows: One sequence per row, as long as `columns`. None prints as a dash, a float with four
+            decimals.
         columns: The headings.
         title: A line above the table.
         right: Headings to set to the right; by default those whose values are all numbers or None.
@@ -50,11 +51,17 @@ def table(
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    drawn = Table(box=box.SIMPLE_HEAD, title=Text(line(title)) if title else None, title_justify="left", pad_edge=False)
+    drawn = Table(
+        box=box.SIMPLE_HEAD,
+        title=Text(line(title)) if title else None,
+        title_justify="left",
+        pad_edge=False,
+    )
     for place, name in enumerate(columns):
         values = [row[place] for row in rows]
         numeric = bool(values) and all(
-            value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
+            value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+            for value in values
         )
         to_right = numeric if right is None else name in right
         drawn.add_column(Text(line(name)), justify="right" if to_right else "left", overflow="fold")
@@ -87,7 +94,9 @@ def progress(description: str, total: int | None = None) -> Iterator[Callable[..
         task = drawn.add_task(line(description), total=total)
 
         def advance(steps: int = 1, description: str | None = None) -> None:
-            drawn.update(task, advance=steps, description=None if description is None else line(description))
+            drawn.update(
+                task, advance=steps, description=None if description is None else line(description)
+            )
 
         yield advance
 

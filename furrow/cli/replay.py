@@ -30,15 +30,39 @@ OTHER_BYTES_CODE = 5
 
 @click.command()
 @click.argument("rev", default="HEAD")
-@click.option("--experiment", default="", metavar="E", help="Only the stages that this experiment needs.")
-@click.option("--stage", default="", metavar="S", help="Only this stage (or group), its inputs taken by hash.")
-@click.option("--verify", is_flag=True, help="Replay nothing: check the notes on REV against the repository's objects.")
+@click.option(
+    "--experiment", default="", metavar="E", help="Only the stages that this experiment needs."
+)
+@click.option(
+    "--stage", default="", metavar="S", help="Only this stage (or group), its inputs taken by hash."
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Replay nothing: check the notes on REV against the repository's objects.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the in-toto statement to a file.")
-@click.option("--note/--no-note", default=True, help="Keep the verdict as a Git note on the commit.  [default: note]")
-@click.option("--push", default="", metavar="REMOTE", help="Carry the notes to a remote afterwards.")
-@click.option("--strict", is_flag=True, help="Exit 1 too if a stage reads what it does not declare.")
-@click.option("--diagnose/--no-diagnose", default=True, help="Run a stage that differs again, to find out why.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the in-toto statement to a file.",
+)
+@click.option(
+    "--note/--no-note",
+    default=True,
+    help="Keep the verdict as a Git note on the commit.  [default: note]",
+)
+@click.option(
+    "--push", default="", metavar="REMOTE", help="Carry the notes to a remote afterwards."
+)
+@click.option(
+    "--strict", is_flag=True, help="Exit 1 too if a stage reads what it does not declare."
+)
+@click.option(
+    "--diagnose/--no-diagnose",
+    default=True,
+    help="Run a stage that differs again, to find out why.",
+)
 @click.option("--keep", is_flag=True, help="Leave the work tree there, and say where.")
 def command(  # noqa: PLR0917 - click hands over one argument an option
     rev: str,
@@ -55,13 +79,14 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
 ) -> int:
     """Run a commit's stages again, from nothing, and compare with what it says.
 
-    The stages run in a clean checkout in a temporary folder, with no cache, inputs taken by their hashes. Each output
-    is identical, within the tolerance that conf/replay.yaml declares, or different; then the first stage that differs
-    is run again under changed conditions to find out why. A model whose bytes are others, and whose predictions are
-    the recorded ones within tolerance, is a class of its own.
+    The stages run in a clean checkout in a temporary folder, with no cache, inputs taken by their
+    hashes. Each output is identical, within the tolerance that conf/replay.yaml declares, or
+    different; then the first stage that differs is run again under changed conditions to find out
+    why. A model whose bytes are others, and whose predictions are the recorded ones within
+    tolerance, is a class of its own.
 
-    Exit codes: 0 identical or within tolerance; 5 equal in what it predicts, other bytes; 1 different, or it could not
-    be done; 2 usage; 130 interrupt.
+    Exit codes: 0 identical or within tolerance; 5 equal in what it predicts, other bytes; 1
+    different, or it could not be done; 2 usage; 130 interrupt.
     """
     if verify:
         return _verify(rev, as_json=as_json)
@@ -116,7 +141,13 @@ def _reporter(*, keep: bool) -> Callable[[Event], None]:
             say(f"{event.stage} differs: {event.detail}", err=True, over=True)
         elif event.kind == "done" and event.verdict is not None:
             status = Ink(event.verdict.status, _COLOURS.get(event.verdict.status, ""))
-            say(f"{number}{event.stage} ", status, f" ({event.verdict.seconds:.1f} s)", err=True, over=True)
+            say(
+                f"{number}{event.stage} ",
+                status,
+                f" ({event.verdict.seconds:.1f} s)",
+                err=True,
+                over=True,
+            )
 
     return report
 
@@ -124,14 +155,28 @@ def _reporter(*, keep: bool) -> Callable[[Event], None]:
 def _show(verdict: Verdict, kept: str, *, note: bool) -> None:
     place = verdict.environment
     rows = [
-        [one.stage, one.status, f"{one.seconds:.1f}", f"{len(one.outputs)}", one.reasons[0].kind if one.reasons else ""]
+        [
+            one.stage,
+            one.status,
+            f"{one.seconds:.1f}",
+            f"{len(one.outputs)}",
+            one.reasons[0].kind if one.reasons else "",
+        ]
         for one in verdict.stages
     ]
-    render.table(rows, ["stage", "verdict", "seconds", "outputs", "why"], right=["seconds", "outputs"])
+    render.table(
+        rows, ["stage", "verdict", "seconds", "outputs", "why"], right=["seconds", "outputs"]
+    )
     for stage in verdict.stages:
         for output in stage.outputs:
-            if output.differences and output.status not in {"identical", "within tolerance", "not kept"}:
-                say(f"{stage.stage}: {output.path} {'differs' if output.status == 'different' else 'has other bytes'}")
+            if output.differences and output.status not in {
+                "identical",
+                "within tolerance",
+                "not kept",
+            }:
+                say(
+                    f"{stage.stage}: {output.path} {'differs' if output.status == 'different' else 'has other bytes'}"
+                )
                 for words in output.differences:
                     say(f"  {words.removeprefix(f'{output.path}: ')}")
         for reason in stage.reasons:
@@ -145,11 +190,15 @@ def _show(verdict: Verdict, kept: str, *, note: bool) -> None:
     if not place.lock:
         say("environment: the commit locks none; nothing was compared")
     elif place.differences:
-        say(f"environment: {len(place.differences)} of {place.locked} distributions are not what {place.lock} says")
+        say(
+            f"environment: {len(place.differences)} of {place.locked} distributions are not what {place.lock} says"
+        )
         for words in place.differences[:8]:
             say(f"  {words}")
     else:
-        say(f"environment: {place.locked} distributions as {place.lock} says, {place.python}, {place.platform}")
+        say(
+            f"environment: {place.locked} distributions as {place.lock} says, {place.python}, {place.platform}"
+        )
     say(_summary(verdict) + (f"; {kept}" if kept else ""))
     say(f"next: {_next(verdict, kept=bool(kept), note=note)}")
 
@@ -159,7 +208,9 @@ def _undeclared(verdict: Verdict) -> None:
         told = {reason.text for reason in stage.reasons if reason.kind == "undeclared"}
         for one in stage.undeclared:
             if not any(one.path in text for text in told):
-                say(f"{stage.stage}: note: reads {one.path} ({one.where}), which it does not declare")
+                say(
+                    f"{stage.stage}: note: reads {one.path} ({one.where}), which it does not declare"
+                )
 
 
 def _summary(verdict: Verdict) -> str:
@@ -183,7 +234,9 @@ def _next(verdict: Verdict, *, kept: bool, note: bool) -> str:
         return "declare in dvc.yaml what the stages read, then `dvc repro` and commit"
     if verdict:
         if not kept:
-            words = " ".join([short, *(f"--{name} {value}" for name, value in verdict.scope.items())])
+            words = " ".join(
+                [short, *(f"--{name} {value}" for name, value in verdict.scope.items())]
+            )
             again = f"`furrow replay {words}` keeps the verdict"
             return f"{again} once the note can be written" if note else f"{again} as a note"
         return (
@@ -205,7 +258,10 @@ def _verify(rev: str, *, as_json: bool) -> int:
     commit = resolve(Path.cwd(), rev)
     found = verify(Path.cwd(), commit)
     if not found:
-        raise FurrowError(f"commit {commit[:10]} carries no replay", hint=f"`furrow replay {rev}`, or fetch the notes")
+        raise FurrowError(
+            f"commit {commit[:10]} carries no replay",
+            hint=f"`furrow replay {rev}`, or fetch the notes",
+        )
     if as_json:
         render.echo_json(
             [
@@ -222,10 +278,16 @@ def _verify(rev: str, *, as_json: bool) -> int:
     else:
         for one in found:
             said = one.verdict
-            facts = f"{_summary(said)}, at {said.started} on {said.where}" if said is not None else "a note"
+            facts = (
+                f"{_summary(said)}, at {said.started} on {said.where}"
+                if said is not None
+                else "a note"
+            )
             say(f"{'holds' if one else 'does NOT hold'}: {facts}")
             for words in one.problems:
                 say(f"  {words}")
             if one:
-                say(f"  {one.checked} files are what the note says, {one.absent} are not on this machine")
+                say(
+                    f"  {one.checked} files are what the note says, {one.absent} are not on this machine"
+                )
     return 0 if all(found) and all(one.verdict for one in found) else 1

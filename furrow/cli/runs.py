@@ -53,8 +53,9 @@ class Runs(click.Group):
 def command() -> None:
     """List, show, compare and draw runs of any history.
 
-    Without a subcommand it lists: the runs of HEAD, of a REVISION, or of every commit of a range A..B, of --branch,
-    --since or --all. The same content over many commits is one run, with its first and last commit among those.
+    Without a subcommand it lists: the runs of HEAD, of a REVISION, or of every commit of a range
+    A..B, of --branch, --since or --all. The same content over many commits is one run, with its
+    first and last commit among those.
 
     A filter is an SQL expression over columns: --where "roc_auc > 0.75 and model = 'gbm'".
 
@@ -64,13 +65,36 @@ def command() -> None:
 
 @click.command("list")
 @click.argument("revision", default="")
-@click.option("--all", "everything", is_flag=True, help="The history of every branch, tag and DVC experiment.")
-@click.option("--branch", multiple=True, metavar="NAME", help="The history of a branch; may be given several times.")
-@click.option("--since", default="", metavar="DATE", help='Only commits since: 2026-01-31, "2 weeks ago", ...')
+@click.option(
+    "--all", "everything", is_flag=True, help="The history of every branch, tag and DVC experiment."
+)
+@click.option(
+    "--branch",
+    multiple=True,
+    metavar="NAME",
+    help="The history of a branch; may be given several times.",
+)
+@click.option(
+    "--since", default="", metavar="DATE", help='Only commits since: 2026-01-31, "2 weeks ago", ...'
+)
 @click.option("--where", default="", metavar="SQL", help="Only runs for which this is true.")
-@click.option("--sort", default="", metavar="COLUMNS", help="Sort by these, '-' turns one round: --sort=-roc_auc,name.")
-@click.option("--columns", default="", metavar="COLUMNS", help="Show these, patterns too: run,roc_auc,'model.*'.")
-@click.option("--limit", type=click.IntRange(min=0), help=f"At most so many; {USUAL} in a table, unless given.")
+@click.option(
+    "--sort",
+    default="",
+    metavar="COLUMNS",
+    help="Sort by these, '-' turns one round: --sort=-roc_auc,name.",
+)
+@click.option(
+    "--columns",
+    default="",
+    metavar="COLUMNS",
+    help="Show these, patterns too: run,roc_auc,'model.*'.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help=f"At most so many; {USUAL} in a table, unless given.",
+)
 @click.option("--json", "form", flag_value="json", help="As JSON.")
 @click.option("--csv", "form", flag_value="csv", help="As CSV.")
 @click.option("--markdown", "form", flag_value="markdown", help="As a Markdown table.")

@@ -29,14 +29,27 @@ SAID = {
 @click.command("diff")
 @click.argument("before")
 @click.argument("after")
-@click.option("--replicates", type=click.IntRange(100, 100_000), default=2000, show_default=True, help="Of the test.")
-@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of intervals.")
+@click.option(
+    "--replicates",
+    type=click.IntRange(100, 100_000),
+    default=2000,
+    show_default=True,
+    help="Of the test.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0.5, 0.999),
+    default=0.95,
+    show_default=True,
+    help="Of intervals.",
+)
 @click.option("--json", "as_text", is_flag=True, help="As JSON.")
 def command(before: str, after: str, replicates: int, confidence: float, as_text: bool) -> None:
     """Compare two runs, each NAME, NAME@REVISION or REVISION:NAME.
 
-    Metrics are tested on the stored predictions of both: the rows that both predicted are drawn together, whole days
-    with replacement. A difference whose interval holds 0 can't be told from luck.
+    Metrics are tested on the stored predictions of both: the rows that both predicted are drawn
+    together, whole days with replacement. A difference whose interval holds 0 can't be told from
+    luck.
     """
     runs = run(before), run(after)
     # The test needs pandas and pyarrow, which `--help` does not.
@@ -57,20 +70,32 @@ def command(before: str, after: str, replicates: int, confidence: float, as_text
 
 def _parts(found: RunDiff) -> list[tuple[str, str]]:
     return [
-        ("Config", _table(["key", "before", "after"], [[k, _said(a), _said(b)] for k, a, b in found.config])),
+        (
+            "Config",
+            _table(
+                ["key", "before", "after"], [[k, _said(a), _said(b)] for k, a, b in found.config]
+            ),
+        ),
         ("Metrics, as recorded", _metrics(found)),
         ("Better, or luck?", _test(found)),
         ("Features", _lines(found.features_added, "+") + _lines(found.features_dropped, "-")),
         ("Rows", _rows(found)),
         ("Data", _data(found)),
-        ("Code", _table(["file", "added", "deleted"], [[p, _count(a), _count(d)] for p, a, d in found.code])),
+        (
+            "Code",
+            _table(
+                ["file", "added", "deleted"], [[p, _count(a), _count(d)] for p, a, d in found.code]
+            ),
+        ),
     ]
 
 
 def _metrics(found: RunDiff) -> str:
     rows = []
     for name, before, after in found.metrics:
-        change = as_float(after) - as_float(before) if is_number(after) and is_number(before) else None
+        change = (
+            as_float(after) - as_float(before) if is_number(after) and is_number(before) else None
+        )
         rows.append([name, cell(before), cell(after), "" if change is None else f"{change:+.4f}"])
     return _table(["metric", "before", "after", "change"], rows)
 
@@ -81,7 +106,11 @@ def _test(found: RunDiff) -> str:
         return f"no test: {found.untested}\n"
     rows = []
     for one in test.differences:
-        span = f"{one.low:+.4f} to {one.high:+.4f}" if one.low is not None and one.high is not None else ""
+        span = (
+            f"{one.low:+.4f} to {one.high:+.4f}"
+            if one.low is not None and one.high is not None
+            else ""
+        )
         p = "" if one.p is None else f"{one.p:.3g}"
         rows.append([one.metric, f"{one.after - one.before:+.4f}", span, p, SAID[one.verdict]])
     about = f"{test.rows:,} rows that both predicted; {test.method}\n"
@@ -89,7 +118,10 @@ def _test(found: RunDiff) -> str:
         about += f"left out: {test.only_before:,} rows of the first alone, {test.only_after:,} of the second alone\n"
     if test.relabelled:
         about += f"left out: {test.relabelled:,} rows whose labels differ\n"
-    return _table(["metric", "change", f"{test.confidence:.0%} interval", "p", "verdict"], rows) + about
+    return (
+        _table(["metric", "change", f"{test.confidence:.0%} interval", "p", "verdict"], rows)
+        + about
+    )
 
 
 def _rows(found: RunDiff) -> str:
@@ -105,14 +137,25 @@ def _data(found: RunDiff) -> str:
     if not change:
         return ""
     sides = [
-        f"{side.md5[:10]} ({side.files or '?'} files)" if side else "none" for side in (change.before, change.after)
+        f"{side.md5[:10]} ({side.files or '?'} files)" if side else "none"
+        for side in (change.before, change.after)
     ]
     text = f"data: {sides[0]} → {sides[1]}\n"
     if change.files is None:
-        return text + "which files changed can't be told here: `dvc fetch --all-commits data` brings their lists\n"
-    rows = [[path, what, f"{change.rows[path]:+,}" if path in change.rows else ""] for path, what in change.files]
+        return (
+            text
+            + "which files changed can't be told here: `dvc fetch --all-commits data` brings their lists\n"
+        )
+    rows = [
+        [path, what, f"{change.rows[path]:+,}" if path in change.rows else ""]
+        for path, what in change.files
+    ]
     total = sum(change.rows.values())
-    return text + _table(["file", "what", "rows"], rows) + (f"{total:+,} rows in all\n" if change.rows else "")
+    return (
+        text
+        + _table(["file", "what", "rows"], rows)
+        + (f"{total:+,} rows in all\n" if change.rows else "")
+    )
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -124,7 +167,11 @@ def _lines(names: tuple[str, ...], mark: str) -> str:
 
 
 def _said(value: Any) -> str:
-    return "–" if value is None else cell(" ".join(map(str, value)) if isinstance(value, list) else value)
+    return (
+        "–"
+        if value is None
+        else cell(" ".join(map(str, value)) if isinstance(value, list) else value)
+    )
 
 
 def _count(lines: int | None) -> str:

@@ -26,8 +26,17 @@ LISTED = 20
 @click.command("history")
 @click.argument("experiment")
 @click.option("--metric", default="", help="Which metric; ROC AUC by default.")
-@click.option("--rev", default="HEAD", show_default=True, help="Where to start; its first parents are followed.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Draw to a .png, .svg or .html file.")
+@click.option(
+    "--rev",
+    default="HEAD",
+    show_default=True,
+    help="Where to start; its first parents are followed.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw to a .png, .svg or .html file.",
+)
 @click.option("--json", "as_text", is_flag=True, help="As JSON.")
 def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: bool) -> None:
     """Draw a metric of EXPERIMENT over commits, oldest first, through renames."""
@@ -45,7 +54,9 @@ def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: b
     if found.names:
         say(f"before, it was called {', '.join(found.names)}")
     width = max(20, min(100, shutil.get_terminal_size().columns - 12))
-    values = [(float(at), point.value) for at, point in enumerate(found.points) if point.value is not None]
+    values = [
+        (float(at), point.value) for at, point in enumerate(found.points) if point.value is not None
+    ]
     say_block(chart(values, width=width))
     rows = [_row(point) for point in found.points[-LISTED:]]
     if len(found.points) > LISTED:
@@ -55,6 +66,10 @@ def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: b
 
 def _row(point: Point) -> list[str]:
     when = cell(iso_date(point.time), "date")
-    span = f"{point.low:.4f} to {point.high:.4f}" if point.low is not None and point.high is not None else ""
+    span = (
+        f"{point.low:.4f} to {point.high:.4f}"
+        if point.low is not None and point.high is not None
+        else ""
+    )
     value = cell(point.value) if point.value is not None else point.problem
     return [point.commit[:10], when, value, span, cell(point.subject)]

@@ -37,7 +37,8 @@ def read(words: Sequence[str]) -> dict[str, Any] | None:
         words: What follows `furrow runs`.
 
     Returns:
-        The arguments of `show`; None when it is no list, asks for help or holds a mistake, which click then tells.
+        The arguments of `show`; None when it is no list, asks for help or holds a mistake, which
+        click then tells.
     """
     found: dict[str, Any] = {
         "revision": "", "everything": False, "branch": (), "since": "", "where": "", "sort": "", "columns": "",

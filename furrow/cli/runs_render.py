@@ -87,7 +87,10 @@ def notes(found: Listing) -> Iterator[str]:
 def _cells(found: Listing) -> tuple[list[str], list[list[str]]]:
     """Names of columns, and values as a person reads them: trials by their names."""
     names = [column.name for column in found.answer.columns]
-    rows = [[cell(value, name) for name, value in zip(names, row, strict=True)] for row in found.answer.rows]
+    rows = [
+        [cell(value, name) for name, value in zip(names, row, strict=True)]
+        for row in found.answer.rows
+    ]
     if "run" in names:
         at = names.index("run")
         trials = found.named(row[at] for row in found.answer.rows)
@@ -102,9 +105,15 @@ def table(found: Listing, *, width: int = 0) -> str:
     if not rows:
         return "no runs\n"
     numeric = [not column.types & 4 for column in found.answer.columns]
-    fit = _fitting([max(len(cells[at]) for cells in (names, *rows)) for at in range(len(names))], width)
+    fit = _fitting(
+        [max(len(cells[at]) for cells in (names, *rows)) for at in range(len(names))], width
+    )
     shown = grid(names[:fit], [row[:fit] for row in rows], right=numeric[:fit])
-    return shown + (f"left out, for the terminal is narrow: {', '.join(names[fit:])}\n" if fit < len(names) else "")
+    return shown + (
+        f"left out, for the terminal is narrow: {', '.join(names[fit:])}\n"
+        if fit < len(names)
+        else ""
+    )
 
 
 def _fitting(widths: Sequence[int], width: int) -> int:
@@ -118,12 +127,16 @@ def _json(found: Listing) -> str:
     return as_json(
         {
             "format": 1,
-            "columns": [{"name": column.name, "from": column.place} for column in found.answer.columns],
+            "columns": [
+                {"name": column.name, "from": column.place} for column in found.answer.columns
+            ],
             "runs": [dict(zip(names, row, strict=True)) for row in found.answer.rows],
             "total": found.answer.total,
             "commits": found.commits,
             "shallow": found.shallow,
-            "problems": [{"run": run, "problem": problem} for run, problem in found.answer.problems],
+            "problems": [
+                {"run": run, "problem": problem} for run, problem in found.answer.problems
+            ],
         }
     )
 
@@ -139,4 +152,9 @@ def _markdown(found: Listing) -> str:
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 
 
-FORMATS: dict[str, Callable[[Listing], str]] = {"table": table, "json": _json, "csv": _csv, "markdown": _markdown}
+FORMATS: dict[str, Callable[[Listing], str]] = {
+    "table": table,
+    "json": _json,
+    "csv": _csv,
+    "markdown": _markdown,
+}

@@ -33,7 +33,12 @@ CURVES = {
 
 @click.command("show")
 @click.argument("run_name", metavar="RUN")
-@click.option("--plots", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write plots as PNG there.")
+@click.option(
+    "--plots",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write plots as PNG there.",
+)
 @click.option("--code", is_flag=True, help="The code's changes as a patch.")
 @click.option("--json", "as_text", is_flag=True, help="As JSON.")
 def command(run_name: str, folder: Path | None, code: bool, as_text: bool) -> None:
@@ -89,10 +94,18 @@ def _made(found: Details) -> str:
 def _trial(found: Details) -> str:
     if not is_trial(found.record):
         return ""
-    rows = [(key.replace("_", " "), value) for key, value in found.trial.items() if value and key != "name"]
+    rows = [
+        (key.replace("_", " "), value)
+        for key, value in found.trial.items()
+        if value and key != "name"
+    ]
     name = cell(found.trial.get("name") or found.commit[:10], widest=WIDE)
     said = "A trial keeps no model, and of its predictions only their hash: "
-    return _pairs(rows) + said + f"`dvc exp apply {name}` and `dvc repro` make them, or `furrow adopt {name} as NAME`\n"
+    return (
+        _pairs(rows)
+        + said
+        + f"`dvc exp apply {name}` and `dvc repro` make them, or `furrow adopt {name} as NAME`\n"
+    )
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -106,7 +119,10 @@ def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _pairs(rows: list[tuple[str, Any]]) -> str:
-    shown = [[key, cell(" ".join(map(str, v)) if isinstance(v, list) else v, widest=WIDE)] for key, v in rows]
+    shown = [
+        [key, cell(" ".join(map(str, v)) if isinstance(v, list) else v, widest=WIDE)]
+        for key, v in rows
+    ]
     return grid(["key", "value"], shown) if shown else ""
 
 
@@ -115,7 +131,13 @@ def _metrics(found: Details) -> str:
     for name, value in found.metrics.items():
         span = found.intervals.get(name)
         low, high = (span.get("low"), span.get("high")) if isinstance(span, dict) else (None, None)
-        rows.append([name, cell(value), f"{cell(low)} to {cell(high)}" if low is not None and high is not None else ""])
+        rows.append(
+            [
+                name,
+                cell(value),
+                f"{cell(low)} to {cell(high)}" if low is not None and high is not None else "",
+            ]
+        )
     about = found.intervals.get("_about")
     confidence = about.get("confidence") if isinstance(about, dict) else None
     head = f"{confidence:.0%} interval" if isinstance(confidence, float) else "interval"
@@ -124,11 +146,19 @@ def _metrics(found: Details) -> str:
 
 def _slices(found: Details) -> str:
     rows = []
-    metric = next((name for name in ordered(found.metrics) if any(name in row for row in found.slices)), "")
+    metric = next(
+        (name for name in ordered(found.metrics) if any(name in row for row in found.slices)), ""
+    )
     for row in found.slices:
         low, high = row.get(f"{metric}_low"), row.get(f"{metric}_high")
         span = f"{cell(low)} to {cell(high)}" if low is not None and high is not None else ""
-        shown = (row.get("slice"), row.get("value"), row.get("rows"), row.get("prevalence"), row.get(metric))
+        shown = (
+            row.get("slice"),
+            row.get("value"),
+            row.get("rows"),
+            row.get("prevalence"),
+            row.get(metric),
+        )
         rows.append([*map(cell, shown), span])
     return grid(["slice", "value", "rows", "prevalence", metric, "interval"], rows) if rows else ""
 
@@ -148,10 +178,18 @@ def _data(found: Details) -> str:
         lines.append(f"data {found.data.md5}, {found.data.files or '?'} files{size}")
     months = found.record.get("periods") or found.record.get("months")
     if isinstance(months, dict):
-        lines += [f"{part}: {' '.join(map(str, value))}" for part, value in months.items() if isinstance(value, list)]
+        lines += [
+            f"{part}: {' '.join(map(str, value))}"
+            for part, value in months.items()
+            if isinstance(value, list)
+        ]
     rows = found.record.get("rows")
     if isinstance(rows, dict):
-        lines.append(", ".join(f"{value:,} {part} rows" for part, value in rows.items() if isinstance(value, int)))
+        lines.append(
+            ", ".join(
+                f"{value:,} {part} rows" for part, value in rows.items() if isinstance(value, int)
+            )
+        )
     lines += [f"{output.path} {output.md5}" for output in found.outputs]
     return "".join(f"{line}\n" for line in lines)
 
@@ -160,7 +198,10 @@ def _resources(found: Details) -> str:
     rows = [
         [
             cell(line.get("stage")),
-            *(cell(round(v, 1)) if isinstance(v := line.get(key), (int, float)) else "" for key in _MEASURES),
+            *(
+                cell(round(v, 1)) if isinstance(v := line.get(key), (int, float)) else ""
+                for key in _MEASURES
+            ),
         ]
         for line in found.resources
     ]
@@ -178,7 +219,9 @@ def _replays(found: Details) -> str:
             lines.append(f"{one['commit'][:10]}: {_outcome(one)}, {place}\n")
             continue
         said = f", which says {cell(one['status'])}," if "status" in one else ""
-        lines.append(f"{one['commit'][:10]}: a note{said} does NOT hold: {cell(one['problems'][0], widest=WIDE)}\n")
+        lines.append(
+            f"{one['commit'][:10]}: a note{said} does NOT hold: {cell(one['problems'][0], widest=WIDE)}\n"
+        )
     return "".join(lines) or "not yet: `furrow replay` does it\n"
 
 
@@ -200,7 +243,10 @@ def _said(part: dict[str, Any]) -> str:
 
 
 def _code(found: Details) -> str:
-    rows = [[cell(p), "binary" if a is None else str(a), "" if d is None else str(d)] for p, a, d in found.code]
+    rows = [
+        [cell(p), "binary" if a is None else str(a), "" if d is None else str(d)]
+        for p, a, d in found.code
+    ]
     return grid(["file", "added", "deleted"], rows) if rows else ""
 
 
@@ -212,7 +258,11 @@ def _plots(curves: dict[str, list[dict[str, str]]]) -> list[tuple[str, str]]:
             parts.append((title, chart(points, width=40, height=10, low=0.0, high=1.0)))
     if importance := curves.get("importance"):
         keys = list(importance[0])
-        values = [(cell(row.get(keys[0])), _float(row.get(keys[1]))) for row in importance if len(keys) > 1]
+        values = [
+            (cell(row.get(keys[0])), _float(row.get(keys[1])))
+            for row in importance
+            if len(keys) > 1
+        ]
         parts.append(("Importance", bars(sorted(values, key=lambda pair: -pair[1])[:15])))
     return parts
 

@@ -25,7 +25,12 @@ WIDTH = 40
 @click.command("watch")
 @click.argument("runs", nargs=-1)
 @click.option("--once", is_flag=True, help="Show the curves as they are now, and stop.")
-@click.option("--dir", "folder", type=click.Path(path_type=Path), help="The folder of logs; by default .furrow/logs.")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="The folder of logs; by default .furrow/logs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the last values as JSON, once.")
 def command(*, runs: tuple[str, ...], once: bool, folder: Path | None, as_json: bool) -> None:
     """Draw what `furrow.log` writes while models train: RUNS by name, such as train@gbm, or whatever runs now.
@@ -70,7 +75,11 @@ def _drawn(found: list[RunLog]) -> RenderableType:
             table.add_column(heading, justify="left" if heading in ("metric", "curve") else "right")
         for curve in one.curves.values():
             known = curve.known
-            trouble = f"  {_number(curve.values[-1])} since step {curve.trouble}" if curve.trouble is not None else ""
+            trouble = (
+                f"  {_number(curve.values[-1])} since step {curve.trouble}"
+                if curve.trouble is not None
+                else ""
+            )
             table.add_row(
                 Text(line(curve.metric)),
                 str(curve.steps[-1]) if curve.steps else "–",
@@ -84,11 +93,18 @@ def _drawn(found: list[RunLog]) -> RenderableType:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}" if not math.isfinite(value) or abs(value) >= 1e4 or 0 < abs(value) < 1e-3 else f"{value:.4f}"
+    return (
+        f"{value:.4g}"
+        if not math.isfinite(value) or abs(value) >= 1e4 or 0 < abs(value) < 1e-3
+        else f"{value:.4f}"
+    )
 
 
 def _plain(one: RunLog) -> dict[str, Any]:
-    """A run for a script. JSON has no NaN: such a value is null, and `not_finite_since` names the first step of it."""
+    """A run for a script.
+
+    JSON has no NaN: such a value is null, and `not_finite_since` names the first step of it.
+    """
     curves = {
         name: {
             "rows": len(curve.steps),

@@ -1,6 +1,7 @@
 """What a command says to a person: the only place that writes to standard output and standard error.
 
-Whatever is said is made harmless first. A list of runs comes through here as well, so nothing heavy is imported.
+Whatever is said is made harmless first. A list of runs comes through here as well, so nothing heavy
+is imported.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def say(*parts: str | Ink, err: bool = False, end: str = "\n", over: bool = Fals
         over: On a terminal, over what stands in the line.
     """
     live = on_terminal(err=err)
-    text = "".join(_inked(part, live=live) if isinstance(part, Ink) else line(part) for part in parts)
+    text = "".join(
+        _inked(part, live=live) if isinstance(part, Ink) else line(part) for part in parts
+    )
     _write(("\r\033[K" if over and live else "") + text + end, err=err)
 
 

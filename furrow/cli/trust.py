@@ -17,18 +17,25 @@ from furrow.cli.terminal import say
 def command(*, listed: bool, revoke: bool, as_json: bool) -> None:
     """Say that the code of this clone may run: its feature definitions, its stages, its pickled models.
 
-    Asked once per clone and its remotes, and kept outside it. A repository without a remote is your own. In CI,
-    FURROW_TRUST=1 says it for one job.
+    Asked once per clone and its remotes, and kept outside it. A repository without a remote is your
+    own. In CI, FURROW_TRUST=1 says it for one job.
     """
     from furrow.ground.trust import forget, remember_trust, trusted_list  # noqa: PLC0415 - after --help
 
     if listed:
         known = trusted_list()
         if as_json:
-            render.echo_json([{"repository": place, "remotes": remotes} for place, remotes in known.items()])
+            render.echo_json(
+                [{"repository": place, "remotes": remotes} for place, remotes in known.items()]
+            )
         else:
-            render.table([[place, " ".join(remotes)] for place, remotes in known.items()], ["repository", "remotes"])
+            render.table(
+                [[place, " ".join(remotes)] for place, remotes in known.items()],
+                ["repository", "remotes"],
+            )
     elif revoke:
         say("it is trusted no more" if forget(Path.cwd()) else "it was not trusted")
     else:
-        say(f"trusted: {remember_trust(Path.cwd())} may run its code (`furrow trust --revoke` takes it back)")
+        say(
+            f"trusted: {remember_trust(Path.cwd())} may run its code (`furrow trust --revoke` takes it back)"
+        )

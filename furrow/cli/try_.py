@@ -26,12 +26,31 @@ OTHERS = 3
 @click.command()
 @click.argument("experiment")
 @click.argument("overrides", nargs=-1)
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Trials at once; by default the engine's workers.")
-@click.option("--search", metavar="NAME", help="Search instead of trying all: an option of conf/search, tpe or random.")
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    help="Trials at once; by default the engine's workers.",
+)
+@click.option(
+    "--search",
+    metavar="NAME",
+    help="Search instead of trying all: an option of conf/search, tpe or random.",
+)
 @click.option("--trials", "-n", type=click.IntRange(min=1), help="How many trials a search makes.")
-@click.option("--engine", metavar="NAME", help="Where trials run: an option of conf/engine, such as cluster.")
-@click.option("--metric", help="What to sort and search by; by default what the gate selects champions by.")
-@click.option("--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="Rows of the final table.")
+@click.option(
+    "--engine", metavar="NAME", help="Where trials run: an option of conf/engine, such as cluster."
+)
+@click.option(
+    "--metric", help="What to sort and search by; by default what the gate selects champions by."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=SHOWN,
+    show_default=True,
+    help="Rows of the final table.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print every trial as JSON.")
 def command(
     *,
@@ -47,9 +66,10 @@ def command(
 ) -> int:
     """Try EXPERIMENT with OVERRIDES in Hydra's grammar: KEY=VALUE, and KEY=A,B, KEY=range(1,9,2) or KEY=glob(*) to vary.
 
-    Every combination is trained and judged as the stages would, and recorded at once as a DVC experiment on HEAD
-    (`dvc exp show`, `apply`, `branch`, `push`). With --search, an interval(LOW,HIGH) or tag(log, interval(LOW,HIGH))
-    may vary too, and trials that fall behind the median on their first months are given up.
+    Every combination is trained and judged as the stages would, and recorded at once as a DVC
+    experiment on HEAD (`dvc exp show`, `apply`, `branch`, `push`). With --search, an
+    interval(LOW,HIGH) or tag(log, interval(LOW,HIGH)) may vary too, and trials that fall behind the
+    median on their first months are given up.
 
     The same command goes on where an earlier one was stopped.
 
@@ -90,7 +110,8 @@ def command(
     except KeyboardInterrupt:
         done = sum(one.state == "done" for one in found)
         say(
-            f"interrupted: {done} of {sweeping.size} trials are recorded; the same command goes on from there", err=True
+            f"interrupted: {done} of {sweeping.size} trials are recorded; the same command goes on from there",
+            err=True,
         )
         return 130
     _report(sweeping, found, limit=limit, as_json=as_json)
@@ -119,11 +140,15 @@ def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
         TextColumn("{task.fields[best]}", markup=False), TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     best: Finished | None = None
-    with Progress(*columns, console=render.console(stderr=True), transient=True, speed_estimate_period=3600) as bar:
+    with Progress(
+        *columns, console=render.console(stderr=True), transient=True, speed_estimate_period=3600
+    ) as bar:
         task = bar.add_task(line(f"try {sweeping.experiment}"), total=sweeping.size, best="")
         for finished in sweeping.run(lambda text: render.above(bar, f"note: {text}")):
             found.append(finished)
-            if finished.score is not None and sweeping.better(finished.score, best.score if best else None):
+            if finished.score is not None and sweeping.better(
+                finished.score, best.score if best else None
+            ):
                 best = finished
             if finished.state == "failed":
                 render.above(bar, _line(sweeping, finished))
@@ -139,13 +164,22 @@ def _line(sweeping: Sweeping, finished: Finished) -> str:
         return f"pruned after {len(finished.steps)} of the test months  {what}"
     how = "as recorded" if finished.again else f"{finished.seconds:.1f} s"
     return "  ".join(
-        part for part in (finished.trial.name, f"{sweeping.metric} {finished.score:.4f}", what, f"({how})") if part
+        part
+        for part in (
+            finished.trial.name,
+            f"{sweeping.metric} {finished.score:.4f}",
+            what,
+            f"({how})",
+        )
+        if part
     )
 
 
 def _told(finished: Finished) -> str:
     """Why a trial failed, after what varies, if anything does."""
-    return ": ".join(part for part in (" ".join(finished.trial.overrides), finished.message) if part)
+    return ": ".join(
+        part for part in (" ".join(finished.trial.overrides), finished.message) if part
+    )
 
 
 def _report(sweeping: Sweeping, found: list[Finished], *, limit: int, as_json: bool) -> None:
@@ -153,26 +187,39 @@ def _report(sweeping: Sweeping, found: list[Finished], *, limit: int, as_json: b
     ranked = sweeping.ranked(found)
     if as_json:
         render.echo_json(
-            {"metric": sweeping.metric, "direction": sweeping.direction, "trials": [_plain(one) for one in ranked]}
+            {
+                "metric": sweeping.metric,
+                "direction": sweeping.direction,
+                "trials": [_plain(one) for one in ranked],
+            }
         )
         return
     measured = ordered({name for finished in ranked for name in finished.metrics})
-    others = [name for name in measured if name != sweeping.metric and direction(name) != NEITHER][:OTHERS]
+    others = [name for name in measured if name != sweeping.metric and direction(name) != NEITHER][
+        :OTHERS
+    ]
     keys = list(sweeping.sweep.dimensions)
     rows = [
         [
             finished.trial.name if finished.state == "done" else finished.state,
-            *(dict(part.split("=", 1) for part in finished.trial.overrides).get(key) for key in keys),
+            *(
+                dict(part.split("=", 1) for part in finished.trial.overrides).get(key)
+                for key in keys
+            ),
             finished.score,
             *(finished.metrics.get(name) for name in others),
             f"{finished.seconds:.1f}" if finished.seconds else None,
         ]
         for finished in ranked[:limit]
     ]
-    render.table(rows, ["trial", *(key.lstrip("+") for key in keys), sweeping.metric, *others, "seconds"])
+    render.table(
+        rows, ["trial", *(key.lstrip("+") for key in keys), sweeping.metric, *others, "seconds"]
+    )
     if len(ranked) > limit:
         say(f"and {len(ranked) - limit} more: --limit {len(ranked)}")
-    counts = {state: sum(one.state == state for one in found) for state in ("done", "pruned", "failed")}
+    counts = {
+        state: sum(one.state == state for one in found) for state in ("done", "pruned", "failed")
+    }
     again = sum(one.again for one in found)
     say(
         ", ".join(f"{count} {state}" for state, count in counts.items() if count)
@@ -184,7 +231,9 @@ def _report(sweeping: Sweeping, found: list[Finished], *, limit: int, as_json: b
     best = ranked[0] if ranked and ranked[0].score is not None else None
     if best is not None:
         if len(found) > 1:
-            say("The best of many was chosen on the test months themselves: expect a little less of it on new ones.")
+            say(
+                "The best of many was chosen on the test months themselves: expect a little less of it on new ones."
+            )
         say(f"next: `furrow adopt {best.trial.name} as NAME`, or `dvc exp apply {best.trial.name}`")
 
 

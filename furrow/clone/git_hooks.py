@@ -1,6 +1,7 @@
 """Git hooks of a clone: after a merge, a checkout or a rebase, raw data follows its .dvc files; notes follow a push.
 
-Else `dvc repro` would take the older data, which is still there, for new data, and write it into the merged .dvc file.
+Else `dvc repro` would take the older data, which is still there, for new data, and write it into
+the merged .dvc file.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ MARK = "# furrow: raw data follows its .dvc files"
 _CHANGED = "git diff --quiet {old} HEAD -- '*.dvc' 2>/dev/null; test $? -ne 1"
 
 
-# Notes that the remote was not seen to have go along with a push; whatever comes of that, the push is what it was
-# without. A dry run carries none.
+# Notes that the remote was not seen to have go along with a push; whatever comes of that, the push
+# is what it was without. A dry run carries none.
 _CARRY = (
     'furrow=$?; case " $(ps -o args= -p $PPID 2>/dev/null) " in *" --dry-run "*|*" -n "*) ;; *) '
     "notes=$(git rev-parse -q --verify refs/notes/furrow/replay) && "
@@ -62,7 +63,9 @@ def install_hooks(root: Path) -> list[str]:
         FurrowError: A hook is there that is no shell script.
     """
     top = toplevel(root)
-    folder = Path(git(top, "rev-parse", "--path-format=absolute", "--git-path", "hooks").decode().strip())
+    folder = Path(
+        git(top, "rev-parse", "--path-format=absolute", "--git-path", "hooks").decode().strip()
+    )
     done = []
     for name, command in _hooks().items():
         path = folder / name
@@ -76,12 +79,18 @@ def install_hooks(root: Path) -> list[str]:
                 done.append(name)
             continue
         if "sh" not in text.partition("\n")[0]:
-            raise FurrowError(f"{path} is no shell script", hint=f"add this to it, and {MARK!r}: {command}")
+            raise FurrowError(
+                f"{path} is no shell script", hint=f"add this to it, and {MARK!r}: {command}"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text.rstrip()}\n{MARK}\n{command}\n", encoding="utf-8")
         path.chmod(0o755)
         done.append(name)
-    return [f"hooks by which raw data follows data.dvc, and notes a push: {', '.join(done)}"] if done else []
+    return (
+        [f"hooks by which raw data follows data.dvc, and notes a push: {', '.join(done)}"]
+        if done
+        else []
+    )
 
 
 def follow(root: Path, before: str) -> Iterator[str]:
@@ -95,7 +104,9 @@ def follow(root: Path, before: str) -> Iterator[str]:
         What was done, or why it was not, in words.
     """
     top = toplevel(root)
-    names = git(top, "diff", "--name-only", "-z", before, "HEAD", "--", "*.dvc").decode().split("\0")
+    names = (
+        git(top, "diff", "--name-only", "-z", before, "HEAD", "--", "*.dvc").decode().split("\0")
+    )
     for name in filter(None, names):
         path = top / name
         if not path.is_file():
@@ -119,7 +130,9 @@ def follow(root: Path, before: str) -> Iterator[str]:
 
 
 def _bring(top: Path, name: str, md5: str, shown: str) -> str:
-    if not is_trusted(top):  # DVC would read the settings of whatever was checked out, and ask its remotes
+    if not is_trusted(
+        top
+    ):  # DVC would read the settings of whatever was checked out, and ask its remotes
         return f"{shown} is not what {name} says now: `furrow trust`, once, if this clone is; then `dvc pull {name}`"
     try:
         if not Cache(top).holds(md5):

@@ -31,7 +31,10 @@ ATTRIBUTES = {
     "*.dvc": f"merge={DRIVER}",
     "conf/experiments.yaml": "merge=union",
 }
-"""Lines of .gitattributes. Stages and compile write the first three again; the map of experiments grows by lines."""
+"""Lines of .gitattributes.
+
+Stages and compile write the first three again; the map of experiments grows by lines.
+"""
 
 
 def install(root: Path) -> list[str]:
@@ -46,13 +49,24 @@ def install(root: Path) -> list[str]:
     top = toplevel(root)
     done = []
     command = furrow_in_shell().replace("%", "%%") + " install --merge %O %A %B %P"
-    if git(top, "config", "--local", "--get", f"merge.{DRIVER}.driver", ok=(0, 1)).decode().strip() != command:
-        git(top, "config", "--local", f"merge.{DRIVER}.name", "dvc.lock by stage, runs/, .dvc files by what they track")
+    if (
+        git(top, "config", "--local", "--get", f"merge.{DRIVER}.driver", ok=(0, 1)).decode().strip()
+        != command
+    ):
+        git(
+            top,
+            "config",
+            "--local",
+            f"merge.{DRIVER}.name",
+            "dvc.lock by stage, runs/, .dvc files by what they track",
+        )
         git(top, "config", "--local", f"merge.{DRIVER}.driver", command)
         done.append("merge driver for dvc.lock, runs/ and .dvc files")
     path = top / ".gitattributes"
     if path.is_symlink():  # what it leads to would end up in a file that the user commits next
-        raise FileError(f"{path} is a symbolic link", path=path, hint="put a plain file in its place")
+        raise FileError(
+            f"{path} is a symbolic link", path=path, hint="put a plain file in its place"
+        )
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     prefix = project_prefix(root)
     wanted = [f"{_pattern(prefix, pattern)} {rule}" for pattern, rule in ATTRIBUTES.items()]
@@ -74,7 +88,8 @@ def _pattern(prefix: str, pattern: str) -> str:
 def merge_file(base: Path, ours: Path, theirs: Path, name: str) -> None:
     """Git's merge driver: write the merge into `ours`.
 
-    dvc.lock is merged stage by stage, a .dvc file by what it tracks. A file that a stage writes is taken from our
+    dvc.lock is merged stage by stage, a .dvc file by what it tracks. A file that a stage writes is
+    taken from our
     side: after the merge `dvc repro` runs what the merge made new and writes it again.
 
     Args:
@@ -84,7 +99,8 @@ def merge_file(base: Path, ours: Path, theirs: Path, name: str) -> None:
         name: The path in the repository.
 
     Raises:
-        FileError: dvc.lock does not parse, or both changed one file of raw data; Git then leaves it to a person.
+        FileError: dvc.lock does not parse, or both changed one file of raw data; Git then leaves it
+            to a person.
     """
     if name.endswith(".dvc"):
         merge_tracked(base, ours, theirs, name)
@@ -95,7 +111,9 @@ def merge_file(base: Path, ours: Path, theirs: Path, name: str) -> None:
     write_text(ours, _text(merged, ours, theirs))
 
 
-def merge_stages(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+def merge_stages(
+    base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]
+) -> dict[str, Any]:
     """Merge three dvc.locks: a stage that one side changed is that side's, one that both changed is ours."""
     stages: dict[str, Any] = {}
     old, mine, other = (one.get("stages") or {} for one in (base, ours, theirs))
@@ -110,7 +128,10 @@ def _text(merged: Mapping[str, Any], ours: Path, theirs: Path) -> str:
     """dvc.lock as DVC wrote it, ours with the other branch's stages in their places, so that a diff shows no more."""
     mine, other = _blocks(ours), _blocks(theirs)
     lines = [f"schema: '{merged['schema']}'\n", "stages:\n"]
-    for name in [*(name for name in mine if name in merged["stages"]), *sorted(merged["stages"].keys() - mine.keys())]:
+    for name in [
+        *(name for name in mine if name in merged["stages"]),
+        *sorted(merged["stages"].keys() - mine.keys()),
+    ]:
         lines += next((held[name] for held in (mine, other) if _means(held, name, merged)), [])
     text = "".join(lines)
     if parse_yaml(text, "dvc.lock") == merged:
@@ -131,7 +152,9 @@ def _blocks(path: Path) -> dict[str, list[str]]:
 
 
 def _means(held: Mapping[str, list[str]], name: str, merged: Mapping[str, Any]) -> bool:
-    return name in held and parse_yaml("".join(held[name]), "dvc.lock") == {name: merged["stages"][name]}
+    return name in held and parse_yaml("".join(held[name]), "dvc.lock") == {
+        name: merged["stages"][name]
+    }
 
 
 def _read(path: Path) -> dict[str, Any]:

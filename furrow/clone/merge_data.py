@@ -29,13 +29,16 @@ def merge_tracked(base: Path, ours: Path, theirs: Path, name: str) -> None:
         name: The path in the repository.
 
     Raises:
-        FileError: It tracks no folder, a file in it was changed on both sides, or a list is nowhere to be had.
+        FileError: It tracks no folder, a file in it was changed on both sides, or a list is nowhere
+            to be had.
     """
     root = _project(Path(name))
     mine, other, old = (_tracked(path, name) for path in (ours, theirs, base))
     if not mine or not other:
         raise FileError(
-            f"cannot merge {name}: it tracks no folder, or more than one path", path=ours, hint=_choose(name)
+            f"cannot merge {name}: it tracks no folder, or more than one path",
+            path=ours,
+            hint=_choose(name),
         )
     cache = _complete(root, [md5 for md5 in (mine, other, old) if md5])
     lists = []
@@ -51,9 +54,17 @@ def merge_tracked(base: Path, ours: Path, theirs: Path, name: str) -> None:
     merged, clashes = merge_listings(*lists)
     if clashes:
         more = f" and {len(clashes) - 3} more" if len(clashes) > 3 else ""
-        raise FileError(f"{name}: both branches changed {', '.join(clashes[:3])}{more}", path=ours, hint=_choose(name))
+        raise FileError(
+            f"{name}: both branches changed {', '.join(clashes[:3])}{more}",
+            path=ours,
+            hint=_choose(name),
+        )
     text = ours.read_text(encoding="utf-8")
-    facts: dict[str, Any] = {"md5": _store(root, merged), "nfiles": len(merged), "size": _size(cache, merged)}
+    facts: dict[str, Any] = {
+        "md5": _store(root, merged),
+        "nfiles": len(merged),
+        "size": _size(cache, merged),
+    }
     for key, value in facts.items():
         line = rf"(?m)^(\s*(?:- )?){key}: .*\n"
         text = re.sub(line, "" if value is None else rf"\g<1>{key}: {value}\n", text, count=1)
@@ -100,7 +111,12 @@ def _complete(root: Path, names: list[str]) -> Cache:
     """DVC's cache, the lists and their files fetched as far as the remote has them."""
     for _ in ("lists", "files"):
         cache = Cache(root)
-        absent = [md5 for name in names for md5 in (name, *(cache.listing(name) or {}).values()) if not cache.path(md5)]
+        absent = [
+            md5
+            for name in names
+            for md5 in (name, *(cache.listing(name) or {}).values())
+            if not cache.path(md5)
+        ]
         if not absent:
             break
         from furrow.ground.dvc import DvcError, Project  # noqa: PLC0415 - DVC, only when something has to come

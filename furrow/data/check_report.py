@@ -38,8 +38,10 @@ class Report:
 
     Attributes:
         violations: What is wrong, by table in the contract's order.
-        not_checked: Rules that could not be tried, because a column they need is missing or of another type.
-        rows: Rows by table and file name without its ending: {"orders": {"2013-01": 27004}, "shops": {...}}.
+        not_checked: Rules that could not be tried, because a column they need is missing or of
+            another type.
+        rows: Rows by table and file name without its ending: {"orders": {"2013-01": 27004},
+            "shops": {...}}.
         as_of: What "now" was, ISO 8601 in UTC; empty where no partition told.
         rules: How many rules were tried.
         contract: The digest of the contract.
@@ -59,7 +61,9 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """The report as values that JSON can hold."""
         body = asdict(self)
-        body["violations"] = [{**asdict(v), "files": list(v.files), "sample": list(v.sample)} for v in self.violations]
+        body["violations"] = [
+            {**asdict(v), "files": list(v.files), "sample": list(v.sample)} for v in self.violations
+        ]
         body["not_checked"] = list(self.not_checked)
         return {"format": 1, "passed": bool(self), **body}
 

@@ -28,11 +28,17 @@ def check_columns(name: str, table: Table, raw: Raw) -> tuple[list[Violation], i
     specs = {column: spec for column, spec in table.columns.items() if column in raw.good}
     schema = pandera.DataFrameSchema(
         {
-            column: pandera.Column(nullable=spec.nullable, checks=[check for check, _ in _checks(spec)])
+            column: pandera.Column(
+                nullable=spec.nullable, checks=[check for check, _ in _checks(spec)]
+            )
             for column, spec in specs.items()
         }
     )
-    words = {(column, check.name): said for column, spec in specs.items() for check, said in _checks(spec)}
+    words = {
+        (column, check.name): said
+        for column, spec in specs.items()
+        for check, said in _checks(spec)
+    }
     tried = sum(not spec.nullable for spec in specs.values()) + len(words)
     if not specs:
         return [], tried
@@ -51,7 +57,11 @@ def check_columns(name: str, table: Table, raw: Raw) -> tuple[list[Violation], i
         rows = raw.rows.take(places)
         files = tuple(sorted(set(rows[FILE].to_pylist())))
         shown = [key for key in dict.fromkeys((*table.unique, str(column))) if key in raw.good]
-        found.append(Violation(rule, name, str(column), message, len(places), files, sample_rows(rows, shown)))
+        found.append(
+            Violation(
+                rule, name, str(column), message, len(places), files, sample_rows(rows, shown)
+            )
+        )
     return found, tried
 
 
@@ -59,11 +69,15 @@ def _checks(spec: Column) -> list[tuple[Any, str]]:
     """A column's rules as pandera checks, each with the words for its failure."""
     checks = []
     if spec.min is not None or spec.max is not None:
-        bounds = " to ".join("any" if bound is None else str(plain(bound)) for bound in (spec.min, spec.max))
+        bounds = " to ".join(
+            "any" if bound is None else str(plain(bound)) for bound in (spec.min, spec.max)
+        )
         checks.append((_range(spec), f"is not within {bounds}"))
     if spec.allowed is not None:
         said = f"is not one of {', '.join(map(str, spec.allowed))}"
-        checks.append((pandera.Check.isin(list(spec.allowed), name="allowed", error="allowed"), said))
+        checks.append(
+            (pandera.Check.isin(list(spec.allowed), name="allowed", error="allowed"), said)
+        )
     if spec.pattern is not None:
         check = pandera.Check.str_matches(f"^(?:{spec.pattern})$", name="pattern", error="pattern")
         checks.append((check, f"does not match {spec.pattern}"))
@@ -90,7 +104,11 @@ def _frame_type(kind: pa.DataType) -> Any:
     """Nullable pandas types, so that a null never turns a whole number into a float."""
     if pa.types.is_string(kind):
         return pd.ArrowDtype(kind)
-    return {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get(kind)
+    return {
+        pa.int32(): pd.Int32Dtype(),
+        pa.int64(): pd.Int64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+    }.get(kind)
 
 
 def sample_rows(rows: pa.Table, columns: list[str]) -> tuple[dict[str, Any], ...]:

@@ -72,7 +72,10 @@ class Bounds(_Strict):
 
 
 class Column(_Strict):
-    """What a column holds. `known` are values outside of the range that the source is known to hold."""
+    """What a column holds.
+
+    `known` are values outside of the range that the source is known to hold.
+    """
 
     type: Literal["string", "int32", "int64", "float64", "timestamp", "bool"]
     nullable: bool = False
@@ -88,7 +91,9 @@ class Column(_Strict):
         try:
             re.compile(value or "")
         except re.error as exc:
-            raise PydanticCustomError("pattern", "{said}", {"said": f"not a regular expression: {exc}"}) from exc
+            raise PydanticCustomError(
+                "pattern", "{said}", {"said": f"not a regular expression: {exc}"}
+            ) from exc
         return value
 
     @model_validator(mode="after")
@@ -96,16 +101,25 @@ class Column(_Strict):
         fits: tuple[type, ...] = {"string": (str,), "timestamp": (datetime,), "bool": (bool,)}.get(
             self.type, (int, float)
         )
-        given = {"min": (self.min,), "max": (self.max,), "known": self.known, "allowed": self.allowed or ()}
+        given = {
+            "min": (self.min,),
+            "max": (self.max,),
+            "known": self.known,
+            "allowed": self.allowed or (),
+        }
         for key, values in given.items():
             for value in values:
                 if value is not None and not isinstance(value, fits):
                     said = f"{key}: {value!r} is not a {self.type}"
                     raise PydanticCustomError("value", "{said}", {"said": said})
                 if isinstance(value, datetime) and value.tzinfo is None:
-                    raise PydanticCustomError("value", "{said}", {"said": f"{key}: {value} needs a zone, as in ...Z"})
+                    raise PydanticCustomError(
+                        "value", "{said}", {"said": f"{key}: {value} needs a zone, as in ...Z"}
+                    )
         if self.pattern is not None and self.type != "string":
-            raise PydanticCustomError("value", "{said}", {"said": f"pattern: a {self.type} has none"})
+            raise PydanticCustomError(
+                "value", "{said}", {"said": f"pattern: a {self.type} has none"}
+            )
         return self
 
 
@@ -177,7 +191,9 @@ class Table(_Strict):
     def _older_name(cls, value: Any) -> Any:
         """`by_month` is what `by_partition` was called when months were the only period."""
         if isinstance(value, dict) and "by_month" in value and "by_partition" not in value:
-            return {("by_partition" if key == "by_month" else key): part for key, part in value.items()}
+            return {
+                ("by_partition" if key == "by_month" else key): part for key, part in value.items()
+            }
         return value
 
     @field_validator("files")
@@ -208,7 +224,9 @@ class Clock(_Strict):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as exc:
-            raise PydanticCustomError("zone", "{said}", {"said": f"no time zone {value!r}"}) from exc
+            raise PydanticCustomError(
+                "zone", "{said}", {"said": f"no time zone {value!r}"}
+            ) from exc
         return value
 
 
@@ -225,10 +243,14 @@ class Contract(_Strict):
         for name, table in self.tables.items():
             for where, owner, column in _mentions(name, table):
                 if owner not in self.tables:
-                    wrong.append(f"tables.{name}.{where}: {_unknown(owner, list(self.tables), what='table')}")
+                    wrong.append(
+                        f"tables.{name}.{where}: {_unknown(owner, list(self.tables), what='table')}"
+                    )
                 elif column and column not in self.tables[owner].columns:
                     columns = list(self.tables[owner].columns)
-                    wrong.append(f"tables.{name}.{where}: {_unknown(column, columns, what='column')}")
+                    wrong.append(
+                        f"tables.{name}.{where}: {_unknown(column, columns, what='column')}"
+                    )
             path = Path(table.files)
             if path.is_absolute() or ".." in path.parts:
                 wrong.append(f"tables.{name}.files: {table.files!r} leads out of the data folder")
@@ -244,16 +266,28 @@ def _mentions(name: str, table: Table) -> list[tuple[str, str, str]]:
     found += [("partition_by", name, table.partition_by)] if table.partition_by else []
     found += [("fresh.column", name, table.fresh.column)] if table.fresh else []
     for column, reference in table.references.items():
-        found += [("references", name, column), (f"references.{column}.to", reference.table, reference.column or "?")]
+        found += [
+            ("references", name, column),
+            (f"references.{column}.to", reference.table, reference.column or "?"),
+        ]
     if table.covers:
-        found += [("covers.table", table.covers.table, ""), ("covers.at", table.covers.table, table.covers.at)]
-        found += [("covers.by", owner, column) for column in table.covers.by for owner in (name, table.covers.table)]
+        found += [
+            ("covers.table", table.covers.table, ""),
+            ("covers.at", table.covers.table, table.covers.at),
+        ]
+        found += [
+            ("covers.by", owner, column)
+            for column in table.covers.by
+            for owner in (name, table.covers.table)
+        ]
     return found
 
 
 def _unknown(word: str, known: list[str], *, what: str = "key") -> str:
     close = difflib.get_close_matches(word, known, n=1)
-    return f"unknown {what} {word!r}" + (f", did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})")
+    return f"unknown {what} {word!r}" + (
+        f", did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})"
+    )
 
 
 class _Loader(yaml.SafeLoader):
@@ -264,7 +298,9 @@ class _Loader(yaml.SafeLoader):
         seen = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} comes twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} comes twice", key.start_mark
+                )
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
@@ -273,13 +309,16 @@ def load_contract(path: Path) -> Contract:
     """Read a contract.
 
     Raises:
-        ContractError: The file is missing, is not YAML, or holds a key or value that it can't; all are named at once.
+        ContractError: The file is missing, is not YAML, or holds a key or value that it can't; all
+            are named at once.
     """
     try:
         value = read_yaml(path, loader=_Loader)
     except OSError as exc:
         hint = "name another with --contract, or restore it from Git"
-        raise ContractError(f"cannot read the contract {path}: {exc.strerror}", path=path, hint=hint) from exc
+        raise ContractError(
+            f"cannot read the contract {path}: {exc.strerror}", path=path, hint=hint
+        ) from exc
     except ParseError as exc:
         raise ContractError(str(exc), path=path) from exc
     try:

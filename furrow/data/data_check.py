@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["NoDataError", "Report", "Violation", "check"]
 
 
-def check(data_dir: Path, contract: Contract, *, as_of: datetime | None = None, land: str = "") -> Report:
+def check(
+    data_dir: Path, contract: Contract, *, as_of: datetime | None = None, land: str = ""
+) -> Report:
     """Hold a data folder against a contract.
 
     Args:
@@ -47,11 +49,15 @@ def check(data_dir: Path, contract: Contract, *, as_of: datetime | None = None, 
         raise ContractError(
             f"{exc}", path=data_dir, hint="correct the rule's SQL in the contract, then run again"
         ) from exc
-    violations = [violation for table in raw.values() for violation in table.violations] + relations.violations
+    violations = [
+        violation for table in raw.values() for violation in table.violations
+    ] + relations.violations
     tried = relations.tried
     not_checked = list(relations.not_checked)
     for name, table in contract.tables.items():
-        not_checked += [f"{name}: the rules on {column} alone" for column in sorted(raw[name].broken)]
+        not_checked += [
+            f"{name}: the rules on {column} alone" for column in sorted(raw[name].broken)
+        ]
         found, rules = check_columns(name, table, raw[name])
         violations += found
         tried += rules
@@ -78,7 +84,9 @@ def _as_of(contract: Contract, raw: dict[str, Raw]) -> datetime | None:
                 ends.append(end_of(table.period, newest, zone))
             except ValueError as exc:
                 said = f"{name}: no {table.period} is called {newest}"
-                raw[name].violations.append(Violation("partition_name", name, "", f"{said} ({exc})"))
+                raw[name].violations.append(
+                    Violation("partition_name", name, "", f"{said} ({exc})")
+                )
     return max(ends, default=None)
 
 
@@ -89,7 +97,17 @@ def _ordered(violations: list[Violation], contract: Contract) -> list[Violation]
     def place(violation: Violation) -> tuple[int, int, str, str, str]:
         columns = list(contract.tables[violation.table].columns)
         first = violation.column.partition(",")[0]
-        at = columns.index(first) + 1 if first in columns else (len(columns) + 1 if violation.column else 0)
-        return (tables.index(violation.table), at, violation.column, violation.rule, violation.message)
+        at = (
+            columns.index(first) + 1
+            if first in columns
+            else (len(columns) + 1 if violation.column else 0)
+        )
+        return (
+            tables.index(violation.table),
+            at,
+            violation.column,
+            violation.rule,
+            violation.message,
+        )
 
     return sorted(violations, key=place)

@@ -17,13 +17,19 @@ def verdict(report: Report, *, data_dir: Path, contract: Path, land: str = "") -
     if report:
         rows = sum(sum(counts.values()) for counts in report.rows.values())
         files = sum(len(counts) for counts in report.rows.values())
-        return f"{data_dir} keeps its contract: {report.rules} rules, {rows:,} rows in {files} files."
+        return (
+            f"{data_dir} keeps its contract: {report.rules} rules, {rows:,} rows in {files} files."
+        )
     breaches = len(report.violations)
-    parts = [f"{data_dir} breaks its contract {contract}: {breaches} violation{'s' * (breaches > 1)}."]
+    parts = [
+        f"{data_dir} breaks its contract {contract}: {breaches} violation{'s' * (breaches > 1)}."
+    ]
     parts += [_violation(violation) for violation in report.violations]
     if report.not_checked:
         rules = "\n".join(f"  {rule}" for rule in report.not_checked)
-        parts.append(f"not checked, as a column or file is wanting: {len(report.not_checked)} rules\n{rules}")
+        parts.append(
+            f"not checked, as a column or file is wanting: {len(report.not_checked)} rules\n{rules}"
+        )
     lands = f"`{land}` lands what is missing or damaged, " if land else ""
     parts.append(
         f"Next: mend the data ({lands}"

@@ -22,7 +22,13 @@ _NAMES = {
 FILE_PERIODS = tuple(_NAMES)
 """What files may be cut by: each is written in braces in a table's `files`."""
 
-_FORMATS = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
+_FORMATS = {
+    "hour": "%Y-%m-%dT%H",
+    "day": "%Y-%m-%d",
+    "week": "%G-W%V",
+    "month": "%Y-%m",
+    "year": "%Y",
+}
 _PLACE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -38,7 +44,9 @@ def period_in(files: str) -> str | None:
     if len(found) > 1:
         raise ValueError(f"{files!r} names {len(found)} periods; one is enough")
     if found[0] not in FILE_PERIODS:
-        raise ValueError(f"{files!r}: {{{found[0]}}} is no period; there are: {', '.join(FILE_PERIODS)}")
+        raise ValueError(
+            f"{files!r}: {{{found[0]}}} is no period; there are: {', '.join(FILE_PERIODS)}"
+        )
     return str(found[0])
 
 
@@ -93,10 +101,19 @@ def _start(period: str, name: str) -> datetime:
 def _next(period: str, start: datetime) -> datetime:
     months = {"month": 1, "quarter": 3, "year": 12}.get(period)
     if months is None:
-        return start + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}[period]
+        return (
+            start
+            + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}[
+                period
+            ]
+        )
     ahead = start.year * 12 + start.month - 1 + months
     return start.replace(year=ahead // 12, month=ahead % 12 + 1)
 
 
 def _name(period: str, at: datetime) -> str:
-    return f"{at.year}-Q{(at.month + 2) // 3}" if period == "quarter" else at.strftime(_FORMATS[period])
+    return (
+        f"{at.year}-Q{(at.month + 2) // 3}"
+        if period == "quarter"
+        else at.strftime(_FORMATS[period])
+    )

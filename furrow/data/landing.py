@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["DamagedError", "ForeignError", "LandingError", "check", "exclusive", "land", "sweep"]
 
 _STAMP = b"furrow.landed"
-_LEFTOVER = re.compile(r"\..+\.parquet\.[a-z0-9_]+")  # what furrow.files.write_bytes leaves when it is killed
+_LEFTOVER = re.compile(
+    r"\..+\.parquet\.[a-z0-9_]+"
+)  # what furrow.files.write_bytes leaves when it is killed
 
 
 class LandingError(FurrowError):
@@ -52,14 +54,18 @@ def exclusive(folder: Path) -> Iterator[None]:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as exc:
         raise LandingError(
-            f"cannot open the folder {folder}: {exc.strerror}", path=folder, hint="check the path and permissions"
+            f"cannot open the folder {folder}: {exc.strerror}",
+            path=folder,
+            hint="check the path and permissions",
         ) from exc
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as exc:
         raise LandingError(
-            f"another ingest is writing to {folder}", path=folder, hint="wait for it to end, then run again"
+            f"another ingest is writing to {folder}",
+            path=folder,
+            hint="wait for it to end, then run again",
         ) from exc
     finally:
         os.close(handle)
@@ -71,7 +77,9 @@ def sweep(folder: Path) -> list[Path]:
     Returns:
         The removed paths, sorted. Call it under `exclusive`.
     """
-    found = sorted(path for path in folder.rglob(".*") if path.is_file() and _LEFTOVER.fullmatch(path.name))
+    found = sorted(
+        path for path in folder.rglob(".*") if path.is_file() and _LEFTOVER.fullmatch(path.name)
+    )
     for path in found:
         path.unlink()
     return found
@@ -89,7 +97,8 @@ def land(path: Path, table: pa.Table, *, stamp: str) -> int:
         The number of bytes written.
 
     Raises:
-        furrow.files.FileError: The disk is full or the folder can't be written; the old file is untouched.
+        furrow.files.FileError: The disk is full or the folder can't be written; the old file is
+            untouched.
     """
     sink = pa.BufferOutputStream()
     pq.write_table(
@@ -122,13 +131,17 @@ def check(path: Path, schema: pa.Schema, *, stamp: str) -> int:
         ForeignError: Its columns or its stamp are not those that `land` would have written.
     """
     if not path.is_file():
-        raise LandingError(f"cannot read {path}: not a file", path=path, hint="move it away, then run again")
+        raise LandingError(
+            f"cannot read {path}: not a file", path=path, hint="move it away, then run again"
+        )
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             found, rows = file.schema_arrow, int(file.metadata.num_rows)
             file.read()
     except PermissionError as exc:
-        raise LandingError(f"cannot read {path}: {exc.strerror}", path=path, hint="check its permissions") from exc
+        raise LandingError(
+            f"cannot read {path}: {exc.strerror}", path=path, hint="check its permissions"
+        ) from exc
     except (pa.ArrowException, OSError) as exc:
         reason = str(exc).splitlines()[0]
         raise DamagedError(f"{path} is damaged: {reason}", path=path, hint="land it again") from exc
@@ -144,9 +157,12 @@ def _difference(found: pa.Schema, wanted: pa.Schema) -> str:
     extra = [name for name in found.names if name not in wanted.names]
     if missing or extra:
         return "; ".join(
-            [f"column {name} is missing" for name in missing] + [f"column {name} is unknown" for name in extra]
+            [f"column {name} is missing" for name in missing]
+            + [f"column {name} is unknown" for name in extra]
         )
     retyped = [f for f in wanted if found.field(f.name).type != f.type]
     if retyped:
-        return "; ".join(f"column {f.name} is {found.field(f.name).type} instead of {f.type}" for f in retyped)
+        return "; ".join(
+            f"column {f.name} is {found.field(f.name).type} instead of {f.type}" for f in retyped
+        )
     return "the columns are in another order"

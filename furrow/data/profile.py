@@ -88,16 +88,29 @@ def profile(data_dir: Path, contract: Contract) -> Profile:
         db.execute("SET TimeZone = 'UTC'")
         for name, table in raw.items():
             db.register(name, table.rows)
-        return Profile(tuple(_table(db, name, table, raw[name]) for name, table in contract.tables.items()))
+        return Profile(
+            tuple(_table(db, name, table, raw[name]) for name, table in contract.tables.items())
+        )
 
 
 def _table(db: duckdb.DuckDBPyConnection, name: str, table: Table, raw: Raw) -> TableProfile:
     columns = [column for column in table.columns if column in raw.good]
-    notes = tuple(f"{', '.join(v.files)}: {f'{v.column}: ' if v.column else ''}{v.message}" for v in raw.violations)
+    notes = tuple(
+        f"{', '.join(v.files)}: {f'{v.column}: ' if v.column else ''}{v.message}"
+        for v in raw.violations
+    )
     total = raw.rows.num_rows
-    seen = tuple(_column(db, name, column, table.columns[column], total) for column in columns) if total else ()
+    seen = (
+        tuple(_column(db, name, column, table.columns[column], total) for column in columns)
+        if total
+        else ()
+    )
     parts = tuple(sorted(raw.counts)) if table.period else ()
-    shares = {label: share.of for label, share in table.by_partition.share.items()} if not raw.broken else {}
+    shares = (
+        {label: share.of for label, share in table.by_partition.share.items()}
+        if not raw.broken
+        else {}
+    )
     return TableProfile(
         name,
         total,
@@ -105,7 +118,11 @@ def _table(db: duckdb.DuckDBPyConnection, name: str, table: Table, raw: Raw) -> 
         table.period,
         parts,
         tuple(raw.counts[part] for part in parts),
-        {c: _by_file(db, name, f"{_q(c)} IS NULL") for c in columns if parts and table.columns[c].nullable},
+        {
+            c: _by_file(db, name, f"{_q(c)} IS NULL")
+            for c in columns
+            if parts and table.columns[c].nullable
+        },
         {label: _by_file(db, name, sql) for label, sql in shares.items() if parts},
         notes,
     )
@@ -117,14 +134,18 @@ def _by_file(db: duckdb.DuckDBPyConnection, name: str, condition: str) -> tuple[
     return tuple(float(share) for (share,) in db.execute(sql).fetchall())
 
 
-def _column(db: duckdb.DuckDBPyConnection, name: str, column: str, spec: Column, total: int) -> ColumnProfile:
+def _column(
+    db: duckdb.DuckDBPyConnection, name: str, column: str, spec: Column, total: int
+) -> ColumnProfile:
     quoted = f"epoch({_q(column)})" if spec.type == "timestamp" else _q(column)
     numeric = spec.type not in {"string", "bool"}
     median = f"quantile_disc({quoted}, 0.5)" if numeric else "NULL"
     ((count, distinct, least, middle, most),) = db.execute(
         f"SELECT count({quoted}), count(DISTINCT {quoted}), min({quoted}), {median}, max({quoted}) FROM {_q(name)}"
     ).fetchall()
-    telling = distinct < count and (not numeric or distinct <= _FEW)  # values that all differ have none
+    telling = distinct < count and (
+        not numeric or distinct <= _FEW
+    )  # values that all differ have none
     top = _top(db, name, column, total, few=distinct <= _TOP) if telling else ()
     return ColumnProfile(
         name=column,
@@ -148,7 +169,9 @@ def _top(
         f"SELECT {_q(column)}, count(*) FROM {_q(name)} WHERE {_q(column)} IS NOT NULL "
         f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_TOP}"
     ).fetchall()
-    return tuple((_text(value, ""), count / total) for value, count in rows if few or count * 200 >= total)
+    return tuple(
+        (_text(value, ""), count / total) for value, count in rows if few or count * 200 >= total
+    )
 
 
 def _histogram(db: duckdb.DuckDBPyConnection, name: str, quoted: str, kind: str) -> Histogram:

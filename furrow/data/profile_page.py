@@ -80,7 +80,8 @@ def write_page(path: Path, profile: Profile) -> None:
 
 def _page(profile: Profile) -> str:
     links = "".join(
-        f'<a href="#{escape(table.name)}"><b>{table.rows:,}</b>{escape(table.name)}</a>' for table in profile.tables
+        f'<a href="#{escape(table.name)}"><b>{table.rows:,}</b>{escape(table.name)}</a>'
+        for table in profile.tables
     )
     parts = sorted({part for table in profile.tables for part in table.partitions})
     span = f"{parts[0]} to {parts[-1]}. " if parts else ""
@@ -113,7 +114,10 @@ def _charts(table: TableProfile) -> str:
     labels = [_short(part) for part in table.partitions]
     drawn = [(f"Rows {by}", bars(labels, table.rows_by_partition, text=_whole, title=f"rows {by}"))]
     drawn += [
-        (f"Share of {label} {by}", lines(labels, values, text=_percent, title=f"share of {label} {by}"))
+        (
+            f"Share of {label} {by}",
+            lines(labels, values, text=_percent, title=f"share of {label} {by}"),
+        )
         for label, values in table.share_by_partition.items()
     ]
     figures = "".join(f"<div><h3>{escape(title)}</h3>{chart}</div>" for title, chart in drawn)
@@ -122,12 +126,16 @@ def _charts(table: TableProfile) -> str:
 
 def _column(column: ColumnProfile) -> str:
     if column.histogram and column.distinct > _FEW:
-        drawn = spark(column.histogram.counts, title=f"{column.name}: the ends hold the outermost half per cent")
+        drawn = spark(
+            column.histogram.counts,
+            title=f"{column.name}: the ends hold the outermost half per cent",
+        )
         drawn += f'<div class="ends"><span>{escape(_ends(column.histogram.low))}</span>'
         drawn += f"<span>{escape(_ends(column.histogram.high))}</span></div>"
     elif column.top:
         drawn = "".join(
-            f'<span class="tag">{escape(value)} <i>{_percent(share)}</i></span>' for value, share in column.top
+            f'<span class="tag">{escape(value)} <i>{_percent(share)}</i></span>'
+            for value, share in column.top
         )
     else:
         drawn = ""
@@ -166,7 +174,9 @@ def _heat(table: TableProfile) -> str:
 def _short(part: str) -> str:
     """A month as Jan ’13, another partition as it is called."""
     names = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-    return names[int(part[5:]) - 1] + f" ’{part[2:4]}" if re.fullmatch(r"\d{4}-\d\d", part) else part
+    return (
+        names[int(part[5:]) - 1] + f" ’{part[2:4]}" if re.fullmatch(r"\d{4}-\d\d", part) else part
+    )
 
 
 def _ends(text: str) -> str:

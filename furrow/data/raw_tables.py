@@ -37,7 +37,11 @@ class NoDataError(FurrowError):
     """There is nothing to check."""
 
     def __init__(self, path: Path, land: str = "") -> None:
-        landed = f"land it with `{land}`, or bring it back with `dvc pull`" if land else "bring it back with `dvc pull`"
+        landed = (
+            f"land it with `{land}`, or bring it back with `dvc pull`"
+            if land
+            else "bring it back with `dvc pull`"
+        )
         super().__init__(f"no data: {path} holds none of the contract's files", hint=landed)
         self.path = path
 
@@ -48,7 +52,8 @@ class Raw:
 
     Attributes:
         rows: The good columns of the readable files, with the file that each row came from.
-        broken: Columns that are missing or of another type in some file; rules on them can't be tried.
+        broken: Columns that are missing or of another type in some file; rules on them can't be
+            tried.
         partitions: The periods there are files for, sorted; empty for a table of one file.
         counts: Rows by partition; of one file by its name without the ending.
         violations: What is wrong with files and columns.
@@ -68,7 +73,10 @@ class Raw:
 
 def _folders(data_dir: Path, contract: Contract) -> set[Path]:
     """The folders that are the contract's: all of data/ where a table lies in it, else those that tables name."""
-    firsts = {table.files.partition("/")[0] if "/" in table.files else "" for table in contract.tables.values()}
+    firsts = {
+        table.files.partition("/")[0] if "/" in table.files else ""
+        for table in contract.tables.values()
+    }
     whole = any(not first or "{" in first for first in firsts)
     return {data_dir} if whole else {data_dir / first for first in firsts}
 
@@ -88,7 +96,10 @@ def read_tables(data_dir: Path, contract: Contract, *, land: str = "") -> dict[s
     if not any(found.values()):
         raise NoDataError(data_dir, land)
     known = {path for paths in found.values() for path in paths}
-    raw = {name: _read(name, table, data_dir, found[name], land) for name, table in contract.tables.items()}
+    raw = {
+        name: _read(name, table, data_dir, found[name], land)
+        for name, table in contract.tables.items()
+    }
     held = {path for folder in _folders(data_dir, contract) for path in folder.rglob("*")}
     for path in sorted(path for path in held - known if path.is_file()):
         owner = _owner(path.relative_to(data_dir).as_posix(), contract)
@@ -108,7 +119,11 @@ def _owner(name: str, contract: Contract) -> str:
     """The table that an unknown file is reported under: the one of its folder, or else the first."""
     folder = name.rpartition("/")[0]
     return next(
-        (table for table, spec in contract.tables.items() if folder and spec.files.startswith(f"{folder}/")),
+        (
+            table
+            for table, spec in contract.tables.items()
+            if folder and spec.files.startswith(f"{folder}/")
+        ),
         next(iter(contract.tables)),
     )
 
@@ -118,7 +133,9 @@ def _files(data_dir: Path, table: Table) -> list[Path]:
         path = data_dir / table.files
         return [path] if path.is_file() else []
     paths = data_dir.glob(table.files.replace(f"{{{table.period}}}", "*"))
-    return sorted(path for path in paths if _partition(table, path.relative_to(data_dir).as_posix()))
+    return sorted(
+        path for path in paths if _partition(table, path.relative_to(data_dir).as_posix())
+    )
 
 
 def _partition(table: Table, file: str) -> str:
@@ -141,7 +158,9 @@ def _read(name: str, table: Table, data_dir: Path, paths: list[Path], land: str)
             with pq.ParquetFile(path, page_checksum_verification=True) as handle:
                 part = handle.read()
         except (pa.ArrowException, OSError) as exc:
-            message = f"cannot be read ({str(exc).splitlines()[0]})" + (f"; land it again: {land}" if land else "")
+            message = f"cannot be read ({str(exc).splitlines()[0]})" + (
+                f"; land it again: {land}" if land else ""
+            )
             violations.append(Violation("unreadable_file", name, "", message, files=(file,)))
             continue
         faults = _columns(name, table, part.schema, file)
@@ -155,12 +174,16 @@ def _read(name: str, table: Table, data_dir: Path, paths: list[Path], land: str)
         .append_column(FILE, pa.repeat(pa.scalar(file), part.num_rows).dictionary_encode())
         for file, part in parts
     ]
-    empty = pa.schema([*((column, _TYPES[table.columns[column].type]) for column in good), (FILE, pa.string())])
+    empty = pa.schema(
+        [*((column, _TYPES[table.columns[column].type]) for column in good), (FILE, pa.string())]
+    )
     whole = pa.concat_tables(rows).unify_dictionaries() if rows else empty.empty_table()
     counts = {_partition(table, file) or file.rpartition("/")[2].removesuffix(".parquet"): part.num_rows
               for file, part in parts}  # fmt: skip
     partitions = tuple(_partition(table, path.relative_to(data_dir).as_posix()) for path in paths)
-    return Raw(whole, frozenset(broken), partitions if table.period else (), counts, _merged(violations))
+    return Raw(
+        whole, frozenset(broken), partitions if table.period else (), counts, _merged(violations)
+    )
 
 
 def _columns(name: str, table: Table, schema: pa.Schema, file: str) -> list[Violation]:
@@ -172,9 +195,15 @@ def _columns(name: str, table: Table, schema: pa.Schema, file: str) -> list[Viol
         if not places:
             close = difflib.get_close_matches(column, strangers, n=1)
             renamed = f"; {close[0]!r}, which is there, may be it renamed" if close else ""
-            found.append(Violation("missing_column", name, column, f"the column is missing{renamed}", files=(file,)))
+            found.append(
+                Violation(
+                    "missing_column", name, column, f"the column is missing{renamed}", files=(file,)
+                )
+            )
         elif len(places) > 1:
-            found.append(Violation("column_type", name, column, "the column comes twice", files=(file,)))
+            found.append(
+                Violation("column_type", name, column, "the column comes twice", files=(file,))
+            )
         elif schema.field(places[0]).type != _TYPES[spec.type]:
             message = f"the column is {schema.field(places[0]).type} instead of {_TYPES[spec.type]}"
             found.append(Violation("column_type", name, column, message, files=(file,)))
@@ -189,8 +218,17 @@ def _merged(violations: list[Violation]) -> list[Violation]:
     """The same fault in several files as one violation."""
     merged: dict[tuple[str, str, str], list[Violation]] = {}
     for violation in violations:
-        merged.setdefault((violation.rule, violation.column, violation.message), []).append(violation)
+        merged.setdefault((violation.rule, violation.column, violation.message), []).append(
+            violation
+        )
     return [
-        Violation(rule, same[0].table, column, message, len(same), tuple(file for v in same for file in v.files))
+        Violation(
+            rule,
+            same[0].table,
+            column,
+            message,
+            len(same),
+            tuple(file for v in same for file in v.files),
+        )
         for (rule, column, message), same in merged.items()
     ]

@@ -62,8 +62,13 @@ class Relations:
         Raises:
             RuleError: A rule's SQL is not valid.
         """
-        # The contract comes from the repository: its SQL sees these tables and nothing else of the machine.
-        config = {"enable_external_access": "false", "threads": "2", "autoinstall_known_extensions": "false"}
+        # The contract comes from the repository: its SQL sees these tables and nothing else of the
+        # machine.
+        config = {
+            "enable_external_access": "false",
+            "threads": "2",
+            "autoinstall_known_extensions": "false",
+        }
         with duckdb.connect(":memory:", config=config) as self._db:
             self._db.execute("SET TimeZone = 'UTC'")
             for name, raw in self.raw.items():
@@ -82,14 +87,26 @@ class Relations:
             ):
                 self._reference(name, column, reference)
         for rule, sql in table.rules.items():
-            if self._can(name, rule, {column for column in table.columns if re.search(rf"\b{column}\b", sql)}):
-                self._bad_rows(name, _Fault(rule, f"breaks: {sql}", f"NOT ({sql})", show=tuple(_words(sql, table))))
+            if self._can(
+                name, rule, {column for column in table.columns if re.search(rf"\b{column}\b", sql)}
+            ):
+                self._bad_rows(
+                    name,
+                    _Fault(rule, f"breaks: {sql}", f"NOT ({sql})", show=tuple(_words(sql, table))),
+                )
         for column, spec in table.columns.items():
-            if spec.type == "timestamp" and self.as_of and self._can(name, f"future of {column}", {column}):
+            if (
+                spec.type == "timestamp"
+                and self.as_of
+                and self._can(name, f"future of {column}", {column})
+            ):
                 self._future(name, column, self.as_of)
             if spec.type == "float64" and self._can(name, f"nan of {column}", {column}):
-                # pandas takes NaN for null, SQL for the largest number: what is unknown must be null.
-                self._bad_rows(name, _Fault("nan", "is NaN instead of null", f"isnan({_q(column)})", column))
+                # pandas takes NaN for null, SQL for the largest number: what is unknown must be
+                # null.
+                self._bad_rows(
+                    name, _Fault("nan", "is NaN instead of null", f"isnan({_q(column)})", column)
+                )
         self._rows(name, table)
         if table.period:
             self._partitions(name, table, table.period)
@@ -121,19 +138,33 @@ class Relations:
         """Report the rows that break a rule."""
         relation, where = _q(name), fault.where
         try:
-            files = self._rows_of(f"SELECT {FILE}, count(*) FROM {relation} WHERE {where} GROUP BY 1 ORDER BY 1")
+            files = self._rows_of(
+                f"SELECT {FILE}, count(*) FROM {relation} WHERE {where} GROUP BY 1 ORDER BY 1"
+            )
         except RuleError as exc:
             raise RuleError(f"tables.{name}.rules.{fault.rule}: {exc}") from exc
         if not files:
             return
-        shown = dict.fromkeys((*self.contract.tables[name].unique, *(fault.show or (fault.column,))))
+        shown = dict.fromkeys(
+            (*self.contract.tables[name].unique, *(fault.show or (fault.column,)))
+        )
         keys = [key for key in shown if key in self.raw[name].good]
         order = ", ".join(_q(key) for key in (FILE, *keys))
-        rows = self._db.sql(f"SELECT * FROM {relation} WHERE {where} ORDER BY {order} LIMIT {SAMPLE}")
+        rows = self._db.sql(
+            f"SELECT * FROM {relation} WHERE {where} ORDER BY {order} LIMIT {SAMPLE}"
+        )
         sample = sample_rows(rows.to_arrow_table(), keys)
         count = sum(count for _, count in files)
         self.violations.append(
-            Violation(fault.rule, name, fault.column, fault.message, count, tuple(f for f, _ in files), sample)
+            Violation(
+                fault.rule,
+                name,
+                fault.column,
+                fault.message,
+                count,
+                tuple(f for f, _ in files),
+                sample,
+            )
         )
 
     def _unique(self, name: str, table: Table) -> None:
@@ -182,7 +213,9 @@ class Relations:
             land = f"; land it: {self.land}" if self.land else ""
             message = f"{said} between {min(others)} and {max(others)}{land}"
             files = tuple(table.files.replace(f"{{{period}}}", each) for each in missing)
-            self.violations.append(Violation("missing_partition", name, "", message, len(missing), files))
+            self.violations.append(
+                Violation("missing_partition", name, "", message, len(missing), files)
+            )
         zone = _literal(self.contract.clock.timezone)
         if table.partition_by and self._can(name, "partition_by", {table.partition_by}):
             lies = sql_name(period, f"({_q(table.partition_by)} AT TIME ZONE {zone})")
@@ -201,16 +234,24 @@ class Relations:
         """Report the partitions in which the share of rows that a condition holds for is out of bounds."""
         sql = f"SELECT {FILE}, count(*) FILTER ({condition}) / count(*) FROM {_q(name)} GROUP BY 1 ORDER BY 1"
         try:
-            off = [(str(file), float(share)) for file, share in self._rows_of(sql) if share not in bounds]
+            off = [
+                (str(file), float(share))
+                for file, share in self._rows_of(sql)
+                if share not in bounds
+            ]
         except RuleError as exc:
             raise RuleError(f"tables.{name}.by_partition.share.{label}: {exc}") from exc
         if off:
             said = ", ".join(f"{share:.1%}" for _, share in off)
             what = f"{label} is null" if rule == "partition_null_share" else f"{label} is true"
             period = self.contract.tables[name].period
-            message = f"{what} in {said} of the {period}'s rows, not {_between(bounds, percent=True)}"
+            message = (
+                f"{what} in {said} of the {period}'s rows, not {_between(bounds, percent=True)}"
+            )
             column = label if rule == "partition_null_share" else ""
-            self.violations.append(Violation(rule, name, column, message, len(off), tuple(file for file, _ in off)))
+            self.violations.append(
+                Violation(rule, name, column, message, len(off), tuple(file for file, _ in off))
+            )
 
     def _fresh(self, name: str, fresh: Fresh, now: datetime) -> None:
         sql = f"SELECT epoch(max({_q(fresh.column)})), max({FILE}) FROM {_q(name)}"
@@ -231,9 +272,8 @@ class Relations:
         ):
             return
         keys = " AND ".join(f"o.{_q(key)} = t.{_q(key)}" for key in covers.by)
-        lacking = (
-            f"t.{_q(at)} IS NULL OR o.{_q(covers.at)} - t.{_q(at)} > INTERVAL {covers.within_hours * 60:.0f} MINUTE"
-        )
+        minutes = f"INTERVAL {covers.within_hours * 60:.0f} MINUTE"
+        lacking = f"t.{_q(at)} IS NULL OR o.{_q(covers.at)} - t.{_q(at)} > {minutes}"
         sql = (
             f"SELECT o.{FILE}, count(*) FILTER ({lacking}), count(*) FROM {_q(covers.table)} o "
             f"ASOF LEFT JOIN {_q(name)} t ON {keys} AND o.{_q(covers.at)} >= t.{_q(at)} GROUP BY 1 ORDER BY 1"
@@ -246,7 +286,9 @@ class Relations:
                 f"{covers.at}; at most {covers.missing_share:.0%} may"
             )
             files = tuple(file for file, _, _ in off)
-            self.violations.append(Violation("covers", name, at, message, sum(row[1] for row in off), files))
+            self.violations.append(
+                Violation("covers", name, at, message, sum(row[1] for row in off), files)
+            )
 
 
 def _q(name: str) -> str:

@@ -29,7 +29,9 @@ def spark(counts: Sequence[int], *, title: str) -> str:
     )
 
 
-def bars(labels: Sequence[str], values: Sequence[float], *, text: Callable[[float], str], title: str) -> str:
+def bars(
+    labels: Sequence[str], values: Sequence[float], *, text: Callable[[float], str], title: str
+) -> str:
     """A bar for each label, from zero."""
     top = _round_up(max(values, default=0))
     step = (_WIDTH - _LEFT) / max(len(values), 1)
@@ -44,7 +46,9 @@ def bars(labels: Sequence[str], values: Sequence[float], *, text: Callable[[floa
     return _frame(labels, top, "".join(drawn), text=text, title=title)
 
 
-def lines(labels: Sequence[str], values: Sequence[float], *, text: Callable[[float], str], title: str) -> str:
+def lines(
+    labels: Sequence[str], values: Sequence[float], *, text: Callable[[float], str], title: str
+) -> str:
     """A line through a point for each label, from zero."""
     top = _round_up(max(values, default=0))
     step = (_WIDTH - _LEFT) / max(len(values), 1)
@@ -74,7 +78,9 @@ def _round_up(value: float) -> float:
     return next(step * scale for step in (1, 2, 2.5, 4, 5, 10) if step * scale >= value * 0.999999)
 
 
-def _frame(labels: Sequence[str], top: float, inside: str, *, text: Callable[[float], str], title: str) -> str:
+def _frame(
+    labels: Sequence[str], top: float, inside: str, *, text: Callable[[float], str], title: str
+) -> str:
     """Axes, grid and labels around what is drawn."""
     grid = "".join(
         f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{_y(top * part, top):.1f}" y2="{_y(top * part, top):.1f}"/>'

@@ -55,9 +55,13 @@ def read_pointer(path: Path) -> Pointer | None:
         (entry,) = outs
         md5, files = entry["md5"], entry.get("nfiles")
     except (ParseError, TypeError, KeyError, ValueError) as exc:
-        raise PointerError(f"{path} has no single output with an md5", path=path, hint=hint) from exc
+        raise PointerError(
+            f"{path} has no single output with an md5", path=path, hint=hint
+        ) from exc
     if not isinstance(md5, str) or not md5.endswith(".dir"):
-        raise PointerError(f"{path}: md5 {md5!r} is not a folder's (it would end in .dir)", path=path, hint=hint)
+        raise PointerError(
+            f"{path}: md5 {md5!r} is not a folder's (it would end in .dir)", path=path, hint=hint
+        )
     return Pointer(path, md5, files if isinstance(files, int) else None)
 
 
@@ -82,15 +86,25 @@ def differences(pointer: Pointer, hashes: dict[str, str]) -> list[str] | None:
     """Which files differ from what the pointer describes.
 
     Returns:
-        Lines such as "orders/2013-01.parquet has changed", or None when DVC's cache in the repository does
-        not hold the list of files, so that only the whole folder's hash can be compared.
+        Lines such as "orders/2013-01.parquet has changed", or None when DVC's cache in the
+        repository does not hold the list of files, so that only the whole folder's hash can be
+        compared.
     """
-    listing = cache_folder(pointer.path.parent) / "files" / "md5" / pointer.md5[:2] / pointer.md5[2:]
+    listing = (
+        cache_folder(pointer.path.parent) / "files" / "md5" / pointer.md5[:2] / pointer.md5[2:]
+    )
     try:
-        wanted = {entry["relpath"]: entry["md5"] for entry in parse_json(listing.read_bytes(), limits=LISTING)}
+        wanted = {
+            entry["relpath"]: entry["md5"]
+            for entry in parse_json(listing.read_bytes(), limits=LISTING)
+        }
     except (OSError, ValueError, TypeError, KeyError):
         return None
     lines = [f"{name} is missing" for name in sorted(wanted.keys() - hashes.keys())]
     lines += [f"{name} is new" for name in sorted(hashes.keys() - wanted.keys())]
-    lines += [f"{name} has changed" for name in sorted(wanted.keys() & hashes.keys()) if wanted[name] != hashes[name]]
+    lines += [
+        f"{name} has changed"
+        for name in sorted(wanted.keys() & hashes.keys())
+        if wanted[name] != hashes[name]
+    ]
     return lines

@@ -108,7 +108,9 @@ class Batch:
         from furrow.stores.pack import arrow_column  # noqa: PLC0415 - as above
 
         values = self.to_dict()
-        return pa.table({name: arrow_column(values[name], dtype) for name, _, _, dtype in self._plan.outputs})
+        return pa.table(
+            {name: arrow_column(values[name], dtype) for name, _, _, dtype in self._plan.outputs}
+        )
 
     def to_pandas(self) -> Any:
         """A data frame: numbers as float64 or int64 (float64 with NaN if any is null), texts as objects."""
@@ -119,7 +121,9 @@ class Batch:
         for name, _, _, dtype in self._plan.outputs:
             column = values[name]
             if dtype in _NUMBERS and any(value is None for value in column):
-                columns[name] = pd.Series([float("nan") if v is None else float(v) for v in column], dtype="float64")
+                columns[name] = pd.Series(
+                    [float("nan") if v is None else float(v) for v in column], dtype="float64"
+                )
             elif dtype == "UnixTimestamp":
                 columns[name] = pd.Series(pd.to_datetime(column, utc=True))  # type: ignore[assignment]
             else:
@@ -147,7 +151,10 @@ class Batch:
     @property
     def event_time(self) -> dict[str, list[datetime | None]]:
         """Each value's event time; that of its oldest input for an on-demand feature."""
-        return {name: [None if e is None else as_moment(e) for e in events] for name, events in self._events()}
+        return {
+            name: [None if e is None else as_moment(e) for e in events]
+            for name, events in self._events()
+        }
 
     @property
     def age(self) -> dict[str, list[float | None]]:
@@ -164,7 +171,9 @@ class Batch:
                 yield name, self._part(part).events()
             else:
                 _, _, sources = self._plan.computed[-1 - part]
-                parts = [self._part(at).events() for at in dict.fromkeys(at for _, at, _ in sources)]
+                parts = [
+                    self._part(at).events() for at in dict.fromkeys(at for _, at, _ in sources)
+                ]
                 rows = zip(*parts, strict=True) if parts else [()] * len(self)
                 yield name, [min((e for e in row if e is not None), default=None) for row in rows]
 
@@ -173,7 +182,9 @@ class Batch:
         if found is None:
             part = self._plan.parts[index]
             oldest = -_FOREVER if part.ttl is None else self.moment - part.ttl
-            found = self._decode(part.layout, self._records[index], oldest=oldest, newest=self._newest)
+            found = self._decode(
+                part.layout, self._records[index], oldest=oldest, newest=self._newest
+            )
             self._parts[index] = found
         return found
 
@@ -181,11 +192,19 @@ class Batch:
         """A view's feature as plain values, times as datetimes."""
         values = self._part(part).values(position)
         plain = self._plan.parts[part].plain[position]
-        return values if plain is None else [None if value is None else plain(value) for value in values]
+        return (
+            values
+            if plain is None
+            else [None if value is None else plain(value) for value in values]
+        )
 
 
 def _pandas_type(dtype: str) -> Any:
     """The pandas type of a column without nulls; texts and lists are objects."""
-    return {"Int32": "int32", "Int64": "int64", "Float32": "float32", "Float64": "float64", "Bool": "bool"}.get(
-        dtype, "object"
-    )
+    return {
+        "Int32": "int32",
+        "Int64": "int64",
+        "Float32": "float32",
+        "Float64": "float64",
+        "Bool": "bool",
+    }.get(dtype, "object")

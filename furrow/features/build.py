@@ -74,7 +74,8 @@ def check_types(definitions: Definitions) -> None:
     """Look for a type that can't be served as it was trained.
 
     Raises:
-        FurrowError: There is one; the message names the view and its column, the hint the types that are served.
+        FurrowError: There is one; the message names the view and its column, the hint the types
+            that are served.
     """
     columns = [(view.name, *pair) for view in definitions.views for pair in view.features]
     for made in definitions.on_demand:
@@ -89,7 +90,9 @@ def check_types(definitions: Definitions) -> None:
         for name, dtype in view.join_keys:
             if dtype not in KEYS:
                 hint = f"a key can be {', '.join(KEYS)}: give the entity another value_type"
-                raise FurrowError(f"view {view.name!r}: join key {name}: {dtype} can't be a key", hint=hint)
+                raise FurrowError(
+                    f"view {view.name!r}: join key {name}: {dtype} can't be a key", hint=hint
+                )
 
 
 def read_tables(repo_dir: Path, contract: Mapping[str, Mapping[str, str]]) -> dict[str, Table]:
@@ -113,7 +116,9 @@ def read_tables(repo_dir: Path, contract: Mapping[str, Mapping[str, str]]) -> di
         order = list(TopologicalSorter(needs).static_order())
     except CycleError as exc:
         hint = "a feature table can't be built from itself"
-        raise SqlError(str(repo_dir / "tables"), f"{' -> '.join(exc.args[1])}: read one another", hint=hint) from exc
+        raise SqlError(
+            str(repo_dir / "tables"), f"{' -> '.join(exc.args[1])}: read one another", hint=hint
+        ) from exc
     tables: dict[str, Table] = {}
     for name in order:
         tree = trees[name]
@@ -139,7 +144,9 @@ def _sql_files(repo_dir: Path) -> dict[str, tuple[str, str]]:
         raise SqlError(str(repo_dir / "tables"), f"a file can't be read: {exc}") from exc
 
 
-def _views(definitions: Definitions, tables: Mapping[str, Table], folder: Path, root: Path) -> list[View]:
+def _views(
+    definitions: Definitions, tables: Mapping[str, Table], folder: Path, root: Path
+) -> list[View]:
     views = []
     for view in definitions.views:
         source = _relative(view.source, folder, root, f"feature view {view.name!r}: source")
@@ -172,7 +179,9 @@ def _relative(path: str, folder: Path, root: Path, what: str) -> str:
         return path
     whole = posixpath.normpath(posixpath.join(folder.as_posix(), path))
     if not Path(whole).is_relative_to(root):
-        raise FurrowError(f"{what}: {path} leads out of {root}", hint="keep it inside the repository")
+        raise FurrowError(
+            f"{what}: {path} leads out of {root}", hint="keep it inside the repository"
+        )
     return posixpath.relpath(whole, folder.as_posix())
 
 
@@ -184,7 +193,9 @@ def _online_store(declared: Mapping[str, Any], folder: Path, root: Path) -> Onli
         options.setdefault("path", "../build/online")
     for key in ("path", "db_path"):
         if isinstance(options.get(key), str):
-            options[key] = _relative(options[key], folder, root, f"feature_store.yaml: online_store.{key}")
+            options[key] = _relative(
+                options[key], folder, root, f"feature_store.yaml: online_store.{key}"
+            )
     return OnlineStore(kind, options)
 
 
@@ -216,7 +227,10 @@ def _services(definitions: Definitions) -> list[Service]:
         Service(
             name=service.name,
             digest="",
-            views=tuple(Projection(part.view, part.name, part.features, part.join_key_map) for part in service.views),
+            views=tuple(
+                Projection(part.view, part.name, part.features, part.join_key_map)
+                for part in service.views
+            ),
             owner=service.owner,
             description=service.description,
             tags=service.tags,

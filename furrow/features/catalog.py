@@ -33,9 +33,15 @@ class UnknownNameError(FurrowError):
         what: What was asked for.
     """
 
-    def __init__(self, name: str, known: Mapping[str, Any] | set[str], what: str = "view, feature or service") -> None:
+    def __init__(
+        self, name: str, known: Mapping[str, Any] | set[str], what: str = "view, feature or service"
+    ) -> None:
         close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
-        hint = f"did you mean {' or '.join(close)}?" if close else "`furrow features list` names them all"
+        hint = (
+            f"did you mean {' or '.join(close)}?"
+            if close
+            else "`furrow features list` names them all"
+        )
         super().__init__(f"there is no {what} {name!r}", hint=hint)
         self.name = name
 
@@ -115,7 +121,9 @@ class Catalog:
         return tuple(
             name
             for name, service in sorted(self.manifest.services.items())
-            if any(p.view in takers and takers[p.view] in (None, *p.features) for p in service.views)
+            if any(
+                p.view in takers and takers[p.view] in (None, *p.features) for p in service.views
+            )
         )
 
     def entries(self) -> list[Entry]:
@@ -144,7 +152,10 @@ class Catalog:
 
     def all_views(self) -> list[View | OnDemandView]:
         """Feature views and on-demand views together, by name."""
-        both: list[View | OnDemandView] = [*self.manifest.views.values(), *self.manifest.on_demand.values()]
+        both: list[View | OnDemandView] = [
+            *self.manifest.views.values(),
+            *self.manifest.on_demand.values(),
+        ]
         return sorted(both, key=lambda view: view.name)
 
     def view_entry(self, view: View) -> Entry:
@@ -187,13 +198,22 @@ class Catalog:
         found = []
         for entry in [*self.entries(), *self.features()]:
             texts = [(4.0, entry.name), (2.0, " ".join(f"{k} {v}" for k, v in entry.tags.items()))]
-            texts += [(1.5, entry.description), (1.0, entry.owner), (1.0, " ".join((*entry.keys, entry.dtype)))]
+            texts += [
+                (1.5, entry.description),
+                (1.0, entry.owner),
+                (1.0, " ".join((*entry.keys, entry.dtype))),
+            ]
             if entry.kind == "feature":
                 texts.append((1.0, " ".join(self.lineage.get(entry.name, ()))))
-            scores = [max(weight * _fit(word.lower(), text.lower()) for weight, text in texts) for word in words]
+            scores = [
+                max(weight * _fit(word.lower(), text.lower()) for weight, text in texts)
+                for word in words
+            ]
             if scores and min(scores) > 0:
                 found.append(Found(entry, sum(scores)))
-        return sorted(found, key=lambda each: (-each.score, each.entry.kind == "feature", each.entry.name))
+        return sorted(
+            found, key=lambda each: (-each.score, each.entry.kind == "feature", each.entry.name)
+        )
 
 
 def open_catalog(repo_dir: Path, notify: Callable[[str], None] = lambda _: None) -> Catalog:

@@ -71,10 +71,13 @@ class FeatureClient:
 
         Args:
             place: The features folder, a manifest file, or its http(s) URL.
-            digest: Accept only the manifest of this digest. A manifest from a URL, or of a clone that is not trusted,
-                runs its on-demand code only if this, or the service's digest in `expect`, is given.
-            expect: Digests that services must have, by name: a model's bundle names the one it was trained on.
-            folder: Where the manifest's paths start; the manifest's folder, or ./features for a URL.
+            digest: Accept only the manifest of this digest. A manifest from a URL, or of a clone
+                that is not trusted, runs its on-demand code only if this, or the service's digest
+                in `expect`, is given.
+            expect: Digests that services must have, by name: a model's bundle names the one it was
+                trained on.
+            folder: Where the manifest's paths start; the manifest's folder, or ./features for a
+                URL.
             timeout: Seconds to wait for a URL.
 
         Raises:
@@ -96,7 +99,11 @@ class FeatureClient:
                 f"{text} has digest {manifest.digest[:12]}, expected {digest[:12]}",
                 hint="deploy the manifest and the model of one commit",
             )
-        pinned = digest is not None or not (remote or manifest.on_demand) or (not remote and _is_ours(path.parent))
+        pinned = (
+            digest is not None
+            or not (remote or manifest.on_demand)
+            or (not remote and _is_ours(path.parent))
+        )
         trusted = frozenset(manifest.services) if pinned else frozenset(expect or ())
         own = not remote and root.resolve() == path.parent.resolve()
         client = cls(manifest, open_reader(manifest, root, expand=own), trusted=trusted)
@@ -112,7 +119,10 @@ class FeatureClient:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -148,12 +158,13 @@ class FeatureClient:
 
         Args:
             service: The feature service.
-            rows: For each row its join keys, and what on-demand features ask of the request. A key that is None
-                is a missing entity.
-            at: The moment to answer for: ttl counts from it, and events after it are not used; now, if None.
-                The store keeps the newest event of each entity only: for earlier moments, join the offline tables.
-            full_feature_names: Name features VIEW__FEATURE; if None, that is done only in a service where two features
-                would have one name, as its training set does.
+            rows: For each row its join keys, and what on-demand features ask of the request. A key
+                that is None is a missing entity.
+            at: The moment to answer for: ttl counts from it, and events after it are not used; now,
+                if None. The store keeps the newest event of each entity only: for earlier moments,
+                join the offline tables.
+            full_feature_names: Name features VIEW__FEATURE; if None, that is done only in a service
+                where two features would have one name, as its training set does.
 
         Raises:
             UnknownServiceError: There is no such service.
@@ -250,7 +261,9 @@ class AsyncFeatureClient:
         """
         if self._client.store.embedded and len(rows) <= _INLINE:
             return self._client.get(service, rows, at=at, full_feature_names=full_feature_names)
-        return await asyncio.to_thread(self._client.get, service, rows, at=at, full_feature_names=full_feature_names)
+        return await asyncio.to_thread(
+            self._client.get, service, rows, at=at, full_feature_names=full_feature_names
+        )
 
 
 def _is_ours(folder: Path) -> bool:
@@ -272,5 +285,7 @@ def _fetch(url: str, timeout: float) -> bytes:
         with urlopen(Request(url), timeout=timeout) as answer:  # noqa: S310 - the caller has checked the scheme
             data: bytes = answer.read(limit)
     except (OSError, ValueError) as exc:
-        raise ManifestError(f"cannot fetch {url}: {exc}", hint="check the address, or open a local manifest") from exc
+        raise ManifestError(
+            f"cannot fetch {url}: {exc}", hint="check the address, or open a local manifest"
+        ) from exc
     return data

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from furrow.stores.record import Layout
 
-__all__ = ["EXPIRED", "MISSING", "PRESENT", "Columns", "Decoder", "RowColumns", "as_moment", "decode", "decode_feast"]
+__all__ = [
+    "EXPIRED",
+    "MISSING",
+    "PRESENT",
+    "Columns",
+    "Decoder",
+    "RowColumns",
+    "as_moment",
+    "decode",
+    "decode_feast",
+]
 
 PRESENT, MISSING, EXPIRED = 0, 1, 2
 MANY = 24
@@ -29,7 +39,9 @@ _MASKS = {"B": "u1", "H": "<u2", "I": "<u4", "Q": "<u8"}
 class Decoder(Protocol):
     """Makes columns of one view's records."""
 
-    def __call__(self, layout: Layout, records: Sequence[Any], *, oldest: int, newest: int) -> Columns:
+    def __call__(
+        self, layout: Layout, records: Sequence[Any], *, oldest: int, newest: int
+    ) -> Columns:
         """See `decode`."""
 
 
@@ -52,13 +64,17 @@ class Columns:
         """A numeric feature's values as float64, NaN for null."""
         import numpy as np  # noqa: PLC0415 - a few rows as plain values need none
 
-        return np.array([np.nan if value is None else value for value in self.values(position)], dtype="float64")
+        return np.array(
+            [np.nan if value is None else value for value in self.values(position)], dtype="float64"
+        )
 
 
 class RowColumns(Columns):
     """Columns of records unpacked one by one."""
 
-    def __init__(self, layout: Layout, records: Sequence[bytes | None], oldest: int, newest: int) -> None:
+    def __init__(
+        self, layout: Layout, records: Sequence[bytes | None], oldest: int, newest: int
+    ) -> None:
         self._rows: list[tuple[Any, ...] | None] = []
         self._states: list[int] = []
         self._events: list[int | None] = []
@@ -92,14 +108,17 @@ class RowColumns(Columns):
 class _ArrayColumns(Columns):
     """Columns of records of one fixed width, read through numpy."""
 
-    def __init__(self, layout: Layout, records: Sequence[bytes | None], oldest: int, newest: int) -> None:
+    def __init__(
+        self, layout: Layout, records: Sequence[bytes | None], oldest: int, newest: int
+    ) -> None:
         import numpy as np  # noqa: PLC0415 - see above
 
         self._np = np
         size = layout.struct.size
         blank = bytes([layout.format]) + b"\0" * (size - 1)
         gone = None in records
-        whole = b"".join([blank if record is None else record for record in records] if gone else records)  # type: ignore[arg-type]
+        there = [blank if one is None else one for one in records] if gone else records
+        whole = b"".join(there)  # type: ignore[arg-type]
         if len(whole) != size * len(records):
             raise _misfit(layout, records)
         self._table = np.frombuffer(whole, dtype=_dtype(layout))
@@ -165,7 +184,10 @@ class _FeastColumns(Columns):
             MISSING if event is None or event > newest else EXPIRED if event < oldest else PRESENT
             for event in self._events
         ]
-        self._rows = [row if state == PRESENT else None for row, state in zip(records, self._states, strict=True)]
+        self._rows = [
+            row if state == PRESENT else None
+            for row, state in zip(records, self._states, strict=True)
+        ]
 
     def values(self, position: int) -> list[Any]:
         """A feature's values, None for null."""
@@ -186,7 +208,10 @@ class _FeastColumns(Columns):
 
     def events(self) -> list[int | None]:
         """Each row's event time."""
-        return [None if state == MISSING else e for e, state in zip(self._events, self._states, strict=True)]
+        return [
+            None if state == MISSING else e
+            for e, state in zip(self._events, self._states, strict=True)
+        ]
 
 
 def decode(layout: Layout, records: Sequence[bytes | None], *, oldest: int, newest: int) -> Columns:
@@ -227,8 +252,15 @@ def _dtype(layout: Layout) -> Any:
     if found is None:
         import numpy as np  # noqa: PLC0415 - see above
 
-        fields = [("format", "u1"), ("event", "<i8"), ("created", "<i8"), ("mask", _MASKS[layout.mask_code])]
-        fields += [(f"f{at}", _NUMPY[code]) for at, code in zip(layout.fixed, layout.codes, strict=True)]
+        fields = [
+            ("format", "u1"),
+            ("event", "<i8"),
+            ("created", "<i8"),
+            ("mask", _MASKS[layout.mask_code]),
+        ]
+        fields += [
+            (f"f{at}", _NUMPY[code]) for at, code in zip(layout.fixed, layout.codes, strict=True)
+        ]
         found = layout.numpy_dtype = np.dtype(fields)
     return found
 

@@ -61,7 +61,9 @@ def _views(manifest: Manifest) -> Iterator[Problem]:
     names = sorted(manifest.tables, key=str.lower)
     for one, two in pairwise(names):
         if one.lower() == two.lower():
-            yield Problem(f"tables.{two}", f"claims the name of the table {one}", "rename one of the files")
+            yield Problem(
+                f"tables.{two}", f"claims the name of the table {one}", "rename one of the files"
+            )
 
 
 def _overlap(manifest: Manifest, one: str, two: str) -> bool:
@@ -100,7 +102,11 @@ def _collisions(name: str, service: Service) -> Iterator[Problem]:
             other = owners.setdefault(full, projection.name)
             if other != projection.name:
                 what = f"both {other} and {projection.name} give the feature {full!r}"
-                yield Problem(f"{name}.{feature}", what, 'give one of them another name: view.with_name("...")')
+                yield Problem(
+                    f"{name}.{feature}",
+                    what,
+                    'give one of them another name: view.with_name("...")',
+                )
 
 
 def _loose_inputs(name: str, service: Service, manifest: Manifest) -> Iterator[Problem]:

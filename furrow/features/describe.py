@@ -61,13 +61,24 @@ class _Description:
 
     def _feature(self, name: str) -> tuple[str, str]:
         known = {entry.name for entry in self.catalog.features()}
-        fits = [full for full in sorted(known) if name in (full, full.partition(":")[2], full.replace(":", "__"))]
+        fits = [
+            full
+            for full in sorted(known)
+            if name in (full, full.partition(":")[2], full.replace(":", "__"))
+        ]
         if len(fits) > 1:
-            raise FurrowError(f"{name} is a feature of several views", hint=f"name one of {', '.join(fits)}")
+            raise FurrowError(
+                f"{name} is a feature of several views", hint=f"name one of {', '.join(fits)}"
+            )
         if not fits:
             short = {full.partition(":")[2] for full in known} | known
             manifest = self.catalog.manifest
-            names = short | {*manifest.views, *manifest.on_demand, *manifest.services, *manifest.tables}
+            names = short | {
+                *manifest.views,
+                *manifest.on_demand,
+                *manifest.services,
+                *manifest.tables,
+            }
             raise UnknownNameError(name, names)
         view, _, feature = fits[0].partition(":")
         return view, feature
@@ -159,13 +170,19 @@ class _Description:
         """The join keys that a view needs, an on-demand view's through its inputs."""
         if name in self.catalog.manifest.views:
             return list(self.catalog.manifest.views[name].join_keys)
-        sources = sorted({part.view for part in self.catalog.manifest.on_demand[name].inputs} - {"request"})
+        sources = sorted(
+            {part.view for part in self.catalog.manifest.on_demand[name].inputs} - {"request"}
+        )
         return [key for source in sources for key in self.catalog.manifest.views[source].join_keys]
 
     def _show_table(self, name: str) -> dict[str, Any]:
         table = self.catalog.manifest.tables[name]
-        views = sorted(view.name for view in self.catalog.manifest.views.values() if view.table == name)
-        services = tuple(sorted({service for view in views for service in self.catalog.services_of(view)}))
+        views = sorted(
+            view.name for view in self.catalog.manifest.views.values() if view.table == name
+        )
+        services = tuple(
+            sorted({service for view in views for service in self.catalog.services_of(view)})
+        )
         return {
             "kind": "table",
             "name": name,
@@ -180,9 +197,14 @@ class _Description:
     def _users(self, services: tuple[str, ...]) -> dict[str, Any]:
         now = {name: service.digest for name, service in self.catalog.manifest.services.items()}
         return {
-            "experiments": sorted(name for name, service in self.catalog.experiments.items() if service in services),
+            "experiments": sorted(
+                name for name, service in self.catalog.experiments.items() if service in services
+            ),
             "models": [
-                {"experiment": model.experiment, "current": model.features_digest == now.get(model.service)}
+                {
+                    "experiment": model.experiment,
+                    "current": model.features_digest == now.get(model.service),
+                }
                 for model in self.catalog.models
                 if model.service in services
             ],
@@ -194,7 +216,9 @@ class _Description:
             held = view_statistics(self.catalog.repo_dir, view, names)
         except SourceError as exc:
             return {"problem": exc.message, "hint": exc.hint}, {}
-        return _offline(held), {name: _plain(asdict(column)) for name, column in held.columns.items()}
+        return _offline(held), {
+            name: _plain(asdict(column)) for name, column in held.columns.items()
+        }
 
     def _online(self, view: View) -> dict[str, Any]:
         """Freshness of the online store; the reason, where it can't be read."""
@@ -206,7 +230,10 @@ class _Description:
             name = stored_name(self.catalog.manifest, view.name)
             held = store.held().get(name)
             if held is None:
-                return {"problem": "the store holds nothing of this view", "hint": "furrow features materialize"}
+                return {
+                    "problem": "the store holds nothing of this view",
+                    "hint": "furrow features materialize",
+                }
             mark = store.mark(name)
             newest = mark.get("newest") if isinstance(mark, dict) else None
             return {

@@ -1,7 +1,8 @@
 """Digests: sha256 of a definition in canonical form, transitively.
 
-A digest covers what changes a feature's value, its type or its place, and nothing else: owner, description and
-tags are not in it, nor is where the online store lives. Nothing here looks at a folder, a clock or a hash seed.
+A digest covers what changes a feature's value, its type or its place, and nothing else: owner,
+description and tags are not in it, nor is where the online store lives. Nothing here looks at a
+folder, a clock or a hash seed.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ def _columns(columns: tuple[Column, ...]) -> list[list[str]]:
     return [[column.name, column.dtype] for column in columns]
 
 
-def table_digest(canonical_sql: str, schema: Mapping[str, Mapping[str, str]], upstream: Mapping[str, str]) -> str:
+def table_digest(
+    canonical_sql: str, schema: Mapping[str, Mapping[str, str]], upstream: Mapping[str, str]
+) -> str:
     """The digest of a feature table.
 
     Args:
         canonical_sql: Its SQL in canonical form (`furrow.features.sql.canonical`).
-        schema: The raw columns that the SQL reads and their declared types, by relation; empty if unknown.
+        schema: The raw columns that the SQL reads and their declared types, by relation; empty if
+            unknown.
         upstream: The digests of the feature tables that the SQL reads, by name.
     """
     declared = {name: dict(columns) for name, columns in schema.items()}
@@ -120,14 +124,19 @@ def seal(manifest: Manifest) -> Manifest:
         The same manifest with its digests.
     """
     tables = {name: table.sql_digest for name, table in manifest.tables.items()}
-    views = {name: replace(view, digest=view_digest(view, tables)) for name, view in manifest.views.items()}
+    views = {
+        name: replace(view, digest=view_digest(view, tables))
+        for name, view in manifest.views.items()
+    }
     digests = {name: view.digest for name, view in views.items()}
     on_demand = {
-        name: replace(view, digest=on_demand_digest(view, digests)) for name, view in manifest.on_demand.items()
+        name: replace(view, digest=on_demand_digest(view, digests))
+        for name, view in manifest.on_demand.items()
     }
     digests |= {name: view.digest for name, view in on_demand.items()}
     services = {
-        name: replace(service, digest=service_digest(service, digests)) for name, service in manifest.services.items()
+        name: replace(service, digest=service_digest(service, digests))
+        for name, service in manifest.services.items()
     }
     whole = _digest(
         "manifest",

@@ -18,7 +18,9 @@ __all__ = ["ManifestError", "Node", "parse_json"]
 
 MAX_TEXT = 100_000
 MAX_ITEMS = 10_000
-REMOTE_SCHEMES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "http", "https"})
+REMOTE_SCHEMES = frozenset(
+    {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "http", "https"}
+)
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\-]{0,199}\Z")
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -32,7 +34,9 @@ class ManifestError(FurrowError):
         hint: The next step.
     """
 
-    def __init__(self, message: str, *, field: str = "", hint: str = "write it anew with `furrow compile`") -> None:
+    def __init__(
+        self, message: str, *, field: str = "", hint: str = "write it anew with `furrow compile`"
+    ) -> None:
         super().__init__(message, hint=hint)
         self.field = field
 
@@ -52,21 +56,27 @@ def parse_json(text: str | bytes, *, origin: str, limit: int = 16_000_000) -> An
         ManifestError: It is too long, not JSON, or repeats a key.
     """
     if len(text) > limit:
-        raise ManifestError(f"{origin}: {len(text)} bytes is more than the {limit} that a manifest may have")
+        raise ManifestError(
+            f"{origin}: {len(text)} bytes is more than the {limit} that a manifest may have"
+        )
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
         if len(value) != len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise ManifestError(f"{origin}: the key {twice[:80]!r} stands twice in one mapping", field=twice)
+            raise ManifestError(
+                f"{origin}: the key {twice[:80]!r} stands twice in one mapping", field=twice
+            )
         return value
 
     def constant(word: str) -> NoReturn:
         raise ManifestError(f"{origin}: {word} is not a JSON number")
 
     try:
-        return parse_json_within(text, limits=Limits(size=limit), object_pairs_hook=unique, parse_constant=constant)
+        return parse_json_within(
+            text, limits=Limits(size=limit), object_pairs_hook=unique, parse_constant=constant
+        )
     except ParseError as exc:
         raise ManifestError(f"{origin} is not valid JSON: {exc}") from exc
 
@@ -89,7 +99,9 @@ class Node:
         """Raise a ManifestError about this value."""
         shown = repr(self.value)
         shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-        raise ManifestError(f"{self.origin}: {self.field or 'the whole file'}: {shown} {why}", field=self.field)
+        raise ManifestError(
+            f"{self.origin}: {self.field or 'the whole file'}: {shown} {why}", field=self.field
+        )
 
     def child(self, key: str | int, value: Any) -> Node:
         """A value inside this one."""
@@ -163,7 +175,11 @@ class Node:
 
     def texts(self) -> dict[str, str]:
         """The value as a mapping of text to text."""
-        return {key: self.child(key[:80], value).text() for key, value in self.mapping().items() if self.key(key)}
+        return {
+            key: self.child(key[:80], value).text()
+            for key, value in self.mapping().items()
+            if self.key(key)
+        }
 
     def key(self, key: str) -> bool:
         """Check that a free key has a bounded length."""
@@ -191,7 +207,9 @@ class Node:
         scheme = urlsplit(text).scheme if "://" in text else ""
         if scheme:
             if scheme not in REMOTE_SCHEMES:
-                self.fail(f"has the scheme {scheme!r}; remote sources are {', '.join(sorted(REMOTE_SCHEMES))}")
+                self.fail(
+                    f"has the scheme {scheme!r}; remote sources are {', '.join(sorted(REMOTE_SCHEMES))}"
+                )
             return text
         if not text or text.startswith(("/", "~")) or "\\" in text or re.match(r"[A-Za-z]:", text):
             self.fail("should be a path relative to the manifest's folder")

@@ -30,18 +30,29 @@ def query_lineage(tree: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> C
 
     Args:
         tree: The query.
-        schema: Declared columns and types by relation; needed for `SELECT *` and for columns without a prefix.
+        schema: Declared columns and types by relation; needed for `SELECT *` and for columns
+            without a prefix.
     """
     known = {name: dict(columns) for name, columns in schema.items()}
     relations = reads(tree)
     whole = tuple(f"{name}.*" for name in relations)
     try:
         written = _spelled_out(tree)
-        resolved = qualify(written, dialect=DIALECT, schema=known, validate_qualify_columns=False, identify=False)
+        resolved = qualify(
+            written, dialect=DIALECT, schema=known, validate_qualify_columns=False, identify=False
+        )
         scope = build_scope(resolved)
         names = [name for name in resolved.named_selects if name != "*"]
         nodes = {
-            name: lineage(name, resolved, schema=known, scope=scope, dialect=DIALECT, copy=False, trim_selects=False)
+            name: lineage(
+                name,
+                resolved,
+                schema=known,
+                scope=scope,
+                dialect=DIALECT,
+                copy=False,
+                trim_selects=False,
+            )
             for name in names
         }
     except (SqlglotError, ValueError, KeyError):
@@ -59,7 +70,12 @@ def _spelled_out(tree: exp.Query) -> exp.Query:
             if spec is not None and spec is not window and window.parent_select is select:
                 for part in ("partition_by", "order", "spec"):
                     held = spec.args.get(part)
-                    window.set(part, [each.copy() for each in held] if isinstance(held, list) else held and held.copy())
+                    window.set(
+                        part,
+                        [each.copy() for each in held]
+                        if isinstance(held, list)
+                        else held and held.copy(),
+                    )
                 window.set("alias", None)
     return copied
 
@@ -67,13 +83,19 @@ def _spelled_out(tree: exp.Query) -> exp.Query:
 def _leaves(node: Node, relations: tuple[str, ...]) -> tuple[str, ...]:
     found = set()
     for part in node.walk():
-        if not part.downstream and isinstance(part.source, exp.Table) and part.source.name in relations:
+        if (
+            not part.downstream
+            and isinstance(part.source, exp.Table)
+            and part.source.name in relations
+        ):
             column = part.name.rpartition(".")[2].strip('"')
             found.add(f"{part.source.name}.{column}")
     return tuple(sorted(found))
 
 
-def feature_lineage(manifest: Manifest, repo_dir: Path, schema: Mapping[str, Mapping[str, str]]) -> Columns:
+def feature_lineage(
+    manifest: Manifest, repo_dir: Path, schema: Mapping[str, Mapping[str, str]]
+) -> Columns:
     """The raw columns behind every feature of a manifest, by "view:feature".
 
     Args:
@@ -82,7 +104,8 @@ def feature_lineage(manifest: Manifest, repo_dir: Path, schema: Mapping[str, Map
         schema: Declared columns and types of the raw relations.
 
     Returns:
-        The raw columns; a feature whose source no SQL builds has its source's path, a request field "request.NAME".
+        The raw columns; a feature whose source no SQL builds has its source's path, a request field
+        "request.NAME".
 
     Raises:
         SqlError: A table's SQL can't be read.
@@ -98,7 +121,11 @@ def feature_lineage(manifest: Manifest, repo_dir: Path, schema: Mapping[str, Map
     for name, on_demand in manifest.on_demand.items():
         parts = set()
         for part in on_demand.inputs:
-            parts |= {f"request.{part.name}"} if part.view == "request" else {*found[f"{part.view}:{part.name}"]}
+            parts |= (
+                {f"request.{part.name}"}
+                if part.view == "request"
+                else {*found[f"{part.view}:{part.name}"]}
+            )
         found |= {f"{name}:{feature.name}": tuple(sorted(parts)) for feature in on_demand.features}
     return found
 
@@ -106,7 +133,9 @@ def feature_lineage(manifest: Manifest, repo_dir: Path, schema: Mapping[str, Map
 class _Tables:
     """The lineage of feature tables, each worked out once, down through the feature tables that it reads."""
 
-    def __init__(self, manifest: Manifest, repo_dir: Path, schema: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self, manifest: Manifest, repo_dir: Path, schema: Mapping[str, Mapping[str, str]]
+    ) -> None:
         self.manifest = manifest
         self.files = {path.stem: path for path in (repo_dir / "tables").rglob("*.sql")}
         self.schema = schema
@@ -119,7 +148,10 @@ class _Tables:
         path = self.files[table]
         tree = parse_query(path.read_text(encoding="utf-8"), origin=str(path))
         upstream = {name: self.columns(name) for name in reads(tree) if name in self.files}
-        schema = {**self.schema, **{name: dict.fromkeys(columns, "") for name, columns in upstream.items()}}
+        schema = {
+            **self.schema,
+            **{name: dict.fromkeys(columns, "") for name, columns in upstream.items()},
+        }
         found = {}
         for column, behind in query_lineage(tree, schema).items():
             raw: set[str] = set()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["open_lmdb"]
 
 
-def open_lmdb(manifest: Manifest, folder: Path, options: Mapping[str, Any], *, create: bool) -> LmdbStore:
+def open_lmdb(
+    manifest: Manifest, folder: Path, options: Mapping[str, Any], *, create: bool
+) -> LmdbStore:
     """Open one file of packed records.
 
     Raises:

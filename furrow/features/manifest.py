@@ -1,7 +1,8 @@
 """The manifest: the feature definitions as plain JSON that serving code can read without Feast.
 
-`compile_manifest` (furrow.features.build) makes it; `load` reads it back and trusts nothing in it: types,
-sizes, numbers, names and paths are checked, references must lead somewhere, digests must be those of the content.
+`compile_manifest` (furrow.features.build) makes it; `load` reads it back and trusts nothing in it:
+types, sizes, numbers, names and paths are checked, references must lead somewhere, digests must be
+those of the content.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ MAX_TTL = 200 * 366 * 86_400
 def repository_root(folder: Path) -> Path:
     """The repository of a features folder: the nearest folder with .git, else the folder above."""
     whole = folder.resolve()
-    return next((above for above in (whole, *whole.parents) if (above / ".git").exists()), whole.parent)
+    return next(
+        (above for above in (whole, *whole.parents) if (above / ".git").exists()), whole.parent
+    )
 
 
 def load(path: Path) -> Manifest:
@@ -65,18 +68,23 @@ def load(path: Path) -> Manifest:
         The manifest, every part of it checked.
 
     Raises:
-        ManifestError: It is missing, malformed, leads out of the repository, or its digests are not right.
+        ManifestError: It is missing, malformed, leads out of the repository, or its digests are not
+            right.
         FileError: A path of it leads out of the repository through a symbolic link.
     """
     path = path / "manifest.json" if path.is_dir() else path
     try:
         data = read_bytes(path)
     except OSError as exc:
-        raise ManifestError(f"cannot read {path}: {exc.strerror}", hint="`furrow compile` writes it") from exc
+        raise ManifestError(
+            f"cannot read {path}: {exc.strerror}", hint="`furrow compile` writes it"
+        ) from exc
     folder = path.parent.resolve()
     root = repository_root(folder)
     manifest = parse(data, origin=str(path), depth=len(folder.relative_to(root).parts))
-    local = {view.source for view in manifest.views.values()} | {table.source for table in manifest.tables.values()}
+    local = {view.source for view in manifest.views.values()} | {
+        table.source for table in manifest.tables.values()
+    }
     for source in sorted(local):
         if "://" not in source:
             inside(root, folder / source)
@@ -101,7 +109,9 @@ def parse(data: str | bytes, *, origin: str, depth: int = 1) -> Manifest:
     held = node.mapping().get("format")
     if held != FORMAT or held is True:
         node.child("format", held).fail(f"is a format this version can't read; it reads {FORMAT}")
-    top = node.fields("format", "project", "digest", "online_store", "tables", "views", "on_demand", "services")
+    top = node.fields(
+        "format", "project", "digest", "online_store", "tables", "views", "on_demand", "services"
+    )
     manifest = Manifest(
         project=top["project"].name(),
         digest=top["digest"].digest(),
@@ -129,7 +139,9 @@ def read_dtype(node: Node) -> str:
     try:
         parse_type(text)
     except UnservedTypeError:
-        node.fail("is not a type of Feast's that is served (Int64, String, Array(Int64), Struct({a: Int64}), ...)")
+        node.fail(
+            "is not a type of Feast's that is served (Int64, String, Array(Int64), Struct({a: Int64}), ...)"
+        )
     return text
 
 
@@ -252,11 +264,15 @@ def _service(name: str, node: Node) -> Service:
                 view=entry["view"].name(),
                 name=entry["name"].name(),
                 features=tuple(feature.name() for feature in entry["features"].items()),
-                join_key_map={key: value.name() for key, value in renamed.entries()} if renamed else {},
+                join_key_map={key: value.name() for key, value in renamed.entries()}
+                if renamed
+                else {},
             )
         )
         _unique(entry["features"], list(projections[-1].features))
-    return Service(name=name, digest=part["digest"].digest(), views=tuple(projections), **_about(part))
+    return Service(
+        name=name, digest=part["digest"].digest(), views=tuple(projections), **_about(part)
+    )
 
 
 def _check_references(manifest: Manifest, node: Node) -> None:
@@ -264,13 +280,17 @@ def _check_references(manifest: Manifest, node: Node) -> None:
         node.child(f"on_demand.{name}", name).fail("names a feature view too")
     for name, view in manifest.views.items():
         if view.table is not None and view.table not in manifest.tables:
-            node.child(f"views.{name}.table", view.table).fail("is not a feature table of this manifest")
+            node.child(f"views.{name}.table", view.table).fail(
+                "is not a feature table of this manifest"
+            )
     features = {name: {c.name for c in view.features} for name, view in manifest.views.items()}
     for name, on_demand in manifest.on_demand.items():
         for source in on_demand.inputs:
             if source.view != "request" and source.name not in features.get(source.view, ()):
                 wrong = f"{source.view}:{source.name}"
-                node.child(f"on_demand.{name}.inputs", wrong).fail("is not a feature of this manifest")
+                node.child(f"on_demand.{name}.inputs", wrong).fail(
+                    "is not a feature of this manifest"
+                )
     features |= {name: {c.name for c in view.features} for name, view in manifest.on_demand.items()}
     for name, service in manifest.services.items():
         for projection in service.views:
@@ -287,6 +307,10 @@ def _check_digests(manifest: Manifest, origin: str) -> None:
         for name, entry in getattr(sealed, kind).items():
             if entry.digest != getattr(manifest, kind)[name].digest:
                 place = f"{kind}.{name}.digest"
-                raise ManifestError(f"{origin}: {place}: the digest is not that of its content", field=place)
+                raise ManifestError(
+                    f"{origin}: {place}: the digest is not that of its content", field=place
+                )
     if sealed.digest != manifest.digest:
-        raise ManifestError(f"{origin}: digest: the digest is not that of the content", field="digest")
+        raise ManifestError(
+            f"{origin}: digest: the digest is not that of the content", field="digest"
+        )

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.features.manifest import ManifestError, parse, repository_root
 from furrow.features.raw_columns import CONTRACT
-from furrow.files import FileError, canonical_json, machine_file, read_json, sha256_file, sha256_json, write_json
+from furrow.files import (
+    FileError,
+    canonical_json,
+    machine_file,
+    read_json,
+    sha256_file,
+    sha256_json,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from furrow.features.schema import Manifest
@@ -23,7 +31,9 @@ def is_current(repo_dir: Path) -> bool:
     Args:
         repo_dir: The features folder.
     """
-    return (repo_dir / "manifest.json").is_file() and _entry(repo_dir) == {"files": fingerprint(repo_dir)}
+    return (repo_dir / "manifest.json").is_file() and _entry(repo_dir) == {
+        "files": fingerprint(repo_dir)
+    }
 
 
 def compiled(repo_dir: Path) -> Manifest | None:
@@ -90,7 +100,9 @@ def fingerprint(repo_dir: Path) -> str:
     root = repository_root(repo_dir)
     names = ["feature_store.yaml", "manifest.json", ".feastignore"]
     files = [path for name in names if (path := repo_dir / name).is_file()]
-    files += [path for path in repo_dir.rglob("*.py") if not {".venv", "__pycache__"} & set(path.parts)]
+    files += [
+        path for path in repo_dir.rglob("*.py") if not {".venv", "__pycache__"} & set(path.parts)
+    ]
     files += (repo_dir / "tables").rglob("*.sql")
     found = {path.relative_to(repo_dir).as_posix(): sha256_file(path) for path in files}
     if (root / CONTRACT).is_file():

@@ -23,7 +23,8 @@ class Change:
         kind: "table", "view", "on_demand", "service" or "store".
         name: The definition.
         what: The change in words.
-        meaning: Whether it changes a digest: a value, a type or a place. An owner or a description does not.
+        meaning: Whether it changes a digest: a value, a type or a place. An owner or a description
+            does not.
     """
 
     kind: str
@@ -40,7 +41,8 @@ class Diff:
     """The changes, and whom they concern; false when there are none.
 
     Attributes:
-        services: Services of the new definitions whose digest is another one, or that are new, and those that are gone.
+        services: Services of the new definitions whose digest is another one, or that are new, and
+            those that are gone.
         experiments: Declared experiments on these services.
         models: Experiments whose trained model stands on another digest than its service has now.
     """
@@ -81,14 +83,22 @@ def diff(
     Returns:
         The changes by kind and name, and whom they concern.
     """
-    changes = [*_tables(old, new), *_views(old, new), *_on_demand(old, new), *_services(old, new), *_store(old, new)]
+    changes = [
+        *_tables(old, new),
+        *_views(old, new),
+        *_on_demand(old, new),
+        *_services(old, new),
+        *_store(old, new),
+    ]
     before = {name: service.digest for name, service in old.services.items()}
     now = {name: service.digest for name, service in new.services.items()}
     touched = sorted(name for name in before | now if before.get(name) != now.get(name))
     return Diff(
         changes=tuple(changes),
         services=tuple(touched),
-        experiments=tuple(sorted(name for name, service in (experiments or {}).items() if service in touched)),
+        experiments=tuple(
+            sorted(name for name, service in (experiments or {}).items() if service in touched)
+        ),
         models=tuple(
             model.experiment
             for model in models
@@ -120,11 +130,20 @@ def _tables(old: Manifest, new: Manifest) -> Iterator[Change]:
             continue
         counts = _counted(_of_table(old, name), _of_table(new, name))
         relations = _names(set(old.tables[name].reads), set(new.tables[name].reads), "reads ")
-        yield Change("table", name, "SQL changed" + "".join(f": {part}" for part in (*counts, *relations) if part))
+        yield Change(
+            "table",
+            name,
+            "SQL changed" + "".join(f": {part}" for part in (*counts, *relations) if part),
+        )
 
 
 def _of_table(manifest: Manifest, table: str) -> set[str]:
-    return {column.name for view in manifest.views.values() if view.table == table for column in view.features}
+    return {
+        column.name
+        for view in manifest.views.values()
+        if view.table == table
+        for column in view.features
+    }
 
 
 def _counted(old: set[str], new: set[str]) -> list[str]:
@@ -134,7 +153,9 @@ def _counted(old: set[str], new: set[str]) -> list[str]:
 
 
 def _names(old: set[str], new: set[str], word: str = "") -> list[str]:
-    said = [f"+{word}{name}" for name in sorted(new - old)] + [f"-{word}{name}" for name in sorted(old - new)]
+    said = [f"+{word}{name}" for name in sorted(new - old)] + [
+        f"-{word}{name}" for name in sorted(old - new)
+    ]
     return [", ".join(said)] if said else []
 
 
@@ -153,7 +174,9 @@ def _view(one: View, two: View) -> Iterator[str]:
         before, after = getattr(one, field), getattr(two, field)
         if before != after:
             yield f".{field} {before or 'none'} -> {after or 'none'}"
-    if sorted((c.name, c.dtype) for c in one.join_keys) != sorted((c.name, c.dtype) for c in two.join_keys):
+    if sorted((c.name, c.dtype) for c in one.join_keys) != sorted(
+        (c.name, c.dtype) for c in two.join_keys
+    ):
         yield f".join_keys {_listed(one.join_keys)} -> {_listed(two.join_keys)}"
     yield from _columns(one.features, two.features)
     if dict(one.field_mapping) != dict(two.field_mapping):
@@ -180,7 +203,9 @@ def _about(kind: str, name: str, one: Any, two: Any) -> Iterator[Change]:
     for field in ("owner", "description"):
         before, after = getattr(one, field), getattr(two, field)
         if before != after:
-            yield Change(kind, name, f".{field} {before or 'none'!r} -> {after or 'none'!r}", meaning=False)
+            yield Change(
+                kind, name, f".{field} {before or 'none'!r} -> {after or 'none'!r}", meaning=False
+            )
     if dict(one.tags) != dict(two.tags):
         pairs = [{f"{key}={value}" for key, value in tags.items()} for tags in (one.tags, two.tags)]
         yield Change(kind, name, f".tags {_names(pairs[0], pairs[1])[0]}", meaning=False)
@@ -191,11 +216,17 @@ def _on_demand(old: Manifest, new: Manifest) -> Iterator[Change]:
     for name in sorted(old.on_demand.keys() & new.on_demand.keys()):
         one, two = old.on_demand[name], new.on_demand[name]
         yield from (Change("on_demand", name, what) for what in _code(one, two))
-        yield from (Change("on_demand", name, what) for what in _columns(one.features, two.features))
+        yield from (
+            Change("on_demand", name, what) for what in _columns(one.features, two.features)
+        )
         inputs = [{f"{i.view}:{i.name} ({i.dtype})" for i in view.inputs} for view in (one, two)]
-        yield from (Change("on_demand", name, f".inputs {said}") for said in _names(inputs[0], inputs[1]))
+        yield from (
+            Change("on_demand", name, f".inputs {said}") for said in _names(inputs[0], inputs[1])
+        )
         if (one.mode, one.singleton) != (two.mode, two.singleton):
-            yield Change("on_demand", name, f".mode {one.mode} -> {two.mode}, singleton {two.singleton}")
+            yield Change(
+                "on_demand", name, f".mode {one.mode} -> {two.mode}, singleton {two.singleton}"
+            )
         yield from _about("on_demand", name, one, two)
 
 
@@ -208,8 +239,17 @@ def _code(one: OnDemandView, two: OnDemandView) -> Iterator[str]:
         was, is_ = before.get(name), after.get(name)
         if was == is_:
             continue
-        short = was is not None and is_ is not None and len(was) + len(is_) < 80 and "\n" not in was + is_
-        said.append(f"{name} {was} -> {is_}" if short else f"{'+' if not was else '-' if not is_ else ''}{name}")
+        short = (
+            was is not None
+            and is_ is not None
+            and len(was) + len(is_) < 80
+            and "\n" not in was + is_
+        )
+        said.append(
+            f"{name} {was} -> {is_}"
+            if short
+            else f"{'+' if not was else '-' if not is_ else ''}{name}"
+        )
     yield f"code changed: {', '.join(said) or 'order of its statements'}"
 
 
@@ -218,7 +258,12 @@ def _statements(code: str) -> dict[str, str]:
     found: dict[str, str] = {}
     try:
         body = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the other revision's code may be anything
+    except (
+        SyntaxError,
+        ValueError,
+        RecursionError,
+        MemoryError,
+    ):  # the other revision's code may be anything
         return {"code": code + "\n"}
     for statement in body:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
@@ -233,7 +278,10 @@ def _statements(code: str) -> dict[str, str]:
 def _services(old: Manifest, new: Manifest) -> Iterator[Change]:
     yield from _added("service", old.services, new.services)
     for name in sorted(old.services.keys() & new.services.keys()):
-        yield from (Change("service", name, what) for what in _service(old.services[name], new.services[name]))
+        yield from (
+            Change("service", name, what)
+            for what in _service(old.services[name], new.services[name])
+        )
         yield from _about("service", name, old.services[name], new.services[name])
 
 
@@ -263,5 +311,9 @@ def _store(old: Manifest, new: Manifest) -> Iterator[Change]:
     if one.type != two.type:
         yield Change("store", "online_store", f"{one.type} -> {two.type}", meaning=False)
     elif dict(one.options) != dict(two.options):
-        keys = sorted(key for key in {**one.options, **two.options} if one.options.get(key) != two.options.get(key))
+        keys = sorted(
+            key
+            for key in {**one.options, **two.options}
+            if one.options.get(key) != two.options.get(key)
+        )
         yield Change("store", "online_store", f"options changed: {', '.join(keys)}", meaning=False)

@@ -46,9 +46,11 @@ class Materialized:
         written: Records that were newer than what the store held.
         skipped: Rows left out: a null key or event time.
         future: Rows left out because they lie after the end; a later run takes them.
-        kept: Records that were pushed to the online store alone, newer than any row, and are served on.
+        kept: Records that were pushed to the online store alone, newer than any row, and are served
+            on.
         dropped: Records that were pushed to the online store alone, and are gone by a full rebuild.
-        newest: The newest event time that the store has taken in, ISO 8601; None if there is no row.
+        newest: The newest event time that the store has taken in, ISO 8601; None if there is no
+            row.
         seconds: How long it took.
     """
 
@@ -73,13 +75,15 @@ def materialize(
 ) -> list[Materialized]:
     """Bring the online store up to the offline tables.
 
-    A view is read again only if its files changed. Files that were added are taken in; if a file that was read before
-    has changed, the view is rebuilt beside the one being served, and swapped. What was pushed to the online store alone
-    (through Feast) stays until a newer row comes, or until everything is rebuilt (`full`).
+    A view is read again only if its files changed. Files that were added are taken in; if a file
+    that was read before has changed, the view is rebuilt beside the one being served, and swapped.
+    What was pushed to the online store alone (through Feast) stays until a newer row comes, or
+    until everything is rebuilt (`full`).
 
     Args:
         repo_dir: The features folder, or the repository above it.
-        views: Only these views; all of the manifest's, and views that are gone from it are dropped, if None.
+        views: Only these views; all of the manifest's, and views that are gone from it are dropped,
+            if None.
         full: Rebuild everything; also mends a store that is damaged or of another version.
         end: Take rows up to this moment; now, if None.
         progress: Called with the view's name and the rows read so far.
@@ -101,7 +105,9 @@ def materialize(
             raise
         return _mend(manifest, folder, end, progress)
     try:
-        return materialize_into(store, manifest, folder, views=views, full=full, end=end, progress=progress)
+        return materialize_into(
+            store, manifest, folder, views=views, full=full, end=end, progress=progress
+        )
     finally:
         store.close()
 
@@ -120,7 +126,9 @@ def materialize_into(
     unknown = sorted(set(views or ()) - set(manifest.views))
     if unknown:
         known = ", ".join(sorted(manifest.views))
-        raise ManifestError(f"there is no feature view {unknown[0]} (there are {known})", field="views", hint="")
+        raise ManifestError(
+            f"there is no feature view {unknown[0]} (there are {known})", field="views", hint=""
+        )
     until = _micro(end or datetime.now(UTC))
     report = progress or (lambda _view, _rows: None)
     with store.lock():
@@ -207,8 +215,9 @@ def _still(store: OnlineStore, name: str, pushed: Sequence[tuple[bytes, bytes]])
 def _fresh(source: Source, mark: Any, until: int) -> list[SourceFile] | None:
     """The files to take in besides what was read; None if only a rebuild gives what reading all of them would.
 
-    That is so if something that was read has changed, or if a new file comes before one that was read: of rows with
-    equal times the later in the order of files wins, and a record doesn't know its file.
+    That is so if something that was read has changed, or if a new file comes before one that was
+    read: of rows with equal times the later in the order of files wins, and a record doesn't know
+    its file.
     """
     if not isinstance(mark, dict) or mark.get("format") != MARK_FORMAT or mark["end"] > until:
         return None
@@ -216,7 +225,9 @@ def _fresh(source: Source, mark: Any, until: int) -> list[SourceFile] | None:
     now = {file.name: file for file in source.files}
     if any(name not in now or now[name].print != seen for name, (seen, _) in known.items()):
         return None
-    fresh = [file for file in source.files if file.name not in known or _due(known[file.name][1], until)]
+    fresh = [
+        file for file in source.files if file.name not in known or _due(known[file.name][1], until)
+    ]
     return fresh if fresh == list(source.files[len(source.files) - len(fresh) :]) else None
 
 
@@ -228,7 +239,9 @@ def _due(later: int | None, until: int) -> bool:
 class _Taken:
     """The rows of one view as they are taken in, and the counts and the watermark that come of them."""
 
-    def __init__(self, view: View, until: int, report: Callable[[str, int], None], mark: Any = None) -> None:
+    def __init__(
+        self, view: View, until: int, report: Callable[[str, int], None], mark: Any = None
+    ) -> None:
         self.view = view
         self.until = until
         self.report = report
@@ -237,7 +250,9 @@ class _Taken:
         self.newest: int | None = mark["newest"] if mark else None
         self.read = self.written = self.skipped = self.future = 0
 
-    def all(self, source: Source, files: Sequence[SourceFile]) -> Iterator[list[tuple[bytes, bytes]]]:
+    def all(
+        self, source: Source, files: Sequence[SourceFile]
+    ) -> Iterator[list[tuple[bytes, bytes]]]:
         """The packed records of several files, a batch at a time."""
         for file in files:
             yield from self.pairs(source, file)
@@ -250,7 +265,9 @@ class _Taken:
             try:
                 pairs, later = self._batch(table)
             except RecordError as exc:
-                raise RecordError(f"view {self.view.name}: {file.path}: {exc.message}", hint=exc.hint) from exc
+                raise RecordError(
+                    f"view {self.view.name}: {file.path}: {exc.message}", hint=exc.hint
+                ) from exc
             if later is not None:
                 first_later = later if first_later is None else min(first_later, later)
             if pairs:
@@ -290,7 +307,9 @@ class _Taken:
         newest = None
         if self.newest is not None:
             newest = moment(self.newest).isoformat()
-        return Materialized(self.view.name, mode, self.read, self.written, self.skipped, self.future, newest)
+        return Materialized(
+            self.view.name, mode, self.read, self.written, self.skipped, self.future, newest
+        )
 
 
 def _drop_gone(store: OnlineStore, manifest: Manifest) -> list[Materialized]:
@@ -304,7 +323,10 @@ def _drop_gone(store: OnlineStore, manifest: Manifest) -> list[Materialized]:
 
 
 def _mend(
-    manifest: Manifest, folder: Path, end: datetime | None, progress: Callable[[str, int], None] | None
+    manifest: Manifest,
+    folder: Path,
+    end: datetime | None,
+    progress: Callable[[str, int], None] | None,
 ) -> list[Materialized]:
     """Build a new embedded store beside one that can't be read, and put it in its place."""
     path = (folder / str(manifest.online_store.options.get("path", "../build/online"))).resolve()

@@ -69,7 +69,9 @@ class Source:
         """
         places = [file.place for file in self.files]
         try:
-            return ParquetSource(self.shown, self.system, read_footers(self.system, places, self.shown))
+            return ParquetSource(
+                self.shown, self.system, read_footers(self.system, places, self.shown)
+            )
         except SourceError as exc:
             raise told(self.view, exc) from exc
 
@@ -78,7 +80,8 @@ class Source:
         """The columns that the view needs, under the names that it gives them.
 
         Raises:
-            SourceError: A file lacks one, or holds it in a type that is not taken for the declared one.
+            SourceError: A file lacks one, or holds it in a type that is not taken for the declared
+                one.
         """
         columns = self.named([column.name for column in self.view.features])
         try:
@@ -94,7 +97,9 @@ class Source:
 
         def add(name: str, role: Role, dtype: str | None = None) -> None:
             type_ = None if dtype is None else arrow_type(dtype)
-            columns[name] = Wanted(source.named(name, view.field_mapping), role, type_, f"{role} of {view.name}")
+            columns[name] = Wanted(
+                source.named(name, view.field_mapping), role, type_, f"{role} of {view.name}"
+            )
 
         for key in view.join_keys:
             if key.name != "__dummy_id":
@@ -133,17 +138,21 @@ def find(folder: Path, view: View) -> Source:
 def read(source: Source, file: SourceFile) -> Iterator[pa.Table]:
     """A file's rows in batches, with the columns that the view needs under the names that the view gives them.
 
-    Features and keys come in their declared types, times as microseconds in UTC; a time that is finer is rounded up, so
-    that no event is known before it happened.
+    Features and keys come in their declared types, times as microseconds in UTC; a time that is
+    finer is rounded up, so that no event is known before it happened.
 
     Raises:
-        SourceError: The file is no Parquet, is cut short, lacks a column, or holds what can't be taken for the declared
-            type.
+        SourceError: The file is no Parquet, is cut short, lacks a column, or holds what can't be
+            taken for the declared type.
     """
     names = list(source.wanted)
-    times = [name for name in (source.view.timestamp_field, source.view.created_timestamp_column) if name]
+    times = [
+        name for name in (source.view.timestamp_field, source.view.created_timestamp_column) if name
+    ]
     try:
-        for table in read_file(source.parquet, source.files.index(file), list(source.wanted.values())):
+        for table in read_file(
+            source.parquet, source.files.index(file), list(source.wanted.values())
+        ):
             rows = table.select(range(len(names))).rename_columns(names)
             rows = _in_order(rows, source.view.timestamp_field)
             for name in times:
@@ -169,8 +178,14 @@ def told(view: View, exc: SourceError) -> SourceError:
     """The error with the view's name, and the command that builds its table."""
     if exc.message.startswith("view "):
         return exc
-    hint = f"build it: dvc repro tables@{view.table}" if view.table and "build" in exc.hint else exc.hint
-    return SourceError(f"view {view.name}: {exc.message}", path=exc.path, column=exc.column, hint=hint)
+    hint = (
+        f"build it: dvc repro tables@{view.table}"
+        if view.table and "build" in exc.hint
+        else exc.hint
+    )
+    return SourceError(
+        f"view {view.name}: {exc.message}", path=exc.path, column=exc.column, hint=hint
+    )
 
 
 def _print(system: pafs.FileSystem, info: Any) -> str:

@@ -56,7 +56,10 @@ def function_of(view: OnDemandView) -> Callable[[dict[str, Any]], Any]:
 
 
 def compute(
-    view: OnDemandView, function: Callable[[dict[str, Any]], Any], inputs: Mapping[str, Sequence[Any]], count: int
+    view: OnDemandView,
+    function: Callable[[dict[str, Any]], Any],
+    inputs: Mapping[str, Sequence[Any]],
+    count: int,
 ) -> dict[str, list[Any]]:
     """An on-demand view's features for some rows.
 
@@ -77,10 +80,17 @@ def compute(
             frame: Any = function(_frame(view, inputs))
             answer = {name: frame[name].tolist() for name in frame.columns}
         elif view.singleton:
-            rows = [function({name: values[at] for name, values in inputs.items()}) for at in range(count)]
+            rows = [
+                function({name: values[at] for name, values in inputs.items()})
+                for at in range(count)
+            ]
             answer = {column.name: [row[column.name] for row in rows] for column in view.features}
         else:
-            answer = dict(function({name: list(values) for name, values in inputs.items()})) if count else {}
+            answer = (
+                dict(function({name: list(values) for name, values in inputs.items()}))
+                if count
+                else {}
+            )
         found = {c.name: conform(answer[c.name], c.dtype) if count else [] for c in view.features}
     except KeyError as exc:
         raise OnDemandError(f"on-demand view {view.name} lacks {exc}", view=view.name) from exc
@@ -112,8 +122,17 @@ def coerced(name: str, dtype: str, value: Any) -> Any:
     if dtype not in _REQUESTED:
         return _recoded(name, dtype, value)
     value = canonical(value)
-    wanted = {"Int32": int, "Int64": int, "Float32": float, "Float64": float, "String": str, "Bool": bool}.get(dtype)
-    if wanted is None or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))):
+    wanted = {
+        "Int32": int,
+        "Int64": int,
+        "Float32": float,
+        "Float64": float,
+        "String": str,
+        "Bool": bool,
+    }.get(dtype)
+    if wanted is None or (
+        isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
+    ):
         return value
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -152,7 +171,9 @@ def _wrong(name: str, dtype: str, value: Any) -> RequestError:
     return RequestError(
         f"{name} must be {dtype}, got {type(value).__name__} {shown}",
         field=name,
-        hint="a time is ISO 8601, such as 2013-10-01T12:00:00+00:00" if dtype == "UnixTimestamp" else "",
+        hint="a time is ISO 8601, such as 2013-10-01T12:00:00+00:00"
+        if dtype == "UnixTimestamp"
+        else "",
     )
 
 
@@ -162,5 +183,11 @@ def _frame(view: OnDemandView, inputs: Mapping[str, Sequence[Any]]) -> Any:
 
     from furrow.stores.pack import arrow_column  # noqa: PLC0415 - the same
 
-    types = {name: source.dtype for source in view.inputs for name in (source.name, f"{source.view}__{source.name}")}
-    return pa.table({name: arrow_column(values, types[name]) for name, values in inputs.items()}).to_pandas()
+    types = {
+        name: source.dtype
+        for source in view.inputs
+        for name in (source.name, f"{source.view}__{source.name}")
+    }
+    return pa.table(
+        {name: arrow_column(values, types[name]) for name, values in inputs.items()}
+    ).to_pandas()

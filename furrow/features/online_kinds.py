@@ -1,7 +1,8 @@
 """The registry of online stores: what `type` in feature_store.yaml means, and which function opens it.
 
-A new kind is a function that opens it, in a file of its own, and one line of ONLINE_KINDS. The functions are named by
-path and loaded when they are called: who uses one store needs no other's libraries.
+A new kind is a function that opens it, in a file of its own, and one line of ONLINE_KINDS. The
+functions are named by path and loaded when they are called: who uses one store needs no other's
+libraries.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class OnlineKind:
 
     Attributes:
         types: As feature_store.yaml writes it: a short name, and the class that Feast loads.
-        opens: The function that opens it, as "package.module:function": of the manifest, the folder that its paths
-            start from, its options filled in, and whether to make it.
+        opens: The function that opens it, as "package.module:function": of the manifest, the folder
+            that its paths start from, its options filled in, and whether to make it.
         writes: Whether Furrow writes it, too.
         embedded: Whether it is a file of this machine.
         given: An option that a store of this kind has, where another kind has the same short name.
@@ -40,10 +41,14 @@ class OnlineKind:
     given: str = ""
     lacks: str = ""
 
-    def open(self, manifest: Manifest, folder: Path, options: Mapping[str, Any], *, create: bool) -> Any:
+    def open(
+        self, manifest: Manifest, folder: Path, options: Mapping[str, Any], *, create: bool
+    ) -> Any:
         """Open a store of this kind."""
         module, _, function = self.opens.partition(":")
-        return getattr(importlib.import_module(module), function)(manifest, folder, options, create=create)
+        return getattr(importlib.import_module(module), function)(
+            manifest, folder, options, create=create
+        )
 
     def claims(self, name: str, options: Mapping[str, Any]) -> bool:
         """Whether a type with its options means this kind."""

@@ -27,8 +27,8 @@ def open_reader(manifest: Manifest, folder: Path, *, expand: bool = True) -> Rea
     Args:
         manifest: The manifest.
         folder: The folder that its paths start from.
-        expand: Whether `${FURROW_ONLINE_NAME}` is filled in; never for a manifest from elsewhere than its folder, nor
-            for a clone that is not trusted.
+        expand: Whether `${FURROW_ONLINE_NAME}` is filled in; never for a manifest from elsewhere
+            than its folder, nor for a clone that is not trusted.
 
     Raises:
         ManifestError: The store's type is not one that Furrow reads, or an option is wrong.
@@ -40,7 +40,9 @@ def open_reader(manifest: Manifest, folder: Path, *, expand: bool = True) -> Rea
     return found
 
 
-def open_store(manifest: Manifest, folder: Path, *, create: bool = False, expand: bool = True) -> OnlineStore:
+def open_store(
+    manifest: Manifest, folder: Path, *, create: bool = False, expand: bool = True
+) -> OnlineStore:
     """Open the online store of packed records that a manifest names, to read and write.
 
     Args:
@@ -54,7 +56,9 @@ def open_store(manifest: Manifest, folder: Path, *, create: bool = False, expand
         StoreError: The store can't be opened.
     """
     kind = _kind(manifest, "writes" if create else "reads", written=True)
-    found: OnlineStore = kind.open(manifest, folder, _options(manifest, folder, expand=expand), create=create)
+    found: OnlineStore = kind.open(
+        manifest, folder, _options(manifest, folder, expand=expand), create=create
+    )
     return found
 
 
@@ -82,8 +86,8 @@ def _options(manifest: Manifest, folder: Path, *, expand: bool) -> dict[str, Any
 def _expanded(key: str, value: Any, *, expand: bool) -> Any:
     """A text with its `${FURROW_ONLINE_NAME}` references to the environment filled in.
 
-    The manifest says where they are sent. So it may name what an operator meant for the online store, and no more:
-    those variables begin with FURROW_ONLINE_.
+    The manifest says where they are sent. So it may name what an operator meant for the online
+    store, and no more: those variables begin with FURROW_ONLINE_.
 
     Raises:
         ManifestError: It names another variable, one that the environment lacks, or may name none.
@@ -108,7 +112,9 @@ def _expanded(key: str, value: Any, *, expand: bool) -> Any:
             )
         if name not in os.environ:
             raise ManifestError(
-                f"online_store: the environment variable {name} is not set", field="online_store", hint=f"set {name}"
+                f"online_store: the environment variable {name} is not set",
+                field="online_store",
+                hint=f"set {name}",
             )
         return os.environ[name]
 

@@ -53,7 +53,9 @@ def feast_folder(here: Path) -> Path | None:
     found = sorted(path.parent for path in whole.glob(f"*/{_SETTINGS}"))
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
-        raise FurrowError(f"{here} holds several Feast repositories: {names}", hint="run it in one of them")
+        raise FurrowError(
+            f"{here} holds several Feast repositories: {names}", hint="run it in one of them"
+        )
     return found[0] if found else None
 
 

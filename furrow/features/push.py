@@ -34,14 +34,16 @@ __all__ = ["push"]
 _SKEW = timedelta(minutes=5)
 
 
-def push(repo_dir: Path, view: str, rows: Sequence[Mapping[str, Any]], *, now: datetime | None = None) -> int:
+def push(
+    repo_dir: Path, view: str, rows: Sequence[Mapping[str, Any]], *, now: datetime | None = None
+) -> int:
     """Write events to a view, offline and online.
 
     Args:
         repo_dir: The features folder, or the repository above it.
         view: The feature view.
-        rows: Each event's join keys, features and event time (ISO 8601 or a datetime; naive is UTC); a feature
-            left out is null.
+        rows: Each event's join keys, features and event time (ISO 8601 or a datetime; naive is
+            UTC); a feature left out is null.
         now: The present; events may lie five minutes after it at most.
 
     Returns:
@@ -49,15 +51,19 @@ def push(repo_dir: Path, view: str, rows: Sequence[Mapping[str, Any]], *, now: d
 
     Raises:
         ManifestError: There is no such view.
-        RequestError: A row lacks a key or the time, has a column that the view doesn't know, or a wrong type.
+        RequestError: A row lacks a key or the time, has a column that the view doesn't know, or a
+            wrong type.
         SourceError: The offline source can't be appended to.
-        StoreError: The online store can't be written; the offline source has the events, and materializing brings them.
+        StoreError: The online store can't be written; the offline source has the events, and
+            materializing brings them.
     """
     folder = features_folder(repo_dir)
     manifest = load(folder)
     if view not in manifest.views:
         known = ", ".join(sorted(manifest.views))
-        raise ManifestError(f"there is no feature view {view} (there are {known})", field="views", hint="")
+        raise ManifestError(
+            f"there is no feature view {view} (there are {known})", field="views", hint=""
+        )
     declared = manifest.views[view]
     moment = now or datetime.now(UTC)
     table = _table(declared, rows, moment)
@@ -69,7 +75,9 @@ def push(repo_dir: Path, view: str, rows: Sequence[Mapping[str, Any]], *, now: d
     pairs = pack_rows(layout, table, event, stamps)
     with open_store(manifest, folder, create=True) as store:
         held = store.held().get(name)
-        if held is not None and (held.schema.digest != schema.digest or held.digest not in {None, declared.digest}):
+        if held is not None and (
+            held.schema.digest != schema.digest or held.digest not in {None, declared.digest}
+        ):
             raise StoreError(
                 f"{store.place} holds {view} by another definition",
                 place=store.place,
@@ -93,11 +101,17 @@ def _table(view: View, rows: Sequence[Mapping[str, Any]], now: datetime) -> pa.T
         unknown = [name for name in row if name not in types]
         if unknown:
             raise RequestError(
-                f"row {at}: {view.name} has no column {unknown[0]}", field=unknown[0], hint=f"it has {', '.join(types)}"
+                f"row {at}: {view.name} has no column {unknown[0]}",
+                field=unknown[0],
+                hint=f"it has {', '.join(types)}",
             )
         for name in needed:
             if row.get(name) is None:
-                raise RequestError(f"row {at} lacks {name}", field=name, hint=f"{view.name} needs {', '.join(needed)}")
+                raise RequestError(
+                    f"row {at} lacks {name}",
+                    field=name,
+                    hint=f"{view.name} needs {', '.join(needed)}",
+                )
         for name, dtype in types.items():
             value = row.get(name)
             if value is None and name == view.created_timestamp_column:
@@ -122,12 +136,17 @@ def _append(folder: Path, view: View, table: pa.Table) -> None:
     source = find(folder, view)
     if "://" in view.source:
         raise SourceError(
-            f"can't append to {view.source}", path=view.source, hint="push where the source is a local file"
+            f"can't append to {view.source}",
+            path=view.source,
+            hint="push where the source is a local file",
         )
     given = {new: old for old, new in view.field_mapping.items()}
     last = Path(source.files[-1].path)
     schema = pq.read_schema(last).remove_metadata()
-    renamed = {given[name] if given.get(name) in schema.names else name: name for name in table.column_names}
+    renamed = {
+        given[name] if given.get(name) in schema.names else name: name
+        for name in table.column_names
+    }
     columns = [
         table.column(renamed[field.name]).cast(field.type)
         if field.name in renamed
@@ -148,6 +167,8 @@ def _replace(table: pa.Table, path: Path) -> None:
         pq.write_table(canonical_table(table), temporary, compression="zstd")
         temporary.replace(path)
     except OSError as exc:
-        raise SourceError(f"cannot write {path}: {exc.strerror}", path=str(path), hint="free some space") from exc
+        raise SourceError(
+            f"cannot write {path}: {exc.strerror}", path=str(path), hint="free some space"
+        ) from exc
     finally:
         temporary.unlink(missing_ok=True)

@@ -42,6 +42,8 @@ def _types(table: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(columns, list):
         columns = {column.get("name"): column for column in columns if isinstance(column, dict)}
     return {
-        str(name): str(column.get("type", column.get("dtype", "")) if isinstance(column, dict) else column)
+        str(name): str(
+            column.get("type", column.get("dtype", "")) if isinstance(column, dict) else column
+        )
         for name, column in columns.items()
     }

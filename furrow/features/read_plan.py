@@ -28,7 +28,8 @@ class UnknownServiceError(FurrowError):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(
-            f"there is no feature service {name!r}", hint=f"there are: {', '.join(sorted(known)) or 'none'}"
+            f"there is no feature service {name!r}",
+            hint=f"there are: {', '.join(sorted(known)) or 'none'}",
         )
         self.name = name
 
@@ -86,7 +87,10 @@ class KeySpec:
                 found.append(None)
                 continue
             values = [key_value(name, dtype, row[name]) for name, _, dtype in self.fields]
-            whole = [v // 1_000_000 if d == "UnixTimestamp" else v for v, d in zip(values, dtypes, strict=True)]
+            whole = [
+                v // 1_000_000 if d == "UnixTimestamp" else v
+                for v, d in zip(values, dtypes, strict=True)
+            ]
             found.append(entity_key(names or [DUMMY], dtypes or ["String"], whole or [""]))
         return found
 
@@ -98,7 +102,9 @@ class KeySpec:
                 value = row[name]
             except KeyError:
                 raise RequestError(
-                    f"row {at} lacks the join key {name}", field=name, hint=f"it has: {', '.join(map(str, row))}"
+                    f"row {at} lacks the join key {name}",
+                    field=name,
+                    hint=f"it has: {', '.join(map(str, row))}",
                 ) from None
             if value is None:
                 return None
@@ -111,7 +117,11 @@ class KeySpec:
                     raise KeyTypeError(name, dtype, value) from exc
             else:
                 parts.append(Layout.key_part(name, dtype, key_value(name, dtype, value)))
-        body = parts[0] if len(parts) == 1 else b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        body = (
+            parts[0]
+            if len(parts) == 1
+            else b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        )
         return body if len(body) < HASHED else shorten(body)
 
 
@@ -148,8 +158,8 @@ class Plan:
     """How to answer for one service.
 
     Attributes:
-        outputs: (name, part's index or -1 - on-demand view's index, feature's position or name, type), in the
-            service's order.
+        outputs: (name, part's index or -1 - on-demand view's index, feature's position or name,
+            type), in the service's order.
         computed: On-demand views to compute.
         request: Fields of the request that on-demand views need, with their types.
     """
@@ -186,13 +196,18 @@ class Plan:
         return found
 
     def compute(
-        self, columns: Callable[[int, int], Sequence[Any]], request: dict[str, list[Any]], count: int
+        self,
+        columns: Callable[[int, int], Sequence[Any]],
+        request: dict[str, list[Any]],
+        count: int,
     ) -> list[Any]:
         """Each on-demand view's features, from the views' columns and the request."""
         results = []
         for view, function, sources in self.computed:
             inputs: dict[str, Sequence[Any]] = {
-                source.name: request[source.name] for source in view.inputs if source.view == "request"
+                source.name: request[source.name]
+                for source in view.inputs
+                if source.view == "request"
             }
             for names, part, position in sources:
                 values = columns(part, position)
@@ -224,17 +239,26 @@ def make_plan(manifest: Manifest, name: str, *, run_code: bool, full_names: bool
         prefix = f"{projection.name}__" if full else ""
         if projection.view in manifest.views:
             at = builder.part(projection.view, projection.join_key_map)
-            positions = {c.name: (i, c.dtype) for i, c in enumerate(manifest.views[projection.view].features)}
-            plan.outputs += [(prefix + feature, at, *positions[feature]) for feature in projection.features]
+            positions = {
+                c.name: (i, c.dtype) for i, c in enumerate(manifest.views[projection.view].features)
+            }
+            plan.outputs += [
+                (prefix + feature, at, *positions[feature]) for feature in projection.features
+            ]
         else:
             at = builder.on_demand(projection, run_code=run_code)
             types = {c.name: c.dtype for c in manifest.on_demand[projection.view].features}
-            plan.outputs += [(prefix + feature, -1 - at, feature, types[feature]) for feature in projection.features]
+            plan.outputs += [
+                (prefix + feature, -1 - at, feature, types[feature])
+                for feature in projection.features
+            ]
     names = plan.names
     twice = next((each for index, each in enumerate(names) if each in names[:index]), None)
     if twice is not None:
         raise RequestError(
-            f"service {name} has two features named {twice}", field=twice, hint="ask with full_feature_names=True"
+            f"service {name} has two features named {twice}",
+            field=twice,
+            hint="ask with full_feature_names=True",
         )
     return plan
 
@@ -259,7 +283,9 @@ class _Builder:
             ttl = view.ttl_seconds * 1_000_000 if view.ttl_seconds else None
             self.known[name, at] = len(self.plan.parts)
             plain = tuple(decoder(parse_type(column.dtype)) for column in view.features)
-            self.plan.parts.append(Part(name, stored_name(self.manifest, name), view.digest, at, layout, ttl, plain))
+            self.plan.parts.append(
+                Part(name, stored_name(self.manifest, name), view.digest, at, layout, ttl, plain)
+            )
         return self.known[name, at]
 
     def on_demand(self, projection: Projection, *, run_code: bool) -> int:
@@ -278,6 +304,8 @@ class _Builder:
                 continue
             at = self.part(source.view, {})
             names = [column.name for column in self.manifest.views[source.view].features]
-            sources.append(((source.name, f"{source.view}__{source.name}"), at, names.index(source.name)))
+            sources.append(
+                ((source.name, f"{source.view}__{source.name}"), at, names.index(source.name))
+            )
         self.plan.computed.append(Computed(view, function_of(view), sources))
         return len(self.plan.computed) - 1

@@ -32,7 +32,9 @@ _WRITING = {"key_ttl_seconds", "full_scan_for_deletion", "skip_dedup"}
 """What matters to who writes, which is Feast."""
 
 
-def open_redis(manifest: Manifest, folder: Path, options: Mapping[str, Any], *, create: bool) -> OnlineStore:
+def open_redis(
+    manifest: Manifest, folder: Path, options: Mapping[str, Any], *, create: bool
+) -> OnlineStore:
     """Open packed records on Redis.
 
     Raises:
@@ -48,7 +50,9 @@ def open_redis(manifest: Manifest, folder: Path, options: Mapping[str, Any], *, 
     return RedisStore(str(url), deadline=deadline, namespace=str(space))
 
 
-def open_feast_redis(manifest: Manifest, folder: Path, options: Mapping[str, Any], *, create: bool) -> ReadStore:
+def open_feast_redis(
+    manifest: Manifest, folder: Path, options: Mapping[str, Any], *, create: bool
+) -> ReadStore:
     """Open what Feast's own Redis store holds, to read.
 
     Raises:
@@ -58,7 +62,10 @@ def open_feast_redis(manifest: Manifest, folder: Path, options: Mapping[str, Any
     from furrow.stores.feast_redis import FeastRedisStore  # noqa: PLC0415 - an extra
 
     del folder, create
-    views = {stored_name(manifest, name): (name, schema_of(view)) for name, view in manifest.views.items()}
+    views = {
+        stored_name(manifest, name): (name, schema_of(view))
+        for name, view in manifest.views.items()
+    }
     url, deadline = feast_address(options)
     return FeastRedisStore(url, manifest.project, views, deadline=deadline)
 
@@ -79,7 +86,8 @@ def feast_address(options: Mapping[str, Any]) -> tuple[str, float]:
     """Where Feast's own Redis store is, from its options: a URL, and the deadline of a read in seconds.
 
     Args:
-        options: As feature_store.yaml has them; `connection_string` is host:port,db=0,password=...,ssl=true.
+        options: As feature_store.yaml has them; `connection_string` is
+            host:port,db=0,password=...,ssl=true.
 
     Raises:
         ManifestError: An option is one that Furrow's client doesn't go by.
@@ -92,8 +100,14 @@ def feast_address(options: Mapping[str, Any]) -> tuple[str, float]:
     parts = str(options.get("connection_string", "localhost:6379")).split(",")
     nodes = [part for part in parts if "=" not in part]
     if len(nodes) != 1 or not nodes[0]:
-        raise _refused(_STRING, f"it names {len(nodes)} servers, Furrow's client reads one", "write host:port,db=0")
-    given = {name: _value(text) for name, text in (part.split("=", 1) for part in parts if "=" in part)}
+        raise _refused(
+            _STRING,
+            f"it names {len(nodes)} servers, Furrow's client reads one",
+            "write host:port,db=0",
+        )
+    given = {
+        name: _value(text) for name, text in (part.split("=", 1) for part in parts if "=" in part)
+    }
     known_options(given, _PLACE | _PASSED, field=_STRING)
     host, _, port = nodes[0].partition(":")
     user = ""
@@ -104,7 +118,10 @@ def feast_address(options: Mapping[str, Any]) -> tuple[str, float]:
     if scheme == "redis" and (unused := [name for name in passed if name.startswith("ssl_")]):
         raise _refused(_STRING, f"{unused[0]} without ssl=true", "write ssl=true, or take it away")
     query = f"?{urlencode(passed)}" if passed else ""
-    return f"{scheme}://{user}{host}:{port or 6379}/{_whole(given.get('db', 0), 'db')}{query}", _seconds(given)
+    return (
+        f"{scheme}://{user}{host}:{port or 6379}/{_whole(given.get('db', 0), 'db')}{query}",
+        _seconds(given),
+    )
 
 
 def known_options(options: Iterable[str], known: set[str], *, field: str = "online_store") -> None:
@@ -145,5 +162,9 @@ def _seconds(given: Mapping[str, Any]) -> float:
     """The deadline of a read: Feast's socket_timeout."""
     value = given.get("socket_timeout", 0.25)
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise _refused(_STRING, f"socket_timeout {value!r} is no number of seconds", "such as socket_timeout=0.25")
+        raise _refused(
+            _STRING,
+            f"socket_timeout {value!r} is no number of seconds",
+            "such as socket_timeout=0.25",
+        )
     return float(value)

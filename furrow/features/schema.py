@@ -36,7 +36,8 @@ class Column:
 class OnlineStore:
     """Where online features live: "lmdb", "redis", or another Feast store's type, and its options.
 
-    Options keep `${FURROW_ONLINE_NAME}` references to the environment unexpanded: no secret gets into the manifest.
+    Options keep `${FURROW_ONLINE_NAME}` references to the environment unexpanded: no secret gets
+    into the manifest.
     """
 
     type: str
@@ -155,7 +156,10 @@ class Manifest:
 
         def entries(definitions: Mapping[str, Any]) -> dict[str, Any]:
             plain = {name: _plain(asdict(value)) for name, value in sorted(definitions.items())}
-            return {name: {k: v for k, v in entry.items() if k != "name"} for name, entry in plain.items()}
+            return {
+                name: {k: v for k, v in entry.items() if k != "name"}
+                for name, entry in plain.items()
+            }
 
         return {
             "format": FORMAT,

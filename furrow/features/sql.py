@@ -54,12 +54,22 @@ def parse_query(text: str, *, origin: str) -> exp.Query:
         statements = [tree for tree in sqlglot.parse(text, dialect=DIALECT) if tree is not None]
     except SqlglotError as exc:
         problem = exc.errors[0] if getattr(exc, "errors", None) else {}
-        place = f"line {problem['line']}: {problem['description']}" if problem.get("line") else str(exc).split("\n")[0]
+        place = (
+            f"line {problem['line']}: {problem['description']}"
+            if problem.get("line")
+            else str(exc).split("\n")[0]
+        )
         raise SqlError(origin, place, hint="the SQL is DuckDB's dialect, one SELECT") from exc
     statements = [tree for tree in statements if not isinstance(tree, exp.Semicolon)]
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        what = f"{len(statements)} statements" if len(statements) != 1 else type(statements[0]).__name__.upper()
-        raise SqlError(origin, f"holds {what} where one SELECT belongs", hint="a feature table is one query")
+        what = (
+            f"{len(statements)} statements"
+            if len(statements) != 1
+            else type(statements[0]).__name__.upper()
+        )
+        raise SqlError(
+            origin, f"holds {what} where one SELECT belongs", hint="a feature table is one query"
+        )
     for node in statements[0].walk():
         node.pop_comments()
     return statements[0]
@@ -85,14 +95,22 @@ def reads(tree: exp.Query, *, origin: str = "the query") -> tuple[str, ...]:
         for source in scope.sources.values():
             if not isinstance(source, exp.Table) or isinstance(source.this, exp.GenerateSeries):
                 continue
-            if source.db or not isinstance(source.this, exp.Identifier) or not RELATION.match(source.name):
+            if (
+                source.db
+                or not isinstance(source.this, exp.Identifier)
+                or not RELATION.match(source.name)
+            ):
                 hint = "name the raw tables and feature tables as relations: FROM orders"
-                raise SqlError(origin, f"reads {source.sql(dialect=DIALECT)[:80]} directly", hint=hint)
+                raise SqlError(
+                    origin, f"reads {source.sql(dialect=DIALECT)[:80]} directly", hint=hint
+                )
             names.add(source.name)
     return tuple(sorted(names))
 
 
-def columns_read(tree: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+def columns_read(
+    tree: exp.Query, schema: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
     """The raw columns that a query reads, with their declared types.
 
     Args:
@@ -100,13 +118,16 @@ def columns_read(tree: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> di
         schema: Declared columns and types by relation.
 
     Returns:
-        By relation, the columns read; every declared column where the query can't be resolved column by column.
+        By relation, the columns read; every declared column where the query can't be resolved
+        column by column.
     """
     known = {name: dict(schema[name]) for name in reads(tree) if name in schema}
     if not known:
         return {}
     try:
-        resolved = qualify(tree.copy(), dialect=DIALECT, schema=known, validate_qualify_columns=False)
+        resolved = qualify(
+            tree.copy(), dialect=DIALECT, schema=known, validate_qualify_columns=False
+        )
         scopes = traverse_scope(resolved)
     except SqlglotError:
         return known
@@ -114,7 +135,11 @@ def columns_read(tree: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> di
     for scope in scopes:
         for column in scope.columns:
             source = scope.sources.get(column.table)
-            if isinstance(source, exp.Table) and source.name in known and column.name in known[source.name]:
+            if (
+                isinstance(source, exp.Table)
+                and source.name in known
+                and column.name in known[source.name]
+            ):
                 found[source.name][column.name] = known[source.name][column.name]
             elif not column.table:
                 for name, columns in known.items():

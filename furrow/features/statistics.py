@@ -31,7 +31,8 @@ class ColumnStatistics:
         low: Smallest value of a number or a time; None for other types or if all are null.
         median: The middle one.
         high: Largest value.
-        top: The commonest values of a text or a truth, with their shares of the rows, commonest first.
+        top: The commonest values of a text or a truth, with their shares of the rows, commonest
+            first.
     """
 
     null_share: float
@@ -51,7 +52,9 @@ class ViewStatistics:
     columns: dict[str, ColumnStatistics]
 
 
-def view_statistics(folder: Path, view: View, features: tuple[str, ...] | None = None) -> ViewStatistics:
+def view_statistics(
+    folder: Path, view: View, features: tuple[str, ...] | None = None
+) -> ViewStatistics:
     """Read a view's files and count.
 
     Args:
@@ -75,19 +78,30 @@ def view_statistics(folder: Path, view: View, features: tuple[str, ...] | None =
         with connect(Settings(threads=2)) as database:
             relation = make_relation(database, source.parquet, columns, "rows")
             database.execute(f"CREATE VIEW held AS SELECT * FROM {relation.sql}")  # noqa: S608 - names of our own
-            head = database.execute(f"SELECT count(*), min({time}), max({time}) FROM held").fetchone()  # noqa: S608
+            head = database.execute(
+                f"SELECT count(*), min({time}), max({time}) FROM held"  # noqa: S608
+            ).fetchone()
             assert head is not None
-            found = {column.name: _column(database, column, f"c{at}", head[0]) for at, column in enumerate(wanted)}
+            found = {
+                column.name: _column(database, column, f"c{at}", head[0])
+                for at, column in enumerate(wanted)
+            }
     except SourceError as exc:
         raise told(view, exc) from exc
     except EngineError as exc:
         path = source.files[0].path
-        raise SourceError(f"view {view.name}: {path} can't be read: {exc.message}", path=path, hint=exc.hint) from exc
+        raise SourceError(
+            f"view {view.name}: {path} can't be read: {exc.message}", path=path, hint=exc.hint
+        ) from exc
     return ViewStatistics(rows=head[0], oldest=head[1], newest=head[2], columns=found)
 
 
 def _column(database: Any, column: Column, name: str, rows: int) -> ColumnStatistics:
-    value = f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END" if column.dtype.startswith("Float") else name
+    value = (
+        f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END"
+        if column.dtype.startswith("Float")
+        else name
+    )
     if column.dtype in NUMERIC:
         asked = f"SELECT count({value}), min({value}), median({value}), max({value}) FROM held"  # noqa: S608 - quoted
         filled, low, median, high = database.execute(asked).fetchone()

@@ -66,8 +66,10 @@ class VerifyReport:
         rows: Rows compared.
         present: Values compared that were not null.
         differences: Every value that differs.
-        online_only: Values that can't be compared: they were pushed to the online store alone, after any offline row.
-        newer: Values that can't be compared: the store, which keeps the newest, has a later one than the moment.
+        online_only: Values that can't be compared: they were pushed to the online store alone,
+            after any offline row.
+        newer: Values that can't be compared: the store, which keeps the newest, has a later one
+            than the moment.
     """
 
     service: str
@@ -91,7 +93,8 @@ def verify(
     Args:
         repo_dir: The features folder, or the repository above it.
         service: The feature service.
-        rows: How many rows to sample from the keys in the offline tables; one in fifty gets an unknown key.
+        rows: How many rows to sample from the keys in the offline tables; one in fifty gets an
+            unknown key.
         at: The moment to answer for; that of the newest event in the store, if None.
         seed: Of the sample.
 
@@ -103,7 +106,9 @@ def verify(
     folder = features_folder(repo_dir)
     with FeatureClient.open(folder) as client:
         plan = client.plan(service)
-        sample = _sample(client.manifest, plan, folder, rows, at or _newest(client, plan), seed=seed)
+        sample = _sample(
+            client.manifest, plan, folder, rows, at or _newest(client, plan), seed=seed
+        )
         states = [_states(client, part, plan.specs[part.spec].keys(sample)) for part in plan.parts]
         moment = at or _after(_newest(client, plan), states)
         batch = client.get(service, sample, at=moment)
@@ -117,14 +122,23 @@ def verify(
                 tally.differs(part, place, Difference(row, name, here, there, state))
             tally.present += here is not None
     return VerifyReport(
-        service, moment, len(sample), len(plan.names), tally.present, tuple(tally.found), tally.online_only, tally.newer
+        service,
+        moment,
+        len(sample),
+        len(plan.names),
+        tally.present,
+        tuple(tally.found),
+        tally.online_only,
+        tally.newer,
     )
 
 
 class _Tally:
     """What a comparison comes to: true differences, and those that no comparison can judge."""
 
-    def __init__(self, plan: Plan, states: _States, events: Sequence[Sequence[int | None]], moment: datetime) -> None:
+    def __init__(
+        self, plan: Plan, states: _States, events: Sequence[Sequence[int | None]], moment: datetime
+    ) -> None:
         self._plan = plan
         self._states = states
         self._events = events
@@ -134,7 +148,11 @@ class _Tally:
 
     def differs(self, part: int, place: int, difference: Difference) -> None:
         """Judge a difference by the records that the value comes from."""
-        parts = [part] if part >= 0 else [source for _, source, _ in self._plan.computed[-1 - part].sources]
+        parts = (
+            [part]
+            if part >= 0
+            else [source for _, source, _ in self._plan.computed[-1 - part].sources]
+        )
         held = [(at, *state) for at in parts if (state := self._states[at][place]) is not None]
         if any(event > self._moment for _, event, _ in held):
             self.newer += 1
@@ -148,12 +166,16 @@ def _later(event: int, offline: int | None) -> bool:
     return offline is None or event > offline
 
 
-def _states(client: FeatureClient, part: Part, keys: Sequence[bytes | None]) -> list[tuple[int, bool] | None]:
+def _states(
+    client: FeatureClient, part: Part, keys: Sequence[bytes | None]
+) -> list[tuple[int, bool] | None]:
     """Each row's event time in the store, and whether it was pushed there alone; None where nothing is told."""
     if client.store.layout != "furrow":
         return [None] * len(keys)
     _, [records] = client.store.read([(part.stored, keys)])
-    return [None if record is None else (stamp_of(record)[0], online_only(record)) for record in records]
+    return [
+        None if record is None else (stamp_of(record)[0], online_only(record)) for record in records
+    ]
 
 
 def _newest(client: FeatureClient, plan: Plan) -> datetime:
@@ -167,7 +189,9 @@ def _newest(client: FeatureClient, plan: Plan) -> datetime:
 def _after(newest: datetime, states: _States) -> datetime:
     """Just after the newest event of the sample, pushed ones included: a source may tell nanoseconds apart."""
     events = [state[0] for part in states for state in part if state is not None]
-    return min(max([newest, *map(as_moment, events)]) + timedelta(microseconds=1), datetime.now(UTC))
+    return min(
+        max([newest, *map(as_moment, events)]) + timedelta(microseconds=1), datetime.now(UTC)
+    )
 
 
 def _sample(
@@ -205,7 +229,9 @@ def _keys(
     for file in files:
         for table in read(source, file):
             keys = table.select(list(columns)).group_by(list(columns)).aggregate([])
-            rows = zip(*(plain_values(keys.column(name), types[name]) for name in columns), strict=True)
+            rows = zip(
+                *(plain_values(keys.column(name), types[name]) for name in columns), strict=True
+            )
             found.update(dict.fromkeys(row for row in rows if None not in row))
             if len(found) > _POOL:
                 return list(found)
@@ -243,11 +269,18 @@ def _made(kind: FeastType, moment: datetime, chance: random.Random) -> Any:
 
 
 def _joined(
-    manifest: Manifest, plan: Plan, folder: Path, sample: Sequence[Mapping[str, Any]], moment: datetime
+    manifest: Manifest,
+    plan: Plan,
+    folder: Path,
+    sample: Sequence[Mapping[str, Any]],
+    moment: datetime,
 ) -> tuple[dict[str, list[Any]], list[list[int | None]]]:
     """The same features by the point-in-time join, and for each part of the plan the rows' event times."""
     fields = {name: dtype for spec in plan.specs for name, _, dtype in spec.fields}
-    columns = {name: pa.array([row[name] for row in sample], type=arrow_type(dtype)) for name, dtype in fields.items()}
+    columns = {
+        name: pa.array([row[name] for row in sample], type=arrow_type(dtype))
+        for name, dtype in fields.items()
+    }
     times = pa.array([moment] * len(sample), type=pa.timestamp("us", tz="UTC"))
     spine = Spine(pa.table({**columns, "event_timestamp": times}), "event_timestamp")
     with connect(Settings()) as connection:
@@ -263,17 +296,24 @@ def _joined(
                     view.name,
                     source.parquet,
                     tuple(
-                        Key(wanted[key].column, name, wanted[key].type) for name, key, _ in plan.specs[part.spec].fields
+                        Key(wanted[key].column, name, wanted[key].type)
+                        for name, key, _ in plan.specs[part.spec].fields
                     ),
                     (
                         Feature(time.column, f"{index}.event", moments),
                         *(
-                            Feature(wanted[column.name].column, f"{index}.{at}", wanted[column.name].type)
+                            Feature(
+                                wanted[column.name].column,
+                                f"{index}.{at}",
+                                wanted[column.name].type,
+                            )
                             for at, column in enumerate(view.features)
                         ),
                     ),
                     time.column,
-                    wanted[view.created_timestamp_column].column if view.created_timestamp_column else None,
+                    wanted[view.created_timestamp_column].column
+                    if view.created_timestamp_column
+                    else None,
                     timedelta(seconds=view.ttl_seconds) if view.ttl_seconds else None,
                 )
             )
@@ -289,10 +329,12 @@ def _joined(
 
     computed = plan.compute(column, plan.request_values(sample), len(sample))
     values = {
-        name: computed[-1 - part][where] if part < 0 else column(part, where) for name, part, where, _ in plan.outputs
+        name: computed[-1 - part][where] if part < 0 else column(part, where)
+        for name, part, where, _ in plan.outputs
     }
     return values, [
-        arrow_ticks(found.column(f"{index}.event"), US, up=True).to_pylist() for index in range(len(plan.parts))
+        arrow_ticks(found.column(f"{index}.event"), US, up=True).to_pylist()
+        for index in range(len(plan.parts))
     ]
 
 
@@ -301,7 +343,11 @@ def _moments(source: Source, time: Wanted) -> pa.DataType | None:
 
     A partition's text is a time by declaration alone.
     """
-    held = {file.schema.field(time.column).type for file in source.files if time.column not in file.place.partitions}
+    held = {
+        file.schema.field(time.column).type
+        for file in source.files
+        if time.column not in file.place.partitions
+    }
     inside = any(time.column in file.place.partitions for file in source.files)
     return source.type_of(time) if inside or len(held) > 1 else None
 
@@ -309,5 +355,8 @@ def _moments(source: Source, time: Wanted) -> pa.DataType | None:
 def _same(dtype: str, online: Any, offline: Any) -> bool:
     """Equal, or both null; a NaN is a null."""
     kind = parse_type(dtype)
-    here, there = (None if value != value else comparable(kind, value) for value in (online, offline))  # noqa: PLR0124
+    here, there = (
+        None if value != value else comparable(kind, value)  # noqa: PLR0124 - a NaN is not itself
+        for value in (online, offline)
+    )
     return bool(here == there)

@@ -1,7 +1,8 @@
 """The code of an on-demand view, cut out of its module: the function and every constant, helper and import it uses.
 
-Serving runs this text on its own, and the digest is taken of it: it is written anew from the syntax tree, so
-comments, docstrings, annotations and format leave no trace, and what the function does not use does not count.
+Serving runs this text on its own, and the digest is taken of it: it is written anew from the syntax
+tree, so comments, docstrings, annotations and format leave no trace, and what the function does not
+use does not count.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ def prove(code: str, function: str, *, view: str) -> None:
         exec(compile(code, f"<on-demand view {view}>", "exec"), names)  # noqa: S102 - it ran already, in its module
     except Exception as exc:
         hint = "keep what it uses to constants, functions and imports of its module"
-        raise CodeError(view, f"its code does not run by itself: {type(exc).__name__}: {exc}", hint=hint) from exc
+        raise CodeError(
+            view, f"its code does not run by itself: {type(exc).__name__}: {exc}", hint=hint
+        ) from exc
     if not callable(names.get(function)):
         raise CodeError(view, f"its code does not define a function {function!r}")
 
@@ -104,7 +107,9 @@ class _Extraction:
         if isinstance(node, ast.FunctionDef) and node in self.modules[path]:
             self.need(path, node.name)
             return node.name
-        name, text = ("transform", "transform = ") if isinstance(node, ast.Lambda) else (node.name, "")
+        name, text = (
+            ("transform", "transform = ") if isinstance(node, ast.Lambda) else (node.name, "")
+        )
         self.tail.append(text + _canonical(node))
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         for free, cell in sorted(cells.items()):
@@ -129,7 +134,9 @@ class _Extraction:
 
     def module(self, path: Path) -> list[ast.stmt]:
         if path not in self.modules:
-            self.modules[path] = ast.parse(path.read_text(encoding="utf-8"), filename=str(path)).body
+            self.modules[path] = ast.parse(
+                path.read_text(encoding="utf-8"), filename=str(path)
+            ).body
             self.follows[path] = []
             self.taken[path] = {}
         return self.modules[path]
@@ -139,7 +146,9 @@ class _Extraction:
             self.tail.insert(0, f"{name} = {_literal(value)}")
         except ValueError:
             why = f"its function closes over {name!r}, a {type(value).__name__}"
-            raise self.error(why, hint="make it a constant of the module, or an argument's default") from None
+            raise self.error(
+                why, hint="make it a constant of the module, or an argument's default"
+            ) from None
 
     def need(self, path: Path, name: str) -> None:
         """Take every top-level statement that binds a name or changes its value, and what these need in turn."""
@@ -149,8 +158,12 @@ class _Extraction:
             if name in BUILTINS:
                 return
             if any(isinstance(s, ast.ImportFrom) and s.names[0].name == "*" for s in body):
-                raise self.error(f"{name!r} comes from an `import *`", hint=f"import {name} by its name")
-            raise self.error(f"{path.name} does not define {name!r}", hint="define it in the same module")
+                raise self.error(
+                    f"{name!r} comes from an `import *`", hint=f"import {name} by its name"
+                )
+            raise self.error(
+                f"{path.name} does not define {name!r}", hint="define it in the same module"
+            )
         changing = [index for index, statement in enumerate(body) if name in _changes(statement)]
         for index in sorted({*binding, *changing}):
             statement = body[index]
@@ -185,7 +198,9 @@ class _Extraction:
                 self.take_external(name, ast.ImportFrom(module, [alias], 0))
             return
         if file is None or statement.level or alias.asname not in (None, alias.name):
-            why = f"{path.name}:{statement.lineno} imports {name!r} under another name, or relatively"
+            why = (
+                f"{path.name}:{statement.lineno} imports {name!r} under another name, or relatively"
+            )
             raise self.error(why, hint=f"write `from {module or 'module'} import {alias.name}`")
         if file not in self.follows[path]:
             self.follows[path].append(file)
@@ -198,7 +213,9 @@ class _Extraction:
 
     def file(self, module: str) -> Path | None:
         """The features folder's own file of a module, if it is one."""
-        path = self.folder.joinpath(*module.split(".")).with_suffix(".py") if module else self.folder
+        path = (
+            self.folder.joinpath(*module.split(".")).with_suffix(".py") if module else self.folder
+        )
         return path if path.is_file() else None
 
     def render(self) -> str:
@@ -207,7 +224,9 @@ class _Extraction:
             order = list(TopologicalSorter(self.follows).static_order())
         except CycleError as exc:
             modules = ", ".join(sorted({path.name for path in exc.args[1]}))
-            raise self.error(f"{modules} import one another", hint="put what they share in one module") from exc
+            raise self.error(
+                f"{modules} import one another", hint="put what they share in one module"
+            ) from exc
         body = [text for path in order for _, text in sorted(self.taken.get(path, {}).items())]
         return "\n".join([*sorted(self.imports), *body, *self.tail]) + "\n"
 
@@ -270,7 +289,9 @@ def _binds(statement: ast.stmt) -> set[str]:
     if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
         return set()
     text = ast.unparse(statement)
-    return {s.get_name() for s in _symbols(text).get_symbols() if s.is_assigned() or s.is_imported()}
+    return {
+        s.get_name() for s in _symbols(text).get_symbols() if s.is_assigned() or s.is_imported()
+    }
 
 
 def _changes(statement: ast.stmt) -> set[str]:

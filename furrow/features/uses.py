@@ -44,7 +44,8 @@ def experiments_of(root: Path) -> dict[str, str]:
     experiments = declared.get("experiments") if isinstance(declared, dict) else None
     if not isinstance(experiments, dict):
         raise FurrowError(
-            f"{path}: experiments: should be a mapping", hint="write `experiments: {name: {service: ...}}`"
+            f"{path}: experiments: should be a mapping",
+            hint="write `experiments: {name: {service: ...}}`",
         )
     return {str(name): _service(entry) for name, entry in experiments.items()}
 

@@ -1,7 +1,8 @@
 """What a checkout needs beside the objects at hand: promised objects, submodules, and the clone's own conversions.
 
-A clone may hold less than its commits name (a partial clone), or make files other than they are stored (filters, line
-ends). What can be had is brought; what can't is said, for nobody may be accused of what a checkout lacked.
+A clone may hold less than its commits name (a partial clone), or make files other than they are
+stored (filters, line ends). What can be had is brought; what can't is said, for nobody may be
+accused of what a checkout lacked.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class IncompleteError(FurrowError):
     """A commit can't be checked out whole; what its stages gave would say nothing of it."""
 
     def __init__(self, commit: str, because: str, *, hint: str) -> None:
-        super().__init__(f"commit {commit[:10]} could not be replayed: because {because}", hint=hint)
+        super().__init__(
+            f"commit {commit[:10]} could not be replayed: because {because}", hint=hint
+        )
         self.commit = commit
         self.because = because
 
@@ -73,22 +76,35 @@ def bring_objects(repo: Path, commit: str) -> None:
     """Have every object of a commit's tree in the clone: what it left out is asked of the remote that promised it.
 
     Raises:
-        IncompleteError: Objects are missing, and nobody promised them or the remote doesn't give them.
+        IncompleteError: Objects are missing, and nobody promised them or the remote doesn't give
+            them.
     """
     for _ in range(_ROUNDS):  # a tree that comes may name others that are missing
-        listed = git(repo, "rev-list", "--objects", "--no-walk", "--missing=print", commit).split(b"\n")
+        listed = git(repo, "rev-list", "--objects", "--no-walk", "--missing=print", commit).split(
+            b"\n"
+        )
         missing = sorted({line[1:] for line in listed if line.startswith(b"?")})
         if not missing:
             return
         words = f"{len(missing)} of its objects are not in this clone ({missing[0].decode()[:10]} is one)"
         remotes = _promisors(repo)
         if not remotes:
-            raise IncompleteError(commit, words, hint="`git fetch --refetch` in a complete clone, or clone again")
+            raise IncompleteError(
+                commit, words, hint="`git fetch --refetch` in a complete clone, or clone again"
+            )
         said = ""
         for remote in remotes:
             options = ("-q", "--no-tags", "--no-write-fetch-head", "--filter=blob:none", "--stdin")
             try:
-                git(repo, "-c", "fetch.negotiationAlgorithm=noop", "fetch", *options, remote, stdin=b"\n".join(missing))
+                git(
+                    repo,
+                    "-c",
+                    "fetch.negotiationAlgorithm=noop",
+                    "fetch",
+                    *options,
+                    remote,
+                    stdin=b"\n".join(missing),
+                )
                 break
             except GitError as exc:
                 said = _fatal(exc)
@@ -98,17 +114,27 @@ def bring_objects(repo: Path, commit: str) -> None:
                 f"{words}, and the remote {remotes[0]}, which promised them, doesn't give them: {said}",
                 hint=f"see that `git fetch {remotes[0]}` works here, or replay in a clone without --filter",
             )
-    raise IncompleteError(commit, "objects of it are missing however often they are fetched", hint="clone again")
+    raise IncompleteError(
+        commit, "objects of it are missing however often they are fetched", hint="clone again"
+    )
 
 
 def _promisors(repo: Path) -> list[str]:
     """The remotes that promised to give what the clone leaves out."""
-    listed = git(repo, "config", "-z", "--get-regexp", r"^remote\..*\.promisor$", ok=(0, 1)).split(b"\0")
+    listed = git(repo, "config", "-z", "--get-regexp", r"^remote\..*\.promisor$", ok=(0, 1)).split(
+        b"\0"
+    )
     pairs = [os.fsdecode(entry).partition("\n") for entry in listed if entry]
-    return [key.removeprefix("remote.").removesuffix(".promisor") for key, _, value in pairs if value != "false"]
+    return [
+        key.removeprefix("remote.").removesuffix(".promisor")
+        for key, _, value in pairs
+        if value != "false"
+    ]
 
 
-def bring_submodules(store: Path, root: Path, commit: str, settings: tuple[str, ...]) -> dict[str, str]:
+def bring_submodules(
+    store: Path, root: Path, commit: str, settings: tuple[str, ...]
+) -> dict[str, str]:
     """Check out the submodules of a checkout, from the clone's own copies or from where they are.
 
     Args:
@@ -121,11 +147,17 @@ def bring_submodules(store: Path, root: Path, commit: str, settings: tuple[str, 
         Why, by path, for each that could not be had.
     """
     listed = git(root, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0")
-    links = {os.fsdecode(line.split(b"\t", 1)[1]): line.split()[2].decode() for line in listed if line[:6] == _LINK}
+    links = {
+        os.fsdecode(line.split(b"\t", 1)[1]): line.split()[2].decode()
+        for line in listed
+        if line[:6] == _LINK
+    }
     if not links:
         return {}
     names = _submodules(root)
-    origin = next((word.partition("=")[2] for word in settings if word.startswith("remote.origin.url=")), "")
+    origin = next(
+        (word.partition("=")[2] for word in settings if word.startswith("remote.origin.url=")), ""
+    )
     settings = _without_remotes(settings)  # they would be those of the submodule's own clone
     absent: dict[str, str] = {}
     for path, wanted in sorted(links.items()):
@@ -141,7 +173,9 @@ def bring_submodules(store: Path, root: Path, commit: str, settings: tuple[str, 
             own = (*own, "-c", f"submodule.{name}.url={_absolute(url, origin)}")
         try:
             git(root, *own, "submodule", "--quiet", "update", "--init", "--", path)
-            inner = bring_submodules(mine, root / path, wanted, (*settings, "-c", f"remote.origin.url={url}"))
+            inner = bring_submodules(
+                mine, root / path, wanted, (*settings, "-c", f"remote.origin.url={url}")
+            )
         except GitError as exc:
             absent[path] = f"the submodule {path} is not to be had: {_fatal(exc)}"
             continue
@@ -152,7 +186,9 @@ def bring_submodules(store: Path, root: Path, commit: str, settings: tuple[str, 
 def _fatal(error: GitError) -> str:
     """What Git said was the matter, in one line."""
     lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
-    return next((line for line in lines if line.startswith("fatal:")), lines[0] if lines else error.message)
+    return next(
+        (line for line in lines if line.startswith("fatal:")), lines[0] if lines else error.message
+    )
 
 
 def _submodules(root: Path) -> dict[str, tuple[str, str]]:
@@ -163,7 +199,9 @@ def _submodules(root: Path) -> dict[str, tuple[str, str]]:
     listed = git(root, "config", *arguments, ok=(0, 1)).split(b"\0")
     told = dict(os.fsdecode(entry).split("\n", 1) for entry in listed if b"\n" in entry)
     names = {
-        path: key.removeprefix("submodule.").removesuffix(".path") for key, path in told.items() if key[-4:] == "path"
+        path: key.removeprefix("submodule.").removesuffix(".path")
+        for key, path in told.items()
+        if key[-4:] == "path"
     }
     return {
         path: (name, told.get(f"submodule.{name}.url", ""))
@@ -192,17 +230,29 @@ def _without_remotes(settings: tuple[str, ...]) -> tuple[str, ...]:
 def doubts(root: Path, paths: Iterable[str], settings: tuple[str, ...]) -> dict[str, str]:
     """Why, by path, for files of a checkout that may be other than who committed them had them."""
     asked = b"\0".join(os.fsencode(path) for path in paths)
-    answers = git(root, *settings, "check-attr", "-z", "--stdin", "filter", stdin=asked).split(b"\0")
-    known = git(root, *settings, "config", "-z", "--name-only", "--get-regexp", r"^filter\.", ok=(0, 1))
-    drivers = {os.fsdecode(key).removeprefix("filter.").rpartition(".")[0] for key in known.split(b"\0") if key}
+    answers = git(root, *settings, "check-attr", "-z", "--stdin", "filter", stdin=asked).split(
+        b"\0"
+    )
+    known = git(
+        root, *settings, "config", "-z", "--name-only", "--get-regexp", r"^filter\.", ok=(0, 1)
+    )
+    drivers = {
+        os.fsdecode(key).removeprefix("filter.").rpartition(".")[0]
+        for key in known.split(b"\0")
+        if key
+    }
     found = {}
-    for name, driver in zip(map(os.fsdecode, answers[::3]), map(os.fsdecode, answers[2::3]), strict=False):
+    for name, driver in zip(
+        map(os.fsdecode, answers[::3]), map(os.fsdecode, answers[2::3]), strict=False
+    ):
         if driver in {"unspecified", "unset", "set"}:
             continue
         if driver not in drivers:
             found[name] = f"{name} goes through the filter {driver}, which is not set up here"
         elif _is_pointer(root / name):
-            found[name] = f"{name} is only a pointer to its content, which the filter {driver} did not find"
+            found[name] = (
+                f"{name} is only a pointer to its content, which the filter {driver} did not find"
+            )
     return found
 
 

@@ -34,7 +34,8 @@ class Item:
 
     Attributes:
         path: From the repository's root, with slashes.
-        md5: DVC's name for the content, ".dir" at its end for a folder; empty when nothing is recorded.
+        md5: DVC's name for the content, ".dir" at its end for a folder; empty when nothing is
+            recorded.
         algorithm: "md5", or "md5-dos2unix" in locks that DVC 2 wrote.
         cached: Whether DVC keeps it; else Git does.
         external: Whether it lies outside the repository, where nothing is checked.
@@ -100,10 +101,11 @@ class Project:
     """The DVC project of a work tree.
 
     Args:
-        root: The project: the folder of its .dvc, or one inside it. Paths and names are told from there; stages of
-            other folders above it are theirs: what they write is known as what .dvc files track.
-        scratch: Where DVC keeps what it remembers of the project; by default the machine's folder for that, where it
-            would stay after a temporary work tree is gone.
+        root: The project: the folder of its .dvc, or one inside it. Paths and names are told from
+            there; stages of other folders above it are theirs: what they write is known as what
+            .dvc files track.
+        scratch: Where DVC keeps what it remembers of the project; by default the machine's folder
+            for that, where it would stay after a temporary work tree is gone.
 
     Raises:
         DvcError: There is no DVC project, or its files can't be read.
@@ -116,7 +118,9 @@ class Project:
             self._repo = Repo(str(root), config=config)
             stages = list(self._repo.index.stages)
         except DvcException as exc:
-            raise DvcError(f"{root.name}: {_words(exc)}", hint="`dvc status` shows the same; mend it") from exc
+            raise DvcError(
+                f"{root.name}: {_words(exc)}", hint="`dvc status` shows the same; mend it"
+            ) from exc
         own = [one for one in stages if self._runs(one)]
         others = [one for one in stages if not self._runs(one)]
         self.sources = {item.path: item for one in others for item in map(self._item, one.outs)}
@@ -157,10 +161,12 @@ class Project:
             folder=self._near(stage.wdir),
             deps=tuple(self._item(one) for one in items),
             parameters=tuple(
-                Parameters(self._path(one), tuple(one.params), dict(one.hash_info.value or {})) for one in named
+                Parameters(self._path(one), tuple(one.params), dict(one.hash_info.value or {}))
+                for one in named
             ),
             outs=tuple(self._item(one) for one in stage.outs),
-            recorded=any(one.hash_info for one in (*stage.outs, *items)) or any(one.hash_info for one in named),
+            recorded=any(one.hash_info for one in (*stage.outs, *items))
+            or any(one.hash_info for one in named),
             restated=bool(stage.cmd_changed),
             frozen=bool(stage.frozen),
         )
@@ -183,9 +189,18 @@ class Project:
             return None
         base = Path(os.path.normpath(self.root.resolve() / path))
         found = self._repo.dvcignore.find(self._repo.fs, str(base))
-        files = {Path(name).relative_to(base).as_posix(): _md5(Path(name), algorithm) for name in sorted(found)}
-        listing = [{"md5": md5, "relpath": name} for name, md5 in sorted(files.items(), key=lambda pair: pair[0])]
-        return Content(hashlib.md5(json.dumps(listing).encode(), usedforsecurity=False).hexdigest() + ".dir", files)
+        files = {
+            Path(name).relative_to(base).as_posix(): _md5(Path(name), algorithm)
+            for name in sorted(found)
+        }
+        listing = [
+            {"md5": md5, "relpath": name}
+            for name, md5 in sorted(files.items(), key=lambda pair: pair[0])
+        ]
+        return Content(
+            hashlib.md5(json.dumps(listing).encode(), usedforsecurity=False).hexdigest() + ".dir",
+            files,
+        )
 
     def parameters(self, wanted: Parameters) -> dict[str, Any]:
         """The values that a file of parameters holds now, for the keys that a stage depends on.
@@ -195,11 +210,17 @@ class Project:
         """
         for stage in self._repo.index.stages:
             for dep in stage.deps:
-                if dep.hash_name == "params" and self._path(dep) == wanted.path and tuple(dep.params) == wanted.keys:
+                if (
+                    dep.hash_name == "params"
+                    and self._path(dep) == wanted.path
+                    and tuple(dep.params) == wanted.keys
+                ):
                     try:
                         return dict(dep.read_params())
                     except DvcException as exc:
-                        raise DvcError(f"{wanted.path}: {_words(exc)}", hint="mend the file") from exc
+                        raise DvcError(
+                            f"{wanted.path}: {_words(exc)}", hint="mend the file"
+                        ) from exc
         return {}
 
     def fetch(self, names: Iterable[str]) -> None:
@@ -215,9 +236,14 @@ class Project:
         try:
             result = self._repo.cloud.pull(wanted)
         except (DvcException, OSError, FileNotFoundError) as exc:
-            raise DvcError(f"nothing was fetched: {_words(exc)}", hint="`dvc remote list`, `dvc fetch`") from exc
+            raise DvcError(
+                f"nothing was fetched: {_words(exc)}", hint="`dvc remote list`, `dvc fetch`"
+            ) from exc
         if result.failed:
-            raise DvcError(f"the remote lacks {len(result.failed)} of the files", hint="`dvc push` where they are")
+            raise DvcError(
+                f"the remote lacks {len(result.failed)} of the files",
+                hint="`dvc push` where they are",
+            )
 
     def close(self) -> None:
         """Let go of the project's files."""
@@ -248,7 +274,9 @@ def _ordered(stages: list[Stage]) -> dict[str, Stage]:
     for stage in stages:
         read = [item.path for item in stage.deps] + [entry.path for entry in stage.parameters]
         for other in stages:
-            if other.name != stage.name and any(overlaps(out.path, path) for out in other.outs for path in read):
+            if other.name != stage.name and any(
+                overlaps(out.path, path) for out in other.outs for path in read
+            ):
                 before[stage.name].add(other.name)
     ready = [at for at, stage in enumerate(stages) if not before[stage.name]]
     heapq.heapify(ready)

@@ -1,7 +1,8 @@
 """What a .dvc/config says that does no harm wherever it comes from: names, addresses, speeds.
 
-Other settings name commands (bearer_token_command), files with commands in them (configpath: the file of AWS, and in
-it credential_process), folders with pickles (site_cache_dir), keys and passwords. Read with the parser that DVC has for
+Other settings name commands (bearer_token_command), files with commands in them (configpath: the
+file of AWS, and in it credential_process), folders with pickles (site_cache_dir), keys and
+passwords. Read with the parser that DVC has for
 it: another one sees a key as the end of the value above it.
 """
 
@@ -44,7 +45,9 @@ def odd_settings(content: bytes) -> list[str]:
     found = []
     for name, keys in sections.items():
         section = name.lower()
-        kind = "remote" if re.fullmatch(r"""['"]?remote ["'][^"']+["']['"]?""", section) else section
+        kind = (
+            "remote" if re.fullmatch(r"""['"]?remote ["'][^"']+["']['"]?""", section) else section
+        )
         for key, value in keys.items() if isinstance(keys, dict) else [("", keys)]:
             if isinstance(value, dict) or not _HARMLESS.fullmatch(f"{kind}.{key}"):
                 found.append(f"{name}.{key}" if key else name)
@@ -63,7 +66,11 @@ def odd_settings_of(root: Path, rev: str) -> list[str]:
     found = []
     for name in (f"{folder}{file}" for folder in _folders(root) for file in FILES):
         contents = [show(root, rev, name)]
-        if not is_bare(root) and (root / name).is_file() and (name.endswith(FILES[0]) or _is_tracked(root, name)):
+        if (
+            not is_bare(root)
+            and (root / name).is_file()
+            and (name.endswith(FILES[0]) or _is_tracked(root, name))
+        ):
             contents.append(read_bytes(root / name))
         for content in filter(None, contents):
             try:

@@ -1,7 +1,7 @@
 """The stages of a DVC project as DVC itself reads them: templates, working folders, locks and .dvc files of any form.
 
-Each stage is read by itself: one that DVC can't understand is told of, and the others are read all the same. Nothing
-is written: no lock of DVC's is taken, and none of its caches is opened.
+Each stage is read by itself: one that DVC can't understand is told of, and the others are read all
+the same. Nothing is written: no lock of DVC's is taken, and none of its caches is opened.
 """
 
 from __future__ import annotations
@@ -43,7 +43,16 @@ MOST_STAGES = 10_000
 _LONGEST_TEXT = 1_000_000
 _EXPRESSION = re.compile(r"(?<!\\)\$\{(.*?)\}")
 # What DVC raises at files that it does not expect: errors of its own, and bare ones of Python.
-_ODD = (DvcException, OSError, ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError)
+_ODD = (
+    DvcException,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+)
 
 
 @dataclass
@@ -102,7 +111,9 @@ class _Repo(Repo):  # type: ignore[misc] # as above
     @cached_property  # type: ignore[untyped-decorator]
     def config(self) -> Config:
         folder = self._holder / ".dvc"
-        return Config(str(folder) if folder.is_dir() else None, fs=self.fs, local_dvc_dir=str(folder))
+        return Config(
+            str(folder) if folder.is_dir() else None, fs=self.fs, local_dvc_dir=str(folder)
+        )
 
 
 def read_stages(holder: Path, root: Path, locks: Mapping[str, str] | None = None) -> Reading:
@@ -122,7 +133,9 @@ def read_stages(holder: Path, root: Path, locks: Mapping[str, str] | None = None
         repo = _Repo(holder, fs)
         found.files |= set(repo.config.files.values())
     except DvcException as exc:
-        raise PipelineError(f"{holder.name}: {words(exc)}", hint="`dvc config -l` shows the same; mend it") from exc
+        raise PipelineError(
+            f"{holder.name}: {words(exc)}", hint="`dvc config -l` shows the same; mend it"
+        ) from exc
     reader = _Reader(repo, root, found, locks or {})
     for path in _stage_files(repo, found):
         reader.read(path)
@@ -133,7 +146,9 @@ def words(exc: BaseException) -> str:
     """What DVC says, in one line, with what lies behind it."""
     said = " ".join(str(exc).split()) or type(exc).__name__
     cause = exc.__cause__
-    if isinstance(exc, Invalid) or (cause is not None and type(cause).__module__.startswith(("ruamel", "voluptuous"))):
+    if isinstance(exc, Invalid) or (
+        cause is not None and type(cause).__module__.startswith(("ruamel", "voluptuous"))
+    ):
         said += f": {' '.join(str(cause or exc).split())}" if cause else ""
     return said
 
@@ -157,7 +172,8 @@ def _stage_files(repo: Repo, found: Reading) -> Iterator[str]:
         gone_into = [
             name
             for name in sorted(kept)
-            if (whole := f"{folder}{fs.sep}{name}") not in found.pruned and not scm.is_ignored(f"{whole}{fs.sep}")
+            if (whole := f"{folder}{fs.sep}{name}") not in found.pruned
+            and not scm.is_ignored(f"{whole}{fs.sep}")
         ]
         found.pruned |= {f"{folder}{fs.sep}{name}" for name in set(folders) - set(gone_into)}
         folders[:] = gone_into
@@ -195,7 +211,15 @@ class _Reader:
         if stage.cmd is None and (stage.frozen or not stage.deps):
             restated = bool(stage.changed_stage())
             self.found.sources += [
-                Source(name, self._path(out), _md5(out), out.hash_name, bool(out.use_cache), _ignored(out), restated)
+                Source(
+                    name,
+                    self._path(out),
+                    _md5(out),
+                    out.hash_name,
+                    bool(out.use_cache),
+                    _ignored(out),
+                    restated,
+                )
                 for out in stage.outs
             ]
         else:
@@ -219,17 +243,23 @@ class _Reader:
         dark = [bad.name for bad in self.found.broken if bad.file == name]
         for key, entry in lock.items():
             stage = self._named(name, key)
-            if stage not in self.found.steps and not any(stage == bad or stage.startswith(f"{bad}@") for bad in dark):
+            if stage not in self.found.steps and not any(
+                stage == bad or stage.startswith(f"{bad}@") for bad in dark
+            ):
                 folder = Path(file.path).parent
                 self.found.locked[stage] = tuple(
-                    self.near(str(folder / out["path"])) for out in entry.get("outs") or [] if isinstance(out, dict)
+                    self.near(str(folder / out["path"]))
+                    for out in entry.get("outs") or []
+                    if isinstance(out, dict)
                 )
 
     def _keys(self, group: str, definition: Any, body: dict[str, Any]) -> list[str]:
         """The names of the stages that a definition stands for; an error where they, or their texts, have no end."""
         over = {FOREACH_KWD, MATRIX_KWD} & body.keys()
         self._fits_in(definition.context, {key: body[key] for key in over})
-        longest = self._fits_in(definition.context, {key: each for key, each in body.items() if key not in over}, body)
+        longest = self._fits_in(
+            definition.context, {key: each for key, each in body.items() if key not in over}, body
+        )
         if not over:
             number, names = 1, [group]
         elif MATRIX_KWD in body:
@@ -244,10 +274,15 @@ class _Reader:
         return names or list(definition.get_generated_names())
 
     @staticmethod
-    def _fits_in(context: Any, body: dict[str, Any], whole: Mapping[str, Any] = MappingProxyType({})) -> int:
+    def _fits_in(
+        context: Any, body: dict[str, Any], whole: Mapping[str, Any] = MappingProxyType({})
+    ) -> int:
         """How long the text of a stage is at most, once its templates are filled in; an error if that is too long."""
         text = str(body)
-        longest = max((len(str(each)) for each in (*whole.get(FOREACH_KWD, ()), *context.data.values())), default=0)
+        longest = max(
+            (len(str(each)) for each in (*whole.get(FOREACH_KWD, ()), *context.data.values())),
+            default=0,
+        )
         total = len(text)
         for expression, times in Counter(_EXPRESSION.findall(text)).items():
             try:
@@ -300,7 +335,12 @@ class _Reader:
             stages = content.get("stages") if isinstance(content, dict) else None
             if not isinstance(stages, dict):
                 raise
-            content = {**content, "stages": {key: body for key, body in stages.items() if self._fits(name, key, body)}}
+            content = {
+                **content,
+                "stages": {
+                    key: body for key, body in stages.items() if self._fits(name, key, body)
+                },
+            }
             COMPILED_MULTI_STAGE_SCHEMA(content)
         return content
 
@@ -317,7 +357,9 @@ class _Reader:
         self.found.files.add(str(path))
         text = self.locks.get(name)
         if text is None and path.is_file() and b"<<<<<<< " in path.read_bytes():
-            raise PipelineError(f"{name} holds a merge conflict: take either side, then run `furrow plan` again")
+            raise PipelineError(
+                f"{name} holds a merge conflict: take either side, then run `furrow plan` again"
+            )
         try:
             if text is None:
                 held: Any = Lockfile(self.repo, str(path)).load()
@@ -334,7 +376,9 @@ class _Reader:
         inside = self.repo.fs.isin_or_eq(entry.fs_path, str(self.repo.root_dir))
         return self.near(entry.fs_path) if inside else str(entry.fs_path)
 
-    def _step(self, name: str, file: str, stage: Any, *, recorded: bool, locked_cmd: Any = None) -> Step:
+    def _step(
+        self, name: str, file: str, stage: Any, *, recorded: bool, locked_cmd: Any = None
+    ) -> Step:
         plain = [dep for dep in stage.deps if not isinstance(dep, ParamsDependency)]
         return Step(
             name=name,
@@ -362,7 +406,9 @@ class _Reader:
     def _dep(self, dep: Any) -> Dep:
         remote = dep.protocol != "local" or type(dep).__name__ in {"RepoDependency", "DbDependency"}
         if type(dep).__name__ == "DatasetDependency":  # its lock is in dvc.lock: DVC tells at once
-            return Dep(str(dep.def_path), str(dep.def_path), remote=True, changed=bool(dep.status()))
+            return Dep(
+                str(dep.def_path), str(dep.def_path), remote=True, changed=bool(dep.status())
+            )
         return Dep(self._path(dep), dep.def_path, _md5(dep), algorithm=dep.hash_name, remote=remote)
 
     def _out(self, out: Any) -> Out:

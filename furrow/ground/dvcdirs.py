@@ -1,6 +1,7 @@
 """The lists of folders that DVC keeps, brought from the remote without the files in them; a program of its own.
 
-`python -m furrow.ground.dvcdirs MD5.dir...` in a DVC repository: DVC's own commands bring a folder whole or not at all.
+`python -m furrow.ground.dvcdirs MD5.dir...` in a DVC repository: DVC's own commands bring a folder
+whole or not at all.
 """
 
 from __future__ import annotations

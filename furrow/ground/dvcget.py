@@ -32,12 +32,20 @@ def get(root: Path, path: str, rev: str, out: Path) -> None:
 
     Raises:
         GetError: Neither the cache nor a remote has it.
-        UntrustedError: It is a clone whose code may not run yet, and its settings for DVC may run some.
+        UntrustedError: It is a clone whose code may not run yet, and its settings for DVC may run
+            some.
     """
     if odd := odd_settings_of(root, rev):
-        require_trust(root, f"DVC's settings here may run commands or open files of this machine ({odd[0]})")
-    command = python("-m", "dvc", "get", str(root), path, "--rev", rev, "--out", str(out), "--quiet")
-    environment = child_environment(os.environ) | {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(own_cache())}
+        require_trust(
+            root, f"DVC's settings here may run commands or open files of this machine ({odd[0]})"
+        )
+    command = python(
+        "-m", "dvc", "get", str(root), path, "--rev", rev, "--out", str(out), "--quiet"
+    )
+    environment = child_environment(os.environ) | {
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(own_cache()),
+    }
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[0]

@@ -21,8 +21,9 @@ _NAME = ".dvcignore"
 class Ignored:
     """The .dvcignore files of a DVC project.
 
-    One at the top, of plain patterns, is read here. Files further down and patterns that take others back are DVC's
-    own business: how it joins them is no simple rule, and it is loaded to do so.
+    One at the top, of plain patterns, is read here. Files further down and patterns that take
+    others back are DVC's own business: how it joins them is no simple rule, and it is loaded to do
+    so.
 
     Args:
         holder: The folder with .dvc.

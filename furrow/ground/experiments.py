@@ -1,7 +1,8 @@
 """DVC experiments written and read as what they are: commits on a base, under refs/exps/<sha[:2]>/<sha[2:]>/<name>.
 
-`dvc exp run` copies the work tree, runs a pipeline and commits what came of it. A trial needs the last part only: a
-few blobs, the trees above them, a commit and a reference, which is atomic and the last thing written.
+`dvc exp run` copies the work tree, runs a pipeline and commits what came of it. A trial needs the
+last part only: a few blobs, the trees above them, a commit and a reference, which is atomic and the
+last thing written.
 """
 
 from __future__ import annotations
@@ -68,7 +69,11 @@ def list_experiments(repo: Path) -> list[Recorded]:
         match = _REF.fullmatch(parts[at].lstrip("\n"))
         if match:
             baseline, name, message = match[1] + match[2], match[3], parts[at + 2]
-            found.append(Recorded(name, baseline, parts[at + 1], message.split("\n", 1)[0], _trailers(message)))
+            found.append(
+                Recorded(
+                    name, baseline, parts[at + 1], message.split("\n", 1)[0], _trailers(message)
+                )
+            )
     return sorted(found, key=lambda one: (one.name, one.baseline))
 
 
@@ -86,7 +91,9 @@ def find(repo: Path, name: str) -> Recorded:
     except UnknownRevisionError:
         commit = ""
     wanted = [
-        one for one in every if name in (one.name, f"{NAMESPACE}/{one.baseline[:2]}/{one.baseline[2:]}/{one.name}")
+        one
+        for one in every
+        if name in (one.name, f"{NAMESPACE}/{one.baseline[:2]}/{one.baseline[2:]}/{one.name}")
     ]
     wanted = wanted or [one for one in every if one.commit == commit]
     if len({one.commit for one in wanted}) > 1:
@@ -99,9 +106,13 @@ def find(repo: Path, name: str) -> Recorded:
         )
     if wanted:
         return wanted[0]
-    known = [one.name for one in every if one.name.startswith(name[:3])] or [one.name for one in every]
+    known = [one.name for one in every if one.name.startswith(name[:3])] or [
+        one.name for one in every
+    ]
     hint = f"there are: {', '.join(known[:8])}" if known else "make some with `furrow try`"
-    raise ExperimentError(f"there is no experiment {name!r}", hint=f"{hint}{', …' if len(known) > 8 else ''}")
+    raise ExperimentError(
+        f"there is no experiment {name!r}", hint=f"{hint}{', …' if len(known) > 8 else ''}"
+    )
 
 
 def _trailers(message: str) -> dict[str, str]:
@@ -112,11 +123,13 @@ def _trailers(message: str) -> dict[str, str]:
 class Base:
     """The commit that experiments are made on: HEAD, with what the work tree changed in tracked files.
 
-    Use `open_base`. Objects are written under this process's own names and references are created, never moved, so
-    any number of processes may record on one repository at once.
+    Use `open_base`. Objects are written under this process's own names and references are created,
+    never moved, so any number of processes may record on one repository at once.
     """
 
-    def __init__(self, repo: pygit2.Repository, commit: str, prefix: str, identity: tuple[str, str, int]) -> None:
+    def __init__(
+        self, repo: pygit2.Repository, commit: str, prefix: str, identity: tuple[str, str, int]
+    ) -> None:
         self._repo = repo
         self.commit = commit
         self._prefix = prefix
@@ -145,12 +158,18 @@ class Base:
     def content(self, path: str) -> bytes | None:
         """A file as every experiment made here begins with it; None when there is none."""
         try:
-            found = None if self._tree is None else self._repo[self._tree].peel(pygit2.Tree)[f"{self._prefix}{path}"]
+            found = (
+                None
+                if self._tree is None
+                else self._repo[self._tree].peel(pygit2.Tree)[f"{self._prefix}{path}"]
+            )
         except KeyError:
             return None
         return found.data if isinstance(found, pygit2.Blob) else None
 
-    def write(self, name: str, files: Mapping[str, bytes | None], message: str, *, when: int) -> str:
+    def write(
+        self, name: str, files: Mapping[str, bytes | None], message: str, *, when: int
+    ) -> str:
         """Record an experiment: the base's tree with some files replaced, added or (None) taken away.
 
         Args:
@@ -163,8 +182,8 @@ class Base:
             The commit's id; of the one that stands, when an experiment of this name does.
 
         Raises:
-            ExperimentError: The repository can't be written, or the disk is full. Nothing of it is left but loose
-                objects that Git will collect.
+            ExperimentError: The repository can't be written, or the disk is full. Nothing of it is
+                left but loose objects that Git will collect.
         """
         email, offset = self._identity[1], self._identity[2]
         author = pygit2.Signature(self._identity[0], email, when, offset)
@@ -178,7 +197,9 @@ class Base:
                 )
             tree = self._grown(self._tree, nested)
             if tree is None:
-                raise ExperimentError(f"experiment {name}: it would hold no file", hint="record at least one")
+                raise ExperimentError(
+                    f"experiment {name}: it would hold no file", hint="record at least one"
+                )
             parents = [pygit2.Oid(hex=self.commit)]
             commit = self._repo.create_commit(None, author, author, message, tree, parents)
             return self._named(name, commit)
@@ -224,7 +245,11 @@ class Base:
                     builder.remove(name)
             elif change is not None:
                 blob, mode = change
-                kept = entry.filemode if entry is not None and entry.filemode != FileMode.TREE else FileMode.BLOB
+                kept = (
+                    entry.filemode
+                    if entry is not None and entry.filemode != FileMode.TREE
+                    else FileMode.BLOB
+                )
                 builder.insert(name, blob, mode or kept)
             elif entry is not None:
                 builder.remove(name)
@@ -233,8 +258,13 @@ class Base:
     def _worktree(self, commit: pygit2.Oid) -> pygit2.Oid | None:
         """HEAD's tree with the tracked files as they are in the work tree."""
         nested: dict[str, Any] = {}
-        for delta in self._repo.diff(commit, cached=True).deltas:  # what was added is known to the index alone
-            if delta.status == DeltaStatus.ADDED and (Path(self._repo.workdir) / delta.new_file.path).is_file():
+        for delta in self._repo.diff(
+            commit, cached=True
+        ).deltas:  # what was added is known to the index alone
+            if (
+                delta.status == DeltaStatus.ADDED
+                and (Path(self._repo.workdir) / delta.new_file.path).is_file()
+            ):
                 blob = self._repo.create_blob_fromworkdir(delta.new_file.path)
                 _put(nested, delta.new_file.path, (blob, delta.new_file.mode))
         for delta in self._repo.diff(commit).deltas:
@@ -255,7 +285,9 @@ def _files(tree: pygit2.Object, prefix: str) -> Iterator[tuple[str, bytes]]:
             yield from _files(entry, f"{prefix}{entry.name}/")
 
 
-def _put(nested: dict[str, Any], path: str, change: tuple[pygit2.Oid, FileMode | None] | None) -> None:
+def _put(
+    nested: dict[str, Any], path: str, change: tuple[pygit2.Oid, FileMode | None] | None
+) -> None:
     *folders, leaf = path.split("/")
     for folder in folders:
         nested = nested.setdefault(folder, {})
@@ -271,20 +303,26 @@ def open_base(root: Path) -> Base:
     Raises:
         NotARepositoryError: There is no repository, or no work tree.
         UnbornBranchError: There is no commit yet.
-        ExperimentError: Git doesn't know who commits, or the repository is of a kind that can't be written.
+        ExperimentError: Git doesn't know who commits, or the repository is of a kind that can't be
+            written.
     """
     commit = resolve(root)
     try:
         match = _IDENTITY.match(os.fsdecode(git(root, "var", "GIT_COMMITTER_IDENT")))
     except GitError as exc:
         raise ExperimentError(
-            "Git doesn't know who commits", hint="`git config user.name NAME` and `git config user.email EMAIL`"
+            "Git doesn't know who commits",
+            hint="`git config user.name NAME` and `git config user.email EMAIL`",
         ) from exc
     if not match:
-        raise ExperimentError("Git doesn't know who commits", hint="set user.name and user.email in Git's config")
+        raise ExperimentError(
+            "Git doesn't know who commits", hint="set user.name and user.email in Git's config"
+        )
     offset = (int(match[4]) * 60 + int(match[5])) * (-1 if match[3] == "-" else 1)
     try:
         repo = pygit2.Repository(str(git_dir(root)))
         return Base(repo, commit, project_prefix(root), (match[1], match[2], offset))
     except (pygit2.GitError, OSError) as exc:
-        raise ExperimentError(f"cannot open {common_dir(root)}: {exc}", hint="`git fsck` may say why") from exc
+        raise ExperimentError(
+            f"cannot open {common_dir(root)}: {exc}", hint="`git fsck` may say why"
+        ) from exc

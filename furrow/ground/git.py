@@ -1,9 +1,10 @@
 """Git, run as a process: the facts about a repository, a file at a revision, and errors that say what to do.
 
-Every command runs with a list of arguments, a cleaned environment (a hook's GIT_DIR must not lead us elsewhere)
-and, where names are read, NUL-separated output. Reading never takes Git's optional locks. No command starts a hook, a
-file system monitor, a pager, an editor or a driver for differences, and none reads replaced objects: a repository's
-files may come from a stranger. Inside of `foreign`, nothing that this machine's user has set counts either.
+Every command runs with a list of arguments, a cleaned environment (a hook's GIT_DIR must not lead
+us elsewhere) and, where names are read, NUL-separated output. Reading never takes Git's optional
+locks. No command starts a hook, a file system monitor, a pager, an editor or a driver for
+differences, and none reads replaced objects: a repository's files may come from a stranger. Inside
+of `foreign`, nothing that this machine's user has set counts either.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ __all__ = [
     "toplevel",
 ]
 
-# What settings, the repository's own ones among them, could make Git start or read in place of what is asked for.
+# What settings, the repository's own ones among them, could make Git start or read in place of what
+# is asked for.
 _OFF = {
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
@@ -63,9 +65,11 @@ _OFF = {
     "maintenance.auto": "false",
     "log.showSignature": "false",  # what gpg says would stand among what was asked for
 }
-# Of what a stranger wrote: no filter, no credential, no other address and no other transport than a folder.
+# Of what a stranger wrote: no filter, no credential, no other address and no other transport than a
+# folder.
 _FOREIGN = {
-    "safe.directory": "*",  # whether the user may trust the repository was found out before, by their own settings
+    # whether the user may trust the repository was found out before, by their own settings
+    "safe.directory": "*",
     "credential.helper": "",
     "core.askPass": "false",
     "core.sshCommand": "false",
@@ -81,8 +85,9 @@ _BARE_WORDS = ("PATH", "LANG", "TZ", "TMPDIR")
 _SHOWN = frozenset({"diff", "diff-files", "diff-index", "diff-tree", "log", "show", "whatchanged"})
 _ASKED = frozenset({"config", "rev-parse"})
 _PLAIN = ("--no-ext-diff", "--no-textconv")
-# What a person sets to reach a remote, to name themselves or to isolate Git's settings; every other GIT_* name
-# would point a command at another repository, index or object store than the one asked for.
+# What a person sets to reach a remote, to name themselves or to isolate Git's settings; every other
+# GIT_* name would point a command at another repository, index or object store than the one asked
+# for.
 _KEPT = (
     "GIT_ALLOW_PROTOCOL",
     "GIT_ASKPASS",
@@ -111,7 +116,9 @@ class GitError(FurrowError):
         hint: The next step.
     """
 
-    def __init__(self, message: str, *, returncode: int = 128, stderr: str = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, returncode: int = 128, stderr: str = "", hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.returncode = returncode
         self.stderr = stderr
@@ -130,9 +137,7 @@ class NotARepositoryError(GitError):
     def __init__(self, path: Path, *, stderr: str = "", planted: bool = False) -> None:
         hint = "run it inside a clone, or make one here with `git init`"
         if planted:
-            hint = (
-                "a bare repository lies there among the files of another, whose settings are not believed: move it out"
-            )
+            hint = "a bare repository lies there among the files of another: its settings are not believed: move it out"
         if "safe.directory" in stderr:
             hint = f"another user owns it: `git config --global --add safe.directory {path}`"
         super().__init__(f"{path} is not inside a Git repository", stderr=stderr, hint=hint)
@@ -150,7 +155,9 @@ class UnbornBranchError(GitError):
 class UnknownRevisionError(GitError):
     """No commit goes by this name."""
 
-    def __init__(self, rev: str, *, suggestions: tuple[str, ...] = (), shallow: bool = False, kind: str = "") -> None:
+    def __init__(
+        self, rev: str, *, suggestions: tuple[str, ...] = (), shallow: bool = False, kind: str = ""
+    ) -> None:
         message = f"{rev!r} names a {kind}, not a commit" if kind else f"unknown revision {rev!r}"
         hint = "`git log --oneline --all` lists what there is"
         if suggestions:
@@ -169,7 +176,8 @@ _foreign: ContextVar[bool] = ContextVar("foreign", default=False)
 def foreign() -> Iterator[None]:
     """For as long as the block runs, Git has no settings and no credentials of this machine or its user.
 
-    For folders with a stranger's files: what their .gitattributes names is found in no setting, so that no filter runs.
+    For folders with a stranger's files: what their .gitattributes names is found in no setting, so
+    that no filter runs.
     """
     token = _foreign.set(True)
     try:
@@ -196,11 +204,18 @@ def clean_environment() -> dict[str, str]:
             GIT_TERMINAL_PROMPT="0",
         )
     else:
-        names = (name for name in os.environ if not name.startswith("GIT_") or name.startswith(_KEPT))
+        names = (
+            name for name in os.environ if not name.startswith("GIT_") or name.startswith(_KEPT)
+        )
         kept = {name: os.environ[name] for name in names}
-        # A partial setting of numbered configuration makes git fail; drop the whole when its count is missing.
+        # A partial setting of numbered configuration makes git fail; drop the whole when its count
+        # is missing.
         if "GIT_CONFIG_COUNT" not in kept:
-            kept = {n: v for n, v in kept.items() if not n.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))}
+            kept = {
+                n: v
+                for n, v in kept.items()
+                if not n.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))
+            }
     kept.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0")
     return kept
 
@@ -215,7 +230,11 @@ def bare_above(path: Path) -> Path | None:
     for folder in (whole, *whole.parents):
         if (folder / ".git").exists():
             return None
-        if (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir():
+        if (
+            (folder / "HEAD").is_file()
+            and (folder / "objects").is_dir()
+            and (folder / "refs").is_dir()
+        ):
             return folder
     return None
 
@@ -223,7 +242,11 @@ def bare_above(path: Path) -> Path | None:
 def _planted(path: Path) -> bool:
     """Whether Git would find a repository among the files of another: a commit can hold one, settings and all."""
     found = bare_above(path)
-    return found is not None and ".git" not in found.parts and any((up / ".git").exists() for up in found.parents)
+    return (
+        found is not None
+        and ".git" not in found.parts
+        and any((up / ".git").exists() for up in found.parents)
+    )
 
 
 def _command(repo: Path, arguments: tuple[str, ...]) -> list[str]:
@@ -251,7 +274,9 @@ def _verb(arguments: tuple[str, ...]) -> int:
     return at
 
 
-def spawn(repo: Path, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+def spawn(
+    repo: Path, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
     """Start git for a long answer: only its output is a pipe, with a large buffer; what it complains of is lost."""
     try:
         return subprocess.Popen(
@@ -266,12 +291,15 @@ def spawn(repo: Path, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNU
         raise NoGitError from exc
 
 
-def git(repo: Path, *arguments: str, stdin: bytes | None = None, ok: tuple[int, ...] = (0,)) -> bytes:
+def git(
+    repo: Path, *arguments: str, stdin: bytes | None = None, ok: tuple[int, ...] = (0,)
+) -> bytes:
     """Run git in a repository and return what it printed, as bytes.
 
     Args:
         repo: A folder inside the work tree, or a bare repository.
-        arguments: The command and its arguments. A revision that a person typed goes through `resolve` first.
+        arguments: The command and its arguments. A revision that a person typed goes through
+            `resolve` first.
         stdin: What to feed it.
         ok: Exit codes that are no failure.
 
@@ -293,9 +321,15 @@ def git(repo: Path, *arguments: str, stdin: bytes | None = None, ok: tuple[int, 
     if done.returncode in ok:
         return done.stdout
     stderr = done.stderr.decode(errors="replace").strip()
-    if "not a git repository" in stderr or "dubious ownership" in stderr or "cannot change to" in stderr:
+    if (
+        "not a git repository" in stderr
+        or "dubious ownership" in stderr
+        or "cannot change to" in stderr
+    ):
         raise NotARepositoryError(repo, stderr=stderr)
-    lost = re.search(r"[Cc]ould not read|bad object|unable to read|missing (blob|tree|commit)", stderr)
+    lost = re.search(
+        r"[Cc]ould not read|bad object|unable to read|missing (blob|tree|commit)", stderr
+    )
     raise GitError(
         f"git {arguments[_verb(arguments)]} failed in {repo}: {stderr or f'exit code {done.returncode}'}",
         returncode=done.returncode,
@@ -361,7 +395,13 @@ def experiment_commit(repo: Path, name: str) -> str | None:
     """The commit of a DVC experiment by its name: refs/exps/BASELINE/NAME; None when there is none."""
     if not name or _NOT_IN_A_REF.search(name):
         return None
-    found = _text(repo, "for-each-ref", "--format=%(objectname)", "--sort=-committerdate", f"refs/exps/*/*/{name}")
+    found = _text(
+        repo,
+        "for-each-ref",
+        "--format=%(objectname)",
+        "--sort=-committerdate",
+        f"refs/exps/*/*/{name}",
+    )
     return found.split("\n", maxsplit=1)[0] or None
 
 
@@ -370,8 +410,8 @@ def resolve(repo: Path, rev: str = "HEAD") -> str:
 
     Args:
         repo: A folder inside the repository.
-        rev: Anything that `git rev-parse` knows: a branch, a tag, HEAD~3, an abbreviated id; or the name of a DVC
-            experiment.
+        rev: Anything that `git rev-parse` knows: a branch, a tag, HEAD~3, an abbreviated id; or the
+            name of a DVC experiment.
 
     Raises:
         UnbornBranchError: HEAD is on a branch without a commit.
@@ -427,6 +467,10 @@ def ids_at(repo: Path, rev: str, folder: str = "") -> dict[str, str]:
     """Ids of a folder's files at a revision by path from the project's root; empty when it isn't there."""
     commit, prefix = resolve(repo, rev), project_prefix(repo)
     inside = f"{prefix}{folder.strip('/')}".strip("/")
-    listed = git(repo, "ls-tree", "-r", "-z", "--full-tree", commit, *([f"{inside}/"] if inside else [])).split(b"\0")
+    listed = git(
+        repo, "ls-tree", "-r", "-z", "--full-tree", commit, *([f"{inside}/"] if inside else [])
+    ).split(b"\0")
     pairs = (line.split(b"\t", 1) for line in listed if line)
-    return {os.fsdecode(path)[len(prefix) :]: about.rsplit(b" ", 1)[1].decode() for about, path in pairs}
+    return {
+        os.fsdecode(path)[len(prefix) :]: about.rsplit(b" ", 1)[1].decode() for about, path in pairs
+    }

@@ -1,7 +1,7 @@
 """Many Git objects at once: one process reads, this one parses, and both work at the same time.
 
-`git cat-file --batch` gets its requests from a file, so that neither side can block the other however long the list
-is, and answers through a pipe with a large buffer.
+`git cat-file --batch` gets its requests from a file, so that neither side can block the other
+however long the list is, and answers through a pipe with a large buffer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ __all__ = [
 ]
 
 MISSING = "missing"
-_ENTRY = {length: re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % length, re.DOTALL) for length in (20, 32)}
+_ENTRY = {
+    length: re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % length, re.DOTALL) for length in (20, 32)
+}
 
 
 class Commit(NamedTuple):
@@ -57,7 +59,11 @@ def peel(repo: Path, oids: Iterable[str]) -> dict[str, str]:
     if not wanted:
         return {}
     asked = "".join(f"{oid}^{{commit}}\n" for oid in wanted).encode()
-    answers = git(repo, "cat-file", "--batch-check=%(objectname)", "--buffer", stdin=asked).decode().split("\n")
+    answers = (
+        git(repo, "cat-file", "--batch-check=%(objectname)", "--buffer", stdin=asked)
+        .decode()
+        .split("\n")
+    )
     return {oid: answer for oid, answer in zip(wanted, answers, strict=False) if " " not in answer}
 
 
@@ -101,17 +107,20 @@ def iso_date(seconds: int) -> str:
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
 
 
-def read_objects(repo: Path, names: Iterable[str], *, largest: int) -> Iterator[tuple[str, str, bytes | None, int]]:
+def read_objects(
+    repo: Path, names: Iterable[str], *, largest: int
+) -> Iterator[tuple[str, str, bytes | None, int]]:
     """Read objects in the order asked.
 
     Args:
         repo: The repository.
-        names: What `git cat-file` understands: an id, or `ID:path`. One with a line feed is missing.
+        names: What `git cat-file` understands: an id, or `ID:path`. One with a line feed is
+            missing.
         largest: Content beyond this many bytes is passed over, never held in memory.
 
     Yields:
-        (id, type, content, size) for each name: type is "missing" when there is no such object, and content is None
-        then, and when it was too large.
+        (id, type, content, size) for each name: type is "missing" when there is no such object, and
+        content is None then, and when it was too large.
 
     Raises:
         GitError: git stopped early.
@@ -139,7 +148,9 @@ def read_objects(repo: Path, names: Iterable[str], *, largest: int) -> Iterator[
                     words = header.rsplit(b" ", 2)
                     if len(words) < 3 or not words[2][:-1].isdigit():
                         if not header:
-                            raise GitError(f"git cat-file stopped early in {repo}", hint="`git fsck` says why")
+                            raise GitError(
+                                f"git cat-file stopped early in {repo}", hint="`git fsck` says why"
+                            )
                         yield "", MISSING, None, 0
                         continue
                     size = int(words[2])

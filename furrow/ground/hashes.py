@@ -29,7 +29,10 @@ _SETTLED = 2_000_000_000
 def folder_md5(files: Mapping[str, str]) -> str:
     """DVC's name for a folder: the md5 of the list of its files, with ".dir" behind it."""
     listing = [{"md5": files[name], "relpath": name} for name in sorted(files)]
-    return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    return (
+        hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+        + ".dir"
+    )
 
 
 class Hasher:
@@ -50,7 +53,9 @@ class Hasher:
 
     def _load(self) -> dict[str, list[Any]]:
         try:
-            held = parse_json(read_bytes(self.root / CACHE, LISTING.size), self.root / CACHE, limits=LISTING)
+            held = parse_json(
+                read_bytes(self.root / CACHE, LISTING.size), self.root / CACHE, limits=LISTING
+            )
         except (OSError, ValueError):
             return {}
         files = held.get("files") if isinstance(held, dict) and held.get("format") == 1 else None
@@ -60,7 +65,9 @@ class Hasher:
         """Keep what was hashed for the next time; a read-only or full disk is no failure."""
         if self._fresh and self._remember:
             try:
-                write_text(machine_file(self.root, CACHE), json.dumps({"format": 1, "files": self._known}))
+                write_text(
+                    machine_file(self.root, CACHE), json.dumps({"format": 1, "files": self._known})
+                )
             except FileError:
                 return
             self._fresh = False
@@ -80,7 +87,9 @@ class Hasher:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as exc:
-            raise FurrowError(f"cannot read {path}: {exc.strerror}", hint="check its permissions") from exc
+            raise FurrowError(
+                f"cannot read {path}: {exc.strerror}", hint="check its permissions"
+            ) from exc
         if stat.S_ISDIR(found.st_mode):
             return folder_md5(self.listing(path, algorithm))
         return self._file(path, found, algorithm)
@@ -96,11 +105,15 @@ class Hasher:
     def listing(self, path: str, algorithm: str = "md5") -> dict[str, str]:
         """The md5 of each file of a folder, by its path inside; empty when there is no folder."""
         prefix = len(path) + 1 if path != "." else 0
-        return {name[prefix:]: self._file(name, found, algorithm) for name, found in self._walk(path)}
+        return {
+            name[prefix:]: self._file(name, found, algorithm) for name, found in self._walk(path)
+        }
 
     def _file(self, path: str, found: os.stat_result, algorithm: str) -> str:
         if not stat.S_ISREG(found.st_mode):
-            raise FurrowError(f"{path} is no regular file", hint="a device or a pipe has no content to compare")
+            raise FurrowError(
+                f"{path} is no regular file", hint="a device or a pipe has no content to compare"
+            )
         if algorithm != "md5":
             return file_md5_as(self.root / path, algorithm)
         seen = [found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino]
@@ -109,9 +122,13 @@ class Hasher:
             return str(known[4])
         try:
             with (self.root / path).open("rb") as handle:
-                md5 = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+                md5 = hashlib.file_digest(
+                    handle, lambda: hashlib.md5(usedforsecurity=False)
+                ).hexdigest()
         except OSError as exc:
-            raise FurrowError(f"cannot read {path}: {exc.strerror}", hint="check its permissions") from exc
+            raise FurrowError(
+                f"cannot read {path}: {exc.strerror}", hint="check its permissions"
+            ) from exc
         if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > _SETTLED:
             self._known[path] = [*seen, md5]
             self._fresh = True
@@ -124,7 +141,9 @@ class Hasher:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as exc:
-            raise FurrowError(f"cannot read {path}: {exc.strerror}", hint="check its permissions") from exc
+            raise FurrowError(
+                f"cannot read {path}: {exc.strerror}", hint="check its permissions"
+            ) from exc
         for entry in entries:
             name = entry.name if path == "." else f"{path}/{entry.name}"
             try:
@@ -143,7 +162,9 @@ class Hasher:
                 except FileNotFoundError:
                     continue
                 except OSError as exc:
-                    raise FurrowError(f"cannot read {name}: {exc.strerror}", hint="mend or remove it") from exc
+                    raise FurrowError(
+                        f"cannot read {name}: {exc.strerror}", hint="mend or remove it"
+                    ) from exc
 
 
 def file_md5_as(path: Path, algorithm: str) -> str:

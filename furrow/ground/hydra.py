@@ -66,14 +66,17 @@ def compose(conf: Path, config_name: str, overrides: list[str]) -> dict[str, Any
             f"{conf.name}/ ({' '.join(overrides)}): {first}", hint="mend the config, then run again"
         ) from exc
     except (yaml.YAMLError, ParseError) as exc:
-        raise ConfigError(f"{conf.name}/: {' '.join(str(exc).split())}", hint="mend the YAML, then run again") from exc
+        raise ConfigError(
+            f"{conf.name}/: {' '.join(str(exc).split())}", hint="mend the YAML, then run again"
+        ) from exc
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
     """A composed config as plain values.
 
     Raises:
-        ConfigError: A value still spells an interpolation, having been escaped: whoever reads it next would resolve it.
+        ConfigError: A value still spells an interpolation, having been escaped: whoever reads it
+            next would resolve it.
         OmegaConfBaseException: An interpolation leads nowhere.
     """
     value = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True))
@@ -126,7 +129,9 @@ def _check(path: Path, stamp: tuple[int, int]) -> None:
         raise ConfigError(str(exc), hint="mend the YAML, then run again") from exc
 
 
-def structured(schema: type[T], value: dict[str, Any], *, where: str, conf: Path | None = None) -> T:
+def structured(
+    schema: type[T], value: dict[str, Any], *, where: str, conf: Path | None = None
+) -> T:
     """Check a config against a typed structured config and return it as that type.
 
     Args:
@@ -136,14 +141,17 @@ def structured(schema: type[T], value: dict[str, Any], *, where: str, conf: Path
         conf: A folder of configs to search for the line that holds a misspelt key.
 
     Raises:
-        ConfigError: An unknown key (with the one that was meant), a missing one, or a value of a wrong type.
+        ConfigError: An unknown key (with the one that was meant), a missing one, or a value of a
+            wrong type.
     """
     try:
         with pure():
             merged = OmegaConf.merge(OmegaConf.structured(schema), value)
             missing = sorted(OmegaConf.missing_keys(merged))
             if missing:
-                raise ConfigError(f"{where}: {missing[0]!r} is missing", hint=f"give {missing[0]} a value")
+                raise ConfigError(
+                    f"{where}: {missing[0]!r} is missing", hint=f"give {missing[0]} a value"
+                )
             return cast("T", OmegaConf.to_object(merged))
     except OmegaConfBaseException as exc:
         if resolver := impure(exc):
@@ -153,7 +161,9 @@ def structured(schema: type[T], value: dict[str, Any], *, where: str, conf: Path
             known = _known_keys(schema, key)
             close = _closest(key.rsplit(".", 1)[-1], known)
             hint = f"did you mean {close!r}?" if close else f"known keys: {', '.join(known)}"
-            raise ConfigError(f"{_locate(conf, key) or where}: unknown key {key!r}", hint=hint) from exc
+            raise ConfigError(
+                f"{_locate(conf, key) or where}: unknown key {key!r}", hint=hint
+            ) from exc
         message = str(exc).strip().splitlines()[0]
         raise ConfigError(
             f"{_locate(conf, key) or where}: {key}: {message}", hint="give it a value of that type"
@@ -166,7 +176,11 @@ def _known_keys(schema: type, key: str) -> list[str]:
     for part in key.split(".")[:-1]:
         node = node._get_node(part) if isinstance(node, DictConfig) else None
         reference = getattr(getattr(node, "_metadata", None), "ref_type", None)
-        if node is not None and (node._is_none() or node._is_missing()) and isinstance(reference, type):
+        if (
+            node is not None
+            and (node._is_none() or node._is_missing())
+            and isinstance(reference, type)
+        ):
             node = OmegaConf.structured(reference)
     return [str(name) for name in node] if isinstance(node, DictConfig) else []
 
@@ -183,7 +197,9 @@ def _locate(conf: Path | None, key: str) -> str:
     hits = [
         f"{conf.name}/{path.relative_to(conf)}:{number}"
         for path in sorted(conf.rglob("*.yaml"))
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        for number, line in enumerate(
+            path.read_text(encoding="utf-8", errors="replace").splitlines(), 1
+        )
         if pattern.search(line.split("#", 1)[0])
     ]
     return hits[0] if len(hits) == 1 else ""

@@ -1,8 +1,9 @@
 """Running a commit's stages as CI does: with a chosen environment, and for a stranger's commit held in a jail.
 
-A stranger's stages get an environment of named variables only, an empty HOME, no network, no view of other processes,
-and a file system of chosen folders (`furrow.ground.jail`). Where this machine does not allow that, nothing is run,
-unless whoever asks says so; `Isolation.words` tells what really held.
+A stranger's stages get an environment of named variables only, an empty HOME, no network, no view
+of other processes, and a file system of chosen folders (`furrow.ground.jail`). Where this machine
+does not allow that, nothing is run, unless whoever asks says so; `Isolation.words` tells what
+really held.
 """
 
 from __future__ import annotations
@@ -40,7 +41,16 @@ __all__ = [
     "stream",
 ]
 
-_KEPT = ("LANG", "LANGUAGE", "TZ", "TERM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "COLUMNS")
+_KEPT = (
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TERM",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "COLUMNS",
+)
 _HIDDEN = ("/root", "/home", "/srv", "/run", "/var/run", "/mnt", "/media", "/sys", "/boot")
 _FIRST_UID = 1_700_000_000  # of the users that a jail runs as where root starts it: nobody's
 _RULING = (0, 6, 7, 8, 21)  # CHOWN, SETGID, SETUID, SETPCAP, SYS_ADMIN
@@ -129,8 +139,8 @@ def isolated(
         hidden: Folders that must not be seen in it, beside those of users.
         limits: What it may take.
         network: Whether it has this machine's network.
-        fetching: Whether it runs no code of a stranger's and must read what this process may read: where root starts
-            it, it then stays root without any other right.
+        fetching: Whether it runs no code of a stranger's and must read what this process may read:
+            where root starts it, it then stays root without any other right.
 
     Raises:
         HoldError: It can't be built here, or it does not hold.
@@ -144,7 +154,11 @@ def isolated(
     spec = {
         "binds": [(os.path.realpath(path), path, may) for path, may in _outermost(binds)],
         "hidden": sorted(
-            {str(path) for one in (Path.home(), *hidden, *map(Path, _HIDDEN)) for path in (one, one.resolve())}
+            {
+                str(path)
+                for one in (Path.home(), *hidden, *map(Path, _HIDDEN))
+                for path in (one, one.resolve())
+            }
         ),
         "limits": asdict(limits or Limits()),
         "network": network,
@@ -172,8 +186,14 @@ def _rules() -> bool:
     with suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         rights = int(next(line for line in lines if line.startswith("CapEff:")).split()[1], 16)
-        ranges = [line.split() for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()]
-        mapped = any(int(start) <= _FIRST_UID + os.getpid() < int(start) + int(count) for start, _, count in ranges)
+        ranges = [
+            line.split()
+            for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
+        ]
+        mapped = any(
+            int(start) <= _FIRST_UID + os.getpid() < int(start) + int(count)
+            for start, _, count in ranges
+        )
         return os.geteuid() == 0 and mapped and all(rights >> one & 1 for one in _RULING)
     return False
 
@@ -185,7 +205,9 @@ def unheld(scratch: Path) -> Isolation:
         folder.mkdir(parents=True, exist_ok=True)
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment |= {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath.lstrip(":"), "/usr/local/bin"]),
+        "PATH": os.pathsep.join(
+            [str(Path(sys.executable).parent), os.defpath.lstrip(":"), "/usr/local/bin"]
+        ),
         "HOME": str(home),
         "TMPDIR": str(temporary),
         "XDG_CONFIG_HOME": str(home / ".config"),
@@ -199,7 +221,11 @@ def unheld(scratch: Path) -> Isolation:
         "GIT_TERMINAL_PROMPT": "0",
     }
     environment.setdefault("LANG", "C.UTF-8")
-    return Isolation(environment, (), "NOT HELD (--unheld): a cleaned environment, and all that this user may reach")
+    return Isolation(
+        environment,
+        (),
+        "NOT HELD (--unheld): a cleaned environment, and all that this user may reach",
+    )
 
 
 def _words(facts: dict[str, object]) -> str:
@@ -214,13 +240,23 @@ def _words(facts: dict[str, object]) -> str:
 
 def _outermost(binds: dict[str, bool]) -> list[tuple[str, bool]]:
     """Folders without those that lie in another: nothing is mounted in a place that a command could have written."""
-    inside = {path for path in binds for other in binds if other != path and path.startswith(f"{other.rstrip('/')}/")}
+    inside = {
+        path
+        for path in binds
+        for other in binds
+        if other != path and path.startswith(f"{other.rstrip('/')}/")
+    }
     mixed = sorted(path for path in inside if not binds[path] and any(
         binds[other] and path.startswith(f"{other}/") for other in binds))  # fmt: skip
     if mixed or "/" in binds:
-        raise HoldError(f"{(mixed or ['/'])[0]} lies in a folder that may be written to", hint="use another TMPDIR")
+        raise HoldError(
+            f"{(mixed or ['/'])[0]} lies in a folder that may be written to",
+            hint="use another TMPDIR",
+        )
     nested = {path for path in inside if binds[path]}  # writable within what is read
-    return [(path, writable) for path, writable in binds.items() if path not in inside or path in nested]
+    return [
+        (path, writable) for path, writable in binds.items() if path not in inside or path in nested
+    ]
 
 
 def hand_over(folder: Path, isolation: Isolation) -> None:
@@ -235,9 +271,16 @@ def hand_over(folder: Path, isolation: Isolation) -> None:
 def _needed() -> list[Path]:
     """Folders that Python needs wherever they lie: its prefixes, and this package."""
     package = Path(__file__).resolve().parent.parent
-    found = [Path(sys.prefix), Path(sys.base_prefix), Path(sysconfig.get_path("stdlib")).parent.parent, package]
+    found = [
+        Path(sys.prefix),
+        Path(sys.base_prefix),
+        Path(sysconfig.get_path("stdlib")).parent.parent,
+        package,
+    ]
     both = [path for one in found for path in (one, one.resolve())]
-    return [path for path in dict.fromkeys(both) if path.is_dir() and not path.is_relative_to("/usr")]
+    return [
+        path for path in dict.fromkeys(both) if path.is_dir() and not path.is_relative_to("/usr")
+    ]
 
 
 def stream(command: Sequence[str], root: Path, isolation: Isolation) -> Iterator[str]:
@@ -258,7 +301,9 @@ def stream(command: Sequence[str], root: Path, isolation: Isolation) -> Iterator
         finally:
             _end(process)
     if code:
-        raise CommandError(f"{_name(command)} exited {code}", lines=[line for line in said if line.strip()])
+        raise CommandError(
+            f"{_name(command)} exited {code}", lines=[line for line in said if line.strip()]
+        )
 
 
 def run(
@@ -321,7 +366,9 @@ def _name(command: Sequence[str]) -> str:
     return " ".join(" ".join(words[:4]).split())[:80]
 
 
-def _started(command: Sequence[str], root: Path, isolation: Isolation, errors: int) -> subprocess.Popen[str]:
+def _started(
+    command: Sequence[str], root: Path, isolation: Isolation, errors: int
+) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
             command,
@@ -335,7 +382,9 @@ def _started(command: Sequence[str], root: Path, isolation: Isolation, errors: i
             start_new_session=True,
         )
     except OSError as exc:
-        raise CommandError(f"cannot start {command[0]}: {exc.strerror}", hint="is it installed?") from exc
+        raise CommandError(
+            f"cannot start {command[0]}: {exc.strerror}", hint="is it installed?"
+        ) from exc
 
 
 def _end(process: subprocess.Popen[str]) -> None:

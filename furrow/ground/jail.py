@@ -1,10 +1,12 @@
 """What holds a stranger's commands: a root of chosen folders, no network, no other processes, no way to more rights.
 
-`python -I -m furrow.ground.jail SPEC FOLDER COMMAND...` builds it, looks from inside whether it holds, and only then
-starts the command. Whoever is no root gets it through a user namespace; for root the command runs as a user that owns
-nothing else. This process stays outside, watches time, memory and disk, and ends everything at once.
+`python -I -m furrow.ground.jail SPEC FOLDER COMMAND...` builds it, looks from inside whether it
+holds, and only then starts the command. Whoever is no root gets it through a user namespace; for
+root the command runs as a user that owns nothing else. This process stays outside, watches time,
+memory and disk, and ends everything at once.
 
-Exit codes beside the command's own: 124 a limit was passed; 125 the jail can't be built, or does not hold.
+Exit codes beside the command's own: 124 a limit was passed; 125 the jail can't be built, or does
+not hold.
 """
 
 from __future__ import annotations
@@ -80,7 +82,9 @@ def _inside(spec: dict[str, Any], folder: str, command: list[str]) -> int:
     """Process 1 of the jail: builds it, lets go of every right, looks whether it holds, starts the command."""
     try:
         libc_call("prctl", _PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        libc_call("unshare", _NEWNS | _NEWIPC | _NEWUTS | _NEWCGROUP | (0 if spec["network"] else _NEWNET))
+        libc_call(
+            "unshare", _NEWNS | _NEWIPC | _NEWUTS | _NEWCGROUP | (0 if spec["network"] else _NEWNET)
+        )
         socket.sethostname("held")
         if not spec["network"]:
             _loopback()
@@ -124,14 +128,19 @@ def _reap(child: int) -> int:
 def _loopback() -> None:
     """Set the loopback up: programs talk to their own workers over it, and nothing else is there."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
-        fcntl.ioctl(handle, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS: up, running
+        fcntl.ioctl(
+            handle, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40)
+        )  # SIOCSIFFLAGS: up, running
 
 
 def _let_go(spec: dict[str, Any]) -> None:
     """Limits, then another user where that is possible, then no capability and no way to get one."""
     limits = spec["limits"]
     wanted = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, limits["disk"])]
-    wanted += [(resource.RLIMIT_NPROC, limits["processes"]), (resource.RLIMIT_DATA, limits["memory"])]
+    wanted += [
+        (resource.RLIMIT_NPROC, limits["processes"]),
+        (resource.RLIMIT_DATA, limits["memory"]),
+    ]
     for kind, asked in wanted:
         hard = resource.getrlimit(kind)[1]
         most = asked if hard == resource.RLIM_INFINITY else min(asked, hard)

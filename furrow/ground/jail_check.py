@@ -53,12 +53,20 @@ def _rights(spec: dict[str, Any]) -> list[str]:
     status = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
     reads_all = bool(spec["root"]) and spec["uid"] is None
     allowed = _DAC_READ_SEARCH if reads_all else 0
-    wrong = [name for name in ("CapPrm", "CapEff", "CapInh", "CapBnd", "CapAmb") if int(status[name], 16) & ~allowed]
+    wrong = [
+        name
+        for name in ("CapPrm", "CapEff", "CapInh", "CapBnd", "CapAmb")
+        if int(status[name], 16) & ~allowed
+    ]
     found = [f"it has capabilities ({', '.join(wrong)})"] if wrong else []
     found += [] if status["NoNewPrivs"] == "1" else ["programs may give it more rights"]
     if platform.machine() in {"x86_64", "aarch64"} and status.get("Seccomp") != "2":
         found.append("system calls are not filtered")
-    if spec["root"] and spec["uid"] is not None and set(status["Uid"].split()) != {str(spec["uid"])}:
+    if (
+        spec["root"]
+        and spec["uid"] is not None
+        and set(status["Uid"].split()) != {str(spec["uid"])}
+    ):
         found.append("it runs as another user than the jail's")
     return found
 
@@ -68,7 +76,11 @@ def _files(spec: dict[str, Any]) -> list[str]:
     writable = [path for _, path, may in spec["binds"] if may]
     found = []
     for point, flags in mounts():
-        own = point in _DEVICES or point.startswith("/proc/") or any(_within(point, one) for one in (*_OWN, *writable))
+        own = (
+            point in _DEVICES
+            or point.startswith("/proc/")
+            or any(_within(point, one) for one in (*_OWN, *writable))
+        )
         if not own and not flags & _RDONLY:
             found.append(f"{point} can be written")
     for hidden in spec["hidden"]:
@@ -87,7 +99,11 @@ def _strangers(path: str, binds: list[str]) -> list[str]:
     if not any(_within(one, path) for one in binds):
         covered = os.path.ismount(path) and not os.listdir(path)  # noqa: PTH208
         return [] if covered else [path]
-    return [found for name in os.listdir(path) for found in _strangers(f"{path.rstrip('/')}/{name}", binds)]  # noqa: PTH208
+    return [
+        found
+        for name in os.listdir(path)  # noqa: PTH208
+        for found in _strangers(f"{path.rstrip('/')}/{name}", binds)
+    ]
 
 
 def _within(path: str, folder: str) -> bool:
@@ -96,10 +112,22 @@ def _within(path: str, folder: str) -> bool:
 
 def _network(spec: dict[str, Any]) -> list[str]:
     names = {name for _, name in socket.if_nameindex()}
-    return [] if spec["network"] or names <= {"lo"} else [f"there is a network: {', '.join(sorted(names))}"]
+    return (
+        []
+        if spec["network"] or names <= {"lo"}
+        else [f"there is a network: {', '.join(sorted(names))}"]
+    )
 
 
 def _limits(spec: dict[str, Any]) -> list[str]:
-    wanted = {"processes": resource.RLIMIT_NPROC, "memory": resource.RLIMIT_DATA, "disk": resource.RLIMIT_FSIZE}
-    over = [name for name, kind in wanted.items() if not 0 <= resource.getrlimit(kind)[1] <= spec["limits"][name]]
+    wanted = {
+        "processes": resource.RLIMIT_NPROC,
+        "memory": resource.RLIMIT_DATA,
+        "disk": resource.RLIMIT_FSIZE,
+    }
+    over = [
+        name
+        for name, kind in wanted.items()
+        if not 0 <= resource.getrlimit(kind)[1] <= spec["limits"][name]
+    ]
     return [f"no limit of {name}" for name in over]

@@ -11,8 +11,25 @@ from furrow.ground.syscalls import libc_call, pivot_root
 
 __all__ = ["build", "mounts"]
 
-_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
-_FLAGS = {"ro": 1, "nosuid": 2, "nodev": 4, "noexec": 8, "noatime": 1024, "nodiratime": 2048, "relatime": 1 << 21}
+_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = (
+    1,
+    2,
+    4,
+    8,
+    32,
+    4096,
+    16384,
+    1 << 18,
+)
+_FLAGS = {
+    "ro": 1,
+    "nosuid": 2,
+    "nodev": 4,
+    "noexec": 8,
+    "noatime": 1024,
+    "nodiratime": 2048,
+    "relatime": 1 << 21,
+}
 _DETACH = 2
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
@@ -28,7 +45,8 @@ def build(spec: dict[str, Any]) -> None:
     """Leave the machine's file system for one that holds what the jail's description names.
 
     Args:
-        spec: `binds`: for each its source, its place and whether it can be written; `network`; `limits`; `uid`.
+        spec: `binds`: for each its source, its place and whether it can be written; `network`;
+            `limits`; `uid`.
 
     Raises:
         OSError: A mount is refused.
@@ -44,7 +62,11 @@ def build(spec: dict[str, Any]) -> None:
     _system(spec)
     _temporary(spec)
     _devices(spec)
-    covered = [path for path in spec["hidden"] if path.startswith("/usr/") and Path(f"{_NEW}{path}").is_dir()]
+    covered = [
+        path
+        for path in spec["hidden"]
+        if path.startswith("/usr/") and Path(f"{_NEW}{path}").is_dir()
+    ]
     for path in covered:  # a repository in /usr/src, say, where everything else is programs
         _mount("tmpfs", f"{_NEW}{path}", "tmpfs", _NOSUID | _NODEV, "mode=755,size=16k")
     for source, target, writable in sorted(spec["binds"], key=lambda bind: len(bind[1])):
@@ -55,7 +77,12 @@ def build(spec: dict[str, Any]) -> None:
     libc_call("umount2", b".", _DETACH)
     os.chdir("/")
     for path in ("/", "/dev", *covered):
-        _mount(None, path, None, _REMOUNT | _BIND | _RDONLY | _NOSUID | (0 if path == "/dev" else _NODEV))
+        _mount(
+            None,
+            path,
+            None,
+            _REMOUNT | _BIND | _RDONLY | _NOSUID | (0 if path == "/dev" else _NODEV),
+        )
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str = "") -> None:
@@ -64,7 +91,8 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, data: 
         libc_call("mount", *words, flags, data.encode() if data else None)
     except OSError as exc:
         raise OSError(
-            exc.errno, f"mount {source or ''} on {target.removeprefix(_NEW)}: {os.strerror(exc.errno or 0)}"
+            exc.errno,
+            f"mount {source or ''} on {target.removeprefix(_NEW)}: {os.strerror(exc.errno or 0)}",
         ) from None
 
 
@@ -87,7 +115,9 @@ def mounts() -> list[tuple[str, int]]:
     """Where something is mounted, as this process sees it, and with which flags."""
     found = []
     for line in (
-        Path("/proc/self/mountinfo" if Path("/proc/self").exists() else f"{_OLD}/proc/self/mountinfo")
+        Path(
+            "/proc/self/mountinfo" if Path("/proc/self").exists() else f"{_OLD}/proc/self/mountinfo"
+        )
         .read_bytes()
         .splitlines()
     ):
@@ -114,9 +144,13 @@ def _system(spec: dict[str, Any]) -> None:
         if whole:
             _bind(whole, f"/etc/{name}")
     uid = spec["uid"] if spec["uid"] is not None and spec["root"] else os.geteuid()
-    (etc / "passwd").write_text(f"held:x:{uid}:{uid}:held:{spec['home']}:/bin/sh\n", encoding="utf-8")
+    (etc / "passwd").write_text(
+        f"held:x:{uid}:{uid}:held:{spec['home']}:/bin/sh\n", encoding="utf-8"
+    )
     (etc / "group").write_text(f"held:x:{uid}:\n", encoding="utf-8")
-    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n", encoding="utf-8")
+    (etc / "nsswitch.conf").write_text(
+        "passwd: files\ngroup: files\nhosts: files dns\n", encoding="utf-8"
+    )
     if not (etc / "hosts").exists():
         (etc / "hosts").write_text("127.0.0.1 localhost held\n", encoding="utf-8")
 
@@ -134,7 +168,13 @@ def _resolved(path: str) -> str:
 def _temporary(spec: dict[str, Any]) -> None:
     for name in ("/tmp", "/var/tmp"):  # noqa: S108 - the jail's own
         Path(f"{_NEW}{name}").mkdir(parents=True)
-        _mount("tmpfs", f"{_NEW}{name}", "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={spec['limits']['memory'] // 8}")
+        _mount(
+            "tmpfs",
+            f"{_NEW}{name}",
+            "tmpfs",
+            _NOSUID | _NODEV,
+            f"mode=1777,size={spec['limits']['memory'] // 8}",
+        )
 
 
 def _devices(spec: dict[str, Any]) -> None:
@@ -146,7 +186,13 @@ def _devices(spec: dict[str, Any]) -> None:
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         (dev / name).symlink_to(f"/proc/self/fd{target}")
     (dev / "shm").mkdir()
-    _mount("tmpfs", str(dev / "shm"), "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={spec['limits']['memory'] // 8}")
+    _mount(
+        "tmpfs",
+        str(dev / "shm"),
+        "tmpfs",
+        _NOSUID | _NODEV,
+        f"mode=1777,size={spec['limits']['memory'] // 8}",
+    )
 
 
 def _processes() -> None:

@@ -36,13 +36,18 @@ def watch(pid: int, spec: dict[str, Any]) -> int:
     """
     limits, started = spec["limits"], time.monotonic()
     folders = [source for source, _, writable in spec["binds"] if writable]
-    # What lies there already is not what this command writes; a folder that was full before stays bounded all the same.
+    # What lies there already is not what this command writes; a folder that was full before stays
+    # bounded all the same.
     next_look = started
     handle = os.pidfd_open(pid)
     try:
         while not select.select([handle], [], [], _TICK)[0]:
             now = time.monotonic()
-            why = f"more than {limits['seconds']:g} seconds" if now - started > limits["seconds"] else ""
+            why = (
+                f"more than {limits['seconds']:g} seconds"
+                if now - started > limits["seconds"]
+                else ""
+            )
             why = why or _crowd(pid, limits)
             if not why and now >= next_look:
                 used = disk_use(folders) + sum(_deleted(_descendants(pid)))

@@ -1,7 +1,8 @@
 """Git notes: lines of text kept beside a commit, merged by line, carried by push and fetch.
 
 A note's content is a set of lines. Notes that came from a remote stay in a reference of their own
-(refs/notes/remotes/REMOTE/...), so that a fetch never overwrites what was written here; reading sees both.
+(refs/notes/remotes/REMOTE/...), so that a fetch never overwrites what was written here; reading
+sees both.
 """
 
 from __future__ import annotations
@@ -44,7 +45,11 @@ class NoteError(FurrowError):
 def _references(repo: Path, name: str) -> list[str]:
     """The reference of a kind of notes, and what remotes hold of it; those that exist."""
     listed = git(repo, "for-each-ref", "--format=%(refname)", f"{NOTES}/{name}", _REMOTES)
-    return [ref for ref in os.fsdecode(listed).split() if ref == f"{NOTES}/{name}" or ref.endswith(f"/furrow/{name}")]
+    return [
+        ref
+        for ref in os.fsdecode(listed).split()
+        if ref == f"{NOTES}/{name}" or ref.endswith(f"/furrow/{name}")
+    ]
 
 
 def read_lines(repo: Path, name: str, commit: str) -> list[str]:
@@ -74,7 +79,10 @@ def noted(repo: Path, name: str) -> set[str]:
     """The ids of the objects that have a note of a kind."""
     found: set[str] = set()
     for ref in _references(repo, name):
-        found |= {line.split()[1] for line in os.fsdecode(git(repo, "notes", "--ref", ref, "list")).splitlines()}
+        found |= {
+            line.split()[1]
+            for line in os.fsdecode(git(repo, "notes", "--ref", ref, "list")).splitlines()
+        }
     return found
 
 
@@ -125,7 +133,18 @@ def _join(repo: Path, name: str) -> None:
     own = f"{NOTES}/{name}"
     for ref in _references(repo, name):
         if ref != own:
-            git(repo, *_identity(repo), "notes", "--ref", own, "merge", "-q", "-s", "cat_sort_uniq", ref)
+            git(
+                repo,
+                *_identity(repo),
+                "notes",
+                "--ref",
+                own,
+                "merge",
+                "-q",
+                "-s",
+                "cat_sort_uniq",
+                ref,
+            )
 
 
 def _identity(repo: Path) -> tuple[str, ...]:
@@ -154,8 +173,9 @@ def _fetch_spec(remote: str) -> str:
 def configure_notes(repo: Path) -> list[str]:
     """Make `git fetch` bring Furrow's notes, for every remote; calling it again changes nothing.
 
-    Pushing them is a hook's (`carry_notes`): a refspec would make `git push` fail where the remote keeps notes of its
-    own CI alone, or where somebody was faster. Refspecs of an older Furrow are taken away.
+    Pushing them is a hook's (`carry_notes`): a refspec would make `git push` fail where the remote
+    keeps notes of its own CI alone, or where somebody was faster. Refspecs of an older Furrow are
+    taken away.
 
     Returns:
         What was set, as `NAME VALUE`.
@@ -220,7 +240,10 @@ def push_notes(repo: Path, name: str, remote: str) -> None:
         NoteError: There is no such remote, or it refuses.
     """
     if remote not in _remotes(repo):
-        raise NoteError(f"there is no remote {remote!r}", hint=f"there are: {', '.join(_remotes(repo)) or 'none'}")
+        raise NoteError(
+            f"there is no remote {remote!r}",
+            hint=f"there are: {', '.join(_remotes(repo)) or 'none'}",
+        )
     ref, words = f"{NOTES}/{name}", ""
     for _ in range(_ATTEMPTS):
         try:
@@ -232,8 +255,14 @@ def push_notes(repo: Path, name: str, remote: str) -> None:
             words = exc.stderr or exc.message
             if _HIDDEN in words:
                 break
-            if "rejected" not in words and "cannot lock ref" not in words and "fetch first" not in words:
+            if (
+                "rejected" not in words
+                and "cannot lock ref" not in words
+                and "fetch first" not in words
+            ):
                 break
         else:
             return
-    raise NoteError(f"the notes were not pushed to {remote}: {words}", hint="`git push` says whether you may")
+    raise NoteError(
+        f"the notes were not pushed to {remote}: {words}", hint="`git push` says whether you may"
+    )

@@ -10,6 +10,7 @@ __all__ = ["wait_asleep"]
 def wait_asleep() -> None:
     """Let threads that wait leave the processor to others, in this process if it hasn't loaded OpenMP yet.
 
-    By default they spin. Where several fits share a processor, each then takes two to four times its processor time.
+    By default they spin. Where several fits share a processor, each then takes two to four times
+    its processor time.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -81,7 +81,8 @@ class Sweep:
         for key, axis in self.axes.items():
             if axis is None:
                 raise ConfigError(
-                    f"{key}: an interval can't be enumerated", hint="add --search tpe, or give values or a range()"
+                    f"{key}: an interval can't be enumerated",
+                    hint="add --search tpe, or give values or a range()",
                 )
         yield from itertools.product(*(axis or () for axis in self.axes.values()))
 
@@ -113,7 +114,8 @@ def parse(conf: Path, words: Sequence[str]) -> Sweep:
         words: What was typed.
 
     Raises:
-        ConfigError: A word is no override, deletes a key (no declaration can say so), or concerns Hydra itself.
+        ConfigError: A word is no override, deletes a key (no declaration can say so), or concerns
+            Hydra itself.
     """
     fixed: dict[str, str] = {}
     axes: dict[str, tuple[str, ...] | None] = {}
@@ -126,14 +128,23 @@ def parse(conf: Path, words: Sequence[str]) -> Sweep:
             fixed[key] = f"{key}={override.get_value_element_as_str()}"
             continue
         try:
-            values = None if override.is_interval_sweep() else tuple(islice(override.sweep_string_iterator(), MOST + 1))
+            values = (
+                None
+                if override.is_interval_sweep()
+                else tuple(islice(override.sweep_string_iterator(), MOST + 1))
+            )
         except HydraException as exc:
-            raise ConfigError(f"{override.input_line}: {exc}", hint="look at Hydra's sweep syntax") from exc
+            raise ConfigError(
+                f"{override.input_line}: {exc}", hint="look at Hydra's sweep syntax"
+            ) from exc
         if values == ():
-            raise ConfigError(f"{override.input_line}: there is nothing to try", hint="give it values")
+            raise ConfigError(
+                f"{override.input_line}: there is nothing to try", hint="give it values"
+            )
         if values is not None and len(values) > MOST:
             raise ConfigError(
-                f"{override.input_line}: it has more than {MOST:,} values", hint="narrow it, or search an interval()"
+                f"{override.input_line}: it has more than {MOST:,} values",
+                hint="narrow it, or search an interval()",
             )
         axes[key] = None if values is None else tuple(f"{key}={value}" for value in values)
         dimensions[key] = _dimension(override, values)
@@ -144,7 +155,9 @@ def settings(conf: Path, words: Sequence[str]) -> list[Setting]:
     """The overrides of one trial, to be written down as a declaration."""
     return [
         Setting(
-            key=f"{override.key_or_group}@{override.package}" if override.package else override.key_or_group,
+            key=f"{override.key_or_group}@{override.package}"
+            if override.package
+            else override.key_or_group,
             value=override.value(),
             group=is_group(conf, override.key_or_group),
             add=override.is_add() or override.is_force_add(),
@@ -179,17 +192,25 @@ class Composer:
                 quick = self._quick(words)
         except (HydraException, OmegaConfBaseException):
             quick = None  # Hydra itself says best what is wrong
-        return quick if quick is not None else compose(self._conf, self._config_name, [*self._fixed, *words])
+        return (
+            quick
+            if quick is not None
+            else compose(self._conf, self._config_name, [*self._fixed, *words])
+        )
 
     def _quick(self, words: Sequence[str]) -> dict[str, Any] | None:
         """The config by changing values in one that was composed before; None when that is not enough."""
         overrides = _overrides(self._conf, words)
         groups = tuple(
-            override.input_line or "" for override in overrides if is_group(self._conf, override.key_or_group)
+            override.input_line or ""
+            for override in overrides
+            if is_group(self._conf, override.key_or_group)
         )
         if groups not in self._composed:
             with opened(self._conf):
-                self._composed[groups] = hydra_compose(self._config_name, overrides=[*self._fixed, *groups])
+                self._composed[groups] = hydra_compose(
+                    self._config_name, overrides=[*self._fixed, *groups]
+                )
         config = deepcopy(self._composed[groups])
         for override in overrides:
             if override.input_line in groups:
@@ -199,7 +220,9 @@ class Composer:
             if override.is_add() and OmegaConf.select(config, override.key_or_group) is not None:
                 return None
             force = override.is_add() or override.is_force_add()
-            OmegaConf.update(config, override.key_or_group, override.value(), merge=True, force_add=force)
+            OmegaConf.update(
+                config, override.key_or_group, override.value(), merge=True, force_add=force
+            )
         return resolved(config)
 
 
@@ -225,16 +248,22 @@ def _overrides(conf: Path, words: Sequence[str]) -> list[Override]:
             found: list[Override] = parser.parse_overrides(list(words))
     except HydraException as exc:
         first = str(exc).strip().splitlines()[0]
-        raise ConfigError(first, hint="write KEY=VALUE, KEY=A,B or KEY=range(1,9,2): Hydra's grammar") from exc
+        raise ConfigError(
+            first, hint="write KEY=VALUE, KEY=A,B or KEY=range(1,9,2): Hydra's grammar"
+        ) from exc
     for override in found:
         if not override.key_or_group:
             raise ConfigError(f"{override.input_line}: there is no key", hint="write KEY=VALUE")
         if override.is_delete():
             raise ConfigError(
-                f"{override.input_line}: a key can't be taken away by a declaration", hint="give it a value instead"
+                f"{override.input_line}: a key can't be taken away by a declaration",
+                hint="give it a value instead",
             )
         if override.is_hydra_override():
-            raise ConfigError(f"{override.input_line}: hydra's own settings have no meaning here", hint="leave it out")
+            raise ConfigError(
+                f"{override.input_line}: hydra's own settings have no meaning here",
+                hint="leave it out",
+            )
     return found
 
 
@@ -247,7 +276,11 @@ def _check_known(config: DictConfig, override: Override) -> None:
         known = [str(key) for key in node]
         if part not in known:
             close = difflib.get_close_matches(part, known, 1)
-            hint = f"did you mean {'.'.join([*parts[:place], *close, *parts[place + 1 :]])!r}? " if close else ""
+            hint = (
+                f"did you mean {'.'.join([*parts[:place], *close, *parts[place + 1 :]])!r}? "
+                if close
+                else ""
+            )
             raise ConfigError(
                 f"{override.input_line}: there is no key {override.key_or_group!r}",
                 hint=f"{hint}a new key is written with a plus: +{override.input_line}",
@@ -258,13 +291,27 @@ def _dimension(override: Override, values: tuple[str, ...] | None) -> Dimension:
     sweep = override.value()
     if isinstance(sweep, IntervalSweep):
         if sweep.start is None or sweep.end is None or not sweep.start < sweep.end:
-            raise ConfigError(f"{override.input_line}: the interval is empty", hint="write interval(LOW,HIGH)")
+            raise ConfigError(
+                f"{override.input_line}: the interval is empty", hint="write interval(LOW,HIGH)"
+            )
         log = "log" in sweep.tags
         if log and sweep.start <= 0:
-            raise ConfigError(f"{override.input_line}: a logarithmic interval starts above 0", hint="raise its start")
-        return Dimension(low=sweep.start, high=sweep.end, log=log, integer=isinstance(sweep.start, int))
-    if isinstance(sweep, RangeSweep) and values and len(values) > 1 and isinstance(sweep.start, int):
+            raise ConfigError(
+                f"{override.input_line}: a logarithmic interval starts above 0",
+                hint="raise its start",
+            )
+        return Dimension(
+            low=sweep.start, high=sweep.end, log=log, integer=isinstance(sweep.start, int)
+        )
+    if (
+        isinstance(sweep, RangeSweep)
+        and values
+        and len(values) > 1
+        and isinstance(sweep.start, int)
+    ):
         numbers = sorted(float(value) for value in values)
         if all(number.is_integer() for number in numbers):
-            return Dimension(low=numbers[0], high=numbers[-1], integer=True, step=numbers[1] - numbers[0])
+            return Dimension(
+                low=numbers[0], high=numbers[-1], integer=True, step=numbers[1] - numbers[0]
+            )
     return Dimension(choices=values)

@@ -9,7 +9,15 @@ from typing import Any
 from furrow.errors import FurrowError
 from furrow.parse import ParseError, check_yaml, parse_json, parse_toml, parse_yaml_12
 
-__all__ = ["MISSING", "ParameterError", "check_bounds", "flat_diff", "keys_of", "parse_text", "pick"]
+__all__ = [
+    "MISSING",
+    "ParameterError",
+    "check_bounds",
+    "flat_diff",
+    "keys_of",
+    "parse_text",
+    "pick",
+]
 
 MISSING: Any = object()
 """What `pick` returns for a key that isn't there."""
@@ -34,7 +42,9 @@ def parse_text(text: str, path: str) -> Any:
     try:
         return _parse(text, PurePosixPath(path).suffix.lower())
     except (ValueError, SyntaxError, RecursionError) as exc:
-        raise ParameterError(f"{path} is malformed: {' '.join(str(exc).split())}", hint="mend it") from exc
+        raise ParameterError(
+            f"{path} is malformed: {' '.join(str(exc).split())}", hint="mend it"
+        ) from exc
 
 
 def _parse(text: str, suffix: str) -> Any:
@@ -59,7 +69,8 @@ def check_bounds(text: str, where: str) -> None:
     """Refuse YAML that is small and means a billion nodes, before the parser that DVC uses makes them.
 
     Raises:
-        ParseError: It is beyond the bounds; or so malformed to another parser that it can't be told.
+        ParseError: It is beyond the bounds; or so malformed to another parser that it can't be
+            told.
     """
     try:
         check_yaml(text, where)
@@ -90,7 +101,9 @@ def pick(value: Any, key: str) -> Any:
     except (KeyError, PathNotFound, AttributeError, TypeError):
         return MISSING
     except ValueError as exc:
-        raise ParameterError(f"the key {key!r} stands for more than one value", hint="write it out") from exc
+        raise ParameterError(
+            f"the key {key!r} stands for more than one value", hint="write it out"
+        ) from exc
 
 
 def keys_of(value: Any) -> list[Any]:
@@ -103,11 +116,17 @@ def flat_diff(key: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
         found = []
         for name in [*old, *(name for name in new if name not in old)]:
-            found += flat_diff(f"{key}.{name}" if key else str(name), old.get(name, MISSING), new.get(name, MISSING))
+            found += flat_diff(
+                f"{key}.{name}" if key else str(name),
+                old.get(name, MISSING),
+                new.get(name, MISSING),
+            )
         return found
     if old is MISSING and isinstance(new, dict) and new:
         return flat_diff(key, {}, new)
     if new is MISSING and isinstance(old, dict) and old:
         return flat_diff(key, old, {})
-    same = (type(old) is type(new) and old == new) or (old is not MISSING and new is not MISSING and old == new)
+    same = (type(old) is type(new) and old == new) or (
+        old is not MISSING and new is not MISSING and old == new
+    )
     return [] if same else [(key, old, new)]

@@ -67,7 +67,9 @@ def _assembled(reading: Reading, root: Path) -> Pipeline:
     """The stages that belong to a project, in order."""
     steps = _ordered(reading.steps)
     whole = Pipeline(steps, tuple(reading.sources), reading.locked)
-    kept = upstream(whole, {name for name, step in steps.items() if not step.file.startswith("../")})
+    kept = upstream(
+        whole, {name for name, step in steps.items() if not step.file.startswith("../")}
+    )
     own = {name: step for name, step in steps.items() if name in kept}
     read = [path for step in own.values() for path in step.reads]
     sources = tuple(
@@ -81,7 +83,11 @@ def _assembled(reading: Reading, root: Path) -> Pipeline:
         sources,
         {name: outs for name, outs in reading.locked.items() if not name.startswith("../")},
         tuple(bad for bad in reading.broken if not bad.file.startswith("../")),
-        tuple(path for path in files if not path.startswith("../") and not path.endswith((".dvcignore", ".gitignore"))),
+        tuple(
+            path
+            for path in files
+            if not path.startswith("../") and not path.endswith((".dvcignore", ".gitignore"))
+        ),
     )
 
 
@@ -105,7 +111,9 @@ def _ordered(steps: dict[str, Step]) -> dict[str, Step]:
     while left:
         ready = [name for name in left if before[name] <= done.keys()]
         if not ready:
-            raise PipelineError(f"dvc.yaml: {', '.join(left)} wait for one another", hint="break the circle of deps")
+            raise PipelineError(
+                f"dvc.yaml: {', '.join(left)} wait for one another", hint="break the circle of deps"
+            )
         done.update((name, left.pop(name)) for name in ready)
     return done
 

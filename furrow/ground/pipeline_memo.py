@@ -1,9 +1,10 @@
 """What DVC read of a project, remembered under the Git directory for as long as none of the files has changed.
 
-To read through DVC takes a second; to see that nothing has changed, milliseconds. The note holds the content's hash of
-every file that the reading hung on, and of those that were asked for and weren't there; the files are looked for
-again each time in every folder that was looked into, so that a new one is seen. It lies under the Git directory and
-not in the work tree, where a commit could bring a false one, and may be removed at any time.
+To read through DVC takes a second; to see that nothing has changed, milliseconds. The note holds
+the content's hash of every file that the reading hung on, and of those that were asked for and
+weren't there; the files are looked for again each time in every folder that was looked into, so
+that a new one is seen. It lies under the Git directory and not in the work tree, where a commit
+could bring a false one, and may be removed at any time.
 """
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ def stage_files(holder: Path, pruned: Iterable[str]) -> list[str]:
             name = entry.name
             if name in _RULES or name.endswith(".dvc"):
                 found.append(entry.path)
-            if name not in _SKIPPED and entry.path not in skipped and entry.is_dir(follow_symlinks=False):
+            if (
+                name not in _SKIPPED
+                and entry.path not in skipped
+                and entry.is_dir(follow_symlinks=False)
+            ):
                 todo.append(entry.path)
     return sorted(found)
 
@@ -74,7 +79,10 @@ class Memo:
         self.path = self._git / "furrow/pipelines" / f"{name}.json" if self._git else None
 
     def _state(self, files: Iterable[str]) -> dict[str, str | None]:
-        return {path: "folder" if Path(path).is_dir() else self._hasher.md5(path) for path in sorted(files)}
+        return {
+            path: "folder" if Path(path).is_dir() else self._hasher.md5(path)
+            for path in sorted(files)
+        }
 
     def recall(self) -> Pipeline | None:
         """What was read, if nothing that it hangs on has changed since."""
@@ -128,12 +136,21 @@ class Memo:
         except (OSError, UnicodeDecodeError):
             common = git
         own = [common / name for name in ("config", "info/exclude")]
-        return [str(path) for path in (home / "ignore", home / "config", Path.home() / ".gitconfig", *own)]
+        return [
+            str(path)
+            for path in (home / "ignore", home / "config", Path.home() / ".gitconfig", *own)
+        ]
 
 
 def _by() -> list[str]:
     """Who read it, and where the settings of that person are."""
-    names = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR")
+    names = (
+        "HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_CONFIG_DIRS",
+        "DVC_GLOBAL_CONFIG_DIR",
+        "DVC_SYSTEM_CONFIG_DIR",
+    )
     return [version("dvc"), version("furrow"), *(os.environ.get(name, "") for name in names)]
 
 
@@ -147,7 +164,10 @@ def _packed(pipeline: Pipeline) -> dict[str, Any]:
                 "deps": [_plain(dep) for dep in step.deps],
                 "outs": [_plain(out) for out in step.outs],
                 "params": [
-                    {**_plain(each), "recorded": None if each.recorded is None else pack(dict(each.recorded))}
+                    {
+                        **_plain(each),
+                        "recorded": None if each.recorded is None else pack(dict(each.recorded)),
+                    }
                     for each in step.params
                 ],
             }
@@ -175,7 +195,9 @@ def _pipeline(held: dict[str, Any]) -> Pipeline:
                 "deps": tuple(Dep(**dep) for dep in step["deps"]),
                 "outs": tuple(Out(**out) for out in step["outs"]),
                 "params": tuple(
-                    Params(each["path"], each["local"], tuple(each["keys"]), unpack(each["recorded"]))
+                    Params(
+                        each["path"], each["local"], tuple(each["keys"]), unpack(each["recorded"])
+                    )
                     for each in step["params"]
                 ),
             }

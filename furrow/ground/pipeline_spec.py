@@ -84,7 +84,8 @@ class Step:
     """A stage with its templates filled in, and its entry in dvc.lock.
 
     Attributes:
-        name: As DVC shows it, such as "train@gbm", or "prep/dvc.yaml:clean" for one of a folder's own dvc.yaml.
+        name: As DVC shows it, such as "train@gbm", or "prep/dvc.yaml:clean" for one of a folder's
+            own dvc.yaml.
         cmd: The command, or the list of commands; None for an import.
         wdir: Where it runs, from the project's root; "." for the root.
         recorded: Whether dvc.lock has an entry.
@@ -186,4 +187,8 @@ def inner(path: str, folder: str) -> str | None:
     if path.startswith("/") or not set(above) <= {".", ".."}:
         return None
     steps = path.split("/")
-    return path if steps.count("..") < above.count("..") or (folder == "." and ".." not in steps) else None
+    return (
+        path
+        if steps.count("..") < above.count("..") or (folder == "." and ".." not in steps)
+        else None
+    )

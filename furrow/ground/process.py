@@ -60,7 +60,8 @@ class Ended:
         code: The exit code of the last one that ran; negative for a signal.
         seconds: Wall clock.
         opened: What the watch wrote down: absolute paths, and `socket:HOST:PORT`.
-        fresh: Those that were made or changed after the commands began, and before they opened them.
+        fresh: Those that were made or changed after the commands began, and before they opened
+            them.
         unfinished: Whether they were stopped because their time was over.
     """
 
@@ -71,7 +72,9 @@ class Ended:
     unfinished: bool = False
 
 
-def stage_environment(*, root: Path, stage: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def stage_environment(
+    *, root: Path, stage: str, extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """The environment of a stage: this process's, its own Python first on the PATH, the watch first for Python.
 
     Args:
@@ -84,13 +87,20 @@ def stage_environment(*, root: Path, stage: str, extra: Mapping[str, str] | None
         found["LC_ALL"] = os.environ["LC_ALL"]
     paths = [str(WATCH), *filter(None, [found.get("PYTHONPATH", "")])]
     found["PYTHONPATH"] = os.pathsep.join(paths)
-    found["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), found.get("PATH", os.defpath)])
+    found["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), found.get("PATH", os.defpath)]
+    )
     found["DVC_ROOT"], found["DVC_STAGE"] = str(root), stage
     return {**found, **(extra or {})}
 
 
 def run_commands(
-    commands: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, *, limit: float | None = None
+    commands: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    limit: float | None = None,
 ) -> Ended:
     """Run command lines one after another through the shell, until one fails.
 
@@ -99,7 +109,8 @@ def run_commands(
         folder: Where.
         environment: From `stage_environment`.
         log: Gets what they print; beside it, NAME.opened gets what they open.
-        limit: Seconds that they may take together; then they are stopped, with all that they started.
+        limit: Seconds that they may take together; then they are stopped, with all that they
+            started.
 
     Raises:
         ProcessError: The shell or the folder is missing.
@@ -107,7 +118,10 @@ def run_commands(
     shell = os.environ.get("SHELL") or "/bin/sh"
     watched = log.with_name(f"{log.name}.opened")
     watched.write_bytes(b"")
-    watch = {"FURROW_WATCH_LOG": str(watched), "FURROW_WATCH_SINCE": str(watched.stat().st_ctime_ns)}
+    watch = {
+        "FURROW_WATCH_LOG": str(watched),
+        "FURROW_WATCH_SINCE": str(watched.stat().st_ctime_ns),
+    }
     started, code, unfinished = time.perf_counter(), 0, False
     with log.open("ab") as output:
         for command in commands:
@@ -124,7 +138,11 @@ def run_commands(
 
 
 def _run(
-    arguments: list[str], folder: Path, environment: Mapping[str, str], output: Any, limit: float | None
+    arguments: list[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    output: Any,
+    limit: float | None,
 ) -> tuple[int, bool]:
     """The exit code, and whether the time was over before the end."""
     try:
@@ -138,7 +156,9 @@ def _run(
             start_new_session=True,
         )
     except OSError as exc:
-        raise ProcessError(f"cannot start {arguments[0]} in {folder}: {exc.strerror}", hint="look at $SHELL") from exc
+        raise ProcessError(
+            f"cannot start {arguments[0]} in {folder}: {exc.strerror}", hint="look at $SHELL"
+        ) from exc
     unfinished = False
     try:
         process.wait(limit)
@@ -177,7 +197,9 @@ def installed(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         )
         found: dict[str, Any] = parse_json(done.stdout)
     except (OSError, ValueError) as exc:
-        raise ProcessError(f"cannot ask python what is installed: {exc}", hint="is python on the PATH?") from exc
+        raise ProcessError(
+            f"cannot ask python what is installed: {exc}", hint="is python on the PATH?"
+        ) from exc
     return found
 
 

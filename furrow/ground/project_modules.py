@@ -54,7 +54,9 @@ class _RepoFinder(MetaPathFinder):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def find_spec(self, fullname: str, path: object = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: object = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         del path, target
         base = self.folder.joinpath(*fullname.split("."))
         file = base.with_name(f"{base.name}.py")
@@ -65,7 +67,9 @@ class _RepoFinder(MetaPathFinder):
         init = base / "__init__.py"
         if init.is_file():
             loader = _FreshLoader(fullname, str(init))
-            return spec_from_file_location(fullname, init, loader=loader, submodule_search_locations=[str(base)])
+            return spec_from_file_location(
+                fullname, init, loader=loader, submodule_search_locations=[str(base)]
+            )
         if "." not in fullname and not any(base.rglob("*.py")):
             return None
         spec = ModuleSpec(fullname, None, is_package=True)
@@ -77,7 +81,8 @@ class _RepoFinder(MetaPathFinder):
 def importable(folder: Path, files: Sequence[Path]) -> Iterator[None]:
     """Let a folder's modules be imported by their names, and forget them afterwards.
 
-    Warning filters, sys.path, sys.modules and the folder are as before; prints go to stderr meanwhile.
+    Warning filters, sys.path, sys.modules and the folder are as before; prints go to stderr
+    meanwhile.
 
     Args:
         folder: The Feast repository.
@@ -90,7 +95,9 @@ def importable(folder: Path, files: Sequence[Path]) -> Iterator[None]:
     own = {_module_name(file, folder).split(".")[0] for file in files}
 
     def set_aside() -> dict[str, ModuleType]:
-        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in own}
+        return {
+            name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in own
+        }
 
     finder = _RepoFinder(folder)
     with _ALONE, warnings.catch_warnings(), redirect_stdout(sys.stderr):
@@ -132,15 +139,25 @@ def _run(file: Path, folder: Path) -> ModuleType:
     except FurrowError:
         raise
     except Exception as exc:
-        raise DefinitionError(f"{_place(exc, folder, file)}: {_reason(exc)}", hint=_suggestion(exc)) from exc
+        raise DefinitionError(
+            f"{_place(exc, folder, file)}: {_reason(exc)}", hint=_suggestion(exc)
+        ) from exc
 
 
 def _place(exc: BaseException, folder: Path, file: Path) -> str:
     """Where in the repository it happened: the innermost of its lines."""
     if isinstance(exc, SyntaxError) and exc.filename:
         return f"{Path(exc.filename).name}:{exc.lineno}"
-    frames = [f for f in traceback.extract_tb(exc.__traceback__) if Path(f.filename).is_relative_to(folder)]
-    return f"{Path(frames[-1].filename).relative_to(folder)}:{frames[-1].lineno}" if frames else file.name
+    frames = [
+        f
+        for f in traceback.extract_tb(exc.__traceback__)
+        if Path(f.filename).is_relative_to(folder)
+    ]
+    return (
+        f"{Path(frames[-1].filename).relative_to(folder)}:{frames[-1].lineno}"
+        if frames
+        else file.name
+    )
 
 
 def _reason(exc: BaseException) -> str:
@@ -154,7 +171,16 @@ def _suggestion(exc: BaseException) -> str:
     wrong, known = "", list[str]()
     if isinstance(exc, NameError) and frames:
         wrong, known = exc.name or "", [*frames[-1].f_globals, *frames[-1].f_locals]
-    elif (found := re.match(r"Feature (\S+) does not exist in this feature view", str(exc))) and frames:
-        wrong, known = found[1], [field.name for field in getattr(frames[-1].f_locals.get("self"), "features", [])]
+    elif (
+        found := re.match(r"Feature (\S+) does not exist in this feature view", str(exc))
+    ) and frames:
+        wrong, known = (
+            found[1],
+            [field.name for field in getattr(frames[-1].f_locals.get("self"), "features", [])],
+        )
     close = difflib.get_close_matches(wrong, known, n=1)
-    return f"did you mean {close[0]}?" if close else "the definitions must run as `feast apply` runs them"
+    return (
+        f"did you mean {close[0]}?"
+        if close
+        else "the definitions must run as `feast apply` runs them"
+    )

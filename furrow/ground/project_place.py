@@ -24,7 +24,8 @@ def meaning(folder: str) -> Iterator[None]:
     """For as long as the block runs, the project in a folder is the one that is meant in a bare repository.
 
     Args:
-        folder: From the top of its trees, with or without a slash behind it; "" for the project at their top.
+        folder: From the top of its trees, with or without a slash behind it; "" for the project at
+            their top.
     """
     token = _meant.set(f"{folder.strip('/')}/" if folder.strip("/") else "")
     try:
@@ -36,7 +37,8 @@ def meaning(folder: str) -> Iterator[None]:
 def projects_among(paths: Iterable[str]) -> list[str]:
     """The projects among a tree's files: folders with dvc.yaml and conf/, and others with dvc.yaml in none of those.
 
-    What lies in a project's own tree, as an example among its tests does, is another one only where it has a .dvc.
+    What lies in a project's own tree, as an example among its tests does, is another one only where
+    it has a .dvc.
 
     Args:
         paths: The files, from the top of the tree.
@@ -89,7 +91,8 @@ def project_root(here: Path) -> Path:
         here: A folder.
 
     Returns:
-        Where there is none, the top of the Git work tree; outside of one, the folder itself (a bare repository).
+        Where there is none, the top of the Git work tree; outside of one, the folder itself (a bare
+        repository).
     """
     whole = here.resolve()
     above = _above(whole)
@@ -111,7 +114,10 @@ def project_prefix(here: Path) -> str:
 
 def _in_bare(here: Path) -> bool:
     """Whether a folder lies in a Git directory: that of a bare repository, say."""
-    return any((folder / "HEAD").is_file() and (folder / "objects").is_dir() for folder in (here, *here.parents))
+    return any(
+        (folder / "HEAD").is_file() and (folder / "objects").is_dir()
+        for folder in (here, *here.parents)
+    )
 
 
 def own_git_dir(root: Path) -> Path | None:

@@ -70,7 +70,9 @@ def run_tool(root: Path, tool: str, arguments: Sequence[str], *, token: str = ""
     environment = {**os.environ, **clean_environment(), "PYTHONUNBUFFERED": "1"}
     if "LC_ALL" not in os.environ:
         del environment["LC_ALL"]
-    environment = {name: value for name, value in environment.items() if name != "GIT_OPTIONAL_LOCKS"}
+    environment = {
+        name: value for name, value in environment.items() if name != "GIT_OPTIONAL_LOCKS"
+    }
     environment["PATH"] = os.pathsep.join([str(beside.parent), environment.get("PATH", os.defpath)])
     if token:
         environment[MARK] = token
@@ -87,7 +89,9 @@ def run_tool(root: Path, tool: str, arguments: Sequence[str], *, token: str = ""
             start_new_session=True,
         )
     except OSError as exc:
-        raise ReproError(f"cannot start {tool}: {exc.strerror}", hint="install Furrow with its dependencies") from exc
+        raise ReproError(
+            f"cannot start {tool}: {exc.strerror}", hint="install Furrow with its dependencies"
+        ) from exc
     said: list[str] = []
     try:
         for raw in process.stdout or ():
@@ -154,7 +158,11 @@ def _own_processes() -> list[int]:
     proc = Path("/proc")
     if not proc.is_dir():
         return []
-    return [int(path.name) for path in proc.iterdir() if path.name.isdigit() and int(path.name) != os.getpid()]
+    return [
+        int(path.name)
+        for path in proc.iterdir()
+        if path.name.isdigit() and int(path.name) != os.getpid()
+    ]
 
 
 def _carries(pid: int, wanted: bytes) -> bool:
@@ -167,7 +175,8 @@ def _carries(pid: int, wanted: bytes) -> bool:
 def forget_dead(root: Path) -> None:
     """Take the entries of killed processes out of DVC's own lock of paths, and the whole of it if it was cut short.
 
-    DVC does the first itself, but takes a killed process that nobody has waited for yet for a living one.
+    DVC does the first itself, but takes a killed process that nobody has waited for yet for a
+    living one.
     """
     path = dvc_root(root) / ".dvc/tmp/rwlock"
     if not path.is_file():
@@ -176,12 +185,18 @@ def forget_dead(root: Path) -> None:
         fcntl.flock(guard, fcntl.LOCK_EX)
         try:
             held = parse_json(path.read_bytes(), path)
-            readers = {name: [each for each in entries if _alive(each)] for name, entries in held["read"].items()}
+            readers = {
+                name: [each for each in entries if _alive(each)]
+                for name, entries in held["read"].items()
+            }
             writers = {name: entry for name, entry in held["write"].items() if _alive(entry)}
         except (ValueError, KeyError, TypeError, AttributeError):
             path.unlink()
             return
-        kept = {"read": {name: entries for name, entries in readers.items() if entries}, "write": writers}
+        kept = {
+            "read": {name: entries for name, entries in readers.items() if entries},
+            "write": writers,
+        }
         if kept != held:
             write_text(path, json.dumps(kept))
 
@@ -196,7 +211,9 @@ def _alive(entry: dict[str, Any]) -> bool:
     except PermissionError:
         return True
     try:
-        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())  # a process that has ended has none any more
+        return bool(
+            Path(f"/proc/{pid}/cmdline").read_bytes()
+        )  # a process that has ended has none any more
     except FileNotFoundError:
         return not Path("/proc/self").exists()
     except OSError:

@@ -1,7 +1,8 @@
 """Resolvers that configs may use: those whose value follows from the config alone.
 
-A config is input from outside and its values are pushed with every run. So `${oc.env:...}` would publish a secret,
-`${now:...}` would make a run that Git does not declare, and a resolver that some module registered could do anything.
+A config is input from outside and its values are pushed with every run. So `${oc.env:...}` would
+publish a secret, `${now:...}` would make a run that Git does not declare, and a resolver that some
+module registered could do anything.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def place_of(conf: Path | None, resolver: str, key: str) -> str:
     hits = [
         (last not in line.partition("#")[0], f"{conf.name}/{path.relative_to(conf)}:{number}")
         for path in (sorted(conf.rglob("*.yaml")) if conf else [])
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        for number, line in enumerate(
+            path.read_text(encoding="utf-8", errors="replace").splitlines(), 1
+        )
         if f"{resolver}:" in line.replace(" ", "") and conf
     ]
     return min(hits)[1] if hits else ""

@@ -69,13 +69,17 @@ def store(root: Path, name: str, content: bytes) -> None:
 def _excluding(value: Any) -> Any:
     """Without what DVC leaves out of a run's key: sizes and numbers of files."""
     if isinstance(value, dict):
-        return {key: _excluding(inner) for key, inner in value.items() if key not in ("size", "nfiles")}
+        return {
+            key: _excluding(inner) for key, inner in value.items() if key not in ("size", "nfiles")
+        }
     if isinstance(value, list):
         return [_excluding(inner) for inner in value]
     return value
 
 
-def run_key(step: Step, deps: Mapping[str, str], params: Mapping[str, Mapping[str, Any]], runnable: set[str]) -> str:
+def run_key(
+    step: Step, deps: Mapping[str, str], params: Mapping[str, Mapping[str, Any]], runnable: set[str]
+) -> str:
     """The key under which DVC keeps a run: the sha256 of its command, its inputs and the names of its outputs.
 
     Args:
@@ -90,7 +94,12 @@ def run_key(step: Step, deps: Mapping[str, str], params: Mapping[str, Mapping[st
     value: dict[str, Any] = {"cmd": step.cmd}
     if deps:
         value["deps"] = [
-            {"path": path, "hash": "md5", "md5": deps[path], **({"isexec": True} if path in runnable else {})}
+            {
+                "path": path,
+                "hash": "md5",
+                "md5": deps[path],
+                **({"isexec": True} if path in runnable else {}),
+            }
             for path in sorted(deps)
         ]
     if params:
@@ -125,7 +134,9 @@ class Cache:
         return cls(holder if (holder / ".dvc").is_dir() else shared)
 
     def _path(self, md5: str, algorithm: str = "md5") -> Path:
-        folder = self._folder / "files" / "md5" if algorithm == "md5" else self._folder  # where DVC 2 kept it
+        folder = (
+            self._folder / "files" / "md5" if algorithm == "md5" else self._folder
+        )  # where DVC 2 kept it
         return folder / md5[:2] / md5[2:]
 
     def listing(self, md5: str, algorithm: str = "md5") -> dict[str, str] | None:
@@ -166,7 +177,9 @@ class Cache:
             if algorithm != "md5":
                 return file_md5_as(path, algorithm) == md5.removesuffix(".dir")
             with path.open("rb") as handle:
-                found = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+                found = hashlib.file_digest(
+                    handle, lambda: hashlib.md5(usedforsecurity=False)
+                ).hexdigest()
         except OSError:
             return False
         return found == md5.removesuffix(".dir")

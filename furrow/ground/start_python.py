@@ -1,8 +1,8 @@
 """The one way in which Furrow starts Python: never with a module from the folder that it works in.
 
-A clone may hold `furrow/`, `dvc.py`, `json.py` or `sitecustomize.py`. `python -m NAME` takes such a file before what is
-installed, and so does an entry of PYTHONPATH that is empty or relative. So: this very interpreter by its absolute path,
--P, and a PYTHONPATH of absolute folders alone.
+A clone may hold `furrow/`, `dvc.py`, `json.py` or `sitecustomize.py`. `python -m NAME` takes such a
+file before what is installed, and so does an entry of PYTHONPATH that is empty or relative. So:
+this very interpreter by its absolute path, -P, and a PYTHONPATH of absolute folders alone.
 """
 
 from __future__ import annotations
@@ -45,5 +45,9 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
         environment: The one to start from.
     """
     found = dict(environment)
-    folders = [path for path in found.pop("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(path)]  # noqa: PTH117
+    folders = [
+        path
+        for path in found.pop("PYTHONPATH", "").split(os.pathsep)
+        if os.path.isabs(path)  # noqa: PTH117
+    ]
     return {**found, "PYTHONPATH": os.pathsep.join(folders)} if folders else found

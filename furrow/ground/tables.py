@@ -36,7 +36,9 @@ class TableError(FurrowError):
         hint: The next step.
     """
 
-    def __init__(self, message: str, *, path: Path, line: int | None = None, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, path: Path, line: int | None = None, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.path = path
         self.line = line
@@ -68,14 +70,17 @@ class TableReport:
     size: int
 
 
-def build_table(sql_file: Path, raw: RawFiles, out: Path, *, threads: int | None = None) -> TableReport:
+def build_table(
+    sql_file: Path, raw: RawFiles, out: Path, *, threads: int | None = None
+) -> TableReport:
     """Run one SQL file over the raw data and write its rows to a Parquet file.
 
-    The SQL sees the raw tables as relations, in UTC. The bytes written depend on the rows alone: not on the number of
-    threads, the folder or the time.
+    The SQL sees the raw tables as relations, in UTC. The bytes written depend on the rows alone:
+    not on the number of threads, the folder or the time.
 
     Args:
-        sql_file: One SELECT in DuckDB's dialect that ends on an ORDER BY over its keys and event_timestamp.
+        sql_file: One SELECT in DuckDB's dialect that ends on an ORDER BY over its keys and
+            event_timestamp.
         raw: The raw tables.
         out: The Parquet file to replace, whole or not at all.
         threads: Threads to use; all of the machine's by default.
@@ -84,14 +89,17 @@ def build_table(sql_file: Path, raw: RawFiles, out: Path, *, threads: int | None
         What was written.
 
     Raises:
-        TableError: The SQL is missing, wrong, or gives rows that no feature table may have; or raw data is unreadable.
+        TableError: The SQL is missing, wrong, or gives rows that no feature table may have; or raw
+            data is unreadable.
     """
     try:
         sql = sql_file.read_text(encoding="utf-8")
     except OSError as exc:
         known = ", ".join(sorted(path.stem for path in sql_file.parent.glob("*.sql"))) or "none"
         hint = f"the feature tables of {sql_file.parent} are: {known}"
-        raise TableError(f"there is no feature table {sql_file.stem}: {sql_file}", path=sql_file, hint=hint) from exc
+        raise TableError(
+            f"there is no feature table {sql_file.stem}: {sql_file}", path=sql_file, hint=hint
+        ) from exc
     table = run_sql(sql, raw, sql_file=sql_file, threads=threads)
     _check(table, sql_file)
     write_parquet(table, out)
@@ -136,7 +144,8 @@ def run_sql(sql: str, raw: RawFiles, *, sql_file: Path, threads: int | None = No
 def write_parquet(table: pa.Table, out: Path) -> None:
     """Write a Parquet file whole or not at all, with settings that give equal bytes for equal rows.
 
-    Floats are written in their one form: the sign of a zero and the bits of a NaN are the processor's, not the data's.
+    Floats are written in their one form: the sign of a zero and the bits of a NaN are the
+    processor's, not the data's.
 
     Raises:
         FileError: The folder can't be written or the disk is full; the old file is untouched.
@@ -144,11 +153,19 @@ def write_parquet(table: pa.Table, out: Path) -> None:
     temporary = ""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=out.parent, prefix=f".{out.name}.", delete=False) as handle:
+        with tempfile.NamedTemporaryFile(
+            dir=out.parent, prefix=f".{out.name}.", delete=False
+        ) as handle:
             temporary = handle.name
-            said = {name: text for name, text in (table.schema.metadata or {}).items() if name.startswith(b"furrow.")}
+            said = {
+                name: text
+                for name, text in (table.schema.metadata or {}).items()
+                if name.startswith(b"furrow.")
+            }
             plain = canonical_table(table).replace_schema_metadata(said or None).combine_chunks()
-            pq.write_table(plain, handle, compression="zstd", row_group_size=_ROW_GROUP, store_schema=True)
+            pq.write_table(
+                plain, handle, compression="zstd", row_group_size=_ROW_GROUP, store_schema=True
+            )
             handle.flush()
             os.fsync(handle.fileno())
         mask = os.umask(0)
@@ -168,15 +185,21 @@ def _translate(exc: duckdb.Error, sql: str, sql_file: Path, raw: RawFiles) -> Ta
     first = text.splitlines()[0]
     if isinstance(exc, duckdb.IOException | duckdb.InvalidInputException) and ".parquet" in text:
         hint = f"land the data again: {raw.land}" if raw.land else "land the data again"
-        return TableError(f"cannot read raw data for {sql_file}: {first}", path=raw.folder, hint=hint)
+        return TableError(
+            f"cannot read raw data for {sql_file}: {first}", path=raw.folder, hint=hint
+        )
     missing = next((n for n in raw.files if f"Table with name {n} does not exist" in text), "")
     if missing:
         where = raw.folder / raw.patterns.get(missing, missing)
         hint = f"land the data first: {raw.land}" if raw.land else "land the data first"
-        return TableError(f"{sql_file} reads {missing}, and there is no {where}", path=raw.folder, hint=hint)
+        return TableError(
+            f"{sql_file} reads {missing}, and there is no {where}", path=raw.folder, hint=hint
+        )
     match = _LINE.search(text)
     line = min(int(match.group(1)), len(sql.splitlines())) if match else None
-    suggestion = next((part for part in text.splitlines() if part.startswith(("Did you mean", "Candidate"))), "")
+    suggestion = next(
+        (part for part in text.splitlines() if part.startswith(("Did you mean", "Candidate"))), ""
+    )
     return TableError(
         f"{sql_file}{f':{line}' if line else ''}: {first}",
         path=sql_file,
@@ -200,7 +223,9 @@ def _check(table: pa.Table, sql_file: Path) -> None:
     keys = table.column_names[: table.column_names.index("event_timestamp") + 1]
     if len(keys) == 1:
         hint = "select the join keys first, then event_timestamp, then the values"
-        raise TableError(f"{sql_file} gives no join key before event_timestamp", path=sql_file, hint=hint)
+        raise TableError(
+            f"{sql_file} gives no join key before event_timestamp", path=sql_file, hint=hint
+        )
     for name in keys:
         if table[name].null_count:
             raise TableError(

@@ -46,7 +46,8 @@ class Bounds:
         self.size -= size
         if self.files < 0 or self.size < 0 or path.count("/") > self.depth:
             raise TakeError(
-                f"the stages wrote more than is taken out, at {path!r}", hint="write less to what Git tracks"
+                f"the stages wrote more than is taken out, at {path!r}",
+                hint="write less to what Git tracks",
             )
 
 
@@ -60,12 +61,19 @@ def take_out(source: Path, target: Path, names: list[str], bounds: Bounds) -> No
         bounds: How much may be taken, counted down.
 
     Raises:
-        TakeError: One is, or holds, something else than regular files and folders; or there is too much.
+        TakeError: One is, or holds, something else than regular files and folders; or there is too
+            much.
     """
     for name in names:
         here = target / name
-        if any(part.is_symlink() for part in (here, *here.parents) if part.is_relative_to(target) and part != target):
-            raise TakeError(f"{name} is, or lies behind, a symbolic link", hint="keep results in plain folders")
+        if any(
+            part.is_symlink()
+            for part in (here, *here.parents)
+            if part.is_relative_to(target) and part != target
+        ):
+            raise TakeError(
+                f"{name} is, or lies behind, a symbolic link", hint="keep results in plain folders"
+            )
         handle = _open(source, name)
         _remove(here)
         if handle is None:
@@ -101,7 +109,9 @@ def take_file(source: Path, name: str, target: Path, md5: str, bounds: Bounds) -
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy(handle, part, name, bounds)
         with part.open("rb") as reader:
-            found = hashlib.file_digest(reader, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            found = hashlib.file_digest(
+                reader, lambda: hashlib.md5(usedforsecurity=False)
+            ).hexdigest()
         if found == md5:
             part.replace(target)
         return found == md5
@@ -121,7 +131,9 @@ def _open(root: Path, name: str) -> int | None:
     try:
         handle = os.open(root, _FOLDER)
     except OSError as exc:
-        raise TakeError(f"the folder of the stages is gone, or no folder: {exc.strerror}", hint="leave it") from exc
+        raise TakeError(
+            f"the folder of the stages is gone, or no folder: {exc.strerror}", hint="leave it"
+        ) from exc
     try:
         parts = Path(name).parts
         for place, part in enumerate(parts):
@@ -133,7 +145,9 @@ def _open(root: Path, name: str) -> int | None:
         return None
     except OSError as exc:
         os.close(handle)
-        raise TakeError(f"{name} is no plain file or folder: {exc.strerror}", hint="write regular files") from exc
+        raise TakeError(
+            f"{name} is no plain file or folder: {exc.strerror}", hint="write regular files"
+        ) from exc
     return handle
 
 
@@ -144,7 +158,9 @@ def _copy(handle: int, target: Path, name: str, bounds: Bounds) -> None:
         target.mkdir()
         for inner in sorted(_listed(handle, name, bounds)):
             if inner.lower() in _GIT:
-                raise TakeError(f"{name}/{inner} is Git's own", hint="keep no repository among the results")
+                raise TakeError(
+                    f"{name}/{inner} is Git's own", hint="keep no repository among the results"
+                )
             try:
                 deeper = os.open(inner, _READ, dir_fd=handle)
             except OSError as exc:
@@ -156,7 +172,9 @@ def _copy(handle: int, target: Path, name: str, bounds: Bounds) -> None:
                 os.close(deeper)
         return
     if not stat.S_ISREG(about.st_mode):
-        raise TakeError(f"{name!r} is no regular file: a pipe, a socket or a device", hint="write regular files")
+        raise TakeError(
+            f"{name!r} is no regular file: a pipe, a socket or a device", hint="write regular files"
+        )
     bounds.one(name, about.st_size)
     with target.open("xb") as writer, open(handle, "rb", closefd=False) as reader:
         left = about.st_size

@@ -1,9 +1,10 @@
 """Whether a repository's own code may run: asked once per repository and its origin, and kept outside it.
 
-Reading (runs, features, models, a plan of what did not change) runs nothing of a repository. What must run its code
-(feature definitions, stages, a pickled model) asks here first. A repository that came from nowhere else is its owner's
-own; one with a remote is a clone, and waits for `furrow trust`. A remote that is a folder of this very user is none,
-unless it has itself come from elsewhere. `FURROW_TRUST=1` says it for one process and its children: CI's way.
+Reading (runs, features, models, a plan of what did not change) runs nothing of a repository. What
+must run its code (feature definitions, stages, a pickled model) asks here first. A repository that
+came from nowhere else is its owner's own; one with a remote is a clone, and waits for `furrow
+trust`. A remote that is a folder of this very user is none, unless it has itself come from
+elsewhere. `FURROW_TRUST=1` says it for one process and its children: CI's way.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def is_trusted(root: Path) -> bool:
     """Whether a repository's code may run.
 
     Args:
-        root: A folder in it. What lies in no repository is its owner's own. A stage that DVC runs is run already.
+        root: A folder in it. What lies in no repository is its owner's own. A stage that DVC runs
+            is run already.
     """
     if os.environ.get(SAYS) == "1" or "DVC_STAGE" in os.environ:
         return True
@@ -73,7 +75,9 @@ def is_trusted(root: Path) -> bool:
     try:
         return _own_or_known(common_dir(here[0]), _known(), _DEPTH)
     except GitError:
-        return False  # another user's, damaged, or one that lies among the files of another: nobody has said whose
+        # another user's, damaged, or one that lies among the files of another: nobody has said
+        # whose
+        return False
 
 
 def remember_trust(root: Path) -> Path:
@@ -98,7 +102,9 @@ def forget(root: Path) -> bool:
 
 def trusted_list() -> dict[str, list[str]]:
     """The trusted Git directories and the remotes that they had."""
-    return {place: list(identity.get("remotes", [])) for place, identity in sorted(_known().items())}
+    return {
+        place: list(identity.get("remotes", [])) for place, identity in sorted(_known().items())
+    }
 
 
 def own_cache() -> Path:
@@ -129,7 +135,9 @@ def _is_own(url: str, place: Path, known: dict[str, Any], depth: int) -> bool:
     else:
         folder = place.parent / url
     try:
-        return folder.stat().st_uid == os.getuid() and _own_or_known(common_dir(folder), known, depth - 1)
+        return folder.stat().st_uid == os.getuid() and _own_or_known(
+            common_dir(folder), known, depth - 1
+        )
     except (OSError, GitError):
         return False
 
@@ -166,8 +174,14 @@ def _known() -> dict[str, Any]:
         value = read_json(path)
     except (OSError, FileError):
         return {}
-    entries = value.get("trusted") if isinstance(value, dict) and value.get("format") == _FORMAT else None
-    return {name: one for name, one in entries.items() if isinstance(one, dict)} if isinstance(entries, dict) else {}
+    entries = (
+        value.get("trusted") if isinstance(value, dict) and value.get("format") == _FORMAT else None
+    )
+    return (
+        {name: one for name, one in entries.items() if isinstance(one, dict)}
+        if isinstance(entries, dict)
+        else {}
+    )
 
 
 def _write(known: dict[str, Any]) -> None:

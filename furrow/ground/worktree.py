@@ -47,11 +47,14 @@ class Checkout:
         root: The project in it: the work tree's top, or a folder in it.
         room: A folder beside it on the same file system, for what must not be in it.
         commit: The commit's id.
-        prefix: Where the project is in the work tree: "" at its top, else a path with a slash behind it.
-        settings: The clone's settings that make files other than they are stored, as arguments of git.
-        doubts: Why, by path, for what may be other than who committed it had it: a filter that is not here, a
-            submodule that could not be had.
-        unlike: Files that Git itself gives otherwise than it would store them: they count as unchanged.
+        prefix: Where the project is in the work tree: "" at its top, else a path with a slash
+            behind it.
+        settings: The clone's settings that make files other than they are stored, as arguments of
+            git.
+        doubts: Why, by path, for what may be other than who committed it had it: a filter that is
+            not here, a submodule that could not be had.
+        unlike: Files that Git itself gives otherwise than it would store them: they count as
+            unchanged.
     """
 
     root: Path
@@ -79,7 +82,9 @@ class Checkout:
         git(self.root, *self.settings, "update-index", "-q", "--really-refresh", ok=(0, 1))
         options = ("-z", "--name-only", "--no-ext-diff", "--ignore-submodules")
         listed = git(self.root, *self.settings, "diff-files", *options)
-        return sorted({self.near(os.fsdecode(name)) for name in listed.split(b"\0") if name} - self.unlike)
+        return sorted(
+            {self.near(os.fsdecode(name)) for name in listed.split(b"\0") if name} - self.unlike
+        )
 
     def restore(self, paths: Sequence[str]) -> None:
         """Give paths the commit's content again."""
@@ -90,13 +95,26 @@ class Checkout:
 
     def blob(self, path: str, *, stored: bool = False) -> bytes | None:
         """The commit's content of a path as a work tree has it, or as it is stored; None when it has no such file."""
-        found = git(self.root, "ls-tree", "-z", "--full-tree", self.commit, "--", f":(literal){self._whole(path)}")
+        found = git(
+            self.root,
+            "ls-tree",
+            "-z",
+            "--full-tree",
+            self.commit,
+            "--",
+            f":(literal){self._whole(path)}",
+        )
         words = found.split(b"\t", 1)[0].split()
         if len(words) != 3 or words[1] != b"blob":
             return None
         if stored:
             return git(self.root, "cat-file", "blob", words[2].decode())
-        ends = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")  # a matter of the clone, not of the content
+        ends = (
+            "-c",
+            "core.autocrlf=false",
+            "-c",
+            "core.eol=lf",
+        )  # a matter of the clone, not of the content
         named = f"{self.commit}:{self._whole(path)}"
         return git(self.root, *self.settings, *ends, "cat-file", "--filters", named)
 
@@ -104,17 +122,21 @@ class Checkout:
         """Whether Git would store content of a path as what the commit holds: filters and line ends put aside."""
         named = f"{self.commit}:{self._whole(path)}"
         held = git(self.root, "rev-parse", "--verify", "--quiet", named, ok=(0, 1, 128)).strip()
-        made = git(self.root, *self.settings, "hash-object", "--stdin", f"--path={path}", stdin=content).strip()
+        made = git(
+            self.root, *self.settings, "hash-object", "--stdin", f"--path={path}", stdin=content
+        ).strip()
         return held == made
 
 
 @contextmanager
-def checkout(repo: Path, commit: str, *, parent: Path | None = None, keep: bool = False) -> Iterator[Checkout]:
+def checkout(
+    repo: Path, commit: str, *, parent: Path | None = None, keep: bool = False
+) -> Iterator[Checkout]:
     """Check a commit out in a folder of its own, whole, removed at the end whatever happens.
 
-    The folder is a repository of its own whose objects are borrowed: no lock, reference or worktree entry is made in
-    the repository itself, so that it may be bare, shallow or read-only, and any number may be made at once. What a
-    killed process left behind is swept by the next call.
+    The folder is a repository of its own whose objects are borrowed: no lock, reference or worktree
+    entry is made in the repository itself, so that it may be bare, shallow or read-only, and any
+    number may be made at once. What a killed process left behind is swept by the next call.
 
     Args:
         repo: A folder inside the repository.
@@ -124,7 +146,8 @@ def checkout(repo: Path, commit: str, *, parent: Path | None = None, keep: bool 
 
     Raises:
         FurrowError: There is no room for it.
-        IncompleteError: Objects of the commit, or contents that its filters stand for, are not to be had.
+        IncompleteError: Objects of the commit, or contents that its filters stand for, are not to
+            be had.
     """
     base = Path(parent or tempfile.gettempdir()).resolve()
     _sweep(base)
@@ -167,8 +190,13 @@ def _filled(made: Checkout, top: Path, repo: Path) -> Checkout:
         git(top, *made.settings, *ways, "checkout", "-q", "--detach", made.commit)
     except GitError as exc:
         said = exc.stderr.strip().splitlines()
-        hint = exc.hint or "make `git checkout` of this commit work in a new clone of yours, then replay again"
-        raise IncompleteError(made.commit, f"Git can't check it out: {said[0] if said else exc}", hint=hint) from exc
+        hint = (
+            exc.hint
+            or "make `git checkout` of this commit work in a new clone of yours, then replay again"
+        )
+        raise IncompleteError(
+            made.commit, f"Git can't check it out: {said[0] if said else exc}", hint=hint
+        ) from exc
     absent = bring_submodules(shared, top, made.commit, ways)
     if not made.root.is_dir():  # the commit has no such project, as whoever looks for it says
         return made
@@ -176,8 +204,13 @@ def _filled(made: Checkout, top: Path, repo: Path) -> Checkout:
     gone = sorted(path for path in unlike if not os.path.lexists(made.root / path))
     if gone:
         because = f"{gone[0]} is not in the checkout (is there another path that this disk takes for the same?)"
-        raise IncompleteError(made.commit, because, hint="set TMPDIR to a disk that tells names apart")
-    found = {**doubts(made.root, made.tracked(), made.settings), **{made.near(one): why for one, why in absent.items()}}
+        raise IncompleteError(
+            made.commit, because, hint="set TMPDIR to a disk that tells names apart"
+        )
+    found = {
+        **doubts(made.root, made.tracked(), made.settings),
+        **{made.near(one): why for one, why in absent.items()},
+    }
     return replace(made, doubts=found, unlike=unlike)
 
 
@@ -191,5 +224,7 @@ def _sweep(base: Path) -> None:
                 with (home / _LOCK).open("r+") as lock:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(home, ignore_errors=True)
-            elif time.time() - home.stat().st_mtime > _SETTLED_SECONDS:  # killed before it was locked, or written again
+            elif (
+                time.time() - home.stat().st_mtime > _SETTLED_SECONDS
+            ):  # killed before it was locked, or written again
                 shutil.rmtree(home, ignore_errors=True)

@@ -1,6 +1,7 @@
 """The bulk behind a run: which files dvc.lock names at a commit, and where on this machine they are.
 
-Only files are read (dvc.lock, data.dvc, .dvc/config, the cache): nothing here needs DVC, a work tree, or a network.
+Only files are read (dvc.lock, data.dvc, .dvc/config, the cache): nothing here needs DVC, a work
+tree, or a network.
 """
 
 from __future__ import annotations
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["AbsentError", "Output", "cached", "data_listing", "find_file", "lock_stage", "outputs", "trained_on"]
+__all__ = [
+    "AbsentError",
+    "Output",
+    "cached",
+    "data_listing",
+    "find_file",
+    "lock_stage",
+    "outputs",
+    "trained_on",
+]
 
 
 class AbsentError(FurrowError):
@@ -75,12 +85,23 @@ def lock_stage(repo: Path, commit: str, stage: str) -> dict[str, Any]:
 def outputs(repo: Path, commit: str) -> dict[str, Output]:
     """Everything that dvc.lock and data.dvc name as an output at a commit, by path."""
     stages = yaml_at(repo, commit, "dvc.lock").get("stages")
-    entries = [entry for stage in (stages or {}).values() if isinstance(stage, dict) for entry in stage.get("outs", [])]
+    entries = [
+        entry
+        for stage in (stages or {}).values()
+        if isinstance(stage, dict)
+        for entry in stage.get("outs", [])
+    ]
     entries += yaml_at(repo, commit, "data.dvc").get("outs", [])
     found = {}
     for entry in entries:
-        if isinstance(entry, dict) and isinstance(entry.get("md5"), str) and isinstance(entry.get("path"), str):
-            found[entry["path"]] = Output(entry["path"], entry["md5"], entry.get("size"), entry.get("nfiles"))
+        if (
+            isinstance(entry, dict)
+            and isinstance(entry.get("md5"), str)
+            and isinstance(entry.get("path"), str)
+        ):
+            found[entry["path"]] = Output(
+                entry["path"], entry["md5"], entry.get("size"), entry.get("nfiles")
+            )
     return found
 
 
@@ -89,7 +110,11 @@ def _cache_folders(repo: Path) -> list[Path]:
     roots = [common_dir(repo).parent]
     if not is_bare(repo):
         roots.insert(0, project_root(repo))
-    return list(dict.fromkeys(folder for root in roots for folder in (cache_folder(root), root / ".dvc/cache")))
+    return list(
+        dict.fromkeys(
+            folder for root in roots for folder in (cache_folder(root), root / ".dvc/cache")
+        )
+    )
 
 
 def cached(repo: Path, md5: str) -> Path | None:
@@ -110,7 +135,10 @@ def _listing(repo: Path, output: Output) -> dict[str, str] | None:
     if path is None:
         return None
     try:
-        return {str(entry["relpath"]): str(entry["md5"]) for entry in parse_json(path.read_bytes(), limits=LISTING)}
+        return {
+            str(entry["relpath"]): str(entry["md5"])
+            for entry in parse_json(path.read_bytes(), limits=LISTING)
+        }
     except (ValueError, KeyError, TypeError, OSError):
         return None
 
@@ -148,7 +176,9 @@ def find_file(repo: Path, commit: str, path: str, *, sha256: str | None, what: s
         elif named and _hash(candidate, "md5") == named:
             return candidate
     if not named:
-        hint = "the commit's dvc.lock does not name it: run its stage, or `furrow replay` the commit"
+        hint = (
+            "the commit's dvc.lock does not name it: run its stage, or `furrow replay` the commit"
+        )
     raise AbsentError(path, what, hint=hint)
 
 

@@ -30,9 +30,13 @@ def compared_as(before: Run, after: Run) -> About:
     """
     tasks = [str(one.record.get("task") or BINARY) for one in (before, after)]
     if tasks[0] != tasks[1]:
-        raise PairingError(f"{before} is a {tasks[0]} and {after} a {tasks[1]}: they predict different things")
+        raise PairingError(
+            f"{before} is a {tasks[0]} and {after} a {tasks[1]}: they predict different things"
+        )
     if tasks[0] not in task_names():
-        raise PairingError(f"this version of furrow knows no task {tasks[0]!r}", hint="read it with a newer one")
+        raise PairingError(
+            f"this version of furrow knows no task {tasks[0]!r}", hint="read it with a newer one"
+        )
     config = after.config if "config.yaml" in after.files else {}  # a project may keep none
     problem = config.get("problem")
     if not isinstance(problem, dict):

@@ -43,7 +43,9 @@ def history_file(found: History, path: Path) -> None:
     """
     kind = path.suffix.lower()
     if kind not in FORMATS:
-        raise UsageError(f"--out {path}: unknown kind of file {kind!r}", hint=f"end it in {', '.join(FORMATS)}")
+        raise UsageError(
+            f"--out {path}: unknown kind of file {kind!r}", hint=f"end it in {', '.join(FORMATS)}"
+        )
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.add_subplot()
     known = [(at, point) for at, point in enumerate(found.points) if point.value is not None]
@@ -60,7 +62,9 @@ def history_file(found: History, path: Path) -> None:
     )
     step = max(1, len(found.points) // 12)
     shown = range(0, len(found.points), step)
-    axes.set_xticks(list(shown), [found.points[at].commit[:7] for at in shown], rotation=45, ha="right")
+    axes.set_xticks(
+        list(shown), [found.points[at].commit[:7] for at in shown], rotation=45, ha="right"
+    )
     axes.set_ylabel(found.metric)
     axes.set_title(f"{found.metric} of {found.experiment} over commits", loc="left")
     axes.grid(alpha=0.3)
@@ -70,11 +74,14 @@ def history_file(found: History, path: Path) -> None:
         write_bytes(path, _bytes(figure, kind[1:]))
 
 
-def curve_files(curves: Mapping[str, Sequence[Mapping[str, str]]], folder: Path, *, title: str) -> list[Path]:
+def curve_files(
+    curves: Mapping[str, Sequence[Mapping[str, str]]], folder: Path, *, title: str
+) -> list[Path]:
     """Write a run's curves as PNG files.
 
     Args:
-        curves: Rows of plots/NAME.csv by name: roc, pr, calibration, importance; others are passed over.
+        curves: Rows of plots/NAME.csv by name: roc, pr, calibration, importance; others are passed
+            over.
         folder: Where to.
         title: The run.
 
@@ -90,7 +97,11 @@ def curve_files(curves: Mapping[str, Sequence[Mapping[str, str]]], folder: Path,
         x, y, what = CURVES[name]
         figure = Figure(figsize=(5, 5), layout="constrained")
         axes = figure.add_subplot()
-        axes.plot([_float(row.get(x)) for row in rows], [_float(row.get(y)) for row in rows], linewidth=1.5)
+        axes.plot(
+            [_float(row.get(x)) for row in rows],
+            [_float(row.get(y)) for row in rows],
+            linewidth=1.5,
+        )
         if name != "pr":
             axes.plot([0, 1], [0, 1], linewidth=0.8, linestyle="--", color="0.6")
         axes.set(xlabel=x.replace("_", " "), ylabel=y.replace("_", " "), xlim=(0, 1), ylim=(0, 1))
@@ -105,7 +116,9 @@ def curve_files(curves: Mapping[str, Sequence[Mapping[str, str]]], folder: Path,
 def _importance(rows: Sequence[Mapping[str, str]], path: Path, *, title: str) -> Path:
     """Draw the features that count most, the first on top; the first column names them, the second says how much."""
     pairs = [list(row.values())[:2] for row in rows]
-    best = sorted(((name, _float(value)) for name, value in pairs), key=lambda pair: -pair[1])[:MOST_IMPORTANT]
+    best = sorted(((name, _float(value)) for name, value in pairs), key=lambda pair: -pair[1])[
+        :MOST_IMPORTANT
+    ]
     figure = Figure(figsize=(6, 0.3 * len(best) + 1), layout="constrained")
     axes = figure.add_subplot()
     axes.barh(range(len(best)), [value for _, value in best])
@@ -121,7 +134,9 @@ def _bytes(figure: Figure, kind: str) -> bytes:
     """The figure, the same bytes every time."""
     sink = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "furrow", "svg.fonttype": "none"}):
-        figure.savefig(sink, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
+        figure.savefig(
+            sink, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None}
+        )
     return sink.getvalue()
 
 
@@ -151,6 +166,10 @@ def _page(found: History, svg: bytes) -> str:
 def _row(point: Point) -> str:
     when = iso_date(point.time)[:16].replace("T", " ")
     value = escape(point.problem) if point.value is None else f"{point.value:.4f}"
-    span = f"{point.low:.4f} to {point.high:.4f}" if point.low is not None and point.high is not None else ""
+    span = (
+        f"{point.low:.4f} to {point.high:.4f}"
+        if point.low is not None and point.high is not None
+        else ""
+    )
     cells = (f"<code>{point.commit[:10]}</code>", when, value, span, escape(point.subject))
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"

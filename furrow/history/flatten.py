@@ -1,8 +1,9 @@
 """The small files of a run as flat columns: `model: {depth: 3}` becomes `model.depth = 3`.
 
-A history holds the same passages over and over. So a file is cut at its top-level keys into sections that can be read
-alone, and remembered; and a section of plain block YAML is read line by line, some ten times faster than by a parser.
-Whatever is not so plain goes to the parser: first the section, then, if need be, the file.
+A history holds the same passages over and over. So a file is cut at its top-level keys into
+sections that can be read alone, and remembered; and a section of plain block YAML is read line by
+line, some ten times faster than by a parser. Whatever is not so plain goes to the parser: first the
+section, then, if need be, the file.
 """
 
 from __future__ import annotations
@@ -233,7 +234,9 @@ def _plain(text: str) -> dict[str, Scalar]:
     """
     flat: dict[str, Scalar] = {}
     lists: dict[str, list[Scalar]] = {}
-    open_mappings: list[tuple[int, str]] = [(0, "")]  # their indents, and the prefixes of their keys
+    open_mappings: list[tuple[int, str]] = [
+        (0, "")
+    ]  # their indents, and the prefixes of their keys
     waiting, waiting_at = "", 0  # a key without a value yet, and its indent
     for line in text.split("\n"):
         if not line:

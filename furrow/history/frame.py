@@ -36,18 +36,19 @@ def runs(
 
     Args:
         where: An SQL expression over columns, such as "roc_auc > 0.75 and model = 'gbm'".
-        revs: A revision, whose own runs are meant (HEAD by default); a range "A..B" of history; "all" for every
-            branch, tag and DVC experiment; or several revisions and ranges.
-        sort: A column to sort by, or several, "-" before one turns it round; newest first by default.
+        revs: A revision, whose own runs are meant (HEAD by default); a range "A..B" of history;
+            "all" for every branch, tag and DVC experiment; or several revisions and ranges.
+        sort: A column to sort by, or several, "-" before one turns it round; newest first by
+            default.
         columns: Names or patterns, one or several; all by default.
         limit: How many rows at most, for each of the revisions.
         since: Only commits later than this date.
         repo: A folder inside the repository.
 
     Returns:
-        One row a run. Numbers are Int64 or Float64, text is string, truth is boolean and dates are UTC (NaT beyond the
-        years 1677 to 2262, where pandas has none). What a run does not have is NA; a metric that is NaN is NaN, in a
-        column of float64 if there are any.
+        One row a run. Numbers are Int64 or Float64, text is string, truth is boolean and dates are
+        UTC (NaT beyond the years 1677 to 2262, where pandas has none). What a run does not have is
+        NA; a metric that is NaN is NaN, in a column of float64 if there are any.
 
     Raises:
         FurrowError: No repository, no such revision, no such column, no such filter.
@@ -56,24 +57,35 @@ def runs(
     names = ("name", "tree", *((columns,) if isinstance(columns, str) else columns))
     parts = []
     for rev in [revs] if isinstance(revs, str) else revs:
-        selection = Selection(everything=True, since=since) if rev == ALL else Selection(rev, since=since)
+        selection = (
+            Selection(everything=True, since=since) if rev == ALL else Selection(rev, since=since)
+        )
         listing = list_runs(Path(repo), selection, Query(where, sort, names, limit))
         parts.append(listing.answer)
     frames = [_frame(part) for part in parts]
-    whole = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True).drop_duplicates(["name", "tree"])
+    whole = (
+        frames[0]
+        if len(frames) == 1
+        else pd.concat(frames, ignore_index=True).drop_duplicates(["name", "tree"])
+    )
     return whole.reset_index(drop=True)
 
 
 def _frame(answer: Rows) -> pd.DataFrame:
     values = list(zip(*answer.rows, strict=True)) or [()] * len(answer.columns)
     return pd.DataFrame(
-        {column.name: _series(column, part) for column, part in zip(answer.columns, values, strict=True)}
+        {
+            column.name: _series(column, part)
+            for column, part in zip(answer.columns, values, strict=True)
+        }
     )
 
 
 def _series(column: Column, values: Sequence[object]) -> pd.Series:
     if column.name in {"date", "last_date"}:
-        return pd.Series(pd.to_datetime([str(value) for value in values], utc=True, errors="coerce"))
+        return pd.Series(
+            pd.to_datetime([str(value) for value in values], utc=True, errors="coerce")
+        )
     if column.types == BOOLEAN:
         return pd.Series(values, dtype="boolean")
     if column.types == INTEGER:

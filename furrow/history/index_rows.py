@@ -78,18 +78,28 @@ class Rows:
         self._configs = _Table("configs", ("id",))
         self._records = _Table("records", ("id",))
         self._places: dict[str, dict[str, int]] = {"metric": {}, "config": {}, "record": {}}
-        self._types: dict[str, list[int]] = {"runs": [0] * len(self._runs.fixed), "configs": [0], "records": [0]}
+        self._types: dict[str, list[int]] = {
+            "runs": [0] * len(self._runs.fixed),
+            "configs": [0],
+            "records": [0],
+        }
         self._stored: dict[tuple[str, int], int] = {}
         self._memory: dict[str, dict[str, list[tuple[int, Scalar]]]] = {"config": {}, "record": {}}
-        self._next: int = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM runs").fetchone()[0]
+        self._next: int = connection.execute(
+            "SELECT coalesce(max(id), 0) + 1 FROM runs"
+        ).fetchone()[0]
         self._next_column = 1
         self._left_out = 0
         self._torn = False
-        for number, place, key, types in connection.execute("SELECT id, place, key, types FROM columns ORDER BY id"):
+        for number, place, key, types in connection.execute(
+            "SELECT id, place, key, types FROM columns ORDER BY id"
+        ):
             self._place(place, key, number, types)
             self._next_column = number + 1
 
-    def add(self, run: tuple[str, bytes], file: str, metrics: Answer, config: Answer, record: Answer) -> int:
+    def add(
+        self, run: tuple[str, bytes], file: str, metrics: Answer, config: Answer, record: Answer
+    ) -> int:
         """Take in one run.
 
         Args:
@@ -121,7 +131,9 @@ class Rows:
         if record[1] != "missing" and (text := _text("record.json", record, problems)) is not None:
             self._sections("record", text, facts, problems)
         if self._left_out:
-            problems.append(f"{self._left_out:,} keys are left out: there are over {COLUMNS} different ones")
+            problems.append(
+                f"{self._left_out:,} keys are left out: there are over {COLUMNS} different ones"
+            )
             self._left_out = 0
         if self._torn:
             problems.append("a text holds half a character, which is written out")
@@ -149,7 +161,10 @@ class Rows:
             problems.append(f"{file}: {exc}")
             return []
         exact = {name: value for name, value in found.values.items() if not _storable(value)}
-        values = {name: _nearest(value) if name in exact else value for name, value in found.values.items()}
+        values = {
+            name: _nearest(value) if name in exact else value
+            for name, value in found.values.items()
+        }
         self._write(row, self._place_all("metric", values))
         row[4] = json.dumps(exact) if exact else None
         self._torn = self._torn or found.torn
@@ -201,7 +216,8 @@ class Rows:
             for key, at in positions.items():
                 if self._stored.get((place, at)) != types[at]:
                     self._connection.execute(
-                        "UPDATE columns SET types = ? WHERE place = ? AND key = ?", (types[at], place, key)
+                        "UPDATE columns SET types = ? WHERE place = ? AND key = ?",
+                        (types[at], place, key),
                     )
                     self._stored[place, at] = types[at]
 
@@ -210,7 +226,9 @@ class Rows:
         positions, types = self._places[place], self._types[TABLES[place]]
         pairs = []
         for key, value in values.items():
-            if value is None and place != "metric":  # a metric that is NaN is a column of its own, too
+            if (
+                value is None and place != "metric"
+            ):  # a metric that is NaN is a column of its own, too
                 continue
             at = positions.get(key)
             if at is None:
@@ -219,7 +237,9 @@ class Rows:
                     self._left_out += 1
                     continue
             types[at] |= _BITS[type(value)]
-            pairs.append((at, self._whole(value) if type(value) is str and not value.isascii() else value))
+            pairs.append(
+                (at, self._whole(value) if type(value) is str and not value.isascii() else value)
+            )
         return pairs
 
     def _whole(self, text: str) -> str:
@@ -234,7 +254,9 @@ class Rows:
     def _family(self, row: list[Any]) -> str | None:
         positions = self._places["config"]
         keys = ("model", "model.name", "model._target_")
-        return model_family({key: row[at] for key in keys if (at := positions.get(key)) and at < len(row)})
+        return model_family(
+            {key: row[at] for key in keys if (at := positions.get(key)) and at < len(row)}
+        )
 
     def _column(self, place: str, key: str) -> int | None:
         """Open a column for a key that was never seen; its position in a row, or None when there are too many."""

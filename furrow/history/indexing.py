@@ -89,8 +89,12 @@ class _Work:
         self.commits: dict[str, tuple[int, int]] = {}  # number and rank
         self.rows = Rows(connection)
         self.empty = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM commits)").fetchone()[0]
-        self.next_commit = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM commits").fetchone()[0]
-        self.next_tree = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM trees").fetchone()[0]
+        self.next_commit = connection.execute(
+            "SELECT coalesce(max(id), 0) + 1 FROM commits"
+        ).fetchone()[0]
+        self.next_tree = connection.execute(
+            "SELECT coalesce(max(id), 0) + 1 FROM trees"
+        ).fetchone()[0]
 
     def add(self, commits: list[Commit]) -> None:
         """Index some commits, whose parents are indexed."""
@@ -102,8 +106,11 @@ class _Work:
         rows = []
         for commit in new:
             parents = [self.commits[parent] for parent in commit.parents if parent in self.commits]
-            # The commit's time, but later than its parents', then bits of its id: the same in every index.
-            moment = max([min(commit.time, FURTHEST), 1, *((rank >> 24) + 1 for _, rank in parents)])
+            # The commit's time, but later than its parents', then bits of its id: the same in every
+            # index.
+            moment = max(
+                [min(commit.time, FURTHEST), 1, *((rank >> 24) + 1 for _, rank in parents)]
+            )
             rank = (moment << 24) | int(commit.oid[:6], 16)
             self.commits[commit.oid] = (self.next_commit, rank)
             packed = array(PACKED, [number for number, _ in parents]).tobytes()
@@ -133,14 +140,20 @@ class _Work:
         """The index's number of the runs/ tree in each root tree; None where there is none."""
         contents: dict[bytes, list[tuple[bytes, bytes]]] = {}
         at: dict[str, bytes] = {}
-        answers = read_objects(self.repo, [f"{root}:{self.prefix}runs" for root in roots], largest=LARGEST_TREE)
+        answers = read_objects(
+            self.repo, [f"{root}:{self.prefix}runs" for root in roots], largest=LARGEST_TREE
+        )
         for root, (oid, kind, content, _) in zip(roots, answers, strict=True):
             if kind == "tree" and content is not None:
                 tree = at[root] = bytes.fromhex(oid)
                 if tree not in contents and tree not in self.trees:
                     entries = tree_entries(content, oid_bytes=len(tree))
-                    contents[tree] = [(name, folder) for mode, name, folder in entries if mode == b"40000"]
-        self._read_runs(dict.fromkeys(run for runs in contents.values() for run in runs if run not in self.runs))
+                    contents[tree] = [
+                        (name, folder) for mode, name, folder in entries if mode == b"40000"
+                    ]
+        self._read_runs(
+            dict.fromkeys(run for runs in contents.values() for run in runs if run not in self.runs)
+        )
         rows = []
         for tree, runs in contents.items():
             packed = array(PACKED, [number for run in runs if (number := self.runs[run])])
@@ -161,11 +174,17 @@ class _Work:
                 self.runs[name, tree] = found[0]
             else:
                 new.append((name, run))
-        folders = read_objects(self.repo, [tree.hex() for _, (_, tree) in new], largest=LARGEST_TREE)
+        folders = read_objects(
+            self.repo, [tree.hex() for _, (_, tree) in new], largest=LARGEST_TREE
+        )
         files = [_files(content or b"", oid_bytes=len(oid) // 2) for oid, _, content, _ in folders]
-        answers = read_objects(self.repo, [oid for oids in files for oid in oids.values() if oid], largest=LARGEST)
+        answers = read_objects(
+            self.repo, [oid for oids in files for oid in oids.values() if oid], largest=LARGEST
+        )
         for (name, run), oids in zip(new, files, strict=True):
-            metrics, config, record = (next(answers) if oid else ("", MISSING, None, 0) for oid in oids.values())
+            metrics, config, record = (
+                next(answers) if oid else ("", MISSING, None, 0) for oid in oids.values()
+            )
             number = self.rows.add(run, next(iter(oids)), metrics, config, record)
             self.runs[name, run[1]] = number
             self.count += bool(number)
@@ -174,9 +193,14 @@ class _Work:
 
 def _files(folder: bytes, *, oid_bytes: int) -> dict[str, str]:
     """Ids of the files of a run, metrics first, given its folder's tree; empty for one that is not there."""
-    inside = {name: oid for _, name, oid in tree_entries(folder, oid_bytes=oid_bytes)} if folder else {}
+    inside = (
+        {name: oid for _, name, oid in tree_entries(folder, oid_bytes=oid_bytes)} if folder else {}
+    )
     metrics = next((name for name in NAMES if name.encode() in inside), NAMES[0])
-    return {file: inside[name].hex() if (name := file.encode()) in inside else "" for file in (metrics, *FILES)}
+    return {
+        file: inside[name].hex() if (name := file.encode()) in inside else ""
+        for file in (metrics, *FILES)
+    }
 
 
 def _storable(name: bytes) -> str:

@@ -34,7 +34,8 @@ class Listing(NamedTuple):
         answer: Columns and rows.
         commits: How many commits were looked at.
         shallow: Whether history is missing because the clone is shallow.
-        refs: Lines `OID NAME` of the references whose history was looked at; empty when it was another's.
+        refs: Lines `OID NAME` of the references whose history was looked at; empty when it was
+            another's.
     """
 
     answer: Rows
@@ -71,7 +72,8 @@ def list_runs(
         repo: A folder inside the repository, bare or not.
         selection: What history to look at; HEAD's own runs by default.
         query: Filter, sort, columns and limit.
-        progress: Called now and then with the number of runs newly read, while the index is being built.
+        progress: Called now and then with the number of runs newly read, while the index is being
+            built.
 
     Raises:
         NotARepositoryError: There is no repository.
@@ -111,7 +113,9 @@ def list_runs(
 def _stored_refs(connection: sqlite3.Connection, key: str) -> bytes:
     """The references that a scope of the index was made from; empty when there is none, or the index is damaged."""
     try:
-        rows = connection.execute("SELECT lines FROM refs WHERE scope = (SELECT id FROM scopes WHERE key = ?)", (key,))
+        rows = connection.execute(
+            "SELECT lines FROM refs WHERE scope = (SELECT id FROM scopes WHERE key = ?)", (key,)
+        )
         return b"".join(lines for (lines,) in rows)
     except sqlite3.DatabaseError:
         return b""
@@ -121,7 +125,9 @@ def _answer(connection: sqlite3.Connection, key: str, query: Query) -> tuple[int
     """How many commits a scope of the index has, and its rows, both of one moment; None when it is gone."""
     connection.execute("BEGIN")
     try:
-        found = connection.execute("SELECT id, commits FROM scopes WHERE key = ?", (key,)).fetchone()
+        found = connection.execute(
+            "SELECT id, commits FROM scopes WHERE key = ?", (key,)
+        ).fetchone()
         return (found[1], select(connection, found[0], query)) if found else None
     finally:
         connection.execute("ROLLBACK")
@@ -129,7 +135,11 @@ def _answer(connection: sqlite3.Connection, key: str, query: Query) -> tuple[int
 
 def _home(common: Path, prefix: str) -> Path:
     """Where the index is: each project of a repository has one of its own."""
-    return common / index.FOLDER / "projects" / quote(prefix.rstrip("/"), safe="") if prefix else common
+    return (
+        common / index.FOLDER / "projects" / quote(prefix.rstrip("/"), safe="")
+        if prefix
+        else common
+    )
 
 
 def _history(common: Path) -> str:

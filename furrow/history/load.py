@@ -1,7 +1,8 @@
 """One run of any commit: `furrow.run("gbm", rev="HEAD~3")`.
 
-RUN, wherever a person names one, is NAME (at HEAD), NAME@REVISION, or REVISION:NAME as Git names files. A REVISION may
-also be the name of a DVC experiment; alone, that means the run which the experiment changed.
+RUN, wherever a person names one, is NAME (at HEAD), NAME@REVISION, or REVISION:NAME as Git names
+files. A REVISION may also be the name of a DVC experiment; alone, that means the run which the
+experiment changed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_bytes
-from furrow.ground.git import UnknownRevisionError, experiment_commit, files_at, git, ids_at, resolve
+from furrow.ground.git import (
+    UnknownRevisionError,
+    experiment_commit,
+    files_at,
+    git,
+    ids_at,
+    resolve,
+)
 from furrow.ground.gitobjects import read_objects
 from furrow.ground.project_place import project_prefix
 from furrow.ground.trust import require_trust
@@ -45,7 +53,11 @@ class NoSuchRunError(FurrowError):
 
     def __init__(self, name: str, rev: str, names: list[str]) -> None:
         close = get_close_matches(name, names, n=2)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"it has: {', '.join(names) or 'no runs'}"
+        hint = (
+            f"did you mean {' or '.join(close)}?"
+            if close
+            else f"it has: {', '.join(names) or 'no runs'}"
+        )
         super().__init__(f"there is no run {name!r} at {rev}", hint=hint)
         self.name = name
         self.rev = rev
@@ -68,7 +80,10 @@ class NotKeptError(FurrowError):
         hint = "`dvc repro` on its commit makes them"
         if trial:
             hint = f"`dvc exp apply {trial}` and `dvc repro` make them, or `furrow adopt {trial} as NAME`"
-        super().__init__(f"{run} is a trial: it keeps no model, and of its predictions only their hash", hint=hint)
+        super().__init__(
+            f"{run} is a trial: it keeps no model, and of its predictions only their hash",
+            hint=hint,
+        )
         self.run = run
 
 
@@ -93,7 +108,9 @@ class Run:
 
     def _content(self, file: str) -> bytes:
         if file not in self.files:
-            raise RunFileError(str(self), file, "is missing: the run is declared, but was not evaluated")
+            raise RunFileError(
+                str(self), file, "is missing: the run is declared, but was not evaluated"
+            )
         content = self.files[file]
         if content is None:
             raise RunFileError(str(self), file, f"has more than {LARGEST:,} bytes")
@@ -107,7 +124,9 @@ class Run:
         except ValueError as exc:
             raise RunFileError(str(self), file, f"is not valid JSON: {exc}") from exc
         if not isinstance(value, kind):
-            raise RunFileError(str(self), file, f"holds a {type(value).__name__}, not a {kind.__name__}")
+            raise RunFileError(
+                str(self), file, f"holds a {type(value).__name__}, not a {kind.__name__}"
+            )
         return value
 
     @cached_property
@@ -123,7 +142,9 @@ class Run:
         try:
             value = parse_yaml(content)
         except ParseError as exc:
-            raise RunFileError(str(self), "config.yaml", f"is not valid YAML: {' '.join(str(exc).split())}") from exc
+            raise RunFileError(
+                str(self), "config.yaml", f"is not valid YAML: {' '.join(str(exc).split())}"
+            ) from exc
         if not isinstance(value, dict):
             raise RunFileError(str(self), "config.yaml", "is not a mapping")
         return value
@@ -223,11 +244,13 @@ class Run:
         Its bytes are hashed before anything in them is run.
 
         Args:
-            sha256: Its hash, known from outside the repository: a model that only a pickle holds is opened with it,
-                if a tag that somebody trusted has signed names it, or if the repository is trusted.
+            sha256: Its hash, known from outside the repository: a model that only a pickle holds is
+                opened with it, if a tag that somebody trusted has signed names it, or if the
+                repository is trusted.
 
         Raises:
-            UntrustedError: It is a pickle, no hash was given, and the repository is a clone that may not run code.
+            UntrustedError: It is a pickle, no hash was given, and the repository is a clone that
+                may not run code.
             AbsentError: It is not on this machine; the hint says how to get it.
             NotKeptError: The run is a trial.
             RunFileError: The record names no hash, so that nothing may be opened.
@@ -236,7 +259,9 @@ class Run:
         if is_trial(self.record):
             raise NotKeptError(str(self), trial_name(self.repo, self.commit))
         if not sha256:
-            raise RunFileError(str(self), "record.json", "names no model_sha256: the model is not opened")
+            raise RunFileError(
+                str(self), "record.json", "names no model_sha256: the model is not opened"
+            )
         # Only who asks for the model pays for the imports.
         from furrow.history.signed_tags import vouching_tag  # noqa: PLC0415
         from furrow.training.fit import Fitted  # noqa: PLC0415
@@ -246,22 +271,37 @@ class Run:
 
         scores = self.record.get("predictor_sha256")
         if given and given not in {sha256, scores}:
-            raise RunFileError(str(self), "record.json", f"records another model than {given[:12]}…: it is not opened")
+            raise RunFileError(
+                str(self),
+                "record.json",
+                f"records another model than {given[:12]}…: it is not opened",
+            )
         if not scores:  # an older run, or an estimator that only its pickle holds
             if given != sha256 and not vouching_tag(self.repo, sha256):
-                require_trust(self.repo, f"the model of {self} is a pickle, which runs code when it is opened")
+                require_trust(
+                    self.repo, f"the model of {self} is a pickle, which runs code when it is opened"
+                )
             return unpickled(self._model_file("model.joblib", sha256))
-        found = Predictor.parse(self._model_file(PREDICTOR, scores), lambda expected: self._model_file(TREES, expected))
-        task, classes = str(self.record.get("task") or "binary"), tuple(self.record.get("classes") or ())
+        found = Predictor.parse(
+            self._model_file(PREDICTOR, scores), lambda expected: self._model_file(TREES, expected)
+        )
+        task, classes = (
+            str(self.record.get("task") or "binary"),
+            tuple(self.record.get("classes") or ()),
+        )
         calibrator = load_task(task).calibrator_from_json(self.record.get("calibrator"))
         return Fitted(list(found.columns), None, calibrator, found, task, classes)
 
     def _model_file(self, name: str, sha256: str) -> bytes:
         """A file of the model, hash checked."""
         path = f"build/models/{self.name}/{name}"
-        content = find_file(self.repo, self.commit, path, sha256=sha256, what=str(self)).read_bytes()
+        content = find_file(
+            self.repo, self.commit, path, sha256=sha256, what=str(self)
+        ).read_bytes()
         if sha256_bytes(content) != sha256:  # it changed since it was found
-            raise RunFileError(str(self), name, "has another sha256 than the record: it is not opened")
+            raise RunFileError(
+                str(self), name, "has another sha256 than the record: it is not opened"
+            )
         return content
 
 
@@ -299,7 +339,11 @@ def run(name: str, rev: str = "", *, repo: Path | str = ".") -> Run:
         for reading in _readings(name):
             if reading != parsed:
                 with suppress(NoSuchRunError, UnknownRevisionError):
-                    return _meant(folder, name) if reading == (name, "HEAD") else _run_at(folder, *reading)
+                    return (
+                        _meant(folder, name)
+                        if reading == (name, "HEAD")
+                        else _run_at(folder, *reading)
+                    )
         raise
 
 
@@ -361,6 +405,10 @@ def _tried(folder: Path, trial: str, commit: str) -> str:
         return max(named, key=len)
     prefix = project_prefix(folder)
     pattern = f":(top){prefix}runs/*/metrics.json"
-    listed = git(folder, "diff-tree", "-r", "-z", "--name-only", "--no-commit-id", commit, "--", pattern)
-    changed = [os.fsdecode(path)[len(prefix) :].split("/")[1] for path in listed.split(b"\0") if path]
+    listed = git(
+        folder, "diff-tree", "-r", "-z", "--name-only", "--no-commit-id", commit, "--", pattern
+    )
+    changed = [
+        os.fsdecode(path)[len(prefix) :].split("/")[1] for path in listed.split(b"\0") if path
+    ]
     return changed[0] if len(changed) == 1 else ""

@@ -37,7 +37,8 @@ class Point:
         author: Of the commit.
         subject: Of the commit.
         name: What the experiment was called then.
-        value: NaN or infinite if the record says so; None when the run was removed, not evaluated, or is damaged.
+        value: NaN or infinite if the record says so; None when the run was removed, not evaluated,
+            or is damaged.
         low: Lower end of the recorded interval, if there is one.
         high: Upper end.
         problem: Why there is no value.
@@ -88,7 +89,9 @@ def history(repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "")
     start = resolve(repo, rev)
     commits = _changes(repo, experiment, start) if experiment else []
     if not commits:
-        runs = sorted({path.split("/")[1] for path in files_at(repo, rev, "runs") if path.count("/") > 1})
+        runs = sorted(
+            {path.split("/")[1] for path in files_at(repo, rev, "runs") if path.count("/") > 1}
+        )
         raise NoSuchRunError(experiment, rev, runs)
     files, prefix = (*NAMES, "intervals.json"), project_prefix(repo)
     asked = [f"{commit[0]}:{prefix}runs/{commit[4]}/{file}" for commit in commits for file in files]
@@ -96,11 +99,17 @@ def history(repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "")
     contents = [(commit, [(file, next(answers)) for file in files]) for commit in commits]
     parsed = [(commit, *_metrics(found), _intervals(found[-1][1][2])) for commit, found in contents]
     known = dict.fromkeys(key for _, metrics, _, _ in reversed(parsed) for key in metrics)
-    chosen = metric or next((name for name in METRICS if name in known), next(iter(known), "roc_auc"))
+    chosen = metric or next(
+        (name for name in METRICS if name in known), next(iter(known), "roc_auc")
+    )
     if metric and metric not in known:
         raise UnknownColumnError(metric, known, where="--metric")
-    points = tuple(_point(commit, chosen, found, problem, spans) for commit, found, problem, spans in parsed)
-    names = tuple(name for name in dict.fromkeys(commit[4] for commit in commits) if name != experiment)
+    points = tuple(
+        _point(commit, chosen, found, problem, spans) for commit, found, problem, spans in parsed
+    )
+    names = tuple(
+        name for name in dict.fromkeys(commit[4] for commit in commits) if name != experiment
+    )
     return History(experiment, chosen, tuple(reversed(points)), names)
 
 
@@ -129,17 +138,24 @@ def _log(repo: Path, name: str, tip: str) -> list[_Change]:
     )  # fmt: skip
     parts = output.decode(errors="replace").split("\0")
     return [
-        (parts[at], seconds(parts[at + 1]), parts[at + 2], parts[at + 3], name) for at in range(0, len(parts) - 3, 4)
+        (parts[at], seconds(parts[at + 1]), parts[at + 2], parts[at + 3], name)
+        for at in range(0, len(parts) - 3, 4)
     ]
 
 
 def _renamed_from(repo: Path, name: str, commit: str) -> tuple[str, str] | None:
     """If the run came to its name in this commit by a rename: its name before, and the commit's parent."""
-    parent = git(repo, "rev-list", "--first-parent", "--max-count=1", "--skip=1", commit).decode().strip()
+    parent = (
+        git(repo, "rev-list", "--first-parent", "--max-count=1", "--skip=1", commit)
+        .decode()
+        .strip()
+    )
     if not parent:
         return None
     prefix = project_prefix(repo)
-    output = git(repo, "diff", "--name-status", "-M", "-z", parent, commit, "--", f":(top){prefix}runs")
+    output = git(
+        repo, "diff", "--name-status", "-M", "-z", parent, commit, "--", f":(top){prefix}runs"
+    )
     fields = output.decode(errors="replace").split("\0")
     sources: Counter[str] = Counter()
     at = 0
@@ -157,7 +173,9 @@ def _renamed_from(repo: Path, name: str, commit: str) -> tuple[str, str] | None:
     return None
 
 
-def _metrics(found: list[tuple[str, tuple[str, str, bytes | None, int]]]) -> tuple[dict[str, Value], str]:
+def _metrics(
+    found: list[tuple[str, tuple[str, str, bytes | None, int]]],
+) -> tuple[dict[str, Value], str]:
     """Metrics by name, and why there are none, given what was found of each file."""
     for file, (_, kind, content, size) in found[:-1]:
         if kind == "missing":
@@ -179,7 +197,9 @@ def _intervals(content: bytes | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _point(commit: _Change, metric: str, metrics: dict[str, Value], problem: str, intervals: dict[str, Any]) -> Point:
+def _point(
+    commit: _Change, metric: str, metrics: dict[str, Value], problem: str, intervals: dict[str, Any]
+) -> Point:
     value = metrics.get(metric)
     span = intervals.get(metric)
     low, high = (span.get("low"), span.get("high")) if isinstance(span, dict) else (None, None)

@@ -127,7 +127,9 @@ def flatten(mapping: dict[Any, Any]) -> Metrics:
         if seen > MOST:  # aliases of YAML can make a small file endless
             raise MetricsFileError(f"it holds more than {MOST:,} values")
         prefix = f"{name}." if depth else ""
-        todo += [(f"{prefix}{_key(key)}", inner, depth + 1) for key, inner in reversed(value.items())]
+        todo += [
+            (f"{prefix}{_key(key)}", inner, depth + 1) for key, inner in reversed(value.items())
+        ]
     return found._replace(torn=torn)
 
 

@@ -1,9 +1,10 @@
 """Better, or luck? Two runs' metrics compared on the rows that both predicted.
 
-The rows of both are drawn together, whole blocks (days, most often) with replacement (a paired cluster bootstrap:
-Field and Welsh 2007), so that what is hard about a block is hard for both, and cancels in the difference. With fewer
-than ten blocks there is too little to draw from; then, for ROC AUC alone, the test of DeLong et al. (1988) over rows
-takes its place, in the form of Sun and Xu (2014), and says so: it takes rows for independent, which understates doubt.
+The rows of both are drawn together, whole blocks (days, most often) with replacement (a paired
+cluster bootstrap: Field and Welsh 2007), so that what is hard about a block is hard for both, and
+cancels in the difference. With fewer than ten blocks there is too little to draw from; then, for
+ROC AUC alone, the test of DeLong et al. (1988) over rows takes its place, in the form of Sun and Xu
+(2014), and says so: it takes rows for independent, which understates doubt.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class Difference:
         low: Lower end of the interval of the difference (after - before); None when there is none.
         high: Upper end.
         p: Two-sided p-value of no difference; None when there is none.
-        verdict: "better", "worse", "luck" (it can't be told from luck), "same", or "untested": there is too little to
-            draw from, or neither more nor less is better.
+        verdict: "better", "worse", "luck" (it can't be told from luck), "same", or "untested":
+            there is too little to draw from, or neither more nor less is better.
     """
 
     metric: str
@@ -157,7 +158,9 @@ def compare(
     method = f"paired bootstrap of {len(known)} {unit}, {replicates:,} replicates"
     if drawn == 1:
         method = f"{len(known)} {unit} are too few to draw from"
-        method = f"DeLong over rows, for ROC AUC alone: {method}" if about.task == BINARY else method
+        method = (
+            f"DeLong over rows, for ROC AUC alone: {method}" if about.task == BINARY else method
+        )
     return Comparison(len(one), *counts, len(known), method, confidence, tuple(differences))
 
 
@@ -172,18 +175,28 @@ def _blocks(frame: pd.DataFrame, about: About) -> tuple[NDArray[np.intp], list[s
         raise PairingError(exc.message, hint=exc.hint) from exc
 
 
-def _pair(before: pd.DataFrame, after: pd.DataFrame) -> tuple[tuple[pd.DataFrame, pd.DataFrame], tuple[int, int, int]]:
+def _pair(
+    before: pd.DataFrame, after: pd.DataFrame
+) -> tuple[tuple[pd.DataFrame, pd.DataFrame], tuple[int, int, int]]:
     """The rows that both predicted and labelled alike, in one order, and how many are left out."""
     for frame in (before, after):
         said = [name for name in frame.columns if is_predicted(name) and name != "label"]
         if "label" not in frame.columns or not said:
-            missing = "'label'" if "label" not in frame.columns else "'probability', 'prediction' or their like"
-            raise PairingError(f"predictions have no column {missing}", hint=f"they have: {', '.join(frame.columns)}")
+            missing = (
+                "'label'"
+                if "label" not in frame.columns
+                else "'probability', 'prediction' or their like"
+            )
+            raise PairingError(
+                f"predictions have no column {missing}",
+                hint=f"they have: {', '.join(frame.columns)}",
+            )
     keys = [name for name in before.columns if name in after.columns and not is_predicted(name)]
     keys = [name for name in keys if not pd.api.types.is_float_dtype(before[name].dtype)]
     if not keys or before.duplicated(keys).any() or after.duplicated(keys).any():
         raise PairingError(
-            "predictions have no columns in common that name each row", hint="keep the entity keys in them"
+            "predictions have no columns in common that name each row",
+            hint="keep the entity keys in them",
         )
     said = [name for name in before.columns if name in after.columns and is_predicted(name)]
     joined = before[[*keys, *said]].merge(
@@ -194,10 +207,13 @@ def _pair(before: pd.DataFrame, after: pd.DataFrame) -> tuple[tuple[pd.DataFrame
     joined = joined[same].reset_index(drop=True)
     if joined.empty:
         raise PairingError(
-            "the two runs share no predicted rows", hint="compare runs that were tested on common periods"
+            "the two runs share no predicted rows",
+            hint="compare runs that were tested on common periods",
         )
     frames = [
-        joined[[*keys, *(f"{name}_{side}" for name in said)]].set_axis([*keys, *said], axis="columns")
+        joined[[*keys, *(f"{name}_{side}" for name in said)]].set_axis(
+            [*keys, *said], axis="columns"
+        )
         for side in ("before", "after")
     ]
     return (frames[0], frames[1]), counts
@@ -228,12 +244,22 @@ def _judged(metric: str, values: list[float], found: tuple[float, float, float])
     elif low <= 0 <= high:
         verdict = "luck"
     else:
-        verdict = "untested" if way == NEITHER else "better" if (low > 0) == (way == MAXIMIZE) else "worse"
+        verdict = (
+            "untested"
+            if way == NEITHER
+            else "better"
+            if (low > 0) == (way == MAXIMIZE)
+            else "worse"
+        )
     return Difference(metric, before, after, low, high, p, verdict)
 
 
 def delong(
-    labels: NDArray[Any], one: NDArray[np.float64], two: NDArray[np.float64], *, confidence: float = 0.95
+    labels: NDArray[Any],
+    one: NDArray[np.float64],
+    two: NDArray[np.float64],
+    *,
+    confidence: float = 0.95,
 ) -> tuple[float, float, float]:
     """The difference of two ROC AUCs on the same rows (two - one), by DeLong et al. (1988).
 

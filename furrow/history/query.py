@@ -32,7 +32,12 @@ _BASE = {
     "subject": ("f.subject", TEXT, "the first commit's subject"),
     "tree": ("lower(hex(runs.tree))", TEXT, "the id of its folder's tree: its content"),
 }
-_ALIASES = {"experiment": "name", "last_commit": "commit", "first_date": "date", "message": "subject"}
+_ALIASES = {
+    "experiment": "name",
+    "last_commit": "commit",
+    "first_date": "date",
+    "message": "subject",
+}
 SHOWN = ("run", "date", "model", "commits")
 AT_MOST = 5
 
@@ -58,7 +63,8 @@ class Query(NamedTuple):
 
     Attributes:
         where: A filter; empty for none.
-        sort: Columns to sort by, the first counts most; "-" before one turns it round. Newest first when empty.
+        sort: Columns to sort by, the first counts most; "-" before one turns it round. Newest first
+            when empty.
         columns: Names or patterns ("model.*"); the usual ones when empty.
         limit: How many rows at most; None for all.
     """
@@ -74,7 +80,8 @@ class Rows(NamedTuple):
 
     Attributes:
         columns: Of the rows.
-        rows: Values in the order of the columns; NaN where a metric is NaN, None where there is nothing.
+        rows: Values in the order of the columns; NaN where a metric is NaN, None where there is
+            nothing.
         total: How many rows there would be without the limit.
         problems: Runs among the rows that are damaged: (run, what is wrong).
     """
@@ -86,7 +93,10 @@ class Rows(NamedTuple):
 
 
 def columns_of(connection: sqlite3.Connection) -> dict[str, Column]:
-    """Every column by name. A key of a config that is also a metric or a fact of the run is called config.KEY."""
+    """Every column by name.
+
+    A key of a config that is also a metric or a fact of the run is called config.KEY.
+    """
     found = {name: Column(name, "run", sql, types) for name, (sql, types, _) in _BASE.items()}
     stored = connection.execute("SELECT id, place, key, types FROM columns ORDER BY id").fetchall()
     for place in ("metric", "config", "record"):
@@ -119,7 +129,9 @@ def _compared(column: Column) -> str:
 def _shown(columns: dict[str, Column], patterns: tuple[str, ...], used: set[str]) -> list[Column]:
     """The columns asked for; or the usual ones and those that the filter and the sort speak of."""
     if not patterns:
-        metrics = [name for name, column in columns.items() if column.place == "metric" and column.types]
+        metrics = [
+            name for name, column in columns.items() if column.place == "metric" and column.types
+        ]
         best = [name for name in METRIC_ORDER if name in metrics]
         names = [*SHOWN, *(best or metrics)[:AT_MOST]]
         extra = [name for name in columns if name in used and name not in {*names, "name"}]
@@ -127,7 +139,9 @@ def _shown(columns: dict[str, Column], patterns: tuple[str, ...], used: set[str]
     shown: dict[str, Column] = {}
     for pattern in patterns:
         plain = _ALIASES.get(pattern, pattern)
-        matching = [plain] if plain in columns else [name for name in columns if fnmatchcase(name, plain)]
+        matching = (
+            [plain] if plain in columns else [name for name in columns if fnmatchcase(name, plain)]
+        )
         if plain == "metrics":  # there may be none
             matching = [name for name, column in columns.items() if column.place == "metric"]
         elif not matching:
@@ -169,15 +183,21 @@ def select(connection: sqlite3.Connection, scope: int, query: Query) -> Rows:
     condition, filtered_by = translate(query.where, names) if query.where else ("", set())
     order, sorted_by = _order(query.sort, names)
     shown = _shown(columns, query.columns, filtered_by | sorted_by)
-    values = ", ".join(["runs.exact", "runs.problem", _BASE["run"][0], *(column.sql for column in shown)])
+    values = ", ".join(
+        ["runs.exact", "runs.problem", _BASE["run"][0], *(column.sql for column in shown)]
+    )
     inside = "s.scope = :scope" + (f" AND ({condition})" if condition else "")
     lift = guard(connection)
     try:
-        rows, total = _rows(connection, scope, query.limit, _Parts(values, inside, condition, order))
+        rows, total = _rows(
+            connection, scope, query.limit, _Parts(values, inside, condition, order)
+        )
     except sqlite3.Error as exc:
         if condition and not is_damage(exc):
             hint = "for example: roc_auc > 0.75 and model = 'gbm'"
-            raise FilterError(f"--where: {query.where!r} is no expression: {exc}", hint=hint) from exc
+            raise FilterError(
+                f"--where: {query.where!r} is no expression: {exc}", hint=hint
+            ) from exc
         raise
     finally:
         lift()
@@ -199,8 +219,8 @@ def _rows(
 ) -> tuple[list[tuple[Any, ...]], int]:
     """Rows, and how many there would be without the limit.
 
-    With a limit, the runs are found first, from the tables that the filter and the order need and no other; then the
-    few that are left are read whole.
+    With a limit, the runs are found first, from the tables that the filter and the order need and
+    no other; then the few that are left are read whole.
     """
     arguments: dict[str, int] = {"scope": scope}
     if limit is None:
@@ -218,16 +238,22 @@ def _rows(
         total = len(found) + sum(1 for _ in cursor)
     else:
         found = connection.execute(f"{statement} LIMIT {int(limit)}", arguments).fetchall()
-        total = connection.execute("SELECT runs FROM scopes WHERE id = :scope", arguments).fetchone()[0]
+        total = connection.execute(
+            "SELECT runs FROM scopes WHERE id = :scope", arguments
+        ).fetchone()[0]
     one = f"SELECT {sql.values} FROM {_tables(sql.values)} WHERE s.scope = :scope AND s.run = :run"  # noqa: S608
-    return [connection.execute(one, {**arguments, "run": run}).fetchone() for (run,) in found], total
+    return [
+        connection.execute(one, {**arguments, "run": run}).fetchone() for (run,) in found
+    ], total
 
 
 def _finished(rows: list[tuple[Any, ...]], shown: list[Column]) -> list[tuple[Any, ...]]:
     """The values that were asked for: metrics that SQLite can't hold (NaN, large integers), and booleans as such."""
     booleans = [at for at, column in enumerate(shown, start=3) if column.types == BOOLEAN]
     metrics = {
-        column.name.removeprefix("metric."): at for at, column in enumerate(shown, 3) if column.place == "metric"
+        column.name.removeprefix("metric."): at
+        for at, column in enumerate(shown, 3)
+        if column.place == "metric"
     }
     finished = []
     for row in rows:

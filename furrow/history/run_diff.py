@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_CODE", "DataChange", "RunDiff", "changed_files", "diff_runs", "flat"]
 
-NOT_CODE = (":(top,exclude)runs", ":(top,exclude)dvc.lock", ":(top,exclude)data.dvc", ":(top,exclude)build")
+NOT_CODE = (
+    ":(top,exclude)runs",
+    ":(top,exclude)dvc.lock",
+    ":(top,exclude)data.dvc",
+    ":(top,exclude)build",
+)
 """What a commit's runs are made of, besides code: told apart from it, or no code at all."""
 
 
@@ -31,8 +36,10 @@ class DataChange:
     Attributes:
         before: DVC's output at the first commit; None when it has none.
         after: At the second.
-        files: Path and "added", "removed" or "changed"; None when a list of files is not on this machine.
-        rows: Parquet rows added (or, negative, removed), by file, for those that are on this machine.
+        files: Path and "added", "removed" or "changed"; None when a list of files is not on this
+            machine.
+        rows: Parquet rows added (or, negative, removed), by file, for those that are on this
+            machine.
     """
 
     before: Output | None
@@ -80,7 +87,9 @@ class RunDiff:
         return bool(self.config or metrics or features or self.data or self.code)
 
 
-def diff_runs(before: Run, after: Run, *, replicates: int = 2000, confidence: float = 0.95) -> RunDiff:
+def diff_runs(
+    before: Run, after: Run, *, replicates: int = 2000, confidence: float = 0.95
+) -> RunDiff:
     """Compare two runs.
 
     Args:
@@ -104,7 +113,10 @@ def diff_runs(before: Run, after: Run, *, replicates: int = 2000, confidence: fl
             for key in [*configs[0], *(key for key in configs[1] if key not in configs[0])]
             if configs[0].get(key) != configs[1].get(key)
         ),
-        metrics=tuple((name, metrics[0].get(name), metrics[1].get(name)) for name in {**metrics[0], **metrics[1]}),
+        metrics=tuple(
+            (name, metrics[0].get(name), metrics[1].get(name))
+            for name in {**metrics[0], **metrics[1]}
+        ),
         comparison=comparison,
         untested=untested,
         features_added=tuple(name for name in new if name not in old),
@@ -126,14 +138,25 @@ def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _test(before: Run, after: Run, *, replicates: int, confidence: float) -> tuple[Comparison | None, str]:
+def _test(
+    before: Run, after: Run, *, replicates: int, confidence: float
+) -> tuple[Comparison | None, str]:
     """The paired test, or why there is none."""
     hashes = before.record.get("predictions_sha256"), after.record.get("predictions_sha256")
     if hashes[0] and hashes[0] == hashes[1]:
         same = "both have the same predictions, byte for byte"
-        shared = [(name, value, after.metrics.get(name, value)) for name, value in before.metrics.items()]
-        odd = [name for name, old, new in shared if old != new and not (_is_nan(old) and _is_nan(new))]
-        return None, f"{same}, yet not the same {', '.join(odd)}: `furrow replay` tells which holds" if odd else same
+        shared = [
+            (name, value, after.metrics.get(name, value)) for name, value in before.metrics.items()
+        ]
+        odd = [
+            name for name, old, new in shared if old != new and not (_is_nan(old) and _is_nan(new))
+        ]
+        return (
+            None,
+            f"{same}, yet not the same {', '.join(odd)}: `furrow replay` tells which holds"
+            if odd
+            else same,
+        )
     from furrow.history.compared_as import compared_as  # noqa: PLC0415 - pandas, which a list of changes does without
     from furrow.history.paired_test import compare  # noqa: PLC0415 - the same
 
@@ -174,7 +197,9 @@ def _data(before: Run, after: Run) -> DataChange:
     for path in sorted({*old_files, *new_files}):
         was, now = old_files.get(path), new_files.get(path)
         if was != now:
-            changes.append((path, "added" if was is None else "removed" if now is None else "changed"))
+            changes.append(
+                (path, "added" if was is None else "removed" if now is None else "changed")
+            )
             counts = _count(before.repo, was), _count(after.repo, now)
             if None not in counts:
                 rows[path] = (counts[1] or 0) - (counts[0] or 0)
@@ -194,12 +219,22 @@ def _count(repo: Path, md5: str | None) -> int | None:
     return None
 
 
-def changed_files(repo: Path, before: str, after: str) -> tuple[tuple[str, int | None, int | None], ...]:
+def changed_files(
+    repo: Path, before: str, after: str
+) -> tuple[tuple[str, int | None, int | None], ...]:
     """Files of code and declarations that differ between two commits: path, lines added, lines deleted."""
-    output = git(repo, "diff", "--numstat", "--no-renames", "-z", before, after, "--", ":/", *NOT_CODE)
+    output = git(
+        repo, "diff", "--numstat", "--no-renames", "-z", before, after, "--", ":/", *NOT_CODE
+    )
     found = []
     for line in output.decode(errors="replace").split("\0"):
         if line:
             added, deleted, path = line.split("\t", 2)
-            found.append((path, None if added == "-" else int(added), None if deleted == "-" else int(deleted)))
+            found.append(
+                (
+                    path,
+                    None if added == "-" else int(added),
+                    None if deleted == "-" else int(deleted),
+                )
+            )
     return tuple(found)

@@ -1,19 +1,21 @@
 """The index of runs: a disposable SQLite file under the Git directory, keyed by immutable object ids.
 
-Nothing in it is a source of truth. It is thrown away and built again, without a word, when it is damaged, of another
-format, or when a shallow clone was deepened. Where the Git directory can't be written, it lives in memory.
+Nothing in it is a source of truth. It is thrown away and built again, without a word, when it is
+damaged, of another format, or when a shallow clone was deepened. Where the Git directory can't be
+written, it lives in memory.
 
-Several processes may use it at once: readers never wait (write-ahead log), writers take turns, and only the holder of
-a file lock may throw it away, after looking again.
+Several processes may use it at once: readers never wait (write-ahead log), writers take turns, and
+only the holder of a file lock may throw it away, after looking again.
 
-    commits  one row a commit: its id, rank (a total order, parents first), time, author, subject, runs/ tree
-    trees    the runs/ trees: the runs in each, as packed integers. One that comes back after others has a second row,
+    commits  one row a commit: its id, rank (a total order, parents first), time, author, subject,
+    runs/ tree trees    the runs/ trees: the runs in each, as packed integers. One that comes back
+    after others has a second row,
              for an index that told would cost more than it saves
-    runs     one row a run, that is a name and the id of its folder's tree; its metrics as columns c1, c2, ...
-    configs, records   one row a run: the columns of config.yaml and of record.json
-    columns  which key each column stands for, and what types it has held
-    scopes, spans   for a set of commits that was asked for: each run with its first and last commit, and how many
-    refs     the references that a scope was made from: some hundred lines `OID NAME` a row
+    runs     one row a run, that is a name and the id of its folder's tree; its metrics as columns
+    c1, c2, ... configs, records   one row a run: the columns of config.yaml and of record.json
+    columns  which key each column stands for, and what types it has held scopes, spans   for a set
+    of commits that was asked for: each run with its first and last commit, and how many refs
+    the references that a scope was made from: some hundred lines `OID NAME` a row
 """
 
 from __future__ import annotations
@@ -88,7 +90,9 @@ class IndexBusyError(FurrowError):
     """Another process held the index for longer than anyone should wait."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is locked by another process", hint="wait for it, or end it, and run again")
+        super().__init__(
+            f"{path} is locked by another process", hint="wait for it, or end it, and run again"
+        )
         self.path = path
 
 
@@ -114,11 +118,12 @@ def connect(common: Path, *, history: str) -> sqlite3.Connection:
 
     Args:
         common: The Git directory that all worktrees share.
-        history: What else the content hangs on (the boundary of a shallow clone); another value than the stored one
-            makes the index unfit.
+        history: What else the content hangs on (the boundary of a shallow clone); another value
+            than the stored one makes the index unfit.
 
     Returns:
-        A connection without implicit transactions. Its database is in memory when none can be kept on disk.
+        A connection without implicit transactions. Its database is in memory when none can be kept
+        on disk.
 
     Raises:
         IndexBusyError: Another process kept it locked.

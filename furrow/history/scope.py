@@ -65,11 +65,17 @@ def steady(refs: bytes) -> list[str]:
         refs: Lines `OID NAME`, sorted by their names.
     """
     begin, end = refs.find(b" refs/exps/"), refs.rfind(b" refs/exps/")
-    others = refs[: refs.rfind(b"\n", 0, begin) + 1] + refs[refs.find(b"\n", end) + 1 :] if begin > 0 else refs
+    others = (
+        refs[: refs.rfind(b"\n", 0, begin) + 1] + refs[refs.find(b"\n", end) + 1 :]
+        if begin > 0
+        else refs
+    )
     return ref_ids(others.splitlines())[:500]
 
 
-def understand(repo: Path, selection: Selection, common: Path, stored: Callable[[str], bytes]) -> Wanted:
+def understand(
+    repo: Path, selection: Selection, common: Path, stored: Callable[[str], bytes]
+) -> Wanted:
     """Turn names into ids.
 
     Args:
@@ -104,8 +110,9 @@ def understand(repo: Path, selection: Selection, common: Path, stored: Callable[
 def _everything(repo: Path, common: Path, stored: Callable[[str], bytes], oldest: int) -> Wanted:
     """All of the history that references reach.
 
-    To list tens of thousands of references takes Git longer than all the rest takes us, so the key is a digest of the
-    files that they are in. The same files never hold other references; equal references in other files are no harm.
+    To list tens of thousands of references takes Git longer than all the rest takes us, so the key
+    is a digest of the files that they are in. The same files never hold other references; equal
+    references in other files are no harm.
     """
     try:
         head = resolve(repo)
@@ -130,7 +137,9 @@ def _files_digest(common: Path, head: str) -> str:
         return ""
     digest = hashlib.sha256(head.encode())
     folders = [f"{common}/{folder}" for folder in _REFS]
-    loose = sorted(f"{at}/{name}" for folder in folders for at, _, names in os.walk(folder) for name in names)
+    loose = sorted(
+        f"{at}/{name}" for folder in folders for at, _, names in os.walk(folder) for name in names
+    )
     for path in (f"{common}/packed-refs", *loose):
         with suppress(FileNotFoundError):
             digest.update(os.fsencode(path))
@@ -153,5 +162,8 @@ def _moment(repo: Path, text: str) -> int:
     moment = int(answer.removeprefix("--max-age="))
     # What Git does not understand it takes for now, without a word.
     if abs(moment - time.time()) < 3 and not re.search(r"\b(now|today|0|seconds?)\b", text):
-        raise UsageError(f"--since: {text!r} is no date", hint='for example: 2026-01-31, yesterday, "2 weeks ago"')
+        raise UsageError(
+            f"--since: {text!r} is no date",
+            hint='for example: 2026-01-31, yesterday, "2 weeks ago"',
+        )
     return moment

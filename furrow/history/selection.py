@@ -16,7 +16,8 @@ class Selection(NamedTuple):
         rev: A revision, whose own runs are meant, or a range A..B of history. Empty: HEAD.
         everything: The history of every branch, tag and DVC experiment.
         branches: The history of these branches.
-        since: Only commits later than this, in any form that Git reads ("2 weeks ago", "2026-01-31").
+        since: Only commits later than this, in any form that Git reads ("2 weeks ago",
+            "2026-01-31").
     """
 
     rev: str = ""
@@ -36,4 +37,6 @@ class Selection(NamedTuple):
             UsageError: It says several.
         """
         if sum((self.everything, bool(self.branches), bool(self.rev))) > 1:
-            raise UsageError("a revision, --all and --branch exclude one another", hint="give one of them")
+            raise UsageError(
+                "a revision, --all and --branch exclude one another", hint="give one of them"
+            )

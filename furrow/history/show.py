@@ -31,7 +31,8 @@ class Details:
     Attributes:
         run: RUN.
         commit: Full id of the commit asked for.
-        made_by: The commit that last changed the run's folder, as {"commit", "date", "author", "subject"}.
+        made_by: The commit that last changed the run's folder, as {"commit", "date", "author",
+            "subject"}.
         parent: First parent of that commit; None for a first commit.
         config: The resolved config.
         metrics: By name.
@@ -40,13 +41,15 @@ class Details:
         features: Service, digest and names.
         data: The version of the raw data.
         outputs: What DVC keeps of the run: its model and predictions. Of a trial it keeps nothing.
-        trial: What `furrow try` wrote down beside the files: overrides, seconds; empty when it did not make the run.
+        trial: What `furrow try` wrote down beside the files: overrides, seconds; empty when it did
+            not make the run.
         record: The rest of record.json.
         environment: What it was made with.
-        resources: The journal's lines for the stages that made it here: seconds, CPU seconds, peak memory.
+        resources: The journal's lines for the stages that made it here: seconds, CPU seconds, peak
+            memory.
         code: Files that the commit which made it changed: path, lines added, lines deleted.
-        replays: Replays of those commits: whether the note holds against the objects, the status of the run's own
-            stages and of all, where, when, by what environment.
+        replays: Replays of those commits: whether the note holds against the objects, the status of
+            the run's own stages and of all, where, when, by what environment.
         problems: What of the run's files is missing or malformed.
     """
 
@@ -109,12 +112,18 @@ def describe(run: Run, replays: Callable[[Run, str], list[dict[str, Any]]]) -> D
             "names": record.get("features") or [],
         },
         data=kept.get("data"),
-        outputs=tuple(kept[path] for path in _bulk(run.name) if path in kept and not is_trial(record)),
+        outputs=tuple(
+            kept[path] for path in _bulk(run.name) if path in kept and not is_trial(record)
+        ),
         trial=tried(run.repo, run.commit, run.name) if is_trial(record) else {},
-        record={key: value for key, value in record.items() if key not in {"environment", "features"}},
+        record={
+            key: value for key, value in record.items() if key not in {"environment", "features"}
+        },
         environment=environment if isinstance(environment, dict) else {},
         resources=tuple(_resources(run, record)),
-        code=changed_files(run.repo, parent or _nothing(run.repo), made_by["commit"]) if made_by else (),
+        code=changed_files(run.repo, parent or _nothing(run.repo), made_by["commit"])
+        if made_by
+        else (),
         replays=tuple(replays(run, made_by.get("commit", ""))),
         problems=tuple(problems),
     )
@@ -162,7 +171,9 @@ def _resources(run: Run, record: dict[str, Any]) -> list[dict[str, Any]]:
     root = common_dir(run.repo).parent if is_bare(run.repo) else project_root(run.repo)
     lines = journal.read(root)
     sha256 = record.get("predictions_sha256")
-    made = [n for n, line in enumerate(lines) if sha256 and line.get("predictions_sha256") == sha256]
+    made = [
+        n for n, line in enumerate(lines) if sha256 and line.get("predictions_sha256") == sha256
+    ]
     if not made:
         return []
     found = [lines[made[-1]]]
@@ -177,7 +188,9 @@ def curves(run: Run) -> dict[str, list[dict[str, str]]]:
         if path.startswith("plots/") and path.endswith(".csv"):
             text = run.text(path)
             if text is not None:
-                found[path.removeprefix("plots/").removesuffix(".csv")] = list(csv.DictReader(io.StringIO(text)))
+                found[path.removeprefix("plots/").removesuffix(".csv")] = list(
+                    csv.DictReader(io.StringIO(text))
+                )
     return found
 
 

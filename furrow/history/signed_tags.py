@@ -42,7 +42,8 @@ def tag_facts(message: str) -> dict[str, Any]:
 def vouching_tag(repo: Path, sha256: str) -> str:
     """The tag of a version that names a model's hash and is signed by a key that the user trusts; empty if none does.
 
-    The signature is of the tag's text, and the text names the hash: so where the tag stands does not matter.
+    The signature is of the tag's text, and the text names the hash: so where the tag stands does
+    not matter.
 
     Args:
         repo: A folder inside the repository.

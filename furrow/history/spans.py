@@ -28,7 +28,10 @@ KEPT = 8
 
 
 def find_scope(
-    connection: sqlite3.Connection, repo: Path, wanted: Wanted, progress: Callable[[int], None] | None = None
+    connection: sqlite3.Connection,
+    repo: Path,
+    wanted: Wanted,
+    progress: Callable[[int], None] | None = None,
 ) -> None:
     """Have the index hold the scope that is wanted: it is worked out if it isn't there.
 
@@ -55,7 +58,10 @@ def find_scope(
 
 
 def _kept(connection: sqlite3.Connection, wanted: Wanted) -> bool:
-    return connection.execute("SELECT 1 FROM scopes WHERE key = ?", (wanted.key,)).fetchone() is not None
+    return (
+        connection.execute("SELECT 1 FROM scopes WHERE key = ?", (wanted.key,)).fetchone()
+        is not None
+    )
 
 
 def _numbers(connection: sqlite3.Connection, oids: Iterable[str]) -> dict[str, int]:
@@ -79,12 +85,17 @@ def _bring(
         # Reading runs needs parsers; a list of known runs must not wait for them.
         from furrow.history.indexing import extend  # noqa: PLC0415
 
-        recent = [oid.hex() for (oid,) in connection.execute("SELECT oid FROM commits ORDER BY id DESC LIMIT 50")]
+        recent = [
+            oid.hex()
+            for (oid,) in connection.execute("SELECT oid FROM commits ORDER BY id DESC LIMIT 50")
+        ]
         known = {*recent, *_numbers(connection, steady(wanted.refs))}
         numbers = extend(connection, repo, missing, known=known, progress=progress)
         there |= {oid: numbers[oid] for oid in missing if oid in numbers}
         tags = peel(repo, (oid for oid in missing if oid not in numbers))
-        numbers |= _numbers(connection, (commit for commit in tags.values() if commit not in numbers))
+        numbers |= _numbers(
+            connection, (commit for commit in tags.values() if commit not in numbers)
+        )
         there |= {oid: numbers[commit] for oid, commit in tags.items() if commit in numbers}
     return list(dict.fromkeys(there[oid] for oid in asked if oid in there))
 
@@ -93,7 +104,10 @@ def _work_out(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> N
     """A scope from nothing."""
     tips = bring([*wanted.tips, *ref_ids(wanted.refs.splitlines())])
     without = bring(wanted.without)
-    graph = {row[0]: row for row in connection.execute("SELECT id, parents, rank, tree, time FROM commits")}
+    graph = {
+        row[0]: row
+        for row in connection.execute("SELECT id, parents, rank, tree, time FROM commits")
+    }
     if wanted.symmetric:
         one, other = (_reach(graph, [tip]) for tip in tips)
         members = one ^ other
@@ -116,7 +130,9 @@ def _work_out(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> N
     connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
-def _reach(graph: dict[int, tuple[int, bytes, int, int | None, int]], tips: Iterable[int]) -> set[int]:
+def _reach(
+    graph: dict[int, tuple[int, bytes, int, int | None, int]], tips: Iterable[int]
+) -> set[int]:
     seen = set(tips)
     todo = list(seen)
     while todo:
@@ -138,7 +154,9 @@ class _Trees:
         """Numbers of the runs in a tree."""
         runs = self._known.get(tree)
         if runs is None:
-            packed = self._connection.execute("SELECT runs FROM trees WHERE id = ?", (tree,)).fetchone()[0]
+            packed = self._connection.execute(
+                "SELECT runs FROM trees WHERE id = ?", (tree,)
+            ).fetchone()[0]
             runs = self._known[tree] = array(PACKED, packed)
         return runs
 
@@ -180,7 +198,9 @@ def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> bool:
         at = todo.pop()
         if at >> 3 < len(members) and members[at >> 3] >> (at & 7) & 1:
             continue
-        row = connection.execute("SELECT id, parents, rank, tree, time FROM commits WHERE id = ?", (at,)).fetchone()
+        row = connection.execute(
+            "SELECT id, parents, rank, tree, time FROM commits WHERE id = ?", (at,)
+        ).fetchone()
         added.append(row)
         fresh = [parent for parent in array(PACKED, row[1]) if parent not in met]
         met.update(fresh)
@@ -190,7 +210,9 @@ def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> bool:
     if len(left) < len(gone) or not met.issuperset(left.values()):
         return False
     _write_refs(connection, number, moves)
-    runs += _merge(connection, number, _span(added, _Trees(connection)), {row[0]: row[2] for row in added})
+    runs += _merge(
+        connection, number, _span(added, _Trees(connection)), {row[0]: row[2] for row in added}
+    )
     connection.execute(
         "UPDATE scopes SET key = ?, commits = ?, runs = ?, members = ? WHERE id = ?",
         (wanted.key, commits + len(added), runs, bytes(members), number),
@@ -206,7 +228,9 @@ def _merge(
 ) -> int:
     """Add spans to a scope: the earlier first, the later last, the sum of the commits. How many runs are new to it."""
     first, last, count = spans
-    newest = connection.execute("SELECT coalesce(max(run), 0) FROM spans WHERE scope = ?", (scope,)).fetchone()[0]
+    newest = connection.execute(
+        "SELECT coalesce(max(run), 0) FROM spans WHERE scope = ?", (scope,)
+    ).fetchone()[0]
     fresh = 0
     old = "SELECT first, last, rank, commits FROM spans WHERE scope = ? AND run = ?"
     rows = []
@@ -217,7 +241,9 @@ def _merge(
         if known:
             if known[2] < rank:
                 begins, rank = known[0], known[2]
-            ended = connection.execute("SELECT rank FROM commits WHERE id = ?", (known[1],)).fetchone()[0]
+            ended = connection.execute(
+                "SELECT rank FROM commits WHERE id = ?", (known[1],)
+            ).fetchone()[0]
             if ended > ranks[ends]:
                 ends = known[1]
             commits += known[3]
@@ -246,7 +272,9 @@ def _moves(connection: sqlite3.Connection, scope: int, refs: bytes) -> _Moves:
 
 def _write_refs(connection: sqlite3.Connection, scope: int, moves: _Moves) -> None:
     connection.executemany("DELETE FROM refs WHERE id = ?", [(number,) for number in moves.gone])
-    connection.executemany("INSERT INTO refs (scope, lines) VALUES (?, ?)", [(scope, lines) for lines in moves.come])
+    connection.executemany(
+        "INSERT INTO refs (scope, lines) VALUES (?, ?)", [(scope, lines) for lines in moves.come]
+    )
 
 
 def _pieces(refs: bytes) -> Iterator[bytes]:

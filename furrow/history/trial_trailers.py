@@ -24,8 +24,12 @@ def is_trial(record: Mapping[str, Any]) -> bool:
 
 def trial_name(repo: Path, commit: str) -> str:
     """The name of the DVC experiment that is a commit; empty when none is."""
-    names = git(repo, "for-each-ref", "--points-at", commit, "--format=%(refname:lstrip=4)", "refs/exps")
-    return next((name for name in os.fsdecode(names).split("\n") if name), "")  # DVC's own have no fifth part
+    names = git(
+        repo, "for-each-ref", "--points-at", commit, "--format=%(refname:lstrip=4)", "refs/exps"
+    )
+    return next(
+        (name for name in os.fsdecode(names).split("\n") if name), ""
+    )  # DVC's own have no fifth part
 
 
 def tried(repo: Path, commit: str, name: str) -> dict[str, Any]:
@@ -37,7 +41,8 @@ def tried(repo: Path, commit: str, name: str) -> dict[str, Any]:
         name: The experiment that was tried.
 
     Returns:
-        What the commit that last changed the run says, None for what it does not; empty when it was no trial of it.
+        What the commit that last changed the run says, None for what it does not; empty when it was
+        no trial of it.
     """
     output = git(
         repo, "log", "-1", "--first-parent", "--encoding=UTF-8",
@@ -57,7 +62,11 @@ def tried(repo: Path, commit: str, name: str) -> dict[str, Any]:
         "seconds": _number(said, "Furrow-Seconds"),
         "cpu_seconds": _number(said, "Furrow-Cpu-Seconds"),
         "score": said.get("Furrow-Score"),
-        "steps": [found for word in said.get("Furrow-Steps", "").split() if (found := _float(word)) is not None],
+        "steps": [
+            found
+            for word in said.get("Furrow-Steps", "").split()
+            if (found := _float(word)) is not None
+        ],
         "predictions_sha256": said.get("Furrow-Predictions"),
     }
 

@@ -1,9 +1,10 @@
 """Filters: one boolean SQL expression over known columns, and nothing else.
 
-Text from a person, or from a web page, never reaches SQLite as it was typed. It is cut into tokens, each of which must
-be a known column, a literal, or one of the operators and functions below; parentheses must close what they open; and
-the statement is put together from the tokens. So there is no way to write a second statement, a sub-query, a comment or
-a call that reads a file. SQLite's authorizer forbids them once more.
+Text from a person, or from a web page, never reaches SQLite as it was typed. It is cut into tokens,
+each of which must be a known column, a literal, or one of the operators and functions below;
+parentheses must close what they open; and the statement is put together from the tokens. So there
+is no way to write a second statement, a sub-query, a comment or a call that reads a file. SQLite's
+authorizer forbids them once more.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _TOKEN = re.compile(
 _WORDS = frozenset(
     "AND OR NOT IN BETWEEN LIKE GLOB IS NULL TRUE FALSE CASE WHEN THEN ELSE END ESCAPE ISNULL NOTNULL".split()  # noqa: SIM905
 )
-_FUNCTIONS = frozenset("abs coalesce ifnull iif instr length lower max min nullif round substr trim upper".split())  # noqa: SIM905
+_FUNCTIONS = frozenset(
+    "abs coalesce ifnull iif instr length lower max min nullif round substr trim upper".split()  # noqa: SIM905
+)
 _FORBIDDEN = frozenset(
     "SELECT UNION FROM JOIN WHERE ORDER GROUP HAVING LIMIT INSERT UPDATE DELETE DROP CREATE ALTER ATTACH DETACH "  # noqa: SIM905
     "PRAGMA REPLACE VACUUM WITH VALUES EXISTS MATCH REGEXP COLLATE CAST EXCEPT INTERSECT".split()
@@ -58,7 +61,10 @@ class UnknownColumnError(FilterError):
         lower = {known.lower(): known for known in names}
         tails = {known.lower().rsplit(".", 1)[-1]: known for known in names}
         close = [lower[match] for match in get_close_matches(name.lower(), lower, n=3, cutoff=0.6)]
-        close += [tails[match] for match in get_close_matches(name.lower().rsplit(".", 1)[-1], tails, n=2, cutoff=0.75)]
+        close += [
+            tails[match]
+            for match in get_close_matches(name.lower().rsplit(".", 1)[-1], tails, n=2, cutoff=0.75)
+        ]
         hint = "`furrow runs --columns '*'` shows every column; text takes single quotes"
         if close:
             hint = f"did you mean {' or '.join(dict.fromkeys(close))}? Text takes single quotes: '{name}'"
@@ -67,7 +73,9 @@ class UnknownColumnError(FilterError):
         self.suggestions = tuple(dict.fromkeys(close))
 
 
-def translate(text: str, columns: Mapping[str, str], *, where: str = "--where") -> tuple[str, set[str]]:
+def translate(
+    text: str, columns: Mapping[str, str], *, where: str = "--where"
+) -> tuple[str, set[str]]:
     """Check a filter and translate it.
 
     Args:
@@ -85,7 +93,9 @@ def translate(text: str, columns: Mapping[str, str], *, where: str = "--where") 
     if not text.strip():
         raise FilterError(f"{where} is empty", hint="for example: roc_auc > 0.75 and model = 'gbm'")
     if any("\ud800" <= c <= "\udfff" for c in text):
-        raise FilterError(f"{where} holds bytes that are no text", hint="type it in the terminal's encoding")
+        raise FilterError(
+            f"{where} holds bytes that are no text", hint="type it in the terminal's encoding"
+        )
     if len(text) > _LONGEST:
         raise FilterError(f"{where} has {len(text):,} characters", hint=f"at most {_LONGEST:,}")
     parts: list[str] = []
@@ -115,7 +125,9 @@ def translate(text: str, columns: Mapping[str, str], *, where: str = "--where") 
     return " ".join(parts), used
 
 
-def _one(kind: str, token: str, columns: Mapping[str, str], used: set[str], *, calls: bool, where: str) -> str:
+def _one(
+    kind: str, token: str, columns: Mapping[str, str], used: set[str], *, calls: bool, where: str
+) -> str:
     """The SQL of one token."""
     if kind not in {"name", "quoted"}:
         return token
@@ -127,9 +139,13 @@ def _one(kind: str, token: str, columns: Mapping[str, str], used: set[str], *, c
             if name.lower() in _FUNCTIONS:
                 return name.lower()
             hint = f"functions that may: {', '.join(sorted(_FUNCTIONS))}"
-            raise FilterError(f"{where}: the function {name} can't be in a filter", hint=hint, text=name)
+            raise FilterError(
+                f"{where}: the function {name} can't be in a filter", hint=hint, text=name
+            )
     if name not in columns and kind == "name" and "-" in name and name.split("-")[0] in columns:
-        raise FilterError(f"{where}: is {name!r} a difference?", hint="write spaces around the minus", text=name)
+        raise FilterError(
+            f"{where}: is {name!r} a difference?", hint="write spaces around the minus", text=name
+        )
     if name not in columns:
         name = {known.lower(): known for known in columns}.get(name.lower(), name)
     if name not in columns:
@@ -146,9 +162,13 @@ def guard(connection: sqlite3.Connection) -> Callable[[], None]:
     allowed = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
     functions = _FUNCTIONS | {"count", "hex", "like", "glob", "strftime", "group_concat", "typeof"}
 
-    def decide(action: int, one: str | None, two: str | None, _database: str | None, _inner: str | None) -> int:
+    def decide(
+        action: int, one: str | None, two: str | None, _database: str | None, _inner: str | None
+    ) -> int:
         del one
-        if action in allowed or (action == sqlite3.SQLITE_FUNCTION and (two or "").lower() in functions):
+        if action in allowed or (
+            action == sqlite3.SQLITE_FUNCTION and (two or "").lower() in functions
+        ):
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
 

@@ -1,8 +1,8 @@
 """What a column of text holds: whole numbers, numbers, moments, yes or no, or text that stays as it is.
 
-A type is found on a sample and then held against every value of the file (`furrow.intake.text_table`), so that no type
-is true of the first rows only. Text that looks like a number but isn't one, such as an id with leading zeros, stays
-text.
+A type is found on a sample and then held against every value of the file
+(`furrow.intake.text_table`), so that no type is true of the first rows only. Text that looks like a
+number but isn't one, such as an id with leading zeros, stays text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _ENGLISH = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?|[-+]?\d+(\.\d+)?")
 _ADORNED = re.compile(r"([-+]?)[€$£¥]?\s?([-+]?[\d.,' \u00a0]*\d)\s?[€$£¥%]?")
 _YES = ("true", "yes", "y", "t", "ja", "oui", "si", "sí", "wahr")
 _NO = ("false", "no", "n", "f", "nein", "non", "falsch")
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?( ?(Z|UTC|[-+]\d{2}(:?\d{2})?))?)?")
+_ISO = re.compile(
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?( ?(Z|UTC|[-+]\d{2}(:?\d{2})?))?)?"
+)
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _DAYS = (
     "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
@@ -48,7 +50,8 @@ class Reading:
 
     Attributes:
         kind: The type, as the data contract names it.
-        style: How numbers or moments are written: `plain`, `comma` (1.234,5), `english` (1,234.5); `iso`, `formats`.
+        style: How numbers or moments are written: `plain`, `comma` (1.234,5), `english` (1,234.5);
+            `iso`, `formats`.
         formats: Of moments, as strptime writes them; the first that fits counts.
         adorned: Whether a currency or a percent sign is taken off.
         notes: What a person should know, such as that dates could be read in two ways.
@@ -138,7 +141,12 @@ def _ambiguous(style: str, texts: Sequence[str]) -> tuple[str, ...]:
         return ()
     odd = any("," in text and len(text.rpartition(",")[2]) != 3 for text in texts)
     marks = any(mark in text for text in texts for mark in [".", "'", "\xa0"] if mark)
-    if style == "comma" and not odd and not marks and not any(text.startswith(("0,", "-0,")) for text in texts):
+    if (
+        style == "comma"
+        and not odd
+        and not marks
+        and not any(text.startswith(("0,", "-0,")) for text in texts)
+    ):
         return ("every comma stands before three digits: read as decimal commas",)
     return ()
 
@@ -216,7 +224,12 @@ def _zone(value: str) -> str:
 def _formats(held: list[str]) -> list[str]:
     """The formats that fit any of the first values."""
     held = list(dict.fromkeys(held))[:_TELLING]
-    return [f"{day}{clock}" for day in _DAYS for clock in _CLOCKS if any(_parses(one, f"{day}{clock}") for one in held)]
+    return [
+        f"{day}{clock}"
+        for day in _DAYS
+        for clock in _CLOCKS
+        if any(_parses(one, f"{day}{clock}") for one in held)
+    ]
 
 
 def _fitting(held: list[str], format_: str) -> set[int]:
@@ -241,7 +254,8 @@ def sql_value(column: str, reading: Reading, *, timezone: str = "UTC") -> str:
     """
     if reading.kind == "string":
         return f"nullif({column}, '')"
-    # A cast of the bare column would be made while the file is scanned, and a row that fails it be dropped whole.
+    # A cast of the bare column would be made while the file is scanned, and a row that fails it be
+    # dropped whole.
     text = f"trim({column})"
     if reading.kind in {"int64", "float64"}:
         return _sql_number(text, reading)

@@ -52,7 +52,9 @@ def sqlite_tables(path: Path) -> list[str]:
         with _sqlite_open(path) as db:
             return [name for (name,) in db.execute(query)]
     except sqlite3.DatabaseError as exc:
-        raise IntakeError(f"{path} is no SQLite file: {exc}", path=path, hint="name a DuckDB file *.duckdb") from exc
+        raise IntakeError(
+            f"{path} is no SQLite file: {exc}", path=path, hint="name a DuckDB file *.duckdb"
+        ) from exc
 
 
 @contextmanager
@@ -85,7 +87,9 @@ def duckdb_tables(path: Path) -> list[str]:
 
     try:
         with duckdb.connect(str(path), read_only=True) as db:
-            rows = db.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables() ORDER BY 1").fetchall()
+            rows = db.execute(
+                "SELECT schema_name || '.' || table_name FROM duckdb_tables() ORDER BY 1"
+            ).fetchall()
     except duckdb.Error as exc:
         raise IntakeError(f"{path} is no DuckDB file that can be read: {exc}", path=path) from exc
     return [name.removeprefix("main.") for (name,) in rows]
@@ -126,7 +130,8 @@ def excel_rows(path: Path, sheet: str, handle: TextIO) -> None:
 def postgres_tables(address: str) -> list[str]:
     """The tables and views on the search path."""
     query = (
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = ANY (current_schemas(false)) ORDER BY 1"
+        "SELECT table_name FROM information_schema.tables "
+        "WHERE table_schema = ANY (current_schemas(false)) ORDER BY 1"
     )
     with _postgres_open(address) as db:
         return [name for (name,) in db.execute(query).fetchall()]
@@ -143,7 +148,9 @@ def _postgres_open(address: str) -> Iterator[Any]:
             yield db
     except psycopg.Error as exc:
         where = urlsplit(address).hostname or "the server"
-        raise GivenError(f"PostgreSQL at {where}: {str(exc).strip()}", hint="check address and rights") from exc
+        raise GivenError(
+            f"PostgreSQL at {where}: {str(exc).strip()}", hint="check address and rights"
+        ) from exc
 
 
 def postgres_rows(address: str, table: str, handle: TextIO) -> None:
@@ -167,5 +174,7 @@ def s3_object(address: str) -> Iterator[Path]:
         try:
             s3fs.S3FileSystem().get_file(address, str(path))
         except (OSError, ValueError) as exc:
-            raise GivenError(f"{address} can't be read: {exc}", hint="check the address and credentials") from exc
+            raise GivenError(
+                f"{address} can't be read: {exc}", hint="check the address and credentials"
+            ) from exc
         yield path

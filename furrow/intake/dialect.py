@@ -51,7 +51,8 @@ class Dialect:
     Attributes:
         encoding: As Python names it.
         delimiter: Between the cells of a row.
-        names: The columns' names: from the header, made unique; `column_1`, ... where there is no header.
+        names: The columns' names: from the header, made unique; `column_1`, ... where there is no
+            header.
         skip: Records before the first row of data: titles, the header, a second header.
         header: The header's cells as they stand; empty where there is none.
         notes: What a person should know of it, such as a second header that was left out.
@@ -120,7 +121,9 @@ def _without_mark(begin: bytes, path: Path) -> str:
         return "utf-16-le"
     if even > len(begin) * 0.3 and not odd:
         return "utf-16-be"
-    raise IntakeError(f"{path} is no text: it holds zero bytes", path=path, hint="give CSV, JSON lines or Parquet")
+    raise IntakeError(
+        f"{path} is no text: it holds zero bytes", path=path, hint="give CSV, JSON lines or Parquet"
+    )
 
 
 def _western(sample: bytes) -> str:
@@ -167,7 +170,11 @@ def _header(encoding: str, delimiter: str, records: list[list[str]]) -> Dialect:
     widths = Counter(len(record) for record in records)
     width = max(widths.items(), key=lambda item: (item[1], item[0]))[0]
     titles = 0
-    while width > 1 and titles < min(20, len(records) - 1) and len(records[titles]) < max(2, width * 0.6):
+    while (
+        width > 1
+        and titles < min(20, len(records) - 1)
+        and len(records[titles]) < max(2, width * 0.6)
+    ):
         titles += 1
     notes = [f"{titles} lines before the header are left out"] if titles else []
     first, body = records[titles], records[titles + 1 :]
@@ -190,7 +197,11 @@ def _names_columns(first: list[str], body: list[list[str]]) -> bool:
     """Whether a record can be a header: none of its cells is a number or a date, and they are not rows' values."""
     cells = [cell.strip() for cell in first]
     if any(_LIKE_DATA.fullmatch(cell) for cell in cells if cell):
-        years = all(re.fullmatch(r"(19|20)\d\d", cell) for cell in cells if cell and _LIKE_DATA.fullmatch(cell))
+        years = all(
+            re.fullmatch(r"(19|20)\d\d", cell)
+            for cell in cells
+            if cell and _LIKE_DATA.fullmatch(cell)
+        )
         text = [cell for cell in cells if cell and not _LIKE_DATA.fullmatch(cell)]
         return years and len(text) > 0 and not any(_same(cells, row) for row in body)
     return any(cells)

@@ -78,11 +78,17 @@ class Given:
     @property
     def address(self) -> str:
         """What to show a person."""
-        first = self.places[0] if len(self.places) == 1 else f"{self.places[0]} and {len(self.places) - 1} more"
+        first = (
+            self.places[0]
+            if len(self.places) == 1
+            else f"{self.places[0]} and {len(self.places) - 1} more"
+        )
         return f"{first}:{self.table}" if self.table else first
 
     @contextmanager
-    def open(self, place: str, *, timezone: str = "UTC", kinds: Mapping[str, str] | None = None) -> Iterator[OpenTable]:
+    def open(
+        self, place: str, *, timezone: str = "UTC", kinds: Mapping[str, str] | None = None
+    ) -> Iterator[OpenTable]:
         """Open one of its places.
 
         Args:
@@ -100,13 +106,19 @@ class Given:
             if place.startswith("s3://"):
                 path = stack.enter_context(s3_object(place))
             if place.startswith(("postgres://", "postgresql://")):
-                path = stack.enter_context(copied(lambda write: postgres_rows(place, self.table, write)))
+                path = stack.enter_context(
+                    copied(lambda write: postgres_rows(place, self.table, write))
+                )
                 suffix = ".csv"
             elif suffix in EXCEL:
-                path = stack.enter_context(copied(lambda write: excel_rows(path, self.table, write)))
+                path = stack.enter_context(
+                    copied(lambda write: excel_rows(path, self.table, write))
+                )
                 suffix = ".csv"
             elif suffix in SQLITE:
-                path = stack.enter_context(copied(lambda write: sqlite_rows(path, self.table, write)))
+                path = stack.enter_context(
+                    copied(lambda write: sqlite_rows(path, self.table, write))
+                )
                 suffix = ".csv"
             if suffix in TYPED or suffix in DUCKDB:
                 yield stack.enter_context(open_typed(path, table=self.table, timezone=timezone))
@@ -144,18 +156,29 @@ def _files(argument: str) -> list[Path]:
     path = Path(argument)
     known = TEXT | TYPED | EXCEL | SQLITE | DUCKDB
     if path.is_dir():
-        held = sorted(one for one in path.rglob("*") if one.is_file() and one.suffix.lower() in known)
+        held = sorted(
+            one for one in path.rglob("*") if one.is_file() and one.suffix.lower() in known
+        )
         if not held:
-            raise GivenError(f"no table in the folder {argument}", hint=f"furrow reads {', '.join(sorted(known))}")
+            raise GivenError(
+                f"no table in the folder {argument}",
+                hint=f"furrow reads {', '.join(sorted(known))}",
+            )
         return held
     if path.is_file():
         if path.suffix.lower() not in known:
-            raise GivenError(f"{argument} is of no kind that can be read", hint=f"give {', '.join(sorted(known))}")
+            raise GivenError(
+                f"{argument} is of no kind that can be read",
+                hint=f"give {', '.join(sorted(known))}",
+            )
         return [path]
     matched = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - a pattern may be absolute
     held = [Path(one) for one in matched if Path(one).is_file()]
     if not held:
-        raise GivenError(f"there is no file {argument}", hint="give files, a folder or a pattern such as data/*.csv")
+        raise GivenError(
+            f"there is no file {argument}",
+            hint="give files, a folder or a pattern such as data/*.csv",
+        )
     return held
 
 
@@ -170,7 +193,9 @@ def _tables(path: Path) -> list[Given]:
     else:
         return [Given(path.stem, (place,))]
     alone = suffix in EXCEL and len(names) == 1
-    return [Given(path.stem if alone else name.rpartition(".")[2], (place,), name) for name in names]
+    return [
+        Given(path.stem if alone else name.rpartition(".")[2], (place,), name) for name in names
+    ]
 
 
 def _joined(found: Sequence[Given]) -> list[Given]:
@@ -195,7 +220,9 @@ def _joined(found: Sequence[Given]) -> list[Given]:
 
 def _prefix(names: Sequence[str]) -> str:
     first, last = min(names), max(names)
-    return next((first[:at] for at, letter in enumerate(first) if last[at : at + 1] != letter), first)
+    return next(
+        (first[:at] for at, letter in enumerate(first) if last[at : at + 1] != letter), first
+    )
 
 
 def _named(found: Sequence[Given]) -> list[Given]:

@@ -64,7 +64,10 @@ def column_name(text: str, taken: set[str]) -> str:
         text: As the file has it.
         taken: Names that are used already; the new one is added.
     """
-    wanted = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)).strip("_").lower() or "column"
+    wanted = (
+        re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)).strip("_").lower()
+        or "column"
+    )
     wanted = f"c_{wanted}" if wanted[0].isdigit() else wanted
     name, number = wanted, 2
     while name in taken:
@@ -121,13 +124,17 @@ def land(
 
 
 @contextmanager
-def _opened(given: Given, place: str, columns: Mapping[str, str] | None, timezone: str) -> Iterator[OpenTable]:
+def _opened(
+    given: Given, place: str, columns: Mapping[str, str] | None, timezone: str
+) -> Iterator[OpenTable]:
     """A place open, with columns that are text read as text, whatever its values look like: 007 is no 7."""
     with given.open(place, timezone=timezone) as table:
         names = _names(table)
         looks = {name: reading.kind for name, reading in table.readings.items()}
         forced = {
-            name for name, kind in looks.items() if kind != "string" and (columns or {}).get(names[name]) == "string"
+            name
+            for name, kind in looks.items()
+            if kind != "string" and (columns or {}).get(names[name]) == "string"
         }
         if not forced:
             yield table
@@ -144,11 +151,17 @@ def _common_types(given: Given, timezone: str) -> dict[str, str]:
             names = _names(table)
             for name, reading in table.readings.items():
                 held = found.setdefault(names[name], set())
-                if reading.kind not in held and not (reading.kind == "string" and _empty(table, names[name])):
+                if reading.kind not in held and not (
+                    reading.kind == "string" and _empty(table, names[name])
+                ):
                     held.add(reading.kind)
     number = {"int64", "float64"}
     return {
-        name: next(iter(kinds)) if len(kinds) == 1 else "float64" if kinds and kinds <= number else "string"
+        name: next(iter(kinds))
+        if len(kinds) == 1
+        else "float64"
+        if kinds and kinds <= number
+        else "string"
         for name, kinds in found.items()
     }
 
@@ -162,19 +175,34 @@ def _names(table: OpenTable) -> dict[str, str]:
     return {name: column_name(name, taken) for name in table.readings}
 
 
-def _agree(columns: Mapping[str, str], kinds: Mapping[str, str], table: OpenTable, place: str) -> None:
+def _agree(
+    columns: Mapping[str, str], kinds: Mapping[str, str], table: OpenTable, place: str
+) -> None:
     """See that a file has the declared columns, and that they can hold what it has.
 
     Raises:
         IntakeError: It lacks one, has one more, or one of another type.
     """
     path = Path(place)
-    lacking, more = [name for name in columns if name not in kinds], [name for name in kinds if name not in columns]
+    lacking, more = (
+        [name for name in columns if name not in kinds],
+        [name for name in kinds if name not in columns],
+    )
     if lacking or more:
-        said = f"{place} lacks {', '.join(lacking)}" if lacking else f"{place} has more columns: {', '.join(more)}"
-        raise IntakeError(said, path=path, hint="name the columns in conf/data/contract.yaml as the file has them")
+        said = (
+            f"{place} lacks {', '.join(lacking)}"
+            if lacking
+            else f"{place} has more columns: {', '.join(more)}"
+        )
+        raise IntakeError(
+            said, path=path, hint="name the columns in conf/data/contract.yaml as the file has them"
+        )
     for name, kind in kinds.items():
-        wider = {(kind, columns[name])} & {("int64", "float64"), ("int64", "int32"), ("int64", "string")}
+        wider = {(kind, columns[name])} & {
+            ("int64", "float64"),
+            ("int64", "int32"),
+            ("int64", "string"),
+        }
         if kind == columns[name] or wider or (kind == "string" and not table.rows):
             continue
         if kind == "string" and _empty(table, name):
@@ -192,13 +220,19 @@ def _empty(table: OpenTable, name: str) -> bool:
     return all(batch.column(place).null_count == batch.num_rows for batch in table.batches(ROWS))
 
 
-def _typed(batch: pa.RecordBatch, names: Mapping[str, str], columns: Mapping[str, str], place: str) -> pa.Table:
-    table = pa.Table.from_batches([batch]).rename_columns([names[name] for name in batch.schema.names])
+def _typed(
+    batch: pa.RecordBatch, names: Mapping[str, str], columns: Mapping[str, str], place: str
+) -> pa.Table:
+    table = pa.Table.from_batches([batch]).rename_columns(
+        [names[name] for name in batch.schema.names]
+    )
     try:
         arrays = [_cast(table[name], TYPES[kind]) for name, kind in columns.items()]
     except pa.ArrowInvalid as exc:
         hint = "declare a wider type in conf/data/contract.yaml"
-        raise IntakeError(f"{place}: {str(exc).splitlines()[0]}", path=Path(place), hint=hint) from exc
+        raise IntakeError(
+            f"{place}: {str(exc).splitlines()[0]}", path=Path(place), hint=hint
+        ) from exc
     return pa.table(dict(zip(columns, arrays, strict=True)))
 
 
@@ -270,7 +304,9 @@ class _Target:
                 mask = os.umask(0)
                 os.umask(mask)
                 self._temporary.chmod(0o666 & ~mask)
-                self._writer = pq.ParquetWriter(name, table.schema, compression="zstd", version="2.6")
+                self._writer = pq.ParquetWriter(
+                    name, table.schema, compression="zstd", version="2.6"
+                )
             self._writer.write_table(table.combine_chunks(), row_group_size=ROWS)
         except OSError as exc:
             raise self._error(exc) from exc

@@ -18,21 +18,28 @@ if TYPE_CHECKING:
 __all__ = ["given_of", "land_all"]
 
 
-def land_all(root: Path, sources: Mapping[str, Sequence[str]], *, timezone: str = "UTC") -> list[Landed]:
+def land_all(
+    root: Path, sources: Mapping[str, Sequence[str]], *, timezone: str = "UTC"
+) -> list[Landed]:
     """Land each table where the contract says, with the types that it declares.
 
     Args:
         root: The project.
-        sources: Where each table comes from: files from the project's root, addresses; PLACE#TABLE of a database.
+        sources: Where each table comes from: files from the project's root, addresses; PLACE#TABLE
+            of a database.
         timezone: Of moments that name no zone.
 
     Raises:
-        FurrowError: A source can't be read, is not as declared, or is of a table that the contract does not name.
+        FurrowError: A source can't be read, is not as declared, or is of a table that the contract
+            does not name.
     """
     tables = load_contract(root / CONTRACT).tables
     unknown = [name for name in sources if name not in tables]
     if unknown:
-        raise FurrowError(f"{CONTRACT} names no table {unknown[0]!r}", hint="declare its file and its columns there")
+        raise FurrowError(
+            f"{CONTRACT} names no table {unknown[0]!r}",
+            hint="declare its file and its columns there",
+        )
     found = []
     for name, places in sources.items():
         columns = {column: declared.type for column, declared in tables[name].columns.items()}
@@ -51,4 +58,6 @@ def given_of(root: Path, name: str, places: Sequence[str]) -> Given:
     """
     table = "" if (root / places[0]).exists() else places[0].partition("#")[2]
     bare = [place.removesuffix(f"#{table}") if table else place for place in places]
-    return Given(name, tuple(place if "://" in place else str(root / place) for place in bare), table)
+    return Given(
+        name, tuple(place if "://" in place else str(root / place) for place in bare), table
+    )

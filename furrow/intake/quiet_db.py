@@ -23,8 +23,13 @@ def quiet_db(scratch: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
     Args:
         scratch: A folder for what does not fit into memory.
     """
-    config = {"threads": "2", **({"temp_directory": scratch, "memory_limit": MEMORY} if scratch else {})}
+    config = {
+        "threads": "2",
+        **({"temp_directory": scratch, "memory_limit": MEMORY} if scratch else {}),
+    }
     with duckdb.connect(config=config) as db:
         db.execute("SET TimeZone = 'UTC'")
-        db.execute("SET enable_progress_bar = false")  # it would be drawn among a command's own words
+        db.execute(
+            "SET enable_progress_bar = false"
+        )  # it would be drawn among a command's own words
         yield db

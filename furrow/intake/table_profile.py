@@ -33,7 +33,9 @@ __all__ = [
 ]
 
 FEW = 300  # different values that are counted exactly
-INCLUDED = 0.95  # the share of a column's values that a key must hold for the one to refer to the other
+INCLUDED = (
+    0.95  # the share of a column's values that a key must hold for the one to refer to the other
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ class TableProfile:
     @property
     def times(self) -> tuple[str, ...]:
         """Columns of moments, the fullest first."""
-        held = [column for column in self.columns.values() if column.kind == "timestamp" and column.held]
+        held = [
+            column for column in self.columns.values() if column.kind == "timestamp" and column.held
+        ]
         return tuple(column.name for column in sorted(held, key=lambda column: column.nulls))
 
 
@@ -150,19 +154,31 @@ def _profile(db: duckdb.DuckDBPyConnection, one: Landed, timezone: str) -> Table
             column = quoted(name)
             local = f"timezone('{timezone}', {column})"
             midnight = f"count(*) FILTER ({local} <> date_trunc('day', {local}))"
-            asked += [f"count({column})", f"approx_count_distinct({column})", f"min({column})", f"max({column})"]
+            asked += [
+                f"count({column})",
+                f"approx_count_distinct({column})",
+                f"min({column})",
+                f"max({column})",
+            ]
             asked.append(midnight if one.columns[name] == "timestamp" else "1")
         row = db.execute(f"SELECT {', '.join(asked)} FROM {relation(one.path)}").fetchall()[0]
         for at, name in enumerate(part):
             held, distinct, least, most, off = row[5 * at : 5 * at + 5]
             kind = one.columns[name]
-            columns[name] = ColumnProfile(name, kind, one.rows, one.rows - held, distinct, least, most, off == 0)
+            columns[name] = ColumnProfile(
+                name, kind, one.rows, one.rows - held, distinct, least, most, off == 0
+            )
         few = [name for name in part if columns[name].distinct <= FEW]
         if few:
             counts = ", ".join(f"count(DISTINCT {quoted(name)})" for name in few)
             exact = db.execute(f"SELECT {counts} FROM {relation(one.path)}").fetchall()[0]
-            columns |= {name: replace(columns[name], distinct=count) for name, count in zip(few, exact, strict=True)}
-    keys = [name for name, column in columns.items() if _may_be_key(column) and _unique(db, one, column)]
+            columns |= {
+                name: replace(columns[name], distinct=count)
+                for name, count in zip(few, exact, strict=True)
+            }
+    keys = [
+        name for name, column in columns.items() if _may_be_key(column) and _unique(db, one, column)
+    ]
     return TableProfile(one.name, one.path, one.rows, columns, tuple(keys))
 
 
@@ -211,13 +227,25 @@ def references(tables: Mapping[str, TableProfile]) -> list[Reference]:
 
 def _alike(column: ColumnProfile, parent: TableProfile, key: str) -> bool:
     """Whether a column may refer to a key: of its type, and of its name or the table's."""
-    if column.kind != parent.columns[key].kind or column.kind not in {"string", "int64", "int32"} or not column.held:
+    if (
+        column.kind != parent.columns[key].kind
+        or column.kind not in {"string", "int64", "int32"}
+        or not column.held
+    ):
         return False
     if column.name == key:
         return True
-    stem = column.name.removesuffix("_id").removesuffix("_key").removesuffix("_no").removesuffix("_number")
+    stem = (
+        column.name.removesuffix("_id")
+        .removesuffix("_key")
+        .removesuffix("_no")
+        .removesuffix("_number")
+    )
     single = parent.name.removesuffix("s")
-    return key in {"id", "key", "code", "number", f"{stem}_id", stem} and stem in {single, parent.name}
+    return key in {"id", "key", "code", "number", f"{stem}_id", stem} and stem in {
+        single,
+        parent.name,
+    }
 
 
 def _missing(

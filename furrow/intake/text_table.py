@@ -42,7 +42,8 @@ class TextTable:
         dialect: Delimiter, header, encoding.
         readings: How each column is read, by name.
         rows: How many rows there are.
-        notes: What a person should know: ragged rows, values that do not fit, dates that can be read in two ways.
+        notes: What a person should know: ragged rows, values that do not fit, dates that can be
+            read in two ways.
     """
 
     path: Path
@@ -64,12 +65,15 @@ class TextTable:
 
 
 @contextmanager
-def open_text(path: Path, *, kinds: Mapping[str, str] | None = None, timezone: str = "UTC") -> Iterator[TextTable]:
+def open_text(
+    path: Path, *, kinds: Mapping[str, str] | None = None, timezone: str = "UTC"
+) -> Iterator[TextTable]:
     """Open a table written as text (CSV, TSV or alike, in any usual encoding).
 
     Args:
         path: The file. It may be larger than memory.
-        kinds: Types that are known, by column, such as a data contract declares; the others are found.
+        kinds: Types that are known, by column, such as a data contract declares; the others are
+            found.
         timezone: Of moments that name no zone.
 
     Yields:
@@ -93,8 +97,8 @@ def open_text(path: Path, *, kinds: Mapping[str, str] | None = None, timezone: s
 def _as_utf8(path: Path, dialect: Dialect, scratch: Path) -> tuple[Path, list[str]]:
     """The rows alone in UTF-8, each ending in a line feed: without what precedes them, or the header standing again.
 
-    A file that needs nothing of this is read where it is. DuckDB must be told how lines end, and only a line feed lets
-    a quoted value hold any other end of line.
+    A file that needs nothing of this is read where it is. DuckDB must be told how lines end, and
+    only a line feed lets a quoted value hold any other end of line.
     """
     repeated = bool(dialect.header) and _stands_again(path, dialect)
     returns = _holds(path, b"\r")
@@ -116,7 +120,9 @@ def _as_utf8(path: Path, dialect: Dialect, scratch: Path) -> tuple[Path, list[st
                     again += 1
                 else:
                     write.writerow(record)
-    return plain, [f"the header stands {again} times more among the rows: left out"] if again else []
+    return plain, [
+        f"the header stands {again} times more among the rows: left out"
+    ] if again else []
 
 
 def _holds(path: Path, byte: bytes) -> bool:
@@ -136,7 +142,9 @@ def _after_header(source: object, dialect: Dialect) -> None:
 
 def _stands_again(path: Path, dialect: Dialect) -> bool:
     """Whether the header's text occurs once more in the file, as where files were put one behind the other."""
-    begin = dialect.delimiter.join(dialect.header).encode(dialect.encoding.removesuffix("-sig"), "replace")
+    begin = dialect.delimiter.join(dialect.header).encode(
+        dialect.encoding.removesuffix("-sig"), "replace"
+    )
     begin = begin.removeprefix(codecs.BOM_UTF16_LE)
     seen, held = 0, b""
     with path.open("rb") as handle:
@@ -170,7 +178,9 @@ def _count(db: duckdb.DuckDBPyConnection, relation: str, path: Path) -> tuple[in
         ((rows,),) = db.execute(f"SELECT count(*) FROM {relation}").fetchall()
     except duckdb.Error as exc:
         said = str(exc).splitlines()[0]
-        raise IntakeError(f"{path} can't be read: {said}", path=path, hint="see whether its quotes are closed") from exc
+        raise IntakeError(
+            f"{path} can't be read: {said}", path=path, hint="see whether its quotes are closed"
+        ) from exc
     found = db.execute(
         "SELECT line, any_value(error_type), any_value(csv_line) FROM reject_errors GROUP BY line ORDER BY line"
     ).fetchall()
@@ -180,12 +190,18 @@ def _count(db: duckdb.DuckDBPyConnection, relation: str, path: Path) -> tuple[in
     shown = "; ".join(f"row {line}: {(text or '')[:60]!r}" for line, _, text in found[:3])
     told = f"{len(found):,} rows have more or fewer cells than the header: left out ({shown})"
     if len(found) > MISFITS * (rows + len(found)) and len(found) > 3:
-        raise IntakeError(f"{path}: {told}", path=path, hint="mend the file, or say how it is delimited")
+        raise IntakeError(
+            f"{path}: {told}", path=path, hint="mend the file, or say how it is delimited"
+        )
     return rows, [told]
 
 
 def _types(
-    db: duckdb.DuckDBPyConnection, relation: str, dialect: Dialect, kinds: Mapping[str, str], timezone: str
+    db: duckdb.DuckDBPyConnection,
+    relation: str,
+    dialect: Dialect,
+    kinds: Mapping[str, str],
+    timezone: str,
 ) -> tuple[dict[str, Reading], list[str]]:
     """How each column is read: found on the first rows, then held against all of them."""
     sample = _rows(db, f"SELECT * FROM {relation} LIMIT {SAMPLE_ROWS}")
@@ -207,7 +223,12 @@ def _types(
     return readings, told
 
 
-_WORDS = {"int64": "whole numbers", "float64": "numbers", "timestamp": "moments", "bool": "yes or no"}
+_WORDS = {
+    "int64": "whole numbers",
+    "float64": "numbers",
+    "timestamp": "moments",
+    "bool": "yes or no",
+}
 
 
 def _again(db: duckdb.DuckDBPyConnection, relation: str, at: int, failed: Reading) -> Reading:
@@ -232,15 +253,23 @@ def _misfits(
         for at, (name, reading) in enumerate(readings.items())
         if reading.kind != "string"
     }
-    counts = _figures(db, relation, {name: f"count(*) FILTER ({test})" for name, test in misfit.items()})
+    counts = _figures(
+        db, relation, {name: f"count(*) FILTER ({test})" for name, test in misfit.items()}
+    )
     bad = {name: count for name, count in counts.items() if count}
     places = {name: _place(at) for at, name in enumerate(readings)}
-    held = _figures(db, relation, {name: f"count(*) FILTER ({sql_held(places[name])})" for name in bad})
-    shown = _figures(db, relation, {name: f"min({places[name]}) FILTER ({misfit[name]})" for name in bad})
+    held = _figures(
+        db, relation, {name: f"count(*) FILTER ({sql_held(places[name])})" for name in bad}
+    )
+    shown = _figures(
+        db, relation, {name: f"min({places[name]}) FILTER ({misfit[name]})" for name in bad}
+    )
     return {name: (count, held[name], str(shown[name])) for name, count in bad.items()}
 
 
-def _figures(db: duckdb.DuckDBPyConnection, relation: str, asked: Mapping[str, str]) -> dict[str, Any]:
+def _figures(
+    db: duckdb.DuckDBPyConnection, relation: str, asked: Mapping[str, str]
+) -> dict[str, Any]:
     """Aggregates over all rows, by name; many columns are taken in several passes."""
     found: dict[str, Any] = {}
     names = list(asked)

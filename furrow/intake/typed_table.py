@@ -91,7 +91,9 @@ def _relation(db: duckdb.DuckDBPyConnection, path: Path, table: str) -> str:
     return f"read_json({place}, sample_size = -1, maximum_depth = 2, convert_strings_to_integers = false)"
 
 
-def _select(columns: list[tuple[str, ...]], timezone: str) -> tuple[str, dict[str, Reading], tuple[str, ...]]:
+def _select(
+    columns: list[tuple[str, ...]], timezone: str
+) -> tuple[str, dict[str, Reading], tuple[str, ...]]:
     """The query that gives every column a type of the data contract."""
     names, notes = unique_names([column[0] for column in columns])
     zone = timezone.replace("'", "''")
@@ -101,7 +103,8 @@ def _select(columns: list[tuple[str, ...]], timezone: str) -> tuple[str, dict[st
         if type_ in _WHOLE:
             reading, value = Reading("int64"), f"{column}::BIGINT"
         elif type_ in _NUMBERS or type_.startswith("DECIMAL"):
-            # Not nullif: a comparison with NaN is decided by the statistics of a Parquet file, which leave NaN out.
+            # Not nullif: a comparison with NaN is decided by the statistics of a Parquet file,
+            # which leave NaN out.
             reading, value = (
                 Reading("float64"),
                 f"CASE WHEN isnan({column}::DOUBLE) THEN NULL ELSE {column}::DOUBLE END",

@@ -57,12 +57,18 @@ class Bundle:
 
 
 def save(
-    folder: Path, experiment: Experiment, fitted: Fitted, train: pd.DataFrame, *, extra: dict[str, Any]
+    folder: Path,
+    experiment: Experiment,
+    fitted: Fitted,
+    train: pd.DataFrame,
+    *,
+    extra: dict[str, Any],
 ) -> dict[str, Any]:
     """Write a bundle: the model, background.parquet and bundle.json, which names their hashes.
 
-    The model is there twice: model.joblib holds scikit-learn's objects, predictor.json and trees.tl hold what scores
-    and open without running code. An estimator without a portable form has only the former.
+    The model is there twice: model.joblib holds scikit-learn's objects, predictor.json and trees.tl
+    hold what scores and open without running code. An estimator without a portable form has only
+    the former.
 
     Args:
         folder: build/models/NAME.
@@ -80,7 +86,9 @@ def save(
         n=min(BACKGROUND_ROWS, len(train)), random_state=np.random.RandomState(experiment.seed)
     )
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pandas(background, preserve_index=False).replace_schema_metadata(), sink)
+    pq.write_table(
+        pa.Table.from_pandas(background, preserve_index=False).replace_schema_metadata(), sink
+    )
     facts = {
         "format": FORMAT,
         "experiment": experiment.name,
@@ -109,12 +117,14 @@ def save(
 def load(folder: Path, *, model_sha256: str, predictor_sha256: str | None = None) -> Bundle:
     """Open a bundle whose model is the one that a commit records.
 
-    Its bytes are hashed before they are read. The pickle is opened, which may run code, only for want of a predictor.
+    Its bytes are hashed before they are read. The pickle is opened, which may run code, only for
+    want of a predictor.
 
     Args:
         folder: build/models/NAME.
         model_sha256: From the run's record.json.
-        predictor_sha256: From there, too; None in records of older versions, and where there is no portable form.
+        predictor_sha256: From there, too; None in records of older versions, and where there is no
+            portable form.
 
     Raises:
         BundleError: The bundle is missing, damaged, of another format, or another model.
@@ -124,7 +134,9 @@ def load(folder: Path, *, model_sha256: str, predictor_sha256: str | None = None
         raise BundleError(f"there is no model in {folder}", hint=hint)
     facts = read_json(folder / BUNDLE)
     if facts.get("format") not in READ:
-        raise BundleError(f"{folder / BUNDLE} has format {facts.get('format')!r}, not {FORMAT}", hint=hint)
+        raise BundleError(
+            f"{folder / BUNDLE} has format {facts.get('format')!r}, not {FORMAT}", hint=hint
+        )
     background = pq.read_table(
         pa.BufferReader(held_bytes(folder / BACKGROUND, facts["background_sha256"], BundleError))
     )
@@ -142,7 +154,8 @@ def profile(frame: pd.DataFrame) -> dict[str, Any]:
     """What each column looked like in training: shares of nulls, quantiles or frequent values.
 
     Returns:
-        By column: {"nulls", "quantiles": 11 numbers from minimum to maximum} or {"nulls", "values": {value: share}}.
+        By column: {"nulls", "quantiles": 11 numbers from minimum to maximum} or {"nulls", "values":
+        {value: share}}.
     """
     found: dict[str, Any] = {}
     for name in frame.columns:
@@ -151,10 +164,14 @@ def profile(frame: pd.DataFrame) -> dict[str, Any]:
         if column.dtype.kind in "biuf":
             known = column.dropna().to_numpy(dtype=np.float64)
             facts["quantiles"] = (
-                [round(float(q), 6) for q in np.quantile(known, np.linspace(0, 1, 11))] if known.size else []
+                [round(float(q), 6) for q in np.quantile(known, np.linspace(0, 1, 11))]
+                if known.size
+                else []
             )
         else:
             shares = column.value_counts(normalize=True).head(20)
-            facts["values"] = {str(value): round(float(share), 6) for value, share in sorted(shares.items())}
+            facts["values"] = {
+                str(value): round(float(share), 6) for value, share in sorted(shares.items())
+            }
         found[name] = facts
     return found

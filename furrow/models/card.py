@@ -33,7 +33,11 @@ def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> st
     task, periods = load_task(experiment.problem.task), record["periods"]
     model = experiment.model["_target_"].rsplit(".", 1)[-1]
     service, label = markdown_code(record["service"]), markdown_code(experiment.problem.label)
-    facts = [f"{name} {value:g}" for name, value in outcome.metrics.items() if name not in outcome.replicates]
+    facts = [
+        f"{name} {value:g}"
+        for name, value in outcome.metrics.items()
+        if name not in outcome.replicates
+    ]
     lines = [
         f"# {markdown_text(experiment.name)}",
         "",
@@ -55,12 +59,26 @@ def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> st
     for name in ordered(outcome.replicates):
         if name in outcome.metrics:
             low, high = (_number(outcome.intervals[name][end]) for end in ("low", "high"))
-            lines.append(f"| {name} | {_number(outcome.metrics[name])} | {low} to {high} | {_number(said.get(name))} |")
-    metric = task.metric if task.metric in outcome.replicates else next(iter(outcome.replicates), "")
-    lines += ["", f"## Where it does worst by {metric}", "", f"| slice | rows | {metric} |", "|---|---|---|"]
-    judged = [part for part in outcome.slices if part.get(metric) is not None and part["rows"] >= FEWEST]
+            lines.append(
+                f"| {name} | {_number(outcome.metrics[name])} | {low} to {high} | {_number(said.get(name))} |"
+            )
+    metric = (
+        task.metric if task.metric in outcome.replicates else next(iter(outcome.replicates), "")
+    )
+    lines += [
+        "",
+        f"## Where it does worst by {metric}",
+        "",
+        f"| slice | rows | {metric} |",
+        "|---|---|---|",
+    ]
+    judged = [
+        part for part in outcome.slices if part.get(metric) is not None and part["rows"] >= FEWEST
+    ]
     way = sign(metric, record.get("directions"))
-    for part in sorted(judged, key=lambda part: (way * part[metric], part["slice"], part["value"]))[:WORST]:
+    for part in sorted(judged, key=lambda part: (way * part[metric], part["slice"], part["value"]))[
+        :WORST
+    ]:
         low, high = (_number(part[f"{metric}_{end}"]) for end in ("low", "high"))
         where, rows = markdown_text(f"{part['slice']} = {part['value']}"), f"{part['rows']:,}"
         lines.append(f"| {where} | {rows} | {_number(part[metric])} ({low} to {high}) |")

@@ -44,7 +44,8 @@ class Change:
         before: The version before; None when there was none.
         after: The version after; None when the environment was taken away.
         why: The commit's subject.
-        evidence: What the version after it was registered on: metrics, commit, whether it was replayed.
+        evidence: What the version after it was registered on: metrics, commit, whether it was
+            replayed.
     """
 
     environment: str
@@ -83,13 +84,19 @@ def promote(root: Path, text: str, environment: str) -> tuple[str, Version]:
     version = find(root, text)
     refused = refusal(root, version)
     if refused:
-        raise DeploymentError(refused, hint=f"register one that passed: furrow models register {version.name}")
+        raise DeploymentError(
+            refused, hint=f"register one that passed: furrow models register {version.name}"
+        )
     base = settings(root)["branch"]
     if current(root, environment, base) == str(version):
-        raise DeploymentError(f"{environment} serves {version} already", hint=f"furrow models log --to {environment}")
+        raise DeploymentError(
+            f"{environment} serves {version} already", hint=f"furrow models log --to {environment}"
+        )
     branch = f"promote/{project_prefix(root)}{environment}/{version.name}-v{version.number}"
     if git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", ok=(0, 1)).strip():
-        raise DeploymentError(f"the branch {branch} is there already", hint=f"review it: git log -p {branch}")
+        raise DeploymentError(
+            f"the branch {branch} is there already", hint=f"review it: git log -p {branch}"
+        )
     before = current(root, environment, base)
     with tempfile.TemporaryDirectory(prefix="furrow-promote-") as scratch:
         tree = Path(scratch) / "tree"
@@ -98,7 +105,13 @@ def promote(root: Path, text: str, environment: str) -> tuple[str, Version]:
             path = f"{project_prefix(root)}{_path(environment)}"
             write_text(tree / path, _yaml(version))
             git(tree, "add", "--", path)
-            git(tree, "commit", "--quiet", "--file=-", stdin=_message(root, environment, before, version).encode())
+            git(
+                tree,
+                "commit",
+                "--quiet",
+                "--file=-",
+                stdin=_message(root, environment, before, version).encode(),
+            )
             git(tree, "branch", branch)
         finally:
             git(root, "worktree", "remove", "--force", str(tree))
@@ -115,19 +128,31 @@ def rollback(root: Path, environment: str) -> tuple[str | None, str | None]:
         DeploymentError: There is nothing to go back to, or the work tree is dirty.
     """
     if is_dirty(root):
-        raise DeploymentError("the work tree has changes that no commit holds", hint="commit or undo them first")
+        raise DeploymentError(
+            "the work tree has changes that no commit holds", hint="commit or undo them first"
+        )
     changes = list(history(root, environment))
     served = [change for change in changes if change.before is not None]
     if not served:
         raise DeploymentError(
-            f"{environment} has no earlier version to go back to", hint=f"furrow models log --to {environment}"
+            f"{environment} has no earlier version to go back to",
+            hint=f"furrow models log --to {environment}",
         )
     last = served[0]
     content = show(root, f"{last.commit}^", _path(environment)) or b""
     write_text(root / _path(environment), content.decode())
     git(root, "add", "--", _path(environment))
     message = f"Roll {environment} back to {last.before}\n\nThis reverts commit {last.commit}.\n"
-    git(root, "commit", "--quiet", "--file=-", "--only", "--", _path(environment), stdin=message.encode())
+    git(
+        root,
+        "commit",
+        "--quiet",
+        "--file=-",
+        "--only",
+        "--",
+        _path(environment),
+        stdin=message.encode(),
+    )
     return last.after, last.before
 
 
@@ -171,7 +196,9 @@ def _evidence(root: Path, text: str | None) -> str:
     refused = refusal(root, version)
     if refused:
         return refused
-    judged = [name for name in version.metrics if direction(name) != NEITHER] or list(version.metrics)
+    judged = [name for name in version.metrics if direction(name) != NEITHER] or list(
+        version.metrics
+    )
     said = [f"{name} {version.metrics[name]:.4f}" for name in judged[:2]]
     said += [
         f"passed the gate at {version.commit[:10]}",
@@ -182,7 +209,9 @@ def _evidence(root: Path, text: str | None) -> str:
 
 def _path(environment: str) -> str:
     if not ENVIRONMENT.fullmatch(environment):
-        raise DeploymentError(f"{environment!r} is no environment's name", hint="use lower-case letters, digits and -")
+        raise DeploymentError(
+            f"{environment!r} is no environment's name", hint="use lower-case letters, digits and -"
+        )
     return f"conf/deployment/{environment}.yaml"
 
 
@@ -192,18 +221,26 @@ def _model(content: bytes, environment: str) -> str | None:
         return str(value["model"]) if value else None
     except (ParseError, KeyError, TypeError) as exc:
         raise DeploymentError(
-            f"conf/deployment/{environment}.yaml is malformed: {exc}", hint="write `model: NAME@vX.Y.Z`"
+            f"conf/deployment/{environment}.yaml is malformed: {exc}",
+            hint="write `model: NAME@vX.Y.Z`",
         ) from exc
 
 
 def _yaml(version: Version) -> str:
-    value = {"model": str(version), **{key: version.facts.get(key) for key in ("model_sha256", "features_digest")}}
-    text: str = yaml.safe_dump({k: v for k, v in value.items() if v}, sort_keys=False, allow_unicode=True, width=1000)
+    value = {
+        "model": str(version),
+        **{key: version.facts.get(key) for key in ("model_sha256", "features_digest")},
+    }
+    text: str = yaml.safe_dump(
+        {k: v for k, v in value.items() if v}, sort_keys=False, allow_unicode=True, width=1000
+    )
     return f"# Which version this environment serves. Change it with `furrow models promote` and a merge.\n{text}"
 
 
 def _message(root: Path, environment: str, before: str | None, version: Version) -> str:
-    facts = ", ".join(f"{name} {value:.4f}" for name, value in version.metrics.items() if isinstance(value, float))
+    facts = ", ".join(
+        f"{name} {value:.4f}" for name, value in version.metrics.items() if isinstance(value, float)
+    )
     return (
         f"Promote {version} to {environment}\n\n"
         f"From {before or 'nothing'}. Registered at {version.commit[:12]} by {version.by}.\n"

@@ -37,8 +37,10 @@ class Prediction:
     """One answer.
 
     Attributes:
-        values: What was predicted, by column: probability; probability_CLASS for each; prediction, low and high.
-        score: One number of it, which the contributions add up to: the probability, or the number predicted.
+        values: What was predicted, by column: probability; probability_CLASS for each; prediction,
+            low and high.
+        score: One number of it, which the contributions add up to: the probability, or the number
+            predicted.
         features: What the model saw, by column.
         status: Of each feature: present, null, missing or expired; empty for moments past.
         contributions: How far each column moved the score, the largest first.
@@ -83,18 +85,23 @@ class Model:
     bundle: Bundle
 
     def predict(
-        self, rows: Sequence[Mapping[str, Any]], *, at: datetime | None = None, online: bool | None = None
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        at: datetime | None = None,
+        online: bool | None = None,
     ) -> list[Prediction]:
         """Predict for rows.
 
         Args:
             rows: Join keys and request fields, a mapping each.
             at: The prediction time, aware; now, if None.
-            online: Read the online store as of `at`; by default it is read when `at` is None, and else the
-                offline tables are joined as of `at`.
+            online: Read the online store as of `at`; by default it is read when `at` is None, and
+                else the offline tables are joined as of `at`.
 
         Raises:
-            PredictionError: The features of this repository are not those that the model was trained on.
+            PredictionError: The features of this repository are not those that the model was
+                trained on.
             FurrowError: Features can't be fetched.
         """
         moment = at or datetime.now(UTC)
@@ -113,7 +120,9 @@ class Model:
             status = {name: one[place] for name, one in statuses.items()}
             said = {name: float(numbers[place]) for name, numbers in outputs.items()}
             label = str(self.bundle.facts["label"])
-            found.append(Prediction(said, float(score), features, status, moved, moment, source, task, label))
+            found.append(
+                Prediction(said, float(score), features, status, moved, moment, source, task, label)
+            )
         return found
 
     @property
@@ -125,11 +134,20 @@ class Model:
         """The join keys and request fields that a row must have, sorted."""
         manifest = load_manifest(self.root / "features")
         names = [part.view for part in manifest.services[self.service].views]
-        inputs = [entry for name in names if name in manifest.on_demand for entry in manifest.on_demand[name].inputs]
-        views = {name for name in names if name in manifest.views} | {entry.view for entry in inputs} - {"request"}
+        inputs = [
+            entry
+            for name in names
+            if name in manifest.on_demand
+            for entry in manifest.on_demand[name].inputs
+        ]
+        views = {name for name in names if name in manifest.views} | {
+            entry.view for entry in inputs
+        } - {"request"}
         keys = {key.name for name in views for key in manifest.views[name].join_keys}
         return sorted(
-            keys | {entry.name for entry in inputs if entry.view == "request"} | set(self.bundle.facts["keys"])
+            keys
+            | {entry.name for entry in inputs if entry.view == "request"}
+            | set(self.bundle.facts["keys"])
         )
 
     def _online(
@@ -152,29 +170,37 @@ class Model:
         )
         return joined.to_pydict(), {}
 
-    def _frame(self, rows: Sequence[Mapping[str, Any]], values: Mapping[str, list[Any]]) -> pd.DataFrame:
+    def _frame(
+        self, rows: Sequence[Mapping[str, Any]], values: Mapping[str, list[Any]]
+    ) -> pd.DataFrame:
         """The model's columns in its order and types."""
         columns: dict[str, Any] = {}
         for column in self.bundle.facts["columns"]:
             name = column["name"]
             found = values[name] if name in values else [row.get(name) for row in rows]
             text = column["dtype"] in ("object", "string", "str")
-            columns[name] = pd.Series(found, dtype=object) if text else pd.to_numeric(pd.Series(found, dtype="float64"))
+            columns[name] = (
+                pd.Series(found, dtype=object)
+                if text
+                else pd.to_numeric(pd.Series(found, dtype="float64"))
+            )
         return pd.DataFrame(columns)
 
 
-def open_model(root: Path, experiment: str | None = None, *, problem: str | None = None, sha256: str = "") -> Model:
+def open_model(
+    root: Path, experiment: str | None = None, *, problem: str | None = None, sha256: str = ""
+) -> Model:
     """Open a run's model: the champion's of a problem, or of the only one, unless another is named.
 
-    The model's file is hashed and compared with the run's record before it is loaded, and the features of this
-    repository are compared with those that it was trained on.
+    The model's file is hashed and compared with the run's record before it is loaded, and the
+    features of this repository are compared with those that it was trained on.
 
     Args:
         root: The repository.
         experiment: The run; the champion, if None.
         problem: Whose champion, where there are several problems.
-        sha256: Of the model, known from outside the repository; without it a signed tag must name it, or the
-            repository be trusted, for the record is of the same hand as the model.
+        sha256: Of the model, known from outside the repository; without it a signed tag must name
+            it, or the repository be trusted, for the record is of the same hand as the model.
 
     Raises:
         PredictionError: There is no champion, or no such run, or the features have changed since.
@@ -186,12 +212,15 @@ def open_model(root: Path, experiment: str | None = None, *, problem: str | None
     if not path.is_file():
         known = sorted(one.parent.name for one in (root / "runs").glob("*/record.json"))
         raise PredictionError(
-            f"there is no run {name!r}", hint=f"there are: {', '.join(known) or 'none'}; run `dvc repro`"
+            f"there is no run {name!r}",
+            hint=f"there are: {', '.join(known) or 'none'}; run `dvc repro`",
         )
     record = read_json(path)
     recorded, scores = str(record["model_sha256"]), record.get("predictor_sha256")
     if sha256 and sha256.lower() not in {recorded, scores}:
-        raise PredictionError(f"{name} records the model {recorded[:12]}…, not {sha256[:12]}…: it is not opened")
+        raise PredictionError(
+            f"{name} records the model {recorded[:12]}…, not {sha256[:12]}…: it is not opened"
+        )
     manifest = load_manifest(root / "features")
     if not scores and sha256.lower() != recorded and not vouching_tag(root, recorded):
         require_trust(root, f"the model of {name} is a pickle, which runs code when it is opened")
@@ -215,10 +244,14 @@ def _champion(root: Path, problem: str | None) -> str:
         raise PredictionError(f"there is no problem {problem!r}", hint=f"there are: {known}")
     if problem is None and len(champions) > 1:
         known = ", ".join(champions)
-        raise PredictionError(f"there are several problems: {known}", hint="name one of them, or a run")
+        raise PredictionError(
+            f"there are several problems: {known}", hint="name one of them, or a run"
+        )
     chosen = champions.get(problem) if problem is not None else next(iter(champions.values()), None)
     if chosen is None or chosen.experiment is None:
-        raise PredictionError("there is no champion", hint="run `dvc repro`, or name a run with --experiment")
+        raise PredictionError(
+            "there is no champion", hint="run `dvc repro`, or name a run with --experiment"
+        )
     return chosen.experiment
 
 

@@ -25,9 +25,9 @@ def contributions(
 ) -> dict[str, float]:
     """Contributions of a row's columns to its prediction's score.
 
-    Columns are put in one after another, in a random order, into a background row (Štrumbelj and Kononenko 2014);
-    what each adds is averaged over orders and background rows. The contributions add up to the prediction minus the
-    mean prediction of the background rows that were drawn.
+    Columns are put in one after another, in a random order, into a background row (Štrumbelj and
+    Kononenko 2014); what each adds is averaged over orders and background rows. The contributions
+    add up to the prediction minus the mean prediction of the background rows that were drawn.
 
     Args:
         predict: Frame of shape (rows, columns) to scores of shape (rows,).
@@ -56,4 +56,6 @@ def contributions(
     gained = np.zeros(len(columns))
     np.add.at(gained, orders.ravel(), np.diff(outcome, axis=1).ravel())
     means = gained / permutations
-    return {columns[place]: float(means[place]) for place in np.argsort(-np.abs(means), kind="stable")}
+    return {
+        columns[place]: float(means[place]) for place in np.argsort(-np.abs(means), kind="stable")
+    }

@@ -40,40 +40,51 @@ def register(
 ) -> Version:
     """Register an experiment's model at a commit as its next version.
 
-    The major number grows when the features' digest changed, the minor one otherwise. A model that is registered
-    already is not registered again.
+    The major number grows when the features' digest changed, the minor one otherwise. A model that
+    is registered already is not registered again.
 
     Args:
         root: The repository.
         experiment: The experiment; the champion, if None.
         rev: The commit.
-        replayed: Whether the commit has been replayed; by default the verdicts in refs/notes/furrow/replay tell.
-        sign: Sign the tag with the user's own key (user.signingKey): it then vouches for the model in other clones.
+        replayed: Whether the commit has been replayed; by default the verdicts in
+            refs/notes/furrow/replay tell.
+        sign: Sign the tag with the user's own key (user.signingKey): it then vouches for the model
+            in other clones.
 
     Returns:
         The new version, or the one that the same model has.
 
     Raises:
-        RegistryError: The gate was not passed, the tree is dirty, the model is missing or another one, the commit is
-            not on the main branch, or was not replayed though conf/ci.yaml asks for it.
+        RegistryError: The gate was not passed, the tree is dirty, the model is missing or another
+            one, the commit is not on the main branch, or was not replayed though conf/ci.yaml asks
+            for it.
     """
     asked = settings(root)
     commit = resolve(root, rev)
     if is_dirty(root):
-        raise RegistryError("the work tree has changes that no commit holds", hint="commit or undo them, then register")
+        raise RegistryError(
+            "the work tree has changes that no commit holds",
+            hint="commit or undo them, then register",
+        )
     _on_branch(root, commit, asked["branch"])
     name = _passed(champions_at(root, commit), experiment, commit)
     _names_a_tag(root, name)
-    record = _json(root, commit, run_file(name, "record.json"), "the stage that evaluates writes it")
+    record = _json(
+        root, commit, run_file(name, "record.json"), "the stage that evaluates writes it"
+    )
     if "model_sha256" not in record:
         hint = "the stage that trains writes the sha256 of build/models/NAME/model.joblib there"
-        raise RegistryError(f"runs/{name}/record.json at {commit[:10]} names no model_sha256", hint=hint)
+        raise RegistryError(
+            f"runs/{name}/record.json at {commit[:10]} names no model_sha256", hint=hint
+        )
     _holds_model(root, name, record["model_sha256"])
     if replayed is None:
         replayed = _replayed(root, commit, name)
     if asked["replayed"] and not replayed:
         raise RegistryError(
-            f"{commit[:10]} has not been replayed, and conf/ci.yaml asks for it", hint="run `furrow replay`"
+            f"{commit[:10]} has not been replayed, and conf/ci.yaml asks for it",
+            hint="run `furrow replay`",
         )
     before = versions(root, name)
     for version in before:
@@ -84,7 +95,9 @@ def register(
         "model_sha256": record["model_sha256"],
         "features_digest": record.get("features_digest"),
         "service": record.get("service"),
-        "metrics": _json(root, commit, run_file(name, "metrics.json"), "run `dvc repro` and commit"),
+        "metrics": _json(
+            root, commit, run_file(name, "metrics.json"), "run `dvc repro` and commit"
+        ),
         "replayed": bool(replayed),
     }
     number = next_number(before, facts["features_digest"])
@@ -152,11 +165,21 @@ def _passed(champions: Mapping[str, Champion], experiment: str | None, commit: s
     verdict = verdict_of(champions, name)
     if not isinstance(verdict, dict):
         known = ", ".join(one for each in champions.values() for one in each.verdicts)
-        raise RegistryError(f"there is no run {name!r} at {commit[:10]}", hint=f"there are: {known}")
+        raise RegistryError(
+            f"there is no run {name!r} at {commit[:10]}", hint=f"there are: {known}"
+        )
     if verdict.get("passed") is not True:
         failures = verdict.get("failures")
-        worst = failures[0] if isinstance(failures, list) and failures and isinstance(failures[0], dict) else {}
-        why = f": {worst.get('rule')} is {worst.get('value')}, needs {worst.get('limit')}" if worst else ""
+        worst = (
+            failures[0]
+            if isinstance(failures, list) and failures and isinstance(failures[0], dict)
+            else {}
+        )
+        why = (
+            f": {worst.get('rule')} is {worst.get('value')}, needs {worst.get('limit')}"
+            if worst
+            else ""
+        )
         hint = "`furrow gate` shows every rule; train a better model"
         raise RegistryError(f"{name} did not pass the gate{why}", hint=hint)
     return name
@@ -165,7 +188,11 @@ def _passed(champions: Mapping[str, Champion], experiment: str | None, commit: s
 def _names_a_tag(root: Path, name: str) -> None:
     """See that Git allows a tag of this name."""
     tag = f"refs/tags/{name}@v1.0.0"
-    allowed = git(root, "check-ref-format", "--normalize", tag, ok=(0, 1)).decode(errors="replace").rstrip("\n")
+    allowed = (
+        git(root, "check-ref-format", "--normalize", tag, ok=(0, 1))
+        .decode(errors="replace")
+        .rstrip("\n")
+    )
     if allowed != tag or name.startswith("-"):
         raise RegistryError(f"Git allows no tag {name}@v1.0.0", hint="rename the experiment")
 
@@ -189,15 +216,21 @@ def _only(champions: Mapping[str, Champion], commit: str) -> str:
     """The champion's name, where there is one champion."""
     names = [one.experiment for one in champions.values() if one.experiment is not None]
     if not names:
-        raise RegistryError(f"{commit[:10]} has no champion", hint="`furrow gate` says which rules failed")
+        raise RegistryError(
+            f"{commit[:10]} has no champion", hint="`furrow gate` says which rules failed"
+        )
     if len(names) > 1:
-        raise RegistryError(f"{commit[:10]} has several champions: {', '.join(names)}", hint="name one of them")
+        raise RegistryError(
+            f"{commit[:10]} has several champions: {', '.join(names)}", hint="name one of them"
+        )
     return names[0]
 
 
 def _on_branch(root: Path, commit: str, branch: str, *, merging: str = "") -> None:
     for candidate in filter(None, (branch, f"origin/{branch}", merging)):
-        if git(root, "rev-parse", "--verify", "--quiet", f"{candidate}^{{commit}}", ok=(0, 1)).strip():
+        if git(
+            root, "rev-parse", "--verify", "--quiet", f"{candidate}^{{commit}}", ok=(0, 1)
+        ).strip():
             bases = git(root, "merge-base", commit, candidate, ok=(0, 1)).decode().split()
             if commit in bases:
                 return
@@ -209,10 +242,15 @@ def _on_branch(root: Path, commit: str, branch: str, *, merging: str = "") -> No
 
 def _holds_model(root: Path, name: str, sha256: str | None) -> None:
     if sha256 is None:
-        raise RegistryError(f"{name} is a trial's run: there is no model of it", hint="run `dvc repro` and commit")
+        raise RegistryError(
+            f"{name} is a trial's run: there is no model of it", hint="run `dvc repro` and commit"
+        )
     path = root / model(name) / MODEL
     if not path.is_file():
-        raise RegistryError(f"{path.relative_to(root)} is not here", hint=f"run `dvc pull train@{name}` or `dvc repro`")
+        raise RegistryError(
+            f"{path.relative_to(root)} is not here",
+            hint=f"run `dvc pull train@{name}` or `dvc repro`",
+        )
     found = sha256_file(path)
     if found != sha256:
         raise RegistryError(
@@ -223,7 +261,10 @@ def _holds_model(root: Path, name: str, sha256: str | None) -> None:
 
 def _replayed(root: Path, commit: str, name: str) -> bool:
     """Whether the newest note on a commit that holds, and covers an experiment's training, says that it is good."""
-    holding = sorted((one.verdict for one in verify(root, commit) if one and one.verdict), key=lambda one: one.started)
+    holding = sorted(
+        (one.verdict for one in verify(root, commit) if one and one.verdict),
+        key=lambda one: one.started,
+    )
     covering = [one for one in holding if not one.scope or one.scope.get("experiment") == name]
     return bool(covering) and bool(covering[-1])
 

@@ -52,9 +52,11 @@ class Version:
         name: The experiment's name.
         number: Such as "1.2.0".
         commit: The commit that it is of.
-        facts: What its commit records: model_sha256, features_digest, service, metrics; nothing for a tag that was
-            made without Furrow. Whether it was replayed is the tag's word alone: notes tell.
-        claims: What the tag's text says. Whoever may push can write one: a claim, until the commit bears it out.
+        facts: What its commit records: model_sha256, features_digest, service, metrics; nothing for
+            a tag that was made without Furrow. Whether it was replayed is the tag's word alone:
+            notes tell.
+        claims: What the tag's text says. Whoever may push can write one: a claim, until the commit
+            bears it out.
         registered: When, ISO 8601; empty for a tag that is not annotated.
         by: Who.
         project: What stands before its name in the tag, for a project in a folder of a repository.
@@ -75,7 +77,11 @@ class Version:
     @property
     def invented(self) -> list[str]:
         """The claims that the commit does not bear out, by name."""
-        return [key for key in (*_RECORDED, "metrics") if self.claims.get(key) not in (None, self.facts.get(key))]
+        return [
+            key
+            for key in (*_RECORDED, "metrics")
+            if self.claims.get(key) not in (None, self.facts.get(key))
+        ]
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -104,8 +110,12 @@ def versions(root: Path, name: str | None = None) -> list[Version]:
     tags = [(match, oid) for oid, tag in named if (match := TAG.fullmatch(tag))]
     tags = [(match, oid) for match, oid in tags if name in (None, match["name"])]
     elsewhere = _other_projects(root, project, (match["name"] for match, _ in tags))
-    tags = [(match, oid) for match, oid in tags if match["name"].rpartition("=")[0] not in elsewhere]
-    commits = peel(root, (oid for _, oid in tags))  # of a tag of a tag, too; what is gone or no commit is no version
+    tags = [
+        (match, oid) for match, oid in tags if match["name"].rpartition("=")[0] not in elsewhere
+    ]
+    commits = peel(
+        root, (oid for _, oid in tags)
+    )  # of a tag of a tag, too; what is gone or no commit is no version
     tags = [(match, oid) for match, oid in tags if oid in commits]
     objects = read_objects(root, (oid for _, oid in tags), largest=LARGEST)
     said = [_said(kind, content) for _, kind, content, _ in objects]
@@ -119,16 +129,25 @@ def versions(root: Path, name: str | None = None) -> list[Version]:
     found = []
     for place, ((match, oid), (claims, when, by)) in enumerate(zip(tags, said, strict=True)):
         facts = _facts_of(match["name"], claims, *files[2 * place : 2 * place + 2])
-        found.append(Version(match["name"], match["number"], commits[oid], facts, when, by, project, claims))
+        found.append(
+            Version(match["name"], match["number"], commits[oid], facts, when, by, project, claims)
+        )
     return sorted(found, key=lambda version: (version.name, [-part for part in version.order]))
 
 
-def _facts_of(name: str, claims: dict[str, Any], record: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
+def _facts_of(
+    name: str, claims: dict[str, Any], record: dict[str, Any], metrics: dict[str, Any]
+) -> dict[str, Any]:
     """What a commit says of a version, in the words of a tag; nothing for a tag that was made without Furrow."""
     if "model_sha256" not in claims or not record:
         return {}
     true = {key: record.get(key) for key in _RECORDED}
-    return {"experiment": name, **true, "metrics": metrics, "replayed": bool(claims.get("replayed"))}
+    return {
+        "experiment": name,
+        **true,
+        "metrics": metrics,
+        "replayed": bool(claims.get("replayed")),
+    }
 
 
 def _mapping(content: bytes | None) -> dict[str, Any]:
@@ -145,7 +164,11 @@ def _said(kind: str, content: bytes | None) -> tuple[dict[str, Any], str, str]:
         return {}, "", ""
     head, _, message = (content or b"").decode(errors="replace").partition("\n\n")
     tagger = _TAGGER.search(head)
-    return tag_facts(message), iso_date(int(tagger[2])) if tagger else "", tagger[1].strip() if tagger else ""
+    return (
+        tag_facts(message),
+        iso_date(int(tagger[2])) if tagger else "",
+        tagger[1].strip() if tagger else "",
+    )
 
 
 def tag_prefix(root: Path) -> str:
@@ -161,7 +184,10 @@ def _other_projects(root: Path, project: str, names: Iterable[str]) -> set[str]:
     above = project.rstrip("=")
     found = {name.rpartition("=")[0] for name in names if "=" in name}
     declared = (f"HEAD:{above}{'/' if above else ''}{folder}/dvc.yaml" for folder in sorted(found))
-    there = [bool(git(root, "rev-parse", "--verify", "--quiet", path, ok=(0, 1, 128)).strip()) for path in declared]
+    there = [
+        bool(git(root, "rev-parse", "--verify", "--quiet", path, ok=(0, 1, 128)).strip())
+        for path in declared
+    ]
     return {folder for folder, known in zip(sorted(found), there, strict=True) if known}
 
 
@@ -195,7 +221,11 @@ def find(root: Path, text: str) -> Version:
         hint = f"there are: {', '.join(map(str, known))}"
     else:
         names = sorted({version.name for version in every})
-        hint = f"registered models: {', '.join(names)}" if names else "register one: furrow models register EXPERIMENT"
+        hint = (
+            f"registered models: {', '.join(names)}"
+            if names
+            else "register one: furrow models register EXPERIMENT"
+        )
     raise RegistryError(f"there is no version {text!r}", hint=hint)
 
 
@@ -205,6 +235,13 @@ def compare(one: Version, two: Version) -> dict[str, Any]:
     first, second = one.metrics, two.metrics
     for name in ordered({*first, *second}):
         old, new = first.get(name), second.get(name)
-        metrics[name] = {"from": old, "to": new, "change": None if old is None or new is None else new - old}
-    same = {key: one.facts.get(key) == two.facts.get(key) for key in ("features_digest", "model_sha256", "service")}
+        metrics[name] = {
+            "from": old,
+            "to": new,
+            "change": None if old is None or new is None else new - old,
+        }
+    same = {
+        key: one.facts.get(key) == two.facts.get(key)
+        for key in ("features_digest", "model_sha256", "service")
+    }
     return {"from": str(one), "to": str(two), "metrics": metrics, "same": same}

@@ -23,7 +23,9 @@ class RequestError(FurrowError):
     """A prediction was asked for without a field that the model needs."""
 
 
-def complete(root: Path, row: Mapping[str, Any], at: datetime, needs: Iterable[str]) -> dict[str, Any]:
+def complete(
+    root: Path, row: Mapping[str, Any], at: datetime, needs: Iterable[str]
+) -> dict[str, Any]:
     """Fill in the request fields that conf/predict.yaml derives from the prediction time.
 
     Args:
@@ -41,7 +43,9 @@ def complete(root: Path, row: Mapping[str, Any], at: datetime, needs: Iterable[s
     for name, text in (declared.get("ahead") or {}).items():
         match = re.fullmatch(r"(\d+)([mhd])", str(text))
         if match is None:
-            raise RequestError(f"{path}: ahead.{name} {text!r} is no time span", hint="write it as 90m, 2h or 1d")
+            raise RequestError(
+                f"{path}: ahead.{name} {text!r} is no time span", hint="write it as 90m, 2h or 1d"
+            )
         filled.setdefault(name, at + timedelta(**{UNITS[match[2]]: int(match[1])}))
     missing = [name for name in needs if name not in filled]
     if missing:

@@ -27,7 +27,8 @@ def fetch(root: Path, text: str, out: Path) -> Version:
         The version.
 
     Raises:
-        RegistryError: There is no such version, the folder exists, or the model that came is another one.
+        RegistryError: There is no such version, the folder exists, or the model that came is
+            another one.
         GetError: Neither the cache nor a remote has the bundle.
     """
     version = find(root, text)

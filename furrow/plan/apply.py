@@ -42,8 +42,8 @@ class Event:
     """Something that a person may watch.
 
     Attributes:
-        kind: "plan" (made; nothing is done yet), "step" (a step or stage begins), "restored" (a stage came back),
-            "done" (a step or stage ended), "text" (a tool's line) or "note".
+        kind: "plan" (made; nothing is done yet), "step" (a step or stage begins), "restored" (a
+            stage came back), "done" (a step or stage ended), "text" (a tool's line) or "note".
         name: The step or the stage.
         seconds: Of "done": how long it took.
     """
@@ -110,7 +110,9 @@ def apply(root: Path, order: Order, *, watch: Callable[[Event], None]) -> Applie
     begun = time.perf_counter()
     with apply_lock(root) as (owner, dead, mended):
         if dead is not None:
-            watch(Event("note", f"an apply of {dead} ended before it was done: taken up from there"))
+            watch(
+                Event("note", f"an apply of {dead} ended before it was done: taken up from there")
+            )
         for line in mended:
             watch(Event("note", line))
         plan = still_holds(order.saved[0], root, order.saved[1]) if order.saved else make_plan(root)
@@ -138,9 +140,20 @@ class _Run:
     """One apply under way."""
 
     def __init__(
-        self, root: Path, plan: Plan, owner: Owner, watch: Callable[[Event], None], pipeline: Pipeline
+        self,
+        root: Path,
+        plan: Plan,
+        owner: Owner,
+        watch: Callable[[Event], None],
+        pipeline: Pipeline,
     ) -> None:
-        self.root, self.plan, self.owner, self.watch, self.pipeline = root, plan, owner, watch, pipeline
+        self.root, self.plan, self.owner, self.watch, self.pipeline = (
+            root,
+            plan,
+            owner,
+            watch,
+            pipeline,
+        )
         self.ran: list[str] = []
         self.restored: list[str] = []
         self.steps: list[str] = []
@@ -160,8 +173,14 @@ class _Run:
         known = {resource.address: resource for resource in self.plan.resources}
         for target in targets:
             if target not in known:
-                near = [address for address in known if address.split("/")[-1] == target.split("/")[-1]]
-                hint = f"did you mean {near[0]}?" if near else "`furrow plan --all` lists the resources"
+                near = [
+                    address for address in known if address.split("/")[-1] == target.split("/")[-1]
+                ]
+                hint = (
+                    f"did you mean {near[0]}?"
+                    if near
+                    else "`furrow plan --all` lists the resources"
+                )
                 raise PlanError(f"there is no resource {target!r}", hint=hint)
             if command := kind_named(known[target].kind).command:
                 raise PlanError(f"{target} is not made by apply", hint=f"`{command}` makes it")
@@ -183,7 +202,11 @@ class _Run:
         Raises:
             FurrowError: Raw data is nowhere to be had, or the remote can't be reached.
         """
-        absent = [source.path for source in self.pipeline.sources if not (self.root / source.path).exists()]
+        absent = [
+            source.path
+            for source in self.pipeline.sources
+            if not (self.root / source.path).exists()
+        ]
         remote, lack = wanting(self.root, self.pipeline, self._stages)
         if lack:
             self.watch(Event("note", f"not here: {lack}; fetched from the DVC remote {remote}"))
@@ -191,7 +214,9 @@ class _Run:
         wanted = [*absent, *lack.paths, *lack.held]
         places = [path for path in dict.fromkeys(wanted) if not (self.root / path).exists()]
         if places:
-            self._step("checkout", lambda: self._tool("dvc", "checkout", "--allow-missing", *places))
+            self._step(
+                "checkout", lambda: self._tool("dvc", "checkout", "--allow-missing", *places)
+            )
         if lack or places:
             self.plan = make_plan(self.root)
             self._stale = self.plan.stages
@@ -224,11 +249,15 @@ class _Run:
         self.watch(Event("done", name, seconds=took))
 
     def _destroy(self) -> None:
-        going = [each for each in self.plan.resources if each.action == "destroy" and self._wanted(each)]
+        going = [
+            each for each in self.plan.resources if each.action == "destroy" and self._wanted(each)
+        ]
         wanted = {(each.kind, each.name) for each in going}
         stages = {stage for stage in self.pipeline.dead if resource_of(stage) in wanted}
         if stages:
-            self._step("destroy", lambda: self.kept.extend(destroy(self.root, self.pipeline, stages)))
+            self._step(
+                "destroy", lambda: self.kept.extend(destroy(self.root, self.pipeline, stages))
+            )
             self._stale = make_plan(self.root).stages  # what read the files that went is stale now
         for line in self.kept:
             self.watch(Event("note", line))
@@ -238,8 +267,12 @@ class _Run:
             self.watch(Event("text", line.text))
 
     def _repro(self) -> None:
-        data = any(each.kind == "data" and each.action in {"add", "change"} for each in self.plan.resources)
-        if not any(stage.name in self._stages for stage in self._stale) and (self._targets or not data):
+        data = any(
+            each.kind == "data" and each.action in {"add", "change"} for each in self.plan.resources
+        )
+        if not any(stage.name in self._stages for stage in self._stale) and (
+            self._targets or not data
+        ):
             return
         started = time.time()
         now, clock = "", time.perf_counter()
@@ -251,7 +284,9 @@ class _Run:
                 self.ran.append(now)
                 self.watch(Event("done", now, seconds=took[now]))
 
-        for line in run_tool(self.root, "dvc", ["repro", *self._all_goals()], token=self.owner.token):
+        for line in run_tool(
+            self.root, "dvc", ["repro", *self._all_goals()], token=self.owner.token
+        ):
             if line.kind == "text":
                 self.watch(Event("text", line.text))
                 continue
@@ -264,7 +299,11 @@ class _Run:
                 self.restored.append(line.stage)
                 self.watch(Event("restored", line.stage))
         close()
-        timed = {str(entry["stage"]) for entry in read_journal(self.root) if entry.get("started", 0) >= started - 1}
+        timed = {
+            str(entry["stage"])
+            for entry in read_journal(self.root)
+            if entry.get("started", 0) >= started - 1
+        }
         for name, seconds in took.items():
             if name not in timed:
                 self._time(name, seconds)
@@ -275,14 +314,21 @@ class _Run:
             return self._goals
         if dvc_root(self.root) == self.root.resolve():
             return ["--all-pipelines"]
-        files = {step.file for step in self.pipeline.steps.values()} | {each.file for each in self.pipeline.sources}
+        files = {step.file for step in self.pipeline.steps.values()} | {
+            each.file for each in self.pipeline.sources
+        }
         return sorted(name for name in files if not name.startswith("../"))
 
     def _time(self, name: str, seconds: float) -> None:
         """Note how long something took, for the next plan."""
         path = self.root / JOURNAL
         path.parent.mkdir(exist_ok=True)
-        line = {"stage": name, "started": round(time.time() - seconds, 3), "seconds": round(seconds, 3), "by": "apply"}
+        line = {
+            "stage": name,
+            "started": round(time.time() - seconds, 3),
+            "seconds": round(seconds, 3),
+            "by": "apply",
+        }
         with path.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(line) + "\n")
 
@@ -322,9 +368,13 @@ class _Run:
         """Register the champion of each problem; a version that the same model has already is that version."""
 
         def work() -> None:
-            names = [one.experiment for one in champions_at(self.root, "HEAD").values() if one.experiment]
+            names = [
+                one.experiment for one in champions_at(self.root, "HEAD").values() if one.experiment
+            ]
             self.registered = (
-                " ".join(str(register(self.root, name)) for name in names) if names else str(register(self.root))
+                " ".join(str(register(self.root, name)) for name in names)
+                if names
+                else str(register(self.root))
             )
 
         if is_dirty(self.root):

@@ -57,14 +57,16 @@ class Owner:
 def apply_lock(root: Path) -> Iterator[tuple[Owner, Owner | None, list[str]]]:
     """Hold the lock of a repository.
 
-    The kernel lets go of it when its process ends, however that happens. What a killed owner started may live on:
-    it is recognised by the owner's token and ended before anything else is done.
+    The kernel lets go of it when its process ends, however that happens. What a killed owner
+    started may live on: it is recognised by the owner's token and ended before anything else is
+    done.
 
     Args:
         root: The repository.
 
     Yields:
-        The owner that this process is; the dead one whose lock was taken over, if any; what was put right after it.
+        The owner that this process is; the dead one whose lock was taken over, if any; what was put
+        right after it.
 
     Raises:
         LockedError: Another process holds it, here or on another machine.
@@ -76,7 +78,9 @@ def apply_lock(root: Path) -> Iterator[tuple[Owner, Owner | None, list[str]]]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LockedError(_read(path), path, hint="wait until it is done, or stop it: kill PID") from None
+            raise LockedError(
+                _read(path), path, hint="wait until it is done, or stop it: kill PID"
+            ) from None
         before = _read(path)
         own = Owner(_user(), os.getpid(), socket.gethostname(), _now(), uuid.uuid4().hex)
         if before is not None and before.host != own.host:
@@ -101,7 +105,11 @@ def _read(path: Path) -> Owner | None:
     try:
         value = parse_json(path.read_bytes(), path)
         return Owner(
-            str(value["name"]), int(value["pid"]), str(value["host"]), str(value["started"]), str(value["token"])
+            str(value["name"]),
+            int(value["pid"]),
+            str(value["host"]),
+            str(value["started"]),
+            str(value["token"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

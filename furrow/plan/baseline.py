@@ -46,7 +46,10 @@ class Baseline:
         if self._given:
             return self._given
         try:
-            return git(self._repo, "log", "-1", "--format=%H", "--", "dvc.lock").decode().strip() or None
+            return (
+                git(self._repo, "log", "-1", "--format=%H", "--", "dvc.lock").decode().strip()
+                or None
+            )
         except GitError:
             return None
 
@@ -57,19 +60,38 @@ class Baseline:
             return frozenset()
         if self._root == self._repo:
             # Not `git diff COMMIT`: that one refreshes the index, and a plan writes nothing.
-            since = git(self._repo, "diff-tree", "-r", "-z", "--name-only", "--no-renames", self.commit, "HEAD")
-            status = git(self._repo, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+            since = git(
+                self._repo,
+                "diff-tree",
+                "-r",
+                "-z",
+                "--name-only",
+                "--no-renames",
+                self.commit,
+                "HEAD",
+            )
+            status = git(
+                self._repo, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames"
+            )
             names = [*since.split(b"\0"), *(entry[3:] for entry in status.split(b"\0"))]
             return frozenset(self._near(os.fsdecode(name)) for name in names if name)
         listed = git(self._repo, "ls-tree", "-r", "-z", "--full-tree", self.commit).split(b"\0")
         pairs = (entry.split(b"\t", 1) for entry in listed if entry)
         held = {self._near(os.fsdecode(path)): about.split()[2].decode() for about, path in pairs}
-        return frozenset(path for path in {*held, *self._here()} if held.get(path) != self._blob(self._root / path))
+        return frozenset(
+            path
+            for path in {*held, *self._here()}
+            if held.get(path) != self._blob(self._root / path)
+        )
 
     def _near(self, path: str) -> str:
         """A path of Git's, as it is from the project's root."""
         prefix = project_prefix(self._repo)
-        return path.removeprefix(prefix) if path.startswith(prefix) else posixpath.relpath(path, prefix or ".")
+        return (
+            path.removeprefix(prefix)
+            if path.startswith(prefix)
+            else posixpath.relpath(path, prefix or ".")
+        )
 
     def _here(self) -> set[str]:
         return {path.relative_to(self._root).as_posix() for path in self._root.rglob("*.py")}
@@ -81,7 +103,9 @@ class Baseline:
             content = path.read_bytes()
         except OSError:
             return None
-        return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        return hashlib.sha1(
+            b"blob %d\0" % len(content) + content, usedforsecurity=False
+        ).hexdigest()
 
     def code(self, stage: str) -> list[str]:
         """The changed files among those that a stage's module imports, the module itself first."""
@@ -97,12 +121,16 @@ class Baseline:
 
     def below(self, folder: str) -> list[str]:
         """The changed files inside a folder, by their paths in it; nothing for a file."""
-        return sorted(path[len(folder) + 1 :] for path in self.changed if path.startswith(f"{folder}/"))
+        return sorted(
+            path[len(folder) + 1 :] for path in self.changed if path.startswith(f"{folder}/")
+        )
 
     def tracked(self, file: str, md5: str) -> str | None:
         """The newest of the last commits at which a .dvc file named a content, if there is one."""
         try:
-            for commit in git(self._repo, "log", f"-{_LOOK_BACK}", "--format=%H", "--", file).decode().split():
+            for commit in (
+                git(self._repo, "log", f"-{_LOOK_BACK}", "--format=%H", "--", file).decode().split()
+            ):
                 if f"md5: {md5}".encode() in (show(self._repo, commit, file) or b""):
                     return commit
         except GitError:
@@ -112,26 +140,33 @@ class Baseline:
     def old_text(self, path: str, md5: str) -> str | None:
         """The text that a path held when its md5 was this, from its last commits."""
         try:
-            revisions = git(self._repo, "log", f"-{_LOOK_BACK}", "--format=%H", "--", path).decode().split()
+            revisions = (
+                git(self._repo, "log", f"-{_LOOK_BACK}", "--format=%H", "--", path).decode().split()
+            )
             head = [resolve(self._repo)]
         except GitError:
             return None
         for commit in dict.fromkeys([*([self.commit] if self.commit else []), *head, *revisions]):
             content = show(self._repo, commit, path)
-            if content is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
+            if (
+                content is not None
+                and hashlib.md5(content, usedforsecurity=False).hexdigest() == md5
+            ):
                 return content.decode("utf-8", "replace")
         return None
 
     def same_sql(self, path: str, md5: str) -> bool:
         """Whether a SQL file means what it meant when its md5 was this: comments and white space don't count.
 
-        The forms that were seen are kept under .furrow/, which may be removed at any time: an old text that no commit
-        holds is known from there.
+        The forms that were seen are kept under .furrow/, which may be removed at any time: an old
+        text that no commit holds is known from there.
         """
         try:
             text = (self._root / path).read_text(encoding="utf-8")
             new = self._form(text, path)
-            old = self._forms.get(md5) or ((held := self.old_text(path, md5)) and self._form(held, path))
+            old = self._forms.get(md5) or (
+                (held := self.old_text(path, md5)) and self._form(held, path)
+            )
         except (OSError, UnicodeDecodeError, FurrowError):
             return False
         return old == new

@@ -56,9 +56,13 @@ def plan_between(repo: Path, revisions: str) -> Plan:
         _locks_of(top, old, tree)
         root = tree if is_bare(repo) else tree / repo.resolve().relative_to(top.resolve())
         if not (root / "dvc.yaml").is_file():
-            raise PlanError(f"{second or 'HEAD'} has no dvc.yaml: there is nothing to plan", hint="name a later commit")
+            raise PlanError(
+                f"{second or 'HEAD'} has no dvc.yaml: there is nothing to plan",
+                hint="name a later commit",
+            )
         pipeline = read_pipeline(root)
-        # A commit that is compared with itself may have landed data without running what reads them.
+        # A commit that is compared with itself may have landed data without running what reads
+        # them.
         before = _pointers(repo, old, pipeline) if old != new else {}
         cache = Recorded(repo, pipeline)
         workspace = Committed(root, pipeline, cache, before)
@@ -69,20 +73,34 @@ def plan_between(repo: Path, revisions: str) -> Plan:
 def _extract(repo: Path, commit: str, root: Path) -> None:
     """A commit's files in a folder of their own, through `git archive`, which touches no work tree.
 
-    What the commit's attributes keep out of an archive, or have filled in there, is put in its place as it is stored: a
-    stage can't be hidden that way. A link that leads out is left away.
+    What the commit's attributes keep out of an archive, or have filled in there, is put in its
+    place as it is stored: a stage can't be hidden that way. A link that leads out is left away.
     """
     root.mkdir()
     archive = git(repo, "archive", "--format=tar", commit)
-    with suppress(tarfile.ReadError), tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as bundle:  # an empty one
+    with (
+        suppress(tarfile.ReadError),
+        tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as bundle,
+    ):  # an empty one
         bundle.extractall(root, filter=_inside)  # noqa: S202 - each member is looked at
     listed = git(repo, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0")
     entries = [line.split(b"\t", 1) for line in listed if line]
-    files = {os.fsdecode(name): about.split()[2].decode() for about, name in entries if about.startswith(b"100")}
-    attributes = [oid for name, oid in files.items() if PurePosixPath(name).name == ".gitattributes"]
-    filled = any(_FILLED in (content or b"") for _, _, content, _ in read_objects(repo, attributes, largest=_LARGEST))
+    files = {
+        os.fsdecode(name): about.split()[2].decode()
+        for about, name in entries
+        if about.startswith(b"100")
+    }
+    attributes = [
+        oid for name, oid in files.items() if PurePosixPath(name).name == ".gitattributes"
+    ]
+    filled = any(
+        _FILLED in (content or b"")
+        for _, _, content, _ in read_objects(repo, attributes, largest=_LARGEST)
+    )
     wanted = {name: oid for name, oid in files.items() if filled or not (root / name).exists()}
-    for name, (_, kind, content, _) in zip(wanted, read_objects(repo, wanted.values(), largest=_LARGEST), strict=True):
+    for name, (_, kind, content, _) in zip(
+        wanted, read_objects(repo, wanted.values(), largest=_LARGEST), strict=True
+    ):
         if kind == "blob" and content is not None and not _ODD & set(name.lower().split("/")):
             write_bytes(inside(root, name), content)
 
@@ -123,7 +141,9 @@ class Recorded(Cache):
     def __init__(self, repo: Path, pipeline: Pipeline) -> None:
         beside = Cache.beside(repo)
         self.__dict__.update(beside.__dict__)
-        self._recorded = {out.md5 for step in pipeline.steps.values() for out in step.outs if out.md5}
+        self._recorded = {
+            out.md5 for step in pipeline.steps.values() for out in step.outs if out.md5
+        }
 
     def holds(self, md5: str, algorithm: str = "md5") -> bool:
         """Whether a content is there, or recorded."""
@@ -133,13 +153,19 @@ class Recorded(Cache):
 class Committed:
     """The files of a commit, with what DVC tracks as dvc.lock and the .dvc files say."""
 
-    def __init__(self, root: Path, pipeline: Pipeline, cache: Cache, before: Mapping[str, str]) -> None:
+    def __init__(
+        self, root: Path, pipeline: Pipeline, cache: Cache, before: Mapping[str, str]
+    ) -> None:
         self._root, self._cache = root, cache
         self._hasher = Hasher(root, remember=False)
         self._outs = {out.path: out.md5 for step in pipeline.steps.values() for out in step.outs}
         self._sources = {source.path: source.md5 for source in pipeline.sources}
         read = {(dep.path, dep.md5) for step in pipeline.steps.values() for dep in step.deps}
-        same = [path for path, md5 in self._sources.items() if before.get(path) == md5 or (path, md5) in read]
+        same = [
+            path
+            for path, md5 in self._sources.items()
+            if before.get(path) == md5 or (path, md5) in read
+        ]
         self._known = {
             dep.path: dep.md5
             for step in pipeline.steps.values()
@@ -155,10 +181,16 @@ class Committed:
         for above, md5 in tracked.items():
             if path.startswith(f"{above}/"):
                 listed = self._cache.listing(md5)
-                return self._known.get(path, UNKNOWN) if listed is None else _part(listed, path[len(above) + 1 :])
+                return (
+                    self._known.get(path, UNKNOWN)
+                    if listed is None
+                    else _part(listed, path[len(above) + 1 :])
+                )
         if any(overlaps(above, path) for above in tracked):
             listing = self.listing(path)
-            return UNKNOWN if UNKNOWN in listing.values() else folder_md5(listing) if listing else None
+            return (
+                UNKNOWN if UNKNOWN in listing.values() else folder_md5(listing) if listing else None
+            )
         return self._hasher.md5(path, algorithm)
 
     def listing(self, path: str, algorithm: str = "md5") -> Mapping[str, str]:
@@ -176,7 +208,11 @@ class Committed:
                     files |= {f"{name}/{inner}": each for inner, each in listed.items()}
             elif (path == tracked or path.startswith(f"{tracked}/")) and listed is not None:
                 prefix = f"{path[len(tracked) + 1 :]}/" if path != tracked else ""
-                files |= {name[len(prefix) :]: each for name, each in listed.items() if name.startswith(prefix)}
+                files |= {
+                    name[len(prefix) :]: each
+                    for name, each in listed.items()
+                    if name.startswith(prefix)
+                }
         return files
 
     def executable(self, path: str) -> bool:
@@ -192,5 +228,7 @@ def _part(listed: Mapping[str, str], name: str) -> str | None:
     """What a path inside a folder of known content holds."""
     if name in listed:
         return listed[name]
-    inner = {path[len(name) + 1 :]: md5 for path, md5 in listed.items() if path.startswith(f"{name}/")}
+    inner = {
+        path[len(name) + 1 :]: md5 for path, md5 in listed.items() if path.startswith(f"{name}/")
+    }
     return folder_md5(inner) if inner else None

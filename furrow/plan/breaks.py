@@ -79,7 +79,9 @@ def _deployments(root: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def breaks(
-    models: Sequence[Registered], services: dict[str, str], words: Callable[[str, str], Sequence[str]]
+    models: Sequence[Registered],
+    services: dict[str, str],
+    words: Callable[[str, str], Sequence[str]],
 ) -> tuple[Break, ...]:
     """The versions whose service would have another digest than the one that they were trained on.
 
@@ -90,7 +92,11 @@ def breaks(
     """
     found = []
     for model in models:
-        if not model.service or not model.features_digest or services.get(model.service) == model.features_digest:
+        if (
+            not model.service
+            or not model.features_digest
+            or services.get(model.service) == model.features_digest
+        ):
             continue
         if model.service not in services:
             why: tuple[str, ...] = (f"the feature service {model.service} is gone",)

@@ -10,7 +10,16 @@ from furrow.errors import FurrowError
 from furrow.features.definition_check import Problem, check_definitions
 from furrow.features.manifest_cache import remember
 from furrow.files import write_json, write_text
-from furrow.layout import COMPILED, CONF, CONTRACT, EVALUATIONS, FEATURES, MANIFEST, PIPELINE, run_file
+from furrow.layout import (
+    COMPILED,
+    CONF,
+    CONTRACT,
+    EVALUATIONS,
+    FEATURES,
+    MANIFEST,
+    PIPELINE,
+    run_file,
+)
 from furrow.plan.stage_graph import WrittenStage, check_compile, check_stages, expected_stages
 from furrow.training.config import Experiment, dump
 from furrow.training.declare import DeclarationError, gate, resolve
@@ -36,7 +45,8 @@ class DefinitionsError(FurrowError):
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(
-            "features/:\n  " + "\n  ".join(map(str, problems)), hint="mend the definitions, then run again"
+            "features/:\n  " + "\n  ".join(map(str, problems)),
+            hint="mend the definitions, then run again",
         )
         self.problems = problems
 
@@ -59,10 +69,15 @@ class Compiled:
 
     def files(self) -> dict[str, str]:
         """Text by path, for a comparison with what a commit holds."""
-        return {run_file(name, "config.yaml"): dump(experiment) for name, experiment in self.experiments.items()}
+        return {
+            run_file(name, "config.yaml"): dump(experiment)
+            for name, experiment in self.experiments.items()
+        }
 
 
-def compile_repository(root: Path, manifest: Manifest | None = None, *, check: bool = True) -> Compiled:
+def compile_repository(
+    root: Path, manifest: Manifest | None = None, *, check: bool = True
+) -> Compiled:
     """Read and check every declaration of a repository; write nothing.
 
     Args:
@@ -83,11 +98,14 @@ def compile_repository(root: Path, manifest: Manifest | None = None, *, check: b
     services = {name: service.digest for name, service in manifest.services.items()}
     own = own_metrics(root)
     conf = root / CONF
-    experiments = resolve(conf, services, lambda experiment: experiment_code(root, experiment, own), own)
+    experiments = resolve(
+        conf, services, lambda experiment: experiment_code(root, experiment, own), own
+    )
     for experiment in experiments.values():
         _check_keys(experiment, manifest)
     problems = {
-        name: declared_problem(conf, name) for name in dict.fromkeys(one.problem.name for one in experiments.values())
+        name: declared_problem(conf, name)
+        for name in dict.fromkeys(one.problem.name for one in experiments.values())
     }
     contract = load_contract(root / CONTRACT)
     trained = [(problems[one.problem.name], one.features.service) for one in experiments.values()]
@@ -96,12 +114,17 @@ def compile_repository(root: Path, manifest: Manifest | None = None, *, check: b
         "contract": contract_digest(root / CONTRACT),
         "gates": {name: asdict(gate(conf, name, own)) for name in problems},
         "problems": {name: _spine_of(one) for name, one in problems.items()},
-        "code": {stage: stage_digest(root, stage) for stage in ("validate", "tables", "training_set", "select")},
+        "code": {
+            stage: stage_digest(root, stage)
+            for stage in ("validate", "tables", "training_set", "select")
+        },
     }
     stages = expected_stages(root, manifest, contract, trained)
     if check:
         check_stages(root, stages)
-        check_compile(root, {f"{one.function.partition(':')[0].replace('.', '/')}.py" for one in own.values()})
+        check_compile(
+            root, {f"{one.function.partition(':')[0].replace('.', '/')}.py" for one in own.values()}
+        )
     return Compiled(manifest, experiments, pipeline, stages)
 
 
@@ -118,8 +141,15 @@ def _check_keys(experiment: Experiment, manifest: Manifest) -> None:
         DeclarationError: An experiment names one.
     """
     problem = experiment.problem
-    known = {key.name for view in manifest.views.values() for key in view.join_keys} | set(problem.entity)
-    known |= {entry.name for view in manifest.on_demand.values() for entry in view.inputs if entry.view == "request"}
+    known = {key.name for view in manifest.views.values() for key in view.join_keys} | set(
+        problem.entity
+    )
+    known |= {
+        entry.name
+        for view in manifest.on_demand.values()
+        for entry in view.inputs
+        if entry.view == "request"
+    }
     known |= set(load_task(problem.task).known_columns(problem))
     for key in experiment.features.keys:
         if key not in known:

@@ -21,7 +21,8 @@ __all__ = ["destroy", "pruned"]
 def destroy(root: Path, pipeline: Pipeline, stages: set[str]) -> list[str]:
     """Remove what dead stages left: their outputs first, then runs/NAME of an experiment, then their entries.
 
-    A run's files go only if the last commit holds them as they are: history keeps what the tree loses.
+    A run's files go only if the last commit holds them as they are: history keeps what the tree
+    loses.
 
     Args:
         root: The repository.
@@ -38,7 +39,9 @@ def destroy(root: Path, pipeline: Pipeline, stages: set[str]) -> list[str]:
     for stage in sorted(stages & pipeline.dead.keys()):
         name = experiment_of(stage)
         if name and not _committed(root, f"runs/{name}"):
-            kept.append(f"runs/{name} holds what no commit holds: commit it or remove it, then apply again")
+            kept.append(
+                f"runs/{name} holds what no commit holds: commit it or remove it, then apply again"
+            )
             continue
         for out in pipeline.dead[stage]:
             if not any(overlaps(out, path) for path in live):
@@ -72,7 +75,9 @@ def pruned(lock: str, names: set[str]) -> str:
 
 
 def _committed(root: Path, folder: str) -> bool:
-    status = git(root, "status", "--porcelain", "-z", "--untracked-files=all", "--", folder).split(b"\0")
+    status = git(root, "status", "--porcelain", "-z", "--untracked-files=all", "--", folder).split(
+        b"\0"
+    )
     return all(not entry or b"D" in entry[:2] for entry in status)
 
 

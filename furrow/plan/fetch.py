@@ -105,8 +105,15 @@ def lacking(root: Path, pipeline: Pipeline, stages: Collection[str]) -> Lacking:
     # As if all of it were here: stages that would run even so write their outputs anew.
     before = {source.path: source.md5 for source in pipeline.sources}
     recorded = Recorded(root, pipeline)
-    scene = Scene(root, root, pipeline, Committed(root, pipeline, recorded, before), recorded, local=False)
-    found, _ = predict(pipeline, scene.workspace, recorded, Rules(effects=scene.effects, equivalent=scene.same_form))
+    scene = Scene(
+        root, root, pipeline, Committed(root, pipeline, recorded, before), recorded, local=False
+    )
+    found, _ = predict(
+        pipeline,
+        scene.workspace,
+        recorded,
+        Rules(effects=scene.effects, equivalent=scene.same_form),
+    )
     anew = {
         out.path
         for name, prediction in found.items()
@@ -135,9 +142,17 @@ def fetch(root: Path, lack: Lacking) -> str:
     wanted = [*lack.sources.values(), *lack.outs.values()]
     project, said = Project(root), ""
     try:
-        for names in (wanted, None):  # DVC brings the lists of folders, then the files that they name
+        for names in (
+            wanted,
+            None,
+        ):  # DVC brings the lists of folders, then the files that they name
             cache = Cache(root)
-            files = [md5 for name in wanted for md5 in (cache.listing(name) or {}).values() if not cache.holds(md5)]
+            files = [
+                md5
+                for name in wanted
+                for md5 in (cache.listing(name) or {}).values()
+                if not cache.holds(md5)
+            ]
             if chosen := names or files:
                 try:
                     project.fetch(dict.fromkeys(chosen))

@@ -67,7 +67,8 @@ class Lookup:
     def compile(self, inputs: Mapping[str, str], *, same_features: bool) -> dict[str, str | None]:
         """What `furrow compile` would write, by path; None for what it removes.
 
-        What the same inputs gave last time is kept under .furrow/, which may be removed at any time.
+        What the same inputs gave last time is kept under .furrow/, which may be removed at any
+        time.
 
         Args:
             inputs: The md5 of everything that it reads, by path.
@@ -82,7 +83,9 @@ class Lookup:
             held = self._compile(self._at_hand if same_features and self._same_contract() else None)
             if self._root == self._repo:
                 with suppress(FileError):
-                    write_json(machine_file(self._root, COMPILED), {"format": 1, "key": key, "texts": held})
+                    write_json(
+                        machine_file(self._root, COMPILED), {"format": 1, "key": key, "texts": held}
+                    )
         self._after = parse(held[MANIFEST], origin=MANIFEST, depth=1)
         texts: dict[str, str | None] = dict(held)
         for stale in (self._root / "build/evaluations").glob("*.json"):
@@ -114,7 +117,9 @@ class Lookup:
         """Whether the contract, which types the raw columns, is the one that was compiled last."""
         try:
             known = read_json(self._root / "runs/pipeline.json")
-            return bool(known["contract"] == contract_digest(self._root / "conf/data/contract.yaml"))
+            return bool(
+                known["contract"] == contract_digest(self._root / "conf/data/contract.yaml")
+            )
         except (FurrowError, KeyError, TypeError):
             return False
 
@@ -130,7 +135,9 @@ class Lookup:
     def before(self, service_digest: str | None = None) -> Manifest | None:
         """The manifest as it was before, or the newest one known in which some service had this digest."""
         for manifest in self._earlier():
-            if service_digest is None or service_digest in {each.digest for each in manifest.services.values()}:
+            if service_digest is None or service_digest in {
+                each.digest for each in manifest.services.values()
+            }:
                 return manifest
         return None
 
@@ -153,14 +160,24 @@ class Lookup:
         if before is None or after is None:
             return []
         changed = [name for name, service in after.services.items() if service.digest == new]
-        concerned = set().union(*(_concerned(manifest, name) for manifest in (before, after) for name in changed))
-        return [str(change) for change in diff(before, after).changes if change.meaning and change.name in concerned]
+        concerned = set().union(
+            *(_concerned(manifest, name) for manifest in (before, after) for name in changed)
+        )
+        return [
+            str(change)
+            for change in diff(before, after).changes
+            if change.meaning and change.name in concerned
+        ]
 
     def data(self, path: str, old: str) -> list[str] | None:
         """What changed of a path of raw data since its content had this md5; None when it is no raw data."""
-        if not any(path == source.path or path.startswith(f"{source.path}/") for source in self._sources):
+        if not any(
+            path == source.path or path.startswith(f"{source.path}/") for source in self._sources
+        ):
             return None
-        files = self._listing(path, old) if old.endswith(".dir") else {posixpath.basename(path): old}
+        files = (
+            self._listing(path, old) if old.endswith(".dir") else {posixpath.basename(path): old}
+        )
         if files is None:
             return []
         now: Mapping[str, str] = self._workspace.listing(path)
@@ -168,7 +185,9 @@ class Lookup:
         if not old.endswith(".dir"):
             md5 = self._workspace.md5(path)
             now, folder = ({posixpath.basename(path): md5} if md5 else {}), folder.parent
-        return data_changes(files, now, before=self._cache.path, now=self._cache.path, folder=folder)
+        return data_changes(
+            files, now, before=self._cache.path, now=self._cache.path, folder=folder
+        )
 
     def _listing(self, path: str, md5: str) -> Mapping[str, str] | None:
         """The files of a folder's old content; those of a folder inside tracked data are part of the whole's list."""
@@ -179,7 +198,11 @@ class Lookup:
             prefix = f"{path[len(source.path) + 1 :]}/"
             for whole in dict.fromkeys([*self._recorded.get(source.path, ()), source.md5]):
                 listed = self._cache.listing(whole) or {}
-                inner = {name[len(prefix) :]: each for name, each in listed.items() if name.startswith(prefix)}
+                inner = {
+                    name[len(prefix) :]: each
+                    for name, each in listed.items()
+                    if name.startswith(prefix)
+                }
                 if inner and folder_md5(inner) == md5:
                     return inner
         return None
@@ -205,5 +228,9 @@ def _concerned(manifest: Manifest, service: str) -> set[str]:
         table = todo.pop()
         names.add(table)
         if table in manifest.tables:
-            todo += [other for other in manifest.tables[table].reads if other in manifest.tables and other not in names]
+            todo += [
+                other
+                for other in manifest.tables[table].reads
+                if other in manifest.tables and other not in names
+            ]
     return names | {service}

@@ -41,12 +41,22 @@ def online_state(manifest: Manifest, folder: Path) -> str:
     for name, view in manifest.views.items():
         path = folder / view.source
         found = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
-        files[name] = [view.digest, [[str(each.stat().st_size), str(each.stat().st_mtime_ns)] for each in found]]
-    return sha256_json({"store": [manifest.online_store.type, dict(manifest.online_store.options)], "views": files})
+        files[name] = [
+            view.digest,
+            [[str(each.stat().st_size), str(each.stat().st_mtime_ns)] for each in found],
+        ]
+    return sha256_json(
+        {"store": [manifest.online_store.type, dict(manifest.online_store.options)], "views": files}
+    )
 
 
 def local_resources(
-    root: Path, manifest: Manifest, *, changed: bool, building: Mapping[str, str], durations: Durations
+    root: Path,
+    manifest: Manifest,
+    *,
+    changed: bool,
+    building: Mapping[str, str],
+    durations: Durations,
 ) -> list[Resource]:
     """The registry and the online store as resources.
 
@@ -60,16 +70,38 @@ def local_resources(
     applied = _applied(root)
     registry = _registry(root, manifest, applied, changed=changed, seconds=durations.of("registry"))
     seconds = durations.of("materialize")
-    return [registry, _online(root, manifest, applied, changed=changed, building=building, seconds=seconds)]
+    return [
+        registry,
+        _online(root, manifest, applied, changed=changed, building=building, seconds=seconds),
+    ]
 
 
 def _registry(
-    root: Path, manifest: Manifest, applied: Mapping[str, Any], *, changed: bool, seconds: float | None
+    root: Path,
+    manifest: Manifest,
+    applied: Mapping[str, Any],
+    *,
+    changed: bool,
+    seconds: float | None,
 ) -> Resource:
     if not (root / REGISTRY).is_file():
-        return Resource("registry", "registry", "add", (f"{REGISTRY} is not there",), seconds=seconds, local=True)
+        return Resource(
+            "registry",
+            "registry",
+            "add",
+            (f"{REGISTRY} is not there",),
+            seconds=seconds,
+            local=True,
+        )
     if changed or applied.get("registry") != manifest.digest:
-        return Resource("registry", "registry", "change", ("the definitions changed",), seconds=seconds, local=True)
+        return Resource(
+            "registry",
+            "registry",
+            "change",
+            ("the definitions changed",),
+            seconds=seconds,
+            local=True,
+        )
     return Resource("registry", "registry", "unchanged", seconds=0.0, local=True)
 
 
@@ -84,11 +116,18 @@ def _online(
 ) -> Resource:
     def resource(action: Any, *why: str) -> Resource:
         return Resource(
-            "online_store", "online_store", action, why, seconds=seconds if action != "unchanged" else 0.0, local=True
+            "online_store",
+            "online_store",
+            action,
+            why,
+            seconds=seconds if action != "unchanged" else 0.0,
+            local=True,
         )
 
     folder = root / "features"
-    tables = sorted({view.table for view in manifest.views.values() if view.table and view.table in building})
+    tables = sorted(
+        {view.table for view in manifest.views.values() if view.table and view.table in building}
+    )
     store = folder / str(manifest.online_store.options.get("path", "../build/online"))
     kind = online_kind(manifest)
     embedded = kind is not None and kind.embedded
@@ -106,7 +145,9 @@ def _online(
         return resource("change", *behind)
     if embedded:
         with suppress(FileError):
-            note_applied(root, online=state)  # so that the store need not be asked again; a server others write to too
+            note_applied(
+                root, online=state
+            )  # so that the store need not be asked again; a server others write to too
     return resource("unchanged")
 
 

@@ -113,7 +113,9 @@ class Scene:
         """The changed files below a folder that DVC does not ignore."""
         read = self.workspace.listing(folder)
         changed = self.lookup.baseline.below(folder)
-        return [name for name in changed if name in read or not (self.root / folder / name).exists()]
+        return [
+            name for name in changed if name in read or not (self.root / folder / name).exists()
+        ]
 
     def manifest(self) -> Manifest | None:
         """The declared feature definitions; None when there are none."""
@@ -144,14 +146,20 @@ def make_plan(root: Path, *, local: bool = True) -> Plan:
         FurrowError: A declaration is wrong, or a file can't be read.
     """
     hasher = Hasher(root)
-    scene = Scene(root, root, read_pipeline(root, hasher=hasher), Disk(root, hasher), Cache.beside(root))
+    scene = Scene(
+        root, root, read_pipeline(root, hasher=hasher), Disk(root, hasher), Cache.beside(root)
+    )
     plan = survey(scene, notes=_notes(scene), local=local)
     hasher.save()
     return plan
 
 
 def survey(
-    scene: Scene, *, notes: list[str] | None = None, revisions: tuple[str, ...] = (), local: bool = True
+    scene: Scene,
+    *,
+    notes: list[str] | None = None,
+    revisions: tuple[str, ...] = (),
+    local: bool = True,
 ) -> Plan:
     """Make the plan of a scene.
 
@@ -175,14 +183,19 @@ def survey(
     if models:
         from furrow.plan.breaks import breaks, model_resources  # noqa: PLC0415 - only where models are registered
 
-        services = {name: service.digest for name, service in (manifest.services if manifest else {}).items()}
+        services = {
+            name: service.digest
+            for name, service in (manifest.services if manifest else {}).items()
+        }
         broken = breaks(models, services, scene.words)
         resources += model_resources(models)
     if manifest is not None and scene.local and local:
         building = {name.split("_", 1)[1]: name for name in predictions if name.startswith("tables_")
                     and predictions[name].action == "run"}  # fmt: skip
         changed = any(change.kind != "table" for change in changes.changes) if changes else False
-        resources += local_resources(scene.root, manifest, changed=changed, building=building, durations=view.durations)
+        resources += local_resources(
+            scene.root, manifest, changed=changed, building=building, durations=view.durations
+        )
     for name in dict.fromkeys(("dvc.yaml", "dvc.lock", *scene.pipeline.files)):
         seen[name] = scene.workspace.md5(name) or ""
     seen[TAGS] = _digest(models)
@@ -217,34 +230,50 @@ def _notes(scene: Scene) -> list[str]:
     status = git(root, "status", "--porcelain", "-z", "--untracked-files=no").split(b"\0")
     dirty = sum(1 for entry in status if entry)
     if dirty:
-        notes.append(f"the work tree differs from the last commit in {dirty} file{'s' * (dirty > 1)}")
+        notes.append(
+            f"the work tree differs from the last commit in {dirty} file{'s' * (dirty > 1)}"
+        )
     if current_branch(root) is None:
-        notes.append("HEAD is detached: what is applied here is on no branch until you make one (`git switch -c NAME`)")
+        notes.append(
+            "HEAD is detached: what is applied here is on no branch until you make one (`git switch -c NAME`)"
+        )
     absent = [
         out.path
         for step in scene.pipeline.steps.values()
         for out in step.outs
-        if out.cached and out.md5 and not (root / out.path).exists() and not scene.cache.holds(out.md5)
+        if out.cached
+        and out.md5
+        and not (root / out.path).exists()
+        and not scene.cache.holds(out.md5)
     ]
     if absent:
         more = f" and {len(absent) - 1} more outputs are" if len(absent) > 1 else " is"
-        notes.append(f"{absent[0]}{more} not here: fetched by `furrow apply` where the DVC remote has them")
+        notes.append(
+            f"{absent[0]}{more} not here: fetched by `furrow apply` where the DVC remote has them"
+        )
     if is_shallow(root):
-        notes.append("this clone is shallow: what changed may be told less exactly (`git fetch --unshallow`)")
+        notes.append(
+            "this clone is shallow: what changed may be told less exactly (`git fetch --unshallow`)"
+        )
     return notes
 
 
 def _sources(scene: Scene, predictions: Mapping[str, Prediction]) -> list[Resource]:
     """The raw data: whether it is what the stages that read it were run on, and what its .dvc file says."""
     found = [
-        Resource("data", bad.name, "unknown", (bad.why,)) for bad in scene.pipeline.broken if bad.name.endswith(".dvc")
+        Resource("data", bad.name, "unknown", (bad.why,))
+        for bad in scene.pipeline.broken
+        if bad.name.endswith(".dvc")
     ]
     for source in scene.pipeline.sources:
         recorded = [
             (dep.path, dep.md5)
             for step in scene.pipeline.steps.values()
             for dep in step.deps
-            if dep.md5 and not step.frozen and inner(dep.path, source.path) is not None and dep.algorithm == "md5"
+            if dep.md5
+            and not step.frozen
+            and inner(dep.path, source.path) is not None
+            and dep.algorithm == "md5"
         ]
         try:
             why = _source_changes(scene, source, recorded)
@@ -262,7 +291,9 @@ def _source_changes(scene: Scene, source: Source, recorded: list[tuple[str, str]
     """What is to be done about raw data, in words."""
     now = None if source.ignored else scene.workspace.md5(source.path, source.algorithm)
     if now is None:
-        return [f"{source.path} is not here: `dvc checkout {source.file}`, or `dvc pull {source.file}`"]
+        return [
+            f"{source.path} is not here: `dvc checkout {source.file}`, or `dvc pull {source.file}`"
+        ]
     why: list[str] = []
     path, old = min(recorded, key=lambda pair: len(pair[0]), default=(source.path, ""))
     if recorded and scene.workspace.md5(path) != old:
@@ -289,7 +320,9 @@ def _untracked(scene: Scene, source: Source, now: str) -> str:
 
 def _registered(scene: Scene) -> tuple[list[Registered], list[str]]:
     """The registered versions, asked for only when a tag could be one."""
-    tags = git(scene.repo, "for-each-ref", "--format=%(refname)", "refs/tags").decode(errors="replace")
+    tags = git(scene.repo, "for-each-ref", "--format=%(refname)", "refs/tags").decode(
+        errors="replace"
+    )
     if "@v" not in tags and not any((scene.root / DEPLOYMENT).glob("*.yaml")):
         return [], []
     from furrow.plan.breaks import registered  # noqa: PLC0415 - only where models are registered

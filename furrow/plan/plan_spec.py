@@ -11,7 +11,17 @@ from furrow.plan.resource_kinds import RESOURCE_KINDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FORMAT", "KINDS", "Action", "Break", "Plan", "PlanError", "Resource", "StagePlan", "parse_plan"]
+__all__ = [
+    "FORMAT",
+    "KINDS",
+    "Action",
+    "Break",
+    "Plan",
+    "PlanError",
+    "Resource",
+    "StagePlan",
+    "parse_plan",
+]
 
 FORMAT = 1
 Action = Literal["add", "change", "destroy", "unknown", "unchanged"]
@@ -28,8 +38,8 @@ class StagePlan:
     """What `dvc repro` would do with one stage.
 
     Attributes:
-        action: "run", "restore" from DVC's cache, "record" (a frozen stage: DVC takes its outputs as they are) or
-            "unknown".
+        action: "run", "restore" from DVC's cache, "record" (a frozen stage: DVC takes its outputs
+            as they are) or "unknown".
         certain: False when it runs only if a stage before it writes other bytes than last time.
         why: The reasons, in words.
         seconds: How long, from earlier runs; None when this stage has never run here.
@@ -110,7 +120,9 @@ class Plan:
     repository: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.stages) or any(resource.action != "unchanged" for resource in self.resources)
+        return bool(self.stages) or any(
+            resource.action != "unchanged" for resource in self.resources
+        )
 
     @property
     def seconds(self) -> float | None:
@@ -134,12 +146,18 @@ class Plan:
             "summary": {action: self.count(action) for action in get_args(Action)},
             "seconds": self.seconds,
             "resources": [
-                {"address": each.address, **asdict(each), "why": list(each.why), "stages": list(each.stages)}
+                {
+                    "address": each.address,
+                    **asdict(each),
+                    "why": list(each.why),
+                    "stages": list(each.stages),
+                }
                 for each in self.resources
             ],
             "stages": [{**asdict(each), "why": list(each.why)} for each in self.stages],
             "breaks": [
-                {**asdict(each), "environments": list(each.environments), "why": list(each.why)} for each in self.breaks
+                {**asdict(each), "environments": list(each.environments), "why": list(each.why)}
+                for each in self.breaks
             ],
             "notes": list(self.notes),
             "made_from": dict(self.made_from),
@@ -156,7 +174,10 @@ def parse_plan(value: Any, where: str) -> Plan:
     if not isinstance(value, dict) or value.get("kind") != "furrow.plan":
         raise PlanError(f"{where} is not a saved plan", hint=hint)
     if value.get("format") != FORMAT:
-        raise PlanError(f"{where} is a plan of format {value.get('format')!r}, this Furrow reads {FORMAT}", hint=hint)
+        raise PlanError(
+            f"{where} is a plan of format {value.get('format')!r}, this Furrow reads {FORMAT}",
+            hint=hint,
+        )
     try:
         return Plan(
             resources=tuple(
@@ -172,11 +193,19 @@ def parse_plan(value: Any, where: str) -> Plan:
                 for each in value["resources"]
             ),
             stages=tuple(
-                StagePlan(each["name"], each["action"], bool(each["certain"]), tuple(each["why"]), each["seconds"])
+                StagePlan(
+                    each["name"],
+                    each["action"],
+                    bool(each["certain"]),
+                    tuple(each["why"]),
+                    each["seconds"],
+                )
                 for each in value["stages"]
             ),
             breaks=tuple(
-                Break(each["model"], tuple(each["environments"]), each["service"], tuple(each["why"]))
+                Break(
+                    each["model"], tuple(each["environments"]), each["service"], tuple(each["why"])
+                )
                 for each in value["breaks"]
             ),
             notes=tuple(value["notes"]),
@@ -186,7 +215,9 @@ def parse_plan(value: Any, where: str) -> Plan:
             repository=str(value["repository"]),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as exc:
-        raise PlanError(f"{where} is a damaged plan: {type(exc).__name__} {exc}", hint=hint) from exc
+        raise PlanError(
+            f"{where} is a damaged plan: {type(exc).__name__} {exc}", hint=hint
+        ) from exc
 
 
 def _action(word: Any) -> Action:

@@ -29,7 +29,9 @@ def repository_root(here: Path) -> Path:
     if is_bare(here):
         raise NotARepositoryError(here)
     top = toplevel(here).resolve()
-    raise PipelineError(f"{top} has no dvc.yaml: it declares no stages", hint="run it in a Furrow repository")
+    raise PipelineError(
+        f"{top} has no dvc.yaml: it declares no stages", hint="run it in a Furrow repository"
+    )
 
 
 def in_project(path: str) -> Path:

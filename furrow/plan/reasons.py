@@ -27,7 +27,8 @@ class Facts:
 
     Attributes:
         code: The changed files among those that a stage's module imports, by the stage's name.
-        features: What changed of a feature service (None: of the service with this old digest), in words.
+        features: What changed of a feature service (None: of the service with this old digest), in
+            words.
         data: What changed of a path of raw data, in words, given its old md5.
         files: The changed files below a path, as far as Git tells.
         form: Whether an input at a path differs in form only from what it was.
@@ -45,7 +46,9 @@ def explain(prediction: Prediction, facts: Facts) -> tuple[str, ...]:
     if any(cause.kind == "new" for cause in prediction.causes):
         return (f"{prediction.stage} has never run",)
     direct = [cause for cause in prediction.causes if cause.kind != "upstream"]
-    lines = ["frozen: its outputs are recorded as they are"] if prediction.action == "record" else []
+    lines = (
+        ["frozen: its outputs are recorded as they are"] if prediction.action == "record" else []
+    )
     for cause in direct or prediction.causes:
         lines += _words(cause, facts)
     return tuple(dict.fromkeys(lines))
@@ -61,7 +64,9 @@ def shown(value: Any) -> str:
 
 def _some(files: Sequence[str]) -> str:
     """The first names, and how many more there are."""
-    return ", ".join(files[:_FILES]) + (f" and {len(files) - _FILES} more" if len(files) > _FILES else "")
+    return ", ".join(files[:_FILES]) + (
+        f" and {len(files) - _FILES} more" if len(files) > _FILES else ""
+    )
 
 
 def _words(cause: Cause, facts: Facts) -> list[str]:
@@ -79,7 +84,9 @@ def _words(cause: Cause, facts: Facts) -> list[str]:
         case "lost":
             return [f"{cause.path} is gone from DVC's cache"]
         case "out":
-            return [f"{cause.path} {_state(cause, absent='is missing', there='is not what dvc.lock records')}"]
+            return [
+                f"{cause.path} {_state(cause, absent='is missing', there='is not what dvc.lock records')}"
+            ]
         case "dep":
             return _dep(cause, facts)
         case "param":
@@ -108,12 +115,18 @@ def _param(cause: Cause, facts: Facts) -> list[str]:
     if not cause.key:
         return [f"reads {cause.path}"]
     lines: list[str] = []
-    for key, old, new in flat_diff(cause.key, cause.old, cause.new) or [(cause.key, cause.old, cause.new)]:
+    for key, old, new in flat_diff(cause.key, cause.old, cause.new) or [
+        (cause.key, cause.old, cause.new)
+    ]:
         parts = key.split(".")
         if parts[0] == "code":
             stage = _ENTRIES.get(parts[-1], parts[-1])
             files = facts.code(stage)
-            lines.append(f"code: {_some(files)}" if files else f"code: of the stage {stage}, or what it imports")
+            lines.append(
+                f"code: {_some(files)}"
+                if files
+                else f"code: of the stage {stage}, or what it imports"
+            )
         elif parts[-1] == "digest" and old is not MISSING and new is not MISSING:
             lines += facts.features(str(old), str(new)) or [f"{key} changed"]
         elif key == "contract":

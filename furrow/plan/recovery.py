@@ -33,7 +33,8 @@ def take_over(root: Path, token: str) -> list[str]:
     for half in root.glob(".dvc.lock.????????"):
         half.unlink(missing_ok=True)  # written beside dvc.lock, never put in its place
     for folder in (cache_folder(root) / "runs").glob("*/*"):
-        # DVC makes the folder of a run, then fills it; an empty one keeps it from ever running that stage again.
+        # DVC makes the folder of a run, then fills it; an empty one keeps it from ever running that
+        # stage again.
         with suppress(OSError):
             folder.rmdir()  # refused where there is something in it
     return [line for path in _locks(root) for line in _mended(root, path)]
@@ -41,8 +42,14 @@ def take_over(root: Path, token: str) -> list[str]:
 
 def _locks(root: Path) -> list[Path]:
     """Every dvc.lock of the project that Git knows or could."""
-    listed = git(root, "ls-files", "-z", "-co", "--exclude-standard", "--", "dvc.lock", "*/dvc.lock").split(b"\0")
-    return [path for name in sorted(set(listed)) if name and (path := root / os.fsdecode(name)).is_file()]
+    listed = git(
+        root, "ls-files", "-z", "-co", "--exclude-standard", "--", "dvc.lock", "*/dvc.lock"
+    ).split(b"\0")
+    return [
+        path
+        for name in sorted(set(listed))
+        if name and (path := root / os.fsdecode(name)).is_file()
+    ]
 
 
 def _mended(root: Path, path: Path) -> list[str]:
@@ -54,7 +61,9 @@ def _mended(root: Path, path: Path) -> list[str]:
     before = git(root, "show", f"HEAD:./{name}", ok=(0, 128))
     if before:
         write_text(path, before.decode())
-        return [f"{name} was cut short: taken from the last commit, and what came after it from DVC's cache"]
+        return [
+            f"{name} was cut short: taken from the last commit, and what came after it from DVC's cache"
+        ]
     path.unlink()
     return [f"{name} was cut short, and no commit holds it: it is written anew"]
 
@@ -64,11 +73,24 @@ def _whole(path: Path) -> bool:
     try:
         held = read_yaml(path)
         stages: dict[str, Any] = held.get("stages", {})
-        entries = [entry for stage in stages.values() for key in ("deps", "outs") for entry in stage.get(key, [])]
-        return "schema" in held and all("cmd" in stage for stage in stages.values()) and all(map(_complete, entries))
+        entries = [
+            entry
+            for stage in stages.values()
+            for key in ("deps", "outs")
+            for entry in stage.get(key, [])
+        ]
+        return (
+            "schema" in held
+            and all("cmd" in stage for stage in stages.values())
+            and all(map(_complete, entries))
+        )
     except (OSError, ValueError, ParseError, TypeError, AttributeError):
         return False
 
 
 def _complete(entry: dict[str, Any]) -> bool:
-    return bool(entry["path"]) if "path" in entry and (entry.get("md5") or entry.get("etag")) else False
+    return (
+        bool(entry["path"])
+        if "path" in entry and (entry.get("md5") or entry.get("etag"))
+        else False
+    )

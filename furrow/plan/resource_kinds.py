@@ -1,7 +1,7 @@
 """The registry of kinds of resources: how each is called, which stages make it, who applies it, where CI tells of it.
 
-A new kind is one line here, in the order in which kinds are shown; one that no stage makes also needs the function that
-finds its resources (`furrow.plan.make_plan.survey` calls those).
+A new kind is one line here, in the order in which kinds are shown; one that no stage makes also
+needs the function that finds its resources (`furrow.plan.make_plan.survey` calls those).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class ResourceKind:
 
     Attributes:
         name: As a plan writes it.
-        stages: A pattern of the names of the stages that make it, whose group is the resource's name; a single word
-            for a resource that there is one of; empty where no stage makes it.
+        stages: A pattern of the names of the stages that make it, whose group is the resource's
+            name; a single word for a resource that there is one of; empty where no stage makes it.
         compiled: Whether the stage compile is what a plan for it alone runs.
         command: What makes it, where apply does not.
         told: Under which heading CI's report tells of its changes; empty for none.
@@ -47,7 +47,10 @@ RESOURCE_KINDS = (
     ResourceKind("registry", compiled=True),
     ResourceKind("online_store"),
 )
-"""In the order in which they are shown. A stage that makes none of them is a resource of its own, of `stages`."""
+"""In the order in which they are shown.
+
+A stage that makes none of them is a resource of its own, of `stages`.
+"""
 
 _BY_NAME = {kind.name: kind for kind in RESOURCE_KINDS}
 _PATTERNS = [(re.compile(kind.stages), kind) for kind in RESOURCE_KINDS if kind.stages]

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from furrow.plan.reasons import Facts
     from furrow.plan.stage_prediction import Prediction
 
-__all__ = ["StageView", "experiment_of", "resource_of", "stage_plans", "stage_resources", "view_resources"]
+__all__ = [
+    "StageView",
+    "experiment_of",
+    "resource_of",
+    "stage_plans",
+    "stage_resources",
+    "view_resources",
+]
 
 
 def experiment_of(stage: str) -> str | None:
@@ -76,7 +83,9 @@ def stage_resources(view: StageView, stages: tuple[StagePlan, ...]) -> list[Reso
             )
         )
     dead = {resource_of(name) for name in view.pipeline.dead} - groups.keys()
-    found += [Resource(kind, name, "destroy", ("no longer declared",)) for kind, name in sorted(dead)]
+    found += [
+        Resource(kind, name, "destroy", ("no longer declared",)) for kind, name in sorted(dead)
+    ]
     return found
 
 
@@ -85,7 +94,9 @@ def _action(view: StageView, names: list[str], live: list[StagePlan]) -> Action:
         return "unchanged"
     if all(stage.action == "unknown" for stage in live):
         return "unknown"
-    new = all(name in view.pipeline.steps and not view.pipeline.steps[name].recorded for name in names)
+    new = all(
+        name in view.pipeline.steps and not view.pipeline.steps[name].recorded for name in names
+    )
     return "add" if new else "change"
 
 
@@ -96,13 +107,20 @@ def _why(view: StageView, names: list[str], live: list[StagePlan]) -> tuple[str,
     telling = [line for line in lines if not line.startswith("if ")]
     if telling:
         return tuple(dict.fromkeys(telling))
-    own = {out.path for name in names if name in view.pipeline.steps for out in view.pipeline.steps[name].outs}
+    own = {
+        out.path
+        for name in names
+        if name in view.pipeline.steps
+        for out in view.pipeline.steps[name].outs
+    }
     read = [line.removeprefix("if ").removesuffix(" changes") for line in dict.fromkeys(lines)]
     read = [path for path in read if path not in own] or read
     if len(read) < 2:
         return tuple(f"if {path} changes" for path in read)
     more = f"{len(read) - 2} others" if len(read) > 3 else read[2] if len(read) == 3 else ""
-    return (f"if {read[0]}{', ' if more else ' or '}{read[1]}{f' or {more}' if more else ''} change",)
+    return (
+        f"if {read[0]}{', ' if more else ' or '}{read[1]}{f' or {more}' if more else ''} change",
+    )
 
 
 def _sum(live: list[StagePlan]) -> float | None:
@@ -110,7 +128,9 @@ def _sum(live: list[StagePlan]) -> float | None:
     return round(sum(known), 3) if known else None if live else 0.0
 
 
-def view_resources(manifest: Manifest | None, changes: Diff | None, *, recorded: bool) -> list[Resource]:
+def view_resources(
+    manifest: Manifest | None, changes: Diff | None, *, recorded: bool
+) -> list[Resource]:
     """The feature views, on-demand views and services that are declared, and those that are gone."""
     if manifest is None:
         return []
@@ -124,13 +144,25 @@ def view_resources(manifest: Manifest | None, changes: Diff | None, *, recorded:
             gone.append(change.name)
         else:
             told.setdefault(change.name, []).append(str(change))
-    added = {change.name for change in (changes.changes if changes else ()) if change.what == "added"}
+    added = {
+        change.name for change in (changes.changes if changes else ()) if change.what == "added"
+    }
     found = []
     for name in sorted({*manifest.views, *manifest.on_demand, *manifest.services}):
         why = tuple(told.get(name, ()))
-        action: Action = "unchanged" if recorded and not why else "add" if name in added or not recorded else "change"
-        found.append(Resource("views", name, action, why or (() if recorded else ("new",)), seconds=0.0))
-    return found + [Resource("views", name, "destroy", ("no longer declared",)) for name in sorted(gone)]
+        action: Action = (
+            "unchanged"
+            if recorded and not why
+            else "add"
+            if name in added or not recorded
+            else "change"
+        )
+        found.append(
+            Resource("views", name, action, why or (() if recorded else ("new",)), seconds=0.0)
+        )
+    return found + [
+        Resource("views", name, "destroy", ("no longer declared",)) for name in sorted(gone)
+    ]
 
 
 def ordered(resources: list[Resource]) -> tuple[Resource, ...]:

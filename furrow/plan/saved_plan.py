@@ -38,12 +38,14 @@ def still_holds(saved: Plan, root: Path, where: str) -> Plan:
         where: The file, for messages.
 
     Raises:
-        PlanError: It is of another repository, between commits, or something that it was made from has moved.
+        PlanError: It is of another repository, between commits, or something that it was made from
+            has moved.
     """
     hint = "look at what changed, then save it again: furrow plan --out FILE"
     if saved.revisions:
         raise PlanError(
-            f"{where} is a plan between commits, which can't be applied", hint="check the commit out, then plan there"
+            f"{where} is a plan between commits, which can't be applied",
+            hint="check the commit out, then plan there",
         )
     check_repository(saved, root, where)
     now = make_plan(root)
@@ -54,7 +56,9 @@ def still_holds(saved: Plan, root: Path, where: str) -> Plan:
     ]
     if moved:
         more = f", and {len(moved) - 1} more" if len(moved) > 1 else ""
-        raise PlanError(f"{where} no longer holds: {moved[0]} has changed since it was saved{more}", hint=hint)
+        raise PlanError(
+            f"{where} no longer holds: {moved[0]} has changed since it was saved{more}", hint=hint
+        )
     planned = [[(stage.name, stage.action) for stage in plan.stages] for plan in (saved, now)]
     if planned[0] != planned[1]:
         raise PlanError(f"{where} no longer holds: other stages would run by now", hint=hint)

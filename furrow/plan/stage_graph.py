@@ -1,7 +1,8 @@
 """The stages of dvc.yaml that follow from declarations: one for each feature table, and for each training set.
 
-What they must say is worked out from the SQL, the contract and the Feast definitions. `furrow compile` checks it;
-`furrow compile --write` writes it, and leaves a person's own stages, comments and order alone.
+What they must say is worked out from the SQL, the contract and the Feast definitions. `furrow
+compile` checks it; `furrow compile --write` writes it, and leaves a person's own stages, comments
+and order alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from furrow.data.raw_files import dependency
 from furrow.errors import FurrowError
 from furrow.features.sql import parse_query, reads
 from furrow.files import write_text
-from furrow.layout import COMPILED, DVC_YAML, MANIFEST, PIPELINE, VALIDATED, table, table_sql, training_set
+from furrow.layout import (
+    COMPILED,
+    DVC_YAML,
+    MANIFEST,
+    PIPELINE,
+    VALIDATED,
+    table,
+    table_sql,
+    training_set,
+)
 from furrow.parse import ParseError, check_yaml
 
 if TYPE_CHECKING:
@@ -29,7 +39,14 @@ if TYPE_CHECKING:
     from furrow.features.manifest import Manifest
     from furrow.training.problem import Problem
 
-__all__ = ["StageError", "WrittenStage", "check_compile", "check_stages", "expected_stages", "write_stages"]
+__all__ = [
+    "StageError",
+    "WrittenStage",
+    "check_compile",
+    "check_stages",
+    "expected_stages",
+    "write_stages",
+]
 
 _OWNED = ("tables_", "training_set_")
 """How the names of stages begin that compile writes."""
@@ -91,9 +108,13 @@ def _table(name: str, manifest: Manifest, contract: Contract) -> WrittenStage:
     )
 
 
-def _training_set(root: Path, problem: Problem, service: str, manifest: Manifest, contract: Contract) -> WrittenStage:
+def _training_set(
+    root: Path, problem: Problem, service: str, manifest: Manifest, contract: Contract
+) -> WrittenStage:
     query = parse_query((root / problem.spine).read_text(encoding="utf-8"), origin=problem.spine)
-    raw = [_raw(relation, contract, problem.spine) for relation in reads(query, origin=problem.spine)]
+    raw = [
+        _raw(relation, contract, problem.spine) for relation in reads(query, origin=problem.spine)
+    ]
     tables = {view.table for view in _stored(manifest, service) if view.table}
     return WrittenStage(
         f"training_set_{problem.name}_{service}",
@@ -120,7 +141,10 @@ def _stored(manifest: Manifest, service: str) -> list[Any]:
 def _raw(relation: str, contract: Contract, where: str) -> str:
     if relation not in contract.tables:
         known = ", ".join(contract.tables)
-        raise StageError(f"{where} reads {relation}, which the data contract does not name", hint=f"it has: {known}")
+        raise StageError(
+            f"{where} reads {relation}, which the data contract does not name",
+            hint=f"it has: {known}",
+        )
     return dependency(contract.tables[relation])
 
 
@@ -132,7 +156,8 @@ def check_stages(root: Path, expected: Mapping[str, WrittenStage]) -> None:
         expected: From `expected_stages`.
 
     Raises:
-        StageError: A stage is missing, lacks a dependency, or has a needless one; the hint is what to do.
+        StageError: A stage is missing, lacks a dependency, or has a needless one; the hint is what
+            to do.
     """
     stages = _parsed(_text(root))[1]
     for name, stage in expected.items():
@@ -184,10 +209,14 @@ def write_stages(root: Path, expected: Mapping[str, WrittenStage]) -> list[str]:
     text = _text(root)
     stages = _parsed(text)[1]
     if stages.fa.flow_style():
-        raise StageError(f"{DVC_YAML}: stages is written in braces", hint="write each stage on lines of its own")
+        raise StageError(
+            f"{DVC_YAML}: stages is written in braces", hint="write each stage on lines of its own"
+        )
     ours = [name for name in stages if name.startswith(_OWNED)]
     gone = [
-        name for name in ours if name not in expected and "furrow.stages." in str((stages[name] or {}).get("cmd", ""))
+        name
+        for name in ours
+        if name not in expected and "furrow.stages." in str((stages[name] or {}).get("cmd", ""))
     ]
     for name in gone:
         text = _without(text, name)
@@ -216,7 +245,9 @@ def _mended(text: str, name: str, stage: WrittenStage) -> str:
     lines = text.splitlines(keepends=True)
     start, end = _lines_of(text, name)
     column = len(lines[start]) - len(lines[start].lstrip())
-    block = "".join(line[column:] if not line[:column].strip() else line.lstrip() for line in lines[start:end])
+    block = "".join(
+        line[column:] if not line[:column].strip() else line.lstrip() for line in lines[start:end]
+    )
     document = _yaml().load(block)
     if not isinstance(document[name], CommentedMap):
         document[name] = _made(stage)
@@ -250,7 +281,9 @@ def _lines_of(text: str, name: str) -> tuple[int, int]:
     later = [place for place in (stages.lc.key(other)[0] for other in stages) if place > start]
     later += [place for place in (document.lc.key(other)[0] for other in document) if place > start]
     end = min(later, default=len(lines))
-    while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+    while end > start + 1 and (
+        not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")
+    ):
         end -= 1
     return start, end
 
@@ -274,7 +307,9 @@ def _text(root: Path) -> str:
         return (root / DVC_YAML).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         why = " ".join(str(exc).split())
-        raise StageError(f"cannot read the stages of {DVC_YAML}: {why}", hint="mend it by hand") from exc
+        raise StageError(
+            f"cannot read the stages of {DVC_YAML}: {why}", hint="mend it by hand"
+        ) from exc
 
 
 def _parsed(text: str) -> tuple[Any, Any]:
@@ -285,7 +320,9 @@ def _parsed(text: str) -> tuple[Any, Any]:
         stages = document["stages"]
     except (YAMLError, ParseError, KeyError, TypeError) as exc:
         why = " ".join(str(exc).split())
-        raise StageError(f"cannot read the stages of {DVC_YAML}: {why}", hint="mend it by hand") from exc
+        raise StageError(
+            f"cannot read the stages of {DVC_YAML}: {why}", hint="mend it by hand"
+        ) from exc
     if not isinstance(stages, CommentedMap) or not stages:
         raise StageError(f"{DVC_YAML}: stages is no mapping", hint="mend it by hand")
     return document, stages
@@ -306,7 +343,11 @@ def _place(stages: Any, name: str) -> int:
         before = [place + 1 for place, other in enumerate(names) if other.startswith("tables_")]
         if before:
             return max(before)
-    first = ("train", "evaluate", "select") if kind == "training_set_" else ("training_set_", "train", "select")
+    first = (
+        ("train", "evaluate", "select")
+        if kind == "training_set_"
+        else ("training_set_", "train", "select")
+    )
     return next((place for place, other in enumerate(names) if other.startswith(first)), len(names))
 
 
@@ -333,7 +374,9 @@ def _mend(there: Any, stage: WrittenStage) -> bool:
             _drop(deps, place)
         for name in stage.deps:
             if name not in found:
-                deps.insert(next((at for at, dep in enumerate(deps) if _name(dep) > name), len(deps)), name)
+                deps.insert(
+                    next((at for at, dep in enumerate(deps) if _name(dep) > name), len(deps)), name
+                )
     params = there.setdefault("params", CommentedSeq())
     for file, keys in stage.params.items():
         entry = next((one for one in params if isinstance(one, dict) and file in one), None)

@@ -1,12 +1,13 @@
 """Which stages `dvc repro` would run, which it would take from its cache, and why: its own rules, stage by stage.
 
-DVC's rules (3.67): a stage is changed when its command, an input, a key or an output differs from dvc.lock, or when
-the cache has lost an output. A changed stage comes back from the cache when the same command met the same inputs
-before and every output of that run is still held; else it runs. What a stage that runs will write is not known, and
-nor is then what depends on it: those stages are predicted to run, and marked as depending on that. Three things are
-known all the same: a marker never changes, the resolved files that compile writes can be computed, and stages give
-the same bytes for the same inputs, so that an input that changed in form only (a comment in SQL, a blank in a
-command) or an output that was lost gives what dvc.lock, or DVC's record of an earlier run, says.
+DVC's rules (3.67): a stage is changed when its command, an input, a key or an output differs from
+dvc.lock, or when the cache has lost an output. A changed stage comes back from the cache when the
+same command met the same inputs before and every output of that run is still held; else it runs.
+What a stage that runs will write is not known, and nor is then what depends on it: those stages are
+predicted to run, and marked as depending on that. Three things are known all the same: a marker
+never changes, the resolved files that compile writes can be computed, and stages give the same
+bytes for the same inputs, so that an input that changed in form only (a comment in SQL, a blank in
+a command) or an output that was lost gives what dvc.lock, or DVC's record of an earlier run, says.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ class Cause:
     """One reason for a stage to run.
 
     Attributes:
-        kind: "new" (not in dvc.lock), "command", "always", "dep" (an input), "param" (a key), "out" (an output is
-            other or gone), "lost" (an output is gone from the cache), "upstream" (an input that another stage
-            is about to write) or "unknown" (why it can't be told what the stage would do, in `key`).
+        kind: "new" (not in dvc.lock), "command", "always", "dep" (an input), "param" (a key), "out"
+            (an output is other or gone), "lost" (an output is gone from the cache), "upstream" (an
+            input that another stage is about to write) or "unknown" (why it can't be told what the
+            stage would do, in `key`).
         path: The file.
         key: The dotted key, of a param.
         old: The md5 or value in dvc.lock; MISSING if it has none.
@@ -59,8 +61,8 @@ class Prediction:
     """What would become of a stage.
 
     Attributes:
-        action: "run", "restore" (from DVC's cache), "record" (a frozen stage: DVC takes its outputs as they are),
-            "unknown" or "skip".
+        action: "run", "restore" (from DVC's cache), "record" (a frozen stage: DVC takes its outputs
+            as they are), "unknown" or "skip".
         certain: Whether that holds whatever the stages before write.
         causes: Why; empty for "skip".
     """
@@ -79,7 +81,8 @@ class Rules:
     """What is known of some stages beyond DVC's rules.
 
     Attributes:
-        effects: Texts by path (None: removed) that a stage writes besides its outputs, if it is one of that kind.
+        effects: Texts by path (None: removed) that a stage writes besides its outputs, if it is one
+            of that kind.
         equivalent: Whether an input at a path, once of this md5, differs in form only.
     """
 
@@ -104,7 +107,9 @@ def predict(
     world = World(workspace, cache)
     found = {}
     for bad in pipeline.broken:
-        found[bad.name] = Prediction(bad.name, "unknown", False, (Cause("unknown", bad.file, bad.why),))
+        found[bad.name] = Prediction(
+            bad.name, "unknown", False, (Cause("unknown", bad.file, bad.why),)
+        )
         for path in bad.outs:
             world.make(path, UNKNOWN, doubtful=True)
     for name, step in pipeline.steps.items():
@@ -124,19 +129,27 @@ class _Look:
 
     def prediction(self) -> Prediction:
         step = self.step
-        causes = self._itself() if step.frozen else [*self._itself(), *self._deps(), *self._params()]
+        causes = (
+            self._itself() if step.frozen else [*self._itself(), *self._deps(), *self._params()]
+        )
         outs = self._outs()
         if not causes and not outs:
             return Prediction(step.name, "skip", True, ())
         if step.frozen:
             for out in step.outs:
-                self.world.put(out.path, self.world.now(out.path, out.algorithm) or UNKNOWN, out.algorithm)
+                self.world.put(
+                    out.path, self.world.now(out.path, out.algorithm) or UNKNOWN, out.algorithm
+                )
             return Prediction(step.name, "record", True, (*causes, *outs))
         direct = [cause for cause in (*causes, *outs) if cause.kind not in {"upstream", "unknown"}]
         doubts = [cause for cause in causes if cause.kind == "unknown"]
         if not direct and (doubts or any(self.world.doubtful(cause.path) for cause in causes)):
             return self.unknown([*doubts, *(cause for cause in causes if cause not in doubts)])
-        earlier = None if any(cause.kind in {"upstream", "unknown"} for cause in causes) else self._earlier(causes)
+        earlier = (
+            None
+            if any(cause.kind in {"upstream", "unknown"} for cause in causes)
+            else self._earlier(causes)
+        )
         if earlier is not None and self._restored(earlier):
             for out in step.outs:
                 self.world.make(out.path, earlier[out.path], _algorithm(out, earlier[out.path]))
@@ -172,7 +185,11 @@ class _Look:
             if now == UNKNOWN:
                 causes.append(Cause("upstream", dep.path))
             elif now is None or now != dep.md5:
-                causes.append(Cause("dep", dep.path, old=dep.md5 or MISSING, new=MISSING if now is None else now))
+                causes.append(
+                    Cause(
+                        "dep", dep.path, old=dep.md5 or MISSING, new=MISSING if now is None else now
+                    )
+                )
         return causes
 
     @staticmethod
@@ -201,7 +218,9 @@ class _Look:
         if entry.keys:
             return {key: pick(held, key) for key in entry.keys}
         names = [*keys_of(held), *(entry.recorded or {})]
-        return {name: held[name] if name in keys_of(held) else MISSING for name in dict.fromkeys(names)}
+        return {
+            name: held[name] if name in keys_of(held) else MISSING for name in dict.fromkeys(names)
+        }
 
     def _outs(self) -> list[Cause]:
         causes = []
@@ -213,7 +232,11 @@ class _Look:
             if out.md5 and out.cached and not self.world.holds(out.md5, out.algorithm):
                 causes.append(Cause("lost", out.path, old=out.md5))
             elif now is None or now != out.md5:
-                causes.append(Cause("out", out.path, old=out.md5 or MISSING, new=MISSING if now is None else now))
+                causes.append(
+                    Cause(
+                        "out", out.path, old=out.md5 or MISSING, new=MISSING if now is None else now
+                    )
+                )
         return causes
 
     def _earlier(self, causes: list[Cause]) -> dict[str, str] | None:
@@ -224,11 +247,15 @@ class _Look:
         if any(out.persist or out.remote or not out.inside for out in step.outs):
             return None
         params = {step.written(entry.path): self._values(entry) for entry in step.params}
-        if not all(params.values()) or any(MISSING in values.values() for values in params.values()):
+        if not all(params.values()) or any(
+            MISSING in values.values() for values in params.values()
+        ):
             return None
         if not causes and all(out.md5 for out in step.outs):
             return {out.path: out.md5 for out in step.outs}
-        deps = {dep.local: md5 for dep in step.deps if (md5 := self.world.md5(dep.path)) is not None}
+        deps = {
+            dep.local: md5 for dep in step.deps if (md5 := self.world.md5(dep.path)) is not None
+        }
         if len(deps) < len(step.deps) or UNKNOWN in deps.values():
             return None
         runnable = {dep.local for dep in step.deps if self.world.executable(dep.path)}

@@ -111,7 +111,9 @@ class World:
         self.seen: dict[str, str] = {}
         """What was looked at as it is now: md5 by path, empty for what isn't there."""
 
-    def make(self, path: str, md5: str | None, algorithm: str = "md5", *, doubtful: bool = False) -> None:
+    def make(
+        self, path: str, md5: str | None, algorithm: str = "md5", *, doubtful: bool = False
+    ) -> None:
         """A stage wrote (None: removed) a path; or it can't even be told whether one did."""
         self._made[path] = md5
         self._algorithms[path] = algorithm
@@ -133,9 +135,12 @@ class World:
             return True
         if (md5, algorithm) in self._healed:
             return True
-        listed = self._cache.listing(md5, algorithm) if md5.endswith(".dir") and self._healed else None
+        listed = (
+            self._cache.listing(md5, algorithm) if md5.endswith(".dir") and self._healed else None
+        )
         return listed is not None and all(
-            (each, algorithm) in self._healed or self._cache.holds(each, algorithm) for each in listed.values()
+            (each, algorithm) in self._healed or self._cache.holds(each, algorithm)
+            for each in listed.values()
         )
 
     def write(self, path: str, text: str | None) -> None:
@@ -164,7 +169,11 @@ class World:
         """What a path holds at this point; UNKNOWN when a stage that runs before writes it."""
         near = [made for made in self._made if overlaps(path, made)]
         if near:
-            return self._changed(path) if all(self._algorithms[made] == algorithm for made in near) else UNKNOWN
+            return (
+                self._changed(path)
+                if all(self._algorithms[made] == algorithm for made in near)
+                else UNKNOWN
+            )
         return self.now(path, algorithm)
 
     def _changed(self, path: str) -> str | None:
@@ -195,10 +204,16 @@ class World:
             return UNKNOWN
         if name in files:
             return files[name]
-        below = {path[len(name) + 1 :]: each for path, each in files.items() if path.startswith(f"{name}/")}
+        below = {
+            path[len(name) + 1 :]: each
+            for path, each in files.items()
+            if path.startswith(f"{name}/")
+        }
         return folder_md5(below) if below else None
 
-    def _merged(self, folder: str, files: dict[str, str], below: Mapping[str, str | None]) -> str | None:
+    def _merged(
+        self, folder: str, files: dict[str, str], below: Mapping[str, str | None]
+    ) -> str | None:
         for name, md5 in below.items():
             for old in [path for path in files if path == name or path.startswith(f"{name}/")]:
                 del files[old]
@@ -229,4 +244,6 @@ class World:
 
     def unknown(self, path: str) -> bool:
         """Whether a stage that runs before writes this file, so that its keys can't be told."""
-        return path not in self._texts and self.md5(path) == UNKNOWN if path in self._made else False
+        return (
+            path not in self._texts and self.md5(path) == UNKNOWN if path in self._made else False
+        )

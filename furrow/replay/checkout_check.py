@@ -1,7 +1,9 @@
 """Before anything is judged: is the checkout what the commit's author had?
 
-A dependency that Git holds and dvc.lock records tells. Where it is other than recorded, and the checkout may be the
-reason (another convention of line ends, a filter or a submodule that is not here), it is mended or nothing is judged.
+A dependency that Git holds and dvc.lock records tells. Where it is other than recorded, and the
+checkout may be the
+reason (another convention of line ends, a filter or a submodule that is not here), it is mended or
+nothing is judged.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ def settle_checkout(tree: Checkout, project: Project, chosen: Iterable[str]) -> 
         What remains doubtful, and why, by path: what no recorded hash has borne out.
 
     Raises:
-        IncompleteError: A dependency is other than recorded, and the checkout is known to lack what makes it so.
+        IncompleteError: A dependency is other than recorded, and the checkout is known to lack what
+            makes it so.
     """
     open_doubts, tracked = dict(tree.doubts), tree.tracked()
     wanted = set(chosen)
@@ -41,8 +44,14 @@ def settle_checkout(tree: Checkout, project: Project, chosen: Iterable[str]) -> 
         for item in stage.deps:
             if item.external or not item.md5:
                 continue
-            inside = [path for path in tracked if path == item.path or path.startswith(f"{item.path}/")]
-            doubtful = [path for path in open_doubts if path == item.path or path.startswith(f"{item.path}/")]
+            inside = [
+                path for path in tracked if path == item.path or path.startswith(f"{item.path}/")
+            ]
+            doubtful = [
+                path
+                for path in open_doubts
+                if path == item.path or path.startswith(f"{item.path}/")
+            ]
             if not (inside or doubtful):
                 continue
             if _as_recorded(project, item) or _with_other_line_ends(tree, project, item, inside):
@@ -70,7 +79,11 @@ def _as_recorded(project: Project, item: Item) -> bool:
 def _with_other_line_ends(tree: Checkout, project: Project, item: Item, paths: list[str]) -> bool:
     """Whether files are what was recorded once lines end as they are stored, or as on Windows; then they stay so."""
     forms: list[Callable[[bytes], bytes]] = [lambda stored: stored, _windows]
-    files = [path for path in paths if (tree.root / path).is_file() and not (tree.root / path).is_symlink()]
+    files = [
+        path
+        for path in paths
+        if (tree.root / path).is_file() and not (tree.root / path).is_symlink()
+    ]
     before = {path: (tree.root / path).read_bytes() for path in files}
     for form in forms:
         made = {path: form(tree.blob(path, stored=True) or b"") for path in files}

@@ -71,7 +71,15 @@ def undeclared_reasons(stage: Stage, readings: Sequence[Reading], bench: Bench) 
         elif one.where in {"outside", "network"}:
             text += f"; {UNTOLD}"
         if one.where == "commit" and made and made != bench.tree.commit:
-            names = git(bench.tree.root, "diff", "--name-only", made, bench.tree.commit, "--", f":(literal){one.path}")
+            names = git(
+                bench.tree.root,
+                "diff",
+                "--name-only",
+                made,
+                bench.tree.commit,
+                "--",
+                f":(literal){one.path}",
+            )
             if names:
                 text += f"; {CHANGED} (commit {made[:10]})"
         found.append(Reason("undeclared", text))
@@ -91,7 +99,9 @@ def _made(bench: Bench, stage: str) -> str:
     root, commit = bench.tree.root, bench.tree.commit
     entry = canonical_json(lock_stage(root, commit, stage))
     found = ""
-    for one in git(root, "log", f"-{_DEPTH}", "--format=%H", commit, "--", "dvc.lock").decode().split():
+    for one in (
+        git(root, "log", f"-{_DEPTH}", "--format=%H", commit, "--", "dvc.lock").decode().split()
+    ):
         if canonical_json(lock_stage(root, one, stage)) != entry:
             break
         found = one
@@ -161,21 +171,25 @@ def experiments(
 ) -> list[Reason]:
     """Run a stage again, and again under changed conditions, to see what its output depends on.
 
-    A run may take a few times as long as the first; one that does not end is stopped, and the others go on.
+    A run may take a few times as long as the first; one that does not end is stopped, and the
+    others go on.
 
     Args:
         stage: The stage whose outputs are not what was recorded.
         attempt: Its first run.
         bench: Where it runs.
         wrong: The outputs that differ.
-        explained: Whether another cause is known already; then only what makes two runs differ is looked for.
+        explained: Whether another cause is known already; then only what makes two runs differ is
+            looked for.
         tell: Told what is tried, each time.
     """
     trials = _Trials(stage, bench, max(FLOOR_SECONDS, TIMES * attempt.seconds), tell)
     return [*_found(trials, attempt, wrong, explained=explained), *trials.reasons()]
 
 
-def _found(trials: _Trials, attempt: Attempt, wrong: Sequence[Item], *, explained: bool) -> list[Reason]:
+def _found(
+    trials: _Trials, attempt: Attempt, wrong: Sequence[Item], *, explained: bool
+) -> list[Reason]:
     stage, bench = trials.stage, trials.bench
     paths = [item.path for item in wrong]
     again = trials.run("")
@@ -189,7 +203,11 @@ def _found(trials: _Trials, attempt: Attempt, wrong: Sequence[Item], *, explaine
         return _earlier(trials, wrong)
     shifted = trials.run("with another clock", extra=_SHIFT)
     if shifted is not None and shifted.code == 0 and not attempt.same(shifted):
-        return [Reason("clock", f"{stage.name} gives another result under another date: it reads the clock")]
+        return [
+            Reason(
+                "clock", f"{stage.name} gives another result under another date: it reads the clock"
+            )
+        ]
     return _earlier(trials, wrong) or [
         Reason(
             "replaced",
@@ -205,7 +223,9 @@ def _unsteady(trials: _Trials, one: Attempt, other: Attempt, paths: Sequence[str
     if moment := _moment(_values_between(one, other, paths)):
         return Reason("clock", f"{name} writes the time of its run: {moment}")
     if trials.steady("with one order of hashes", _HASHES):
-        text = "two runs differ, and agree under one PYTHONHASHSEED: it depends on the order of a set"
+        text = (
+            "two runs differ, and agree under one PYTHONHASHSEED: it depends on the order of a set"
+        )
         return Reason("hash order", f"{name}: {text}")
     if trials.steady("with the same random numbers", _ENTROPY):
         text = "two runs differ, and agree when the random numbers begin alike: a seed is missing"
@@ -223,14 +243,18 @@ def _files(attempt: Attempt, paths: Iterable[str]) -> Iterator[str]:
             yield f"{path}/{name}" if name else path
 
 
-def _values_between(one: Attempt, other: Attempt, paths: Iterable[str]) -> Iterator[tuple[Any, Any]]:
+def _values_between(
+    one: Attempt, other: Attempt, paths: Iterable[str]
+) -> Iterator[tuple[Any, Any]]:
     for path in _files(one, paths):
         before, after = one.read(path), other.read(path)
         if before is not None and after is not None:
             yield from compare(path, before, after, Settings()).values
 
 
-def _values_recorded(attempt: Attempt, bench: Bench, wrong: Sequence[Item]) -> Iterator[tuple[Any, Any]]:
+def _values_recorded(
+    attempt: Attempt, bench: Bench, wrong: Sequence[Item]
+) -> Iterator[tuple[Any, Any]]:
     for item in wrong:
         for path in _files(attempt, [item.path]):
             before = bench.recorded(item, path.removeprefix(item.path).removeprefix("/"))
@@ -266,7 +290,11 @@ def _earlier(trials: _Trials, wrong: Sequence[Item]) -> list[Reason]:
     """See whether the recorded output is what the commit before would have given: an input changed under the run."""
     stage, bench = trials.stage, trials.bench
     root, commit = bench.tree.root, bench.tree.commit
-    parent = git(root, "rev-parse", "--verify", "--quiet", f"{commit}^1^{{commit}}", ok=(0, 1, 128)).decode().strip()
+    parent = (
+        git(root, "rev-parse", "--verify", "--quiet", f"{commit}^1^{{commit}}", ok=(0, 1, 128))
+        .decode()
+        .strip()
+    )
     if not parent:
         return []
     versions = _versions(stage, bench, parent)
@@ -276,14 +304,22 @@ def _earlier(trials: _Trials, wrong: Sequence[Item]) -> list[Reason]:
             continue
         names = ", ".join(paths)
         try:
-            tried = trials.run(f"with {names} of the commit before", replaced={path: versions[path] for path in paths})
+            tried = trials.run(
+                f"with {names} of the commit before",
+                replaced={path: versions[path] for path in paths},
+            )
         except (AbsentInputError, CorruptInputError):
             continue
         if tried is None:
             continue
         if all((made := tried.outputs.get(item.path)) and made.md5 == item.md5 for item in wrong):
             text = f"what was recorded is what {names} of the commit before ({parent[:10]}) gives"
-            return [Reason("earlier input", f"{text}: {names} changed while {stage.name} ran, after it was read")]
+            return [
+                Reason(
+                    "earlier input",
+                    f"{text}: {names} changed while {stage.name} ran, after it was read",
+                )
+            ]
     return []
 
 
@@ -292,20 +328,29 @@ def _versions(stage: Stage, bench: Bench, parent: str) -> dict[str, Any]:
     root, commit = bench.tree.root, bench.tree.commit
     before = outputs(root, parent)
     found: dict[str, Any] = {}
-    for path in dict.fromkeys([*(item.path for item in stage.deps), *(one.path for one in stage.parameters)]):
+    for path in dict.fromkeys(
+        [*(item.path for item in stage.deps), *(one.path for one in stage.parameters)]
+    ):
         if bench.in_git(path):
             ids = [
                 git(root, "rev-parse", "--verify", "--quiet", f"{rev}:{path}", ok=(0, 1, 128))
                 for rev in (parent, commit)
             ]
             if ids[0] and ids[0] != ids[1]:
-                listed = git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", parent, "--", path)
+                listed = git(
+                    root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", parent, "--", path
+                )
                 names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
                 found[path] = {
-                    name.removeprefix(path).removeprefix("/"): show(root, parent, name) or b"" for name in names
+                    name.removeprefix(path).removeprefix("/"): show(root, parent, name) or b""
+                    for name in names
                 }
             continue
         for name, item in bench.items.items():
-            if (path == name or path.startswith(f"{name}/")) and name in before and before[name].md5 != item.md5:
+            if (
+                (path == name or path.startswith(f"{name}/"))
+                and name in before
+                and before[name].md5 != item.md5
+            ):
                 found[path] = replace(item, md5=before[name].md5)
     return found

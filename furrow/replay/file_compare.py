@@ -27,7 +27,8 @@ class Comparison:
     Attributes:
         status: identical, within tolerance, or different.
         differences: In words.
-        values: The first values that differ, as (recorded, replayed), for whoever looks for the cause.
+        values: The first values that differ, as (recorded, replayed), for whoever looks for the
+            cause.
         at_hand: Whether both versions were at hand; else their hashes differ.
     """
 
@@ -41,7 +42,8 @@ def compare(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> 
     """Compare what a commit holds with what a replay gave.
 
     Args:
-        path: The file's path from the root: its ending says what it holds, its tolerance goes by it.
+        path: The file's path from the root: its ending says what it holds, its tolerance goes by
+            it.
         recorded: What the commit says.
         replayed: What the replay gave.
         settings: The declared tolerances.
@@ -57,7 +59,9 @@ def compare(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> 
         return (_json if kind == "json" else _text)(path, recorded, replayed, settings)
     except (ValueError, TypeError, KeyError, OSError) as exc:
         sizes = f"{len(recorded):,} bytes recorded, {len(replayed):,} replayed"
-        return Comparison(DIFFERENT, (f"{sizes}; not comparable by content ({type(exc).__name__})",))
+        return Comparison(
+            DIFFERENT, (f"{sizes}; not comparable by content ({type(exc).__name__})",)
+        )
 
 
 def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
@@ -73,14 +77,27 @@ def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 def _json(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> Comparison:
     before, after = dict(_leaves(parse_json(recorded))), dict(_leaves(parse_json(replayed)))
-    words = [f"{key}: recorded {words_of(before[key])}, not replayed" for key in before if key not in after]
-    words += [f"{key}: replayed {words_of(after[key])}, not recorded" for key in after if key not in before]
+    words = [
+        f"{key}: recorded {words_of(before[key])}, not replayed"
+        for key in before
+        if key not in after
+    ]
+    words += [
+        f"{key}: replayed {words_of(after[key])}, not recorded"
+        for key in after
+        if key not in before
+    ]
     values, tolerated = [], 0
     for key in [key for key in before if key in after]:
         if _same(before[key], after[key]):
             continue
         rule = settings.tolerance(path, key)
-        if rule and is_number(before[key]) and is_number(after[key]) and rule.allows(before[key], after[key]):
+        if (
+            rule
+            and is_number(before[key])
+            and is_number(after[key])
+            and rule.allows(before[key], after[key])
+        ):
             tolerated += 1
             continue
         values.append((before[key], after[key]))
@@ -90,7 +107,9 @@ def _json(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> Co
     return judged(path, words, values, tolerated, settings)
 
 
-def judged(path: str, words: list[str], values: list[Any], tolerated: int, settings: Settings) -> Comparison:
+def judged(
+    path: str, words: list[str], values: list[Any], tolerated: int, settings: Settings
+) -> Comparison:
     """The verdict on a file, from the differences that were found and those that are tolerated."""
     if words:
         return Comparison(DIFFERENT, shown(words), tuple(values[:SHOWN]))
@@ -99,7 +118,10 @@ def judged(path: str, words: list[str], values: list[Any], tolerated: int, setti
     if settings.of(path):
         return Comparison(TOLERATED, ("every value is equal, the bytes are not",))
     return Comparison(
-        DIFFERENT, ("every value is equal, the bytes are not: written by another version, or in another order",)
+        DIFFERENT,
+        (
+            "every value is equal, the bytes are not: written by another version, or in another order",
+        ),
     )
 
 
@@ -110,13 +132,18 @@ def _text(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> Co
     except UnicodeDecodeError:
         before, after = [], []
     if not before or not after or b"\0" in recorded[:8000]:
-        at = next((n for n, (a, b) in enumerate(zip(recorded, replayed, strict=False)) if a != b), -1)
+        at = next(
+            (n for n, (a, b) in enumerate(zip(recorded, replayed, strict=False)) if a != b), -1
+        )
         first = f"the first at {at:,}" if at >= 0 else "one is the beginning of the other"
         sizes = f"{len(recorded):,} bytes recorded, {len(replayed):,} replayed"
         return Comparison(DIFFERENT, (f"the bytes differ, {first} ({sizes})",))
     lines = [line for line in difflib.unified_diff(before, after, "recorded", "replayed", n=0, lineterm="")
              if line[:1] in "+-" and not line.startswith(("---", "+++"))]  # fmt: skip
-    words = [f"{'recorded' if line[0] == '-' else 'replayed'}: {line[1:].strip()[:200]}" for line in lines]
+    words = [
+        f"{'recorded' if line[0] == '-' else 'replayed'}: {line[1:].strip()[:200]}"
+        for line in lines
+    ]
     changed = [line[1:] for line in lines if line[0] == "+"]
     gone = [line[1:] for line in lines if line[0] == "-"]
     if not words:
@@ -125,7 +152,12 @@ def _text(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> Co
 
 
 def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other):
+    if (
+        isinstance(one, float)
+        and isinstance(other, float)
+        and math.isnan(one)
+        and math.isnan(other)
+    ):
         return True
     return type(one) is type(other) and bool(one == other)
 

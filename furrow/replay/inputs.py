@@ -30,7 +30,8 @@ class AbsentInputError(FurrowError):
 
     def __init__(self, path: str, md5: str, *, why: str = "", remedy: str = _BRING) -> None:
         super().__init__(
-            f"{path} (md5 {md5 or 'unknown'}) is nowhere to be had", hint="; ".join(filter(None, (why, remedy)))
+            f"{path} (md5 {md5 or 'unknown'}) is nowhere to be had",
+            hint="; ".join(filter(None, (why, remedy))),
         )
         self.path, self.md5, self.why, self.remedy = path, md5, why, remedy
 
@@ -52,7 +53,8 @@ class Supply:
 
     Attributes:
         source: A folder inside the repository that is replayed.
-        project: DVC's view of the checkout: its remote serves where the repository has no work tree.
+        project: DVC's view of the checkout: its remote serves where the repository has no work
+            tree.
         room: A folder for copies.
         corrupt: What was found damaged on the way to a good copy.
     """
@@ -95,7 +97,10 @@ class Supply:
             if here is None or here.md5 != item.md5:
                 raise
             return dict(here.files)
-        return {entry["relpath"]: entry["md5"] for entry in parse_json(target.read_bytes(), limits=LISTING)}
+        return {
+            entry["relpath"]: entry["md5"]
+            for entry in parse_json(target.read_bytes(), limits=LISTING)
+        }
 
     def bring(self, md5: str, path: str, target: Path) -> None:
         """Copy content with a hash to a path, from wherever it is, and check it.
@@ -107,7 +112,8 @@ class Supply:
 
         Raises:
             AbsentInputError: It is nowhere.
-            CorruptInputError: The cache holds something else under that name, and nobody has better.
+            CorruptInputError: The cache holds something else under that name, and nobody has
+                better.
         """
         if target.is_file() and _hash(target) == md5.removesuffix(".dir"):
             return
@@ -118,7 +124,11 @@ class Supply:
                 copy(candidate, target)
                 found = _hash(target)
                 if found == md5.removesuffix(".dir"):
-                    self.corrupt += [f"{path}: {words}" for words in odd if f"{path}: {words}" not in self.corrupt]
+                    self.corrupt += [
+                        f"{path}: {words}"
+                        for words in odd
+                        if f"{path}: {words}" not in self.corrupt
+                    ]
                     return
                 target.unlink()
                 odd.append(f"{self._name(candidate)} holds {found}")
@@ -128,7 +138,8 @@ class Supply:
             why = self._fetch(md5)
             if why:
                 break
-        # A file of that name in the work tree may well be of another version; one in the cache may not.
+        # A file of that name in the work tree may well be of another version; one in the cache may
+        # not.
         bad = [words for words in odd if words.split(" ", 1)[0] != path]
         if bad:
             raise CorruptInputError(path, md5, bad)

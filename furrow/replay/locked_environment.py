@@ -47,7 +47,10 @@ def check(installed: Mapping[str, Any], path: str, lock: bytes | None) -> Enviro
     if lock is None:
         return Environment(python, platform)
     wanted = locked(lock.decode(errors="replace"))
-    present = {str(canonicalize_name(name)): version for name, version in installed["distributions"].items()}
+    present = {
+        str(canonicalize_name(name)): version
+        for name, version in installed["distributions"].items()
+    }
     differences = [
         f"{name}: locked {version}, installed {present.get(name, 'not at all')}"
         for name, version in sorted(wanted.items())

@@ -1,6 +1,7 @@
 """Whether a note that says "all is well" speaks of all: every stage that the commit declares and dvc.lock records.
 
-An empty verdict is identical in every part that it has, and so is one that leaves the awkward stage out.
+An empty verdict is identical in every part that it has, and so is one that leaves the awkward stage
+out.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def uncovered(steps: Mapping[str, Step] | str, verdict: Verdict) -> list[str]:
         return [f"its scope is {', '.join(verdict.scope)}, which no replay has"]
     if isinstance(steps, str):
         return [f"the commit's stages can't be told: {steps}"]
-    wanted = [name for name, step in steps.items() if not step.frozen and _in_scope(name, verdict.scope)]
+    wanted = [
+        name for name, step in steps.items() if not step.frozen and _in_scope(name, verdict.scope)
+    ]
     there = {stage.stage for stage in verdict.stages}
     problems = [f"{name}: the note leaves it out" for name in wanted if name not in there]
     if not verdict.stages:
@@ -88,12 +91,18 @@ def recorded_steps(repo: Path, commit: str) -> dict[str, Step] | str:
             found = read_pipeline(root)
     except FurrowError as exc:
         return exc.message
-    return {name: step for name, step in found.steps.items() if step.recorded and not step.file.startswith("../")}
+    return {
+        name: step
+        for name, step in found.steps.items()
+        if step.recorded and not step.file.startswith("../")
+    }
 
 
 def _needed(repo: Path, commit: str) -> set[str]:
     """The files that say what a project's stages are, from its root."""
-    declared = {path for path in files_at(repo, commit) if posixpath.basename(path) in {DVC_YAML, DVC_LOCK}}
+    declared = {
+        path for path in files_at(repo, commit) if posixpath.basename(path) in {DVC_YAML, DVC_LOCK}
+    }
     found = declared | {DVC_YAML, DVC_LOCK}
     for path in sorted(name for name in found if name.endswith(".yaml")):
         folder = posixpath.dirname(path)
@@ -106,7 +115,9 @@ def _files(content: dict[str, Any]) -> Iterator[str]:
     """The files that templates take values from."""
     stages = content.get("stages")
     bodies = list(stages.values()) if isinstance(stages, dict) else []
-    bodies += [body["do"] for body in bodies if isinstance(body, dict) and isinstance(body.get("do"), dict)]
+    bodies += [
+        body["do"] for body in bodies if isinstance(body, dict) and isinstance(body.get("do"), dict)
+    ]
     for part in (content, *bodies):
         entries = part.get("vars") if isinstance(part, dict) else None
         for entry in entries if isinstance(entries, list) else ():

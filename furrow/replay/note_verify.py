@@ -1,7 +1,8 @@
 """Check a replay's note against the objects in the repository: does the commit still say what the note says it says?
 
-The notes are not signed: whoever may write refs/notes/furrow/replay can write a note that holds. What this finds is a
-note that was altered, moved to another commit, made of other results than the commit's, or that leaves stages out.
+The notes are not signed: whoever may write refs/notes/furrow/replay can write a note that holds.
+What this finds is a note that was altered, moved to another commit, made of other results than the
+commit's, or that leaves stages out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from furrow.ground.git import show
 from furrow.history.artifacts import AbsentError, find_file, lock_stage, outputs
 from furrow.layout import REPLAY_YAML
 from furrow.replay.note_coverage import recorded_steps, uncovered
-from furrow.replay.replay_verdict import FAILED, IDENTICAL, TOLERATED, Output, Verdict, VerdictError, first_wrong, worst
+from furrow.replay.replay_verdict import (
+    FAILED,
+    IDENTICAL,
+    TOLERATED,
+    Output,
+    Verdict,
+    VerdictError,
+    first_wrong,
+    worst,
+)
 from furrow.replay.statement import BUILD_TYPE, PREDICATE, STATEMENT, read_statements, verdict_of
 
 if TYPE_CHECKING:
@@ -34,7 +44,8 @@ class Checked:
         verdict: What it says; None when that can't be read.
         problems: Where it does not agree with the repository, or with itself.
         checked: How many files were compared with the objects.
-        absent: Files whose content is not on this machine: for those the names in dvc.lock were compared.
+        absent: Files whose content is not on this machine: for those the names in dvc.lock were
+            compared.
     """
 
     verdict: Verdict | None
@@ -106,15 +117,22 @@ def _whole(commit: str, verdict: Verdict, subjects: dict[str, Any]) -> list[str]
     for stage in verdict.stages:
         least = worst([output.status for output in stage.outputs])
         if worst([stage.status, least]) != stage.status:
-            problems.append(f"{stage.stage} is said to be {stage.status}, one of its outputs is {least}")
+            problems.append(
+                f"{stage.stage} is said to be {stage.status}, one of its outputs is {least}"
+            )
         for output in stage.outputs:
             if output.status == IDENTICAL:
-                said |= {f"{verdict.project or ''}{path}": digest for path, digest in output.sha256.items()}
+                said |= {
+                    f"{verdict.project or ''}{path}": digest
+                    for path, digest in output.sha256.items()
+                }
     if verdict.status != worst([stage.status for stage in verdict.stages]):
         problems.append(f"the verdict is said to be {verdict.status}, its stages are not")
     first = first_wrong(verdict.stages)
     if first != verdict.first:
-        problems.append(f"the first stage that differs is {first or 'none'}, it says {verdict.first or 'none'}")
+        problems.append(
+            f"the first stage that differs is {first or 'none'}, it says {verdict.first or 'none'}"
+        )
     listed = {name: digest.get("sha256") for name, digest in subjects.items() if name != "commit"}
     return problems + [
         f"{name}: the subject's sha256 is {listed.get(name)}, the verdict's {said.get(name)}"
@@ -130,7 +148,11 @@ def _commit(repo: Path, commit: str, steps: Mapping[str, Step], verdict: Verdict
         if stage.status == FAILED:
             continue
         if stage.stage in steps:
-            recorded = {out.path: out.md5 for out in steps[stage.stage].outs if out.inside and not out.remote}
+            recorded = {
+                out.path: out.md5
+                for out in steps[stage.stage].outs
+                if out.inside and not out.remote
+            }
         else:
             entries = lock_stage(repo, commit, stage.stage).get("outs", [])
             recorded = {one.get("path"): one.get("md5", "") for one in entries}
@@ -148,16 +170,27 @@ def _commit(repo: Path, commit: str, steps: Mapping[str, Step], verdict: Verdict
     return problems
 
 
-def _output(repo: Path, commit: str, output: Output, known: Container[str]) -> tuple[list[str], int, int]:
+def _output(
+    repo: Path, commit: str, output: Output, known: Container[str]
+) -> tuple[list[str], int, int]:
     """Whether an output that is said to be identical is what the commit holds; how many files are at hand, and not."""
     if output.status not in {IDENTICAL, TOLERATED}:
         return [], 0, 0
     problems, here = [], 0
-    unsaid = output.tracked and not output.recorded_md5  # dvc.lock is silent about it: the commit's file counts
-    if output.status == IDENTICAL and output.declared and output.md5 != output.recorded_md5 and not unsaid:
+    unsaid = (
+        output.tracked and not output.recorded_md5
+    )  # dvc.lock is silent about it: the commit's file counts
+    if (
+        output.status == IDENTICAL
+        and output.declared
+        and output.md5 != output.recorded_md5
+        and not unsaid
+    ):
         problems.append(f"{output.path} is said to be identical, its hashes differ")
     for path, digest in output.sha256.items():
-        content = show(repo, commit, path)  # whatever the note says: what Git holds is compared with that
+        content = show(
+            repo, commit, path
+        )  # whatever the note says: what Git holds is compared with that
         if content is not None:
             now = sha256_bytes(content)
         elif output.tracked:
@@ -165,7 +198,9 @@ def _output(repo: Path, commit: str, output: Output, known: Container[str]) -> t
             continue
         else:
             try:
-                now = sha256_file(find_file(repo, commit, path, sha256=None, what=f"commit {commit[:10]}"))
+                now = sha256_file(
+                    find_file(repo, commit, path, sha256=None, what=f"commit {commit[:10]}")
+                )
             except AbsentError:
                 if output.path not in known:
                     problems.append(f"{output.path}: the commit's dvc.lock does not name it")

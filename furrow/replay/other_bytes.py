@@ -1,9 +1,9 @@
 """Models whose bytes are others and whose predictions are the recorded ones: a class of verdict of its own.
 
-conf/replay.yaml declares which outputs are models, and what they predicted. On another processor a library may leave
-other last digits in a model; what counts then is what it predicts, within the tolerance that is declared. Later files
-name such a model, or predictions within tolerance, by hashes: these may be others, too, if they are of the files that
-this replay gave.
+conf/replay.yaml declares which outputs are models, and what they predicted. On another processor a
+library may leave other last digits in a model; what counts then is what it predicts, within the
+tolerance that is declared. Later files name such a model, or predictions within tolerance, by
+hashes: these may be others, too, if they are of the files that this replay gave.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def recognised(outputs: Sequence[Output], settings: Settings, *, downstream: boo
     Args:
         outputs: As their bytes and tolerances judge them.
         settings: Which outputs are models, and of which predictions.
-        downstream: Whether an earlier stage gave a model with other bytes, so that what can't be compared for want of
-            the recorded file may be what follows from it.
+        downstream: Whether an earlier stage gave a model with other bytes, so that what can't be
+            compared for want of the recorded file may be what follows from it.
     """
     found = {output.path: output for output in outputs}
     for rule in settings.models:
@@ -54,12 +54,22 @@ def recognised(outputs: Sequence[Output], settings: Settings, *, downstream: boo
         known = [one for one in predictions if one.compared or one.status in _SAME]
         if not predictions or any(one.status not in _SAME for one in known):
             continue
-        says = "its predictions are the recorded ones" if known == predictions else "its predictions are not at hand"
+        says = (
+            "its predictions are the recorded ones"
+            if known == predictions
+            else "its predictions are not at hand"
+        )
         for one in outputs:
             if one.status == DIFFERENT and one.md5 and _is_one(one, [rule.path]):
-                found[one.path] = replace(one, status=OTHER_BYTES, differences=(says, *one.differences))
+                found[one.path] = replace(
+                    one, status=OTHER_BYTES, differences=(says, *one.differences)
+                )
         if known != predictions and any(one.status == OTHER_BYTES for one in found.values()):
-            found |= {one.path: replace(one, status=OTHER_BYTES) for one in predictions if one not in known}
+            found |= {
+                one.path: replace(one, status=OTHER_BYTES)
+                for one in predictions
+                if one not in known
+            }
     if downstream:
         lost = [one for one in outputs if one.status == DIFFERENT and one.md5 and not one.compared]
         found |= {one.path: replace(one, status=OTHER_BYTES) for one in lost}
@@ -76,7 +86,9 @@ def hashes_of(outputs: Sequence[Output]) -> dict[str, str]:
     }
 
 
-def named_again(path: str, recorded: bytes, replayed: bytes, hashes: Mapping[str, str]) -> tuple[bytes, str]:
+def named_again(
+    path: str, recorded: bytes, replayed: bytes, hashes: Mapping[str, str]
+) -> tuple[bytes, str]:
     """A replayed text with hashes of files that count as equal written as they were recorded.
 
     Returns:
@@ -103,21 +115,32 @@ def named_again(path: str, recorded: bytes, replayed: bytes, hashes: Mapping[str
     return renamed, worst(status) if len(status) > 1 else ""
 
 
-def proven(stages: Sequence[StageVerdict], project: Project, settings: Settings) -> tuple[StageVerdict, ...]:
+def proven(
+    stages: Sequence[StageVerdict], project: Project, settings: Settings
+) -> tuple[StageVerdict, ...]:
     """Verdicts in which a model whose predictions are not at hand counts as equal only if a later stage bears it out.
 
-    What bears it out is a file that Git holds (metrics), made from those predictions and equal within tolerance.
+    What bears it out is a file that Git holds (metrics), made from those predictions and equal
+    within tolerance.
     """
     return tuple(_borne_out(one, stages, project, settings) for one in stages)
 
 
-def _borne_out(one: StageVerdict, stages: Sequence[StageVerdict], project: Project, settings: Settings) -> StageVerdict:
+def _borne_out(
+    one: StageVerdict, stages: Sequence[StageVerdict], project: Project, settings: Settings
+) -> StageVerdict:
     patterns = [pattern for rule in settings.models for pattern in rule.predictions]
-    lost = [output.path for output in one.outputs if output.status == OTHER_BYTES and _is_one(output, patterns)]
+    lost = [
+        output.path
+        for output in one.outputs
+        if output.status == OTHER_BYTES and _is_one(output, patterns)
+    ]
     if not lost or one.status != OTHER_BYTES:
         return one
     later = [other for other in stages if other is not one and _reads(project, other.stage, lost)]
-    tells = any(output.tracked and output.status in _SAME for other in later for output in other.outputs)
+    tells = any(
+        output.tracked and output.status in _SAME for other in later for output in other.outputs
+    )
     if tells and not any(other.status in {DIFFERENT, FAILED} for other in later):
         return one
     words = f"{lost[0]} is other than recorded, and neither the recorded file nor metrics made from it are at hand"

@@ -30,7 +30,8 @@ class Tolerance:
         path: A pattern of paths, such as "runs/*/metrics.json".
         keys: Patterns of the JSON keys (dotted) or columns that it holds for.
         absolute: The largest difference.
-        relative: The largest difference as a share of the recorded value; the larger of the two counts.
+        relative: The largest difference as a share of the recorded value; the larger of the two
+            counts.
     """
 
     path: str = ""
@@ -66,7 +67,8 @@ class ModelRule:
 
     Attributes:
         path: A pattern of outputs.
-        predictions: Patterns of what the same stage wrote as their predictions, judged by their own tolerance.
+        predictions: Patterns of what the same stage wrote as their predictions, judged by their own
+            tolerance.
     """
 
     path: str = ""
@@ -82,8 +84,8 @@ class Settings:
         tolerances: The first that matches a file and a key counts; without one, equal means equal.
         covered: Reading that needs no dependency.
         models: Outputs that are judged by what they predict where their bytes are others.
-        code_keys: Patterns of parameters that hold a digest of code: a stage with one declares the import closure of
-            the module that it runs.
+        code_keys: Patterns of parameters that hold a digest of code: a stage with one declares the
+            import closure of the module that it runs.
     """
 
     lock: str = "requirements.lock"
@@ -94,7 +96,14 @@ class Settings:
 
     def tolerance(self, path: str, key: str) -> Tolerance | None:
         """The tolerance of a key or column of a file; None when it must be equal."""
-        return next((one for one in self.of(path) if any(fnmatchcase(key, pattern) for pattern in one.keys)), None)
+        return next(
+            (
+                one
+                for one in self.of(path)
+                if any(fnmatchcase(key, pattern) for pattern in one.keys)
+            ),
+            None,
+        )
 
     def of(self, path: str) -> list[Tolerance]:
         """The tolerances that speak of a file."""
@@ -122,21 +131,30 @@ def load(root: Path) -> Settings:
     try:
         value = read_yaml(path) or {}
     except ParseError as exc:
-        raise SettingsError(f"{REPLAY_YAML} is not YAML: {' '.join(str(exc).split())}", hint="mend it") from exc
+        raise SettingsError(
+            f"{REPLAY_YAML} is not YAML: {' '.join(str(exc).split())}", hint="mend it"
+        ) from exc
     if not isinstance(value, dict):
         raise SettingsError(f"{REPLAY_YAML} holds no mapping", hint="write `tolerances: [...]`")
     found = structured(Settings, value, where=REPLAY_YAML)
     for number, one in enumerate(found.tolerances):
         if not one.path:
-            raise SettingsError(f"{REPLAY_YAML}: tolerances[{number}].path is missing", hint="name the files it is for")
+            raise SettingsError(
+                f"{REPLAY_YAML}: tolerances[{number}].path is missing",
+                hint="name the files it is for",
+            )
         for name in ("absolute", "relative"):
             limit = getattr(one, name)
             if not 0 <= limit < float("inf"):
-                raise SettingsError(f"{REPLAY_YAML}: tolerances[{number}].{name} is {limit}", hint="give it 0 or more")
+                raise SettingsError(
+                    f"{REPLAY_YAML}: tolerances[{number}].{name} is {limit}",
+                    hint="give it 0 or more",
+                )
     for number, rule in enumerate(found.models):
         if not rule.path or not rule.predictions:
             lacking = "predictions" if rule.path else "path"
             raise SettingsError(
-                f"{REPLAY_YAML}: models[{number}].{lacking} is missing", hint="name the files it is for"
+                f"{REPLAY_YAML}: models[{number}].{lacking} is missing",
+                hint="name the files it is for",
             )
     return found

@@ -59,11 +59,12 @@ class Output:
 
     Attributes:
         path: From the project's root.
-        status: identical, within tolerance, equal in what it predicts but other bytes, or different; not kept where a
-            trial's commit has none to compare with.
+        status: identical, within tolerance, equal in what it predicts but other bytes, or
+            different; not kept where a trial's commit has none to compare with.
         recorded_md5: What dvc.lock says; empty when it says nothing.
         md5: What the replay gave; empty when it gave nothing.
-        sha256: By file of what the replay gave: the output's own path, or the paths of a folder's files.
+        sha256: By file of what the replay gave: the output's own path, or the paths of a folder's
+            files.
         tracked: Whether Git holds it.
         declared: Whether the stage declares it; compile writes files that no stage declares.
         differences: What differs, in words: rows, columns, metrics.
@@ -86,8 +87,9 @@ class Reason:
     """Why a stage differs, or what about it can't be trusted.
 
     Attributes:
-        kind: environment, seed, clock, hash order, random, input changed, edited by hand, undeclared, stale, command,
-            not kept, upstream, earlier input, compile, corrupt, failed, unrecorded, replaced, unknown.
+        kind: environment, seed, clock, hash order, random, input changed, edited by hand,
+            undeclared, stale, command, not kept, upstream, earlier input, compile, corrupt, failed,
+            unrecorded, replaced, unknown.
         text: In words, with the path, the values and the versions.
     """
 
@@ -100,7 +102,8 @@ class Reading:
     """Something that a stage read and does not declare.
 
     Attributes:
-        path: From the root; absolute when it lies outside the commit; HOST:PORT of a network address.
+        path: From the root; absolute when it lies outside the commit; HOST:PORT of a network
+            address.
         where: commit, dvc, outside or network.
         seen: python (an audit event) or system (its time of access).
     """
@@ -172,8 +175,9 @@ class Verdict:
         where: The name of the machine.
         furrow: The version of Furrow.
         settings_sha256: Of conf/replay.yaml; empty when the commit has none.
-        project: Where the project is in the repository: "" at the top, else a path with a slash behind it; None in
-            notes that were written before projects of one repository were told apart.
+        project: Where the project is in the repository: "" at the top, else a path with a slash
+            behind it; None in notes that were written before projects of one repository were told
+            apart.
     """
 
     commit: str
@@ -209,19 +213,25 @@ class Verdict:
         """
         try:
             if value["format"] != FORMAT:
-                raise VerdictError(f"a verdict of format {value['format']}", hint="read it with a newer Furrow")
+                raise VerdictError(
+                    f"a verdict of format {value['format']}", hint="read it with a newer Furrow"
+                )
             fields = {name: part for name, part in value.items() if name != "format"}
             stages = tuple(_stage(one) for one in fields.pop("stages"))
             place = fields.pop("environment")
             environment = Environment(**{**place, "differences": tuple(place["differences"])})
             return cls(stages=stages, environment=environment, **fields)
         except (KeyError, TypeError, AttributeError) as exc:
-            raise VerdictError(f"the verdict is malformed: {exc}", hint="replay the commit again") from exc
+            raise VerdictError(
+                f"the verdict is malformed: {exc}", hint="replay the commit again"
+            ) from exc
 
 
 def _stage(value: dict[str, Any]) -> StageVerdict:
     parts: dict[str, Any] = dict(value)
-    parts["outputs"] = tuple(Output(**{**one, "differences": tuple(one["differences"])}) for one in value["outputs"])
+    parts["outputs"] = tuple(
+        Output(**{**one, "differences": tuple(one["differences"])}) for one in value["outputs"]
+    )
     parts["reasons"] = tuple(Reason(**one) for one in value["reasons"])
     parts["warnings"] = tuple(Reason(**one) for one in value["warnings"])
     parts["undeclared"] = tuple(Reading(**one) for one in value["undeclared"])

@@ -39,7 +39,13 @@ from furrow.replay.replay_verdict import (
     first_wrong,
     worst,
 )
-from furrow.replay.stage_judge import changed_inputs, judge_output, judge_side, judge_unkept, stale_inputs
+from furrow.replay.stage_judge import (
+    changed_inputs,
+    judge_output,
+    judge_side,
+    judge_unkept,
+    stale_inputs,
+)
 from furrow.replay.trial_stages import read_trial
 from furrow.replay.undeclared_reads import undeclared
 from furrow.replay.workbench import Bench
@@ -134,7 +140,9 @@ def replay(
         raise UsageError("--experiment and --stage together", hint="give one of them")
     commit = resolve(repo, rev)
     if show(repo, commit, "dvc.yaml") is None:
-        raise ReplayError(f"commit {commit[:10]} has no dvc.yaml", hint="replay one that declares stages")
+        raise ReplayError(
+            f"commit {commit[:10]} has no dvc.yaml", hint="replay one that declares stages"
+        )
     started, begun = clock(), time.perf_counter()
     with checkout(repo, commit, parent=options.folder, keep=options.keep) as tree:
         progress(Event("checkout", detail=str(tree.root)))
@@ -142,7 +150,9 @@ def replay(
         chosen = select(project, options)
         doubts = settle_checkout(tree, project, chosen)
         settings = load(tree.root)
-        run = _Replay(Bench(repo, tree, project), settings, options, progress, _environment(tree, settings))
+        run = _Replay(
+            Bench(repo, tree, project), settings, options, progress, _environment(tree, settings)
+        )
         progress(Event("plan", total=len(chosen), detail=", ".join(chosen)))
         for number, name in enumerate(chosen, 1):
             try:
@@ -154,11 +164,15 @@ def replay(
         rules = tree.blob(REPLAY_YAML)
         project.close()
         stages = proven(run.done, project, settings)
-        if doubts and first_wrong(stages):  # equal is equal whatever was lacking; different may be the lack itself
+        if doubts and first_wrong(
+            stages
+        ):  # equal is equal whatever was lacking; different may be the lack itself
             complain(tree, next(iter(doubts.values())))
     return Verdict(
         commit=commit,
-        scope={name: value for name in ("experiment", "stage") if (value := getattr(options, name))},
+        scope={
+            name: value for name in ("experiment", "stage") if (value := getattr(options, name))
+        },
         status=worst([one.status for one in stages]),
         first=first_wrong(stages),
         stages=stages,
@@ -174,12 +188,20 @@ def replay(
 
 def _other_remedy(path: str, project: Project, options: Options, tree: Checkout) -> str:
     """What helps besides bringing an input that is nowhere to be had: that depends on where it comes from."""
-    makers = [name for name, stage in project.stages.items() if any(overlaps(out.path, path) for out in stage.outs)]
+    makers = [
+        name
+        for name, stage in project.stages.items()
+        if any(overlaps(out.path, path) for out in stage.outs)
+    ]
     if makers:
         if project.stages[makers[0]].frozen:
             return ""
         again = makers[0] not in select(project, options)
-        return f"replay without --stage: {makers[0]} makes it" if again else f"mend {makers[0]}, which makes it"
+        return (
+            f"replay without --stage: {makers[0]} makes it"
+            if again
+            else f"mend {makers[0]}, which makes it"
+        )
     try:
         value = parse_yaml(tree.blob("conf/ci.yaml") or b"")
     except ParseError:
@@ -197,7 +219,9 @@ def _version() -> str:
 
 def _environment(tree: Checkout, settings: Settings) -> tuple[Environment, list[str]]:
     asked = installed(tree.root, stage_environment(root=tree.root, stage=""))
-    return environment.check(asked, settings.lock, tree.blob(settings.lock)), list(asked["prefixes"])
+    return environment.check(asked, settings.lock, tree.blob(settings.lock)), list(
+        asked["prefixes"]
+    )
 
 
 def select(project: Project, options: Options) -> list[str]:
@@ -208,19 +232,33 @@ def select(project: Project, options: Options) -> list[str]:
         ReplayError: There are no stages.
     """
     ours = project.stages.keys() - read_trial(project.stages).never_run
-    names = [name for name, stage in project.stages.items() if not stage.frozen and (name in ours or options.stage)]
+    names = [
+        name
+        for name, stage in project.stages.items()
+        if not stage.frozen and (name in ours or options.stage)
+    ]
     if not names:
         raise ReplayError("dvc.yaml declares no stages", hint="replay a commit that does")
     if options.stage:
-        found = [name for name in names if name == options.stage or name.startswith(f"{options.stage}@")]
+        found = [
+            name for name in names if name == options.stage or name.startswith(f"{options.stage}@")
+        ]
         if not found:
-            raise _unknown("stage", options.stage, [*names, *{name.split("@")[0] for name in names if "@" in name}])
+            raise _unknown(
+                "stage",
+                options.stage,
+                [*names, *{name.split("@")[0] for name in names if "@" in name}],
+            )
         return found
     if not options.experiment:
         return names
     ends = {name for name in names if name.endswith(f"@{options.experiment}")}
     if not ends:
-        raise _unknown("experiment", options.experiment, sorted({n.split("@", 1)[1] for n in names if "@" in n}))
+        raise _unknown(
+            "experiment",
+            options.experiment,
+            sorted({n.split("@", 1)[1] for n in names if "@" in n}),
+        )
     todo, needed = list(ends), set[str]()
     while todo:
         name = todo.pop()
@@ -229,7 +267,9 @@ def select(project: Project, options: Options) -> list[str]:
         reads = [item.path for item in stage.deps] + [one.path for one in stage.parameters]
         for other in names:
             outs = project.stages[other].outs
-            if other not in needed and any(overlaps(out.path, path) for out in outs for path in reads):
+            if other not in needed and any(
+                overlaps(out.path, path) for out in outs for path in reads
+            ):
                 todo.append(other)
     return [name for name in names if name in needed]
 
@@ -263,7 +303,9 @@ class _Replay:
         try:
             attempt = self.bench.attempt(stage)
         except CorruptInputError as exc:
-            verdict = StageVerdict(stage.name, FAILED, 0.0, reasons=(Reason("corrupt", exc.message),))
+            verdict = StageVerdict(
+                stage.name, FAILED, 0.0, reasons=(Reason("corrupt", exc.message),)
+            )
         else:
             verdict = self._judge(stage, attempt, known)
         self.done.append(verdict)
@@ -280,23 +322,38 @@ class _Replay:
             failure = Reason("failed", f"{stage.name} ended with exit code {attempt.code}")
             known_reasons = (failure, *changed, *unsaid, *stale, *([place] if place else []))
             return StageVerdict(
-                stage.name, FAILED, seconds, (), known_reasons, tuple(damaged), readings, _tail(attempt.log)
+                stage.name,
+                FAILED,
+                seconds,
+                (),
+                known_reasons,
+                tuple(damaged),
+                readings,
+                _tail(attempt.log),
             )
         outputs, edited = self._outputs(stage, attempt)
-        outputs = recognised(outputs, self.settings, downstream=OTHER_BYTES in self.bench.renamed.values())
+        outputs = recognised(
+            outputs, self.settings, downstream=OTHER_BYTES in self.bench.renamed.values()
+        )
         side = [
-            judge_side(path, attempt, self.bench, self.settings) for path in attempt.side if path not in attempt.before
+            judge_side(path, attempt, self.bench, self.settings)
+            for path in attempt.side
+            if path not in attempt.before
         ]
         outputs += side
         self.bench.renamed.update(hashes_of(outputs))
         status = worst([*([DIFFERENT] if changed else []), *[output.status for output in outputs]])
         reasons = [*changed, *edited, *_compiled(stage, side)]
         if status == DIFFERENT:
-            reasons += self._why(stage, attempt, outputs, known=bool(reasons), said=[*stale, *unsaid])
+            reasons += self._why(
+                stage, attempt, outputs, known=bool(reasons), said=[*stale, *unsaid]
+            )
         good = frozenset(output.path for output in outputs if output.status == IDENTICAL)
         self.bench.keep(stage, attempt, good=good)
         warnings = [*_not_kept(outputs), *([] if status == DIFFERENT else stale), *damaged]
-        return StageVerdict(stage.name, status, seconds, tuple(outputs), tuple(reasons), tuple(warnings), readings)
+        return StageVerdict(
+            stage.name, status, seconds, tuple(outputs), tuple(reasons), tuple(warnings), readings
+        )
 
     def _outputs(self, stage: Stage, attempt: Attempt) -> tuple[list[Output], list[Reason]]:
         """What it wrote beside what the commit says, and where that contradicts itself."""
@@ -304,19 +361,29 @@ class _Replay:
         if stage.name in self.bench.unkept:
             return [judge_unkept(item, attempt, self.bench, self.settings) for item in items], []
         judged = [judge_output(item, attempt, self.bench, self.settings) for item in items]
-        return [output for output, _ in judged], [reason for _, reasons in judged for reason in reasons]
+        return [output for output, _ in judged], [
+            reason for _, reasons in judged for reason in reasons
+        ]
 
     def _why(
-        self, stage: Stage, attempt: Attempt, outputs: list[Output], *, known: bool, said: list[Reason]
+        self,
+        stage: Stage,
+        attempt: Attempt,
+        outputs: list[Output],
+        *,
+        known: bool,
+        said: list[Reason],
     ) -> list[Reason]:
         """Reasons that are at hand, and for the first stage that differs those that running it again finds.
 
-        What is unusual and explains nothing by itself (a file that is not declared, and has not changed) counts only
-        when there is no better reason.
+        What is unusual and explains nothing by itself (a file that is not declared, and has not
+        changed) counts only when there is no better reason.
         """
         reasons = []
         if not stage.recorded:
-            reasons.append(Reason("unrecorded", f"dvc.lock says nothing of {stage.name}: it was not run"))
+            reasons.append(
+                Reason("unrecorded", f"dvc.lock says nothing of {stage.name}: it was not run")
+            )
         for item in stage.deps:
             if item.path in self.bench.tainted:
                 text = f"{item.path} is what {self.bench.tainted[item.path]} gave now: nobody has the recorded one"
@@ -331,7 +398,9 @@ class _Replay:
             def tell(words: str) -> None:
                 self.progress(Event("why", stage.name, detail=words))
 
-            reasons += why.experiments(stage, attempt, self.bench, wrong, explained=bool(reasons), tell=tell)
+            reasons += why.experiments(
+                stage, attempt, self.bench, wrong, explained=bool(reasons), tell=tell
+            )
         if not known and all(one.kind in {"replaced", "unknown"} for one in reasons):
             rest = [one for one in odd if not why.explains(one)]
             doubts = [one for one in rest if why.UNTOLD in one.text]
@@ -344,7 +413,12 @@ def _not_kept(outputs: list[Output]) -> list[Reason]:
     paths = [output.path for output in outputs if output.status == NOT_KEPT]
     if not paths:
         return []
-    return [Reason("not kept", f"{', '.join(paths)}: a trial keeps no model, no predictions, nor what only they tell")]
+    return [
+        Reason(
+            "not kept",
+            f"{', '.join(paths)}: a trial keeps no model, no predictions, nor what only they tell",
+        )
+    ]
 
 
 def _differs(item: Item, outputs: list[Output]) -> bool:

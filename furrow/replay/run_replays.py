@@ -19,9 +19,13 @@ def replays_of(run: Run, made_by: str) -> list[dict[str, Any]]:
     found = []
     for commit in dict.fromkeys(one for one in (run.commit, made_by) if one):
         checked = verify(run.repo, commit)
-        for one in sorted(checked, key=lambda one: "" if one.verdict is None else one.verdict.started):
+        for one in sorted(
+            checked, key=lambda one: "" if one.verdict is None else one.verdict.started
+        ):
             facts = {} if one.verdict is None else _facts(run.name, one.verdict)
-            found.append({"commit": commit, "holds": bool(one), "problems": list(one.problems), **facts})
+            found.append(
+                {"commit": commit, "holds": bool(one), "problems": list(one.problems), **facts}
+            )
     return found
 
 

@@ -10,7 +10,15 @@ from furrow.parse import parse_json
 from furrow.replay.file_compare import Comparison, compare
 from furrow.replay.inputs import AbsentInputError, CorruptInputError
 from furrow.replay.other_bytes import named_again
-from furrow.replay.replay_verdict import DIFFERENT, IDENTICAL, NOT_KEPT, TOLERATED, Output, Reason, worst
+from furrow.replay.replay_verdict import (
+    DIFFERENT,
+    IDENTICAL,
+    NOT_KEPT,
+    TOLERATED,
+    Output,
+    Reason,
+    worst,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +34,9 @@ _SHOWN = 12
 _UNWRITTEN = "the stage did not write it"
 
 
-def judge_output(item: Item, attempt: Attempt, bench: Bench, settings: Settings) -> tuple[Output, list[Reason]]:
+def judge_output(
+    item: Item, attempt: Attempt, bench: Bench, settings: Settings
+) -> tuple[Output, list[Reason]]:
     """Compare an output with dvc.lock, and with the commit's own file where Git holds it.
 
     Returns:
@@ -42,7 +52,9 @@ def judge_output(item: Item, attempt: Attempt, bench: Bench, settings: Settings)
     if content.md5 == item.md5 and as_held:
         return Output(item.path, IDENTICAL, **facts), []
     if not item.md5 and not tracked:
-        return Output(item.path, DIFFERENT, differences=("dvc.lock says nothing of it",), **facts), []
+        return Output(
+            item.path, DIFFERENT, differences=("dvc.lock says nothing of it",), **facts
+        ), []
     try:
         recorded = held or bench.supply.listing(item)
     except (AbsentInputError, CorruptInputError) as exc:
@@ -61,7 +73,8 @@ def judge_unkept(item: Item, attempt: Attempt, bench: Bench, settings: Settings)
     """Compare an output of a trial's stage with the commit's own file; dvc.lock says nothing of it.
 
     Returns:
-        The comparison: "not kept" where there is no such file, or where it differs only in values that it leaves open.
+        The comparison: "not kept" where there is no such file, or where it differs only in values
+        that it leaves open.
     """
     content, tracked = attempt.outputs.get(item.path), bench.in_git(item.path)
     facts = _facts(item, attempt, tracked=tracked)
@@ -74,11 +87,23 @@ def judge_unkept(item: Item, attempt: Attempt, bench: Bench, settings: Settings)
         return Output(item.path, IDENTICAL, **facts)
     missing = sorted(files.keys() - held.keys())
     if missing and held == {name: md5 for name, md5 in files.items() if name in held}:
-        return Output(item.path, NOT_KEPT, differences=tuple(f"{name} is not kept" for name in missing), **facts)
+        return Output(
+            item.path,
+            NOT_KEPT,
+            differences=tuple(f"{name} is not kept" for name in missing),
+            **facts,
+        )
     if left_open := _left_open(bench.tree.blob(item.path), attempt.read(item.path)):
-        return Output(item.path, NOT_KEPT, differences=tuple(f"{key} is not kept" for key in left_open), **facts)
+        return Output(
+            item.path,
+            NOT_KEPT,
+            differences=tuple(f"{key} is not kept" for key in left_open),
+            **facts,
+        )
     found = _contents(item, (held, files), attempt, bench, settings)
-    return Output(item.path, worst([one.status for one in found.values()]), differences=_words(found), **facts)
+    return Output(
+        item.path, worst([one.status for one in found.values()]), differences=_words(found), **facts
+    )
 
 
 def _left_open(recorded: bytes | None, replayed: bytes | None) -> list[str]:
@@ -115,7 +140,11 @@ def _disagreement(item: Item, md5: str, held: Mapping[str, str], *, as_held: boo
         text = f"{item.path}: the replay gives the commit's own file, dvc.lock names another: committed without its run"
         return [Reason("stale", text)]
     if single:
-        return [Reason("edited by hand", f"{item.path}: the commit's own file is not what dvc.lock says")]
+        return [
+            Reason(
+                "edited by hand", f"{item.path}: the commit's own file is not what dvc.lock says"
+            )
+        ]
     return []
 
 
@@ -131,11 +160,15 @@ def _stored_alike(
 
 def _held(item: Item, bench: Bench) -> dict[str, str]:
     """md5 of the commit's own files of an output, by path inside."""
-    names = [name for name in bench.tracked if name == item.path or name.startswith(f"{item.path}/")]
+    names = [
+        name for name in bench.tracked if name == item.path or name.startswith(f"{item.path}/")
+    ]
     found = {}
     for name in sorted(names):
         blob = bench.tree.blob(name) or b""
-        found[name.removeprefix(item.path).removeprefix("/")] = hashlib.md5(blob, usedforsecurity=False).hexdigest()
+        found[name.removeprefix(item.path).removeprefix("/")] = hashlib.md5(
+            blob, usedforsecurity=False
+        ).hexdigest()
     return found
 
 
@@ -167,13 +200,18 @@ def _contents(
     return found
 
 
-def _compared(path: str, before: bytes, after: bytes, bench: Bench, settings: Settings) -> Comparison:
+def _compared(
+    path: str, before: bytes, after: bytes, bench: Bench, settings: Settings
+) -> Comparison:
     """Compare two versions of a file; hashes in it of files that count as equal count as equal."""
     renamed, named = named_again(path, before, after, bench.renamed)
     found = compare(path, before, renamed, settings)
     if not named or found.status not in {IDENTICAL, TOLERATED}:
         return found
-    words = (*found.differences, "it names files by their hashes that are others and count as equal")
+    words = (
+        *found.differences,
+        "it names files by their hashes that are others and count as equal",
+    )
     return Comparison(worst([found.status, named]), words)
 
 
@@ -186,7 +224,9 @@ def judge_side(path: str, attempt: Attempt, bench: Bench, settings: Settings) ->
     """Compare a tracked file that a stage writes without declaring it (a resolved config) with the commit's."""
     after = attempt.read(path)
     if after is None:
-        return Output(path, DIFFERENT, tracked=True, declared=False, differences=("the stage removed it",))
+        return Output(
+            path, DIFFERENT, tracked=True, declared=False, differences=("the stage removed it",)
+        )
     found = _compared(path, bench.tree.blob(path) or b"", after, bench, settings)
     return Output(
         path,
@@ -203,25 +243,41 @@ def stale_inputs(stage: Stage, attempt: Attempt) -> list[Reason]:
     """Inputs that the commit holds in another version than dvc.lock says the recorded outputs were made from."""
     found = []
     if stage.restated:
-        found.append(Reason("command", f"the command of {stage.name} in dvc.yaml is not the one in dvc.lock"))
+        found.append(
+            Reason("command", f"the command of {stage.name} in dvc.yaml is not the one in dvc.lock")
+        )
     for item in stage.deps:
         now = attempt.before.get(item.path, "")
         if item.md5 and not item.external and now != item.md5:
-            found.append(Reason("stale", f"{item.path} is {now or 'missing'} in the commit, dvc.lock says {item.md5}"))
+            found.append(
+                Reason(
+                    "stale",
+                    f"{item.path} is {now or 'missing'} in the commit, dvc.lock says {item.md5}",
+                )
+            )
     for one in stage.parameters:
         for key, value in one.recorded.items():
             now = attempt.before.get(f"{one.path}:{key}")
             if now != value:
-                found.append(Reason("stale", f"{one.path}: {key} is {now!r} in the commit, dvc.lock says {value!r}"))
+                found.append(
+                    Reason(
+                        "stale",
+                        f"{one.path}: {key} is {now!r} in the commit, dvc.lock says {value!r}",
+                    )
+                )
     return found
 
 
 def changed_inputs(attempt: Attempt) -> list[Reason]:
     """Inputs whose hash was another one after the run than before it."""
     return [
-        Reason("input changed", f"{path} changed while the stage ran: {before or 'missing'} before, {after} after")
+        Reason(
+            "input changed",
+            f"{path} changed while the stage ran: {before or 'missing'} before, {after} after",
+        )
         for path, before in attempt.before.items()
-        if (after := attempt.after.get(path) or "missing") != before and attempt.after.get(path) != before
+        if (after := attempt.after.get(path) or "missing") != before
+        and attempt.after.get(path) != before
     ]
 
 

@@ -40,8 +40,8 @@ COMMIT = "commit"
 def statement(repo: Path, verdict: Verdict) -> dict[str, Any]:
     """The in-toto Statement v1 of a verdict, with a SLSA provenance v1 predicate.
 
-    Its subjects are the commit, and every file that the replay gave again byte for byte; the whole verdict is among
-    the by-products.
+    Its subjects are the commit, and every file that the replay gave again byte for byte; the whole
+    verdict is among the by-products.
 
     Args:
         repo: A folder inside the repository.
@@ -64,7 +64,10 @@ def statement(repo: Path, verdict: Verdict) -> dict[str, Any]:
                 "resolvedDependencies": _dependencies(repo, verdict),
             },
             "runDetails": {
-                "builder": {"id": f"urn:furrow:replay:{verdict.where}", "version": {"furrow": verdict.furrow}},
+                "builder": {
+                    "id": f"urn:furrow:replay:{verdict.where}",
+                    "version": {"furrow": verdict.furrow},
+                },
                 "metadata": {
                     "startedOn": _stamp(verdict.started),
                     "finishedOn": _stamp(verdict.started, verdict.seconds),
@@ -107,7 +110,10 @@ def _dependencies(repo: Path, verdict: Verdict) -> list[dict[str, Any]]:
         kind = "dvcDirectory" if data.md5.endswith(".dir") else "md5"
         found.append({"name": "data", "digest": {kind: data.md5.removesuffix(".dir")}})
     if verdict.environment.lock:
-        lock = {"name": verdict.environment.lock, "digest": {"sha256": verdict.environment.lock_sha256}}
+        lock = {
+            "name": verdict.environment.lock,
+            "digest": {"sha256": verdict.environment.lock_sha256},
+        }
         found.append(lock)
     return found
 
@@ -123,10 +129,14 @@ def verdict_of(value: Any) -> Verdict:
         product = next(one for one in products if one["name"] == "verdict")
         content = base64.b64decode(product["content"], validate=True)
         if sha256_bytes(content) != product["digest"]["sha256"]:
-            raise VerdictError("the verdict inside it is not the one that its digest names", hint="replay it again")
+            raise VerdictError(
+                "the verdict inside it is not the one that its digest names", hint="replay it again"
+            )
         return Verdict.from_json(parse_json(content))
     except (KeyError, TypeError, StopIteration, binascii.Error, ValueError) as exc:
-        raise VerdictError(f"the statement holds no verdict: {exc!r}", hint="replay the commit again") from exc
+        raise VerdictError(
+            f"the statement holds no verdict: {exc!r}", hint="replay the commit again"
+        ) from exc
 
 
 def write_note(repo: Path, verdict: Verdict) -> dict[str, Any]:

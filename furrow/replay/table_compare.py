@@ -22,7 +22,9 @@ __all__ = ["compare_tables"]
 _ROWS = 3
 
 
-def compare_tables(kind: str, path: str, recorded: bytes, replayed: bytes, settings: Settings) -> Comparison:
+def compare_tables(
+    kind: str, path: str, recorded: bytes, replayed: bytes, settings: Settings
+) -> Comparison:
     """Compare two tables.
 
     Args:
@@ -52,17 +54,30 @@ def _parquet(path: str, recorded: bytes, replayed: bytes, settings: Settings) ->
     kinds = [
         f"column {name}: recorded {before.schema.field(name).type}, replayed {after.schema.field(name).type}"
         for name in before.column_names
-        if name in after.column_names and before.schema.field(name).type != after.schema.field(name).type
+        if name in after.column_names
+        and before.schema.field(name).type != after.schema.field(name).type
     ]
     found = _tables(path, before.to_pandas(), after.to_pandas(), settings)
-    return Comparison(DIFFERENT, shown([*kinds, *found.differences]), found.values) if kinds else found
+    return (
+        Comparison(DIFFERENT, shown([*kinds, *found.differences]), found.values) if kinds else found
+    )
 
 
 def _tables(path: str, before: pd.DataFrame, after: pd.DataFrame, settings: Settings) -> Comparison:
-    words = [f"column {name}: recorded, not replayed" for name in before.columns if name not in after.columns]
-    words += [f"column {name}: replayed, not recorded" for name in after.columns if name not in before.columns]
+    words = [
+        f"column {name}: recorded, not replayed"
+        for name in before.columns
+        if name not in after.columns
+    ]
+    words += [
+        f"column {name}: replayed, not recorded"
+        for name in after.columns
+        if name not in before.columns
+    ]
     if len(before) != len(after):
-        words.append(f"rows: {len(before):,} recorded, {len(after):,} replayed{_first_odd(before, after)}")
+        words.append(
+            f"rows: {len(before):,} recorded, {len(after):,} replayed{_first_odd(before, after)}"
+        )
         return Comparison(DIFFERENT, shown(words))
     shared = [name for name in before.columns if name in after.columns]
     values: list[Any] = []
@@ -76,8 +91,14 @@ def _tables(path: str, before: pd.DataFrame, after: pd.DataFrame, settings: Sett
             tolerated += int(odd.sum())
             continue
         words.append(_column(str(name), before, after, odd))
-        values += list(zip(before[name][odd].head(SHOWN), after[name][odd].head(SHOWN), strict=True))
-    if words and not [name for name in before.columns if name not in after.columns] and _reordered(before, after):
+        values += list(
+            zip(before[name][odd].head(SHOWN), after[name][odd].head(SHOWN), strict=True)
+        )
+    if (
+        words
+        and not [name for name in before.columns if name not in after.columns]
+        and _reordered(before, after)
+    ):
         words = ["the same rows in another order"]
     return judged(path, words, values, tolerated, settings)
 
@@ -90,9 +111,14 @@ def _odd(before: pd.Series[Any], after: pd.Series[Any]) -> pd.Series[bool]:
     return ~equal.fillna(value=False).astype(bool)
 
 
-def _all_allowed(before: pd.Series[Any], after: pd.Series[Any], allows: Callable[[float, float], bool]) -> bool:
+def _all_allowed(
+    before: pd.Series[Any], after: pd.Series[Any], allows: Callable[[float, float], bool]
+) -> bool:
     pairs = zip(before, after, strict=True)
-    return all(is_number(one) and is_number(other) and allows(float(one), float(other)) for one, other in pairs)
+    return all(
+        is_number(one) and is_number(other) and allows(float(one), float(other))
+        for one, other in pairs
+    )
 
 
 def _column(name: str, before: pd.DataFrame, after: pd.DataFrame, odd: pd.Series[bool]) -> str:
@@ -115,7 +141,11 @@ def _first_odd(before: pd.DataFrame, after: pd.DataFrame) -> str:
     left, right = (part.astype(str).agg(",".join, axis=1).tolist() for part in (before, after))
     gone, new = set(left) - set(right), set(right) - set(left)
     odd = (("only recorded", left, gone), ("only replayed", right, new))
-    return "".join(f"; {label}: {next(row for row in rows if row in some)}" for label, rows, some in odd if some)
+    return "".join(
+        f"; {label}: {next(row for row in rows if row in some)}"
+        for label, rows, some in odd
+        if some
+    )
 
 
 def _reordered(before: pd.DataFrame, after: pd.DataFrame) -> bool:

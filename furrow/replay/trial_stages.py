@@ -1,7 +1,8 @@
 """What a trial's commit says of the stages that follow from its config: less than other commits do.
 
-`furrow try` trains and evaluates without running stages, and keeps neither model nor predictions. So dvc.lock names
-empty outputs, which were made from nothing, of those stages that write to DVC's cache, and no other stage after them.
+`furrow try` trains and evaluates without running stages, and keeps neither model nor predictions.
+So dvc.lock names empty outputs, which were made from nothing, of those stages that write to DVC's
+cache, and no other stage after them.
 """
 
 from __future__ import annotations
@@ -41,7 +42,11 @@ def read_trial(stages: Mapping[str, Stage]) -> Trial:
     for name, stage in stages.items():
         if _claims_nothing(stage):
             unkept.add(name)
-            runs |= {one.path.removesuffix("config.yaml") for one in stage.parameters if one.path.startswith("runs/")}
+            runs |= {
+                one.path.removesuffix("config.yaml")
+                for one in stage.parameters
+                if one.path.startswith("runs/")
+            }
             continue
         before = [out.path for other in (*unkept, *never_run) for out in stages[other].outs]
         read = [item.path for item in stage.deps] + [one.path for one in stage.parameters]

@@ -27,7 +27,12 @@ _SYSTEM = (
     "/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/run", "/var/run",
     "/var/cache", "/var/lib/dbus",
 )  # fmt: skip
-_PROGRAMS = ("/opt", "/snap", "/nix", "/var/lib")  # what is installed lies there too, and then its code is no input
+_PROGRAMS = (
+    "/opt",
+    "/snap",
+    "/nix",
+    "/var/lib",
+)  # what is installed lies there too, and then its code is no input
 _CODE = (".py", ".pyc", ".so", ".zip", ".pth", ".jar")
 _LOCAL = ("127.", "::1", "localhost", "0.0.0.0")  # noqa: S104 - recognised, not bound
 
@@ -74,7 +79,9 @@ def _source(entry: str) -> Path:
     return path
 
 
-def _file(path: Path, root: Path, bench: Bench, prefixes: Sequence[str], *, fresh: bool) -> Reading | None:
+def _file(
+    path: Path, root: Path, bench: Bench, prefixes: Sequence[str], *, fresh: bool
+) -> Reading | None:
     real, prefix = Path(_plain(path)), bench.tree.prefix
     if real.is_relative_to(root.parents[prefix.count("/") - 1] if prefix else root):
         name = Path(os.path.relpath(real, root)).as_posix()
@@ -89,7 +96,8 @@ def _file(path: Path, root: Path, bench: Bench, prefixes: Sequence[str], *, fres
 def _input(path: Path, *, fresh: bool, bench: Bench, prefixes: Sequence[str]) -> bool:
     """Whether a file outside the checkout is an input of the stage.
 
-    It is not when it is the system's, the environment's or a library's own, or temporary and made by the run.
+    It is not when it is the system's, the environment's or a library's own, or temporary and made
+    by the run.
     """
     own: tuple[str | Path, ...] = (*prefixes, *_SYSTEM, WATCH, bench.tree.room)
     if _within((path,), *own) or not path.is_file():
@@ -99,7 +107,9 @@ def _input(path: Path, *, fresh: bool, bench: Bench, prefixes: Sequence[str]) ->
         return False
     if bench.supply.home is not None and _within(forms, bench.supply.home.resolve()):
         return True
-    installed = "site-packages" in path.parts or (_within(forms, *_PROGRAMS) and path.suffix in _CODE)
+    installed = "site-packages" in path.parts or (
+        _within(forms, *_PROGRAMS) and path.suffix in _CODE
+    )
     home, temporary = Path.home(), Path(tempfile.gettempdir())
     hidden = path.is_relative_to(home) and path.relative_to(home).parts[0].startswith(".")
     if installed or hidden or "__pycache__" in path.parts:
@@ -144,8 +154,12 @@ class _Declared:
 
 
 def _declared(stage: Stage, bench: Bench, settings: Settings) -> _Declared:
-    paths = [item.path for item in (*stage.deps, *stage.outs)] + [one.path for one in stage.parameters]
-    here = bench.tree.root.resolve()  # what lies beside a project with a .dvc of its own is told by its whole path
+    paths = [item.path for item in (*stage.deps, *stage.outs)] + [
+        one.path for one in stage.parameters
+    ]
+    here = (
+        bench.tree.root.resolve()
+    )  # what lies beside a project with a .dvc of its own is told by its whole path
     paths += [os.path.relpath(path, here) for path in paths if path.startswith("/")]
     keys = [key for one in stage.parameters for key in one.keys]
     code: set[str] = set()
@@ -161,4 +175,7 @@ def _declared(stage: Stage, bench: Bench, settings: Settings) -> _Declared:
 
 
 def _matches(key: str, patterns: Sequence[str]) -> bool:
-    return any(key == pattern or (pattern.endswith(".*") and key.startswith(pattern[:-1])) for pattern in patterns)
+    return any(
+        key == pattern or (pattern.endswith(".*") and key.startswith(pattern[:-1]))
+        for pattern in patterns
+    )

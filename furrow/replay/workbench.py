@@ -1,7 +1,7 @@
 """The bench: a clean work tree where one stage at a time runs with what it declares and nothing else.
 
-What DVC keeps lies on a shelf beside the work tree, and is moved into it for the stages that depend on it. So a stage
-that reads data without declaring it does not find it.
+What DVC keeps lies on a shelf beside the work tree, and is moved into it for the stages that depend
+on it. So a stage that reads data without declaring it does not find it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempt", "Bench"]
 
-_LONG_AGO = 946_684_800_000_000_000  # a time of access before any file's content: reading then moves it
+_LONG_AGO = (
+    946_684_800_000_000_000  # a time of access before any file's content: reading then moves it
+)
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,13 @@ class Bench:
     """A checkout to run stages in.
 
     Attributes:
-        source: A folder inside the repository that is replayed: its cache, its remote, its work tree have the inputs.
+        source: A folder inside the repository that is replayed: its cache, its remote, its work
+            tree have the inputs.
         tree: The checkout.
         project: DVC's view of it.
         tainted: Outputs that stand in for recorded ones nobody has, and the stage that gave them.
-        renamed: The sha256 of files that are others than recorded and count as equal, and how equal they are.
+        renamed: The sha256 of files that are others than recorded and count as equal, and how equal
+            they are.
         unkept: Stages of a trial, whose outputs nobody has recorded.
     """
 
@@ -137,7 +141,9 @@ class Bench:
             CorruptInputError: An input is not what its hash says, wherever it is.
         """
         self._attempts += 1
-        folder = self.tree.room / f"attempt-{self._attempts}" / self.tree.prefix  # so that a path with .. stays inside
+        folder = (
+            self.tree.room / f"attempt-{self._attempts}" / self.tree.prefix
+        )  # so that a path with .. stays inside
         log = self.tree.room / f"log-{self._attempts}.txt"
         folder.mkdir(parents=True)
         with self._placed(stage, replaced or {}):
@@ -145,14 +151,21 @@ class Bench:
             before = self._inputs(stage)
             watched = self._age()
             environment = stage_environment(root=self.tree.root, stage=stage.name, extra=extra)
-            ended = run_commands(stage.commands, self.tree.root / stage.folder, environment, log, limit=limit)
-            touched = frozenset(path for path, was in watched.items() if self._atime(path) not in {was, None})
+            ended = run_commands(
+                stage.commands, self.tree.root / stage.folder, environment, log, limit=limit
+            )
+            touched = frozenset(
+                path for path, was in watched.items() if self._atime(path) not in {was, None}
+            )
             after = self._inputs(stage)
-            outputs = {item.path: self.project.content(item.path, item.algorithm) for item in stage.outs}
+            outputs = {
+                item.path: self.project.content(item.path, item.algorithm) for item in stage.outs
+            }
             side = tuple(
                 path
                 for path in self.tree.changed()
-                if not any(overlaps(path, item.path) for item in stage.outs) and path not in (replaced or {})
+                if not any(overlaps(path, item.path) for item in stage.outs)
+                and path not in (replaced or {})
             )
             self._put_aside([item.path for item in stage.outs if not item.external], side, folder)
         return Attempt(
@@ -185,7 +198,9 @@ class Bench:
     # Inputs
 
     @contextmanager
-    def _placed(self, stage: Stage, replaced: Mapping[str, Mapping[str, bytes] | Item]) -> Iterator[None]:
+    def _placed(
+        self, stage: Stage, replaced: Mapping[str, Mapping[str, bytes] | Item]
+    ) -> Iterator[None]:
         """Have a stage's inputs in the work tree for as long as the block runs; then clean the tree."""
         moved: list[tuple[Path, Path, str]] = []
         if replaced:
@@ -219,7 +234,9 @@ class Bench:
     def _units(self, stage: Stage) -> list[tuple[str, Item]]:
         """What to place for a stage: outputs and data, or the part of them that it depends on."""
         found: dict[str, Item] = {}
-        wanted = [item.path for item in stage.deps if not item.external] + [one.path for one in stage.parameters]
+        wanted = [item.path for item in stage.deps if not item.external] + [
+            one.path for one in stage.parameters
+        ]
         for path in wanted:
             for item in self.items.values():
                 if overlaps(item.path, path) and not self.in_git(item.path):

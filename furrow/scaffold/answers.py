@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from furrow.scaffold.answer_error import AnswerError
 from furrow.scaffold.key_guess import entity_of, moment_of
 from furrow.scaffold.label_guess import checked_task, guess_task, label_of, positive_value
-from furrow.scaffold.split_guess import Timed, guess_known_after, guess_split, guess_start, repeated_rows
+from furrow.scaffold.split_guess import (
+    Timed,
+    guess_known_after,
+    guess_split,
+    guess_start,
+    repeated_rows,
+)
 from furrow.training.problem import span
 
 if TYPE_CHECKING:
@@ -33,8 +39,8 @@ class Asked:
         about: Who or what it is about: a column, or the table that is named so.
         at: The column that says when a prediction would be made; or one moment for all: 2024-03-01.
         known_after: When the label is known, after that moment: 90d.
-        test: The test periods: `3 months`, `month:3`; a day, from which on all is tested: 2024-01-01; or a share for
-            a random split: 0.2.
+        test: The test periods: `3 months`, `month:3`; a day, from which on all is tested:
+            2024-01-01; or a share for a random split: 0.2.
         task: The task, where the label's values do not tell.
         timezone: Of moments that name no zone, and of the months of the split.
     """
@@ -59,7 +65,8 @@ class Answers:
         positive: Of a binary label, as YAML writes it.
         entity: The column of the label's table that says who or what is predicted.
         at: The column of moments; empty where there is none.
-        moment: The one moment of all predictions, where there is no column: ISO 8601; empty for no moment at all.
+        moment: The one moment of all predictions, where there is no column: ISO 8601; empty for no
+            moment at all.
         known_after: As 90d.
         by: The split: month, week, day, date, or random.
         test: Periods, or a share.
@@ -104,7 +111,8 @@ def complete_answers(
         asked: What the person said.
         tables: What was landed, by name.
         references: Which columns refer to which keys.
-        guessed: Gets each answer, by question, as it is found: those before the one that can't be given, too.
+        guessed: Gets each answer, by question, as it is found: those before the one that can't be
+            given, too.
 
     Raises:
         AnswerError: The data do not bear an answer out; the hint names what they have.
@@ -117,7 +125,9 @@ def complete_answers(
     column = table.columns[label]
     if column.held < LEAST_ROWS:
         said = f"{table.name}.{label} has {column.held} values: too few to learn from"
-        raise AnswerError(said, hint=f"bring {LEAST_ROWS} labelled rows at least, better some thousands")
+        raise AnswerError(
+            said, hint=f"bring {LEAST_ROWS} labelled rows at least, better some thousands"
+        )
     task = checked_task(asked.task, column) if asked.task else guess_task(column, why)
     entity = guessed["about"] = entity_of(asked.about, table, references, label, why)
     at, moment = moment_of(asked.at, table, label, entity, why)
@@ -128,7 +138,10 @@ def complete_answers(
     rows = Timed(table, label, at, task != "regression", asked.timezone) if at else None
     by, test, start = _said(asked.test) if asked.test else _split(rows, known_after, why)
     if by != "random" and rows is None:
-        raise AnswerError(f"--test {asked.test}: predictions have no moments", hint="give --at COLUMN, or a share: 0.2")
+        raise AnswerError(
+            f"--test {asked.test}: predictions have no moments",
+            hint="give --at COLUMN, or a share: 0.2",
+        )
     guessed["test"] = split_words(by, test, start)
     repeated = repeated_rows(table, [entity, *([at] if at else [])])
     positive = positive_value(column, task)
@@ -162,7 +175,9 @@ def _known_after(table: TableProfile, label: str, at: str, why: dict[str, str]) 
     if column:
         why["known_after"] = f"{column} is {found} after {at} at the latest"
     else:
-        why["known_after"] = "nothing in the data tells: say --known-after where it takes time until the label is known"
+        why["known_after"] = (
+            "nothing in the data tells: say --known-after where it takes time until the label is known"
+        )
     return found
 
 
@@ -171,12 +186,18 @@ def _split(rows: Timed | None, known_after: str, why: dict[str, str]) -> tuple[s
         why["test"] = "there are no moments: a random fifth"
         return "random", 0.2, ""
     if found := guess_split(rows, known_after):
-        why["test"] = f"the last {found[1]} {found[0]}s, each predicted from what was known before it"
+        why["test"] = (
+            f"the last {found[1]} {found[0]}s, each predicted from what was known before it"
+        )
         return found[0], float(found[1]), ""
     if start := guess_start(rows, known_after):
-        why["test"] = "the last months, weeks and days hold too little: the last fifth, from this day on"
+        why["test"] = (
+            "the last months, weeks and days hold too little: the last fifth, from this day on"
+        )
         return "date", 1.0, start
-    why["test"] = "no month, week or day leaves enough labels that are known before it: a random fifth"
+    why["test"] = (
+        "no month, week or day leaves enough labels that are known before it: a random fifth"
+    )
     return "random", 0.2, ""
 
 

@@ -70,7 +70,10 @@ def bring_up(root: Path, watch: Callable[[Step], None], *, train: bool = True) -
         if importlib.util.find_spec("pytest") is None:
             return False
         watch(Step("the project's tests"))
-        _run(root, *stage_python("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_project.py"))
+        _run(
+            root,
+            *stage_python("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_project.py"),
+        )
     return True
 
 
@@ -130,4 +133,6 @@ def _run(root: Path, tool: str, *arguments: str) -> None:
         for _ in run_tool(root, tool, arguments):
             pass
     except ReproError as exc:
-        raise ReproError(exc.message, hint="mend that, then run `furrow init` again: it goes on from there") from exc
+        raise ReproError(
+            exc.message, hint="mend that, then run `furrow init` again: it goes on from there"
+        ) from exc

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Tie", "renamed", "tie"]
 
-_GENERIC = {"id", "key", "code", "number", "name", "no"}  # names that every table may use for its own rows
+_GENERIC = {
+    "id",
+    "key",
+    "code",
+    "number",
+    "name",
+    "no",
+}  # names that every table may use for its own rows
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,10 @@ class Tie:
 
 
 def tie(
-    answers: Answers, table: TableProfile, tables: Mapping[str, TableProfile], references: Sequence[Reference]
+    answers: Answers,
+    table: TableProfile,
+    tables: Mapping[str, TableProfile],
+    references: Sequence[Reference],
 ) -> Tie | None:
     """How a table's rows are tied to the entity; None where nothing ties them.
 
@@ -55,45 +65,78 @@ def tie(
     own = _own(answers, table, references)
     if own:
         at = _event_moment(table)
-        return Tie(table, readable(table.name), own, at, bool(at) and table.columns[at].midnight, own in table.keys)
-    return _through_parent(answers, table, tables, references) or _through_label(answers, table, tables, references)
+        return Tie(
+            table,
+            readable(table.name),
+            own,
+            at,
+            bool(at) and table.columns[at].midnight,
+            own in table.keys,
+        )
+    return _through_parent(answers, table, tables, references) or _through_label(
+        answers, table, tables, references
+    )
 
 
 def _own(answers: Answers, table: TableProfile, references: Sequence[Reference]) -> str:
     """A column of a table that holds the entity."""
     label, entity = answers.table, answers.entity
-    found = [one.column for one in references if (one.table, one.to, one.key) == (table.name, label, entity)]
-    parents = {(one.to, one.key) for one in references if (one.table, one.column) == (label, entity)}
+    found = [
+        one.column
+        for one in references
+        if (one.table, one.to, one.key) == (table.name, label, entity)
+    ]
+    parents = {
+        (one.to, one.key) for one in references if (one.table, one.column) == (label, entity)
+    }
     found += [key for name, key in parents if name == table.name]
-    found += [one.column for one in references if one.table == table.name and (one.to, one.key) in parents]
+    found += [
+        one.column for one in references if one.table == table.name and (one.to, one.key) in parents
+    ]
     found += [entity] if entity in table.columns and entity not in _GENERIC else []
     return found[0] if found else ""
 
 
 def _through_parent(
-    answers: Answers, table: TableProfile, tables: Mapping[str, TableProfile], references: Sequence[Reference]
+    answers: Answers,
+    table: TableProfile,
+    tables: Mapping[str, TableProfile],
+    references: Sequence[Reference],
 ) -> Tie | None:
     """Lines of orders: what they refer to holds the entity, and the moment where they have none."""
     at = _event_moment(table)
     for one in references:
         parent = tables.get(one.to)
-        own = _own(answers, parent, references) if parent is not None and parent.name != answers.table else ""
+        own = (
+            _own(answers, parent, references)
+            if parent is not None and parent.name != answers.table
+            else ""
+        )
         if one.table != table.name or parent is None or not own:
             continue
         above = _event_moment(parent)
         moment = f"c.{readable(at)}" if at else f"p.{readable(above)}" if above else ""
         dated = table.columns[at].midnight if at else bool(above) and parent.columns[above].midnight
-        picked = [f"c.{readable(name)}" for name in table.columns if name not in {answers.entity, "own_at"}]
+        picked = [
+            f"c.{readable(name)}"
+            for name in table.columns
+            if name not in {answers.entity, "own_at"}
+        ]
         picked.append(f"p.{renamed(own, answers.entity)}")
         picked += [f"{moment} as own_at"] if moment else []
-        joined = f"join {readable(parent.name)} as p on c.{readable(one.column)} = p.{readable(one.key)}"
+        joined = (
+            f"join {readable(parent.name)} as p on c.{readable(one.column)} = p.{readable(one.key)}"
+        )
         relation = f"(select {', '.join(picked)} from {readable(table.name)} as c {joined})"
         return Tie(table, relation, answers.entity, "own_at" if moment else "", dated, single=False)
     return None
 
 
 def _through_label(
-    answers: Answers, table: TableProfile, tables: Mapping[str, TableProfile], references: Sequence[Reference]
+    answers: Answers,
+    table: TableProfile,
+    tables: Mapping[str, TableProfile],
+    references: Sequence[Reference],
 ) -> Tie | None:
     """What is about somebody whom the label's row names beside the entity: the customer of a loan."""
     label = tables[answers.table]
@@ -101,10 +144,18 @@ def _through_label(
         if one.table != label.name or one.column == answers.entity:
             continue
         theirs = [one.key] if one.to == table.name else []
-        theirs += [ref.column for ref in references if (ref.table, ref.to, ref.key) == (table.name, one.to, one.key)]
+        theirs += [
+            ref.column
+            for ref in references
+            if (ref.table, ref.to, ref.key) == (table.name, one.to, one.key)
+        ]
         if theirs:
             return _beside(answers, table, one.column, theirs[0])
-    shared = [name for name in label.columns if name in table.columns and name.endswith(("_id", "_key", "_no"))]
+    shared = [
+        name
+        for name in label.columns
+        if name in table.columns and name.endswith(("_id", "_key", "_no"))
+    ]
     return _beside(answers, table, shared[0], shared[0]) if shared else None
 
 

@@ -1,8 +1,9 @@
 """The SQL of a first feature table for each source: the last value; counts, sums and means of windows before a moment.
 
-A feature table is a log of changes: a row holds what is known from its moment on, until the next one. A count of 30
-days changes when an event comes in, and when one falls out of the window; so there is a row at each of the two. Events
-that are dated but not timed are known at the end of their day.
+A feature table is a log of changes: a row holds what is known from its moment on, until the next
+one. A count of 30 days changes when an event comes in, and when one falls out of the window; so
+there is a row at each of the two. Events that are dated but not timed are known at the end of their
+day.
 """
 
 # ruff: noqa: S608 - names are quoted; the text is a file of the project, which the user reads
@@ -29,7 +30,13 @@ MOST_NUMBERS = 4  # columns of numbers of a source that are summed and averaged
 MOST_WORDS = 3  # columns of words of a source whose last value is kept
 _ALWAYS = "1970-01-01 00:00:00+00"
 FEW = 200  # different words at the most
-_TYPES = {"int64": "Int64", "int32": "Int64", "float64": "Float64", "string": "String", "bool": "Int64"}
+_TYPES = {
+    "int64": "Int64",
+    "int32": "Int64",
+    "float64": "Float64",
+    "string": "String",
+    "bool": "Int64",
+}
 
 
 @dataclass(frozen=True)
@@ -69,12 +76,18 @@ def feature_tables(
             continue
         source = tie(answers, table, tables, references)
         if source is None:
-            told.append(f"{table.name}: nothing in it says which {answers.entity} its rows are about")
+            told.append(
+                f"{table.name}: nothing in it says which {answers.entity} its rows are about"
+            )
         elif source.at and not (answers.at or answers.moment):
-            told.append(f"{table.name}: its rows have moments, and predictions have none (--at): left out")
+            told.append(
+                f"{table.name}: its rows have moments, and predictions have none (--at): left out"
+            )
         elif not source.at:
             found.append(_timeless(answers, source))
-            told.append(f"{table.name}: it has no moments, so its values are taken as known at any time")
+            told.append(
+                f"{table.name}: it has no moments, so its values are taken as known at any time"
+            )
         else:
             found.append(_once(answers, source) if source.single else _windows(answers, source))
     return [_free(table, tables) for table in found if table.features], told
@@ -135,7 +148,9 @@ def rows_sql(answers: Answers, table: TableProfile, label: str = "") -> str:
     needed = [readable(name) for name in (label, answers.entity, answers.at) if name]
     lines = [f"where {' and '.join(f'{name} is not null' for name in needed)}"]
     if answers.repeated:
-        held = [readable(name) for name in (*table.keys[:1], answers.label, *list(table.columns)[:20])]
+        held = [
+            readable(name) for name in (*table.keys[:1], answers.label, *list(table.columns)[:20])
+        ]
         keys = ", ".join([entity, *([readable(answers.at)] if answers.at else [])])
         order = ", ".join(dict.fromkeys(held))
         lines.append(f"qualify row_number() over (partition by {keys} order by {order}) = 1")
@@ -144,17 +159,27 @@ def rows_sql(answers: Answers, table: TableProfile, label: str = "") -> str:
 
 def _names(column: ColumnProfile, table: TableProfile) -> bool:
     """Whether a column only names its row: an id, a text of its own in most rows."""
-    return column.name in table.keys or (column.kind == "string" and column.distinct > max(FEW, 0.2 * column.rows))
+    return column.name in table.keys or (
+        column.kind == "string" and column.distinct > max(FEW, 0.2 * column.rows)
+    )
 
 
 def _chosen(source: Tie) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
     """The columns of numbers and those of words that are worth a feature."""
     own = {source.entity, source.at, "known_at", "event_count", "moment"}
     columns = [one for one in source.table.columns.values() if one.held and one.name not in own]
-    ids = {name for name in source.table.columns if name in source.table.keys or name.endswith(("_id", "_key"))}
-    numbers = [one for one in columns if one.kind in {"int64", "int32", "float64"} and one.name not in ids]
+    ids = {
+        name
+        for name in source.table.columns
+        if name in source.table.keys or name.endswith(("_id", "_key"))
+    }
+    numbers = [
+        one for one in columns if one.kind in {"int64", "int32", "float64"} and one.name not in ids
+    ]
     words = [
-        one for one in columns if one.kind in {"string", "bool"} and 1 < one.distinct <= FEW and one.name not in ids
+        one
+        for one in columns
+        if one.kind in {"string", "bool"} and 1 < one.distinct <= FEW and one.name not in ids
     ]
     return numbers[:MOST_NUMBERS], words[:MOST_WORDS]
 
@@ -193,7 +218,9 @@ def _once(answers: Answers, source: Tie) -> FeatureTable:
     features = {f"{name}_{column.name}": _TYPES[column.kind] for column in (*numbers, *words)}
     at = f"{readable(source.at)} + interval '1 day'" if source.dated else readable(source.at)
     listed = [f"    {renamed(source.entity, answers.entity)}", f"    {at} as event_timestamp"]
-    listed += [f"    {_plain(one)} as {readable(f'{name}_{one.name}')}" for one in (*numbers, *words)]
+    listed += [
+        f"    {_plain(one)} as {readable(f'{name}_{one.name}')}" for one in (*numbers, *words)
+    ]
     listing = ",\n".join(listed)
     sql = (
         f"-- What {name} says of each {answers.entity}, from {source.at} on.\n"
@@ -209,16 +236,25 @@ def _windows(answers: Answers, source: Tie) -> FeatureTable:
     numbers, words = _chosen(source)
     name, key = source.table.name, readable(answers.entity)
     features: dict[str, str] = {}
-    asked = [_over("cast(sum(event_count) over d{days} as bigint)", f"{name}_{{days}}d", "Int64", features)]
+    asked = [
+        _over(
+            "cast(sum(event_count) over d{days} as bigint)", f"{name}_{{days}}d", "Int64", features
+        )
+    ]
     for column in numbers:
         for function, word in (("sum", "sum"), ("avg", "mean")):
             text = f"cast({function}({readable(column.name)}) over d{{days}} as double)"
             asked.append(_over(text, f"{name}_{column.name}_{word}_{{days}}d", "Float64", features))
     lasting = []
     for column in (*numbers, *words):
-        feature, text = f"{name}_{column.name}_last", f"last_value({_plain(column)} ignore nulls) over so_far"
+        feature, text = (
+            f"{name}_{column.name}_last",
+            f"last_value({_plain(column)} ignore nulls) over so_far",
+        )
         features[feature] = "Float64" if column in numbers else _TYPES[column.kind]
-        lasting.append(f"{f'cast({text} as double)' if column in numbers else text} as {readable(feature)}")
+        lasting.append(
+            f"{f'cast({text} as double)' if column in numbers else text} as {readable(feature)}"
+        )
     asked += [", ".join(lasting)] if lasting else []
     held = [readable(column.name) for column in (*numbers, *words)]
     values = "".join(f", {column}" for column in held)
@@ -230,7 +266,9 @@ def _windows(answers: Answers, source: Tie) -> FeatureTable:
         "- interval '1 microsecond' preceding and current row)"
         for days in WINDOWS
     ]
-    windows.append(f"so_far as (partition by {key} order by known_at, moment{values} rows unbounded preceding)")
+    windows.append(
+        f"so_far as (partition by {key} order by known_at, moment{values} rows unbounded preceding)"
+    )
     shown = ", ".join(map(str, WINDOWS))
     ends = f"cross join (values (0), {', '.join(f'({days})' for days in WINDOWS)}) as w(days)"
     lines = [
@@ -246,7 +284,10 @@ def _windows(answers: Answers, source: Tie) -> FeatureTable:
         f") select {key}, known_at as event_timestamp,",
         *[f"    {line}{'' if place == len(asked) else ','}" for place, line in enumerate(asked, 1)],
         "from own_changes window",
-        *[f"    {line}{'' if place == len(windows) else ','}" for place, line in enumerate(windows, 1)],
+        *[
+            f"    {line}{'' if place == len(windows) else ','}"
+            for place, line in enumerate(windows, 1)
+        ],
         f"qualify moment = 1 order by {key}, event_timestamp",
     ]
     return FeatureTable(f"{name}_history", "\n".join(lines) + "\n", features)

@@ -33,7 +33,9 @@ def feature_store_text(name: str) -> str:
     )
 
 
-def definitions_text(answers: Answers, table: TableProfile, features: Sequence[FeatureTable], owner: str) -> str:
+def definitions_text(
+    answers: Answers, table: TableProfile, features: Sequence[FeatureTable], owner: str
+) -> str:
     """features/definitions.py: the entity, a view for each feature table, one service of all.
 
     Args:

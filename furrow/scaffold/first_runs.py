@@ -49,11 +49,15 @@ def first_runs(root: Path) -> list[FirstRun]:
             _run(root, name, verdict, problem.metric, champion=name == problem.experiment)
             for name, verdict in problem.verdicts.items()
         ]
-        found += sorted(runs, key=lambda run: (not run.champion, sign * next(iter(run.metrics.values()), 0.0)))
+        found += sorted(
+            runs, key=lambda run: (not run.champion, sign * next(iter(run.metrics.values()), 0.0))
+        )
     return found
 
 
-def _run(root: Path, name: str, verdict: Mapping[str, Any], metric: str, *, champion: bool) -> FirstRun:
+def _run(
+    root: Path, name: str, verdict: Mapping[str, Any], metric: str, *, champion: bool
+) -> FirstRun:
     values = {
         key: float(value)
         for key, value in read_json(root / run_file(name, "metrics.json")).items()
@@ -61,7 +65,9 @@ def _run(root: Path, name: str, verdict: Mapping[str, Any], metric: str, *, cham
     }
     names = [key for key in (metric, *_USUAL, *values) if key in values]
     shown = {key: values[key] for key in list(dict.fromkeys(names))[:_SHOWN]}
-    return FirstRun(name, shown, champion, tuple(failure["rule"] for failure in verdict["failures"]))
+    return FirstRun(
+        name, shown, champion, tuple(failure["rule"] for failure in verdict["failures"])
+    )
 
 
 _USUAL = ("roc_auc", "pr_auc", "accuracy", "macro_f1", "mae", "rmse", "r2")

@@ -14,17 +14,44 @@ if TYPE_CHECKING:
 
 __all__ = ["entity_of", "moment_of"]
 
-_MOMENTS = ("at", "time", "timestamp", "date", "when", "created", "signed_up", "ordered", "opened", "started", "begin")
-_ONCE = {"birth", "birthday", "dob", "born", "founded", "built"}  # moments of a life, not of a prediction
+_MOMENTS = (
+    "at",
+    "time",
+    "timestamp",
+    "date",
+    "when",
+    "created",
+    "signed_up",
+    "ordered",
+    "opened",
+    "started",
+    "begin",
+)
+_ONCE = {
+    "birth",
+    "birthday",
+    "dob",
+    "born",
+    "founded",
+    "built",
+}  # moments of a life, not of a prediction
 
 
-def entity_of(about: str, table: TableProfile, references: Sequence[Reference], label: str, why: dict[str, str]) -> str:
+def entity_of(
+    about: str,
+    table: TableProfile,
+    references: Sequence[Reference],
+    label: str,
+    why: dict[str, str],
+) -> str:
     """The column of the label's table that says who or what is predicted.
 
     Raises:
         AnswerError: There is none.
     """
-    names = {column: ref.to for ref in references if ref.table == table.name for column in (ref.column,)}
+    names = {
+        column: ref.to for ref in references if ref.table == table.name for column in (ref.column,)
+    }
     if about:
         wanted = [about, f"{about}_id", f"{about}_key"]
         wanted += [column for column, to in names.items() if about in {to, to.removesuffix("s")}]
@@ -33,7 +60,9 @@ def entity_of(about: str, table: TableProfile, references: Sequence[Reference], 
             column = held_as(word, table.columns)
             if column and column != label:
                 return column
-        raise AnswerError(f"{table.name} has no column for {about!r}", hint=near(about, table.columns))
+        raise AnswerError(
+            f"{table.name} has no column for {about!r}", hint=near(about, table.columns)
+        )
     keys = [key for key in table.keys if key != label]
     told = [ref.key for ref in references if ref.to == table.name and ref.key in keys]
     if told or keys:
@@ -47,10 +76,15 @@ def entity_of(about: str, table: TableProfile, references: Sequence[Reference], 
     if ids:
         why["about"] = "it is named like an id"
         return ids[0]
-    raise AnswerError(f"{table.name} has no column that says who or what is predicted", hint="say it: --about COLUMN")
+    raise AnswerError(
+        f"{table.name} has no column that says who or what is predicted",
+        hint="say it: --about COLUMN",
+    )
 
 
-def moment_of(at: str, table: TableProfile, label: str, entity: str, why: dict[str, str]) -> tuple[str, str]:
+def moment_of(
+    at: str, table: TableProfile, label: str, entity: str, why: dict[str, str]
+) -> tuple[str, str]:
     """The column of moments, or the one moment of all, the other one empty.
 
     Raises:
@@ -60,7 +94,9 @@ def moment_of(at: str, table: TableProfile, label: str, entity: str, why: dict[s
         at = held_as(at, table.columns) or at
         if at in table.columns and table.columns[at].kind == "timestamp":
             if not table.columns[at].held:
-                raise AnswerError(f"{at} holds nothing", hint=near(at, table.times) if table.times else "")
+                raise AnswerError(
+                    f"{at} holds nothing", hint=near(at, table.times) if table.times else ""
+                )
             return at, ""
         if at not in table.columns and (moment := _iso(at)):
             return "", moment
@@ -68,14 +104,22 @@ def moment_of(at: str, table: TableProfile, label: str, entity: str, why: dict[s
         if at in table.columns:
             said = f"{at} is of type {table.columns[at].kind}, not a moment"
         if not table.times:
-            raise AnswerError(said, hint=f"{table.name} has no moments: give one for all, such as --at 2024-03-01")
+            raise AnswerError(
+                said, hint=f"{table.name} has no moments: give one for all, such as --at 2024-03-01"
+            )
         raise AnswerError(said, hint=near(at, table.times))
-    full = [name for name in table.times if name not in {label, entity} and not table.columns[name].nulls]
+    full = [
+        name
+        for name in table.times
+        if name not in {label, entity} and not table.columns[name].nulls
+    ]
     if not full:
         why["at"] = f"{table.name} has no column of moments without gaps"
         return "", ""
     told = [name for name in full if table.columns[name].distinct > 1 or len(full) == 1]
-    named = [name for name in told if any(word in name.split("_") or name == word for word in _MOMENTS)]
+    named = [
+        name for name in told if any(word in name.split("_") or name == word for word in _MOMENTS)
+    ]
     usual = [name for name in named or told or full if not set(name.split("_")) & _ONCE]
     earliest = min(usual or named or full, key=lambda name: table.columns[name].least)
     why["at"] = "the earliest moment that each row has"

@@ -20,12 +20,27 @@ _LABELS = (
     "label", "target", "churned", "churn", "is_churned", "y", "outcome", "default", "defaulted", "fraud", "is_fraud",
     "converted", "returned", "cancelled", "late", "bought", "redeemed", "clicked", "survived", "won", "response",
 )  # fmt: skip
-_QUANTITIES = ("count", "number", "num", "n", "quantity", "qty", "amount", "orders", "items", "days", "units", "total")
+_QUANTITIES = (
+    "count",
+    "number",
+    "num",
+    "n",
+    "quantity",
+    "qty",
+    "amount",
+    "orders",
+    "items",
+    "days",
+    "units",
+    "total",
+)
 MANY = 10  # classes of whole numbers at the most; more of them are a quantity
 MOST_CLASSES = 100
 
 
-def label_of(predict: str, tables: Mapping[str, TableProfile], why: dict[str, str]) -> tuple[TableProfile, str]:
+def label_of(
+    predict: str, tables: Mapping[str, TableProfile], why: dict[str, str]
+) -> tuple[TableProfile, str]:
     """The table and the column to predict: as a person said, else one of a usual name.
 
     Raises:
@@ -37,25 +52,35 @@ def label_of(predict: str, tables: Mapping[str, TableProfile], why: dict[str, st
                 if wanted in table.columns:
                     why["predict"] = f"{table.name} has a column of that name"
                     return table, wanted
-        raise AnswerError("no column looks like what is to be predicted", hint="say it: --predict COLUMN")
+        raise AnswerError(
+            "no column looks like what is to be predicted", hint="say it: --predict COLUMN"
+        )
     name, _, column = predict.rpartition(".")
     name = column_name(name, set()) if name else ""
-    column = next((there for one in tables.values() if (there := held_as(column, one.columns))), column)
+    column = next(
+        (there for one in tables.values() if (there := held_as(column, one.columns))), column
+    )
     if name and name not in tables:
         raise AnswerError(f"there is no table {name!r}", hint=near(name, tables))
     having = [one for one in tables.values() if column in one.columns and name in {"", one.name}]
     if not having:
-        columns = [each for one in tables.values() if name in {"", one.name} for each in one.columns]
+        columns = [
+            each for one in tables.values() if name in {"", one.name} for each in one.columns
+        ]
         raise AnswerError(f"there is no column {predict!r}", hint=near(column, columns))
     if len(having) > 1:
         several = " or ".join(f"{one.name}.{column}" for one in having)
-        raise AnswerError(f"several tables have a column {column!r}", hint=f"say which: --predict {several}")
+        raise AnswerError(
+            f"several tables have a column {column!r}", hint=f"say which: --predict {several}"
+        )
     found = having[0].columns[column]
     if not found.held:
         what = f"in {having[0].rows:,} rows" if having[0].rows else "for its table has no rows"
         raise AnswerError(f"{predict} holds nothing {what}", hint="give data with labels")
     if found.distinct < 2:
-        raise AnswerError(f"{predict} is {found.least!r} in every row", hint="give data in which it differs")
+        raise AnswerError(
+            f"{predict} is {found.least!r} in every row", hint="give data in which it differs"
+        )
     return having[0], column
 
 
@@ -66,7 +91,9 @@ def guess_task(column: ColumnProfile, why: dict[str, str]) -> str:
         AnswerError: None of them does.
     """
     if column.kind == "timestamp":
-        raise AnswerError(f"{column.name} is a moment, which no task predicts", hint="predict a number or a class")
+        raise AnswerError(
+            f"{column.name} is a moment, which no task predicts", hint="predict a number or a class"
+        )
     if column.kind == "bool" or column.distinct == 2:
         why["task"] = "the label has two values"
         return "binary"
@@ -76,7 +103,9 @@ def guess_task(column: ColumnProfile, why: dict[str, str]) -> str:
         if column.distinct > min(MOST_CLASSES, column.rows / 10):
             said = f"{column.name} is text with {column.distinct:,} different values"
             raise AnswerError(said, hint="predict a number, or a column of a few classes")
-        why["task"] = f"the label has {column.distinct} classes (--task regression takes them for a quantity)"
+        why["task"] = (
+            f"the label has {column.distinct} classes (--task regression takes them for a quantity)"
+        )
         return "multiclass"
     why["task"] = "the label is a number"
     return "regression"
@@ -91,7 +120,9 @@ def checked_task(task: str, column: ColumnProfile) -> str:
         said = f"{column.name} has {column.distinct:,} values: no binary label"
         raise AnswerError(said, hint="write --task multiclass or regression")
     if task == "regression" and column.kind in {"string", "bool", "timestamp"}:
-        raise AnswerError(f"{column.name} is of type {column.kind}: no number", hint="leave --task out")
+        raise AnswerError(
+            f"{column.name} is of type {column.kind}: no number", hint="leave --task out"
+        )
     return task
 
 
@@ -101,11 +132,19 @@ def positive_value(column: ColumnProfile, task: str) -> str:
         return ""
     if column.kind == "bool":
         return "true"
-    return str(column.most) if column.kind != "string" else json.dumps(_yes(column), ensure_ascii=False)
+    return (
+        str(column.most)
+        if column.kind != "string"
+        else json.dumps(_yes(column), ensure_ascii=False)
+    )
 
 
 def _yes(column: ColumnProfile) -> str:
     """Of two words, the one that says yes, else the later one in the alphabet."""
     words = (str(column.least), str(column.most))
-    sure = [word for word in words if word.lower() in {"yes", "y", "true", "t", "1", "churned", "late", "bad", "fraud"}]
+    sure = [
+        word
+        for word in words
+        if word.lower() in {"yes", "y", "true", "t", "1", "churned", "late", "bad", "fraud"}
+    ]
     return sure[0] if sure else words[1]

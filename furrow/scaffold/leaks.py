@@ -1,8 +1,9 @@
 """Columns of the label's own table that are written only once the label is known: named, and left out.
 
-Whatever stands beside a label in one row may have been filled in with it. Three signs tell: a moment that lies after
-the one at which a prediction would be made; values that are there for one label and missing for the other; a column
-that alone tells the label almost surely (Kaufman et al. 2012, "Leakage in data mining", call these tell-tales).
+Whatever stands beside a label in one row may have been filled in with it. Three signs tell: a
+moment that lies after the one at which a prediction would be made; values that are there for one
+label and missing for the other; a column that alone tells the label almost surely (Kaufman et al.
+2012, "Leakage in data mining", call these tell-tales).
 """
 
 # ruff: noqa: S608 - names are quoted, and DuckDB reads this one file
@@ -41,14 +42,20 @@ def find_leaks(table: TableProfile, answers: Answers) -> dict[str, str]:
     Returns:
         Why, by column.
     """
-    others = [name for name in table.columns if name not in {answers.label, answers.entity, answers.at}]
+    others = [
+        name for name in table.columns if name not in {answers.label, answers.entity, answers.at}
+    ]
     if not others:
         return {}
     found: dict[str, str] = {}
     with quiet_db() as db:
-        columns = ", ".join(quoted(name) for name in dict.fromkeys([*others, answers.label, *_at(answers)]))
+        columns = ", ".join(
+            quoted(name) for name in dict.fromkeys([*others, answers.label, *_at(answers)])
+        )
         query = f"SELECT {columns} FROM {relation(table.path)} WHERE {quoted(answers.label)} IS NOT NULL"
-        frame = db.execute(f"SELECT * FROM ({query}) USING SAMPLE reservoir({ROWS} ROWS) REPEATABLE (1)").df()
+        frame = db.execute(
+            f"SELECT * FROM ({query}) USING SAMPLE reservoir({ROWS} ROWS) REPEATABLE (1)"
+        ).df()
     truth = _truth(frame[answers.label], answers)
     for name in others:
         said = _later(frame, name, answers, table) or _tells(frame, name, answers, truth)
@@ -85,7 +92,10 @@ def _tells(frame: pd.DataFrame, name: str, answers: Answers, truth: list[np.ndar
     if len(frame) < 50 or frame[answers.label].nunique() < 2:
         return ""
     present = frame[name].notna().to_numpy()
-    if 0 < present.sum() < len(present) and _strength(present.astype("float64"), answers, truth) > SURE:
+    if (
+        0 < present.sum() < len(present)
+        and _strength(present.astype("float64"), answers, truth) > SURE
+    ):
         return f"filled in for one {answers.label} only"
     values = _numbers(frame[name], truth[0])
     strength = 0.0 if values is None else _strength(values, answers, truth)

@@ -73,7 +73,8 @@ def stage(root: Path, texts: Mapping[str, str]) -> None:
     wrong = in_the_way(root, texts, tables)
     if wrong:
         raise InTheWayError(
-            f"{wrong[0]} is there already" + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""),
+            f"{wrong[0]} is there already"
+            + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""),
             hint="init changes nothing that is there: run it in another folder, or move the file away",
         )
     for path, text in texts.items():
@@ -96,8 +97,14 @@ def place(root: Path) -> list[str]:
         The paths that were written.
     """
     ready, written = root / _READY, []
-    moves = [(path, root / path.relative_to(ready / "files")) for path in sorted((ready / "files").rglob("*"))]
-    moves += [(path, root / DATA / LANDED / path.name) for path in sorted((ready / LANDED).glob("*.parquet"))]
+    moves = [
+        (path, root / path.relative_to(ready / "files"))
+        for path in sorted((ready / "files").rglob("*"))
+    ]
+    moves += [
+        (path, root / DATA / LANDED / path.name)
+        for path in sorted((ready / LANDED).glob("*.parquet"))
+    ]
     for source, target in moves:
         if source.is_dir():
             continue

@@ -69,7 +69,11 @@ class InitPlan:
 
 
 def look(
-    sources: Sequence[str], scratch: Path, *, timezone: str = "UTC", watch: Callable[[str, int], None] | None = None
+    sources: Sequence[str],
+    scratch: Path,
+    *,
+    timezone: str = "UTC",
+    watch: Callable[[str, int], None] | None = None,
 ) -> Looked:
     """Land what somebody gave in a scratch folder, and profile it.
 
@@ -87,7 +91,9 @@ def look(
     landed = []
     for one in given:
         progress = None if watch is None else (lambda rows, name=one.name: watch(name, rows))
-        landed.append(land(one, scratch / f"{one.name}.parquet", timezone=timezone, progress=progress))
+        landed.append(
+            land(one, scratch / f"{one.name}.parquet", timezone=timezone, progress=progress)
+        )
     tables = profile_tables(landed, timezone=timezone)
     return Looked(given, landed, tables, references(tables), timezone)
 
@@ -102,28 +108,50 @@ def plan_init(root: Path, looked: Looked, asked: Asked, *, now: datetime) -> Ini
         now: Rows after it lie in the future.
 
     Raises:
-        AnswerError: A question has no answer that the data bear out, or nothing is left to learn from.
+        AnswerError: A question has no answer that the data bear out, or nothing is left to learn
+            from.
     """
     asked = replace(asked, timezone=looked.timezone)
     answers = complete_answers(asked, looked.tables, looked.references)
     label = looked.tables[answers.table]
     leaks = find_leaks(label, answers)
-    kept = {name: _without(table, leaks if table is label else {}) for name, table in looked.tables.items()}
+    kept = {
+        name: _without(table, leaks if table is label else {})
+        for name, table in looked.tables.items()
+    }
     features, told = feature_tables(answers, kept, looked.references)
     if not features:
-        hint = "give more tables or columns" + ("" if answers.at else ", or say when it is predicted: --at COLUMN")
-        raise AnswerError(f"nothing says anything of {answers.entity} but {answers.label}", hint=hint)
+        hint = "give more tables or columns" + (
+            "" if answers.at else ", or say when it is predicted: --at COLUMN"
+        )
+        raise AnswerError(
+            f"nothing says anything of {answers.entity} but {answers.label}", hint=hint
+        )
     until = _until(label, answers, now, told)
     facts = Facts(
-        _project_name(root), answers, _from(root, looked.given), looked.tables, looked.references, features, until
+        _project_name(root),
+        answers,
+        _from(root, looked.given),
+        looked.tables,
+        looked.references,
+        features,
+        until,
     )
     notes = [f"{one.name}: {note}" for one in looked.landed for note in one.notes]
     notes += [f"{label.name}.{name} is left out: {why}" for name, why in leaks.items()]
-    return InitPlan(answers, project_texts(facts), looked.landed, features, (*notes, *told, *_about(answers, label)))
+    return InitPlan(
+        answers,
+        project_texts(facts),
+        looked.landed,
+        features,
+        (*notes, *told, *_about(answers, label)),
+    )
 
 
 def _without(table: TableProfile, columns: Mapping[str, str]) -> TableProfile:
-    return replace(table, columns={name: one for name, one in table.columns.items() if name not in columns})
+    return replace(
+        table, columns={name: one for name, one in table.columns.items() if name not in columns}
+    )
 
 
 def _about(answers: Answers, table: TableProfile) -> list[str]:
@@ -131,13 +159,17 @@ def _about(answers: Answers, table: TableProfile) -> list[str]:
     found = []
     label = table.columns[answers.label]
     if label.nulls:
-        found.append(f"{label.nulls:,} rows of {table.name} have no {label.name}: unlabelled is not negative, left out")
+        found.append(
+            f"{label.nulls:,} rows of {table.name} have no {label.name}: unlabelled is not negative, left out"
+        )
     if answers.repeated:
         moment = f" at one {answers.at}" if answers.at else ""
         said = f"{answers.entity} comes again{moment} in {answers.repeated:,} rows of {table.name}"
         found.append(f"{said}: the first of each is kept (--about names another key)")
     if not answers.at:
-        found.append("predictions have no moment of their own: nothing can tell what was known before (--at COLUMN)")
+        found.append(
+            "predictions have no moment of their own: nothing can tell what was known before (--at COLUMN)"
+        )
     return found
 
 
@@ -149,7 +181,9 @@ def _until(table: TableProfile, answers: Answers, now: datetime, told: list[str]
         query = f"SELECT count(*) FROM {relation(table.path)} WHERE {quoted(answers.at)} > ?"  # noqa: S608 - quoted
         ((later,),) = db.execute(query, [now]).fetchall()
     if later > FUTURE * table.rows:
-        told.append(f"{later:,} rows of {table.name} lie in the future of this machine's clock: taken as they are")
+        told.append(
+            f"{later:,} rows of {table.name} lie in the future of this machine's clock: taken as they are"
+        )
         return ""
     told.append(
         f"{later:,} rows of {table.name} lie in the future ({table.columns[answers.at].most:%Y-%m-%d}): left out"
@@ -159,7 +193,10 @@ def _until(table: TableProfile, answers: Answers, now: datetime, told: list[str]
 
 def _from(root: Path, given: Sequence[Given]) -> list[Given]:
     """Places as the project writes them down: from its root where they lie in it."""
-    return [Given(one.name, tuple(_place(root, place) for place in one.places), one.table) for one in given]
+    return [
+        Given(one.name, tuple(_place(root, place) for place in one.places), one.table)
+        for one in given
+    ]
 
 
 def _place(root: Path, place: str) -> str:
@@ -167,7 +204,11 @@ def _place(root: Path, place: str) -> str:
         return place
     whole = os.path.abspath(place)  # noqa: PTH100 - a link stays as it was named
     base = os.path.abspath(root)  # noqa: PTH100 - the same
-    return os.path.relpath(whole, base).replace(os.sep, "/") if whole.startswith(f"{base}{os.sep}") else whole
+    return (
+        os.path.relpath(whole, base).replace(os.sep, "/")
+        if whole.startswith(f"{base}{os.sep}")
+        else whole
+    )
 
 
 def _project_name(root: Path) -> str:

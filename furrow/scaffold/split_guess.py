@@ -48,11 +48,12 @@ class Timed:
     def rows(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection with the relation `labelled`: moment, came."""
         with quiet_db() as db:
-            held = (
-                f"{quoted(self.at)} AS moment, {quoted(self.label)}::VARCHAR AS came FROM {relation(self.table.path)}"
-            )
+            columns = f"{quoted(self.at)} AS moment, {quoted(self.label)}::VARCHAR AS came"
+            held = f"{columns} FROM {relation(self.table.path)}"
             needed = "moment IS NOT NULL AND came IS NOT NULL"
-            db.execute(f"CREATE TEMP TABLE labelled AS SELECT * FROM (SELECT {held}) WHERE {needed}")
+            db.execute(
+                f"CREATE TEMP TABLE labelled AS SELECT * FROM (SELECT {held}) WHERE {needed}"
+            )
             yield db
 
 
@@ -68,7 +69,9 @@ def guess_split(rows: Timed, known_after: str) -> tuple[str, int] | None:
         zone = rows.timezone.replace("'", "''")
         for by, most in _NAMES.items():
             begin = f"SELECT date_trunc('{by}', timezone('{zone}', moment)) AS p, min(moment), count(*) FROM labelled"
-            periods: list[tuple[Any, datetime, int]] = db.execute(f"{begin} GROUP BY p ORDER BY p").fetchall()
+            periods: list[tuple[Any, datetime, int]] = db.execute(
+                f"{begin} GROUP BY p ORDER BY p"
+            ).fetchall()
             for count in range(min(most, len(periods) - 2, max(1, len(periods) // 4)), 0, -1):
                 tested = [period[1] for period in periods[-count:]]
                 held = sum(period[2] for period in periods[-count:])
@@ -94,7 +97,9 @@ def guess_start(rows: Timed, known_after: str) -> str | None:
         return str(start) if _enough(db, rows, [moment], tested, later) else None
 
 
-def _enough(db: duckdb.DuckDBPyConnection, rows: Timed, tested: list[datetime], held: int, later: Any) -> bool:
+def _enough(
+    db: duckdb.DuckDBPyConnection, rows: Timed, tested: list[datetime], held: int, later: Any
+) -> bool:
     """Whether a split leaves rows to train on whose labels are known, rows to test, and every class among both."""
     total = _one(db, "SELECT count(*) FROM labelled")
     trained = _one(db, "SELECT count(*) FROM labelled WHERE moment <= ?", [tested[0] - later])
@@ -146,7 +151,9 @@ def guess_known_after(table: TableProfile, label: str, at: str) -> tuple[str, st
     found = [
         (float(row[3 * place]), name)
         for place, name in enumerate(others)
-        if row[3 * place + 2] and row[3 * place + 1] >= 0.999 * row[3 * place + 2] and row[3 * place] > 0
+        if row[3 * place + 2]
+        and row[3 * place + 1] >= 0.999 * row[3 * place + 2]
+        and row[3 * place] > 0
     ]
     if not found:
         return "0h", ""

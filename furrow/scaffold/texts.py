@@ -43,7 +43,8 @@ class Facts:
         tables: The tables' profiles, all columns.
         references: Which columns refer to which keys.
         features: The feature tables.
-        until: Rows after this moment are left out of the spine: no label can be known of them; empty for none.
+        until: Rows after this moment are left out of the spine: no label can be known of them;
+            empty for none.
     """
 
     name: str
@@ -144,7 +145,11 @@ def _reference(one: Reference) -> str:
 
 def _ingest(facts: Facts) -> str:
     sources = "".join(f"    {json.dumps(one.name)}: {_places(one)},\n" for one in facts.given)
-    zone = f", timezone={json.dumps(facts.answers.timezone)}" if facts.answers.timezone != "UTC" else ""
+    zone = (
+        f", timezone={json.dumps(facts.answers.timezone)}"
+        if facts.answers.timezone != "UTC"
+        else ""
+    )
     return (
         '"""Land the data: each becomes data/landed/NAME.parquet, typed as conf/data/contract.yaml says."""\n\n'
         "from furrow.stages.land import land_project\n\n"
@@ -155,7 +160,8 @@ def _ingest(facts: Facts) -> str:
 def _places(given: Given) -> str:
     """Where a table comes from; the table of a database, or the sheet, behind a #."""
     return json.dumps(
-        [f"{place}#{given.table}" if given.table else place for place in given.places], ensure_ascii=False
+        [f"{place}#{given.table}" if given.table else place for place in given.places],
+        ensure_ascii=False,
     )
 
 

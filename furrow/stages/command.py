@@ -27,14 +27,17 @@ def note(text: str) -> None:
     sys.stderr.write(f"{block(text)}\n")
 
 
-def run_stage(stage: str, about: str, names: tuple[str, ...], work: Callable[..., int | None]) -> None:
+def run_stage(
+    stage: str, about: str, names: tuple[str, ...], work: Callable[..., int | None]
+) -> None:
     """Run a stage in the project that this process stands in, and end the process with its code.
 
     Args:
         stage: The module's name.
         about: What it does, for --help.
         names: Of its arguments.
-        work: Called with the project's root and the arguments; what it returns is the exit code, None for 0.
+        work: Called with the project's root and the arguments; what it returns is the exit code,
+            None for 0.
     """
     parser = argparse.ArgumentParser(prog=f"python -m furrow.stages.{stage}", description=about)
     for name in names:

@@ -30,8 +30,9 @@ def judge(root: Path, name: str) -> None:
     with journal.record(root, f"evaluate@{name}"):
         experiment = config.load(root / run_file(name, "config.yaml"))
         source = root / predictions(name)
-        # Not pd.read_parquet: it gives Arrow's threads a Python file, and a process that ends while one lets go of it
-        # aborts, once in a hundred times on a busy machine (https://github.com/apache/arrow/issues/34314).
+        # Not pd.read_parquet: it gives Arrow's threads a Python file, and a process that ends while
+        # one lets go of it aborts, once in a hundred times on a busy machine
+        # (https://github.com/apache/arrow/issues/34314).
         found = pq.read_table(source).to_pandas()
         bundle = read_json(root / model(name) / BUNDLE)
         own = own_metrics(root)

@@ -38,9 +38,13 @@ def select(root: Path) -> None:
         _tell(one)
 
 
-def _judged(problem: str, declared_gate: dict[str, Any], evaluations: dict[str, dict[str, Any]]) -> Champion:
+def _judged(
+    problem: str, declared_gate: dict[str, Any], evaluations: dict[str, dict[str, Any]]
+) -> Champion:
     gate = structured(Gate, declared_gate, where=PIPELINE)
-    directions = {name: way for one in evaluations.values() for name, way in one.get("directions", {}).items()}
+    directions = {
+        name: way for one in evaluations.values() for name, way in one.get("directions", {}).items()
+    }
     verdicts = judge(gate, evaluations, directions)
     best = champion(gate, verdicts, evaluations, directions)
     return Champion(
@@ -61,7 +65,11 @@ def _tell(one: Champion) -> None:
         for failure in verdict["failures"]:
             value = "no value" if failure["value"] is None else f"{failure['value']:.4f}"
             say(f"          {failure['rule']}: {value}, needs {failure['limit']:g}")
-    say(f"  champion: {one.experiment}" if one.experiment else "  no champion: no run passed the gate")
+    say(
+        f"  champion: {one.experiment}"
+        if one.experiment
+        else "  no champion: no run passed the gate"
+    )
 
 
 if __name__ == "__main__":

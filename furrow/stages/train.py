@@ -35,7 +35,10 @@ __all__ = ["train"]
 
 def train(root: Path, name: str) -> None:
     """Train one experiment: build/predictions/NAME.parquet and build/models/NAME."""
-    with journal.record(root, f"train@{name}") as facts, log_to(f"train@{name}", default_folder(root)):
+    with (
+        journal.record(root, f"train@{name}") as facts,
+        log_to(f"train@{name}", default_folder(root)),
+    ):
         experiment = config.load(root / run_file(name, "config.yaml"))
         source = root / training_set(experiment.problem.name, experiment.features.service)
         training = dataset.load(source, experiment)
@@ -82,7 +85,9 @@ def _predict(
     return joined(parts), fitted
 
 
-def _importance(experiment: Experiment, fitted: Fitted, training: TrainingSet, last: Fold) -> list[dict[str, Any]]:
+def _importance(
+    experiment: Experiment, fitted: Fitted, training: TrainingSet, last: Fold
+) -> list[dict[str, Any]]:
     """What predictions of the last fold lose when a column is shuffled."""
     tested = training.frame.iloc[last.test_rows]
     task = load_task(experiment.problem.task)

@@ -47,14 +47,19 @@ def build(root: Path, problem: str, service: str) -> None:
     rows = spine_rows(root, about, project_files(root, load_contract(root / CONTRACT)))
     held = manifest.load(root / MANIFEST)
     if service not in held.services:
-        raise FurrowError(f"there is no feature service {service!r}", hint=f"there are: {', '.join(held.services)}")
+        raise FurrowError(
+            f"there is no feature service {service!r}",
+            hint=f"there are: {', '.join(held.services)}",
+        )
     features = [name for part in held.services[service].views for name in part.features]
     _refuse(features, rows.column_names, about)
     joined = historical_features(root / FEATURES, service, rows)
     features = [name for name in joined.column_names if name not in rows.column_names]
     _tell_empty(joined, held, service, about)
     facts = {"problem": about.name, "service": service, "digest": held.services[service].digest}
-    write_parquet(seal(joined, features=features, **facts), root / training_set(about.name, service))
+    write_parquet(
+        seal(joined, features=features, **facts), root / training_set(about.name, service)
+    )
     say(f"{about.name}, {service}: {joined.num_rows:,} rows, {len(features)} features")
 
 
@@ -62,7 +67,9 @@ def _problem(root: Path, name: str) -> Problem:
     """What compile wrote of a problem: all that its training sets hang on."""
     known = read_json(root / PIPELINE).get("problems", {})
     if name not in known:
-        raise FurrowError(f"there is no problem {name!r}", hint=f"there are: {', '.join(known) or 'none'}")
+        raise FurrowError(
+            f"there is no problem {name!r}", hint=f"there are: {', '.join(known) or 'none'}"
+        )
     return Problem(**{"name": name, **known[name]})
 
 
@@ -79,7 +86,12 @@ def _refuse(features: list[str], spine: list[str], problem: Problem) -> None:
 
 def _tell_empty(joined: pa.Table, held: Manifest, service: str, problem: Problem) -> None:
     """Count the rows that come before all features; most of them can't be meant."""
-    stored = [name for part in held.services[service].views if part.view in held.views for name in part.features]
+    stored = [
+        name
+        for part in held.services[service].views
+        if part.view in held.views
+        for name in part.features
+    ]
     stored = [name for name in stored if name in joined.column_names]
     if not stored:
         return

@@ -1,23 +1,28 @@
 """What a source's columns become: one set of rules, for training and for serving.
 
-A view declares its types (Feast's, as Arrow types here); a file may hold others, and each file its own. A column is
-converted without loss, or refused by name. Nothing is guessed from values, and nothing wraps around.
+A view declares its types (Feast's, as Arrow types here); a file may hold others, and each file its
+own. A column is converted without loss, or refused by name. Nothing is guessed from values, and
+nothing wraps around.
 
 - Int32, Int64: integers, decimals and floats that are whole numbers and fit; booleans.
-- Float32, Float64: floats, decimals (the nearest float), integers that a float holds exactly; booleans.
+- Float32, Float64: floats, decimals (the nearest float), integers that a float holds exactly;
+  booleans.
 - Bool: booleans; numbers that are 0 or 1.
-- String: text, integers, booleans, dates (ISO), UUIDs, bytes that are UTF-8. Not floats, decimals, timestamps,
-  durations and times of day: their text depends on the file's unit or scale.
+- String: text, integers, booleans, dates (ISO), UUIDs, bytes that are UTF-8. Not floats, decimals,
+  timestamps, durations and times of day: their text depends on the file's unit or scale.
 - Bytes: bytes, text (as UTF-8), UUIDs (16 bytes).
-- UnixTimestamp: timestamps of any unit and zone (a naive one is UTC, what is finer than a microsecond is cut off) and
+- UnixTimestamp: timestamps of any unit and zone (a naive one is UTC, what is finer than a
+  microsecond is cut off) and
   dates (midnight, UTC), in the years 1 to 9999. Not numbers.
 - Array, Set, Struct: lists and structs of what their parts take.
 
-Text is no number and no time, a duration or a time of day is no number: all that is not named here is refused.
-A dictionary is what its values are. A column of the type null is null. A NaN is null, but not inside of a list. A key
-follows the rules of its type. An event time takes what UnixTimestamp takes, to the nanosecond where the file has them.
+Text is no number and no time, a duration or a time of day is no number: all that is not named here
+is refused. A dictionary is what its values are. A column of the type null is null. A NaN is null,
+but not inside of a list. A key follows the rules of its type. An event time takes what
+UnixTimestamp takes, to the nanosecond where the file has them.
 
-A Hive partition is text: numbers, `true` and `false`, ISO dates and times are read from it as the declared type asks.
+A Hive partition is text: numbers, `true` and `false`, ISO dates and times are read from it as the
+declared type asks.
 """
 
 from __future__ import annotations
@@ -118,7 +123,9 @@ def _parser(wanted: pa.DataType) -> Callable[[str], object]:
     if pa.types.is_floating(wanted):
         return float
     if pa.types.is_boolean(wanted):
-        return lambda text: {"true": True, "false": False, "1": True, "0": False}.get(text.lower(), text)
+        return lambda text: {"true": True, "false": False, "1": True, "0": False}.get(
+            text.lower(), text
+        )
     if pa.types.is_timestamp(wanted):
         return _parsed_time
     if pa.types.is_binary(wanted):
@@ -138,13 +145,17 @@ def _parsed_time(text: str) -> datetime:
 
 
 def _converted(array: pa.Array, wanted: pa.DataType) -> pa.Array:
-    if array.type == wanted and not _timed(wanted):  # times are looked at: a file may hold any number
+    if array.type == wanted and not _timed(
+        wanted
+    ):  # times are looked at: a file may hold any number
         return array
     if pa.types.is_dictionary(array.type):
         return _converted(array.dictionary_decode(), wanted)
     if isinstance(array.type, pa.UuidType) and pa.types.is_string(wanted):
         held = array.storage.to_pylist()
-        return pa.array([None if each is None else str(uuid.UUID(bytes=each)) for each in held], wanted)
+        return pa.array(
+            [None if each is None else str(uuid.UUID(bytes=each)) for each in held], wanted
+        )
     if isinstance(array.type, pa.BaseExtensionType):
         return _converted(array.storage, wanted)
     if pa.types.is_null(array.type):
@@ -160,7 +171,9 @@ def _converted(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     parts = dict(zip(array.type.names, array.flatten(), strict=True))
     fields = [(field, _converted(parts[field.name], field.type)) for field in wanted]
     mask = array.is_null()
-    return pa.StructArray.from_arrays([part for _, part in fields], fields=[field for field, _ in fields], mask=mask)
+    return pa.StructArray.from_arrays(
+        [part for _, part in fields], fields=[field for field, _ in fields], mask=mask
+    )
 
 
 def _number(array: pa.Array, wanted: pa.DataType) -> pa.Array:
@@ -201,7 +214,11 @@ def _missing(array: pa.Array) -> pa.Array:
     if not pa.types.is_floating(array.type):
         return array
     strange = pc.is_nan(array)
-    return pc.if_else(strange, pa.scalar(None, array.type), array) if pc.any(strange).as_py() else array
+    return (
+        pc.if_else(strange, pa.scalar(None, array.type), array)
+        if pc.any(strange).as_py()
+        else array
+    )
 
 
 def _timed(type_: pa.DataType) -> bool:
@@ -212,7 +229,12 @@ def _timed(type_: pa.DataType) -> bool:
 
 def _is_number(type_: pa.DataType) -> bool:
     is_ = pa.types
-    return bool(is_.is_integer(type_) or is_.is_floating(type_) or is_.is_decimal(type_) or is_.is_boolean(type_))
+    return bool(
+        is_.is_integer(type_)
+        or is_.is_floating(type_)
+        or is_.is_decimal(type_)
+        or is_.is_boolean(type_)
+    )
 
 
 def _is_plain(type_: pa.DataType) -> bool:
@@ -220,7 +242,11 @@ def _is_plain(type_: pa.DataType) -> bool:
 
 
 def _is_text(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
+    return bool(
+        pa.types.is_string(type_)
+        or pa.types.is_large_string(type_)
+        or pa.types.is_string_view(type_)
+    )
 
 
 def _is_bytes(type_: pa.DataType) -> bool:

@@ -28,8 +28,10 @@ class Settings:
 
     Args:
         threads: How many threads to use; None: one a core.
-        memory_limit: A size such as "2GB"; beyond it, queries spill to disk. None: 80 % of the memory.
-        temp_directory: Where to spill; a fresh folder is made inside it. None: the system's temporary folder.
+        memory_limit: A size such as "2GB"; beyond it, queries spill to disk. None: 80 % of the
+            memory.
+        temp_directory: Where to spill; a fresh folder is made inside it. None: the system's
+            temporary folder.
         search_path: The folder that relative paths in SQL start from.
     """
 
@@ -48,7 +50,9 @@ def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     if settings.temp_directory is not None:
         settings.temp_directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="furrow-spill-", dir=settings.temp_directory) as scratch:
+    with tempfile.TemporaryDirectory(
+        prefix="furrow-spill-", dir=settings.temp_directory
+    ) as scratch:
         try:
             with _opened(settings, scratch) as connection:
                 connection.execute("SET GLOBAL TimeZone = 'UTC'")
@@ -94,7 +98,16 @@ def _translated(exc: duckdb.Error) -> EngineError:
         hint = "raise memory_limit in the offline store's settings, or persist the result to Parquet instead"
         return EngineError(f"the query ran out of memory: {text}", hint=hint)
     if "No space left" in text:
-        return EngineError(f"the disk is full: {text}", hint="free some space or set temp_directory to another disk")
-    if isinstance(exc, duckdb.IOException | duckdb.InvalidInputException | duckdb.ConversionException):
-        return EngineError(f"cannot read the data: {text}", hint="check the file that the message names")
-    return EngineError(f"the query failed: {text}", hint="check the SQL and the columns that it names")
+        return EngineError(
+            f"the disk is full: {text}",
+            hint="free some space or set temp_directory to another disk",
+        )
+    if isinstance(
+        exc, duckdb.IOException | duckdb.InvalidInputException | duckdb.ConversionException
+    ):
+        return EngineError(
+            f"cannot read the data: {text}", hint="check the file that the message names"
+        )
+    return EngineError(
+        f"the query failed: {text}", hint="check the SQL and the columns that it names"
+    )

@@ -1,7 +1,7 @@
 """The layout that Feast's own Redis online store writes, read without Feast.
 
-A hash per entity: its key is Feast's serialized entity key (version 3) and the project; its fields are the murmur3 of
-"view:feature" with protobuf values, and "_ts:view" with a protobuf timestamp.
+A hash per entity: its key is Feast's serialized entity key (version 3) and the project; its fields
+are the murmur3 of "view:feature" with protobuf values, and "_ts:view" with a protobuf timestamp.
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ class FeastRedisStore:
     layout = "feast"
 
     def __init__(
-        self, url: str, project: str, views: Mapping[str, tuple[str, ViewSchema]], *, deadline: float = 0.25
+        self,
+        url: str,
+        project: str,
+        views: Mapping[str, tuple[str, ViewSchema]],
+        *,
+        deadline: float = 0.25,
     ) -> None:
         self.wire = Wire(url, deadline=deadline)
         self.place = self.wire.place
@@ -58,7 +63,9 @@ class FeastRedisStore:
         """The manifest's views: Feast's layout doesn't say what it holds."""
         return self._held
 
-    def read(self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]) -> tuple[Mapping[str, Held], list[Any]]:
+    def read(
+        self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]
+    ) -> tuple[Mapping[str, Held], list[Any]]:
         """Fields for keys, per view, in one round trip; None where there is nothing.
 
         Raises:
@@ -87,6 +94,8 @@ class FeastRedisStore:
 
 def _request(view: str, schema: ViewSchema) -> tuple[bytes, bytes]:
     """An HMGET before and after its key."""
-    fields = [murmur3(f"{view}:{name}".encode()) for name, _ in schema.features] + [f"_ts:{view}".encode()]
+    fields = [murmur3(f"{view}:{name}".encode()) for name, _ in schema.features] + [
+        f"_ts:{view}".encode()
+    ]
     head = b"*%d\r\n$5\r\nHMGET\r\n" % (len(fields) + 2)
     return head, b"".join(b"$%d\r\n%b\r\n" % (len(name), name) for name in fields)

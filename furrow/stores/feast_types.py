@@ -14,7 +14,16 @@ __all__ = ["KEYS", "SCALARS", "FeastType", "UnservedTypeError", "parse_type", "s
 NUMBERS = ("Int32", "Int64", "Float32", "Float64", "Bool")
 TEXTS = ("String", "Json", "Uuid", "TimeUuid")
 BINARIES = ("Bytes", "PdfBytes", "ImageBytes")
-SCALARS = (*NUMBERS, *TEXTS, *BINARIES, "UnixTimestamp", "ZonedTimestamp", "Decimal", "Map", "ScalarMap")
+SCALARS = (
+    *NUMBERS,
+    *TEXTS,
+    *BINARIES,
+    "UnixTimestamp",
+    "ZonedTimestamp",
+    "Decimal",
+    "Map",
+    "ScalarMap",
+)
 KEYS = ("String", "Bytes", "Int32", "Int64", "UnixTimestamp")
 """What a join key can be: what Feast itself can serialize in a key."""
 
@@ -28,7 +37,9 @@ class UnservedTypeError(FurrowError):
     """A type that can't be served as it was trained."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is not a type of Feast's that is served", hint=f"it can be {served_types()}")
+        super().__init__(
+            f"{name} is not a type of Feast's that is served", hint=f"it can be {served_types()}"
+        )
         self.name = name
 
 

@@ -44,13 +44,17 @@ def canonical_array(array: pa.Array) -> pa.Array:
         buffers = [validity, pa.py_buffer(found)]
         return pa.Array.from_buffers(kind, len(array), buffers, offset=array.offset)
     if pa.types.is_dictionary(kind):
-        return pa.DictionaryArray.from_arrays(array.indices, canonical_array(array.dictionary), ordered=kind.ordered)
+        return pa.DictionaryArray.from_arrays(
+            array.indices, canonical_array(array.dictionary), ordered=kind.ordered
+        )
     if isinstance(kind, pa.BaseExtensionType):
         return pa.ExtensionArray.from_storage(kind, canonical_array(array.storage))
     if pa.types.is_struct(kind):
         parts = [canonical_array(array.field(place)) for place in range(kind.num_fields)]
         return pa.StructArray.from_arrays(parts, fields=list(kind), mask=array.is_null())
-    own = array.buffers()[: len(array.buffers()) - len(array.values.buffers())]  # nulls, and where each list begins
+    own = array.buffers()[
+        : len(array.buffers()) - len(array.values.buffers())
+    ]  # nulls, and where each list begins
     children = [canonical_array(array.values)]
     return pa.Array.from_buffers(kind, len(array), own, offset=array.offset, children=children)
 
@@ -62,7 +66,10 @@ def canonical_matrix(values: NDArray[Any]) -> NDArray[Any]:
     zeros, strange = (values == 0) & np.signbit(values), np.isnan(values)
     if strange.any():
         kind = values.dtype.newbyteorder("=")
-        bits, only = (one.astype(kind).view(f"u{kind.itemsize}") for one in (values[strange], np.array(np.nan)))
+        bits, only = (
+            one.astype(kind).view(f"u{kind.itemsize}")
+            for one in (values[strange], np.array(np.nan))
+        )
         strange[strange] = bits != only
     if not (zeros.any() or strange.any()):
         return values

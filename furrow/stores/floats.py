@@ -1,8 +1,9 @@
 """One form of a float: a zero has no sign, and every NaN is the same NaN.
 
-0.0 and -0.0 are equal, and so are no two NaNs, but their bits differ; which of them a calculation or a sort leaves
-depends on the processor. Whatever is written, packed or fitted goes through here first, or through
-`furrow.stores.float_columns`, so that equal values have equal bytes everywhere. Nothing is imported: serving uses it.
+0.0 and -0.0 are equal, and so are no two NaNs, but their bits differ; which of them a calculation
+or a sort leaves depends on the processor. Whatever is written, packed or fitted goes through here
+first, or through `furrow.stores.float_columns`, so that equal values have equal bytes everywhere.
+Nothing is imported: serving uses it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The point-in-time join: for each row of a spine, the newest feature values known at its time.
 
-Each view is joined by one ASOF JOIN that carries no more than a row number, the keys and the time on the left, and
-only the needed columns and rows on the right. The order key of the right side is (time, created time, place in the
-files), so that ties are decided in the join itself, and the same way each time.
+Each view is joined by one ASOF JOIN that carries no more than a row number, the keys and the time
+on the left, and only the needed columns and rows on the right. The order key of the right side is
+(time, created time, place in the files), so that ties are decided in the join itself, and the same
+way each time.
 """
 
 from __future__ import annotations
@@ -31,11 +32,16 @@ __all__ = ["join", "joiner", "time_unit", "view_query"]
 _TOP = "9223372036854775807"
 _SHIFT = "9223372036854775808::HUGEINT"  # 2 ** 63: the place in the files stands below the time
 _LARGE = 2**60
-_SPARSE = 40  # a spine of so many times fewer rows can't hold all keys: the others are dropped before the sort
+# a spine of so many times fewer rows can't hold all keys: the others are dropped before the sort
+_SPARSE = 40
 
 
 def join(
-    connection: duckdb.DuckDBPyConnection, spine: Spine, views: Sequence[View], *, known_only: bool = False
+    connection: duckdb.DuckDBPyConnection,
+    spine: Spine,
+    views: Sequence[View],
+    *,
+    known_only: bool = False,
 ) -> pa.Table:
     """Join views to a spine in memory.
 
@@ -80,7 +86,9 @@ def _prepared(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) -> l
     """The views with their rows ready to query."""
     ready = []
     for number, view in enumerate(views):
-        relation = view.relation or make_relation(connection, view.source, carried(view, holds), f"rows_{number}")
+        relation = view.relation or make_relation(
+            connection, view.source, carried(view, holds), f"rows_{number}"
+        )
         ready.append(replace(view, relation=relation))
     return ready
 
@@ -94,14 +102,18 @@ def view_query(view: View, spine: Spine, *, known_only: bool = False) -> str:
         known_only: See `join`.
 
     Returns:
-        A query whose columns are row, v0, v1, ... and n, the place of the row found; rows in no particular order.
+        A query whose columns are row, v0, v1, ... and n, the place of the row found; rows in no
+        particular order.
     """
     assert view.relation is not None
     known_only = known_only and view.created is not None
     unit = time_unit(view, spine)
     keys = [f"k{i}" for i in range(len(view.keys))]
     shorts = view.relation.short[: len(keys)]
-    lefts = [f"TRY_CAST({key} AS INTEGER) AS {key}" if short else key for key, short in zip(keys, shorts, strict=True)]
+    lefts = [
+        f"TRY_CAST({key} AS INTEGER) AS {key}" if short else key
+        for key, short in zip(keys, shorts, strict=True)
+    ]
     left = ", ".join(["row", *lefts, f"{spine_ticks('t', spine.unit, unit)} AS t"])
     if known_only:
         reach = f"row(t, {_TOP}, {_TOP}, {_TOP})"
@@ -110,7 +122,9 @@ def view_query(view: View, spine: Spine, *, known_only: bool = False) -> str:
     else:
         reach = f"t::HUGEINT * {_SHIFT} + {_TOP}::HUGEINT"
     values = [f"v{number}" for number in range(len(travelling(view, holds)))]
-    chosen = ", ".join(f"{_fresh(view.ttl, unit, f'f.{name}')} AS {name}" for name in [*values, ORDINAL])
+    chosen = ", ".join(
+        f"{_fresh(view.ttl, unit, f'f.{name}')} AS {name}" for name in [*values, ORDINAL]
+    )
     on = " AND ".join([*(f"s.{key} = f.{key}" for key in keys), "s.o >= f.o"])
     return (
         f"SELECT s.row, {chosen} FROM (SELECT *, {reach} AS o FROM (SELECT {left} FROM spine)) s "  # noqa: S608
@@ -147,7 +161,9 @@ def _right(view: View, spine: Spine, unit: str, *, known_only: bool) -> str:
     where = [f"c{time} IS NOT NULL", *_window(view, f"c{time}", types[time], spine)]
     where += [f"c{i} IS NOT NULL" for i in range(keys)]
     if view.created is not None:
-        columns.append(f"coalesce({source_ticks(f'c{time + 1}', types[time + 1], unit)}, -{_TOP}) AS c")
+        columns.append(
+            f"coalesce({source_ticks(f'c{time + 1}', types[time + 1], unit)}, -{_TOP}) AS c"
+        )
         if known_only:
             where.append(f"c{time + 1} IS NOT NULL")
     rows = f"SELECT {', '.join(columns)} FROM {view.relation.sql} WHERE {' AND '.join(where)}"  # noqa: S608 - quoted

@@ -1,7 +1,8 @@
 """From what a join found to the features in their types.
 
-Values whose type an engine holds travel through its join. Of the others the place of their row does, and they are read
-by it afterwards: nothing is squeezed into a type that an engine happens to have.
+Values whose type an engine holds travel through its join. Of the others the place of their row
+does, and they are read by it afterwards: nothing is squeezed into a type that an engine happens to
+have.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def feature_columns(view: View, found: pa.Table, rows: int, holds: Holds) -> lis
 
     Args:
         view: The view.
-        found: The spine's row numbers, v0, v1, ... of the features that travelled, and the place n of each row.
+        found: The spine's row numbers, v0, v1, ... of the features that travelled, and the place n
+            of each row.
         rows: How many rows the spine has.
         holds: Which types travel.
 
@@ -56,12 +58,19 @@ def feature_columns(view: View, found: pa.Table, rows: int, holds: Holds) -> lis
     place = np.empty(rows, dtype=np.int64)
     place[found["row"].to_numpy()] = np.arange(rows)
     indices = pa.array(place)
-    there = {at: found[f"v{number}"].take(indices) for number, at in enumerate(travelling(view, holds))}
+    there = {
+        at: found[f"v{number}"].take(indices) for number, at in enumerate(travelling(view, holds))
+    }
     late = [at for at in range(len(view.features)) if at not in there]
     if late:
         wanted = [view.wanted[len(view.keys) + at] for at in late]
-        there |= dict(zip(late, read_at(view.source, wanted, found[ORDINAL].take(indices)), strict=True))
-    return [settled_column(view.source, view.wanted[len(view.keys) + at], there[at]) for at in range(len(there))]
+        there |= dict(
+            zip(late, read_at(view.source, wanted, found[ORDINAL].take(indices)), strict=True)
+        )
+    return [
+        settled_column(view.source, view.wanted[len(view.keys) + at], there[at])
+        for at in range(len(there))
+    ]
 
 
 def settled_column(source: Source, wanted: Wanted, values: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -86,7 +95,9 @@ def settled_column(source: Source, wanted: Wanted, values: pa.Array | pa.Chunked
         ) from exc
 
 
-def read_at(source: Source, wanted: Sequence[Wanted], places: pa.ChunkedArray) -> list[pa.ChunkedArray]:
+def read_at(
+    source: Source, wanted: Sequence[Wanted], places: pa.ChunkedArray
+) -> list[pa.ChunkedArray]:
     """The values of the rows at certain places; null where there is no place.
 
     Raises:

@@ -29,10 +29,18 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_LIMIT", "Environment", "open_environment", "take_place", "translated"]
 
 DEFAULT_LIMIT = 1 << 40
-"""Address space set aside, in bytes. The file itself is as large as its data; only this limit can be 'full'."""
+"""Address space set aside, in bytes.
+
+The file itself is as large as its data; only this limit can be 'full'.
+"""
 
 _READERS = 1024
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # EIO: LMDB's word for a write cut short
+_NO_SPACE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+}  # EIO: LMDB's word for a write cut short
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _shared: dict[tuple[int, int], Environment] = {}
 _retired: list[Environment] = []
@@ -45,12 +53,21 @@ class Environment:
     Attributes:
         env: py-lmdb's environment.
         writable: Whether this process may write.
-        locked: Whether writers see its readers. Without the right to write the lock file they don't, and a page that
-            a slow reader still needs may be written over: it has to look afterwards whether that was possible.
+        locked: Whether writers see its readers. Without the right to write the lock file they
+            don't, and a page that a slow reader still needs may be written over: it has to look
+            afterwards whether that was possible.
         identity: Device and inode of the data file, by which a replaced file is noticed.
     """
 
-    def __init__(self, env: Any, path: Path, identity: tuple[int, int], *, writable: bool, locked: bool = True) -> None:
+    def __init__(
+        self,
+        env: Any,
+        path: Path,
+        identity: tuple[int, int],
+        *,
+        writable: bool,
+        locked: bool = True,
+    ) -> None:
         self.env = env
         self.path = path
         self.identity = identity
@@ -72,7 +89,8 @@ class Environment:
     def sound(self, snapshot: int) -> bool:
         """Whether what was read in a transaction of a number can be trusted.
 
-        A writer writes over the pages of a moment that no reader holds only from the second commit after it on.
+        A writer writes over the pages of a moment that no reader holds only from the second commit
+        after it on.
         """
         return self.locked or bool(self.env.info()["last_txnid"] <= snapshot + 1)
 
@@ -153,7 +171,13 @@ def _open(path: Path, limit: int) -> tuple[Any, bool, bool]:
     while True:
         try:
             env = lmdb.open(
-                str(path), map_size=size, readonly=readonly, lock=lock, max_readers=_READERS, meminit=False, mode=0o664
+                str(path),
+                map_size=size,
+                readonly=readonly,
+                lock=lock,
+                max_readers=_READERS,
+                meminit=False,
+                mode=0o664,
             )
         except lmdb.MemoryError:
             size //= 4
@@ -185,7 +209,9 @@ def _check_length(env: Any, path: Path) -> None:
         whole = is_whole(path / "data.mdb", txn.id())
     if not whole:
         raise StoreCorruptError(
-            f"{path / 'data.mdb'} is cut short: {size} bytes of {needed}", place=str(path), hint=REBUILD
+            f"{path / 'data.mdb'} is cut short: {size} bytes of {needed}",
+            place=str(path),
+            hint=REBUILD,
         )
 
 
@@ -197,10 +223,14 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except lmdb.MapFullError as exc:
         hint = "raise online_store.limit in feature_store.yaml; nothing was lost"
-        raise StoreFullError(f"the store {path} has reached its limit", place=place, hint=hint) from exc
+        raise StoreFullError(
+            f"the store {path} has reached its limit", place=place, hint=hint
+        ) from exc
     except lmdb.MapResizedError as exc:
         hint = "start this process again: the store's limit was raised since"
-        raise StoreFullError(f"the store {path} has grown beyond this process's limit", place=place, hint=hint) from exc
+        raise StoreFullError(
+            f"the store {path} has grown beyond this process's limit", place=place, hint=hint
+        ) from exc
     except (
         lmdb.CorruptedError,
         lmdb.InvalidError,
@@ -224,10 +254,14 @@ def _system_error(path: Path, exc: Exception) -> StoreError:
     text = os.strerror(code) if code > 0 else str(exc)
     if code in _NO_SPACE:
         hint = "free some space and run again; nothing was lost"
-        return StoreFullError(f"no space to write to the store {path}: {text}", place=str(path), hint=hint)
+        return StoreFullError(
+            f"no space to write to the store {path}: {text}", place=str(path), hint=hint
+        )
     if code in _DENIED or isinstance(exc, lmdb.ReadonlyError):
         hint = f"give this user the right to read and write {path}"
-        return StorePermissionError(f"cannot open the store {path}: {text}", place=str(path), hint=hint)
+        return StorePermissionError(
+            f"cannot open the store {path}: {text}", place=str(path), hint=hint
+        )
     if code == errno.ENOENT:
         return _missing(path)
     hint = f"run again; if it stays so, {REBUILD}"

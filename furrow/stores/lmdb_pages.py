@@ -1,8 +1,9 @@
 """Whether an LMDB file that is shorter than it says has lost pages that are in use.
 
-LMDB doesn't write pages that a transaction took and gave back, so a sound file may end before its last page number.
-Reading a page beyond the end would kill the process: before a short file is used, the pages that its trees reach are
-counted here, through ordinary reads. The format is that of LMDB 0.9, on little-endian machines with 64 bits.
+LMDB doesn't write pages that a transaction took and gave back, so a sound file may end before its
+last page number. Reading a page beyond the end would kill the process: before a short file is used,
+the pages that its trees reach are counted here, through ordinary reads. The format is that of LMDB
+0.9, on little-endian machines with 64 bits.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def is_whole(path: Path, txn: int) -> bool:
 
     Args:
         path: The data file.
-        txn: The transaction's number; it has to be kept open meanwhile, so that its pages aren't used again.
+        txn: The transaction's number; it has to be kept open meanwhile, so that its pages aren't
+            used again.
     """
     with path.open("rb") as handle:
         size = path.stat().st_size
@@ -47,7 +49,10 @@ def _metas(handle: BinaryIO) -> list[tuple[tuple[int, int], int, int]]:
         if len(data) < 136 or struct.unpack_from("<I", data)[0] != _MAGIC:
             continue
         page = struct.unpack_from("<I", data, 24)[0]
-        (free,), (main,) = struct.unpack_from("<Q", data, 24 + 40), struct.unpack_from("<Q", data, 72 + 40)
+        (free,), (main,) = (
+            struct.unpack_from("<Q", data, 24 + 40),
+            struct.unpack_from("<Q", data, 72 + 40),
+        )
         found.append(((free, main), struct.unpack_from("<Q", data, 128)[0], page))
     return found
 

@@ -28,7 +28,9 @@ def put_newer(txn: Any, prefix: bytes, items: Iterable[tuple[bytes, bytes]]) -> 
 
 def put_new(txn: Any, prefix: bytes, items: Sequence[tuple[bytes, bytes]]) -> int:
     """Put pairs that are likely to be new: all at once, and one by one if a key is there already."""
-    _, added = txn.cursor().putmulti(((prefix + key, record) for key, record in items), overwrite=False)
+    _, added = txn.cursor().putmulti(
+        ((prefix + key, record) for key, record in items), overwrite=False
+    )
     return len(items) if added == len(items) else added + put_newer(txn, prefix, items)
 
 

@@ -55,8 +55,9 @@ class _State(NamedTuple):
 class LmdbStore:
     """An `OnlineStore` in a folder.
 
-    Every record's key begins with its generation's number; the catalog, in the same file, says which
-    generation each view serves. A reader sees one moment of the whole store, and is never blocked.
+    Every record's key begins with its generation's number; the catalog, in the same file, says
+    which generation each view serves. A reader sees one moment of the whole store, and is never
+    blocked.
     """
 
     embedded = True
@@ -90,7 +91,9 @@ class LmdbStore:
         with translated(self.path), env.begin() as txn:
             return self._state_at(txn).held
 
-    def read(self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]) -> tuple[Mapping[str, Held], Answers]:
+    def read(
+        self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]
+    ) -> tuple[Mapping[str, Held], Answers]:
         """Records for keys, per view, all from one moment; None where there is none.
 
         Returns:
@@ -119,7 +122,9 @@ class LmdbStore:
                     raise
             self._state = _State(b"?", {}, {})
         hint = f"ask again, or give this user the right to write {self.path / 'lock.mdb'}, so that writers see it"
-        raise StoreLockedError(f"{self.path} changes faster than it can be read", place=self.place, hint=hint)
+        raise StoreLockedError(
+            f"{self.path} changes faster than it can be read", place=self.place, hint=hint
+        )
 
     def _read(
         self, txn: Any, wanted: Sequence[tuple[str, Sequence[bytes | None]]]
@@ -168,8 +173,9 @@ class LmdbStore:
     def define(self, view: str, schema: ViewSchema, digest: str | None = None) -> Held:
         """Make sure that a view is held with a schema.
 
-        A view held with another schema moves to a new generation in one step: features that are in both,
-        with the same type, keep their values; new ones are null until written. With other join keys it starts empty.
+        A view held with another schema moves to a new generation in one step: features that are in
+        both, with the same type, keep their values; new ones are null until written. With other
+        join keys it starts empty.
         """
         found = self.held().get(view)
         if found is not None and found.schema.digest == schema.digest:
@@ -185,7 +191,11 @@ class LmdbStore:
                         convert = converter(held.schema, schema)
                         copy(txn, _prefix(held.generation), _prefix(generation), convert)
                     catalog["garbage"].append(held.generation)
-                catalog["views"][view] = {"generation": generation, "schema": schema.to_json(), "digest": digest}
+                catalog["views"][view] = {
+                    "generation": generation,
+                    "schema": schema.to_json(),
+                    "digest": digest,
+                }
                 self._save(txn, catalog)
         self._sweep()
         return self.held()[view]
@@ -193,8 +203,8 @@ class LmdbStore:
     def write(self, view: str, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None) -> int:
         """Write (key, record) pairs where they are newer than what is held; an equal stamp replaces.
 
-        Written in chunks; the watermark goes with the last one, in the same transaction. A generation being built
-        gets them too, if it has the same schema.
+        Written in chunks; the watermark goes with the last one, in the same transaction. A
+        generation being built gets them too, if it has the same schema.
 
         Returns:
             How many records were written.
@@ -263,7 +273,9 @@ class LmdbStore:
                 written += put_new(txn, _prefix(generation), chunk)
         return written
 
-    def swap(self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None) -> int:
+    def swap(
+        self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None
+    ) -> int:
         """Write the last pairs and serve a built generation from now on: one transaction with its watermark."""
         with translated(self.path), self._writer().begin(write=True) as txn:
             written = put_new(txn, _prefix(generation), list(items))
@@ -322,7 +334,9 @@ class LmdbStore:
         env = self._env()
         if not self._shared.writable:
             hint = f"give this user the right to write {self.path / 'data.mdb'}"
-            raise StorePermissionError(f"cannot write to the store {self.path}", place=self.place, hint=hint)
+            raise StorePermissionError(
+                f"cannot write to the store {self.path}", place=self.place, hint=hint
+            )
         return env
 
     def _state_at(self, txn: Any) -> _State:

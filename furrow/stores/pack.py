@@ -45,7 +45,14 @@ _ARROW: dict[str, pa.DataType] = {
     "Json": pa.string(),
 }
 _SIMPLE = {"Int32", "Int64", "Float32", "Float64", "Bool", "String", "Bytes"}
-_NUMPY = {"Int32": "<i4", "Int64": "<i8", "Float32": "<f4", "Float64": "<f8", "Bool": "?", "UnixTimestamp": "<i8"}
+_NUMPY = {
+    "Int32": "<i4",
+    "Int64": "<i8",
+    "Float32": "<f4",
+    "Float64": "<f8",
+    "Bool": "?",
+    "UnixTimestamp": "<i8",
+}
 _MASKS = {"B": "u1", "H": "<u2", "I": "<u4", "Q": "<u8"}
 
 
@@ -97,7 +104,12 @@ def _arrow_for(kind: FeastType, values: Sequence[Any]) -> pa.DataType:
     if kind.item is not None:
         return pa.list_(_arrow_for(kind.item, [each for value in held for each in value]))
     if kind.kind == "Struct":
-        return pa.struct([(name, _arrow_for(inner, [each[name] for each in held])) for name, inner in kind.fields])
+        return pa.struct(
+            [
+                (name, _arrow_for(inner, [each[name] for each in held]))
+                for name, inner in kind.fields
+            ]
+        )
     if kind.kind == "Decimal":
         return pa.array(held).type if held else pa.decimal128(1, 0)
     keys, items = (pa.array([entry[at] for value in held for entry in value]).type for at in (0, 1))
@@ -141,7 +153,9 @@ def plain_values(column: pa.Array, dtype: str) -> list[Any]:
         values: list[Any] = column.to_pylist()
         return values
     packed = _loose(column, "", dtype)
-    return packed if plain is None else [None if value is None else plain(value) for value in packed]
+    return (
+        packed if plain is None else [None if value is None else plain(value) for value in packed]
+    )
 
 
 def microseconds(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -156,7 +170,9 @@ def microseconds(column: pa.ChunkedArray | pa.Array) -> pa.Array:
         raise RecordError(f"a time column holds {exc}", hint="write it as a timestamp") from exc
 
 
-def pack_rows(layout: Layout, table: pa.Table, events: pa.Array, created: pa.Array | None) -> list[tuple[bytes, bytes]]:
+def pack_rows(
+    layout: Layout, table: pa.Table, events: pa.Array, created: pa.Array | None
+) -> list[tuple[bytes, bytes]]:
     """The newest row of each key as (key, record), sorted by key.
 
     Of rows with equal event and created time, the last wins.
@@ -181,7 +197,9 @@ def pack_rows(layout: Layout, table: pa.Table, events: pa.Array, created: pa.Arr
     rows, sure = _by_key(layout, columns, rows)
     taken = pa.array(rows)
     keys = _keys(layout, [column.take(taken) for column in columns], len(rows))
-    pairs = list(zip(keys, _records(layout, table.take(taken), event[rows], stamp[rows]), strict=True))
+    pairs = list(
+        zip(keys, _records(layout, table.take(taken), event[rows], stamp[rows]), strict=True)
+    )
     return pairs if sure else sorted(pairs)
 
 
@@ -209,12 +227,18 @@ def _by_key(layout: Layout, columns: list[pa.Array], rows: Any) -> tuple[Any, bo
         if (pc.max(pc.binary_length(values)).as_py() or 0) >= HASHED:
             return rows, False
         return rows[pc.sort_indices(values).to_numpy()], True
-    return rows[np.argsort(values.cast(pa.int64()).to_numpy(zero_copy_only=False).view("uint64"), kind="stable")], True
+    return rows[
+        np.argsort(
+            values.cast(pa.int64()).to_numpy(zero_copy_only=False).view("uint64"), kind="stable"
+        )
+    ], True
 
 
 def _keys(layout: Layout, columns: list[pa.Array], count: int) -> list[bytes]:
     """Each row's key."""
-    parts = [_key_parts(dtype, column) for (_, dtype), column in zip(layout.keys, columns, strict=True)]
+    parts = [
+        _key_parts(dtype, column) for (_, dtype), column in zip(layout.keys, columns, strict=True)
+    ]
     if not parts:
         return [b""] * count
     if len(parts) == 1:
@@ -243,7 +267,11 @@ def _cast(name: str, dtype: str, column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind, wanted = parse_type(dtype), arrow_type(dtype)
-    if column.type == wanted or kind.leaf.kind not in {*_SIMPLE, "UnixTimestamp"} or not _castable(kind):
+    if (
+        column.type == wanted
+        or kind.leaf.kind not in {*_SIMPLE, "UnixTimestamp"}
+        or not _castable(kind)
+    ):
         return column
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
@@ -251,7 +279,9 @@ def _cast(name: str, dtype: str, column: pa.ChunkedArray) -> pa.Array:
         if pa.types.is_timestamp(column.type) and dtype == "UnixTimestamp":
             return microseconds(column).cast(wanted)
         if isinstance(column.type, pa.UuidType) and dtype == "String":
-            return pa.array([None if each is None else str(each) for each in column.to_pylist()], wanted)
+            return pa.array(
+                [None if each is None else str(each) for each in column.to_pylist()], wanted
+            )
         return column.cast(wanted)
     except pa.ArrowException as exc:
         raise _misfit(name, dtype, column, exc) from exc

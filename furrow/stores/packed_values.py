@@ -1,7 +1,8 @@
 """Values of any of Feast's types as msgpack holds them in a record, and back.
 
-A time is its microseconds since 1970, a decimal its text, a zoned time [microseconds, zone], a struct its fields in
-their order, a map of undeclared types msgpack's map with extensions for what msgpack lacks. Everything else is itself.
+A time is its microseconds since 1970, a decimal its text, a zoned time [microseconds, zone], a
+struct its fields in their order, a map of undeclared types msgpack's map with extensions for what
+msgpack lacks. Everything else is itself.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def micros_of(value: Any) -> int:
 def encoder(kind: FeastType) -> Callable[[Any], Any]:
     """The function that makes what msgpack holds out of a plain value of a type, other than None.
 
-    It takes what Arrow gives as Python values, what rows in Python hold, and what Feast's values say; it raises
-    TypeError, ValueError or OverflowError for what doesn't fit.
+    It takes what Arrow gives as Python values, what rows in Python hold, and what Feast's values
+    say; it raises TypeError, ValueError or OverflowError for what doesn't fit.
     """
     if kind.item is not None:
         item = encoder(kind.item)
@@ -72,7 +73,9 @@ def decoder(kind: FeastType) -> Callable[[Any], Any] | None:
     """The function that makes a plain value, other than None, out of what a record holds; None if it is itself."""
     if kind.item is not None:
         item = decoder(kind.item)
-        return item and (lambda values: [None if value is None else item(value) for value in values])
+        return item and (
+            lambda values: [None if value is None else item(value) for value in values]
+        )
     if kind.kind == "Struct":
         fields = [(name, decoder(inner)) for name, inner in kind.fields]
         return lambda values: {
@@ -204,7 +207,11 @@ def _decimal(value: Any) -> str:
 
 def _zoned(value: Any) -> list[Any]:
     zone = getattr(value, "tzinfo", None)
-    name = "" if zone is None else getattr(zone, "key", None) or getattr(zone, "zone", None) or str(zone)
+    name = (
+        ""
+        if zone is None
+        else getattr(zone, "key", None) or getattr(zone, "zone", None) or str(zone)
+    )
     return [micros_of(value), name]
 
 
@@ -229,7 +236,9 @@ def zone_of(name: str) -> Any:
 
 
 def _pairs(value: Any) -> list[tuple[Any, Any]]:
-    return list(value.items()) if isinstance(value, dict) else [(key, inner) for key, inner in value]
+    return (
+        list(value.items()) if isinstance(value, dict) else [(key, inner) for key, inner in value]
+    )
 
 
 def _map(value: Any) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Hive partitions: the `name=value` folders on the way to a file are columns of it.
 
-They count from the source's own folder on (and where that is itself such a folder, it counts): what stands above it is
-no matter of the source. Names and values are percent-decoded, `__HIVE_DEFAULT_PARTITION__` is null, and a column of
-that name inside of the file gives way.
+They count from the source's own folder on (and where that is itself such a folder, it counts): what
+stands above it is no matter of the source. Names and values are percent-decoded,
+`__HIVE_DEFAULT_PARTITION__` is null, and a column of that name inside of the file gives way.
 """
 
 from __future__ import annotations

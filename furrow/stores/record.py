@@ -53,7 +53,14 @@ HASHED = 400
 
 _TINY = 2.0**-150  # what is no greater becomes a zero as a Float32, and would keep its sign
 _STAMP = struct.Struct("<qq")
-_FIXED = {"Int32": "i", "Int64": "q", "Float32": "f", "Float64": "d", "Bool": "?", "UnixTimestamp": "q"}
+_FIXED = {
+    "Int32": "i",
+    "Int64": "q",
+    "Float32": "f",
+    "Float64": "d",
+    "Bool": "?",
+    "UnixTimestamp": "q",
+}
 _SETTLED = {"String", "Json", "Uuid", "TimeUuid", "Bytes", "PdfBytes", "ImageBytes"}
 _SETTLED_ITEMS = {"Int32", "Int64", "Float32", "Float64", "Bool", "String", "Bytes"}
 _MASKS = ((8, "B"), (16, "H"), (32, "I"), (64, "Q"))
@@ -88,7 +95,10 @@ class ViewSchema:
     def digest(self) -> str:
         """sha256 of the schema; the order of join keys doesn't matter, that of features does."""
         return sha256_json(
-            {"join_keys": [list(key) for key in self.keys], "features": [list(item) for item in self.features]}
+            {
+                "join_keys": [list(key) for key in self.keys],
+                "features": [list(item) for item in self.features],
+            }
         )
 
     @cached_property
@@ -98,12 +108,17 @@ class ViewSchema:
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists for JSON."""
-        return {"join_keys": [list(k) for k in self.join_keys], "features": [list(f) for f in self.features]}
+        return {
+            "join_keys": [list(k) for k in self.join_keys],
+            "features": [list(f) for f in self.features],
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ViewSchema:
         """The schema that `to_json` wrote."""
-        keys, features = (tuple((str(n), str(t)) for n, t in data[part]) for part in ("join_keys", "features"))
+        keys, features = (
+            tuple((str(n), str(t)) for n, t in data[part]) for part in ("join_keys", "features")
+        )
         return cls(keys, features)
 
 
@@ -147,8 +162,9 @@ def online_only(record: bytes) -> bool:
 class Layout:
     """How the records and keys of one schema are laid out.
 
-    A record is: format byte, event time, created time (int64 microseconds), null mask, the features of fixed width,
-    then one msgpack array of the others. A key is its values in the order of the keys' names.
+    A record is: format byte, event time, created time (int64 microseconds), null mask, the features
+    of fixed width, then one msgpack array of the others. A key is its values in the order of the
+    keys' names.
 
     Attributes:
         format: The first byte of its records, but for ONLINE.
@@ -164,18 +180,27 @@ class Layout:
         self.loose = [at for at, kind in enumerate(kinds) if kind not in _FIXED]
         self.codes = "".join(_FIXED[kinds[at]] for at in self.fixed)
         count = len(kinds)
-        self.mask_code = next((code for limit, code in _MASKS if count <= limit), f"{(count + 7) // 8}s")
+        self.mask_code = next(
+            (code for limit, code in _MASKS if count <= limit), f"{(count + 7) // 8}s"
+        )
         self.struct = struct.Struct(f"<Bqq{self.mask_code}{self.codes}")
         self.straight = not self.loose
         self._wide = self.mask_code.endswith("s")
         self.keys = schema.keys
-        self.format = FORMAT if all(_settled(parse_type(kinds[at])) for at in self.loose) else FORMAT_NESTED
+        self.format = (
+            FORMAT if all(_settled(parse_type(kinds[at])) for at in self.loose) else FORMAT_NESTED
+        )
         for name, dtype in self.keys:
             if dtype not in KEYS:
-                raise RecordError(f"join key {name} has type {dtype}, a key is one of {', '.join(KEYS)}")
+                raise RecordError(
+                    f"join key {name} has type {dtype}, a key is one of {', '.join(KEYS)}"
+                )
         self.numpy_dtype: Any = None  # the decoder's, made once
         self._singles = sum(1 << at for at, kind in enumerate(kinds) if kind == "Float32")
-        self._zeros = [b"" if kinds[at] not in _FIXED else (False if kinds[at] == "Bool" else 0) for at in range(count)]
+        self._zeros = [
+            b"" if kinds[at] not in _FIXED else (False if kinds[at] == "Bool" else 0)
+            for at in range(count)
+        ]
 
     def key(self, values: Sequence[Any]) -> bytes | None:
         """The key's bytes, from the values in the order of `keys`; None if one of them is null.
@@ -188,7 +213,11 @@ class Layout:
             if value is None:
                 return None
             parts.append(self.key_part(name, dtype, value))
-        body = parts[0] if len(parts) == 1 else b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        body = (
+            parts[0]
+            if len(parts) == 1
+            else b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        )
         return shorten(body)
 
     @staticmethod
@@ -215,11 +244,14 @@ class Layout:
                         pass
         raise KeyTypeError(name, dtype, value)
 
-    def pack(self, values: Sequence[Any], event: int, created: int | None = None, *, online: bool = False) -> bytes:
+    def pack(
+        self, values: Sequence[Any], event: int, created: int | None = None, *, online: bool = False
+    ) -> bytes:
         """Pack one record. A floating NaN is a null, as it is to Feast; a zero has no sign.
 
         Args:
-            values: One per feature, in the schema's order, as `packed_values` has them; None is null.
+            values: One per feature, in the schema's order, as `packed_values` has them; None is
+                null.
             event: Event time, microseconds since 1970.
             created: Created time, or None.
             online: Whether it is written to the online store alone.
@@ -246,7 +278,9 @@ class Layout:
             loose = [None if mask >> at & 1 else row[at] for at in self.loose]
             return head + bytes(msgpack.packb(loose))
         except (struct.error, TypeError, OverflowError, ValueError) as exc:
-            raise RecordError(f"a value does not fit its feature's type: {self._blame(row)}") from exc
+            raise RecordError(
+                f"a value does not fit its feature's type: {self._blame(row)}"
+            ) from exc
 
     def unpack(self, record: bytes) -> Record:
         """Unpack one record.

@@ -35,7 +35,8 @@ end
 if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2]) end
 return written
 """
-# KEYS: epoch, catalog, further ones. ARGV: the epoch expected, the catalog, "set" and a value, "delete", or "".
+# KEYS: epoch, catalog, further ones. ARGV: the epoch expected, the catalog, "set" and a value,
+# "delete", or "".
 COMMIT = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[2])
@@ -44,7 +45,9 @@ if ARGV[3] == 'set' then redis.call('SET', KEYS[3], ARGV[4]) end
 if ARGV[3] == 'delete' then redis.call('DEL', unpack(KEYS, 3)) end
 return 1
 """
-UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+UNLOCK = (
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+)
 RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
 
 

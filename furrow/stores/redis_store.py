@@ -12,7 +12,13 @@ from furrow.stores.record import ViewSchema, converter
 from furrow.stores.redis_lock import hold
 from furrow.stores.redis_scripts import COMMIT, PUT, mget, scan, unlink
 from furrow.stores.redis_wire import Wire, chunks, command
-from furrow.stores.store_api import REBUILD, Held, StoreLockedError, StoreVersionError, ViewMissingError
+from furrow.stores.store_api import (
+    REBUILD,
+    Held,
+    StoreLockedError,
+    StoreVersionError,
+    ViewMissingError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,8 +44,8 @@ class _State(NamedTuple):
 class RedisStore:
     """An `OnlineStore` in Redis.
 
-    Every write is a script on the server that compares before it sets, and checks that the catalog is the one that the
-    writer knows. A read is one MGET: one round trip, one moment.
+    Every write is a script on the server that compares before it sets, and checks that the catalog
+    is the one that the writer knows. A read is one MGET: one round trip, one moment.
 
     Args:
         url: redis://, rediss:// or unix:// with user, password and database.
@@ -77,7 +83,9 @@ class RedisStore:
         """What is held of each view, by name."""
         return self._load()[0].held
 
-    def read(self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]) -> tuple[Mapping[str, Held], Answers]:
+    def read(
+        self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]
+    ) -> tuple[Mapping[str, Held], Answers]:
         """Records for keys, per view, all from one moment; None where there is none.
 
         Returns:
@@ -112,7 +120,9 @@ class RedisStore:
                     answers.append(records[at : at + len(keys)])
                     at += len(keys)
             return state.held, answers
-        raise StoreLockedError(f"{self.place} changes faster than it can be read", place=self.place, hint="ask again")
+        raise StoreLockedError(
+            f"{self.place} changes faster than it can be read", place=self.place, hint="ask again"
+        )
 
     def mark(self, view: str) -> Any:
         """The watermark of a view, or None."""
@@ -143,7 +153,11 @@ class RedisStore:
             if found is not None:
                 self._migrate(found, generation, schema)
                 catalog["garbage"].append(found.generation)
-            catalog["views"][view] = {"generation": generation, "schema": schema.to_json(), "digest": digest}
+            catalog["views"][view] = {
+                "generation": generation,
+                "schema": schema.to_json(),
+                "digest": digest,
+            }
             if self._save(state, catalog):
                 self._sweep()
 
@@ -159,7 +173,9 @@ class RedisStore:
         chunk = next(rest)
         while True:
             following = next(rest, None)
-            text = json.dumps(mark, sort_keys=True) if mark is not None and following is None else ""
+            text = (
+                json.dumps(mark, sort_keys=True) if mark is not None and following is None else ""
+            )
             written += self._write(view, chunk, text)
             if following is None:
                 return written
@@ -174,7 +190,11 @@ class RedisStore:
                 if self._load()[1]["views"].get(view) is None:
                     raise self._unknown(view)
                 continue
-            twins = [b for b in catalog["building"].values() if b["view"] == view and b["schema"] == entry["schema"]]
+            twins = [
+                b
+                for b in catalog["building"].values()
+                if b["view"] == view and b["schema"] == entry["schema"]
+            ]
             done = 0
             for generation in [*(b["generation"] for b in twins), entry["generation"]]:
                 text = mark if generation == entry["generation"] else ""
@@ -194,7 +214,9 @@ class RedisStore:
                 entry = catalog["views"].pop(view, None)
                 if entry is not None:
                     catalog["garbage"].append(entry["generation"])
-            if not names or self._save(state, catalog, delete=[self._mark_key(view) for view in names]):
+            if not names or self._save(
+                state, catalog, delete=[self._mark_key(view) for view in names]
+            ):
                 break
         self._sweep()
 
@@ -230,7 +252,9 @@ class RedisStore:
                 self._load()
         return written
 
-    def swap(self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None) -> int:
+    def swap(
+        self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None
+    ) -> int:
         """Write the last pairs and serve a built generation from now on: one step with its watermark."""
         written = self.fill(view, generation, items)
         while True:
@@ -240,7 +264,9 @@ class RedisStore:
             if old is not None:
                 catalog["garbage"].append(old["generation"])
             catalog["views"][view] = {key: entry[key] for key in ("generation", "schema", "digest")}
-            if self._save(state, catalog, mark=(self._mark_key(view), json.dumps(mark, sort_keys=True))):
+            if self._save(
+                state, catalog, mark=(self._mark_key(view), json.dumps(mark, sort_keys=True))
+            ):
                 break
         self._sweep()
         return written
@@ -263,8 +289,16 @@ class RedisStore:
         """
         if not fresh and self._state.epoch != b"?":
             return self._state, self._seen
-        epoch, found = self.wire.run(lambda client: client.mget([self._epoch_key, self._catalog_key]))
-        catalog: dict[str, Any] = {"format": STORE_FORMAT, "next": 1, "views": {}, "building": {}, "garbage": []}
+        epoch, found = self.wire.run(
+            lambda client: client.mget([self._epoch_key, self._catalog_key])
+        )
+        catalog: dict[str, Any] = {
+            "format": STORE_FORMAT,
+            "next": 1,
+            "views": {},
+            "building": {},
+            "garbage": [],
+        }
         if found is not None:
             catalog = parse_json(found, self.place)
             if catalog.get("format") != STORE_FORMAT:
@@ -277,7 +311,9 @@ class RedisStore:
         if state.epoch != (epoch or b""):
             views = catalog["views"]
             held = {
-                name: Held(entry["generation"], ViewSchema.from_json(entry["schema"]), entry["digest"])
+                name: Held(
+                    entry["generation"], ViewSchema.from_json(entry["schema"]), entry["digest"]
+                )
                 for name, entry in views.items()
             }
             prefixes = {name: self._prefix(entry["generation"]) for name, entry in views.items()}
@@ -304,16 +340,25 @@ class RedisStore:
             arguments.append("delete")
         else:
             arguments.append("")
-        return bool(self.wire.run(lambda client: self._commit(keys=keys, args=arguments, client=client)))
+        return bool(
+            self.wire.run(lambda client: self._commit(keys=keys, args=arguments, client=client))
+        )
 
     def _script(
-        self, state: _State, generation: int, chunk: Sequence[tuple[bytes, bytes]], mark: str, mark_key: str
+        self,
+        state: _State,
+        generation: int,
+        chunk: Sequence[tuple[bytes, bytes]],
+        mark: str,
+        mark_key: str,
     ) -> int:
         """Put newer records into one generation; -1 if the catalog is another by now."""
         prefix = self._prefix(generation)
         keys: list[Any] = [self._epoch_key, mark_key, *(prefix + key for key, _ in chunk)]
         arguments: list[Any] = [state.epoch, mark, *(record for _, record in chunk)]
-        done: int = self.wire.run(lambda client: self._put(keys=keys, args=arguments, client=client))
+        done: int = self.wire.run(
+            lambda client: self._put(keys=keys, args=arguments, client=client)
+        )
         return done
 
     def _migrate(self, held: Held, generation: int, schema: ViewSchema) -> None:
@@ -321,7 +366,9 @@ class RedisStore:
         if held.schema.keys != schema.keys:
             return
         convert = converter(held.schema, schema)
-        pairs = ((key, convert(record)) for key, record in self._scan(self._prefix(held.generation)))
+        pairs = (
+            (key, convert(record)) for key, record in self._scan(self._prefix(held.generation))
+        )
         for chunk in chunks(pairs, _CHUNK):
             state, _ = self._load(fresh=False)
             self._script(state, generation, chunk, "", self._mark_key(""))
@@ -334,7 +381,11 @@ class RedisStore:
             seen.update(fresh)
             if fresh:
                 records = self.wire.run(partial(mget, fresh))
-                yield from ((k[len(prefix) :], r) for k, r in zip(fresh, records, strict=True) if r is not None)
+                yield from (
+                    (k[len(prefix) :], r)
+                    for k, r in zip(fresh, records, strict=True)
+                    if r is not None
+                )
 
     def _keys(self, prefix: bytes) -> Iterator[list[bytes]]:
         """The keys under a prefix, some at a time; one may come twice."""

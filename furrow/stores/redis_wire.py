@@ -1,7 +1,7 @@
 """Redis on the wire: one connection pool with a deadline, errors in the store's words, and fast reads of many values.
 
-redis-py makes and keeps the connections (passwords, TLS, databases); commands that read thousands of values are written
-and parsed here, several times faster than value by value.
+redis-py makes and keeps the connections (passwords, TLS, databases); commands that read thousands
+of values are written and parsed here, several times faster than value by value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ try:
 except ImportError as exc:
     raise MissingExtraError("redis", "an online store on Redis") from exc
 
-from furrow.stores.store_api import StoreError, StoreFullError, StorePermissionError, StoreUnreachableError
+from furrow.stores.store_api import (
+    StoreError,
+    StoreFullError,
+    StorePermissionError,
+    StoreUnreachableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,8 +56,13 @@ class Wire:
         try:
             self._pool = redis.ConnectionPool.from_url(url, **options)
         except ValueError as exc:
-            raise StoreError(f"online_store.url: {exc}", place=self.place, hint="such as redis://host:6379/0") from exc
-        patient = options | {"socket_timeout": max(30.0, deadline), "socket_connect_timeout": max(5.0, deadline)}
+            raise StoreError(
+                f"online_store.url: {exc}", place=self.place, hint="such as redis://host:6379/0"
+            ) from exc
+        patient = options | {
+            "socket_timeout": max(30.0, deadline),
+            "socket_connect_timeout": max(5.0, deadline),
+        }
         self.client = redis.Redis(connection_pool=redis.ConnectionPool.from_url(url, **patient))
 
     def close(self) -> None:
@@ -98,7 +108,11 @@ class Wire:
             except (redis.ConnectionError, OSError) as exc:
                 if connection is not None:
                     connection.disconnect()
-                if last or isinstance(exc, redis.TimeoutError | TimeoutError) or time.monotonic() >= until:
+                if (
+                    last
+                    or isinstance(exc, redis.TimeoutError | TimeoutError)
+                    or time.monotonic() >= until
+                ):
                     raise self.error(exc) from exc
             except redis.RedisError as exc:
                 if connection is not None:
@@ -106,7 +120,8 @@ class Wire:
                 raise self.error(exc) from exc
             except BaseException:
                 if connection is not None:
-                    connection.disconnect()  # an answer that was not read must not be taken for the next one's
+                    # an answer that was not read must not be taken for the next one's
+                    connection.disconnect()
                 raise
             else:
                 return replies
@@ -128,10 +143,14 @@ class Wire:
             )
         if isinstance(exc, redis.ConnectionError | redis.BusyLoadingError | OSError):
             hint = "start the server, or correct online_store.url; the client recovers by itself"
-            return StoreUnreachableError(f"cannot reach {self.place}: {exc}", place=self.place, hint=hint)
+            return StoreUnreachableError(
+                f"cannot reach {self.place}: {exc}", place=self.place, hint=hint
+            )
         if isinstance(exc, failures.OutOfMemoryError) or "OOM" in str(exc):
             hint = "raise maxmemory; nothing that was there is lost"
-            return StoreFullError(f"{self.place} is out of memory: {exc}", place=self.place, hint=hint)
+            return StoreFullError(
+                f"{self.place} is out of memory: {exc}", place=self.place, hint=hint
+            )
         return StoreError(f"{self.place} failed: {exc}", place=self.place)
 
 

@@ -43,13 +43,25 @@ def reference_join(
         table = tables[view.name]
         events = nanoseconds(table[view.timestamp])
         created = nanoseconds(table[view.created]) if view.created else [None] * table.num_rows
-        keys = list(zip(*(table[key.column].to_pylist() for key in view.keys), strict=True)) or [()] * table.num_rows
-        wanted = list(zip(*(spine[key.spine].to_pylist() for key in view.keys), strict=True)) or [()] * len(times)
+        keys = (
+            list(zip(*(table[key.column].to_pylist() for key in view.keys), strict=True))
+            or [()] * table.num_rows
+        )
+        wanted = list(zip(*(spine[key.spine].to_pylist() for key in view.keys), strict=True)) or [
+            ()
+        ] * len(times)
         values = [table[feature.column].to_pylist() for feature in view.features]
         for row, (time, key) in enumerate(zip(times, wanted, strict=True)):
             best: tuple[int, bool, int, int] | None = None
             for place, (event, known) in enumerate(zip(events, created, strict=True)):
-                if _visible(key, keys[place], time, event, known, known_only=known_only and view.created is not None):
+                if _visible(
+                    key,
+                    keys[place],
+                    time,
+                    event,
+                    known,
+                    known_only=known_only and view.created is not None,
+                ):
                     version = (event or 0, known is not None, known or 0, place)
                     best = version if best is None or version > best else best
             fresh = best is not None and _fresh(best[0], time, view.ttl)

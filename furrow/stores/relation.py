@@ -1,8 +1,9 @@
 """A source as a relation that DuckDB can join, by the rules of `furrow.stores.sources`.
 
-DuckDB reads Parquet itself where it reads it by these rules anyway: local files that all hold a wanted column in the
-same type, one that DuckDB has, with times that the files' statistics prove to be of this calendar. Everything else is
-read by `furrow.stores.source_rows` into a table that can spill. Either way the columns are called c0, c1, ... and n.
+DuckDB reads Parquet itself where it reads it by these rules anyway: local files that all hold a
+wanted column in the same type, one that DuckDB has, with times that the files' statistics prove to
+be of this calendar. Everything else is read by `furrow.stores.source_rows` into a table that can
+spill. Either way the columns are called c0, c1, ... and n.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ __all__ = ["Relation", "holds", "make_relation"]
 
 _INT32 = 2**31
 _FILES = 100  # beyond so many files, reading their statistics costs more than it brings
-_OWN = {"file_index", "file_row_number"}  # DuckDB's names; a user's column of such a name hides them
+_OWN = {
+    "file_index",
+    "file_row_number",
+}  # DuckDB's names; a user's column of such a name hides them
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Relation:
     """Rows that SQL can read.
 
     Args:
-        sql: The text that stands after FROM: a relation with the columns c0, c1, ... and n, the place of a row.
+        sql: The text that stands after FROM: a relation with the columns c0, c1, ... and n, the
+            place of a row.
         types: The types of the columns.
         short: Which of them are integers that are known to fit in 32 bits.
         rows: How many rows there are.
@@ -85,9 +90,21 @@ def holds(type_: pa.DataType) -> bool:
         return holds(type_.value_type) and not is_.is_dictionary(type_.value_type)
     if is_.is_dictionary(type_):
         return bool(is_.is_string(type_.value_type) or is_.is_large_string(type_.value_type))
-    plain = is_.is_boolean(type_) or is_.is_integer(type_) or is_.is_float32(type_) or is_.is_float64(type_)
-    text = is_.is_string(type_) or is_.is_large_string(type_) or is_.is_binary(type_) or is_.is_large_binary(type_)
-    return bool(plain or text or is_.is_date32(type_) or is_.is_timestamp(type_) or is_.is_decimal128(type_))
+    plain = (
+        is_.is_boolean(type_)
+        or is_.is_integer(type_)
+        or is_.is_float32(type_)
+        or is_.is_float64(type_)
+    )
+    text = (
+        is_.is_string(type_)
+        or is_.is_large_string(type_)
+        or is_.is_binary(type_)
+        or is_.is_large_binary(type_)
+    )
+    return bool(
+        plain or text or is_.is_date32(type_) or is_.is_timestamp(type_) or is_.is_decimal128(type_)
+    )
 
 
 def _is_plain(source: Source, wanted: Sequence[Wanted]) -> bool:
@@ -103,7 +120,9 @@ def _is_plain(source: Source, wanted: Sequence[Wanted]) -> bool:
 
 def _is_plain_column(source: Source, wanted: Wanted) -> bool:
     column = wanted.column
-    if not all(column in file.schema.names and column not in file.place.partitions for file in source.files):
+    if not all(
+        column in file.schema.names and column not in file.place.partitions for file in source.files
+    ):
         return False
     held = source.files[0].schema.field(column).type
     if any(file.schema.field(column).type != held for file in source.files) or not holds(held):
@@ -134,10 +153,16 @@ def _is_of_calendar(file: SourceFile, column: str, type_: pa.DataType) -> bool:
 
 def _fits_int32(source: Source, column: str) -> bool:
     """Whether statistics prove that an integer column fits in 32 bits."""
-    if not pa.types.is_integer(source.files[0].schema.field(column).type) or len(source.files) > _FILES:
+    if (
+        not pa.types.is_integer(source.files[0].schema.field(column).type)
+        or len(source.files) > _FILES
+    ):
         return False
     found = [_ends(file, column, "min", "max") for file in source.files]
-    return all(ends is not None and all(low >= -_INT32 and high < _INT32 for low, high in ends) for ends in found)
+    return all(
+        ends is not None and all(low >= -_INT32 and high < _INT32 for low, high in ends)
+        for ends in found
+    )
 
 
 def _ends(file: SourceFile, column: str, least: str, largest: str) -> list[tuple[int, int]] | None:

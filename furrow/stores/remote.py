@@ -32,7 +32,9 @@ def storage(path: str, endpoint: str | None = None) -> tuple[fs.FileSystem, str]
     if path.startswith("s3://") and endpoint:
         scheme, _, host = endpoint.rpartition("://")
         inner = path.removeprefix("s3://").rstrip("/")
-        return fs.S3FileSystem(endpoint_override=host, scheme=scheme or "https", region="us-east-1"), inner
+        return fs.S3FileSystem(
+            endpoint_override=host, scheme=scheme or "https", region="us-east-1"
+        ), inner
     system, inner = fs.FileSystem.from_uri(path)
     return system, inner.rstrip("/")
 
@@ -53,7 +55,11 @@ def list_objects(system: fs.FileSystem, inner: str) -> list[str]:
     if wild is not None:
         chosen = [file for file in files if _matches(file, inner)]
     else:
-        chosen = [file for file in files if file.endswith((".parquet", ".pq")) and visible(_below(file, top))]
+        chosen = [
+            file
+            for file in files
+            if file.endswith((".parquet", ".pq")) and visible(_below(file, top))
+        ]
     return sorted(chosen, key=lambda file: file.split("/"))
 
 

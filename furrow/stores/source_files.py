@@ -20,7 +20,15 @@ from furrow.stores.remote import is_remote, list_objects, storage
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Place", "SourceError", "SourceFile", "find_files", "list_files", "open_parquet", "read_footers"]
+__all__ = [
+    "Place",
+    "SourceError",
+    "SourceFile",
+    "find_files",
+    "list_files",
+    "open_parquet",
+    "read_footers",
+]
 
 WILD = frozenset("*?[")
 ENDINGS = (".parquet", ".pq")
@@ -78,7 +86,9 @@ class SourceFile:
         return column in self.place.partitions or column in self.schema.names
 
 
-def find_files(path: str, root: Path | None, endpoint: str | None) -> tuple[fs.FileSystem, list[Place]]:
+def find_files(
+    path: str, root: Path | None, endpoint: str | None
+) -> tuple[fs.FileSystem, list[Place]]:
     """Find a source's files, in the order that decides between rows of one time.
 
     Args:
@@ -97,7 +107,9 @@ def find_files(path: str, root: Path | None, endpoint: str | None) -> tuple[fs.F
             hint = "check the address, the endpoint and the credentials"
             raise SourceError(f"cannot read {path}: {exc}", path=path, hint=hint) from exc
         if not files:
-            raise SourceError(f"{path} holds no Parquet file", path=path, hint="build it, or correct the address")
+            raise SourceError(
+                f"{path} holds no Parquet file", path=path, hint="build it, or correct the address"
+            )
     else:
         system, inner = fs.LocalFileSystem(), str(_whole(path, root))
         files = [str(file) for file in list_files(path, root)]
@@ -119,10 +131,16 @@ def list_files(path: str, root: Path | None = None) -> list[Path]:
         return [whole]
     if whole.is_dir():
         names = [file for file in sorted(whole.rglob("*")) if file.name.endswith(ENDINGS)]
-        found = [file for file in names if file.is_file() and visible(file.relative_to(whole).parts)]
+        found = [
+            file for file in names if file.is_file() and visible(file.relative_to(whole).parts)
+        ]
     elif WILD & set(path):
         matches = sorted(glob.glob(str(whole), recursive=True))  # noqa: PTH207 - the pattern may be absolute
-        found = [file for name in matches for file in (list_files(name) if Path(name).is_dir() else [Path(name)])]
+        found = [
+            file
+            for name in matches
+            for file in (list_files(name) if Path(name).is_dir() else [Path(name)])
+        ]
     else:
         raise SourceError(f"{path} does not exist ({whole})", path=path, hint=hint)
     if not found:
@@ -130,7 +148,9 @@ def list_files(path: str, root: Path | None = None) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def read_footers(system: fs.FileSystem, places: Sequence[Place], path: str) -> tuple[SourceFile, ...]:
+def read_footers(
+    system: fs.FileSystem, places: Sequence[Place], path: str
+) -> tuple[SourceFile, ...]:
     """The footers of files.
 
     Args:
@@ -179,7 +199,9 @@ def _placed(file: str, top: str, path: str) -> Place:
         values = partition_values(top.split("/"), name.split("/")[:-1])
     except ValueError as exc:
         hint = "name the partitions in UTF-8, percent-encoded"
-        raise SourceError(f"{file}: a partition's name can't be decoded: {exc}", path=path, hint=hint) from exc
+        raise SourceError(
+            f"{file}: a partition's name can't be decoded: {exc}", path=path, hint=hint
+        ) from exc
     return Place(file, name, values)
 
 
@@ -199,4 +221,6 @@ def _plain_fault(system: fs.FileSystem, file: str) -> str:
         return f"{file} is empty (0 bytes)"
     if head != _MAGIC:
         return f"{file} is not a Parquet file"
-    return f"{file} is truncated: its Parquet footer is missing" if tail != _MAGIC or size < 12 else ""
+    return (
+        f"{file} is truncated: its Parquet footer is missing" if tail != _MAGIC or size < 12 else ""
+    )

@@ -44,8 +44,9 @@ def read_file(source: Source, number: int, wanted: Sequence[Wanted]) -> Iterator
         wanted: The columns.
 
     Yields:
-        Tables with the columns c0, c1, ... in the order in which they are wanted, and the place of each row. The names
-        are not the source's, so that no name of a user's can be taken for one of Furrow's.
+        Tables with the columns c0, c1, ... in the order in which they are wanted, and the place of
+        each row. The names are not the source's, so that no name of a user's can be taken for one
+        of Furrow's.
 
     Raises:
         SourceError: The file can't be read, or a value can't be taken for the declared type.
@@ -57,15 +58,22 @@ def read_file(source: Source, number: int, wanted: Sequence[Wanted]) -> Iterator
     done = 0
     try:
         with open_parquet(source.system, file.place.path) as parquet:
-            for batch in parquet.iter_batches(batch_size=_BATCH, columns=list(dict.fromkeys(inside))):
-                columns = [_column(source, file, each, type_, batch) for each, type_ in zip(wanted, types, strict=True)]
+            for batch in parquet.iter_batches(
+                batch_size=_BATCH, columns=list(dict.fromkeys(inside))
+            ):
+                columns = [
+                    _column(source, file, each, type_, batch)
+                    for each, type_ in zip(wanted, types, strict=True)
+                ]
                 start = (number << PLACE_BITS) + done
                 columns.append(pa.array(np.arange(start, start + batch.num_rows, dtype=np.int64)))
                 yield pa.table(columns, schema=schema)
                 done += batch.num_rows
     except (OSError, pa.ArrowException) as exc:
         path = file.place.path
-        raise SourceError(f"cannot read {path}: {exc}", path=path, hint="write or build it again") from exc
+        raise SourceError(
+            f"cannot read {path}: {exc}", path=path, hint="write or build it again"
+        ) from exc
 
 
 def rows_schema(source: Source, wanted: Sequence[Wanted]) -> pa.Schema:
@@ -84,7 +92,9 @@ def _column(
     """One column of a batch, converted."""
     try:
         if wanted.column in file.place.partitions:
-            return pa.repeat(_constant(file.place.partitions[wanted.column], wanted, type_), batch.num_rows)
+            return pa.repeat(
+                _constant(file.place.partitions[wanted.column], wanted, type_), batch.num_rows
+            )
         if wanted.column not in file.schema.names:
             return pa.nulls(batch.num_rows, type_)
         held = batch.column(wanted.column)
@@ -115,7 +125,9 @@ def _moments(column: pa.Array, type_: pa.DataType) -> pa.Array:
 
 def _as_common(column: pa.Array, type_: pa.DataType) -> pa.Array:
     """A column as the type that holds it in all files."""
-    if isinstance(column.type, pa.UuidType) or (pa.types.is_string(type_) and not pa.types.is_string(column.type)):
+    if isinstance(column.type, pa.UuidType) or (
+        pa.types.is_string(type_) and not pa.types.is_string(column.type)
+    ):
         return convert(column, type_)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()

@@ -1,13 +1,15 @@
 """Sources: Parquet as a file, a folder, a glob, Hive partitions or objects, with one set of rules for its columns.
 
-The rules, for training (DuckDB, Spark) and for serving alike; `furrow.stores.convert` has those of types:
+The rules, for training (DuckDB, Spark) and for serving alike; `furrow.stores.convert` has those of
+types:
 
-- Each file's column is converted to the declared type by itself: files may hold different ones (widened, retyped).
+- Each file's column is converted to the declared type by itself: files may hold different ones
+  (widened, retyped).
 - Names are exact. A name that differs in case alone, or comes twice in a file, is refused.
-- A feature may begin: in files before the first that has it, it is null. Once there, every later file must have it.
-  Keys and event times must be in every file.
-- Files come in the order of their names. Of rows of one key and one time, the one created last counts, and then the
-  last row of the last file.
+- A feature may begin: in files before the first that has it, it is null. Once there, every later
+  file must have it. Keys and event times must be in every file.
+- Files come in the order of their names. Of rows of one key and one time, the one created last
+  counts, and then the last row of the last file.
 - A row without a key or an event time is no row.
 - `furrow.stores.partitions` says what a Hive partition is.
 """
@@ -79,7 +81,9 @@ class Source:
     def names(self) -> tuple[str, ...]:
         """The columns of all files, those of Hive partitions last."""
         inside = dict.fromkeys(name for file in self.files for name in file.schema.names)
-        return tuple(inside | dict.fromkeys(name for file in self.files for name in file.place.partitions))
+        return tuple(
+            inside | dict.fromkeys(name for file in self.files for name in file.place.partitions)
+        )
 
     @property
     def local(self) -> bool:
@@ -96,10 +100,12 @@ class Source:
 
         Args:
             name: As the view calls it.
-            mapping: Feast's field mapping, source column -> name in the view; where its source column isn't there, the
-                column already bears the view's name.
+            mapping: Feast's field mapping, source column -> name in the view; where its source
+                column isn't there, the column already bears the view's name.
         """
-        return next((old for old, new in mapping.items() if new == name and old in self.names), name)
+        return next(
+            (old for old, new in mapping.items() if new == name and old in self.names), name
+        )
 
     def type_of(self, wanted: Wanted) -> pa.DataType:
         """The type that a column is read in."""
@@ -110,7 +116,9 @@ class Source:
 
     def units(self, column: str) -> set[str]:
         """The units of a time column in the files; a date's is a day."""
-        types = [file.schema.field(column).type for file in self.files if self._inside(file, column)]
+        types = [
+            file.schema.field(column).type for file in self.files if self._inside(file, column)
+        ]
         return {str(type_.unit) if pa.types.is_timestamp(type_) else "day" for type_ in types}
 
     def check(self, wanted: Sequence[Wanted]) -> None:
@@ -150,14 +158,25 @@ class Source:
             raise self.failed(file, column, "comes twice", "write the file again with one of them")
         held = file.schema.field(column).type
         if wanted.is_time and not is_time(settled(held)) and not pa.types.is_null(held):
-            raise self.failed(file, column, f"is of type {held}, not a timestamp", f"write {column} as a timestamp")
+            raise self.failed(
+                file,
+                column,
+                f"is of type {held}, not a timestamp",
+                f"write {column} as a timestamp",
+            )
         if wanted.type is not None and not convertible(held, wanted.type):
-            raise self.failed(file, column, f"is of type {held}, which is not taken for {wanted.type}")
+            raise self.failed(
+                file, column, f"is of type {held}, which is not taken for {wanted.type}"
+            )
 
     def _common(self, column: str) -> pa.DataType:
         """The type that holds a column of all files."""
-        texts = [file.place.partitions[column] for file in self.files if column in file.place.partitions]
-        types = [file.schema.field(column).type for file in self.files if self._inside(file, column)]
+        texts = [
+            file.place.partitions[column] for file in self.files if column in file.place.partitions
+        ]
+        types = [
+            file.schema.field(column).type for file in self.files if self._inside(file, column)
+        ]
         if texts:
             whole = all(text is None or _is_whole(text) for text in texts)
             types.append(pa.int64() if whole else pa.string())
@@ -188,12 +207,20 @@ class Source:
         there = ", ".join([*file.schema.names, *file.place.partitions])
         message = f"{self._shown(file)} has no column {wanted.column!r} ({wanted.purpose}); it has: {there}"
         twin = _twin(wanted.column, file)
-        hint = f"name it {wanted.column}, not {twin}" if twin else "write the file again with the column"
+        hint = (
+            f"name it {wanted.column}, not {twin}"
+            if twin
+            else "write the file again with the column"
+        )
         return SourceError(message, path=file.place.path, column=wanted.column, hint=hint)
 
     def _shown(self, file: SourceFile) -> str:
         """A file as the user knows it."""
-        return self.path if len(self.files) == 1 and self.path.endswith(".parquet") else file.place.path
+        return (
+            self.path
+            if len(self.files) == 1 and self.path.endswith(".parquet")
+            else file.place.path
+        )
 
 
 def find_source(path: str, *, root: Path | None = None, endpoint: str | None = None) -> Source:
@@ -205,14 +232,19 @@ def find_source(path: str, *, root: Path | None = None, endpoint: str | None = N
         endpoint: The server of an s3:// address, where it is not Amazon's.
 
     Raises:
-        SourceError: Nothing is there, a file is empty or truncated, or the storage can't be reached.
+        SourceError: Nothing is there, a file is empty or truncated, or the storage can't be
+            reached.
     """
     system, places = find_files(path, root, endpoint)
     return Source(path, system, read_footers(system, places, path))
 
 
 def open_source(
-    connection: duckdb.DuckDBPyConnection, path: str, *, root: Path | None = None, endpoint: str | None = None
+    connection: duckdb.DuckDBPyConnection,
+    path: str,
+    *,
+    root: Path | None = None,
+    endpoint: str | None = None,
 ) -> Source:
     """`find_source` for who has a connection at hand; which one it is doesn't matter."""
     del connection
@@ -222,7 +254,9 @@ def open_source(
 def _twin(column: str, file: SourceFile) -> str | None:
     """A column of the file whose name differs in case alone."""
     there = [*file.schema.names, *file.place.partitions]
-    return next((name for name in there if name != column and name.casefold() == column.casefold()), None)
+    return next(
+        (name for name in there if name != column and name.casefold() == column.casefold()), None
+    )
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:
@@ -237,4 +271,9 @@ def _plain(type_: pa.DataType) -> pa.DataType:
 
 def _is_whole(text: str) -> bool:
     """Whether a partition's text is how an integer is written."""
-    return text.lstrip("-").isdecimal() and text.isascii() and str(int(text)) == text and abs(int(text)) < 2**63
+    return (
+        text.lstrip("-").isdecimal()
+        and text.isascii()
+        and str(int(text)) == text
+        and abs(int(text)) < 2**63
+    )

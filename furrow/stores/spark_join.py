@@ -1,8 +1,9 @@
 """The join on a Spark cluster: the scale-out twin of `furrow.stores.join`.
 
-The workers read the files through Arrow with `furrow.stores.source_rows`, one file a task: Spark's own reader has
-other rules for partitions, names, types and times. So the workers need furrow, in the Python that runs the driver, or
-that the setting spark.pyspark.python or the variable PYSPARK_PYTHON names.
+The workers read the files through Arrow with `furrow.stores.source_rows`, one file a task: Spark's
+own reader has other rules for partitions, names, types and times. So the workers need furrow, in
+the Python that runs the driver, or that the setting spark.pyspark.python or the variable
+PYSPARK_PYTHON names.
 
 pyspark is an extra: without it this module imports, and says at use how to install it.
 """
@@ -93,7 +94,9 @@ def spark_session(master: str, settings: Mapping[str, str]) -> Any:
     return session
 
 
-def spark_join(session: Any, spine: Spine, views: Sequence[View], *, known_only: bool = False) -> pa.Table:
+def spark_join(
+    session: Any, spine: Spine, views: Sequence[View], *, known_only: bool = False
+) -> pa.Table:
     """Join views to a spine on the cluster.
 
     Args:
@@ -136,7 +139,9 @@ def spark_table(session: Any, sql: str, tables: Mapping[str, Path]) -> pa.Table:
             session.read.parquet(str(path)).createOrReplaceTempView(name)
         return canonical_table(session.sql(to_spark(sql)).toArrow())
     except PySparkException as exc:
-        raise SparkError(f"Spark failed: {_first(exc)}", hint="look into the workers' logs") from exc
+        raise SparkError(
+            f"Spark failed: {_first(exc)}", hint="look into the workers' logs"
+        ) from exc
 
 
 def _found(session: Any, spine: Spine, view: View, *, known_only: bool) -> pa.Table:
@@ -148,14 +153,25 @@ def _found(session: Any, spine: Spine, view: View, *, known_only: bool) -> pa.Ta
     try:
         session.createDataFrame(spine.narrow(view)).createOrReplaceTempView(f"spine_{name}")
         unit = time_unit(view, spine)
-        _rows(session, view.source, carried(view, spark_holds), unit).createOrReplaceTempView(f"rows_{name}")
-        sql = view_sql(view, unit, spine.unit, rows=f"rows_{name}", spine=f"spine_{name}", known_only=known_only)
+        _rows(session, view.source, carried(view, spark_holds), unit).createOrReplaceTempView(
+            f"rows_{name}"
+        )
+        sql = view_sql(
+            view,
+            unit,
+            spine.unit,
+            rows=f"rows_{name}",
+            spine=f"spine_{name}",
+            known_only=known_only,
+        )
         return session.sql(sql).toArrow()
     except PySparkException as exc:
         ours = _OURS.search(str(exc))
         if ours:
             path = view.source.path
-            raise SourceError(ours[1], path=path, hint="correct the file, or the type that is declared") from exc
+            raise SourceError(
+                ours[1], path=path, hint="correct the file, or the type that is declared"
+            ) from exc
         hint = "see that the workers have furrow and reach the source's files, and look into their logs"
         raise SparkError(f"Spark failed on {view.name}: {_first(exc)}", hint=hint) from exc
     finally:

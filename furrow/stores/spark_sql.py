@@ -1,7 +1,8 @@
 """The point-in-time join and the feature tables' SQL in Spark's dialect.
 
-Spark has no ASOF JOIN: the spine and the feature rows are put into one relation, and the last feature row before each
-spine row, in the order (time, created time, place), is what a window carries forward.
+Spark has no ASOF JOIN: the spine and the feature rows are put into one relation, and the last
+feature row before each spine row, in the order (time, created time, place), is what a window
+carries forward.
 """
 
 from __future__ import annotations
@@ -30,14 +31,17 @@ def to_spark(sql: str) -> str:
     return str(sqlglot.transpile(sql, read="duckdb", write="spark")[0])
 
 
-def view_sql(view: View, unit: str, spine_unit: str, *, rows: str, spine: str, known_only: bool) -> str:
+def view_sql(
+    view: View, unit: str, spine_unit: str, *, rows: str, spine: str, known_only: bool
+) -> str:
     """The SQL that finds a view's values for each spine row.
 
     Args:
         view: The view.
         unit: The unit to compare times in.
         spine_unit: The unit of the spine's t.
-        rows: The relation of the source's rows: c0, c1, ... as `carried` gives them, times as ticks, and n, the place.
+        rows: The relation of the source's rows: c0, c1, ... as `carried` gives them, times as
+            ticks, and n, the place.
         spine: The relation of the spine: row, k0, k1, ..., t.
         known_only: Count a value only from its created time on.
 
@@ -47,11 +51,22 @@ def view_sql(view: View, unit: str, spine_unit: str, *, rows: str, spine: str, k
     keys = [f"k{i}" for i in range(len(view.keys))]
     values = [*(f"v{i}" for i in range(len(travelling(view, spark_holds)))), ORDINAL]
     known_only = known_only and view.created is not None
-    held = ", ".join([*keys, "seen", "0 AS side", "t", "c", f"{ORDINAL} AS place", "CAST(NULL AS BIGINT) AS row"])
+    held = ", ".join(
+        [*keys, "seen", "0 AS side", "t", "c", f"{ORDINAL} AS place", "CAST(NULL AS BIGINT) AS row"]
+    )
     payload = ", ".join(f"'{name}', {name}" for name in ["t", *values])
     at = _convert("t", spine_unit, unit)
     empty = "CAST(NULL AS BIGINT) AS {}"
-    asked = ", ".join([*keys, f"{at} AS seen", "1 AS side", f"{at} AS t", empty.format("c"), empty.format("place")])
+    asked = ", ".join(
+        [
+            *keys,
+            f"{at} AS seen",
+            "1 AS side",
+            f"{at} AS t",
+            empty.format("c"),
+            empty.format("place"),
+        ]
+    )
     order = "seen, side, t, c, place"
     carried = f"last_value(version) IGNORE NULLS OVER ({_partition(keys)}ORDER BY {order} ROWS UNBOUNDED PRECEDING)"
     chosen = ", ".join(f"{_fresh(view.ttl, unit, name)} AS {name}" for name in values)
@@ -72,8 +87,18 @@ def spark_holds(type_: pa.DataType) -> bool:
         return spark_holds(type_.value_type)
     if is_.is_timestamp(type_):
         return bool(type_ == MOMENT[US])
-    numbers = is_.is_signed_integer(type_) or is_.is_float32(type_) or is_.is_float64(type_) or is_.is_decimal128(type_)
-    plain = is_.is_boolean(type_) or is_.is_string(type_) or is_.is_binary(type_) or is_.is_date32(type_)
+    numbers = (
+        is_.is_signed_integer(type_)
+        or is_.is_float32(type_)
+        or is_.is_float64(type_)
+        or is_.is_decimal128(type_)
+    )
+    plain = (
+        is_.is_boolean(type_)
+        or is_.is_string(type_)
+        or is_.is_binary(type_)
+        or is_.is_date32(type_)
+    )
     return bool(numbers or plain)
 
 
@@ -92,7 +117,9 @@ def _features(view: View, rows: str, values: list[str], *, known_only: bool) -> 
         return f"SELECT *, t AS seen FROM ({found})"  # noqa: S608 - names are our own
     version = f"struct(t, c, {ORDINAL})"
     partition = _partition([f"k{i}" for i in range(keys)])
-    newest = f"max({version}) OVER ({partition}ORDER BY seen, t, c, {ORDINAL} ROWS UNBOUNDED PRECEDING)"
+    newest = (
+        f"max({version}) OVER ({partition}ORDER BY seen, t, c, {ORDINAL} ROWS UNBOUNDED PRECEDING)"
+    )
     seen = f"SELECT *, greatest(t, c) AS seen FROM ({found})"  # noqa: S608 - names are our own
     return f"SELECT * FROM (SELECT *, {newest} AS newest FROM ({seen})) WHERE {version} = newest"  # noqa: S608
 

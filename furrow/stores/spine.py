@@ -68,7 +68,9 @@ class Spine:
         Raises:
             SpineError: A key can't be compared with the view's.
         """
-        columns: dict[str, pa.Array | pa.ChunkedArray] = {"row": pa.array(np.arange(self.rows, dtype=np.int64))}
+        columns: dict[str, pa.Array | pa.ChunkedArray] = {
+            "row": pa.array(np.arange(self.rows, dtype=np.int64))
+        }
         for i, (key, type_) in enumerate(zip(view.keys, view.key_types, strict=True)):
             columns[f"k{i}"] = comparable(self.table[key.spine], type_, key, view.name)
         columns["t"] = self.ticks
@@ -116,7 +118,11 @@ def time_column(schema: pa.Schema) -> str:
     times = [item.name for item in schema if pa.types.is_timestamp(item.type)]
     if len(times) == 1:
         return str(times[0])
-    what = "several timestamps: " + ", ".join(times) if times else "no timestamp: " + ", ".join(schema.names)
+    what = (
+        "several timestamps: " + ", ".join(times)
+        if times
+        else "no timestamp: " + ", ".join(schema.names)
+    )
     raise SpineError(
         f"the entity rows need a column {_DEFAULT_TIME}; they have {what}",
         column=_DEFAULT_TIME,
@@ -133,7 +139,9 @@ def check_columns(schema: pa.Schema, views: Sequence[View]) -> None:
     taken = dict.fromkeys(schema.names, "the entity rows")
     if len(taken) < len(schema.names):
         twice = next(name for name in schema.names if schema.names.count(name) > 1)
-        raise SpineError(f"the entity rows have two columns {twice}", column=twice, hint="rename one")
+        raise SpineError(
+            f"the entity rows have two columns {twice}", column=twice, hint="rename one"
+        )
     for view in views:
         for key in view.keys:
             check_key(schema, key, view)

@@ -82,7 +82,8 @@ class Held:
     Attributes:
         generation: Number of the set of records being served; a rebuilt view gets a new one.
         schema: Join keys and features of its records.
-        digest: The definition's digest that the records were made from; None if Feast's own SDK made them.
+        digest: The definition's digest that the records were made from; None if Feast's own SDK
+            made them.
     """
 
     generation: int
@@ -96,7 +97,8 @@ class ReadStore(Protocol):
     Attributes:
         place: The folder or address, for messages.
         embedded: Whether a read is a matter of microseconds, without a network.
-        layout: "furrow" for packed records, "feast" for the fields that Feast's own Redis store writes.
+        layout: "furrow" for packed records, "feast" for the fields that Feast's own Redis store
+            writes.
     """
 
     place: str
@@ -112,7 +114,9 @@ class ReadStore(Protocol):
     def held(self) -> Mapping[str, Held]:
         """What is held of each view, by name."""
 
-    def read(self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]) -> tuple[Mapping[str, Held], Answers]:
+    def read(
+        self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]
+    ) -> tuple[Mapping[str, Held], Answers]:
         """Records for keys, per view, all from one moment where the store can; None where there is none.
 
         Returns:
@@ -148,7 +152,9 @@ class OnlineStore(ReadStore, Protocol):
     def fill(self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]]) -> int:
         """Write into a generation that is being built."""
 
-    def swap(self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None) -> int:
+    def swap(
+        self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None
+    ) -> int:
         """Write the last pairs, serve the built generation from now on, and drop the old one."""
 
     def lock(self) -> AbstractContextManager[None]:

@@ -42,13 +42,16 @@ def is_time(type_: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(type_) or pa.types.is_date(type_))
 
 
-def arrow_ticks(column: pa.Array | pa.ChunkedArray, unit: str = US, *, up: bool = False) -> pa.Array:
+def arrow_ticks(
+    column: pa.Array | pa.ChunkedArray, unit: str = US, *, up: bool = False
+) -> pa.Array:
     """Times of any unit, zone or calendar type as int64 ticks since 1970; a naive time is UTC, nulls stay nulls.
 
     Args:
         column: Timestamps or dates.
         unit: Of the ticks, `US` or `NS`; beyond the range of nanoseconds they stop at its ends.
-        up: Round what is finer than the unit up, not down: a fact is never known before it happened.
+        up: Round what is finer than the unit up, not down: a fact is never known before it
+            happened.
 
     Raises:
         ValueError: The column holds no times, or one outside the years 1 to 9999.
@@ -63,7 +66,9 @@ def arrow_ticks(column: pa.Array | pa.ChunkedArray, unit: str = US, *, up: bool 
         held = array.type.unit
     raw = array.cast(pa.int64())
     _check_range(raw, held)
-    numbers = raw.fill_null(0).to_numpy()  # whole numbers all the way: a float keeps 53 bits of them
+    numbers = raw.fill_null(
+        0
+    ).to_numpy()  # whole numbers all the way: a float keeps 53 bits of them
     if held is None:
         numbers = numbers * (DAY * PER_SECOND[US])
     elif held == NS and unit == US:
@@ -81,7 +86,9 @@ def _check_range(raw: pa.Array, unit: str | None) -> None:
     first, end = _bounds(unit)
     if low is not None and (low < first or high >= end):
         what = "days" if unit is None else unit
-        raise ValueError(f"{low if low < first else high} {what} since 1970 is outside the years 1 to 9999")
+        raise ValueError(
+            f"{low if low < first else high} {what} since 1970 is outside the years 1 to 9999"
+        )
 
 
 def in_range(low: int, high: int, type_: pa.DataType) -> bool:

@@ -59,8 +59,8 @@ class View:
         keys: What to join on; none: one row for all.
         features: What to bring.
         timestamp: The column of the event time.
-        created: The column of the created time, which decides ties, newest first; then, and where there is none,
-            the later row of the files wins.
+        created: The column of the created time, which decides ties, newest first; then, and where
+            there is none, the later row of the files wins.
         ttl: How old a value may be; None or zero: any age.
         relation: Its rows, once they are ready to query.
     """
@@ -77,11 +77,18 @@ class View:
     @cached_property
     def wanted(self) -> tuple[Wanted, ...]:
         """Every column of the source that the join reads: keys, features, the time, the created time."""
-        columns = [Wanted(key.column, "key", key.type, f"join key of {self.name}") for key in self.keys]
-        columns += [Wanted(each.column, "feature", each.type, f"feature of {self.name}") for each in self.features]
+        columns = [
+            Wanted(key.column, "key", key.type, f"join key of {self.name}") for key in self.keys
+        ]
+        columns += [
+            Wanted(each.column, "feature", each.type, f"feature of {self.name}")
+            for each in self.features
+        ]
         columns.append(Wanted(self.timestamp, "time", None, f"timestamp of {self.name}"))
         if self.created:
-            columns.append(Wanted(self.created, "created", None, f"created timestamp of {self.name}"))
+            columns.append(
+                Wanted(self.created, "created", None, f"created timestamp of {self.name}")
+            )
         return tuple(columns)
 
     @cached_property

@@ -80,12 +80,18 @@ def learn_curve(method: str, probability: NDArray[np.float64], label: NDArray[An
         CalibrationError: The method is unknown.
     """
     if method == "sigmoid":
-        found = PortableLogisticRegression(C=1e6, tol=1e-9, max_iter=200).fit(logit(probability)[:, None], label)
+        found = PortableLogisticRegression(C=1e6, tol=1e-9, max_iter=200).fit(
+            logit(probability)[:, None], label
+        )
         return Sigmoid(float(found.coef_[0, 0]), float(found.intercept_[0]))
     if method == "isotonic":
-        curve = IsotonicRegression(out_of_bounds="clip", y_min=NEAREST, y_max=1 - NEAREST).fit(probability, label)
+        curve = IsotonicRegression(out_of_bounds="clip", y_min=NEAREST, y_max=1 - NEAREST).fit(
+            probability, label
+        )
         return Isotonic(tuple(curve.X_thresholds_.tolist()), tuple(curve.y_thresholds_.tolist()))
-    raise CalibrationError(f"calibration.method {method!r} is unknown", hint="use none, sigmoid or isotonic")
+    raise CalibrationError(
+        f"calibration.method {method!r} is unknown", hint="use none, sigmoid or isotonic"
+    )
 
 
 def curve_from_json(facts: dict[str, Any]) -> Curve:

@@ -69,7 +69,9 @@ def read_champions(content: bytes | str | Mapping[str, Any] | None) -> dict[str,
         if value.get("format", 1) == FORMAT:
             return {str(name): _one(str(name), part) for name, part in value["problems"].items()}
         if "format" in value and value["format"] != 1:
-            raise ChampionError(f"runs/champion.json has format {value['format']!r}, not {FORMAT}", hint=hint)
+            raise ChampionError(
+                f"runs/champion.json has format {value['format']!r}, not {FORMAT}", hint=hint
+            )
         if "verdicts" not in value and "experiment" not in value:
             raise ChampionError("runs/champion.json holds no verdict", hint=hint)
         return {"": _one("", value)}
@@ -79,7 +81,9 @@ def read_champions(content: bytes | str | Mapping[str, Any] | None) -> dict[str,
 
 def verdict_of(champions: Mapping[str, Champion], experiment: str) -> Mapping[str, Any] | None:
     """The verdict on an experiment, whatever its problem; None where there is none."""
-    return next((one.verdicts[experiment] for one in champions.values() if experiment in one.verdicts), None)
+    return next(
+        (one.verdicts[experiment] for one in champions.values() if experiment in one.verdicts), None
+    )
 
 
 def to_json(champions: Mapping[str, Champion]) -> dict[str, Any]:
@@ -94,9 +98,15 @@ def _one(name: str, value: Mapping[str, Any]) -> Champion:
     found = {key: value[key] for key in _FIELDS if value.get(key) is not None}
     for key in ("gate", "verdicts", "directions"):
         if not isinstance(found.get(key, {}), dict):
-            raise ChampionError(f"runs/champion.json: {key} holds no mapping", hint="run `dvc repro select`")
+            raise ChampionError(
+                f"runs/champion.json: {key} holds no mapping", hint="run `dvc repro select`"
+            )
     if not all(isinstance(verdict, dict) for verdict in found.get("verdicts", {}).values()):
-        raise ChampionError("runs/champion.json: a verdict is no mapping", hint="run `dvc repro select`")
+        raise ChampionError(
+            "runs/champion.json: a verdict is no mapping", hint="run `dvc repro select`"
+        )
     if not isinstance(found.get("experiment", ""), str):
-        raise ChampionError("runs/champion.json: experiment is no name", hint="run `dvc repro select`")
+        raise ChampionError(
+            "runs/champion.json: experiment is no name", hint="run `dvc repro select`"
+        )
     return Champion(name, **found)

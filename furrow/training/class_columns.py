@@ -33,7 +33,9 @@ def probabilities(rows: Rows) -> NDArray[np.float64]:
     """Probabilities of each class, shape (rows, classes)."""
     found: NDArray[np.float64] = rows.once(
         "probabilities",
-        lambda: rows.frame[[PREFIX + name for name in rows.judging.classes]].to_numpy(dtype=np.float64),
+        lambda: rows.frame[[PREFIX + name for name in rows.judging.classes]].to_numpy(
+            dtype=np.float64
+        ),
     )
     return found
 

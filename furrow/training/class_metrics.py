@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     from furrow.training.metrics import Rows
 
-__all__ = ["accuracy", "balanced", "confusion", "f1", "f1_macro", "f1_weighted", "precision_macro", "recall_macro"]
+__all__ = [
+    "accuracy",
+    "balanced",
+    "confusion",
+    "f1",
+    "f1_macro",
+    "f1_weighted",
+    "precision_macro",
+    "recall_macro",
+]
 
 
 def confusion(rows: Rows) -> NDArray[np.float64]:
@@ -24,7 +33,9 @@ def confusion(rows: Rows) -> NDArray[np.float64]:
         count = len(rows.judging.classes) or 2
         cells = came(rows) * count + predicted(rows)
         blocks, size = rows.weights.shape[1], count * count
-        by_block = np.bincount(rows.block * size + cells, minlength=blocks * size).reshape(blocks, size)
+        by_block = np.bincount(rows.block * size + cells, minlength=blocks * size).reshape(
+            blocks, size
+        )
         return (rows.weights @ by_block.astype(np.float64)).reshape(-1, count, count)
 
     found: NDArray[np.float64] = rows.once("confusion", make)

@@ -27,8 +27,9 @@ class CodeError(FurrowError):
 def code_digest(root: Path, entry: str, also: Iterable[str] = ()) -> str:
     """Digest of a module and its import closure; comments, docstrings and layout don't count.
 
-    The closure holds the project's own modules, and furrow's: of the project when it has a folder furrow, else of the
-    installed one, which counts by its version, too. What comes from elsewhere is held by requirements.lock.
+    The closure holds the project's own modules, and furrow's: of the project when it has a folder
+    furrow, else of the installed one, which counts by its version, too. What comes from elsewhere
+    is held by requirements.lock.
 
     Args:
         root: The project.
@@ -79,7 +80,9 @@ def _locate(root: Path, name: str) -> Path | None:
     if parts[0] == "furrow" and not (root / "furrow/__init__.py").is_file():
         place = INSTALLED
     base = place.joinpath(*parts)
-    return next((path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()), None)
+    return next(
+        (path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()), None
+    )
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -87,7 +90,9 @@ def _stamp(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
     except OSError as exc:
-        raise CodeError(f"cannot read the code of {path}: {exc}", hint="mend it, then run again") from exc
+        raise CodeError(
+            f"cannot read the code of {path}: {exc}", hint="mend it, then run again"
+        ) from exc
     return found.st_mtime_ns, found.st_size
 
 
@@ -101,7 +106,9 @@ def _parse(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, OSError) as exc:
-        raise CodeError(f"cannot read the code of {path}: {exc}", hint="mend it, then run again") from exc
+        raise CodeError(
+            f"cannot read the code of {path}: {exc}", hint="mend it, then run again"
+        ) from exc
 
 
 def _imports(tree: ast.AST, package: str) -> list[str]:

@@ -140,8 +140,14 @@ def parse(value: dict[str, Any], *, where: str, conf: Path | None = None) -> Exp
         TargetError: The model's `_target_` is not allowed, or has no such parameter.
     """
     if "problem" not in value:
-        old = "is of the format before problems were declared" if "label" in value else "names no problem"
-        raise ProblemError(f"{where} {old}", hint="declare it in conf/problem/NAME.yaml, then run `furrow compile`")
+        old = (
+            "is of the format before problems were declared"
+            if "label" in value
+            else "names no problem"
+        )
+        raise ProblemError(
+            f"{where} {old}", hint="declare it in conf/problem/NAME.yaml, then run `furrow compile`"
+        )
     experiment = structured(Experiment, value, where=where, conf=conf)
     check_problem(experiment.problem, tasks=task_names(), where=f"{where}: problem")
     check_target(experiment.model, where=where, kind=load_task(experiment.problem.task).estimator)
@@ -153,9 +159,13 @@ def load(path: Path) -> Experiment:
     try:
         value = read_yaml(path)
     except (OSError, ParseError) as exc:
-        raise FileError(f"cannot read {path}: {exc}", path=path, hint="run `furrow compile` to write it again") from exc
+        raise FileError(
+            f"cannot read {path}: {exc}", path=path, hint="run `furrow compile` to write it again"
+        ) from exc
     if not isinstance(value, dict):
-        raise FileError(f"{path} holds no mapping", path=path, hint="run `furrow compile` to write it again")
+        raise FileError(
+            f"{path} holds no mapping", path=path, hint="run `furrow compile` to write it again"
+        )
     return parse(value, where=str(path))
 
 
@@ -167,7 +177,11 @@ def dump(experiment: Experiment) -> str:
     if value["search"]:
         space = value["search"]["space"]
         value["search"]["space"] = {
-            key: {name: part for name, part in space[key].items() if part is not None and part is not False}
+            key: {
+                name: part
+                for name, part in space[key].items()
+                if part is not None and part is not False
+            }
             for key in sorted(space)
         }
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)

@@ -42,8 +42,8 @@ class TrainingSet:
 
     Attributes:
         frame: The rows, and the `period` of each.
-        features: Names of the features, in the service's order: these, and the keys that an experiment
-            names, are all that a model may see.
+        features: Names of the features, in the service's order: these, and the keys that an
+            experiment names, are all that a model may see.
         classes: Of a multiclass label, sorted.
         problem: What is predicted.
     """
@@ -74,7 +74,9 @@ class TrainingSet:
         return sorted(self.frame["period"].unique())
 
 
-def seal(table: pa.Table, *, problem: str, service: str, digest: str, features: Sequence[str]) -> pa.Table:
+def seal(
+    table: pa.Table, *, problem: str, service: str, digest: str, features: Sequence[str]
+) -> pa.Table:
     """Write into a table's metadata what it is: whose features it holds, and which of its columns they are.
 
     Args:
@@ -104,7 +106,9 @@ def sealed(schema: pa.Schema, path: Path) -> dict[str, Any]:
         facts: dict[str, Any] = parse_json((schema.metadata or {})[_SEAL], path)
     except (KeyError, ValueError) as exc:
         hint = "the stage training_set writes that list: run `dvc repro`"
-        raise DatasetError(f"{path} does not say which of its columns are features", hint=hint) from exc
+        raise DatasetError(
+            f"{path} does not say which of its columns are features", hint=hint
+        ) from exc
     if facts.get("format") != FORMAT:
         said = f"{path} has format {facts.get('format')!r}, and this is {FORMAT}"
         raise DatasetError(said, hint="run `dvc repro` to make it again")
@@ -123,7 +127,9 @@ def load(path: Path, experiment: Experiment) -> TrainingSet:
     try:
         table = canonical_table(pq.read_table(path))
     except (OSError, pa.ArrowException) as exc:
-        raise DatasetError(f"cannot read the training set {path}: {exc}", hint="run `dvc repro`") from exc
+        raise DatasetError(
+            f"cannot read the training set {path}: {exc}", hint="run `dvc repro`"
+        ) from exc
     facts = sealed(table.schema, path)
     features: list[str] = facts["features"]
     wanted = experiment.features.digest

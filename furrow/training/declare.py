@@ -48,7 +48,8 @@ class Declared:
     Attributes:
         service: The feature service that it trains on.
         problem: The problem that it solves.
-        options: What it chooses of conf's groups, where it has no file conf/experiment/NAME.yaml: `model: gbm`.
+        options: What it chooses of conf's groups, where it has no file conf/experiment/NAME.yaml:
+            `model: gbm`.
     """
 
     service: str
@@ -62,17 +63,24 @@ def declared(conf: Path) -> dict[str, Declared]:
     An entry that names no problem means the only one that there is.
 
     Raises:
-        DeclarationError: An entry has no file, a file has no entry, a name is unfit, or a problem is not declared.
+        DeclarationError: An entry has no file, a file has no entry, a name is unfit, or a problem
+            is not declared.
     """
     path = conf / "experiments.yaml"
     try:
         value = read_yaml(path)
         entries = {
-            str(name): (str(entry["service"]), entry.get("problem"), _options(path, str(name), entry))
+            str(name): (
+                str(entry["service"]),
+                entry.get("problem"),
+                _options(path, str(name), entry),
+            )
             for name, entry in value["experiments"].items()
         }
     except OSError as exc:
-        raise DeclarationError(f"cannot read {path}: {exc.strerror}", hint="declare the experiments there") from exc
+        raise DeclarationError(
+            f"cannot read {path}: {exc.strerror}", hint="declare the experiments there"
+        ) from exc
     except (ParseError, KeyError, TypeError, AttributeError) as exc:
         raise DeclarationError(
             f"{path} is malformed: {' '.join(str(exc).split())}",
@@ -81,17 +89,25 @@ def declared(conf: Path) -> dict[str, Declared]:
     files = {file.stem for file in (conf / "experiment").glob("*.yaml")}
     for name in entries:
         if not NAME.fullmatch(name):
-            raise DeclarationError(f"{path}: {name!r} is no name", hint="use lower-case letters, digits and _")
+            raise DeclarationError(
+                f"{path}: {name!r} is no name", hint="use lower-case letters, digits and _"
+            )
         options = entries[name][2]
         if name not in files and not options:
             close = difflib.get_close_matches(name, sorted(files - set(entries)), 1)
             place = f"{conf.name}/experiment/{name}.yaml"
-            hint = f"did you mean {close[0]!r}?" if close else f"write {place}, or add `model: gbm`, or drop the entry"
+            hint = (
+                f"did you mean {close[0]!r}?"
+                if close
+                else f"write {place}, or add `model: gbm`, or drop the entry"
+            )
             raise DeclarationError(f"{path}: {name!r} has no file {place}", hint=hint)
         if name in files and options:
             place = f"{conf.name}/experiment/{name}.yaml"
             said = f"{path}: {name!r} chooses {', '.join(options)}, and has a file {place}"
-            raise DeclarationError(said, hint="say it in one place: move the choice into the file's defaults")
+            raise DeclarationError(
+                said, hint="say it in one place: move the choice into the file's defaults"
+            )
     for name in sorted(files - set(entries)):
         raise DeclarationError(
             f"{conf.name}/experiment/{name}.yaml has no entry in {path.name}",
@@ -117,13 +133,18 @@ def _options(path: Path, name: str, entry: Mapping[str, Any]) -> dict[str, str]:
 
 def _problem_of(path: Path, name: str, problem: str | None, problems: list[str]) -> str:
     if not problems:
-        raise DeclarationError(f"{path.parent}/problem holds no problem", hint="declare one in conf/problem/NAME.yaml")
+        raise DeclarationError(
+            f"{path.parent}/problem holds no problem", hint="declare one in conf/problem/NAME.yaml"
+        )
     if problem is None and len(problems) == 1:
         return problems[0]
     if problem in problems:
         return str(problem)
     if problem is None:
-        said, hint = f"{path}: {name!r} names no problem", f"add `problem:` and one of {', '.join(problems)}"
+        said, hint = (
+            f"{path}: {name!r} names no problem",
+            f"add `problem:` and one of {', '.join(problems)}",
+        )
     else:
         close = difflib.get_close_matches(str(problem), problems, 1)
         missing = f"{path.parent.name}/problem/{problem}.yaml"
@@ -138,7 +159,13 @@ def chosen(name: str, entry: Declared) -> list[str]:
     if not entry.options:
         return [f"experiment={name}", *words]
     options = [f"{group}={option}" for group, option in entry.options.items()]
-    return ["experiment=one_line", *words, *options, f"++name={name}", f"++features.service={entry.service}"]
+    return [
+        "experiment=one_line",
+        *words,
+        *options,
+        f"++name={name}",
+        f"++features.service={entry.service}",
+    ]
 
 
 def experiment_text(name: str, entry: Declared) -> str:
@@ -162,7 +189,9 @@ def problem(conf: Path, name: str) -> Problem:
     try:
         value = read_yaml(conf / "problem" / f"{name}.yaml") or {}
     except (OSError, ParseError) as exc:
-        raise DeclarationError(f"cannot read {where}: {' '.join(str(exc).split())}", hint="mend the file") from exc
+        raise DeclarationError(
+            f"cannot read {where}: {' '.join(str(exc).split())}", hint="mend the file"
+        ) from exc
     if not isinstance(value, dict):
         raise DeclarationError(f"{where} holds no mapping", hint="write `task: binary` and so on")
     found = structured(Problem, value, where=where, conf=conf)
@@ -170,7 +199,9 @@ def problem(conf: Path, name: str) -> Problem:
         said = f"{where}: name is {found.name!r}"
         twin = (conf / "problem" / f"{found.name}.yaml").is_file()
         hint = f"{conf.name}/problem/{found.name}.yaml has that name: " if twin else ""
-        raise DeclarationError(said, hint=f"{hint}a problem is called as its file; leave the name out")
+        raise DeclarationError(
+            said, hint=f"{hint}a problem is called as its file; leave the name out"
+        )
     found.name = name
     check_problem(found, tasks=task_names(), where=where, root=conf.parent)
     return found
@@ -191,14 +222,17 @@ def resolve(
         own: The project's own metrics.
 
     Raises:
-        DeclarationError: An experiment names an unknown service or problem, or disagrees with the map.
+        DeclarationError: An experiment names an unknown service or problem, or disagrees with the
+            map.
         ConfigError: A config does not compose, or has an unknown key or a value of a wrong type.
         MetricError: A problem or a search names a metric that its task lacks.
     """
     found = {}
     for name, entry in declared(conf).items():
         where = f"{conf.name}/experiment/{name}.yaml"
-        problem(conf, entry.problem)  # said of the problem's own file, before it is composed into an experiment
+        problem(
+            conf, entry.problem
+        )  # said of the problem's own file, before it is composed into an experiment
         composed = compose(conf, "config", chosen(name, entry))
         experiment = parse(composed, where=where, conf=conf)
         _check(experiment, name, entry.service, services, where)
@@ -216,18 +250,26 @@ def check_metrics(experiment: Experiment, own: Mapping[str, Metric], *, where: s
         MetricError: The problem or the search names one.
     """
     task = experiment.problem.task
-    named = [(f"problem {experiment.problem.name}: metrics", name) for name in experiment.problem.metrics]
+    named = [
+        (f"problem {experiment.problem.name}: metrics", name) for name in experiment.problem.metrics
+    ]
     if experiment.search is not None and experiment.search.metric:
         named.append((f"{where}: search.metric", experiment.search.metric))
     for place, name in named:
         if task not in find(name, own, where=place).tasks:
             known = ", ".join(of_task(task, own))
-            raise MetricError(f"{place}: {name} is no metric of a {task} problem", hint=f"it has: {known}")
+            raise MetricError(
+                f"{place}: {name} is no metric of a {task} problem", hint=f"it has: {known}"
+            )
 
 
-def _check(experiment: Experiment, name: str, service: str, services: Mapping[str, str], where: str) -> None:
+def _check(
+    experiment: Experiment, name: str, service: str, services: Mapping[str, str], where: str
+) -> None:
     if experiment.name != name:
-        raise DeclarationError(f"{where}: name is {experiment.name!r}", hint=f"write `name: {name}`")
+        raise DeclarationError(
+            f"{where}: name is {experiment.name!r}", hint=f"write `name: {name}`"
+        )
     if experiment.features.service != service:
         raise DeclarationError(
             f"{where}: features.service is {experiment.features.service!r}, experiments.yaml says {service!r}",
@@ -235,7 +277,9 @@ def _check(experiment: Experiment, name: str, service: str, services: Mapping[st
         )
     if service not in services:
         close = difflib.get_close_matches(service, list(services), 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(services))}"
+        hint = (
+            f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(services))}"
+        )
         raise DeclarationError(f"{where}: there is no feature service {service!r}", hint=hint)
     known = (experiment.problem.label, *RESERVED)
     for key in experiment.features.keys:
@@ -266,6 +310,8 @@ def gate(conf: Path, name: str, own: Mapping[str, Metric] | None = None) -> Gate
     elif (conf / "select.yaml").is_file():
         value = compose(conf, "select", [])
         if "gate" not in value:
-            raise ConfigError(f"{conf.name}/select.yaml chooses no gate", hint="write `defaults: [gate: default]`")
+            raise ConfigError(
+                f"{conf.name}/select.yaml chooses no gate", hint="write `defaults: [gate: default]`"
+            )
     found = structured(Gate, value.get("gate") or {}, where=where, conf=conf / "gate")
     return settle_gate(found, load_task(problem(conf, name).task), own or {}, where=where)

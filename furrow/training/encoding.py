@@ -27,7 +27,8 @@ class Category:
         codes: What each known text stands for; None for no number, or no place.
         missing: What a missing value stands for.
         unknown: What any other text stands for.
-        width: How many numbers it becomes: 1 for a code, more for a one among zeros; 0 marks a code.
+        width: How many numbers it becomes: 1 for a code, more for a one among zeros; 0 marks a
+            code.
     """
 
     column: str
@@ -40,7 +41,10 @@ class Category:
         """The column's numbers, shape (rows, width or 1)."""
         codes, unknown = self.codes, self.unknown
         found = np.array(
-            [self.missing if value is None or value != value else codes.get(value, unknown) for value in values],  # noqa: PLR0124 - NaN and NaT
+            [
+                self.missing if value is None or value != value else codes.get(value, unknown)  # noqa: PLR0124
+                for value in values
+            ],
             dtype=np.float64,
         )
         if not self.width:
@@ -97,5 +101,7 @@ class Encoding:
     def from_json(cls, parts: list[dict[str, Any]]) -> Encoding:
         """The encoding that `to_json` wrote."""
         kinds = {"category": Category, "number": Number}
-        made = [kinds[part["kind"]](**{k: v for k, v in part.items() if k != "kind"}) for part in parts]
+        made = [
+            kinds[part["kind"]](**{k: v for k, v in part.items() if k != "kind"}) for part in parts
+        ]
         return cls(tuple(made))

@@ -46,7 +46,8 @@ class Outcome:
         replicates: Each metric on every bootstrap replicate, for paired comparisons.
         baseline: The metrics and replicates of the task's own baseline on the same rows.
         curves: Points of the task's pictures, by name.
-        blocks: The blocks that were drawn from; replicates are paired between runs with equal blocks.
+        blocks: The blocks that were drawn from; replicates are paired between runs with equal
+            blocks.
     """
 
     metrics: dict[str, float]
@@ -58,11 +59,14 @@ class Outcome:
     blocks: list[str]
 
 
-def evaluate(predictions: pd.DataFrame, experiment: Experiment, metrics: Mapping[str, Metric]) -> Outcome:
+def evaluate(
+    predictions: pd.DataFrame, experiment: Experiment, metrics: Mapping[str, Metric]
+) -> Outcome:
     """Judge predictions: metrics, intervals, slices and curves.
 
     Args:
-        predictions: label, what was predicted, what the baseline says, period, and the spine's columns.
+        predictions: label, what was predicted, what the baseline says, period, and the spine's
+            columns.
         experiment: Of whose problem the slices, the block and the task are.
         metrics: To judge by.
 
@@ -73,7 +77,9 @@ def evaluate(predictions: pd.DataFrame, experiment: Experiment, metrics: Mapping
     """
     problem, settings = experiment.problem, experiment.evaluation
     if predictions.empty:
-        raise EvaluationError("there are no predictions to judge", hint="look at the problem's split")
+        raise EvaluationError(
+            "there are no predictions to judge", hint="look at the problem's split"
+        )
     frame, judging = predictions, judging_of(experiment, predictions)
     block, names = blocks(frame, problem.block, problem.split.at, problem.split.timezone)
     weights = block_weights(len(names), settings.replicates, experiment.seed)
@@ -98,7 +104,10 @@ def _check_own(scores: Scores, metrics: Mapping[str, Metric]) -> None:
     for name, value in scores.values.items():
         if name not in METRICS and not np.isfinite(value):
             function = metrics[name].function
-            raise MetricError(f"metric {name}: {function} gave {value}", hint=f"mend {function}, then run it again")
+            raise MetricError(
+                f"metric {name}: {function} gave {value}",
+                hint=f"mend {function}, then run it again",
+            )
 
 
 def _baseline(
@@ -108,7 +117,9 @@ def _baseline(
     metrics: Mapping[str, Metric],
     judging: Judging,
 ) -> dict[str, Any]:
-    columns = {name.removeprefix(BASELINE): name for name in frame.columns if name.startswith(BASELINE)}
+    columns = {
+        name.removeprefix(BASELINE): name for name in frame.columns if name.startswith(BASELINE)
+    }
     if not columns:
         return {}
     said = frame.assign(**{name: frame[column] for name, column in columns.items()})
@@ -118,7 +129,9 @@ def _baseline(
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     """Metrics that have a value, rounded to what is meaningful and equal on every platform."""
-    return {name: round(float(value), DIGITS) for name, value in values.items() if np.isfinite(value)}
+    return {
+        name: round(float(value), DIGITS) for name, value in values.items() if np.isfinite(value)
+    }
 
 
 def _number(value: float) -> float | None:
@@ -126,12 +139,16 @@ def _number(value: float) -> float | None:
 
 
 def _replicates(scores: Scores) -> dict[str, list[float | None]]:
-    return {name: [_number(value) for value in values] for name, values in scores.replicates.items()}
+    return {
+        name: [_number(value) for value in values] for name, values in scores.replicates.items()
+    }
 
 
 def _intervals(scores: Scores, confidence: float, block: str) -> dict[str, Any]:
     unit = f"{block}s" if block in PERIODS else f"whole {block}"
-    found: dict[str, Any] = {"_about": {"confidence": confidence, "method": f"bootstrap of {unit}, percentile"}}
+    found: dict[str, Any] = {
+        "_about": {"confidence": confidence, "method": f"bootstrap of {unit}, percentile"}
+    }
     for name, replicates in scores.replicates.items():
         low, high = interval(replicates, confidence)
         found[name] = {"low": _number(low), "high": _number(high)}

@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 __all__ = ["export"]
 
 _SAMPLE = 500
-_NEAR = 1e-9  # two orders of the same sum differ by some 1e-15; another tree or column, by much more
+_NEAR = (
+    1e-9  # two orders of the same sum differ by some 1e-15; another tree or column, by much more
+)
 _STRANGE = "\0 a text that no data hold"
 
 _BOOSTED = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
@@ -60,8 +62,8 @@ _STRAIGHT = (LinearRegression, Ridge, Lasso, ElasticNet)
 def export(pipeline: Pipeline, columns: Sequence[str], frame: pd.DataFrame) -> Predictor | None:
     """The predictor of a fitted pipeline (`encode`, then `model`); None if it has no portable form.
 
-    What comes out was compared with scikit-learn's own predictions on rows of the frame, a row without values and a
-    row of unknown texts among them.
+    What comes out was compared with scikit-learn's own predictions on rows of the frame, a row
+    without values and a row of unknown texts among them.
 
     Args:
         pipeline: As `furrow.training.fit` fits it.
@@ -101,7 +103,9 @@ def _categories(transformer: Any, names: list[str]) -> list[Category] | None:
     codes = next(step for step in steps if hasattr(step, "categories_"))
     hot = hasattr(codes, "drop_idx_")
     texts = [[value for value in known if isinstance(value, str)] for known in codes.categories_]
-    strange = [[value for value in known if not isinstance(value, str)] for known in codes.categories_]
+    strange = [
+        [value for value in known if not isinstance(value, str)] for known in codes.categories_
+    ]
     if any(value is not None and value == value for values in strange for value in values):  # noqa: PLR0124 - NaN
         return None
     found, start = [], 0
@@ -120,7 +124,11 @@ def _categories(transformer: Any, names: list[str]) -> list[Category] | None:
             width = len(codes.categories_[place]) - (0 if rare is None else len(rare) - 1)
         values = _values(block[:, start : start + (width or 1)], hot=hot)
         start += width or 1
-        found.append(Category(name, dict(zip(texts[place], values, strict=False)), values[-2], values[-1], width))
+        found.append(
+            Category(
+                name, dict(zip(texts[place], values, strict=False)), values[-2], values[-1], width
+            )
+        )
     return found
 
 
@@ -153,18 +161,29 @@ def _scorer(model: Any, texts: int) -> tuple[Scorer, str] | None:
     if isinstance(model, _BOOSTED):
         own = getattr(model, "is_categorical_", None)
         if own is not None and own[texts:].any():
-            return None  # a number as a category: a value never seen would be another one than in scikit-learn
+            # a number as a category: a value never seen would be another one than in scikit-learn
+            return None
         link = "exp" if getattr(model, "loss", "") in {"poisson", "gamma"} else "identity"
-        return _trees(model, single=False), ("softmax" if many else "sigmoid") if hasattr(model, "classes_") else link
+        return _trees(model, single=False), ("softmax" if many else "sigmoid") if hasattr(
+            model, "classes_"
+        ) else link
     if isinstance(model, _SINGLE):
         boosted = isinstance(model, GradientBoostingClassifier)
-        if boosted and (model.loss != "log_loss" or not isinstance(model.init_, str | DummyClassifier)):
+        if boosted and (
+            model.loss != "log_loss" or not isinstance(model.init_, str | DummyClassifier)
+        ):
             return None
-        return _trees(model, single=True), ("softmax" if many else "sigmoid") if boosted else "identity"
+        return _trees(model, single=True), (
+            "softmax" if many else "sigmoid"
+        ) if boosted else "identity"
     if isinstance(model, _LOGISTIC):
-        return Linear(np.array(model.coef_), np.array(model.intercept_)), "softmax" if many else "sigmoid"
+        return Linear(
+            np.array(model.coef_), np.array(model.intercept_)
+        ), "softmax" if many else "sigmoid"
     if isinstance(model, (*_STRAIGHT, PoissonRegressor)) and np.ndim(model.coef_) == 1:
-        scorer = Linear(np.array(model.coef_)[None, :], np.array([model.intercept_], dtype=np.float64))
+        scorer = Linear(
+            np.array(model.coef_)[None, :], np.array([model.intercept_], dtype=np.float64)
+        )
         return scorer, "exp" if isinstance(model, PoissonRegressor) else "identity"
     if isinstance(model, DummyClassifier) and model.strategy == "prior":
         return Constant(tuple(map(float, model.class_prior_))), "identity"
@@ -175,7 +194,9 @@ def _scorer(model: Any, texts: int) -> tuple[Scorer, str] | None:
 
 def _trees(model: Any, *, single: bool) -> Trees:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # treelite casts a NaN among the categories, unused
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # treelite casts a NaN among the categories, unused
         return Trees(treelite.sklearn.import_model(model), single)
 
 
@@ -186,14 +207,21 @@ def _agrees(predictor: Predictor, pipeline: Pipeline, frame: pd.DataFrame) -> bo
     some = frame.iloc[:: max(1, len(frame) // _SAMPLE)].astype(kinds)
     empty = {name: [None] if name in texts else [np.nan] for name in frame.columns}
     strange = {name: [_STRANGE] if name in texts else some[name].iloc[:1] for name in frame.columns}
-    return all(_same(predictor, pipeline, pd.DataFrame(rows).astype(kinds)) for rows in (some, empty, strange))
+    return all(
+        _same(predictor, pipeline, pd.DataFrame(rows).astype(kinds))
+        for rows in (some, empty, strange)
+    )
 
 
 def _same(predictor: Predictor, pipeline: Pipeline, rows: pd.DataFrame) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            theirs = pipeline.predict_proba(rows) if hasattr(pipeline[-1], "classes_") else pipeline.predict(rows)
+            theirs = (
+                pipeline.predict_proba(rows)
+                if hasattr(pipeline[-1], "classes_")
+                else pipeline.predict(rows)
+            )
         except ValueError:  # scikit-learn refuses such rows: there is nothing to agree with
             return True
     if theirs.ndim > 1 and predictor.positive:

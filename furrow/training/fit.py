@@ -44,10 +44,12 @@ class Fitted:
 
     Attributes:
         columns: The inputs, in order.
-        pipeline: Encoder and estimator as scikit-learn has them; None where a stored predictor was opened.
-        calibrator: What makes outputs predictions, where the predictor's own curve does not: curves of classes, or
-            the ends of an interval.
-        predictor: The model as it scores; None for an estimator without a portable form, whose pipeline scores.
+        pipeline: Encoder and estimator as scikit-learn has them; None where a stored predictor was
+            opened.
+        calibrator: What makes outputs predictions, where the predictor's own curve does not: curves
+            of classes, or the ends of an interval.
+        predictor: The model as it scores; None for an estimator without a portable form, whose
+            pipeline scores.
         task: The task's name.
         classes: Of a multiclass problem, in the order of the probabilities.
     """
@@ -64,7 +66,11 @@ class Fitted:
 
         A class that the estimator never saw has the probability 0.
         """
-        classes = getattr(self.pipeline, "classes_", None) if self.pipeline is not None and self.classes else None
+        classes = (
+            getattr(self.pipeline, "classes_", None)
+            if self.pipeline is not None and self.classes
+            else None
+        )
         whole = classes is None or len(classes) == len(self.classes)
         if self.predictor is not None and whole:
             return self.predictor.predict(self.predictor.encode(frame))
@@ -92,14 +98,20 @@ class Fitted:
 
 def input_columns(experiment: Experiment, features: list[str]) -> list[str]:
     """The columns that a model sees, in order: entity keys, then features."""
-    return [*experiment.features.keys, *(name for name in features if name not in experiment.features.keys)]
+    return [
+        *experiment.features.keys,
+        *(name for name in features if name not in experiment.features.keys),
+    ]
 
 
-def fit(experiment: Experiment, frame: pd.DataFrame, features: list[str], classes: tuple[str, ...] = ()) -> Fitted:
+def fit(
+    experiment: Experiment, frame: pd.DataFrame, features: list[str], classes: tuple[str, ...] = ()
+) -> Fitted:
     """Fit an experiment's model to rows.
 
-    With calibration, the curve (or the interval) is learnt on the newest part of the rows by a model fitted without
-    them, and without labels that were not known when they begin; the model is then fitted again on all the rows.
+    With calibration, the curve (or the interval) is learnt on the newest part of the rows by a
+    model fitted without them, and without labels that were not known when they begin; the model is
+    then fitted again on all the rows.
 
     Args:
         experiment: The config.
@@ -143,15 +155,22 @@ def _fit(
     target: NDArray[Any],
     classes: tuple[str, ...],
 ) -> Fitted:
-    inputs = canonical_frame(frame[columns])  # a sort may leave either of 0.0 and -0.0 in an encoder or in a bin
+    inputs = canonical_frame(
+        frame[columns]
+    )  # a sort may leave either of 0.0 and -0.0 in an encoder or in a bin
     categories = [name for name in columns if not _is_number(inputs[name])]
     numbers = [name for name in columns if name not in categories]
     task = load_task(experiment.problem.task)
-    model = instantiate(experiment.model, where=experiment.name, seed=experiment.seed, kind=task.estimator)
+    model = instantiate(
+        experiment.model, where=experiment.name, seed=experiment.seed, kind=task.estimator
+    )
     ordinal = experiment.encoding.categories == "ordinal"
     if ordinal and "categorical_features" in model.get_params() and not experiment.encoding.impute:
         model.set_params(categorical_features=list(range(len(categories))))
-    steps = [("encode", _encoder(experiment, categories, numbers)), ("floats", FunctionTransformer(canonical_matrix))]
+    steps = [
+        ("encode", _encoder(experiment, categories, numbers)),
+        ("floats", FunctionTransformer(canonical_matrix)),
+    ]
     pipeline = Pipeline([*steps, ("model", model)])
     try:
         fitted = pipeline.fit(inputs, target)
@@ -166,7 +185,9 @@ def _is_number(column: pd.Series[Any]) -> bool:
     return bool(column.dtype.kind in "biuf")
 
 
-def _encoder(experiment: Experiment, categories: list[str], numbers: list[str]) -> ColumnTransformer:
+def _encoder(
+    experiment: Experiment, categories: list[str], numbers: list[str]
+) -> ColumnTransformer:
     encoding = experiment.encoding
     if encoding.categories == "ordinal":
         codes = OrdinalEncoder(
@@ -176,7 +197,9 @@ def _encoder(experiment: Experiment, categories: list[str], numbers: list[str]) 
             dtype=np.float64,
         )
     elif encoding.categories == "onehot":
-        codes = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=RARE, sparse_output=False)
+        codes = OneHotEncoder(
+            handle_unknown="infrequent_if_exist", min_frequency=RARE, sparse_output=False
+        )
     else:
         raise FitError(
             f"{experiment.name}: encoding.categories {encoding.categories!r} is unknown",
@@ -188,5 +211,9 @@ def _encoder(experiment: Experiment, categories: list[str], numbers: list[str]) 
     if encoding.scale:
         steps.append(StandardScaler())
     number = make_pipeline(*steps) if steps else "passthrough"
-    code = make_pipeline(codes, SimpleImputer(strategy="most_frequent")) if encoding.impute else codes
-    return ColumnTransformer([("categories", code, categories), ("numbers", number, numbers)], sparse_threshold=0.0)
+    code = (
+        make_pipeline(codes, SimpleImputer(strategy="most_frequent")) if encoding.impute else codes
+    )
+    return ColumnTransformer(
+        [("categories", code, categories), ("numbers", number, numbers)], sparse_threshold=0.0
+    )

@@ -88,8 +88,8 @@ class Gate:
         baseline: Better than the task's baseline; null for no such rule.
         margin: Better than another experiment.
         slices: A limit for each slice.
-        tells: How surely one feature alone may tell the label (ROC AUC, or its like), before it is taken for a
-            leak; null for no such rule.
+        tells: How surely one feature alone may tell the label (ROC AUC, or its like), before it is
+            taken for a leak; null for no such rule.
         select: What makes the champion.
     """
 
@@ -138,24 +138,29 @@ def settle_gate(gate: Gate, task: Task, own: Mapping[str, Metric], *, where: str
         where: The file, for messages.
 
     Raises:
-        GateError: It names a metric of another task, or one that is neither better nor worse, or a direction other
-            than the metric's.
+        GateError: It names a metric of another task, or one that is neither better nor worse, or a
+            direction other than the metric's.
         MetricError: It names no metric.
     """
     select = replace(gate.select, metric=gate.select.metric or task.metric)
     found = replace(
         gate,
         select=select,
-        baseline=gate.baseline and replace(gate.baseline, metric=gate.baseline.metric or select.metric),
+        baseline=gate.baseline
+        and replace(gate.baseline, metric=gate.baseline.metric or select.metric),
         margin=gate.margin and replace(gate.margin, metric=gate.margin.metric or select.metric),
         slices=gate.slices and replace(gate.slices, metric=gate.slices.metric or select.metric),
     )
-    compared = [part.metric for part in (select, found.baseline, found.margin, found.slices) if part]
+    compared = [
+        part.metric for part in (select, found.baseline, found.margin, found.slices) if part
+    ]
     for name in [*gate.minimum, *gate.maximum, *compared]:
         metric = find(name, own, where=where)
         if task.name not in metric.tasks:
             known = ", ".join(of_task(task.name, own))
-            raise GateError(f"{where}: {name} is no metric of a {task.name} problem", hint=f"it has: {known}")
+            raise GateError(
+                f"{where}: {name} is no metric of a {task.name} problem", hint=f"it has: {known}"
+            )
         if name in compared and metric.direction == NEITHER:
             hint = "give it a minimum or a maximum; compare by another one"
             raise GateError(f"{where}: {name} is neither better nor worse when it grows", hint=hint)
@@ -166,12 +171,15 @@ def settle_gate(gate: Gate, task: Task, own: Mapping[str, Metric], *, where: str
     return replace(found, select=replace(select, direction=way))
 
 
-def judge(gate: Gate, evaluations: dict[str, dict[str, Any]], own: Mapping[str, str] | None = None) -> list[Verdict]:
+def judge(
+    gate: Gate, evaluations: dict[str, dict[str, Any]], own: Mapping[str, str] | None = None
+) -> list[Verdict]:
     """Judge each run of a problem by its gate.
 
     Args:
         gate: From `settle_gate`.
-        evaluations: By experiment: metrics, slices, replicates and blocks, as `evaluate` wrote them.
+        evaluations: By experiment: metrics, slices, replicates and blocks, as `evaluate` wrote
+            them.
         own: Directions of the project's own metrics.
 
     Raises:
@@ -182,7 +190,10 @@ def judge(gate: Gate, evaluations: dict[str, dict[str, Any]], own: Mapping[str, 
             f"conf/gate: margin.over names no experiment {gate.margin.over!r}",
             hint=f"there are: {', '.join(sorted(evaluations))}",
         )
-    return [Verdict(name, tuple(_failures(gate, name, evaluations, own or {}))) for name in sorted(evaluations)]
+    return [
+        Verdict(name, tuple(_failures(gate, name, evaluations, own or {})))
+        for name in sorted(evaluations)
+    ]
 
 
 def champion(
@@ -193,15 +204,31 @@ def champion(
 ) -> str | None:
     """The best of the runs that passed, by the declared metric; the first by name where they tie."""
     way = sign(gate.select.metric, own)
-    values = {verdict.experiment: evaluations[verdict.experiment]["metrics"] for verdict in verdicts if verdict}
-    valued = {name: found[gate.select.metric] for name, found in values.items() if gate.select.metric in found}
+    values = {
+        verdict.experiment: evaluations[verdict.experiment]["metrics"]
+        for verdict in verdicts
+        if verdict
+    }
+    valued = {
+        name: found[gate.select.metric]
+        for name, found in values.items()
+        if gate.select.metric in found
+    }
     return min(valued, key=lambda name: (-way * valued[name], name), default=None)
 
 
-def _failures(gate: Gate, name: str, evaluations: dict[str, dict[str, Any]], own: Mapping[str, str]) -> list[Failure]:
+def _failures(
+    gate: Gate, name: str, evaluations: dict[str, dict[str, Any]], own: Mapping[str, str]
+) -> list[Failure]:
     run = evaluations[name]
-    rules = [(f"minimum {metric}", run["metrics"].get(metric), limit, 1) for metric, limit in gate.minimum.items()]
-    rules += [(f"maximum {metric}", run["metrics"].get(metric), limit, -1) for metric, limit in gate.maximum.items()]
+    rules = [
+        (f"minimum {metric}", run["metrics"].get(metric), limit, 1)
+        for metric, limit in gate.minimum.items()
+    ]
+    rules += [
+        (f"maximum {metric}", run["metrics"].get(metric), limit, -1)
+        for metric, limit in gate.maximum.items()
+    ]
     if gate.baseline:
         part = gate.baseline
         rule = f"better than the baseline by {part.metric} ({part.confidence:.0%} sure)"

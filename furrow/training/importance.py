@@ -38,7 +38,8 @@ def importance(
         seed: Of the draws.
 
     Returns:
-        {"feature", "importance"} by column, the most important first; None where the metric has no value.
+        {"feature", "importance"} by column, the most important first; None where the metric has no
+        value.
     """
     generator = np.random.default_rng(seed)
     rows = frame.iloc[np.sort(generator.permutation(len(frame))[:ROWS])]
@@ -50,6 +51,9 @@ def importance(
         lost[name] = whole - metric(labels, fitted.outputs(rows.assign(**{name: shuffled})))
     order = sorted(lost, key=lambda name: (-np.nan_to_num(lost[name], nan=-np.inf), name))
     return [
-        {"feature": name, "importance": round(float(lost[name]), DIGITS) if np.isfinite(lost[name]) else None}
+        {
+            "feature": name,
+            "importance": round(float(lost[name]), DIGITS) if np.isfinite(lost[name]) else None,
+        }
         for name in order
     ]

@@ -33,12 +33,17 @@ def record(root: Path, stage: str) -> Iterator[dict[str, Any]]:
     facts: dict[str, Any] = {}
     started, clock = time.time(), time.perf_counter()
     yield facts
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    own, children = (
+        resource.getrusage(resource.RUSAGE_SELF),
+        resource.getrusage(resource.RUSAGE_CHILDREN),
+    )
     line = {
         "stage": stage,
         "started": round(started, 3),
         "seconds": round(time.perf_counter() - clock, 3),
-        "cpu_seconds": round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 3),
+        "cpu_seconds": round(
+            own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 3
+        ),
         "peak_mb": round(max(own.ru_maxrss, children.ru_maxrss) / 1024, 1),
         **facts,
     }

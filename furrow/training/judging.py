@@ -19,4 +19,6 @@ __all__ = ["judging_of"]
 def judging_of(experiment: Experiment, predictions: pd.DataFrame) -> Judging:
     """Bins, precision, coverage and classes, from the config and the predictions' own columns."""
     names = class_names(predictions.columns)
-    return load_task(experiment.problem.task).judging(experiment.problem, experiment.evaluation.bins, names)
+    return load_task(experiment.problem.task).judging(
+        experiment.problem, experiment.evaluation.bins, names
+    )

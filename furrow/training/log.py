@@ -1,8 +1,9 @@
 """Live curves: `furrow.log(step=..., **metrics)` in any training code, one small table per metric on disk.
 
-A row costs a tuple in a queue. Whoever comes first writes the queue out: the next call (when the last write is a
-twentieth of a second old, so that slow logs are never behind) or a thread (four times a second, for what a call left
-behind). Rows leave the process by plain appends, so a killed process loses no more than what it queued since.
+A row costs a tuple in a queue. Whoever comes first writes the queue out: the next call (when the
+last write is a twentieth of a second old, so that slow logs are never behind) or a thread (four
+times a second, for what a call left behind). Rows leave the process by plain appends, so a killed
+process loses no more than what it queued since.
 
 The tables are tab-separated, with a heading: `furrow runs watch` follows them, and so can
 `dvc plots show FOLDER/METRIC.tsv -x step`.
@@ -32,7 +33,17 @@ from furrow.parse import parse_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FACTS", "FOLDER", "FORMAT", "LOCK", "Log", "LogError", "default_folder", "log", "log_to"]
+__all__ = [
+    "FACTS",
+    "FOLDER",
+    "FORMAT",
+    "LOCK",
+    "Log",
+    "LogError",
+    "default_folder",
+    "log",
+    "log_to",
+]
 
 FORMAT = 1
 FOLDER = ".furrow/logs"
@@ -55,7 +66,8 @@ class LogError(FurrowError):
 class Log:
     """The curves of one run: a folder with `run.json` and one table per metric.
 
-    A folder that another process is writing to is left to it; this one then writes to FOLDER.PID beside it.
+    A folder that another process is writing to is left to it; this one then writes to FOLDER.PID
+    beside it.
 
     Args:
         folder: Where the tables go; those of an earlier run of that name are removed.
@@ -127,7 +139,9 @@ class Log:
             for name in list(self._pending):
                 self._append(name)
             self._written = time.time()
-            self._gap = min(max(_CALL_SECONDS, (time.perf_counter() - begun) / _SHARE), 2 * _THREAD_SECONDS)
+            self._gap = min(
+                max(_CALL_SECONDS, (time.perf_counter() - begun) / _SHARE), 2 * _THREAD_SECONDS
+            )
 
     def close(self) -> None:
         """Write the rest and mark the run as ended.
@@ -140,7 +154,10 @@ class Log:
         self.flush()
         lost = sum(data.count(b"\n") for data in self._pending.values())
         if lost:
-            raise LogError(f"{lost} rows were not written: {self._trouble}", hint="free some space, then run again")
+            raise LogError(
+                f"{lost} rows were not written: {self._trouble}",
+                hint="free some space, then run again",
+            )
         self._facts["ended"] = round(time.time(), 3)
         self._write_facts()
         os.close(self._held)
@@ -153,7 +170,9 @@ class Log:
             try:
                 data = self._pending[name]
                 if not os.fstat(descriptor).st_size and not data.startswith(b"step\t"):
-                    data = self._pending[name] = f"step\tseconds\t{_heading(name)}\n".encode() + data
+                    data = self._pending[name] = (
+                        f"step\tseconds\t{_heading(name)}\n".encode() + data
+                    )
                 while data:
                     data = data[os.write(descriptor, data) :]
                     self._pending[name] = data
@@ -170,7 +189,9 @@ class Log:
             self._trouble = f"cannot write {self.folder / FACTS}: {exc.strerror}"
 
     def _start(self) -> threading.Thread:
-        thread = threading.Thread(target=self._run, name=f"furrow.log {self.folder.name}", daemon=True)
+        thread = threading.Thread(
+            target=self._run, name=f"furrow.log {self.folder.name}", daemon=True
+        )
         thread.start()
         return thread
 
@@ -194,12 +215,14 @@ _current: Log | None = None
 def log(step: int | None = None, **metrics: float) -> None:
     """Log metrics of one step of a run, to be seen live by `furrow runs watch` and plotted by DVC.
 
-    The run is the one of the `log_to` block around the call; else the environment variable FURROW_RUN names it,
-    else the program does. It goes to FURROW_LOG_DIR, else to .furrow/logs of the repository.
+    The run is the one of the `log_to` block around the call; else the environment variable
+    FURROW_RUN names it, else the program does. It goes to FURROW_LOG_DIR, else to .furrow/logs of
+    the repository.
 
     Args:
         step: An iteration, an epoch; by default one more than the last.
-        metrics: Numbers, NaN and infinity included. A name that is no identifier: `log(1, **{"val/loss": 0.5})`.
+        metrics: Numbers, NaN and infinity included. A name that is no identifier: `log(1,
+            **{"val/loss": 0.5})`.
 
     Raises:
         LogError: A value is no number, or the step no integer.
@@ -213,7 +236,8 @@ def log_to(run: str, folder: Path | None = None, *, resume: bool = False) -> Ite
 
     Args:
         run: The run's name, such as "train@gbm".
-        folder: The folder of logs, by default as for `log`. A folder under runs/NAME/ may be a DVC plots output.
+        folder: The folder of logs, by default as for `log`. A folder under runs/NAME/ may be a DVC
+            plots output.
         resume: Add to the earlier rows of that name rather than begin anew.
 
     Yields:
@@ -235,7 +259,15 @@ def default_folder(start: Path | None = None) -> Path:
         return Path(given)
     here = (start or Path.cwd()).resolve()
     return (
-        next((up for up in (here, *here.parents) if (up / ".git").exists() or (up / ".furrow").is_dir()), here) / FOLDER
+        next(
+            (
+                up
+                for up in (here, *here.parents)
+                if (up / ".git").exists() or (up / ".furrow").is_dir()
+            ),
+            here,
+        )
+        / FOLDER
     )
 
 
@@ -253,8 +285,12 @@ def _claim(folder: Path) -> tuple[Path, int]:
             candidate.mkdir(parents=True, exist_ok=True)
             held = os.open(candidate / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as exc:
-            raise LogError(f"cannot write {candidate}: {exc.strerror}", hint=f"set {DIR_VARIABLE}") from exc
-        for _ in range(_TRIES):  # whoever watches holds the lock for an instant, to see whether it is held
+            raise LogError(
+                f"cannot write {candidate}: {exc.strerror}", hint=f"set {DIR_VARIABLE}"
+            ) from exc
+        for _ in range(
+            _TRIES
+        ):  # whoever watches holds the lock for an instant, to see whether it is held
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -262,7 +298,10 @@ def _claim(folder: Path) -> tuple[Path, int]:
                 continue
             return candidate, held
         os.close(held)
-    raise LogError(f"{folder} is being written to by this process already", hint="give the second log another name")
+    raise LogError(
+        f"{folder} is being written to by this process already",
+        hint="give the second log another name",
+    )
 
 
 def _heading(name: str) -> str:
@@ -282,14 +321,18 @@ def _number(name: str, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError) as exc:
-        raise LogError(f"metric {name!r} is {value!r:.60}, not a number", hint="log a float") from exc
+        raise LogError(
+            f"metric {name!r} is {value!r:.60}, not a number", hint="log a float"
+        ) from exc
 
 
 def _step(step: Any) -> int:
     try:
         return operator.index(step)
     except TypeError as exc:
-        raise LogError(f"step is {step!r:.60}, not an integer", hint="count iterations or epochs") from exc
+        raise LogError(
+            f"step is {step!r:.60}, not an integer", hint="count iterations or epochs"
+        ) from exc
 
 
 def _forking() -> None:
@@ -298,7 +341,9 @@ def _forking() -> None:
     for each in list(_LOGS) if util is not None else ():
         if not each.child_flushes:
             each.child_flushes = True
-            util.register_after_fork(each, lambda one: util.Finalize(one, one.flush, exitpriority=100))
+            util.register_after_fork(
+                each, lambda one: util.Finalize(one, one.flush, exitpriority=100)
+            )
 
 
 def _forked() -> None:

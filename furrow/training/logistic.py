@@ -1,8 +1,9 @@
 """Logistic regression with the same bytes on every processor.
 
-scikit-learn's own adds up in a BLAS, whose kernels differ from one processor to another in the last digits; iterations
-carry these on, and the coefficients differ. Here the same loss (mean log loss with an L2 penalty) is minimised by
-L-BFGS (Nocedal 1980) in arithmetic of one order, `furrow.training.portable`.
+scikit-learn's own adds up in a BLAS, whose kernels differ from one processor to another in the last
+digits; iterations carry these on, and the coefficients differ. Here the same loss (mean log loss
+with an L2 penalty) is minimised by L-BFGS (Nocedal 1980) in arithmetic of one order,
+`furrow.training.portable`.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ class PortableLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
 class _Loss:
     """Mean log loss with a penalty, and its gradient, over weights of shape (scores, columns + 1) in one row."""
 
-    def __init__(self, columns: NDArray[np.float64], truth: NDArray[np.float64], penalty: float) -> None:
+    def __init__(
+        self, columns: NDArray[np.float64], truth: NDArray[np.float64], penalty: float
+    ) -> None:
         self.columns, self.truth, self.penalty = columns, truth, penalty
 
     def __call__(self, flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -95,7 +98,9 @@ class _Loss:
             residual = sigmoid(scores) - self.truth
         else:
             probabilities = softmax(scores)
-            losses = -log(np.maximum((probabilities * self.truth).max(axis=1), np.finfo(float).tiny))
+            losses = -log(
+                np.maximum((probabilities * self.truth).max(axis=1), np.finfo(float).tiny)
+            )
             residual = probabilities - self.truth
         rows = len(self.columns)
         slopes = weights * self.penalty
@@ -131,7 +136,10 @@ def _minimise(
                 break
             length /= 2
         else:
-            return at, iteration  # no step is short enough to bring anything: as near as numbers come
+            return (
+                at,
+                iteration,
+            )  # no step is short enough to bring anything: as near as numbers come
         moved, turned = there - at, new_slope - slope
         curvature = _dot(moved, turned)
         if curvature > 0:

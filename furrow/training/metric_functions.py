@@ -1,7 +1,7 @@
 """Functions of metrics: Furrow's own by their names, a project's from its own files, whatever the process's path is.
 
-A stage has its project on the path, since it is started there; a trial, a plan or a test has not, or has another one
-whose modules are called the same.
+A stage has its project on the path, since it is started there; a trial, a plan or a test has not,
+or has another one whose modules are called the same.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def metric_function(metric: Metric) -> Callable[..., object]:
         found: Callable[..., object] = getattr(importlib.import_module(module), name)
     except FurrowError:
         raise
-    except Exception as exc:  # a project's own code: whatever its module raises is told as what it is
+    except (
+        Exception
+    ) as exc:  # a project's own code: whatever its module raises is told as what it is
         said = f"metric {metric.name}: there is no function {metric.function}: {type(exc).__name__}: {exc}"
         raise MetricError(said, hint=f"mend {metric.function}, then run the stage again") from exc
     return found

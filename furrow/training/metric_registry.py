@@ -141,7 +141,9 @@ def find(name: str, own: Mapping[str, Metric] | None = None, *, where: str = "")
     if name not in known:
         close = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
-        raise MetricError(f"{where}: unknown metric {name!r}" if where else f"unknown metric {name!r}", hint=hint)
+        raise MetricError(
+            f"{where}: unknown metric {name!r}" if where else f"unknown metric {name!r}", hint=hint
+        )
     return known[name]
 
 
@@ -172,7 +174,9 @@ def sign(name: str, own: Mapping[str, str] | None = None) -> int:
     return -1 if direction(name, own) == MINIMIZE else 1
 
 
-def improvement(name: str, before: float, after: float, own: Mapping[str, str] | None = None) -> float | None:
+def improvement(
+    name: str, before: float, after: float, own: Mapping[str, str] | None = None
+) -> float | None:
     """How much better `after` is: positive for better, negative for worse; None where neither is."""
     way = direction(name, own)
     if way == NEITHER:

@@ -1,8 +1,10 @@
 """Computing metrics, each with an interval from a bootstrap of whole blocks.
 
-Rows of one block (a day, a store, a patient) share what moves them, so blocks, not rows, are drawn with
-replacement (a cluster bootstrap: Field and Welsh 2007). The draw depends on the blocks and the seed alone: two
-runs judged on the same blocks have paired replicates, and the difference of two metrics gets an interval.
+Rows of one block (a day, a store, a patient) share what moves them, so blocks, not rows, are drawn
+with
+replacement (a cluster bootstrap: Field and Welsh 2007). The draw depends on the blocks and the seed
+alone: two runs judged on the same blocks have paired replicates, and the difference of two metrics
+gets an interval.
 """
 
 from __future__ import annotations
@@ -66,7 +68,8 @@ class Rows:
     Attributes:
         frame: `label`, the predictions' columns, and the spine's.
         block: Index of each row's block, shape (rows,).
-        weights: How often each block counts: all once, then the replicates; (1 + replicates, blocks).
+        weights: How often each block counts: all once, then the replicates; (1 + replicates,
+            blocks).
         judging: Settings.
     """
 
@@ -88,7 +91,9 @@ class Rows:
     def sums(self, values: Any) -> NDArray[np.float64]:
         """The weighted sum of a value per row: shape (1 + replicates,)."""
         by_block = np.bincount(
-            self.block, weights=np.asarray(values, dtype=np.float64), minlength=self.weights.shape[1]
+            self.block,
+            weights=np.asarray(values, dtype=np.float64),
+            minlength=self.weights.shape[1],
         )
         return self.weights @ by_block
 
@@ -122,7 +127,9 @@ def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.
 def block_weights(blocks: int, replicates: int, seed: int) -> NDArray[np.float64]:
     """How often each block is drawn in each replicate, (replicates, blocks); each row sums to `blocks`."""
     generator = np.random.default_rng(seed)
-    return generator.multinomial(blocks, np.full(blocks, 1.0 / blocks), size=replicates).astype(np.float64)
+    return generator.multinomial(blocks, np.full(blocks, 1.0 / blocks), size=replicates).astype(
+        np.float64
+    )
 
 
 def interval(replicates: NDArray[np.float64], confidence: float) -> tuple[float, float]:

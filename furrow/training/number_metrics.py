@@ -40,7 +40,9 @@ def median_ae(rows: Rows) -> NDArray[np.float64]:
         reached = np.cumsum(weights[:, block], axis=1)
         half = reached[:, -1:] / 2
         place = (reached < half).sum(axis=1)
-        parts.append(np.where(reached[:, -1] > 0, ranked[np.minimum(place, len(ranked) - 1)], np.nan))
+        parts.append(
+            np.where(reached[:, -1] > 0, ranked[np.minimum(place, len(ranked) - 1)], np.nan)
+        )
     return np.concatenate(parts)
 
 
@@ -49,7 +51,9 @@ def r2(rows: Rows) -> NDArray[np.float64]:
     label = rows.column("label")
     center = label - label.mean()  # so that squares of large numbers don't drown their differences
     around = rows.sums(center**2) - ratio(rows.sums(center) ** 2, rows.sums(np.ones(len(label))))
-    return 1 - ratio(rows.sums(_error(rows) ** 2), np.where(around > 1e-12 * len(label), around, 0.0))
+    return 1 - ratio(
+        rows.sums(_error(rows) ** 2), np.where(around > 1e-12 * len(label), around, 0.0)
+    )
 
 
 def mape(rows: Rows) -> NDArray[np.float64]:

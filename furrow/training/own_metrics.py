@@ -43,7 +43,8 @@ def own_metrics(root: Path) -> dict[str, Metric]:
     """The metrics that a project declares, by name; none without the file.
 
     Raises:
-        MetricError: A name is taken or unfit, a function is outside the project, a direction is none.
+        MetricError: A name is taken or unfit, a function is outside the project, a direction is
+            none.
         ConfigError: A key is unknown, missing, or of a wrong type.
     """
     path = root / METRICS_YAML
@@ -54,7 +55,9 @@ def own_metrics(root: Path) -> dict[str, Metric]:
         given = {str(name): dict(value) for name, value in entries.items()}
     except (ParseError, AttributeError, TypeError, ValueError) as exc:
         hint = "write `metrics: {NAME: {function: pipelines.MODULE:FUNCTION, direction: minimize}}`"
-        raise MetricError(f"{METRICS_YAML} is malformed: {' '.join(str(exc).split())}", hint=hint) from exc
+        raise MetricError(
+            f"{METRICS_YAML} is malformed: {' '.join(str(exc).split())}", hint=hint
+        ) from exc
     return {name: _metric(root, name, value) for name, value in given.items()}
 
 
@@ -66,12 +69,18 @@ def _metric(root: Path, name: str, value: dict[str, object]) -> Metric:
     if name in METRICS or name == "rows":
         raise MetricError(f"{where} is a metric of Furrow's", hint="give it a name of its own")
     if found.direction not in DIRECTIONS:
-        raise MetricError(f"{where}: direction {found.direction!r}", hint=f"use {', '.join(DIRECTIONS)}")
+        raise MetricError(
+            f"{where}: direction {found.direction!r}", hint=f"use {', '.join(DIRECTIONS)}"
+        )
     if not _FUNCTION.fullmatch(found.function):
-        raise MetricError(f"{where}: function {found.function!r}", hint="write it as pipelines.costs:cost")
+        raise MetricError(
+            f"{where}: function {found.function!r}", hint="write it as pipelines.costs:cost"
+        )
     module = found.function.partition(":")[0]
     if not (root / f"{module.replace('.', '/')}.py").is_file():
         said = f"{where}: function {found.function!r} is not in this project"
         raise MetricError(said, hint=f"write it in {module.replace('.', '/')}.py")
     tasks = tuple(found.tasks) or (BINARY, MULTICLASS, REGRESSION, FORECAST)
-    return Metric(name, found.direction, tasks, found.function, found.title or name, str(root.resolve()))
+    return Metric(
+        name, found.direction, tasks, found.function, found.title or name, str(root.resolve())
+    )

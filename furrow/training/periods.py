@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["PeriodError", "blocks", "period_of"]
 
-_FORMATS = {"hour": "%Y-%m-%dT%H+0000", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
+_FORMATS = {
+    "hour": "%Y-%m-%dT%H+0000",
+    "day": "%Y-%m-%d",
+    "week": "%G-W%V",
+    "month": "%Y-%m",
+    "year": "%Y",
+}
 
 
 class PeriodError(FurrowError):
@@ -35,7 +41,9 @@ def period_of(times: pd.Series[pd.Timestamp], by: str, timezone: str) -> pd.Seri
     """
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
         hint = "select a TIMESTAMPTZ: a time without a zone is another moment elsewhere"
-        raise PeriodError(f"column {times.name!r} holds {times.dtype}, not times with a zone", hint=hint)
+        raise PeriodError(
+            f"column {times.name!r} holds {times.dtype}, not times with a zone", hint=hint
+        )
     # Hours are named in UTC: in autumn a local hour comes twice.
     clocks = times.dt.tz_convert("UTC" if by == "hour" else timezone).dt.tz_localize(None)
     codes, found = pd.factorize(clocks.dt.floor("h" if by == "hour" else "D"))
@@ -44,10 +52,14 @@ def period_of(times: pd.Series[pd.Timestamp], by: str, timezone: str) -> pd.Seri
         names = parts.dt.year.astype(str) + "-Q" + parts.dt.quarter.astype(str)
     else:
         names = parts.dt.strftime(_FORMATS[by])
-    return pd.Series(names.reindex(codes).to_numpy(dtype=object), index=times.index, name=times.name)
+    return pd.Series(
+        names.reindex(codes).to_numpy(dtype=object), index=times.index, name=times.name
+    )
 
 
-def blocks(frame: pd.DataFrame, block: str, at: str, timezone: str) -> tuple[NDArray[np.intp], list[str]]:
+def blocks(
+    frame: pd.DataFrame, block: str, at: str, timezone: str
+) -> tuple[NDArray[np.intp], list[str]]:
     """The bootstrap's block of each row, and the blocks' names in order.
 
     Args:
@@ -65,6 +77,9 @@ def blocks(frame: pd.DataFrame, block: str, at: str, timezone: str) -> tuple[NDA
         names = frame[block].astype(str)
     else:
         known = ", ".join([*PERIODS, *frame.columns])
-        raise PeriodError(f"block {block!r} is neither a period nor a column of the spine", hint=f"there are: {known}")
+        raise PeriodError(
+            f"block {block!r} is neither a period nor a column of the spine",
+            hint=f"there are: {known}",
+        )
     codes, found = pd.factorize(names, sort=True)
     return codes.astype(np.intp), [str(name) for name in found]

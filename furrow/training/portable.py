@@ -1,9 +1,10 @@
 """Arithmetic whose last bit is the same on every processor.
 
-exp and log of a C library, of NumPy and of compilers differ in their last digits from one processor to another, and a
-BLAS adds up in an order of its own. Here are only additions, subtractions, multiplications, divisions and scalings by
-powers of two, each rounded as IEEE 754 says and done in an order that is written down; NumPy does them one by one, so
-that no two are fused. The polynomials are those of fdlibm (Sun Microsystems, 1993), right to within one last digit.
+exp and log of a C library, of NumPy and of compilers differ in their last digits from one processor
+to another, and a BLAS adds up in an order of its own. Here are only additions, subtractions,
+multiplications, divisions and scalings by powers of two, each rounded as IEEE 754 says and done in
+an order that is written down; NumPy does them one by one, so that no two are fused. The polynomials
+are those of fdlibm (Sun Microsystems, 1993), right to within one last digit.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def log(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """The natural logarithm of positive numbers, of any shape."""
     mantissa, power = np.frexp(x)  # in [0.5, 1), made [sqrt(0.5), sqrt(2))
     small = mantissa < np.sqrt(0.5)
-    mantissa, power = np.where(small, mantissa * 2.0, mantissa), np.where(small, power - 1, power).astype(np.float64)
+    mantissa, power = (
+        np.where(small, mantissa * 2.0, mantissa),
+        np.where(small, power - 1, power).astype(np.float64),
+    )
     f = mantissa - 1.0
     s = f / (2.0 + f)
     z = s * s

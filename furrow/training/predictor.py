@@ -1,9 +1,10 @@
 """The one definition of a model's score: plain numbers and trees, loaded without running code.
 
-A fitted model is converted once (`furrow.training.export`); evaluation, gate, search, predictions, explanations and
-replay all score through what came of it. The same row has the same bits alone and in any batch, with any number of
-threads, on any processor: trees add their leaves up in their order (treelite's GTIL), linear scores their columns, and
-links and curves are computed in `furrow.training.portable`.
+A fitted model is converted once (`furrow.training.export`); evaluation, gate, search, predictions,
+explanations and replay all score through what came of it. The same row has the same bits alone and
+in any batch, with any number of threads, on any processor: trees add their leaves up in their order
+(treelite's GTIL), linear scores their columns, and links and curves are computed in
+`furrow.training.portable`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Predictor:
         encoding: How they become numbers.
         scorer: What makes scores of the numbers.
         link: What makes outputs of the scores: a name in LINKS.
-        positive: Whether the output is one number a row, the last (the positive class, or the only one).
+        positive: Whether the output is one number a row, the last (the positive class, or the only
+            one).
         curve: What calibrates that number; None for none.
     """
 
@@ -72,7 +74,8 @@ class Predictor:
             threads: How many rows are scored at a time; no bit depends on it.
 
         Returns:
-            Shape (rows,): the probability of the positive class, or a number. Shape (rows, classes) where there are
+            Shape (rows,): the probability of the positive class, or a number. Shape (rows, classes)
+                where there are
             more than two classes.
         """
         found = LINKS[self.link](self.scorer.scores(matrix, threads))
@@ -112,7 +115,10 @@ class Predictor:
         Raises:
             PredictorError: It is missing, damaged, of another format, or another one.
         """
-        return cls.parse(held_bytes(folder / PREDICTOR, sha256), lambda expected: held_bytes(folder / TREES, expected))
+        return cls.parse(
+            held_bytes(folder / PREDICTOR, sha256),
+            lambda expected: held_bytes(folder / TREES, expected),
+        )
 
     @classmethod
     def parse(cls, content: bytes, trees: Callable[[str], bytes]) -> Predictor:

@@ -35,9 +35,9 @@ class Split:
     """What is tested, and on what.
 
     Attributes:
-        by: hour, day, week, month, quarter, year: rolling origin, each of the last `test` periods is
-            predicted from all before it. `date`: everything from `start` on. `random`: a share of the
-            rows. Any other word is a column of the spine: whole groups are held out.
+        by: hour, day, week, month, quarter, year: rolling origin, each of the last `test` periods
+            is predicted from all before it. `date`: everything from `start` on. `random`: a share
+            of the rows. Any other word is a column of the spine: whole groups are held out.
         test: How many periods; for groups and a random split, the share of them (0.2).
         start: For `date`: when the test begins, ISO 8601.
         timezone: On whose clocks a period is a period.
@@ -108,11 +108,15 @@ def span(text: str, *, where: str) -> timedelta:
     """
     match = _SPAN.fullmatch(str(text).strip())
     if match is None:
-        raise ProblemError(f"{where} {text!r} is no span of time", hint="write it as 90m, 12h or 7d")
+        raise ProblemError(
+            f"{where} {text!r} is no span of time", hint="write it as 90m, 12h or 7d"
+        )
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
-def check_problem(problem: Problem, *, tasks: tuple[str, ...], where: str, root: Any = None) -> None:
+def check_problem(
+    problem: Problem, *, tasks: tuple[str, ...], where: str, root: Any = None
+) -> None:
     """Hold a problem against what can be: values, names, and what does not go together.
 
     Args:
@@ -125,26 +129,38 @@ def check_problem(problem: Problem, *, tasks: tuple[str, ...], where: str, root:
         ProblemError: It can't be meant so; the message says the key, the value, and what can be.
     """
     if problem.task not in tasks:
-        raise ProblemError(f"{where}: task {problem.task!r} is unknown", hint=_meant(problem.task, tasks))
+        raise ProblemError(
+            f"{where}: task {problem.task!r} is unknown", hint=_meant(problem.task, tasks)
+        )
     if not problem.entity:
-        raise ProblemError(f"{where}: entity is empty", hint="name the columns that say who or what is predicted")
+        raise ProblemError(
+            f"{where}: entity is empty", hint="name the columns that say who or what is predicted"
+        )
     _check_columns(problem, where)
     _check_split(problem, where)
     span(problem.known_after, where=f"{where}: known_after")
     for name, share in (("interval", problem.interval), ("precision", problem.precision)):
         if not 0 < share < 1:
-            raise ProblemError(f"{where}: {name} {share:g} is no share", hint="give a number between 0 and 1")
+            raise ProblemError(
+                f"{where}: {name} {share:g} is no share", hint="give a number between 0 and 1"
+            )
     if problem.task == "forecast":
         if not problem.horizons or min(problem.horizons) < 1:
-            raise ProblemError(f"{where}: a forecast needs horizons", hint="write `horizons: [1, 7]`, steps ahead")
+            raise ProblemError(
+                f"{where}: a forecast needs horizons", hint="write `horizons: [1, 7]`, steps ahead"
+            )
         if problem.season is None:
-            raise ProblemError(f"{where}: a forecast needs a season", hint="write `season: 7d`, for its baseline")
+            raise ProblemError(
+                f"{where}: a forecast needs a season", hint="write `season: 7d`, for its baseline"
+            )
         span(problem.season, where=f"{where}: season")
     if root is not None:
         try:
             there = inside(root, problem.spine).is_file()
         except FileError as exc:
-            raise ProblemError(f"{where}: spine {problem.spine!r} leads out of the project") from exc
+            raise ProblemError(
+                f"{where}: spine {problem.spine!r} leads out of the project"
+            ) from exc
         if not there:
             raise ProblemError(
                 f"{where}: there is no spine {problem.spine}",
@@ -155,12 +171,18 @@ def check_problem(problem: Problem, *, tasks: tuple[str, ...], where: str, root:
 def _check_columns(problem: Problem, where: str) -> None:
     twice = [name for name in problem.entity if problem.entity.count(name) > 1]
     if twice:
-        raise ProblemError(f"{where}: entity names {twice[0]!r} twice", hint="name each column once")
+        raise ProblemError(
+            f"{where}: entity names {twice[0]!r} twice", hint="name each column once"
+        )
     for name in problem.entity:
         if name in RESERVED or name == problem.label:
-            raise ProblemError(f"{where}: entity {name!r} is no key", hint="name the columns of who or what it is")
+            raise ProblemError(
+                f"{where}: entity {name!r} is no key", hint="name the columns of who or what it is"
+            )
     if problem.label in ("event_timestamp", "label_timestamp", "period"):
-        raise ProblemError(f"{where}: label {problem.label!r} is a name with a meaning", hint="name it otherwise")
+        raise ProblemError(
+            f"{where}: label {problem.label!r} is a name with a meaning", hint="name it otherwise"
+        )
 
 
 def _check_split(problem: Problem, where: str) -> None:
@@ -169,20 +191,29 @@ def _check_split(problem: Problem, where: str) -> None:
         ZoneInfo(split.timezone)
     except (ZoneInfoNotFoundError, ValueError) as exc:
         hint = "write it as Europe/Vienna or UTC"
-        raise ProblemError(f"{where}: split.timezone: no time zone {split.timezone!r}", hint=hint) from exc
+        raise ProblemError(
+            f"{where}: split.timezone: no time zone {split.timezone!r}", hint=hint
+        ) from exc
     if split.by == "date":
         if split.start is None:
-            raise ProblemError(f"{where}: split.by date needs a start", hint="write `start: 2013-10-01`")
+            raise ProblemError(
+                f"{where}: split.by date needs a start", hint="write `start: 2013-10-01`"
+            )
     elif split.by in PERIODS:
         if split.test < 1 or split.test != int(split.test):
-            raise ProblemError(f"{where}: split.test {split.test:g}", hint=f"say how many {split.by}s are tested")
+            raise ProblemError(
+                f"{where}: split.test {split.test:g}", hint=f"say how many {split.by}s are tested"
+            )
     elif not 0 < split.test < 1:
         close = difflib.get_close_matches(split.by, (*PERIODS, "date", "random"), 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         said = f"{where}: split.test {split.test:g} is no share of {split.by!r}"
         raise ProblemError(said, hint=hint + "groups and random splits test a share: 0.2")
     if problem.block not in PERIODS and problem.block != split.by and problem.block in RESERVED:
-        raise ProblemError(f"{where}: block {problem.block!r}", hint=f"use {', '.join(PERIODS)}, or a spine's column")
+        raise ProblemError(
+            f"{where}: block {problem.block!r}",
+            hint=f"use {', '.join(PERIODS)}, or a spine's column",
+        )
 
 
 def _meant(word: str, words: tuple[str, ...]) -> str:

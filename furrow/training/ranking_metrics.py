@@ -66,7 +66,9 @@ def _each_class(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return found
 
 
-def _ranked(rows: Rows, positive: NDArray[np.float64], scores: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def _ranked(
+    rows: Rows, positive: NDArray[np.float64], scores: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
     """ROC AUC, average precision and recall at precision, shape (1 + replicates,) each."""
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
@@ -82,7 +84,9 @@ def _ranked(rows: Rows, positive: NDArray[np.float64], scores: NDArray[np.float6
             area = (paid * (true - gained / 2)).sum(axis=1) / (true[:, -1] * false[:, -1])
             precision = np.where(true + false > 0, true / (true + false), 0.0)
             average = (gained * precision).sum(axis=1) / true[:, -1]
-            recall = np.where(precision >= rows.judging.precision, true, 0.0).max(axis=1) / true[:, -1]
+            recall = (
+                np.where(precision >= rows.judging.precision, true, 0.0).max(axis=1) / true[:, -1]
+            )
         one_class = (true[:, -1] <= 0) | (false[:, -1] <= 0)
         parts.append(np.where(one_class, np.nan, np.array([area, average, recall])))
     area, average, recall = np.concatenate(parts, axis=1)

@@ -1,6 +1,7 @@
 """Folds predicted: each test part by a model fitted to what was known before it.
 
-The train stage and every trial of a sweep go through here, so that a trial's metrics are the stage's.
+The train stage and every trial of a sweep go through here, so that a trial's metrics are the
+stage's.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["joined", "predict", "scores", "to_parquet"]
 
 
-def predict(experiment: Experiment, training: TrainingSet, fold: Fold) -> tuple[pd.DataFrame, Fitted]:
+def predict(
+    experiment: Experiment, training: TrainingSet, fold: Fold
+) -> tuple[pd.DataFrame, Fitted]:
     """Fit on a fold's training rows and predict its test rows.
 
     Args:
@@ -38,8 +41,8 @@ def predict(experiment: Experiment, training: TrainingSet, fold: Fold) -> tuple[
         fold: Rows to fit on, and rows to predict.
 
     Returns:
-        The spine's columns, `period`, `label`, what was predicted, and what the baseline says; one row for each row
-        tested, in its order. And the model.
+        The spine's columns, `period`, `label`, what was predicted, and what the baseline says; one
+        row for each row tested, in its order. And the model.
 
     Raises:
         FitError: The estimator refuses its parameters or the rows.
@@ -50,8 +53,13 @@ def predict(experiment: Experiment, training: TrainingSet, fold: Fold) -> tuple[
     fitted = fit(experiment, train, training.features, training.classes)
     found = fitted.outputs(tested)
     baseline = task.baseline(train, tested, problem, training.classes)
-    columns: dict[str, Any] = {"label": _label(tested[problem.label], problem.task, training, experiment), **found}
-    columns |= {f"{BASELINE}{name}" if name in found else name: values for name, values in baseline.items()}
+    columns: dict[str, Any] = {
+        "label": _label(tested[problem.label], problem.task, training, experiment),
+        **found,
+    }
+    columns |= {
+        f"{BASELINE}{name}" if name in found else name: values for name, values in baseline.items()
+    }
     kept = [name for name in training.spine if name not in (*columns, problem.label)]
     return tested[[*kept, "period"]].assign(**columns), fitted
 
@@ -62,7 +70,9 @@ def _label(labels: pd.Series[Any], task: str, training: TrainingSet, experiment:
     return load_task(task).target(labels, experiment.problem, ())
 
 
-def scores(experiment: Experiment, predictions: pd.DataFrame, metrics: Mapping[str, Metric]) -> dict[str, float]:
+def scores(
+    experiment: Experiment, predictions: pd.DataFrame, metrics: Mapping[str, Metric]
+) -> dict[str, float]:
     """Metrics of one fold's predictions, without intervals; NaN where one has no value."""
     block = np.zeros(len(predictions), dtype=np.intp)
     judging = judging_of(experiment, predictions)

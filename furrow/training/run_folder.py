@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "PACKAGES", "environment", "record", "texts"]
 
 FORMAT = 2
-"""Of record.json. 1, before there were problems, is read as well: `months` there is what `periods` is here."""
+"""Of record.json.
+
+1, before there were problems, is read as well: `months` there is what `periods` is here.
+"""
 
 PACKAGES = ("duckdb", "feast", "numpy", "pandas", "pyarrow", "scikit-learn")
 """Packages whose versions a record names; requirements.lock holds all the others."""
@@ -48,7 +51,8 @@ def record(
 
     Args:
         experiment: The config.
-        trained: Facts of the training, as bundle.json holds them: service, features, periods, rows, hashes, trials.
+        trained: Facts of the training, as bundle.json holds them: service, features, periods, rows,
+            hashes, trials.
         predictions_sha256: Of the predictions.
         tested: How many rows were predicted.
         lock: The locked environment's file.
@@ -92,7 +96,9 @@ def texts(outcome: Outcome, facts: dict[str, Any]) -> dict[str, str]:
         "slices.json": _pretty(outcome.slices),
         "record.json": _pretty(facts),
     }
-    curves = {f"plots/{curve}.csv": points.to_csv(index=False) for curve, points in outcome.curves.items()}
+    curves = {
+        f"plots/{curve}.csv": points.to_csv(index=False) for curve, points in outcome.curves.items()
+    }
     return found | curves
 
 

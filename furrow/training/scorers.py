@@ -44,7 +44,8 @@ class Trees:
 
     Attributes:
         model: treelite's.
-        single: Whether thresholds are compared with numbers of single precision, as scikit-learn's forests do.
+        single: Whether thresholds are compared with numbers of single precision, as scikit-learn's
+            forests do.
     """
 
     model: treelite.Model
@@ -61,7 +62,9 @@ class Trees:
         matrix = np.ascontiguousarray(matrix)
         try:
             found = treelite.gtil.predict(self.model, matrix, nthread=threads, pred_margin=True)
-        except treelite.TreeliteError:  # more threads than OpenMP may have here; no bit depends on them
+        except (
+            treelite.TreeliteError
+        ):  # more threads than OpenMP may have here; no bit depends on them
             found = treelite.gtil.predict(self.model, matrix, nthread=1, pred_margin=True)
         return np.asarray(found, dtype=np.float64).reshape(len(matrix), -1)
 
@@ -85,7 +88,11 @@ class Linear:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"kind": "linear", "weights": self.weights.tolist(), "intercept": self.intercept.tolist()}
+        return {
+            "kind": "linear",
+            "weights": self.weights.tolist(),
+            "intercept": self.intercept.tolist(),
+        }
 
 
 @dataclass(frozen=True)

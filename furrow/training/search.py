@@ -55,7 +55,8 @@ def engine(settings: Engine) -> Iterator[None]:
             yield
     else:
         raise SearchError(
-            f"engine.backend {settings.backend!r} is unknown", hint="use loky, threading, sequential or dask"
+            f"engine.backend {settings.backend!r} is unknown",
+            hint="use loky, threading, sequential or dask",
         )
 
 
@@ -75,15 +76,19 @@ def cluster(settings: Engine) -> Iterator[Any]:
     address = os.environ.get(SCHEDULER)
     if address:
         try:
-            get_address_host(address)  # a client that fails over it is left half made, and may hang when it is freed
+            get_address_host(
+                address
+            )  # a client that fails over it is left half made, and may hang when it is freed
             client = Client(address, timeout="10s", set_as_default=True)
         except ValueError as exc:
             raise SearchError(
-                f"{SCHEDULER} {address!r} is no address of a Dask scheduler: {exc}", hint="write tcp://HOST:PORT"
+                f"{SCHEDULER} {address!r} is no address of a Dask scheduler: {exc}",
+                hint="write tcp://HOST:PORT",
             ) from exc
         except (OSError, TimeoutError) as exc:
             raise SearchError(
-                f"no Dask scheduler answers at {address} ({SCHEDULER})", hint="start it, or unset the variable"
+                f"no Dask scheduler answers at {address} ({SCHEDULER})",
+                hint="start it, or unset the variable",
             ) from exc
         with client:
             client.run(wait_asleep, on_error="ignore")
@@ -91,7 +96,11 @@ def cluster(settings: Engine) -> Iterator[Any]:
         return
     with (
         LocalCluster(
-            n_workers=settings.workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+            n_workers=settings.workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
         ) as local,
         Client(local, set_as_default=True) as client,
     ):
@@ -120,33 +129,46 @@ def search(
         The experiment with the best values in place, and every trial: number, values, score.
 
     Raises:
-        SearchError: The sampler is unknown, the metric has no direction, or a key of the space is not in the config.
+        SearchError: The sampler is unknown, the metric has no direction, or a key of the space is
+            not in the config.
         MetricError: There is no such metric of the task.
     """
     declared = experiment.search
     if declared is None:
         return experiment, []
-    metric = find(declared.metric or load_task(experiment.problem.task).metric, own, where="search.metric")
+    metric = find(
+        declared.metric or load_task(experiment.problem.task).metric, own, where="search.metric"
+    )
     if metric.direction == NEITHER:
-        raise SearchError(f"search.metric {metric.name!r} is neither better nor worse when it grows")
+        raise SearchError(
+            f"search.metric {metric.name!r} is neither better nor worse when it grows"
+        )
     for key in declared.space:
         with_values(experiment, {key: None})
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction=metric.direction, sampler=_sampler(declared.sampler, experiment.seed))
+    study = optuna.create_study(
+        direction=metric.direction, sampler=_sampler(declared.sampler, experiment.seed)
+    )
     fold = Fold("held out", (), older[-declared.rows :] if declared.rows else older, held)
     trials: list[dict[str, Any]] = []
     with _progress() as progress, engine(experiment.engine):
         task = progress.add_task(f"search {experiment.name}", total=declared.trials, best="")
         while len(trials) < declared.trials:
             asked = [study.ask() for _ in range(min(declared.batch, declared.trials - len(trials)))]
-            values = [{key: _suggest(trial, key, part) for key, part in declared.space.items()} for trial in asked]
+            values = [
+                {key: _suggest(trial, key, part) for key, part in declared.space.items()}
+                for trial in asked
+            ]
             scores = joblib.Parallel()(
-                joblib.delayed(_judge)(with_values(experiment, one), training, fold, metric) for one in values
+                joblib.delayed(_judge)(with_values(experiment, one), training, fold, metric)
+                for one in values
             )
             for trial, one, score in zip(asked, values, scores, strict=True):
                 study.tell(trial, score)
                 trials.append({"number": trial.number, "values": one, metric.name: round(score, 9)})
-            progress.update(task, completed=len(trials), best=f"best {metric.name} {study.best_value:.4f}")
+            progress.update(
+                task, completed=len(trials), best=f"best {metric.name} {study.best_value:.4f}"
+            )
     return with_values(experiment, trials[study.best_trial.number]["values"]), trials
 
 
@@ -167,7 +189,10 @@ def with_values(experiment: Experiment, values: dict[str, Any]) -> Experiment:
         elif node is not None and hasattr(node, last):
             setattr(node, last, value)
         else:
-            raise SearchError(f"search.space: {key!r} is no key of the config", hint="write it as model.learning_rate")
+            raise SearchError(
+                f"search.space: {key!r} is no key of the config",
+                hint="write it as model.learning_rate",
+            )
     return copy
 
 
@@ -176,14 +201,18 @@ def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=6)
     if name == "random":
         return optuna.samplers.RandomSampler(seed=seed)
-    raise SearchError(f"search.sampler {name!r} is unknown", hint=f"there are: {', '.join(SAMPLERS)}")
+    raise SearchError(
+        f"search.sampler {name!r} is unknown", hint=f"there are: {', '.join(SAMPLERS)}"
+    )
 
 
 def _suggest(trial: optuna.Trial, key: str, part: Range) -> Any:
     if part.choices is not None:
         return trial.suggest_categorical(key, part.choices)
     if part.low is None or part.high is None:
-        raise SearchError(f"search.space: {key} has neither choices nor low and high", hint="give it one of them")
+        raise SearchError(
+            f"search.space: {key} has neither choices nor low and high", hint="give it one of them"
+        )
     if part.int:
         return trial.suggest_int(key, int(part.low), int(part.high), log=part.log)
     return float(f"{trial.suggest_float(key, part.low, part.high, log=part.log):.6g}")

@@ -21,10 +21,10 @@ TIMES = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
 def settle(fitted: Any) -> None:
     """Make a fitted estimator, with all that it is made of, the same bytes wherever it was fitted.
 
-    The padding inside scikit-learn's tree nodes holds whatever the memory held, and goes into the file; histogram
-    boosting keeps the number of threads that it ran with; a forest that predicts in threads adds its trees up in the
-    order that they finish in, and bagging its estimators in as many sums as it has jobs; a search keeps how long each
-    fit took.
+    The padding inside scikit-learn's tree nodes holds whatever the memory held, and goes into the
+    file; histogram boosting keeps the number of threads that it ran with; a forest that predicts in
+    threads adds its trees up in the order that they finish in, and bagging its estimators in as
+    many sums as it has jobs; a search keeps how long each fit took.
     """
     seen: set[int] = set()
     waiting = [fitted]
@@ -38,7 +38,9 @@ def settle(fitted: Any) -> None:
                 setattr(part, name, MACHINE[name])
             searched = vars(part).get("cv_results_")
             if isinstance(searched, dict):
-                searched.update({name: np.zeros_like(searched[name]) for name in TIMES if name in searched})
+                searched.update(
+                    {name: np.zeros_like(searched[name]) for name in TIMES if name in searched}
+                )
             _clear_padding(getattr(part, "tree_", None))
         waiting += _inside(part)
 

@@ -28,8 +28,8 @@ SUSPECT = 0.9
 def telling(experiment: Experiment, training: TrainingSet) -> dict[str, float]:
     """How surely each input alone tells the label, those from SUSPECT on.
 
-    A small tree is fitted to one column on every other row, and judged on the others: it finds any relation, of
-    categories and of missing values too, and can't learn rows by heart.
+    A small tree is fitted to one column on every other row, and judged on the others: it finds any
+    relation, of categories and of missing values too, and can't learn rows by heart.
 
     Args:
         experiment: The config.
@@ -68,7 +68,11 @@ def _numbers(column: pd.Series[Any], learnt: NDArray[np.bool_]) -> NDArray[np.fl
 
 
 def _alone(
-    kind: str, values: NDArray[np.float64], target: NDArray[Any], learnt: NDArray[np.bool_], classes: int
+    kind: str,
+    values: NDArray[np.float64],
+    target: NDArray[Any],
+    learnt: NDArray[np.bool_],
+    classes: int,
 ) -> NDArray[np.float64]:
     make = DecisionTreeRegressor if kind == "regressor" else DecisionTreeClassifier
     tree = make(max_leaf_nodes=LEAVES, min_samples_leaf=5, random_state=0)

@@ -41,22 +41,29 @@ def spine_rows(root: Path, problem: Problem, raw: RawFiles) -> pa.Table:
 
     Raises:
         TableError: The SQL or the raw data is at fault.
-        SpineError: A column is missing, keys are null or come twice, a time has no zone, a label is missing.
+        SpineError: A column is missing, keys are null or come twice, a time has no zone, a label is
+            missing.
         LabelError: The labels are none of the task's.
     """
     file = root / problem.spine
     try:
         sql = file.read_text(encoding="utf-8")
     except OSError as exc:
-        raise SpineError(f"cannot read the spine {problem.spine}: {exc.strerror}", hint="write it") from exc
+        raise SpineError(
+            f"cannot read the spine {problem.spine}: {exc.strerror}", hint="write it"
+        ) from exc
     rows = run_sql(sql, raw, sql_file=file)
     _check_columns(rows, problem)
     place = rows.column_names.index(problem.label)
-    if pa.types.is_decimal(rows.schema.field(place).type):  # what SQL makes of 1.5: a number like any other
+    if pa.types.is_decimal(
+        rows.schema.field(place).type
+    ):  # what SQL makes of 1.5: a number like any other
         rows = rows.set_column(place, problem.label, rows.column(place).cast(pa.float64()))
     _check_keys(rows, problem)
     _check_labels(rows, problem)
-    rows = rows.sort_by([(name, "ascending") for name in ("event_timestamp", *_keys(problem, rows))])
+    rows = rows.sort_by(
+        [(name, "ascending") for name in ("event_timestamp", *_keys(problem, rows))]
+    )
     task = load_task(problem.task)
     frame = rows.select(list(rows.column_names)).to_pandas()
     task.check(frame[problem.label], problem)
@@ -75,11 +82,14 @@ def _check_columns(rows: pa.Table, problem: Problem) -> None:
     for name in (*problem.entity, "event_timestamp", problem.label):
         if name not in rows.column_names:
             raise SpineError(
-                f"{problem.spine} gives no column {name!r}", hint=f"it gives: {', '.join(rows.column_names)}"
+                f"{problem.spine} gives no column {name!r}",
+                hint=f"it gives: {', '.join(rows.column_names)}",
             )
     twice = [name for name in rows.column_names if rows.column_names.count(name) > 1]
     if twice:
-        raise SpineError(f"{problem.spine} gives the column {twice[0]!r} twice", hint="name each column once")
+        raise SpineError(
+            f"{problem.spine} gives the column {twice[0]!r} twice", hint="name each column once"
+        )
     for name in _TIMES:
         if name in rows.column_names:
             kind = rows.schema.field(name).type
@@ -89,7 +99,9 @@ def _check_columns(rows: pa.Table, problem: Problem) -> None:
                     hint="select a TIMESTAMPTZ: a time without a zone is another moment elsewhere",
                 )
     if not rows.num_rows:
-        raise SpineError(f"{problem.spine} gives no rows", hint="look at its WHERE, and at the raw data")
+        raise SpineError(
+            f"{problem.spine} gives no rows", hint="look at its WHERE, and at the raw data"
+        )
 
 
 def _check_keys(rows: pa.Table, problem: Problem) -> None:

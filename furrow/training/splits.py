@@ -18,7 +18,16 @@ from furrow.training.problem import PERIODS, Problem, span
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Fold", "SplitError", "SplitWarning", "folds", "holdout", "known_by", "newest", "period_names"]
+__all__ = [
+    "Fold",
+    "SplitError",
+    "SplitWarning",
+    "folds",
+    "holdout",
+    "known_by",
+    "newest",
+    "period_names",
+]
 
 HELD_OUT = 0.2
 
@@ -73,7 +82,9 @@ def folds(frame: pd.DataFrame, problem: Problem, seed: int = 0) -> list[Fold]:
     if split.by == "random":
         if frame["event_timestamp"].nunique() > 1:
             said = f"problem {problem.name}: a random split of rows with times trains on what came after the test"
-            warnings.warn(f"{said}; split.by month, or another period, does not", SplitWarning, stacklevel=2)
+            warnings.warn(
+                f"{said}; split.by month, or another period, does not", SplitWarning, stacklevel=2
+            )
         drawn = np.random.default_rng(seed).permutation(len(frame))
         tested = np.zeros(len(frame), dtype=bool)
         tested[drawn[: round(split.test * len(frame))]] = True
@@ -81,7 +92,9 @@ def folds(frame: pd.DataFrame, problem: Problem, seed: int = 0) -> list[Fold]:
     return [_groups(frame, problem, seed)]
 
 
-def holdout(frame: pd.DataFrame, problem: Problem, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def holdout(
+    frame: pd.DataFrame, problem: Problem, rows: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Split rows into older ones and the newest, for a search: the newest period, or else a fifth.
 
     Args:
@@ -93,7 +106,9 @@ def holdout(frame: pd.DataFrame, problem: Problem, rows: NDArray[np.intp]) -> tu
     known = sorted(set(names)) if problem.split.by in PERIODS else []
     held = names == known[-1] if len(known) > 1 else newest(frame, rows, HELD_OUT)
     if held.all() or not held.any():
-        raise SplitError(f"problem {problem.name}: {len(rows)} rows are too few to hold some out of training")
+        raise SplitError(
+            f"problem {problem.name}: {len(rows)} rows are too few to hold some out of training"
+        )
     cutoff = frame["event_timestamp"].iloc[rows[held]].min()
     return rows[~held & known_by(frame.iloc[rows], problem, cutoff)], rows[held]
 
@@ -101,7 +116,9 @@ def holdout(frame: pd.DataFrame, problem: Problem, rows: NDArray[np.intp]) -> tu
 def newest(frame: pd.DataFrame, rows: NDArray[np.intp], share: float) -> NDArray[np.bool_]:
     """Which of some rows are the newest share by event_timestamp; rows of one moment stay together."""
     times = frame["event_timestamp"].iloc[rows]
-    found: NDArray[np.bool_] = (times >= times.quantile(1 - share, interpolation="lower")).to_numpy()
+    found: NDArray[np.bool_] = (
+        times >= times.quantile(1 - share, interpolation="lower")
+    ).to_numpy()
     if found.all():  # of one moment: no newest ones
         found = np.zeros(len(rows), dtype=bool)
         found[len(rows) - round(share * len(rows)) :] = True
@@ -113,7 +130,9 @@ def known_by(frame: pd.DataFrame, problem: Problem, moment: Any) -> NDArray[np.b
     if "label_timestamp" in frame.columns:
         known = frame["label_timestamp"]
     else:
-        known = frame["event_timestamp"] + span(problem.known_after, where=f"problem {problem.name}: known_after")
+        known = frame["event_timestamp"] + span(
+            problem.known_after, where=f"problem {problem.name}: known_after"
+        )
     result: NDArray[np.bool_] = (known <= moment).to_numpy()
     return result
 
@@ -148,7 +167,16 @@ def _rolling(frame: pd.DataFrame, problem: Problem) -> list[Fold]:
     found = []
     for end in range(len(periods) - count, len(periods)):
         before, tested = np.isin(names, periods[:end]), names == periods[end]
-        found.append(_fold(frame, problem, periods[end], train=before, test=tested, periods=tuple(periods[:end])))
+        found.append(
+            _fold(
+                frame,
+                problem,
+                periods[end],
+                train=before,
+                test=tested,
+                periods=tuple(periods[:end]),
+            )
+        )
     return found
 
 
@@ -179,7 +207,10 @@ def _fold(
     embargo: bool = True,
 ) -> Fold:
     if not test.any():
-        raise SplitError(f"problem {problem.name}: the split leaves no row to test ({name})", hint="look at split")
+        raise SplitError(
+            f"problem {problem.name}: the split leaves no row to test ({name})",
+            hint="look at split",
+        )
     if embargo:
         train = train & known_by(frame, problem, frame.loc[test, "event_timestamp"].min())
     if not train.any():
@@ -195,6 +226,9 @@ def _start(problem: Problem) -> datetime:
         found = datetime.fromisoformat(str(problem.split.start))
     except ValueError as exc:
         raise SplitError(
-            f"problem {problem.name}: split.start {problem.split.start!r} is no time", hint="write it as 2013-10-01"
+            f"problem {problem.name}: split.start {problem.split.start!r} is no time",
+            hint="write it as 2013-10-01",
         ) from exc
-    return (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(problem.split.timezone))).astimezone(UTC)
+    return (
+        found if found.tzinfo else found.replace(tzinfo=ZoneInfo(problem.split.timezone))
+    ).astimezone(UTC)

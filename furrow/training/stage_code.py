@@ -48,7 +48,9 @@ def stage_modules(root: Path) -> dict[str, str]:
         ) from exc
     found = {}
     for stage in STAGES:
-        mine = [text for name, text in commands.items() if name == stage or name.startswith(f"{stage}_")]
+        mine = [
+            text for name, text in commands.items() if name == stage or name.startswith(f"{stage}_")
+        ]
         matches = [match[1] for text in mine if (match := _MODULE.search(text))]
         found[stage] = matches[0] if matches else f"furrow.stages.{stage}"
     return found

@@ -41,7 +41,8 @@ def check_target(spec: dict[str, Any], *, where: str, kind: str = "classifier") 
         The estimator's class.
 
     Raises:
-        TargetError: The target is outside the allow-list, unknown, no estimator, or lacks a parameter.
+        TargetError: The target is outside the allow-list, unknown, no estimator, or lacks a
+            parameter.
     """
     target = spec.get("_target_")
     module_name, _, name = str(target).rpartition(".")
@@ -51,16 +52,28 @@ def check_target(spec: dict[str, Any], *, where: str, kind: str = "classifier") 
             hint=f"name an estimator of {', '.join(prefix.rstrip('.') for prefix in ALLOWED)}",
         )
     module = importlib.import_module(module_name)
-    public = [word for word, value in vars(module).items() if _is_estimator(value, kind) and not word.startswith("_")]
+    public = [
+        word
+        for word, value in vars(module).items()
+        if _is_estimator(value, kind) and not word.startswith("_")
+    ]
     if name not in public:
-        if _is_estimator(getattr(module, name, None), "regressor" if kind == "classifier" else "classifier"):
+        if _is_estimator(
+            getattr(module, name, None), "regressor" if kind == "classifier" else "classifier"
+        ):
             raise TargetError(
                 f"{where}: model._target_ {target!r} is no {kind}, and the problem's task takes one",
                 hint=f"name a {kind}: {', '.join(public)}",
             )
         close = difflib.get_close_matches(name, public, 1)
-        hint = f"did you mean {module_name}.{close[0]}?" if close else f"there are: {', '.join(public)}"
-        raise TargetError(f"{where}: model._target_: {module_name} has no estimator {name!r}", hint=hint)
+        hint = (
+            f"did you mean {module_name}.{close[0]}?"
+            if close
+            else f"there are: {', '.join(public)}"
+        )
+        raise TargetError(
+            f"{where}: model._target_: {module_name} has no estimator {name!r}", hint=hint
+        )
     estimator: type = getattr(module, name)
     known = sorted(inspect.signature(estimator).parameters)
     for key, value in spec.items():
@@ -69,9 +82,13 @@ def check_target(spec: dict[str, Any], *, where: str, kind: str = "classifier") 
         if key not in known:
             close = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known)}"
-            raise TargetError(f"{where}: unknown key 'model.{key}': {name} has no such parameter", hint=hint)
+            raise TargetError(
+                f"{where}: unknown key 'model.{key}': {name} has no such parameter", hint=hint
+            )
         if isinstance(value, dict):
-            raise TargetError(f"{where}: model.{key}: nested objects are not allowed", hint="give a plain value")
+            raise TargetError(
+                f"{where}: model.{key}: nested objects are not allowed", hint="give a plain value"
+            )
     return estimator
 
 
@@ -80,7 +97,11 @@ def _is_estimator(value: object, kind: str) -> bool:
     from sklearn import base  # noqa: PLC0415 - a second, which commands that read no model's config do without
 
     mixin = base.ClassifierMixin if kind == "classifier" else base.RegressorMixin
-    return inspect.isclass(value) and issubclass(value, base.BaseEstimator) and issubclass(value, mixin)
+    return (
+        inspect.isclass(value)
+        and issubclass(value, base.BaseEstimator)
+        and issubclass(value, mixin)
+    )
 
 
 def instantiate(spec: dict[str, Any], *, where: str, seed: int, kind: str = "classifier") -> Any:

@@ -22,7 +22,10 @@ MOVED = {"furrow.runs": ModuleType("furrow.runs"), "furrow.runs.fit": fit}
 
 
 def unpickled(content: bytes) -> Any:
-    """The object in a joblib file. This may run code: the caller has checked where the bytes come from."""
+    """The object in a joblib file.
+
+    This may run code: the caller has checked where the bytes come from.
+    """
     with _old_names():
         return joblib.load(io.BytesIO(content))
 

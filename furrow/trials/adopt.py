@@ -66,8 +66,9 @@ def adopt(
 ) -> Adopted:
     """Declare a trial as an experiment: conf/experiment/NAME.yaml and its entry in conf/experiments.yaml.
 
-    The new file is the tried experiment's own, as it was then, with the overrides written in. Where conf/ has changed
-    since, the trial's values are written out, so that the experiment is the trial's and not today's.
+    The new file is the tried experiment's own, as it was then, with the overrides written in. Where
+    conf/ has changed since, the trial's values are written out, so that the experiment is the
+    trial's and not today's.
 
     Args:
         root: The project.
@@ -96,7 +97,13 @@ def adopt(
     text = with_settings(text, (), where=place, name=name, description=said)
     table = conf / "experiments.yaml"
     before = table.read_text(encoding="utf-8")
-    after = with_entry(before, name, tried.features.service, where="conf/experiments.yaml", problem=tried.problem.name)
+    after = with_entry(
+        before,
+        name,
+        tried.features.service,
+        where="conf/experiments.yaml",
+        problem=tried.problem.name,
+    )
     if path.exists():
         raise AdoptError(f"there is a file {place} already", hint="choose another name")
     try:
@@ -113,7 +120,9 @@ def adopt(
 
 def _made_by_try(recorded: Recorded) -> tuple[str, tuple[str, ...]]:
     try:
-        return recorded.trailers["Furrow-Experiment"], tuple(parse_json(recorded.trailers["Furrow-Overrides"]))
+        return recorded.trailers["Furrow-Experiment"], tuple(
+            parse_json(recorded.trailers["Furrow-Overrides"])
+        )
     except (KeyError, ValueError) as exc:
         raise AdoptError(
             f"{recorded.name} was not made by `furrow try`",
@@ -130,7 +139,10 @@ def _content(root: Path, recorded: Recorded, path: str) -> bytes:
 
 def _config(root: Path, recorded: Recorded, source: str) -> Experiment:
     path = f"runs/{source}/config.yaml"
-    return parse(parse_yaml(_content(root, recorded, path), f"{recorded.name}:{path}"), where=f"{recorded.name}:{path}")
+    return parse(
+        parse_yaml(_content(root, recorded, path), f"{recorded.name}:{path}"),
+        where=f"{recorded.name}:{path}",
+    )
 
 
 def _agree(conf: Path, path: Path, text: str, tried: Experiment) -> None:
@@ -155,7 +167,9 @@ def _comparable(experiment: Experiment) -> dict[str, Any]:
     return value
 
 
-def _differences(found: dict[str, Any], wanted: dict[str, Any], above: str = "") -> Iterator[Setting]:
+def _differences(
+    found: dict[str, Any], wanted: dict[str, Any], above: str = ""
+) -> Iterator[Setting]:
     """What must be set in one mapping so that it says what the other does."""
     for key in [*wanted, *(key for key in found if key not in wanted)]:
         one, other = found.get(key), wanted.get(key)
@@ -166,7 +180,13 @@ def _differences(found: dict[str, Any], wanted: dict[str, Any], above: str = "")
 
 
 def _warnings(
-    root: Path, recorded: Recorded, source: str, tried: Experiment, *, services: Mapping[str, str], code: Code
+    root: Path,
+    recorded: Recorded,
+    source: str,
+    tried: Experiment,
+    *,
+    services: Mapping[str, str],
+    code: Code,
 ) -> Iterator[str]:
     """Why the experiment may come to other metrics than its trial did."""
     if (tried.code.digest, tried.code.evaluate) != (code.digest, code.evaluate):
@@ -175,7 +195,8 @@ def _warnings(
         yield f"the feature service {tried.features.service!r} has changed since the trial"
     path = root / training_set(tried.problem.name, tried.features.service)
     record = parse_json(
-        _content(root, recorded, f"runs/{source}/record.json"), f"{recorded.name}:runs/{source}/record.json"
+        _content(root, recorded, f"runs/{source}/record.json"),
+        f"{recorded.name}:runs/{source}/record.json",
     )
     if path.is_file() and sha256_file(path) != record["training_set_sha256"]:
         yield f"{path.relative_to(root)} has changed since the trial"

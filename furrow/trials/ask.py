@@ -30,17 +30,22 @@ def dimensions(space: Mapping[str, Range]) -> dict[str, Dimension]:
         if part.choices is not None:
             found[f"++{key}"] = Dimension(choices=tuple(str(choice) for choice in part.choices))
         elif part.low is None or part.high is None:
-            raise SearchError(f"search.space: {key} has neither choices nor low and high", hint="give it one of them")
+            raise SearchError(
+                f"search.space: {key} has neither choices nor low and high",
+                hint="give it one of them",
+            )
         else:
-            found[f"++{key}"] = Dimension(low=part.low, high=part.high, log=part.log, integer=part.int)
+            found[f"++{key}"] = Dimension(
+                low=part.low, high=part.high, log=part.log, integer=part.int
+            )
     return found
 
 
 class Asker:
     """A sampler that is asked for overrides and told what came of them.
 
-    Asked for the same batches and told the same scores, it gives the same overrides: so a search that was cut short
-    goes on as if it had not been.
+    Asked for the same batches and told the same scores, it gives the same overrides: so a search
+    that was cut short goes on as if it had not been.
 
     Args:
         space: The dimensions by key.
@@ -52,7 +57,9 @@ class Asker:
         SearchError: The sampler is unknown.
     """
 
-    def __init__(self, space: Mapping[str, Dimension], *, sampler: str, seed: int, direction: str) -> None:
+    def __init__(
+        self, space: Mapping[str, Dimension], *, sampler: str, seed: int, direction: str
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._space = space
         if sampler == "tpe":
@@ -60,7 +67,9 @@ class Asker:
         elif sampler == "random":
             chosen = optuna.samplers.RandomSampler(seed=seed)
         else:
-            raise SearchError(f"search.sampler {sampler!r} is unknown", hint="there are: tpe, random")
+            raise SearchError(
+                f"search.sampler {sampler!r} is unknown", hint="there are: tpe, random"
+            )
         self._study = optuna.create_study(direction=direction, sampler=chosen)
         self._asked: dict[int, optuna.Trial] = {}
 
@@ -68,7 +77,10 @@ class Asker:
         """The overrides of the next trials."""
         batch = [self._study.ask() for _ in range(count)]
         self._asked |= {trial.number: trial for trial in batch}
-        return [tuple(f"{key}={_suggest(trial, key, part)}" for key, part in self._space.items()) for trial in batch]
+        return [
+            tuple(f"{key}={_suggest(trial, key, part)}" for key, part in self._space.items())
+            for trial in batch
+        ]
 
     def tell(self, number: int, score: float | None, steps: Sequence[float]) -> None:
         """Say what came of a trial.

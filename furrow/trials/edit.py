@@ -36,7 +36,11 @@ def with_settings(text: str, changes: Sequence[Setting], *, where: str, **first:
     for key, value in first.items():
         text = _set(text, (key,), value, where)
     for change in changes:
-        text = _choose(text, change, where) if change.group else _set(text, change.key.split("."), change.value, where)
+        text = (
+            _choose(text, change, where)
+            if change.group
+            else _set(text, change.key.split("."), change.value, where)
+        )
     return text
 
 
@@ -50,7 +54,10 @@ def with_entry(text: str, name: str, service: str, *, where: str, problem: str =
     """
     entries = _child(_root(text, where), "experiments")
     if not isinstance(entries, yaml.MappingNode):
-        raise EditError(f"{where} holds no map `experiments`", hint="write `experiments: {NAME: {service: SERVICE}}`")
+        raise EditError(
+            f"{where} holds no map `experiments`",
+            hint="write `experiments: {NAME: {service: SERVICE}}`",
+        )
     there = _child(entries, name)
     words = {key.value for key, _ in there.value} if isinstance(there, yaml.MappingNode) else set()
     if there is None or words - {"problem", "service"}:
@@ -76,8 +83,13 @@ def _choose(text: str, change: Setting, where: str) -> str:
     if defaults.flow_style or not defaults.value:
         inner = f"{', ' if defaults.value else ''}{{{line}}}"
         return text[: defaults.end_mark.index - 1] + inner + text[defaults.end_mark.index - 1 :]
-    column = text.rfind("-", 0, defaults.value[-1].start_mark.index) - defaults.value[-1].start_mark.index
-    return _below(text, defaults, f"{' ' * (defaults.value[-1].start_mark.column + column)}- {line}")
+    column = (
+        text.rfind("-", 0, defaults.value[-1].start_mark.index)
+        - defaults.value[-1].start_mark.index
+    )
+    return _below(
+        text, defaults, f"{' ' * (defaults.value[-1].start_mark.column + column)}- {line}"
+    )
 
 
 def _set(text: str, path: Sequence[str], value: Any, where: str, *, first: bool = False) -> str:
@@ -96,7 +108,10 @@ def _set(text: str, path: Sequence[str], value: Any, where: str, *, first: bool 
                 value = {above: value}
             return _replaced(text, child, value)
         if not isinstance(child, yaml.MappingNode):
-            raise EditError(f"{where}: {'.'.join(path)}: {part!r} is a value, not a mapping", hint="mend it by hand")
+            raise EditError(
+                f"{where}: {'.'.join(path)}: {part!r} is a value, not a mapping",
+                hint="mend it by hand",
+            )
         node = child
     return text
 
@@ -145,7 +160,9 @@ def _root(text: str, where: str) -> yaml.MappingNode:
     try:
         node = compose_yaml(text, loader=yaml.SafeLoader)
     except ParseError as exc:
-        raise EditError(f"{where}: {' '.join(str(exc).split())}", hint="mend the YAML, then run again") from exc
+        raise EditError(
+            f"{where}: {' '.join(str(exc).split())}", hint="mend the YAML, then run again"
+        ) from exc
     if not isinstance(node, yaml.MappingNode):
         raise EditError(f"{where} holds no mapping", hint="mend the file, then run again")
     return node
@@ -183,6 +200,11 @@ def _block(value: Any) -> str:
 
 def _dumped(value: Any, *, flow: bool) -> str:
     text: str = yaml.dump(
-        value, Dumper=_Dumper, default_flow_style=flow, width=10**9, allow_unicode=True, sort_keys=False
+        value,
+        Dumper=_Dumper,
+        default_flow_style=flow,
+        width=10**9,
+        allow_unicode=True,
+        sort_keys=False,
     )
     return text

@@ -55,7 +55,8 @@ class Request:
         engine: An option of conf/engine; None for the experiment's own.
         search: An option of conf/search, or a sampler; None tries every combination.
         trials: How many trials a search makes; None for as many as conf/search says.
-        metric: To sort and search by; None for the search's own, or the one that the gate selects champions by.
+        metric: To sort and search by; None for the search's own, or the one that the gate selects
+            champions by.
     """
 
     root: Path
@@ -77,7 +78,8 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
         clock: Gives seconds since the epoch.
 
     Raises:
-        FurrowError: The experiment, a key, an option, a training set or the repository is not as it must be.
+        FurrowError: The experiment, a key, an option, a training set or the repository is not as it
+            must be.
     """
     root, conf = request.root, request.root / "conf"
     entry = _entry(conf, request.experiment)
@@ -88,21 +90,32 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
     if search is not None:
         sweep = _searched(sweep, search, compose(conf, "config", first))
     else:
-        next(sweep.points())  # an interval can't be enumerated: said before the training set is read
+        next(
+            sweep.points()
+        )  # an interval can't be enumerated: said before the training set is read
         _check_size(sweep.size)
     composer = Composer(conf, "config", first)
     whole = composer.compose(sweep.fixed)
     own = own_metrics(root)
-    metric = request.metric or (search.metric if search else "") or gate(conf, entry.problem, own).select.metric
+    metric = (
+        request.metric
+        or (search.metric if search else "")
+        or gate(conf, entry.problem, own).select.metric
+    )
     base_experiment = replace(config.parse(whole, where=request.experiment), search=None)
     known = load_task(base_experiment.problem.task).metrics(base_experiment.problem, own)
     if metric not in known:
         raise SweepError(f"metric {metric!r} is unknown", hint=f"there are: {', '.join(known)}")
     if known[metric].direction == NEITHER:
-        raise SweepError(f"metric {metric!r} is neither better nor worse when it grows", hint="sort by another one")
+        raise SweepError(
+            f"metric {metric!r} is neither better nor worse when it grows",
+            hint="sort by another one",
+        )
     engine = _engine(request, conf, first, whole)
     lock = base.content(LOCK)
-    files = {} if lock is None else {LOCK: unclaimed(root, lock.decode(), request.experiment).encode()}
+    files = (
+        {} if lock is None else {LOCK: unclaimed(root, lock.decode(), request.experiment).encode()}
+    )
     shared, warnings = _training(request, sweep, whole, own)
     if files:
         keep_empty(root)
@@ -122,7 +135,13 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
         code=experiment_code(root, base_experiment, own),
         composer=composer,
         recorder=Recorder(
-            root, base, list_experiments(root), files=files, metric=metric, engine=engine.backend, clock=clock
+            root,
+            base,
+            list_experiments(root),
+            files=files,
+            metric=metric,
+            engine=engine.backend,
+            clock=clock,
         ),
         warnings=warnings,
     )
@@ -158,7 +177,9 @@ def _search(request: Request, conf: Path, first: list[str]) -> Search | None:
     options = sorted(path.stem for path in (conf / "search").glob("*.yaml") if path.stem != "none")
     if request.search in options:
         value = compose(conf, "config", [*first, f"search={request.search}"])["search"]
-        found = structured(Search, value, where=f"conf/search/{request.search}.yaml", conf=conf / "search")
+        found = structured(
+            Search, value, where=f"conf/search/{request.search}.yaml", conf=conf / "search"
+        )
     elif request.search in SAMPLERS:
         found = Search(space={}, sampler=request.search)
     else:
@@ -173,17 +194,23 @@ def _searched(sweep: Sweep, search: Search, own: dict[str, Any]) -> Sweep:
     """The space of a search: what the command varies, or else what conf/search declares."""
     space = sweep.dimensions or dimensions(search.space)
     if not space:
-        raise SweepError("there is nothing to search", hint="vary something: model.learning_rate=interval(0.01,0.3)")
+        raise SweepError(
+            "there is nothing to search",
+            hint="vary something: model.learning_rate=interval(0.01,0.3)",
+        )
     fixed = sweep.fixed if own.get("search") is None else ("search=none", *sweep.fixed)
     return Sweep(fixed, sweep.axes, space)
 
 
 def _engine(request: Request, conf: Path, first: list[str], whole: dict[str, Any]) -> Engine:
-    chosen = compose(conf, "config", [*first, f"engine={request.engine}"]) if request.engine else whole
+    chosen = (
+        compose(conf, "config", [*first, f"engine={request.engine}"]) if request.engine else whole
+    )
     engine = structured(Engine, chosen["engine"], where="conf/engine", conf=conf / "engine")
     if engine.backend not in ("loky", "threading", "sequential", "dask"):
         raise SweepError(
-            f"engine.backend {engine.backend!r} is unknown", hint="use loky, threading, sequential or dask"
+            f"engine.backend {engine.backend!r} is unknown",
+            hint="use loky, threading, sequential or dask",
         )
     return engine
 
@@ -193,13 +220,19 @@ def _training(
 ) -> tuple[Shared, tuple[str, ...]]:
     """The training sets of every feature service that the sweep comes to, each read once."""
     axis = sweep.dimensions.get("features.service")
-    services = axis.choices if axis is not None and axis.choices else (whole["features"]["service"],)
+    services = (
+        axis.choices if axis is not None and axis.choices else (whole["features"]["service"],)
+    )
     experiment = config.parse(whole, where=request.experiment)
     training, sha256, warnings = {}, {}, []
     for service in services:
         if service not in request.services:
             close = difflib.get_close_matches(service, list(request.services), 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(request.services))}"
+            hint = (
+                f"did you mean {close[0]!r}?"
+                if close
+                else f"there are: {', '.join(sorted(request.services))}"
+            )
             raise SweepError(f"there is no feature service {service!r}", hint=hint)
         path = request.root / training_set(experiment.problem.name, service)
         experiment.features.service = service
@@ -222,7 +255,12 @@ def _is_stale(root: Path, path: Path) -> bool:
         return False
     stages = (read_yaml(lock) or {}).get("stages", {})
     wanted = path.relative_to(root).as_posix()
-    named = [out.get("md5") for stage in stages.values() for out in stage.get("outs", []) if out["path"] == wanted]
+    named = [
+        out.get("md5")
+        for stage in stages.values()
+        for out in stage.get("outs", [])
+        if out["path"] == wanted
+    ]
     if not named:
         return False
     with path.open("rb") as handle:
@@ -241,5 +279,8 @@ def _corners(sweep: Sweep) -> Iterator[tuple[str, ...]]:
 def _ends(key: str, dimension: Dimension) -> tuple[str, ...]:
     if dimension.choices is not None:
         return tuple(f"{key}={choice}" for choice in dimension.choices)
-    low, high = (f"{int(end)}" if dimension.integer else f"{end!r}" for end in (dimension.low, dimension.high))
+    low, high = (
+        f"{int(end)}" if dimension.integer else f"{end!r}"
+        for end in (dimension.low, dimension.high)
+    )
     return (f"{key}={low}", f"{key}={high}")

@@ -100,7 +100,9 @@ class Recorder:
         self._root = root
         self._base = base
         self._files = files
-        self._known = {one.trailers["Furrow-Trial"]: one for one in known if "Furrow-Trial" in one.trailers}
+        self._known = {
+            one.trailers["Furrow-Trial"]: one for one in known if "Furrow-Trial" in one.trailers
+        }
         self._metric = metric
         self._engine = engine
         self._clock = clock
@@ -117,15 +119,21 @@ class Recorder:
         commit = self._base.recorded(trial.name)
         known = self._known.get(trial.digest)
         folder = f"runs/{trial.config.name}"
-        if commit is None and known is not None:  # on another commit, where everything that counts was the same
+        if (
+            commit is None and known is not None
+        ):  # on another commit, where everything that counts was the same
             run = self._base.read(known.commit, folder)
             commit = self._write(trial, run, known.trailers)
         if commit is not None:
             trailers = self._base.trailers(commit)
-            metrics = parse_json(self._base.read(commit, folder)["metrics.json"], f"{folder}/metrics.json")
+            metrics = parse_json(
+                self._base.read(commit, folder)["metrics.json"], f"{folder}/metrics.json"
+            )
             steps = tuple(float(word) for word in trailers.get("Furrow-Steps", "").split())
             seconds = float(trailers.get("Furrow-Seconds", "0"))
-            return Finished(trial, "done", metrics.get(self._metric), metrics, seconds, steps, again=True)
+            return Finished(
+                trial, "done", metrics.get(self._metric), metrics, seconds, steps, again=True
+            )
         if history is not None and (steps := self._pruned().get(_key(trial, history), ())):
             return Finished(trial, "pruned", steps=steps, again=True)
         return None
@@ -168,7 +176,11 @@ class Recorder:
         return {
             place: with_settings(text, settings(conf, trial.every), where=place).encode(),
             entries: with_entry(
-                table, name, trial.config.features.service, where=entries, problem=trial.config.problem.name
+                table,
+                name,
+                trial.config.features.service,
+                where=entries,
+                problem=trial.config.problem.name,
             ).encode(),
         }
 
@@ -212,7 +224,9 @@ class Recorder:
 
     def _keep_pruned(self, key: str, trial: Trial, steps: Sequence[float]) -> None:
         path = self._root / PRUNED
-        line = json.dumps({"key": key, "trial": trial.name, "steps": [repr(step) for step in steps]})
+        line = json.dumps(
+            {"key": key, "trial": trial.name, "steps": [repr(step) for step in steps]}
+        )
         try:
             path.parent.mkdir(exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

@@ -77,11 +77,14 @@ class Sweeping:
             say: Called with what the sweep waits for before the first trial can begin, if it does.
 
         Raises:
-            ExperimentError: A trial can't be recorded: the disk is full, the repository can't be written.
+            ExperimentError: A trial can't be recorded: the disk is full, the repository can't be
+                written.
             SearchError: The cluster does not answer, or has no workers.
         """
         with self._workers(say) as workers, self._curve() as draw:
-            for finished in self._grid(workers) if self.search is None else self._searched(workers, self.search):
+            for finished in (
+                self._grid(workers) if self.search is None else self._searched(workers, self.search)
+            ):
                 draw(finished)
                 yield finished
 
@@ -92,7 +95,9 @@ class Sweeping:
     def ranked(self, found: Sequence[Finished]) -> list[Finished]:
         """Trials from the best to the worst; those without a score last."""
         sign = 1 if self.direction == "minimize" else -1
-        return sorted(found, key=lambda one: (one.score is None, sign * (one.score or 0.0), one.trial.number))
+        return sorted(
+            found, key=lambda one: (one.score is None, sign * (one.score or 0.0), one.trial.number)
+        )
 
     def trial(self, number: int, overrides: tuple[str, ...]) -> Trial:
         """Compose and check one trial.
@@ -105,7 +110,9 @@ class Sweeping:
         config = parse(self.composer.compose(every), where=where)
         service = config.features.service
         if config.name != self.experiment:
-            raise SweepError(f"{where}: name is {config.name!r}", hint="a name is given by `furrow adopt`")
+            raise SweepError(
+                f"{where}: name is {config.name!r}", hint="a name is given by `furrow adopt`"
+            )
         if config.search is not None:
             raise SweepError(
                 f"{self.experiment} searches by itself, inside its train stage",
@@ -118,8 +125,12 @@ class Sweeping:
             )
         config.features.digest = self.services[service]
         config.code = self.code
-        digest = identity(config, self.shared.sha256[service], self.shared.environment["lock_sha256"])
-        return Trial(number, self.recorder.name(config.name, digest), digest, overrides, every, config)
+        digest = identity(
+            config, self.shared.sha256[service], self.shared.environment["lock_sha256"]
+        )
+        return Trial(
+            number, self.recorder.name(config.name, digest), digest, overrides, every, config
+        )
 
     @contextmanager
     def _workers(self, say: Callable[[str], None]) -> Iterator[Workers]:
@@ -148,12 +159,16 @@ class Sweeping:
             curve.close()
 
     def _grid(self, workers: Workers) -> Iterator[Finished]:
-        trials = (self.trial(number, overrides) for number, overrides in enumerate(self.sweep.points()))
+        trials = (
+            self.trial(number, overrides) for number, overrides in enumerate(self.sweep.points())
+        )
         return self._batch(workers, trials, None)
 
     def _searched(self, workers: Workers, search: Search) -> Iterator[Finished]:
         """Batches, each told in the order of asking before the next is asked: the same at any number of workers."""
-        asker = Asker(self.sweep.dimensions, sampler=search.sampler, seed=self.seed, direction=self.direction)
+        asker = Asker(
+            self.sweep.dimensions, sampler=search.sampler, seed=self.seed, direction=self.direction
+        )
         history = History(self.metric, self.direction, ())
         asked = 0
         while asked < self.size:
@@ -170,7 +185,9 @@ class Sweeping:
             history = replace(history, steps=history.steps + done)
             asked += len(batch)
 
-    def _batch(self, workers: Workers, trials: Iterator[Trial], history: History | None) -> Iterator[Finished]:
+    def _batch(
+        self, workers: Workers, trials: Iterator[Trial], history: History | None
+    ) -> Iterator[Finished]:
         """Run trials that were not run before, each different one once."""
         running: dict[int, Trial] = {}
         twins: dict[str, list[Trial]] = {}

@@ -99,11 +99,14 @@ class Result:
 def identity(experiment: Experiment, training_sha256: str, lock_sha256: str) -> str:
     """What a trial's outcome hangs on: the config with its digests of features and code, the data, the environment.
 
-    The processes that run it don't count; the threads of one fit do, for they change the last digits.
+    The processes that run it don't count; the threads of one fit do, for they change the last
+    digits.
     """
     config = asdict(experiment)
     config["engine"] = {"threads": experiment.engine.threads}
-    return sha256_json({"format": 1, "config": config, "training_set": training_sha256, "lock": lock_sha256})
+    return sha256_json(
+        {"format": 1, "config": config, "training_set": training_sha256, "lock": lock_sha256}
+    )
 
 
 def work(shared: Shared, task: Task) -> Result:
@@ -114,7 +117,8 @@ def work(shared: Shared, task: Task) -> Result:
         task: The trial.
 
     Raises:
-        FurrowError: The model refuses its parameters, the split leaves nothing, there is nothing to judge.
+        FurrowError: The model refuses its parameters, the split leaves nothing, there is nothing to
+            judge.
     """
     began, before = time.perf_counter(), _processor()
     experiment = task.experiment
@@ -127,14 +131,25 @@ def work(shared: Shared, task: Task) -> Result:
     for fold in rolling:
         part, _ = predict(experiment, training, fold)
         parts.append(part)
-        steps.append(round(scores(experiment, part, {task.metric: metrics[task.metric]})[task.metric], DIGITS))
-        if task.history is not None and len(steps) < len(rolling) and pruned_at(steps, task.history) is not None:
-            return Result(tuple(steps), {}, {}, "", time.perf_counter() - began, _processor() - before)
+        steps.append(
+            round(
+                scores(experiment, part, {task.metric: metrics[task.metric]})[task.metric], DIGITS
+            )
+        )
+        if (
+            task.history is not None
+            and len(steps) < len(rolling)
+            and pruned_at(steps, task.history) is not None
+        ):
+            return Result(
+                tuple(steps), {}, {}, "", time.perf_counter() - began, _processor() - before
+            )
     predictions = joined(parts)
     outcome = evaluate(predictions, experiment, metrics)
     if task.metric not in outcome.metrics:
         raise TrialError(
-            f"{experiment.name} has no {task.metric}", hint="look at its predictions: are both classes tested?"
+            f"{experiment.name} has no {task.metric}",
+            hint="look at its predictions: are both classes tested?",
         )
     digest = sha256_bytes(to_parquet(predictions))
     trained = {
@@ -170,7 +185,8 @@ def work(shared: Shared, task: Task) -> Result:
 def pruned_at(steps: Sequence[float], history: History) -> int | None:
     """The first step at which Optuna's median rule gives a trial up; None when it lets it go on.
 
-    A trial is given up when its best value so far is worse than the median of the finished trials at that step.
+    A trial is given up when its best value so far is worse than the median of the finished trials
+    at that step.
 
     Args:
         steps: The trial's metric on its first folds.
@@ -181,7 +197,9 @@ def pruned_at(steps: Sequence[float], history: History) -> int | None:
     study = optuna.create_study(direction=history.direction, pruner=pruner)
     for finished in history.steps:
         study.add_trial(
-            optuna.trial.create_trial(value=float(np.mean(finished)), intermediate_values=dict(enumerate(finished)))
+            optuna.trial.create_trial(
+                value=float(np.mean(finished)), intermediate_values=dict(enumerate(finished))
+            )
         )
     trial = study.ask()
     for step, value in enumerate(steps):

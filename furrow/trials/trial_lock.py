@@ -1,8 +1,8 @@
 """dvc.lock as a trial keeps it: nothing in it names a model, predictions or an evaluation that the trial doesn't have.
 
-Entries that are taken away would do, were it not for `dvc exp apply`: it fails when dvc.lock is silent about an output.
-So what DVC's cache would hold is an empty file or folder there, which says what a trial has of it, and the entry
-names no inputs, so that `dvc repro` makes it.
+Entries that are taken away would do, were it not for `dvc exp apply`: it fails when dvc.lock is
+silent about an output. So what DVC's cache would hold is an empty file or folder there, which says
+what a trial has of it, and the entry names no inputs, so that `dvc repro` makes it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ EMPTY_MD5S = frozenset(map(_name, EMPTY))
 def unclaimed(root: Path, lock: str, experiment: str) -> str:
     """The text of dvc.lock without what follows from an experiment's config: training, evaluation, the choice.
 
-    What stands there is of the run before: a commit would name that run's model beside the trial's metrics.
+    What stands there is of the run before: a commit would name that run's model beside the trial's
+    metrics.
 
     Args:
         root: The folder of dvc.yaml.
@@ -50,7 +51,10 @@ def unclaimed(root: Path, lock: str, experiment: str) -> str:
     """
     pipeline = read_pipeline(root, lock)
     changed = {
-        name: _entry(pipeline.steps[name].locked_cmd, [out for out in pipeline.steps[name].outs if out.cached])
+        name: _entry(
+            pipeline.steps[name].locked_cmd,
+            [out for out in pipeline.steps[name].outs if out.cached],
+        )
         for name in downstream(pipeline, f"runs/{experiment}/config.yaml")
         if pipeline.steps[name].recorded
     }
@@ -64,7 +68,9 @@ def keep_empty(root: Path) -> None:
         FileError: The cache can't be written, or the disk is full.
     """
     here = root.resolve()
-    holder = next((folder for folder in (here, *here.parents) if (folder / ".dvc/config").is_file()), None)
+    holder = next(
+        (folder for folder in (here, *here.parents) if (folder / ".dvc/config").is_file()), None
+    )
     if holder is None:
         return
     for ending, content in EMPTY.items():
@@ -85,13 +91,18 @@ def _edited(lock: str, changed: Mapping[str, dict[str, Any] | None]) -> str:
     """The text with some entries changed or (None) taken away; every other line stays as it is."""
     content = parse_yaml(lock, "dvc.lock")
     entries = {name: changed.get(name, entry) for name, entry in content["stages"].items()}
-    wanted = {**content, "stages": {name: entry for name, entry in entries.items() if entry is not None}}
+    wanted = {
+        **content,
+        "stages": {name: entry for name, entry in entries.items() if entry is not None},
+    }
     lines = lock.splitlines(keepends=True)
     whole: Any = compose_yaml(lock, "dvc.lock")
     for key, value in whole.value:
         for name, entry in reversed(value.value) if key.value == "stages" else ():
             if name.value in changed:
-                lines[name.start_mark.line : entry.end_mark.line] = _lines(name.value, changed[name.value])
+                lines[name.start_mark.line : entry.end_mark.line] = _lines(
+                    name.value, changed[name.value]
+                )
     try:
         if parse_yaml("".join(lines)) == wanted:
             return "".join(lines)

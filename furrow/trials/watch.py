@@ -62,7 +62,9 @@ class Curve:
                 self.values.append(float(value))
                 self.seconds = float(seconds)
             except ValueError as exc:
-                raise WatchError(f"{path}: {line[:60]!r} is no row", hint="was it written by furrow.log?") from exc
+                raise WatchError(
+                    f"{path}: {line[:60]!r} is no row", hint="was it written by furrow.log?"
+                ) from exc
 
     @property
     def known(self) -> list[float]:
@@ -73,7 +75,12 @@ class Curve:
     def trouble(self) -> int | None:
         """The first step whose value is NaN or infinite; None when there is none."""
         return next(
-            (step for step, value in zip(self.steps, self.values, strict=True) if not math.isfinite(value)), None
+            (
+                step
+                for step, value in zip(self.steps, self.values, strict=True)
+                if not math.isfinite(value)
+            ),
+            None,
         )
 
 
@@ -118,7 +125,8 @@ class Watcher:
         newest = sorted(facts, key=lambda folder: -float(facts[folder].get("started", 0.0)))
         if not newest:
             raise WatchError(
-                f"there are no curves in {self._folder}", hint="training code writes them: furrow.log(step=1, loss=0.5)"
+                f"there are no curves in {self._folder}",
+                hint="training code writes them: furrow.log(step=1, loss=0.5)",
             )
         wanted = [folder for folder in newest if unquote(folder.name) in runs]
         missing = [run for run in runs if run not in {unquote(folder.name) for folder in wanted}]
@@ -142,14 +150,19 @@ class Watcher:
 def sparkline(values: Sequence[float], width: int) -> str:
     """A curve in one line of bars, each the mean of its part; a gap where a part has no finite value."""
     count = min(width, len(values))
-    parts = [values[len(values) * at // count : len(values) * (at + 1) // count] for at in range(count)]
+    parts = [
+        values[len(values) * at // count : len(values) * (at + 1) // count] for at in range(count)
+    ]
     finite = [[value for value in part if math.isfinite(value)] for part in parts]
     means = [math.fsum(part) / len(part) if part else math.nan for part in finite]
     known = [mean for mean in means if math.isfinite(mean)]
     if not known:
         return " " * count
     low, span = min(known), (max(known) - min(known)) or 1.0
-    return "".join(BARS[int((mean - low) / span * (len(BARS) - 1))] if math.isfinite(mean) else " " for mean in means)
+    return "".join(
+        BARS[int((mean - low) / span * (len(BARS) - 1))] if math.isfinite(mean) else " "
+        for mean in means
+    )
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -160,7 +173,10 @@ def _facts(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {}
     if value.get("format") != FORMAT:
-        raise WatchError(f"{path} has format {value.get('format')!r}, not {FORMAT}", hint="was a newer Furrow here?")
+        raise WatchError(
+            f"{path} has format {value.get('format')!r}, not {FORMAT}",
+            hint="was a newer Furrow here?",
+        )
     return value
 
 

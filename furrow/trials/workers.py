@@ -77,7 +77,10 @@ class _Pool:
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=_serve, args=(theirs, self._shared, self._lifeline), name="furrow trial", daemon=True
+            target=_serve,
+            args=(theirs, self._shared, self._lifeline),
+            name="furrow trial",
+            daemon=True,
         )
         process.start()
         theirs.close()
@@ -118,7 +121,9 @@ class _Pool:
         process.join(PATIENCE)
         self._start()
         code = process.exitcode or 0
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        how = (
+            f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        )
         return Failure(f"its process {how}; was memory short? Try fewer --jobs")
 
     def stop(self) -> None:
@@ -160,12 +165,15 @@ class _Ahead:
 
 def _serve(connection: Connection, shared: Shared, lifeline: tuple[int, int]) -> None:
     """A worker's life: tasks in, results out, until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the parent ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.close(lifeline[1])
     threading.Thread(target=_end_with_parent, args=(lifeline[0],), daemon=True).start()
-    # GNU's OpenMP keeps a team of threads for each thread that uses it. If the parent has fitted anything before, the
-    # team of this thread stayed there, and waiting for it would never end; a new thread gets a team of its own.
+    # GNU's OpenMP keeps a team of threads for each thread that uses it. If the parent has fitted
+    # anything before, the team of this thread stayed there, and waiting for it would never end; a
+    # new thread gets a team of its own.
     life = threading.Thread(target=_work, args=(connection, shared))
     life.start()
     life.join()
@@ -181,7 +189,9 @@ def _work(connection: Connection, shared: Shared) -> None:
 
 
 def _end_with_parent(lifeline: int) -> None:
-    os.read(lifeline, 1)  # nothing is ever written: it returns when the parent, which holds the other end, is gone
+    os.read(
+        lifeline, 1
+    )  # nothing is ever written: it returns when the parent, which holds the other end, is gone
     os._exit(1)
 
 
@@ -222,13 +232,19 @@ def _join(client: Any, say: Callable[[str], None]) -> None:
             client.wait_for_workers(1, timeout=JOINING)
         except TimeoutError as exc:
             raise SearchError(
-                f"no worker joined the cluster at {address} in {JOINING} s", hint=f"start one: `dask worker {address}`"
+                f"no worker joined the cluster at {address} in {JOINING} s",
+                hint=f"start one: `dask worker {address}`",
             ) from exc
         client.run(wait_asleep, on_error="ignore")
-    counts = [worker["metrics"].get("task_counts", {}) for worker in client.scheduler_info()["workers"].values()]
+    counts = [
+        worker["metrics"].get("task_counts", {})
+        for worker in client.scheduler_info()["workers"].values()
+    ]
     busy = sum(count.get(state, 0) for count in counts for state in BUSY)
     if busy:
-        say(f"the cluster's workers must finish other work first ({busy} running: of a sweep that was killed, perhaps)")
+        say(
+            f"the cluster's workers must finish other work first ({busy} running: of a sweep that was killed, perhaps)"
+        )
 
 
 class _Cluster:
@@ -249,7 +265,9 @@ class _Cluster:
                 number = busy.pop(future)
                 trouble = future.exception() if future.status != "finished" else None
                 outcome = (
-                    Failure(f"the cluster lost it: {trouble!r}") if future.status != "finished" else future.result()
+                    Failure(f"the cluster lost it: {trouble!r}")
+                    if future.status != "finished"
+                    else future.result()
                 )
                 self._feed(waiting, busy, ended)
                 yield number, outcome

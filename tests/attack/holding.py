@@ -7,7 +7,14 @@ from pathlib import Path
 
 from furrow.ground.isolate import HoldError, isolated
 
-TAKEN = ["unshare", "-Ur", "sh", "-c", 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"', "sh"]
+TAKEN = [
+    "unshare",
+    "-Ur",
+    "sh",
+    "-c",
+    'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"',
+    "sh",
+]
 
 
 @cache
@@ -26,4 +33,8 @@ def nowhere() -> list[str] | None:
     """Words before a command that then finds no namespaces: none where there are none; None if they can't be taken away."""
     if not can_hold():
         return []
-    return TAKEN if subprocess.run([*TAKEN, "true"], capture_output=True, check=False).returncode == 0 else None
+    return (
+        TAKEN
+        if subprocess.run([*TAKEN, "true"], capture_output=True, check=False).returncode == 0
+        else None
+    )

@@ -22,7 +22,11 @@ FILES = {
 )  # fmt: skip
 def test_an_archive_is_the_commit(repo, git, tmp_path, attributes):
     """Each file with its bytes, whatever the attributes keep out or have filled in."""
-    for name, text in {**FILES, ".gitattributes": attributes, "sub/.gitattributes": "* export-ignore\n"}.items():
+    for name, text in {
+        **FILES,
+        ".gitattributes": attributes,
+        "sub/.gitattributes": "* export-ignore\n",
+    }.items():
         (repo / name).parent.mkdir(parents=True, exist_ok=True)
         (repo / name).write_text(text)
     (repo / "passwd").symlink_to("/etc/passwd")
@@ -42,16 +46,35 @@ def test_an_archive_is_the_commit(repo, git, tmp_path, attributes):
 def test_a_tree_with_impossible_names(repo, git, tmp_path):
     """A tree that no checkout takes, with `..` and `.git` for names, writes nothing beside the folder."""
     blob = subprocess.run(
-        ["git", "-C", str(repo), "hash-object", "-w", "--stdin"], input=b"x", capture_output=True, check=True
+        ["git", "-C", str(repo), "hash-object", "-w", "--stdin"],
+        input=b"x",
+        capture_output=True,
+        check=True,
     ).stdout.strip()
 
     def made(entries: list[tuple[bytes, bytes, bytes]]) -> bytes:
-        content = b"".join(mode + b" " + name + b"\0" + bytes.fromhex(oid.decode()) for mode, name, oid in entries)
-        command = ["git", "-C", str(repo), "hash-object", "-t", "tree", "-w", "--literally", "--stdin"]
-        return subprocess.run(command, input=content, capture_output=True, check=True).stdout.strip()
+        content = b"".join(
+            mode + b" " + name + b"\0" + bytes.fromhex(oid.decode()) for mode, name, oid in entries
+        )
+        command = [
+            "git",
+            "-C",
+            str(repo),
+            "hash-object",
+            "-t",
+            "tree",
+            "-w",
+            "--literally",
+            "--stdin",
+        ]
+        return subprocess.run(
+            command, input=content, capture_output=True, check=True
+        ).stdout.strip()
 
     inner = made([(b"100644", b"planted", blob)])
-    tree = made([(b"40000", b"..", inner), (b"40000", b".git", inner), (b"100644", b"dvc.yaml", blob)])
+    tree = made(
+        [(b"40000", b"..", inner), (b"40000", b".git", inner), (b"100644", b"dvc.yaml", blob)]
+    )
     commit = git(repo, "commit-tree", "-m", "x", tree.decode())
     (tmp_path / "in").mkdir()
     try:

@@ -16,7 +16,8 @@ from tests.gitops.ciproject import STAGES, commit, copied, furrow, run, set_rate
 pytestmark = pytest.mark.attack
 
 SECRET = "hunter2-of-the-team"
-# Run by the first stage that trains; every line tries by itself, and is told of in the log when it succeeds.
+# Run by the first stage that trains; every line tries by itself, and is told of in the log when it
+# succeeds.
 TRIES = r"""
 import contextlib, glob, os, pathlib, shutil, subprocess, sys
 told = []
@@ -81,7 +82,11 @@ print("TRIED", *told)
 @pytest.fixture
 def attacked(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
     """A project with a secret beside it, a private branch, and a branch from outside that is checked out."""
-    project = copied(tmp_path_factory, tmp_path, settings="branch: main\nreplay: none\nlimits: {processes: 300}\n")
+    project = copied(
+        tmp_path_factory,
+        tmp_path,
+        settings="branch: main\nreplay: none\nlimits: {processes: 300}\n",
+    )
     run(project, "git", "switch", "-q", "-c", "private")
     (project / "secret.txt").write_text(SECRET)
     commit(project, "Ours alone")
@@ -106,7 +111,9 @@ def plant(project: Path, code: str, *, before: str = "train") -> None:
     body = guard + "".join(f"    {line}\n" for line in code.strip().splitlines())
     head, call = STAGES.rsplit("globals()[sys.argv[1]]", 1)
     call = f"globals()[sys.argv[1]]{call}"
-    (project / "stages.py").write_text(f"{head}\n{body}\n{call}" if before == "train" else f"{head}\n{call}\n{body}")
+    (project / "stages.py").write_text(
+        f"{head}\n{body}\n{call}" if before == "train" else f"{head}\n{call}\n{body}"
+    )
 
 
 def state(project: Path) -> dict[str, str]:
@@ -121,10 +128,15 @@ def state(project: Path) -> dict[str, str]:
 
 
 def judged(project: Path, *arguments: str, **extra: str):
-    done = furrow(project, "ci", "--untrusted", "--base", "main", "--json", *arguments, check=False, **extra)
+    done = furrow(
+        project, "ci", "--untrusted", "--base", "main", "--json", *arguments, check=False, **extra
+    )
     assert done.stdout, done.stderr
     value = json.loads(done.stdout)
-    texts = {one["name"]: f"{one['status']} {one['text']} {' '.join(one['details'])}" for one in value["checks"]}
+    texts = {
+        one["name"]: f"{one['status']} {one['text']} {' '.join(one['details'])}"
+        for one in value["checks"]
+    }
     return value, texts, done
 
 
@@ -136,7 +148,9 @@ def test_a_stage_that_tries_everything(attacked):
     commit(attacked, "A faster train")
     before = state(attacked)
     value, texts, done = judged(attacked, MY_TOKEN=SECRET)
-    assert texts["stages"].startswith("failed 4 run"), texts  # the author had not run them; base is the same
+    assert texts["stages"].startswith("failed 4 run"), (
+        texts
+    )  # the author had not run them; base is the same
     assert "dvc.lock" in run(attacked, "git", "ls-files").stdout
     assert texts["gate"].startswith("failed base is the champion"), texts
     assert "worse" in texts["gate"]
@@ -144,7 +158,9 @@ def test_a_stage_that_tries_everything(attacked):
     assert state(attacked) == before
     assert list((attacked.parent / "marks").iterdir()) == []
     assert SECRET not in done.stdout + done.stderr
-    assert not any(word in done.stdout + done.stderr for word in ("WROTE", "FORGED", "SAW", "REPLACED"))
+    assert not any(
+        word in done.stdout + done.stderr for word in ("WROTE", "FORGED", "SAW", "REPLACED")
+    )
 
 
 LINKED = """
@@ -177,11 +193,24 @@ def test_refused_or_unheld_by_name(attacked):
     mark = attacked.parent / "marks/ran"
     plant(attacked, f"open({str(mark)!r}, 'w').write(str('MY_TOKEN' in os.environ))")
     commit(attacked, "Run me")
-    command = [sys.executable, "-P", "-m", "furrow", "ci", "--untrusted", "--base", "main", "--json"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "furrow",
+        "ci",
+        "--untrusted",
+        "--base",
+        "main",
+        "--json",
+    ]
     done = run(attacked, *without, *command, check=False, MY_TOKEN=SECRET)
     value = json.loads(done.stdout)
     assert done.returncode == 1
-    assert [(one["name"], one["status"]) for one in value["checks"]] == [("inspect", "passed"), ("hold", "failed")]
+    assert [(one["name"], one["status"]) for one in value["checks"]] == [
+        ("inspect", "passed"),
+        ("hold", "failed"),
+    ]
     assert "--unheld" in value["checks"][1]["details"][0]
     assert "no credentials" not in value["isolation"]
     assert not mark.exists()
@@ -206,9 +235,14 @@ def test_imports_from_the_target_branch_s_list_alone(attacked, tmp_path):
     run(attacked, "dvc", "import", "-q", str(other), "routes.csv")
     (attacked / "conf/ci.yaml").write_text(f"branch: main\nreplay: none\nimports: ['{other}']\n")
     text = (attacked / "dvc.yaml").read_text()
-    (attacked / "dvc.yaml").write_text(text.replace("deps: [data/flights.csv,", "deps: [routes.csv, data/flights.csv,"))
+    (attacked / "dvc.yaml").write_text(
+        text.replace("deps: [data/flights.csv,", "deps: [routes.csv, data/flights.csv,")
+    )
     (attacked / "stages.py").write_text(
-        STAGES.replace("def train(name):", "def train(name):\n    assert open('routes.csv').read() == 'JFK,BOS\\n'")
+        STAGES.replace(
+            "def train(name):",
+            "def train(name):\n    assert open('routes.csv').read() == 'JFK,BOS\\n'",
+        )
     )
     commit(attacked, "Import routes")
     _, texts, _ = judged(attacked)
@@ -226,7 +260,9 @@ def test_imports_from_the_target_branch_s_list_alone(attacked, tmp_path):
 
 def test_limits_are_the_target_branch_s(attacked):
     """conf/ci.yaml declares them; wrong ones are named."""
-    limits = parse_settings(b"limits: {hours: 0.5, processes: 7, memory_gb: 1.5, disk_gb: 2}").bounds
+    limits = parse_settings(
+        b"limits: {hours: 0.5, processes: 7, memory_gb: 1.5, disk_gb: 2}"
+    ).bounds
     assert limits == Limits(seconds=1800, processes=7, memory=1_500_000_000, disk=2_000_000_000)
     assert parse_settings(b"").bounds == Limits()
     for text in (b"limits: {hour: 1}", b"limits: {hours: -1}", b"limits: {hours: .inf}", b"limits: {processes: yes}", b"limits: 3",

@@ -44,20 +44,37 @@ def test_what_does_no_harm():
 
 
 KEYS = st.sampled_from(
-    ["url", "configpath", "'configpath'", "CONFIGPATH", "jobs", "[['t']]", "['remote \"s\"']", "[core]"]
+    [
+        "url",
+        "configpath",
+        "'configpath'",
+        "CONFIGPATH",
+        "jobs",
+        "[['t']]",
+        "['remote \"s\"']",
+        "[core]",
+    ]
 )
 
 
-@given(st.lists(st.tuples(st.sampled_from(["", " ", "    ", "\t", "  #", "url = '''"]), KEYS), max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", " ", "    ", "\t", "  #", "url = '''"]), KEYS), max_size=6
+    )
+)
 def test_whatever_dvc_reads_is_seen(lines):
     """Against DVC's own parser: where that finds a key that is not harmless, so is it found here."""
-    text = "".join(f"{indent}{key}{'' if key.startswith('[') else ' = x'}\n" for indent, key in lines)
+    text = "".join(
+        f"{indent}{key}{'' if key.startswith('[') else ' = x'}\n" for indent, key in lines
+    )
     try:
         read = ConfigObj(text.splitlines(keepends=True))
     except Exception:  # noqa: BLE001 - DVC stops there
         return
     if "configpath" in str(read).lower().replace("'''", ""):
-        keys = [key.lower() for key in read.scalars] + [key.lower() for one in read.sections for key in read[one]]
+        keys = [key.lower() for key in read.scalars] + [
+            key.lower() for one in read.sections for key in read[one]
+        ]
         nested = any(isinstance(read[one][key], dict) for one in read.sections for key in read[one])
         if "configpath" in keys or nested:
             assert odd_settings(text.encode())
@@ -69,9 +86,15 @@ def clone(repo: Path, git, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("FURROW_TRUST", raising=False)
     monkeypatch.delenv("DVC_STAGE", raising=False)
     (repo / ".dvc").mkdir()
-    (repo / ".dvc/config").write_text(REMOTE.format(url="s3://bucket/x") + "        configpath = evil.ini\n")
-    (repo / ".dvc/evil.ini").write_text(f"[default]\ncredential_process = touch {repo.parent}/ran\n")
-    (repo / "data.dvc").write_text("outs:\n- md5: 0123456789abcdef0123456789abcdef\n  size: 1\n  path: data\n")
+    (repo / ".dvc/config").write_text(
+        REMOTE.format(url="s3://bucket/x") + "        configpath = evil.ini\n"
+    )
+    (repo / ".dvc/evil.ini").write_text(
+        f"[default]\ncredential_process = touch {repo.parent}/ran\n"
+    )
+    (repo / "data.dvc").write_text(
+        "outs:\n- md5: 0123456789abcdef0123456789abcdef\n  size: 1\n  path: data\n"
+    )
     git(repo, "add", "-A", "-f")
     git(repo, "commit", "-qm", "hostile")
     git(repo, "remote", "add", "origin", "https://example.invalid/x.git")

@@ -1,6 +1,7 @@
 """Every verb of the command line in a clone that nobody trusts: none runs anything of it; those that would, ask.
 
-A verb that is new stands in neither list, and fails the first test until somebody has thought about it.
+A verb that is new stands in neither list, and fails the first test until somebody has thought about
+it.
 """
 
 import json
@@ -105,12 +106,18 @@ class Watch:
         if self.folder and event == "exec" and isinstance(arguments[0], CodeType):
             if arguments[0].co_filename.startswith(self.folder):
                 self.seen.append(arguments[0].co_filename)
-        elif self.folder and event == "subprocess.Popen" and str(arguments[0]).startswith((self.folder, ".")):
+        elif (
+            self.folder
+            and event == "subprocess.Popen"
+            and str(arguments[0]).startswith((self.folder, "."))
+        ):
             self.seen.append(str(arguments[0]))
 
 
 WATCH = Watch()
-sys.addaudithook(WATCH)  # there is no way to take one away: it sees nothing while no folder is named
+sys.addaudithook(
+    WATCH
+)  # there is no way to take one away: it sees nothing while no folder is named
 
 
 @pytest.fixture

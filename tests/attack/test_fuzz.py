@@ -1,6 +1,7 @@
 """Whatever is read from outside: a value or a known error, for any bytes. `make search` goes on for minutes.
 
-Inputs are true documents with wounds: bytes changed, cut, doubled; values of the tree exchanged for others.
+Inputs are true documents with wounds: bytes changed, cut, doubled; values of the tree exchanged for
+others.
 """
 
 import base64
@@ -78,7 +79,11 @@ def wounded_tree(value: Any) -> st.SearchStrategy[Any]:
             while True:
                 if not isinstance(node, dict | list) or not node:
                     break
-                key = draw(st.sampled_from(sorted(node, key=str) if isinstance(node, dict) else range(len(node))))
+                key = draw(
+                    st.sampled_from(
+                        sorted(node, key=str) if isinstance(node, dict) else range(len(node))
+                    )
+                )
                 inner = node[key]
                 if isinstance(inner, dict | list) and inner and draw(st.integers(0, 3)):
                     node = inner
@@ -150,7 +155,13 @@ def test_dvc_files(content, lock):
 @slow
 @given(
     wounded_tree(yaml.safe_load(DVC)),
-    wounded_tree({"stages": dict(list(yaml.safe_load((ROOT / "dvc.lock").read_bytes())["stages"].items())[:3])}),
+    wounded_tree(
+        {
+            "stages": dict(
+                list(yaml.safe_load((ROOT / "dvc.lock").read_bytes())["stages"].items())[:3]
+            )
+        }
+    ),
 )
 def test_dvc_values(tree, lock):
     """With any value in any place."""
@@ -172,7 +183,11 @@ def test_contract(content):
     in_folder({"c.yaml": content}, lambda folder: load_contract(folder / "c.yaml"))
 
 
-@given(wounded_bytes(b"outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  size: 1\n  nfiles: 1\n  path: data\n"))
+@given(
+    wounded_bytes(
+        b"outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  size: 1\n  nfiles: 1\n  path: data\n"
+    )
+)
 def test_pointers(content):
     """A .dvc file."""
     in_folder({"data.dvc": content}, lambda folder: read_pointer(folder / "data.dvc"))
@@ -195,7 +210,11 @@ def test_configs(tree):
     known(lambda: parse_config(tree, where="c"))
 
 
-@given(wounded_bytes(b"branch: main\nreplay: all\nregister: {automatic: true, replayed: true}\nprepare: make\n"))
+@given(
+    wounded_bytes(
+        b"branch: main\nreplay: all\nregister: {automatic: true, replayed: true}\nprepare: make\n"
+    )
+)
 def test_ci_settings(content):
     """conf/ci.yaml."""
     known(lambda: parse_settings(content))
@@ -247,14 +266,23 @@ def test_records(data):
     schema = data.draw(st.sampled_from(SCHEMAS))
     form = Layout(schema)
     whole = form.pack([None] * len(schema.features), 1)
-    content = data.draw(wounded_bytes(whole) | st.binary(max_size=60) | st.binary(max_size=30).map(lambda b: whole + b))
+    content = data.draw(
+        wounded_bytes(whole)
+        | st.binary(max_size=60)
+        | st.binary(max_size=30).map(lambda b: whole + b)
+    )
     try:
         form.unpack(content)
     except FurrowError as exc:
         assert isinstance(exc, FurrowError)  # noqa: PT017 - either is right
 
 
-@given(st.sampled_from(["Int32", "Int64", "Float64", "String", "Bool", "UnixTimestamp", "Array(Int64)"]), LEAF)
+@given(
+    st.sampled_from(
+        ["Int32", "Int64", "Float64", "String", "Bool", "UnixTimestamp", "Array(Int64)"]
+    ),
+    LEAF,
+)
 def test_requests(dtype, value):
     """A value of a request."""
     try:
@@ -288,15 +316,23 @@ def test_lmdb_pages(tmp_path):
     for number in range(12):
         folder = tmp_path / str(number)
         folder.mkdir()
-        data = bytearray(whole[: chance.choice([len(whole), 8192, 4096, 100, 0])] if number % 3 == 0 else whole)
+        data = bytearray(
+            whole[: chance.choice([len(whole), 8192, 4096, 100, 0])] if number % 3 == 0 else whole
+        )
         for _ in range(chance.choice([1, 30])) if data else ():
-            data[chance.randrange(min(len(data), chance.choice([300, 8192])))] = chance.randrange(256)
+            data[chance.randrange(min(len(data), chance.choice([300, 8192])))] = chance.randrange(
+                256
+            )
         (folder / "data.mdb").write_bytes(data)
         folders.append(str(folder))
     died = []
     for folder in folders:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", READER, folder], capture_output=True, text=True, check=False, timeout=120
+            [sys.executable, "-P", "-c", READER, folder],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
         if done.returncode:
             died.append((folder, done.returncode, done.stderr[-400:]))

@@ -102,7 +102,14 @@ def test_nothing_at_all_is_started_for_a_stranger(trapped, tmp_path, git):
     """In a checkout of a stranger's commit no filter runs either, whatever the user's own settings name for it."""
     user = Path(os.environ["HOME"]) / ".gitconfig"
     for name in COMMANDS:
-        git(tmp_path, "config", "--file", str(user), name, f"touch '{tmp_path}/ran-user-{name}'; cat")
+        git(
+            tmp_path,
+            "config",
+            "--file",
+            str(user),
+            name,
+            f"touch '{tmp_path}/ran-user-{name}'; cat",
+        )
     head = git(trapped, "rev-parse", "HEAD")
     with foreign(), checkout(trapped, head, parent=tmp_path) as made:
         assert (made.root / "file.txt").read_text() == "one\n"
@@ -119,7 +126,12 @@ def test_a_replaced_object_is_not_read(repo, git):
     (repo / "gate.yaml").write_text("most: 9\n")
     git(repo, "commit", "-qam", "lax")
     git(repo, "replace", "HEAD~1", "HEAD")
-    git(repo, "replace", git(repo, "rev-parse", "HEAD~1:gate.yaml"), git(repo, "rev-parse", "HEAD:gate.yaml"))
+    git(
+        repo,
+        "replace",
+        git(repo, "rev-parse", "HEAD~1:gate.yaml"),
+        git(repo, "rev-parse", "HEAD:gate.yaml"),
+    )
     assert show(repo, "HEAD~1", "gate.yaml") == b"most: 0.1\n"
 
 
@@ -130,7 +142,12 @@ def test_no_credential_and_no_transport_for_a_stranger(monkeypatch, repo, tmp_pa
     monkeypatch.setenv("GIT_SSH_COMMAND", f"touch {tmp_path}/ran-ssh; hunter2")
     with foreign():
         assert "hunter2" not in str(clean_environment())
-        for address in (f"ext::touch {tmp_path}/ran-ext", "ssh://localhost/x", "http://127.0.0.1:1/x", "host:x"):
+        for address in (
+            f"ext::touch {tmp_path}/ran-ext",
+            "ssh://localhost/x",
+            "http://127.0.0.1:1/x",
+            "host:x",
+        ):
             git(repo, "fetch", "-q", address, ok=tuple(range(1, 256)))
     assert "hunter2" in str(clean_environment())
     git(repo, "fetch", "-q", f"ext::touch {tmp_path}/ran-ext", ok=(128,))
@@ -145,8 +162,14 @@ def starts(path: Path) -> list[str]:
             names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
             found += ["process"] * bool(names & {"subprocess", "pty"})
         if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "os":
-            found += ["process"] * node.attr.startswith(("system", "popen", "posix_spawn", "exec", "spawn"))
-        if isinstance(node, ast.List | ast.Tuple) and node.elts and getattr(node.elts[0], "value", None) == "git":
+            found += ["process"] * node.attr.startswith(
+                ("system", "popen", "posix_spawn", "exec", "spawn")
+            )
+        if (
+            isinstance(node, ast.List | ast.Tuple)
+            and node.elts
+            and getattr(node.elts[0], "value", None) == "git"
+        ):
             found.append("git")
     return found
 
@@ -154,5 +177,9 @@ def starts(path: Path) -> list[str]:
 def test_there_is_one_way_to_start_git():
     """Only furrow/ground/git.py names git as a command, in one function; only ground starts processes at all."""
     modules = {path.relative_to(FURROW).as_posix(): starts(path) for path in FURROW.rglob("*.py")}
-    assert {name: found.count("git") for name, found in modules.items() if "git" in found} == {"ground/git.py": 1}
-    assert [name for name, found in modules.items() if found and not name.startswith("ground/")] == []
+    assert {name: found.count("git") for name, found in modules.items() if "git" in found} == {
+        "ground/git.py": 1
+    }
+    assert [
+        name for name, found in modules.items() if found and not name.startswith("ground/")
+    ] == []

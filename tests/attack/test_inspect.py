@@ -46,7 +46,9 @@ def write(folder: Path, files: dict[str, str]) -> None:
 def found(repo: Path, git: Git, *, imports: tuple[str, ...] = ()) -> list[str]:
     git(repo, "add", "-A", "-f")
     git(repo, "commit", "-q", "-m", "from outside")
-    return inspect_commit(repo, git(repo, "rev-parse", "HEAD"), git(repo, "rev-parse", "trunk"), imports=imports)
+    return inspect_commit(
+        repo, git(repo, "rev-parse", "HEAD"), git(repo, "rev-parse", "trunk"), imports=imports
+    )
 
 
 def stage(lines: str) -> str:
@@ -140,19 +142,36 @@ def test_what_is_fine(base, git, files):
 
 def test_what_the_target_branch_holds_is_believed(base, git):
     """The same file as on the target branch is no attack of the commit's; another remote alone is passed over."""
-    write(base, {"x.dvc": f"outs: [{{path: x, md5: {MD5}}}]\ndeps: [{{path: y, repo: {{url: /srv/other.git}}}}]\n"})
+    write(
+        base,
+        {
+            "x.dvc": f"outs: [{{path: x, md5: {MD5}}}]\ndeps: [{{path: y, repo: {{url: /srv/other.git}}}}]\n"
+        },
+    )
     git(base, "add", "-A")
     git(base, "commit", "-q", "-m", "an import of the team's")
     git(base, "branch", "-f", "trunk")
     write(
-        base, {"notes.md": "x", ".dvc/config": "[core]\n    remote = mine\n['remote \"mine\"']\n    url = s3://mine\n"}
+        base,
+        {
+            "notes.md": "x",
+            ".dvc/config": "[core]\n    remote = mine\n['remote \"mine\"']\n    url = s3://mine\n",
+        },
     )
-    assert found(base, git) == [".dvc/config: differs from the target branch's, and is not believed"]
+    assert found(base, git) == [
+        ".dvc/config: differs from the target branch's, and is not believed"
+    ]
 
 
 def test_without_a_target_nothing_is_believed(base, git):
     """A commit from outside with no branch to compare with is held to the list all the same."""
-    write(base, {".dvc/config.local": "[core]\n", "x.dvc": f"outs: [{{path: x, md5: {MD5}, remote: mine}}]\n"})
+    write(
+        base,
+        {
+            ".dvc/config.local": "[core]\n",
+            "x.dvc": f"outs: [{{path: x, md5: {MD5}, remote: mine}}]\n",
+        },
+    )
     found(base, git)
     lines = inspect_commit(base, git(base, "rev-parse", "HEAD"), outside=True)
     assert any("config.local" in line for line in lines)
@@ -208,7 +227,11 @@ def test_links_land_where_the_kernel_says(tmp_path_factory, links, path):
     made = {}
     for name, target in sorted(links.items()):
         place = root / name
-        if any((root / one).is_symlink() for one in (Path(name), *Path(name).parents) if str(one) != "."):
+        if any(
+            (root / one).is_symlink()
+            for one in (Path(name), *Path(name).parents)
+            if str(one) != "."
+        ):
             continue
         place.parent.mkdir(exist_ok=True)
         if not place.exists():

@@ -14,7 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from furrow.ground.isolate import CommandError, HoldError, Isolation, Limits, isolated, run, stream, unheld
+from furrow.ground.isolate import (
+    CommandError,
+    HoldError,
+    Isolation,
+    Limits,
+    isolated,
+    run,
+    stream,
+    unheld,
+)
 from furrow.ground.jail import UNBUILT
 from furrow.ground.jail_watch import disk_use
 from furrow.ground.start_python import python
@@ -210,19 +219,29 @@ def test_bounds_of_time_memory_processes_and_disk(scratch):
     assert "more than 3 seconds" in ends("import time; time.sleep(600)", scratch, quick)
     assert "MemoryError" in ends("x = bytearray(2_000_000_000)", scratch, quick)
     hoard = "import os, time\nfor _ in range(4): os.fork()\nx = bytearray(100_000_000)\nfor i in range(0, len(x), 4096): x[i] = 1\ntime.sleep(600)"
-    assert "memory" in ends(hoard, scratch, Limits(seconds=60, processes=40, memory=600_000_000, disk=10**9))
+    assert "memory" in ends(
+        hoard, scratch, Limits(seconds=60, processes=40, memory=600_000_000, disk=10**9)
+    )
     bomb = "import os, time\nwhile True:\n    try:\n        os.fork()\n    except OSError as exc:\n        print(exc); time.sleep(600)"
     said = ends(bomb, scratch, quick)
-    assert "Resource temporarily unavailable" in said or "processes" in said or "more than 3 seconds" in said
+    assert (
+        "Resource temporarily unavailable" in said
+        or "processes" in said
+        or "more than 3 seconds" in said
+    )
     large = "f = open('large', 'wb')\nfor _ in range(100): f.write(bytes(1_000_000)); f.flush()"
     assert "File too large" in ends(large, scratch, quick)
     (scratch / "large").unlink()
     many = "import time\nfor n in range(60): open(f'many-{n}', 'wb').write(bytes(1_000_000))\ntime.sleep(600)"
-    assert "bytes of disk" in ends(many, scratch, Limits(seconds=60, processes=40, memory=10**9, disk=20_000_000))
+    assert "bytes of disk" in ends(
+        many, scratch, Limits(seconds=60, processes=40, memory=10**9, disk=20_000_000)
+    )
     for path in scratch.glob("many-*"):
         path.unlink()
     nameless = "import os, time\nkept = []\nfor n in range(60):\n    f = open('one', 'wb'); os.unlink('one'); f.write(bytes(1_000_000)); f.flush(); kept.append(f)\ntime.sleep(600)"
-    assert "bytes of disk" in ends(nameless, scratch, Limits(seconds=60, processes=40, memory=10**9, disk=20_000_000))
+    assert "bytes of disk" in ends(
+        nameless, scratch, Limits(seconds=60, processes=40, memory=10**9, disk=20_000_000)
+    )
 
 
 def test_holes_and_links_cost_what_they_take(tmp_path):
@@ -262,7 +281,9 @@ def test_nothing_outlives_furrow(scratch):
     """When the process that holds a command is killed, so is everything in the jail."""
     isolation = isolated(scratch, limits=SMALL)
     code = "import time\nwhile True:\n    open('alive', 'a').write('x'); time.sleep(0.05)"
-    process = subprocess.Popen([*isolation.prefix, str(scratch), *python("-c", code)], env=isolation.environment)
+    process = subprocess.Popen(
+        [*isolation.prefix, str(scratch), *python("-c", code)], env=isolation.environment
+    )
     deadline = time.monotonic() + 60
     while not (scratch / "alive").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -289,11 +310,28 @@ def test_output_without_end(scratch, monkeypatch):
 def test_refused_where_nothing_holds(scratch, monkeypatch):
     """Without namespaces nothing is given that runs a command; only what is asked for by name runs unheld, and says so."""
     monkeypatch.setattr("furrow.ground.isolate._rules", lambda: False)
-    spec = {"binds": [], "hidden": [], "limits": {}, "network": False, "root": False, "uid": None, "home": "/"}
+    spec = {
+        "binds": [],
+        "hidden": [],
+        "limits": {},
+        "network": False,
+        "root": False,
+        "uid": None,
+        "home": "/",
+    }
     none = nowhere()
     if none is None:
         pytest.skip("the namespaces of this machine can't be taken away")
-    jail = [sys.executable, "-I", "-m", "furrow.ground.jail", json.dumps(spec), str(scratch), "touch", "ran"]
+    jail = [
+        sys.executable,
+        "-I",
+        "-m",
+        "furrow.ground.jail",
+        json.dumps(spec),
+        str(scratch),
+        "touch",
+        "ran",
+    ]
     done = subprocess.run([*none, *jail], capture_output=True, text=True, check=False)
     assert done.returncode == UNBUILT
     assert "no jail" in done.stderr
@@ -318,7 +356,9 @@ def test_what_does_not_hold_is_found_from_inside(scratch, elsewhere):
         try:
             (folder / "secret").write_text("x")
             isolation = isolated(scratch, hidden=[folder], limits=SMALL)
-            assert held(f"import os; print(os.listdir({str(folder)!r}))", scratch, isolation) == "[]\n"
+            assert (
+                held(f"import os; print(os.listdir({str(folder)!r}))", scratch, isolation) == "[]\n"
+            )
         finally:
             shutil.rmtree(folder)
     with pytest.raises(HoldError, match="may be written to"):

@@ -1,6 +1,7 @@
 """Whoever reads a clone runs nothing of it; what must run its code asks for trust, which is kept outside it.
 
-Every file that the attacker plants leaves a marker when it runs. No marker may be there, until trust was given.
+Every file that the attacker plants leaves a marker when it runs. No marker may be there, until
+trust was given.
 """
 
 import ast
@@ -85,13 +86,18 @@ def clone(repo: Path, tmp_path: Path, markers: Path, git) -> Path:
     }.items():  # fmt: skip
         (repo / name).parent.mkdir(parents=True, exist_ok=True)
         (repo / name).write_text(text)
-    (repo / "features/manifest.json").write_text(json.dumps(compile_manifest(repo / "features").to_json()))
+    (repo / "features/manifest.json").write_text(
+        json.dumps(compile_manifest(repo / "features").to_json())
+    )
     model = pickle.dumps(Bomb(str(markers / "pickle")))
-    write_json(repo / "runs/gbm/record.json", {"model_sha256": sha256_bytes(model), "service": "full"})
+    write_json(
+        repo / "runs/gbm/record.json", {"model_sha256": sha256_bytes(model), "service": "full"}
+    )
     write_json(repo / "runs/gbm/metrics.json", {"roc_auc": 0.9})
     (repo / "runs/gbm/config.yaml").write_text("name: gbm\n")
     write_json(
-        repo / "runs/champion.json", {"experiment": "gbm", "verdicts": {"gbm": {"passed": True, "failures": []}}}
+        repo / "runs/champion.json",
+        {"experiment": "gbm", "verdicts": {"gbm": {"passed": True, "failures": []}}},
     )
     git(repo, "add", "-A")
     git(repo, "commit", "-qm", "harmless")
@@ -100,7 +106,9 @@ def clone(repo: Path, tmp_path: Path, markers: Path, git) -> Path:
         (repo / name).parent.mkdir(parents=True, exist_ok=True)
         (repo / name).write_text(PLANT.format(name=name.replace("/", ".")))
     (repo / "features/views.py").write_text(VIEWS + PLANT.format(name="views"))
-    (repo / "data.dvc").write_text("outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  path: data\n")
+    (repo / "data.dvc").write_text(
+        "outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  path: data\n"
+    )
     (repo / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     git(repo, "add", "-A", "-f")
     git(repo, "commit", "-qm", "hostile")
@@ -120,7 +128,13 @@ def furrow(folder: Path, *words: str, **extra: str) -> subprocess.CompletedProce
     command = [sys.executable, "-P", "-m", "furrow", *words]
     environment = {**os.environ, **extra}
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
 
 
@@ -130,14 +144,18 @@ def test_hooks_and_merges_run_nothing_of_a_branch(clone, markers, git, monkeypat
     assert furrow(clone, "install").returncode == 0
     if search is not None:
         monkeypatch.setenv("PYTHONPATH", search)
-    done = subprocess.run(["git", "switch", "hostile"], cwd=clone, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", "switch", "hostile"], cwd=clone, capture_output=True, text=True, check=True
+    )
     assert "furrow" in (clone / ".git/hooks/post-checkout").read_text()
     assert not list(markers.iterdir()), done.stderr
     subprocess.run(["git", "switch", "-q", "main"], cwd=clone, check=True, capture_output=True)
     (clone / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n# mine\n")
     git(clone, "add", "-A")
     git(clone, "commit", "-qm", "mine")
-    subprocess.run(["git", "merge", "-q", "hostile", "-m", "m"], cwd=clone, capture_output=True, check=False)
+    subprocess.run(
+        ["git", "merge", "-q", "hostile", "-m", "m"], cwd=clone, capture_output=True, check=False
+    )
     assert not list(markers.iterdir())
 
 
@@ -148,7 +166,9 @@ def test_old_hooks_are_mended(clone):
         path = clone / ".git/hooks" / name
         text = path.read_text()
         assert furrow_in_shell() in text
-        path.write_text(f"#!/bin/sh\necho mine\n{MARK}\npython -m furrow install --follow HEAD\necho too\n")
+        path.write_text(
+            f"#!/bin/sh\necho mine\n{MARK}\npython -m furrow install --follow HEAD\necho too\n"
+        )
     assert furrow(clone, "install").returncode == 0
     text = (clone / ".git/hooks/post-merge").read_text()
     assert furrow_in_shell() in text
@@ -206,7 +226,11 @@ def test_trust_is_given_once_and_taken_back(clone, markers, git):
 
 def test_a_pickle_is_not_opened(clone, markers):
     """Its hash in the same commit proves nothing; a hash from elsewhere, or trust, does."""
-    for ask in (load_run("gbm", repo=clone).model, lambda: open_model(clone), lambda: open_model(clone, "gbm")):
+    for ask in (
+        load_run("gbm", repo=clone).model,
+        lambda: open_model(clone),
+        lambda: open_model(clone, "gbm"),
+    ):
         with pytest.raises(UntrustedError, match="pickle"):
             ask()
     with pytest.raises(PredictionError, match="not opened"):
@@ -257,7 +281,10 @@ ALLOWED = {
     "stores/spark_join.py": {"sys.executable"},  # tells Spark which Python its workers are
     "ground/repro.py": {"sys.executable"},  # the commands beside it
     # What dvc.yaml says: DVC starts it, in a project that is trusted.
-    "plan/stage_graph.py": {"python -m furrow.stages.tables ", "python -m furrow.stages.training_set "},
+    "plan/stage_graph.py": {
+        "python -m furrow.stages.tables ",
+        "python -m furrow.stages.training_set ",
+    },
     "stages/command.py": {"python -m furrow.stages."},  # the first words of a usage
 }
 
@@ -275,12 +302,17 @@ def ways(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable":
             found.add("sys.executable")
         elif isinstance(node, ast.List) and node.elts and isinstance(node.elts[0], ast.Constant):
-            if str(node.elts[0].value).rpartition("/")[2] in {"python", "python3"} and len(node.elts) > 1:
+            if (
+                str(node.elts[0].value).rpartition("/")[2] in {"python", "python3"}
+                and len(node.elts) > 1
+            ):
                 found.add("a list")
         elif (
             isinstance(node, ast.Constant)
             and id(node) not in docs
-            and any(way in str(node.value) for way in ("python -m furrow", "python3 -m", "python -c"))
+            and any(
+                way in str(node.value) for way in ("python -m furrow", "python3 -m", "python -c")
+            )
         ):
             found.add(str(node.value))
     return found
@@ -288,11 +320,17 @@ def ways(tree: ast.AST) -> set[str]:
 
 def test_the_rule_sees():
     """Each way that was there once is seen."""
-    for text in ("x = ['python', '-c', y]", "import sys\nz = [sys.executable, '-m']", "c = 'python -m furrow install'"):
+    for text in (
+        "x = ['python', '-c', y]",
+        "import sys\nz = [sys.executable, '-m']",
+        "c = 'python -m furrow install'",
+    ):
         assert ways(ast.parse(text)), text
 
 
-@pytest.mark.parametrize("path", sorted(FURROW.rglob("*.py")), ids=lambda path: str(path.relative_to(FURROW)))
+@pytest.mark.parametrize(
+    "path", sorted(FURROW.rglob("*.py")), ids=lambda path: str(path.relative_to(FURROW))
+)
 def test_there_is_no_other_way_to_start_python(path):
     """`furrow.ground.start_python` says how; who else starts one would forget the -P."""
     name = str(path.relative_to(FURROW))
@@ -364,7 +402,9 @@ class TestTrust:
         path.chmod(mode)
         assert not is_trusted(clone)
 
-    @pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 1, "trusted": []}', '{"format": 9, "trusted": {}}'])
+    @pytest.mark.parametrize(
+        "text", ["", "[]", "{", '{"format": 1, "trusted": []}', '{"format": 9, "trusted": {}}']
+    )
     def test_a_damaged_list_counts_for_nothing(self, clone, text):
         """And is written anew."""
         remember_trust(clone)

@@ -79,7 +79,9 @@ def test_ci_compares_there(held, monkeypatch):
     session = SimpleNamespace(bench=bench, root=held.tree.root, say=lambda _: None)
     [(differences, why)] = rejudged(session).values()
     assert differences == {}
-    assert why.startswith("not tested: the two were judged on other days, and ")  # there are no such runs
+    assert why.startswith(
+        "not tested: the two were judged on other days, and "
+    )  # there are no such runs
     assert "there is no run 'a'" in why, why
     assert not list(held.room.rglob("ran"))
     assert not list(held.tree.root.rglob("ran"))

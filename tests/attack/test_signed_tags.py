@@ -23,7 +23,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The key of a colleague, and one of a stranger."""
     folder = tmp_path_factory.mktemp("keys")
     for name in ("colleague", "stranger"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True
+        )
     return folder
 
 
@@ -76,7 +78,11 @@ def test_a_signature_that_the_user_knows(clone, markers, keys, known, git):
     [
         (None, lambda text: text, "gbm@v1.0.0"),
         ("stranger", lambda text: text, "gbm@v1.0.0"),
-        ("colleague", lambda text: text.replace('"model_sha256": "', '"model_sha256": "0'), "gbm@v1.0.0"),
+        (
+            "colleague",
+            lambda text: text.replace('"model_sha256": "', '"model_sha256": "0'),
+            "gbm@v1.0.0",
+        ),
         ("colleague", lambda text: "see the file", "gbm@v1.0.0"),
         ("colleague", lambda text: text, "gbm@v1"),
     ],
@@ -135,7 +141,9 @@ def test_many_signatures_are_not_all_checked(clone, keys, known, git, monkeypatc
     """A thousand tags that name the model cost a bounded time."""
     monkeypatch.setattr("furrow.history.signed_tags._MOST", 2)
     asked = []
-    monkeypatch.setattr("furrow.history.signed_tags.is_signed", lambda _, content: asked.append(content))
+    monkeypatch.setattr(
+        "furrow.history.signed_tags.is_signed", lambda _, content: asked.append(content)
+    )
     for number in range(4):
         tagged(clone, git, keys / "stranger", facts(clone), f"gbm@v1.0.{number}")
     assert vouching_tag(clone, json.loads(facts(clone))["model_sha256"]) == ""

@@ -104,7 +104,12 @@ def test_what_is_no_plain_file_is_not_taken(places, plant: Callable[[Path, Path]
 
 
 @pytest.mark.parametrize(
-    "plant", [lambda path, out: path.symlink_to(out), lambda path, out: path.touch(), lambda path, out: None]
+    "plant",
+    [
+        lambda path, out: path.symlink_to(out),
+        lambda path, out: path.touch(),
+        lambda path, out: None,
+    ],
 )
 def test_the_folder_itself(places, tmp_path, plant):
     """A link, a file or nothing where the stages' folder was: a known error, and nothing is taken."""
@@ -172,9 +177,9 @@ def test_a_file_counts_only_with_its_hash(places, tmp_path):
     assert (tmp_path / "cache/x").read_bytes() == b"good"
 
 
-NAMES = st.text(st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]), min_size=1, max_size=12).filter(
-    lambda name: name not in {".", ".."}
-)
+NAMES = st.text(
+    st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]), min_size=1, max_size=12
+).filter(lambda name: name not in {".", ".."})
 
 
 @given(st.dictionaries(NAMES, st.binary(max_size=40), max_size=6))

@@ -38,7 +38,9 @@ def test_a_repository_among_the_files_of_another(clone, tmp_path, place):
     """Its settings start nothing, it is no repository of Furrow's, and without remotes it is still nobody's own."""
     where = clone / place
     assert (
-        subprocess.run(["git", "-C", str(where), "rev-parse", "--git-dir"], capture_output=True, check=False).returncode
+        subprocess.run(
+            ["git", "-C", str(where), "rev-parse", "--git-dir"], capture_output=True, check=False
+        ).returncode
         == 0
     )
     assert not is_trusted(where)
@@ -55,9 +57,23 @@ def test_bare_repositories_elsewhere_are_read(repo, tmp_path, git):
     """One beside a work tree, and the Git folders of clones, of linked work trees and of submodules, are as they were."""
     git(tmp_path, "clone", "-q", "--bare", str(repo), "bare.git")
     git(repo, "worktree", "add", "-q", str(tmp_path / "linked"))
-    git(repo, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(tmp_path / "bare.git"), "inner")
+    git(
+        repo,
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        str(tmp_path / "bare.git"),
+        "inner",
+    )
     assert bare_above(tmp_path / "bare.git/refs") == (tmp_path / "bare.git").resolve()
-    for place in (tmp_path / "bare.git", repo / ".git", repo / ".git/worktrees/linked", repo / ".git/modules/inner"):
+    for place in (
+        tmp_path / "bare.git",
+        repo / ".git",
+        repo / ".git/worktrees/linked",
+        repo / ".git/modules/inner",
+    ):
         is_bare(place)
     for place in (repo, tmp_path / "linked", repo / "inner"):
         assert not is_bare(place)

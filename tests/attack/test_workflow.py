@@ -16,7 +16,9 @@ def test_actions_are_pinned(path):
     lines = [line for line in path.read_text().splitlines() if re.search(r"^\s*(- )?uses:", line)]
     assert lines
     for line in lines:
-        assert re.fullmatch(r"\s*(- )?uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+        assert re.fullmatch(
+            r"\s*(- )?uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line
+        ), line
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

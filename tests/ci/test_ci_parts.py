@@ -45,7 +45,10 @@ def refused(text: str, file: str = "dvc.yaml", **more) -> list[str]:
         ("stages: {a: {cmd: x, deps: [../x]}}", "deps: ../x leads out"),
         ("stages: {a: {cmd: x, outs: [{/x: {cache: false}}]}}", "outs: /x leads out"),
         ("stages: {a: {cmd: x, wdir: ../..}}", "wdir ../.. leads out"),
-        ("stages: {a: {foreach: [1], do: {cmd: x, deps: ['s3://b/x']}}}", "leads out of the repository"),
+        (
+            "stages: {a: {foreach: [1], do: {cmd: x, deps: ['s3://b/x']}}}",
+            "leads out of the repository",
+        ),
         ("vars: ['../p.yaml']\nstages: {}", "vars: ../p.yaml leads out"),
         ("vars: ['${x}']", "is no plain path"),
         ("plots: [{'/p': {x: a}}]", "plots: /p leads out"),
@@ -67,11 +70,16 @@ def test_what_a_commit_from_outside_may_hold() -> None:
         "dvc.yaml: a stage",
         "dvc.yaml: outs: o",
     }
-    pointer = "outs: [{path: data, md5: x}]\ndeps: [{path: d, repo: {url: https://h/r, rev_lock: a}}]"
+    pointer = (
+        "outs: [{path: data, md5: x}]\ndeps: [{path: d, repo: {url: https://h/r, rev_lock: a}}]"
+    )
     assert "imports" in refused(pointer, "data.dvc", strict=True)[0]
     assert refused(pointer, "data.dvc", strict=True, imports=("https://h/r",)) == []
     assert config_lines(b"[core]\n    remote = x\n")[0].endswith("is not believed")
-    assert "which a commit from outside may not" in config_lines(b"[core]\n    hardlink_lock = 1\n    site = x\n")[0]
+    assert (
+        "which a commit from outside may not"
+        in config_lines(b"[core]\n    hardlink_lock = 1\n    site = x\n")[0]
+    )
     assert "can't be read" in config_lines(b"\xff")[0]
 
 
@@ -132,7 +140,11 @@ def test_what_came_of_a_commit_is_kept_published_and_written(
     git(tmp_path, "clone", "-q", "--bare", str(repo), str(bare))
     head = resolve(bare, "HEAD")
     outcome = Outcome(
-        head, branch="main", project="a/", checks=(Check("plan", "passed", "x"),), started="2024-01-01T00:00:00+00:00"
+        head,
+        branch="main",
+        project="a/",
+        checks=(Check("plan", "passed", "x"),),
+        started="2024-01-01T00:00:00+00:00",
     )
     keep(bare, status_line(outcome), tip=True)
     publish(bare, head)
@@ -143,7 +155,11 @@ def test_what_came_of_a_commit_is_kept_published_and_written(
         assert (line["source"], line["passed"], line["project"]) == (source, True, "a/")
     assert kept(bare, head)[0]["tip"] is True
     write_reports(outcome, tmp_path / "out")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.md", "report.html", "report.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "report.md",
+        "report.html",
+        "report.json",
+    }
     assert Outcome.from_json(json.loads((tmp_path / "out/report.json").read_text())) == outcome
 
 
@@ -159,7 +175,10 @@ def test_jobs_of_each_project(repo: Path, git: Callable[..., str], tmp_path: Pat
     home = tmp_path / "bare.git"
     git(tmp_path, "clone", "-q", "--bare", str(repo), str(home))
     assert enqueue(home, [Pushed("main", first, second)]) == 2
-    assert {(job.commit, job.project, job.tip) for job in jobs(home)} == {(second, "a/", True), (second, "b/", True)}
+    assert {(job.commit, job.project, job.tip) for job in jobs(home)} == {
+        (second, "a/", True),
+        (second, "b/", True),
+    }
     assert len({job.place for job in jobs(home)}) == 2
     assert place_of(second, "") == second
     assert enqueue(home, [Pushed("main", "0" * 40, first)]) == 0, "no project yet"
@@ -234,8 +253,12 @@ def test_inputs_that_stale_stages_need() -> None:
 
 
 def test_what_dvc_says_of_a_remote_says_what_to_mend() -> None:
-    assert isinstance(translated(CommandError("x", lines=["ERROR: AccessDenied: (403)"]), "read"), RefusedError)
-    assert "can't be reached" in translated(CommandError("x", lines=["ERROR: timed out"]), "read").hint
+    assert isinstance(
+        translated(CommandError("x", lines=["ERROR: AccessDenied: (403)"]), "read"), RefusedError
+    )
+    assert (
+        "can't be reached" in translated(CommandError("x", lines=["ERROR: timed out"]), "read").hint
+    )
 
 
 @pytest.fixture
@@ -253,7 +276,10 @@ def session(repo: Path, git: Callable[..., str]) -> SimpleNamespace:
 def test_where_results_go(session: SimpleNamespace) -> None:
     """To the address that a remote is pushed to, to the repository itself, or to an address as it was given."""
     assert address(session) == "https://h/write"
-    for offer, expected in ((".", str(common_dir(session.repo))), ("https://h/other", "https://h/other")):
+    for offer, expected in (
+        (".", str(common_dir(session.repo))),
+        ("https://h/other", "https://h/other"),
+    ):
         session.options = replace(session.options, offer=offer)
         assert address(session) == expected
 

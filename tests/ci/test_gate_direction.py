@@ -61,12 +61,17 @@ def test_a_worse_champion_is_told(
 ) -> None:
     """Without a paired test, a number that is worse is a warning, and one that is better is none."""
     select = {"metric": metric} | ({"direction": declared} if declared else {})
-    nested = [{"val": {"profit": value}} if metric == "val.profit" else {metric: value} for value in (before, after)]
+    nested = [
+        {"val": {"profit": value}} if metric == "val.profit" else {metric: value}
+        for value in (before, after)
+    ]
     assert judge(*nested, select).status == status
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
-def test_a_direction_that_nobody_said_is_not_guessed(judge: Any, before: float, after: float) -> None:
+def test_a_direction_that_nobody_said_is_not_guessed(
+    judge: Any, before: float, after: float
+) -> None:
     """A number that moved either way is a warning that says what to declare."""
     check = judge({"profit": before}, {"profit": after}, {"metric": "profit"})
     assert check.status == "warning"

@@ -76,7 +76,9 @@ def test_profile_prints_and_draws(project: Path, capsys: pytest.CaptureFixture[s
     assert (project / "p.html").exists()
 
 
-def test_profile_into_a_place_that_cannot_be_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_profile_into_a_place_that_cannot_be_written(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One message with the path."""
     (project / "build").write_text("a file")
     assert run(["data", "profile"]) == 1

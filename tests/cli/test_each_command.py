@@ -79,7 +79,12 @@ def test_every_option_is_explained(module) -> None:
     ],
 )
 def test_what_can_not_be_done_is_said(
-    repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, code: int, said: str
+    repo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    code: int,
+    said: str,
 ) -> None:
     """In an empty repository: an exit code of its kind, a sentence on standard error, nothing on standard output."""
     monkeypatch.chdir(repo)
@@ -92,14 +97,19 @@ def test_what_can_not_be_done_is_said(
     assert "Traceback" not in err
 
 
-def test_trust_is_told(repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_trust_is_told(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(repo)
     assert furrow(["trust", "--list", "--json"]) == 0
     json.loads(capsys.readouterr().out)
 
 
 def test_a_clone_is_set_up_once(
-    repo: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    repo: Path,
+    git: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(repo)
     assert furrow(["install"]) == 0
@@ -126,7 +136,13 @@ def test_what_is_printed_of_runs() -> None:
 
 
 def test_what_is_printed_of_features(capsys: pytest.CaptureFixture[str]) -> None:
-    show_features([SimpleNamespace(name="v:a", dtype="Int64", ttl_seconds=3600, services=("full",), owner="o")])
+    show_features(
+        [
+            SimpleNamespace(
+                name="v:a", dtype="Int64", ttl_seconds=3600, services=("full",), owner="o"
+            )
+        ]
+    )
     show_found([])
     show_answer("k=1", {"a": {"value": 1.5, "status": "present", "age": 90.0}})
     said = capsys.readouterr().out

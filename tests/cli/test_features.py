@@ -19,7 +19,9 @@ from furrow.features.build import compile_manifest
 from furrow.features.manifest_cache import remember
 from furrow.files import write_json
 
-FILES: dict[str, str] = runpy.run_path(str(Path(__file__).parents[1] / "features" / "conftest.py"))["FILES"]
+FILES: dict[str, str] = runpy.run_path(str(Path(__file__).parents[1] / "features" / "conftest.py"))[
+    "FILES"
+]
 NOW = datetime.now(UTC).replace(microsecond=0)
 STAMP = pa.timestamp("us", tz="UTC")
 
@@ -33,9 +35,14 @@ def root(repo: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -
         path.write_text(text)
     tables = repo / "build" / "tables"
     tables.mkdir(parents=True)
-    times = pa.array([NOW - timedelta(hours=5), NOW - timedelta(hours=1), NOW - timedelta(hours=2)], STAMP)
+    times = pa.array(
+        [NOW - timedelta(hours=5), NOW - timedelta(hours=1), NOW - timedelta(hours=2)], STAMP
+    )
     traffic = {"origin": ["JFK", "JFK", "LGA"], "event_timestamp": times}
-    traffic |= {"departures": pa.array([1, 2, 3], pa.int64()), "mean_delay": pa.array([30.0, 45.0, None], pa.float64())}
+    traffic |= {
+        "departures": pa.array([1, 2, 3], pa.int64()),
+        "mean_delay": pa.array([30.0, 45.0, None], pa.float64()),
+    }
     pq.write_table(pa.table(traffic), tables / "traffic.parquet")
     days = {
         "carrier": ["B6", "UA"],
@@ -81,7 +88,16 @@ def test_list(furrow: Call) -> None:
     """Views, on-demand views and services with who uses them; or each feature."""
     code, out, err = furrow("list")
     assert (code, err) == (0, "")
-    for word in ("carrier_day", "traffic", "airport_pressure", "6h", "2d", "ops@example.com", "gbm", "logistic"):
+    for word in (
+        "carrier_day",
+        "traffic",
+        "airport_pressure",
+        "6h",
+        "2d",
+        "ops@example.com",
+        "gbm",
+        "logistic",
+    ):
         assert word in out
     entries = {entry["name"]: entry for entry in answer(furrow, "list")}
     assert entries["traffic"]["ttl_seconds"] == 21_600
@@ -166,21 +182,37 @@ def test_materialize_get_verify_and_push(furrow: Call, root: Path) -> None:
     assert values["carrier_late"]["status"].lower() == "present"
     assert values["pressure"]["value"] == pytest.approx(3 * 2 + 2.1972245773362196)
     named = answer(furrow, "get", "full", *row, "--full-feature-names")["rows"][0]
-    assert set(named) == {"carrier_day__carrier_late", "traffic__mean_delay", "airport_pressure__pressure"}
+    assert set(named) == {
+        "carrier_day__carrier_late",
+        "traffic__mean_delay",
+        "airport_pressure__pressure",
+    }
     lines = root / "rows.jsonl"
     lines.write_text('{"carrier": "UA"}\n\n{"carrier": "??"}\n')
     old, unknown = answer(furrow, "get", "basic", "--input", str(lines))["rows"]
-    assert (old["carrier_late"]["status"].lower(), unknown["carrier_late"]["status"].lower()) == ("expired", "missing")
+    assert (old["carrier_late"]["status"].lower(), unknown["carrier_late"]["status"].lower()) == (
+        "expired",
+        "missing",
+    )
 
     code, out, _ = furrow("verify", "--rows", "50")
     assert (code, out.count("all equal")) == (0, 2)
     assert answer(furrow, "verify", "full", "--rows", "20")[0]["differences"] == []
 
-    event = {"origin": "LGA", "departures": 9, "mean_delay": 1.0, "event_timestamp": NOW.isoformat()}
-    pushed = answer(furrow, "push", "traffic", *(part for k, v in event.items() for part in ("-e", f"{k}={v}")))
+    event = {
+        "origin": "LGA",
+        "departures": 9,
+        "mean_delay": 1.0,
+        "event_timestamp": NOW.isoformat(),
+    }
+    pushed = answer(
+        furrow, "push", "traffic", *(part for k, v in event.items() for part in ("-e", f"{k}={v}"))
+    )
     assert pushed == {"view": "traffic", "pushed": 1, "newer": 1}
     lines.write_text(json.dumps(event) + "\n")
-    assert furrow("push", "traffic", "--input", str(lines))[1].startswith("traffic: 1 pushed, 0 newer")
+    assert furrow("push", "traffic", "--input", str(lines))[1].startswith(
+        "traffic: 1 pushed, 0 newer"
+    )
     shown = answer(furrow, "show", "traffic")
     assert (shown["online"]["records"], shown["online"]["current"]) == (2, True)
     assert shown["offline"]["newest"] == NOW.isoformat()
@@ -191,7 +223,9 @@ def test_verify_says_what_differs(furrow: Call, root: Path) -> None:
     furrow("materialize")
     path = root / "build" / "tables" / "traffic.parquet"
     table = pq.read_table(path)
-    pq.write_table(table.set_column(3, "mean_delay", pa.array([30.0, 99.0, None], pa.float64())), path)
+    pq.write_table(
+        table.set_column(3, "mean_delay", pa.array([30.0, 99.0, None], pa.float64())), path
+    )
     code, out, _ = furrow("verify", "full", "--rows", "50")
     assert code == 1
     assert "mean_delay" in out
@@ -222,7 +256,9 @@ def test_verify_says_what_differs(furrow: Call, root: Path) -> None:
         (["show"], 2, "Missing argument"),
     ],
 )
-def test_mistakes_get_one_clear_message(furrow: Call, arguments: list[str], code: int, said: str) -> None:
+def test_mistakes_get_one_clear_message(
+    furrow: Call, arguments: list[str], code: int, said: str
+) -> None:
     """Unknown names get a suggestion, wrong values are named; exit 1 for an error, 2 for wrong usage."""
     if arguments[0] in ("get", "verify", "push"):
         furrow("materialize")
@@ -242,7 +278,9 @@ def test_wrong_rows_are_named(furrow: Call, root: Path, text: str) -> None:
     assert "rows.jsonl" in err
 
 
-def test_the_folder_may_be_named_or_be_here(furrow: Call, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_may_be_named_or_be_here(
+    furrow: Call, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """-C names it; inside of a features folder there is no need to."""
     here = answer(furrow, "digest")
     assert answer(furrow, "digest", "-C", str(root / "features")) == here
@@ -258,6 +296,10 @@ def test_list_and_help_start_fast(root: Path) -> None:
     )
     for arguments in (["features", "--help"], ["features", "list"], ["features", "digest"]):
         done = subprocess.run(
-            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True, env=os.environ
+            [sys.executable, "-c", script, *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ,
         )
         assert done.stdout.splitlines()[-1] == "", arguments

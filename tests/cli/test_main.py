@@ -14,7 +14,11 @@ from furrow.errors import FurrowError, UsageError
 
 def run(*words: str, folder=None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "furrow", *words], capture_output=True, text=True, check=False, cwd=folder
+        [sys.executable, "-m", "furrow", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
     )
 
 
@@ -74,7 +78,9 @@ def test_output_that_can_not_be_written(tmp_path, words):
     subprocess.run(["git", "-C", str(tmp_path), "commit", "-q", "-m", "a run"], check=True)
     command = [sys.executable, "-m", "furrow", *words]
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False)
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
+        )
     assert done.stderr == "error: No space left on device\n  free some space, then run again\n"
     assert done.returncode == 1
 
@@ -100,7 +106,9 @@ def test_no_output_at_all():
     done = subprocess.run(f"{command} >&-", shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("error: standard output is closed\n")
-    done = subprocess.run(f"{command} 2>&-", shell=True, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        f"{command} 2>&-", shell=True, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0
     assert done.stdout.startswith("furrow")
 
@@ -116,4 +124,7 @@ def test_a_known_error_is_short(tmp_path):
     """An error of a command is its message and its hint, and no traceback."""
     done = run("gate", folder=tmp_path)
     assert done.returncode == 1
-    assert done.stderr == "error: there is no verdict yet: runs/champion.json is missing\n  run `dvc repro`\n"
+    assert (
+        done.stderr
+        == "error: there is no verdict yet: runs/champion.json is missing\n  run `dvc repro`\n"
+    )

@@ -9,7 +9,9 @@ from furrow.cli import render
 
 def test_a_table_sets_numbers_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
     """Numbers right, text left, None as a dash, floats with four decimals; markup in a value is only text."""
-    render.table([["[red]a[/red]", 1.23456, None], ["b", 10.0, 7]], ["name", "score", "rows"], title="Runs")
+    render.table(
+        [["[red]a[/red]", 1.23456, None], ["b", 10.0, 7]], ["name", "score", "rows"], title="Runs"
+    )
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == "Runs"
     assert any(line.split() == ["[red]a[/red]", "1.2346", "–"] for line in lines)

@@ -13,7 +13,9 @@ import pytest
 def run(folder, *command, code=0):
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(command, cwd=folder, env={**kept, "PATH": path}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env={**kept, "PATH": path}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == code, done.stdout + done.stderr
     return done
 
@@ -54,7 +56,10 @@ def test_a_good_commit(world, tmp_path):
     assert "every stage: identical" in done.stdout
     assert "kept as a note (refs/notes/furrow/replay)" in done.stdout
     assert "next: `furrow replay --verify" in done.stdout
-    assert json.loads((tmp_path / "statement.json").read_text())["_type"] == "https://in-toto.io/Statement/v1"
+    assert (
+        json.loads((tmp_path / "statement.json").read_text())["_type"]
+        == "https://in-toto.io/Statement/v1"
+    )
     assert "holds: commit" in replay(world, "--verify").stdout
     [checked] = json.loads(replay(world, "--verify", "--json").stdout)
     assert (checked["holds"], checked["checked"]) == (True, 1)
@@ -78,7 +83,10 @@ def test_without_a_note(world):
     assert "--verify" not in done.stdout
     assert "next: `furrow replay" in done.stdout
     assert "keeps the verdict as a note" in done.stdout
-    assert " --stage make` keeps the verdict as a note" in replay(world, "--no-note", "--stage", "make").stdout
+    assert (
+        " --stage make` keeps the verdict as a note"
+        in replay(world, "--no-note", "--stage", "make").stdout
+    )
 
 
 def test_how_the_note_travels(world, tmp_path):

@@ -31,10 +31,16 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for auc in (0.7, 0.8):
         place = folder / "runs/gbm"
         (place / "plots").mkdir(parents=True, exist_ok=True)
-        (place / "config.yaml").write_text(f"name: gbm\nmodel:\n  _target_: x.Boost\n  rate: {auc}\n")
+        (place / "config.yaml").write_text(
+            f"name: gbm\nmodel:\n  _target_: x.Boost\n  rate: {auc}\n"
+        )
         (place / "metrics.json").write_text(json.dumps({"roc_auc": auc, "log_loss": 0.5}))
-        (place / "intervals.json").write_text(json.dumps({"roc_auc": {"low": auc - 0.1, "high": auc + 0.1}}))
-        (place / "plots/roc.csv").write_text("false_positive_rate,true_positive_rate\n0,0\n0.2,0.6\n1,1\n")
+        (place / "intervals.json").write_text(
+            json.dumps({"roc_auc": {"low": auc - 0.1, "high": auc + 0.1}})
+        )
+        (place / "plots/roc.csv").write_text(
+            "false_positive_rate,true_positive_rate\n0,0\n0.2,0.6\n1,1\n"
+        )
         (place / "plots/importance.csv").write_text("feature,importance\na,0.5\nb,0.1\n")
         commit(folder, f"auc {auc}")
     (folder / "runs/bad").mkdir()
@@ -63,7 +69,22 @@ def test_a_table(repo: Path, capsys: Any) -> None:
 
 def test_a_run_of_the_list_is_a_run_of_the_other_commands(repo: Path, capsys: Any) -> None:
     """What the first column says can be pasted."""
-    assert run(["runs", "--all", "--columns", "run", "--where", "name = 'gbm'", "--sort", "roc_auc", "--csv"]) == 0
+    assert (
+        run(
+            [
+                "runs",
+                "--all",
+                "--columns",
+                "run",
+                "--where",
+                "name = 'gbm'",
+                "--sort",
+                "roc_auc",
+                "--csv",
+            ]
+        )
+        == 0
+    )
     names = capsys.readouterr().out.split()[1:]
     assert len(names) == 2
     assert run(["runs", "diff", *names]) == 0
@@ -103,7 +124,12 @@ def test_a_limit_says_how_many_there_are(repo: Path, capsys: Any) -> None:
     """And ranges, branches and dates select history."""
     assert run(["runs", "--all", "--limit", "1"]) == 0
     assert "1 of 3 runs" in capsys.readouterr().err
-    for arguments in (["HEAD~2..HEAD"], ["--branch", "main"], ["--since", "2000-01-01"], ["HEAD~1"]):
+    for arguments in (
+        ["HEAD~2..HEAD"],
+        ["--branch", "main"],
+        ["--since", "2000-01-01"],
+        ["HEAD~1"],
+    ):
         assert run(["runs", *arguments]) == 0
         assert "gbm@" in capsys.readouterr().out
     assert run(["runs", "--since", "2090-01-01"]) == 0
@@ -137,7 +163,9 @@ def test_bad_requests(repo: Path, capsys: Any, arguments: list[str], code: int, 
     assert not out
 
 
-def test_no_repository_and_no_commit(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_repository_and_no_commit(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both are known errors."""
     monkeypatch.chdir(tmp_path)
     assert run(["runs"]) == 1
@@ -151,7 +179,16 @@ def test_show(repo: Path, capsys: Any) -> None:
     """The run in parts, plots drawn with dots and as files; JSON of the same."""
     assert run(["runs", "show", "gbm@HEAD~2", "--plots", "figures"]) == 0
     out = capsys.readouterr().out
-    for part in ("Config", "model.rate", "Metrics", "0.6000 to 0.8000", "ROC", "⠀", "Importance", "█"):
+    for part in (
+        "Config",
+        "model.rate",
+        "Metrics",
+        "0.6000 to 0.8000",
+        "ROC",
+        "⠀",
+        "Importance",
+        "█",
+    ):
         assert part in out
     for name in ("roc", "importance"):
         assert (repo / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -177,7 +214,9 @@ def test_history(repo: Path, capsys: Any) -> None:
 
 def test_a_flat_curve_has_a_close_scale(capsys: Any) -> None:
     """Where a metric never moved, the scale is about its value, not a world around it."""
-    assert [line.split()[0] for line in chart([(0, 0.8), (1, 0.8)]).splitlines() if line[0] != " "] == [
+    assert [
+        line.split()[0] for line in chart([(0, 0.8), (1, 0.8)]).splitlines() if line[0] != " "
+    ] == [
         "0.808",
         "0.792",
     ]
@@ -191,7 +230,9 @@ def test_a_narrow_terminal(repo: Path, width: int, shown: bool, left_out: str) -
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, width))
     command = [sys.executable, "-m", "furrow", "runs", "--all"]
-    done = subprocess.run(command, cwd=repo, stdout=theirs, stderr=subprocess.PIPE, stdin=theirs, check=True)
+    done = subprocess.run(
+        command, cwd=repo, stdout=theirs, stderr=subprocess.PIPE, stdin=theirs, check=True
+    )
     os.close(theirs)
     out = b""
     with contextlib.suppress(OSError):  # how a terminal's end is told

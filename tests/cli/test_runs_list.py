@@ -15,10 +15,56 @@ from furrow.cli.runs import SUBCOMMANDS, listing
 from furrow.cli.runs_list import read
 
 WORDS = [
-    *("--all", "--branch", "--since", "--where", "--sort", "--columns", "--limit", "--json", "--csv", "--markdown"),
-    *("--table", "--branch=a", "--since=2020", "--where=a = 1", "--sort=-roc_auc", "--columns=run,*", "--limit=3"),
-    *("--limit=-1", "--limit=x", "--limit=", "--where=", "--all=1", "--json=", "--help", "-h", "--", "-", "--wher"),
-    *("HEAD", "A..B", "", "roc_auc > 0.7", "7", "٣", "0", "show", "list", "-1", "-roc_auc", "=", "a=b", "--limit=007"),
+    *(
+        "--all",
+        "--branch",
+        "--since",
+        "--where",
+        "--sort",
+        "--columns",
+        "--limit",
+        "--json",
+        "--csv",
+        "--markdown",
+    ),
+    *(
+        "--table",
+        "--branch=a",
+        "--since=2020",
+        "--where=a = 1",
+        "--sort=-roc_auc",
+        "--columns=run,*",
+        "--limit=3",
+    ),
+    *(
+        "--limit=-1",
+        "--limit=x",
+        "--limit=",
+        "--where=",
+        "--all=1",
+        "--json=",
+        "--help",
+        "-h",
+        "--",
+        "-",
+        "--wher",
+    ),
+    *(
+        "HEAD",
+        "A..B",
+        "",
+        "roc_auc > 0.7",
+        "7",
+        "٣",
+        "0",
+        "show",
+        "list",
+        "-1",
+        "-roc_auc",
+        "=",
+        "a=b",
+        "--limit=007",
+    ),
 ]
 
 
@@ -46,7 +92,12 @@ def test_other_commands_are_left_to_click(word: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["--all"], ["HEAD~3", "--where", "roc_auc > 0.75", "--sort=-roc_auc"], ["--branch", "main", "--limit", "7"]],
+    [
+        [],
+        ["--all"],
+        ["HEAD~3", "--where", "roc_auc > 0.75", "--sort=-roc_auc"],
+        ["--branch", "main", "--limit", "7"],
+    ],
 )
 def test_usual_command_lines_need_no_click(words: list[str]) -> None:
     """What people type is read at once."""
@@ -66,7 +117,9 @@ def test_a_known_list_loads_next_to_nothing(tmp_path: Any) -> None:
         "print(*set(sys.modules) - before, sep='\\n', file=sys.stderr); sys.exit(code)"
     )
     for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
     assert "gbm@" in done.stdout
     loaded = set(done.stderr.split())
     assert "furrow.history.listing" in loaded

@@ -13,14 +13,20 @@ ROOT = Path(__file__).parents[2] / "furrow"
 WRITERS = {"cli/terminal.py", "cli/render.py"}
 """Those that write for others."""
 ALLOWED = {
-    "ground/dvcdirs.py": {"print", "sys.stderr"},  # a program of its own; what it prints goes through safe_text
+    "ground/dvcdirs.py": {
+        "print",
+        "sys.stderr",
+    },  # a program of its own; what it prints goes through safe_text
     "ground/project_modules.py": {"sys.stderr"},  # where what a definition prints is led to
     "ground/jail.py": {
         "sys.stdout",
         "sys.stderr",
     },  # a program of its own, of the standard library alone, inside the jail
     "ground/jail_watch.py": {"sys.stderr"},  # likewise; its words are Furrow's own
-    "stages/command.py": {"sys.stdout", "sys.stderr"},  # the edge of a stage: what it says goes through safe_text
+    "stages/command.py": {
+        "sys.stdout",
+        "sys.stderr",
+    },  # the edge of a stage: what it says goes through safe_text
     "cli/main.py": {"sys.stdout", "sys.stderr"},  # sets the streams up and takes them away
     "cli/runs_list.py": {"sys.stdout", "sys.stderr"},  # asks for width and encoding
 }
@@ -36,14 +42,24 @@ def found(tree: ast.AST) -> set[str]:
             name = ast.unparse(node.func)
             if name in WORDS or (name.split(".")[0] == "click" and name.split(".")[-1] in CLICK):
                 seen.add(name)
-            if name in {"Console", "rich.print", "logging.info", "logging.warning", "logging.error"}:
+            if name in {
+                "Console",
+                "rich.print",
+                "logging.info",
+                "logging.warning",
+                "logging.error",
+            }:
                 seen.add(name)
             if name.endswith((".console.print", "drawing.print")):
                 seen.add(name)
         elif isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.stdout", "sys.stderr"}:
             seen.add(ast.unparse(node))
         elif isinstance(node, ast.ImportFrom) and node.module in {"html", "click"}:
-            seen |= {f"{node.module}.{name.name}" for name in node.names if name.name in {"escape", *CLICK}}
+            seen |= {
+                f"{node.module}.{name.name}"
+                for name in node.names
+                if name.name in {"escape", *CLICK}
+            }
     return seen
 
 
@@ -56,7 +72,9 @@ def test_the_rule_sees():
         assert found(ast.parse(text)), text
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_nothing_else_prints(path):
     """Only the terminal module and the renderer write; the others say what they have to say through them."""
     name = str(path.relative_to(ROOT))

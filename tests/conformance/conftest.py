@@ -37,19 +37,31 @@ def spark_cluster(tmp_path_factory) -> Iterator[str]:
     home = Path(pyspark.__file__).parent
     port, web, *others = free_ports(4)
     master = f"spark://127.0.0.1:{port}"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
-    environment |= {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_HOME": str(home), "SPARK_DAEMON_MEMORY": "256m"}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("SPARK_")
+    }
+    environment |= {
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_HOME": str(home),
+        "SPARK_DAEMON_MEMORY": "256m",
+    }
     deploy = "org.apache.spark.deploy"
     common = ["--host", "127.0.0.1"]
     commands = [[f"{deploy}.master.Master", *common, "--port", str(port), "--webui-port", str(web)]]
     for i, other in enumerate(others):
         size = ["--cores", "1", "--memory", "700m", "--work-dir", str(folder / f"work{i}")]
-        commands.append([f"{deploy}.worker.Worker", *common, "--webui-port", str(other), *size, master])
+        commands.append(
+            [f"{deploy}.worker.Worker", *common, "--webui-port", str(other), *size, master]
+        )
     started = []
     for i, command in enumerate(commands):
         log = (folder / f"{i}.log").open("w")
         script = [str(home / "bin" / "spark-class"), *command]
-        started.append(subprocess.Popen(script, env=environment, stdout=log, stderr=log, start_new_session=True))
+        started.append(
+            subprocess.Popen(
+                script, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        )
         log.close()
     try:
         wait_for_workers(web, len(others), folder)

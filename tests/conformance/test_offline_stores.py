@@ -21,7 +21,10 @@ from furrow.stores.timestamps import arrow_ticks
 from furrow.stores.view import Feature, Key, View
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::RuntimeWarning", "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"
+    "ignore::RuntimeWarning",
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore::ResourceWarning",
 )
 
 T0 = dt.datetime(2024, 1, 1, tzinfo=UTC)
@@ -33,7 +36,9 @@ UNITS = [pa.timestamp("s", "UTC"), MICROS, NANOS]
 def hours(*values: float | None, type_: pa.DataType = MICROS) -> pa.Array:
     """Hours after the first of January 2024; a naive time is UTC's."""
     moments = [None if value is None else T0 + timedelta(hours=value) for value in values]
-    return pa.array(moments, MICROS).cast(pa.timestamp(type_.unit, "UTC")).cast(pa.int64()).cast(type_)
+    return (
+        pa.array(moments, MICROS).cast(pa.timestamp(type_.unit, "UTC")).cast(pa.int64()).cast(type_)
+    )
 
 
 @dataclass
@@ -45,17 +50,31 @@ class Case:
     tables: dict[str, pa.Table]
     known_only: bool = False
     files: int = 1
-    aliases: dict[str, str] = field(default_factory=dict)  # alias -> the view that is asked for under it
+    aliases: dict[str, str] = field(
+        default_factory=dict
+    )  # alias -> the view that is asked for under it
 
 
-def one(table: pa.Table, spine: pa.Table, *, ttl=None, made=False, keys=("k",), names=("v",), **options) -> Case:
+def one(
+    table: pa.Table, spine: pa.Table, *, ttl=None, made=False, keys=("k",), names=("v",), **options
+) -> Case:
     """A case of one view."""
     features = tuple(Feature(name, f"view__{name}") for name in names)
-    view = View("view", None, tuple(Key(key, key) for key in keys), features, "ts", "made" if made else None, ttl)
+    view = View(
+        "view",
+        None,
+        tuple(Key(key, key) for key in keys),
+        features,
+        "ts",
+        "made" if made else None,
+        ttl,
+    )
     return Case(spine, [view], {"view": table}, **options)
 
 
-ROWS = pa.table({"k": [1, 1, 2], "ts": hours(1, 3, 2), "made": hours(1, 5, 2), "v": [1.0, 3.0, 2.0]})
+ROWS = pa.table(
+    {"k": [1, 1, 2], "ts": hours(1, 3, 2), "made": hours(1, 5, 2), "v": [1.0, 3.0, 2.0]}
+)
 SPINE = pa.table(
     {
         "k": pa.array([2, 1, 1, 1, 1, None, 9, 1], pa.int64()),
@@ -99,7 +118,10 @@ def random_case(seed: int) -> Case:
             {
                 "a": pa.array(pick([None, 1, 2], rows), pa.int64()),
                 "b": pa.array(pick([None, "x", "ü"], rows), pa.string()),
-                "ts": hours(*pick([None, *range(8)], rows), type_=pa.timestamp(unit, chance.choice([None, "UTC"]))),
+                "ts": hours(
+                    *pick([None, *range(8)], rows),
+                    type_=pa.timestamp(unit, chance.choice([None, "UTC"])),
+                ),
                 "made": hours(*pick([None, *range(10)], rows), type_=pa.timestamp("us", "UTC")),
                 "v": pa.array(pick([None, 1.5, 2.5, 3.5], rows), pa.float64()),
                 "w": pa.array([f"w{i}" for i in range(rows)]),
@@ -108,7 +130,9 @@ def random_case(seed: int) -> Case:
         ttl = chance.choice([None, timedelta(hours=1), timedelta(hours=3)])
         features = (Feature("v", f"{name}__v"), Feature("w", f"{name}__w"))
         made = chance.choice(["made", None])
-        views.append(View(name, None, tuple(Key(key, key) for key in keys), features, "ts", made, ttl))
+        views.append(
+            View(name, None, tuple(Key(key, key) for key in keys), features, "ts", made, ttl)
+        )
     return Case(spine, views, tables, known_only=chance.random() < 0.5, files=chance.choice([1, 3]))
 
 
@@ -120,17 +144,29 @@ CASES = {
     "ties by created time": one(TIES, SPINE, made=True),
     "ties by place": one(TIES, SPINE, files=3),
     "what was known": one(TIES, SPINE, made=True, known_only=True),
-    "what was known, with a ttl": one(ROWS, SPINE, made=True, known_only=True, ttl=timedelta(hours=2)),
+    "what was known, with a ttl": one(
+        ROWS, SPINE, made=True, known_only=True, ttl=timedelta(hours=2)
+    ),
     "doubled rows": one(pa.concat_tables([ROWS, ROWS]), pa.concat_tables([SPINE, SPINE])),
     "no rows": one(ROWS.slice(0, 0), SPINE),
     "no entity rows": one(ROWS, SPINE.slice(0, 0)),
     "nanoseconds": one(
-        pa.table({"k": [1, 1], "ts": pa.array([10**18 + 1, 10**18 + 3], pa.timestamp("ns")), "v": [1.0, 3.0]}),
-        pa.table({"k": [1, 1, 1], "event_timestamp": pa.array([10**18 + i for i in range(3)], NANOS)}),
+        pa.table(
+            {
+                "k": [1, 1],
+                "ts": pa.array([10**18 + 1, 10**18 + 3], pa.timestamp("ns")),
+                "v": [1.0, 3.0],
+            }
+        ),
+        pa.table(
+            {"k": [1, 1, 1], "event_timestamp": pa.array([10**18 + i for i in range(3)], NANOS)}
+        ),
     ),
     "a time zone": one(
         ROWS.set_column(1, "ts", hours(1, 3, 2, type_=pa.timestamp("ms", "America/New_York"))),
-        SPINE.set_column(1, "event_timestamp", hours(2, 0.5, 1, 3, 4, 4, 4, 4, type_=pa.timestamp("s"))),
+        SPINE.set_column(
+            1, "event_timestamp", hours(2, 0.5, 1, 3, 4, 4, 4, 4, type_=pa.timestamp("s"))
+        ),
     ),
     "many types": one(
         pa.table(
@@ -177,10 +213,13 @@ def make_store(case: Case, folder, engine: dict) -> tuple[FeatureStore, FeatureS
         schema = []
         for key in view.keys:
             value, dtype = kinds[table.schema.field(key.column).type]
-            entities.setdefault(key.column, Entity(name=f"e_{key.column}", join_keys=[key.column], value_type=value))
+            entities.setdefault(
+                key.column, Entity(name=f"e_{key.column}", join_keys=[key.column], value_type=value)
+            )
             schema.append(Field(name=key.column, dtype=dtype))
         schema += [
-            Field(name=item.column, dtype=feast_type(table.schema.field(item.column).type)) for item in view.features
+            Field(name=item.column, dtype=feast_type(table.schema.field(item.column).type))
+            for item in view.features
         ]
         source = FileSource(
             name=f"{view.name}_source",
@@ -189,7 +228,9 @@ def make_store(case: Case, folder, engine: dict) -> tuple[FeatureStore, FeatureS
             created_timestamp_column=view.created or "",
         )
         used = [entities[key.column] for key in view.keys]
-        views.append(FeatureView(name=view.name, entities=used, schema=schema, source=source, ttl=view.ttl))
+        views.append(
+            FeatureView(name=view.name, entities=used, schema=schema, source=source, ttl=view.ttl)
+        )
     service = FeatureService(name="everything", features=views)
     store.apply([*entities.values(), *views, service])
     return store, service
@@ -228,12 +269,19 @@ def test_the_join(name, engine, tmp_path):
     ).to_arrow()
     assert found.select(case.spine.column_names).equals(case.spine)
     tables = {name: declared(table) for name, table in case.tables.items()}
-    wanted = reference_join(case.spine, "event_timestamp", case.views, tables, known_only=case.known_only)
+    wanted = reference_join(
+        case.spine, "event_timestamp", case.views, tables, known_only=case.known_only
+    )
     outputs = [feature.output for view in case.views for feature in view.features]
-    assert repr(found.select(outputs).to_pylist()) == repr([{name: row[name] for name in outputs} for row in wanted])
+    assert repr(found.select(outputs).to_pylist()) == repr(
+        [{name: row[name] for name in outputs} for row in wanted]
+    )
     for view in case.views:
         for item in view.features:
-            assert found.schema.field(item.output).type == tables[view.name].schema.field(item.column).type
+            assert (
+                found.schema.field(item.output).type
+                == tables[view.name].schema.field(item.column).type
+            )
 
 
 def test_in_pieces_and_persisted(engine, tmp_path):
@@ -289,7 +337,9 @@ except Exception as exc:
 
 def test_without_pyspark():
     """Furrow imports without the extra; using it says how to install it."""
-    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True
+    )
     assert (
         "MissingExtraError a join on Spark needs the extra 'spark'\n  install it: pip install 'furrow[spark]'"
         in done.stdout

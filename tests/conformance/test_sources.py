@@ -1,7 +1,8 @@
 """One set of rules for a source: what training joins is what serving answers, to the bit and the type.
 
-Sources of every shape are generated from logical values, which each file writes down in its own way; DuckDB, Spark, the
-reader behind the online store, the store's client and `verify` must all come back to them.
+Sources of every shape are generated from logical values, which each file writes down in its own
+way; DuckDB, Spark, the reader behind the online store, the store's client and `verify` must all
+come back to them.
 """
 
 import datetime as dt
@@ -62,7 +63,10 @@ def ticks(values, unit, zone):
     """Logical moments as a column of a unit and a zone."""
     epoch = moment("1970-01-01")
     raw = [
-        None if v is None else (v - epoch) // dt.timedelta(microseconds=1) * PER_SECOND[unit] // 10**6 for v in values
+        None
+        if v is None
+        else (v - epoch) // dt.timedelta(microseconds=1) * PER_SECOND[unit] // 10**6
+        for v in values
     ]
     return pa.array(raw, pa.int64()).cast(pa.timestamp(unit, zone))
 
@@ -146,7 +150,10 @@ PARTS = {
     "String": {text: text for text in TEXTS if text},
     "Float64": {0.25: "0.25", 1e5: "1e5"},
     "Bool": {True: "true", False: "False"},
-    "UnixTimestamp": {moment("2024-01-02"): "2024-01-02", moment("2024-01-02 03:00:00"): "2024-01-02 05:00:00+02:00"},
+    "UnixTimestamp": {
+        moment("2024-01-02"): "2024-01-02",
+        moment("2024-01-02 03:00:00"): "2024-01-02 05:00:00+02:00",
+    },
 }
 
 NAMES = [
@@ -156,7 +163,9 @@ NAMES = [
 ]  # fmt: skip
 
 
-PLAIN_NAMES = [name for name in NAMES if re.fullmatch(r"[\w.-]+", name, re.ASCII) and name != "--"]  # a manifest's
+PLAIN_NAMES = [
+    name for name in NAMES if re.fullmatch(r"[\w.-]+", name, re.ASCII) and name != "--"
+]  # a manifest's
 
 
 @dataclass
@@ -183,9 +192,17 @@ def draw_values(draw, dtype, size):
 def draw_times(draw, size):
     """Event times near each other, as nanoseconds, and a column of some unit; within a microsecond, one time each."""
     unit = draw(st.sampled_from(sorted(PER_SECOND)))
-    steps = draw(st.lists(st.none() | st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=size, max_size=size))
+    steps = draw(
+        st.lists(
+            st.none() | st.tuples(st.integers(0, 3), st.integers(0, 2)),
+            min_size=size,
+            max_size=size,
+        )
+    )
     nanos = [
-        None if step is None else (BASE + step[0]) * 10**9 + (step[1] * 10**9 // PER_SECOND[unit] if unit != "s" else 0)
+        None
+        if step is None
+        else (BASE + step[0]) * 10**9 + (step[1] * 10**9 // PER_SECOND[unit] if unit != "s" else 0)
         for step in steps
     ]
     raw = [None if value is None else value * PER_SECOND[unit] // 10**9 for value in nanos]
@@ -197,7 +214,11 @@ def worlds(draw, among=NAMES):
     """Files that each hold the same columns in their own way, some of them as Hive partitions."""
     names = draw(st.lists(st.sampled_from(among), min_size=5, max_size=5, unique=True))
     key, time, created, *rest = names
-    features = dict(zip(rest, draw(st.lists(st.sampled_from(sorted(WAYS)), min_size=2, max_size=2)), strict=True))
+    features = dict(
+        zip(
+            rest, draw(st.lists(st.sampled_from(sorted(WAYS)), min_size=2, max_size=2)), strict=True
+        )
+    )
     key_type = draw(st.sampled_from(["Int64", "Int32", "String"]))
     made = draw(st.booleans())
     types = {key: key_type, **features}
@@ -213,7 +234,9 @@ def worlds(draw, among=NAMES):
         folder = ""
         for name, dtype in types.items():
             if name == hive:
-                value, text = draw(st.sampled_from([*PARTS[dtype].items(), (None, "__HIVE_DEFAULT_PARTITION__")]))
+                value, text = draw(
+                    st.sampled_from([*PARTS[dtype].items(), (None, "__HIVE_DEFAULT_PARTITION__")])
+                )
                 folder = f"{quote(name, safe='')}={quote(text, safe='')}"
                 logical[name] += [value] * size
             elif name in features and number < begins[name]:
@@ -222,7 +245,9 @@ def worlds(draw, among=NAMES):
                 held, columns[name] = draw_values(draw, dtype, size)
                 logical[name] += held
         if time == hive:
-            value, text = draw(st.sampled_from([(BASE - BASE % 86400 - 86400 * d, d) for d in range(2)]))
+            value, text = draw(
+                st.sampled_from([(BASE - BASE % 86400 - 86400 * d, d) for d in range(2)])
+            )
             text = dt.datetime.fromtimestamp(value, dt.UTC).date().isoformat()
             folder = f"{quote(time, safe='')}={text}"
             logical[time] += [value * 10**9] * size
@@ -241,11 +266,22 @@ def worlds(draw, among=NAMES):
         {
             **{name: pa.array(logical[name], arrow_type(dtype)) for name, dtype in types.items()},
             time: pa.array(logical[time], pa.int64()).cast(pa.timestamp("ns", "UTC")),
-            **({created: pa.array(logical[created], pa.int64()).cast(pa.timestamp("ns", "UTC"))} if made else {}),
+            **(
+                {created: pa.array(logical[created], pa.int64()).cast(pa.timestamp("ns", "UTC"))}
+                if made
+                else {}
+            ),
         }
     )
     return World(
-        files, key, key_type, features, time, created if made else None, rows, draw(st.sampled_from([None, 59]))
+        files,
+        key,
+        key_type,
+        features,
+        time,
+        created if made else None,
+        rows,
+        draw(st.sampled_from([None, 59])),
     )
 
 
@@ -268,7 +304,10 @@ def written(world: World, folder) -> Manifest:
 
 def asked(world: World) -> pa.Table:
     """Every key of the world, one that isn't there, and null; at a moment after all events."""
-    keys = [*dict.fromkeys(world.rows[world.key].to_pylist()), -99 if "Int" in world.key_type else "nobody"]
+    keys = [
+        *dict.fromkeys(world.rows[world.key].to_pylist()),
+        -99 if "Int" in world.key_type else "nobody",
+    ]
     column = pa.array(keys, arrow_type(world.key_type))
     return pa.table({"asked": column, "event_timestamp": pa.array([AT] * len(keys), MICROS)})
 
@@ -277,7 +316,9 @@ def joined_view(world: World, manifest: Manifest, folder) -> View:
     """The view as training joins it."""
     source = find(folder / "features", manifest.views["v"])
     wanted = source.wanted
-    features = tuple(Feature(wanted[name].column, f"out {name}", wanted[name].type) for name in world.features)
+    features = tuple(
+        Feature(wanted[name].column, f"out {name}", wanted[name].type) for name in world.features
+    )
     ttl = dt.timedelta(seconds=world.ttl) if world.ttl else None
     created = wanted[world.created].column if world.created else None
     keys = (Key(wanted[world.key].column, "asked", wanted[world.key].type),)
@@ -369,5 +410,7 @@ def test_spark_reads_what_the_files_mean(world, tmp_path_factory, spark_cluster,
     folder = tmp_path_factory.mktemp("source")
     view = joined_view(world, written(world, folder), folder)
     spine = asked(world)
-    found = spark_join(spark_session(spark_cluster, spark_settings), Spine(spine, "event_timestamp"), [view])
+    found = spark_join(
+        spark_session(spark_cluster, spark_settings), Spine(spine, "event_timestamp"), [view]
+    )
     assert_same(found, expected(world, spine))

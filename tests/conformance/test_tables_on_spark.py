@@ -31,7 +31,9 @@ def plain(table: pa.Table) -> dict[str, list]:
     columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_timestamp(column.type):
-            columns[name] = pc.cast(column, pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()
+            columns[name] = (
+                pc.cast(column, pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()
+            )
         else:
             columns[name] = column.to_pylist()
     return columns
@@ -42,7 +44,9 @@ def test_the_same_rows(name, landed, spark_cluster):
     """Every row and column of the table agrees; floats to the last digits that a division leaves."""
     path = ROOT / f"features/tables/{name}.sql"
     expected = run_sql(path.read_text(), raw(landed), sql_file=path)
-    session = spark_session(spark_cluster, {"spark.sql.shuffle.partitions": "2", "spark.executor.memory": "512m"})
+    session = spark_session(
+        spark_cluster, {"spark.sql.shuffle.partitions": "2", "spark.executor.memory": "512m"}
+    )
     sources = {"flights": landed / "flights", "weather": landed / "weather"}
     found = spark_table(session, path.read_text(), sources)
     assert found.column_names == expected.column_names
@@ -51,6 +55,8 @@ def test_the_same_rows(name, landed, spark_cluster):
     for column, values in here.items():
         for place, (one, other) in enumerate(zip(values, there[column], strict=True)):
             same = one == other or (
-                isinstance(one, float) and other is not None and math.isclose(one, other, rel_tol=1e-12)
+                isinstance(one, float)
+                and other is not None
+                and math.isclose(one, other, rel_tol=1e-12)
             )
             assert same, f"{name}.{column}[{place}]: DuckDB {one!r}, Spark {other!r}"

@@ -78,14 +78,21 @@ def test_good_data_pass(landed: Path, contract: Contract) -> None:
         ("flights/2013-01.parquet", "status", "lost", "allowed"),
         ("flights/2013-01.parquet", "dest", "QQQ", "reference"),
         ("flights/2013-01.parquet", "arrival", datetime(2013, 2, 9, tzinfo=UTC), "future"),
-        ("flights/2013-01.parquet", "scheduled_departure", datetime(2013, 2, 1, 12, tzinfo=UTC), "partition"),
+        (
+            "flights/2013-01.parquet",
+            "scheduled_departure",
+            datetime(2013, 2, 1, 12, tzinfo=UTC),
+            "partition",
+        ),
         ("weather/2013-01.parquet", "wind_speed", 1048.0, "range"),
         ("weather/2013-01.parquet", "temp", float("nan"), "nan"),
         ("planes.parquet", "seats", -1, "range"),
         ("airports.parquet", "tzone", "nowhere", "pattern"),
     ],
 )
-def test_a_wrong_value(january: Path, contract: Contract, file: str, column: str, value: Any, rule: str) -> None:
+def test_a_wrong_value(
+    january: Path, contract: Contract, file: str, column: str, value: Any, rule: str
+) -> None:
     """Null, out of range, not allowed, of the wrong form, unknown elsewhere, in the future, in the wrong month."""
     edit(january / file, put(column, value))
     report = check(january, contract)
@@ -150,7 +157,9 @@ def test_columns_missing_renamed_retyped(data: Path, contract: Contract) -> None
     )
     edit(
         data / "flights/2013-03.parquet",
-        lambda t: t.set_column(t.column_names.index("air_time"), "air_time", t["air_time"].cast("float64")),
+        lambda t: t.set_column(
+            t.column_names.index("air_time"), "air_time", t["air_time"].cast("float64")
+        ),
     )
     report = check(data, contract)
     assert only(report, "missing_column", "distance").files == ("flights/2013-01.parquet",)
@@ -187,14 +196,27 @@ def test_a_month_missing_in_the_middle(data: Path, contract: Contract) -> None:
 def test_months_out_of_bounds(data: Path, contract: Contract) -> None:
     """Too few rows, too many nulls, too few late flights, no readings at the end: each by month."""
     path = data / "flights/2013-03.parquet"
-    edit(path, lambda t: put("tailnum", None, 2000)(t.filter(pc.less(t["arrival_delay"], 15)).slice(0, 15_000)))
+    edit(
+        path,
+        lambda t: put("tailnum", None, 2000)(
+            t.filter(pc.less(t["arrival_delay"], 15)).slice(0, 15_000)
+        ),
+    )
     edit(data / "weather/2013-03.parquet", lambda t: t.filter(pc.less(t["observed_at"], MARCH_20)))
     report = check(data, contract)
     told = [v.message for v in report.violations if v.rule == "partition_rows"]
     assert "15,000 rows, not 20,000 to 40,000" in told
-    assert {v.rule for v in report.violations} >= {"partition_rows", "partition_null_share", "partition_share", "fresh"}
+    assert {v.rule for v in report.violations} >= {
+        "partition_rows",
+        "partition_null_share",
+        "partition_share",
+        "fresh",
+    }
     assert only(report, "partition_null_share").column == "tailnum"
-    assert all(v.files in {("flights/2013-03.parquet",), ("weather/2013-03.parquet",)} for v in report.violations)
+    assert all(
+        v.files in {("flights/2013-03.parquet",), ("weather/2013-03.parquet",)}
+        for v in report.violations
+    )
 
 
 MARCH_20 = pa.scalar(datetime(2013, 3, 20, tzinfo=UTC), pa.timestamp("us", tz="UTC"))
@@ -229,7 +251,9 @@ def test_everything_at_once_in_order(january: Path, contract: Contract) -> None:
     edit(january / "flights/2013-01.parquet", put("carrier", "??"))
     report = check(january, contract)
     found = [(v.table, v.column, v.rule) for v in report.violations]
-    assert found.index(("flights", "carrier", "pattern")) < found.index(("flights", "status", "allowed"))
+    assert found.index(("flights", "carrier", "pattern")) < found.index(
+        ("flights", "status", "allowed")
+    )
     assert found[-1] == ("planes", "engines", "range")
 
 
@@ -241,10 +265,15 @@ def test_as_of_can_be_given(january: Path, contract: Contract) -> None:
 
 @pytest.mark.parametrize(
     ("sql", "said"),
-    [("arrivall > departure", "arrivall"), ("(SELECT count(*) FROM read_text('/etc/passwd')) = 0", "disabled")],
+    [
+        ("arrivall > departure", "arrivall"),
+        ("(SELECT count(*) FROM read_text('/etc/passwd')) = 0", "disabled"),
+    ],
     ids=["a misspelt column", "a look at the machine's files"],
 )
-def test_a_rules_sql_is_confined_and_named(january: Path, tmp_path: Path, sql: str, said: str) -> None:
+def test_a_rules_sql_is_confined_and_named(
+    january: Path, tmp_path: Path, sql: str, said: str
+) -> None:
     """SQL that does not run names its rule; SQL that reaches out of the tables does not run."""
     path = tmp_path / "contract.yaml"
     path.write_text(CONTRACT.read_text().replace(": arrival > departure\n", f': "{sql}"\n'))

@@ -31,17 +31,41 @@ def test_the_repositorys_contract_is_read() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("pattern:", "patern:", r"tables.flights.columns.carrier: unknown key 'patern', did you mean 'pattern'"),
-        ("type: int32", "type: int23", r"columns.flight.type: unknown value 'int23', did you mean 'int32'"),
-        ("unique: [carrier", "unique: [carier", r"flights.unique: unknown column 'carier', did you mean 'carrier'"),
-        ("to: planes.tailnum", "to: plane.tailnum", r"references.tailnum.to: unknown table 'plane', did you mean"),
-        ("at: scheduled_departure", "at: scheduled", r"covers.at: unknown column 'scheduled', did you mean 'sch"),
+        (
+            "pattern:",
+            "patern:",
+            r"tables.flights.columns.carrier: unknown key 'patern', did you mean 'pattern'",
+        ),
+        (
+            "type: int32",
+            "type: int23",
+            r"columns.flight.type: unknown value 'int23', did you mean 'int32'",
+        ),
+        (
+            "unique: [carrier",
+            "unique: [carier",
+            r"flights.unique: unknown column 'carier', did you mean 'carrier'",
+        ),
+        (
+            "to: planes.tailnum",
+            "to: plane.tailnum",
+            r"references.tailnum.to: unknown table 'plane', did you mean",
+        ),
+        (
+            "at: scheduled_departure",
+            "at: scheduled",
+            r"covers.at: unknown column 'scheduled', did you mean 'sch",
+        ),
         ("min: 1, max: 9999", "min: one, max: 9999", r"columns.flight: min: 'one' is not a int32"),
         ("05:00:00Z}", "05:00:00}", r"scheduled_departure: min: .* needs a zone"),
         ('"[0-9A-Z]{2}"', '"[0-9A-Z"', r"carrier.pattern: not a regular expression"),
         ("America/New_York", "America/New_Yrk", r"clock.timezone: no time zone"),
         ("nullable: true", "nullable: yess", r"nullable: Input should be a valid boolean"),
-        ("missing_share: 0.20", "missing_share: 20", r"missing_share: Input should be less than or equal to 1"),
+        (
+            "missing_share: 0.20",
+            "missing_share: 20",
+            r"missing_share: Input should be less than or equal to 1",
+        ),
         ("files: planes.parquet", "files: ../planes.parquet", r"leads out of the data folder"),
         ("  planes:\n", "  flights:\n", r"key 'flights' comes twice"),
         ("format: 1", "format: 2", r"format: Input should be 1"),
@@ -76,10 +100,19 @@ def test_the_digest_is_of_what_is_said(tmp_path: Path) -> None:
     digest = contract_digest(CONTRACT)
     assert contract_digest(spoil(tmp_path, "# What the raw data", "\n\n# Something else")) == digest
     assert (
-        contract_digest(spoil(tmp_path, "{type: int32, min: 1, max: 9999}", "{max: 9999, min: 1, type: 'int32'}"))
+        contract_digest(
+            spoil(
+                tmp_path, "{type: int32, min: 1, max: 9999}", "{max: 9999, min: 1, type: 'int32'}"
+            )
+        )
         == digest
     )
-    assert contract_digest(spoil(tmp_path, "type: int32, min: 1,", "type: int32, nullable: false, min: 1,")) == digest
+    assert (
+        contract_digest(
+            spoil(tmp_path, "type: int32, min: 1,", "type: int32, nullable: false, min: 1,")
+        )
+        == digest
+    )
     assert contract_digest(spoil(tmp_path, "min: 1, max: 9999", "min: 1, max: 9998")) != digest
 
 

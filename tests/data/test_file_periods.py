@@ -78,7 +78,9 @@ def test_a_table_cut_by_any_period(tmp_path: Path, period: str) -> None:
     write_page(tmp_path / "page.html", found)
     assert f"Rows by {period}" in (tmp_path / "page.html").read_text()
     path = files.replace(f"{{{period}}}", names[1])
-    said = data_changes({}, {path: "x"}, before=lambda _: None, now=lambda _: None, folder=tmp_path / "data")
+    said = data_changes(
+        {}, {path: "x"}, before=lambda _: None, now=lambda _: None, folder=tmp_path / "data"
+    )
     assert said == [f"sales +1 rows {names[1]}"]
 
     (tmp_path / "data" / path).unlink()

@@ -14,7 +14,9 @@ TABLE = pa.table({"key": pa.array(["a", "b", None]), "value": pa.array([1, 2, 3]
 def test_same_rows_same_bytes(tmp_path: Path) -> None:
     """Chunking and pandas' notes do not show; the stamp does."""
     landing.land(tmp_path / "a.parquet", TABLE, stamp="x")
-    chunked = pa.concat_tables([TABLE.slice(0, 1), TABLE.slice(1)]).replace_schema_metadata({"pandas": "{}"})
+    chunked = pa.concat_tables([TABLE.slice(0, 1), TABLE.slice(1)]).replace_schema_metadata(
+        {"pandas": "{}"}
+    )
     landing.land(tmp_path / "b.parquet", chunked, stamp="x")
     landing.land(tmp_path / "c.parquet", TABLE, stamp="y")
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
@@ -43,7 +45,10 @@ def test_every_cut_is_noticed(tmp_path: Path) -> None:
     [
         (TABLE.drop_columns("value"), "column value is missing"),
         (TABLE.append_column("more", TABLE["value"]), "column more is unknown"),
-        (TABLE.set_column(1, "value", TABLE["value"].cast("int64")), "column value is int64 instead of int32"),
+        (
+            TABLE.set_column(1, "value", TABLE["value"].cast("int64")),
+            "column value is int64 instead of int32",
+        ),
         (TABLE.select(["value", "key"]), "another order"),
         (TABLE, "not landed by this version"),
     ],

@@ -30,7 +30,10 @@ def test_columns_are_described(found: Profile, landed: Path) -> None:
     columns = {column.name: column for column in flights.columns}
     delay, carrier = columns["arrival_delay"], columns["carrier"]
     assert delay.nulls == frame.arrival_delay.isna().sum()
-    assert (delay.least, delay.most) == (str(int(frame.arrival_delay.min())), str(int(frame.arrival_delay.max())))
+    assert (delay.least, delay.most) == (
+        str(int(frame.arrival_delay.min())),
+        str(int(frame.arrival_delay.max())),
+    )
     assert abs(int(delay.median) - frame.arrival_delay.median()) <= 1
     assert delay.distinct == frame.arrival_delay.nunique()
     assert delay.histogram is not None
@@ -67,7 +70,9 @@ class Links(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in {"meta", "rect", "line", "circle", "polyline"}:
             self.open.append(tag)
-        self.links += [value or "" for name, value in attrs if name in {"src", "href", "srcset", "action"}]
+        self.links += [
+            value or "" for name, value in attrs if name in {"src", "href", "srcset", "action"}
+        ]
 
     def handle_endtag(self, tag: str) -> None:
         if tag in {"rect", "line", "circle", "polyline"}:
@@ -83,7 +88,9 @@ def test_the_page_stands_alone(found: Profile, tmp_path: Path) -> None:
     links = Links()
     links.feed(page)
     assert links.open == []
-    assert links.links == [f"#{t}" for t in ("flights", "weather", "planes", "airlines", "airports")]
+    assert links.links == [
+        f"#{t}" for t in ("flights", "weather", "planes", "airlines", "airports")
+    ]
     assert "url(" not in page
     assert "http" not in page
     assert "Share of late by month" in page

@@ -73,7 +73,9 @@ def test_each_rule_once(tmp_path: Path, orders: dict, rule: str, column: str, co
     """Told with its table, column, number of rows, file, and the rows themselves; and in words."""
     report = check(tmp_path / "data", planted(tmp_path, orders=orders))
     found = [one for one in report.violations if one.rule == rule]
-    assert [(one.table, one.column, one.count) for one in found] == [("orders", column, count)], report.violations
+    assert [(one.table, one.column, one.count) for one in found] == [("orders", column, count)], (
+        report.violations
+    )
     assert found[0].files == ("orders/2024-01.parquet",)
     assert len(found[0].sample) == count
     said = verdict(report, data_dir=tmp_path / "data", contract=tmp_path / "contract.yaml")
@@ -95,7 +97,10 @@ def test_rules_on_keys(tmp_path: Path) -> None:
 
 
 def test_a_rule_that_is_no_sql(tmp_path: Path) -> None:
-    tables = {**CONTRACT["tables"], "orders": {**CONTRACT["tables"]["orders"], "rules": {"odd": "price <"}}}
+    tables = {
+        **CONTRACT["tables"],
+        "orders": {**CONTRACT["tables"]["orders"], "rules": {"odd": "price <"}},
+    }
     contract = planted(tmp_path, contract={**CONTRACT, "tables": tables})
     with pytest.raises(RuleError, match=r"tables\.orders\.rules\.odd"):
         Relations(contract, read_tables(tmp_path / "data", contract), None).run()
@@ -106,8 +111,20 @@ def test_what_changed_of_files(tmp_path: Path) -> None:
     planted(tmp_path)
     data = tmp_path / "data"
     pq.write_table(pa.table({"x": [1]}), tmp_path / "before")
-    old = {"orders/2024-01.parquet": "b", "orders/2023-12.parquet": "c", "notes.txt": "x", "same.txt": "s"}
+    old = {
+        "orders/2024-01.parquet": "b",
+        "orders/2023-12.parquet": "c",
+        "notes.txt": "x",
+        "same.txt": "s",
+    }
     new = {"orders/2024-01.parquet": "n", "shops.parquet": "m", "notes.txt": "y", "same.txt": "s"}
     (data / "notes.txt").write_text("x")
-    found = data_changes(old, new, before={"b": tmp_path / "before"}.get, now=lambda _: None, folder=data)
-    assert found == ["notes.txt changed", "orders 2023-12 removed", "orders +1 rows 2024-01", "shops.parquet +2 rows"]
+    found = data_changes(
+        old, new, before={"b": tmp_path / "before"}.get, now=lambda _: None, folder=data
+    )
+    assert found == [
+        "notes.txt changed",
+        "orders 2023-12 removed",
+        "orders +1 rows 2024-01",
+        "shops.parquet +2 rows",
+    ]

@@ -26,7 +26,9 @@ CONTRACT = 'format: 1\nclock: {{timezone: UTC}}\ntables:\n  t:\n    files: "{}"\
         ("{month}/t.parquet", ("x/y.csv", "z.csv"), 2),
     ],
 )
-def test_where_strangers_are_looked_for(tmp_path: Path, table: str, beside: tuple[str, ...], strangers: int) -> None:
+def test_where_strangers_are_looked_for(
+    tmp_path: Path, table: str, beside: tuple[str, ...], strangers: int
+) -> None:
     """A table at the top, or in a folder of each month, makes all of data/ the contract's; else its folders are."""
     data = tmp_path / "data"
     for name in (table.replace("{month}", "2023-01"), *beside):
@@ -35,4 +37,6 @@ def test_where_strangers_are_looked_for(tmp_path: Path, table: str, beside: tupl
     pq.write_table(pa.table({"a": [1]}), data / table.replace("{month}", "2023-01"))
     (tmp_path / "contract.yaml").write_text(CONTRACT.format(table))
     found = read_tables(data, load_contract(tmp_path / "contract.yaml"))
-    assert [one.rule for raw in found.values() for one in raw.violations].count("unknown_file") == strangers
+    assert [one.rule for raw in found.values() for one in raw.violations].count(
+        "unknown_file"
+    ) == strangers

@@ -89,14 +89,24 @@ def test_a_view_is_described(catalog: Catalog) -> None:
     path.parent.mkdir(parents=True)
     pq.write_table(table, path)
     digest = catalog.manifest.services["full"].digest
-    write_json(catalog.root / "runs" / "gbm" / "record.json", {"service": "full", "features_digest": digest})
-    write_json(catalog.root / "runs" / "old" / "record.json", {"service": "full", "features_digest": "0" * 64})
+    write_json(
+        catalog.root / "runs" / "gbm" / "record.json",
+        {"service": "full", "features_digest": digest},
+    )
+    write_json(
+        catalog.root / "runs" / "old" / "record.json",
+        {"service": "full", "features_digest": "0" * 64},
+    )
     (catalog.root / "runs" / "broken").mkdir()
     (catalog.root / "runs" / "broken" / "record.json").write_text("{")
     materialize(catalog.repo_dir, ["traffic"])
 
     shown = describe(catalog, "traffic")
-    assert (shown["kind"], shown["owner"], shown["ttl_seconds"]) == ("view", "ops@example.com", 21_600)
+    assert (shown["kind"], shown["owner"], shown["ttl_seconds"]) == (
+        "view",
+        "ops@example.com",
+        21_600,
+    )
     assert shown["offline"] == {
         "rows": 2,
         "oldest": "2013-01-01T00:00:00+00:00",
@@ -105,16 +115,29 @@ def test_a_view_is_described(catalog: Catalog) -> None:
     assert shown["online"] == {"records": 2, "newest": "2013-01-02T00:00:00+00:00", "current": True}
     assert (shown["table"], shown["reads"]) == ("traffic", ["flights"])
     assert (shown["services"], shown["experiments"]) == (["full"], ["gbm"])
-    assert shown["models"] == [{"experiment": "gbm", "current": True}, {"experiment": "old", "current": False}]
+    assert shown["models"] == [
+        {"experiment": "gbm", "current": True},
+        {"experiment": "old", "current": False},
+    ]
     departures, delay = shown["features"]
-    assert departures["statistics"] == {"null_share": 0.0, "low": 1, "median": 2.0, "high": 3, "top": []}
+    assert departures["statistics"] == {
+        "null_share": 0.0,
+        "low": 1,
+        "median": 2.0,
+        "high": 3,
+        "top": [],
+    }
     assert delay["statistics"]["null_share"] == 0.5
     assert delay["lineage"] == ["flights.departure", "flights.departure_delay", "flights.origin"]
     assert delay["services"] == ["full"]
 
     for name in ("traffic:mean_delay", "traffic__mean_delay", "mean_delay"):
         one = describe(catalog, name)
-        assert (one["kind"], one["name"], len(one["features"])) == ("feature", "traffic:mean_delay", 1)
+        assert (one["kind"], one["name"], len(one["features"])) == (
+            "feature",
+            "traffic:mean_delay",
+            1,
+        )
         assert one["features"][0] == delay
 
 
@@ -133,7 +156,11 @@ def test_services_on_demand_views_and_tables_are_described(catalog: Catalog) -> 
     service = describe(catalog, "full")
     assert [key["name"] for key in service["join_keys"]] == ["carrier", "origin"]
     assert service["request"] == [{"name": "hour", "dtype": "Int64"}]
-    assert [feature["dtype"] for feature in service["features"]] == ["Float64", "Float64", "Float64"]
+    assert [feature["dtype"] for feature in service["features"]] == [
+        "Float64",
+        "Float64",
+        "Float64",
+    ]
     assert service["experiments"] == ["gbm"]
     computed = describe(catalog, "airport_pressure")
     assert "def pressure(inputs):" in computed["code"]
@@ -151,7 +178,12 @@ def test_a_table_by_a_name_of_its_own(small: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("trafic", "traffic"), ("mean_dely", "mean_delay"), ("ful", "full"), ("zzz", "furrow features list")],
+    [
+        ("trafic", "traffic"),
+        ("mean_dely", "mean_delay"),
+        ("ful", "full"),
+        ("zzz", "furrow features list"),
+    ],
 )
 def test_an_unknown_name_gets_a_suggestion(catalog: Catalog, name: str, hint: str) -> None:
     """Of views, features and services alike."""

@@ -25,7 +25,9 @@ def test_sound_definitions_have_no_problems(small: Path) -> None:
 
 def test_the_example_s_definitions_have_no_problems() -> None:
     """So are this repository's own."""
-    assert check_definitions(compile_manifest(Path(__file__).resolve().parents[2] / "features")) == []
+    assert (
+        check_definitions(compile_manifest(Path(__file__).resolve().parents[2] / "features")) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,9 @@ def test_the_example_s_definitions_have_no_problems() -> None:
         ),
     ],
 )  # fmt: skip
-def test_a_problem_is_told_with_its_place(small: Path, edit: Edit, file: str, old: str, new: str, said: str) -> None:
+def test_a_problem_is_told_with_its_place(
+    small: Path, edit: Edit, file: str, old: str, new: str, said: str
+) -> None:
     """Each problem names the definition and the field, and says what to write; one name in two views is none."""
     edit(small / "features" / file, old, new)
     found = problems(small)
@@ -86,7 +90,10 @@ def test_two_files_that_claim_one_table_are_refused(small: Path) -> None:
     other.write_text("SELECT 1 AS x\n")
     with pytest.raises(SqlError) as caught:
         compile_manifest(small / "features")
-    assert "tables/air/Traffic.sql and tables/traffic.sql: both claim the feature table" in caught.value.message
+    assert (
+        "tables/air/Traffic.sql and tables/traffic.sql: both claim the feature table"
+        in caught.value.message
+    )
 
 
 def test_tables_that_read_one_another_are_refused(small: Path) -> None:
@@ -133,6 +140,12 @@ def test_sql_that_is_wrong_names_file_and_line(small: Path, edit: Edit) -> None:
 
 def test_on_demand_code_that_does_not_run_by_itself_is_refused(small: Path, edit: Edit) -> None:
     """It is found when it is compiled, not when it is served."""
-    edit(small / "features" / "on_demand.py", "UNUSED = 3", 'UNUSED = 3\nLATE = globals()["UNUSED"] * 5')
-    with pytest.raises(FurrowError, match="'airport_pressure': its code does not run by itself: KeyError"):
+    edit(
+        small / "features" / "on_demand.py",
+        "UNUSED = 3",
+        'UNUSED = 3\nLATE = globals()["UNUSED"] * 5',
+    )
+    with pytest.raises(
+        FurrowError, match="'airport_pressure': its code does not run by itself: KeyError"
+    ):
         compile_manifest(small / "features")

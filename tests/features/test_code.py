@@ -200,13 +200,21 @@ def f(x):
 @pytest.mark.parametrize(
     ("files", "said", "hint"),
     [
-        ({"m": "import h\ndef f(x):\n    return h.g(x)\n", "h": "g = abs\n"}, "whole module 'h'", "from h import"),
+        (
+            {"m": "import h\ndef f(x):\n    return h.g(x)\n", "h": "g = abs\n"},
+            "whole module 'h'",
+            "from h import",
+        ),
         (
             {"m": "from h import g as k\ndef f(x):\n    return k(x)\n", "h": "g = abs\n"},
             "another name",
             "from h import g",
         ),
-        ({"m": "from math import *\ndef f(x):\n    return sqrt(x)\n"}, "comes from an `import *`", "import sqrt"),
+        (
+            {"m": "from math import *\ndef f(x):\n    return sqrt(x)\n"},
+            "comes from an `import *`",
+            "import sqrt",
+        ),
         ({"m": "def f(x):\n    return nowhere(x)\n"}, "does not define 'nowhere'", "define it"),
         (
             {
@@ -217,14 +225,22 @@ def f(x):
             "another name",
         ),
         (
-            {"m": "def make(o):\n    def inner(x):\n        return o\n    return inner\nf = make(object())\n"},
+            {
+                "m": "def make(o):\n    def inner(x):\n        return o\n    return inner\nf = make(object())\n"
+            },
             "closes over 'o', a object",
             "constant",
         ),
-        ({"m": "f = (lambda x: x) if 1 else (lambda x: -x)\n"}, "holds 2 functions", "a `def` of its own"),
+        (
+            {"m": "f = (lambda x: x) if 1 else (lambda x: -x)\n"},
+            "holds 2 functions",
+            "a `def` of its own",
+        ),
     ],
 )
-def test_what_cannot_be_copied_is_refused(tmp_path: Path, files: dict[str, str], said: str, hint: str) -> None:
+def test_what_cannot_be_copied_is_refused(
+    tmp_path: Path, files: dict[str, str], said: str, hint: str
+) -> None:
     """The message names the view, the place and the name; the hint says what to write."""
     with pytest.raises(CodeError) as caught:
         cut(tmp_path, files)

@@ -148,7 +148,14 @@ def test_added_and_removed_definitions(small: Path) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "word"),
-    [(None, "never expires"), (0, "never expires"), (30, "30s"), (5400, "90m"), (21_600, "6h"), (1_209_600, "14d")],
+    [
+        (None, "never expires"),
+        (0, "never expires"),
+        (30, "30s"),
+        (5400, "90m"),
+        (21_600, "6h"),
+        (1_209_600, "14d"),
+    ],
 )
 def test_durations_in_words(seconds: int | None, word: str) -> None:
     """In the largest unit that fits."""
@@ -163,7 +170,9 @@ def committed(root: Path, git: Callable[..., str]) -> Manifest:
     return manifest
 
 
-def test_since_a_commit_tells_services_experiments_and_models(small: Path, edit: Edit, git: Callable[..., str]) -> None:
+def test_since_a_commit_tells_services_experiments_and_models(
+    small: Path, edit: Edit, git: Callable[..., str]
+) -> None:
     """Only what stands on the change is concerned: its services, their experiments, the models trained before."""
     manifest = committed(small, git)
     for name, service in (("gbm", "full"), ("logistic", "basic")):

@@ -118,7 +118,9 @@ def digests(manifest: Manifest) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_an_edit_that_changes_no_meaning_changes_no_digest(small: Path, edit: Edit, name: str) -> None:
+def test_an_edit_that_changes_no_meaning_changes_no_digest(
+    small: Path, edit: Edit, name: str
+) -> None:
     """Comments, white space, order of keywords, docstrings, owners, what is not used: all digests stay."""
     before = compile_manifest(small / "features")
     file, old, new = SAME[name]
@@ -129,7 +131,9 @@ def test_an_edit_that_changes_no_meaning_changes_no_digest(small: Path, edit: Ed
 
 
 @pytest.mark.parametrize("name", OTHER)
-def test_an_edit_that_changes_a_meaning_changes_exactly_what_stands_on_it(small: Path, edit: Edit, name: str) -> None:
+def test_an_edit_that_changes_a_meaning_changes_exactly_what_stands_on_it(
+    small: Path, edit: Edit, name: str
+) -> None:
     """A change shows in its own digest and in all that use it, and nowhere else."""
     before = compile_manifest(small / "features")
     file, old, new, changed = OTHER[name]
@@ -152,7 +156,9 @@ def test_the_order_of_join_keys_does_not_count(small: Path, edit: Edit) -> None:
 def test_a_table_that_reads_another_table_changes_with_it(small: Path, edit: Edit) -> None:
     """The digest of a feature table covers the feature tables that it reads."""
     tables = small / "features" / "tables"
-    (tables / "busy.sql").write_text("SELECT origin, event_timestamp, departures > 9 AS busy FROM traffic\n")
+    (tables / "busy.sql").write_text(
+        "SELECT origin, event_timestamp, departures > 9 AS busy FROM traffic\n"
+    )
     before = compile_manifest(small / "features")
     edit(tables / "traffic.sql", "INTERVAL 3 HOURS", "INTERVAL 4 HOURS")
     after = compile_manifest(small / "features")
@@ -175,7 +181,9 @@ tables:
 """
 
 
-def test_the_declared_type_of_a_raw_column_that_the_sql_reads_counts(small: Path, edit: Edit) -> None:
+def test_the_declared_type_of_a_raw_column_that_the_sql_reads_counts(
+    small: Path, edit: Edit
+) -> None:
     """The source's schema is part of the digest, as far as the SQL reads it."""
     contract = small / "conf" / "data" / "contract.yaml"
     contract.parent.mkdir()
@@ -185,7 +193,12 @@ def test_the_declared_type_of_a_raw_column_that_the_sql_reads_counts(small: Path
     assert digests(compile_manifest(small / "features")) == before
     edit(contract, "      departure_delay: int32", "      # minutes\n      departure_delay: int64")
     after = digests(compile_manifest(small / "features"))
-    assert {key for key in before if before[key] != after[key]} == {"t:traffic", "v:traffic", "o", "s:full"}
+    assert {key for key in before if before[key] != after[key]} == {
+        "t:traffic",
+        "v:traffic",
+        "o",
+        "s:full",
+    }
 
 
 SCRIPT = """\
@@ -199,7 +212,9 @@ print(json.dumps([compile_manifest(Path(folder)).to_json() for folder in sys.arg
 def test_folder_hash_seed_and_process_do_not_count(small: Path, tmp_path: Path) -> None:
     """Two clones in different folders, in processes with different hash seeds, compile the same bytes."""
     (small / "features" / "on_demand.py").write_text(
-        (small / "features" / "on_demand.py").read_text().replace("LATE = 15", 'LATE = len({"a", "b", "c"})')
+        (small / "features" / "on_demand.py")
+        .read_text()
+        .replace("LATE = 15", 'LATE = len({"a", "b", "c"})')
     )
     other = tmp_path / "somewhere" / "else entirely"
     shutil.copytree(small, other)
@@ -217,7 +232,10 @@ def test_a_service_by_another_name_has_the_same_digest(small: Path, edit: Edit) 
     """What a service serves has the digest, not what it is called."""
     before = compile_manifest(small / "features")
     edit(small / "features" / "services.py", 'name="basic"', 'name="plain"')
-    assert compile_manifest(small / "features").services["plain"].digest == before.services["basic"].digest
+    assert (
+        compile_manifest(small / "features").services["plain"].digest
+        == before.services["basic"].digest
+    )
 
 
 def test_a_file_s_name_does_not_count(small: Path) -> None:

@@ -31,12 +31,18 @@ full = FeatureService(name="full", features=[day])
 def test_experiments_and_models_of_services(tmp_path: Path) -> None:
     assert experiments_of(tmp_path) == {}
     (tmp_path / "conf").mkdir()
-    (tmp_path / "conf/experiments.yaml").write_text("experiments: {a: {service: full}, b: {}, c: odd}\n")
+    (tmp_path / "conf/experiments.yaml").write_text(
+        "experiments: {a: {service: full}, b: {}, c: odd}\n"
+    )
     assert experiments_of(tmp_path) == {"a": "full", "b": "", "c": ""}
     (tmp_path / "conf/experiments.yaml").write_text("experiments: [a]\n")
     with pytest.raises(FurrowError, match="should be a mapping"):
         experiments_of(tmp_path)
-    for name, text in (("a", json.dumps({"service": "full", "features_digest": "d"})), ("b", "{"), ("c", "[]")):
+    for name, text in (
+        ("a", json.dumps({"service": "full", "features_digest": "d"})),
+        ("b", "{"),
+        ("c", "[]"),
+    ):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "record.json").write_text(text)
     assert models_of(tmp_path) == [TrainedModel("a", "full", "d")]

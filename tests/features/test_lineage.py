@@ -10,7 +10,12 @@ from furrow.features.sql import parse_query
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = {
-    "flights": {"origin": "string", "departure": "timestamp", "departure_delay": "int32", "tailnum": "string"},
+    "flights": {
+        "origin": "string",
+        "departure": "timestamp",
+        "departure_delay": "int32",
+        "tailnum": "string",
+    },
     "planes": {"tailnum": "string", "seats": "int32"},
 }
 
@@ -36,13 +41,18 @@ def test_expressions_aliases_ctes_unions_and_stars_are_followed() -> None:
         "n": ("flights.origin",),
         "largest": ("planes.seats",),
     }
-    assert lines("select * from planes") == {"tailnum": ("planes.tailnum",), "seats": ("planes.seats",)}
+    assert lines("select * from planes") == {
+        "tailnum": ("planes.tailnum",),
+        "seats": ("planes.seats",),
+    }
 
 
 def test_named_windows_are_part_of_what_uses_them() -> None:
     """A window that is named once counts as if it were written at each use."""
     sql = "select avg(departure_delay) over w as mean from flights window w as (partition by origin order by departure)"
-    assert lines(sql) == {"mean": ("flights.departure", "flights.departure_delay", "flights.origin")}
+    assert lines(sql) == {
+        "mean": ("flights.departure", "flights.departure_delay", "flights.origin")
+    }
 
 
 def test_a_count_of_rows_stands_on_the_relation() -> None:
@@ -50,7 +60,9 @@ def test_a_count_of_rows_stands_on_the_relation() -> None:
     assert lines("select count(*) as n from flights") == {"n": ("flights.*",)}
 
 
-def test_features_lead_through_views_tables_and_on_demand_code(small: Path, edit: Callable[..., None]) -> None:
+def test_features_lead_through_views_tables_and_on_demand_code(
+    small: Path, edit: Callable[..., None]
+) -> None:
     """Down through a feature table that reads another, and up to what is computed at request time."""
     tables = small / "features" / "tables"
     (tables / "carrier_day.sql").write_text(
@@ -75,6 +87,8 @@ def test_every_feature_of_the_example_leads_to_declared_columns() -> None:
     found = feature_lineage(manifest, ROOT / "features", contract)
     declared = {f"{name}.{column}" for name, columns in contract.items() for column in columns}
     declared |= {f"{name}.*" for name in contract} | {"request.scheduled_departure"}
-    assert len(found) == sum(len(v.features) for v in (*manifest.views.values(), *manifest.on_demand.values()))
+    assert len(found) == sum(
+        len(v.features) for v in (*manifest.views.values(), *manifest.on_demand.values())
+    )
     assert {column for columns in found.values() for column in columns} <= declared
     assert all(found.values())

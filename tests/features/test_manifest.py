@@ -26,8 +26,12 @@ SAMPLE = seal(
     Manifest(
         project="small",
         digest="",
-        online_store=OnlineStore("lmdb", {"path": "../build/online", "limit": 1 << 30, "password": "${SECRET}"}),
-        tables={"traffic": Table("traffic", "a" * 64, ("flights",), "../build/tables/traffic.parquet")},
+        online_store=OnlineStore(
+            "lmdb", {"path": "../build/online", "limit": 1 << 30, "password": "${SECRET}"}
+        ),
+        tables={
+            "traffic": Table("traffic", "a" * 64, ("flights",), "../build/tables/traffic.parquet")
+        },
         views={
             "traffic": View(
                 name="traffic",
@@ -173,7 +177,9 @@ HOSTILE: list[tuple[str, Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("place", "new", "said"), HOSTILE, ids=[f"{p}={str(v)[:20]}" for p, v, _ in HOSTILE])
+@pytest.mark.parametrize(
+    ("place", "new", "said"), HOSTILE, ids=[f"{p}={str(v)[:20]}" for p, v, _ in HOSTILE]
+)
 def test_a_hostile_manifest_is_refused(place: str, new: Any, said: str) -> None:
     """The message names the file, the field and the value, and what to do next."""
     value = plain()
@@ -193,7 +199,11 @@ def test_a_hostile_manifest_is_refused(place: str, new: Any, said: str) -> None:
         ("views/traffic/features/0/dtype", "Int32", "views.traffic.digest"),
         ("views/remote/source", "s3://other/rows/", "views.remote.digest"),
         ("tables/traffic/sql_digest", "b" * 64, "views.traffic.digest"),
-        ("on_demand/double/code", "def double(inputs):\n    raise SystemExit\n", "on_demand.double.digest"),
+        (
+            "on_demand/double/code",
+            "def double(inputs):\n    raise SystemExit\n",
+            "on_demand.double.digest",
+        ),
         ("services/full/views/0/features", [], "services.full.digest"),
         ("services/full/views/0/join_key_map", {}, "services.full.digest"),
         ("services/full/digest", "b" * 64, "services.full.digest"),
@@ -263,7 +273,9 @@ def test_paths_are_held_in_the_repository_not_above_it(repo: Path) -> None:
     with pytest.raises(ManifestError, match="leads out of the repository"):
         load(repo)
     deep = repo / "teams" / "air" / "features"
-    manifest = seal(replace(SAMPLE, online_store=OnlineStore("lmdb", {"path": "../../../build/online"})))
+    manifest = seal(
+        replace(SAMPLE, online_store=OnlineStore("lmdb", {"path": "../../../build/online"}))
+    )
     write_json(deep / "manifest.json", manifest.to_json())
     assert load(deep) == manifest
     assert repository_root(deep) == repo.resolve()
@@ -276,7 +288,9 @@ def test_the_digest_of_the_whole_covers_every_part() -> None:
     changed = [
         replace(SAMPLE, tables={"traffic": replace(table, sql_digest="b" * 64)}),
         replace(SAMPLE, views={**SAMPLE.views, "remote": replace(view, ttl_seconds=60)}),
-        replace(SAMPLE, on_demand={"double": replace(code, code="def double(inputs):\n    return {}\n")}),
+        replace(
+            SAMPLE, on_demand={"double": replace(code, code="def double(inputs):\n    return {}\n")}
+        ),
         replace(SAMPLE, services={"full": replace(service, views=service.views[:1])}),
         replace(SAMPLE, services={"full": service, "more": replace(service, name="more")}),
     ]

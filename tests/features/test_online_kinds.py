@@ -56,7 +56,10 @@ def test_an_embedded_store_opens_and_others_are_refused(tmp_path):
         pass
     with open_reader(manifest("lmdb", path="online"), tmp_path):
         pass
-    for opened, what in ((manifest("sqlite"), "'sqlite' is no store"), (manifest(FEASTS.types[-1]), "is no store")):
+    for opened, what in (
+        (manifest("sqlite"), "'sqlite' is no store"),
+        (manifest(FEASTS.types[-1]), "is no store"),
+    ):
         with pytest.raises(ManifestError, match=what) as caught:
             open_store(opened, tmp_path, create=True)
         assert LMDB.types[-1] in caught.value.hint
@@ -74,4 +77,8 @@ def test_classes_of_stores_are_named_in_the_registry_alone():
         for path in furrow.rglob("*.py")
         if any(f'"{name}"' in path.read_text() for name in names)
     }
-    assert said <= {"features/online_kinds.py", "ground/feast/online.py", "ground/feast/online_redis.py"}, said
+    assert said <= {
+        "features/online_kinds.py",
+        "ground/feast/online.py",
+        "ground/feast/online_redis.py",
+    }, said

@@ -91,7 +91,9 @@ def test_a_clone_waits_for_trust(monkeypatch, repo, git):
     git(repo, "remote", "add", "origin", "https://example.invalid/x.git")
     for opener in (open_reader, open_store):
         with pytest.raises(ManifestError, match="from elsewhere") as caught:
-            opener(manifest("FURROW_ONLINE_PASSWORD"), repo / "features")  # a folder that need not be there
+            opener(
+                manifest("FURROW_ONLINE_PASSWORD"), repo / "features"
+            )  # a folder that need not be there
         assert "furrow trust" in caught.value.hint
     monkeypatch.setenv("FURROW_TRUST", "1")
     open_store(manifest("FURROW_ONLINE_PASSWORD"), repo / "features").close()

@@ -39,12 +39,18 @@ def test_used(text: str, url: str, seconds: float) -> None:
     [
         ({"connection_string": "a:1,b:2"}, "it names 2 servers"),
         ({"connection_string": "db=1"}, "it names 0 servers"),
-        ({"connection_string": "h:1,skip_full_coverage_check=true"}, "skip_full_coverage_check is not gone by"),
+        (
+            {"connection_string": "h:1,skip_full_coverage_check=true"},
+            "skip_full_coverage_check is not gone by",
+        ),
         ({"connection_string": "h:1,db=x"}, "db 'x' is no whole number"),
         ({"connection_string": "h:1,socket_timeout=soon"}, "socket_timeout 'soon' is no number"),
         ({"connection_string": "h:1,ssl_ca_certs=/ca.pem"}, "ssl_ca_certs without ssl=true"),
         ({"connection_string": "h:1", "redis_type": "redis_cluster"}, "redis_cluster is not read"),
-        ({"connection_string": "h:1", "redis_type": "redis_sentinel"}, "redis_sentinel is not read"),
+        (
+            {"connection_string": "h:1", "redis_type": "redis_sentinel"},
+            "redis_sentinel is not read",
+        ),
         ({"connection_string": "h:1", "vector_enabled": True}, "vector_enabled is not gone by"),
     ],
 )
@@ -57,13 +63,21 @@ def test_refused(options: dict[str, Any], said: str) -> None:
 
 def test_options_of_writing_are_feasts_business() -> None:
     """How long Feast lets its keys live, and how it writes them, doesn't matter to a reader."""
-    options = {"connection_string": "h:1", "key_ttl_seconds": 60, "skip_dedup": True, "full_scan_for_deletion": False}
+    options = {
+        "connection_string": "h:1",
+        "key_ttl_seconds": 60,
+        "skip_dedup": True,
+        "full_scan_for_deletion": False,
+    }
     assert feast_address(options) == ("redis://h:1/0", 0.25)
 
 
 @pytest.mark.parametrize(
     ("kind", "options", "said"),
-    [("redis", {"url": "redis://h", "key_ttl_seconds": 1}, "key_ttl_seconds"), ("lmdb", {"paht": "x"}, "paht")],
+    [
+        ("redis", {"url": "redis://h", "key_ttl_seconds": 1}, "key_ttl_seconds"),
+        ("lmdb", {"paht": "x"}, "paht"),
+    ],
 )
 def test_furrows_own_stores(kind: str, options: dict[str, Any], said: str) -> None:
     """An option that Furrow's own stores don't have is refused, too."""

@@ -38,11 +38,17 @@ DIFFERENT = [
     ("select a::timestamp_ns from t", "select a::timestamp from t"),
     ("select a::float from t", "select a::double from t"),
     ("select a::decimal(5,2) from t", "select a::decimal(6,2) from t"),
-    ("select lag(a ignore nulls) over (order by b) from t", "select lag(a) over (order by b) from t"),
+    (
+        "select lag(a ignore nulls) over (order by b) from t",
+        "select lag(a) over (order by b) from t",
+    ),
     ("select strftime(a, '%-d') from t", "select strftime(a, '%d') from t"),
     ("select interval 3 hours", "select interval 3 minutes"),
     ("select a from t union all select a from u", "select a from t union select a from u"),
-    ("select a from t union all by name select a from u", "select a from t union all select a from u"),
+    (
+        "select a from t union all by name select a from u",
+        "select a from t union all select a from u",
+    ),
     ("select * exclude (a) from t", "select * from t"),
     ("select * replace (a + 1 as a) from t", "select * from t"),
     ("select distinct on (a) a, b from t", "select distinct a, b from t"),
@@ -86,7 +92,13 @@ def spelled(token: Token) -> str:
     return QUERY[token.start : token.end + 1]
 
 
-@given(st.lists(st.tuples(st.sampled_from(LAYOUT), st.booleans()), min_size=len(TOKENS), max_size=len(TOKENS)))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(LAYOUT), st.booleans()),
+        min_size=len(TOKENS),
+        max_size=len(TOKENS),
+    )
+)
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_layout_and_the_case_of_keywords_leave_no_trace(layout: list[tuple[str, bool]]) -> None:
     """Any white space and comments between the words, and any case of the keywords, give one text."""
@@ -98,19 +110,27 @@ def test_layout_and_the_case_of_keywords_leave_no_trace(layout: list[tuple[str, 
     assert text_of("".join(words)) == text_of(QUERY)
 
 
-CONTENT = [i for i, t in enumerate(TOKENS) if t.token_type in (TokenType.VAR, TokenType.STRING, TokenType.NUMBER)]
+CONTENT = [
+    i
+    for i, t in enumerate(TOKENS)
+    if t.token_type in (TokenType.VAR, TokenType.STRING, TokenType.NUMBER)
+]
 
 
 @pytest.mark.parametrize("place", CONTENT)
 def test_another_name_text_or_number_gives_another_text(place: int) -> None:
     """No name, text or number of a query is lost on the way to its canonical form."""
     token = TOKENS[place]
-    other = {TokenType.STRING: "'other'", TokenType.NUMBER: "7777"}.get(token.token_type, "other_name")
+    other = {TokenType.STRING: "'other'", TokenType.NUMBER: "7777"}.get(
+        token.token_type, "other_name"
+    )
     changed = QUERY[: token.start] + other + QUERY[token.end + 1 :]
     try:
         assert text_of(changed) != text_of(QUERY)
     except SqlError:
-        assert token.token_type == TokenType.VAR  # a keyword that SQLGlot reads as a name: the query breaks
+        assert (
+            token.token_type == TokenType.VAR
+        )  # a keyword that SQLGlot reads as a name: the query breaks
 
 
 @pytest.mark.parametrize(("one", "two"), DIFFERENT)
@@ -135,7 +155,10 @@ def test_reads_names_raw_relations_only() -> None:
     ("query", "names"),
     [
         ("with Recent as (select 1 as a) select * from recent", ()),
-        ("with recursive r as (select 1 as a union all select a + 1 from r where a < 5) select * from r", ()),
+        (
+            "with recursive r as (select 1 as a union all select a + 1 from r where a < 5) select * from r",
+            (),
+        ),
         ("select * from Flights as f, lateral (select f.x)", ("flights",)),
         ("from flights", ("flights",)),
         ("select * from range(10) as t(i)", ()),
@@ -148,7 +171,8 @@ def test_reads_knows_duckdb_s_relations(query: str, names: tuple[str, ...]) -> N
 
 
 @pytest.mark.parametrize(
-    "source", ["read_parquet('x.parquet')", "'x.parquet'", "read_csv('x.csv')", "glob('*')", "other.flights"]
+    "source",
+    ["read_parquet('x.parquet')", "'x.parquet'", "read_csv('x.csv')", "glob('*')", "other.flights"],
 )
 def test_reading_around_the_declared_relations_is_refused(source: str) -> None:
     """A file read by its path would be part of no digest and no stage."""
@@ -167,7 +191,9 @@ def test_columns_read_follows_aliases_stars_and_subqueries() -> None:
         "flights": {"origin": "string", "departure": "timestamp"},
         "planes": {"seats": "int32"},
     }
-    assert columns_read(parse_query("select * from planes", origin="q"), schema) == {"planes": schema["planes"]}
+    assert columns_read(parse_query("select * from planes", origin="q"), schema) == {
+        "planes": schema["planes"]
+    }
     assert columns_read(parse_query("select x from unknown", origin="q"), schema) == {}
 
 

@@ -1,6 +1,7 @@
 """What every feature should be, worked out from raw rows in plain Python: no SQL, no Furrow, no Feast.
 
-Written from the features' descriptions, flight by flight and row by row, to hold against what SQL and joins give.
+Written from the features' descriptions, flight by flight and row by row, to hold against what SQL
+and joins give.
 """
 
 from __future__ import annotations
@@ -69,10 +70,16 @@ class Oracle:
             self.flights += pq.read_table(file).to_pylist()
         self.flights.sort(key=lambda row: row["scheduled_departure"])
         for row in self.flights:
-            facts = [fact for fact in (row["departure"], row["arrival"], row["scheduled_arrival"]) if fact is not None]
+            facts = [
+                fact
+                for fact in (row["departure"], row["arrival"], row["scheduled_arrival"])
+                if fact is not None
+            ]
             assert min(facts) > row["scheduled_departure"] - EARLIEST
             assert max(facts) < row["scheduled_departure"] + FARTHEST
-        self.groups: dict[tuple[str, ...], dict[tuple[Any, ...], tuple[list[Row], list[datetime]]]] = {}
+        self.groups: dict[
+            tuple[str, ...], dict[tuple[Any, ...], tuple[list[Row], list[datetime]]]
+        ] = {}
         self.begins = floor(self.flights[0]["scheduled_departure"], HOUR)
         self.ends = floor(self.flights[-1]["scheduled_departure"], HOUR)
         self.readings: dict[str, dict[datetime, Row]] = defaultdict(dict)
@@ -80,10 +87,14 @@ class Oracle:
             for row in pq.read_table(file).to_pylist():
                 self.readings[row["origin"]][row["observed_at"]] = row
 
-    def near(self, keys: tuple[str, ...], values: tuple[Any, ...], since: datetime, until: datetime) -> list[Row]:
+    def near(
+        self, keys: tuple[str, ...], values: tuple[Any, ...], since: datetime, until: datetime
+    ) -> list[Row]:
         """Flights with these key values that may have had any fact within (since, until], or are scheduled in it."""
         if keys not in self.groups:
-            found: dict[tuple[Any, ...], tuple[list[Row], list[datetime]]] = defaultdict(lambda: ([], []))
+            found: dict[tuple[Any, ...], tuple[list[Row], list[datetime]]] = defaultdict(
+                lambda: ([], [])
+            )
             for row in self.flights:
                 rows, times = found[tuple(row[key] for key in keys)]
                 rows.append(row)
@@ -93,7 +104,12 @@ class Oracle:
         return rows[bisect_left(times, since - FARTHEST) : bisect_right(times, until + EARLIEST)]
 
     def latest(
-        self, moment: datetime, *, step: timedelta, ttl: timedelta, at: Callable[[datetime], Values | None]
+        self,
+        moment: datetime,
+        *,
+        step: timedelta,
+        ttl: timedelta,
+        at: Callable[[datetime], Values | None],
     ) -> Values | None:
         """The newest row of a table with regular ticks, at or before a moment and no older than its ttl."""
         tick = floor(moment, step)
@@ -114,7 +130,9 @@ class Oracle:
         def departed(hours: int) -> list[Row]:
             return [r for r in gone if tick - hours * HOUR < r["departure"]]
 
-        overdue = [r for r in rows if r["departure"] and r["scheduled_departure"] <= tick < r["departure"]]
+        overdue = [
+            r for r in rows if r["departure"] and r["scheduled_departure"] <= tick < r["departure"]
+        ]
         ahead = [r for r in rows if tick + HOUR < r["scheduled_departure"] <= tick + 3 * HOUR]
         due = [r for r in rows if tick - 6 * HOUR < r["scheduled_departure"] <= tick]
         if tick > self.ends - 3 * HOUR or not (gone or overdue or ahead or due):
@@ -128,15 +146,23 @@ class Oracle:
             "origin_cancelled_6h": sum(r["status"] == "cancelled" for r in due),
             "origin_scheduled_ahead": len(ahead),
             "origin_overdue": len(overdue),
-            "origin_overdue_minutes": sum(minutes(tick - r["scheduled_departure"]) for r in overdue),
+            "origin_overdue_minutes": sum(
+                minutes(tick - r["scheduled_departure"]) for r in overdue
+            ),
         }
 
     def carrier_day(self, carrier: str, tick: datetime) -> Values | None:
         rows = self.near(("carrier",), (carrier,), tick - DAY, tick)
         departed = [r for r in rows if r["departure"] and tick - 3 * HOUR < r["departure"] <= tick]
         arrived = [r for r in rows if r["arrival"] and tick - DAY < r["arrival"] <= tick]
-        cancelled = [r for r in rows if r["status"] == "cancelled" and tick - DAY < r["scheduled_departure"] <= tick]
-        overdue = [r for r in rows if r["departure"] and r["scheduled_departure"] <= tick < r["departure"]]
+        cancelled = [
+            r
+            for r in rows
+            if r["status"] == "cancelled" and tick - DAY < r["scheduled_departure"] <= tick
+        ]
+        overdue = [
+            r for r in rows if r["departure"] and r["scheduled_departure"] <= tick < r["departure"]
+        ]
         if tick > self.ends or not (departed or arrived or cancelled or overdue):
             return None
         return {
@@ -147,16 +173,22 @@ class Oracle:
             "carrier_late_share_24h": mean(late(r) for r in [*arrived, *cancelled]),
             "carrier_cancelled_24h": len(cancelled),
             "carrier_overdue": len(overdue),
-            "carrier_overdue_minutes": sum(minutes(tick - r["scheduled_departure"]) for r in overdue),
+            "carrier_overdue_minutes": sum(
+                minutes(tick - r["scheduled_departure"]) for r in overdue
+            ),
         }
 
     def station_traffic(self, carrier: str, origin: str, tick: datetime) -> Values | None:
         rows = self.near(("carrier", "origin"), (carrier, origin), tick - 6 * HOUR, tick)
         departed = [r for r in rows if r["departure"] and tick - 6 * HOUR < r["departure"] <= tick]
         cancelled = [
-            r for r in rows if r["status"] == "cancelled" and tick - 6 * HOUR < r["scheduled_departure"] <= tick
+            r
+            for r in rows
+            if r["status"] == "cancelled" and tick - 6 * HOUR < r["scheduled_departure"] <= tick
         ]
-        overdue = [r for r in rows if r["departure"] and r["scheduled_departure"] <= tick < r["departure"]]
+        overdue = [
+            r for r in rows if r["departure"] and r["scheduled_departure"] <= tick < r["departure"]
+        ]
         if tick > self.ends or not (departed or cancelled or overdue):
             return None
         return {
@@ -164,15 +196,21 @@ class Oracle:
             "station_departure_delay_6h": mean(r["departure_delay"] for r in departed),
             "station_late_share_6h": mean(r["departure_delay"] >= 15 for r in departed),
             "station_cancelled_6h": len(cancelled),
-            "station_overdue_minutes": sum(minutes(tick - r["scheduled_departure"]) for r in overdue),
+            "station_overdue_minutes": sum(
+                minutes(tick - r["scheduled_departure"]) for r in overdue
+            ),
         }
 
     def dest_traffic(self, dest: str, tick: datetime) -> Values | None:
         rows = self.near(("dest",), (dest,), tick - 6 * HOUR, tick)
         departed = [r for r in rows if r["departure"] and tick - 3 * HOUR < r["departure"] <= tick]
         arrived = [r for r in rows if r["arrival"] and tick - 6 * HOUR < r["arrival"] <= tick]
-        lost = [r for r in rows if r["status"] != "landed" and tick - 6 * HOUR < result_at(r) <= tick]
-        expected = [r for r in rows if r["status"] != "cancelled" and r["scheduled_arrival"] <= tick]
+        lost = [
+            r for r in rows if r["status"] != "landed" and tick - 6 * HOUR < result_at(r) <= tick
+        ]
+        expected = [
+            r for r in rows if r["status"] != "cancelled" and r["scheduled_arrival"] <= tick
+        ]
         overdue = [r for r in expected if result_at(r) > tick]
         if tick > self.ends or not (departed or arrived or lost or overdue):
             return None
@@ -193,17 +231,25 @@ class Oracle:
         return {
             "route_flights_28d": len(ended),
             "route_late_share_28d": mean(late(r) for r in ended),
-            "route_arrival_delay_28d": mean(r["arrival_delay"] for r in ended if r["status"] == "landed"),
-            "route_block_minutes": mean(minutes(r["scheduled_arrival"] - r["scheduled_departure"]) for r in ended),
+            "route_arrival_delay_28d": mean(
+                r["arrival_delay"] for r in ended if r["status"] == "landed"
+            ),
+            "route_block_minutes": mean(
+                minutes(r["scheduled_arrival"] - r["scheduled_departure"]) for r in ended
+            ),
             "route_distance": mean(r["distance"] for r in ended),
         }
 
     # Tables with a row for each event: the row of a key as of a moment, or None.
 
-    def flight_weeks(self, carrier: str, flight: int, origin: str, moment: datetime) -> tuple[datetime, Values] | None:
+    def flight_weeks(
+        self, carrier: str, flight: int, origin: str, moment: datetime
+    ) -> tuple[datetime, Values] | None:
         keys = ("carrier", "flight", "origin")
         ended = [
-            r for r in self.near(keys, (carrier, flight, origin), moment - 60 * DAY, moment) if result_at(r) <= moment
+            r
+            for r in self.near(keys, (carrier, flight, origin), moment - 60 * DAY, moment)
+            if result_at(r) <= moment
         ]
         if not ended:
             return None
@@ -212,11 +258,17 @@ class Oracle:
         return last, {
             "flight_runs_28d": len(rows),
             "flight_late_share_28d": mean(late(r) for r in rows),
-            "flight_arrival_delay_28d": mean(r["arrival_delay"] for r in rows if r["status"] == "landed"),
-            "flight_block_minutes": mean(minutes(r["scheduled_arrival"] - r["scheduled_departure"]) for r in rows),
+            "flight_arrival_delay_28d": mean(
+                r["arrival_delay"] for r in rows if r["status"] == "landed"
+            ),
+            "flight_block_minutes": mean(
+                minutes(r["scheduled_arrival"] - r["scheduled_departure"]) for r in rows
+            ),
         }
 
-    def tail_events(self, tailnum: str, moment: datetime) -> list[tuple[datetime, str, int | None, Row]]:
+    def tail_events(
+        self, tailnum: str, moment: datetime
+    ) -> list[tuple[datetime, str, int | None, Row]]:
         """What was heard of an aircraft up to a moment: when, what (air, down, lost, gate), the delay, the leg."""
         heard: list[tuple[datetime, str, int | None, Row]] = []
         for r in self.near(("tailnum",), (tailnum,), moment - 5 * DAY, moment):
@@ -224,7 +276,9 @@ class Oracle:
             if r["departure"]:
                 heard.append((r["departure"], "air", delay, r))
                 heard += [
-                    (planned + w * MINUTE, "gate", w, r) for w in (30, 60, 120) if planned + w * MINUTE < r["departure"]
+                    (planned + w * MINUTE, "gate", w, r)
+                    for w in (30, 60, 120)
+                    if planned + w * MINUTE < r["departure"]
                 ]
             if r["status"] == "landed":
                 heard.append((r["arrival"], "down", delay, r))
@@ -243,7 +297,9 @@ class Oracle:
             return None
         order = ("down", "lost", "air", "gate")
         when = max(event[0] for event in told)
-        _, state, delay, leg = min((e for e in told if e[0] == when), key=lambda e: order.index(e[1]))
+        _, state, delay, leg = min(
+            (e for e in told if e[0] == when), key=lambda e: order.index(e[1])
+        )
         arrival_delay = leg["arrival_delay"] if state == "down" else None
         day = [event for event in heard if when - DAY < event[0] <= when]
         due = minutes(leg["scheduled_arrival"] - EPOCH)
@@ -258,14 +314,18 @@ class Oracle:
             "tail_ready_minute": due + ready,
             "tail_event_minute": minutes(when - EPOCH),
             "tail_legs_24h": sum(event[1] == "air" for event in day),
-            "tail_arrival_delay_24h": mean(event[3]["arrival_delay"] for event in day if event[1] == "down"),
+            "tail_arrival_delay_24h": mean(
+                event[3]["arrival_delay"] for event in day if event[1] == "down"
+            ),
             "tail_late_24h": sum(event[1] in ("down", "lost") and late(event[3]) for event in day),
         }
 
     def weather_origin(self, origin: str, moment: datetime) -> tuple[datetime, Values] | None:
         readings = self.readings[origin]
         hour = floor(moment, HOUR)
-        last = next((hour - back * HOUR for back in range(8) if hour - back * HOUR in readings), None)
+        last = next(
+            (hour - back * HOUR for back in range(8) if hour - back * HOUR in readings), None
+        )
         if last is None:
             return None
         now = readings[last]
@@ -278,7 +338,9 @@ class Oracle:
         earlier = readings.get(last - 3 * HOUR, {}).get("pressure")
         return last, {
             "weather_temp": now["temp"],
-            "weather_dew_spread": None if None in (now["temp"], now["dewp"]) else now["temp"] - now["dewp"],
+            "weather_dew_spread": None
+            if None in (now["temp"], now["dewp"])
+            else now["temp"] - now["dewp"],
             "weather_humidity": now["humid"],
             "weather_wind_direction": now["wind_dir"],
             "weather_wind_speed": now["wind_speed"],
@@ -288,7 +350,9 @@ class Oracle:
             "weather_visibility": now["visib"],
             "weather_visibility_3h": min(sight, default=None),
             "weather_pressure": now["pressure"],
-            "weather_pressure_change_3h": None if None in (now["pressure"], earlier) else now["pressure"] - earlier,
+            "weather_pressure_change_3h": None
+            if None in (now["pressure"], earlier)
+            else now["pressure"] - earlier,
             "weather_reading_minute": minutes(last - EPOCH),
         }
 
@@ -298,7 +362,9 @@ class Oracle:
         """Every feature of a flight two hours before its scheduled departure; one that is missing is left out."""
         departure = flight["scheduled_departure"]
         moment = departure - 2 * HOUR
-        carrier, number, origin, dest = (flight[key] for key in ("carrier", "flight", "origin", "dest"))
+        carrier, number, origin, dest = (
+            flight[key] for key in ("carrier", "flight", "origin", "dest")
+        )
         found: Values = {}
         ticks = (
             (HOUR / 2, 2 * HOUR, lambda tick: self.origin_traffic(origin, tick)),

@@ -18,7 +18,8 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 def scramble(data_dir: Path, moment: datetime, seed: int) -> int:
     """Rewrite a folder of raw data: it agrees with the old one on what was known at a moment, and on nothing else.
 
-    The timetable stays, and so do the tail numbers of flights within two hours: their prediction time has come.
+    The timetable stays, and so do the tail numbers of flights within two hours: their prediction
+    time has come.
 
     Returns:
         How many flights differ.
@@ -35,7 +36,9 @@ def scramble(data_dir: Path, moment: datetime, seed: int) -> int:
     for file in sorted((data_dir / "weather").glob("*.parquet")):
         table = pq.read_table(file)
         kept = [_reading(row, moment, rng) for row in table.to_pylist()]
-        pq.write_table(table.from_pylist([row for row in kept if row is not None], schema=table.schema), file)
+        pq.write_table(
+            table.from_pylist([row for row in kept if row is not None], schema=table.schema), file
+        )
     return changed
 
 
@@ -61,8 +64,17 @@ def _landing(new: Row, moment: datetime, rng: random.Random) -> Row:
     """Some end after the moment for a flight that leaves, or has left: it lands, or is diverted."""
     due = new["scheduled_arrival"]
     if max(due, new["departure"]) > moment and rng.random() < 0.2:
-        return {**new, "status": "diverted", "arrival": None, "arrival_delay": None, "air_time": None}
-    arrival = max(moment + MINUTE, new["departure"] + 30 * MINUTE, due - 40 * MINUTE) + rng.randint(0, 300) * MINUTE
+        return {
+            **new,
+            "status": "diverted",
+            "arrival": None,
+            "arrival_delay": None,
+            "air_time": None,
+        }
+    arrival = (
+        max(moment + MINUTE, new["departure"] + 30 * MINUTE, due - 40 * MINUTE)
+        + rng.randint(0, 300) * MINUTE
+    )
     return {
         **new, "status": "landed", "arrival": arrival, "arrival_delay": (arrival - due) // MINUTE,
         "air_time": (arrival - new["departure"]) // MINUTE,
@@ -74,4 +86,7 @@ def _reading(row: Row, moment: datetime, rng: random.Random) -> Row | None:
         return row
     if rng.random() < 0.2:
         return None
-    return {name: rng.uniform(0, 100) if isinstance(value, float) else value for name, value in row.items()}
+    return {
+        name: rng.uniform(0, 100) if isinstance(value, float) else value
+        for name, value in row.items()
+    }

@@ -75,13 +75,17 @@ def disagreements(rows: list[dict[str, Any]], oracle: Oracle) -> Counter[str]:
     for row in rows:
         expected = oracle.features(row)
         assert expected.keys() <= row.keys(), f"no feature called {expected.keys() - row.keys()}"
-        found.update(name for name in row if name not in SPINE and not same(expected.get(name), row[name]))
+        found.update(
+            name for name in row if name not in SPINE and not same(expected.get(name), row[name])
+        )
     return found
 
 
 def changes(before: pa.Table, after: pa.Table, moment: datetime) -> Counter[str]:
     """How often each feature of the flights predicted up to a moment differs between two training sets."""
-    old, new = (table.filter(pc.less_equal(table["event_timestamp"], moment)) for table in (before, after))
+    old, new = (
+        table.filter(pc.less_equal(table["event_timestamp"], moment)) for table in (before, after)
+    )
     assert old.num_rows
     assert old.select(KEYS).equals(new.select(KEYS))
     found: Counter[str] = Counter()
@@ -100,7 +104,9 @@ def test_every_feature_is_what_plain_python_says(training: pa.Table, oracle: Ora
     assert len(names) >= 60
     assert not disagreements(rows, oracle)
     for name in names:
-        assert len({row[name] for row in rows} - {None}) > 1, f"{name} never varies: the comparison says nothing"
+        assert len({row[name] for row in rows} - {None}) > 1, (
+            f"{name} never varies: the comparison says nothing"
+        )
 
 
 @pytest.mark.parametrize(
@@ -159,7 +165,9 @@ def test_tables_with_events_hold_the_rows_they_should(
 
 
 @pytest.fixture(scope="module")
-def scrambled(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[datetime, World]]:
+def scrambled(
+    world: World, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[datetime, World]]:
     """For each moment, a world whose future is another."""
     worlds = {}
     for number, moment in enumerate(MOMENTS):
@@ -186,7 +194,12 @@ def test_the_unknown_future_changes_no_feature(
 
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_planted_leak_is_caught_by_both(
-    world: World, training: pa.Table, oracle: Oracle, scrambled: dict[datetime, World], tmp_path: Path, leak: str
+    world: World,
+    training: pa.Table,
+    oracle: Oracle,
+    scrambled: dict[datetime, World],
+    tmp_path: Path,
+    leak: str,
 ) -> None:
     """A table that tells a fact too early: the oracle disagrees, and the scrambled future shows."""
     table, honest, planted = LEAKS[leak]
@@ -199,13 +212,21 @@ def test_a_planted_leak_is_caught_by_both(
         file.write_text(sql.replace(honest, planted))
         leaky.build(table)
     before, after = (leaky.training_set(moment) for leaky in worlds)
-    own = {name for name in pq.read_schema(world.tables / f"{table}.parquet").names if name in training.column_names}
+    own = {
+        name
+        for name in pq.read_schema(world.tables / f"{table}.parquet").names
+        if name in training.column_names
+    }
     assert disagreements(sample(before, 250, seed=4), oracle).keys() & own
     assert changes(before, after, moment).keys() & own
 
 
-@pytest.mark.parametrize("table", [file.stem for file in sorted((ROOT / "features" / "tables").glob("*.sql"))])
-def test_landing_a_month_adds_rows_and_changes_none(world: World, tmp_path: Path, table: str) -> None:
+@pytest.mark.parametrize(
+    "table", [file.stem for file in sorted((ROOT / "features" / "tables").glob("*.sql"))]
+)
+def test_landing_a_month_adds_rows_and_changes_none(
+    world: World, tmp_path: Path, table: str
+) -> None:
     """What a table said with January alone, it still says with February landed: what was known then stays so."""
     earlier = World(tmp_path / "january")
     shutil.copytree(world.data, earlier.data, ignore=shutil.ignore_patterns("2013-02*"))

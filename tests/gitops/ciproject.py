@@ -93,20 +93,39 @@ globals()[sys.argv[1]](*sys.argv[2:])
 
 def environment() -> dict[str, str]:
     """The test's environment, this Python first on the PATH."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")}
-    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "SHELL": "/bin/sh"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
+    }
+    return {
+        **kept,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "SHELL": "/bin/sh",
+    }
 
 
-def run(folder: Path, *command: str, check: bool = True, **extra: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *command: str, check: bool = True, **extra: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command; when it must succeed and does not, show what it printed."""
     done = subprocess.run(
-        command, cwd=folder, env={**environment(), **extra}, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env={**environment(), **extra},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert not check or done.returncode == 0, f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert not check or done.returncode == 0, (
+        f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+    )
     return done
 
 
-def furrow(folder: Path, *arguments: str, check: bool = True, **extra: str) -> subprocess.CompletedProcess[str]:
+def furrow(
+    folder: Path, *arguments: str, check: bool = True, **extra: str
+) -> subprocess.CompletedProcess[str]:
     """Run the installed furrow."""
     return run(folder, sys.executable, "-P", "-m", "furrow", *arguments, check=check, **extra)
 
@@ -167,7 +186,9 @@ def at_rest(factory: pytest.TempPathFactory) -> Path:
     return _AT_REST[0]
 
 
-def copied(factory: pytest.TempPathFactory, folder: Path, name: str = "project", settings: str = SETTINGS) -> Path:
+def copied(
+    factory: pytest.TempPathFactory, folder: Path, name: str = "project", settings: str = SETTINGS
+) -> Path:
     """A copy of the project, and of its store beside it, to be changed at will."""
     rest, project = at_rest(factory), folder / name
     subprocess.run(["cp", "-a", str(rest / "project"), str(project)], check=True)

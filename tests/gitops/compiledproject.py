@@ -148,7 +148,9 @@ def plant(folder: Path, store: Path) -> Path:
     shutil.copytree(ROOT / "features/spines", folder / "features/spines")
     (folder / "conf/problem/delay.yaml").unlink()
     config = folder / "conf/config.yaml"
-    config.write_text(config.read_text().replace("keys: [origin, carrier, dest]", "keys: [origin, carrier]"))
+    config.write_text(
+        config.read_text().replace("keys: [origin, carrier, dest]", "keys: [origin, carrier]")
+    )
     for path in (folder / "conf/experiment").glob("*.yaml"):
         if path.stem not in {"base_rate", "gbm"}:
             path.unlink()

@@ -1,7 +1,8 @@
 """Processes that stop at each moment that matters, once each, so that a test can kill them there and go on.
 
-A moment is a name: "train@gbm: during" from a stage's own script, "dvc: write dvc.lock" from Python's audit hooks in the
-tools. Whoever comes to a moment that nobody has seen notes it and stops itself; the test then kills.
+A moment is a name: "train@gbm: during" from a stage's own script, "dvc: write dvc.lock" from
+Python's audit hooks in the tools. Whoever comes to a moment that nobody has seen notes it and stops
+itself; the test then kills.
 """
 
 import os
@@ -90,7 +91,9 @@ class Killer:
         (self.room / "seen").touch()
         (self.room / "pause").write_text(PAUSE.format(room=self.room))
         (self.room / "pause").chmod(0o755)
-        (self.room / "sitecustomize.py").write_text(HOOK.format(room=str(self.room), root=str(self.folder)))
+        (self.room / "sitecustomize.py").write_text(
+            HOOK.format(room=str(self.room), root=str(self.folder))
+        )
 
     def seen(self) -> list[str]:
         """The moments so far."""
@@ -111,7 +114,9 @@ class Killer:
             try:
                 while not (reached.exists() and reached.read_text()) and process.poll() is None:
                     time.sleep(0.01)
-                started = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
+                started = subprocess.run(
+                    ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False
+                )
                 self.groups += map(int, started.stdout.split())
             finally:
                 process.kill()

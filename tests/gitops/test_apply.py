@@ -35,7 +35,9 @@ def applied(folder: Path, *targets: str) -> tuple[Applied, list[Event]]:
 
 
 def rate(folder: Path, value: str) -> None:
-    (folder / "conf/experiment/gbm.yaml").write_text(f"model: {{learning_rate: {value}, depth: 3}}\nseed: 1\n")
+    (folder / "conf/experiment/gbm.yaml").write_text(
+        f"model: {{learning_rate: {value}, depth: 3}}\nseed: 1\n"
+    )
 
 
 def month(folder: Path) -> None:
@@ -100,7 +102,12 @@ def test_destroy(small: Path) -> None:
     assert done.steps == ("destroy",)
     assert done.ran == ("select",)  # it reads what went
     assert not done.left
-    for name in ("build/models/gbm", "build/predictions/gbm.csv", "runs/gbm", "build/evaluations/gbm.json"):
+    for name in (
+        "build/models/gbm",
+        "build/predictions/gbm.csv",
+        "runs/gbm",
+        "build/evaluations/gbm.json",
+    ):
         assert not (small / name).exists()
     assert "@gbm" not in (small / "dvc.lock").read_text()
     assert repro(small).ran == set()
@@ -172,7 +179,11 @@ def test_a_plan_between_commits(small: Path, tmp_path: Path) -> None:
     """A plan between commits is not one to apply."""
     run(small, "furrow", "plan", "--rev", "HEAD..HEAD", "--out", str(tmp_path / "plan.json"))
     with pytest.raises(PlanError, match="between commits"):
-        apply(small, Order(saved=(load_plan(tmp_path / "plan.json"), "plan.json")), watch=lambda event: None)
+        apply(
+            small,
+            Order(saved=(load_plan(tmp_path / "plan.json"), "plan.json")),
+            watch=lambda event: None,
+        )
 
 
 def test_one_at_a_time(small: Path) -> None:
@@ -194,14 +205,18 @@ def test_a_lock_of_a_dead_process(small: Path) -> None:
     try:
         (small / LOCK).write_text(text.replace(str(os.getpid()), "999999"))
         _, events = applied(small)
-        assert "ended before it was done" in next(event.name for event in events if event.kind == "note")
+        assert "ended before it was done" in next(
+            event.name for event in events if event.kind == "note"
+        )
         assert left.wait() == -signal.SIGKILL
     finally:
         left.kill()
         left.wait()
 
 
-@pytest.mark.parametrize("text", ["{", '{"read": {"x": [{"pid": 999999, "cmd": "dvc"}]}, "write": {}}'])
+@pytest.mark.parametrize(
+    "text", ["{", '{"read": {"x": [{"pid": 999999, "cmd": "dvc"}]}, "write": {}}']
+)
 def test_dvc_s_own_lock_after_a_kill(small: Path, text: str) -> None:
     """What a killed DVC left in its lock, an entry or half a file, is no obstacle to the next apply."""
     with apply_lock(small):
@@ -258,7 +273,10 @@ def test_detached_and_dirty(small: Path) -> None:
     assert told[-1] == "[3/3] select"
     assert "next: commit the result" in done.stdout
     rate(small, "0.5")  # by now it is known how long they take
-    assert re.search(r"\[1/3\] train@gbm \.\.\. 2 left after it, about \S+ s to go", run(small, FURROW, "apply").stderr)
+    assert re.search(
+        r"\[1/3\] train@gbm \.\.\. 2 left after it, about \S+ s to go",
+        run(small, FURROW, "apply").stderr,
+    )
     assert not make_plan(small)
 
 
@@ -266,7 +284,12 @@ def test_an_interrupt(small: Path) -> None:
     """Ctrl-C ends the stage and the apply, exits 130, and leaves no lock."""
     (small / "train.sh").write_text("echo $$ > pid.txt; exec sleep 60\n")
     process = subprocess.Popen(
-        [FURROW, "apply"], cwd=small, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [FURROW, "apply"],
+        cwd=small,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     for line in process.stderr or ():
         if "] train@" in line:

@@ -41,14 +41,20 @@ def applied(folder: Path) -> tuple[Applied, list[str]]:
 
 def changed(folder: Path) -> dict[str, str]:
     """What is to be done, and the first reason."""
-    return {each.address: each.why[0] for each in make_plan(folder).resources if each.action != "unchanged"}
+    return {
+        each.address: each.why[0]
+        for each in make_plan(folder).resources
+        if each.action != "unchanged"
+    }
 
 
 def served(folder: Path) -> float:
     """The newest delay at JFK, from the online store, whatever its age."""
     client = FeatureClient.open(folder / "features")
     try:
-        return client.get("full", [{"origin": "JFK"}], at=datetime(2013, 1, 4, tzinfo=UTC)).to_dict()["delay"][0]
+        return client.get(
+            "full", [{"origin": "JFK"}], at=datetime(2013, 1, 4, tzinfo=UTC)
+        ).to_dict()["delay"][0]
     finally:
         client.close()
 
@@ -76,8 +82,17 @@ def test_an_online_store_in_redis(whole: Path, server: Server) -> None:
 
 
 def built(folder: Path) -> dict[str, bytes]:
-    paths = [path for name in ("build", "data") for path in sorted((folder / name).rglob("*")) if path.is_file()]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if "online" not in path.parts}
+    paths = [
+        path
+        for name in ("build", "data")
+        for path in sorted((folder / name).rglob("*"))
+        if path.is_file()
+    ]
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in paths
+        if "online" not in path.parts
+    }
 
 
 def test_a_fresh_clone(clone: Path, whole: Path) -> None:
@@ -115,7 +130,11 @@ def test_a_target_brings_its_own_inputs(clone: Path) -> None:
 def test_a_remote_that_lacks_something(clone: Path, whole: Path, tmp_path: Path) -> None:
     """What the remote lost is made again by its stage; lost raw data is an error that says who can help."""
     model = (whole / "build/models/gbm/model.joblib").read_bytes()
-    next(path for path in (tmp_path / "store").rglob("*") if path.is_file() and path.read_bytes() == model).unlink()
+    next(
+        path
+        for path in (tmp_path / "store").rglob("*")
+        if path.is_file() and path.read_bytes() == model
+    ).unlink()
     done, notes = applied(clone)
     assert any("lacks build/models/gbm: made again here" in note for note in notes)
     assert done.ran == ("train@gbm",)
@@ -123,7 +142,9 @@ def test_a_remote_that_lacks_something(clone: Path, whole: Path, tmp_path: Path)
     shutil.rmtree(tmp_path / "store")
     (tmp_path / "store").mkdir()
     run(tmp_path, "git", "clone", "-q", str(whole), "late")
-    with pytest.raises(FurrowError, match="data is not here, and the DVC remote does not give it") as caught:
+    with pytest.raises(
+        FurrowError, match="data is not here, and the DVC remote does not give it"
+    ) as caught:
         applied(tmp_path / "late")
     assert "dvc push" in caught.value.hint
 
@@ -142,7 +163,9 @@ def test_a_remote_without_rights(clone: Path, tmp_path: Path) -> None:
 def test_no_remote_at_all(whole: Path, tmp_path: Path) -> None:
     """A clone without a remote and without the data says what is missing and how to get it; nothing has run."""
     subprocess.run(["git", "clone", "-q", str(whole), str(tmp_path / "clone")], check=True)
-    with pytest.raises(PlanError, match="data is not here, and the repository names no DVC remote") as caught:
+    with pytest.raises(
+        PlanError, match="data is not here, and the repository names no DVC remote"
+    ) as caught:
         applied(tmp_path / "clone")
     assert "dvc remote add" in caught.value.hint
     assert run(tmp_path / "clone", "git", "status", "--porcelain").stdout == ""

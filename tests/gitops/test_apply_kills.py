@@ -58,11 +58,24 @@ def test_killed_at_every_moment(whole: Path, tmp_path: Path, killer: Killer) -> 
     assert killer.left() == []
 
     apply(undisturbed, Order(), watch=lambda event: None)
-    same = ["dvc.lock", "data.dvc", "runs/champion.json", "runs/gbm/record.json", "build/models/gbm/model.joblib"]
-    assert [(whole / name).read_bytes() for name in same] == [(undisturbed / name).read_bytes() for name in same]
-    assert run(whole, "git", "status", "--porcelain").stdout == run(undisturbed, "git", "status", "--porcelain").stdout
+    same = [
+        "dvc.lock",
+        "data.dvc",
+        "runs/champion.json",
+        "runs/gbm/record.json",
+        "build/models/gbm/model.joblib",
+    ]
+    assert [(whole / name).read_bytes() for name in same] == [
+        (undisturbed / name).read_bytes() for name in same
+    ]
+    assert (
+        run(whole, "git", "status", "--porcelain").stdout
+        == run(undisturbed, "git", "status", "--porcelain").stdout
+    )
     (whole / ".furrow/applied.json").unlink()  # the online store itself is asked
-    assert [each.address for each in make_plan(whole).resources if each.action != "unchanged"] == ["registry"]
+    assert [each.address for each in make_plan(whole).resources if each.action != "unchanged"] == [
+        "registry"
+    ]
     assert repro(whole).ran == set()
 
 

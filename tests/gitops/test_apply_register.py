@@ -30,7 +30,11 @@ def test_the_champion_is_registered_last(whole: Path) -> None:
     done = apply(whole, REGISTER, watch=events.append)
     assert done.registered == "gbm@v1.0.0"
     assert done.steps == ("registry", "materialize", "register")
-    assert [event.name for event in events if event.kind == "done"] == ["registry", "materialize", "register"]
+    assert [event.name for event in events if event.kind == "done"] == [
+        "registry",
+        "materialize",
+        "register",
+    ]
     again = apply(whole, REGISTER, watch=events.append)
     assert (again.registered, again.steps) == ("gbm@v1.0.0", ("register",))
     assert len(versions(whole)) == 1

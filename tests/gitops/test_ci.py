@@ -53,7 +53,9 @@ def test_the_author_ran_the_stages(project):
         "replay": "passed",
     }
     assert value["stages"] == []
-    assert [(one["experiment"], one["status"]) for one in value["replays"]] == [("forest", "identical")]
+    assert [(one["experiment"], one["status"]) for one in value["replays"]] == [
+        ("forest", "identical")
+    ]
     assert {one["experiment"]: one["status"] for one in value["runs"]}["forest"] == "new"
     assert value["offered"] == ""
     assert run(project, "git", "status", "--porcelain").stdout == "?? elsewhere/\n"
@@ -73,7 +75,11 @@ def test_a_fresh_clone_fetches_only_what_it_needs(project, tmp_path):
     assert checks(value)["stages"] == "failed"
     assert [one["name"] for one in value["stages"]] == ["train@gbm", "evaluate@gbm", "select"]
     assert "rate 0.2 -> 0.4" in value["stages"][0]["why"]
-    cached = {path.read_bytes() for path in (tmp_path / "clone/.dvc/cache/files/md5").rglob("*") if path.is_file()}
+    cached = {
+        path.read_bytes()
+        for path in (tmp_path / "clone/.dvc/cache/files/md5").rglob("*")
+        if path.is_file()
+    }
     assert b"AA\nUA\n" in cached
     assert b"model of base 0.1 2" not in cached
     gbm = next(one for one in value["runs"] if one["experiment"] == "gbm")
@@ -130,7 +136,9 @@ def test_a_branch_that_moved_on_is_not_overwritten(project, tmp_path):
     run(project, "git", "switch", "-q", "-c", "topic")
     set_rate(project, "gbm", 0.35)
     commit(project, "Topic")
-    run(project, "git", "push", "-q", "origin", "topic~1:refs/heads/topic")  # somebody took the commit back
+    run(
+        project, "git", "push", "-q", "origin", "topic~1:refs/heads/topic"
+    )  # somebody took the commit back
     value = outcome(project, "--offer", "origin")
     assert checks(value)["offer"] == "warning"
     assert value["offered"] == ""
@@ -162,7 +170,10 @@ def test_a_result_edited_by_hand_fails_the_replay(project):
     commit(project, "Better on paper")
     value = outcome(project, code=1)
     assert checks(value)["replay"] == "failed"
-    assert any("metrics.json" in line or "hand" in line or "differ" in line for line in value["replays"][0]["reasons"])
+    assert any(
+        "metrics.json" in line or "hand" in line or "differ" in line
+        for line in value["replays"][0]["reasons"]
+    )
 
 
 def test_what_is_deployed_must_move_along(project):
@@ -171,11 +182,18 @@ def test_what_is_deployed_must_move_along(project):
     manifest = {"services": {"full": {"digest": "f" * 64}}}
     (project / "features/manifest.json").write_text(json.dumps(manifest))
     (project / "conf/deployment").mkdir()
-    (project / "conf/deployment/production.yaml").write_text(f"model: gbm@v1.0.0\nfeatures_digest: {'f' * 64}\n")
+    (project / "conf/deployment/production.yaml").write_text(
+        f"model: gbm@v1.0.0\nfeatures_digest: {'f' * 64}\n"
+    )
     commit(project, "Deploy")
     trained = json.loads((project / "runs/gbm/record.json").read_text())["model_sha256"]
     tag(project, "gbm@v1.0.0", "HEAD", model_sha256=trained)
-    assert deployments_hold(project, "", run(project, "git", "rev-parse", "HEAD").stdout.strip()).status == "passed"
+    assert (
+        deployments_hold(
+            project, "", run(project, "git", "rev-parse", "HEAD").stdout.strip()
+        ).status
+        == "passed"
+    )
     run(project, "git", "switch", "-q", "-c", "topic")
     manifest["services"]["full"]["digest"] = "e" * 64
     (project / "features/manifest.json").write_text(json.dumps(manifest))
@@ -186,7 +204,9 @@ def test_what_is_deployed_must_move_along(project):
     assert details[0].startswith(
         "production serves gbm@v1.0.0, trained on full ffffffffffff; here full is eeeeeeeeeeee"
     )
-    (project / "conf/deployment/production.yaml").write_text(f"model: gbm@v2.0.0\nfeatures_digest: {'e' * 64}\n")
+    (project / "conf/deployment/production.yaml").write_text(
+        f"model: gbm@v2.0.0\nfeatures_digest: {'e' * 64}\n"
+    )
     moved = commit(project, "Move the deployment")
     tag(project, "gbm@v2.0.0", moved, model_sha256=trained)
     assert deployments_hold(project, "main", moved).status == "passed"
@@ -219,17 +239,32 @@ def test_a_deployment_written_by_hand_of_what_may_not_be_deployed(project, model
 
 def tag(folder: Path, name: str, commit_id: str, **facts: str) -> None:
     """A tag as registration writes it, with any facts in it."""
-    run(folder, "git", "tag", "-a", "-m", f"Register {name}", "-m", json.dumps(facts), name, commit_id)
+    run(
+        folder,
+        "git",
+        "tag",
+        "-a",
+        "-m",
+        f"Register {name}",
+        "-m",
+        json.dumps(facts),
+        name,
+        commit_id,
+    )
 
 
 def test_registration_believes_no_note_and_no_tag(project):
     """Where a replay is asked for, CI makes it: neither a note that tells of one nor a tag that claims the model counts."""
-    (project / "conf/ci.yaml").write_text("replay: none\nregister: {automatic: true, replayed: true}\n")
+    (project / "conf/ci.yaml").write_text(
+        "replay: none\nregister: {automatic: true, replayed: true}\n"
+    )
     first = commit(project, "Register what was replayed")
     arguments = ("--branch", "main", "--register")
     value = outcome(project, *arguments)
     assert checks(value)["register"] == "passed"
-    assert [(one["experiment"], one["status"]) for one in value["replays"]] == [("gbm", "identical")]
+    assert [(one["experiment"], one["status"]) for one in value["replays"]] == [
+        ("gbm", "identical")
+    ]
     assert run(project, "git", "tag", "--list").stdout == "gbm@v1.0.0\n"
     again = outcome(project, *arguments)
     assert texts(again)["register"] == "the champion is gbm@v1.0.0 already"
@@ -275,7 +310,9 @@ def test_no_remote_and_a_shallow_clone(project, tmp_path):
     run(tmp_path, "git", "clone", "-q", "--depth", "1", f"file://{project}", "clone")
     value = outcome(tmp_path / "clone", code=1)
     assert "shallow" in texts(value)["inspect"]
-    assert texts(value)["stages"].startswith("data is needed, and the repository names no DVC remote")
+    assert texts(value)["stages"].startswith(
+        "data is needed, and the repository names no DVC remote"
+    )
     assert "dvc remote add" in texts(value)["stages"]
     with (project / "conf/ci.yaml").open("a") as handle:
         handle.write("prepare: mkdir -p data && printf 'AA\\nUA\\n' > data/flights.csv\n")
@@ -284,7 +321,12 @@ def test_no_remote_and_a_shallow_clone(project, tmp_path):
     run(tmp_path, "git", "clone", "-q", "--depth", "1", f"file://{project}", "clone")
     value = outcome(tmp_path / "clone", "--lenient")
     # Nothing is half read: what nobody has any more is made again, the other experiment too.
-    assert {one["name"] for one in value["stages"]} >= {"train@gbm", "train@base", "evaluate@base", "select"}
+    assert {one["name"] for one in value["stages"]} >= {
+        "train@gbm",
+        "train@base",
+        "evaluate@base",
+        "select",
+    }
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ def project(compiled_at_rest: Path, tmp_path: Path) -> Path:
     for name in ("project", "store"):
         subprocess.run(["cp", "-a", str(compiled_at_rest.parent / name), str(tmp_path)], check=True)
     config = folder / ".dvc/config"
-    config.write_text(config.read_text().replace(str(compiled_at_rest.parent / "store"), str(tmp_path / "store")))
+    config.write_text(
+        config.read_text().replace(str(compiled_at_rest.parent / "store"), str(tmp_path / "store"))
+    )
     commit(folder, "Use another remote")
     return folder
 
@@ -53,7 +55,11 @@ def test_a_declaration_that_was_not_compiled(project, tmp_path):
     found = check(value, "compile")
     assert (found["status"], found["details"]) == ("passed", [COMPILED])
     assert found["text"] == "1 resolved file written anew"
-    assert {one["name"] for one in value["stages"] if one["action"] == "run"} >= {"train@gbm", "evaluate@gbm", "select"}
+    assert {one["name"] for one in value["stages"] if one["action"] == "run"} >= {
+        "train@gbm",
+        "evaluate@gbm",
+        "select",
+    }
     assert not any(one["name"] in {"train@base_rate", "tables_delays"} for one in value["stages"])
     gbm = next(one for one in value["runs"] if one["experiment"] == "gbm")
     assert ["model.learning_rate", "0.1", "0.2"] in gbm["config"]

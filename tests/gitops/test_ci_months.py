@@ -147,9 +147,13 @@ def test_a_champion_that_is_worse_on_the_new_month_fails(months_at_rest, tmp_pat
     assert {name for name, one in checks.items() if one["status"] == "failed"} == {"gate"}
     assert ": worse (+" in checks["gate"]["text"]
     assert (
-        "of 50 days, 400 replicates: on 25 new days the target branch's model predicts anew" in checks["gate"]["text"]
+        "of 50 days, 400 replicates: on 25 new days the target branch's model predicts anew"
+        in checks["gate"]["text"]
     )
-    assert "log_loss" in checks["gate"]["text"].partition("anew; ")[2].partition(": on those 25 days alone")[0]
+    assert (
+        "log_loss"
+        in checks["gate"]["text"].partition("anew; ")[2].partition(": on those 25 days alone")[0]
+    )
     (gbm,) = value["runs"]
     measure = gbm["measures"][0]
     assert (measure["metric"], measure["verdict"]) == ("log_loss", "worse")
@@ -170,10 +174,18 @@ def test_what_is_compared_when_something_is_missing(months_at_rest, tmp_path):
     assert same.method.startswith("paired bootstrap of 50 days, 50 replicates: on 25 new days")
 
     ids = [run(repo, "git", "rev-parse", branch).stdout.strip() for branch in ("main", "model")]
-    losses = [json.loads(run(repo, "git", "show", f"{one}:runs/gbm/metrics.json").stdout)["log_loss"] for one in ids]
+    losses = [
+        json.loads(run(repo, "git", "show", f"{one}:runs/gbm/metrics.json").stdout)["log_loss"]
+        for one in ids
+    ]
     (_, low_loss), (_, high_loss) = sorted(zip(losses, ids, strict=True))
-    untested = gate_check(repo, low_loss, high_loss, worse="fail")  # nothing was compared, and the number is worse
-    assert (untested.status, "not tested: the two were judged on other days" in untested.text) == ("warning", True)
+    untested = gate_check(
+        repo, low_loss, high_loss, worse="fail"
+    )  # nothing was compared, and the number is worse
+    assert (untested.status, "not tested: the two were judged on other days" in untested.text) == (
+        "warning",
+        True,
+    )
     assert gate_check(repo, high_loss, low_loss, worse="fail").status == "passed"
 
     alone = rejudge(repo, ("main", "gbm"), ("model", "gbm"), replicates=50)
@@ -194,5 +206,7 @@ def test_what_is_compared_when_something_is_missing(months_at_rest, tmp_path):
         if path.is_file() and b"attrgetter" in path.read_bytes():
             path.chmod(0o644)
             path.write_bytes(b"another model")
-    with pytest.raises(FurrowError, match=r"share no predicted rows \(build/models/gbm/model.joblib of gbm@"):
+    with pytest.raises(
+        FurrowError, match=r"share no predicted rows \(build/models/gbm/model.joblib of gbm@"
+    ):
         rejudge(repo, ("main", "gbm"), ("year", "gbm"), replicates=50)

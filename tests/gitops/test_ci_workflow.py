@@ -20,7 +20,11 @@ class Loader(yaml.SafeLoader):
 
 
 Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in pairs if tag != "tag:yaml.org,2002:bool" or first not in "oO"]
+    first: [
+        (tag, pattern)
+        for tag, pattern in pairs
+        if tag != "tag:yaml.org,2002:bool" or first not in "oO"
+    ]
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -58,7 +62,9 @@ def test_its_commands_exist(workflow):
     for _, step in steps(workflow):
         if "run" in step:
             used += step["run"] + "\n"
-            done = subprocess.run(["bash", "-n"], input=step["run"], text=True, capture_output=True, check=False)
+            done = subprocess.run(
+                ["bash", "-n"], input=step["run"], text=True, capture_output=True, check=False
+            )
             assert done.returncode == 0, done.stderr
     assert set(re.findall(r"make ([a-z-]+)", used)) <= targets
     calls = re.findall(r"furrow ci (.+)", used)
@@ -81,7 +87,10 @@ def test_a_fork_has_no_rights(workflow):
     assert "secrets." not in json.dumps(job)
     assert "token" not in json.dumps(job).lower()
     checkout = job["steps"][0]
-    assert checkout["with"]["persist-credentials"] == "false" or checkout["with"]["persist-credentials"] is False
+    assert (
+        checkout["with"]["persist-credentials"] == "false"
+        or checkout["with"]["persist-credentials"] is False
+    )
     assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
     run = next(step["run"] for step in job["steps"] if "furrow ci" in step.get("run", ""))
     assert "--untrusted" in run
@@ -92,5 +101,12 @@ def test_caches_report_and_concurrency(workflow):
     """One run a branch; the environment and DVC's cache are kept; the report is a comment and an artifact."""
     assert "github.ref_name" in workflow["concurrency"]["group"]
     text = json.dumps(workflow["jobs"]["trusted"])
-    for word in ("actions/cache@", ".dvc/cache", "requirements.lock", "gh pr comment", "upload-artifact@", "report.md"):
+    for word in (
+        "actions/cache@",
+        ".dvc/cache",
+        "requirements.lock",
+        "gh pr comment",
+        "upload-artifact@",
+        "report.md",
+    ):
         assert word in text

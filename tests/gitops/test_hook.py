@@ -57,7 +57,8 @@ def test_a_push_retrains_judges_registers(team):
     assert "Furrow-CI:" in run(bare, "git", "log", "-1", "--format=%B", "main").stdout
     found = status(bare)
     assert found["running"] == found["waiting"] == []
-    # The newest commit, the one before it in the same push, and CI's own commit, which is verified and not repeated.
+    # The newest commit, the one before it in the same push, and CI's own commit, which is verified
+    # and not repeated.
     assert {one["commit"] for one in found["commits"]} >= {made, tip}
     assert len(found["commits"]) == 3
     assert all(one["passed"] for one in found["commits"]), found
@@ -84,7 +85,9 @@ def test_a_push_retrains_judges_registers(team):
     assert report.startswith("## ✅ Furrow: passed")
     assert "forest" in report
     before = run(ada, "git", "rev-parse", f"{made}~2").stdout.strip()
-    assert f"against `main` at `{before[:10]}`" in report  # as it was before the push, not the commit in between
+    assert (
+        f"against `main` at `{before[:10]}`" in report
+    )  # as it was before the push, not the commit in between
     assert "data: flights.csv changed" in report
     assert (bare / "furrow-ci/reports" / made / "report.html").is_file()
     assert "train@forest" in furrow(bare, "ci", "status", made, "--log").stdout
@@ -120,13 +123,17 @@ def test_a_forged_note_decides_nothing(team):
     run(team / "bob", "git", "fetch", "-q", "origin", "refs/notes/*:refs/notes/*")
     assert [one["verdict"] for one in status(team / "bob")["commits"]] == ["failed: stages"]
 
-    # Afterwards too: nothing on the server reads it, and the next run of the commit puts the note right.
+    # Afterwards too: nothing on the server reads it, and the next run of the commit puts the note
+    # right.
     forge(bare, made)
     assert [one["passed"] for one in status(bare)["commits"]] == [False]
     assert "no luck today" in furrow(bare, "ci", "status", made, "--report").stdout
     enqueue(bare, [Pushed("main", run(ada, "git", "rev-parse", "main~1").stdout.strip(), made)])
     assert "was run already: failed: stages" in furrow(bare, "ci", "run-queue").stdout
-    assert "failed: stages" in run(bare, "git", "notes", "--ref", "refs/notes/furrow/ci", "show", made).stdout
+    assert (
+        "failed: stages"
+        in run(bare, "git", "notes", "--ref", "refs/notes/furrow/ci", "show", made).stdout
+    )
     assert len(kept(bare, made)) == 1
 
     # Asked to, CI runs it again; and the person is told once of each finding, and where to look.
@@ -151,14 +158,24 @@ def test_a_note_of_another_shape(team):
         "verdict": "pas\x1b[31msed",
         "started": "soon",
     }
-    lines = [{**line, "seconds": "x", "checks": ["gate"], "report": 3}, {**line, "started": 7}, [], {"format": 1}]
+    lines = [
+        {**line, "seconds": "x", "checks": ["gate"], "report": 3},
+        {**line, "started": 7},
+        [],
+        {"format": 1},
+    ]
     text = "\n".join(["{", *map(json.dumps, lines)])
     run(ada, "git", "notes", "--ref", "refs/notes/furrow/ci", "add", "-m", text, head)
     for arguments in ((), (head,), (head, "--report")):
         done = furrow(ada, "ci", "status", *arguments)
         assert "\x1b" not in done.stdout + done.stderr
     (found,) = status(ada)["commits"]
-    assert (found["verdict"], found["seconds"], found["checks"], found["source"]) == ("pas[31msed", 0, {}, "note")
+    assert (found["verdict"], found["seconds"], found["checks"], found["source"]) == (
+        "pas[31msed",
+        0,
+        {},
+        "note",
+    )
 
 
 def test_a_damaged_record_is_not_believed(team):
@@ -167,8 +184,18 @@ def test_a_damaged_record_is_not_believed(team):
     head = run(bare, "git", "rev-parse", "main").stdout.strip()
     path = bare / f"furrow-ci/done/{head}.json"
     path.parent.mkdir()
-    line = {"commit": head, "branch": "main", "passed": True, "verdict": "passed", "started": "2026-01-01"}
-    for text in ('{"format": 1, "lines": [{', "[]", json.dumps({"format": 1, "lines": [{**line, "commit": "a" * 40}]})):
+    line = {
+        "commit": head,
+        "branch": "main",
+        "passed": True,
+        "verdict": "passed",
+        "started": "2026-01-01",
+    }
+    for text in (
+        '{"format": 1, "lines": [{',
+        "[]",
+        json.dumps({"format": 1, "lines": [{**line, "commit": "a" * 40}]}),
+    ):
         path.write_text(text)
         assert kept(bare, head) == []
         assert status(bare)["commits"] == []
@@ -180,7 +207,9 @@ def test_a_push_while_ci_runs_and_a_reboot_in_the_middle(team):
     """A second push waits its turn and returns; a run that is killed stays in the queue and is run again."""
     ada, bare = team / "ada", team / "bare.git"
     stages = (ada / "stages.py").read_text()
-    (ada / "stages.py").write_text("import os, time\ntime.sleep(float(os.environ.get('SLOW', 0)))\n" + stages)
+    (ada / "stages.py").write_text(
+        "import os, time\ntime.sleep(float(os.environ.get('SLOW', 0)))\n" + stages
+    )
     set_rate(ada, "gbm", 0.3)
     first = commit(ada, "Slow")
     slow = subprocess.Popen(
@@ -194,7 +223,9 @@ def test_a_push_while_ci_runs_and_a_reboot_in_the_middle(team):
     running = bare / "furrow-ci/running.json"
     log = bare / "furrow-ci/logs" / f"{first}.log"
     deadline = time.monotonic() + 300
-    while not (log.is_file() and "Running stage" in log.read_text()) and time.monotonic() < deadline:
+    while (
+        not (log.is_file() and "Running stage" in log.read_text()) and time.monotonic() < deadline
+    ):
         time.sleep(0.2)
     assert [one["commit"] for one in status(bare)["running"]] == [first]
     run(ada, "git", "switch", "-q", "-c", "topic", "HEAD~1")
@@ -217,7 +248,9 @@ def test_a_push_while_ci_runs_and_a_reboot_in_the_middle(team):
     found = status(bare)
     assert found["waiting"] == []
     assert {one["commit"]: one["passed"] for one in found["commits"]}.keys() >= {first, second}
-    assert all(one["passed"] for one in found["commits"]), [one["verdict"] for one in found["commits"]]
+    assert all(one["passed"] for one in found["commits"]), [
+        one["verdict"] for one in found["commits"]
+    ]
 
 
 def _below(pid: int) -> list[int]:
@@ -247,8 +280,18 @@ def test_newest_first_and_branches_take_turns(team):
     zero = "0" * 40
     enqueue(bare, [Pushed("one", zero, ids["one"][-1]), Pushed("two", zero, ids["two"][-1])])
     order = [(job.branch, job.commit, job.tip) for job in jobs(bare)]
-    assert [(branch, tip) for branch, _, tip in order] == [("one", True), ("two", True), ("one", False), ("two", False)]
-    assert [commit_id for _, commit_id, _ in order] == [ids["one"][1], ids["two"][1], ids["one"][0], ids["two"][0]]
+    assert [(branch, tip) for branch, _, tip in order] == [
+        ("one", True),
+        ("two", True),
+        ("one", False),
+        ("two", False),
+    ]
+    assert [commit_id for _, commit_id, _ in order] == [
+        ids["one"][1],
+        ids["two"][1],
+        ids["one"][0],
+        ids["two"][0],
+    ]
 
 
 def test_a_damaged_queue_entry_and_three_crashes(team):
@@ -257,7 +300,13 @@ def test_a_damaged_queue_entry_and_three_crashes(team):
     head = run(bare, "git", "rev-parse", "main").stdout.strip()
     queue = bare / "furrow-ci/queue"
     (queue / "1-x.json").write_text('{"commit": ')
-    entry = {"commit": head, "branch": "main", "old": "", "tip": True, "since": "2026-01-01T00:00:00+00:00"}
+    entry = {
+        "commit": head,
+        "branch": "main",
+        "old": "",
+        "tip": True,
+        "since": "2026-01-01T00:00:00+00:00",
+    }
     (queue / "2-y.json").write_text(json.dumps({**entry, "attempts": 3}))
     furrow(bare, "ci", "run-queue")
     found = status(bare)["commits"]
@@ -276,7 +325,10 @@ def test_a_forged_replay_note_is_refused(team):
         run(ada, "git", "notes", "--ref", ref, "add", "-f", "-m", "{}", head)
         for words in (f"+{ref}:{ref}", f"+{ref}:refs/notes/furrow/replay", f":{ref}"):
             assert "hidden ref" in run(ada, "git", "push", "origin", words, check=False).stderr
-    assert run(bare, "git", "notes", "--ref", "refs/notes/furrow/replay", "show", head).stdout == "true\n"
+    assert (
+        run(bare, "git", "notes", "--ref", "refs/notes/furrow/replay", "show", head).stdout
+        == "true\n"
+    )
     assert run(bare, "git", "for-each-ref", "refs/notes/furrow/anything").stdout == ""
 
 

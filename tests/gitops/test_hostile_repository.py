@@ -67,13 +67,18 @@ def project(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
 
 
 def untrusted(folder: Path, *arguments: str, code: int, **extra: str):
-    done = furrow(folder, "ci", "--untrusted", "--base", "main", "--json", *arguments, check=False, **extra)
+    done = furrow(
+        folder, "ci", "--untrusted", "--base", "main", "--json", *arguments, check=False, **extra
+    )
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout), done
 
 
 def texts(value) -> dict[str, str]:
-    return {one["name"]: f"{one['status']} {one['text']} {' '.join(one['details'])}" for one in value["checks"]}
+    return {
+        one["name"]: f"{one['status']} {one['text']} {' '.join(one['details'])}"
+        for one in value["checks"]
+    }
 
 
 @pytest.fixture
@@ -94,10 +99,19 @@ def test_no_secret_is_reachable_from_a_stage(project, tmp_path, elsewhere):
     (home / ".aws").mkdir()
     (home / ".aws/credentials").write_text(f"aws_secret_access_key = {SECRET}\n")
     (project / ".dvc/config.local").write_text(f"['remote \"store\"']\n    password = {SECRET}\n")
-    run(project, "git", "config", "remote.origin.url", f"https://ada:{SECRET}@example.invalid/x.git")
-    neighbour = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", f"--password={SECRET}"])
+    run(
+        project, "git", "config", "remote.origin.url", f"https://ada:{SECRET}@example.invalid/x.git"
+    )
+    neighbour = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(300)", f"--password={SECRET}"]
+    )
     listener = socket.create_server(("127.0.0.1", 0))
-    words = {"HOMES": home, "REPO": project, "STORE": tmp_path / "store", "PORT": listener.getsockname()[1]}
+    words = {
+        "HOMES": home,
+        "REPO": project,
+        "STORE": tmp_path / "store",
+        "PORT": listener.getsockname()[1],
+    }
     steal = STEAL
     for word, value in {**words, "SECRET_A": SECRET[:7], "SECRET_B": SECRET[7:]}.items():
         steal = steal.replace(word, str(value))
@@ -115,7 +129,9 @@ def test_no_secret_is_reachable_from_a_stage(project, tmp_path, elsewhere):
     assert SECRET not in done.stdout + done.stderr
     assert run(project, "git", "for-each-ref").stdout == refs
     assert sorted(path.name for path in (tmp_path / "store").rglob("*")) == stored
-    assert not any((place / "planted").exists() for place in (home, project, tmp_path / "store", Path("/usr")))
+    assert not any(
+        (place / "planted").exists() for place in (home, project, tmp_path / "store", Path("/usr"))
+    )
     assert value["untrusted"]
     assert "no credentials" in value["isolation"]
     for path in (project / ".furrow/ci").rglob("report.*"):
@@ -147,7 +163,9 @@ def test_a_branch_whose_author_ran_the_stages_is_replayed(project):
     commit(project, "A better rate")
     refs = run(project, "git", "for-each-ref").stdout
     value, _ = untrusted(project, "--replay", "changed", code=0)
-    assert [(one["experiment"], one["status"]) for one in value["replays"]] == [("gbm", "identical")]
+    assert [(one["experiment"], one["status"]) for one in value["replays"]] == [
+        ("gbm", "identical")
+    ]
     assert value["stages"] == []
     assert run(project, "git", "for-each-ref").stdout == refs
 
@@ -241,7 +259,9 @@ def test_symbolic_links_that_lead_out(project, tmp_path):
 def test_an_archive_whose_names_lead_out(project, tmp_path):
     """A folder in the remote that lists ../../evil: it is fetched, found out, and not checked out."""
     content = b"evil"
-    listing = json.dumps([{"md5": hashlib.md5(content).hexdigest(), "relpath": "../../evil"}]).encode()
+    listing = json.dumps(
+        [{"md5": hashlib.md5(content).hexdigest(), "relpath": "../../evil"}]
+    ).encode()
     for data, suffix in ((content, ""), (listing, ".dir")):
         md5 = hashlib.md5(data).hexdigest() + suffix
         path = tmp_path / "store/files/md5" / md5[:2] / md5[2:]
@@ -262,10 +282,15 @@ def test_an_archive_whose_names_lead_out(project, tmp_path):
     (cache / "cd.dir").write_text('[{"md5": "x", "relpath": "a/../../b"}]')
     (cache / "ef.dir").write_text('[{"md5": "x", "relpath": "a/b"}]')
     (cache / "gh.dir").write_text("[[")
-    assert [line.split(": ")[0] for line in bad_listings(tmp_path / "cache")] == ["abcd.dir", "abgh.dir"]
+    assert [line.split(": ")[0] for line in bad_listings(tmp_path / "cache")] == [
+        "abcd.dir",
+        "abgh.dir",
+    ]
 
 
-@pytest.mark.parametrize("target", ["os.system", "joblib.load", "subprocess.Popen", "sklearn.utils.os.system"])
+@pytest.mark.parametrize(
+    "target", ["os.system", "joblib.load", "subprocess.Popen", "sklearn.utils.os.system"]
+)
 def test_targets_that_are_no_estimators(target):
     """`_target_` is checked against the allow-list before anything is imported or called."""
     with pytest.raises(FurrowError, match="not allowed"):
@@ -306,14 +331,21 @@ def test_the_environment_alone(tmp_path, monkeypatch):
     [
         {"experiment": ["gbm"]},
         {"experiment": "gbm", "metrics": [1], "gate": 3},
-        {"experiment": "gbm", "metrics": {"log_loss": "low"}, "gate": {"select": []}, "verdicts": {"gbm": 1}},
+        {
+            "experiment": "gbm",
+            "metrics": {"log_loss": "low"},
+            "gate": {"select": []},
+            "verdicts": {"gbm": 1},
+        },
         [1],
     ],
 )
 def test_results_of_another_shape(project, value):
     """champion.json, slices and curves that hold anything: a report all the same, and no crash."""
     (project / "runs/champion.json").write_text(json.dumps(value))
-    (project / "runs/gbm/slices.json").write_text('[{"slice": 1, "rows": "many", "log_loss": "x"}, 3]')
+    (project / "runs/gbm/slices.json").write_text(
+        '[{"slice": 1, "rows": "many", "log_loss": "x"}, 3]'
+    )
     (project / "runs/gbm/intervals.json").write_text('{"log_loss": {"low": "a"}}')
     made = commit(project, "Shapes")
     champions = champions_of((project / "runs/champion.json").read_bytes())

@@ -37,8 +37,13 @@ json.dump({"rate": rate}, open(f"runs/{name}/metrics.json", "w"))
 
 
 def run(folder: Path, *command: str) -> str:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -132,7 +137,9 @@ def test_without_the_driver_there_is_a_conflict(project):
     (project / ".gitattributes").unlink()
     commit(project, "without")
     with pytest.raises(AssertionError, match=r"CONFLICT.*dvc\.lock"):
-        branches(project, lambda: add(project, "forest", 0.3), lambda: add(project, "logistic", 0.4))
+        branches(
+            project, lambda: add(project, "forest", 0.3), lambda: add(project, "logistic", 0.4)
+        )
 
 
 def test_stage_by_stage():

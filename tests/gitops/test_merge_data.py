@@ -104,7 +104,9 @@ def test_both_change_one_month(shared: Path) -> None:
     assert done.returncode == 1
     assert "both branches changed flights/2013-01.csv" in done.stderr
     assert "git checkout --ours" in done.stderr
-    assert run(shared, "git", "diff", "--name-only", "--diff-filter=U").stdout.split() == ["data.dvc"]
+    assert run(shared, "git", "diff", "--name-only", "--diff-filter=U").stdout.split() == [
+        "data.dvc"
+    ]
     assert (shared / "data.dvc").read_text() == ours
 
 

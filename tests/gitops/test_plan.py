@@ -27,14 +27,19 @@ def why(plan: Plan, address: str) -> tuple[str, ...]:
 
 
 def actions(plan: Plan) -> dict[str, str]:
-    return {resource.address: resource.action for resource in plan.resources if resource.action != "unchanged"}
+    return {
+        resource.address: resource.action
+        for resource in plan.resources
+        if resource.action != "unchanged"
+    }
 
 
 def everything(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {
         path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.read_bytes())
         for path in folder.rglob("*")
-        if path.is_file() and not re.search(r"\.furrow/hashes\.json|\.git/furrow/pipelines", path.as_posix())
+        if path.is_file()
+        and not re.search(r"\.furrow/hashes\.json|\.git/furrow/pipelines", path.as_posix())
     }
 
 
@@ -62,7 +67,10 @@ def test_a_key_added_and_removed(small: Path) -> None:
     """Keys inside a mapping are told one by one."""
     path = small / "conf/experiment/gbm.yaml"
     path.write_text("model: {learning_rate: 0.1, leaves: 31}\nseed: 1\n")
-    assert why(make_plan(small), "experiments/gbm") == ("model.depth 3 -> nothing", "model.leaves nothing -> 31")
+    assert why(make_plan(small), "experiments/gbm") == (
+        "model.depth 3 -> nothing",
+        "model.leaves nothing -> 31",
+    )
 
 
 def test_data_by_month(small: Path) -> None:
@@ -80,7 +88,9 @@ def test_what_follows_is_told_briefly(small: Path) -> None:
     (small / "data/weather/2013-03.csv").write_text("LGA,9\n")
     plan = make_plan(small)
     assert why(plan, "experiments/gbm") == ("if build/training/full.parquet changes",)
-    assert why(plan, "training_sets/full") == ("if build/tables/a.parquet or build/tables/b.parquet change",)
+    assert why(plan, "training_sets/full") == (
+        "if build/tables/a.parquet or build/tables/b.parquet change",
+    )
 
 
 def test_contract_and_code() -> None:
@@ -101,7 +111,10 @@ def test_contract_and_code() -> None:
         files=lambda path: [],
         form=lambda path, md5: False,
     )
-    assert explain(prediction, facts) == ("contract: conf/data/contract.yaml", "code: furrow/stages/validate.py")
+    assert explain(prediction, facts) == (
+        "contract: conf/data/contract.yaml",
+        "code: furrow/stages/validate.py",
+    )
 
 
 def test_quicker_than_dvc_status(small: Path) -> None:
@@ -122,10 +135,16 @@ def test_form_only(small: Path) -> None:
 
 def test_add_and_destroy(small: Path) -> None:
     """An experiment that is declared anew is added; one that is no longer is destroyed."""
-    (small / "conf/experiments.yaml").write_text("experiments:\n  base: {service: half}\n  late: {service: full}\n")
+    (small / "conf/experiments.yaml").write_text(
+        "experiments:\n  base: {service: half}\n  late: {service: full}\n"
+    )
     (small / "conf/experiment/late.yaml").write_text("model: {a: 1}\nseed: 1\n")
     plan = make_plan(small)
-    assert actions(plan) == {"experiments/late": "add", "experiments/gbm": "destroy", "champion": "change"}
+    assert actions(plan) == {
+        "experiments/late": "add",
+        "experiments/gbm": "destroy",
+        "champion": "change",
+    }
 
 
 def test_back_from_the_cache(small: Path) -> None:
@@ -136,15 +155,21 @@ def test_back_from_the_cache(small: Path) -> None:
     repro(small)
     path.write_text(before)
     plan = make_plan(small)
-    assert ("train@gbm", "restore", 0.0) in [(stage.name, stage.action, stage.seconds) for stage in plan.stages]
+    assert ("train@gbm", "restore", 0.0) in [
+        (stage.name, stage.action, stage.seconds) for stage in plan.stages
+    ]
     assert why(plan, "experiments/gbm")[0] == "model.learning_rate 0.3 -> 0.1 (back from the cache)"
 
 
 def test_durations(small: Path) -> None:
     """Times are medians of earlier runs; a stage without any takes those of its like, else it is unknown."""
-    lines = [{"stage": "train@base", "seconds": seconds, "started": 1.0} for seconds in (9.0, 4.0, 5.0)]
+    lines = [
+        {"stage": "train@base", "seconds": seconds, "started": 1.0} for seconds in (9.0, 4.0, 5.0)
+    ]
     (small / ".furrow").mkdir()
-    (small / ".furrow/journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"stage": "tr')
+    (small / ".furrow/journal.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines) + '{"stage": "tr'
+    )
     (small / "train.sh").write_text((small / "train.sh").read_text() + "# more\n")
     seconds = {stage.name: stage.seconds for stage in make_plan(small).stages}
     assert seconds["train@base"] == seconds["train@gbm"] == 5.0
@@ -179,9 +204,9 @@ def test_json_and_exit_codes(small: Path) -> None:
     jsonschema.validate(value, SCHEMA)
     assert done.returncode == 4
     assert value["difference"]
-    assert next(each for each in value["resources"] if each["address"] == "training_sets/full")["why"] == [
-        "service 1 -> 2"
-    ]
+    assert next(each for each in value["resources"] if each["address"] == "training_sets/full")[
+        "why"
+    ] == ["service 1 -> 2"]
 
 
 def test_saved_and_refused(small: Path, tmp_path: Path) -> None:
@@ -203,7 +228,8 @@ def test_saved_and_refused(small: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "[1]", '{"kind": "furrow.plan", "format": 1}', '{"kind": "furrow.plan", "format": 9}']
+    "text",
+    ["{}", "[1]", '{"kind": "furrow.plan", "format": 1}', '{"kind": "furrow.plan", "format": 9}'],
 )
 def test_no_plan_at_all(tmp_path: Path, text: str) -> None:
     """A file that is no plan, is cut short or of another format is refused with the next step."""
@@ -253,11 +279,14 @@ def test_between_commits_with_data(small: Path) -> None:
     commit(small, "March")
     plan = plan_between(small, "HEAD~1..HEAD")
     assert why(plan, "data") == ("flights 2013-03 added",)
-    assert {stage.name for stage in plan.stages} == {stage.name for stage in make_plan(small).stages}
+    assert {stage.name for stage in plan.stages} == {
+        stage.name for stage in make_plan(small).stages
+    }
 
 
 @pytest.mark.parametrize(
-    ("revisions", "said"), [("nowhere..HEAD", "nowhere"), ("HEAD...HEAD", "three dots"), ("HEAD..v9", "v9")]
+    ("revisions", "said"),
+    [("nowhere..HEAD", "nowhere"), ("HEAD...HEAD", "three dots"), ("HEAD..v9", "v9")],
 )
 def test_no_such_revisions(small: Path, revisions: str, said: str) -> None:
     """A revision that does not exist is a known error."""
@@ -296,8 +325,12 @@ def test_registered_models_are_named(small: Path) -> None:
     run(small, "git", "tag", "-a", "-m", "by hand", "base@v0.1.0")
     (small / "conf/deployment/canary.yaml").write_text("model: base@v0.1.0\n")
     plan = make_plan(small)
-    assert any("canary.yaml serves base@v0.1.0, which may not be deployed" in note for note in plan.notes)
-    assert {"models/gbm@v1.0.0", "deployments/production"} <= {resource.address for resource in plan.resources}
+    assert any(
+        "canary.yaml serves base@v0.1.0, which may not be deployed" in note for note in plan.notes
+    )
+    assert {"models/gbm@v1.0.0", "deployments/production"} <= {
+        resource.address for resource in plan.resources
+    }
     assert any("serves gbm@v7.0.0, which is not registered" in note for note in plan.notes)
 
 
@@ -328,9 +361,17 @@ def test_malformed(small: Path, name: str, text: str, said: str) -> None:
     [
         ("data.dvc", "outs: 7", ("? data/data.dvc", "data.dvc is malformed")),
         ("data.dvc", "<<<<<<< a\n=======\n>>>>>>> b\n", ("? data/data.dvc", "merge conflict")),
-        ("conf/dvc.yaml", "stages: {a: {cmd: x, deps: ['${nothing}']}}", ("? stages/conf/dvc.yaml:a", "'nothing'")),
+        (
+            "conf/dvc.yaml",
+            "stages: {a: {cmd: x, deps: ['${nothing}']}}",
+            ("? stages/conf/dvc.yaml:a", "'nothing'"),
+        ),
         ("conf/dvc.yaml", "stages: [", ("? stages/conf/dvc.yaml", "conf/dvc.yaml is malformed")),
-        ("conf/dvc.lock", "<<<<<<< a\n=======\n>>>>>>> b\n", ("? stages/conf/dvc.yaml", "merge conflict")),
+        (
+            "conf/dvc.lock",
+            "<<<<<<< a\n=======\n>>>>>>> b\n",
+            ("? stages/conf/dvc.yaml", "merge conflict"),
+        ),
         ("conf/experiment/gbm.yaml", "model: [", ("? experiments/gbm", "gbm.yaml is malformed")),
     ],
 )
@@ -349,11 +390,19 @@ def test_what_can_t_be_understood(small: Path, name: str, text: str, said: tuple
 
 def test_what_depends_on_the_unknown(small: Path) -> None:
     """It is unknown, too, as long as nothing else makes it run."""
-    change = (small / "dvc.yaml").read_text().replace("cmd: cat build/tables/a.parquet >", "cmd: cat ${gone} >")
+    change = (
+        (small / "dvc.yaml")
+        .read_text()
+        .replace("cmd: cat build/tables/a.parquet >", "cmd: cat ${gone} >")
+    )
     (small / "dvc.yaml").write_text(change)
-    (small / "conf/experiment/gbm.yaml").write_text("model: {learning_rate: 0.7, depth: 3}\nseed: 1\n")
+    (small / "conf/experiment/gbm.yaml").write_text(
+        "model: {learning_rate: 0.7, depth: 3}\nseed: 1\n"
+    )
     stages = {stage.name: stage.action for stage in make_plan(small).stages}
-    assert stages["training_set_half"] == stages["train@base"] == stages["evaluate@base"] == "unknown"
+    assert (
+        stages["training_set_half"] == stages["train@base"] == stages["evaluate@base"] == "unknown"
+    )
     assert stages["train@gbm"] == "run"
     assert "validate" not in stages
 

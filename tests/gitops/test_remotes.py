@@ -14,7 +14,11 @@ import pytest
 
 from .ciproject import commit, copied, furrow, run, set_rate
 
-KEYS = {"AWS_ACCESS_KEY_ID": "ada", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "ada",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
 @pytest.fixture
@@ -30,11 +34,16 @@ def outcome(folder: Path, *arguments: str, code: int = 0, **extra: str):
 
 
 def texts(value) -> dict[str, str]:
-    return {one["name"]: f"{one['status']} {one['text']} {' '.join(one['details'])}" for one in value["checks"]}
+    return {
+        one["name"]: f"{one['status']} {one['text']} {' '.join(one['details'])}"
+        for one in value["checks"]
+    }
 
 
 def objects(store: Path, content: bytes) -> Path:
-    return next(path for path in store.rglob("*") if path.is_file() and path.read_bytes() == content)
+    return next(
+        path for path in store.rglob("*") if path.is_file() and path.read_bytes() == content
+    )
 
 
 def clone(project: Path) -> Path:
@@ -58,14 +67,18 @@ def test_a_corrupt_object_is_refused_and_rebuilt(project, tmp_path):
     mode = path.stat().st_mode
     path.chmod(0o644)
     path.write_bytes(content.replace(b"0.5", b"0.9"))
-    path.chmod(mode)  # read-only as before: DVC takes what is read-only in its own cache for checked
+    path.chmod(
+        mode
+    )  # read-only as before: DVC takes what is read-only in its own cache for checked
     set_rate(project, "gbm", 0.4)
     commit(project, "Another rate")
     value = outcome(clone(project), "--lenient")
     assert {"train@base", "evaluate@base", "select"} <= {one["name"] for one in value["stages"]}
     base = next(one for one in value["runs"] if one["experiment"] == "base")
     assert base["measures"][0]["after"] == 0.5
-    cached = [each.read_bytes() for each in (tmp_path / "clone/.dvc/cache").rglob("*") if each.is_file()]
+    cached = [
+        each.read_bytes() for each in (tmp_path / "clone/.dvc/cache").rglob("*") if each.is_file()
+    ]
     assert content in cached
     assert content.replace(b"0.5", b"0.9") not in cached
 
@@ -84,7 +97,9 @@ def endpoint() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(urllib.request.Request(f"{address}/team", method="PUT"), timeout=5):
+            with urllib.request.urlopen(
+                urllib.request.Request(f"{address}/team", method="PUT"), timeout=5
+            ):
                 break
         except OSError:
             time.sleep(0.2)
@@ -104,13 +119,24 @@ def in_s3(project: Path, address: str) -> None:
 def user(address: str, name: str, *actions: str) -> dict[str, str]:
     """A user of the server who may do these actions, by the user's keys."""
     iam = boto3.client(
-        "iam", endpoint_url=address, region_name="us-east-1", aws_access_key_id="ada", aws_secret_access_key="secret"
+        "iam",
+        endpoint_url=address,
+        region_name="us-east-1",
+        aws_access_key_id="ada",
+        aws_secret_access_key="secret",
     )
     iam.create_user(UserName=name)
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}],
+    }
     iam.put_user_policy(UserName=name, PolicyName="may", PolicyDocument=json.dumps(policy))
     key = iam.create_access_key(UserName=name)["AccessKey"]
-    return {**KEYS, "AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    return {
+        **KEYS,
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+    }
 
 
 def test_a_remote_without_rights(project, endpoint, tmp_path):
@@ -125,12 +151,18 @@ def test_a_remote_without_rights(project, endpoint, tmp_path):
     run(tmp_path, "git", "clone", "-q", str(tmp_path / "bare.git"), "clone")
     reader = user(address, "reader", "s3:GetObject", "s3:ListBucket")
     wrong = {**reader, "AWS_SECRET_ACCESS_KEY": "guessed"}
-    asked = urllib.request.Request(f"{address}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"})
-    with urllib.request.urlopen(asked, timeout=5):  # from here on the server asks who it is, and what they may
+    asked = urllib.request.Request(
+        f"{address}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"}
+    )
+    with urllib.request.urlopen(
+        asked, timeout=5
+    ):  # from here on the server asks who it is, and what they may
         pass
 
     value = outcome(tmp_path / "clone", "--offer", "origin", code=1, **wrong)
-    assert texts(value)["stages"].startswith("failed the DVC remote does not let CI read: failed to connect to s3")
+    assert texts(value)["stages"].startswith(
+        "failed the DVC remote does not let CI read: failed to connect to s3"
+    )
     assert "s3:GetObject and s3:ListBucket" in texts(value)["stages"]
     assert value["stages"] == []
     assert "offer" not in texts(value)

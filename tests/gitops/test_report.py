@@ -32,7 +32,10 @@ def run(name, **fields):
         "measures": (measure(), measure("roc_auc", "luck")),
         "slices": (SliceRow("origin", "JFK", 1200, "roc_auc", 0.7, 0.71, (0.69, 0.73)),),
         "curves": {
-            "roc": {"before": ((0.0, 0.0), (0.3, 0.6), (1.0, 1.0)), "after": ((0.0, 0.0), (0.2, 0.7), (1.0, 1.0))},
+            "roc": {
+                "before": ((0.0, 0.0), (0.3, 0.6), (1.0, 1.0)),
+                "after": ((0.0, 0.0), (0.2, 0.7), (1.0, 1.0)),
+            },
             "calibration": {"after": ((0.1, 0.12), (0.5, 0.48))},
         },
         "config": (("model.learning_rate", "0.1", "0.05"),),
@@ -55,7 +58,10 @@ def outcome():
         ),
         stages=(StageRow("train@gbm", "run", ("model.learning_rate 0.1 -> 0.05",), 12.0),),
         runs=(run("gbm", champion=True, passed=True), run("forest", status="unchanged")),
-        changes={"data": ("data +28,889 rows 2013-10",), "config": ("gbm: model.learning_rate 0.1 -> 0.05",)},
+        changes={
+            "data": ("data +28,889 rows 2013-10",),
+            "config": ("gbm: model.learning_rate 0.1 -> 0.05",),
+        },
         replays=(Replayed("gbm", "identical", 7, (), 30.0),),
         started="2026-01-02T03:04:05+00:00",
         seconds=71,
@@ -67,7 +73,10 @@ def outcome():
 def test_the_verdict_comes_first(outcome):
     """The first line says whether it passed; a failed check is named in it, and its details follow."""
     assert markdown(outcome).splitlines()[0] == "## ✅ Furrow: passed"
-    failed = replace(outcome, checks=(*outcome.checks, Check("replay", "failed", "gbm differs", ("seed: 5 and 7",))))
+    failed = replace(
+        outcome,
+        checks=(*outcome.checks, Check("replay", "failed", "gbm differs", ("seed: 5 and 7",))),
+    )
     text = markdown(failed)
     assert text.splitlines()[0] == "## ❌ Furrow: failed: replay"
     assert "- replay: `seed: 5 and 7`" in text
@@ -83,16 +92,31 @@ def test_everything_is_in_it(outcome):
     )
     assert "may be luck" in text
     assert text.count("- `paired bootstrap of 30 days`") == 1
-    for part in ("2013-10", "model.learning_rate 0.1 -> 0.05", "`origin=JFK`", "identical", "1 min 11 s", "12 s"):
+    for part in (
+        "2013-10",
+        "model.learning_rate 0.1 -> 0.05",
+        "`origin=JFK`",
+        "identical",
+        "1 min 11 s",
+        "12 s",
+    ):
         assert part in text
-        assert part.strip("`").replace("origin=JFK", "origin = JFK").replace("->", "-&gt;") in page(outcome)
+        assert part.strip("`").replace("origin=JFK", "origin = JFK").replace("->", "-&gt;") in page(
+            outcome
+        )
 
 
 def test_five_hundred_experiments_fit_a_comment(outcome):
     """The comment stays within the limit, says what is left out, and still has the verdict and the champion."""
-    runs = tuple(run(f"experiment_{n:03d}_with_a_long_name_of_its_own", status="unchanged") for n in range(499))
+    runs = tuple(
+        run(f"experiment_{n:03d}_with_a_long_name_of_its_own", status="unchanged")
+        for n in range(499)
+    )
     lines = tuple(f"code: pipelines/part_{n}.py +{n} -{n}" for n in range(3000))
-    checks = (*outcome.checks, Check("replay", "failed", "x" * 9000, tuple(f"reason {n} ü" * 9 for n in range(2000))))
+    checks = (
+        *outcome.checks,
+        Check("replay", "failed", "x" * 9000, tuple(f"reason {n} ü" * 9 for n in range(2000))),
+    )
     large = replace(
         outcome,
         runs=(*runs, run("gbm", champion=True)),
@@ -123,7 +147,11 @@ class Scan(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
-        self.found += [value for name, value in attrs if name in {"src", "href", "srcset", "action", "xlink:href"}]
+        self.found += [
+            value
+            for name, value in attrs
+            if name in {"src", "href", "srcset", "action", "xlink:href"}
+        ]
         self.found += [name for name, _ in attrs if name.startswith("on")]
         if tag not in {"meta", "br"}:
             self.open.append(tag)
@@ -158,7 +186,9 @@ def test_text_from_outside_is_never_markup(outcome):
     assert scan.open == []
     assert not scan.tags & {"script", "img", "link", "iframe", "a"}
     text = markdown(hostile)
-    assert text.count("<script>") == text.count(code(HOSTILE)) + text.count(code(f"origin={HOSTILE}"))
+    assert text.count("<script>") == text.count(code(HOSTILE)) + text.count(
+        code(f"origin={HOSTILE}")
+    )
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         columns = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
         assert len(columns) == 1, block

@@ -24,14 +24,21 @@ def test_the_nearest_folder_that_declares(tmp_path: Path, git: Callable[..., str
     top = make(tmp_path / "top")
     inner = make(top / "inner")
     stages = make(inner / "conf/stages", conf=False)
-    for folder, expected in ((top, top), (top / "a/b", top), (inner / "a", inner), (stages / "a/b", inner)):
+    for folder, expected in (
+        (top, top),
+        (top / "a/b", top),
+        (inner / "a", inner),
+        (stages / "a/b", inner),
+    ):
         assert repository_root(folder) == expected
     (inner / "dvc.yaml").unlink()
     (top / "conf").rmdir()
     assert repository_root(stages) == stages
 
 
-def test_nothing_above_the_repository(tmp_path: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_above_the_repository(
+    tmp_path: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     outer = make(tmp_path / "outer")
     assert repository_root(outer / "a/b") == outer  # an unpacked archive has no .git
     inside = outer / "a/b"

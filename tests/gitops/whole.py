@@ -1,6 +1,7 @@
 """A small real repository with everything that apply makes: data, stages, Feast's registry, an online store, a champion.
 
-Its stages are shell scripts that call the program named by $PAUSE, if there is one, before, during and after.
+Its stages are shell scripts that call the program named by $PAUSE, if there is one, before, during
+and after.
 """
 
 import shutil
@@ -143,7 +144,8 @@ def land(folder: Path, *delays: float) -> None:
         {
             "origin": ["JFK"] * len(delays),
             "event_timestamp": pa.array(
-                [datetime(2013, 1, 1 + day, tzinfo=UTC) for day in range(len(delays))], pa.timestamp("us", "UTC")
+                [datetime(2013, 1, 1 + day, tzinfo=UTC) for day in range(len(delays))],
+                pa.timestamp("us", "UTC"),
             ),
             "delay": list(delays),
         }

@@ -25,14 +25,29 @@ def filled(repo: Path, git: Git) -> Path:
     return repo
 
 
-def test_the_tree_is_the_base_with_files_added_replaced_and_taken_away(filled: Path, git: Git) -> None:
+def test_the_tree_is_the_base_with_files_added_replaced_and_taken_away(
+    filled: Path, git: Git
+) -> None:
     base = open_base(filled)
-    files = {"deep/er/old": None, "runs/gbm/metrics.json": b"{}", "run.sh": b"false\n", "not/there": None}
+    files = {
+        "deep/er/old": None,
+        "runs/gbm/metrics.json": b"{}",
+        "run.sh": b"false\n",
+        "not/there": None,
+    }
     commit = base.write("gbm-1", files, "try\n\nFurrow-Trial: abc\n", when=1_700_000_000)
     listed = [line.split()[::3] for line in git(filled, "ls-tree", "-r", commit).split("\n")]
-    assert listed == [["100644", "kept"], ["120000", "link"], ["100755", "run.sh"], ["100644", "runs/gbm/metrics.json"]]
+    assert listed == [
+        ["100644", "kept"],
+        ["120000", "link"],
+        ["100755", "run.sh"],
+        ["100644", "runs/gbm/metrics.json"],
+    ]
     assert git(filled, "show", f"{commit}:run.sh") == "false"
-    assert git(filled, "log", "-1", "--format=%an %ct %P", commit) == f"Ada Test 1700000000 {base.commit}"
+    assert (
+        git(filled, "log", "-1", "--format=%an %ct %P", commit)
+        == f"Ada Test 1700000000 {base.commit}"
+    )
     assert base.read(commit, "runs/gbm") == {"metrics.json": b"{}"}
     assert base.read(commit, "nowhere") == {}
     assert base.trailers(commit) == {"Furrow-Trial": "abc"}
@@ -49,12 +64,20 @@ def test_what_the_work_tree_changes_is_in_the_base(filled: Path, git: Git) -> No
     (filled / "untracked").write_text("no\n")
     before = git(filled, "status", "--porcelain")
     commit = open_base(filled).write("one", {"x": b"1"}, "try", when=0)
-    assert git(filled, "ls-tree", "-r", "--name-only", commit).split() == ["kept", "link", "run.sh", "staged", "x"]
+    assert git(filled, "ls-tree", "-r", "--name-only", commit).split() == [
+        "kept",
+        "link",
+        "run.sh",
+        "staged",
+        "x",
+    ]
     assert git(filled, "show", f"{commit}:kept") == "changed"
     assert git(filled, "status", "--porcelain") == before
 
 
-def test_a_project_inside_a_repository_and_in_a_linked_worktree(filled: Path, tmp_path: Path, git: Git) -> None:
+def test_a_project_inside_a_repository_and_in_a_linked_worktree(
+    filled: Path, tmp_path: Path, git: Git
+) -> None:
     (filled / "deep/dvc.yaml").write_text("stages: {}\n")  # what makes a folder a project
     commit = open_base(filled / "deep").write("one", {"er/new": b"1"}, "try", when=0)
     assert "deep/er/new" in git(filled, "ls-tree", "-r", "--name-only", commit).split()
@@ -80,7 +103,9 @@ def _write_many(root: str, writer: int) -> None:
 
 def test_many_writers_at_once_lose_nothing(filled: Path, git: Git) -> None:
     context = multiprocessing.get_context("spawn")
-    children = [context.Process(target=_write_many, args=(str(filled), writer)) for writer in range(3)]
+    children = [
+        context.Process(target=_write_many, args=(str(filled), writer)) for writer in range(3)
+    ]
     for child in children:
         child.start()
     for child in children:
@@ -98,7 +123,12 @@ def test_found_by_name_reference_or_commit(filled: Path, git: Git) -> None:
     reference = f"refs/exps/{base.commit[:2]}/{base.commit[2:]}/gbm-1"
     for name in ("gbm-1", commit, commit[:10], reference):
         found = find(filled, name)
-        assert (found.name, found.commit, found.baseline, found.subject) == ("gbm-1", commit, base.commit, "try one")
+        assert (found.name, found.commit, found.baseline, found.subject) == (
+            "gbm-1",
+            commit,
+            base.commit,
+            "try one",
+        )
         assert found.trailers == {"Furrow-Trial": "abc"}
     git(filled, "commit", "-q", "--allow-empty", "-m", "more")
     on_head = open_base(filled).write("gbm-1", {"x": b"2"}, "try", when=0)
@@ -111,7 +141,9 @@ def test_found_by_name_reference_or_commit(filled: Path, git: Git) -> None:
     assert "gbm-1" in caught.value.hint
 
 
-def test_what_stands_in_the_way_is_said(tmp_path: Path, repo: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stands_in_the_way_is_said(
+    tmp_path: Path, repo: Path, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "plain").mkdir()
     with pytest.raises(NotARepositoryError):
         open_base(tmp_path / "plain")

@@ -90,14 +90,18 @@ def test_show_reads_files_of_any_name(repo: Path, git: Git) -> None:
         (repo / name).write_bytes(name.encode() + b"\0\xff")
     git(repo, "add", "-A")
     git(repo, "commit", "-q", "-m", "names")
-    assert [show(repo, "HEAD", name) for name in names] == [name.encode() + b"\0\xff" for name in names]
+    assert [show(repo, "HEAD", name) for name in names] == [
+        name.encode() + b"\0\xff" for name in names
+    ]
     assert show(repo, "HEAD", "sub") is None
     assert show(repo, "HEAD", "absent") is None
     assert files_at(repo, "HEAD") == sorted(names)
     assert files_at(repo, "HEAD", "sub/") == ["sub/über.txt"]
     assert files_at(repo, "HEAD", "absent") == []
     assert files_at(repo, "HEAD", "plain.txt") == []
-    assert ids_at(repo, "HEAD", "sub") == {"sub/über.txt": git(repo, "rev-parse", "HEAD:sub/über.txt")}
+    assert ids_at(repo, "HEAD", "sub") == {
+        "sub/über.txt": git(repo, "rev-parse", "HEAD:sub/über.txt")
+    }
 
 
 def test_what_is_no_commit_is_called_what_it_is(repo: Path, git: Git) -> None:
@@ -172,9 +176,19 @@ def test_signatures_that_a_person_wants_to_see(repo: Path, tmp_path: Path, git: 
     """What gpg says of a signed commit doesn't get among what is asked of Git."""
     lines = git(repo, "cat-file", "commit", "HEAD").split("\n")
     at = next(number for number, line in enumerate(lines) if line.startswith("committer"))
-    signed = [*lines[: at + 1], "gpgsig -----BEGIN PGP SIGNATURE-----", " ", " x", " -----END PGP SIGNATURE-----"]
+    signed = [
+        *lines[: at + 1],
+        "gpgsig -----BEGIN PGP SIGNATURE-----",
+        " ",
+        " x",
+        " -----END PGP SIGNATURE-----",
+    ]
     text = "\n".join([*signed, *lines[at + 1 :], ""]).encode()
-    commit = ground.git(repo, "hash-object", "-t", "commit", "-w", "--stdin", stdin=text).decode().strip()
+    commit = (
+        ground.git(repo, "hash-object", "-t", "commit", "-w", "--stdin", stdin=text)
+        .decode()
+        .strip()
+    )
     program = tmp_path / "gpg"
     program.write_text("#!/bin/sh\necho 'gpg: Signature made today' >&2\nexit 1\n")
     program.chmod(0o755)
@@ -193,8 +207,14 @@ def test_many_objects_at_once(repo: Path, git: Git) -> None:
     (repo / "large").write_bytes(b"x" * 3_000_000)
     git(repo, "add", "-A")
     git(repo, "commit", "-q", "-m", "files")
-    found = list(read_objects(repo, ["HEAD:large", "HEAD:absent", "HEAD:small", "HEAD^{tree}"], largest=1000))
-    assert [(kind, size) for _, kind, _, size in found[:3]] == [("blob", 3_000_000), ("missing", 0), ("blob", 5)]
+    found = list(
+        read_objects(repo, ["HEAD:large", "HEAD:absent", "HEAD:small", "HEAD^{tree}"], largest=1000)
+    )
+    assert [(kind, size) for _, kind, _, size in found[:3]] == [
+        ("blob", 3_000_000),
+        ("missing", 0),
+        ("blob", 5),
+    ]
     assert [content for _, _, content, _ in found[:3]] == [None, None, b"small"]
     assert [(mode, name) for mode, name, _ in tree_entries(found[3][2] or b"")] == [
         (b"100644", b"large"),
@@ -207,13 +227,25 @@ def test_commits_come_parents_first(repo: Path, git: Git) -> None:
     """Also when clocks went backwards, and only those that are not known yet."""
     first = git(repo, "rev-parse", "HEAD")
     git(repo, "tag", "-a", "v1", "-m", "one")
-    git(repo, "-c", "user.name=Zoë", "commit", "-q", "--allow-empty", "-m", "später", "--date=2001-01-01T00:00:00Z")
+    git(
+        repo,
+        "-c",
+        "user.name=Zoë",
+        "commit",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "später",
+        "--date=2001-01-01T00:00:00Z",
+    )
     head = git(repo, "rev-parse", "HEAD")
     commits = list(list_commits(repo, [head]))
     assert [commit.oid for commit in commits] == [first, head]
     assert commits[1].parents == (first,)
     assert (commits[1].author, commits[1].subject) == ("Zoë", "später")
-    assert [commit.oid for commit in list_commits(repo, [head, "0" * 39 + "1"], known=[first])] == [head]
+    assert [commit.oid for commit in list_commits(repo, [head, "0" * 39 + "1"], known=[first])] == [
+        head
+    ]
     tag = git(repo, "rev-parse", "v1")
     blob = git(repo, "hash-object", "-w", "-t", "blob", "/dev/null")
     assert peel(repo, [tag, blob, "0" * 39 + "1"]) == {tag: first}

@@ -36,12 +36,34 @@ def project(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 RULES = st.lists(
     st.sampled_from(
-        ["*.tmp", "sub/", "/a.txt", "a", "b/**", "**/c.txt", "!c.txt", "# no", "\\#x", "a?txt", "sub/a.txt"]
+        [
+            "*.tmp",
+            "sub/",
+            "/a.txt",
+            "a",
+            "b/**",
+            "**/c.txt",
+            "!c.txt",
+            "# no",
+            "\\#x",
+            "a?txt",
+            "sub/a.txt",
+        ]
     ),
     max_size=4,
     unique=True,
 )
-TREE = ("a.txt", "x.tmp", "sub/a.txt", "sub/c.txt", "b/a", "b/d/c.txt", "a/b/c.txt", "d/sub/x", "#x")
+TREE = (
+    "a.txt",
+    "x.tmp",
+    "sub/a.txt",
+    "sub/c.txt",
+    "b/a",
+    "b/d/c.txt",
+    "a/b/c.txt",
+    "d/sub/x",
+    "#x",
+)
 
 
 def test_what_dvcignore_hides_is_what_dvc_hides(tmp_path: Path) -> None:
@@ -65,7 +87,9 @@ def test_what_dvcignore_hides_is_what_dvc_hides(tmp_path: Path) -> None:
             if ".dvc" in path.parts:
                 continue
             folder = path.is_dir()
-            hidden = theirs.is_ignored_dir(str(path)) if folder else theirs.is_ignored_file(str(path))
+            hidden = (
+                theirs.is_ignored_dir(str(path)) if folder else theirs.is_ignored_file(str(path))
+            )
             assert ours(str(path), folder=folder) == bool(hidden), (path, first, second)
 
     same()
@@ -81,7 +105,9 @@ STEP = Step(
 def test_what_was_read_is_remembered_while_no_file_changes(project: Path) -> None:
     (project / "dvc.yaml").write_text("stages: {}\n")
     memo = Memo(project, project, Hasher(project, remember=False))
-    found = Pipeline({"train@a": STEP}, (Source("data.dvc", "data", "m3"),), {"gone": ("x",)}, (), ("dvc.yaml",))
+    found = Pipeline(
+        {"train@a": STEP}, (Source("data.dvc", "data", "m3"),), {"gone": ("x",)}, (), ("dvc.yaml",)
+    )
     assert memo.recall() is None
     memo.keep(found, [str(project / "dvc.yaml"), str(project / "params.yaml")], [])
     again = Memo(project, project, Hasher(project, remember=False)).recall()
@@ -89,11 +115,18 @@ def test_what_was_read_is_remembered_while_no_file_changes(project: Path) -> Non
     assert again.steps["train@a"].params[0].recorded["when"] == (1, 2)
     (project / "sub").mkdir()
     (project / "sub/new.dvc").write_text("")
-    assert Memo(project, project, Hasher(project, remember=False)).recall() is None, "a file that could declare one"
+    assert Memo(project, project, Hasher(project, remember=False)).recall() is None, (
+        "a file that could declare one"
+    )
     (project / "sub/new.dvc").unlink()
     (project / "params.yaml").write_text("")
-    assert Memo(project, project, Hasher(project, remember=False)).recall() is None, "one that was asked for is there"
-    assert stage_files(project, [str(project / "sub")]) == [str(project / ".dvc"), str(project / "dvc.yaml")]
+    assert Memo(project, project, Hasher(project, remember=False)).recall() is None, (
+        "one that was asked for is there"
+    )
+    assert stage_files(project, [str(project / "sub")]) == [
+        str(project / ".dvc"),
+        str(project / "dvc.yaml"),
+    ]
 
 
 def test_dvcs_view_of_a_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +147,10 @@ def test_dvcs_view_of_a_project(project: Path, monkeypatch: pytest.MonkeyPatch) 
     assert set(part.sources) == {"raw.txt", "../top.txt"}
     assert part.stages["b"].folder == "."
     for one, root in ((whole, project), (part, project / "sub")):
-        for item in (*one.sources.values(), *(out for stage in one.stages.values() for out in stage.outs)):
+        for item in (
+            *one.sources.values(),
+            *(out for stage in one.stages.values() for out in stage.outs),
+        ):
             assert one.content(item.path).md5 == item.md5, item.path
             assert (root / item.path).exists()
         one.close()
@@ -143,7 +179,9 @@ def test_this_process_is_no_jail() -> None:
     """Each thing that a jail must hold back is seen from here, and named."""
     spec = {"network": False, "root": False, "uid": None, "binds": [], "hidden": [str(Path.home())],
             "limits": {"processes": 1, "memory": 1, "disk": 1}}  # fmt: skip
-    with pytest.raises(OSError, match=r"the jail does not hold: .*other processes can be seen") as caught:
+    with pytest.raises(
+        OSError, match=r"the jail does not hold: .*other processes can be seen"
+    ) as caught:
         check(spec)
     assert "no limit of memory" in str(caught.value)
     assert any(point == "/proc" for point, _ in mounts())
@@ -157,9 +195,17 @@ def test_a_system_call_that_fails_is_an_error() -> None:
 def test_threads_wait_asleep_unless_a_person_says_otherwise() -> None:
     code = "import os, json; from furrow.ground.openmp import wait_asleep; wait_asleep(); print(json.dumps(os.environ['OMP_WAIT_POLICY']))"
     for given_policy, expected in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
-        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        environment = {
+            name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"
+        }
         environment |= {"OMP_WAIT_POLICY": given_policy} if given_policy else {}
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert json.loads(done.stdout) == expected
     assert callable(wait_asleep)
 
@@ -172,9 +218,23 @@ def signed(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes
     listed = tmp_path / "signers"
     listed.write_text(f"ada@example.com {key.with_suffix('.pub').read_text()}")
     config = Path(os.environ["HOME"]) / ".gitconfig"
-    config.write_text(config.read_text() + f'[gpg]\n format = ssh\n[gpg "ssh"]\n allowedSignersFile = {listed}\n')
+    config.write_text(
+        config.read_text() + f'[gpg]\n format = ssh\n[gpg "ssh"]\n allowedSignersFile = {listed}\n'
+    )
     subprocess.run(
-        ["git", "-C", str(repo), "-c", f"user.signingKey={key}", "tag", "-s", "-m", "x", "m@v1.0.0"], check=True
+        [
+            "git",
+            "-C",
+            str(repo),
+            "-c",
+            f"user.signingKey={key}",
+            "tag",
+            "-s",
+            "-m",
+            "x",
+            "m@v1.0.0",
+        ],
+        check=True,
     )
     return subprocess.run(
         ["git", "-C", str(repo), "cat-file", "tag", "m@v1.0.0"], check=True, capture_output=True
@@ -189,5 +249,7 @@ def test_a_signature_counts_if_the_user_lists_its_key(repo: Path, signed: bytes)
     config = Path(os.environ["HOME"]) / ".gitconfig"
     listed = config.read_text().partition("allowedSignersFile = ")[2].strip()
     config.write_text(config.read_text().partition("[gpg]")[0])
-    subprocess.run(["git", "-C", str(repo), "config", "gpg.ssh.allowedSignersFile", listed], check=True)
+    subprocess.run(
+        ["git", "-C", str(repo), "config", "gpg.ssh.allowedSignersFile", listed], check=True
+    )
     assert not is_signed(repo, signed)

@@ -93,7 +93,9 @@ def test_quick_composition_is_hydras(conf: Path, words: list[str]) -> None:
         (["model=huge"], "huge", "large"),
     ],
 )
-def test_what_does_not_compose_is_said(conf: Path, words: list[str], message: str, hint: str) -> None:
+def test_what_does_not_compose_is_said(
+    conf: Path, words: list[str], message: str, hint: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         Composer(conf, "config", []).compose(words)
     assert message in caught.value.message

@@ -93,9 +93,15 @@ def test_the_same_as_dvc(project: Path) -> None:
             step = mine[name]
             assert step.cmd == stage.cmd
             root = Path(dvc.root_dir)
-            plain = {Path(dep.fs_path).relative_to(root).as_posix() for dep in stage.deps if dep.hash_name != "params"}
+            plain = {
+                Path(dep.fs_path).relative_to(root).as_posix()
+                for dep in stage.deps
+                if dep.hash_name != "params"
+            }
             assert {dep.path for dep in step.deps} == plain
-            keys = {dep.def_path: tuple(dep.params) for dep in stage.deps if dep.hash_name == "params"}
+            keys = {
+                dep.def_path: tuple(dep.params) for dep in stage.deps if dep.hash_name == "params"
+            }
             assert {entry.local: entry.keys for entry in step.params} == keys
             outs = {(out.def_path, bool(out.use_cache), bool(out.persist)) for out in stage.outs}
             assert {(out.local, out.cached, out.persist) for out in step.outs} == outs
@@ -116,7 +122,10 @@ def test_order_and_upstream(project: Path) -> None:
         ("vars: [gone.yaml]\nstages: {}", "gone.yaml"),
         ("vars: ['conf/models.yaml:gone']\nstages: {}", "gone"),
         ("stages: [a]", "malformed"),
-        ("stages: {a: {cmd: x, deps: [b], outs: [c]}, d: {cmd: x, deps: [c], outs: [b]}}", "wait for one another"),
+        (
+            "stages: {a: {cmd: x, deps: [b], outs: [c]}, d: {cmd: x, deps: [c], outs: [b]}}",
+            "wait for one another",
+        ),
         (": [", "malformed"),
         ("<<<<<<< a\n=======\n>>>>>>> b\n", "malformed"),
     ],
@@ -246,7 +255,9 @@ def test_scalars_of_yaml(text: str) -> None:
     try:
         mine = parse_text(line, "p.yaml")
     except ParameterError:
-        with pytest.raises(yaml.YAMLError):  # what another parser refuses is refused, never taken for something else
+        with pytest.raises(
+            yaml.YAMLError
+        ):  # what another parser refuses is refused, never taken for something else
             list(yaml.parse(line))
         return
     assert repr(mine) == repr(theirs)
@@ -255,7 +266,15 @@ def test_scalars_of_yaml(text: str) -> None:
 def test_hashes_are_dvc_s(project: Path) -> None:
     """Files and folders have DVC's names, .dvcignore at every level included; what changed is seen."""
     folder = project / "data"
-    for name in ("a.txt", "b.tmp", "sub/c.txt", "sub/d.log", "sub/deep/e.txt", "keep.tmp", "z/__pycache__/f.pyc"):
+    for name in (
+        "a.txt",
+        "b.tmp",
+        "sub/c.txt",
+        "sub/d.log",
+        "sub/deep/e.txt",
+        "keep.tmp",
+        "z/__pycache__/f.pyc",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     (project / ".dvcignore").write_text("*.tmp\n!keep.tmp\n__pycache__\n")
@@ -268,7 +287,13 @@ def test_hashes_are_dvc_s(project: Path) -> None:
         for name in ("data", "data/sub", "data/a.txt"):
             assert hasher.md5(name) == Output(stage, name, cache=False).get_hash().value
     assert hasher.md5("gone") is None
-    assert set(hasher.listing("data")) == {"a.txt", "keep.tmp", "sub/c.txt", "sub/d.log", "sub/deep/e.txt"}
+    assert set(hasher.listing("data")) == {
+        "a.txt",
+        "keep.tmp",
+        "sub/c.txt",
+        "sub/d.log",
+        "sub/deep/e.txt",
+    }
     hasher.save()
     before = Hasher(project).md5("data")
     (folder / "a.txt").write_text("A.txt")
@@ -277,10 +302,17 @@ def test_hashes_are_dvc_s(project: Path) -> None:
 
 def test_parameters() -> None:
     """YAML 1.2's scalars, JSON and TOML; dotted keys; differences by leaf."""
-    value = parse_text("a: 1e-3\nb: yes\nc: 0o17\nd: ~\ne: [1, {f: 2.5}]\ng: 012\nh: .inf\ni: 40_000\n", "p.yaml")
+    value = parse_text(
+        "a: 1e-3\nb: yes\nc: 0o17\nd: ~\ne: [1, {f: 2.5}]\ng: 012\nh: .inf\ni: 40_000\n", "p.yaml"
+    )
     assert value == {"a": 0.001, "b": "yes", "c": 15, "d": None, "e": [1, {"f": 2.5}], "g": 12, "h": float("inf"),
                      "i": 40_000}  # fmt: skip
-    assert parse_text('{"a": 1}', "p.JSON") == parse_text("a = 1", "p.toml") == parse_text("a = 1", "p.py") == {"a": 1}
+    assert (
+        parse_text('{"a": 1}', "p.JSON")
+        == parse_text("a = 1", "p.toml")
+        == parse_text("a = 1", "p.py")
+        == {"a": 1}
+    )
     assert parse_text("", "p.yaml") == {}
     assert pick(value, "e.1.f") == 2.5
     assert pick(value, "e.7") is MISSING

@@ -53,7 +53,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def conf(folder: Path, value: str, *, key: str = "description") -> Path:
     (folder / "experiment").mkdir()
-    (folder / "config.yaml").write_text("defaults: [_self_, {experiment: gbm}]\nname_of_it: FURROW_TEST_SECRET\n")
+    (folder / "config.yaml").write_text(
+        "defaults: [_self_, {experiment: gbm}]\nname_of_it: FURROW_TEST_SECRET\n"
+    )
     quoted = value.replace("'", "''")
     (folder / "experiment/gbm.yaml").write_text(
         "# @package _global_\nother: plain\nindirect: '${oc.env:FURROW_TEST_SECRET}'\n"
@@ -96,8 +98,12 @@ def test_overrides_are_held_too(tmp_path: Path, value: str) -> None:
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("resolver", ["oc.env:FURROW_TEST_SECRET", "now:%H", "of_a_module:1", "hydra:job.name"])
-def test_defaults_lists_are_held_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolver: str) -> None:
+@pytest.mark.parametrize(
+    "resolver", ["oc.env:FURROW_TEST_SECRET", "now:%H", "of_a_module:1", "hydra:job.name"]
+)
+def test_defaults_lists_are_held_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolver: str
+) -> None:
     """Which file is chosen may not hang on the environment."""
     folder = conf(tmp_path, "plain")
     monkeypatch.setenv("FURROW_TEST_SECRET", "gbm")
@@ -115,9 +121,20 @@ def test_text_that_is_checked_is_not_resolved(value: str) -> None:
     else:
         said = refused(lambda: structured(Settings, {"lock": value}, where="conf/replay.yaml"))
         assert "conf/replay.yaml: lock:" in said or "name_of_it" in said or "missing" in said
-    problem = {"task": "binary", "entity": ["id"], "spine": "features/spines/late.sql", "label": "late"}
+    problem = {
+        "task": "binary",
+        "entity": ["id"],
+        "spine": "features/spines/late.sql",
+        "label": "late",
+    }
     features = {"service": "all", "keys": [], "digest": "0" * 64}
-    config = {"name": "gbm", "problem": problem, "features": features, "model": {}, "description": value}
+    config = {
+        "name": "gbm",
+        "problem": problem,
+        "features": features,
+        "model": {},
+        "description": value,
+    }
     assert SECRET not in refused(lambda: parse(config, where="runs/gbm/config.yaml"))
 
 
@@ -130,7 +147,12 @@ def test_what_is_pure_works(tmp_path: Path) -> None:
         "made: '${oc.create:{z: 3}}'\nread: \"${oc.decode:'[1, ${a.x}]'}\"\n"
     )
     found = compose(folder, "config", [])
-    assert (found["keys"], found["values"], found["made"], found["read"]) == (["x", "y"], [1, 2], {"z": 3}, [1, 1])
+    assert (found["keys"], found["values"], found["made"], found["read"]) == (
+        ["x", "y"],
+        [1, 2],
+        {"z": 3},
+        [1, 1],
+    )
 
 
 def test_others_keep_their_resolvers(tmp_path: Path) -> None:

@@ -33,7 +33,12 @@ print("whole")
 
 def watched(folder: Path, code: str, **extra: str) -> str:
     """What Python says of code under the watch; a hang is a failure."""
-    environment = {**os.environ, "PYTHONPATH": str(WATCH), "FURROW_WATCH_LOG": str(folder / "log"), **extra}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(WATCH),
+        "FURROW_WATCH_LOG": str(folder / "log"),
+        **extra,
+    }
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
@@ -47,7 +52,9 @@ def watched(folder: Path, code: str, **extra: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("extra", [SHIFT, ENTROPY, {**SHIFT, **ENTROPY}], ids=["clock", "random numbers", "both"])
+@pytest.mark.parametrize(
+    "extra", [SHIFT, ENTROPY, {**SHIFT, **ENTROPY}], ids=["clock", "random numbers", "both"]
+)
 def test_the_libraries_work_under_it(tmp_path: Path, extra: dict[str, str]) -> None:
     """Those whose C code knows the types of datetime come up and work."""
     assert watched(tmp_path, LIBRARIES, **extra) == "whole"
@@ -108,7 +115,8 @@ def test_what_is_new_is_told_from_what_was_there(tmp_path: Path) -> None:
     time.sleep(0.05)  # more than the clock of the file system's grain
     code = "open('old'); open('changed'); open('changed', 'w'); open('changed'); open('made', 'w'); open('made')"
     ended = commands(
-        tmp_path, f"echo 1 > shell; python -c {shlex.quote(code)}; python -c \"open('shell'); open('made')\""
+        tmp_path,
+        f"echo 1 > shell; python -c {shlex.quote(code)}; python -c \"open('shell'); open('made')\"",
     )
     assert ended.code == 0
     names = {name: str(tmp_path / name) for name in ("old", "changed", "made", "shell")}

@@ -18,14 +18,23 @@ from tests.runs.conftest import History
 
 
 def run(task: str | None = None, **config) -> SimpleNamespace:
-    return SimpleNamespace(record={"task": task} if task else {}, config=config, files=("config.yaml",))
+    return SimpleNamespace(
+        record={"task": task} if task else {}, config=config, files=("config.yaml",)
+    )
 
 
 def test_what_two_runs_are_compared_as() -> None:
     """Old runs are binary by days; else the later one's config says; what is odd in it counts as not said."""
     assert (compared_as(run(), run()).task, compared_as(run(), run()).block) == ("binary", "day")
-    problem = {"block": "week", "split": {"at": "t", "timezone": "Asia/Tokyo"}, "precision": "odd", "interval": 0.5}
-    found = compared_as(run("regression"), run("regression", problem=problem, evaluation={"bins": -1}))
+    problem = {
+        "block": "week",
+        "split": {"at": "t", "timezone": "Asia/Tokyo"},
+        "precision": "odd",
+        "interval": 0.5,
+    }
+    found = compared_as(
+        run("regression"), run("regression", problem=problem, evaluation={"bins": -1})
+    )
     assert (found.block, found.at, found.timezone) == ("week", "t", "Asia/Tokyo")
     assert (found.judging.coverage, found.judging.precision, found.judging.bins) == (0.5, 0.8, 10)
     with pytest.raises(PairingError, match="predict different things"):
@@ -78,13 +87,21 @@ def test_rows_of_an_index(connection: sqlite3.Connection) -> None:
     """A run as columns that open as they are met; what is damaged is said, and hides nothing else."""
     rows = Rows(connection)
     assert rows.add(("none", b"t"), "metrics.json", GONE, GONE, GONE) == 0
-    assert rows.add(("a", b"t"), "metrics.json", answer(b'{"auc": 0.5, "n": 3}'), answer(b"model: {name: gbm}\n"), GONE)
+    assert rows.add(
+        ("a", b"t"),
+        "metrics.json",
+        answer(b'{"auc": 0.5, "n": 3}'),
+        answer(b"model: {name: gbm}\n"),
+        GONE,
+    )
     assert rows.add(("b", b"t"), "metrics.json", answer(b"{"), answer(b"x: 1\n"), GONE)
     assert rows.add(("c", b"t"), "metrics.json", GONE, answer(b"x: 2\n"), GONE)
     big = b'{"huge": 123456789012345678901234567890}'
     assert rows.add(("d", b"t"), "metrics.json", answer(big), GONE, answer(b"\xff"))
     rows.flush()
-    found = connection.execute("SELECT name, status, model, problem, exact FROM runs ORDER BY id").fetchall()
+    found = connection.execute(
+        "SELECT name, status, model, problem, exact FROM runs ORDER BY id"
+    ).fetchall()
     assert [(name, status, model) for name, status, model, _, _ in found] == [
         ("a", "ok", "gbm"), ("b", "damaged", None), ("c", "declared", None), ("d", "damaged", None),
     ]  # fmt: skip

@@ -24,9 +24,30 @@ if TYPE_CHECKING:
 
 ALL = Selection(everything=True)
 DATES = [
-    *("0 +0000", "1 +0000", "-1 +0000", "-99999999999 +0000", "1700000000 +99999", "1700000000 -9999", "1700000000"),
-    *("99999999999 +0000", "9223372036854775807 +0000", "9223372036854775808 +0000", "18446744073709551616 +0000"),
-    *("9" * 30 + " +0000", "9" * 5000 + " +0000", "abc", "", "1700000000.5 +0000", "2013-01-01", "0x10 +0000"),
+    *(
+        "0 +0000",
+        "1 +0000",
+        "-1 +0000",
+        "-99999999999 +0000",
+        "1700000000 +99999",
+        "1700000000 -9999",
+        "1700000000",
+    ),
+    *(
+        "99999999999 +0000",
+        "9223372036854775807 +0000",
+        "9223372036854775808 +0000",
+        "18446744073709551616 +0000",
+    ),
+    *(
+        "9" * 30 + " +0000",
+        "9" * 5000 + " +0000",
+        "abc",
+        "",
+        "1700000000.5 +0000",
+        "2013-01-01",
+        "0x10 +0000",
+    ),
 ]
 
 
@@ -37,7 +58,9 @@ def history(tmp_path: Path) -> History:
     return made
 
 
-def literal(history: History, head: str, message: bytes = b"odd\n", *, tree: str = "HEAD^{tree}") -> str:
+def literal(
+    history: History, head: str, message: bytes = b"odd\n", *, tree: str = "HEAD^{tree}"
+) -> str:
     """A commit object of exactly these bytes."""
     text = f"tree {history.git('rev-parse', tree)}\n{head}\n".encode() + message
     done = subprocess.run(
@@ -48,22 +71,31 @@ def literal(history: History, head: str, message: bytes = b"odd\n", *, tree: str
 
 
 def names(history: History, selection: Selection | None = None) -> list[str]:
-    return sorted(name for (name,) in list_runs(history.path, selection, Query(columns=("name",))).answer.rows)
+    return sorted(
+        name for (name,) in list_runs(history.path, selection, Query(columns=("name",))).answer.rows
+    )
 
 
 def test_dates_that_are_none(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     """Missing, negative, beyond 64 bits, of no zone: each commit's run is listed, shown, drawn and put in a frame."""
     for number, date in enumerate(DATES):
-        made = history.commit(history.run(f"r{number}", 0.5), ref=f"refs/heads/b{number}", parents=("main",))
+        made = history.commit(
+            history.run(f"r{number}", 0.5), ref=f"refs/heads/b{number}", parents=("main",)
+        )
         odd = literal(
-            history, f"parent {made}\nauthor A <a@b> {date}\ncommitter A <a@b> {date}\n", tree=f"{made}^{{tree}}"
+            history,
+            f"parent {made}\nauthor A <a@b> {date}\ncommitter A <a@b> {date}\n",
+            tree=f"{made}^{{tree}}",
         )
         history.git("update-ref", f"refs/heads/b{number}", odd)
         (point,) = history_of(history.path, f"r{number}", rev=odd, metric="roc_auc").points
         assert point.value == 0.5
         assert run(f"r{number}", odd, repo=history.path).metrics["roc_auc"] == 0.5
     assert names(history, ALL) == sorted(["gbm", *(f"r{number}" for number in range(len(DATES)))])
-    assert len(list_runs(history.path, ALL, Query(sort=("-date",), where="date > '2000'")).answer.rows) >= 1
+    assert (
+        len(list_runs(history.path, ALL, Query(sort=("-date",), where="date > '2000'")).answer.rows)
+        >= 1
+    )
     monkeypatch.chdir(history.path)
     frame = furrow.runs(revs="all")
     assert len(frame) == len(DATES) + 1
@@ -73,7 +105,10 @@ def test_dates_that_are_none(history: History, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        ("author A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\nencoding nonsense\n", b"gr\xfc\xdfe\n"),
+        (
+            "author A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\nencoding nonsense\n",
+            b"gr\xfc\xdfe\n",
+        ),
         ("author A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n", b"a\x00b\x01\x1b[2J\nc"),
         ("author A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n", b""),
         ("author  <> 1 +0000\ncommitter  <> 1 +0000\n", b"x\n" * 100_000),
@@ -96,8 +131,21 @@ def test_references_of_every_kind(history: History) -> None:
     """Tags of trees, files, tags and of what is gone; symbolic references that lead nowhere or round."""
     history.git("tag", "tree", "HEAD^{tree}")
     history.git("tag", "blob", "HEAD:runs/gbm/metrics.json")
-    history.git("-c", "user.name=A", "-c", "user.email=a@b", "tag", "-a", "-m", "x", "of-a-tree", "HEAD^{tree}")
-    history.git("-c", "user.name=A", "-c", "user.email=a@b", "tag", "-a", "-m", "x", "of-a-tag", "of-a-tree")
+    history.git(
+        "-c",
+        "user.name=A",
+        "-c",
+        "user.email=a@b",
+        "tag",
+        "-a",
+        "-m",
+        "x",
+        "of-a-tree",
+        "HEAD^{tree}",
+    )
+    history.git(
+        "-c", "user.name=A", "-c", "user.email=a@b", "tag", "-a", "-m", "x", "of-a-tag", "of-a-tree"
+    )
     history.git("symbolic-ref", "refs/heads/nowhere", "refs/heads/none")
     history.git("symbolic-ref", "refs/heads/round", "refs/heads/round2")
     history.git("symbolic-ref", "refs/heads/round2", "refs/heads/round")
@@ -109,7 +157,17 @@ def test_references_of_every_kind(history: History) -> None:
     assert names(history, ALL) == ["gbm"]
     history.commit(history.run("new", 0.6))
     assert names(history, ALL) == ["gbm", "new"]
-    for name in ("tree", "blob", "of-a-tree", "of-a-tag", "nowhere", "gone", "zero", "torn", "empty"):
+    for name in (
+        "tree",
+        "blob",
+        "of-a-tree",
+        "of-a-tag",
+        "nowhere",
+        "gone",
+        "zero",
+        "torn",
+        "empty",
+    ):
         with pytest.raises(UnknownRevisionError):
             run("gbm", name, repo=history.path)
 
@@ -138,12 +196,17 @@ def test_folders_that_are_no_runs(history: History) -> None:
     root = tree(f"040000 tree {runs}\truns")
     odd = literal(history, "author A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n", tree=root)
     found = {
-        row[0]: row[1] for row in list_runs(history.path, Selection(odd), Query(columns=("name", "status"))).answer.rows
+        row[0]: row[1]
+        for row in list_runs(
+            history.path, Selection(odd), Query(columns=("name", "status"))
+        ).answer.rows
     }
     assert found["gbm"] == "ok"
     assert found["inner"] == "damaged"
     assert not {"link", "module", "file"} & found.keys()
-    only_file = literal(history, "author A <a@b> 1 +0000\n", tree=tree(f"100644 blob {metrics}\truns"))
+    only_file = literal(
+        history, "author A <a@b> 1 +0000\n", tree=tree(f"100644 blob {metrics}\truns")
+    )
     assert names(history, Selection(only_file)) == []
 
 
@@ -189,13 +252,18 @@ def test_names_of_branches_tags_and_experiments(history: History, name: str) -> 
     if not name.startswith("-"):
         refs += [f"refs/heads/{name}-b", f"refs/tags/{name}-t"]
     for at, ref in enumerate(refs):
-        made = history.commit(history.run("gbm", 0.9 + at / 100), ref="refs/heads/temporary", parents=("main",))
+        made = history.commit(
+            history.run("gbm", 0.9 + at / 100), ref="refs/heads/temporary", parents=("main",)
+        )
         history.git("update-ref", ref, made)
     for at, rev in enumerate([name, f"{name}-b", f"{name}-t"][: len(refs)]):
         for asked in (f"gbm@{rev}", f"{rev}:gbm"):
             assert run(asked, repo=history.path).metrics["roc_auc"] == 0.9 + at / 100, asked
         assert names(history, Selection(rev)) == ["gbm"]
-        assert history_of(history.path, "gbm", rev=rev, metric="roc_auc").points[-1].value == 0.9 + at / 100
+        assert (
+            history_of(history.path, "gbm", rev=rev, metric="roc_auc").points[-1].value
+            == 0.9 + at / 100
+        )
         assert diff_runs(run("gbm", repo=history.path), run(f"gbm@{rev}", repo=history.path))
     assert run(name, repo=history.path).metrics["roc_auc"] == 0.9
     if len(refs) > 1:
@@ -203,7 +271,8 @@ def test_names_of_branches_tags_and_experiments(history: History, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    "name", [*REFS, "with space", "x:y", "a@b:c", "gbm@HEAD", "~", "*", "[a]", "new\nline", "tab\t", ":x"]
+    "name",
+    [*REFS, "with space", "x:y", "a@b:c", "gbm@HEAD", "~", "*", "[a]", "new\nline", "tab\t", ":x"],
 )
 def test_names_of_runs(history: History, name: str) -> None:
     """A run of any name is shown, drawn, and found by a filter; its metrics of any name, too."""
@@ -222,15 +291,30 @@ def test_names_of_runs(history: History, name: str) -> None:
     )
     index = f"100644 {blob}\truns/{name}/metrics.json\0".encode()
     history.git("read-tree", "HEAD")
-    subprocess.run(["git", "-C", str(history.path), "update-index", "-z", "--index-info"], input=index, check=True)
+    subprocess.run(
+        ["git", "-C", str(history.path), "update-index", "-z", "--index-info"],
+        input=index,
+        check=True,
+    )
     commit = history.git(
-        "-c", "user.name=A", "-c", "user.email=a@b", "commit-tree", "-p", "HEAD", "-m", "x", history.git("write-tree")
+        "-c",
+        "user.name=A",
+        "-c",
+        "user.email=a@b",
+        "commit-tree",
+        "-p",
+        "HEAD",
+        "-m",
+        "x",
+        history.git("write-tree"),
     )
     history.git("update-ref", "refs/heads/main", commit)
     for asked in (name, f"{name}@HEAD", f"HEAD:{name}"):
         assert run(asked, repo=history.path).name == name
     quoted = name.replace("'", "''")
-    found = list_runs(history.path, None, Query(where=f"name = '{quoted}'", columns=("name", "run"))).answer.rows
+    found = list_runs(
+        history.path, None, Query(where=f"name = '{quoted}'", columns=("name", "run"))
+    ).answer.rows
     assert [row[0] for row in found] == [name]
     assert run(found[0][1], repo=history.path).name == name
     column = '"' + name.replace('"', '""') + '"'
@@ -265,6 +349,10 @@ def test_the_longest_name_of_a_trial_counts(history: History) -> None:
     """gbm-x-1a2b is a trial of gbm-x, not of gbm."""
     history.commit(history.run("gbm-x", 0.6))
     base = history.git("rev-parse", "HEAD")
-    history.commit(history.run("gbm-x", 0.9), ref=f"refs/exps/{base[:2]}/{base[2:]}/gbm-x-1a2b", parents=(base,))
+    history.commit(
+        history.run("gbm-x", 0.9),
+        ref=f"refs/exps/{base[:2]}/{base[2:]}/gbm-x-1a2b",
+        parents=(base,),
+    )
     found: Any = run("gbm-x-1a2b", repo=history.path)
     assert (found.name, found.metrics["roc_auc"]) == ("gbm-x", 0.9)

@@ -56,19 +56,27 @@ def test_the_champion_is_that_of_the_only_problem(repo: Path) -> None:
     assert champions[""].metric == "log_loss"
     assert verdict_of(champions, NAME)
     assert champions_at(repo, "HEAD")[""].experiment == "gbm"
-    now = Champion(problem="late", experiment=NAME, verdicts={NAME: {"passed": True, "failures": []}})
+    now = Champion(
+        problem="late", experiment=NAME, verdicts={NAME: {"passed": True, "failures": []}}
+    )
     there = champions_of((SAMPLES / "champion.json").read_bytes())
-    before = champion_before(there, Champion("late", "gbm", verdicts={"gbm": {"passed": True, "failures": []}}))
+    before = champion_before(
+        there, Champion("late", "gbm", verdicts={"gbm": {"passed": True, "failures": []}})
+    )
     assert before is not None
     assert before.experiment == "gbm"
-    assert champion_before(there, now) is None, "the champion then is none of the runs of this problem"
+    assert champion_before(there, now) is None, (
+        "the champion then is none of the runs of this problem"
+    )
     with pytest.raises(Exception, match=r"has no runs/gbm/record\.json"):
         register(repo)
 
 
 def test_its_config_says_what_to_do(repo: Path) -> None:
     """A stage that is run on it names the next step: declare the problem, and compile."""
-    with pytest.raises(ProblemError, match="is of the format before problems were declared") as caught:
+    with pytest.raises(
+        ProblemError, match="is of the format before problems were declared"
+    ) as caught:
         config.load(repo / f"runs/{NAME}/config.yaml")
     assert "conf/problem/NAME.yaml" in caught.value.hint
 

@@ -29,11 +29,15 @@ def rows(given: Given) -> list[dict[str, Any]]:
 
 def test_one_table_in_every_form(tmp_path: Path) -> None:
     """The same three rows as CSV, TSV, JSON lines, Parquet, Excel, SQLite and DuckDB are the same rows."""
-    table = pa.table({"id": [1, 2, 3], "name": ["Ann", None, "Bob, Jr."], "score": [0.5, None, 2.0]})
+    table = pa.table(
+        {"id": [1, 2, 3], "name": ["Ann", None, "Bob, Jr."], "score": [0.5, None, 2.0]}
+    )
     frame = table.to_pandas()
     frame.to_csv(tmp_path / "csv.csv", index=False)
     frame.to_csv(tmp_path / "tsv.tsv", index=False, sep="\t")
-    (tmp_path / "json.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    (tmp_path / "json.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in table.to_pylist())
+    )
     pq.write_table(table, tmp_path / "parquet.parquet")
     book = openpyxl.Workbook()
     book.active.append(table.column_names)
@@ -64,7 +68,9 @@ def test_files_of_one_header_are_one_table(tmp_path: Path) -> None:
     assert len(rows(found["orders"])) == 2
 
 
-@pytest.mark.parametrize("name", ["Order Lines.csv", "2020.csv", "größe.csv", "select.csv", "---.csv"])
+@pytest.mark.parametrize(
+    "name", ["Order Lines.csv", "2020.csv", "größe.csv", "select.csv", "---.csv"]
+)
 def test_names_are_usable(tmp_path: Path, name: str) -> None:
     """Whatever a file is called, its table has a name for SQL, YAML and Python."""
     (tmp_path / name).write_text("a,b\n1,2\n")
@@ -76,7 +82,12 @@ def test_names_are_usable(tmp_path: Path, name: str) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     """A known error says what is looked for."""
     (tmp_path / "picture.png").write_bytes(b"\x89PNG")
-    for argument in (tmp_path / "none.csv", tmp_path, tmp_path / "picture.png", tmp_path / "*.parquet"):
+    for argument in (
+        tmp_path / "none.csv",
+        tmp_path,
+        tmp_path / "picture.png",
+        tmp_path / "*.parquet",
+    ):
         with pytest.raises(GivenError) as caught:
             find_given([str(argument)])
         assert caught.value.hint
@@ -84,9 +95,14 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 def test_nested_json_is_text(tmp_path: Path) -> None:
     """What no column of a table can hold is kept as text, and told."""
-    (tmp_path / "a.jsonl").write_text('{"id": "007", "tags": ["a", "b"]}\n{"id": "008", "tags": []}\n')
+    (tmp_path / "a.jsonl").write_text(
+        '{"id": "007", "tags": ["a", "b"]}\n{"id": "008", "tags": []}\n'
+    )
     (found,) = find_given([str(tmp_path / "a.jsonl")])
     with found.open(found.places[0]) as table:
-        assert {name: reading.kind for name, reading in table.readings.items()} == {"id": "string", "tags": "string"}
+        assert {name: reading.kind for name, reading in table.readings.items()} == {
+            "id": "string",
+            "tags": "string",
+        }
         assert any("kept as text" in note for note in table.notes)
     assert rows(found)[0]["id"] == "007"

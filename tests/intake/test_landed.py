@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 
 def test_typed_and_repeatable(tmp_path: Path) -> None:
     """CSV becomes Parquet with the types of the contract; landing it again changes nothing, not even the file's time."""
-    (tmp_path / "Order Lines.csv").write_text("Order ID,unitPrice,When\n1,2.5,2020-01-01\n2,-0.0,2020-01-02\n")
+    (tmp_path / "Order Lines.csv").write_text(
+        "Order ID,unitPrice,When\n1,2.5,2020-01-01\n2,-0.0,2020-01-02\n"
+    )
     (given,) = find_given([str(tmp_path / "Order Lines.csv")])
     target = tmp_path / "data/lines.parquet"
     first = land(given, target)
-    assert dict(first.columns) == {"order_id": "int64", "unit_price": "float64", "when": "timestamp"}
+    assert dict(first.columns) == {
+        "order_id": "int64",
+        "unit_price": "float64",
+        "when": "timestamp",
+    }
     assert pq.read_schema(target).field("when").type == pa.timestamp("us", "UTC")
     assert str(pq.read_table(target)["unit_price"][1].as_py()) == "0.0"
     before = target.stat().st_mtime_ns, target.read_bytes()
@@ -33,7 +39,9 @@ def test_typed_and_repeatable(tmp_path: Path) -> None:
     assert [path.name for path in target.parent.iterdir()] == ["lines.parquet"]
 
 
-def test_row_groups_do_not_depend_on_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_groups_do_not_depend_on_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However the rows come in, the bytes are the same."""
     (tmp_path / "a1.csv").write_text("x,y\n" + "".join(f"{n},{n / 4}\n" for n in range(70)))
     (tmp_path / "a2.csv").write_text("x,y\n" + "".join(f"{n},{n / 4}\n" for n in range(70, 105)))
@@ -101,7 +109,13 @@ def test_an_empty_column_fits_any_type(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("Order ID", "order_id"), ("unitPrice", "unit_price"), ("größe", "größe"), ("2020", "c_2020"), ("%", "column")],
+    [
+        ("Order ID", "order_id"),
+        ("unitPrice", "unit_price"),
+        ("größe", "größe"),
+        ("2020", "c_2020"),
+        ("%", "column"),
+    ],
 )
 def test_column_names(text: str, name: str) -> None:
     """Names that need no quotes; one that is taken gets a number."""
@@ -112,13 +126,21 @@ def test_column_names(text: str, name: str) -> None:
 
 def test_keys_and_references(tmp_path: Path) -> None:
     """Who is a key, and who refers to it, by name and by value."""
-    (tmp_path / "customers.csv").write_text("id,country\n" + "".join(f"{n},DE\n" for n in range(50)))
-    (tmp_path / "orders.csv").write_text(
-        "order_id,customer_id,at\n" + "".join(f"{900 + n},{n % 50},2020-01-0{1 + n % 9}\n" for n in range(90))
+    (tmp_path / "customers.csv").write_text(
+        "id,country\n" + "".join(f"{n},DE\n" for n in range(50))
     )
-    (tmp_path / "lines.csv").write_text("order_id,sku\n" + "".join(f"{900 + n % 90},{n}\n" for n in range(200)))
+    (tmp_path / "orders.csv").write_text(
+        "order_id,customer_id,at\n"
+        + "".join(f"{900 + n},{n % 50},2020-01-0{1 + n % 9}\n" for n in range(90))
+    )
+    (tmp_path / "lines.csv").write_text(
+        "order_id,sku\n" + "".join(f"{900 + n % 90},{n}\n" for n in range(200))
+    )
     tables = profile_tables(
-        [land(one, tmp_path / f"{one.name}.parquet") for one in find_given([str(tmp_path / "*.csv")])]
+        [
+            land(one, tmp_path / f"{one.name}.parquet")
+            for one in find_given([str(tmp_path / "*.csv")])
+        ]
     )
     assert tables["customers"].keys == ("id",)
     assert tables["orders"].keys == ("order_id",)

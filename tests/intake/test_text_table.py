@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-WORDS = st.text(st.characters(codec="cp1252", exclude_categories=("C", "Z")), min_size=1, max_size=8)
-PHRASES = st.builds("{}{}{}".format, WORDS, st.sampled_from([" ", ", ", "; ", '"', "\n", "\r\n", "'", "\t"]), WORDS)
+WORDS = st.text(
+    st.characters(codec="cp1252", exclude_categories=("C", "Z")), min_size=1, max_size=8
+)
+PHRASES = st.builds(
+    "{}{}{}".format, WORDS, st.sampled_from([" ", ", ", "; ", '"', "\n", "\r\n", "'", "\t"]), WORDS
+)
 FIRST, LAST = datetime.fromisoformat("1950-01-01"), datetime.fromisoformat("2100-01-01")
 MOMENTS = st.datetimes(FIRST, LAST).map(lambda at: at.replace(microsecond=0))
 
@@ -29,7 +33,11 @@ MOMENTS = st.datetimes(FIRST, LAST).map(lambda at: at.replace(microsecond=0))
 def read(path: Path, **options: Any) -> tuple[pa.Table, tuple[str, ...]]:
     with open_text(path, **options) as table:
         batches = list(table.batches(7))
-        found = pa.Table.from_batches(batches) if batches else pa.table({name: [] for name in table.readings})
+        found = (
+            pa.Table.from_batches(batches)
+            if batches
+            else pa.table({name: [] for name in table.readings})
+        )
         assert found.num_rows == table.rows
         return found, table.notes
 
@@ -45,7 +53,10 @@ def comma(value: float) -> str:
 
 FORMS: dict[str, tuple[st.SearchStrategy[Any], list[Any]]] = {
     "int64": (st.integers(-(2**62), 2**62), [str]),
-    "float64": (st.floats(-1e6, 1e6).map(lambda x: round(x, 2) + 0.0), [repr, comma, lambda x: f"{x:,.2f}"]),
+    "float64": (
+        st.floats(-1e6, 1e6).map(lambda x: round(x, 2) + 0.0),
+        [repr, comma, lambda x: f"{x:,.2f}"],
+    ),
     "timestamp": (
         MOMENTS,
         [
@@ -81,7 +92,9 @@ def tables(draw: st.DrawFn) -> dict[str, Any]:
     ends = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     handle = io.StringIO()
     broken = any(end in text for column in texts.values() for text in column for end in "\r\n")
-    quoting = csv.QUOTE_ALL if broken else csv.QUOTE_MINIMAL  # by itself, csv quotes the line end of this file alone
+    quoting = (
+        csv.QUOTE_ALL if broken else csv.QUOTE_MINIMAL
+    )  # by itself, csv quotes the line end of this file alone
     writer = csv.writer(handle, delimiter=delimiter, lineterminator=ends, quoting=quoting)
     writer.writerow(columns)
     writer.writerows(zip(*texts.values(), strict=True))
@@ -123,7 +136,11 @@ def as_text(value: Any, text: str) -> bool:
         ("id,zip\n1,00123\n2,01234\n", {"id": "int64", "zip": "string"}, 2),
         ("id;price\n1;1.234,50\n2;12,00\n", {"id": "int64", "price": "float64"}, 2),
         ("id,when\n1,31.12.2020\n2,01.02.2021\n", {"id": "int64", "when": "timestamp"}, 2),
-        ("id,when\n1,2020-01-02\n2,03/14/2021\n3,04/15/2021\n", {"id": "int64", "when": "timestamp"}, 3),
+        (
+            "id,when\n1,2020-01-02\n2,03/14/2021\n3,04/15/2021\n",
+            {"id": "int64", "when": "timestamp"},
+            3,
+        ),
         ("id,when\n1,03/14/2021\n2,14/03/2021\n", {"id": "int64", "when": "string"}, 2),
         ("id,amount\nint,eur\n1,2.5\n2,3.5\n3,4.5\n", {"id": "int64", "amount": "float64"}, 3),
         ("Sales of May\n\nid;x\n1;2,5\n2;3,5\n", {"id": "int64", "x": "float64"}, 2),
@@ -138,7 +155,11 @@ def as_text(value: Any, text: str) -> bool:
         ('id,t\r\n1,"a\nb"\r\n2,c\r\n', {"id": "int64", "t": "string"}, 2),
         ('id,t\n1,"a\r\nb"\n2,c\n', {"id": "int64", "t": "string"}, 2),
         ('id,t\r1,"a\nb"\r2,c\r', {"id": "int64", "t": "string"}, 2),
-        ("select,größe,order by\n1,2,3\n", {"select": "int64", "größe": "int64", "order by": "int64"}, 1),
+        (
+            "select,größe,order by\n1,2,3\n",
+            {"select": "int64", "größe": "int64", "order by": "int64"},
+            1,
+        ),
         ("a,b,c\n", {"a": "string", "b": "string", "c": "string"}, 0),
         ("card\n4000123412341234\n4000123412341235\n", {"card": "int64"}, 2),
         ("account\n12345678901234567890\n12345678901234567891\n", {"account": "string"}, 2),
@@ -159,7 +180,10 @@ def test_later_rows_count(tmp_path: Path) -> None:
     assert found.schema.types == [pa.float64(), pa.string(), pa.int64()]
     assert found["a"].to_pylist()[6000:6002] == [1.5, 1.5]
     assert found["c"].null_count == 3
-    assert any("c: 3 of 6,603 values are no whole numbers (such as 'oops'): taken as missing" in note for note in notes)
+    assert any(
+        "c: 3 of 6,603 values are no whole numbers (such as 'oops'): taken as missing" in note
+        for note in notes
+    )
 
 
 def test_ragged_rows_are_told(tmp_path: Path) -> None:
@@ -191,7 +215,10 @@ def test_zones(tmp_path: Path) -> None:
         "a,b\n2020-06-01T12:00:00+02:00,2020-06-01 12:00\n2020-06-01T12:00:00Z,2020-06-01 12:00\n",
     )
     found, notes = read(path, timezone="America/New_York")
-    assert found["a"].to_pylist() == [datetime(2020, 6, 1, 10, tzinfo=UTC), datetime(2020, 6, 1, 12, tzinfo=UTC)]
+    assert found["a"].to_pylist() == [
+        datetime(2020, 6, 1, 10, tzinfo=UTC),
+        datetime(2020, 6, 1, 12, tzinfo=UTC),
+    ]
     assert found["b"].to_pylist() == [datetime(2020, 6, 1, 16, tzinfo=UTC)] * 2
     assert any("2 time zones" in note for note in notes)
 
@@ -204,5 +231,9 @@ def test_twins_are_told(tmp_path: Path) -> None:
 
 def test_dialect_of_a_folder_of_notes(tmp_path: Path) -> None:
     """A header of years over numbers is a header; one cell a line is one column."""
-    assert detect(write(tmp_path / "a.csv", "country,2019,2020\nDE,1,2\nFR,3,4\n")).names == ("country", "2019", "2020")
+    assert detect(write(tmp_path / "a.csv", "country,2019,2020\nDE,1,2\nFR,3,4\n")).names == (
+        "country",
+        "2019",
+        "2020",
+    )
     assert detect(write(tmp_path / "b.csv", "name\nAnn\nBob\n")).names == ("name",)

@@ -47,8 +47,16 @@ def test_what_a_column_is(values: list[str], kind: str, style: str) -> None:
         (Reading("bool"), "Yes", True),
         (Reading("string"), "", None),
         (Reading("string"), "na", "na"),
-        (Reading("timestamp", "iso"), "2024-01-02T03:04:05+01:00", datetime(2024, 1, 2, 2, 4, 5, tzinfo=UTC)),
-        (Reading("timestamp", "formats", ("%d.%m.%Y",)), "02.01.2024", datetime(2024, 1, 2, tzinfo=UTC)),
+        (
+            Reading("timestamp", "iso"),
+            "2024-01-02T03:04:05+01:00",
+            datetime(2024, 1, 2, 2, 4, 5, tzinfo=UTC),
+        ),
+        (
+            Reading("timestamp", "formats", ("%d.%m.%Y",)),
+            "02.01.2024",
+            datetime(2024, 1, 2, tzinfo=UTC),
+        ),
     ],
 )
 def test_a_value_as_sql_reads_it(reading: Reading, text: str, value: object) -> None:
@@ -82,9 +90,14 @@ def test_a_table_with_types(tmp_path: Path) -> None:
 
 
 def test_json_lines_and_what_is_damaged(tmp_path: Path) -> None:
-    (tmp_path / "t.jsonl").write_text("\n".join(json.dumps({"a": n, "b": f"0{n}"}) for n in range(3)))
+    (tmp_path / "t.jsonl").write_text(
+        "\n".join(json.dumps({"a": n, "b": f"0{n}"}) for n in range(3))
+    )
     with open_typed(tmp_path / "t.jsonl") as found:
-        assert {name: one.kind for name, one in found.readings.items()} == {"a": "int64", "b": "string"}
+        assert {name: one.kind for name, one in found.readings.items()} == {
+            "a": "int64",
+            "b": "string",
+        }
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises(IntakeError, match="can't be read"), open_typed(tmp_path / "t.parquet"):
         pass

@@ -30,14 +30,18 @@ def test_a_bundle_reads_back(saved, frame):
     assert np.array_equal(bundle.fitted.predict(frame), fitted.predict(frame))
     assert len(bundle.background) == 64
     assert bundle.facts["features_digest"] == "f" * 64
-    assert bundle.facts["profile"]["delay_3h"]["nulls"] == pytest.approx(frame["delay_3h"].isna().mean(), abs=1e-6)
+    assert bundle.facts["profile"]["delay_3h"]["nulls"] == pytest.approx(
+        frame["delay_3h"].isna().mean(), abs=1e-6
+    )
 
 
 def test_the_pickle_is_not_needed(saved, frame):
     """A bundle whose pickle is gone, or is not to be opened, predicts to the bit what the model predicted when judged."""
     folder, facts, fitted = saved
     (folder / "model.joblib").unlink()
-    bundle = load(folder, model_sha256=facts["model_sha256"], predictor_sha256=facts["predictor_sha256"])
+    bundle = load(
+        folder, model_sha256=facts["model_sha256"], predictor_sha256=facts["predictor_sha256"]
+    )
     assert bundle.fitted.predict(frame).tobytes() == fitted.predict(frame).tobytes()
     assert bundle.fitted.pipeline is None
     with pytest.raises(FurrowError, match="cannot read"):
@@ -82,7 +86,9 @@ def test_a_replaced_model_is_not_opened(saved, tmp_path):
     """A pickle in the model's place is refused before anything in it runs."""
     folder, facts, _ = saved
     trap = tmp_path / "sprung"
-    (folder / "model.joblib").write_bytes(b"cposix\nsystem\n(S'touch " + str(trap).encode() + b"'\ntR.")
+    (folder / "model.joblib").write_bytes(
+        b"cposix\nsystem\n(S'touch " + str(trap).encode() + b"'\ntR."
+    )
     with pytest.raises(FurrowError, match="it is not opened"):
         load(folder, model_sha256=facts["model_sha256"])
     assert not trap.exists()

@@ -19,13 +19,20 @@ from furrow.models.version_fetch import fetch
 
 
 def run(folder: Path, *command: str) -> str:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def train(root: Path, model: bytes, *, auc: float = 0.75, digest: str = "a" * 64, passed: bool = True) -> str:
+def train(
+    root: Path, model: bytes, *, auc: float = 0.75, digest: str = "a" * 64, passed: bool = True
+) -> str:
     """Write and commit what a run leaves: the bundle under DVC, its record, the champion."""
     folder = root / "build/models/gbm"
     folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +46,11 @@ def train(root: Path, model: bytes, *, auc: float = 0.75, digest: str = "a" * 64
     (runs / "record.json").write_text(json.dumps(record))
     (runs / "metrics.json").write_text(json.dumps({"roc_auc": auc, "log_loss": 0.4}))
     (runs / "card.md").write_text(f"# gbm\n\nROC AUC {auc}\n")
-    failures = [] if passed else [{"rule": "minimum roc_auc", "value": auc, "limit": 0.9, "short_by": 0.9 - auc}]
+    failures = (
+        []
+        if passed
+        else [{"rule": "minimum roc_auc", "value": auc, "limit": 0.9, "short_by": 0.9 - auc}]
+    )
     champion = {
         "experiment": "gbm" if passed else None,
         "verdicts": {"gbm": {"passed": passed, "failures": failures}},
@@ -61,7 +72,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(repo, "git", "commit", "-q", "--allow-empty", "-m", "first")
     run(repo, "dvc", "init", "-q")
     run(repo, "dvc", "remote", "add", "-q", "-d", "store", "../remote")
-    (repo / "dvc.yaml").write_text("artifacts:\n  gbm:\n    path: build/models/gbm\n    type: model\n")
+    (repo / "dvc.yaml").write_text(
+        "artifacts:\n  gbm:\n    path: build/models/gbm\n    type: model\n"
+    )
     train(repo, b"first model")
     return repo
 
@@ -84,7 +97,11 @@ def test_register_and_list(project):
     second = register(project)
     train(project, b"third model", auc=0.78, digest="b" * 64)
     third = register(project)
-    assert [str(version) for version in versions(project)] == ["gbm@v2.0.0", "gbm@v1.1.0", "gbm@v1.0.0"]
+    assert [str(version) for version in versions(project)] == [
+        "gbm@v2.0.0",
+        "gbm@v1.1.0",
+        "gbm@v1.0.0",
+    ]
     assert find(project, "gbm") == find(project, "gbm@latest") == third
     found = compare(first, second)
     assert found["metrics"]["roc_auc"]["change"] == pytest.approx(0.02)
@@ -97,9 +114,24 @@ def test_gto_and_dvc_understand(project, tmp_path):
     shown = json.loads(run(project, "gto", "show", "--json"))
     assert shown["gbm"]["version"] == "v1.0.0"
     (entry,) = json.loads(run(project, "gto", "history", "gbm", "--json"))
-    assert (entry["event"], entry["version"], entry["commit"]) == ("registration", "v1.0.0", shown_commit(project))
+    assert (entry["event"], entry["version"], entry["commit"]) == (
+        "registration",
+        "v1.0.0",
+        shown_commit(project),
+    )
     run(project, "dvc", "push", "-q")
-    run(tmp_path, "dvc", "artifacts", "get", str(project), "gbm", "--rev", "v1.0.0", "-o", str(tmp_path / "got"))
+    run(
+        tmp_path,
+        "dvc",
+        "artifacts",
+        "get",
+        str(project),
+        "gbm",
+        "--rev",
+        "v1.0.0",
+        "-o",
+        str(tmp_path / "got"),
+    )
     assert (tmp_path / "got/model.joblib").read_bytes() == b"first model"
 
 
@@ -112,7 +144,9 @@ def test_what_is_not_registered(project):
     train(project, b"weak", auc=0.6, passed=False)
     with pytest.raises(FurrowError, match="no champion"):
         register(project)
-    with pytest.raises(FurrowError, match=r"did not pass the gate: minimum roc_auc is 0.6, needs 0.9"):
+    with pytest.raises(
+        FurrowError, match=r"did not pass the gate: minimum roc_auc is 0.6, needs 0.9"
+    ):
         register(project, "gbm")
     train(project, b"strong", auc=0.8)
     with pytest.raises(FurrowError, match="no run 'gmb'"):
@@ -183,7 +217,17 @@ def test_a_forged_tag_is_caught(project, tmp_path):
     """A tag that names another hash than the model's: the copy is thrown away."""
     version = register(project)
     forged = json.dumps({**version.facts, "model_sha256": "0" * 64})
-    run(project, "git", "tag", "-f", "-a", "-m", "Register\n\n" + forged, "gbm@v1.0.0", version.commit)
+    run(
+        project,
+        "git",
+        "tag",
+        "-f",
+        "-a",
+        "-m",
+        "Register\n\n" + forged,
+        "gbm@v1.0.0",
+        version.commit,
+    )
     with pytest.raises(FurrowError, match="says what its commit does not: model_sha256"):
         fetch(project, "gbm@v1.0.0", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -205,13 +249,22 @@ def test_promotion_is_a_merge(project):
     with pytest.raises(FurrowError, match=r"serves gbm@v1.0.0 already"):
         promote(project, "gbm@v1.0.0", "production")
     (change,) = history(project, "production")
-    assert (change.before, change.after, change.who) == (None, "gbm@v1.0.0", "Ada Test <ada@example.com>")
+    assert (change.before, change.after, change.who) == (
+        None,
+        "gbm@v1.0.0",
+        "Ada Test <ada@example.com>",
+    )
 
 
 def offline() -> list[str]:
     """What runs a command in a network namespace of its own, with nothing in it; nothing where that is not allowed."""
     command = ["unshare", "--map-root-user", "--net"]
-    return command if shutil.which("unshare") and not subprocess.run([*command, "true"], check=False).returncode else []
+    return (
+        command
+        if shutil.which("unshare")
+        and not subprocess.run([*command, "true"], check=False).returncode
+        else []
+    )
 
 
 def test_rollback_needs_no_network(project):
@@ -227,13 +280,19 @@ def test_rollback_needs_no_network(project):
     with pytest.raises(FurrowError, match="changes that no commit holds"):
         rollback(project, "production")
     run(project, "git", "checkout", "-q", "runs")
-    said = run(project, *offline(), sys.executable, "-m", "furrow", "models", "rollback", "production")
+    said = run(
+        project, *offline(), sys.executable, "-m", "furrow", "models", "rollback", "production"
+    )
     assert "production: gbm@v1.1.0 -> gbm@v1.0.0" in said
     assert "This reverts commit" in run(project, "git", "log", "-1", "--format=%b")
     assert current(project, "production") == "gbm@v1.0.0"
     assert run(project, "git", "status", "--porcelain") == ""
     changes = [(change.before, change.after) for change in history(project)]
-    assert changes == [("gbm@v1.1.0", "gbm@v1.0.0"), ("gbm@v1.0.0", "gbm@v1.1.0"), (None, "gbm@v1.0.0")]
+    assert changes == [
+        ("gbm@v1.1.0", "gbm@v1.0.0"),
+        ("gbm@v1.0.0", "gbm@v1.1.0"),
+        (None, "gbm@v1.0.0"),
+    ]
 
 
 def forged(folder: Path, tag: str, sha256: str) -> None:
@@ -286,13 +345,20 @@ def test_the_log_tells_the_evidence(project):
         run(project, "git", "merge", "-q", "--no-ff", "-m", f"Approve {text}", branch)
     furrow = [sys.executable, "-m", "furrow", "models"]
     newest, oldest = json.loads(run(project, *furrow, "log", "--json"))
-    assert (newest["environment"], newest["before"], newest["after"]) == ("production", "gbm@v1.0.0", "gbm@v1.1.0")
+    assert (newest["environment"], newest["before"], newest["after"]) == (
+        "production",
+        "gbm@v1.0.0",
+        "gbm@v1.1.0",
+    )
     assert newest["who"] == "Ada Test <ada@example.com>"
     assert newest["evidence"].startswith("roc_auc 0.7700, log_loss 0.4000, passed the gate at ")
     assert newest["evidence"].endswith("not replayed")
     assert (oldest["before"], oldest["why"]) == (None, "Approve gbm@v1.0.0")
     table = run(project, *furrow, "log")
-    assert all(text in table for text in ("Ada Test", "production", "gbm@v1.1.0", newest["when"][:10], "evidence"))
+    assert all(
+        text in table
+        for text in ("Ada Test", "production", "gbm@v1.1.0", newest["when"][:10], "evidence")
+    )
     assert "production" in run(project, *furrow, "show", "gbm@v1.1.0")
 
 
@@ -333,7 +399,12 @@ def test_a_plan_needs_no_model_library():
 @pytest.mark.attack
 @pytest.mark.parametrize(
     "claim",
-    [{"model_sha256": "0" * 64}, {"features_digest": "b" * 64}, {"service": "other"}, {"metrics": {"roc_auc": 0.9999}}],
+    [
+        {"model_sha256": "0" * 64},
+        {"features_digest": "b" * 64},
+        {"service": "other"},
+        {"metrics": {"roc_auc": 0.9999}},
+    ],
 )
 def test_a_tag_claims_and_the_commit_tells(project, claim):
     """What a tag says is shown nowhere; what its commit records is, and a tag that says otherwise deploys nothing."""

@@ -15,7 +15,11 @@ def test_fields_that_hang_on_the_moment(tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/predict.yaml").write_text("ahead: {departure: 2h, due: 90m, day: 1d}\n")
     found = complete(tmp_path, {"day": "given"}, AT, ["departure"])
-    assert found == {"departure": AT + timedelta(hours=2), "due": AT + timedelta(minutes=90), "day": "given"}
+    assert found == {
+        "departure": AT + timedelta(hours=2),
+        "due": AT + timedelta(minutes=90),
+        "day": "given",
+    }
 
 
 def test_what_is_missing(tmp_path: Path) -> None:

@@ -18,7 +18,12 @@ from furrow.models.registry import find, name_of, versions
 if TYPE_CHECKING:
     from pathlib import Path
 
-FACTS = {"experiment": "gbm", "model_sha256": "c" * 64, "metrics": {"mae": 1.5}, "note": "} -----BEGIN { \n\n"}
+FACTS = {
+    "experiment": "gbm",
+    "model_sha256": "c" * 64,
+    "metrics": {"mae": 1.5},
+    "note": "} -----BEGIN { \n\n",
+}
 
 
 def run(folder: Path, *command: str) -> str:
@@ -34,7 +39,9 @@ def train(root: Path, name: str, record: dict[str, Any] | None = None) -> None:
     made = record or {"features_digest": "a" * 64, "service": "full"}
     made["model_sha256"] = hashlib.sha256(name.encode()).hexdigest()
     (root / "runs" / name / "record.json").write_text(json.dumps(made))
-    (root / "runs" / name / "metrics.json").write_text(json.dumps({"roc_auc": 0.75, "log_loss": 0.4}))
+    (root / "runs" / name / "metrics.json").write_text(
+        json.dumps({"roc_auc": 0.75, "log_loss": 0.4})
+    )
     champion = {"experiment": name, "verdicts": {name: {"passed": True, "failures": []}}}
     commit(root, {"runs/champion.json": json.dumps(champion)})
 
@@ -87,13 +94,25 @@ def test_signed_tags(project: Path, tmp_path: Path, sign: Any) -> None:
     assert [str(version) for version in versions(project)] == ["gbm@v1.0.0"]
     branch, promoted = promote(project, "gbm@v1.0.0", "production")
     assert promoted == first
-    assert first.facts["model_sha256"] in run(project, "git", "show", f"{branch}:conf/deployment/production.yaml")
+    assert first.facts["model_sha256"] in run(
+        project, "git", "show", f"{branch}:conf/deployment/production.yaml"
+    )
 
 
-def tag(project: Path, body: bytes, *, name: str = "gbm@v1.0.0", target: str = "HEAD", kind: str = "commit") -> None:
+def tag(
+    project: Path,
+    body: bytes,
+    *,
+    name: str = "gbm@v1.0.0",
+    target: str = "HEAD",
+    kind: str = "commit",
+) -> None:
     """A tag object of exactly these bytes, as any tool may write one."""
     oid = run(project, "git", "rev-parse", target).strip()
-    text = f"object {oid}\ntype {kind}\ntag {name}\ntagger Ada <a@b.c> 1700000000 +0000\n".encode() + body
+    text = (
+        f"object {oid}\ntype {kind}\ntag {name}\ntagger Ada <a@b.c> 1700000000 +0000\n".encode()
+        + body
+    )
     made = subprocess.run(
         ["git", "-C", str(project), "hash-object", "-t", "tag", "-w", "--stdin", "--literally"],
         input=text, check=True, capture_output=True,
@@ -126,7 +145,9 @@ def test_tails_and_odd_bytes(project: Path, shape: bytes, indent: int | None) ->
     assert version.commit == run(project, "git", "rev-parse", "HEAD").strip()
 
 
-@pytest.mark.parametrize("body", [b"", b"\n", b"\nx", b"\nx\n\n[1]\n", b"\nx\n\n{\n", b"\nx\n\n" + b'{"a":' * 99_999])
+@pytest.mark.parametrize(
+    "body", [b"", b"\n", b"\nx", b"\nx\n\n[1]\n", b"\nx\n\n{\n", b"\nx\n\n" + b'{"a":' * 99_999]
+)
 def test_tags_without_facts(project: Path, body: bytes) -> None:
     """A tag that says nothing is a version without claims, beside others that have some."""
     tag(project, body)
@@ -155,7 +176,9 @@ def test_what_is_no_commit_is_no_version(project: Path) -> None:
     assert found == {"gbm@v1.1.0": head, "gbm@v1.0.0": head}
 
 
-@pytest.mark.parametrize("name", ["gbm", "a@b", "größe", "v1", "x.y", "a@v1.0.0", "team/model", "p%23#'\"&;$()!"])
+@pytest.mark.parametrize(
+    "name", ["gbm", "a@b", "größe", "v1", "x.y", "a@v1.0.0", "team/model", "p%23#'\"&;$()!"]
+)
 def test_names_that_git_allows(project: Path, name: str) -> None:
     """Whatever may be in a tag's name can be registered and asked for."""
     if name != "gbm":
@@ -203,7 +226,9 @@ def test_a_record_without_features(project: Path) -> None:
     assert first.facts["features_digest"] is None
     assert register(project) == first
     branch, _ = promote(project, str(first), "production")
-    assert "features_digest" not in run(project, "git", "show", f"{branch}:conf/deployment/production.yaml")
+    assert "features_digest" not in run(
+        project, "git", "show", f"{branch}:conf/deployment/production.yaml"
+    )
     commit(project, {"runs/linear/record.json": "{}"})
     with pytest.raises(FurrowError, match="names no model_sha256"):
         register(project)

@@ -44,7 +44,11 @@ def run(*arguments: object, cwd: Path, **options: object) -> subprocess.Complete
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
 
 
 def test_lands_the_agreed_partitions(landed: Path) -> None:
@@ -66,7 +70,9 @@ def test_lands_the_agreed_partitions(landed: Path) -> None:
 
 def test_bytes_are_the_same_whatever_the_hash_seed_and_folder(landed: Path, tmp_path: Path) -> None:
     """A process of its own, another folder, another hash seed and zone: not a byte differs, in little memory."""
-    process = start("--through", "2013-03", cwd=tmp_path, env={"PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo"})
+    process = start(
+        "--through", "2013-03", cwd=tmp_path, env={"PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo"}
+    )
     process.communicate(timeout=300)
     assert process.returncode == 0
     assert content(tmp_path / "data") == content(landed)
@@ -104,7 +110,9 @@ def test_an_earlier_month_takes_nothing_away(data: Path) -> None:
 def test_a_missing_month_in_the_middle_is_landed(data: Path, landed: Path) -> None:
     """The default lands every month up to the newest that is there or described."""
     (data / "flights/2013-02.parquet").unlink()
-    data.with_name("data.dvc").write_text(f"outs:\n- md5: {hash_of(landed)}\n  nfiles: 9\n  path: data\n")
+    data.with_name("data.dvc").write_text(
+        f"outs:\n- md5: {hash_of(landed)}\n  nfiles: 9\n  path: data\n"
+    )
     outcome = ingest(data)
     assert [f.path.name for f in outcome.files if f.outcome == "added"] == ["2013-02.parquet"]
     assert outcome.pointer == "same"
@@ -121,7 +129,9 @@ def test_a_damaged_partition_is_landed_again(data: Path, landed: Path, damage: s
     path = data / "flights/2013-02.parquet"
     whole = path.read_bytes()
     flipped = whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:]
-    path.write_bytes({"truncated": whole[: len(whole) // 2], "empty": b"", "a byte changed": flipped}[damage])
+    path.write_bytes(
+        {"truncated": whole[: len(whole) // 2], "empty": b"", "a byte changed": flipped}[damage]
+    )
     outcome = ingest(data, through=3)
     assert [f.path for f in outcome.files if f.outcome == "rewritten"] == [path]
     assert "2013-02.parquet is damaged" in outcome.notices[0]
@@ -135,7 +145,9 @@ def test_a_file_of_other_columns_is_told_and_kept(data: Path, landed: Path, chan
     table = pq.read_table(path)
     place = table.column_names.index("distance")
     if change == "renamed":
-        table = table.rename_columns(["miles" if n == "distance" else n for n in table.column_names])
+        table = table.rename_columns(
+            ["miles" if n == "distance" else n for n in table.column_names]
+        )
     elif change == "retyped":
         table = table.set_column(place, "distance", table["distance"].cast("float64"))
     else:
@@ -224,16 +236,23 @@ def small_disk(tmp_path: Path) -> Iterator[tuple[Path, dict[str, object]]]:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode == 0:
         yield disk, {}
         subprocess.run(["umount", str(disk)], check=True)
     else:
-        yield disk, {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))}
+        yield (
+            disk,
+            {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))},
+        )
 
 
-def test_a_full_disk_loses_nothing(small_disk: tuple[Path, dict[str, object]], landed: Path) -> None:
+def test_a_full_disk_loses_nothing(
+    small_disk: tuple[Path, dict[str, object]], landed: Path
+) -> None:
     """One message that names the file, no half file, and what was landed before stays whole."""
     disk, limit = small_disk
     shutil.copytree(landed / "weather", disk / "data/weather")
@@ -267,7 +286,9 @@ def test_a_file_that_may_not_grow_is_told(tmp_path: Path, landed: Path, limit: i
 def test_a_wrong_month_is_a_usage_error(text: str, tmp_path: Path) -> None:
     """It says which months there are; the exit code is 2."""
     with pytest.raises(UsageError, match="2013-01 to 2013-12") as caught:
-        module.command.main(["--through", text, "--data-dir", str(tmp_path / "data")], standalone_mode=False)
+        module.command.main(
+            ["--through", text, "--data-dir", str(tmp_path / "data")], standalone_mode=False
+        )
     assert caught.value.exit_code == 2
 
 

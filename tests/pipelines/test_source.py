@@ -26,7 +26,9 @@ def year() -> pd.DataFrame:
         pd.to_datetime(raw.time_hour, utc=True) + pd.to_timedelta(raw.minute, unit="min")
     ).astype("datetime64[us, UTC]")
     keys = ["carrier", "flight", "origin", "scheduled_departure"]
-    both = made.merge(raw.drop(columns=["dest", "tailnum", "air_time", "distance"]), on=keys, validate="1:1")
+    both = made.merge(
+        raw.drop(columns=["dest", "tailnum", "air_time", "distance"]), on=keys, validate="1:1"
+    )
     assert len(both) == len(raw) == 336_776
     return both
 
@@ -52,12 +54,16 @@ def test_arrivals_agree_with_the_destinations_clocks(year: pd.DataFrame) -> None
     zones = year.dest.map({**airports.to_dict(), **source.ZONES})
     differ, scheduled = [], 0
     for zone, flights in year.groupby(zones):
-        scheduled += int((clock(flights.scheduled_arrival, zone) == flights.sched_arr_time % 2400).sum())
+        scheduled += int(
+            (clock(flights.scheduled_arrival, zone) == flights.sched_arr_time % 2400).sum()
+        )
         there = flights[flights.arrival.notna()]
         differ.append(there[clock(there.arrival, zone) != there.arr_time % 2400])
     assert scheduled == len(year)
     odd = pd.concat(differ)
-    assert odd[["carrier", "flight", "dest", "month", "day"]].to_numpy().tolist() == [["B6", 35, "PBI", 3, 9]]
+    assert odd[["carrier", "flight", "dest", "month", "day"]].to_numpy().tolist() == [
+        ["B6", 35, "PBI", 3, 9]
+    ]
 
 
 def test_the_day_of_an_arrival_is_never_close(year: pd.DataFrame) -> None:
@@ -71,7 +77,11 @@ def test_the_day_of_an_arrival_is_never_close(year: pd.DataFrame) -> None:
 
 def test_status_delay_and_times_fit(year: pd.DataFrame) -> None:
     """Cancelled flights never left, diverted ones never arrived, and delays are the difference to the schedule."""
-    assert year.status.value_counts().to_dict() == {"landed": 327_346, "cancelled": 8_255, "diverted": 1_175}
+    assert year.status.value_counts().to_dict() == {
+        "landed": 327_346,
+        "cancelled": 8_255,
+        "diverted": 1_175,
+    }
     assert (year.departure.isna() == (year.status == "cancelled")).all()
     assert (year.arrival.isna() == (year.status != "landed")).all()
     late = (year.arrival - year.scheduled_arrival).dt.total_seconds() / 60
@@ -82,16 +92,32 @@ def test_status_delay_and_times_fit(year: pd.DataFrame) -> None:
     ("flight", "departs", "arrives"),
     [
         (("HA", 51), "2013-01-01 14:00", "2013-01-02 01:30"),  # 09:00 to 15:30 in Honolulu
-        (("B6", 709), "2013-01-01 11:15", "2013-01-01 15:00"),  # 06:15 to 11:00 in San Juan, an hour ahead in winter
-        (("AA", 185), "2013-01-02 02:35", "2013-01-02 08:50"),  # 21:35 to 00:50 in Los Angeles, westbound over midnight
-        (("B6", 727), "2013-01-02 04:59", "2013-01-02 08:37"),  # 23:59 to 04:37 in Aguadilla, which has no airports row
+        (
+            ("B6", 709),
+            "2013-01-01 11:15",
+            "2013-01-01 15:00",
+        ),  # 06:15 to 11:00 in San Juan, an hour ahead in winter
+        (
+            ("AA", 185),
+            "2013-01-02 02:35",
+            "2013-01-02 08:50",
+        ),  # 21:35 to 00:50 in Los Angeles, westbound over midnight
+        (
+            ("B6", 727),
+            "2013-01-02 04:59",
+            "2013-01-02 08:37",
+        ),  # 23:59 to 04:37 in Aguadilla, which has no airports row
     ],
 )
-def test_known_flights(year: pd.DataFrame, flight: tuple[str, int], departs: str, arrives: str) -> None:
+def test_known_flights(
+    year: pd.DataFrame, flight: tuple[str, int], departs: str, arrives: str
+) -> None:
     """Worked out by hand from the schedule of New Year's Day."""
     first = year[(year.month == 1) & (year.day == 1)]
     found = first[(first.carrier == flight[0]) & (first.flight == flight[1])]
-    assert [f"{t:%Y-%m-%d %H:%M}" for t in (*found.scheduled_departure, *found.scheduled_arrival)] == [departs, arrives]
+    assert [
+        f"{t:%Y-%m-%d %H:%M}" for t in (*found.scheduled_departure, *found.scheduled_arrival)
+    ] == [departs, arrives]
 
 
 def test_weather_is_hourly_and_in_its_month() -> None:
@@ -111,7 +137,9 @@ def published(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in ("weather", "planes", "airlines", "airports"):
         shutil.copy(source.locate() / f"{name}.csv", folder)
-    flights = pd.read_csv(source.locate() / "flights.csv.zip", nrows=200, dtype=str, keep_default_na=False)
+    flights = pd.read_csv(
+        source.locate() / "flights.csv.zip", nrows=200, dtype=str, keep_default_na=False
+    )
     repack(folder, flights)
     return folder
 
@@ -121,7 +149,9 @@ def repack(folder: Path, flights: pd.DataFrame) -> None:
         archive.writestr("flights.csv", flights.to_csv(index=False))
 
 
-@pytest.mark.parametrize("fault", ["renamed", "retyped", "missing", "truncated", "absent", "unknown airport"])
+@pytest.mark.parametrize(
+    "fault", ["renamed", "retyped", "missing", "truncated", "absent", "unknown airport"]
+)
 def test_a_changed_source_is_named(published: Path, fault: str) -> None:
     """A column renamed, retyped or missing, a damaged or absent file, an unknown airport: file and field are told."""
     path = published / "flights.csv.zip"

@@ -106,11 +106,15 @@ def projects(draw: Any) -> Drawn:
             for inner in ("f.txt", "sub/g.txt", "h.tmp"):
                 made.files[f"{prefix}dir/{inner}"] = draw(st.sampled_from(["x\n", "y\n"]))
             made.inputs.append(f"{prefix}dir")
-        for suffix in draw(st.sets(st.sampled_from([".yaml", ".json", ".toml", ".py"]), max_size=2)):
+        for suffix in draw(
+            st.sets(st.sampled_from([".yaml", ".json", ".toml", ".py"]), max_size=2)
+        ):
             name = f"{prefix}{draw(st.sampled_from(['params', 'hyper']))}{suffix}"
             made.files[name] = parameter_text(draw, suffix)
             if name.endswith("params.yaml"):  # used for templates, too, where DVC knows no dates
-                made.files[name] = "\n".join(line for line in made.files[name].split("\n") if "2013" not in line)
+                made.files[name] = "\n".join(
+                    line for line in made.files[name].split("\n") if "2013" not in line
+                )
             made.parameters.append(name)
         if rare(draw, 2):
             made.files[f"{prefix}data/raw.txt"] = draw(st.sampled_from(["r\n", "s\n"]))
@@ -119,8 +123,13 @@ def projects(draw: Any) -> Drawn:
             made.inputs += [f"{prefix}data", f"{prefix}data/deep"]
         content: dict[str, Any] = {}
         if rare(draw, 2):
-            made.files[f"{prefix}vars.yaml"] = "word: w\nmodels: {m1: {rate: 1e-3}, m2: {rate: 0.5}}\nmany: [p, q]\n"
-            content["vars"] = ["vars.yaml", {"opts": {"lr": 0.1, "flag": True, "names": ["k", "l"]}}]
+            made.files[f"{prefix}vars.yaml"] = (
+                "word: w\nmodels: {m1: {rate: 1e-3}, m2: {rate: 0.5}}\nmany: [p, q]\n"
+            )
+            content["vars"] = [
+                "vars.yaml",
+                {"opts": {"lr": 0.1, "flag": True, "names": ["k", "l"]}},
+            ]
         content["stages"] = {}
         for number in range(draw(st.integers(0, 2)) + (not made.stages)):
             name, body = stage(draw, made, folder, f"s{number}", templated="vars" in content)
@@ -129,7 +138,9 @@ def projects(draw: Any) -> Drawn:
             content["metrics"] = ["in0.txt"]
             content["plots"] = [{"in0.txt": {"x": "a", "title": "T"}}, "dir"]
             content["params"] = ["params.yaml"]
-            content["artifacts"] = {"model-one": {"path": "in0.txt", "type": "model", "desc": "d", "labels": ["a"]}}
+            content["artifacts"] = {
+                "model-one": {"path": "in0.txt", "type": "model", "desc": "d", "labels": ["a"]}
+            }
         if not content["stages"]:
             del content["stages"]
         made.stages[f"{prefix}dvc.yaml"] = content
@@ -138,11 +149,15 @@ def projects(draw: Any) -> Drawn:
             st.sampled_from(["*.tmp\n", "sub/\n", "*.tmp\n!h.tmp\n", "/prep/dir\n", "# no\n"])
         )
     if "prep/in0.txt" in made.files and rare(draw, 4):
-        made.files["prep/.dvcignore"] = draw(st.sampled_from(["*.txt\n!in0.txt\n", "/dir/sub\n", "h.tmp\n"]))
+        made.files["prep/.dvcignore"] = draw(
+            st.sampled_from(["*.txt\n!in0.txt\n", "/dir/sub\n", "h.tmp\n"])
+        )
     return made
 
 
-def stage(draw: Any, made: Drawn, folder: str, name: str, *, templated: bool) -> tuple[str, dict[str, Any]]:
+def stage(
+    draw: Any, made: Drawn, folder: str, name: str, *, templated: bool
+) -> tuple[str, dict[str, Any]]:
     """One stage, after those that are there already."""
     prefix = f"{folder}/" if folder else ""
     wdir = draw(st.sampled_from([None] * 5 + [".", "work", "${word}" if templated else "work"]))
@@ -151,7 +166,12 @@ def stage(draw: Any, made: Drawn, folder: str, name: str, *, templated: bool) ->
     kind = draw(st.sampled_from(["plain"] * 4 + ["list", "map", "matrix"]))
     if kind == "map" and not templated:
         kind = "plain"
-    unique = {"plain": "", "list": "-${item}", "map": "-${key}", "matrix": "-${item.one}-${item.two}"}[kind]
+    unique = {
+        "plain": "",
+        "list": "-${item}",
+        "map": "-${key}",
+        "matrix": "-${item.one}-${item.two}",
+    }[kind]
     body: dict[str, Any] = {}
     deps = draw(st.lists(st.sampled_from(made.inputs + made.outs), max_size=3, unique=True))
     if deps:
@@ -171,7 +191,14 @@ def stage(draw: Any, made: Drawn, folder: str, name: str, *, templated: bool) ->
         if rare(draw, 4):
             flags["persist"] = draw(st.booleans())
         if rare(draw, 5):
-            flags |= {"push": False, "desc": "d", "type": "t", "labels": ["l"], "meta": {"k": 1}, "remote": "r"}
+            flags |= {
+                "push": False,
+                "desc": "d",
+                "type": "t",
+                "labels": ["l"],
+                "meta": {"k": 1},
+                "remote": "r",
+            }
         outs.append((out, flags, folderish))
         if not unique:
             made.outs.append(os.path.normpath(f"{place}/{out}"))
@@ -181,16 +208,24 @@ def stage(draw: Any, made: Drawn, folder: str, name: str, *, templated: bool) ->
     for out, flags, folderish in outs:
         where = "outs" if folderish else draw(st.sampled_from(["outs", "outs", "metrics", "plots"]))
         body.setdefault(where, []).append({out: flags} if flags else out)
-    reading = draw(st.lists(st.sampled_from(made.parameters), max_size=2, unique=True)) if made.parameters else []
+    reading = (
+        draw(st.lists(st.sampled_from(made.parameters), max_size=2, unique=True))
+        if made.parameters
+        else []
+    )
     for path in reading:
         keys = draw(
-            st.sampled_from([["a"], ["b", "c.d"], ["c"], ["list.1.f"], ["list"], None, ["a", "a"], ["c.*"], []])
+            st.sampled_from(
+                [["a"], ["b", "c.d"], ["c"], ["list.1.f"], ["list"], None, ["a", "a"], ["c.*"], []]
+            )
         )
         local = os.path.relpath(path, place)
         if local == "params.yaml" and keys and draw(st.booleans()):
             body.setdefault("params", []).extend(keys)
         else:
-            body.setdefault("params", []).append({local: keys} if keys is not None else {local: None})
+            body.setdefault("params", []).append(
+                {local: keys} if keys is not None else {local: None}
+            )
     if wdir:
         body["wdir"] = wdir
     for key, value, odds in (
@@ -210,5 +245,8 @@ def stage(draw: Any, made: Drawn, folder: str, name: str, *, templated: bool) ->
     if kind == "map":
         return name, {"foreach": "${models}", "do": body}
     if kind == "matrix":
-        return name, {"matrix": {"one": [1, "z"], "two": ["${word}"] if templated else ["v"]}, **body}
+        return name, {
+            "matrix": {"one": [1, "z"], "two": ["${word}"] if templated else ["v"]},
+            **body,
+        }
     return name, body

@@ -58,7 +58,17 @@ def lost_input(root: Path, made: Drawn, pick: random.Random) -> None:
 def new_file(root: Path, made: Drawn, pick: random.Random) -> None:
     folders = [root / name for name in made.inputs + made.outs if (root / name).is_dir()]
     if folders:
-        name = pick.choice(["new.txt", "new.tmp", "ü.txt", "sub/new.txt", ".hidden", "sub2/.dvc/config", "a\\b.txt"])
+        name = pick.choice(
+            [
+                "new.txt",
+                "new.tmp",
+                "ü.txt",
+                "sub/new.txt",
+                ".hidden",
+                "sub2/.dvc/config",
+                "a\\b.txt",
+            ]
+        )
         _write(pick.choice(folders) / name, "new\n")
 
 
@@ -86,7 +96,11 @@ def link(root: Path, made: Drawn, pick: random.Random) -> None:
 
 def renamed(root: Path, made: Drawn, pick: random.Random) -> None:
     path = _some(root, made.inputs, pick)
-    if path is not None and len(path.relative_to(root).parts) > 1 and not path.parent.joinpath("dvc.yaml").exists():
+    if (
+        path is not None
+        and len(path.relative_to(root).parts) > 1
+        and not path.parent.joinpath("dvc.yaml").exists()
+    ):
         path.rename(path.with_name(f"renamed-{path.name}"))
 
 
@@ -150,7 +164,9 @@ def another_stage(root: Path, made: Drawn, pick: random.Random) -> None:
         case 0:
             body["frozen"] = not body.get("frozen", False)
         case 1:
-            body["cmd"] = body["cmd"] + " && echo" if isinstance(body["cmd"], str) else [*body["cmd"], "echo"]
+            body["cmd"] = (
+                body["cmd"] + " && echo" if isinstance(body["cmd"], str) else [*body["cmd"], "echo"]
+            )
         case 2 if body.get("deps"):
             body["deps"] = body["deps"][:-1] or body.pop("deps")[:0]
         case 3:
@@ -161,7 +177,9 @@ def another_stage(root: Path, made: Drawn, pick: random.Random) -> None:
         case 4 if body.get("outs"):
             out = body["outs"][0]
             path, flags = next(iter(out.items())) if isinstance(out, dict) else (out, {})
-            body["outs"][0] = {path: {**flags, pick.choice(["cache", "persist"]): pick.random() < 0.5}}
+            body["outs"][0] = {
+                path: {**flags, pick.choice(["cache", "persist"]): pick.random() < 0.5}
+            }
         case 5:
             body["desc"] = "another"
         case 6:
@@ -189,7 +207,11 @@ def old_lock(root: Path, made: Drawn, pick: random.Random) -> None:
     locks = sorted(root.rglob("dvc.lock"))
     if locks:
         path = pick.choice(locks)
-        lines = [line for line in path.read_text().splitlines(keepends=True) if line.strip() != "hash: md5"]
+        lines = [
+            line
+            for line in path.read_text().splitlines(keepends=True)
+            if line.strip() != "hash: md5"
+        ]
         path.write_text("".join(lines))
 
 

@@ -112,7 +112,13 @@ class Peer:
         text = "\n".join(heard)
         ran = set(re.findall(r"Running stage '([^']+)'", text))
         ran |= set(re.findall(r"Verifying outputs in frozen stage: '([^']+)'", text))
-        return Said(None, frozenset(ran), frozenset(re.findall(r"Stage '([^']+)' is cached", text)), failed, words)
+        return Said(
+            None,
+            frozenset(ran),
+            frozenset(re.findall(r"Stage '([^']+)' is cached", text)),
+            failed,
+            words,
+        )
 
     def status(self) -> Said:
         """`dvc status`."""
@@ -152,7 +158,12 @@ class Peer:
     def written(self) -> dict[tuple[str, str], str]:
         """What each stage's outputs hold by dvc.lock: md5 by stage and path."""
         steps = read_pipeline(self.root).steps
-        return {(name, out.path): out.md5 for name, step in steps.items() for out in step.outs if out.md5}
+        return {
+            (name, out.path): out.md5
+            for name, step in steps.items()
+            for out in step.outs
+            if out.md5
+        }
 
     def plan(self) -> Said:
         """`furrow plan`."""
@@ -162,11 +173,17 @@ class Peer:
             return Said(None, words=str(exc))
         stages = {action: frozenset(each.name for each in plan.stages if each.action == action and each.certain)
                   for action in ("run", "record", "restore")}  # fmt: skip
-        maybe = frozenset(each.name for each in plan.stages if not each.certain and each.action != "unknown")
+        maybe = frozenset(
+            each.name for each in plan.stages if not each.certain and each.action != "unknown"
+        )
         unknown = any(each.action == "unknown" for each in plan.stages)
-        words = "; ".join(f"{each.name} {each.action} {each.certain} {each.why}" for each in plan.stages)
+        words = "; ".join(
+            f"{each.name} {each.action} {each.certain} {each.why}" for each in plan.stages
+        )
         data = [
-            f"{each.name}: {each.why}" for each in plan.resources if each.kind == "data" and each.action != "unchanged"
+            f"{each.name}: {each.why}"
+            for each in plan.resources
+            if each.kind == "data" and each.action != "unchanged"
         ]
         rest = not plan.stages and not data
         ran = stages["run"] | stages["record"]

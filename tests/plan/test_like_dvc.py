@@ -84,8 +84,12 @@ def agree(peer: Peer) -> None:
     assert not planned.failed, "something unknown that DVC knows"
     assert planned.ran <= done.ran, "predicted for certain"
     assert planned.restored <= done.restored
-    assert (done.ran | done.restored) <= (planned.ran | planned.restored | planned.maybe), "not predicted"
-    assert (exact.ran, exact.restored, exact.maybe) == (done.ran, done.restored, frozenset()), "told what stages write"
+    assert (done.ran | done.restored) <= (planned.ran | planned.restored | planned.maybe), (
+        "not predicted"
+    )
+    assert (exact.ran, exact.restored, exact.maybe) == (done.ran, done.restored, frozenset()), (
+        "told what stages write"
+    )
     planned, status = peer.plan(), peer.status()
     note(f"plan after: {planned}\nstatus after: {status}")
     assert planned.rest == status.rest

@@ -29,7 +29,9 @@ STAGES = STAGES.replace("train@m", "train")
 
 
 @pytest.fixture
-def both(repo: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def both(
+    repo: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Path:
     """The repository, with services/prices, which has a .dvc of its own, and services/rents, and one commit."""
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
     (repo / "services").mkdir()
@@ -88,15 +90,24 @@ def test_runs_of_each(both: Path, git: Callable[..., str], monkeypatch: pytest.M
             assert files_at(here, "HEAD", "runs") == ["runs/m/metrics.json"]
     (prices / "runs/m/metrics.json").write_text('{"mae": 1.25}')
     git(both, "commit", "-qam", "Better prices")
-    assert [point.value for point in history(prices, "m", rev="HEAD", metric=None).points] == [1.5, 1.25]
+    assert [point.value for point in history(prices, "m", rev="HEAD", metric=None).points] == [
+        1.5,
+        1.25,
+    ]
     assert [point.value for point in history(rents, "m", rev="HEAD", metric=None).points] == [7.0]
-    assert describe(furrow.run("m", repo=prices), lambda *_: []).made_by["subject"] == "Better prices"
+    assert (
+        describe(furrow.run("m", repo=prices), lambda *_: []).made_by["subject"] == "Better prices"
+    )
     assert list(furrow.runs(repo=rents)["mae"]) == [7.0]
 
 
 def test_models_of_each(both: Path, git: Callable[..., str]) -> None:
     """Tags of two projects' models of one name don't collide."""
-    for folder, number in (("services/prices=", "1.0.0"), ("services/rents=", "2.0.0"), ("", "3.0.0")):
+    for folder, number in (
+        ("services/prices=", "1.0.0"),
+        ("services/rents=", "2.0.0"),
+        ("", "3.0.0"),
+    ):
         git(both, "tag", "-a", "-m", "x", f"{folder}m@v{number}")
     assert [str(one) for one in versions(both / "services/prices")] == ["m@v1.0.0"]
     assert [one.tag for one in versions(both / "services/rents/src")] == ["services/rents=m@v2.0.0"]
@@ -108,7 +119,13 @@ def test_merge_attributes_of_each(both: Path, git: Callable[..., str]) -> None:
     install(both / "services/rents/src")
     assert install(both / "services/rents") == []
     for project in ("prices", "rents"):
-        for name in ("runs/m/metrics.json", "dvc.lock", "data.dvc", "prep/x.dvc", "features/manifest.json"):
+        for name in (
+            "runs/m/metrics.json",
+            "dvc.lock",
+            "data.dvc",
+            "prep/x.dvc",
+            "features/manifest.json",
+        ):
             answer = git(both, "check-attr", "merge", f"services/{project}/{name}")
             assert answer.endswith("merge: furrow"), answer
     assert git(both, "check-attr", "merge", "runs/m/metrics.json").endswith("unspecified")
@@ -119,7 +136,9 @@ def test_one_dvc_for_both(both: Path) -> None:
     for name in ("prices", "rents"):
         (both / "services" / name / ".dvc").rename(both / f"{name}.old")
     (both / ".dvc").mkdir()
-    (both / "services/dvc.yaml").write_text("stages: {share: {cmd: echo, outs: [shared.txt]}, more: {cmd: echo 2}}\n")
+    (both / "services/dvc.yaml").write_text(
+        "stages: {share: {cmd: echo, outs: [shared.txt]}, more: {cmd: echo 2}}\n"
+    )
     prices = both / "services/prices"
     assert dvc_root(prices) == both
     found = read_pipeline(prices)

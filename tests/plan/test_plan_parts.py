@@ -25,7 +25,9 @@ from furrow.plan.workspace import UNKNOWN, Disk, World
 
 def test_durations_are_medians_of_the_newest_runs_or_of_the_kind() -> None:
     journal = [{"stage": "train@a", "seconds": seconds} for seconds in (100, 1, 2, 3, 4, 5)]
-    found = Durations([*journal, {"stage": "tables_x", "seconds": 7.0}, {"stage": "odd", "seconds": "no"}])
+    found = Durations(
+        [*journal, {"stage": "tables_x", "seconds": 7.0}, {"stage": "odd", "seconds": "no"}]
+    )
     assert found.of("train@a") == 3
     assert found.of("train@new") == 3
     assert found.of("tables_y") == 7
@@ -52,7 +54,11 @@ def test_the_resource_of_a_stage(stage: str, kind: str, name: str) -> None:
 
 
 def test_resources_stand_by_kind() -> None:
-    given = [Resource("models", "m", "unchanged"), Resource("data", "d", "add"), Resource("tables", "t", "change")]
+    given = [
+        Resource("models", "m", "unchanged"),
+        Resource("data", "d", "add"),
+        Resource("tables", "t", "change"),
+    ]
     assert [one.kind for one in ordered(given)] == ["data", "tables", "models"]
     assert view_resources(None, None, recorded=True) == []
 
@@ -66,7 +72,9 @@ def test_versions_whose_features_change_break() -> None:
         ("a@v1.0.0", ("old is new",)),
         ("b@v1.0.0", ("the feature service gone is gone",)),
     ]
-    assert breaks(models[:1], {"full": "new"}, lambda *_: [])[0].why == ("the digest of full changed",)
+    assert breaks(models[:1], {"full": "new"}, lambda *_: [])[0].why == (
+        "the digest of full changed",
+    )
     assert [(one.kind, one.name) for one in model_resources(models[:1])] == [
         ("models", "a@v1.0.0"),
         ("deployments", "production"),
@@ -115,7 +123,9 @@ def test_what_dead_stages_left_is_taken_away(repo: Path, git: Callable[..., str]
     assert "train@b" in (repo / "dvc.lock").read_text()
 
 
-def test_a_lock_that_was_cut_short_is_taken_from_the_last_commit(repo: Path, git: Callable[..., str]) -> None:
+def test_a_lock_that_was_cut_short_is_taken_from_the_last_commit(
+    repo: Path, git: Callable[..., str]
+) -> None:
     whole = LOCK.format(md5="a" * 32)
     (repo / "dvc.lock").write_text(whole)
     git(repo, "add", "-A")
@@ -135,7 +145,11 @@ def test_a_lock_that_was_cut_short_is_taken_from_the_last_commit(repo: Path, git
 def test_what_was_applied_is_noted(tmp_path: Path) -> None:
     note_applied(tmp_path, registry="a")
     note_applied(tmp_path, online="b")
-    assert json.loads((tmp_path / APPLIED).read_text()) == {"format": 1, "registry": "a", "online": "b"}
+    assert json.loads((tmp_path / APPLIED).read_text()) == {
+        "format": 1,
+        "registry": "a",
+        "online": "b",
+    }
 
 
 def test_sql_that_means_the_same(repo: Path, git: Callable[..., str]) -> None:
@@ -211,7 +225,11 @@ def test_runs_in_dvcs_cache(project: Path) -> None:
     """A key is DVC's, whatever the order of inputs; contents are believed where they are write-protected."""
     step = Step("s", "x", ".", (Dep("b", "b"), Dep("a", "a")), (), (Out("o", "o"),))
     one = run_key(step, {"a": "1", "b": "2"}, {}, set())
-    assert one == run_key(step, {"b": "2", "a": "1"}, {}, set()) != run_key(step, {"a": "1", "b": "2"}, {}, {"a"})
+    assert (
+        one
+        == run_key(step, {"b": "2", "a": "1"}, {}, set())
+        != run_key(step, {"a": "1", "b": "2"}, {}, {"a"})
+    )
     assert run_key(step, {}, {"p.yaml": {"a": object()}}, set()) == ""
     store(project, "0cc175b9c0f1b6a831c399e269772661", b"a")
     cache = Cache.beside(project)
@@ -226,7 +244,13 @@ def test_what_changed_of_raw_data(project: Path) -> None:
     hasher = Hasher(project, remember=False)
     sources = [Source("data.dvc", "data", hasher.md5("data"))]
     lookup = Lookup(
-        project, project, None, cache=Cache(project), workspace=Disk(project, hasher), sources=sources, recorded={}
+        project,
+        project,
+        None,
+        cache=Cache(project),
+        workspace=Disk(project, hasher),
+        sources=sources,
+        recorded={},
     )
     assert lookup.data("elsewhere", "x") is None
     old = hasher.md5("data/a.txt")

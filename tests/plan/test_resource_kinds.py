@@ -41,7 +41,10 @@ def test_kinds_are_said_once() -> None:
     """Names are unique, patterns claim different stages, and the schema of plans knows no others."""
     assert len(set(KINDS)) == len(KINDS) == len(RESOURCE_KINDS)
     for stage in ("compile", "tables_a", "training_set_a_b", "train@a", "select", "validate"):
-        assert sum(bool(re.fullmatch(kind.stages, stage)) for kind in RESOURCE_KINDS if kind.stages) == 1
+        assert (
+            sum(bool(re.fullmatch(kind.stages, stage)) for kind in RESOURCE_KINDS if kind.stages)
+            == 1
+        )
     assert {kind_named(kind).told for kind in KINDS} == {"", "data", "features"}
     text = json.dumps(json.loads((ROOT / "furrow/plan/plan.schema.json").read_text()))
     listed = re.search(r'"enum": (\["data"[^\]]*\])', text)
@@ -58,6 +61,7 @@ def test_no_other_module_lists_kinds() -> None:
         if path.name != "resource_kinds.py" and path.parts[-2] in ("plan", "ci")
         for match in pair.finditer(path.read_text())
         if match[1] != match[2]
-        and {match[1], match[2]} <= {"models", "deployments", "views", "registry", "training_sets", "online_store"}
+        and {match[1], match[2]}
+        <= {"models", "deployments", "views", "registry", "training_sets", "online_store"}
     ]
     assert said == [], said

@@ -80,14 +80,31 @@ def project(tmp_path: Path) -> Path:
 
 def test_what_is_written(project: Path) -> None:
     """New stages beside their kind and before training, wrong ones mended, Furrow's own of nothing taken out."""
-    assert write_stages(project, WANTED) == ["tables_a", "tables_b", "tables_old", "training_set_p_s"]
+    assert write_stages(project, WANTED) == [
+        "tables_a",
+        "tables_b",
+        "tables_old",
+        "training_set_p_s",
+    ]
     stages = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
-    assert list(stages) == ["compile", "land", "tables_a", "tables_mine", "tables_b", "training_set_p_s", "train"]
+    assert list(stages) == [
+        "compile",
+        "land",
+        "tables_a",
+        "tables_mine",
+        "tables_b",
+        "training_set_p_s",
+        "train",
+    ]
     assert stages["tables_b"] == {
         "cmd": "python -m furrow.stages.tables b", "desc": "the second", "deps": ["data/y", "runs/.validated"],
         "params": [{PIPELINE: ["code.tables", "contract"]}], "outs": [{"build/tables/b.parquet": {"persist": True}}],
     }  # fmt: skip
-    assert stages["training_set_p_s"]["deps"] == ["build/tables/a.parquet", "features/spines/p.sql", "runs/.validated"]
+    assert stages["training_set_p_s"]["deps"] == [
+        "build/tables/a.parquet",
+        "features/spines/p.sql",
+        "runs/.validated",
+    ]
     check_stages(project, WANTED)
 
 
@@ -123,7 +140,8 @@ def test_what_is_checked(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["stages: []\n", "stages:\n", "", "stages: {a: [}\n", "vars: []\n", "stages: {a: {cmd: b}}\n"]
+    "text",
+    ["stages: []\n", "stages:\n", "", "stages: {a: [}\n", "vars: []\n", "stages: {a: {cmd: b}}\n"],
 )
 def test_a_file_that_is_none(tmp_path: Path, text: str) -> None:
     """It is named, and left as it is."""
@@ -135,21 +153,33 @@ def test_a_file_that_is_none(tmp_path: Path, text: str) -> None:
 
 NAMES = st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), unique=True, max_size=5)
 OWN = st.lists(
-    st.sampled_from(["land", "tablesque", "report", "train", "select", "tables_own"]), unique=True, max_size=6
+    st.sampled_from(["land", "tablesque", "report", "train", "select", "tables_own"]),
+    unique=True,
+    max_size=6,
 )
 
 
 @given(before=NAMES, after=NAMES, own=OWN, sets=st.booleans())
-def test_any_file_comes_to_what_is_expected(before: list[str], after: list[str], own: list[str], *, sets: bool) -> None:
+def test_any_file_comes_to_what_is_expected(
+    before: list[str], after: list[str], own: list[str], *, sets: bool
+) -> None:
     """From any older state: exactly the expected stages, a person's in their order with their comments, and then rest."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         mine = [f"  # about {name}\n  {name}:\n    cmd: echo {name}   # said\n" for name in own]
-        ours = [f"  tables_{name}:\n    cmd: python -m furrow.stages.tables {name}\n" for name in before]
-        text = "".join(["  first:\n    cmd: x\n", *mine[: len(own) // 2], *ours, *mine[len(own) // 2 :]])
+        ours = [
+            f"  tables_{name}:\n    cmd: python -m furrow.stages.tables {name}\n" for name in before
+        ]
+        text = "".join(
+            ["  first:\n    cmd: x\n", *mine[: len(own) // 2], *ours, *mine[len(own) // 2 :]]
+        )
         (root / "dvc.yaml").write_text(f"stages:\n{text}")
         one = [stage("tables", name, f"data/{name}") for name in after]
-        two = [stage("training_set", f"p_{name}", f"build/tables/{name}.parquet") for name in after if sets]
+        two = [
+            stage("training_set", f"p_{name}", f"build/tables/{name}.parquet")
+            for name in after
+            if sets
+        ]
         wanted = expected(*one, *two)
         write_stages(root, wanted)
         check_stages(root, wanted)
@@ -158,4 +188,6 @@ def test_any_file_comes_to_what_is_expected(before: list[str], after: list[str],
         stages = list(yaml.safe_load(now)["stages"])
         assert {name for name in stages if name not in own and name != "first"} == wanted.keys()
         assert [name for name in stages if name in own] == own
-        assert all(f"  # about {name}\n  {name}:\n    cmd: echo {name}   # said\n" in now for name in own)
+        assert all(
+            f"  # about {name}\n  {name}:\n    cmd: echo {name}   # said\n" in now for name in own
+        )

@@ -1,7 +1,8 @@
 """Projects brought to rest in the test's own process: DVC decides what runs; each stage's function is called, not started.
 
-`dvc repro` starts a Python for each stage, and that costs seconds of imports each time. Here DVC's own code reads the
-project, compares, restores from its cache, runs and locks, and only the start of the command is left out.
+`dvc repro` starts a Python for each stage, and that costs seconds of imports each time. Here DVC's
+own code reads the project, compares, restores from its cache, runs and locks, and only the start of
+the command is left out.
 """
 
 from __future__ import annotations

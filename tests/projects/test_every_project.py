@@ -1,7 +1,8 @@
 """What every project keeps, whatever it predicts: written once, run over all of them.
 
-The flights, with their two problems, are held to the same table of edits by tests/stories/test_edits.py, through
-processes as a user has them; the wheel's test (test_installed.py) runs one of these projects so.
+The flights, with their two problems, are held to the same table of edits by
+tests/stories/test_edits.py, through processes as a user has them; the wheel's test
+(test_installed.py) runs one of these projects so.
 """
 
 from __future__ import annotations
@@ -125,12 +126,18 @@ def test_what_an_edit_makes_necessary(
     before = status(project)
     planned = {stage.name for stage in make_plan(project, local=False).stages}
     expected = example.what_runs(kind)
-    assert planned <= expected if kind == "comment" else planned - {"compile"} == expected - {"compile"}
+    assert (
+        planned <= expected
+        if kind == "comment"
+        else planned - {"compile"} == expected - {"compile"}
+    )
     assert status(project) == before
 
 
 @pytest.mark.parametrize("kind", ["hyper-parameter", "table"])
-def test_an_edit_and_its_revert(project: Path, example: Example, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_and_its_revert(
+    project: Path, example: Example, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The plan says what DVC then does; after the revert nothing is trained, and every file is as it was."""
     change(project, example, kind, monkeypatch)
     planned = {stage.name for stage in make_plan(project, local=False).stages}
@@ -147,7 +154,9 @@ def test_an_edit_and_its_revert(project: Path, example: Example, kind: str, monk
 def test_a_model_sees_what_it_may(rested: Path, example: Example) -> None:
     """Features of its service and the keys that it names: no label, no time, no other column of the spine."""
     features = {
-        name for part in load_manifest(rested / "features").services[example.service].views for name in part.features
+        name
+        for part in load_manifest(rested / "features").services[example.service].views
+        for name in part.features
     }
     bundle = read_json(rested / "build/models" / example.best / "bundle.json")
     seen = {column["name"] for column in bundle["columns"]}
@@ -156,13 +165,19 @@ def test_a_model_sees_what_it_may(rested: Path, example: Example) -> None:
     assert bundle["tells"] == {}
 
 
-def test_a_prediction_is_of_what_training_saw(rested: Path, example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prediction_is_of_what_training_saw(
+    rested: Path, example: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """For moments past: the training set's features, and the model's own numbers for them."""
     monkeypatch.setenv("FURROW_TRUST", "1")
     model = open_model(rested)
-    rows = pq.read_table(rested / f"build/training/{example.problem}/{example.service}.parquet").to_pylist()
+    rows = pq.read_table(
+        rested / f"build/training/{example.problem}/{example.service}.parquet"
+    ).to_pylist()
     for row in rows[:: len(rows) // 2]:
-        keys = {name: row[name] for name in {*model.needs(), *(["horizon"] if "horizon" in row else [])}}
+        keys = {
+            name: row[name] for name in {*model.needs(), *(["horizon"] if "horizon" in row else [])}
+        }
         (found,) = model.predict([keys], at=row["event_timestamp"])
         assert found.features == {name: row[name] for name in found.features}
         frame = model._frame([keys], {name: [row[name]] for name in found.features})
@@ -177,10 +192,21 @@ def test_online_is_point_in_time(project: Path, example: Example) -> None:
     assert sum(one.written for one in done) > 0
     newest = max(one.newest for one in done if one.newest)
     model = open_model(project)
-    row = pq.read_table(project / f"build/training/{example.problem}/{example.service}.parquet").to_pylist()[-1]
-    keys = {name: row[name] for name in {*model.needs(), *(["horizon"] if "horizon" in row else [])}}
-    moment = pc.cast(pa.scalar(newest), pa.timestamp("us", "UTC")).as_py() if isinstance(newest, str) else newest
-    (online,), (past,) = model.predict([keys], at=moment, online=True), model.predict([keys], at=moment)
+    row = pq.read_table(
+        project / f"build/training/{example.problem}/{example.service}.parquet"
+    ).to_pylist()[-1]
+    keys = {
+        name: row[name] for name in {*model.needs(), *(["horizon"] if "horizon" in row else [])}
+    }
+    moment = (
+        pc.cast(pa.scalar(newest), pa.timestamp("us", "UTC")).as_py()
+        if isinstance(newest, str)
+        else newest
+    )
+    (online,), (past,) = (
+        model.predict([keys], at=moment, online=True),
+        model.predict([keys], at=moment),
+    )
     assert online.features == past.features
     assert online.values == past.values
     assert any(value is not None for value in online.features.values())
@@ -206,7 +232,9 @@ def test_no_feature_knows_the_future(project: Path, example: Example) -> None:
         scrambled += pc.sum(late).as_py()
         for name in example.facts:
             other = pc.if_else(late, pc.add(pc.multiply(table[name], 7), 13), table[name])
-            table = table.set_column(table.column_names.index(name), table.schema.field(name), other)
+            table = table.set_column(
+                table.column_names.index(name), table.schema.field(name), other
+            )
         pq.write_table(table, file)
     assert scrambled > 100
     tables(project, example.table)
@@ -220,7 +248,9 @@ def test_no_feature_knows_the_future(project: Path, example: Example) -> None:
     ]
 
     def known(table: pa.Table) -> pa.Table:
-        return table.filter(pc.less_equal(table["event_timestamp"], moment)).select([*keys, *features])
+        return table.filter(pc.less_equal(table["event_timestamp"], moment)).select(
+            [*keys, *features]
+        )
 
     assert known(after).equals(known(before))
     assert not after.select(features).equals(before.select(features))
@@ -237,21 +267,27 @@ def test_the_registry(project: Path, example: Example) -> None:
     assert not version.invented
 
 
-def test_a_merge_of_two_experiments(project: Path, example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_merge_of_two_experiments(
+    project: Path, example: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One on each of two branches: no person edits what stages wrote, and nothing is trained again."""
     install(project)
     commit(project, "Set up")
     for name in ("one", "two"):
         git(project, "switch", "-q", "-c", name, "main")
         text = (project / f"conf/experiment/{example.other}.yaml").read_text()
-        (project / f"conf/experiment/{name}.yaml").write_text(text.replace(f"name: {example.other}", f"name: {name}"))
+        (project / f"conf/experiment/{name}.yaml").write_text(
+            text.replace(f"name: {example.other}", f"name: {name}")
+        )
         with (project / "conf/experiments.yaml").open("a") as handle:
             handle.write(f"  {name}: {{service: {example.service}}}\n")
         repro(project, monkeypatch)
         commit(project, name)
     git(project, "merge", "-q", "--no-edit", "one")
     assert repro(project, monkeypatch) <= {"compile", "select"}
-    verdicts = read_champions((project / "runs/champion.json").read_bytes())[example.problem].verdicts
+    verdicts = read_champions((project / "runs/champion.json").read_bytes())[
+        example.problem
+    ].verdicts
     assert set(verdicts) == {example.best, example.other, "one", "two"}
     commit(project, "Judge both")
     assert not make_plan(project, local=False)
@@ -283,19 +319,25 @@ def test_ci_of_a_commit_at_rest(project: Path, example: Example) -> None:
         ("event_timestamp, 1.5 as {feature}", "has the name of a column of the spine"),
     ],
 )
-def test_a_spine_that_does_not_fit_the_features(project: Path, example: Example, column: str, said: str) -> None:
+def test_a_spine_that_does_not_fit_the_features(
+    project: Path, example: Example, column: str, said: str
+) -> None:
     """Rows before all features; a column called as a feature: the training set is not built, the old one stays."""
     bundle = read_json(project / "build/models" / example.best / "bundle.json")
     path = project / f"features/spines/{example.problem}.sql"
     rest = "* exclude (event_timestamp)" + (" replace (label_timestamp - interval '9000 days' as label_timestamp)"
                                            if "label_timestamp" in path.read_text() and "9000" in column else "")  # fmt: skip
     spine = path.read_text().partition("\norder by")[0]
-    path.write_text(f"select {rest}, {column.format(feature=bundle['features'][0])} from ({spine})\n")
+    path.write_text(
+        f"select {rest}, {column.format(feature=bundle['features'][0])} from ({spine})\n"
+    )
     old = (project / f"build/training/{example.problem}/{example.service}.parquet").read_bytes()
     with pytest.raises(SpineError, match=said) as caught:
         build(project, example.problem, example.service)
     assert caught.value.hint
-    assert (project / f"build/training/{example.problem}/{example.service}.parquet").read_bytes() == old
+    assert (
+        project / f"build/training/{example.problem}/{example.service}.parquet"
+    ).read_bytes() == old
 
 
 COSTS = '''"""What a wrong answer costs, in money."""
@@ -308,7 +350,9 @@ def cost(rows):
 '''
 
 
-def test_a_metric_of_the_projects_own(project: Path, example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_of_the_projects_own(
+    project: Path, example: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file of pipelines/ and a line of conf/: judged with an interval, gated, searched by, the champion's, compared."""
     (project / "pipelines").mkdir()
     (project / "pipelines/prices.py").write_text("PRICE = 0\n")
@@ -326,7 +370,12 @@ def test_a_metric_of_the_projects_own(project: Path, example: Example, monkeypat
     with pytest.raises(StageError, match=r"stage compile reads pipelines/costs\.py") as caught:
         compile_repository(project)
     assert caught.value.hint == "add to its deps: - pipelines"
-    make(project, Edit("dvc.yaml", "      - features/tables\n", "      - features/tables\n      - pipelines\n"))
+    make(
+        project,
+        Edit(
+            "dvc.yaml", "      - features/tables\n", "      - features/tables\n      - pipelines\n"
+        ),
+    )
     commit(project, "Declare a cost")
     ran = repro(project, monkeypatch)
     assert f"train@{example.best}" in ran
@@ -334,7 +383,8 @@ def test_a_metric_of_the_projects_own(project: Path, example: Example, monkeypat
     record = read_json(project / "runs" / example.best / "record.json")
     assert record["directions"] == {"cost": "minimize"}
     assert all(
-        "cost" in trial for trial in read_json(project / "build/models" / example.best / "bundle.json")["trials"]
+        "cost" in trial
+        for trial in read_json(project / "build/models" / example.best / "bundle.json")["trials"]
     )
     intervals = read_json(project / "runs" / example.best / "intervals.json")
     assert (
@@ -343,13 +393,17 @@ def test_a_metric_of_the_projects_own(project: Path, example: Example, monkeypat
         <= intervals["cost"]["high"]
     )
     verdicts = read_champions((project / "runs/champion.json").read_bytes())[example.problem]
-    assert (verdicts.experiment, verdicts.metric, verdicts.directions) == (None, "cost", {"cost": "minimize"})
+    assert (verdicts.experiment, verdicts.metric, verdicts.directions) == (
+        None,
+        "cost",
+        {"cost": "minimize"},
+    )
     assert "maximum cost" in [one["rule"] for one in verdicts.verdicts[example.best]["failures"]]
     assert "better than the baseline by cost (95% sure)" not in [
         one["rule"] for one in verdicts.verdicts[example.best]["failures"]
     ]
 
     (project / "pipelines/prices.py").write_text("PRICE = 1\n")
-    assert f"evaluate@{example.best}" in {stage.name for stage in make_plan(project, local=False).stages}, (
-        "its code counts"
-    )
+    assert f"evaluate@{example.best}" in {
+        stage.name for stage in make_plan(project, local=False).stages
+    }, "its code counts"

@@ -1,7 +1,7 @@
 """Furrow from its wheel alone: built, installed without extras in an empty environment, and used as a user would.
 
-The project is `segments`, which has no module of Furrow's, in a path with a space. Nothing of this clone is on the
-environment's path; packages come from uv's cache, hard-linked.
+The project is `segments`, which has no module of Furrow's, in a path with a space. Nothing of this
+clone is on the environment's path; packages come from uv's cache, hard-linked.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     Run = Callable[..., subprocess.CompletedProcess[str]]
 
 ROOT = Path(__file__).resolve().parents[2]
-CACHE = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache/uv")  # before tests have a home of their own
+CACHE = os.environ.get("UV_CACHE_DIR") or str(
+    Path.home() / ".cache/uv"
+)  # before tests have a home of their own
 TOOLS = Path(sys.executable).parent
 EXTRAS = {
     "import furrow.history.figures": "pictures",
@@ -39,11 +41,18 @@ EXTRAS = {
 pytestmark = [pytest.mark.story, pytest.mark.long]
 
 
-def called(folder: Path, *command: str | Path, check: bool = True, **extra: str) -> subprocess.CompletedProcess[str]:
+def called(
+    folder: Path, *command: str | Path, check: bool = True, **extra: str
+) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith(("PYTHON", "VIRTUAL_ENV")) or name == "PYTHONHASHSEED"}  # fmt: skip
     done = subprocess.run(
-        list(map(str, command)), cwd=folder, env={**kept, **extra}, capture_output=True, text=True, check=False
+        list(map(str, command)),
+        cwd=folder,
+        env={**kept, **extra},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done
@@ -79,13 +88,17 @@ def run(installed: Path) -> Run:
 def test_a_project_with_the_wheel_alone(tmp_path: Path, run: Run) -> None:
     """`furrow compile --write`, `dvc repro`, `furrow predict`; digests of code are those of the installed modules."""
     project = tmp_path / "my project"
-    shutil.copytree(ROOT / "tests/projects/segments", project, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "tests/projects/segments", project, ignore=shutil.ignore_patterns("__pycache__")
+    )
     (project / ".gitignore").write_text("/build/\n/data/\n/.furrow/\n__pycache__\n")
     (project / "conf/experiment/prior.yaml").unlink()  # one experiment is enough here
     entries = project / "conf/experiments.yaml"
     entries.write_text(entries.read_text().replace("  prior: {service: measures}\n", ""))
     stages = project / "dvc.yaml"
-    stages.write_text(re.sub(r"\n  (?:tables|training_set)_.*?\n(?=\n)", "", stages.read_text(), flags=re.DOTALL))
+    stages.write_text(
+        re.sub(r"\n  (?:tables|training_set)_.*?\n(?=\n)", "", stages.read_text(), flags=re.DOTALL)
+    )
     assert "tables_" not in stages.read_text()
 
     run(project, "git", "init", "-q")
@@ -99,7 +112,9 @@ def test_a_project_with_the_wheel_alone(tmp_path: Path, run: Run) -> None:
     said = run(project, "furrow", "predict", "--region", "7", "--at", "1990-11-02T00:00Z", "--json")
     found = json.loads(said.stdout)
     assert found["source"] == "point in time"
-    assert sum(value for name, value in found.items() if name.startswith("probability_")) == pytest.approx(1)
+    assert sum(
+        value for name, value in found.items() if name.startswith("probability_")
+    ) == pytest.approx(1)
 
     code = "import furrow; print(furrow.__file__)"
     assert str(ROOT) not in run(project, "python", "-c", code).stdout

@@ -34,12 +34,20 @@ stages:
 
 
 def git(folder: Path, *words: str, check: bool = True) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False
+    )
     assert not check or not done.returncode, done.stderr
     return done.stdout.strip()
 
 
-def made(folder: Path, *, seen: bytes = b"hello\nworld\n", dep: str = "note.txt", result: bytes | None = None) -> Path:
+def made(
+    folder: Path,
+    *,
+    seen: bytes = b"hello\nworld\n",
+    dep: str = "note.txt",
+    result: bytes | None = None,
+) -> Path:
     """A project with a stage that turns a file round, recorded as run on what its author saw of the file."""
     if not (folder / ".git").exists():
         git(folder.parent, "init", "-q", "-b", "main", str(folder))
@@ -106,7 +114,10 @@ def test_a_filter_that_is_not_here(upper, tmp_path):
     command = [sys.executable, "-P", "-m", "furrow", "replay"]
     done = subprocess.run(command, cwd=other, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "could not be replayed: because note.txt goes through the filter case, which is not set up" in done.stderr
+    assert (
+        "could not be replayed: because note.txt goes through the filter case, which is not set up"
+        in done.stderr
+    )
     assert read_verdicts(other, git(other, "rev-parse", "HEAD")) == []
     assert git(other, "for-each-ref", "refs/notes") == ""
 
@@ -150,7 +161,9 @@ def test_a_pointer_without_its_content(tmp_path):
     assert git(folder, "cat-file", "blob", "HEAD:note.txt").startswith("version https://git-lfs")
     assert status(folder) == "identical"
     shutil.rmtree(store)
-    with pytest.raises(IncompleteError, match=r"because note\.txt is only a pointer to its content"):
+    with pytest.raises(
+        IncompleteError, match=r"because note\.txt is only a pointer to its content"
+    ):
         status(folder)
     git(folder, "config", "filter.lfs.smudge", "false")
     git(folder, "config", "filter.lfs.required", "true")
@@ -186,7 +199,9 @@ def test_a_lost_object(tmp_path):
     folder = made(tmp_path / "p")
     blob = git(folder, "rev-parse", "HEAD:note.txt")
     (folder / f".git/objects/{blob[:2]}/{blob[2:]}").unlink()
-    with pytest.raises(IncompleteError, match=f"1 of its objects are not in this clone \\({blob[:10]}"):
+    with pytest.raises(
+        IncompleteError, match=f"1 of its objects are not in this clone \\({blob[:10]}"
+    ):
         status(folder)
 
 
@@ -219,7 +234,8 @@ def test_submodules(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("recorded", "setting"), [(b"a\nb\n", "true"), (b"a\r\nb\r\n", "false"), (b"a\r\nb\r\n", "true")]
+    ("recorded", "setting"),
+    [(b"a\nb\n", "true"), (b"a\r\nb\r\n", "false"), (b"a\r\nb\r\n", "true")],
 )
 def test_line_ends(tmp_path, recorded, setting):
     """Whoever committed, and whoever replays, with whichever line ends: what was recorded decides."""

@@ -23,7 +23,13 @@ from furrow.replay.replay_verdict import (
 from furrow.replay.statement import read_verdicts
 
 RULES = Settings(models=[ModelRule("build/models/*", ["build/predictions/*"])])
-MODEL = Output("build/models/a", DIFFERENT, md5="1", sha256={"build/models/a/m": "ab" * 32}, differences=("bytes",))
+MODEL = Output(
+    "build/models/a",
+    DIFFERENT,
+    md5="1",
+    sha256={"build/models/a/m": "ab" * 32},
+    differences=("bytes",),
+)
 PREDICTED = "build/predictions/a.parquet"
 
 
@@ -38,7 +44,13 @@ def judged(*outputs: Output, downstream: bool = False) -> dict[str, str]:
         ([Output(PREDICTED, TOLERATED)], OTHER_BYTES),
         ([Output(PREDICTED, DIFFERENT, md5="2")], DIFFERENT),
         ([Output(PREDICTED, DIFFERENT, md5="2", compared=False)], OTHER_BYTES),
-        ([Output(PREDICTED, IDENTICAL), Output("build/predictions/b.parquet", DIFFERENT, md5="3")], DIFFERENT),
+        (
+            [
+                Output(PREDICTED, IDENTICAL),
+                Output("build/predictions/b.parquet", DIFFERENT, md5="3"),
+            ],
+            DIFFERENT,
+        ),
         ([], DIFFERENT),
     ],
 )
@@ -68,15 +80,25 @@ def test_hashes_in_files():
     """A record that names the model by its new hash is the recorded one; one that names any other hash is not."""
     old, new, other = "11" * 32, "ab" * 32, "cd" * 32
     hashes = hashes_of(
-        recognised([MODEL, Output(PREDICTED, IDENTICAL, sha256={PREDICTED: other})], RULES, downstream=False)
+        recognised(
+            [MODEL, Output(PREDICTED, IDENTICAL, sha256={PREDICTED: other})],
+            RULES,
+            downstream=False,
+        )
     )
     assert hashes == {new: OTHER_BYTES}
     before = json.dumps({"model_sha256": old, "rows": 3}).encode()
-    assert named_again("r.json", before, before.replace(old.encode(), new.encode()), hashes) == (before, OTHER_BYTES)
+    assert named_again("r.json", before, before.replace(old.encode(), new.encode()), hashes) == (
+        before,
+        OTHER_BYTES,
+    )
     forged = before.replace(old.encode(), other.encode())
     assert named_again("r.json", before, forged, hashes) == (forged, "")
     short = f"sha256 `{old[:16]}`".encode()
-    assert named_again("card.md", short, f"sha256 `{new[:16]}`".encode(), hashes) == (short, OTHER_BYTES)
+    assert named_again("card.md", short, f"sha256 `{new[:16]}`".encode(), hashes) == (
+        short,
+        OTHER_BYTES,
+    )
     cut = f"sha256 `{new[:20]}`".encode()
     assert named_again("card.md", short, cut, hashes) == (cut, "")
     assert named_again("card.md", b"none", f"{new}".encode(), hashes)[1] == ""
@@ -169,7 +191,11 @@ def elsewhere(tmp_path):
                        "outs": [_entry(folder, path) for path in outs]}  # fmt: skip
     (folder / "dvc.yaml").write_text(json.dumps({"stages": stages}))
     (folder / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": lock}))
-    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "run elsewhere"]):
+    for words in (
+        ["init", "-q", "-b", "main"],
+        ["add", "-A"],
+        ["commit", "-q", "-m", "run elsewhere"],
+    ):
         subprocess.run(["git", *words], cwd=folder, check=True)
     subprocess.run(["git", "clean", "-qfdX"], cwd=folder, check=True)
     assert not (folder / "build").exists()
@@ -179,13 +205,20 @@ def elsewhere(tmp_path):
 def _entry(folder, path):
     whole = folder / path
     if whole.is_dir():
-        inner = [{"md5": md5(one.read_bytes()), "relpath": one.name} for one in sorted(whole.iterdir())]
-        return {"path": path, "hash": "md5", "md5": md5(json.dumps(inner, sort_keys=True).encode()) + ".dir"}
+        inner = [
+            {"md5": md5(one.read_bytes()), "relpath": one.name} for one in sorted(whole.iterdir())
+        ]
+        return {
+            "path": path,
+            "hash": "md5",
+            "md5": md5(json.dumps(inner, sort_keys=True).encode()) + ".dir",
+        }
     return {"path": path, "hash": "md5", "md5": md5(whole.read_bytes())}
 
 
 @pytest.mark.parametrize(
-    ("gap", "code", "says"), [("0", 0, "identical"), ("1e-9", 5, OTHER_BYTES), ("0.5", 1, DIFFERENT)]
+    ("gap", "code", "says"),
+    [("0", 0, "identical"), ("1e-9", 5, OTHER_BYTES), ("0.5", 1, DIFFERENT)],
 )
 def test_a_recorded_model_that_nobody_has(elsewhere, gap, code, says):
     """The last digits of another machine are their own class; a note tells it; another result is different."""
@@ -198,8 +231,14 @@ def test_a_recorded_model_that_nobody_has(elsewhere, gap, code, says):
     (kept,) = read_verdicts(folder, commit)
     assert (kept.status, bool(kept)) == (says, code == 0)
     if code == 5:
-        record = next(one for stage in kept.stages for one in stage.outputs if one.path == "runs/a/record.json")
+        record = next(
+            one
+            for stage in kept.stages
+            for one in stage.outputs
+            if one.path == "runs/a/record.json"
+        )
         assert record.status == OTHER_BYTES
         assert (
-            sha256_bytes(b"weight 1.000000001") in json.loads(done.stdout)["stages"][0]["outputs"][0]["sha256"].values()
+            sha256_bytes(b"weight 1.000000001")
+            in json.loads(done.stdout)["stages"][0]["outputs"][0]["sha256"].values()
         )

@@ -37,7 +37,9 @@ def test_stages_of_a_trial() -> None:
     empty = min(EMPTY_MD5S)
     unkept = Stage("train@t", ("x",), ".", (Item("in", ""),), (Parameters("runs/t/config.yaml", ("a",)),),
                    (Item("model", empty, cached=True),), recorded=True, restated=False, frozen=False)  # fmt: skip
-    after = replace(STAGE, name="report", deps=(Item("model"),), outs=(Item("report.txt"),), recorded=False)
+    after = replace(
+        STAGE, name="report", deps=(Item("model"),), outs=(Item("report.txt"),), recorded=False
+    )
     found = read_trial({"train@t": unkept, "report": after, "other": STAGE})
     assert found.unkept == {"train@t"}
     assert found.never_run == {"report"}
@@ -88,11 +90,16 @@ def bench(repo: Path, git: Callable[..., str]):
 def test_reads_that_are_not_declared(bench: Bench, tmp_path: Path) -> None:
     """A file of the commit, in the project or beside it, unless a stage says that it reads it."""
     root = bench.tree.root
-    opened = frozenset(str(path.resolve()) for path in (root / "secret.txt", root / "in.txt", root / "../shared.txt"))
+    opened = frozenset(
+        str(path.resolve())
+        for path in (root / "secret.txt", root / "in.txt", root / "../shared.txt")
+    )
     made = attempt(tmp_path, opened=opened, touched=frozenset({"../shared.txt"}))
     found = {one.path for one in undeclared(STAGE, made, bench, Settings(), [])}
     assert found == {"secret.txt", "../shared.txt"}
-    told = replace(STAGE, deps=(*STAGE.deps, Item(str((root / "../shared.txt").resolve()), external=True)))
+    told = replace(
+        STAGE, deps=(*STAGE.deps, Item(str((root / "../shared.txt").resolve()), external=True))
+    )
     assert {one.path for one in undeclared(told, made, bench, Settings(), [])} == {"secret.txt"}
     assert bench.in_git("../shared.txt")
     assert bench.tree.blob("in.txt") == b"x\n"
@@ -109,23 +116,39 @@ def test_a_checkout_that_can_not_be_judged(bench: Bench) -> None:
 def test_a_note_that_leaves_something_out(repo: Path, git: Callable[..., str]) -> None:
     """Of all stages that the commit declares and records; a note that is not good claims nothing."""
     lock = "schema: '2.0'\nstages:\n" + "".join(
-        f"  {name}:\n    cmd: x\n    outs: [{{path: {name}.txt, hash: md5, md5: {'a' * 32}}}]\n" for name in "ab"
+        f"  {name}:\n    cmd: x\n    outs: [{{path: {name}.txt, hash: md5, md5: {'a' * 32}}}]\n"
+        for name in "ab"
     )
-    (repo / "dvc.yaml").write_text("stages: {a: {cmd: x, outs: [a.txt]}, b: {cmd: x, outs: [b.txt]}}\n")
+    (repo / "dvc.yaml").write_text(
+        "stages: {a: {cmd: x, outs: [a.txt]}, b: {cmd: x, outs: [b.txt]}}\n"
+    )
     (repo / "dvc.lock").write_text(lock)
     git(repo, "add", "-A")
     git(repo, "commit", "-q", "-m", "stages")
     commit = resolve(repo)
-    stage = StageVerdict("a", IDENTICAL, 0.1, (Output("a.txt", IDENTICAL, "a" * 32, "a" * 32, {"a.txt": "s"}),))
+    stage = StageVerdict(
+        "a", IDENTICAL, 0.1, (Output("a.txt", IDENTICAL, "a" * 32, "a" * 32, {"a.txt": "s"}),)
+    )
     verdict = Verdict(
-        commit, {}, IDENTICAL, "", (stage,), Environment("3.11", "x"), "2024-01-01T00:00:00+00:00", 1.0, "m", "1"
+        commit,
+        {},
+        IDENTICAL,
+        "",
+        (stage,),
+        Environment("3.11", "x"),
+        "2024-01-01T00:00:00+00:00",
+        1.0,
+        "m",
+        "1",
     )
     assert uncovered(recorded_steps(repo, commit), verdict) == ["b: the note leaves it out"]
     assert uncovered(recorded_steps(repo, commit), replace(verdict, scope={"stage": "a"})) == []
     bare = replace(stage, outputs=(replace(stage.outputs[0], sha256={}),))
     assert (
         "without a file of it"
-        in uncovered(recorded_steps(repo, commit), replace(verdict, stages=(bare,), scope={"stage": "a"}))[0]
+        in uncovered(
+            recorded_steps(repo, commit), replace(verdict, stages=(bare,), scope={"stage": "a"})
+        )[0]
     )
     assert uncovered(recorded_steps(repo, commit), replace(verdict, scope={"odd": "x"})) == [
         "its scope is odd, which no replay has"

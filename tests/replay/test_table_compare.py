@@ -42,9 +42,16 @@ def test_a_tolerance_and_a_type() -> None:
     """Within what is declared for the path; another type of a column is a difference of its own."""
     settings = Settings(tolerances=[Tolerance(path="t", absolute=0.3)])
     after = BEFORE.assign(x=[0.5, 1.75, None])
-    assert compare_tables("csv", "t", written(BEFORE, "csv"), written(after, "csv"), settings).status == TOLERATED
+    assert (
+        compare_tables("csv", "t", written(BEFORE, "csv"), written(after, "csv"), settings).status
+        == TOLERATED
+    )
     kinds = compare_tables(
-        "parquet", "t", written(BEFORE, "parquet"), written(BEFORE.assign(id=[1.0, 2.0, 3.0]), "parquet"), settings
+        "parquet",
+        "t",
+        written(BEFORE, "parquet"),
+        written(BEFORE.assign(id=[1.0, 2.0, 3.0]), "parquet"),
+        settings,
     )
     assert kinds.differences[0] == "column id: recorded int64, replayed double"
     with pytest.raises(ValueError, match=r"."):

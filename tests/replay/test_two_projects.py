@@ -31,7 +31,9 @@ STAGES = """stages:
 SHARED = "stages: {share: {cmd: echo both > shared.txt, deps: [seed.txt], outs: [shared.txt]}}\n"
 
 
-def planted(repo: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch, *, own: bool) -> Path:
+def planted(
+    repo: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch, *, own: bool
+) -> Path:
     """services/prices and services/rents, each with a .dvc of its own, or with one at the top for both; and a commit."""
     services = repo / "services"
     services.mkdir()
@@ -104,7 +106,9 @@ def test_each_is_replayed_and_noted_for_itself(both: Path, git: Callable[..., st
 
 
 @pytest.mark.parametrize("both", [False], indirect=True, ids=["one .dvc"])
-def test_a_bare_clone_is_told_which_project_is_meant(both: Path, git: Callable[..., str], tmp_path: Path) -> None:
+def test_a_bare_clone_is_told_which_project_is_meant(
+    both: Path, git: Callable[..., str], tmp_path: Path
+) -> None:
     """Its notes are read, and its commits judged by CI, project by project."""
     commit, bare = resolve(both, "HEAD"), tmp_path / "bare.git"
     rents = both / "services/rents"
@@ -130,7 +134,10 @@ def test_old_notes_are_read_in_the_project_that_they_are_of(both: Path) -> None:
     verdict = json.loads(base64.b64decode(product["content"]))
     del verdict["project"]
     content = canonical_json(verdict).encode()
-    product |= {"content": base64.b64encode(content).decode(), "digest": {"sha256": sha256_bytes(content)}}
+    product |= {
+        "content": base64.b64encode(content).decode(),
+        "digest": {"sha256": sha256_bytes(content)},
+    }
     for one in old["subject"]:
         one["name"] = one["name"].removeprefix("services/prices/")
     add_line(prices, NOTE, commit, canonical_json(old))
@@ -145,7 +152,10 @@ def test_old_notes_are_read_in_the_project_that_they_are_of(both: Path) -> None:
 def test_projects_among_the_files_of_a_tree() -> None:
     """A folder's dvc.yaml is a project of its own where conf/ lies beside it, or where no project is above it."""
     assert projects_among(["dvc.yaml", "conf/a.yaml", "prep/dvc.yaml", "x.txt"]) == [""]
-    assert projects_among(["a/dvc.yaml", "a/conf/ci.yaml", "b/c/dvc.yaml", "b/c/d/dvc.yaml"]) == ["a/", "b/c/"]
+    assert projects_among(["a/dvc.yaml", "a/conf/ci.yaml", "b/c/dvc.yaml", "b/c/d/dvc.yaml"]) == [
+        "a/",
+        "b/c/",
+    ]
     assert projects_among(["dvc.yaml", "a/dvc.yaml", "a/conf/b/x.yaml"]) == ["", "a/"]
     whole = ["dvc.yaml", "conf/a.yaml", "tests/shop/dvc.yaml", "tests/shop/conf/a.yaml"]
     assert projects_among(whole) == [""]

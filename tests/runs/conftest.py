@@ -44,7 +44,9 @@ class History:
         self.clock = 1_700_000_000
 
     def git(self, *arguments: str) -> str:
-        done = subprocess.run(["git", "-C", str(self.path), *arguments], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", "-C", str(self.path), *arguments], check=True, capture_output=True, text=True
+        )
         return done.stdout.strip()
 
     def commit(
@@ -59,13 +61,19 @@ class History:
         """Write files (None deletes one) over the ref's commit, or over the first of the parents; the new id."""
         self.clock = when or self.clock + 60
         body = subject.encode()
-        lines = [f"commit {ref}\ncommitter Ada Test <ada@example.com> {self.clock} +0000\n".encode()]
+        lines = [
+            f"commit {ref}\ncommitter Ada Test <ada@example.com> {self.clock} +0000\n".encode()
+        ]
         lines.append(b"data %d\n%s\n" % (len(body), body))
         exists = subprocess.run(
-            ["git", "-C", str(self.path), "rev-parse", "-q", "--verify", ref], capture_output=True, check=False
+            ["git", "-C", str(self.path), "rev-parse", "-q", "--verify", ref],
+            capture_output=True,
+            check=False,
         )
         sources = parents or ((f"{ref}^0",) if exists.returncode == 0 else ())
-        lines += [f"{'merge' if at else 'from'} {source}\n".encode() for at, source in enumerate(sources)]
+        lines += [
+            f"{'merge' if at else 'from'} {source}\n".encode() for at, source in enumerate(sources)
+        ]
         for path, content in files.items():
             if content is None:
                 lines.append(f"D {path}\n".encode())
@@ -73,11 +81,15 @@ class History:
             data = content if isinstance(content, bytes) else content.encode()
             lines.append(f"M 100644 inline {path}\ndata {len(data)}\n".encode() + data + b"\n")
         subprocess.run(
-            ["git", "-C", str(self.path), "fast-import", "--quiet", "--force"], input=b"".join(lines), check=True
+            ["git", "-C", str(self.path), "fast-import", "--quiet", "--force"],
+            input=b"".join(lines),
+            check=True,
         )
         return self.git("rev-parse", ref)
 
-    def run(self, name: str, auc: float = 0.7, *, rate: float = 0.1, seed: int = 7) -> dict[str, str | bytes | None]:
+    def run(
+        self, name: str, auc: float = 0.7, *, rate: float = 0.1, seed: int = 7
+    ) -> dict[str, str | bytes | None]:
         """The files of a run."""
         features = [f"feature_{number}" for number in range(3)]
         values = {"roc_auc": auc, "log_loss": 0.5, "rows": 100}
@@ -94,7 +106,8 @@ class History:
         files = {
             "config.yaml": CONFIG.format(name=name, seed=seed, rate=rate, digest="a" * 64),
             "metrics.json": json.dumps(values, sort_keys=True, indent=1) + "\n",
-            "intervals.json": json.dumps({"roc_auc": {"low": auc - 0.01, "high": auc + 0.01}}) + "\n",
+            "intervals.json": json.dumps({"roc_auc": {"low": auc - 0.01, "high": auc + 0.01}})
+            + "\n",
             "record.json": json.dumps(record, sort_keys=True, indent=1) + "\n",
             "plots/roc.csv": "false_positive_rate,true_positive_rate\n0,0\n0.2,0.6\n1,1\n",
         }

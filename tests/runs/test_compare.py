@@ -10,7 +10,9 @@ from sklearn.metrics import roc_auc_score
 from furrow.history.paired_test import Comparison, PairingError, compare, delong
 
 
-def predictions(seed: int, *, rows: int = 3000, days: int = 30, noise: float = 1.0, salt: int = 0) -> pd.DataFrame:
+def predictions(
+    seed: int, *, rows: int = 3000, days: int = 30, noise: float = 1.0, salt: int = 0
+) -> pd.DataFrame:
     """Labels and days by the seed; the skill of the model by the noise."""
     world = np.random.default_rng(seed)
     day = world.integers(0, days, rows)
@@ -22,7 +24,8 @@ def predictions(seed: int, *, rows: int = 3000, days: int = 30, noise: float = 1
     return pd.DataFrame(
         {
             "flight": np.arange(rows),
-            "scheduled_departure": pd.Timestamp("2013-07-01", tz="UTC") + pd.to_timedelta(day, unit="D"),
+            "scheduled_departure": pd.Timestamp("2013-07-01", tz="UTC")
+            + pd.to_timedelta(day, unit="D"),
             "label": labels,
             "probability": 1 / (1 + np.exp(-scores)),
         }
@@ -52,7 +55,9 @@ def test_luck_is_called_better_as_seldom_as_promised() -> None:
     for seed in range(100):
         pair = predictions(seed, rows=1000, salt=1), predictions(seed, rows=1000, salt=2)
         told += verdict(compare(*pair, replicates=300)) != "luck"
-    assert told <= 14  # 5 expected; days are few, and the percentile interval is known to be a little short
+    assert (
+        told <= 14
+    )  # 5 expected; days are few, and the percentile interval is known to be a little short
 
 
 def test_differences_are_of_the_metrics_themselves() -> None:
@@ -61,7 +66,9 @@ def test_differences_are_of_the_metrics_themselves() -> None:
     found = compare(one, two)
     assert (found.rows, found.only_before, found.only_after) == (2500, 500, 0)
     first = found.differences[0]
-    assert first.before == pytest.approx(roc_auc_score(one["label"][500:], one["probability"][500:]))
+    assert first.before == pytest.approx(
+        roc_auc_score(one["label"][500:], one["probability"][500:])
+    )
     assert first.low is not None
     assert first.high is not None
     assert first.low < first.after - first.before < first.high
@@ -72,7 +79,9 @@ def test_the_result_is_the_same_every_time_and_in_any_order_of_rows() -> None:
     one, two = predictions(3), predictions(3, noise=2.0)
     assert compare(one, two) == compare(one, two)
     shuffled = compare(one, two.sample(frac=1, random_state=1))
-    assert [d.after for d in shuffled.differences] == pytest.approx([d.after for d in compare(one, two).differences])
+    assert [d.after for d in shuffled.differences] == pytest.approx(
+        [d.after for d in compare(one, two).differences]
+    )
 
 
 def test_few_days_fall_back_to_delong_for_roc_auc() -> None:
@@ -86,13 +95,19 @@ def test_few_days_fall_back_to_delong_for_roc_auc() -> None:
 def test_delong_agrees_with_a_bootstrap_of_rows() -> None:
     """The interval is that of resampled rows, and one class alone has none."""
     frame, other = predictions(5, rows=800), predictions(5, rows=800, noise=1.5)
-    labels, one, two = (frame["label"].to_numpy(), frame["probability"].to_numpy(), other["probability"].to_numpy())
+    labels, one, two = (
+        frame["label"].to_numpy(),
+        frame["probability"].to_numpy(),
+        other["probability"].to_numpy(),
+    )
     low, high, p = delong(labels, one, two)
     generator = np.random.default_rng(0)
     spread = []
     for _ in range(500):
         rows = generator.integers(0, 800, 800)
-        spread.append(roc_auc_score(labels[rows], two[rows]) - roc_auc_score(labels[rows], one[rows]))
+        spread.append(
+            roc_auc_score(labels[rows], two[rows]) - roc_auc_score(labels[rows], one[rows])
+        )
     assert (low, high) == pytest.approx(tuple(np.percentile(spread, [2.5, 97.5])), abs=0.01)
     assert 0 <= p <= 1
     assert np.isnan(delong(np.zeros(10), one[:10], two[:10])).all()

@@ -109,7 +109,11 @@ def test_a_target_outside_the_allow_list(conf, target):
 
 def test_a_nested_target(conf):
     """An object inside a parameter is refused."""
-    edit(conf / "model/base_rate.yaml", "strategy: prior", "strategy: {_target_: os.system, command: id}")
+    edit(
+        conf / "model/base_rate.yaml",
+        "strategy: prior",
+        "strategy: {_target_: os.system, command: id}",
+    )
     assert "nested objects are not allowed" in fails(conf)
 
 

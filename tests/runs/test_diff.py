@@ -52,11 +52,16 @@ def two(history: Any) -> Any:
     for at, noise in enumerate((3.0, 0.5)):
         content = predicted(noise).to_parquet()
         listing = [
-            {"md5": keep(cache, month), "relpath": f"2013-0{n + 1}.parquet"} for n, month in enumerate(months[: at + 1])
+            {"md5": keep(cache, month), "relpath": f"2013-0{n + 1}.parquet"}
+            for n, month in enumerate(months[: at + 1])
         ]
         data = keep(cache, json.dumps(listing).encode(), ".dir")
         lock = {
-            "stages": {"train@gbm": {"outs": [{"path": "build/predictions/gbm.parquet", "md5": keep(cache, content)}]}}
+            "stages": {
+                "train@gbm": {
+                    "outs": [{"path": "build/predictions/gbm.parquet", "md5": keep(cache, content)}]
+                }
+            }
         }
         files = history.run("gbm", 0.6 + at / 10, rate=0.1 + at / 10)
         record = json.loads(files["runs/gbm/record.json"])
@@ -98,11 +103,16 @@ def test_nothing_changed(two: Any) -> None:
     found = diff_runs(same, same)
     assert not found
     assert found.untested == "both have the same predictions, byte for byte"
-    metrics = two.git("show", "HEAD:runs/gbm/metrics.json").replace('"log_loss": 0.5', '"log_loss": NaN')
+    metrics = two.git("show", "HEAD:runs/gbm/metrics.json").replace(
+        '"log_loss": 0.5', '"log_loss": NaN'
+    )
     two.commit({"runs/gbm/metrics.json": metrics}, subject="No loss")
     same = run("gbm", repo=two.path)
     assert diff_runs(same, same).untested == "both have the same predictions, byte for byte"
-    two.commit({"runs/gbm/metrics.json": metrics.replace('"roc_auc": 0.7', '"roc_auc": 0.9')}, subject="By hand")
+    two.commit(
+        {"runs/gbm/metrics.json": metrics.replace('"roc_auc": 0.7', '"roc_auc": 0.9')},
+        subject="By hand",
+    )
     found = diff_runs(same, run("gbm", repo=two.path))
     assert "yet not the same roc_auc: `furrow replay` tells which holds" in found.untested
 
@@ -110,7 +120,9 @@ def test_nothing_changed(two: Any) -> None:
 def test_without_predictions_the_rest_is_told(two: Any, tmp_path: Path) -> None:
     """In a bare clone without a cache: no test, and how to get what it needs; also no list of data files."""
     two.git("clone", "-q", "--bare", str(two.path), str(tmp_path / "bare.git"))
-    found = diff_runs(run("gbm@HEAD~1", repo=tmp_path / "bare.git"), run("gbm", repo=tmp_path / "bare.git"))
+    found = diff_runs(
+        run("gbm@HEAD~1", repo=tmp_path / "bare.git"), run("gbm", repo=tmp_path / "bare.git")
+    )
     assert found.comparison is None
     assert "dvc pull build/predictions/gbm.parquet" in found.untested
     assert found.data.files is None
@@ -134,12 +146,16 @@ def test_show_everything(two: Any) -> None:
         {"stage": "evaluate@gbm", "started": 4, "seconds": 2.0},
     ]
     (two.path / ".furrow").mkdir()
-    (two.path / ".furrow/journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"torn')
+    (two.path / ".furrow/journal.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines) + '{"torn'
+    )
     made = two.git("rev-parse", "HEAD")
     two.commit({"docs": "later"})
     environment = Environment(python="3.11.7", platform="Linux-x86_64")
     when = "2026-01-31T12:00:00+00:00"
-    write_note(two.path, Verdict(made, {}, "identical", "", (), environment, when, 1.0, "ci-7", "0.1.0"))
+    write_note(
+        two.path, Verdict(made, {}, "identical", "", (), environment, when, 1.0, "ci-7", "0.1.0")
+    )
     found = run("gbm", repo=two.path)
     details = describe(found, replays_of)
     assert details.made_by["commit"] == made
@@ -161,7 +177,12 @@ def test_show_everything(two: Any) -> None:
 def test_show_what_is_left_of_a_damaged_run(history: Any) -> None:
     """A first commit, no dvc.lock, torn files: problems are listed, the rest is shown."""
     history.commit(
-        {"runs/x/metrics.json": "{", "runs/x/config.yaml": "name: x\n", "src.py": "1\n", "dvc.lock": "a: [1,"}
+        {
+            "runs/x/metrics.json": "{",
+            "runs/x/config.yaml": "name: x\n",
+            "src.py": "1\n",
+            "dvc.lock": "a: [1,",
+        }
     )
     details = describe(run("x", repo=history.path), replays_of)
     assert details.config == {"name": "x"}

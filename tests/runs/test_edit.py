@@ -43,8 +43,16 @@ def option(key: str, what: str, *, add: bool = False) -> Setting:
         (value("new.er", None), "  lines\n", "  lines\nnew:\n  er: null\n"),
         (value("model", {"x": 1}), "\n  depth: 3", " {x: 1}"),
         (option("model", "forest"), "/model: gbm ", "/model: forest "),
-        (option("engine", "far"), "# the usual one\n", "# the usual one\n  - override /engine: far\n"),
-        (option("extra", "one", add=True), "# the usual one\n", "# the usual one\n  - /extra: one\n"),
+        (
+            option("engine", "far"),
+            "# the usual one\n",
+            "# the usual one\n  - override /engine: far\n",
+        ),
+        (
+            option("extra", "one", add=True),
+            "# the usual one\n",
+            "# the usual one\n  - /extra: one\n",
+        ),
     ],
 )
 def test_one_change_is_one_change(change: Setting, old: str, new: str) -> None:
@@ -82,11 +90,18 @@ def test_a_value_is_no_mapping() -> None:
         with_settings(TEXT, [value("name.x", 1)], where="x")
 
 
-LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+)
 KEYS = st.from_regex(r"[a-z]{1,3}", fullmatch=True)
 
 
-@given(st.lists(st.tuples(st.lists(KEYS, min_size=1, max_size=3), LEAVES | st.lists(LEAVES, max_size=2)), max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.lists(KEYS, min_size=1, max_size=3), LEAVES | st.lists(LEAVES, max_size=2)),
+        max_size=6,
+    )
+)
 def test_whatever_is_set_is_said(changes: list[tuple[list[str], object]]) -> None:
     """Random keys and values: the edited text parses to what a mapping would hold after the same assignments."""
     wanted: dict = yaml.safe_load(TEXT)

@@ -14,9 +14,13 @@ METRICS = of_task(BINARY)
 @pytest.fixture
 def predictions(frame, experiment):
     generator = np.random.default_rng(0)
-    score = np.clip(frame["delay_3h"].fillna(16) / 50 + generator.normal(0, 0.05, len(frame)), 0.01, 0.99)
+    score = np.clip(
+        frame["delay_3h"].fillna(16) / 50 + generator.normal(0, 0.05, len(frame)), 0.01, 0.99
+    )
     period = period_names(frame, experiment.problem)
-    return frame.assign(label=frame["late"], probability=score, baseline_probability=0.2, period=period)
+    return frame.assign(
+        label=frame["late"], probability=score, baseline_probability=0.2, period=period
+    )
 
 
 def judge(predictions, experiment, seed):
@@ -45,7 +49,11 @@ def test_intervals_hold_the_value(predictions, experiment):
     for name in METRICS:
         assert outcome.intervals[name]["low"] < outcome.intervals[name]["high"]
         assert len(outcome.replicates[name]) == experiment.evaluation.replicates
-    assert outcome.intervals["roc_auc"]["low"] < outcome.metrics["roc_auc"] < outcome.intervals["roc_auc"]["high"]
+    assert (
+        outcome.intervals["roc_auc"]["low"]
+        < outcome.metrics["roc_auc"]
+        < outcome.intervals["roc_auc"]["high"]
+    )
 
 
 def test_curves_end_where_they_must(predictions, experiment):

@@ -29,7 +29,10 @@ MODELS = {
         },
         Encoding(impute=True),
     ),
-    "gbm": ({"_target_": "sklearn.ensemble.HistGradientBoostingClassifier", "max_iter": 30}, Encoding()),
+    "gbm": (
+        {"_target_": "sklearn.ensemble.HistGradientBoostingClassifier", "max_iter": 30},
+        Encoding(),
+    ),
 }
 
 
@@ -131,7 +134,9 @@ def test_the_sign_of_a_zero_changes_nothing(frame, experiment, kind):
     experiment.model, experiment.encoding = MODELS[kind]
     zeros = frame.assign(delay_3h=frame["delay_3h"].round(), noise=frame["noise"].round())
     signs = np.where(np.arange(len(frame)) % 3 == 0, -1.0, 1.0)
-    signed = zeros.assign(**{name: zeros[name].where(zeros[name] != 0, 0.0 * signs) for name in FEATURES})
+    signed = zeros.assign(
+        **{name: zeros[name].where(zeros[name] != 0, 0.0 * signs) for name in FEATURES}
+    )
     assert np.signbit(signed[FEATURES].to_numpy()[(signed[FEATURES] == 0).to_numpy()]).any()
     fitted = fit(experiment, zeros, FEATURES)
     assert digest(fit(experiment, signed, FEATURES)) == digest(fitted)

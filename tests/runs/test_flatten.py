@@ -23,14 +23,38 @@ from furrow.history.flatten import (
 KEYS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.\-]{0,8}", fullmatch=True)
 WORDS = st.one_of(
     st.text(max_size=30),
-    st.sampled_from(["yes", "No", "null", "~", "1e5", "1.5", "0x1F", "017", "1:30", "2013-01", "2013-01-01", "a: b"]),
-    st.sampled_from(["# c", "a #b", "- a", "[a]", "{}", "'q'", '"q"', "x" * 120, "two  spaces", "é", "a" * 64]),
+    st.sampled_from(
+        [
+            "yes",
+            "No",
+            "null",
+            "~",
+            "1e5",
+            "1.5",
+            "0x1F",
+            "017",
+            "1:30",
+            "2013-01",
+            "2013-01-01",
+            "a: b",
+        ]
+    ),
+    st.sampled_from(
+        ["# c", "a #b", "- a", "[a]", "{}", "'q'", '"q"', "x" * 120, "two  spaces", "é", "a" * 64]
+    ),
 )
 LEAVES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), WORDS, st.lists(st.one_of(WORDS, st.integers()), max_size=4)
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    WORDS,
+    st.lists(st.one_of(WORDS, st.integers()), max_size=4),
 )
 CONFIGS = st.dictionaries(
-    KEYS, st.recursive(LEAVES, lambda inner: st.dictionaries(KEYS, inner, max_size=3), max_leaves=8), max_size=6
+    KEYS,
+    st.recursive(LEAVES, lambda inner: st.dictionaries(KEYS, inner, max_size=3), max_leaves=8),
+    max_size=6,
 )
 
 
@@ -74,7 +98,13 @@ def test_plain_yaml_needs_no_parser(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.dictionaries(st.text(max_size=8), st.one_of(LEAVES, st.dictionaries(KEYS, LEAVES, max_size=3)), max_size=6))
+@given(
+    st.dictionaries(
+        st.text(max_size=8),
+        st.one_of(LEAVES, st.dictionaries(KEYS, LEAVES, max_size=3)),
+        max_size=6,
+    )
+)
 def test_records_by_section_say_what_the_whole_says(record: dict[str, object]) -> None:
     """A record.json as Furrow writes it, cut at its keys, gives what JSON gives."""
     text = json.dumps(record, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
@@ -87,7 +117,9 @@ def test_records_by_section_say_what_the_whole_says(record: dict[str, object]) -
     assert found == flat_record(text)
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "just text", "a: [1,\n", "a: &x 1\nb: *y\n", "!!python/object:os.x {}"])
+@pytest.mark.parametrize(
+    "text", ["- a\n- b\n", "just text", "a: [1,\n", "a: &x 1\nb: *y\n", "!!python/object:os.x {}"]
+)
 def test_no_mapping_is_a_known_error(text: str) -> None:
     """A config that is no plain mapping is refused, and never runs anything."""
     with pytest.raises((ValueError, TypeError)):
@@ -96,7 +128,9 @@ def test_no_mapping_is_a_known_error(text: str) -> None:
 
 def test_the_kind_of_model() -> None:
     """By name if the config has one, else told from the class."""
-    assert model_family({"model._target_": "sklearn.ensemble.HistGradientBoostingClassifier"}) == "gbm"
+    assert (
+        model_family({"model._target_": "sklearn.ensemble.HistGradientBoostingClassifier"}) == "gbm"
+    )
     assert model_family({"model._target_": "sklearn.svm.SVC"}) == "SVC"
     assert model_family({"model.name": "mine", "model._target_": "x.Y"}) == "mine"
     assert model_family({}) is None

@@ -5,19 +5,38 @@ import copy
 import numpy as np
 import pytest
 
-from furrow.training.gate import Baseline, Gate, GateError, Margin, Select, Slices, champion, judge, settle_gate
+from furrow.training.gate import (
+    Baseline,
+    Gate,
+    GateError,
+    Margin,
+    Select,
+    Slices,
+    champion,
+    judge,
+    settle_gate,
+)
 from furrow.training.metric_registry import MetricError
 from furrow.training.tasks import load_task
 
 DAYS = [f"2013-09-{day:02d}" for day in range(1, 11)]
 
 
-def run(auc: float, *, spread: float = 0.001, loss: float = 0.4, slice_auc: float = 0.7, rows: int = 5000) -> dict:
+def run(
+    auc: float,
+    *,
+    spread: float = 0.001,
+    loss: float = 0.4,
+    slice_auc: float = 0.7,
+    rows: int = 5000,
+) -> dict:
     wave = spread * np.sin(np.arange(100))
     values = {"roc_auc": auc, "pr_auc": 0.4, "log_loss": loss, "brier": 0.15, "ece": 0.02}
     return {
         "metrics": {**values, "rows": 10000, "prevalence": 0.2},
-        "slices": [{"slice": "origin", "value": "JFK", "rows": rows, **values, "roc_auc": slice_auc}],
+        "slices": [
+            {"slice": "origin", "value": "JFK", "rows": rows, **values, "roc_auc": slice_auc}
+        ],
         "replicates": {name: (value + wave).tolist() for name, value in values.items()},
         "blocks": DAYS,
         "baseline": {"metrics": values, "replicates": {"log_loss": [loss + 0.1] * 100}},
@@ -37,7 +56,11 @@ def gate(**changes) -> Gate:
 
 def test_the_best_that_passes_is_champion():
     """Among those that pass the lowest log loss wins, whatever fails beside it."""
-    runs = {"base": run(0.5, loss=0.1), "good": run(0.72, loss=0.41), "better": run(0.71, loss=0.39)}
+    runs = {
+        "base": run(0.5, loss=0.1),
+        "good": run(0.72, loss=0.41),
+        "better": run(0.71, loss=0.39),
+    }
     verdicts = judge(gate(), runs)
     assert [bool(verdict) for verdict in verdicts] == [False, True, True]
     assert champion(gate(), verdicts, runs) == "better"
@@ -52,7 +75,11 @@ def test_a_failure_says_by_how_much():
 
 def test_maximum_and_slices():
     """A ceiling and a floor in slices are held; a slice with too few rows is not judged."""
-    runs = {"base": run(0.5), "bad": run(0.8, slice_auc=0.5), "small": run(0.8, slice_auc=0.5, rows=10)}
+    runs = {
+        "base": run(0.5),
+        "bad": run(0.8, slice_auc=0.5),
+        "small": run(0.8, slice_auc=0.5, rows=10),
+    }
     runs["loud"] = copy.deepcopy(runs["small"])
     runs["loud"]["metrics"]["ece"] = 0.09
     verdicts = {verdict.experiment: verdict for verdict in judge(gate(), runs)}
@@ -63,7 +90,11 @@ def test_maximum_and_slices():
 
 def test_the_margin_must_be_sure():
     """A mean improvement above the margin does not pass when its interval reaches below."""
-    runs = {"base": run(0.58, spread=0.0), "noisy": run(0.69, spread=0.05), "sure": run(0.69, spread=0.001)}
+    runs = {
+        "base": run(0.58, spread=0.0),
+        "noisy": run(0.69, spread=0.05),
+        "sure": run(0.69, spread=0.001),
+    }
     verdicts = {verdict.experiment: verdict for verdict in judge(gate(), runs)}
     assert verdicts["sure"]
     assert verdicts["noisy"].failures[0].rule == "margin of roc_auc over base (95% sure)"
@@ -103,13 +134,17 @@ def test_without_a_gate_a_run_must_surely_beat_its_baseline():
     settled = settle_gate(Gate(), load_task("binary"), {}, where="conf/gate")
     better, as_good, unsure = run(0.7, loss=0.4), run(0.7), run(0.7, spread=0.3)
     as_good["baseline"]["replicates"]["log_loss"] = as_good["replicates"]["log_loss"]
-    verdicts = {one.experiment: one for one in judge(settled, {"a": better, "b": as_good, "c": unsure})}
+    verdicts = {
+        one.experiment: one for one in judge(settled, {"a": better, "b": as_good, "c": unsure})
+    }
     assert verdicts["a"]
     assert "better than the baseline by log_loss" in verdicts["b"].failures[0].rule
     assert not verdicts["c"]
     without = {**better, "baseline": {}}
     assert judge(settled, {"a": without})[0].failures[0].value is None
-    assert judge(settle_gate(Gate(baseline=None), load_task("binary"), {}, where=""), {"a": without})[0]
+    assert judge(
+        settle_gate(Gate(baseline=None), load_task("binary"), {}, where=""), {"a": without}
+    )[0]
 
 
 def test_a_rule_by_a_metric_that_is_to_be_small():

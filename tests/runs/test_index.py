@@ -66,7 +66,9 @@ def some(history: Any) -> Any:
         lambda path: path.write_bytes(b""),
         lambda path: sqlite3.connect(path).executescript("PRAGMA user_version = 999").close(),
         lambda path: sqlite3.connect(path).executescript("DROP TABLE configs").close(),
-        lambda path: sqlite3.connect(path).executescript("ALTER TABLE spans RENAME TO other").close(),
+        lambda path: (
+            sqlite3.connect(path).executescript("ALTER TABLE spans RENAME TO other").close()
+        ),
     ],
     ids=["garbage", "truncated", "overwritten", "empty", "version", "no-table", "renamed"],
 )
@@ -77,7 +79,10 @@ def test_an_unfit_index_is_built_again_without_a_word(some: Any, damage: Any, ca
         Path(f"{place(some)}{suffix}").unlink(missing_ok=True)
     damage(place(some))
     assert listed(some) == before
-    assert list_runs(some.path, ALL, Query(where="seed = 7", columns=("service", "seed"))).answer.total == 15
+    assert (
+        list_runs(some.path, ALL, Query(where="seed = 7", columns=("service", "seed"))).answer.total
+        == 15
+    )
     assert capfd.readouterr() == ("", "")
 
 
@@ -135,7 +140,9 @@ def test_a_reader_does_not_wait_for_a_writer(some: Any) -> None:
     writer.close()
 
 
-def test_a_lock_that_is_never_let_go_is_a_known_error(some: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_is_never_let_go_is_a_known_error(
+    some: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """New commits can't be indexed: the error names the file."""
     monkeypatch.setattr(index, "_PATIENCE_MS", 50)
     listed(some)
@@ -210,8 +217,16 @@ def test_commits_that_leave_the_runs_alone_share_their_tree(some: Any) -> None:
 def test_more_keys_than_columns(history: Any) -> None:
     """Thousands of different keys: what does not fit is told, metrics that do are there."""
     wide = "".join(f"key_{number}: {number}\n" for number in range(3000))
-    history.commit({**history.run("gbm"), "runs/wide/config.yaml": wide, "runs/wide/metrics.json": '{"roc_auc": 0.5}'})
-    found = list_runs(history.path, None, Query(where="name = 'wide'", columns=("roc_auc", "key_1")))
+    history.commit(
+        {
+            **history.run("gbm"),
+            "runs/wide/config.yaml": wide,
+            "runs/wide/metrics.json": '{"roc_auc": 0.5}',
+        }
+    )
+    found = list_runs(
+        history.path, None, Query(where="name = 'wide'", columns=("roc_auc", "key_1"))
+    )
     assert found.answer.rows == [(0.5, 1)]
     assert "left out" in found.answer.problems[0][1]
     assert len(found.answer.problems[0][1]) < 100
@@ -227,7 +242,9 @@ def test_a_full_disk(some: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         connection.execute("PRAGMA max_page_count = 1")  # SQLite takes it for: no larger than now
 
     monkeypatch.setattr(index, "_tune", full)
-    some.commit({path: text for n in range(60) for path, text in some.run(f"new-{n}", n / 100).items()})
+    some.commit(
+        {path: text for n in range(60) for path, text in some.run(f"new-{n}", n / 100).items()}
+    )
     assert len(listed(some)) == 75
     monkeypatch.undo()
     assert len(listed(some)) == 75

@@ -30,13 +30,22 @@ def rows(listing: Listing) -> list[dict[str, Any]]:
 
 
 def names(repo: Path, selection: Selection | None = None, **query: Any) -> list[str]:
-    return sorted(row["name"] for row in rows(list_runs(repo, selection, Query(columns=("name",), **query))))
+    return sorted(
+        row["name"] for row in rows(list_runs(repo, selection, Query(columns=("name",), **query)))
+    )
 
 
 def test_head_lists_its_own_runs(history: Any) -> None:
     """Without a selection: what HEAD's tree holds, folders of runs/ that are no run left out."""
     history.commit(history.run("gone"))
-    history.commit({**history.run("gbm"), **history.run("forest"), "runs/gone": None, "runs/notes/README.md": "hello"})
+    history.commit(
+        {
+            **history.run("gbm"),
+            **history.run("forest"),
+            "runs/gone": None,
+            "runs/notes/README.md": "hello",
+        }
+    )
     assert names(history.path) == ["forest", "gbm"]
     assert names(history.path, Selection("HEAD~1")) == ["gone"]
 
@@ -55,7 +64,11 @@ def test_the_same_content_over_many_commits_is_one_run(history: Any) -> None:
         history.commit({"docs.md": str(number)})
     changed = history.commit(history.run("gbm", 0.8))
     back = history.commit(history.run("gbm", 0.7))
-    found = rows(list_runs(history.path, ALL, Query(columns=("first_commit", "commit", "commits", "roc_auc"))))
+    found = rows(
+        list_runs(
+            history.path, ALL, Query(columns=("first_commit", "commit", "commits", "roc_auc"))
+        )
+    )
     assert [(row["first_commit"], row["commit"], row["commits"]) for row in found] == [
         (changed, changed, 1),
         (first, back, 7),
@@ -87,12 +100,19 @@ def test_all_is_every_branch_tag_remote_and_experiment(history: Any) -> None:
     history.git("tag", "no-commit", blob)
     assert names(history.path, ALL) == ["branch", "main", "remote", "tagged", "trial"]
     assert names(history.path, Selection("leafy-ibex")) == ["main", "trial"]
-    assert names(history.path, Selection(branches=("deep/er/branch", "origin/other"))) == ["branch", "main", "remote"]
+    assert names(history.path, Selection(branches=("deep/er/branch", "origin/other"))) == [
+        "branch",
+        "main",
+        "remote",
+    ]
 
 
 def test_ranges_dates_and_branches(history: Any) -> None:
     """A..B is what B has beyond A; --since is by date; first and last are among the commits listed."""
-    commits = [history.commit(history.run("gbm", 0.5 + at / 10), when=1_700_000_000 + at * 86_400) for at in range(4)]
+    commits = [
+        history.commit(history.run("gbm", 0.5 + at / 10), when=1_700_000_000 + at * 86_400)
+        for at in range(4)
+    ]
     values = Query(columns=("roc_auc", "first_commit"), sort=("roc_auc",))
 
     def aucs(selection: Selection) -> list[float]:
@@ -116,16 +136,24 @@ def test_filters_sorting_columns_and_limits(history: Any) -> None:
     history.commit(history.run("forest", 0.6, rate=0.2))
     history.commit({"runs/new/config.yaml": "name: new\n"})
     where = "roc_auc > 0.75 and model = 'gbm' and model.learning_rate < 0.2 and not model.early_stopping"
-    found = rows(list_runs(history.path, ALL, Query(where=where, columns=("name", "roc_auc", "model.*"))))
+    found = rows(
+        list_runs(history.path, ALL, Query(where=where, columns=("name", "roc_auc", "model.*")))
+    )
     assert [row["roc_auc"] for row in found] == [0.8]
     assert found[0]["model.early_stopping"] is False
     assert names(
-        history.path, ALL, where="features.keys like '%dest%' and rows.train = 200 and environment.python = '3.11'"
+        history.path,
+        ALL,
+        where="features.keys like '%dest%' and rows.train = 200 and environment.python = '3.11'",
     )
     assert names(history.path, ALL, where="status = 'declared'") == ["new"]
     ordered = rows(list_runs(history.path, ALL, Query(sort=("-roc_auc",), columns=("roc_auc",))))
     assert [row["roc_auc"] for row in ordered] == [0.9, 0.8, 0.6, None]
-    ordered = rows(list_runs(history.path, ALL, Query(sort=("name", "roc_auc desc"), columns=("name", "roc_auc"))))
+    ordered = rows(
+        list_runs(
+            history.path, ALL, Query(sort=("name", "roc_auc desc"), columns=("name", "roc_auc"))
+        )
+    )
     assert [row["roc_auc"] for row in ordered] == [0.6, 0.9, 0.8, None]
     limited = list_runs(history.path, ALL, Query(limit=2)).answer
     assert (len(limited.rows), limited.total) == (2, 4)
@@ -136,12 +164,17 @@ def test_filters_sorting_columns_and_limits(history: Any) -> None:
 
 def test_a_name_that_is_a_metric_and_a_setting(history: Any) -> None:
     """A config key like a metric or a fact of the run keeps a name of its own, and so keep both their values."""
-    files = {"runs/x/metrics.json": '{"name": 3, "seed": 0.5}', "runs/x/config.yaml": "name: x\nseed: 7\n"}
+    files = {
+        "runs/x/metrics.json": '{"name": 3, "seed": 0.5}',
+        "runs/x/config.yaml": "name: x\nseed: 7\n",
+    }
     history.commit(files)
     found = rows(list_runs(history.path, None, Query(columns=("*",))))[0]
     assert (found["name"], found["metric.name"], found["config.name"]) == ("x", 3, "x")
     assert (found["seed"], found["config.seed"]) == (0.5, 7)
-    assert names(history.path, where="config.seed = 7 and metric.seed = 0.5 and metric.name = 3") == ["x"]
+    assert names(
+        history.path, where="config.seed = 7 and metric.seed = 0.5 and metric.name = 3"
+    ) == ["x"]
 
 
 def test_a_bare_clone_without_anything_else(history: Any, tmp_path: Path) -> None:
@@ -164,7 +197,9 @@ def test_linked_worktrees_share_an_index(history: Any, tmp_path: Path) -> None:
     assert not (history.path / ".git/worktrees/linked/furrow").exists()
 
 
-def test_a_shallow_clone_says_so_and_is_read_again_when_deepened(history: Any, tmp_path: Path) -> None:
+def test_a_shallow_clone_says_so_and_is_read_again_when_deepened(
+    history: Any, tmp_path: Path
+) -> None:
     """The list is of what there is; after a deeper fetch it is whole."""
     first = history.commit(history.run("gbm"))
     for number in range(3):
@@ -184,7 +219,9 @@ def test_a_sha256_repository(new_history: Callable[..., Any]) -> None:
     """Longer ids are no hindrance."""
     history = new_history("long", "--object-format=sha256")
     commit = history.commit(history.run("gbm"))
-    assert rows(list_runs(history.path, ALL, Query(columns=("name", "commit")))) == [{"name": "gbm", "commit": commit}]
+    assert rows(list_runs(history.path, ALL, Query(columns=("name", "commit")))) == [
+        {"name": "gbm", "commit": commit}
+    ]
 
 
 def test_damaged_runs_are_reported_and_the_others_listed(history: Any) -> None:
@@ -200,13 +237,27 @@ def test_damaged_runs_are_reported_and_the_others_listed(history: Any) -> None:
     history.commit(history.run("old"))
     history.commit({f"runs/{name}/metrics.json": content for name, content in bad.items()})
     history.commit({"runs/folder/metrics.json/inner": "x", "runs/yaml/config.yaml": "a: [1,\n"})
-    history.commit(dict.fromkeys((f"runs/{name}" for name in (*bad, "folder", "yaml")), None) | history.run("good"))
+    history.commit(
+        dict.fromkeys((f"runs/{name}" for name in (*bad, "folder", "yaml")), None)
+        | history.run("good")
+    )
     found = list_runs(history.path, ALL, Query(columns=("name", "status", "log_loss", "roc_auc")))
     by_name = {row["name"]: row for row in rows(found)}
-    assert {name for name, row in by_name.items() if row["status"] == "damaged"} == {*bad, "folder", "yaml"} - {"text"}
+    assert {name for name, row in by_name.items() if row["status"] == "damaged"} == {
+        *bad,
+        "folder",
+        "yaml",
+    } - {"text"}
     assert by_name["old"]["status"] == by_name["good"]["status"] == "ok"
-    assert (by_name["text"]["log_loss"], by_name["text"]["roc_auc"]) == (0.5, "0.7")  # as DVC shows it
-    assert {name for name, row in by_name.items() if row["status"] == "ok"} == {"old", "good", "text"}
+    assert (by_name["text"]["log_loss"], by_name["text"]["roc_auc"]) == (
+        0.5,
+        "0.7",
+    )  # as DVC shows it
+    assert {name for name, row in by_name.items() if row["status"] == "ok"} == {
+        "old",
+        "good",
+        "text",
+    }
     problems = {run.split("@")[0]: problem for run, problem in found.answer.problems}
     assert problems["huge"] == "metrics.json: it has 5,242,880 bytes and was not read"
     assert problems["binary"] == "metrics.json: it is binary, not text"
@@ -218,11 +269,17 @@ def test_nan_and_infinity_are_values_of_their_own(history: Any) -> None:
     """NaN is no value to a filter, and NaN, not nothing, in the list; infinity compares as such. Both are reported."""
     history.commit({"runs/x/metrics.json": '{"roc_auc": NaN, "log_loss": Infinity, "brier": 0.1}'})
     history.commit(history.run("y"))
-    found = list_runs(history.path, None, Query(columns=("name", "roc_auc", "log_loss", "brier"), sort=("roc_auc",)))
+    found = list_runs(
+        history.path,
+        None,
+        Query(columns=("name", "roc_auc", "log_loss", "brier"), sort=("roc_auc",)),
+    )
     last = rows(found)[-1]
     assert math.isnan(last["roc_auc"])
     assert last["log_loss"] == math.inf
-    assert found.answer.problems[0][1] == "metrics.json: roc_auc is NaN; metrics.json: log_loss is inf"
+    assert (
+        found.answer.problems[0][1] == "metrics.json: roc_auc is NaN; metrics.json: log_loss is inf"
+    )
     assert names(history.path, where="log_loss > 1000") == ["x"]
     assert names(history.path, where="roc_auc > 0 or roc_auc <= 0") == ["y"]
 
@@ -236,7 +293,9 @@ def test_half_a_character(history: Any) -> None:
         files = {"metrics.json": metrics, "config.yaml": config, "record.json": record}
         history.commit({f"runs/torn/{file}": text for file, text in files.items()})
     history.commit(history.run("good"))
-    found = list_runs(history.path, ALL, Query(columns=("name", "status", "x\\ud800", "text", "other")))
+    found = list_runs(
+        history.path, ALL, Query(columns=("name", "status", "x\\ud800", "text", "other"))
+    )
     torn = [row for row in rows(found) if row["name"] == "torn"]
     same = {"name": "torn", "status": "damaged", "text": "\\udfff", "other": "größe"}
     assert torn == [{**same, "x\\ud800": None}, {**same, "x\\ud800": 1}]
@@ -249,9 +308,16 @@ def test_half_a_character(history: Any) -> None:
 def test_odd_names_of_runs(history: Any) -> None:
     """Spaces, quotes, umlauts; bytes that are no UTF-8."""
     run = '{"roc_auc": 0.7}'
-    history.commit({f"runs/{name}/metrics.json": run for name in ("with space", "quo'te", "größe", "a@b", "x:y")})
+    history.commit(
+        {
+            f"runs/{name}/metrics.json": run
+            for name in ("with space", "quo'te", "größe", "a@b", "x:y")
+        }
+    )
     listed = subprocess.run(
-        ["git", "-C", str(history.path), "ls-tree", "HEAD:runs/größe"], capture_output=True, check=True
+        ["git", "-C", str(history.path), "ls-tree", "HEAD:runs/größe"],
+        capture_output=True,
+        check=True,
     ).stdout
     tree = subprocess.run(
         ["git", "-C", str(history.path), "mktree"], input=listed, capture_output=True, check=True
@@ -266,7 +332,9 @@ def test_odd_names_of_runs(history: Any) -> None:
         capture_output=True,
         check=True,
     ).stdout.strip()
-    commit = history.git("-c", "user.name=A", "-c", "user.email=a@b", "commit-tree", "-m", "odd", root.decode())
+    commit = history.git(
+        "-c", "user.name=A", "-c", "user.email=a@b", "commit-tree", "-m", "odd", root.decode()
+    )
     assert names(history.path) == ["a@b", "größe", "quo'te", "with space", "x:y"]
     assert names(history.path, Selection(commit)) == ["bad\\udcffname", "good"]
 
@@ -301,7 +369,11 @@ def test_bad_requests(history: Any, tmp_path: Path, new_history: Callable[..., A
         with pytest.raises(UnbornBranchError):
             list_runs(empty.path, selection)
     history.commit(history.run("gbm"))
-    for selection in (Selection("nowhere"), Selection("nowhere..HEAD"), Selection(branches=("mian",))):
+    for selection in (
+        Selection("nowhere"),
+        Selection("nowhere..HEAD"),
+        Selection(branches=("mian",)),
+    ):
         with pytest.raises(UnknownRevisionError):
             list_runs(history.path, selection)
     with pytest.raises(UsageError):
@@ -309,7 +381,11 @@ def test_bad_requests(history: Any, tmp_path: Path, new_history: Callable[..., A
     with pytest.raises(UnknownColumnError, match="rocauc") as caught:
         list_runs(history.path, None, Query(where="rocauc > 0.7"))
     assert "roc_auc" in caught.value.suggestions
-    for query in (Query(sort=("roc_acu",)), Query(columns=("modle.*",)), Query(sort=("roc_auc; drop table runs",))):
+    for query in (
+        Query(sort=("roc_acu",)),
+        Query(columns=("modle.*",)),
+        Query(sort=("roc_auc; drop table runs",)),
+    ):
         with pytest.raises(UnknownColumnError):
             list_runs(history.path, None, query)
     for where in ("roc_auc > ", "1; drop table runs", "roc_auc > 0.5 and and 1", "abs(1, 2)"):
@@ -325,7 +401,9 @@ def test_incremental_equals_fresh(history: Any) -> None:
     tip = base
     for number in range(6):
         tip = history.commit(history.run("gbm", 0.5 + number / 100), ref="refs/heads/main")
-        side = history.commit(history.run(f"side{number % 2}"), ref=f"refs/heads/b{number}", parents=(base,))
+        side = history.commit(
+            history.run(f"side{number % 2}"), ref=f"refs/heads/b{number}", parents=(base,)
+        )
         list_runs(history.path, ALL, query)
         if number % 2:
             tip = history.commit(history.run("gbm", 0.5), parents=(tip, side), when=1_600_000_000)

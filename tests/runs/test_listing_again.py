@@ -35,7 +35,9 @@ def some(history: Any) -> Any:
     """Two commits on main, and a trial."""
     history.commit(history.run("gbm", 0.5))
     base = history.commit(history.run("gbm", 0.6))
-    history.commit(history.run("gbm", 0.7), ref=f"refs/exps/{base[:2]}/{base[2:]}/gbm-1a2b3c4", parents=(base,))
+    history.commit(
+        history.run("gbm", 0.7), ref=f"refs/exps/{base[:2]}/{base[2:]}/gbm-1a2b3c4", parents=(base,)
+    )
     return history
 
 
@@ -44,7 +46,11 @@ def some(history: Any) -> Any:
     ("move", "everything", "head"),
     [
         (lambda it: it.commit(it.run("gbm", 0.8)), [0.5, 0.6, 0.7, 0.8], [0.8]),
-        (lambda it: it.commit(it.run("gbm", 0.8), ref="refs/heads/a/b"), [0.5, 0.6, 0.7, 0.8], [0.6]),
+        (
+            lambda it: it.commit(it.run("gbm", 0.8), ref="refs/heads/a/b"),
+            [0.5, 0.6, 0.7, 0.8],
+            [0.6],
+        ),
         (lambda it: it.git("update-ref", "refs/heads/main", "main~1"), [0.5, 0.6, 0.7], [0.5]),
         (lambda it: it.git("symbolic-ref", "HEAD", "refs/heads/side"), [0.5, 0.6, 0.7], [0.5]),
         (lambda it: it.git("update-ref", "--no-deref", "HEAD", "main~1"), [0.5, 0.6, 0.7], [0.5]),
@@ -72,7 +78,9 @@ def test_an_index_that_may_not_be_written_now(some: Any) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
-def test_another_users_repository_is_gits_to_judge(some: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_users_repository_is_gits_to_judge(
+    some: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Git refuses a repository of another user; a list that was made before does not get round that."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")  # the tests' own trusts every folder
     list_runs(some.path)

@@ -49,8 +49,17 @@ def with_bulk(history: Any, tmp_path: Path) -> tuple[Any, pd.DataFrame]:
             "train@gbm": {
                 "cmd": "python -m pipelines.train gbm",
                 "outs": [
-                    {"path": "build/models/gbm", "hash": "md5", "md5": keep(cache, listing, ".dir"), "nfiles": 1},
-                    {"path": "build/predictions/gbm.parquet", "hash": "md5", "md5": keep(cache, predictions)},
+                    {
+                        "path": "build/models/gbm",
+                        "hash": "md5",
+                        "md5": keep(cache, listing, ".dir"),
+                        "nfiles": 1,
+                    },
+                    {
+                        "path": "build/predictions/gbm.parquet",
+                        "hash": "md5",
+                        "md5": keep(cache, predictions),
+                    },
                 ],
             }
         },
@@ -79,7 +88,11 @@ def test_a_run_of_any_commit(history: Any) -> None:
     assert old.intervals["roc_auc"] == {"low": 0.69, "high": 0.71}
     assert (old.text("plots/roc.csv") or "").startswith("false_positive_rate")
     assert (old.text("card.md"), old.slices) == (None, [])
-    assert str(run("gbm@HEAD~1", repo=history.path)) == str(run("HEAD~1:gbm", repo=history.path)) == str(old)
+    assert (
+        str(run("gbm@HEAD~1", repo=history.path))
+        == str(run("HEAD~1:gbm", repo=history.path))
+        == str(old)
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,14 +115,18 @@ def test_names_of_runs(text: str, expected: tuple[str, str]) -> None:
 
 def test_a_name_of_two_lines(history: Any) -> None:
     """Whatever Git can hold is read: also where a line feed is in a run's name."""
-    history.commit({'"runs/two\\nlines/metrics.json"': '{"roc_auc": 0.7}', '"runs/gbm/\\316\\261"': "x"})
+    history.commit(
+        {'"runs/two\\nlines/metrics.json"': '{"roc_auc": 0.7}', '"runs/gbm/\\316\\261"': "x"}
+    )
     assert run("two\nlines", repo=history.path).metrics == {"roc_auc": 0.7}
     assert run("gbm", repo=history.path).text("α") == "x"
 
 
 def test_unknown_runs_and_damaged_files(history: Any) -> None:
     """The name is suggested; a damaged file is told when it is asked for, and no other."""
-    history.commit({**history.run("gbm"), "runs/bad/metrics.json": "{", "runs/bad/config.yaml": "- x"})
+    history.commit(
+        {**history.run("gbm"), "runs/bad/metrics.json": "{", "runs/bad/config.yaml": "- x"}
+    )
     with pytest.raises(NoSuchRunError, match="did you mean gbm"):
         run("gmb", repo=history.path)
     with pytest.raises(NoSuchRunError):
@@ -132,11 +149,15 @@ def test_predictions_and_model_through_the_cache(with_bulk: tuple[Any, pd.DataFr
     old = run("gbm", rev="HEAD~1", repo=history.path)
     pd.testing.assert_frame_equal(old.predictions(), frame)
     assert old.model() == {"fitted": True}
-    with pytest.raises(AbsentError, match=r"build/predictions/gbm\.parquet of gbm@.* is not on this machine"):
+    with pytest.raises(
+        AbsentError, match=r"build/predictions/gbm\.parquet of gbm@.* is not on this machine"
+    ):
         run("gbm", repo=history.path).predictions()
 
 
-def test_a_work_tree_copy_counts_only_if_it_is_the_same(with_bulk: tuple[Any, pd.DataFrame], tmp_path: Path) -> None:
+def test_a_work_tree_copy_counts_only_if_it_is_the_same(
+    with_bulk: tuple[Any, pd.DataFrame], tmp_path: Path
+) -> None:
     """Another file in the work tree is passed over; a forged cache entry is not opened."""
     history, frame = with_bulk
     path = history.path / "build/predictions/gbm.parquet"
@@ -161,7 +182,10 @@ def test_runs_as_a_frame_with_types(history: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(history.path)
     frame = furrow.runs(where="roc_auc > 0.65 or status = 'declared'", revs="all")
     assert sorted(frame["name"]) == ["gbm", "new"]
-    kinds = {name: str(frame[name].dtype) for name in ("roc_auc", "rows", "model", "model.early_stopping", "date")}
+    kinds = {
+        name: str(frame[name].dtype)
+        for name in ("roc_auc", "rows", "model", "model.early_stopping", "date")
+    }
     assert kinds == {
         "roc_auc": "Float64",
         "rows": "Int64",
@@ -170,7 +194,10 @@ def test_runs_as_a_frame_with_types(history: Any, monkeypatch: pytest.MonkeyPatc
         "date": "datetime64[ns, UTC]",
     }
     assert frame["roc_auc"].isna().sum() == 1
-    assert list(furrow.runs(columns=["roc_auc"], sort=["-roc_auc"])["roc_auc"].dropna()) == [0.7, 0.6]
+    assert list(furrow.runs(columns=["roc_auc"], sort=["-roc_auc"])["roc_auc"].dropna()) == [
+        0.7,
+        0.6,
+    ]
     assert list(furrow.runs(columns="roc_auc", sort="-roc_auc")["roc_auc"].dropna()) == [0.7, 0.6]
     assert len(furrow.runs(revs=["HEAD~1", "HEAD"])) == 3
     assert furrow.runs(where="roc_auc > 2").empty
@@ -191,5 +218,7 @@ def test_runs_can_be_called_in_any_order_of_imports(history: Any, order: str) ->
     """`furrow.runs` is a function, whatever was imported before."""
     history.commit(history.run("gbm"))
     code = f"{order}; print(len(furrow.runs()), furrow.run('gbm').name)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=history.path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=history.path, capture_output=True, text=True, check=False
+    )
     assert done.stdout.split() == ["1", "gbm"], done.stderr

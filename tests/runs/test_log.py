@@ -41,7 +41,10 @@ def test_each_metric_is_a_table_with_every_row_in_order(tmp_path: Path) -> None:
         log(step=3, loss=0.5, **{"val/auc": 1})
         log(loss=0.25)
     folder = tmp_path / "train@gbm"
-    assert [(row["step"], row["loss"]) for row in rows(folder / "loss.tsv")] == [("3", "0.5"), ("4", "0.25")]
+    assert [(row["step"], row["loss"]) for row in rows(folder / "loss.tsv")] == [
+        ("3", "0.5"),
+        ("4", "0.25"),
+    ]
     assert [row["val/auc"] for row in rows(folder / "val%2Fauc.tsv")] == ["1.0"]
     facts = json.loads((folder / FACTS).read_text())
     assert facts["format"] == 1
@@ -55,7 +58,9 @@ def test_names_that_would_break_out_of_a_heading(tmp_path: Path) -> None:
         for step in (1, 2):
             log(step=step, **dict.fromkeys(names, step / 2))
     (found,) = Watcher(tmp_path).read()
-    assert {name: list(curve.values) for name, curve in found.curves.items()} == {name: [0.5, 1.0] for name in names}
+    assert {name: list(curve.values) for name, curve in found.curves.items()} == {
+        name: [0.5, 1.0] for name in names
+    }
     texts = [path.read_text() for path in (tmp_path / "run").glob("*.tsv")]
     tables = [list(csv.reader(io.StringIO(text, newline=""), delimiter="\t")) for text in texts]
     assert {len(row) for table in tables for row in table} == {3}
@@ -66,7 +71,9 @@ def test_the_public_name_is_the_same_function() -> None:
     assert furrow.log is log
 
 
-def test_values_that_are_no_numbers_are_refused_and_those_that_are_not_finite_kept(tmp_path: Path) -> None:
+def test_values_that_are_no_numbers_are_refused_and_those_that_are_not_finite_kept(
+    tmp_path: Path,
+) -> None:
     with log_to("run", tmp_path):
         with pytest.raises(LogError, match=r"metric 'loss' is 'low', not a number"):
             log(step=1, loss="low")  # type: ignore[arg-type]

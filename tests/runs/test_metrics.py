@@ -30,7 +30,9 @@ def test_values_are_scikit_learns(rows):
     labels, probabilities, day = rows
     values = score(labels, probabilities, day, block_weights(30, 5, 0), bins=10).values
     assert values["roc_auc"] == pytest.approx(roc_auc_score(labels, probabilities), abs=1e-12)
-    assert values["pr_auc"] == pytest.approx(average_precision_score(labels, probabilities), abs=1e-12)
+    assert values["pr_auc"] == pytest.approx(
+        average_precision_score(labels, probabilities), abs=1e-12
+    )
     assert values["brier"] == pytest.approx(brier_score_loss(labels, probabilities), abs=1e-12)
     clipped = np.clip(probabilities, 1e-15, 1 - 1e-15)
     assert values["log_loss"] == pytest.approx(log_loss(labels, clipped), abs=1e-9)
@@ -40,7 +42,9 @@ def test_ece_by_hand():
     """The calibration error weighs each bin's gap by its rows."""
     probabilities = np.array([0.05, 0.05, 0.55, 0.55])
     labels = np.array([0, 1, 1, 1])
-    values = score(labels, probabilities, np.zeros(4, dtype=int), block_weights(1, 1, 0), bins=10).values
+    values = score(
+        labels, probabilities, np.zeros(4, dtype=int), block_weights(1, 1, 0), bins=10
+    ).values
     assert values["ece"] == pytest.approx(0.5 * 0.45 + 0.5 * 0.45)
 
 
@@ -65,7 +69,11 @@ def test_replicates_are_metrics_of_repeated_days(rows):
 def test_one_class_has_no_auc():
     """Where only one class is present the ranking metrics have no value, and the others do."""
     scores = score(
-        np.zeros(10, dtype=int), np.linspace(0, 1, 10), np.zeros(10, dtype=int), block_weights(1, 2, 0), bins=5
+        np.zeros(10, dtype=int),
+        np.linspace(0, 1, 10),
+        np.zeros(10, dtype=int),
+        block_weights(1, 2, 0),
+        bins=5,
     )
     assert np.isnan(scores.values["roc_auc"])
     assert np.isnan(scores.values["pr_auc"])

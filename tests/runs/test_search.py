@@ -36,14 +36,30 @@ def cluster(tmp_path_factory) -> Iterator[str]:
     """A real Dask scheduler and two worker processes on loopback, stopped by their process ids."""
     folder = tmp_path_factory.mktemp("dask")
     env = {**os.environ, "DASK_LOGGING__DISTRIBUTED": "error"}
-    script = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    script = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ]
     started = [
         subprocess.Popen(
             [*script, "--no-dashboard", "--scheduler-file", str(folder / "scheduler.json")],
             env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
     ]  # fmt: skip
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--host", "127.0.0.1", "--nthreads", "1"]
+    worker = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_worker",
+        "--host",
+        "127.0.0.1",
+        "--nthreads",
+        "1",
+    ]
     started += [
         subprocess.Popen(
             [*worker, "--no-dashboard", "--local-directory", str(folder), "--scheduler-file", str(folder / "scheduler.json")],

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ALL = Selection(everything=True)
-QUERY = Query(columns=("run", "name", "tree", "first_commit", "commit", "commits", "date", "roc_auc"))
+QUERY = Query(
+    columns=("run", "name", "tree", "first_commit", "commit", "commits", "date", "roc_auc")
+)
 
 
 class Story:
@@ -37,7 +39,12 @@ class Story:
 
     def update(self, *lines: str) -> None:
         text = "".join(f"{line}\n" for line in lines)
-        subprocess.run(["git", "-C", self.history.path, "update-ref", "--stdin"], input=text, text=True, check=True)
+        subprocess.run(
+            ["git", "-C", self.history.path, "update-ref", "--stdin"],
+            input=text,
+            text=True,
+            check=True,
+        )
 
     def many(self) -> None:
         """Some hundred trials at once, as a sweep leaves them."""
@@ -51,7 +58,10 @@ class Story:
                 f'{{"roc_auc": {self.draw.random()}}}\nEND\n'
             )
         subprocess.run(
-            ["git", "-C", self.history.path, "fast-import", "--quiet"], input="".join(lines), text=True, check=True
+            ["git", "-C", self.history.path, "fast-import", "--quiet"],
+            input="".join(lines),
+            text=True,
+            check=True,
         )
 
     def commit(self) -> None:
@@ -60,7 +70,12 @@ class Story:
 
     def delete(self) -> None:
         """Some trials go away."""
-        self.update(*(f"delete {ref}" for ref in self.draw.sample(self.trials(), k=min(len(self.trials()), 20))))
+        self.update(
+            *(
+                f"delete {ref}"
+                for ref in self.draw.sample(self.trials(), k=min(len(self.trials()), 20))
+            )
+        )
 
     def move(self) -> None:
         """Some trials change their places with others."""
@@ -87,18 +102,35 @@ class Story:
 def everything(history: Any) -> tuple[Listing, int, dict[str, str]]:
     found = list_runs(history.path, ALL, QUERY)
     some = list_runs(history.path, ALL, Query(limit=5))
-    return found._replace(refs=b""), some.answer.total, found.named(row[0] for row in found.answer.rows)
+    return (
+        found._replace(refs=b""),
+        some.answer.total,
+        found.named(row[0] for row in found.answer.rows),
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_grown_equals_fresh(history: Any, seed: int) -> None:
     """Trials come by the hundred, go, and change places; branches go forth and back; tags and packs come."""
     story = Story(history, seed)
-    happenings: list[Callable[[], None]] = [story.commit, story.delete, story.move, story.tag, story.pack, story.commit]
+    happenings: list[Callable[[], None]] = [
+        story.commit,
+        story.delete,
+        story.move,
+        story.tag,
+        story.pack,
+        story.commit,
+    ]
     story.many()
     everything(history)
     for number in range(14):
-        happening = story.many if number == 7 else story.back if number == 11 else story.draw.choice(happenings)
+        happening = (
+            story.many
+            if number == 7
+            else story.back
+            if number == 11
+            else story.draw.choice(happenings)
+        )
         happening()
         grown = everything(history)
         (history.path / ".git/furrow").rename(history.path / ".git/kept")
@@ -113,7 +145,9 @@ def test_grown_equals_fresh(history: Any, seed: int) -> None:
 def test_pieces_of_references() -> None:
     """They are the whole again; and what is done to one line leaves all pieces but its own as they are."""
     draw = random.Random(0)
-    lines = [b"%040x refs/exps/a/b/t-%05d\n" % (draw.getrandbits(160), number) for number in range(5_000)]
+    lines = [
+        b"%040x refs/exps/a/b/t-%05d\n" % (draw.getrandbits(160), number) for number in range(5_000)
+    ]
     pieces = list(_pieces(b"".join(lines)))
     assert b"".join(pieces) == b"".join(lines)
     assert len(pieces) > 5
@@ -126,7 +160,14 @@ def test_pieces_of_references() -> None:
 
 def test_steady_references() -> None:
     """Branches and tags, whose history is likely known, without trials and bookkeeping."""
-    names = ["exps/aa/b/t1", "exps/aa/b/t2", "heads/main", "remotes/origin/HEAD", "remotes/origin/x", "tags/v1"]
+    names = [
+        "exps/aa/b/t1",
+        "exps/aa/b/t2",
+        "heads/main",
+        "remotes/origin/HEAD",
+        "remotes/origin/x",
+        "tags/v1",
+    ]
     lines = [f"{number:040x} refs/{name}\n".encode() for number, name in enumerate(names)]
     last = b"f" * 40 + b" HEAD\n"
     expected = [f"{number:040x}" for number in (2, 4, 5)] + ["f" * 40]

@@ -21,7 +21,9 @@ from furrow.replay.run_replays import replays_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-PREDICTIONS = pd.DataFrame({"flight": [1, 2], "label": [0, 1], "probability": [0.2, 0.7]}).to_parquet()
+PREDICTIONS = pd.DataFrame(
+    {"flight": [1, 2], "label": [0, 1], "probability": [0.2, 0.7]}
+).to_parquet()
 MESSAGE = """furrow try gbm model.learning_rate=0.3
 
 Furrow-Cpu-Seconds: 4.500
@@ -52,7 +54,10 @@ def trial(history: Any) -> str:
     base = history.commit({**history.run("gbm", 0.7), "dvc.lock": json.dumps(LOCK)})
     files = history.run("gbm", 0.8, rate=0.3)
     sha256 = hashlib.sha256(PREDICTIONS).hexdigest()
-    record = json.loads(files["runs/gbm/record.json"]) | {"model_sha256": None, "predictions_sha256": sha256}
+    record = json.loads(files["runs/gbm/record.json"]) | {
+        "model_sha256": None,
+        "predictions_sha256": sha256,
+    }
     files["runs/gbm/record.json"] = json.dumps(record)
     name = "gbm-1a2b3c4d"
     history.commit(
@@ -90,8 +95,12 @@ def test_a_commit_after_the_trial_and_one_that_says_little(history: Any, trial: 
     assert tried(history.path, later, "gbm")["seconds"] == 2.25
     assert tried(history.path, later, "gbm")["name"] == trial
     assert trial_name(history.path, later) == ""
-    short = "try\n\nFurrow-Experiment: gbm\nFurrow-Overrides: [\nFurrow-Seconds: long\nFurrow-Trial: 1"
-    less = history.commit(history.run("gbm", 0.9), ref="refs/heads/less", parents=(commit,), subject=short)
+    short = (
+        "try\n\nFurrow-Experiment: gbm\nFurrow-Overrides: [\nFurrow-Seconds: long\nFurrow-Trial: 1"
+    )
+    less = history.commit(
+        history.run("gbm", 0.9), ref="refs/heads/less", parents=(commit,), subject=short
+    )
     assert tried(history.path, less, "gbm")["seconds"] is None
     assert tried(history.path, less, "gbm")["overrides"] is None
     assert tried(history.path, "HEAD", "gbm") == {}
@@ -137,7 +146,10 @@ def test_the_command_says_both(
     assert re.search(r"^seconds +2\.2500$", shown, re.MULTILINE)
     assert "cpu seconds" in shown
     assert "model.learning_rate=0.3" in shown
-    assert f"A trial keeps no model, and of its predictions only their hash: `dvc exp apply {trial}`" in shown
+    assert (
+        f"A trial keeps no model, and of its predictions only their hash: `dvc exp apply {trial}`"
+        in shown
+    )
     assert "build/models/gbm" not in shown
     assert furrow(["runs", "show", "gbm"]) == 0
     assert "A trial keeps" not in capsys.readouterr().out

@@ -38,7 +38,10 @@ PIECES = [
     ",",
 ]
 PIECES += ["abs", "case", "end", "-", "."]
-COLUMNS = {name: f'("{name}")' for name in ("roc_auc", "model", "model.rate", "scikit-learn", "rows", "name", "in")}
+COLUMNS = {
+    name: f'("{name}")'
+    for name in ("roc_auc", "model", "model.rate", "scikit-learn", "rows", "name", "in")
+}
 
 
 @pytest.fixture
@@ -157,7 +160,12 @@ def test_no_text_does_more_than_filter(words: list[str]) -> None:
 def test_the_guard_refuses_what_would_slip_through(table: sqlite3.Connection) -> None:
     """The second line of defence, tried alone."""
     lift = guard(table)
-    for statement in ("DROP TABLE secret", "INSERT INTO t SELECT * FROM t", "PRAGMA user_version", "ATTACH 'x' AS y"):
+    for statement in (
+        "DROP TABLE secret",
+        "INSERT INTO t SELECT * FROM t",
+        "PRAGMA user_version",
+        "ATTACH 'x' AS y",
+    ):
         with pytest.raises(sqlite3.DatabaseError):
             table.execute(statement)
     with pytest.raises(sqlite3.DatabaseError):

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 __all__ = ["Shop", "made_shop"]
 
 HEADS = {
-    "customers": ["Customer ID", "Signed Up", "Country", "Age", "Churned", "Cancel Reason", "Spent Later", "Segment"],
+    "customers": [
+        "Customer ID",
+        "Signed Up",
+        "Country",
+        "Age",
+        "Churned",
+        "Cancel Reason",
+        "Spent Later",
+        "Segment",
+    ],
     "orders": ["Order ID", "Customer ID", "Ordered At", "Total", "Channel"],
     "order_lines": ["Order ID", "Product", "Quantity", "Price"],
 }
@@ -35,7 +44,9 @@ class Shop:
                 write = csv.writer(handle)
                 write.writerow(HEADS[name])
                 for row in rows:
-                    write.writerow([_text(value, dated=dated and name == "orders") for value in row])
+                    write.writerow(
+                        [_text(value, dated=dated and name == "orders") for value in row]
+                    )
 
     def moments(self) -> dict[str, datetime]:
         """When each customer signed up."""
@@ -49,7 +60,10 @@ class Shop:
             [*row[:3], draw.uniform(1e3, 1e4), draw.choice("xyz")] if row[0] in late else row
             for row in self.tables["orders"]
         ]
-        lines = [[row[0], "other", 99, -1.5] if row[0] in late else row for row in self.tables["order_lines"]]
+        lines = [
+            [row[0], "other", 99, -1.5] if row[0] in late else row
+            for row in self.tables["order_lines"]
+        ]
         extra = [
             [90_000 + number, who, at + timedelta(hours=1), 77.0, "web"]
             for number, (who, at) in enumerate(moments.items())
@@ -80,10 +94,21 @@ def made_shop(customers: int, seed: int = 0) -> Shop:
         for _ in range(int(active * 3)):
             when = at + timedelta(seconds=int(86_400 * draw.uniform(-120, 40)))
             tables["orders"].append(
-                [number, who, when, round(draw.gammavariate(2, 20), 2), draw.choice(["web", "shop", "app"])]
+                [
+                    number,
+                    who,
+                    when,
+                    round(draw.gammavariate(2, 20), 2),
+                    draw.choice(["web", "shop", "app"]),
+                ]
             )
             for _ in range(draw.randint(1, 2)):
-                line = [number, f"SKU{draw.randint(0, 20)}", draw.randint(1, 4), round(draw.gammavariate(2, 5), 2)]
+                line = [
+                    number,
+                    f"SKU{draw.randint(0, 20)}",
+                    draw.randint(1, 4),
+                    round(draw.gammavariate(2, 5), 2),
+                ]
                 tables["order_lines"].append(line)
             number += 1
     draw.shuffle(tables["orders"])

@@ -35,7 +35,9 @@ def column(name: str, kind: str = "int64", distinct: int = 100, **facts: Any) ->
 
 
 def table(name: str, *columns: ColumnProfile, keys: tuple[str, ...] = ()) -> TableProfile:
-    return TableProfile(name, Path(f"{name}.parquet"), 100, {one.name: one for one in columns}, keys)
+    return TableProfile(
+        name, Path(f"{name}.parquet"), 100, {one.name: one for one in columns}, keys
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,10 +91,16 @@ def test_names_as_the_file_has_them() -> None:
     assert label_of("People.Left", {"people": label}, {}) == (label, "left")
 
 
-CUSTOMERS = table("customers", column("id"), column("at", "timestamp"), column("left", "bool", 2), keys=("id",))
-ORDERS = table("orders", column("id"), column("customer_id"), column("at", "timestamp"), keys=("id",))
+CUSTOMERS = table(
+    "customers", column("id"), column("at", "timestamp"), column("left", "bool", 2), keys=("id",)
+)
+ORDERS = table(
+    "orders", column("id"), column("customer_id"), column("at", "timestamp"), keys=("id",)
+)
 LINES = table("lines", column("order_id"), column("price", "float64"))
-LOANS = table("loans", column("loan_id"), column("customer_id"), column("bad", "bool", 2), keys=("loan_id",))
+LOANS = table(
+    "loans", column("loan_id"), column("customer_id"), column("bad", "bool", 2), keys=("loan_id",)
+)
 NOTHING = table("rates", column("id"), column("day", "timestamp"), keys=("id",))
 REFERENCES = [
     Reference("orders", "customer_id", "customers", "id"),
@@ -146,7 +154,12 @@ def test_ties_between_tables() -> None:
 
 def test_a_problems_name() -> None:
     """Letters that every tool takes."""
-    for label, name in {"größe": "groe", "left": "left", "2nd": "problem_2nd", "価格": "problem"}.items():
+    for label, name in {
+        "größe": "groe",
+        "left": "left",
+        "2nd": "problem_2nd",
+        "価格": "problem",
+    }.items():
         found = answers("t", "id", label).name
         assert found == name or (label == "größe" and found.isascii())
 
@@ -162,16 +175,25 @@ def timed(tmp_path: Path, moments: list[datetime]) -> Timed:
     """Rows of these moments, each other one of them true."""
     path = tmp_path / "orders.parquet"
     pq.write_table(
-        pa.table({"at": pa.array(moments, pa.timestamp("us", "UTC")), "came": [n % 2 for n in range(len(moments))]}),
+        pa.table(
+            {
+                "at": pa.array(moments, pa.timestamp("us", "UTC")),
+                "came": [n % 2 for n in range(len(moments))],
+            }
+        ),
         path,
     )
     return Timed(TableProfile("orders", path, len(moments), {}, ()), "came", "at", True, "UTC")
 
 
 @given(days=st.lists(st.integers(0, 900), min_size=30, max_size=200), later=st.integers(0, 40))
-def test_a_split_leaves_enough(tmp_path_factory: pytest.TempPathFactory, days: list[int], later: int) -> None:
+def test_a_split_leaves_enough(
+    tmp_path_factory: pytest.TempPathFactory, days: list[int], later: int
+) -> None:
     """Whatever is guessed leaves rows to test, and rows whose labels are known before."""
-    rows = timed(tmp_path_factory.mktemp("rows"), [DAY + timedelta(days=day) for day in sorted(days)])
+    rows = timed(
+        tmp_path_factory.mktemp("rows"), [DAY + timedelta(days=day) for day in sorted(days)]
+    )
     start = guess_start(rows, f"{later}d")
     if start is not None:
         begin = datetime.fromisoformat(start).replace(tzinfo=UTC)

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
     }
 
 
@@ -55,7 +57,11 @@ def test_a_champion(project: Made) -> None:
 
 def test_the_training_set_holds_the_past(project: Made) -> None:
     """What models are trained on is what plain Python finds in the raw rows, through the whole pipeline."""
-    rows = pq.read_table(project.root / "build/training/churned/all.parquet").to_pandas().set_index("customer_id")
+    rows = (
+        pq.read_table(project.root / "build/training/churned/all.parquet")
+        .to_pandas()
+        .set_index("customer_id")
+    )
     wanted = windows(project.shop, dated=False)
     assert set(rows.index) == set(wanted)
     compared = 0
@@ -137,7 +143,9 @@ def test_nothing_there_is_touched(tmp_path: Path, given: Path) -> None:
     assert in_the_way(root, texts, []) == ["dvc.yaml"]
     with pytest.raises(InTheWayError, match=r"dvc.yaml is there already"):
         stage(root, texts)
-    assert {path: text for path, text in contents(root).items() if not path.startswith(".furrow")} == before
+    assert {
+        path: text for path, text in contents(root).items() if not path.startswith(".furrow")
+    } == before
     (root / "dvc.yaml").unlink()
     texts = planned(root, given)
     stage(root, texts)
@@ -157,14 +165,18 @@ def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 def test_a_dry_run_writes_nothing(tmp_path: Path, given: Path, init: Callable[..., Any]) -> None:
     """It shows answers, files and what is left out, and leaves no trace."""
-    said = init(str(given), "--predict", "Churned", "--about", "customer", "--at", "Signed Up", "--dry-run")
+    said = init(
+        str(given), "--predict", "Churned", "--about", "customer", "--at", "Signed Up", "--dry-run"
+    )
     assert said.exit_code == 0, said.output
     assert "would write 14 files" in said.output
     assert "customers.cancel_reason is left out" in said.output
     assert contents(tmp_path / "here") == {}
 
 
-def test_what_is_wrong_leaves_no_trace(tmp_path: Path, given: Path, init: Callable[..., Any]) -> None:
+def test_what_is_wrong_leaves_no_trace(
+    tmp_path: Path, given: Path, init: Callable[..., Any]
+) -> None:
     """A wrong answer is one sentence, and the folder is as it was."""
     said = init(str(given), "--predict", "Churnd", "--yes")
     assert said.exit_code == 1
@@ -185,7 +197,9 @@ def test_a_project_stays_what_it_is(project: Made, monkeypatch: pytest.MonkeyPat
     assert contents(project.root) == before
 
 
-def test_dvc_takes_it(project: Made, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dvc_takes_it(
+    project: Made, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every file that a stage declares is there, and DVC, told that they are its outputs, finds nothing to do."""
     root = project.root
     monkeypatch.chdir(root)  # DVC reads a stage of its cache against the folder that it runs in

@@ -24,11 +24,14 @@ def at_moments(folder: Path, shop: Shop, *, dated: bool = False) -> pd.DataFrame
     """Every feature of every customer as of the moment: of each table the newest row that is not later."""
     shop.write(folder / "given", dated=dated)
     looked = look([str(folder / "given")], folder / "landed")
-    asked = Asked(predict="Churned", about="customer", at="Signed Up", known_after="30d", test="0.2")
+    asked = Asked(
+        predict="Churned", about="customer", at="Signed Up", known_after="30d", test="0.2"
+    )
     plan = plan_init(folder, looked, asked, now=datetime.now(UTC))
     raw = RawFiles(folder, {one.name: [one.path] for one in plan.landed})
     found = pd.DataFrame(
-        [{"customer_id": who, "at": at} for who, at in shop.moments().items()], columns=["customer_id", "at"]
+        [{"customer_id": who, "at": at} for who, at in shop.moments().items()],
+        columns=["customer_id", "at"],
     ).astype({"at": "datetime64[us, UTC]"})
     for table in plan.features:
         rows = run_sql(table.sql, raw, sql_file=folder / table.name).to_pandas()
@@ -40,7 +43,9 @@ def at_moments(folder: Path, shop: Shop, *, dated: bool = False) -> pd.DataFrame
             right_on="event_timestamp",
             by="customer_id",
         )
-        found = found.merge(joined.drop(columns=["at", "event_timestamp"]), on="customer_id", validate="1:1")
+        found = found.merge(
+            joined.drop(columns=["at", "event_timestamp"]), on="customer_id", validate="1:1"
+        )
     return found.set_index("customer_id").sort_index()
 
 
@@ -57,14 +62,20 @@ def windows(shop: Shop, *, dated: bool) -> dict[str, dict[str, Any]]:
             for order in shop.tables["orders"]:
                 known = order[2]
                 if dated:
-                    known = datetime(known.year, known.month, known.day, tzinfo=UTC) + timedelta(days=1)
+                    known = datetime(known.year, known.month, known.day, tzinfo=UTC) + timedelta(
+                        days=1
+                    )
                 if order[1] == who and at - timedelta(days=days) < known <= at:
                     orders.append(order)
             bought = [line for order in orders for line in lines[order[0]]]
             values[f"orders_{days}d"] = len(orders)
-            values[f"orders_total_sum_{days}d"] = sum(order[3] for order in orders) if orders else None
+            values[f"orders_total_sum_{days}d"] = (
+                sum(order[3] for order in orders) if orders else None
+            )
             values[f"order_lines_{days}d"] = len(bought)
-            values[f"order_lines_quantity_mean_{days}d"] = sum(x[2] for x in bought) / len(bought) if bought else None
+            values[f"order_lines_quantity_mean_{days}d"] = (
+                sum(x[2] for x in bought) / len(bought) if bought else None
+            )
     return found
 
 
@@ -88,7 +99,10 @@ def test_the_oracle_agrees(tmp_path: Path, dated: bool) -> None:
 def test_the_future_does_not_matter(tmp_path: Path) -> None:
     """Orders after the moment get other values, and others come in beside them: not one feature changes."""
     shop = made_shop(CUSTOMERS, seed=1)
-    before, after = at_moments(tmp_path / "a", shop), at_moments(tmp_path / "b", shop.scrambled_future())
+    before, after = (
+        at_moments(tmp_path / "a", shop),
+        at_moments(tmp_path / "b", shop.scrambled_future()),
+    )
     pd.testing.assert_frame_equal(before, after)
     assert before.filter(like="orders").notna().to_numpy().sum() > 500
 

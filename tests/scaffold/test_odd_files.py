@@ -68,7 +68,11 @@ def run(folder: Path, plan: InitPlan, name: str) -> pa.Table:
     """The rows of a spine or a feature table."""
     project = folder / "project"
     raw = RawFiles(project / "data", {one.name: [one.path] for one in plan.landed})
-    return run_sql((project / "features" / f"{name}.sql").read_text(encoding="utf-8"), raw, sql_file=project / name)
+    return run_sql(
+        (project / "features" / f"{name}.sql").read_text(encoding="utf-8"),
+        raw,
+        sql_file=project / name,
+    )
 
 
 def whole(folder: Path, plan: InitPlan) -> pa.Table:
@@ -96,7 +100,12 @@ def test_plain(tmp_path: Path) -> None:
     spine = whole(tmp_path, plan)
     assert spine.num_rows == ROWS
     assert spine["id"][0].as_py() == "00000"
-    assert set(plan.features[0].features) == {"people_plan", "people_spent", "people_weekday", "people_month"}
+    assert set(plan.features[0].features) == {
+        "people_plan",
+        "people_spent",
+        "people_weekday",
+        "people_month",
+    }
 
 
 def text(change: Any = None, **options: Any) -> str:
@@ -108,7 +117,9 @@ def text(change: Any = None, **options: Any) -> str:
 
 
 def german(_: int, row: dict[str, Any]) -> None:
-    row["spent"] = f"1.{abs(row['spent']):06.2f}".replace(".", "_").replace("_", ".", 1).replace("_", ",")
+    row["spent"] = (
+        f"1.{abs(row['spent']):06.2f}".replace(".", "_").replace("_", ".", 1).replace("_", ",")
+    )
     row["plan"] = {"basic": "klein", "plus": "größer", "pro": "groß"}[row["plan"]]
 
 
@@ -168,7 +179,9 @@ NAMES = {
 def test_names_of_columns(tmp_path: Path, kind: str) -> None:
     """Names that are words of a language, or of none."""
     plan = planned(
-        tmp_path, {"people.csv": text(head=NAMES[kind])}, predict="Left" if "Left" in NAMES[kind] else "left"
+        tmp_path,
+        {"people.csv": text(head=NAMES[kind])},
+        predict="Left" if "Left" in NAMES[kind] else "left",
     )
     assert whole(tmp_path, plan).num_rows == ROWS
     assert len(plan.features[0].features) >= 4
@@ -179,8 +192,13 @@ def test_names_of_columns(tmp_path: Path, kind: str) -> None:
 
 def test_a_label_of_odd_name(tmp_path: Path) -> None:
     """The problem is called by plain letters, its column as it is."""
-    plan = planned(tmp_path, {"people.csv": text(head="id,at,plan,spent,Führt Größe?")}, predict="Führt Größe?")
-    assert plan.answers.name == "fuhrt_große".replace("ß", "e").replace("oee", "oe") or plan.answers.name.isascii()
+    plan = planned(
+        tmp_path, {"people.csv": text(head="id,at,plan,spent,Führt Größe?")}, predict="Führt Größe?"
+    )
+    assert (
+        plan.answers.name == "fuhrt_große".replace("ß", "e").replace("oee", "oe")
+        or plan.answers.name.isascii()
+    )
     assert whole(tmp_path, plan).num_rows == ROWS
 
 
@@ -212,7 +230,9 @@ def test_written_after_the_label(tmp_path: Path) -> None:
         row["closed"] = f"{moment:%Y-%m-%d %H:%M}"
         row["score"] = (100 if row["left"] == "yes" else 0) + number % 7
 
-    plan = planned(tmp_path, {"people.csv": text(add, head="id,at,plan,spent,left,reason,closed,score")})
+    plan = planned(
+        tmp_path, {"people.csv": text(add, head="id,at,plan,spent,left,reason,closed,score")}
+    )
     for name in ("reason", "closed", "score"):
         assert any(note.startswith(f"people.{name} is left out") for note in plan.notes), name
         assert not any(name in feature for feature in plan.features[0].features)
@@ -246,7 +266,11 @@ def test_times_in_the_future(tmp_path: Path) -> None:
     """A few of them are mistakes: left out, and told."""
 
     def add(number: int, row: dict[str, Any]) -> None:
-        row["at"] = f"{datetime.now(UTC) + timedelta(days=9000):%Y-%m-%d %H:%M}" if number == 7 else row["at"]
+        row["at"] = (
+            f"{datetime.now(UTC) + timedelta(days=9000):%Y-%m-%d %H:%M}"
+            if number == 7
+            else row["at"]
+        )
 
     plan = planned(tmp_path, {"people.csv": text(add)})
     assert any("1 rows of people lie in the future" in note for note in plan.notes)
@@ -276,7 +300,11 @@ BAD = {
     "no rows": ({"people.csv": "id,at,plan,spent,left\n"}, {}, "has no rows"),
     "nothing at all": ({"people.csv": ""}, {}, "empty"),
     "no text": ({"people.csv": bytes(range(256)) * 40}, {}, ""),
-    "one label": ({"people.csv": text(lambda _, row: row.update(left="no"))}, {}, "is 'no' in every row"),
+    "one label": (
+        {"people.csv": text(lambda _, row: row.update(left="no"))},
+        {},
+        "is 'no' in every row",
+    ),
     "no such column": ({"people.csv": text()}, {"predict": "lefd"}, "did you mean 'left'?"),
     "a moment to predict": ({"people.csv": text()}, {"predict": "at"}, "is a moment"),
     "text to predict": ({"people.csv": text()}, {"predict": "id"}, "different values"),
@@ -287,8 +315,16 @@ BAD = {
     "no period": ({"people.csv": text()}, {"test": "3 moons"}, "is no test period"),
     "no task": ({"people.csv": text()}, {"task": "ranking"}, "ranking"),
     "too few": ({"people.csv": csv(people(12))}, {}, "too few to learn from"),
-    "two labels": ({"people.csv": text(), "more.csv": text()}, {}, "several tables have a column 'left'"),
-    "ragged throughout": ({"people.csv": "\n".join(",".join("x" * (1 + n % 9)) for n in range(99))}, {}, ""),
+    "two labels": (
+        {"people.csv": text(), "more.csv": text()},
+        {},
+        "several tables have a column 'left'",
+    ),
+    "ragged throughout": (
+        {"people.csv": "\n".join(",".join("x" * (1 + n % 9)) for n in range(99))},
+        {},
+        "",
+    ),
 }
 
 

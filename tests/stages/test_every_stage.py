@@ -30,7 +30,9 @@ def test_the_table_and_the_training_sets(grown: Path) -> None:
     assert {"visits", "spent_mean", "weekday_cos"} <= set(rows.column_names)
     made = pq.read_table(grown / training_set("again", "full"))
     assert made.num_rows == pq.read_metadata(grown / "data/visits.parquet").num_rows
-    assert {"visits", "spent_mean", "spent_spread", "weekday_cos", "again"} <= set(made.column_names)
+    assert {"visits", "spent_mean", "spent_spread", "weekday_cos", "again"} <= set(
+        made.column_names
+    )
     assert "spent" not in made.column_names, "another problem's label"
 
 
@@ -38,7 +40,9 @@ def test_the_table_and_the_training_sets(grown: Path) -> None:
 def test_each_run(grown: Path, name: str) -> None:
     """Metrics, a record, predictions of the tested months alone, an evaluation, and a model that opens."""
     problem = EXPERIMENTS[name][0]
-    metrics = read_metrics("metrics.json", (grown / run_file(name, "metrics.json")).read_bytes()).values
+    metrics = read_metrics(
+        "metrics.json", (grown / run_file(name, "metrics.json")).read_bytes()
+    ).values
     assert {"again": "roc_auc", "spent": "mae"}[problem] in metrics
     found = pq.read_table(grown / predictions(name))
     assert 300 < found.num_rows < 700
@@ -82,7 +86,9 @@ def test_broken_data_stop(grown: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert not (tmp_path / "build").exists()
 
 
-def test_the_edge_of_a_stage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_edge_of_a_stage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Arguments, exit codes, errors in a sentence; text of the repository commands no terminal."""
 
     def fails(root: Path, name: str) -> None:

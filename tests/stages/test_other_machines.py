@@ -1,7 +1,8 @@
 """The whole of a small project as another machine: the same bytes of every file that its stages write.
 
-Other processors (NumPy's vector code, OpenBLAS, the C library), threads, folder, hash seed, time zone and locale.
-tests/stories/test_determinism.py does the same with the example and with DVC, which takes minutes.
+Other processors (NumPy's vector code, OpenBLAS, the C library), threads, folder, hash seed, time
+zone and locale. tests/stories/test_determinism.py does the same with the example and with DVC,
+which takes minutes.
 """
 
 import os
@@ -38,10 +39,14 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ("threads", "environment"),
     [
         pytest.param(1, {**OLD, **ELSEWHERE}, id="a processor of 2005, one thread"),
-        pytest.param(4, {**PLAIN_VECTORS, "OPENBLAS_CORETYPE": "Haswell"}, id="no vector code, four threads"),
+        pytest.param(
+            4, {**PLAIN_VECTORS, "OPENBLAS_CORETYPE": "Haswell"}, id="no vector code, four threads"
+        ),
     ],
 )
-def test_the_same_bytes(here: dict[str, str], tmp_path: Path, threads: int, environment: dict[str, str]) -> None:
+def test_the_same_bytes(
+    here: dict[str, str], tmp_path: Path, threads: int, environment: dict[str, str]
+) -> None:
     there = elsewhere(tmp_path / "another" / "folder", threads, **environment)
     assert set(here) == set(there)
     assert len(here) > 50

@@ -37,12 +37,16 @@ def build(sql: Path, data: Path, text: str) -> pa.Table:
 
 
 @pytest.mark.parametrize("file", SQL_FILES, ids=lambda file: file.stem)
-def test_tables_are_the_same_bytes_at_any_thread_count(file: Path, landed: Path, tmp_path: Path) -> None:
+def test_tables_are_the_same_bytes_at_any_thread_count(
+    file: Path, landed: Path, tmp_path: Path
+) -> None:
     """One thread or five, here or in another folder: the same file, sorted by its keys and event time, each once."""
     build_table(file, raw(landed), tmp_path / "one.parquet", threads=1)
     elsewhere = shutil.copytree(landed, tmp_path / "another place")
     report = build_table(file, raw(elsewhere), tmp_path / "deep" / "five.parquet", threads=5)
-    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "deep" / "five.parquet").read_bytes()
+    assert (tmp_path / "one.parquet").read_bytes() == (
+        tmp_path / "deep" / "five.parquet"
+    ).read_bytes()
     table = pq.read_table(tmp_path / "one.parquet")
     assert report.rows == table.num_rows > 1000
     assert report.columns == tuple(table.column_names)
@@ -50,7 +54,10 @@ def test_tables_are_the_same_bytes_at_any_thread_count(file: Path, landed: Path,
     keys = list(zip(*(table.column(at).to_pylist() for at in range(place + 1)), strict=True))
     assert all(before < after for before, after in pairwise(keys))
     assert table.schema.field("event_timestamp").type == pa.timestamp("us", tz="UTC")
-    assert {str(table.schema.field(at).type) for at in range(place + 1, table.num_columns)} <= {"int64", "double"}
+    assert {str(table.schema.field(at).type) for at in range(place + 1, table.num_columns)} <= {
+        "int64",
+        "double",
+    }
 
 
 def test_a_table_needs_only_what_it_reads(landed: Path, tmp_path: Path) -> None:
@@ -64,7 +71,11 @@ def test_wrong_sql_is_named_with_its_line(landed: Path, sql: Path) -> None:
     """A misspelt column: the file, the line, the column and what is meant; the old table stays."""
     old = build(sql, landed, f"{KEYED} order by 1, 2")
     with pytest.raises(TableError, match=r"mine\.sql:2: .*scheduled_departur\b") as caught:
-        build(sql, landed, "select origin,\n  scheduled_departur as event_timestamp\nfrom flights\norder by 1, 2")
+        build(
+            sql,
+            landed,
+            "select origin,\n  scheduled_departur as event_timestamp\nfrom flights\norder by 1, 2",
+        )
     assert caught.value.line == 2
     assert "scheduled_departure" in caught.value.hint
     assert pq.read_table(sql.with_suffix(".parquet")).equals(old)
@@ -76,15 +87,32 @@ def test_wrong_sql_is_named_with_its_line(landed: Path, sql: Path) -> None:
     ("text", "said"),
     [
         ("select origin, departure as at_last from flights", "no column event_timestamp"),
-        ("select departure as event_timestamp, origin from flights", "no join key before event_timestamp"),
+        (
+            "select departure as event_timestamp, origin from flights",
+            "no join key before event_timestamp",
+        ),
         (f"{KEYED} order by 2, 1", "not sorted by origin, event_timestamp"),
-        ("select origin, scheduled_departure as event_timestamp from flights order by 1, 2", "rows repeat a key"),
-        ("select tailnum, scheduled_departure as event_timestamp from flights order by 1, 2", "have a null tailnum"),
-        ("select distinct origin, departure as event_timestamp from flights order by 1, 2", "a null event_timestamp"),
-        ("select distinct origin, scheduled_departure::date as event_timestamp from flights order by 1, 2", "date32"),
+        (
+            "select origin, scheduled_departure as event_timestamp from flights order by 1, 2",
+            "rows repeat a key",
+        ),
+        (
+            "select tailnum, scheduled_departure as event_timestamp from flights order by 1, 2",
+            "have a null tailnum",
+        ),
+        (
+            "select distinct origin, departure as event_timestamp from flights order by 1, 2",
+            "a null event_timestamp",
+        ),
+        (
+            "select distinct origin, scheduled_departure::date as event_timestamp from flights order by 1, 2",
+            "date32",
+        ),
     ],
 )
-def test_rows_that_no_join_can_use_are_refused(landed: Path, sql: Path, text: str, said: str) -> None:
+def test_rows_that_no_join_can_use_are_refused(
+    landed: Path, sql: Path, text: str, said: str
+) -> None:
     """No event time, no key, null or repeated keys, another order: an error that says so, and no file."""
     with pytest.raises(TableError, match=said) as caught:
         build(sql, landed, text)
@@ -94,12 +122,18 @@ def test_rows_that_no_join_can_use_are_refused(landed: Path, sql: Path, text: st
 
 def test_raw_data_that_is_not_there_or_damaged(data: Path, sql: Path) -> None:
     """No data, a relation that was never landed, a truncated partition: which, and how to land it."""
-    with pytest.raises(TableError, match=r"reads flights, and there is no .*flights/\{month\}\.parquet") as caught:
+    with pytest.raises(
+        TableError, match=r"reads flights, and there is no .*flights/\{month\}\.parquet"
+    ) as caught:
         build(sql, data / "nowhere", KEYED)
     assert "pipelines.ingest" in caught.value.hint
     (data / "planes.parquet").unlink()
     with pytest.raises(TableError, match=r"reads planes, and there is no .*planes\.parquet"):
-        build(sql, data, "select tailnum, current_timestamp as event_timestamp from planes order by 1, 2")
+        build(
+            sql,
+            data,
+            "select tailnum, current_timestamp as event_timestamp from planes order by 1, 2",
+        )
     partition = data / "flights" / "2013-02.parquet"
     partition.write_bytes(partition.read_bytes()[:5000])
     with pytest.raises(TableError, match=r"2013-02\.parquet") as caught:

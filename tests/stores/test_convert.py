@@ -10,7 +10,9 @@ import pytest
 from furrow.stores.convert import ConvertError, convert, convertible, parse
 
 MICROS = pa.timestamp("us", "UTC")
-UUID = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([uuid.UUID(int=5).bytes, None], pa.binary(16)))
+UUID = pa.ExtensionArray.from_storage(
+    pa.uuid(), pa.array([uuid.UUID(int=5).bytes, None], pa.binary(16))
+)
 NOON = dt.datetime(2024, 1, 2, 12, tzinfo=dt.UTC)
 
 TAKEN = [
@@ -39,10 +41,16 @@ TAKEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("column", "wanted", "values"), [case for case in TAKEN if case[2] is not None], ids=str)
+@pytest.mark.parametrize(
+    ("column", "wanted", "values"), [case for case in TAKEN if case[2] is not None], ids=str
+)
 def test_what_is_taken(column, wanted, values):
     """The column has the declared type and the same values, also in pieces and as a part of another column."""
-    for given in (column, pa.chunked_array([column]), pa.concat_arrays([column, column]).slice(len(column))):
+    for given in (
+        column,
+        pa.chunked_array([column]),
+        pa.concat_arrays([column, column]).slice(len(column)),
+    ):
         found = convert(given, wanted)
         assert found.type == wanted
         assert found.to_pylist() == values

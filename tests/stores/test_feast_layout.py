@@ -37,8 +37,13 @@ def test_an_entity_key_is_feasts(small: int, large: int, text: str, raw: bytes) 
              (raw, "Bytes", "bytes_val")]  # fmt: skip
     names = [f"k{at}" for at in range(len(kinds))]
     protos = [Value(**{field: value}) for value, _, field in kinds]
-    theirs = serialize_entity_key(EntityKey(join_keys=names, entity_values=protos), entity_key_serialization_version=3)
-    assert entity_key(names, [dtype for _, dtype, _ in kinds], [value for value, _, _ in kinds]) == theirs
+    theirs = serialize_entity_key(
+        EntityKey(join_keys=names, entity_values=protos), entity_key_serialization_version=3
+    )
+    assert (
+        entity_key(names, [dtype for _, dtype, _ in kinds], [value for value, _, _ in kinds])
+        == theirs
+    )
 
 
 CASES = [
@@ -78,7 +83,9 @@ def test_times() -> None:
 
 
 def test_lists_and_what_is_damaged() -> None:
-    data = python_values_to_proto_values([["a", "", "ü"]], ValueType.STRING_LIST)[0].SerializeToString()
+    data = python_values_to_proto_values([["a", "", "ü"]], ValueType.STRING_LIST)[
+        0
+    ].SerializeToString()
     assert plain_value(data) == ["a", "", "ü"]
     assert next(iter(fields(data)))[0] == 12
     for odd in (data[:-1], b"\xff" * 4, b"\x0b"):
@@ -90,7 +97,9 @@ def test_lists_and_what_is_damaged() -> None:
 
 def test_what_is_asked_of_redis() -> None:
     """One HMGET: a field for each feature, hashed as Feast hashes it, and the view's time."""
-    head, tail = _request("stats", ViewSchema((("id", "Int64"),), (("a", "Float64"), ("b", "Int64"))))
+    head, tail = _request(
+        "stats", ViewSchema((("id", "Int64"),), (("a", "Float64"), ("b", "Int64")))
+    )
     names = [struct.pack("<I", mmh3.hash(f"stats:{name}", signed=False)) for name in "ab"]
     assert head == b"*5\r\n$5\r\nHMGET\r\n"
     assert tail == b"".join(b"$4\r\n%b\r\n" % name for name in names) + b"$9\r\n_ts:stats\r\n"

@@ -8,11 +8,23 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
 
-from furrow.stores.joined_columns import carried, feature_columns, read_at, settled_column, travelling
+from furrow.stores.joined_columns import (
+    carried,
+    feature_columns,
+    read_at,
+    settled_column,
+    travelling,
+)
 from furrow.stores.keys import check_key, comparable
 from furrow.stores.problems import SpineError
 from furrow.stores.remote import is_remote, list_objects, storage
-from furrow.stores.source_files import SourceError, find_files, list_files, open_parquet, read_footers
+from furrow.stores.source_files import (
+    SourceError,
+    find_files,
+    list_files,
+    open_parquet,
+    read_footers,
+)
 from furrow.stores.source_rows import ORDINAL
 from furrow.stores.sources import find_source
 from furrow.stores.view import Feature, Key, View
@@ -25,7 +37,14 @@ NOON = dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC)
 def lake(tmp_path: Path) -> Path:
     """A folder with partitions, hidden files, and files that are no Parquet."""
     table = pa.table({"id": [1, 2], "t": pa.array([NOON] * 2, TIME), "v": [1.5, None]})
-    for name in ("day=1/a.parquet", "day=2/b.pq", "day=10/c.parquet", "_old/x.parquet", ".tmp/y.parquet", "_x.parquet"):
+    for name in (
+        "day=1/a.parquet",
+        "day=2/b.pq",
+        "day=10/c.parquet",
+        "_old/x.parquet",
+        ".tmp/y.parquet",
+        "_x.parquet",
+    ):
         (tmp_path / "lake" / name).parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, tmp_path / "lake" / name)
     (tmp_path / "lake/readme.txt").write_text("no data")
@@ -44,7 +63,10 @@ def lake(tmp_path: Path) -> Path:
 def test_the_files_that_a_path_means(lake: Path, asked: str, names: list[str]) -> None:
     """A folder, a file or a glob: the same list on a disk and on object storage, hidden ones left out."""
     here = [str(file.relative_to(lake)) for file in list_files(f"{lake}{asked}")]
-    there = [file.removeprefix(f"{lake}/") for file in list_objects(fs.LocalFileSystem(), f"{lake}{asked}")]
+    there = [
+        file.removeprefix(f"{lake}/")
+        for file in list_objects(fs.LocalFileSystem(), f"{lake}{asked}")
+    ]
     assert here == there == names
 
 
@@ -60,7 +82,8 @@ def test_partitions_and_footers(lake: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "is empty"), (b"text, no data", "not a Parquet file"), (b"PAR1 cut", "is truncated")]
+    ("content", "said"),
+    [(b"", "is empty"), (b"text, no data", "not a Parquet file"), (b"PAR1 cut", "is truncated")],
 )
 def test_a_file_that_is_no_parquet_is_told_of(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "x.parquet").write_bytes(content)

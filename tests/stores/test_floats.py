@@ -12,13 +12,21 @@ from hypothesis import strategies as st
 from furrow.features.decode import decode_feast
 from furrow.files import sha256_file
 from furrow.ground.tables import write_parquet
-from furrow.stores.float_columns import canonical_array, canonical_frame, canonical_matrix, canonical_table
+from furrow.stores.float_columns import (
+    canonical_array,
+    canonical_frame,
+    canonical_matrix,
+    canonical_table,
+)
 from furrow.stores.floats import canonical
 from furrow.stores.pack import pack_rows
 from furrow.stores.record import Layout, ViewSchema
 
 ODD = [0.0, -0.0, 1.5, -(2.0**-149), 2.0**-151, -(2.0**-160)]
-NANS = [struct.unpack("<d", struct.pack("<Q", bits))[0] for bits in (0x7FF8 << 48, 0xFFF8 << 48, (0x7FF8 << 48) + 7)]
+NANS = [
+    struct.unpack("<d", struct.pack("<Q", bits))[0]
+    for bits in (0x7FF8 << 48, 0xFFF8 << 48, (0x7FF8 << 48) + 7)
+]
 FLOATS = st.sampled_from(ODD + NANS) | st.floats()
 CELLS = {
     pa.float64(): FLOATS,
@@ -28,9 +36,15 @@ CELLS = {
     pa.large_list(pa.float32()): st.lists(st.none() | FLOATS, max_size=3),
     pa.list_view(pa.float64()): st.lists(st.none() | FLOATS, max_size=3),
     pa.list_(pa.float64(), 2): st.lists(st.none() | FLOATS, min_size=2, max_size=2),
-    pa.list_(pa.list_(pa.float64())): st.lists(st.none() | st.lists(FLOATS, max_size=2), max_size=2),
-    pa.struct([("a", pa.float64()), ("b", pa.string())]): st.fixed_dictionaries({"a": st.none() | FLOATS}),
-    pa.map_(pa.string(), pa.float64()): st.lists(st.tuples(st.sampled_from("abc"), FLOATS), max_size=2),
+    pa.list_(pa.list_(pa.float64())): st.lists(
+        st.none() | st.lists(FLOATS, max_size=2), max_size=2
+    ),
+    pa.struct([("a", pa.float64()), ("b", pa.string())]): st.fixed_dictionaries(
+        {"a": st.none() | FLOATS}
+    ),
+    pa.map_(pa.string(), pa.float64()): st.lists(
+        st.tuples(st.sampled_from("abc"), FLOATS), max_size=2
+    ),
     pa.int64(): st.integers(-5, 5),
     pa.string(): st.text(max_size=3),
 }
@@ -92,16 +106,24 @@ def test_frames() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(arrays(), min_size=1, max_size=3))
-def test_files_of_equal_values_are_equal(tmp_path_factory: pytest.TempPathFactory, columns: list[pa.Array]) -> None:
+def test_files_of_equal_values_are_equal(
+    tmp_path_factory: pytest.TempPathFactory, columns: list[pa.Array]
+) -> None:
     """A table is written as its one form is, byte for byte."""
     folder = tmp_path_factory.mktemp("tables")
-    skipped = (pa.types.is_list_view, pa.types.is_float16)  # what Parquet or its dictionaries don't take
+    skipped = (
+        pa.types.is_list_view,
+        pa.types.is_float16,
+    )  # what Parquet or its dictionaries don't take
     columns = [array for array in columns if not any(is_kind(array.type) for is_kind in skipped)]
     rows = min((len(array) for array in columns), default=0)
     table = pa.table({f"c{at}": array.slice(0, rows) for at, array in enumerate(columns)})
     write_parquet(table, folder / "as_it_is.parquet")
     plain = pa.table(
-        {name: pa.array(canonical(table[name].to_pylist()), table[name].type) for name in table.column_names}
+        {
+            name: pa.array(canonical(table[name].to_pylist()), table[name].type)
+            for name in table.column_names
+        }
     )
     for at, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
@@ -127,14 +149,20 @@ def test_records_of_equal_values_are_equal(rows: list[tuple[float, float, list[f
     })  # fmt: skip
     by_column = [record for _, record in pack_rows(layout, table, pa.array([5] * len(rows)), None)]
     with np.errstate(over="ignore"):
-        one_form = [(canonical(x), canonical(float(np.float32(y))), canonical(z)) for x, y, z in rows]
+        one_form = [
+            (canonical(x), canonical(float(np.float32(y))), canonical(z)) for x, y, z in rows
+        ]
     assert by_column == [layout.pack(row, 5) for row in rows]
     assert by_column == [layout.pack(row, 5) for row in one_form]
 
 
 def test_records_that_feast_wrote_are_read_in_one_form() -> None:
     """Feast's own layout in Redis keeps what it was given; a read gives the value that training sees."""
-    layout = Layout(ViewSchema((("id", "Int64"),), (("x", "Float64"), ("y", "Float32"), ("z", "Array(Float64)"))))
+    layout = Layout(
+        ViewSchema(
+            (("id", "Int64"),), (("x", "Float64"), ("y", "Float32"), ("z", "Array(Float64)"))
+        )
+    )
     cells = [b"\x29" + struct.pack("<d", -0.0), b"\x35" + struct.pack("<f", -0.0)]
     packed = struct.pack("<2d", -0.0, NANS[1])
     inner = b"\x0a" + bytes([len(packed)]) + packed

@@ -17,7 +17,11 @@ from furrow.stores.sources import open_source
 from furrow.stores.spine import Spine
 from furrow.stores.view import Feature, Key, View, check_view
 
-UNITS = [pa.timestamp(unit, zone) for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC", "America/New_York")]
+UNITS = [
+    pa.timestamp(unit, zone)
+    for unit in ("s", "ms", "us", "ns")
+    for zone in (None, "UTC", "America/New_York")
+]
 BASE = 1_700_000_000
 
 
@@ -59,31 +63,47 @@ def situations(draw):
     spine["row"] = pa.array(range(size), pa.int16())
     views, tables = [], {}
     for number in range(draw(st.integers(1, 3))):
-        rows = draw(st.integers(0, 10) | st.just(60))  # 60: so many that other keys are dropped first
+        rows = draw(
+            st.integers(0, 10) | st.just(60)
+        )  # 60: so many that other keys are dropped first
         used = draw(st.lists(st.integers(0, len(kinds) - 1), unique=True, max_size=len(kinds)))
         columns = {}
         for i in used:
             type_, values = KEYS[kinds[i]]
-            columns[f"held{i}"] = pa.array(draw(st.lists(st.none() | values, min_size=rows, max_size=rows)), type_)
+            columns[f"held{i}"] = pa.array(
+                draw(st.lists(st.none() | values, min_size=rows, max_size=rows)), type_
+            )
         columns["ts"] = times(draw, rows, draw(st.sampled_from(UNITS)), nulls=True)
         created = draw(st.booleans())
         if created:
             columns["made"] = times(draw, rows, draw(st.sampled_from(UNITS)), nulls=True)
         features = []
-        for i, kind in enumerate(draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=3))):
+        for i, kind in enumerate(
+            draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=3))
+        ):
             type_, values = VALUES[kind]
-            columns[f"f{i}"] = pa.array(draw(st.lists(st.none() | values, min_size=rows, max_size=rows)), type_)
+            columns[f"f{i}"] = pa.array(
+                draw(st.lists(st.none() | values, min_size=rows, max_size=rows)), type_
+            )
             features.append(Feature(f"f{i}", f"v{number}__f{i}"))
-        ttl = draw(st.sampled_from([None, dt.timedelta(0), dt.timedelta(seconds=1), dt.timedelta(seconds=3)]))
+        ttl = draw(
+            st.sampled_from(
+                [None, dt.timedelta(0), dt.timedelta(seconds=1), dt.timedelta(seconds=3)]
+            )
+        )
         ttl = draw(st.sampled_from([ttl, dt.timedelta(days=200_000)]))
         keys = tuple(Key(f"held{i}", f"key{i}") for i in used)
         name = f"v{number}"
-        views.append(View(name, None, keys, tuple(features), "ts", "made" if created else None, ttl))
+        views.append(
+            View(name, None, keys, tuple(features), "ts", "made" if created else None, ttl)
+        )
         tables[name] = pa.table(columns)
     return pa.table(spine), views, tables, draw(st.booleans())
 
 
-def run(folder: Path, spine: pa.Table, views, tables, *, known_only: bool, files: int = 1) -> pa.Table:
+def run(
+    folder: Path, spine: pa.Table, views, tables, *, known_only: bool, files: int = 1
+) -> pa.Table:
     """The fast join, its sources written as Parquet."""
     with connect(Settings(threads=2, temp_directory=folder)) as connection:
         ready = []
@@ -98,12 +118,24 @@ def run(folder: Path, spine: pa.Table, views, tables, *, known_only: bool, files
                 pq.write_table(table.slice(part * step, step), target / f"{part:03}.parquet")
             source = open_source(connection, str(target))
             ready.append(
-                check_view(View(view.name, source, view.keys, view.features, view.timestamp, view.created, view.ttl))
+                check_view(
+                    View(
+                        view.name,
+                        source,
+                        view.keys,
+                        view.features,
+                        view.timestamp,
+                        view.created,
+                        view.ttl,
+                    )
+                )
             )
         return join(connection, Spine(spine, "event_timestamp"), ready, known_only=known_only)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(situation=situations(), files=st.integers(1, 3))
 def test_the_join_is_the_obvious_join(situation, files, tmp_path_factory):
     """Every row comes back once, in order, with the values that going through all rows finds."""
@@ -126,7 +158,9 @@ def test_thousands_of_rows_with_ties(tmp_path, created, known_only, asked):
     table = pa.table(
         {
             "k": pa.array([chance.choice([None, *range(20)]) for _ in range(rows)], pa.int64()),
-            "ts": pa.array([BASE + chance.randrange(50) for _ in range(rows)], pa.timestamp("s", "UTC")),
+            "ts": pa.array(
+                [BASE + chance.randrange(50) for _ in range(rows)], pa.timestamp("s", "UTC")
+            ),
             "made": pa.array(
                 [BASE + chance.randrange(60) for _ in range(rows)],
                 pa.timestamp("s", "UTC"),
@@ -137,11 +171,19 @@ def test_thousands_of_rows_with_ties(tmp_path, created, known_only, asked):
     spine = pa.table(
         {
             "k": pa.array([chance.choice([None, *range(22)]) for _ in range(asked)], pa.int64()),
-            "event_timestamp": pa.array([BASE + chance.randrange(-2, 60) for _ in range(asked)], pa.timestamp("s")),
+            "event_timestamp": pa.array(
+                [BASE + chance.randrange(-2, 60) for _ in range(asked)], pa.timestamp("s")
+            ),
         }
     )
     view = View(
-        "v", None, (Key("k", "k"),), (Feature("v", "v"),), "ts", "made" if created else None, dt.timedelta(seconds=9)
+        "v",
+        None,
+        (Key("k", "k"),),
+        (Feature("v", "v"),),
+        "ts",
+        "made" if created else None,
+        dt.timedelta(seconds=9),
     )
     wanted = reference_join(spine, "event_timestamp", [view], {"v": table}, known_only=known_only)
     for _ in range(2):
@@ -151,19 +193,35 @@ def test_thousands_of_rows_with_ties(tmp_path, created, known_only, asked):
 
 def test_a_nanosecond_later_is_later(tmp_path):
     """A feature half a microsecond after the entity row is not yet known to it."""
-    spine = pa.table({"k": [1, 1], "event_timestamp": pa.array([10**12, 10**12 + 700], "timestamp[ns]")})
-    table = pa.table({"k": [1], "ts": pa.array([10**12 + 500], pa.timestamp("ns", "UTC")), "v": [1.0]})
+    spine = pa.table(
+        {"k": [1, 1], "event_timestamp": pa.array([10**12, 10**12 + 700], "timestamp[ns]")}
+    )
+    table = pa.table(
+        {"k": [1], "ts": pa.array([10**12 + 500], pa.timestamp("ns", "UTC")), "v": [1.0]}
+    )
     view = View("v", None, (Key("k", "k"),), (Feature("v", "v"),), "ts")
-    assert run(tmp_path, spine, [view], {"v": table}, known_only=False)["v"].to_pylist() == [None, 1.0]
+    assert run(tmp_path, spine, [view], {"v": table}, known_only=False)["v"].to_pylist() == [
+        None,
+        1.0,
+    ]
 
 
 def test_a_distant_future_does_not_overflow(tmp_path):
     """Year 9999 beside nanoseconds: the largest microseconds are larger than any nanosecond."""
     far = 253_402_300_799_000_000
-    spine = pa.table({"k": [1, 1], "event_timestamp": pa.array([far, 0], pa.timestamp("us", "UTC"))})
-    table = pa.table({"k": [1], "ts": pa.array([1_000_000_000_501], pa.timestamp("ns")), "v": [1.0]})
-    view = View("v", None, (Key("k", "k"),), (Feature("v", "v"),), "ts", ttl=dt.timedelta(days=999_999))
-    assert run(tmp_path, spine, [view], {"v": table}, known_only=False)["v"].to_pylist() == [1.0, None]
+    spine = pa.table(
+        {"k": [1, 1], "event_timestamp": pa.array([far, 0], pa.timestamp("us", "UTC"))}
+    )
+    table = pa.table(
+        {"k": [1], "ts": pa.array([1_000_000_000_501], pa.timestamp("ns")), "v": [1.0]}
+    )
+    view = View(
+        "v", None, (Key("k", "k"),), (Feature("v", "v"),), "ts", ttl=dt.timedelta(days=999_999)
+    )
+    assert run(tmp_path, spine, [view], {"v": table}, known_only=False)["v"].to_pylist() == [
+        1.0,
+        None,
+    ]
 
 
 def test_columns_that_are_not_joined_keep_their_types(tmp_path):
@@ -179,7 +237,9 @@ def test_columns_that_are_not_joined_keep_their_types(tmp_path):
             "when": pa.array([1, None], pa.time32("s")),
         }
     )
-    table = pa.table({"k": ["a"], "ts": pa.array([BASE], pa.timestamp("s")), "v": pa.array([3], pa.uint8())})
+    table = pa.table(
+        {"k": ["a"], "ts": pa.array([BASE], pa.timestamp("s")), "v": pa.array([3], pa.uint8())}
+    )
     view = View("v", None, (Key("k", "k"),), (Feature("v", "v"),), "ts")
     found = run(tmp_path, spine, [view], {"v": table}, known_only=False)
     assert found.select(spine.column_names).equals(spine)

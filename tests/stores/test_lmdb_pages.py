@@ -25,7 +25,9 @@ def test_sound_short_files_and_cut_ones(tmp_path: Path) -> None:
                         else:
                             txn.delete(key)
                     cursor = txn.cursor()
-                    left = chance.random() < 0.3 and cursor.set_range(chance.randrange(4000).to_bytes(4, "big"))
+                    left = chance.random() < 0.3 and cursor.set_range(
+                        chance.randrange(4000).to_bytes(4, "big")
+                    )
                     for _ in range(2000 if left else 0):
                         left = left and cursor.delete()
                 short += data.stat().st_size < (env.info()["last_pgno"] + 1) * env.stat()["psize"]

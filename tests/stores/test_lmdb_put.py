@@ -15,7 +15,10 @@ LAYOUT = Layout(ViewSchema((("id", "Int64"),), (("v", "Float64"),)))
 
 @pytest.fixture
 def txn(tmp_path: Path) -> Iterator[Any]:
-    with lmdb.open(str(tmp_path / "store"), map_size=1 << 20) as env, env.begin(write=True) as found:
+    with (
+        lmdb.open(str(tmp_path / "store"), map_size=1 << 20) as env,
+        env.begin(write=True) as found,
+    ):
         yield found
 
 

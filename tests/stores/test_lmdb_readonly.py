@@ -40,7 +40,9 @@ def folder() -> Iterator[Path]:
 def read_as_another(path: Path) -> list[str]:
     """Read the store in a process of a user who isn't its owner; of this user, if this one isn't root."""
     mine, theirs = os.pipe()
-    child = os.fork()  # a process of its own, with the interpreter that another user may not have a right to start
+    child = (
+        os.fork()
+    )  # a process of its own, with the interpreter that another user may not have a right to start
     if child == 0:
         try:
             if os.geteuid() == 0:
@@ -62,7 +64,9 @@ def read_as_another(path: Path) -> list[str]:
 def read(path: Path) -> list[str]:
     """What a reader finds, and what it is told when it writes."""
     with LmdbStore(path) as store:
-        _, [[record, missing]] = store.read([("v", [(7).to_bytes(8, "big"), (8).to_bytes(8, "big")])])
+        _, [[record, missing]] = store.read(
+            [("v", [(7).to_bytes(8, "big"), (8).to_bytes(8, "big")])]
+        )
         assert record is not None
         found = [f"{LAYOUT.unpack(record).values} {missing} {store.count('v')} {store.mark('v')}"]
         try:
@@ -86,7 +90,9 @@ def test_another_user_reads(folder: Path, *, lock: bool) -> None:
     assert sorted(folder.iterdir()) == before
 
 
-def test_what_may_have_been_written_over_is_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_may_have_been_written_over_is_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A reader that writers don't see trusts a moment until the second commit after it, and then reads anew."""
     folder.chmod(0o755)
     (folder / "data.mdb").chmod(stat.S_IRUSR | stat.S_IWUSR)

@@ -44,14 +44,18 @@ def values(store: LmdbStore, view: str = "v") -> dict[bytes, tuple[object, ...]]
 
 
 EVENTS = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 4), st.none() | st.integers(0, 2)), min_size=1, max_size=25
+    st.tuples(st.integers(0, 3), st.integers(0, 4), st.none() | st.integers(0, 2)),
+    min_size=1,
+    max_size=25,
 )
 
 
 @settings(max_examples=40, deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_newest_event_wins(
-    tmp_path_factory: pytest.TempPathFactory, events: list[tuple[int, int, int | None]], chance: random.Random
+    tmp_path_factory: pytest.TempPathFactory,
+    events: list[tuple[int, int, int | None]],
+    chance: random.Random,
 ) -> None:
     """Whatever the order and the grouping of writes, the newest event stays, then the newest created time."""
     unique = {(key, event, created): float(at) for at, (key, event, created) in enumerate(events)}
@@ -69,7 +73,9 @@ def test_newest_event_wins(
             size = chance.randint(1, len(rows))
             store.write("v", rows[:size])
             rows = rows[size:]
-        assert {key: found[0] for key, found in values(store).items()} == {k: v for k, (_, v) in expected.items()}
+        assert {key: found[0] for key, found in values(store).items()} == {
+            k: v for k, (_, v) in expected.items()
+        }
 
 
 def test_equal_stamp_is_a_correction(tmp_path: Path) -> None:
@@ -202,7 +208,11 @@ def test_a_damaged_file(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "s" / "data.mdb"
     data = path.read_bytes()
     path.write_bytes(
-        {"short": data[: len(data) // 2], "garbage": os.urandom(8192) + data[8192:], "empty meta": bytes(8192)}[damage]
+        {
+            "short": data[: len(data) // 2],
+            "garbage": os.urandom(8192) + data[8192:],
+            "empty meta": bytes(8192),
+        }[damage]
     )
     with pytest.raises(StoreCorruptError, match=r"data\.mdb") as caught:
         LmdbStore(tmp_path / "s")
@@ -298,7 +308,9 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
         (tmp_path / "s").chmod(0o755)
 
 
-def test_a_store_that_was_replaced_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_was_replaced_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A process that has the old file open serves it until there is a new one, and goes over."""
     monkeypatch.setattr("furrow.stores.lmdb_store._LOOK_AGAIN", 0.0)
     with LmdbStore(tmp_path / "s", create=True) as old:
@@ -340,7 +352,10 @@ def test_many_readers_one_writer(tmp_path: Path) -> None:
     """While one process rewrites two views over and over, others always see both of one version, whole."""
 
     def version(number: int) -> list[tuple[bytes, bytes]]:
-        return [(key, LAYOUT.pack([0.5, number], number)) for key, _ in (pair(n, 0, 0) for n in range(40))]
+        return [
+            (key, LAYOUT.pack([0.5, number], number))
+            for key, _ in (pair(n, 0, 0) for n in range(40))
+        ]
 
     with LmdbStore(tmp_path / "s", create=True) as store:
         for view in ("v", "w"):

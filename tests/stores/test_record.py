@@ -32,16 +32,25 @@ def tables(draw: st.DrawFn) -> tuple[ViewSchema, list[tuple[int, list[object], i
     kinds = draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=9))
     if draw(st.booleans()) and draw(st.booleans()):
         kinds = kinds * 9
-    schema = ViewSchema((("id", "Int64"),), tuple((f"f{at}", kind) for at, kind in enumerate(kinds)))
-    row = st.tuples(
-        st.integers(0, 5), st.tuples(*(st.none() | VALUES[kind] for kind in kinds)), TIMES, st.none() | TIMES
+    schema = ViewSchema(
+        (("id", "Int64"),), tuple((f"f{at}", kind) for at, kind in enumerate(kinds))
     )
-    return schema, [(k, list(v), e, c) for k, v, e, c in draw(st.lists(row, min_size=1, max_size=12))]
+    row = st.tuples(
+        st.integers(0, 5),
+        st.tuples(*(st.none() | VALUES[kind] for kind in kinds)),
+        TIMES,
+        st.none() | TIMES,
+    )
+    return schema, [
+        (k, list(v), e, c) for k, v, e, c in draw(st.lists(row, min_size=1, max_size=12))
+    ]
 
 
 @settings(max_examples=60, deadline=None)
 @given(tables())
-def test_round_trip(made: tuple[ViewSchema, list[tuple[int, list[object], int, int | None]]]) -> None:
+def test_round_trip(
+    made: tuple[ViewSchema, list[tuple[int, list[object], int, int | None]]],
+) -> None:
     """Values, nulls and times come back as they went in, whatever the types."""
     schema, rows = made
     layout = Layout(schema)
@@ -55,7 +64,9 @@ def test_round_trip(made: tuple[ViewSchema, list[tuple[int, list[object], int, i
 
 @settings(max_examples=60, deadline=None)
 @given(tables())
-def test_columns_pack_as_rows_do(made: tuple[ViewSchema, list[tuple[int, list[object], int, int | None]]]) -> None:
+def test_columns_pack_as_rows_do(
+    made: tuple[ViewSchema, list[tuple[int, list[object], int, int | None]]],
+) -> None:
     """Packing columns gives, for each key, the very bytes that packing its newest row gives."""
     schema, rows = made
     layout = Layout(schema)
@@ -75,7 +86,9 @@ def test_columns_pack_as_rows_do(made: tuple[ViewSchema, list[tuple[int, list[ob
         | {
             name: pa.array([row[1][at] for row in rows], types.get(kind, pa.int64()))
             if kind != "UnixTimestamp"
-            else pa.array([row[1][at] for row in rows], pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+            else pa.array([row[1][at] for row in rows], pa.int64()).cast(
+                pa.timestamp("us", tz="UTC")
+            )
             for at, (name, kind) in enumerate(schema.features)
         }
     )
@@ -86,7 +99,9 @@ def test_columns_pack_as_rows_do(made: tuple[ViewSchema, list[tuple[int, list[ob
 
 def test_size() -> None:
     """Ten floats, two times, a mask and the format take 99 bytes."""
-    layout = Layout(ViewSchema((("id", "Int64"),), tuple((f"f{at}", "Float64") for at in range(10))))
+    layout = Layout(
+        ViewSchema((("id", "Int64"),), tuple((f"f{at}", "Float64") for at in range(10)))
+    )
     assert len(layout.pack([1.5] * 10, 1, 2)) == 1 + 8 + 8 + 2 + 80
 
 
@@ -137,8 +152,12 @@ def test_keys() -> None:
 
 def test_format_is_the_first_byte() -> None:
     """A record written by format 1 reads as it did when it was written."""
-    layout = Layout(ViewSchema((("id", "Int64"),), (("a", "Float64"), ("s", "String"), ("n", "Int64"))))
-    sample = bytes.fromhex("01e803000000000000d007000000000000040000000000000440000000000000000091a27879")
+    layout = Layout(
+        ViewSchema((("id", "Int64"),), (("a", "Float64"), ("s", "String"), ("n", "Int64")))
+    )
+    sample = bytes.fromhex(
+        "01e803000000000000d007000000000000040000000000000440000000000000000091a27879"
+    )
     assert FORMAT == 1
     assert layout.pack([2.5, "xy", None], 1000, 2000) == sample
     assert layout.unpack(sample).values == (2.5, "xy", None)
@@ -150,5 +169,8 @@ def test_times_of_any_unit(unit: str, zone: str | None) -> None:
     """Times become microseconds, floored, nulls kept; naive ones are UTC."""
     column = pa.array([-1, 0, None, 1_700_000_000], pa.int64()).cast(pa.timestamp(unit, tz=zone))
     scale = {"s": 1e6, "ms": 1e3, "us": 1, "ns": 1e-3}[unit]
-    expected = [None if value is None else math.floor(value * scale) for value in [-1, 0, None, 1_700_000_000]]
+    expected = [
+        None if value is None else math.floor(value * scale)
+        for value in [-1, 0, None, 1_700_000_000]
+    ]
     assert microseconds(column).to_pylist() == expected

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LAYOUT = Layout(ViewSchema((("id", "Int64"),), (("v", "Float64"),)))
-REPLIES = (
-    b"$3\r\nabc\r\n*3\r\n$1\r\na\r\n$-1\r\n:7\r\n:-5\r\n+OK\r\n*-1\r\n$0\r\n\r\n*2\r\n$2\r\n\r\n\r\n*1\r\n$1\r\nz\r\n"
-)
+REPLIES = b"$3\r\nabc\r\n*3\r\n$1\r\na\r\n$-1\r\n:7\r\n:-5\r\n+OK\r\n*-1\r\n$0\r\n\r\n*2\r\n$2\r\n\r\n\r\n*1\r\n$1\r\nz\r\n"
 MEANT = [b"abc", [b"a", None, 7], -5, b"OK", None, b"", [b"\r\n", [b"z"]]]
 
 
@@ -41,7 +39,10 @@ def test_replies_are_read_however_they_are_cut(size: int) -> None:
                 return here.recv(size)
 
         there.sendall(REPLIES)
-        assert _Reader(SimpleNamespace(_sock=Slow()), time.monotonic() + 5).replies(len(MEANT)) == MEANT
+        assert (
+            _Reader(SimpleNamespace(_sock=Slow()), time.monotonic() + 5).replies(len(MEANT))
+            == MEANT
+        )
 
 
 def test_an_error_among_replies_is_raised_once_all_are_read() -> None:
@@ -83,7 +84,11 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
 def test_one_holds_the_lock(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another is refused while its holder lives, and gets it afterwards."""
     monkeypatch.setattr("furrow.stores.redis_lock._SECONDS", 0.4)
-    with hold(wire, "lock"), pytest.raises(StoreLockedError, match="another process"), hold(wire, "lock"):
+    with (
+        hold(wire, "lock"),
+        pytest.raises(StoreLockedError, match="another process"),
+        hold(wire, "lock"),
+    ):
         pass
     with hold(wire, "lock"):
         assert wire.client.pttl("lock") > 0

@@ -54,7 +54,16 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+        options = [
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            str(self.folder),
+        ]
         self.process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
         for _ in range(200):
             try:
@@ -117,7 +126,9 @@ EVENTS = st.lists(st.tuples(st.integers(0, 3), TIMES, st.none() | TIMES), min_si
 
 @settings(max_examples=30, deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False))
-def test_newest_event_wins(server: Server, events: list[tuple[int, int, int | None]], chance: random.Random) -> None:
+def test_newest_event_wins(
+    server: Server, events: list[tuple[int, int, int | None]], chance: random.Random
+) -> None:
     """Whatever the order and the grouping of writes, the newest event stays, then the newest created time."""
     unique = {(key, event, created): float(at) for at, (key, event, created) in enumerate(events)}
     rows = [pair(key, value, event, created) for (key, event, created), value in unique.items()]
@@ -136,7 +147,9 @@ def test_newest_event_wins(server: Server, events: list[tuple[int, int, int | No
             size = chance.randint(1, len(rows))
             store.write("v", rows[:size])
             rows = rows[size:]
-        assert {key: found[0] for key, found in values(store).items()} == {k: v for k, (_, v) in expected.items()}
+        assert {key: found[0] for key, found in values(store).items()} == {
+            k: v for k, (_, v) in expected.items()
+        }
 
 
 def test_read(store: RedisStore) -> None:
@@ -146,7 +159,11 @@ def test_read(store: RedisStore) -> None:
         store.write(view, [pair(n, n, 10) for n in range(5000)], mark={"end": view})
     keys = [pair(n, 0, 0)[0] for n in (7, 99_999, 3)]
     held, [first, second] = store.read([("v", keys), ("w", [None, keys[0], None])])
-    assert [None if record is None else LAYOUT.unpack(record).values[0] for record in first] == [7.0, None, 3.0]
+    assert [None if record is None else LAYOUT.unpack(record).values[0] for record in first] == [
+        7.0,
+        None,
+        3.0,
+    ]
     assert second[0] is None
     assert second[1] == first[0]
     assert held is store.read([("v", keys)])[0]
@@ -162,7 +179,9 @@ def test_generations(store: RedisStore) -> None:
     """A view is rebuilt beside the old, gets what is written meanwhile, is swapped, and leaves nothing behind."""
     store.define("v", SCHEMA, "old")
     store.write("v", [pair(1, 1.0, 10), pair(2, 1.0, 10)])
-    store.fill("v", store.build("v", SCHEMA, None), [pair(n, 1.0, 10) for n in range(50)])  # never finished
+    store.fill(
+        "v", store.build("v", SCHEMA, None), [pair(n, 1.0, 10) for n in range(50)]
+    )  # never finished
     generation = store.build("v", SCHEMA, "new")
     store.fill("v", generation, [pair(1, 5.0, 3)])
     store.write("v", [pair(4, 7.0, 99)])
@@ -206,7 +225,9 @@ def test_concurrent_writers(store: RedisStore) -> None:
         store.swap("v", generation, before + current, mark=None)
     for thread in threads:
         thread.join()
-    assert sorted(row[1] for row in values(store).values()) == [(395 + n) * 10 + 3 for n in range(5)]
+    assert sorted(row[1] for row in values(store).values()) == [
+        (395 + n) * 10 + 3 for n in range(5)
+    ]
 
 
 def test_a_server_that_is_gone_and_comes_back(tmp_path: Path) -> None:
@@ -219,7 +240,9 @@ def test_a_server_that_is_gone_and_comes_back(tmp_path: Path) -> None:
         key = pair(1, 0, 0)[0]
         assert store.read([("v", [key])])[1][0][0]
         server.stop()
-        with pytest.raises(StoreUnreachableError, match=f"cannot reach redis://127.0.0.1:{server.port}") as caught:
+        with pytest.raises(
+            StoreUnreachableError, match=f"cannot reach redis://127.0.0.1:{server.port}"
+        ) as caught:
             store.read([("v", [key])])
         assert caught.value.hint
         with pytest.raises(StoreUnreachableError):
@@ -231,7 +254,9 @@ def test_a_server_that_is_gone_and_comes_back(tmp_path: Path) -> None:
         store.define("v", SCHEMA)
         store.write("v", [pair(1, 2.0, 10)])
         assert values(store)[key] == (2.0, 10)
-        with redis.Redis(port=server.port) as client:  # the server hangs up on idle connections: the next read mends it
+        with redis.Redis(
+            port=server.port
+        ) as client:  # the server hangs up on idle connections: the next read mends it
             client.client_kill_filter(_type="normal", skipme=True)
         assert store.read([("v", [key])])[1][0][0]
     finally:
@@ -245,7 +270,10 @@ def test_a_slow_server(server: Server, store: RedisStore) -> None:
     store.write("v", [pair(n, n, 10) for n in range(10)])
     with RedisStore(server.url, deadline=0.2) as hasty:
         hasty.held()
-        with server.asleep(), pytest.raises(StoreUnreachableError, match=r"did not answer within 0\.2 s") as caught:
+        with (
+            server.asleep(),
+            pytest.raises(StoreUnreachableError, match=r"did not answer within 0\.2 s") as caught,
+        ):
             hasty.read([("v", [pair(1, 0, 0)[0]])])
         assert "deadline_ms" in caught.value.hint
         for n in range(10):
@@ -267,7 +295,10 @@ def test_full_version_password(server: Server, store: RedisStore) -> None:
         finally:
             client.config_set("maxmemory", 0)
         client.set("furrow:catalog", '{"format": 8}')
-        with RedisStore(server.url, deadline=2.0) as other, pytest.raises(StoreVersionError, match="has format 8"):
+        with (
+            RedisStore(server.url, deadline=2.0) as other,
+            pytest.raises(StoreVersionError, match="has format 8"),
+        ):
             other.held()
         client.config_set("requirepass", "secret")
         try:
@@ -318,7 +349,9 @@ def test_kills(store: RedisStore) -> None:
     chance = random.Random(5)
     versions = set()
     for _ in range(8):
-        process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(KILLED), _url(store)], stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(KILLED), _url(store)], stdout=subprocess.PIPE
+        )
         assert process.stdout is not None
         process.stdout.readline()  # it has started, however busy the machine is
         time.sleep(0.1 + chance.random() * 0.4)

@@ -141,10 +141,14 @@ def test_a_dot_is_no_path_into_a_struct(tmp_path):
     assert asked(source, "a").to_pylist() == [{"b": 7, "c": 8}]
 
 
-@pytest.mark.parametrize("names", [["file_row_number"], ["file_index"], ["FILE_ROW_NUMBER", "n", "row"], ["rowid"]])
+@pytest.mark.parametrize(
+    "names", [["file_row_number"], ["file_index"], ["FILE_ROW_NUMBER", "n", "row"], ["rowid"]]
+)
 def test_no_column_of_a_user_decides_ties(tmp_path, names):
     """Of rows of one time the last one of the files wins, whatever else the files hold."""
-    source = put(tmp_path, a=rows(k=[1, 1, 1], v=[10, 20, 30], **{name: [9, 5, 1] for name in names}))
+    source = put(
+        tmp_path, a=rows(k=[1, 1, 1], v=[10, 20, 30], **{name: [9, 5, 1] for name in names})
+    )
     assert asked(source).to_pylist() == [30]
     assert asked(source, names[0]).to_pylist() == [1]
 
@@ -199,12 +203,16 @@ def test_duckdb_reads_as_arrow_does(data, tmp_path_factory):
     """Where DuckDB reads the files itself, every row and its place are those of the other reader."""
     folder = tmp_path_factory.mktemp("source")
     type_ = data.draw(st.sampled_from(list(KINDS)))
-    files = data.draw(st.lists(st.lists(st.none() | KINDS[type_], max_size=4), min_size=1, max_size=3))
+    files = data.draw(
+        st.lists(st.lists(st.none() | KINDS[type_], max_size=4), min_size=1, max_size=3)
+    )
     named = data.draw(st.sampled_from(["x", "select", 'q"', "ž", "n", "file_index"]))
     tables = {f"f{at}": pa.table({named: pa.array(held, type_)}) for at, held in enumerate(files)}
     source = put(folder, **tables)
     wanted = [Wanted(named, "feature")]
-    ours = pa.concat_tables([rows_schema(source, wanted).empty_table(), *read_source(source, wanted)])
+    ours = pa.concat_tables(
+        [rows_schema(source, wanted).empty_table(), *read_source(source, wanted)]
+    )
     with connect(Settings(threads=1)) as connection:
         relation = make_relation(connection, source, wanted, "copied")
         assert ("read_parquet" in relation.sql) == (named != "file_index")
@@ -215,9 +223,17 @@ def test_duckdb_reads_as_arrow_does(data, tmp_path_factory):
 
 def test_events_within_a_microsecond(tmp_path):
     """To the store an event is known from the next whole microsecond on, and the later of two nanoseconds wins."""
-    table = pa.table({"t": pa.array([1_500, 1_400, 1_000], pa.timestamp("ns")), "k": [1, 1, 2], "x": [10, 20, 30]})
+    table = pa.table(
+        {
+            "t": pa.array([1_500, 1_400, 1_000], pa.timestamp("ns")),
+            "k": [1, 1, 2],
+            "x": [10, 20, 30],
+        }
+    )
     pq.write_table(table, tmp_path / "a.parquet")
-    view = Declared("v", "", None, "a.parquet", (Column("k", "Int64"),), (Column("x", "Int64"),), "t")
+    view = Declared(
+        "v", "", None, "a.parquet", (Column("k", "Int64"),), (Column("x", "Int64"),), "t"
+    )
     source = find(tmp_path, view)
     rows = pa.concat_tables(read(source, source.files[0]))
     assert rows["t"].cast(pa.int64()).to_pylist() == [1, 2, 2]
@@ -227,11 +243,16 @@ def test_events_within_a_microsecond(tmp_path):
 def test_entity_rows_as_the_files_are(tmp_path):
     """A key that is declared as text and held as integers takes entity rows of integers, and of text."""
     source = put(tmp_path, a=rows(k=[7], v=[5]))
-    view = check_view(View("view", source, (Key("k", "k", pa.string()),), (Feature("v", "out"),), "t"))
+    view = check_view(
+        View("view", source, (Key("k", "k", pa.string()),), (Feature("v", "out"),), "t")
+    )
     for held in ([7, 8], ["7", "8"]):
         spine = pa.table({"k": held, "event_timestamp": pa.array([10**15] * 2, AT)})
         check_columns(spine.schema, [view])
         with connect(Settings(threads=1)) as connection:
-            assert join(connection, Spine(spine, "event_timestamp"), [view])["out"].to_pylist() == [5, None]
+            assert join(connection, Spine(spine, "event_timestamp"), [view])["out"].to_pylist() == [
+                5,
+                None,
+            ]
     with pytest.raises(SpineError, match="k is of type double"):
         check_columns(pa.schema([("k", pa.float64()), ("event_timestamp", AT)]), [view])

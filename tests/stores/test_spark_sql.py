@@ -23,12 +23,18 @@ def test_a_feature_tables_sql_in_sparks_dialect() -> None:
 @pytest.mark.parametrize("keys", [(), (Key("id", "who"),)], ids=["no key", "a key"])
 @pytest.mark.parametrize("known_only", [True, False])
 @pytest.mark.parametrize("units", [(US, US), (NS, US)])
-def test_the_join(tmp_path: Path, keys: tuple[Key, ...], known_only: bool, units: tuple[str, str]) -> None:
+def test_the_join(
+    tmp_path: Path, keys: tuple[Key, ...], known_only: bool, units: tuple[str, str]
+) -> None:
     """Every column and the ttl stand in it; where only what was known counts, so does the created time."""
     moment = pa.array([dt.datetime(2024, 1, 1, tzinfo=dt.UTC)], pa.timestamp("us", "UTC"))
-    pq.write_table(pa.table({"id": [1], "t": moment, "c": moment, "v": [1.0]}), tmp_path / "x.parquet")
+    pq.write_table(
+        pa.table({"id": [1], "t": moment, "c": moment, "v": [1.0]}), tmp_path / "x.parquet"
+    )
     source = find_source(str(tmp_path / "x.parquet"))
-    view = View("x", source, keys, (Feature("v", "v"),), "t", created="c", ttl=dt.timedelta(seconds=5))
+    view = View(
+        "x", source, keys, (Feature("v", "v"),), "t", created="c", ttl=dt.timedelta(seconds=5)
+    )
     made = view_sql(view, *units, rows="found", spine="asked", known_only=known_only)
     tree = sqlglot.parse_one(made, read="spark")
     assert {table.name for table in tree.find_all(sqlglot.exp.Table)} >= {"found", "asked"}
@@ -48,6 +54,11 @@ def test_types_that_spark_gives_back() -> None:
         pa.decimal128(10, 2),
         pa.timestamp("us", "UTC"),
     )
-    not_held = (pa.uint64(), pa.timestamp("ns", "UTC"), pa.struct([("a", pa.int8())]), pa.list_(pa.uint8()))
+    not_held = (
+        pa.uint64(),
+        pa.timestamp("ns", "UTC"),
+        pa.struct([("a", pa.int8())]),
+        pa.list_(pa.uint8()),
+    )
     assert all(map(spark_holds, held))
     assert not any(map(spark_holds, not_held))

@@ -33,7 +33,10 @@ def test_ticks_are_exact(column, up):
     nanos = [None if value is None else value * (10**9 // scale) for value in values]
     rounded = [None if n is None else -(-n // 1000) if up else n // 1000 for n in nanos]
     assert arrow_ticks(array, "us", up=up).to_pylist() == rounded
-    held = [None if n is None else n if unit == "ns" else max(-LIMIT * 1000, min(n, LIMIT * 1000)) for n in nanos]
+    held = [
+        None if n is None else n if unit == "ns" else max(-LIMIT * 1000, min(n, LIMIT * 1000))
+        for n in nanos
+    ]
     assert arrow_ticks(array, "ns").to_pylist() == held
     sliced = arrow_ticks(pa.chunked_array([array, array]).slice(1), "us", up=up).to_pylist()
     assert sliced == [*rounded, *rounded][1:]
@@ -48,7 +51,9 @@ def test_dates_are_midnights(days):
     assert arrow_ticks(pa.array(milliseconds, pa.int64()).cast(pa.date64())).to_pylist() == wanted
 
 
-@pytest.mark.parametrize("type_", [pa.timestamp("s"), pa.timestamp("ms", "UTC"), pa.timestamp("us"), pa.date32()])
+@pytest.mark.parametrize(
+    "type_", [pa.timestamp("s"), pa.timestamp("ms", "UTC"), pa.timestamp("us"), pa.date32()]
+)
 def test_what_no_calendar_holds_is_refused(type_):
     """A time outside the years 1 to 9999 is an error with the number in it, never another time."""
     scale = PER_SECOND[type_.unit] if pa.types.is_timestamp(type_) else 1 / DAY

@@ -34,13 +34,25 @@ class Repro:
 
 def environment(**extra: str) -> dict[str, str]:
     """The environment of a person at a terminal with the virtual environment activated."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")}
-    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **extra}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
+    }
+    return {
+        **kept,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **extra,
+    }
 
 
-def run(folder: Path, *command: str, check: bool = True, **extra: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *command: str, check: bool = True, **extra: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder; when it must succeed and does not, show what it printed."""
-    done = subprocess.run(command, cwd=folder, env=environment(**extra), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment(**extra), capture_output=True, text=True, check=False
+    )
     if check and done.returncode:
         pytest.fail(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
@@ -85,9 +97,21 @@ def plant(folder: Path) -> Path:
     for problem in ("late", "delay"):
         edit(folder / f"conf/problem/{problem}.yaml", "test: 3", "test: 2")
     edit(folder / "conf/config.yaml", "replicates: 200", "replicates: 20")
-    edit(folder / "conf/data/contract.yaml", "rows: {min: 20000, max: 40000}", "rows: {min: 3000, max: 40000}")
-    edit(folder / "conf/gate/late.yaml", "minimum: {roc_auc: 0.65, pr_auc: 0.30}", "minimum: {roc_auc: 0.55}")
-    edit(folder / "conf/gate/late.yaml", "maximum: {ece: 0.06, log_loss: 0.55}", "maximum: {ece: 0.3}")
+    edit(
+        folder / "conf/data/contract.yaml",
+        "rows: {min: 20000, max: 40000}",
+        "rows: {min: 3000, max: 40000}",
+    )
+    edit(
+        folder / "conf/gate/late.yaml",
+        "minimum: {roc_auc: 0.65, pr_auc: 0.30}",
+        "minimum: {roc_auc: 0.55}",
+    )
+    edit(
+        folder / "conf/gate/late.yaml",
+        "maximum: {ece: 0.06, log_loss: 0.55}",
+        "maximum: {ece: 0.3}",
+    )
     edit(folder / "conf/gate/late.yaml", "floor: 0.55", "floor: 0.4")
     run(folder, "git", "init", "-q", "-b", "main")
     run(folder, "git", "config", "user.name", "Ada Test")
@@ -102,7 +126,9 @@ def land(folder: Path, through: str, **extra: str) -> None:
     for path in (folder / "data/flights").glob("*.parquet"):
         table = pq.read_table(path)
         pairs = zip(table["tailnum"].to_pylist(), table["flight"].to_pylist(), strict=True)
-        kept = [(sum(aircraft.encode()) if aircraft else flight) % 6 == 0 for aircraft, flight in pairs]
+        kept = [
+            (sum(aircraft.encode()) if aircraft else flight) % 6 == 0 for aircraft, flight in pairs
+        ]
         pq.write_table(table.filter(pa.array(kept)), path)
     run(folder, "dvc", "add", "-q", "data", **extra)
 

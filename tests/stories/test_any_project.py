@@ -36,8 +36,13 @@ VERBS = [
 
 
 def run(folder: Path, *command: str) -> str:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -68,20 +73,34 @@ def plain(folder: Path) -> None:
     commit(folder, "second", {"dvc.yaml": stage})
 
 
-METRICS = {"auc": 0.7, "val": {"auc": 0.6}, "confusion": [[1, 2], [3, 4]], "note": "good", "nothing": None}
+METRICS = {
+    "auc": 0.7,
+    "val": {"auc": 0.6},
+    "confusion": [[1, 2], [3, 4]],
+    "note": "good",
+    "nothing": None,
+}
 
 
 def measured(folder: Path) -> None:
     plain(folder)
     for auc in (0.7, 0.8):
         text = json.dumps({**METRICS, "auc": auc})
-        commit(folder, f"auc {auc}", {"runs/gbm/metrics.json": text, "runs/toml/metrics.toml": "auc = 0.5\n"})
+        commit(
+            folder,
+            f"auc {auc}",
+            {"runs/gbm/metrics.json": text, "runs/toml/metrics.toml": "auc = 0.5\n"},
+        )
 
 
 def tried(folder: Path) -> None:
     measured(folder)
     base = run(folder, "git", "rev-parse", "HEAD").strip()
-    commit(folder, "a trial", {"runs/gbm/metrics.json": json.dumps({**METRICS, "auc": 0.9}), "params.yaml": "x: 1\n"})
+    commit(
+        folder,
+        "a trial",
+        {"runs/gbm/metrics.json": json.dumps({**METRICS, "auc": 0.9}), "params.yaml": "x: 1\n"},
+    )
     run(folder, "git", "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/exp-one", "HEAD")
     run(folder, "git", "reset", "-q", "--hard", base)
 
@@ -89,7 +108,11 @@ def tried(folder: Path) -> None:
 def declared(folder: Path) -> None:
     """With conf/ for another program, and a champion that is none."""
     tried(folder)
-    files = {"conf/config.yaml": "a: 1\n", "conf/data/x.yaml": "b: 2\n", "runs/champion.json": "{}\n"}
+    files = {
+        "conf/config.yaml": "a: 1\n",
+        "conf/data/x.yaml": "b: 2\n",
+        "runs/champion.json": "{}\n",
+    }
     commit(folder, "conf", {**files, "features/readme.txt": "no Feast\n"})
 
 
@@ -107,7 +130,10 @@ def test_the_table_has_every_verb() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_verb_in_every_kind_of_project(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], kind: Callable[[Path], None]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    kind: Callable[[Path], None],
 ) -> None:
     """None traces back or calls itself a bug; each that can't work says so in a sentence, and what to do next."""
     project = tmp_path / "project"

@@ -26,7 +26,11 @@ def test_metrics_params_and_plots(flights):
     assert changed["runs/gbm/metrics.json"]["roc_auc"]["old"] == on_disk["roc_auc"]
     assert changed["runs/gbm/metrics.json"]["roc_auc"]["new"] == now["roc_auc"]
     params = json.loads(run(flights, "dvc", "params", "diff", "--json").stdout)
-    assert params["runs/gbm/config.yaml"]["model.learning_rate"] == {"old": 0.1, "new": 0.05, "diff": -0.05}
+    assert params["runs/gbm/config.yaml"]["model.learning_rate"] == {
+        "old": 0.1,
+        "new": 0.05,
+        "diff": -0.05,
+    }
 
     run(flights, "dvc", "plots", "show", "-o", "plots")
     page = (flights / "plots/index.html").read_text()
@@ -40,7 +44,16 @@ def test_metrics_params_and_plots(flights):
 def test_exp_run_with_a_set_param(flights):
     """`dvc exp run -S` on a resolved config trains that experiment with the value, and `exp show` shows both."""
     before = json.loads((flights / "runs/gbm/metrics.json").read_text())
-    done = run(flights, "dvc", "exp", "run", "-n", "slower", "-S", "runs/gbm/config.yaml:model.learning_rate=0.05")
+    done = run(
+        flights,
+        "dvc",
+        "exp",
+        "run",
+        "-n",
+        "slower",
+        "-S",
+        "runs/gbm/config.yaml:model.learning_rate=0.05",
+    )
     text = done.stdout + done.stderr
     assert "Running stage 'train@gbm'" in text
     assert "Running stage 'train@gbm_schedule'" not in text
@@ -83,12 +96,16 @@ def test_a_violated_contract_stops_everything(flights):
     assert "distance" in text
     assert "2013-02.parquet" in text
     assert {one: one.read_bytes() for one in (flights / "build/tables").iterdir()} == before
-    assert run(flights, "git", "status", "--porcelain", "runs/gbm", "runs/champion.json").stdout == ""
+    assert (
+        run(flights, "git", "status", "--porcelain", "runs/gbm", "runs/champion.json").stdout == ""
+    )
 
 
 def test_a_needless_and_a_missing_dependency(flights):
     """compile holds dvc.yaml against the SQL, and says which line to write."""
-    dependency = "      - build/tables/tail_legs.parquet\n      - build/tables/weather_origin.parquet\n"
+    dependency = (
+        "      - build/tables/tail_legs.parquet\n      - build/tables/weather_origin.parquet\n"
+    )
     edit(flights / "dvc.yaml", dependency, "      - build/tables/weather_origin.parquet\n")
     edit(flights / "conf/model/gbm.yaml", "max_iter: 8", "max_iter: 9")
     done = run(flights, "dvc", "repro", check=False)

@@ -37,7 +37,9 @@ def test_comments_and_white_space(flights):
     path = flights / "features/tables/tail_legs.sql"
     path.write_text("-- a remark\n\n" + path.read_text())
     assert repro(flights).ran <= {"compile", "tables_tail_legs"}
-    assert run(flights, "git", "status", "--porcelain", "runs", "features/manifest.json").stdout == ""
+    assert (
+        run(flights, "git", "status", "--porcelain", "runs", "features/manifest.json").stdout == ""
+    )
 
 
 def test_the_command_line(flights):
@@ -79,7 +81,11 @@ def test_a_new_experiment(flights):
 
 def test_the_sql_of_one_table_and_its_revert(flights):
     """The table, the training set that uses it and the experiments on that; compile, as digests hold the SQL."""
-    edit(flights / "features/tables/tail_legs.sql", "interval '1439 minutes'", "interval '719 minutes'")
+    edit(
+        flights / "features/tables/tail_legs.sql",
+        "interval '1439 minutes'",
+        "interval '719 minutes'",
+    )
     assert repro(flights).ran == {"compile", "tables_tail_legs"} | FULL | BOTH
     run(flights, "git", "checkout", "features/tables")
     back = repro(flights)
@@ -95,7 +101,11 @@ def test_a_ttl(flights):
 
 def test_what_a_problem_says(flights):
     """Its slices: what judges. Its split: training too, of its own experiments, from the training sets there are."""
-    edit(flights / "conf/problem/late.yaml", "slices: [origin, carrier, month, time_of_day]", "slices: [origin]")
+    edit(
+        flights / "conf/problem/late.yaml",
+        "slices: [origin, carrier, month, time_of_day]",
+        "slices: [origin]",
+    )
     judged = {"evaluate@base_rate", "evaluate@gbm_schedule", "evaluate@gbm", "select"}
     assert repro(flights).ran == {"compile"} | judged
     edit(flights / "conf/problem/delay.yaml", "test: 2", "test: 1")
@@ -109,7 +119,13 @@ def test_a_spine(flights):
         "where status = 'landed'",
         "where status = 'landed' and arrival_delay < 600",
     )
-    ran = {"training_set_delay_full", "training_set_delay_schedule", "train@delay_gbm", "evaluate@delay_gbm", "select"}
+    ran = {
+        "training_set_delay_full",
+        "training_set_delay_schedule",
+        "train@delay_gbm",
+        "evaluate@delay_gbm",
+        "select",
+    }
     assert repro(flights).ran - {"compile"} == ran
 
 

@@ -28,7 +28,9 @@ pytestmark = pytest.mark.story
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the features folder with `feast apply` done, so that the checkout stays as it is."""
     folder = tmp_path_factory.mktemp("clone")
-    shutil.copytree(ROOT / "features", folder / "features", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "features", folder / "features", ignore=shutil.ignore_patterns("__pycache__")
+    )
     before = contents(folder / "features")
     done = feast(folder, "apply")
     assert "Deploying infrastructure for weather_origin" in done
@@ -38,12 +40,21 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def feast(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [FEAST, "-c", "features", *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        [FEAST, "-c", "features", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -102,11 +113,18 @@ def test_feast_s_web_ui_shows_the_project(applied: Path) -> None:
         with urllib.request.urlopen(f"{address}/p/{manifest.project}", timeout=30) as page:
             assert page.status == 200
             assert b'<div id="root">' in page.read()
-        assert [each["id"] for each in fetch(f"{address}/projects-list.json")["projects"]] == [manifest.project]
+        assert [each["id"] for each in fetch(f"{address}/projects-list.json")["projects"]] == [
+            manifest.project
+        ]
         project = f"project={manifest.project}"
-        specs = [v["spec"] for v in fetch(f"{address}/api/v1/feature_views?{project}&limit=100")["featureViews"]]
+        specs = [
+            v["spec"]
+            for v in fetch(f"{address}/api/v1/feature_views?{project}&limit=100")["featureViews"]
+        ]
         owners = {spec["name"]: spec.get("owner", "") for spec in specs}
-        assert {name: owners[name] for name in manifest.views} == {n: v.owner for n, v in manifest.views.items()}
+        assert {name: owners[name] for name in manifest.views} == {
+            n: v.owner for n, v in manifest.views.items()
+        }
         services = fetch(f"{address}/api/v1/feature_services?{project}")["featureServices"]
         assert {each["spec"]["name"] for each in services} == set(manifest.services)
         assert fetch(f"{address}/api/v1/lineage/registry?{project}")["relationships"]

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.story, pytest.mark.long]
 
-WORDS = ["--predict", "Churned", "--about", "customer", "--at", "Signed Up", "--known-after", "30d", "--yes"]
+WORDS = [
+    "--predict",
+    "Churned",
+    "--about",
+    "customer",
+    "--at",
+    "Signed Up",
+    "--known-after",
+    "30d",
+    "--yes",
+]
 
 
 def command(given: Path) -> list[str]:
@@ -26,7 +36,11 @@ def command(given: Path) -> list[str]:
 def contents(folder: Path) -> dict[str, bytes]:
     kept = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     local = {".git", ".furrow", "tmp", "__pycache__", "build"}
-    return {str(path): path.read_bytes() for path in kept if not local & set(path.relative_to(folder).parts)}
+    return {
+        str(path): path.read_bytes()
+        for path in kept
+        if not local & set(path.relative_to(folder).parts)
+    }
 
 
 def test_from_files_to_runs_and_again(tmp_path: Path) -> None:
@@ -34,13 +48,17 @@ def test_from_files_to_runs_and_again(tmp_path: Path) -> None:
     made_shop(300).write(tmp_path / "given")
     root = tmp_path / "shop"
     root.mkdir()
-    done = subprocess.run(command(tmp_path / "given"), cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command(tmp_path / "given"), cwd=root, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "champion" in done.stdout
     assert "git add -A && git commit" in done.stdout
     before = contents(root)
     assert "dvc.lock" in " ".join(before)
-    again = subprocess.run(command(tmp_path / "given"), cwd=root, capture_output=True, text=True, check=False)
+    again = subprocess.run(
+        command(tmp_path / "given"), cwd=root, capture_output=True, text=True, check=False
+    )
     assert again.returncode == 0, again.stdout + again.stderr
     assert "nothing is written over" in again.stdout
     assert contents(root) == before
@@ -61,6 +79,8 @@ def test_a_kill_on_the_way(tmp_path: Path) -> None:
     process.kill()
     process.wait()
     log.close()
-    done = subprocess.run(command(tmp_path / "given"), cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command(tmp_path / "given"), cwd=root, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "champion" in done.stdout

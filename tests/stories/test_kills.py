@@ -31,7 +31,9 @@ def test_killed_again_and_again(flights):
     """A retraining that is killed at several moments ends in the state that it would have had."""
     with (flights / "conf/experiment/gbm.yaml").open("a") as handle:
         handle.write("model: {learning_rate: 0.07}\n")
-    whole = subprocess.run(["cp", "-a", "--reflink=auto", str(flights), str(flights.parent / "whole")], check=True)
+    whole = subprocess.run(
+        ["cp", "-a", "--reflink=auto", str(flights), str(flights.parent / "whole")], check=True
+    )
     assert whole.returncode == 0
     kills = sum(killed(flights, seconds) for seconds in (1.5, 3.0, 5.0, 8.0))
     assert kills > 0

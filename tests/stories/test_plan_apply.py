@@ -39,7 +39,12 @@ def register(folder, name: str, number: str) -> None:
 
 def killed_at(folder, moment: str) -> bool:
     process = subprocess.Popen(
-        [FURROW, "apply"], cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [FURROW, "apply"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         for line in process.stderr or ():
@@ -70,8 +75,16 @@ def test_a_ttl_from_plan_to_apply(flights):
     assert stages(plan) == {"compile"} | FULL | BOTH
     assert plan["seconds"] > 0
     (broken,) = plan["breaks"]
-    assert (broken["model"], broken["environments"], broken["why"]) == ("gbm@v1.0.0", ["production"], [ttl])
-    assert [killed_at(flights, step) for step in ("train@gbm", "registry", "materialize")] == [True, True, True]
+    assert (broken["model"], broken["environments"], broken["why"]) == (
+        "gbm@v1.0.0",
+        ["production"],
+        [ttl],
+    )
+    assert [killed_at(flights, step) for step in ("train@gbm", "registry", "materialize")] == [
+        True,
+        True,
+        True,
+    ]
     done = run(flights, FURROW, "apply")
     assert "ended before it was done" in done.stderr
     assert run(flights, FURROW, "plan", "--detailed-exitcode").returncode == 0
@@ -93,12 +106,19 @@ def test_the_plan_is_what_repro_does(flights):
     run(flights, "git", "checkout", "-q", "conf")
     plan, done = planned(flights), repro(flights)
     assert (stages(plan), stages(plan, "restore")) == (done.ran, done.cached)
-    edit(flights / "furrow/stages/evaluate.py", '"task": exper', '"by": "test",\n                "task": exper')
+    edit(
+        flights / "furrow/stages/evaluate.py",
+        '"task": exper',
+        '"by": "test",\n                "task": exper',
+    )
     plan = planned(flights)
     assert why(plan, "experiments/gbm") == ["code: furrow/stages/evaluate.py"]
     assert stages(plan) == repro(flights).ran
     land(flights, "2013-05")
     plan = planned(flights)
-    assert any(re.fullmatch(r"flights \+4,\d{3} rows 2013-05", line) for line in why(plan, "data")), why(plan, "data")
-    # What `dvc repro` runs then is told by test_edits.test_a_new_month; here it need not be run again.
+    assert any(
+        re.fullmatch(r"flights \+4,\d{3} rows 2013-05", line) for line in why(plan, "data")
+    ), why(plan, "data")
+    # What `dvc repro` runs then is told by test_edits.test_a_new_month; here it need not be run
+    # again.
     assert stages(plan) == {"validate", "select"} | TABLES | TRAINING | TRAIN | EVALUATE

@@ -35,13 +35,27 @@ def test_a_moment_past_is_what_training_saw(served):
     row = flight(served)
     at = row["event_timestamp"].isoformat()
     done = run(
-        served, "python", "-m", "furrow", "predict", *arguments(row), "--at", at, "--experiment", "gbm", "--json"
+        served,
+        "python",
+        "-m",
+        "furrow",
+        "predict",
+        *arguments(row),
+        "--at",
+        at,
+        "--experiment",
+        "gbm",
+        "--json",
     )
     found = json.loads(done.stdout)
     assert found["source"] == "point in time"
     assert 0 < found["probability"] < 1
     for name, value in found["features"].items():
-        assert value == pytest.approx(row[name], nan_ok=True) if value is not None else row[name] is None
+        assert (
+            value == pytest.approx(row[name], nan_ok=True)
+            if value is not None
+            else row[name] is None
+        )
     assert len(found["features"]) > 30
 
 

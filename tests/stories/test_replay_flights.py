@@ -25,7 +25,9 @@ def test_an_experiment_comes_again_byte_for_byte(flights):
     ]  # fmt: skip
     assert {stage["status"] for stage in verdict["stages"]} == {"identical"}
     assert verdict["environment"]["locked"] > 100
-    [checked] = json.loads(run(flights, sys.executable, "-m", "furrow", "replay", "--verify", "--json").stdout)
+    [checked] = json.loads(
+        run(flights, sys.executable, "-m", "furrow", "replay", "--verify", "--json").stdout
+    )
     assert checked["holds"]
     assert checked["absent"] == 0
     assert run(flights, "git", "status", "--porcelain").stdout == ""
@@ -44,4 +46,7 @@ def test_a_hand_on_the_metrics_and_one_on_the_config(flights):
     words = [text for output in verdict["stages"][0]["outputs"] for text in output["differences"]]
     assert any("log_loss: recorded 0.001, replayed" in text for text in words)
     verdict = replay(flights, "--stage", "compile", code=1)
-    assert "runs/gbm/config.yaml is not what compile writes" in verdict["stages"][0]["reasons"][0]["text"]
+    assert (
+        "runs/gbm/config.yaml is not what compile writes"
+        in verdict["stages"][0]["reasons"][0]["text"]
+    )

@@ -38,13 +38,25 @@ def problem(task: str, **changes: object) -> Problem:
 
 def experiment(task: str, **changes: object) -> Experiment:
     kind = "Classifier" if load_task(task).estimator == "classifier" else "Regressor"
-    model = {"_target_": f"sklearn.ensemble.HistGradientBoosting{kind}", "max_iter": 3, "min_samples_leaf": 5}
-    return Experiment(name="e", seed=1, problem=problem(task, **changes), features=Features(service="s"), model=model)
+    model = {
+        "_target_": f"sklearn.ensemble.HistGradientBoosting{kind}",
+        "max_iter": 3,
+        "min_samples_leaf": 5,
+    }
+    return Experiment(
+        name="e",
+        seed=1,
+        problem=problem(task, **changes),
+        features=Features(service="s"),
+        model=model,
+    )
 
 
 def rows(labels: list[object]) -> pd.DataFrame:
     at = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(np.arange(len(labels)) * 12, "h")
-    return pd.DataFrame({"shop": "s", "event_timestamp": at, "y": labels, "x": np.arange(len(labels)) % 7.0})
+    return pd.DataFrame(
+        {"shop": "s", "event_timestamp": at, "y": labels, "x": np.arange(len(labels)) % 7.0}
+    )
 
 
 def training(labels: list[object], about: Problem) -> TrainingSet:
@@ -96,7 +108,9 @@ def test_a_class_that_comes_only_in_the_test_periods() -> None:
     """From the training set itself: the class, and the period."""
     late = ["gold" if n > ROWS - 10 else "ab"[n % 2] for n in range(ROWS)]
     about = problem("multiclass")
-    with pytest.raises(LabelError, match="'gold' occurs in the test 2020-04, and nowhere before it"):
+    with pytest.raises(
+        LabelError, match="'gold' occurs in the test 2020-04, and nowhere before it"
+    ):
         training(late, about).folds(1)
     about = problem("binary")
     with pytest.raises(LabelError, match="label 'y' holds only 0 before 2020-04"):
@@ -106,14 +120,26 @@ def test_a_class_that_comes_only_in_the_test_periods() -> None:
 @pytest.mark.parametrize(
     ("task", "changes", "search", "said"),
     [
-        ("binary", {"metrics": ["rmse"]}, "", "problem p: metrics: rmse is no metric of a binary problem"),
-        ("regression", {"metrics": ["mae", "roc_auc"]}, "", "roc_auc is no metric of a regression problem"),
+        (
+            "binary",
+            {"metrics": ["rmse"]},
+            "",
+            "problem p: metrics: rmse is no metric of a binary problem",
+        ),
+        (
+            "regression",
+            {"metrics": ["mae", "roc_auc"]},
+            "",
+            "roc_auc is no metric of a regression problem",
+        ),
         ("regression", {"metrics": ["maee"]}, "", "did you mean 'mae'?"),
         ("multiclass", {}, "pr_auc", "search.metric: pr_auc is no metric of a multiclass problem"),
         ("binary", {"metrics": ["cost"]}, "", "cost is no metric of a binary problem"),
     ],
 )
-def test_a_metric_of_another_task(task: str, changes: dict[str, object], search: str, said: str) -> None:
+def test_a_metric_of_another_task(
+    task: str, changes: dict[str, object], search: str, said: str
+) -> None:
     """Of the problem or of a search, Furrow's or the project's own: refused before anything is trained."""
     one = experiment(task, **changes)
     if search:

@@ -24,10 +24,15 @@ def test_a_curve_is_scikit_learns(scored, method):
     curve = learn_curve(method, probability, label)
     asked = np.concatenate([np.linspace(0, 1, 500), probability[:100]])
     if method == "isotonic":
-        theirs = IsotonicRegression(out_of_bounds="clip", y_min=1e-4, y_max=1 - 1e-4).fit(probability, label)
+        theirs = IsotonicRegression(out_of_bounds="clip", y_min=1e-4, y_max=1 - 1e-4).fit(
+            probability, label
+        )
         expected = theirs.predict(asked)
     else:
-        logits = [np.log(held / (1 - held)) for held in (np.clip(p, 1e-6, 1 - 1e-6) for p in (probability, asked))]
+        logits = [
+            np.log(held / (1 - held))
+            for held in (np.clip(p, 1e-6, 1 - 1e-6) for p in (probability, asked))
+        ]
         plain = LogisticRegression(C=1e6, tol=1e-10, max_iter=1000).fit(logits[0][:, None], label)
         expected = plain.predict_proba(logits[1][:, None])[:, 1]
     assert np.abs(curve(asked) - expected).max() < 1e-6

@@ -14,7 +14,9 @@ BINARY, SEVERAL, NUMBER, FORECAST = binary.TASK, multiclass.TASK, regression.TAS
 
 
 def problem(task: str, **more) -> Problem:
-    return Problem(name="p", task=task, entity=["shop"], spine="features/spines/p.sql", label="y", **more)
+    return Problem(
+        name="p", task=task, entity=["shop"], spine="features/spines/p.sql", label="y", **more
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,9 @@ def test_labels_that_are_refused(task: Task, labels: list, said: str) -> None:
 
 def test_labels_that_are_taken() -> None:
     BINARY.check(pd.Series(["no", "yes"]), problem("binary", positive="yes"))
-    assert BINARY.target(pd.Series(["no", "yes"]), problem("binary", positive="yes"), ()).tolist() == [0, 1]
+    assert BINARY.target(
+        pd.Series(["no", "yes"]), problem("binary", positive="yes"), ()
+    ).tolist() == [0, 1]
     labels = pd.Series(["b", "a", "b"])
     SEVERAL.check(labels, problem("multiclass"))
     assert SEVERAL.classes(labels, problem("multiclass")) == ("a", "b")
@@ -48,8 +52,12 @@ def test_labels_that_are_taken() -> None:
 def test_folds_that_can_not_be_learnt() -> None:
     with pytest.raises(LabelError, match="before 2024-02"):
         BINARY.check_fold(pd.Series([1, 1]), pd.Series([0]), problem("binary"), period="2024-02")
-    with pytest.raises(LabelError, match=r"'c' occurs in the test 2024-02, and nowhere before it \(and 1 more\)"):
-        SEVERAL.check_fold(pd.Series(["a"]), pd.Series(["c", "d"]), problem("multiclass"), period="2024-02")
+    with pytest.raises(
+        LabelError, match=r"'c' occurs in the test 2024-02, and nowhere before it \(and 1 more\)"
+    ):
+        SEVERAL.check_fold(
+            pd.Series(["a"]), pd.Series(["c", "d"]), problem("multiclass"), period="2024-02"
+        )
 
 
 @pytest.mark.parametrize("task", [BINARY, SEVERAL, NUMBER])
@@ -60,7 +68,10 @@ def test_a_calibrator_is_the_same_after_json(task: Task) -> None:
     names = ("a", "b", "c") if task is SEVERAL else ()
     for method in task.calibrations:
         made = task.calibrator(
-            raw, target.astype(float if task is NUMBER else int), Calibration(method), problem(task.name)
+            raw,
+            target.astype(float if task is NUMBER else int),
+            Calibration(method),
+            problem(task.name),
         )
         again = task.calibrator_from_json(task.calibrator_to_json(made))
         one, other = task.outputs(raw, made, names), task.outputs(raw, again, names)
@@ -78,7 +89,10 @@ def test_a_conformal_interval_covers_what_it_promises() -> None:
 
 
 def test_predictions_in_words() -> None:
-    assert NUMBER.said({"prediction": 12.34567, "low": 10.0, "high": 15.0}, "price") == "price 12.35, between 10 and 15"
+    assert (
+        NUMBER.said({"prediction": 12.34567, "low": 10.0, "high": 15.0}, "price")
+        == "price 12.35, between 10 and 15"
+    )
     assert NUMBER.said({"prediction": 1.0, "low": np.nan, "high": np.nan}, "price") == "price 1"
     said = SEVERAL.said({"probability_a": 0.2, "probability_b": 0.5, "probability_c": 0.3}, "kind")
     assert said == "kind b (50.0%), then c (30.0%)"

@@ -66,6 +66,10 @@ def test_the_same_bytes_on_an_old_processor():
         here.append(hashlib.sha256(found.coef_.tobytes() + found.intercept_.tobytes()).hexdigest())
     script = SCRIPT.format(tests=str(Path.cwd()))
     done = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, **OLD}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        env={**os.environ, **OLD},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.split() == here

@@ -22,7 +22,10 @@ def rows(frame: pd.DataFrame, **judging) -> Rows:
 def binary() -> Rows:
     draw = np.random.default_rng(3)
     values = np.round(draw.random(300), 2)
-    return rows(pd.DataFrame({"label": (draw.random(300) < values).astype(int), "probability": values}), precision=0.6)
+    return rows(
+        pd.DataFrame({"label": (draw.random(300) < values).astype(int), "probability": values}),
+        precision=0.6,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,9 @@ def several() -> Rows:
     draw = np.random.default_rng(4)
     values = draw.dirichlet([1.0, 2.0, 1.0], 300)
     labels = [NAMES[draw.choice(3, p=one)] for one in values]
-    frame = pd.DataFrame({"label": labels, **{f"probability_{name}": values[:, at] for at, name in enumerate(NAMES)}})
+    frame = pd.DataFrame(
+        {"label": labels, **{f"probability_{name}": values[:, at] for at, name in enumerate(NAMES)}}
+    )
     return rows(frame, classes=NAMES)
 
 
@@ -39,20 +44,32 @@ def numbers() -> Rows:
     draw = np.random.default_rng(5)
     label = draw.normal(50, 10, 301)
     value = label + draw.normal(0, 4, 301)
-    frame = pd.DataFrame({"label": label, "prediction": value, "low": value - 6, "high": value + 6, "scale": 3.0})
+    frame = pd.DataFrame(
+        {"label": label, "prediction": value, "low": value - 6, "high": value + 6, "scale": 3.0}
+    )
     return rows(frame, coverage=0.9)
 
 
 def test_binary(binary: Rows) -> None:
     label, value = binary.label, binary.column("probability")
     assert ranking_metrics.roc_auc(binary)[0] == pytest.approx(theirs.roc_auc_score(label, value))
-    assert ranking_metrics.pr_auc(binary)[0] == pytest.approx(theirs.average_precision_score(label, value))
+    assert ranking_metrics.pr_auc(binary)[0] == pytest.approx(
+        theirs.average_precision_score(label, value)
+    )
     precision, recall, _ = theirs.precision_recall_curve(label, value)
-    assert ranking_metrics.recall_at_precision(binary)[0] == pytest.approx(recall[:-1][precision[:-1] >= 0.6].max())
-    assert probability_metrics.brier(binary)[0] == pytest.approx(theirs.brier_score_loss(label, value))
-    assert probability_metrics.log_loss(binary)[0] == pytest.approx(theirs.log_loss(label, clipped(value)))
+    assert ranking_metrics.recall_at_precision(binary)[0] == pytest.approx(
+        recall[:-1][precision[:-1] >= 0.6].max()
+    )
+    assert probability_metrics.brier(binary)[0] == pytest.approx(
+        theirs.brier_score_loss(label, value)
+    )
+    assert probability_metrics.log_loss(binary)[0] == pytest.approx(
+        theirs.log_loss(label, clipped(value))
+    )
     assert class_metrics.f1(binary)[0] == pytest.approx(theirs.f1_score(label, value >= 0.5))
-    assert np.array_equal(class_metrics.confusion(binary)[0], theirs.confusion_matrix(label, value >= 0.5))
+    assert np.array_equal(
+        class_metrics.confusion(binary)[0], theirs.confusion_matrix(label, value >= 0.5)
+    )
     assert np.array_equal(predicted(binary), value >= 0.5)
     assert positives(binary).dtype == np.float64
 
@@ -62,19 +79,29 @@ def test_several_classes(several: Rows) -> None:
     chosen = np.array(NAMES)[predicted(several)]
     assert class_names(several.frame.columns) == NAMES
     assert class_metrics.accuracy(several)[0] == pytest.approx(theirs.accuracy_score(label, chosen))
-    assert class_metrics.balanced(several)[0] == pytest.approx(theirs.balanced_accuracy_score(label, chosen))
+    assert class_metrics.balanced(several)[0] == pytest.approx(
+        theirs.balanced_accuracy_score(label, chosen)
+    )
     for average in ("macro", "weighted"):
         ours = getattr(class_metrics, f"f1_{average}")(several)[0]
         assert ours == pytest.approx(theirs.f1_score(label, chosen, average=average))
         area = getattr(ranking_metrics, f"roc_auc_{average}")(several)[0]
-        assert area == pytest.approx(theirs.roc_auc_score(label, values, multi_class="ovr", average=average))
+        assert area == pytest.approx(
+            theirs.roc_auc_score(label, values, multi_class="ovr", average=average)
+        )
     assert class_metrics.precision_macro(several)[0] == pytest.approx(
         theirs.precision_score(label, chosen, average="macro")
     )
-    assert class_metrics.recall_macro(several)[0] == pytest.approx(theirs.recall_score(label, chosen, average="macro"))
-    assert probability_metrics.log_loss(several)[0] == pytest.approx(theirs.log_loss(label, values, labels=NAMES))
+    assert class_metrics.recall_macro(several)[0] == pytest.approx(
+        theirs.recall_score(label, chosen, average="macro")
+    )
+    assert probability_metrics.log_loss(several)[0] == pytest.approx(
+        theirs.log_loss(label, values, labels=NAMES)
+    )
     one_hot = np.array([label == name for name in NAMES]).T
-    assert probability_metrics.brier(several)[0] == pytest.approx(((values - one_hot) ** 2).sum(axis=1).mean())
+    assert probability_metrics.brier(several)[0] == pytest.approx(
+        ((values - one_hot) ** 2).sum(axis=1).mean()
+    )
     assert 0 <= probability_metrics.ece(several)[0] <= 1
 
 
@@ -107,7 +134,9 @@ def test_a_replicate_is_the_metric_of_repeated_rows(numbers: Rows) -> None:
         repeat = np.repeat(np.arange(len(numbers.frame)), weights[numbers.block].astype(int))
         again = rows(numbers.frame.iloc[repeat], coverage=0.9)
         for name in ("rmse", "r2", "pinball", "wape"):
-            assert getattr(number_metrics, name)(numbers)[at] == pytest.approx(getattr(number_metrics, name)(again)[0])
+            assert getattr(number_metrics, name)(numbers)[at] == pytest.approx(
+                getattr(number_metrics, name)(again)[0]
+            )
 
 
 def test_what_has_no_value() -> None:
@@ -115,4 +144,6 @@ def test_what_has_no_value() -> None:
     one = rows(pd.DataFrame({"label": [1, 1, 1], "probability": [0.1, 0.5, 0.9]}))
     assert np.isnan(ranking_metrics.roc_auc(one)[0])
     flat = rows(pd.DataFrame({"label": [0.0] * 3, "prediction": [1.0] * 3, "scale": [0.0] * 3}))
-    assert [np.isnan(getattr(number_metrics, name)(flat)[0]) for name in ("mape", "wape", "mase", "r2")] == [True] * 4
+    assert [
+        np.isnan(getattr(number_metrics, name)(flat)[0]) for name in ("mape", "wape", "mase", "r2")
+    ] == [True] * 4

@@ -32,7 +32,13 @@ def test_the_ends():
     """Infinite, missing and huge scores give the limits that they should."""
     assert exp(np.array([-np.inf, np.inf, 0.0])).tolist() == [0.0, np.inf, 1.0]
     assert np.isnan(exp(np.array([np.nan]))).all()
-    assert sigmoid(np.array([-np.inf, -800.0, 0.0, 800.0, np.inf])).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert sigmoid(np.array([-np.inf, -800.0, 0.0, 800.0, np.inf])).tolist() == [
+        0.0,
+        0.0,
+        0.5,
+        1.0,
+        1.0,
+    ]
     assert np.isfinite(logit(np.array([0.0, 1.0]))).all()
 
 
@@ -55,7 +61,10 @@ def test_linear(columns):
     intercept = generator.normal(size=2)
     found = linear(matrix, weights, intercept)
     for rows in (1, 3, 300):
-        assert linear(np.asfortranarray(matrix[:rows]), weights, intercept).tobytes() == found[:rows].tobytes()
+        assert (
+            linear(np.asfortranarray(matrix[:rows]), weights, intercept).tobytes()
+            == found[:rows].tobytes()
+        )
     for place, row in enumerate(matrix[:5].tolist()):
         for score, one in enumerate(weights.tolist()):
             total = row[0] * one[0]

@@ -35,13 +35,24 @@ MODELS = {
 @pytest.fixture(scope="module")
 def made(frame, tmp_path_factory):
     """Models of every kind, fitted once: name to (fitted, folder, sha256)."""
-    problem = Problem(name="late", task="binary", entity=["flight"], spine="", label="late", split=Split(by="month"))
+    problem = Problem(
+        name="late",
+        task="binary",
+        entity=["flight"],
+        spine="",
+        label="late",
+        split=Split(by="month"),
+    )
     keys = Features(service="full", keys=["origin", "carrier", "dest"], digest="f" * 64)
-    experiment = Experiment(name="gbm", seed=5, problem=problem, features=keys, model={}, encoding=PLAIN)
+    experiment = Experiment(
+        name="gbm", seed=5, problem=problem, features=keys, model={}, encoding=PLAIN
+    )
     found = {}
     for name, (target, parameters, encoding, _) in MODELS.items():
         experiment.model, experiment.encoding = {"_target_": target, **parameters}, encoding
-        experiment.calibration = Calibration(method="none" if name == "prior" else "isotonic", share=0.25)
+        experiment.calibration = Calibration(
+            method="none" if name == "prior" else "isotonic", share=0.25
+        )
         if name in {"forest", "logistic"}:
             experiment.calibration = Calibration(method="sigmoid", share=0.25)
         fitted = fit(experiment, frame, FEATURES)
@@ -99,8 +110,18 @@ def test_threads_and_processors(made, frame, tmp_path):
         arguments += [str(folder), sha256]
         expected += [fitted.predictor.predict(matrix).tobytes().hex()] * 3
     np.savez(tmp_path / "matrices.npz", **matrices)
-    command = [sys.executable, "-W", "ignore", "-c", THREADS, str(tmp_path / "matrices.npz"), *arguments]
-    done = subprocess.run(command, env={**os.environ, **OLD}, capture_output=True, text=True, check=True)
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        THREADS,
+        str(tmp_path / "matrices.npz"),
+        *arguments,
+    ]
+    done = subprocess.run(
+        command, env={**os.environ, **OLD}, capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == expected
 
 
@@ -145,11 +166,13 @@ def test_odd_rows(made, kind, frame):
     fitted = made[kind][0]
     head = frame[fitted.columns].head(4)
     odd = head.assign(
-        carrier=["ZZ", None, "AA", "B6"], delay_3h=[1.0, np.nan, np.inf if kind == "boosting" else 3.0, 2.0]
+        carrier=["ZZ", None, "AA", "B6"],
+        delay_3h=[1.0, np.nan, np.inf if kind == "boosting" else 3.0, 2.0],
     )
     theirs = fitted.pipeline.predict_proba(odd)[:, 1]
     assert np.abs(fitted.predictor.raw(fitted.predictor.encode(odd)) - theirs).max() < 1e-12
     missing = [
-        head.assign(carrier=pd.Series([value] * 4, dtype=object, index=head.index)) for value in (None, np.nan, pd.NaT)
+        head.assign(carrier=pd.Series([value] * 4, dtype=object, index=head.index))
+        for value in (None, np.nan, pd.NaT)
     ]
     assert len({fitted.predict(rows).tobytes() for rows in missing}) == 1

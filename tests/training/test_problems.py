@@ -41,7 +41,9 @@ def made(**changes: object) -> Problem:
 
 def sales(rows: int = 400, days: int = 120) -> pd.DataFrame:
     draw = np.random.default_rng(3)
-    at = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(np.sort(draw.integers(0, days * 1440, rows)), "min")
+    at = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(
+        np.sort(draw.integers(0, days * 1440, rows)), "min"
+    )
     return pd.DataFrame({"shop": draw.choice(["a", "b", "c", "d", "e"], rows), "event_timestamp": at,
                          "sold": draw.gamma(2.0, 5.0, rows)})  # fmt: skip
 
@@ -75,7 +77,12 @@ def rows(project: Path, sql: str | None = None, **changes: object) -> pa.Table:
 def test_a_problem_reads(project: Path) -> None:
     """Its name is its file's; a spine in a path with spaces gives its rows, oldest first."""
     found = problem(project / "conf", "sales")
-    assert (found.name, found.task, found.split.by, found.block) == ("sales", "regression", "month", "day")
+    assert (found.name, found.task, found.split.by, found.block) == (
+        "sales",
+        "regression",
+        "month",
+        "day",
+    )
     assert rows(project, f"{SPINE} order by moment desc")["sold"].to_pylist() == [1.0, 2.0, 3.5]
 
 
@@ -182,7 +189,9 @@ def test_rolling_origin_with_an_embargo(by: str) -> None:
         assert set(test["period"]) == {fold.test}
         begins = test["event_timestamp"].min()
         assert (train["event_timestamp"] + pd.Timedelta(hours=36) <= begins).all()
-        left = (frame["event_timestamp"] + pd.Timedelta(hours=36) <= begins) & (frame["period"] < fold.test)
+        left = (frame["event_timestamp"] + pd.Timedelta(hours=36) <= begins) & (
+            frame["period"] < fold.test
+        )
         assert len(train) == int(left.sum())
     older, held = holdout(frame, about, found[0].train_rows)
     assert not set(older) & set(held)
@@ -194,7 +203,9 @@ def test_other_splits() -> None:
     frame = sales()
     about = made(split=Split(by="date", start="2020-03-01"))
     (fold,) = folds(ready(frame, about), about)
-    assert frame["event_timestamp"].iloc[fold.test_rows].min() >= pd.Timestamp("2020-03-01", tz="UTC")
+    assert frame["event_timestamp"].iloc[fold.test_rows].min() >= pd.Timestamp(
+        "2020-03-01", tz="UTC"
+    )
     about = made(split=Split(by="shop", test=0.4))
     (fold,) = folds(ready(frame, about), about, seed=1)
     test, train = set(frame["shop"].iloc[fold.test_rows]), set(frame["shop"].iloc[fold.train_rows])
@@ -227,7 +238,9 @@ def test_a_split_that_leaves_nothing(split: Split, known_after: str, said: str) 
 def test_a_class_that_occurs_only_in_the_test_periods() -> None:
     """It can't be learnt: the class and the period are named."""
     task, about = load_task("multiclass"), made(task="multiclass", label="kind")
-    with pytest.raises(LabelError, match="'gold' occurs in the test 2020-04, and nowhere before it"):
+    with pytest.raises(
+        LabelError, match="'gold' occurs in the test 2020-04, and nowhere before it"
+    ):
         task.check_fold(pd.Series(["a", "b"]), pd.Series(["a", "gold"]), about, period="2020-04")
 
 

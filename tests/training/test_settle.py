@@ -27,7 +27,10 @@ KINDS = {
     "forest": lambda jobs: RandomForestClassifier(5, random_state=1, n_jobs=jobs),
     "old_boosting": lambda jobs: GradientBoostingClassifier(n_estimators=3, random_state=1),
     "bagging": lambda jobs: BaggingClassifier(
-        RandomForestClassifier(2, random_state=1, n_jobs=jobs), n_estimators=5, random_state=1, n_jobs=jobs
+        RandomForestClassifier(2, random_state=1, n_jobs=jobs),
+        n_estimators=5,
+        random_state=1,
+        n_jobs=jobs,
     ),
     "vote": lambda jobs: VotingClassifier(
         [

@@ -40,7 +40,13 @@ def test_champions_of_the_first_format() -> None:
 def test_champions_are_the_same_after_a_file() -> None:
     made = {
         "late": Champion(
-            "late", "gbm", {"mae": 1.0}, "ab", {"select": {"metric": "mae"}}, {"gbm": {"passed": True}}, {}
+            "late",
+            "gbm",
+            {"mae": 1.0},
+            "ab",
+            {"select": {"metric": "mae"}},
+            {"gbm": {"passed": True}},
+            {},
         )
     }
     assert read_champions(json.dumps(to_json(made))) == made
@@ -76,7 +82,9 @@ def test_an_encoding() -> None:
 def test_a_model_pickled_where_its_module_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Older versions had furrow.runs.fit; a pickle that names it opens, and no module is left behind."""
     name = next(
-        name for name in vars(fit) if isinstance(vars(fit)[name], type) and vars(fit)[name].__module__ == fit.__name__
+        name
+        for name in vars(fit)
+        if isinstance(vars(fit)[name], type) and vars(fit)[name].__module__ == fit.__name__
     )
     kind = vars(fit)[name]
     stream = io.BytesIO()
@@ -103,7 +111,9 @@ def test_the_journal(tmp_path: Path) -> None:
     assert line["seconds"] >= 0
 
 
-@pytest.mark.parametrize(("model", "portable"), [(KNeighborsClassifier(1), False), (DecisionTreeClassifier(), False)])
+@pytest.mark.parametrize(
+    ("model", "portable"), [(KNeighborsClassifier(1), False), (DecisionTreeClassifier(), False)]
+)
 def test_what_has_no_portable_form_is_not_exported(model, portable: bool) -> None:
     frame = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
     encode = ColumnTransformer([("numbers", "passthrough", ["x"])])

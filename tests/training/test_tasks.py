@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, log_loss, mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    r2_score,
+    root_mean_squared_error,
+)
 
 from furrow.models.bundle import load, save
 from furrow.models.card import card
@@ -44,7 +51,9 @@ def world(task: str) -> pd.DataFrame:
     at = days.repeat(4)[:ROWS]
     x, y = draw.normal(size=ROWS), draw.normal(size=ROWS)
     value = 20 + 6 * x + draw.normal(size=ROWS) * 2
-    frame = pd.DataFrame({"shop": [f"s{n % 4}" for n in range(ROWS)], "event_timestamp": at, "x": x, "y": y})
+    frame = pd.DataFrame(
+        {"shop": [f"s{n % 4}" for n in range(ROWS)], "event_timestamp": at, "x": x, "y": y}
+    )
     frame["event_timestamp"] += pd.to_timedelta(np.arange(ROWS) % 8, "h")
     if task == "binary":
         frame["label_of"] = (value > 20).astype("int8")
@@ -62,7 +71,9 @@ def series() -> pd.DataFrame:
     parts = []
     for shop, level in (("s0", 50.0), ("s1", 80.0)):
         extra = draw.normal(size=200)
-        values = level + 10 * np.sin(2 * np.pi * np.arange(200) / 7) + 5 * extra + draw.normal(size=200)
+        values = (
+            level + 10 * np.sin(2 * np.pi * np.arange(200) / 7) + 5 * extra + draw.normal(size=200)
+        )
         for horizon in (1, 3):
             parts.append(
                 pd.DataFrame({
@@ -98,7 +109,9 @@ def made(task: str) -> tuple[Experiment, TrainingSet]:
 
 
 @pytest.fixture(scope="module", params=task_names())
-def judged(request: pytest.FixtureRequest) -> tuple[str, Experiment, TrainingSet, pd.DataFrame, Outcome]:
+def judged(
+    request: pytest.FixtureRequest,
+) -> tuple[str, Experiment, TrainingSet, pd.DataFrame, Outcome]:
     task = request.param
     experiment, training = made(task)
     parts = [predict(experiment, training, fold)[0] for fold in training.folds(1)]
@@ -132,7 +145,9 @@ def test_values_are_scikit_learns(judged) -> None:
         assert outcome.metrics["mae"] == pytest.approx(mean_absolute_error(label, said))
         assert outcome.metrics["rmse"] == pytest.approx(root_mean_squared_error(label, said))
         assert outcome.metrics["r2"] == pytest.approx(r2_score(label, said))
-        assert outcome.metrics["median_ae"] == pytest.approx(np.median(np.abs(label - said)), rel=0.01)
+        assert outcome.metrics["median_ae"] == pytest.approx(
+            np.median(np.abs(label - said)), rel=0.01
+        )
         assert 0.8 <= outcome.metrics["interval_coverage"] <= 1.0
     elif task == "multiclass":
         columns = predictions[[f"probability_{name}" for name in training.classes]].to_numpy()
@@ -140,7 +155,9 @@ def test_values_are_scikit_learns(judged) -> None:
         best = np.array(training.classes)[columns.argmax(axis=1)]
         assert outcome.metrics["accuracy"] == pytest.approx(accuracy_score(label, best))
         assert outcome.metrics["f1_macro"] == pytest.approx(f1_score(label, best, average="macro"))
-        assert outcome.metrics["log_loss"] == pytest.approx(log_loss(label, columns, labels=list(training.classes)))
+        assert outcome.metrics["log_loss"] == pytest.approx(
+            log_loss(label, columns, labels=list(training.classes))
+        )
         assert outcome.curves["confusion"]["rows"].sum() == len(predictions)
 
 
@@ -176,17 +193,30 @@ def test_a_bundle_opens_and_says_the_same(judged, tmp_path: Path) -> None:
     extra = {"importance": [], "trials": [], "training_set_sha256": "0" * 64, "features": training.features,
              "periods": {"train": training.periods, "test": ["2020-04"]}}  # fmt: skip
     facts = save(tmp_path / "e", experiment, fitted, training.frame, extra=extra)
-    opened = load(tmp_path / "e", model_sha256=facts["model_sha256"], predictor_sha256=facts["predictor_sha256"])
+    opened = load(
+        tmp_path / "e",
+        model_sha256=facts["model_sha256"],
+        predictor_sha256=facts["predictor_sha256"],
+    )
     one, two = fitted.outputs(training.frame), opened.fitted.outputs(training.frame)
     assert one.keys() == two.keys()
     for name, values in one.items():
         assert np.array_equal(values, two[name])
-    said = record(experiment, facts, predictions_sha256="1" * 64, tested=9, lock=tmp_path / "none", directions={})
+    said = record(
+        experiment,
+        facts,
+        predictions_sha256="1" * 64,
+        tested=9,
+        lock=tmp_path / "none",
+        directions={},
+    )
     assert "record.json" in texts(outcome, said)
     text = card(experiment, {**said, "model_sha256": "2" * 64}, outcome)
     assert f"({task})" in text
     assert load_task(task).metric in text
-    words = load_task(task).said({name: float(values[0]) for name, values in one.items()}, "label_of")
+    words = load_task(task).said(
+        {name: float(values[0]) for name, values in one.items()}, "label_of"
+    )
     assert words
 
 
@@ -215,7 +245,9 @@ def test_a_projects_own_metric(tmp_path: Path, body: str, said: str) -> None:
     })  # fmt: skip
     experiment.problem.slices = []
     if not said:
-        assert evaluate(frame, experiment, own).metrics["cost"] == pytest.approx((0.2 + 0.3 + 0.6) / 3)
+        assert evaluate(frame, experiment, own).metrics["cost"] == pytest.approx(
+            (0.2 + 0.3 + 0.6) / 3
+        )
         return
     with pytest.raises(MetricError) as caught:
         evaluate(frame, experiment, own)
@@ -248,7 +280,9 @@ def test_recall_at_precision_by_hand() -> None:
     block = np.zeros(5, dtype=np.intp)
 
     def at(precision: float) -> float:
-        return score(frame, metric, block, np.ones((0, 1)), Judging(precision=precision)).values["recall_at_precision"]
+        return score(frame, metric, block, np.ones((0, 1)), Judging(precision=precision)).values[
+            "recall_at_precision"
+        ]
 
     assert at(0.75) == 1.0
     assert at(0.9) == pytest.approx(1 / 3)

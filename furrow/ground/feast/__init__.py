@@ -1,8 +1,10 @@
 """Feast: its offline and online stores on Furrow's, and the reading of a Feast repository.
 
-Feast's import decorates its classes with typeguard, which parses the source of each module again for every decorated
-class: two thirds of the processor time that `import feast` takes, at every start. Those checks guard Feast's own
-callers; the definitions are checked by `furrow compile`. So they are left out while Feast is imported here.
+Feast's import decorates its classes with typeguard, which parses the source of each module again
+for every decorated
+class: two thirds of the processor time that `import feast` takes, at every start. Those checks
+guard Feast's own callers; the definitions are checked by `furrow compile`. So they are left out
+while Feast is imported here.
 """
 
 from __future__ import annotations

@@ -126,8 +126,9 @@ class _Found:
 def read_definitions(repo_dir: Path) -> Definitions:
     """Run a Feast repository's Python files and read what they define.
 
-    The files are run as `feast apply` runs them, but without its side effects: no registry, no bytecode; sys.path,
-    sys.modules, the working directory and the warning filters are as before, and prints go to stderr.
+    The files are run as `feast apply` runs them, but without its side effects: no registry, no
+    bytecode; sys.path, sys.modules, the working directory and the warning filters are as before,
+    and prints go to stderr.
 
     Args:
         repo_dir: The folder with feature_store.yaml.
@@ -136,7 +137,8 @@ def read_definitions(repo_dir: Path) -> Definitions:
         The definitions.
 
     Raises:
-        DefinitionError: A file is missing or fails to run, or a definition is incomplete or stands twice.
+        DefinitionError: A file is missing or fails to run, or a definition is incomplete or stands
+            twice.
     """
     folder = repo_dir.resolve()
     config = _read_config(repo_dir / "feature_store.yaml")
@@ -148,10 +150,14 @@ def read_definitions(repo_dir: Path) -> Definitions:
     store = config.get("online_store", {"type": "sqlite"})
     return Definitions(
         project=str(config["project"]),
-        online_store={"type": store} if isinstance(store, str) else dict(store or {"type": "sqlite"}),
+        online_store={"type": store}
+        if isinstance(store, str)
+        else dict(store or {"type": "sqlite"}),
         views=tuple(_view(view, found.entities, folder) for view in found.views.values()),
         on_demand=tuple(map(_on_demand, found.on_demand.values())),
-        services=tuple(_service(service, names, found.others) for service in found.services.values()),
+        services=tuple(
+            _service(service, names, found.others) for service in found.services.values()
+        ),
         left_out=tuple(found.others.values()),
     )
 
@@ -165,7 +171,9 @@ def _read_config(path: Path) -> dict[str, Any]:
     except ParseError as exc:
         raise DefinitionError(f"{path} is not valid YAML: {exc}") from exc
     if not isinstance(config, dict) or not isinstance(config.get("project"), str):
-        raise DefinitionError(f"{path}: project: a name is missing", hint="write `project: my_project`")
+        raise DefinitionError(
+            f"{path}: project: a name is missing", hint="write `project: my_project`"
+        )
     if not isinstance(config.get("online_store", {}), dict | str | None):
         raise DefinitionError(f"{path}: online_store: should be a mapping with a `type`")
     return config
@@ -184,7 +192,9 @@ def _collect(module: ModuleType, found: _Found, file: Path) -> None:
             if isinstance(value, kind):
                 if known.setdefault(value.name, value) is not value:
                     message = f"{file}: two definitions of the {word} {value.name!r}"
-                    raise DefinitionError(message, hint="give one of them another name, or delete it")
+                    raise DefinitionError(
+                        message, hint="give one of them another name, or delete it"
+                    )
                 break
         else:
             if isinstance(value, BaseFeatureView):
@@ -193,7 +203,8 @@ def _collect(module: ModuleType, found: _Found, file: Path) -> None:
     if both:
         name = min(both)
         raise DefinitionError(
-            f"{file}: {name!r} is both a feature view and an on-demand view", hint="rename one of them"
+            f"{file}: {name!r} is both a feature view and an on-demand view",
+            hint="rename one of them",
         )
 
 
@@ -205,13 +216,19 @@ def _view(view: Any, entities: Mapping[str, Any], folder: Path) -> ViewDefinitio
     source = view.batch_source
     if not isinstance(source, FileSource):
         what = "no source" if source is None else f"a {type(source).__name__}"
-        raise DefinitionError(f"feature view {view.name!r}: source: {what}", hint="give it a FileSource of Parquet")
+        raise DefinitionError(
+            f"feature view {view.name!r}: source: {what}", hint="give it a FileSource of Parquet"
+        )
     if not view.features:
         hint = "declare the features: schema=[Field(name=..., dtype=...), ...]"
-        raise DefinitionError(f"feature view {view.name!r}: schema: no features are declared", hint=hint)
+        raise DefinitionError(
+            f"feature view {view.name!r}: schema: no features are declared", hint=hint
+        )
     if not source.timestamp_field:
         hint = 'write FileSource(..., timestamp_field="event_timestamp")'
-        raise DefinitionError(f"feature view {view.name!r}: timestamp_field: is not declared", hint=hint)
+        raise DefinitionError(
+            f"feature view {view.name!r}: timestamp_field: is not declared", hint=hint
+        )
     seconds = view.ttl.total_seconds() if view.ttl else 0
     if seconds < 0 or seconds != int(seconds):
         raise DefinitionError(
@@ -240,7 +257,9 @@ def _join_keys(view: Any, entities: Mapping[str, Any], folder: Path) -> tuple[Pa
             continue
         if name not in entities:
             hint = "make the Entity a variable of one of the repository's modules"
-            raise DefinitionError(f"feature view {view.name!r}: entities: {name!r} is not found", hint=hint)
+            raise DefinitionError(
+                f"feature view {view.name!r}: entities: {name!r} is not found", hint=hint
+            )
         entity = entities[name]
         dtype = declared.get(entity.join_key)
         if dtype is None and entity.value_type != ValueType.UNKNOWN:
@@ -248,7 +267,9 @@ def _join_keys(view: Any, entities: Mapping[str, Any], folder: Path) -> tuple[Pa
         dtype = dtype or _found_type(view.batch_source, entity.join_key, folder)
         if dtype is None:
             hint = "declare it: Entity(..., value_type=ValueType.STRING)"
-            raise DefinitionError(f"entity {name!r}: value_type: the type of its key is unknown", hint=hint)
+            raise DefinitionError(
+                f"entity {name!r}: value_type: the type of its key is unknown", hint=hint
+            )
         keys.append((entity.join_key, dtype))
     return tuple(keys)
 
@@ -259,7 +280,11 @@ def _found_type(source: FileSource, key: str, folder: Path) -> str | None:
     try:
         held = dict(source.get_table_column_names_and_types(SimpleNamespace(repo_path=folder)))
         arrow = held[column]
-        return "String" if arrow == "large_string" else str(from_value_type(pa_to_feast_value_type(arrow)))
+        return (
+            "String"
+            if arrow == "large_string"
+            else str(from_value_type(pa_to_feast_value_type(arrow)))
+        )
     except (OSError, KeyError, pa.ArrowException):
         return None
 
@@ -277,7 +302,9 @@ def _on_demand(view: Any) -> OnDemandDefinition:
     mode = str(getattr(view.mode, "value", view.mode))
     if mode not in {"python", "pandas"}:
         hint = 'write it for mode="python" or mode="pandas"'
-        raise DefinitionError(f"on-demand view {view.name!r}: mode: {mode} has no manifest", hint=hint)
+        raise DefinitionError(
+            f"on-demand view {view.name!r}: mode: {mode} has no manifest", hint=hint
+        )
     inputs = [
         (projection.name, field.name, str(field.dtype))
         for projection in view.source_feature_view_projections.values()
@@ -306,10 +333,10 @@ def _check_inputs(view: Any, inputs: list[tuple[str, str, str]]) -> None:
     for projection in view.source_feature_view_projections.values():
         if projection.name_alias or projection.join_key_map:
             done = "with_name" if projection.name_alias else "with_join_key_map"
-            hint = (
-                f"Feast looks for {projection.name} itself: take it as it is, or make a view of its own of the renamed"
+            hint = f"Feast looks for {projection.name} itself: take it as it is, or make a view of the renamed"
+            raise DefinitionError(
+                f"on-demand view {view.name!r}: sources: {projection.name}.{done}(...)", hint=hint
             )
-            raise DefinitionError(f"on-demand view {view.name!r}: sources: {projection.name}.{done}(...)", hint=hint)
     owners: dict[str, str] = {}
     for source, name, _ in inputs:
         if owners.setdefault(name, source) != source:
@@ -318,7 +345,9 @@ def _check_inputs(view: Any, inputs: list[tuple[str, str, str]]) -> None:
             raise DefinitionError(f"on-demand view {view.name!r}: sources: {what}", hint=hint)
 
 
-def _service(service: Any, views: Mapping[str, Any], others: Mapping[str, str]) -> ServiceDefinition:
+def _service(
+    service: Any, views: Mapping[str, Any], others: Mapping[str, str]
+) -> ServiceDefinition:
     for projection in service.feature_view_projections:
         if projection.name in others:
             message = f"feature service {service.name!r}: {others[projection.name]}, which has no manifest"
@@ -329,7 +358,11 @@ def _service(service: Any, views: Mapping[str, Any], others: Mapping[str, str]) 
         view = _known(service.name, name, views)
         names = tuple(f.name for f in view.features)
         if feature and feature not in names:
-            raise _unknown(f"feature service {service.name!r}: {name} has no feature {feature!r}", feature, names)
+            raise _unknown(
+                f"feature service {service.name!r}: {name} has no feature {feature!r}",
+                feature,
+                names,
+            )
         projections.append(ProjectionDefinition(name, name, (feature,) if feature else names, {}))
     _check_renamed(service.name, projections, views)
     return ServiceDefinition(
@@ -341,32 +374,45 @@ def _service(service: Any, views: Mapping[str, Any], others: Mapping[str, str]) 
     )
 
 
-def _check_renamed(service: str, projections: Iterable[ProjectionDefinition], views: Mapping[str, Any]) -> None:
+def _check_renamed(
+    service: str, projections: Iterable[ProjectionDefinition], views: Mapping[str, Any]
+) -> None:
     """Refuse an on-demand view whose input the service takes under other names or keys only.
 
-    Feast then computes it from the renamed one, or not at all, depending on whether it trains or serves.
+    Feast then computes it from the renamed one, or not at all, depending on whether it trains or
+    serves.
     """
-    renamed = {part.view: part for part in projections if part.name != part.view or part.join_key_map}
+    renamed = {
+        part.view: part for part in projections if part.name != part.view or part.join_key_map
+    }
     plain = {part.view for part in projections if part.name == part.view and not part.join_key_map}
     for part in projections:
         for source in getattr(views[part.view], "source_feature_view_projections", {}).values():
             if source.name in renamed.keys() - plain:
                 other = renamed[source.name]
-                keys = ", ".join(f"{old} as {new}" for old, new in other.join_key_map.items()) or "other names"
+                keys = (
+                    ", ".join(f"{old} as {new}" for old, new in other.join_key_map.items())
+                    or "other names"
+                )
                 what = f"{part.view} is computed from {source.name}, which is taken as {other.name} ({keys})"
                 hint = f"take {source.name} itself as well, or take {part.view} in a service of its own"
                 raise DefinitionError(f"feature service {service!r}: {what}", hint=hint)
 
 
-def _projection(service: str, projection: FeatureViewProjection, views: Mapping[str, Any]) -> ProjectionDefinition:
+def _projection(
+    service: str, projection: FeatureViewProjection, views: Mapping[str, Any]
+) -> ProjectionDefinition:
     view = _known(service, projection.name, views)
     if projection.version_tag is not None:
         hint = "a version is a commit here; take the pin away"
         raise DefinitionError(
-            f"feature service {service!r}: {projection.name}: pins a version of Feast's registry", hint=hint
+            f"feature service {service!r}: {projection.name}: pins a version of Feast's registry",
+            hint=hint,
         )
     names = tuple(f.name for f in view.features)
-    wanted = tuple(f.name for f in projection.features) or tuple(projection.desired_features) or names
+    wanted = (
+        tuple(f.name for f in projection.features) or tuple(projection.desired_features) or names
+    )
     for feature in wanted:
         if feature not in names:
             message = f"feature service {service!r}: {projection.name} has no feature {feature!r}"
@@ -381,11 +427,15 @@ def _projection(service: str, projection: FeatureViewProjection, views: Mapping[
 
 def _known(service: str, name: str, views: Mapping[str, Any]) -> Any:
     if name not in views:
-        raise _unknown(f"feature service {service!r}: there is no feature view {name!r}", name, views)
+        raise _unknown(
+            f"feature service {service!r}: there is no feature view {name!r}", name, views
+        )
     return views[name]
 
 
 def _unknown(message: str, name: str, known: Iterable[str]) -> DefinitionError:
     close = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known)) or 'none'}"
+    hint = (
+        f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known)) or 'none'}"
+    )
     return DefinitionError(message, hint=hint)

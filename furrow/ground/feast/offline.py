@@ -58,7 +58,9 @@ class Limits(FeastConfigBaseModel):  # type: ignore[misc]
 class FurrowOfflineStoreConfig(Limits):
     """The settings under `offline_store:` in feature_store.yaml."""
 
-    type: Literal["furrow.ground.feast.offline.FurrowOfflineStore"] = "furrow.ground.feast.offline.FurrowOfflineStore"
+    type: Literal["furrow.ground.feast.offline.FurrowOfflineStore"] = (
+        "furrow.ground.feast.offline.FurrowOfflineStore"
+    )
     """Feast's name for this store."""
 
 
@@ -95,8 +97,8 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
             config: Feast's configuration.
             feature_views: The views to join.
             feature_refs: The features wanted, as view:feature.
-            entity_df: pandas, Arrow, the path of a Parquet file, an SQL query, or None for the entities that had
-                an event between start_date and end_date, as of end_date.
+            entity_df: pandas, Arrow, the path of a Parquet file, an SQL query, or None for the
+                entities that had an event between start_date and end_date, as of end_date.
             registry: Feast's registry.
             project: Feast's project.
             full_feature_names: Name features view__feature.
@@ -176,7 +178,8 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
                 created=created_timestamp_column or None,
                 start=start_date,
                 end=end_date,
-                dummy=not join_key_columns and not any(name.startswith("__") for name in feature_name_columns),
+                dummy=not join_key_columns
+                and not any(name.startswith("__") for name in feature_name_columns),
             )
         )
 
@@ -213,5 +216,8 @@ def _settings(config: RepoConfig) -> Settings:
     store = config.offline_store
     folder = _root(config) / store.temp_directory if store.temp_directory else None
     return Settings(
-        threads=store.threads, memory_limit=store.memory_limit, temp_directory=folder, search_path=_root(config)
+        threads=store.threads,
+        memory_limit=store.memory_limit,
+        temp_directory=folder,
+        search_path=_root(config),
     )

@@ -127,7 +127,12 @@ class FurrowRetrievalJob(RetrievalJob):  # type: ignore[misc]
             )
             yield piece.to_arrow()
 
-    def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
+    def persist(
+        self,
+        storage: SavedDatasetStorage,
+        allow_overwrite: bool = False,
+        timeout: int | None = None,
+    ) -> None:
         """Write the result to a Parquet file (a path that ends in .parquet) or folder, whole or not at all.
 
         Raises:
@@ -137,7 +142,9 @@ class FurrowRetrievalJob(RetrievalJob):  # type: ignore[misc]
         del timeout
         if not isinstance(storage, SavedDatasetFileStorage):
             kind = type(storage).__name__
-            raise SourceError(f"can't persist to a {kind}", path=kind, hint="use SavedDatasetFileStorage")
+            raise SourceError(
+                f"can't persist to a {kind}", path=kind, hint="use SavedDatasetFileStorage"
+            )
         write_dataset(self.to_tables(), storage, self._query.root, overwrite=allow_overwrite)
 
 

@@ -76,7 +76,9 @@ class Plan:
         for view in self.on_demand:
             for name in view.get_request_data_schema():
                 if name not in schema.names:
-                    raise RequestDataNotFoundInEntityDfException(feature_name=name, feature_view_name=view.name)
+                    raise RequestDataNotFoundInEntityDfException(
+                        feature_name=name, feature_view_name=view.name
+                    )
         return [name for name in schema.names if name != timestamp]
 
     def chunks(self, rows: int | None) -> Generator[pa.Table]:

@@ -40,7 +40,8 @@ class Pull:
         data_source: What to read.
         columns: The columns wanted besides the times.
         timestamp: The event time.
-        created: The created time, which decides between rows of one event time; None: the later row wins.
+        created: The created time, which decides between rows of one event time; None: the later row
+            wins.
         start: The earliest event time; None: any.
         end: The latest event time; None: any.
         newest_of: The keys of which the newest row alone is wanted; None: all rows.
@@ -80,7 +81,11 @@ class Pull:
     def _columns(self) -> list[Wanted]:
         """The columns of the result but for the dummy key; the times last."""
         roles = {self.timestamp: "time", self.created: "created"}
-        names = [name for name in dict.fromkeys(self.columns) if name != DUMMY_ENTITY_ID and name not in roles]
+        names = [
+            name
+            for name in dict.fromkeys(self.columns)
+            if name != DUMMY_ENTITY_ID and name not in roles
+        ]
         keys = set(self.newest_of or ())
         wanted = [Wanted(name, "key" if name in keys else "feature") for name in names]
         wanted.append(Wanted(self.timestamp, "time", None, "timestamp"))
@@ -111,14 +116,20 @@ class Pull:
         window = f"({partition}ORDER BY {', '.join(order)})"
         return f"SELECT * FROM ({rows}) QUALIFY row_number() OVER {window} = 1", held  # noqa: S608 - names of our own
 
-    def _named(self, source: Source, columns: list[Wanted], held: dict[str, str], found: pa.Table) -> pa.Table:
+    def _named(
+        self, source: Source, columns: list[Wanted], held: dict[str, str], found: pa.Table
+    ) -> pa.Table:
         """The result under the source's names, in the types that the source has."""
         late = [each for each in columns if each.column not in held]
-        read = dict(zip((each.column for each in late), read_at(source, late, found[ORDINAL]), strict=True))
+        read = dict(
+            zip((each.column for each in late), read_at(source, late, found[ORDINAL]), strict=True)
+        )
         result = {}
         for each in columns:
             values = read[each.column] if each in late else found[held[each.column]]
             result[each.column] = settled_column(source, each, values)
-        if self.dummy or DUMMY_ENTITY_ID in self.columns:  # the key that Feast gives to a view without entities
+        if (
+            self.dummy or DUMMY_ENTITY_ID in self.columns
+        ):  # the key that Feast gives to a view without entities
             result[DUMMY_ENTITY_ID] = pa.array([""] * found.num_rows)
         return pa.table(result)

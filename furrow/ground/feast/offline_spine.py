@@ -96,9 +96,13 @@ class _Query:
     @property
     def schema(self) -> pa.Schema:
         try:
-            return self.connection.sql(f"SELECT * FROM ({self.sql}) LIMIT 0").to_arrow_table().schema  # noqa: S608
+            return (
+                self.connection.sql(f"SELECT * FROM ({self.sql}) LIMIT 0").to_arrow_table().schema  # noqa: S608
+            )
         except duckdb.Error as exc:
-            raise SpineError(f"the SQL of the entity rows failed: {exc}", hint="correct the query") from exc
+            raise SpineError(
+                f"the SQL of the entity rows failed: {exc}", hint="correct the query"
+            ) from exc
 
     def chunks(self, rows: int | None) -> Iterator[pa.Table]:
         with self.connection.cursor() as cursor:
@@ -126,7 +130,8 @@ def entity_rows(connection: duckdb.DuckDBPyConnection, entities: Any, root: Path
             return _Held(pa.Table.from_pandas(entities, preserve_index=False))
         except (pa.ArrowException, ValueError) as exc:
             raise SpineError(
-                f"the entity rows can't be read: {exc}", hint="give each column one name and one type"
+                f"the entity rows can't be read: {exc}",
+                hint="give each column one name and one type",
             ) from exc
     if isinstance(entities, pa.RecordBatch):
         return _Held(pa.Table.from_batches([entities]))
@@ -142,7 +147,10 @@ def entity_rows(connection: duckdb.DuckDBPyConnection, entities: Any, root: Path
 
 
 def entities_between(
-    connection: duckdb.DuckDBPyConnection, views: Sequence[View], start: datetime | None, end: datetime | None
+    connection: duckdb.DuckDBPyConnection,
+    views: Sequence[View],
+    start: datetime | None,
+    end: datetime | None,
 ) -> Entities:
     """The distinct entities and event times of the views within a time range, both ends included.
 
@@ -153,7 +161,11 @@ def entities_between(
         end: None: now.
     """
     last = end if end is not None else datetime.now(UTC)
-    first = start if start is not None else last - max((view.ttl for view in views if view.ttl), default=_MONTH)
+    first = (
+        start
+        if start is not None
+        else last - max((view.ttl for view in views if view.ttl), default=_MONTH)
+    )
     names = list(dict.fromkeys(key.spine for view in views for key in view.keys))
     parts = []
     for number, view in enumerate(views):
@@ -161,12 +173,16 @@ def entities_between(
         relation = make_relation(connection, view.source, wanted, f"entities_{number}")
         held = {key.spine: f"c{place}" for place, key in enumerate(view.keys)}
         time, type_ = f"c{len(held)}", relation.types[-1]
-        zoned = "TIMESTAMPTZ_NS" if pa.types.is_timestamp(type_) and type_.unit == NS else "TIMESTAMPTZ"
+        zoned = (
+            "TIMESTAMPTZ_NS" if pa.types.is_timestamp(type_) and type_.unit == NS else "TIMESTAMPTZ"
+        )
         columns = [f"{held.get(name, 'NULL')} AS {identifier(name)}" for name in names]
         columns.append(f"{time}::{zoned} AS event_timestamp")
         where = between(time, type_, micros(first), micros(last))
         where += [f"{column} IS NOT NULL" for column in held.values()]
-        parts.append(f"SELECT DISTINCT {', '.join(columns)} FROM {relation.sql} WHERE {' AND '.join(where)}")  # noqa: S608 - quoted
+        parts.append(
+            f"SELECT DISTINCT {', '.join(columns)} FROM {relation.sql} WHERE {' AND '.join(where)}"  # noqa: S608
+        )
     order = ", ".join(["event_timestamp", *map(identifier, names)])
     return _Query(connection, f"SELECT * FROM ({' UNION '.join(parts)}) ORDER BY {order}")  # noqa: S608 - quoted
 

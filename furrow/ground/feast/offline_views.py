@@ -26,7 +26,9 @@ __all__ = ["Wanted", "join_view", "open_feast_source", "wanted_features"]
 Wanted = tuple[tuple[FeatureView, tuple[str, ...]], ...]
 
 
-def wanted_features(refs: list[str], views: list[FeatureView], on_demand: list[OnDemandFeatureView]) -> Wanted:
+def wanted_features(
+    refs: list[str], views: list[FeatureView], on_demand: list[OnDemandFeatureView]
+) -> Wanted:
     """The wanted features of each view, in the order of the references."""
     grouped, _ = _get_requested_feature_views_to_features_dict(refs, views, on_demand)
     return tuple((view, tuple(dict.fromkeys(names))) for view, names in grouped.items())
@@ -40,7 +42,11 @@ def open_feast_source(data_source: DataSource, root: Path) -> Source:
     """
     if not isinstance(data_source, FileSource):
         kind = type(data_source).__name__
-        raise SourceError(f"{kind} is not a FileSource", path=kind, hint="give the view a FileSource as batch source")
+        raise SourceError(
+            f"{kind} is not a FileSource",
+            path=kind,
+            hint="give the view a FileSource as batch source",
+        )
     path = data_source.path
     if isinstance(data_source.file_format, DeltaFormat):
         raise SourceError(f"{path} is a Delta table", path=path, hint="sources are Parquet files")
@@ -55,7 +61,9 @@ def join_view(view: FeatureView, names: Sequence[str], root: Path, *, full: bool
     """
     batch = view.batch_source
     if batch is None:
-        raise SourceError(f"the feature view {view.name} has no batch source", path=view.name, hint="give it one")
+        raise SourceError(
+            f"the feature view {view.name} has no batch source", path=view.name, hint="give it one"
+        )
     source, mapping = open_feast_source(batch, root), batch.field_mapping
     projection = view.projection
     keys = tuple(
@@ -75,7 +83,10 @@ def join_view(view: FeatureView, names: Sequence[str], root: Path, *, full: bool
             name=view.name,
             source=source,
             keys=keys,
-            features=tuple(Feature(source.named(name, mapping), prefix + name, types.get(name)) for name in names),
+            features=tuple(
+                Feature(source.named(name, mapping), prefix + name, types.get(name))
+                for name in names
+            ),
             timestamp=source.named(batch.timestamp_field, mapping),
             created=source.named(created, mapping) if created else None,
             ttl=view.ttl if isinstance(view.ttl, timedelta) and view.ttl else None,

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["append_batch", "write_dataset", "write_logs"]
 
 
-def write_dataset(tables: Iterable[pa.Table], target: SavedDatasetFileStorage, root: Path, *, overwrite: bool) -> None:
+def write_dataset(
+    tables: Iterable[pa.Table], target: SavedDatasetFileStorage, root: Path, *, overwrite: bool
+) -> None:
     """Write tables one after the other as one Parquet file, or as a folder with one file.
 
     Args:

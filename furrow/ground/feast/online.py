@@ -38,7 +38,9 @@ ReadRow = tuple[datetime | None, dict[str, Value] | None]
 class FurrowOnlineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
     """Options of the store, under `online_store` in feature_store.yaml."""
 
-    type: Literal["furrow.ground.feast.online.FurrowOnlineStore"] = "furrow.ground.feast.online.FurrowOnlineStore"
+    type: Literal["furrow.ground.feast.online.FurrowOnlineStore"] = (
+        "furrow.ground.feast.online.FurrowOnlineStore"
+    )
     path: StrictStr = "../build/online"
     """The store's folder, relative to the Feast repository."""
     limit: StrictInt = DEFAULT_LIMIT
@@ -68,8 +70,9 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
     ) -> None:
         """Write rows where they are newer than what is held; naive times are UTC.
 
-        Feast's materialization, whose rows are in the offline store, comes with a progress; what comes without one is
-        a push or a write of somebody's own, and marked so that Furrow's materialization can keep it.
+        Feast's materialization, whose rows are in the offline store, comes with a progress; what
+        comes without one is a push or a write of somebody's own, and marked so that Furrow's
+        materialization can keep it.
         """
         store = self._open(config, create=True)
         name = _name(config, table)
@@ -89,7 +92,10 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
         """Event time and values for each entity; no values where the record is missing, nulls where it has expired."""
         wanted = requested_features or [field.name for field in table.features]
         found = self._read(config, table, entity_keys, wanted)
-        return [(None, None) if event is None else (as_moment(event), values) for event, _, values in found]
+        return [
+            (None, None) if event is None else (as_moment(event), values)
+            for event, _, values in found
+        ]
 
     def update(  # noqa: PLR0917 - Feast's signature
         self,
@@ -110,13 +116,19 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
         if gone:
             store.drop(gone)
 
-    def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
+    def teardown(
+        self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]
+    ) -> None:
         """Forget the given views of this project, and nothing else."""
         del entities
         self._open(config, create=True).drop([_name(config, table) for table in tables])
 
     def _read(
-        self, config: RepoConfig, table: FeatureView, keys: Sequence[EntityKey], wanted: Sequence[str]
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        keys: Sequence[EntityKey],
+        wanted: Sequence[str],
     ) -> list[tuple[int | None, int, dict[str, Value] | None]]:
         """(event time, status of a value that isn't null, values) for each entity."""
         store = self._open(config, create=True)
@@ -148,10 +160,18 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
                 continue
             record = layout.unpack(packed)
             if record.event < oldest:
-                answer.append((record.event, FieldStatus.OUTSIDE_MAX_AGE, {feature: null for feature, _, _ in makers}))
+                answer.append(
+                    (
+                        record.event,
+                        FieldStatus.OUTSIDE_MAX_AGE,
+                        {feature: null for feature, _, _ in makers},
+                    )
+                )
                 continue
             row = record.values
-            filled = {feature: null if row[at] is None else make(row[at]) for feature, at, make in makers}
+            filled = {
+                feature: null if row[at] is None else make(row[at]) for feature, at, make in makers
+            }
             answer.append((record.event, FieldStatus.PRESENT, filled))
         return answer
 
@@ -167,11 +187,15 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
     ) -> None:
         """Feast's read of a request: the same answers as `online_read`, with each value's own status."""
         for table, requested in grouped_refs:
-            unique, places, length = utils._get_unique_entities(table, join_key_values, entity_name_to_join_key_map)
+            unique, places, length = utils._get_unique_entities(
+                table, join_key_values, entity_name_to_join_key_map
+            )
             protos = utils._get_entity_key_protos(unique)
             found = self._read(config, table, protos, requested)
             prefix = f"{table.projection.name_to_use()}__" if full_feature_names else ""
-            online_features_response.metadata.feature_names.val.extend(prefix + name for name in requested)
+            online_features_response.metadata.feature_names.val.extend(
+                prefix + name for name in requested
+            )
             if include_feature_view_version_metadata:
                 _add_version(online_features_response, table)
             online_features_response.results.extend(_vectors(requested, found, places, length))
@@ -197,7 +221,9 @@ class FurrowOnlineStore(RecordOnlineStore):
             with self._opening:
                 found = self._opened.get(place)
                 if found is None:
-                    found = self._opened[place] = LmdbStore(Path(place), create=create, limit=options.limit)
+                    found = self._opened[place] = LmdbStore(
+                        Path(place), create=create, limit=options.limit
+                    )
         return found
 
 
@@ -243,7 +269,9 @@ def _vectors(
                 values_out.append(value)
                 is_null = row[0] == FieldStatus.PRESENT and value.WhichOneof("val") is None
                 statuses.append(FieldStatus.NULL_VALUE if is_null else row[0])
-        yield GetOnlineFeaturesResponse.FeatureVector(values=values_out, statuses=statuses, event_timestamps=times)
+        yield GetOnlineFeaturesResponse.FeatureVector(
+            values=values_out, statuses=statuses, event_timestamps=times
+        )
 
 
 def _add_version(response: Any, table: FeatureView) -> None:

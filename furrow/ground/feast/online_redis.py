@@ -44,6 +44,10 @@ class FurrowRedisOnlineStore(RecordOnlineStore):
             with self._opening:
                 found = self._opened.get(place)
                 if found is None:
-                    found = RedisStore(options.url, deadline=options.deadline_ms / 1000, namespace=options.namespace)
+                    found = RedisStore(
+                        options.url,
+                        deadline=options.deadline_ms / 1000,
+                        namespace=options.namespace,
+                    )
                     self._opened[place] = found
         return found

@@ -7,7 +7,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from feast.protos.feast.types.Value_pb2 import Map, MapKey, MapList, RepeatedValue, ScalarMap, ScalarMapEntry, Value
+from feast.protos.feast.types.Value_pb2 import (
+    Map,
+    MapKey,
+    MapList,
+    RepeatedValue,
+    ScalarMap,
+    ScalarMapEntry,
+    Value,
+)
 
 from furrow.stores.feast_proto import NO_SECONDS, plain_value
 from furrow.stores.feast_types import parse_type
@@ -39,9 +47,26 @@ _SCALARS = {
     "Decimal": "decimal_val",
     "Json": "json_val",
 }
-_QUICK = {"int32_val", "int64_val", "float_val", "double_val", "bool_val", "string_val", "bytes_val"}
-_FITS = {"int32_val": {"Int32", "Int64"}, "int64_val": {"Int64"}, "float_val": {"Float32"}, "double_val": {"Float64"}}
-_FITS |= {"bool_val": {"Bool"}, "string_val": {"String"}, "bytes_val": {"Bytes", "PdfBytes", "ImageBytes"}}
+_QUICK = {
+    "int32_val",
+    "int64_val",
+    "float_val",
+    "double_val",
+    "bool_val",
+    "string_val",
+    "bytes_val",
+}
+_FITS = {
+    "int32_val": {"Int32", "Int64"},
+    "int64_val": {"Int64"},
+    "float_val": {"Float32"},
+    "double_val": {"Float64"},
+}
+_FITS |= {
+    "bool_val": {"Bool"},
+    "string_val": {"String"},
+    "bytes_val": {"Bytes", "PdfBytes", "ImageBytes"},
+}
 
 
 def view_schema(view: FeatureView) -> ViewSchema:
@@ -91,8 +116,8 @@ def from_value(dtype: str) -> Callable[[Value], Any]:
 def to_value(dtype: str) -> Callable[[Any], Value]:
     """The function that makes Feast's protobuf value out of a record's value of a type, other than None.
 
-    Feast's lists and sets have no place for a null: one that holds any becomes a list of values of their own, which
-    Feast reads just so.
+    Feast's lists and sets have no place for a null: one that holds any becomes a list of values of
+    their own, which Feast reads just so.
     """
     return _maker(parse_type(dtype))
 
@@ -113,7 +138,9 @@ def _maker(kind: FeastType) -> Callable[[Any], Value]:
     if kind.kind == "UnixTimestamp":
         return lambda micros: Value(unix_timestamp_val=_seconds(micros))
     if kind.kind == "ZonedTimestamp":
-        return lambda packed: _value("zoned_timestamp_val", {"unix_timestamp": _seconds(packed[0]), "zone": packed[1]})
+        return lambda packed: _value(
+            "zoned_timestamp_val", {"unix_timestamp": _seconds(packed[0]), "zone": packed[1]}
+        )
     if kind.kind == "Struct":
         makers = [(name, _maker(inner)) for name, inner in kind.fields]
         return lambda packed: Value(struct_val=_struct(makers, packed))
@@ -141,7 +168,9 @@ def _collection(kind: FeastType) -> Callable[[Any], Value]:
         return each
     if inner == "UnixTimestamp":
         field = f"unix_timestamp_{many}_val"
-        return lambda values: _value(field, {"val": [NO_SECONDS if v is None else _seconds(v) for v in values]})
+        return lambda values: _value(
+            field, {"val": [NO_SECONDS if v is None else _seconds(v) for v in values]}
+        )
     if inner in {"Map", "Struct"}:
         field, part = (f"{inner.lower()}_list_val", f"{inner.lower()}_val")
 
@@ -185,11 +214,18 @@ def _anything(plain: Any) -> Value:
     for kind, field in ((int, "int64"), (float, "double"), (str, "string"), (bytes, "bytes")):
         if isinstance(plain, kind):
             return _value(f"{field}_val", plain)
-    return Value(decimal_val=str(plain)) if isinstance(plain, Decimal) else Value(uuid_val=str(plain))
+    return (
+        Value(decimal_val=str(plain)) if isinstance(plain, Decimal) else Value(uuid_val=str(plain))
+    )
 
 
 def _scalar_map(plain: dict[Any, Any]) -> ScalarMap:
-    return ScalarMap(val=[ScalarMapEntry(key=_map_key(key), value=_anything(value)) for key, value in plain.items()])
+    return ScalarMap(
+        val=[
+            ScalarMapEntry(key=_map_key(key), value=_anything(value))
+            for key, value in plain.items()
+        ]
+    )
 
 
 def _map_key(key: Any) -> MapKey:
@@ -202,4 +238,6 @@ def _map_key(key: Any) -> MapKey:
             return _key(f"{field}_key", key)
     if isinstance(key, UUID | Decimal):
         return _key(f"{type(key).__name__.lower()}_key", str(key))
-    raise RecordError(f"a key of a ScalarMap is a {type(key).__name__}, which Feast has no place for")
+    raise RecordError(
+        f"a key of a ScalarMap is a {type(key).__name__}, which Feast has no place for"
+    )

@@ -12,7 +12,14 @@ from typing import Any
 import pyarrow as pa
 
 with warnings.catch_warnings():
-    from feast import Entity, FeatureService, FeatureStore, FeatureView, OnDemandFeatureView, RepoConfig
+    from feast import (
+        Entity,
+        FeatureService,
+        FeatureStore,
+        FeatureView,
+        OnDemandFeatureView,
+        RepoConfig,
+    )
     from feast.repo_operations import get_repo_files
 
 from furrow.errors import FurrowError
@@ -32,15 +39,18 @@ class RetrievalError(FurrowError):
 def historical_features(repo_dir: Path, service: str, spine: pa.Table) -> pa.Table:
     """Join a feature service to a spine, each row as of its event_timestamp.
 
-    The registry is derived from the repository's files, used and thrown away; no online store is touched.
+    The registry is derived from the repository's files, used and thrown away; no online store is
+    touched.
 
     Args:
         repo_dir: The Feast repository, the folder with feature_store.yaml.
         service: The feature service's name.
-        spine: Join keys, request columns and event_timestamp (and whatever else is to be kept), a row per example.
+        spine: Join keys, request columns and event_timestamp (and whatever else is to be kept), a
+            row per example.
 
     Returns:
-        The spine's columns, then the service's features in the service's order; the spine's rows in the spine's order.
+        The spine's columns, then the service's features in the service's order; the spine's rows in
+        the spine's order.
 
     Raises:
         RetrievalError: There is no such service, or the result is not row for row the spine.
@@ -49,28 +59,47 @@ def historical_features(repo_dir: Path, service: str, spine: pa.Table) -> pa.Tab
     objects = _objects(repo_dir)
     found: FeatureService | None = objects.get((FeatureService, service))
     if found is None:
-        known = ", ".join(sorted(name for kind, name in objects if kind is FeatureService)) or "none"
-        raise RetrievalError(f"{repo_dir} has no feature service {service!r}", hint=f"its services are: {known}")
+        known = (
+            ", ".join(sorted(name for kind, name in objects if kind is FeatureService)) or "none"
+        )
+        raise RetrievalError(
+            f"{repo_dir} has no feature service {service!r}", hint=f"its services are: {known}"
+        )
     views = found.feature_view_projections
     for view in views:
         if sum(other.name == view.name for other in views) > 1:
-            view.name_alias = view.name_to_use()  # Feast sorts a view's projections, and can't compare None and a name
-    with tempfile.TemporaryDirectory(prefix="furrow-registry-") as scratch, warnings.catch_warnings():
+            view.name_alias = (
+                view.name_to_use()
+            )  # Feast sorts a view's projections, and can't compare None and a name
+    with (
+        tempfile.TemporaryDirectory(prefix="furrow-registry-") as scratch,
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         with redirect_stdout(StringIO()):
             store = FeatureStore(config=_config(repo_dir, Path(scratch)))
             for kind, name in objects:
-                if kind is OnDemandFeatureView:  # Feast tries each function on made-up values, and knows no Float32
+                if (
+                    kind is OnDemandFeatureView
+                ):  # Feast tries each function on made-up values, and knows no Float32
                     objects[kind, name].infer_features = lambda: None
             store.apply([*objects.values()])
             # Feast's own stores take pandas alone; Furrow's takes Arrow, which keeps the types.
-            rows = spine if store.config.offline_store.type.startswith("furrow.") else spine.to_pandas()
+            rows = (
+                spine
+                if store.config.offline_store.type.startswith("furrow.")
+                else spine.to_pandas()
+            )
             taken = store.get_feature_service(service)
             names = [
-                (view.name_to_use(), field.name) for view in taken.feature_view_projections for field in view.features
+                (view.name_to_use(), field.name)
+                for view in taken.feature_view_projections
+                for field in view.features
             ]
             full = len({name for _, name in names}) < len(names)
-            job = store.get_historical_features(entity_df=rows, features=taken, full_feature_names=full)
+            job = store.get_historical_features(
+                entity_df=rows, features=taken, full_feature_names=full
+            )
             for view in job.on_demand_feature_views:
                 view.feature_transformation = _Declared(view)
             joined = job.to_arrow()
@@ -81,15 +110,17 @@ def historical_features(repo_dir: Path, service: str, spine: pa.Table) -> pa.Tab
 class _Declared:
     """An on-demand transformation by what its view declares, as serving runs it.
 
-    It is shown its inputs alone, in their declared types, row by row if it is written for one row (which Feast does
-    online only); what it gives has the declared types.
+    It is shown its inputs alone, in their declared types, row by row if it is written for one row
+    (which Feast does online only); what it gives has the declared types.
     """
 
     def __init__(self, view: OnDemandFeatureView) -> None:
         self._view = view
         self._function = view.feature_transformation.udf
         self._inputs = {
-            field.name: str(field.dtype) for source in view.source_request_sources.values() for field in source.schema
+            field.name: str(field.dtype)
+            for source in view.source_request_sources.values()
+            for field in source.schema
         }
         for projection in view.source_feature_view_projections.values():
             for field in projection.features:
@@ -101,15 +132,23 @@ class _Declared:
         names = dict.fromkeys(name for name in table.column_names if name in self._inputs)
         places = [table.column_names.index(name) for name in names]
         columns = [
-            declared_column(table.column(at), self._inputs[name]) for name, at in zip(names, places, strict=True)
+            declared_column(table.column(at), self._inputs[name])
+            for name, at in zip(names, places, strict=True)
         ]
         computed = self._compute(pa.table(columns, names=list(names)))
         try:
-            return pa.table({each.name: computed_column(computed[each.name], str(each.dtype)) for each in features})
+            return pa.table(
+                {
+                    each.name: computed_column(computed[each.name], str(each.dtype))
+                    for each in features
+                }
+            )
         except KeyError as exc:
             raise RetrievalError(f"on-demand view {self._view.name} gave no {exc}") from exc
         except (TypeError, ValueError, OverflowError) as exc:
-            raise RetrievalError(f"on-demand view {self._view.name}: {exc}", hint="correct its schema") from exc
+            raise RetrievalError(
+                f"on-demand view {self._view.name}: {exc}", hint="correct its schema"
+            ) from exc
 
     def _compute(self, inputs: pa.Table) -> Any:
         """The features' values, by name."""
@@ -119,7 +158,10 @@ class _Declared:
         columns = inputs.to_pydict()
         if not self._view.singleton:
             return self._function(columns)
-        rows = [self._function({name: column[at] for name, column in columns.items()}) for at in range(inputs.num_rows)]
+        rows = [
+            self._function({name: column[at] for name, column in columns.items()})
+            for at in range(inputs.num_rows)
+        ]
         return {each.name: [row[each.name] for row in rows] for each in self._view.features}
 
 

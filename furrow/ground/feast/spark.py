@@ -7,8 +7,8 @@ In feature_store.yaml, with the extra furrow[spark]:
         master: spark://host:7077
         spark: {spark.executor.memory: 4g}
 
-The joins run on the workers, which must reach the sources' files and have furrow. Entity rows and results pass through
-the driver; pulls and writes are the DuckDB store's.
+The joins run on the workers, which must reach the sources' files and have furrow. Entity rows and
+results pass through the driver; pulls and writes are the DuckDB store's.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class FurrowSparkOfflineStore(FurrowOfflineStore):
 
     @staticmethod
     def _joiner(config: Any) -> Callable[..., Callable[[Spine], pa.Table]]:
-        def start(_: Any, views: Sequence[View], *, known_only: bool) -> Callable[[Spine], pa.Table]:
+        def start(
+            _: Any, views: Sequence[View], *, known_only: bool
+        ) -> Callable[[Spine], pa.Table]:
             session = spark_session(config.offline_store.master, config.offline_store.spark)
             return lambda spine: spark_join(session, spine, views, known_only=known_only)
 

@@ -1,13 +1,15 @@
 """Watch a stage: write each file that its Python processes open for reading, and each host they call, to a log.
 
-Python imports this by its name when it starts, from the folder that PYTHONPATH puts first. It uses nothing of Furrow,
-takes the name away again from whatever sitecustomize the environment itself has, and runs that one too.
+Python imports this by its name when it starts, from the folder that PYTHONPATH puts first. It uses
+nothing of Furrow, takes the name away again from whatever sitecustomize the environment itself has,
+and runs that one too.
 
-FURROW_WATCH_LOG is the log; its entries end in NUL. FURROW_WATCH_SINCE, when set, is when the stage began, in
-nanoseconds of the file system's clock: a path has "fresh:" before it when it was made or changed since, or is not
-there. FURROW_WATCH_ENTROPY, when set, makes the random numbers that nobody seeded the same in every process: a second
-run then tells whether they are what makes results differ. FURROW_WATCH_SHIFT, when set, is a number of seconds by
-which the clock is wrong: a run under it tells whether a stage reads the clock.
+FURROW_WATCH_LOG is the log; its entries end in NUL. FURROW_WATCH_SINCE, when set, is when the stage
+began, in nanoseconds of the file system's clock: a path has "fresh:" before it when it was made or
+changed since, or is not there. FURROW_WATCH_ENTROPY, when set, makes the random numbers that nobody
+seeded the same in every process: a second run then tells whether they are what makes results
+differ. FURROW_WATCH_SHIFT, when set, is a number of seconds by which the clock is wrong: a run
+under it tells whether a stage reads the clock.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from typing import Any
 _HERE = str(Path(__file__).parent)
 
 
-def _reads(mode: object, flags: object, mask: int = os.O_ACCMODE, only_writes: int = os.O_WRONLY) -> bool:
+def _reads(
+    mode: object, flags: object, mask: int = os.O_ACCMODE, only_writes: int = os.O_WRONLY
+) -> bool:
     """Whether a file that is opened so can be read."""
     if isinstance(mode, str) and "r" not in mode and "+" not in mode:
         return False
@@ -101,14 +105,25 @@ class _Function:
 def _shift_clock(seconds: float) -> None:
     """Set the clock of Python's own functions forward.
 
-    The types of datetime stay the ones they are, since the C code of libraries knows their size: only what their
-    methods do is another. What C code asks of the system itself is not shifted.
+    The types of datetime stay the ones they are, since the C code of libraries knows their size:
+    only what their methods do is another. What C code asks of the system itself is not shifted.
     """
     import datetime  # noqa: ICN001, PLC0415 - only when asked
     import time  # noqa: PLC0415
 
-    now, now_ns, local, utc, text = time.time, time.time_ns, time.localtime, time.gmtime, time.strftime
-    words, clock, clock_ns, wall = time.ctime, time.clock_gettime, time.clock_gettime_ns, time.CLOCK_REALTIME
+    now, now_ns, local, utc, text = (
+        time.time,
+        time.time_ns,
+        time.localtime,
+        time.gmtime,
+        time.strftime,
+    )
+    words, clock, clock_ns, wall = (
+        time.ctime,
+        time.clock_gettime,
+        time.clock_gettime_ns,
+        time.CLOCK_REALTIME,
+    )
     ahead = int(seconds * 1e9)
 
     def moment(at: float | None) -> float:

@@ -17,7 +17,9 @@ _SHARED = ("task", "classes", "numbers")
 
 def task_names() -> tuple[str, ...]:
     """The tasks that there are."""
-    return tuple(sorted(one.name for one in pkgutil.iter_modules(__path__) if one.name not in _SHARED))
+    return tuple(
+        sorted(one.name for one in pkgutil.iter_modules(__path__) if one.name not in _SHARED)
+    )
 
 
 def load_task(name: str) -> Task:

@@ -9,7 +9,13 @@ import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from furrow.training.calibration import Curve, curve_from_json, learn_curve
-from furrow.training.tasks.classes import apply_curve, calibration_points, check_classes, plain, thinned
+from furrow.training.tasks.classes import (
+    apply_curve,
+    calibration_points,
+    check_classes,
+    plain,
+    thinned,
+)
 from furrow.training.tasks.task import LabelError, Task
 
 if TYPE_CHECKING:
@@ -53,11 +59,15 @@ class Binary(Task):
         del labels, problem
         return ()
 
-    def target(self, labels: pd.Series[Any], problem: Problem, classes: Sequence[str]) -> NDArray[Any]:
+    def target(
+        self, labels: pd.Series[Any], problem: Problem, classes: Sequence[str]
+    ) -> NDArray[Any]:
         del classes
         return np.asarray(labels == problem.positive, dtype=np.int8)
 
-    def check_fold(self, train: pd.Series[Any], test: pd.Series[Any], problem: Problem, *, period: str) -> None:
+    def check_fold(
+        self, train: pd.Series[Any], test: pd.Series[Any], problem: Problem, *, period: str
+    ) -> None:
         del test
         if train.nunique() < 2:
             raise LabelError(
@@ -66,14 +76,22 @@ class Binary(Task):
             )
 
     def calibrator(
-        self, raw: NDArray[np.float64], target: NDArray[Any], calibration: Calibration, problem: Problem
+        self,
+        raw: NDArray[np.float64],
+        target: NDArray[Any],
+        calibration: Calibration,
+        problem: Problem,
     ) -> Any:
         if len(np.unique(target)) < 2:
             hint = "calibrate on a greater share, or not at all"
-            raise LabelError(f"problem {problem.name}: the rows to calibrate on hold one class", hint=hint)
+            raise LabelError(
+                f"problem {problem.name}: the rows to calibrate on hold one class", hint=hint
+            )
         return learn_curve(calibration.method, raw, target)
 
-    def outputs(self, raw: NDArray[np.float64], calibrator: Any, classes: Sequence[str]) -> dict[str, NDArray[Any]]:
+    def outputs(
+        self, raw: NDArray[np.float64], calibrator: Any, classes: Sequence[str]
+    ) -> dict[str, NDArray[Any]]:
         del classes
         return {"probability": apply_curve(calibrator, raw)}
 
@@ -90,7 +108,11 @@ class Binary(Task):
         return None if value is None else curve_from_json(value)
 
     def fitness(self, target: NDArray[Any], outputs: Mapping[str, NDArray[Any]]) -> float:
-        return float(roc_auc_score(target, outputs["probability"])) if len(np.unique(target)) > 1 else float("nan")
+        return (
+            float(roc_auc_score(target, outputs["probability"]))
+            if len(np.unique(target)) > 1
+            else float("nan")
+        )
 
     def score(self, outputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
         return outputs["probability"]
@@ -103,7 +125,9 @@ class Binary(Task):
         false_rate, true_rate, _ = roc_curve(labels, values)
         precision, recall, _ = precision_recall_curve(labels, values)
         return {
-            "roc": thinned(pd.DataFrame({"false_positive_rate": false_rate, "true_positive_rate": true_rate})),
+            "roc": thinned(
+                pd.DataFrame({"false_positive_rate": false_rate, "true_positive_rate": true_rate})
+            ),
             "pr": thinned(pd.DataFrame({"recall": recall[::-1], "precision": precision[::-1]})),
             "calibration": calibration_points(rows, values, labels.astype(np.float64), confidence),
         }

@@ -39,7 +39,8 @@ def check_classes(labels: pd.Series[Any], problem: Problem) -> None:
     if len(known) < 2:
         held = f"only {known[0]}" if len(known) else "nothing"
         raise LabelError(
-            f"label {problem.label!r} holds {held}", hint=f"look at {problem.spine}: a model must see two classes"
+            f"label {problem.label!r} holds {held}",
+            hint=f"look at {problem.spine}: a model must see two classes",
         )
 
 
@@ -69,7 +70,9 @@ def calibration_points(
         mask = which == number
         shares = ratio(rows.sums(np.where(mask, right, 0.0)), rows.sums(mask))
         low, high = interval(shares[1:], confidence)
-        points.append([float(values[mask].mean()), float(right[mask].mean()), low, high, int(mask.sum())])
+        points.append(
+            [float(values[mask].mean()), float(right[mask].mean()), low, high, int(mask.sum())]
+        )
     return pd.DataFrame(points, columns=["predicted", "observed", "low", "high", "rows"]).round(6)
 
 

@@ -1,8 +1,8 @@
 """Forecast: numbers of entities over time, some steps ahead, against what came one season before.
 
-The spine has a row for each entity, moment of forecasting (event_timestamp) and `horizon`; label_timestamp is the
-time that the label is of. Values are taken from the labels themselves: what a series was at a time is the label of
-the rows whose label_timestamp it is.
+The spine has a row for each entity, moment of forecasting (event_timestamp) and `horizon`;
+label_timestamp is the time that the label is of. Values are taken from the labels themselves: what
+a series was at a time is the label of the rows whose label_timestamp it is.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Forecast(NumberTask):
         """Add what each series was the same number of whole seasons before, and known at the time of forecasting.
 
         Raises:
-            LabelError: There is no label_timestamp or horizon, a horizon is not declared or declared in vain,
-                or a series has two values at a time.
+            LabelError: There is no label_timestamp or horizon, a horizon is not declared or
+                declared in vain, or a series has two values at a time.
         """
         for name in ("label_timestamp", "horizon"):
             if name not in frame.columns:
@@ -61,11 +61,15 @@ class Forecast(NumberTask):
             who = ", ".join(f"{key} {one[key]}" for key in keys)
             said = f"{problem.spine}: {who} has two values of {problem.label} at {one['label_timestamp']}"
             raise LabelError(said, hint="one time has one value, whatever the horizon")
-        ahead = (frame["label_timestamp"] - frame["event_timestamp"]).dt.total_seconds() / season.total_seconds()
+        ahead = (
+            frame["label_timestamp"] - frame["event_timestamp"]
+        ).dt.total_seconds() / season.total_seconds()
         back = np.maximum(1, np.ceil(ahead)).astype(int)
         before = frame["label_timestamp"] - back * season
         asked = frame[keys].assign(label_timestamp=before)
-        found = asked.merge(known, on=[*keys, "label_timestamp"], how="left", validate="many_to_one")
+        found = asked.merge(
+            known, on=[*keys, "label_timestamp"], how="left", validate="many_to_one"
+        )
         return frame.assign(**{NAIVE: found[problem.label].to_numpy(dtype=np.float64)})
 
     def baseline(
@@ -108,8 +112,12 @@ def _check_horizons(frame: pd.DataFrame, problem: Problem) -> None:
 def _scale(train: pd.DataFrame, test: pd.DataFrame, problem: Problem) -> NDArray[np.float64]:
     """The seasonal naive's mean absolute error in training, by entity; that of all where an entity is new."""
     size = (train[problem.label] - train[NAIVE]).abs()
-    by_entity = size.groupby([train[key] for key in problem.entity]).mean().rename("scale").reset_index()
-    found = test[problem.entity].merge(by_entity, on=problem.entity, how="left", validate="many_to_one")
+    by_entity = (
+        size.groupby([train[key] for key in problem.entity]).mean().rename("scale").reset_index()
+    )
+    found = test[problem.entity].merge(
+        by_entity, on=problem.entity, how="left", validate="many_to_one"
+    )
     values: NDArray[np.float64] = found["scale"].fillna(size.mean()).to_numpy(dtype=np.float64)
     return values
 

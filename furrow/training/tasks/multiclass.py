@@ -50,12 +50,16 @@ class Multiclass(Task):
         del problem
         return tuple(sorted(labels.astype(str).unique()))
 
-    def target(self, labels: pd.Series[Any], problem: Problem, classes: Sequence[str]) -> NDArray[Any]:
+    def target(
+        self, labels: pd.Series[Any], problem: Problem, classes: Sequence[str]
+    ) -> NDArray[Any]:
         del problem
         places = {name: place for place, name in enumerate(classes)}
         return labels.astype(str).map(places).to_numpy(dtype=np.int64)
 
-    def check_fold(self, train: pd.Series[Any], test: pd.Series[Any], problem: Problem, *, period: str) -> None:
+    def check_fold(
+        self, train: pd.Series[Any], test: pd.Series[Any], problem: Problem, *, period: str
+    ) -> None:
         unseen = sorted(set(test.astype(str)) - set(train.astype(str)))
         if unseen:
             raise LabelError(
@@ -65,7 +69,11 @@ class Multiclass(Task):
             )
 
     def calibrator(
-        self, raw: NDArray[np.float64], target: NDArray[Any], calibration: Calibration, problem: Problem
+        self,
+        raw: NDArray[np.float64],
+        target: NDArray[Any],
+        calibration: Calibration,
+        problem: Problem,
     ) -> Any:
         del problem
         curves = []
@@ -75,10 +83,14 @@ class Multiclass(Task):
             curves.append(learn_curve(calibration.method, raw[:, place], right) if known else None)
         return curves
 
-    def outputs(self, raw: NDArray[np.float64], calibrator: Any, classes: Sequence[str]) -> dict[str, NDArray[Any]]:
+    def outputs(
+        self, raw: NDArray[np.float64], calibrator: Any, classes: Sequence[str]
+    ) -> dict[str, NDArray[Any]]:
         values = raw
         if calibrator is not None:
-            values = np.column_stack([apply_curve(one, raw[:, place]) for place, one in enumerate(calibrator)])
+            values = np.column_stack(
+                [apply_curve(one, raw[:, place]) for place, one in enumerate(calibrator)]
+            )
             values = values / np.maximum(values.sum(axis=1, keepdims=True), 1e-12)
         return {PREFIX + name: values[:, place] for place, name in enumerate(classes)}
 
@@ -87,18 +99,29 @@ class Multiclass(Task):
     ) -> dict[str, NDArray[Any]]:
         target = self.target(train[problem.label], problem, classes)
         return {
-            PREFIX + name: np.full(len(test), float((target == place).mean())) for place, name in enumerate(classes)
+            PREFIX + name: np.full(len(test), float((target == place).mean()))
+            for place, name in enumerate(classes)
         }
 
     def calibrator_to_json(self, calibrator: Any) -> Any:
-        return None if calibrator is None else [None if one is None else one.to_json() for one in calibrator]
+        return (
+            None
+            if calibrator is None
+            else [None if one is None else one.to_json() for one in calibrator]
+        )
 
     def calibrator_from_json(self, value: Any) -> Any:
-        return None if value is None else [None if one is None else curve_from_json(one) for one in value]
+        return (
+            None
+            if value is None
+            else [None if one is None else curve_from_json(one) for one in value]
+        )
 
     def fitness(self, target: NDArray[Any], outputs: Mapping[str, NDArray[Any]]) -> float:
         """Minus the log loss."""
-        values = np.column_stack([column for name, column in outputs.items() if name.startswith(PREFIX)])
+        values = np.column_stack(
+            [column for name, column in outputs.items() if name.startswith(PREFIX)]
+        )
         return float(np.log(clipped(values[np.arange(len(target)), target])).mean())
 
     def score(self, outputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
@@ -121,7 +144,9 @@ class Multiclass(Task):
         right = (came(rows) == predicted(rows)).astype(np.float64)
         return {
             "confusion": pd.DataFrame(cells, columns=["actual", "predicted", "rows"]),
-            "calibration": calibration_points(rows, probabilities(rows).max(axis=1), right, confidence),
+            "calibration": calibration_points(
+                rows, probabilities(rows).max(axis=1), right, confidence
+            ),
         }
 
     def tells(self, feature: NDArray[np.float64], labels: NDArray[Any]) -> float:
@@ -134,7 +159,11 @@ class Multiclass(Task):
 
     def said(self, values: Mapping[str, Any], label: str) -> str:
         ranked = sorted(
-            ((-value, name.removeprefix(PREFIX)) for name, value in values.items() if name.startswith(PREFIX))
+            (
+                (-value, name.removeprefix(PREFIX))
+                for name, value in values.items()
+                if name.startswith(PREFIX)
+            )
         )
         return f"{label} {ranked[0][1]} ({-ranked[0][0]:.1%}), then {ranked[1][1]} ({-ranked[1][0]:.1%})"
 

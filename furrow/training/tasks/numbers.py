@@ -29,8 +29,8 @@ BINS = 10
 class NumberTask(Task):
     """A number, and an interval that holds it with a declared probability.
 
-    The interval is split conformal (Vovk et al. 2005; Lei et al. 2018), with the quantiles of signed errors on the
-    newest part of training, which the model was first fitted without.
+    The interval is split conformal (Vovk et al. 2005; Lei et al. 2018), with the quantiles of
+    signed errors on the newest part of training, which the model was first fitted without.
     """
 
     estimator: ClassVar[str] = "regressor"
@@ -49,23 +49,34 @@ class NumberTask(Task):
             said = f"label {problem.label!r} is infinite in {infinite:,} of {len(labels):,} rows"
             raise LabelError(said, hint=f"leave them out in {problem.spine}, or bound them")
         if labels.nunique() < 2:
-            raise LabelError(f"label {problem.label!r} holds only {labels.iloc[0]}", hint=f"look at {problem.spine}")
+            raise LabelError(
+                f"label {problem.label!r} holds only {labels.iloc[0]}",
+                hint=f"look at {problem.spine}",
+            )
 
     def classes(self, labels: pd.Series[Any], problem: Problem) -> tuple[str, ...]:
         del labels, problem
         return ()
 
-    def target(self, labels: pd.Series[Any], problem: Problem, classes: Sequence[str]) -> NDArray[Any]:
+    def target(
+        self, labels: pd.Series[Any], problem: Problem, classes: Sequence[str]
+    ) -> NDArray[Any]:
         del problem, classes
         return labels.to_numpy(dtype=np.float64)
 
     def calibrator(
-        self, raw: NDArray[np.float64], target: NDArray[Any], calibration: Calibration, problem: Problem
+        self,
+        raw: NDArray[np.float64],
+        target: NDArray[Any],
+        calibration: Calibration,
+        problem: Problem,
     ) -> Any:
         del calibration
         return conformal(target - raw, problem.interval)
 
-    def outputs(self, raw: NDArray[np.float64], calibrator: Any, classes: Sequence[str]) -> dict[str, NDArray[Any]]:
+    def outputs(
+        self, raw: NDArray[np.float64], calibrator: Any, classes: Sequence[str]
+    ) -> dict[str, NDArray[Any]]:
         del classes
         low, high = calibrator if calibrator is not None else (np.nan, np.nan)
         return {"prediction": raw, "low": raw + low, "high": raw + high}
@@ -103,11 +114,15 @@ class NumberTask(Task):
             mask = which == number
             means = ratio(rows.sums(np.where(mask, label, 0.0)), rows.sums(mask))
             low, high = interval(means[1:], confidence)
-            points.append([float(values[mask].mean()), float(label[mask].mean()), low, high, int(mask.sum())])
+            points.append(
+                [float(values[mask].mean()), float(label[mask].mean()), low, high, int(mask.sum())]
+            )
         levels = np.linspace(0.01, 0.99, 99)
         errors = np.quantile(label - values, levels)
         return {
-            "calibration": pd.DataFrame(points, columns=["predicted", "observed", "low", "high", "rows"]).round(6),
+            "calibration": pd.DataFrame(
+                points, columns=["predicted", "observed", "low", "high", "rows"]
+            ).round(6),
             "errors": pd.DataFrame({"quantile": levels, "error": errors}).round(6),
         }
 
@@ -126,8 +141,8 @@ class NumberTask(Task):
 def conformal(errors: NDArray[np.float64], coverage: float) -> tuple[float, float]:
     """Two ends that the next error lies between with a probability of at least `coverage`.
 
-    Each end is an order statistic with the correction for few rows, (n + 1) / n; with too few rows for it the
-    greatest error stands in.
+    Each end is an order statistic with the correction for few rows, (n + 1) / n; with too few rows
+    for it the greatest error stands in.
 
     Args:
         errors: Label minus prediction on held-out rows, shape (n,).

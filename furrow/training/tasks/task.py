@@ -36,7 +36,8 @@ class Task(ABC):
     Attributes:
         name: As conf/problem/NAME.yaml writes it, and this module's name.
         estimator: The kind of scikit-learn estimator that it takes: "classifier" or "regressor".
-        metric: By which a champion is chosen, and slices are ranked, unless a person says otherwise.
+        metric: By which a champion is chosen, and slices are ranked, unless a person says
+            otherwise.
         calibrations: The methods of calibration that it knows, beside "none".
         unit: What a contribution to a prediction is counted in, and the factor to it.
     """
@@ -75,10 +76,14 @@ class Task(ABC):
         """The classes, sorted; empty where there are none to tell apart by name."""
 
     @abstractmethod
-    def target(self, labels: pd.Series[Any], problem: Problem, classes: Sequence[str]) -> NDArray[Any]:
+    def target(
+        self, labels: pd.Series[Any], problem: Problem, classes: Sequence[str]
+    ) -> NDArray[Any]:
         """Labels as what an estimator is fitted to, shape (rows,)."""
 
-    def check_fold(self, train: pd.Series[Any], test: pd.Series[Any], problem: Problem, *, period: str) -> None:
+    def check_fold(
+        self, train: pd.Series[Any], test: pd.Series[Any], problem: Problem, *, period: str
+    ) -> None:
         """Refuse a fold whose test can't be predicted from its training rows.
 
         Raises:
@@ -88,16 +93,23 @@ class Task(ABC):
 
     @abstractmethod
     def calibrator(
-        self, raw: NDArray[np.float64], target: NDArray[Any], calibration: Calibration, problem: Problem
+        self,
+        raw: NDArray[np.float64],
+        target: NDArray[Any],
+        calibration: Calibration,
+        problem: Problem,
     ) -> Any:
         """What makes raw outputs of rows that were held out of training into predictions; may be None."""
 
     @abstractmethod
-    def outputs(self, raw: NDArray[np.float64], calibrator: Any, classes: Sequence[str]) -> dict[str, NDArray[Any]]:
+    def outputs(
+        self, raw: NDArray[np.float64], calibrator: Any, classes: Sequence[str]
+    ) -> dict[str, NDArray[Any]]:
         """The predictions' columns, by name.
 
         Args:
-            raw: What the model said: (rows,) of the positive class or of a number, or (rows, classes).
+            raw: What the model said: (rows,) of the positive class or of a number, or (rows,
+                classes).
             calibrator: From `calibrator`; None for none.
             classes: From `classes`.
         """

@@ -13,7 +13,15 @@ import pytest
 
 from furrow.features.digest import seal
 from furrow.features.manifest import Manifest
-from furrow.features.schema import Column, Input, OnDemandView, OnlineStore, Projection, Service, View
+from furrow.features.schema import (
+    Column,
+    Input,
+    OnDemandView,
+    OnlineStore,
+    Projection,
+    Service,
+    View,
+)
 from furrow.files import write_json
 
 if TYPE_CHECKING:
@@ -44,18 +52,37 @@ TYPES = {
 
 
 def driver(
-    key: int | None, score: float | None, *, hours: float = 1, created: datetime | None = None, **more: Any
+    key: int | None,
+    score: float | None,
+    *,
+    hours: float = 1,
+    created: datetime | None = None,
+    **more: Any,
 ) -> Any:
     """A row of the view drivers, some hours old."""
     event = NOW - timedelta(hours=hours)
     made = (created or event).replace(tzinfo=None)
-    return {"id": key, "score": score, "trips": 3, "active": True, "event_timestamp": event, "created": made} | more
+    return {
+        "id": key,
+        "score": score,
+        "trips": 3,
+        "active": True,
+        "event_timestamp": event,
+        "created": made,
+    } | more
 
 
 def place(city: str | None, zone: str, label: str | None, *, hours: float = 1, **more: Any) -> Any:
     """A row of the view places, some hours old."""
     event = (NOW - timedelta(hours=hours)).replace(tzinfo=None)
-    return {"city": city, "zone": zone, "label": label, "event_timestamp": event, "seen": NOW, "codes": [1, 2]} | more
+    return {
+        "city": city,
+        "zone": zone,
+        "label": label,
+        "event_timestamp": event,
+        "seen": NOW,
+        "codes": [1, 2],
+    } | more
 
 
 def columns(**types: str) -> tuple[Column, ...]:
@@ -95,7 +122,10 @@ class World:
         path = self.root / "build" / "tables" / view / file
         path.parent.mkdir(parents=True, exist_ok=True)
         columns = {
-            name: pa.array([row.get(name) for row in rows], type=dtype if not pa.types.is_timestamp(dtype) else None)
+            name: pa.array(
+                [row.get(name) for row in rows],
+                type=dtype if not pa.types.is_timestamp(dtype) else None,
+            )
             for name, dtype in TYPES[view].items()
         }
         table = pa.table({name: column.cast(TYPES[view][name]) for name, column in columns.items()})
@@ -150,9 +180,16 @@ def world(tmp_path: Path) -> World:
     found.write(
         "drivers",
         "a.parquet",
-        [driver(1, 1.0, hours=5), driver(1, 2.0, hours=3), driver(2, None, hours=2), driver(3, 9.0, hours=40)],
+        [
+            driver(1, 1.0, hours=5),
+            driver(1, 2.0, hours=3),
+            driver(2, None, hours=2),
+            driver(3, 9.0, hours=40),
+        ],
     )
     found.write(
-        "places", "a.parquet", [place("NY", "a", "old", hours=9), place("NY", "a", "new"), place("NY", "b", None)]
+        "places",
+        "a.parquet",
+        [place("NY", "a", "old", hours=9), place("NY", "a", "new"), place("NY", "b", None)],
     )
     return found

@@ -111,7 +111,9 @@ def test_no_rows(client: FeatureClient) -> None:
 def test_many_rows_answer_as_few_do(world: World) -> None:
     """The way through numpy, for many rows, gives what the way row by row gives."""
     rows = [
-        world.driver(n, None if n % 3 == 0 else n / 7, hours=n % 40, trips=None if n % 5 == 0 else -n)
+        world.driver(
+            n, None if n % 3 == 0 else n / 7, hours=n % 40, trips=None if n % 5 == 0 else -n
+        )
         for n in range(500)
     ]
     world.write("drivers", "a.parquet", rows)
@@ -125,7 +127,9 @@ def test_many_rows_answer_as_few_do(world: World) -> None:
             assert many.status[name] == [one.status[name][0] for one in few]
             assert many.age[name] == [one.age[name][0] for one in few]
         np.testing.assert_array_equal(many.to_numpy(), np.vstack([one.to_numpy() for one in few]))
-        assert {"present", "null", "missing", "expired"} <= {s for values in many.status.values() for s in values}
+        assert {"present", "null", "missing", "expired"} <= {
+            s for values in many.status.values() for s in values
+        }
 
 
 def test_ttl_counts_from_the_moment(world: World, client: FeatureClient) -> None:
@@ -140,7 +144,9 @@ def test_ttl_counts_from_the_moment(world: World, client: FeatureClient) -> None
         batch = client.get("numbers", asked, at=at)
         assert batch.status["score"] == [status]
         assert batch.to_dict()["score"] == [2.0 if status == "present" else None]
-    assert client.get("numbers", asked, at=event.replace(tzinfo=None)).status["score"] == ["present"]
+    assert client.get("numbers", asked, at=event.replace(tzinfo=None)).status["score"] == [
+        "present"
+    ]
 
 
 def test_join_key_maps_and_aliases(client: FeatureClient) -> None:
@@ -196,7 +202,10 @@ def test_manifest_file_and_missing_places(world: World) -> None:
     with pytest.raises(StoreMissingError, match="no online store"):
         FeatureClient.open(world.folder)
     materialize(world.folder, views=["places"])
-    with FeatureClient.open(world.folder / "manifest.json") as client, pytest.raises(ViewMissingError) as caught:
+    with (
+        FeatureClient.open(world.folder / "manifest.json") as client,
+        pytest.raises(ViewMissingError) as caught,
+    ):
         client.get("numbers", ROWS)
     assert "furrow features materialize" in caught.value.hint
     with pytest.raises(ManifestError, match="cannot read"):
@@ -257,7 +266,9 @@ def server(world: World) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(world.folder))) as found:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(world.folder))
+    ) as found:
         thread = threading.Thread(target=found.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{found.server_port}"
@@ -276,7 +287,9 @@ def test_a_manifest_from_a_url(world: World, client: FeatureClient, server: str)
         assert "digest" in caught.value.hint
     with FeatureClient.open(url, folder=world.folder, digest=world.manifest.digest) as remote:
         assert remote.get("all", ROWS).to_dict()["ratio"][0] == 1.0
-    with FeatureClient.open(url, folder=world.folder, expect={"all": world.manifest.services["all"].digest}) as remote:
+    with FeatureClient.open(
+        url, folder=world.folder, expect={"all": world.manifest.services["all"].digest}
+    ) as remote:
         assert remote.get("all", ROWS).to_dict()["ratio"][0] == 1.0
     with pytest.raises(ManifestMismatchError):
         FeatureClient.open(url, folder=world.folder, digest="0" * 64)
@@ -313,7 +326,10 @@ def test_code_that_does_not_run(world: World, client: FeatureClient) -> None:
         ("def ratio(inputs):\n    return 1 / 0", "failed: ZeroDivisionError"),
         ("def other(inputs):\n    return {}", "does not run: KeyError"),
         ("def ratio(inputs):\n    return {}", "lacks 'ratio'"),
-        ("def ratio(inputs):\n    return {'ratio': [1.0]}", "returned 1 values of ratio for 4 rows"),
+        (
+            "def ratio(inputs):\n    return {'ratio': [1.0]}",
+            "returned 1 values of ratio for 4 rows",
+        ),
     ]:
         world.change(on_demand={"ratio": replace(ratio, code=code)})
         with FeatureClient.open(world.folder) as other, pytest.raises(OnDemandError, match=message):
@@ -372,7 +388,9 @@ print([name for name in ("feast", "pandas", "duckdb", "pyarrow", "sklearn", "red
 def test_start_up_is_lean(world: World) -> None:
     """The first answer takes a few hundred modules (Feast has 1,500), among them no Feast, pandas or DuckDB."""
     materialize(world.folder)
-    done = subprocess.run([sys.executable, "-c", LEAN, str(world.folder)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LEAN, str(world.folder)], capture_output=True, text=True, check=True
+    )
     count, heavy = done.stdout.splitlines()
     assert heavy == "[]"
     assert int(count) < 500

@@ -97,12 +97,16 @@ def test_hundreds_of_kills(world: World) -> None:
     oracle: dict[str, dict[str, int]] = {}
     base = round(world.now.timestamp()) * 1_000_000
     for name, first in [("a0", 0), ("a1", 50), ("a2", 100), *((f"b{n}", 30 * n) for n in range(4))]:
-        rows = [world.driver(key, float(first), hours=1 + (key * 7 + first) % 20) for key in range(first, first + 500)]
+        rows = [
+            world.driver(key, float(first), hours=1 + (key * 7 + first) % 20)
+            for key in range(first, first + 500)
+        ]
         made = world.write("drivers", f"{name}.parquet", rows)
         made.rename(versions / made.name)
         if name.startswith("b"):
             oracle[f"{name}.parquet"] = {
-                row["id"].to_bytes(8, "big").hex(): base - (1 + (row["id"] * 7 + first) % 20) * 3_600_000_000
+                row["id"].to_bytes(8, "big").hex(): base
+                - (1 + (row["id"] * 7 + first) % 20) * 3_600_000_000
                 for row in rows
             }
     (versions / "oracle.json").write_text(json.dumps(oracle))

@@ -28,7 +28,9 @@ def served(world: World, view: str = "drivers") -> dict[Any, tuple[Any, ...]]:
     with LmdbStore(world.store) as store:
         layout = Layout(store.held()[f"small/{view}"].schema)
         return {
-            int.from_bytes(key, "big", signed=True) if view == "drivers" else key: layout.unpack(record).values
+            int.from_bytes(key, "big", signed=True) if view == "drivers" else key: layout.unpack(
+                record
+            ).values
             for key, record in store.items(f"small/{view}")
         }
 
@@ -41,7 +43,10 @@ def modes(world: World, **options: Any) -> dict[str, str]:
 def test_first_full_then_nothing_to_do(world: World) -> None:
     """The first run takes everything in, the second finds nothing to do, `full` does it all again."""
     first = materialize(world.root)
-    assert [(r.view, r.mode, r.read, r.written) for r in first] == [("drivers", "full", 4, 3), ("places", "full", 3, 2)]
+    assert [(r.view, r.mode, r.read, r.written) for r in first] == [
+        ("drivers", "full", 4, 3),
+        ("places", "full", 3, 2),
+    ]
     assert first[0].newest == (world.now - timedelta(hours=2)).isoformat()
     assert served(world) == {1: (2.0, 3, True), 2: (None, 3, True), 3: (9.0, 3, True)}
     assert modes(world) == {"drivers": "unchanged", "places": "unchanged"}
@@ -63,7 +68,11 @@ def test_added_files_are_taken_in_late_rows_included(world: World) -> None:
     world.write(
         "drivers",
         "b.parquet",
-        [world.driver(1, 7.0, hours=4), world.driver(4, 4.0, hours=200), world.driver(2, 5.0, hours=1)],
+        [
+            world.driver(1, 7.0, hours=4),
+            world.driver(4, 4.0, hours=200),
+            world.driver(2, 5.0, hours=1),
+        ],
     )
     result = materialize(world.folder, views=["drivers"])[0]
     assert (result.mode, result.read, result.written) == ("incremental", 3, 2)
@@ -74,7 +83,9 @@ def test_added_files_are_taken_in_late_rows_included(world: World) -> None:
 def test_a_changed_file_rebuilds(world: World) -> None:
     """Rows taken back and values corrected in a file that was read before reach the store."""
     materialize(world.folder)
-    world.write("drivers", "a.parquet", [world.driver(1, 1.5, hours=5), world.driver(2, None, hours=2)])
+    world.write(
+        "drivers", "a.parquet", [world.driver(1, 1.5, hours=5), world.driver(2, None, hours=2)]
+    )
     assert modes(world) == {"drivers": "full", "places": "unchanged"}
     assert {key: row[0] for key, row in served(world).items()} == {1: 1.5, 2: None}
 
@@ -125,7 +136,9 @@ def test_null_keys_and_times_are_left_out(world: World) -> None:
 
 def test_the_future_waits(world: World) -> None:
     """Rows after the end are left for a later run, even if no file changes; an earlier end rebuilds."""
-    world.write("drivers", "a.parquet", [world.driver(1, 1.0, hours=2), world.driver(1, 2.0, hours=-3)])
+    world.write(
+        "drivers", "a.parquet", [world.driver(1, 1.0, hours=2), world.driver(1, 2.0, hours=-3)]
+    )
     result = materialize(world.folder, views=["drivers"])[0]
     assert (result.future, result.written) == (1, 1)
     assert served(world)[1][0] == 1.0
@@ -170,9 +183,18 @@ def test_a_failed_run_leaves_the_store_as_it_was(world: World) -> None:
         ("no files", "view drivers: ../build/tables/drivers holds no Parquet file"),
         ("empty", "view drivers: .*a.parquet is empty"),
         ("truncated", "view drivers: .*a.parquet is truncated"),
-        ("renamed", "view drivers: .*a.parquet has no column 'score' .*it has: id, event_timestamp, created, points"),
-        ("texts", "view drivers: .*a.parquet: score is of type string, which is not taken for double"),
-        ("no time", "view drivers: .*a.parquet: event_timestamp is of type string, not a timestamp"),
+        (
+            "renamed",
+            "view drivers: .*a.parquet has no column 'score' .*it has: id, event_timestamp, created, points",
+        ),
+        (
+            "texts",
+            "view drivers: .*a.parquet: score is of type string, which is not taken for double",
+        ),
+        (
+            "no time",
+            "view drivers: .*a.parquet: event_timestamp is of type string, not a timestamp",
+        ),
     ],
 )
 def test_a_bad_source(world: World, damage: str, message: str) -> None:
@@ -202,7 +224,9 @@ def test_a_bad_source(world: World, damage: str, message: str) -> None:
 
 def test_unknown_view(world: World) -> None:
     """A view that isn't declared is an error that names those that are."""
-    with pytest.raises(ManifestError, match=r"no feature view pilots \(there are drivers, places\)"):
+    with pytest.raises(
+        ManifestError, match=r"no feature view pilots \(there are drivers, places\)"
+    ):
         materialize(world.folder, views=["pilots"])
 
 
@@ -230,7 +254,11 @@ def test_a_damaged_store_is_mended_by_one_command(world: World) -> None:
 def test_two_at_once(world: World) -> None:
     """While one process materializes, another is told so."""
     materialize(world.folder)
-    with LmdbStore(world.store) as store, store.lock(), pytest.raises(StoreLockedError, match="is materializing"):
+    with (
+        LmdbStore(world.store) as store,
+        store.lock(),
+        pytest.raises(StoreLockedError, match="is materializing"),
+    ):
         materialize(world.folder)
 
 
@@ -240,7 +268,15 @@ def test_push_is_offline_too(world: World) -> None:
     event = {"id": 1, "score": 42.0, "event_timestamp": NOW.isoformat()}
     assert push(world.folder, "drivers", [event], now=NOW) == 1
     assert served(world)[1] == (42.0, None, None)
-    assert push(world.folder, "drivers", [event | {"score": 1.0, "event_timestamp": "2020-01-01"}], now=NOW) == 0
+    assert (
+        push(
+            world.folder,
+            "drivers",
+            [event | {"score": 1.0, "event_timestamp": "2020-01-01"}],
+            now=NOW,
+        )
+        == 0
+    )
     assert served(world)[1] == (42.0, None, None)
     before = served(world)
     assert modes(world)["drivers"] == "incremental"
@@ -266,8 +302,14 @@ def test_push_to_a_single_file(world: World) -> None:
         ({"id": 1, "points": 1.0, "event_timestamp": NOW}, "drivers has no column points"),
         ({"id": "1", "score": 1.0, "event_timestamp": NOW}, "id must be Int64, got str '1'"),
         ({"id": 1, "score": "x", "event_timestamp": NOW}, "score must be Float64, got str 'x'"),
-        ({"id": 1, "score": 1.0, "event_timestamp": "yesterday"}, "event_timestamp must be UnixTimestamp"),
-        ({"id": 1, "score": 1.0, "event_timestamp": NOW + timedelta(hours=1)}, "lies in the future"),
+        (
+            {"id": 1, "score": 1.0, "event_timestamp": "yesterday"},
+            "event_timestamp must be UnixTimestamp",
+        ),
+        (
+            {"id": 1, "score": 1.0, "event_timestamp": NOW + timedelta(hours=1)},
+            "lies in the future",
+        ),
     ],
 )
 def test_a_bad_event_is_refused_whole(world: World, row: dict[str, Any], message: str) -> None:

@@ -23,7 +23,9 @@ def write_online(world: World, key: int, score: float, *, minutes: float) -> Non
         event = int((world.now - timedelta(minutes=minutes)).timestamp() * 1_000_000)
         encoded = layout.key([key])
         assert encoded is not None
-        store.write("small/drivers", [(encoded, layout.pack([score, 1, True], event, event, online=True))])
+        store.write(
+            "small/drivers", [(encoded, layout.pack([score, 1, True], event, event, online=True))]
+        )
 
 
 def scores(world: World, *keys: int) -> list[Any]:
@@ -38,7 +40,9 @@ def test_a_rebuild_keeps_it(world: World) -> None:
     write_online(world, 7, 70.0, minutes=5)
     write_online(world, 1, 10.0, minutes=5)
     write_online(world, 2, 20.0, minutes=500)  # older than its row: never served
-    world.write("drivers", "a.parquet", [world.driver(1, 11.0, hours=0), world.driver(2, 2.0, hours=2)])
+    world.write(
+        "drivers", "a.parquet", [world.driver(1, 11.0, hours=0), world.driver(2, 2.0, hours=2)]
+    )
     [drivers, _] = materialize(world.folder)
     assert (drivers.mode, drivers.written, drivers.kept, drivers.dropped) == ("full", 2, 1, 0)
     assert scores(world, 7, 1, 2) == [70.0, 11.0, 2.0]
@@ -51,7 +55,8 @@ def test_another_definition_keeps_it(world: World) -> None:
     views = dict(world.manifest.views)
     more = (*views["drivers"].features, *world.columns(late="Float64"))
     views["drivers"] = type(views["drivers"])(
-        **{name: getattr(views["drivers"], name) for name in views["drivers"].__slots__} | {"features": more}
+        **{name: getattr(views["drivers"], name) for name in views["drivers"].__slots__}
+        | {"features": more}
     )
     world.change(views=views)
     path = world.root / "build" / "tables" / "drivers" / "a.parquet"
@@ -78,7 +83,11 @@ def test_verify_after_pushes(world: World) -> None:
     """A push that is offline too is compared; one that is online only is counted, and is no difference."""
     materialize(world.folder)
     event = world.now - timedelta(minutes=1)
-    push(world.folder, "drivers", [{"id": 1, "score": 5.0, "trips": 1, "active": True, "event_timestamp": event}])
+    push(
+        world.folder,
+        "drivers",
+        [{"id": 1, "score": 5.0, "trips": 1, "active": True, "event_timestamp": event}],
+    )
     report = verify(world.folder, "numbers", rows=200)
     assert (bool(report), report.online_only, report.newer) == (True, 0, 0)
     assert report.at > event
@@ -94,7 +103,9 @@ def test_verify_tells_a_fault_from_a_push(world: World) -> None:
     write_online(world, 1, 12.0, minutes=180)  # the newest row's own event time
     report = verify(world.folder, "numbers", rows=200)
     assert not report
-    assert {(each.feature, each.online, each.offline) for each in report.differences} >= {("score", 12.0, 2.0)}
+    assert {(each.feature, each.online, each.offline) for each in report.differences} >= {
+        ("score", 12.0, 2.0)
+    }
 
 
 def test_verify_for_an_earlier_moment(world: World) -> None:
@@ -107,9 +118,20 @@ def test_verify_for_an_earlier_moment(world: World) -> None:
 
 def test_verify_when_the_ttl_has_run_out(world: World) -> None:
     """After the ttl of a view, when all its values have expired, nothing differs; nor right at its end."""
-    world.write("drivers", "a.parquet", [world.driver(1, 1.0, hours=24), world.driver(2, 2.0, hours=30)])
+    world.write(
+        "drivers", "a.parquet", [world.driver(1, 1.0, hours=24), world.driver(2, 2.0, hours=30)]
+    )
     materialize(world.folder)
-    for at in (None, world.now, world.now + timedelta(microseconds=1), world.now + timedelta(days=9)):
+    for at in (
+        None,
+        world.now,
+        world.now + timedelta(microseconds=1),
+        world.now + timedelta(days=9),
+    ):
         assert verify(world.folder, "all", rows=100, at=at)
-    push(world.folder, "places", [{"city": "NY", "zone": "a", "label": "x", "event_timestamp": world.now}])
+    push(
+        world.folder,
+        "places",
+        [{"city": "NY", "zone": "a", "label": "x", "event_timestamp": world.now}],
+    )
     assert verify(world.folder, "all", rows=100)

@@ -33,7 +33,9 @@ def fill(world: World) -> None:
         "places",
         "a.parquet",
         [
-            world.place(f"c{n % 20}", "abc"[n % 3], None if n % 7 == 0 else f"l{n}", hours=1 + n % 50)
+            world.place(
+                f"c{n % 20}", "abc"[n % 3], None if n % 7 == 0 else f"l{n}", hours=1 + n % 50
+            )
             for n in range(400)
         ],
     )
@@ -56,14 +58,22 @@ def test_each_difference_is_reported(world: World) -> None:
     materialize(world.folder)
     with LmdbStore(world.store) as store:
         layout = Layout(store.held()["small/drivers"].schema)
-        key, packed = next(pair for pair in store.items("small/drivers") if None not in layout.unpack(pair[1]).values)
+        key, packed = next(
+            pair
+            for pair in store.items("small/drivers")
+            if None not in layout.unpack(pair[1]).values
+        )
         old = layout.unpack(packed)
-        store.write("small/drivers", [(key, layout.pack([123.5, *old.values[1:]], old.event, old.created))])
+        store.write(
+            "small/drivers", [(key, layout.pack([123.5, *old.values[1:]], old.event, old.created))]
+        )
     report = verify(world.folder, "all", rows=3000)
     assert not report
     mine = [each for each in report.differences if each.feature == "score"]
     assert {each.online for each in mine} == {123.5}
-    assert {each.row["id"] for each in report.differences} == {int.from_bytes(key, "big", signed=True)}
+    assert {each.row["id"] for each in report.differences} == {
+        int.from_bytes(key, "big", signed=True)
+    }
     assert {each.feature for each in report.differences} == {"score", "ratio"}
 
 

@@ -50,7 +50,11 @@ def test_views_are_read(tmp_path: Path) -> None:
     assert read.project == "small"
     assert view.join_keys == (("origin", "String"),)
     assert view.features == (("a", "Int64"), ("b", "Array(Float64)"))
-    assert (view.source, view.timestamp_field, view.ttl_seconds) == ("../build/tables/rows.parquet", "ts", 3600)
+    assert (view.source, view.timestamp_field, view.ttl_seconds) == (
+        "../build/tables/rows.parquet",
+        "ts",
+        3600,
+    )
     assert view.created_timestamp_column is None
 
 
@@ -71,7 +75,12 @@ whole = FeatureService(name="whole", features=["rows"])
 """
     services = {s.name: s.views for s in read_definitions(folder(tmp_path, body)).services}
     (far,) = services["full"]
-    assert (far.view, far.name, far.features, far.join_key_map) == ("rows", "far", ("b",), {"origin": "dest"})
+    assert (far.view, far.name, far.features, far.join_key_map) == (
+        "rows",
+        "far",
+        ("b",),
+        {"origin": "dest"},
+    )
     assert services["named"][0].features == ("b",)
     assert services["whole"][0].features == ("a", "b")
 
@@ -99,7 +108,12 @@ def test_nothing_is_left_behind(tmp_path: Path, capsys: pytest.CaptureFixture[st
     body = 'import warnings\nwarnings.simplefilter("ignore")\nprint("loading")\nimport helper\n'
     made = folder(tmp_path, body, helper="X = 1\n")
     files, here = sorted(made.rglob("*")), Path.cwd()
-    filters, path, modules, finders = list(warnings.filters), list(sys.path), set(sys.modules), list(sys.meta_path)
+    filters, path, modules, finders = (
+        list(warnings.filters),
+        list(sys.path),
+        set(sys.modules),
+        list(sys.meta_path),
+    )
     read_definitions(made)
     assert list(warnings.filters) == filters
     assert sys.path == path
@@ -118,7 +132,9 @@ def test_importing_feast_leaves_filters_and_output_alone() -> None:
         "import sys, warnings; before = list(warnings.filters); import furrow.ground.feast.definitions; "
         "assert 'feast' in sys.modules; print(list(warnings.filters) == before)"
     )
-    done = subprocess.run([sys.executable, "-W", "default", "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "True\n"
 
 
@@ -136,7 +152,9 @@ def test_an_edit_is_seen_at_once(tmp_path: Path) -> None:
 
 def test_modules_of_the_same_name_elsewhere_are_not_disturbed(tmp_path: Path) -> None:
     """The repository's own `helper` is used inside, the process's own before and after."""
-    made = folder(tmp_path, "import helper\nrows.description = helper.WHO\n", helper='WHO = "mine"\n')
+    made = folder(
+        tmp_path, "import helper\nrows.description = helper.WHO\n", helper='WHO = "mine"\n'
+    )
     sys.modules["helper"] = other = type(sys)("helper")
     try:
         assert read_definitions(made).views[0].description == "mine"
@@ -150,7 +168,9 @@ def test_feastignore_and_folders_are_minded(tmp_path: Path) -> None:
     made = folder(tmp_path, "from air.more import extra\n")
     (made / "air").mkdir()
     text = "from feast import FeatureView, Field, FileSource\nfrom feast.types import Int64\n"
-    text += 'extra = FeatureView(name="extra", entities=[], schema=[Field(name="z", dtype=Int64)],\n'
+    text += (
+        'extra = FeatureView(name="extra", entities=[], schema=[Field(name="z", dtype=Int64)],\n'
+    )
     text += '    source=FileSource(path="../build/tables/extra.parquet", timestamp_field="ts"))\n'
     (made / "air" / "more.py").write_text(text)
     (made / "broken.py").write_text("raise SystemError\n")
@@ -166,39 +186,71 @@ FIELD = "[Field(name='z', dtype=Int64)]"
 @pytest.mark.parametrize(
     ("body", "said", "hint"),
     [
-        ("s = FeatureService(name='s', features=[rowz])\n", "definitions.py:16: NameError: name 'rowz'", "mean rows?"),
+        (
+            "s = FeatureService(name='s', features=[rowz])\n",
+            "definitions.py:16: NameError: name 'rowz'",
+            "mean rows?",
+        ),
         ("def (:\n", "definitions.py:16", "feast apply"),
         ("import nowhere_at_all\n", "definitions.py:16: ModuleNotFoundError", "feast apply"),
         ("raise ValueError\n", "definitions.py:16: ValueError", "feast apply"),
-        (SERVICE.format("rows[['aa']]"), "definitions.py:16: ValueError: Feature aa does not exist", "did you mean a?"),
-        (SERVICE.format("'rowz'"), "feature service 's': there is no feature view 'rowz'", "did you mean rows?"),
-        (SERVICE.format("'rows:aa'"), "feature service 's': rows has no feature 'aa'", "did you mean a?"),
+        (
+            SERVICE.format("rows[['aa']]"),
+            "definitions.py:16: ValueError: Feature aa does not exist",
+            "did you mean a?",
+        ),
+        (
+            SERVICE.format("'rowz'"),
+            "feature service 's': there is no feature view 'rowz'",
+            "did you mean rows?",
+        ),
+        (
+            SERVICE.format("'rows:aa'"),
+            "feature service 's': rows has no feature 'aa'",
+            "did you mean a?",
+        ),
         (
             "o = FeatureView(name='rows', entities=[], schema=[Field(name='z', dtype=Int64)], source=source)\n",
             "definitions.py: two definitions of the feature view 'rows'",
             "another name",
         ),
-        (VIEW.format(name="v", entities="[]", schema=[], source="source"), "'v': schema: no features", "declare"),
-        (VIEW.format(name="v", entities="[]", schema=FIELD, source="None"), "'v': source: no source", "FileSource"),
         (
-            VIEW.format(name="v", entities="[]", schema=FIELD, source="FileSource(path='x.parquet')"),
+            VIEW.format(name="v", entities="[]", schema=[], source="source"),
+            "'v': schema: no features",
+            "declare",
+        ),
+        (
+            VIEW.format(name="v", entities="[]", schema=FIELD, source="None"),
+            "'v': source: no source",
+            "FileSource",
+        ),
+        (
+            VIEW.format(
+                name="v", entities="[]", schema=FIELD, source="FileSource(path='x.parquet')"
+            ),
             "'v': timestamp_field: is not declared",
             "timestamp_field=",
         ),
         (
             VIEW.format(
-                name="v", entities="[Entity(name='e', value_type=ValueType.STRING)]", schema=FIELD, source="source"
+                name="v",
+                entities="[Entity(name='e', value_type=ValueType.STRING)]",
+                schema=FIELD,
+                source="source",
             ),
             "'v': entities: 'e' is not found",
             "a variable",
         ),
         (
-            "e = Entity(name='e')\n" + VIEW.format(name="v", entities="[e]", schema=FIELD, source="source"),
+            "e = Entity(name='e')\n"
+            + VIEW.format(name="v", entities="[e]", schema=FIELD, source="source"),
             "entity 'e': value_type: the type of its key is unknown",
             "ValueType",
         ),
         (
-            VIEW.format(name="v", entities="[]", schema=FIELD, source="source, ttl=timedelta(seconds=1.5)"),
+            VIEW.format(
+                name="v", entities="[]", schema=FIELD, source="source, ttl=timedelta(seconds=1.5)"
+            ),
             "'v': ttl: 0:00:01.500000 is not a whole number of seconds",
             "",
         ),
@@ -237,10 +289,15 @@ def test_a_folder_that_is_no_feast_repository_is_named(tmp_path: Path) -> None:
     assert "-C" in caught.value.hint
 
 
-def test_secrets_of_the_environment_stay_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_of_the_environment_stay_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """References to the environment are kept as they are written."""
     monkeypatch.setenv("REDIS_PASSWORD", "hunter2")
-    store = STORE + "online_store:\n  type: redis\n  connection_string: localhost:6379,password=${REDIS_PASSWORD}\n"
+    store = (
+        STORE
+        + "online_store:\n  type: redis\n  connection_string: localhost:6379,password=${REDIS_PASSWORD}\n"
+    )
     read = read_definitions(folder(tmp_path, store=store))
     assert read.online_store["connection_string"] == "localhost:6379,password=${REDIS_PASSWORD}"
 
@@ -248,6 +305,11 @@ def test_secrets_of_the_environment_stay_there(tmp_path: Path, monkeypatch: pyte
 def test_every_type_of_feast_can_be_in_a_manifest() -> None:
     """The names of types are Feast's own, all of them."""
     names = [name for name in PRIMITIVE_FEAST_TYPES_TO_STRING.values() if name != "Invalid"]
-    nested = [Array(String), Set(Int64), Array(Array(Int64)), Struct({"a": Int64, "b": Array(String)})]
+    nested = [
+        Array(String),
+        Set(Int64),
+        Array(Array(Int64)),
+        Struct({"a": Int64, "b": Array(String)}),
+    ]
     for name in (*names, *map(str, nested), str(Array(Struct({"a": Int64})))):
         assert read_dtype(Node(name, "m.json")) == name

@@ -46,7 +46,9 @@ renamed = lambda name: u.with_name(name).with_join_key_map({"user_id": f"{name}_
 asked = RequestSource(name="asked", schema=[Field(name="amount", dtype=Float64), Field(name="words", dtype=Array(String))])
 """
 NOW = datetime.now(UTC)
-pytestmark = pytest.mark.filterwarnings("ignore:On demand feature view is an experimental feature:RuntimeWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:On demand feature view is an experimental feature:RuntimeWarning"
+)
 
 
 @pytest.fixture
@@ -63,10 +65,17 @@ def folder(tmp_path: Path) -> Path:
     )
     event = pa.array([NOW - timedelta(hours=1)] * 2, pa.timestamp("us", "UTC"))
     seen = pa.array([NOW - timedelta(days=1), None], pa.timestamp("us", "UTC"))
-    columns = {"user_id": [1, 2], "score": [10, None], "age": [30, 40], "vec": [[1.0, 2.0], None], "seen": seen}
+    columns = {
+        "user_id": [1, 2],
+        "score": [10, None],
+        "age": [30, 40],
+        "vec": [[1.0, 2.0], None],
+        "seen": seen,
+    }
     pq.write_table(pa.table({**columns, "event_timestamp": event}), tmp_path / "data" / "u.parquet")
     pq.write_table(
-        pa.table({"shop_id": [7, 8], "score": [77, 88], "event_timestamp": event}), tmp_path / "data" / "h.parquet"
+        pa.table({"shop_id": [7, 8], "score": [77, 88], "event_timestamp": event}),
+        tmp_path / "data" / "h.parquet",
     )
     return made
 
@@ -102,7 +111,12 @@ def test_one_view_twice(folder: Path) -> None:
         's = FeatureService(name="s", features=[renamed("buyer"), renamed("seller")])',
         [{"buyer_id": 1, "seller_id": 2}],
     )
-    assert found == {"buyer__score": [10], "buyer__age": [30], "seller__score": [None], "seller__age": [40]}
+    assert found == {
+        "buyer__score": [10],
+        "buyer__age": [30],
+        "seller__score": [None],
+        "seller__age": [40],
+    }
 
 
 def test_a_view_as_itself_and_renamed(folder: Path) -> None:
@@ -116,14 +130,25 @@ def test_a_view_as_itself_and_renamed(folder: Path) -> None:
     s = FeatureService(name="s", features=[renamed("buyer"), u[["age"]], twice])
     """
     found = answers(folder, body, [{"buyer_id": 1, "user_id": 2}])
-    assert found == {"buyer__score": [10], "buyer__age": [30], "u-stats__age": [40], "twice__twice": [80]}
+    assert found == {
+        "buyer__score": [10],
+        "buyer__age": [30],
+        "u-stats__age": [40],
+        "twice__twice": [80],
+    }
 
 
 def test_two_views_with_one_feature_name(folder: Path) -> None:
     """Both are trained, served and verified; features of a service without such a pair keep their short names."""
-    both = answers(folder, 's = FeatureService(name="s", features=[u[["score"]], h])', [{"user_id": 1, "shop_id": 8}])
+    both = answers(
+        folder,
+        's = FeatureService(name="s", features=[u[["score"]], h])',
+        [{"user_id": 1, "shop_id": 8}],
+    )
     assert both == {"u-stats__score": [10], "h__score": [88]}
-    assert answers(folder, 's = FeatureService(name="s", features=[renamed("buyer")])', [{"buyer_id": 1}]) == {
+    assert answers(
+        folder, 's = FeatureService(name="s", features=[renamed("buyer")])', [{"buyer_id": 1}]
+    ) == {
         "score": [10],
         "age": [30],
     }
@@ -175,8 +200,15 @@ def test_on_demand_in_each_mode(folder: Path, mode: str) -> None:
         'SCHEMA = [Field(name="twice", dtype=Array(Float64)), Field(name="old", dtype=Bool), '
         'Field(name="third", dtype=Float32), Field(name="said", dtype=Array(String)), Field(name="day", dtype=UnixTimestamp)]\n'
     )
-    body = schema + textwrap.dedent(MODES[mode]) + 's = FeatureService(name="s", features=[u[["age"]], made])\n'
-    rows = [{"user_id": 1, "amount": 2.0, "words": ["a", "b"]}, {"user_id": 2, "amount": 3.0, "words": []}]
+    body = (
+        schema
+        + textwrap.dedent(MODES[mode])
+        + 's = FeatureService(name="s", features=[u[["age"]], made])\n'
+    )
+    rows = [
+        {"user_id": 1, "amount": 2.0, "words": ["a", "b"]},
+        {"user_id": 2, "amount": 3.0, "words": []},
+    ]
     found = answers(folder, body, rows)
     assert found["twice"] == [[2.0, 4.0], None]
     assert (found["old"], found["said"]) == ([False, True], [["a!", "b!"], []])
@@ -232,7 +264,9 @@ def test_an_on_demand_view_beside_a_renamed_input(folder: Path, taken: str) -> N
 
     s = FeatureService(name="s", features=[{taken}, made])
     """
-    with pytest.raises(FurrowError, match="made is computed from u-stats, which is taken as") as caught:
+    with pytest.raises(
+        FurrowError, match="made is computed from u-stats, which is taken as"
+    ) as caught:
         compiled(folder, body)
     assert "take u-stats itself as well" in caught.value.hint
 
@@ -251,9 +285,7 @@ def test_compile_in_a_plain_feast_repository(tmp_path: Path, folder: Path) -> No
     (plain / "shared" / "__init__.py").write_text("KEY = 'user_id'\n")
     (plain / "deep" / "er").mkdir(parents=True)
     head, tail = HEAD.split("u = FeatureView(", 1)
-    names = (
-        "from feast import FeatureService, FeatureView, Field, FileSource, RequestSource\nfrom feast.types import *\n"
-    )
+    names = "from feast import FeatureService, FeatureView, Field, FileSource, RequestSource\nfrom feast.types import *\n"
     (plain / "feature_repo.py").write_text(head.replace('["user_id"]', "[KEY]").replace(
         "\nuser", "\nfrom shared import KEY\n\nuser", 1
     ))  # fmt: skip
@@ -275,7 +307,10 @@ def test_compile_in_a_plain_feast_repository(tmp_path: Path, folder: Path) -> No
         (plain / "deep" / "er" / "views.py").read_text().replace("'s'", "'t'")
     )
     late = furrow(plain, "compile", "--check")
-    assert (late.returncode, "manifest.json is not what the definitions say" in late.stderr) == (1, True)
+    assert (late.returncode, "manifest.json is not what the definitions say" in late.stderr) == (
+        1,
+        True,
+    )
 
 
 def test_keys_without_a_declared_type_take_that_of_the_rows(folder: Path) -> None:

@@ -8,7 +8,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, PushSource, RepoConfig
+from feast import (
+    Entity,
+    FeatureService,
+    FeatureStore,
+    FeatureView,
+    Field,
+    FileSource,
+    PushSource,
+    RepoConfig,
+)
 from feast.data_source import PushMode, RequestSource
 from feast.errors import RequestDataNotFoundInEntityDfException, SavedDatasetLocationAlreadyExists
 from feast.feature_logging import LoggingConfig
@@ -19,7 +28,9 @@ from feast.value_type import ValueType
 
 from furrow.stores.sources import SourceError
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::RuntimeWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
+)
 
 STORE = "furrow.ground.feast.offline.FurrowOfflineStore"
 
@@ -122,7 +133,9 @@ def test_every_row_comes_back_in_order(repo):
     """Missing, expired and doubled entities keep their rows; the newest created time decides a tie."""
     twice = pd.concat([ROWS, ROWS])
     found = repo.store.get_historical_features(twice, ["drivers:rate", "drivers:trips"]).to_df()
-    pd.testing.assert_frame_equal(found[ROWS.columns], twice.reset_index(drop=True), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        found[ROWS.columns], twice.reset_index(drop=True), check_dtype=False
+    )
     assert [None if pd.isna(value) else value for value in found["rate"]] == RATES * 2
     assert found["trips"][2] == 3
 
@@ -159,7 +172,10 @@ def test_entity_rows_in_every_form(repo, form):
 def test_no_entity_rows_means_a_time_range(repo):
     """Without entity rows: each entity at each of its event times in the range."""
     found = repo.get(None, start_date=at(2), end_date=at(3))
-    assert found.select(["driver", "rate"]).to_pylist() == [{"driver": 2, "rate": 0.9}, {"driver": 1, "rate": 0.3}]
+    assert found.select(["driver", "rate"]).to_pylist() == [
+        {"driver": 2, "rate": 0.9},
+        {"driver": 1, "rate": 0.3},
+    ]
     assert found["event_timestamp"].to_pylist() == [at(2), at(3)]
     both = repo.get(None, ["drivers:rate", "places:temp"], start_date=at(0), end_date=at(3))
     assert both.num_rows == 6
@@ -169,8 +185,14 @@ def test_no_entity_rows_means_a_time_range(repo):
 @pytest.mark.parametrize("zone", [None, "America/New_York"])
 def test_times_of_any_unit(repo, unit, zone):
     """A naive time is UTC; a zoned one is the moment that it names."""
-    stamp = ROWS["event_timestamp"].dt.tz_convert(zone) if zone else ROWS["event_timestamp"].dt.tz_localize(None)
-    rows = ROWS.assign(event_timestamp=stamp.astype(f"datetime64[{unit}{', ' + zone if zone else ''}]"))
+    stamp = (
+        ROWS["event_timestamp"].dt.tz_convert(zone)
+        if zone
+        else ROWS["event_timestamp"].dt.tz_localize(None)
+    )
+    rows = ROWS.assign(
+        event_timestamp=stamp.astype(f"datetime64[{unit}{', ' + zone if zone else ''}]")
+    )
     assert repo.get(rows)["rate"].to_pylist() == RATES
     assert repo.get(pa.Table.from_pandas(rows))["rate"].to_pylist() == RATES
 
@@ -248,7 +270,10 @@ def test_results_in_pieces(repo, pieces):
     add_on_demand(repo)
     rows = pd.concat([ROWS.assign(factor=2.0)] * 3, ignore_index=True)
     job = repo.store.get_historical_features(rows, ["drivers:rate", "scaled:scaled"])
-    assert pa.concat_tables(job.to_tables(pieces)).to_pylist().__repr__() == job.to_arrow().to_pylist().__repr__()
+    assert (
+        pa.concat_tables(job.to_tables(pieces)).to_pylist().__repr__()
+        == job.to_arrow().to_pylist().__repr__()
+    )
 
 
 @pytest.mark.parametrize("layout", ["folder", "glob", "hive", "absolute", "deep"])
@@ -323,7 +348,9 @@ def test_pushed_rows_reach_the_source(repo, layout):
         source=push,
     )
     repo.store.apply([push, view])
-    event = pd.DataFrame({"ts": [at(5)], "driver": [1], "rate": [0.5], "made": [at(5)], "trips_raw": [5]})
+    event = pd.DataFrame(
+        {"ts": [at(5)], "driver": [1], "rate": [0.5], "made": [at(5)], "trips_raw": [5]}
+    )
     repo.store.push("push", event, to=PushMode.OFFLINE)
     rows = pd.DataFrame({"driver": [1, 1], "event_timestamp": [at(4), at(6)]})
     assert repo.get(rows, ["pushed:rate"])["rate"].to_pylist() == [0.3, 0.5]
@@ -334,7 +361,9 @@ def test_rows_that_do_not_fit_are_refused(repo):
     before = (repo.folder / "drivers.parquet").read_bytes()
     table = DRIVERS.drop_columns(["rate"])
     provider = repo.store._get_provider()
-    with pytest.raises(SourceError, match=r"drivers\.parquet has driver, ts, made, rate, trips_raw"):
+    with pytest.raises(
+        SourceError, match=r"drivers\.parquet has driver, ts, made, rate, trips_raw"
+    ):
         provider.offline_write_batch(repo.store.config, repo.drivers, table, None)
     assert (repo.folder / "drivers.parquet").read_bytes() == before
 
@@ -343,7 +372,9 @@ def test_pull_latest_and_all(repo):
     """Both ends of the range are included; the newest row by event time, then created time, is the latest."""
     provider = repo.store._get_provider()
     common = (repo.store.config, repo.drivers.batch_source, ["driver"], ["rate"], "ts", "made")
-    latest = provider.offline_store.pull_latest_from_table_or_query(*common, at(1), at(3)).to_arrow()
+    latest = provider.offline_store.pull_latest_from_table_or_query(
+        *common, at(1), at(3)
+    ).to_arrow()
     assert sorted(latest.select(["driver", "rate"]).to_pylist(), key=str) == [
         {"driver": 1, "rate": 0.3},
         {"driver": 2, "rate": 0.9},
@@ -352,7 +383,9 @@ def test_pull_latest_and_all(repo):
     assert everything["rate"].tolist() == [0.3, 0.2, 0.9]
     assert everything.columns.tolist() == ["driver", "rate", "ts", "made"]
     repo.store.materialize(at(0), at(9))
-    online = repo.store.get_online_features(["drivers:rate", "drivers:trips"], [{"driver": 1}, {"driver": 2}])
+    online = repo.store.get_online_features(
+        ["drivers:rate", "drivers:trips"], [{"driver": 1}, {"driver": 2}]
+    )
     assert online.to_dict() == {"driver": [1, 2], "rate": [0.3, 0.9], "trips": [3, 9]}
 
 
@@ -360,7 +393,9 @@ def test_pull_latest_and_all(repo):
 def test_logged_features(repo, partition):
     """Logs are appended, and come back through Feast."""
     destination = FileLoggingDestination(path="logs", partition_by=partition)
-    service = FeatureService(name="s", features=[repo.drivers], logging_config=LoggingConfig(destination=destination))
+    service = FeatureService(
+        name="s", features=[repo.drivers], logging_config=LoggingConfig(destination=destination)
+    )
     repo.store.apply([service])
     logs = pa.table(
         {

@@ -16,7 +16,9 @@ from furrow.stores.engine import EngineError
 from furrow.stores.sources import SourceError
 from furrow.stores.spine import SpineError
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::RuntimeWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
+)
 
 T0 = dt.datetime(2024, 1, 1, tzinfo=UTC)
 TABLE = pa.table({"k": pa.array([1, 2], pa.int64()), "ts": pa.array([T0, T0]), "v": [1.0, 2.0]})
@@ -61,27 +63,63 @@ def store(home) -> FeatureStore:
 
 NOW = dt.datetime.now(UTC)
 SPINES = {
-    "no time": (ROWS[["k"]], "need a column event_timestamp; they have no timestamp: k", "name the column"),
+    "no time": (
+        ROWS[["k"]],
+        "need a column event_timestamp; they have no timestamp: k",
+        "name the column",
+    ),
     "two times": (
         ROWS.rename(columns={"event_timestamp": "a"}).assign(b=ROWS["event_timestamp"]),
         "several timestamps: a, b",
         "name the column",
     ),
-    "text for a time": (ROWS.assign(event_timestamp="2024-01-01"), "is of type string, not a timestamp", "to_datetime"),
-    "a null time": (ROWS.assign(event_timestamp=[T0, pd.NaT]), "1 entity rows have no event_timestamp.*row 1", "drop"),
+    "text for a time": (
+        ROWS.assign(event_timestamp="2024-01-01"),
+        "is of type string, not a timestamp",
+        "to_datetime",
+    ),
+    "a null time": (
+        ROWS.assign(event_timestamp=[T0, pd.NaT]),
+        "1 entity rows have no event_timestamp.*row 1",
+        "drop",
+    ),
     "the future": (
         ROWS.assign(event_timestamp=[T0, NOW + dt.timedelta(days=9)]),
         r"event_timestamp 20.* of entity row 1 lies in the future",
         "future_timestamps: allow",
     ),
-    "no key": (ROWS[["event_timestamp"]], "no column 'k', the join key of view; they have: event_timestamp", "add k"),
-    "text for a number": (ROWS.assign(k=["1", "2"]), "k is of type string, the join key k of view is int64", "convert"),
-    "a bool for a number": (ROWS.assign(k=[True, False]), "k is of type bool", "convert k to int64"),
-    "half a number": (ROWS.assign(k=[1.0, 2.5]), "k 2.5 of entity row 1 is no whole number", "convert k to int64"),
-    "a column of that name": (ROWS.assign(v=1), "v of view is also a column of the entity rows", "full_feature_names"),
+    "no key": (
+        ROWS[["event_timestamp"]],
+        "no column 'k', the join key of view; they have: event_timestamp",
+        "add k",
+    ),
+    "text for a number": (
+        ROWS.assign(k=["1", "2"]),
+        "k is of type string, the join key k of view is int64",
+        "convert",
+    ),
+    "a bool for a number": (
+        ROWS.assign(k=[True, False]),
+        "k is of type bool",
+        "convert k to int64",
+    ),
+    "half a number": (
+        ROWS.assign(k=[1.0, 2.5]),
+        "k 2.5 of entity row 1 is no whole number",
+        "convert k to int64",
+    ),
+    "a column of that name": (
+        ROWS.assign(v=1),
+        "v of view is also a column of the entity rows",
+        "full_feature_names",
+    ),
     "mixed types": (ROWS.assign(x=[1, "a"]), "can't be read", "one type"),
     "a list": ([1, 2], "can't be a list", "pandas or Arrow"),
-    "bad SQL": ("SELECT nonsense FROM nowhere", "the SQL of the entity rows failed: .*nowhere", "correct"),
+    "bad SQL": (
+        "SELECT nonsense FROM nowhere",
+        "the SQL of the entity rows failed: .*nowhere",
+        "correct",
+    ),
     "no file": ("rows/missing.parquet", "rows/missing.parquet does not exist", "correct the path"),
 }
 
@@ -193,7 +231,10 @@ def make_delta(home) -> FeatureStore:
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"memory_limit": "much"}, "memory"), ({"memory_limit": "8MB", "threads": 1}, "out of memory")],
+    [
+        ({"memory_limit": "much"}, "memory"),
+        ({"memory_limit": "8MB", "threads": 1}, "out of memory"),
+    ],
 )
 def test_bad_limits(home, settings, message):
     """A limit that is no size, or too small for anything, says so."""

@@ -16,7 +16,9 @@ from pyarrow import fs
 
 from furrow.stores.sources import SourceError
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::RuntimeWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
+)
 
 T0 = dt.datetime(2024, 1, 1, tzinfo=UTC)
 TABLE = pa.table(
@@ -48,7 +50,9 @@ def bucket(endpoint, monkeypatch) -> fs.S3FileSystem:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     system = fs.S3FileSystem(
-        endpoint_override=endpoint.removeprefix("http://"), scheme="http", allow_bucket_creation=True
+        endpoint_override=endpoint.removeprefix("http://"),
+        scheme="http",
+        allow_bucket_creation=True,
     )
     system.create_dir("lake")
     return system
@@ -80,7 +84,9 @@ def test_sources_in_object_storage(bucket, endpoint, tmp_path, layout):
     step = -(-TABLE.num_rows // len(files))
     for i, name in enumerate(files):
         pq.write_table(TABLE.slice(i * step, step), f"lake/{name}", filesystem=bucket)
-    path = {"file": "s3://lake/file.parquet", "glob": "s3://lake/glob/*.parquet"}.get(layout, f"s3://lake/{layout}")
+    path = {"file": "s3://lake/file.parquet", "glob": "s3://lake/glob/*.parquet"}.get(
+        layout, f"s3://lake/{layout}"
+    )
     store = make(tmp_path, path, endpoint)
     job = store.get_historical_features(ROWS, ["view:v"])
     assert job.to_arrow()["v"].to_pylist() == [3.0, 2.0, None]
@@ -94,10 +100,18 @@ def test_writing_to_object_storage(bucket, endpoint, tmp_path):
     pq.write_table(TABLE, "lake/push/a.parquet", filesystem=bucket)
     store = make(tmp_path, "s3://lake/push", endpoint)
     job = store.get_historical_features(ROWS, ["view:v"])
-    job.persist(SavedDatasetFileStorage(path="s3://lake/saved/rows.parquet", s3_endpoint_override=endpoint))
-    assert pq.read_table("lake/saved/rows.parquet", filesystem=bucket)["v"].to_pylist() == [3.0, 2.0, None]
+    job.persist(
+        SavedDatasetFileStorage(path="s3://lake/saved/rows.parquet", s3_endpoint_override=endpoint)
+    )
+    assert pq.read_table("lake/saved/rows.parquet", filesystem=bucket)["v"].to_pylist() == [
+        3.0,
+        2.0,
+        None,
+    ]
     late = TABLE.slice(0, 1).set_column(2, "v", [[9.0]])
-    late = late.set_column(1, "ts", pa.array([T0 + dt.timedelta(hours=2)], pa.timestamp("us", "UTC")))
+    late = late.set_column(
+        1, "ts", pa.array([T0 + dt.timedelta(hours=2)], pa.timestamp("us", "UTC"))
+    )
     view = store.get_feature_view("view")
     store._get_provider().offline_write_batch(store.config, view, late, None)
     assert job.to_arrow()["v"].to_pylist() == [3.0, 9.0, None]

@@ -17,7 +17,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import redis
-from feast import Entity, FeatureService, FeatureStore, FeatureView, FileSource, OnDemandFeatureView, PushSource
+from feast import (
+    Entity,
+    FeatureService,
+    FeatureStore,
+    FeatureView,
+    FileSource,
+    OnDemandFeatureView,
+    PushSource,
+)
 from feast.data_source import PushMode
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
@@ -34,7 +42,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:On demand feature view is an experimental feature:RuntimeWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:On demand feature view is an experimental feature:RuntimeWarning"
+    ),
 ]
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -122,12 +132,19 @@ def frames() -> dict[str, pd.DataFrame]:
         for _ in range(900)
     ]
     pairs = [
-        {"driver_id": chance.randrange(120), "city": f"c{chance.randrange(4)}", "event_timestamp": event(), "rides": n}
+        {
+            "driver_id": chance.randrange(120),
+            "city": f"c{chance.randrange(4)}",
+            "event_timestamp": event(),
+            "rides": n,
+        }
         for n in range(400)
     ]
     integers = {"trips": "Int64", "level": "Int32", "active": "boolean", "small": "float32"}
     return {
-        "stats": pd.DataFrame(stats).astype(integers).drop_duplicates(["driver_id", "event_timestamp", "created"]),
+        "stats": pd.DataFrame(stats)
+        .astype(integers)
+        .drop_duplicates(["driver_id", "event_timestamp", "created"]),
         "pairs": pd.DataFrame(pairs).drop_duplicates(["driver_id", "city", "event_timestamp"]),
         "world": pd.DataFrame([{"event_timestamp": NOW - timedelta(hours=1), "rate": 0.25}]),
     }
@@ -206,7 +223,11 @@ def sample(count: int) -> list[dict[str, Any]]:
     """Random entity rows, some of them unknown."""
     chance = random.Random(4)
     return [
-        {"driver_id": chance.randrange(130), "city": f"c{chance.randrange(5)}", "amount": float(chance.randrange(1, 9))}
+        {
+            "driver_id": chance.randrange(130),
+            "city": f"c{chance.randrange(5)}",
+            "amount": float(chance.randrange(1, 9)),
+        }
         for _ in range(count)
     ]
 
@@ -218,11 +239,16 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def feast_says(store: FeatureStore, service: str, rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+def feast_says(
+    store: FeatureStore, service: str, rows: list[dict[str, Any]]
+) -> dict[str, list[Any]]:
     """The SDK's answer."""
     found = store.get_online_features(store.get_feature_service(service), rows).to_dict()
     return {
-        name: [v.replace(tzinfo=UTC) if isinstance(v, datetime) and v.tzinfo is None else v for v in values]
+        name: [
+            v.replace(tzinfo=UTC) if isinstance(v, datetime) and v.tzinfo is None else v
+            for v in values
+        ]
         for name, values in found.items()
     }
 
@@ -234,7 +260,11 @@ def check(store: FeatureStore, service: str, rows: list[dict[str, Any]]) -> Feat
     for part in (rows, rows[:5]):
         ours = client.get(service, part).to_dict()
         for name, values in ours.items():
-            wrong = [(r, o, t) for r, o, t in zip(part, values, theirs[name], strict=False) if not same(o, t)]
+            wrong = [
+                (r, o, t)
+                for r, o, t in zip(part, values, theirs[name], strict=False)
+                if not same(o, t)
+            ]
             assert not wrong, (name, wrong[:3])
     assert sum(value is not None for values in theirs.values() for value in values) > len(rows) * 3
     return client
@@ -250,7 +280,10 @@ def test_both_ways_of_materializing_agree(embedded: FeatureStore, tmp_path: Path
     """Feast's materialization and Furrow's make the same records; verification holds on 10,000 rows."""
     root = embedded.repo_path.parent
     with LmdbStore(root / "online") as store:
-        theirs = {view: {key: _unmarked(record) for key, record in store.items(view)} for view in store.held()}
+        theirs = {
+            view: {key: _unmarked(record) for key, record in store.items(view)}
+            for view in store.held()
+        }
         digests = {held.digest for held in store.held().values()}
     assert digests == {None}
     shutil.copytree(root / "data", tmp_path / "data")
@@ -258,13 +291,17 @@ def test_both_ways_of_materializing_agree(embedded: FeatureStore, tmp_path: Path
     materialize(tmp_path / "features", end=NOW)
     with LmdbStore(tmp_path / "online") as store:
         ours = {view: dict(store.items(view)) for view in store.held()}
-    assert {view: len(records) for view, records in ours.items()} == {v: len(records) for v, records in theirs.items()}
+    assert {view: len(records) for view, records in ours.items()} == {
+        v: len(records) for v, records in theirs.items()
+    }
     assert ours == theirs
     same_place = FeatureStore(str(tmp_path / "features"))
     applied(tmp_path)
     same_place.write_to_online_store("pairs", frames()["pairs"].head(3))
     same_place.write_to_online_store("world", frames()["world"].assign(__dummy_id=""))
-    with LmdbStore(tmp_path / "online") as store:  # Feast's writing doesn't make them views of other definitions
+    with LmdbStore(
+        tmp_path / "online"
+    ) as store:  # Feast's writing doesn't make them views of other definitions
         assert None not in {held.digest for held in store.held().values()}
     report = verify(tmp_path / "features", "all_of_it", rows=10_000, at=NOW)
     assert report, report.differences[:5]
@@ -291,12 +328,16 @@ def test_statuses_and_ttl(embedded: FeatureStore) -> None:
     }  # fmt: skip
     assert [names[status] for status in statuses] == mine
     assert set(mine) == {"present", "null", "missing", "expired"}
-    assert all(v is None for v, status in zip(values["score"], mine, strict=True) if status != "present")
+    assert all(
+        v is None for v, status in zip(values["score"], mine, strict=True) if status != "present"
+    )
 
 
 def test_full_names_and_feature_lists(embedded: FeatureStore) -> None:
     """Features asked for by name, with full names, come from this store too."""
-    found = embedded.get_online_features(["stats:score", "pairs:rides"], sample(20), full_feature_names=True).to_dict()
+    found = embedded.get_online_features(
+        ["stats:score", "pairs:rides"], sample(20), full_feature_names=True
+    ).to_dict()
     assert {"stats__score", "pairs__rides"} <= set(found)
 
 
@@ -304,7 +345,11 @@ def test_push_and_late_events(tmp_path: Path) -> None:
     """Feast's push reaches the store at once; an older event does not undo it, whatever the order of writes."""
     store = make(tmp_path, {"type": OURS, "path": "../online"})
     fill(store)
-    frame = frames()["stats"].head(1).assign(driver_id=5, score=1234.5, event_timestamp=NOW, created=NOW)
+    frame = (
+        frames()["stats"]
+        .head(1)
+        .assign(driver_id=5, score=1234.5, event_timestamp=NOW, created=NOW)
+    )
     store.push("stats_push", frame, to=PushMode.ONLINE)
     late = frame.assign(score=1.0, event_timestamp=NOW - timedelta(hours=3))
     store.push("stats_push", late, to=PushMode.ONLINE)
@@ -323,7 +368,9 @@ def test_apply_again_and_teardown(tmp_path: Path) -> None:
     path = tmp_path / "features" / "definitions.py"
     path.write_text(path.read_text().replace('Field(name="small", dtype=Float32), ', ""))
     again = applied(tmp_path)
-    again.write_to_online_store("stats", frames()["stats"].drop(columns="small").head(1).assign(driver_id=9999))
+    again.write_to_online_store(
+        "stats", frames()["stats"].drop(columns="small").head(1).assign(driver_id=9999)
+    )
     assert feast_says(again, "plain", sample(50))["trips"] == before
     with LmdbStore(tmp_path / "online") as held:
         assert "small" not in dict(held.held()["small/stats"].schema.features)
@@ -345,7 +392,9 @@ def test_redis(tmp_path: Path, server: str) -> None:
 
 def test_feasts_own_redis_layout(tmp_path: Path, server: str) -> None:
     """The client reads what Feast's own Redis store wrote: its values wherever the ttl holds."""
-    store = make(tmp_path, {"type": "redis", "connection_string": f'"{server},db=2,socket_timeout=3"'})
+    store = make(
+        tmp_path, {"type": "redis", "connection_string": f'"{server},db=2,socket_timeout=3"'}
+    )
     fill(store)
     rows = sample(300)
     theirs = feast_says(store, "all_of_it", rows)
@@ -354,15 +403,21 @@ def test_feasts_own_redis_layout(tmp_path: Path, server: str) -> None:
             batch = client.get("all_of_it", part)
             ours, status = batch.to_dict(), batch.status
             for name, values in ours.items():
-                for value, theirs_value, state in zip(values, theirs[name], status[name], strict=False):
+                for value, theirs_value, state in zip(
+                    values, theirs[name], status[name], strict=False
+                ):
                     if state in {"present", "null"} and name != "ratio":
                         assert same(value, theirs_value), (name, value, theirs_value)
                     elif name != "ratio":
                         assert value is None
-        states = {state for states in client.get("all_of_it", rows).status.values() for state in states}
+        states = {
+            state for states in client.get("all_of_it", rows).status.values() for state in states
+        }
         assert states == {"present", "null", "missing", "expired"}
     for name, values in against_lmdb(tmp_path, rows).items():
-        if name != "rate":  # Feast's write_to_online_store puts a view without entities where Feast doesn't look
+        if (
+            name != "rate"
+        ):  # Feast's write_to_online_store puts a view without entities where Feast doesn't look
             assert values == ours_of(tmp_path, rows)[name], name
 
 

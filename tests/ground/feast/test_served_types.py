@@ -151,11 +151,19 @@ def values(kind: FeastType, *, nulls: bool) -> st.SearchStrategy[Any]:
     if kind.item is not None:
         item = values(kind.item, nulls=nulls)
         nested = kind.item.kind in {"Array", "Set"}
-        return st.lists(item | st.none() if nulls else item, max_size=4, min_size=0 if nulls or not nested else 1)
+        return st.lists(
+            item | st.none() if nulls else item,
+            max_size=4,
+            min_size=0 if nulls or not nested else 1,
+        )
     if kind.kind == "Struct":
         inner = {name: values(part, nulls=nulls) for name, part in kind.fields}
-        return st.fixed_dictionaries({name: part | st.none() if nulls else part for name, part in inner.items()})
-    if kind.kind == "UnixTimestamp" and not nulls:  # Feast cuts off what is finer upward or downward, by its way there
+        return st.fixed_dictionaries(
+            {name: part | st.none() if nulls else part for name, part in inner.items()}
+        )
+    if (
+        kind.kind == "UnixTimestamp" and not nulls
+    ):  # Feast cuts off what is finer upward or downward, by its way there
         return st.integers(-2 * 10**9, 7 * 10**9).map(lambda second: as_moment(second * 1_000_000))
     return SCALARS[kind.kind]
 
@@ -190,7 +198,9 @@ def entries(kind: pa.DataType, value: Any) -> Any:
 def same(name: str, left: list[Any], right: list[Any]) -> None:
     """The two are equal, as values of the type."""
     kind = parse_type(dtype_of(name))
-    assert [comparable(kind, value) for value in left] == [comparable(kind, value) for value in right], name
+    assert [comparable(kind, value) for value in left] == [
+        comparable(kind, value) for value in right
+    ], name
 
 
 def by_feast(kind: FeastType, value: Any, *, inside: bool = False) -> Any:
@@ -200,16 +210,24 @@ def by_feast(kind: FeastType, value: Any, *, inside: bool = False) -> Any:
     if kind.item is not None:
         found = [by_feast(kind.item, each) for each in value]
         plain = (
-            kind.kind == "Set" and kind.item.item is None and (None not in value or kind.item.kind == "UnixTimestamp")
+            kind.kind == "Set"
+            and kind.item.item is None
+            and (None not in value or kind.item.kind == "UnixTimestamp")
         )
         return set(found) if plain else found
     if kind.kind == "Struct":
         return {name: by_feast(part, value[name]) for name, part in kind.fields}
     if kind.kind in {"UnixTimestamp", "ZonedTimestamp"}:
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(micros_of(value) / 1_000_000))
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+            seconds=int(micros_of(value) / 1_000_000)
+        )
     if kind.kind in {"Uuid", "TimeUuid"}:
         return UUID(value)
-    return {'{"a": 1}': {"a": 1}, "[1, null]": [1, None], '"x"': "x"}[value] if kind.kind == "Json" else value
+    return (
+        {'{"a": 1}': {"a": 1}, "[1, null]": [1, None], '"x"': "x"}[value]
+        if kind.kind == "Json"
+        else value
+    )
 
 
 def sdk(store: FeatureStore) -> dict[str, list[Any]]:
@@ -245,7 +263,8 @@ def write(store: FeatureStore, data: dict[str, list[Any]], event: datetime, *key
 
 SLOW = settings(
     max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
-    phases=[Phase.explicit, Phase.generate],  # an example takes seconds: there's no time to make it smaller
+    # an example takes seconds: there's no time to make it smaller
+    phases=[Phase.explicit, Phase.generate],
 )  # fmt: skip
 
 
@@ -265,7 +284,12 @@ def test_trained(feast: FeatureStore, data: dict[str, list[Any]]) -> None:
     now = datetime.now(UTC)
     write(feast, data, now - timedelta(hours=1), *range(KEYS))
     materialize(feast.repo_path, full=True)
-    spine = pa.table({"user_id": pa.array(range(KEYS), pa.int64()), "event_timestamp": pa.array([now] * KEYS, US)})
+    spine = pa.table(
+        {
+            "user_id": pa.array(range(KEYS), pa.int64()),
+            "event_timestamp": pa.array([now] * KEYS, US),
+        }
+    )
     trained, served = historical_features(feast.repo_path, "s", spine), client_says(feast).to_dict()
     for name in TYPES:
         same(name, trained[name].to_pylist(maps_as_pydicts="strict"), served[name])
@@ -283,7 +307,9 @@ def test_pushed(feast: FeatureStore, data: dict[str, list[Any]]) -> None:
     materialize(feast.repo_path, full=True)
     rows = [{name: data[name][key] for name in TYPES} | {"user_id": key} for key in range(KEYS)]
     push(feast.repo_path, "v", [row | {"event_timestamp": now} for row in rows])
-    held = pq.read_table(feast.repo_path.parent / "data" / "v.parquet").to_pylist(maps_as_pydicts="strict")
+    held = pq.read_table(feast.repo_path.parent / "data" / "v.parquet").to_pylist(
+        maps_as_pydicts="strict"
+    )
     for name, column in data.items():
         same(name, [row[name] for row in held if row["user_id"] < KEYS], column)
     check(feast, data)
@@ -293,19 +319,30 @@ def test_pushed(feast: FeatureStore, data: dict[str, list[Any]]) -> None:
 @given(data=examples(nulls=False))
 def test_written_by_feast(feast: FeatureStore, data: dict[str, list[Any]]) -> None:
     """What Feast's SDK writes is read as Feast's conversion has it, by the client and by the SDK."""
-    types = {field.name: field.dtype.to_value_type() for field in feast.get_feature_view("v").features}
+    types = {
+        field.name: field.dtype.to_value_type() for field in feast.get_feature_view("v").features
+    }
     expected = {}
     frame = pd.DataFrame({"user_id": range(KEYS), "event_timestamp": [datetime.now(UTC)] * KEYS})
     for name, column in data.items():
-        try:  # Feast's conversion refuses some values of its own types, and what Arrow makes of a frame
-            assert parse_type(dtype_of(name)).leaf.kind not in {"Map", "ScalarMap", "ZonedTimestamp"}
-            read = pa.Table.from_pandas(pd.DataFrame({"x": pd.Series(column, dtype=object)}))["x"].to_pylist()
+        # Feast's conversion refuses some values of its own types, and what Arrow makes of a frame
+        try:
+            assert parse_type(dtype_of(name)).leaf.kind not in {
+                "Map",
+                "ScalarMap",
+                "ZonedTimestamp",
+            }
+            read = pa.Table.from_pandas(pd.DataFrame({"x": pd.Series(column, dtype=object)}))[
+                "x"
+            ].to_pylist()
             protos = [python_values_to_proto_values([value], types[name])[0] for value in read]
         except Exception:  # noqa: BLE001
             frame[name] = pd.Series([None] * KEYS, dtype=object)
         else:
             frame[name] = pd.Series(column, dtype=object)
-            expected[name] = [feast_value_type_to_python_type(proto, types[name]) for proto in protos]
+            expected[name] = [
+                feast_value_type_to_python_type(proto, types[name]) for proto in protos
+            ]
     assert len(expected) > len(TYPES) / 2
     feast.write_to_online_store("v", frame)
     ours, theirs = client_says(feast).to_dict(), sdk(feast)

@@ -42,7 +42,8 @@ NOON = dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC)
 def view(tmp_path: Path) -> FeatureView:
     moments = pa.array([NOON, NOON + timedelta(hours=1)], pa.timestamp("us", "UTC"))
     pq.write_table(
-        pa.table({"driver": [1, 2], "ts": moments, "rate": [0.5, 1.5], "tags": [["a"], []]}), tmp_path / "d.parquet"
+        pa.table({"driver": [1, 2], "ts": moments, "rate": [0.5, 1.5], "tags": [["a"], []]}),
+        tmp_path / "d.parquet",
     )
     driver = Entity(name="driver", join_keys=["driver"], value_type=ValueType.INT64)
     schema = [
@@ -51,7 +52,9 @@ def view(tmp_path: Path) -> FeatureView:
         Field(name="tags", dtype=Array(String)),
     ]
     source = FileSource(name="d", path="d.parquet", timestamp_field="ts")
-    return FeatureView(name="drivers", entities=[driver], ttl=timedelta(days=1), schema=schema, source=source)
+    return FeatureView(
+        name="drivers", entities=[driver], ttl=timedelta(days=1), schema=schema, source=source
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,9 @@ def test_a_value_of_another_type_is_refused() -> None:
 
 
 def test_keys_and_schemas(view: FeatureView) -> None:
-    key = EntityKey(join_keys=["a", "t"], entity_values=[Value(int64_val=3), Value(unix_timestamp_val=2)])
+    key = EntityKey(
+        join_keys=["a", "t"], entity_values=[Value(int64_val=3), Value(unix_timestamp_val=2)]
+    )
     assert key_values(key) == {"a": 3, "t": 2_000_000}
     assert view_schema(view).features == (("rate", "Float64"), ("tags", "Array(String)"))
 
@@ -131,7 +136,9 @@ def test_a_job_runs_what_it_is_given_piece_by_piece(tmp_path: Path) -> None:
 
 def test_a_source_is_read_whole_or_newest_first(view: FeatureView, tmp_path: Path) -> None:
     """All rows of a range, or the newest of each key; the dummy key where Feast gives one."""
-    everything = Pull(Settings(), tmp_path, view.batch_source, ("driver", "rate"), "ts", None, None, None)
+    everything = Pull(
+        Settings(), tmp_path, view.batch_source, ("driver", "rate"), "ts", None, None, None
+    )
     rows = pa.concat_tables(everything.chunks(None))
     assert rows["driver"].to_pylist() == [1, 2]
     late = replace(everything, start=NOON + timedelta(minutes=1))
@@ -172,7 +179,14 @@ def test_datasets_are_written_whole_or_not_at_all(tmp_path: Path, view: FeatureV
     with pytest.raises(SourceError, match="the disk is full"):
         write_dataset(broken(), target, tmp_path, overwrite=False)
     assert not list(tmp_path.glob("x.parquet*"))
-    more = pa.table({"driver": [3], "ts": pa.array([NOON], pa.timestamp("us", "UTC")), "rate": [2.5], "tags": [["z"]]})
+    more = pa.table(
+        {
+            "driver": [3],
+            "ts": pa.array([NOON], pa.timestamp("us", "UTC")),
+            "rate": [2.5],
+            "tags": [["z"]],
+        }
+    )
     append_batch(view, more, tmp_path)
     assert pq.read_table(tmp_path / "d.parquet")["driver"].to_pylist() == [1, 2, 3]
 
@@ -204,6 +218,9 @@ def test_a_repositorys_modules_leave_no_trace(tmp_path: Path) -> None:
     assert sys.modules["json"] is theirs
     assert not list(folder.rglob("*.pyc"))
     (folder / "views.py").write_text("import json\nprint(jsno)\n")
-    with pytest.raises(DefinitionError, match=r"views\.py:2: NameError") as caught, importable(folder, files):
+    with (
+        pytest.raises(DefinitionError, match=r"views\.py:2: NameError") as caught,
+        importable(folder, files),
+    ):
         list(repo_modules(folder, files))
     assert "did you mean json?" in str(caught.value)

@@ -72,13 +72,25 @@ path.write_text(json.dumps({"roc_auc": model["weight"] / 100, "rows": 3}) + "\\n
 
 def environment(**extra: str) -> dict[str, str]:
     """As of a person with the virtual environment activated."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")}
-    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **extra}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
+    }
+    return {
+        **kept,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **extra,
+    }
 
 
-def run(folder: Path, *command: str, check: bool = True, **extra: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *command: str, check: bool = True, **extra: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder; when it must succeed and does not, show what it printed."""
-    done = subprocess.run(command, cwd=folder, env=environment(**extra), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment(**extra), capture_output=True, text=True, check=False
+    )
     if check and done.returncode:
         pytest.fail(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done

@@ -44,7 +44,11 @@ def test_a_stage_that_writes_the_time(world, again):
 def test_a_stage_that_reads_the_date(world, again, tmp_path):
     """Two replays on one day agree; a run under another date shows that the calendar is an input."""
     edit(world / "code/train.py", "import json", "import datetime, json")
-    edit(world / "code/train.py", "rate * sum(values)", "rate * datetime.date.today().toordinal() % 7")
+    edit(
+        world / "code/train.py",
+        "rate * sum(values)",
+        "rate * datetime.date.today().toordinal() % 7",
+    )
     shift = {
         "PYTHONPATH": str(WATCH),
         "FURROW_WATCH_LOG": str(tmp_path / "log"),
@@ -88,10 +92,14 @@ def test_predictions_replaced(world, again):
     verdict = again(world, stage="train@a")
     assert verdict.first == "train@a"
     assert set(reasons(verdict, "train@a")) == {"replaced"}
-    assert "column probability: 2 of 3 rows differ, by up to 0.79" in differences(verdict, "train@a")
+    assert "column probability: 2 of 3 rows differ, by up to 0.79" in differences(
+        verdict, "train@a"
+    )
 
 
-@pytest.mark.parametrize("now", ["pd.Timestamp.now()", "pd.Timestamp(__import__('datetime').date.today())"])
+@pytest.mark.parametrize(
+    "now", ["pd.Timestamp.now()", "pd.Timestamp(__import__('datetime').date.today())"]
+)
 def test_a_stage_that_reads_the_date_with_pandas(world, again, tmp_path, now):
     """The clock of pandas is shifted with Python's."""
     with_pandas(world, f"{now}.toordinal() % 7")
@@ -114,13 +122,17 @@ def test_a_further_run_that_does_not_end(world, again, monkeypatch):
     rerun(world)
     found = reasons(again(world, stage="train@a"), "train@a")
     assert list(found) == ["replaced", "unknown"]
-    assert found["unknown"].startswith("train@a runs again with another clock: that did not end within 3 s")
+    assert found["unknown"].startswith(
+        "train@a runs again with another clock: that did not end within 3 s"
+    )
 
 
 def test_a_run_that_does_not_end_twice(world, again, monkeypatch, tmp_path):
     """When only the first run ends, no more is said than is known."""
     monkeypatch.setattr(why, "FLOOR_SECONDS", 3.0)
-    again_and_again = f"import os, time\nif os.path.exists('{tmp_path}/ran') and 'attempts': time.sleep(99)\n"
+    again_and_again = (
+        f"import os, time\nif os.path.exists('{tmp_path}/ran') and 'attempts': time.sleep(99)\n"
+    )
     mark = f"if 'furrow-replay' in os.getcwd(): open('{tmp_path}/ran', 'w')\nimport json"
     edit(world / "code/train.py", "import json", again_and_again + mark)
     rerun(world)

@@ -30,7 +30,10 @@ def test_equal_bytes():
 
 def test_json_keys():
     """Changed, missing and new keys, by their dotted names."""
-    before, after = b'{"a": {"b": [1, 2]}, "c": 1, "e": "x"}', b'{"a": {"b": [1, 3]}, "d": 1, "e": "x"}'
+    before, after = (
+        b'{"a": {"b": [1, 2]}, "c": 1, "e": "x"}',
+        b'{"a": {"b": [1, 3]}, "d": 1, "e": "x"}',
+    )
     found = compare("m.json", before, after, STRICT)
     assert found.status == "different"
     assert found.differences == (
@@ -57,25 +60,39 @@ def test_json_keys():
 def test_tolerances_of_numbers(recorded, replayed, limits, status):
     """Numbers that are close enough; never NaN, a truth value or a text."""
     before, after = (json.dumps({"x": value}).encode() for value in (recorded, replayed))
-    assert compare("runs/a/metrics.json", before, after, loose("runs/*/metrics.json", **limits)).status == status
+    assert (
+        compare("runs/a/metrics.json", before, after, loose("runs/*/metrics.json", **limits)).status
+        == status
+    )
 
 
 def test_a_tolerance_is_for_its_keys_and_files():
     """The first entry that matches file and key counts; others must be equal."""
     settings = loose("m.json", keys=["roc_*"], absolute=1.0)
-    assert compare("m.json", b'{"roc_auc": 1.0}', b'{"roc_auc": 1.5}', settings).status == "within tolerance"
+    assert (
+        compare("m.json", b'{"roc_auc": 1.0}', b'{"roc_auc": 1.5}', settings).status
+        == "within tolerance"
+    )
     assert compare("m.json", b'{"rows": 1}', b'{"rows": 2}', settings).status == "different"
-    assert compare("n.json", b'{"roc_auc": 1.0}', b'{"roc_auc": 1.5}', settings).status == "different"
+    assert (
+        compare("n.json", b'{"roc_auc": 1.0}', b'{"roc_auc": 1.5}', settings).status == "different"
+    )
 
 
 def test_rows_of_a_table():
     """Which column, how many rows, by how much, and which rows by their first columns."""
     carriers = ["AA", "B6", "UA"]
-    before, after = parquet(carrier=carriers, p=[0.1, 0.2, 0.3]), parquet(carrier=carriers, p=[0.1, 0.25, 0.3])
+    before, after = (
+        parquet(carrier=carriers, p=[0.1, 0.2, 0.3]),
+        parquet(carrier=carriers, p=[0.1, 0.25, 0.3]),
+    )
     [words] = compare("p.parquet", before, after, STRICT).differences
     assert words == "column p: 1 of 3 rows differ, by up to 0.05; row 1 (carrier=B6) 0.2 → 0.25"
     for key, status in (("p", "within tolerance"), ("q", "different")):
-        assert compare("p.parquet", before, after, loose("*.parquet", keys=[key], absolute=0.1)).status == status
+        assert (
+            compare("p.parquet", before, after, loose("*.parquet", keys=[key], absolute=0.1)).status
+            == status
+        )
 
 
 def test_shape_of_a_table():
@@ -86,7 +103,9 @@ def test_shape_of_a_table():
         return compare("t.parquet", base, replayed, STRICT).differences
 
     assert "column w: replayed, not recorded" in words(parquet(k=["a", "b"], w=[1, 2]))
-    assert words(parquet(k=["a", "b"], v=[1.0, 2.0]))[0] == "column v: recorded int64, replayed double"
+    assert (
+        words(parquet(k=["a", "b"], v=[1.0, 2.0]))[0] == "column v: recorded int64, replayed double"
+    )
     assert words(parquet(k=["a"], v=[1])) == ("rows: 2 recorded, 1 replayed; only recorded: b,2",)
     assert words(parquet(k=["b", "a"], v=[2, 1])) == ("the same rows in another order",)
     found = compare("t.csv", b"k,v\na,1\nb,2\n", b"k,v\nb,2\na,1\n", STRICT)
@@ -109,9 +128,18 @@ def test_equal_values_in_other_bytes():
 
 def test_text_and_bytes():
     """Lines of text; the first byte that differs of anything else; what claims to be a table and is none."""
-    assert compare("card.md", b"a\nb\n", b"a\nc\n", STRICT).differences == ("recorded: b", "replayed: c")
-    assert "the first at 2" in compare("model.joblib", b"\x80\x04\x00", b"\x80\x04\x01", STRICT).differences[0]
-    assert "not comparable by content" in compare("t.parquet", b"PAR1", b"rubbish", STRICT).differences[0]
+    assert compare("card.md", b"a\nb\n", b"a\nc\n", STRICT).differences == (
+        "recorded: b",
+        "replayed: c",
+    )
+    assert (
+        "the first at 2"
+        in compare("model.joblib", b"\x80\x04\x00", b"\x80\x04\x01", STRICT).differences[0]
+    )
+    assert (
+        "not comparable by content"
+        in compare("t.parquet", b"PAR1", b"rubbish", STRICT).differences[0]
+    )
     assert "not comparable by content" in compare("t.json", b"{}", b"{", STRICT).differences[0]
 
 
@@ -123,9 +151,19 @@ def test_the_locked_environment():
         "numpy[all]==2.0 ; python_version >= '3.8'\n-e .\n"
     )
     assert locked(text) == {"scikit-learn": "1.9.1", "numpy": "2.0"}
-    about = {"implementation": "CPython", "python": "3.11.7", "system": "Linux", "machine": "x86_64"}
-    found = check({**about, "distributions": {"scikit-learn": "1.9.0"}}, "requirements.lock", text.encode())
-    words = ("numpy: locked 2.0, installed not at all", "scikit-learn: locked 1.9.1, installed 1.9.0")
+    about = {
+        "implementation": "CPython",
+        "python": "3.11.7",
+        "system": "Linux",
+        "machine": "x86_64",
+    }
+    found = check(
+        {**about, "distributions": {"scikit-learn": "1.9.0"}}, "requirements.lock", text.encode()
+    )
+    words = (
+        "numpy: locked 2.0, installed not at all",
+        "scikit-learn: locked 1.9.1, installed 1.9.0",
+    )
     assert found.differences == words
     assert found.locked == 2
     assert check({**about, "distributions": {}}, "requirements.lock", None).lock == ""

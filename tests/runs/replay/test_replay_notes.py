@@ -56,12 +56,17 @@ def test_the_statement_is_in_toto_with_slsa_provenance(planted, verdict):
     assert names[0] == "commit"
     assert {"runs/a/metrics.json", "build/models/a/model.json", "build/ready.csv"} <= set(names)
     metrics = next(one for one in made["subject"] if one["name"] == "runs/a/metrics.json")
-    assert metrics["digest"]["sha256"] == sha256_bytes((planted / "runs/a/metrics.json").read_bytes())
+    assert metrics["digest"]["sha256"] == sha256_bytes(
+        (planted / "runs/a/metrics.json").read_bytes()
+    )
     definition, details = made["predicate"]["buildDefinition"], made["predicate"]["runDetails"]
     assert definition["externalParameters"] == {"commit": verdict.commit}
     assert [one["name"] for one in definition["resolvedDependencies"]] == ["commit", "data"]
     assert details["metadata"]["finishedOn"] >= details["metadata"]["startedOn"]
-    assert json.loads(base64.b64decode(details["byproducts"][0]["content"]))["stages"][0]["seconds"] > 0
+    assert (
+        json.loads(base64.b64decode(details["byproducts"][0]["content"]))["stages"][0]["seconds"]
+        > 0
+    )
 
 
 def test_push_and_fetch_carry_the_note(world, origin, verdict, tmp_path):
@@ -97,7 +102,10 @@ def test_two_people_replay_one_commit(world, origin, verdict, tmp_path):
     """Neither overwrites the other: notes are merged by line, also when one was faster."""
     other = clone(origin, tmp_path / "other")
     configure_notes(other)
-    mine, theirs = changed(verdict, where="here"), changed(verdict, where="there", started="2030-01-01T00:00:00+00:00")
+    mine, theirs = (
+        changed(verdict, where="here"),
+        changed(verdict, where="there", started="2030-01-01T00:00:00+00:00"),
+    )
     write_note(world, mine)
     write_note(other, theirs)
     push_notes(world, "replay", "origin")
@@ -126,7 +134,10 @@ def test_what_a_push_does_is_the_user_s(world, origin, before, after):
     for value in before:
         run(world, "git", "config", "--add", "remote.origin.push", value)
     assert configure_notes(world)[0].split()[0] == "remote.origin.fetch"
-    assert run(world, "git", "config", "--get-all", "remote.origin.push", check=False).stdout.split() == after
+    assert (
+        run(world, "git", "config", "--get-all", "remote.origin.push", check=False).stdout.split()
+        == after
+    )
     assert configure_notes(world) == []
 
 
@@ -169,7 +180,10 @@ def rewritten(made, change):
     value = json.loads(base64.b64decode(product["content"]))
     change(value)
     content = canonical_json(value).encode()
-    product |= {"content": base64.b64encode(content).decode(), "digest": {"sha256": sha256_bytes(content)}}
+    product |= {
+        "content": base64.b64encode(content).decode(),
+        "digest": {"sha256": sha256_bytes(content)},
+    }
     return made
 
 
@@ -178,7 +192,9 @@ def output(value, path):
 
 
 def set_digest(made):
-    next(one for one in made["subject"] if one["name"] == "runs/a/metrics.json")["digest"]["sha256"] = "0" * 64
+    next(one for one in made["subject"] if one["name"] == "runs/a/metrics.json")["digest"][
+        "sha256"
+    ] = "0" * 64
     return made
 
 
@@ -218,12 +234,23 @@ def break_verdict(made):
         (other_commit, "externalParameters.commit"),
         (break_verdict, "not the one that its digest names"),
         (
-            lambda made: rewritten(made, lambda value: value["stages"][1].update(status="different")),
+            lambda made: rewritten(
+                made, lambda value: value["stages"][1].update(status="different")
+            ),
             "the verdict is said",
         ),
-        (lambda made: rewritten(made, lambda value: value.update(commit="0" * 40)), "the verdict is of commit 0000"),
-        (lambda made: rewritten(made, lambda value: value.update(settings_sha256="0" * 64)), "conf/replay.yaml"),
-        (lambda made: rewritten(made, lambda value: value.pop("where")), "it is no statement of a replay"),
+        (
+            lambda made: rewritten(made, lambda value: value.update(commit="0" * 40)),
+            "the verdict is of commit 0000",
+        ),
+        (
+            lambda made: rewritten(made, lambda value: value.update(settings_sha256="0" * 64)),
+            "conf/replay.yaml",
+        ),
+        (
+            lambda made: rewritten(made, lambda value: value.pop("where")),
+            "it is no statement of a replay",
+        ),
         (lambda made: {"_type": "x"}, "it is no statement of a replay"),
         (lambda made: [1, 2], "it is no statement of a replay"),
     ],
@@ -252,7 +279,9 @@ def test_a_note_of_another_commits_results(world, verdict):
     moved = changed(verdict, commit=now)
     add_line(world, "replay", now, canonical_json(statement(world, moved)))
     [checked] = verify(world, now)
-    assert any(words.startswith("runs/a/metrics.json: the commit holds") for words in checked.problems)
+    assert any(
+        words.startswith("runs/a/metrics.json: the commit holds") for words in checked.problems
+    )
 
 
 def test_lines_stay_whole(world):
@@ -305,7 +334,9 @@ def test_show_believes_no_note_that_does_not_hold(world, verdict):
     add_line(world, "replay", verdict.commit, canonical_json(set_both(statement(world, verdict))))
     add_line(world, "replay", verdict.commit, "looks good to me")
     text = shown(world)
-    assert "a note, which says identical, does NOT hold: runs/a/metrics.json: the commit holds" in text
+    assert (
+        "a note, which says identical, does NOT hold: runs/a/metrics.json: the commit holds" in text
+    )
     assert "a note does NOT hold: it is no statement of a replay" in text
     assert "identical (train@a" not in text
     write_note(world, verdict)
@@ -334,9 +365,15 @@ def test_a_note_that_leaves_stages_out(world, verdict, keep, words):
 def test_a_note_without_files(world, verdict):
     """Outputs that are said to be identical name the files that were."""
     stages = tuple(
-        changed(stage, outputs=tuple(changed(one, sha256={}) for one in stage.outputs)) for stage in verdict.stages
+        changed(stage, outputs=tuple(changed(one, sha256={}) for one in stage.outputs))
+        for stage in verdict.stages
     )
-    add_line(world, "replay", verdict.commit, canonical_json(statement(world, changed(verdict, stages=stages))))
+    add_line(
+        world,
+        "replay",
+        verdict.commit,
+        canonical_json(statement(world, changed(verdict, stages=stages))),
+    )
     [checked] = verify(world, verdict.commit)
     assert not checked
     assert any("without a file of it" in problem for problem in checked.problems)
@@ -345,11 +382,22 @@ def test_a_note_without_files(world, verdict):
 @pytest.mark.parametrize("scope", [{"experiment": "a"}, {"stage": "train"}, {"stage": "prepare"}])
 def test_a_part_covers_that_part(world, verdict, scope):
     """Of an experiment its own stages, of a stage that one; of another scope nothing is believed."""
-    kept = {"prepare": ("prepare",), "train": ("train@a",)}.get(scope.get("stage", ""), ("train@a", "evaluate@a"))
-    part = changed(verdict, scope=scope, stages=tuple(one for one in verdict.stages if one.stage in kept))
+    kept = {"prepare": ("prepare",), "train": ("train@a",)}.get(
+        scope.get("stage", ""), ("train@a", "evaluate@a")
+    )
+    part = changed(
+        verdict, scope=scope, stages=tuple(one for one in verdict.stages if one.stage in kept)
+    )
     write_note(world, part)
     [checked] = verify(world, verdict.commit)
     assert checked, checked.problems
-    add_line(world, "replay", verdict.commit, canonical_json(statement(world, changed(part, stages=()))))
-    add_line(world, "replay", verdict.commit, canonical_json(statement(world, changed(part, scope={"year": "a"}))))
+    add_line(
+        world, "replay", verdict.commit, canonical_json(statement(world, changed(part, stages=())))
+    )
+    add_line(
+        world,
+        "replay",
+        verdict.commit,
+        canonical_json(statement(world, changed(part, scope={"year": "a"}))),
+    )
     assert [bool(one) for one in verify(world, verdict.commit)].count(True) == 1

@@ -14,7 +14,11 @@ from .conftest import edit, of, reasons, rerun, run
 def test_a_dependency_that_is_not_declared(world, again):
     """It is told while all is well, and named as the cause once it has changed without a run."""
     (world / "code/factor.txt").write_text("1\n")
-    edit(world / "code/train.py", "rate * sum(values)", 'rate * sum(values) * int(open("code/factor.txt").read())')
+    edit(
+        world / "code/train.py",
+        "rate * sum(values)",
+        'rate * sum(values) * int(open("code/factor.txt").read())',
+    )
     rerun(world)
     verdict = again(world)
     assert verdict
@@ -39,7 +43,9 @@ def test_reading_without_python(world, again):
     )
     rerun(world)
     found = of(again(world), "train@a").undeclared
-    assert [(one.path, one.where, one.seen) for one in found] == [("code/note.txt", "commit", "system")]
+    assert [(one.path, one.where, one.seen) for one in found] == [
+        ("code/note.txt", "commit", "system")
+    ]
 
 
 def test_data_that_is_not_declared_is_not_there(world, again):
@@ -68,7 +74,9 @@ def test_a_file_outside_the_commit(world, again):
     """What lies in the work tree and is not committed does not come with the commit."""
     (world / "local.txt").write_text("x\n")
     (world / ".git/info/exclude").write_text("local.txt\n")
-    edit(world / "code/prepare.py", "scale = int", f'open(r"{world}/local.txt").read()\nscale = int')
+    edit(
+        world / "code/prepare.py", "scale = int", f'open(r"{world}/local.txt").read()\nscale = int'
+    )
     rerun(world)
     found = of(again(world), "prepare").undeclared
     assert [(one.path, one.where) for one in found] == [(str(world / "local.txt"), "outside")]
@@ -98,13 +106,16 @@ def test_a_file_outside_the_repository(world, again, tmp_path, monkeypatch, plac
     verdict = again(world, stage="train@a")
     assert verdict
     assert not verdict.trusted()
-    assert [(one.path, one.where) for one in of(verdict, "train@a").undeclared] == [(str(path), "outside")]
+    assert [(one.path, one.where) for one in of(verdict, "train@a").undeclared] == [
+        (str(path), "outside")
+    ]
     path.write_text("2\n")
     os.utime(path, (time.time() + 5, time.time() + 5))
     verdict = again(world, stage="train@a")
     assert set(reasons(verdict, "train@a")) == {"undeclared"}
     assert (
-        f"reads {path}, which is not part of the commit; it changed after" in reasons(verdict, "train@a")["undeclared"]
+        f"reads {path}, which is not part of the commit; it changed after"
+        in reasons(verdict, "train@a")["undeclared"]
     )
     os.utime(path, (1, 1))
     told = reasons(again(world, stage="train@a"), "train@a")

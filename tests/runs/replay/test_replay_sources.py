@@ -35,8 +35,17 @@ def test_an_experiment_with_all_that_it_needs(world, again):
     (world / "runs/b").mkdir()
     shutil.copy(world / "runs/a/config.yaml", world / "runs/b/config.yaml")
     rerun(world)
-    assert [one.stage for one in again(world, experiment="a").stages] == ["compile", "prepare", "train@a", "evaluate@a"]
-    assert [one.stage for one in again(world, experiment="b").stages] == ["compile", "prepare", "train@b"]
+    assert [one.stage for one in again(world, experiment="a").stages] == [
+        "compile",
+        "prepare",
+        "train@a",
+        "evaluate@a",
+    ]
+    assert [one.stage for one in again(world, experiment="b").stages] == [
+        "compile",
+        "prepare",
+        "train@b",
+    ]
 
 
 def test_names_that_do_not_exist(world, again, tmp_path):
@@ -84,7 +93,9 @@ def test_inputs_from_the_remote(world, again, tmp_path):
     assert again(bare)
     shutil.rmtree(tmp_path / "store")
     assert again(world)
-    with pytest.raises(AbsentInputError, match=r"data \(md5 [0-9a-f]+\.dir\) is nowhere to be had\s+.*dvc pull"):
+    with pytest.raises(
+        AbsentInputError, match=r"data \(md5 [0-9a-f]+\.dir\) is nowhere to be had\s+.*dvc pull"
+    ):
         again(bare)
 
 
@@ -102,7 +113,9 @@ def test_what_to_do_about_an_input_that_nobody_has(world, again):
         again(world, stage="train@a")
     edit(world / "code/prepare.py", "scale = int", "raise SystemExit(1)\nscale = int")
     commit(world, "break")
-    with pytest.raises(AbsentInputError, match=r"(?s)build/ready.csv .*or mend prepare, which makes it") as caught:
+    with pytest.raises(
+        AbsentInputError, match=r"(?s)build/ready.csv .*or mend prepare, which makes it"
+    ) as caught:
         again(world)
     assert "--stage" not in caught.value.hint
 
@@ -117,7 +130,9 @@ def test_what_to_do_about_data_that_nobody_has(world, again):
     assert "prepare" not in caught.value.hint
     (world / "conf/ci.yaml").write_text("prepare: python -m ingest\n")
     commit(world, "ci")
-    with pytest.raises(AbsentInputError, match=r"or make it here: `python -m ingest` \(`prepare` in conf/ci.yaml\)"):
+    with pytest.raises(
+        AbsentInputError, match=r"or make it here: `python -m ingest` \(`prepare` in conf/ci.yaml\)"
+    ):
         again(world)
 
 
@@ -141,7 +156,9 @@ def test_a_damaged_copy_is_passed_over_for_a_good_one(world, again):
     (world / "data/numbers/one.csv").write_text("1\n2\n3\n")
     verdict = again(world)
     assert verdict
-    assert "data/numbers/one.csv" in next(one.text for one in of(verdict, "prepare").warnings if one.kind == "corrupt")
+    assert "data/numbers/one.csv" in next(
+        one.text for one in of(verdict, "prepare").warnings if one.kind == "corrupt"
+    )
 
 
 def test_a_shallow_clone(world, again, tmp_path):
@@ -277,7 +294,9 @@ def test_a_work_tree_that_is_kept(world, again, tmp_path):
 
 def test_two_replays_at_once(world, tmp_path):
     """They don't meet, and both notes are kept."""
-    processes = [furrow(world, "--stage", stage, TMPDIR=str(tmp_path)) for stage in ("prepare", "evaluate")]
+    processes = [
+        furrow(world, "--stage", stage, TMPDIR=str(tmp_path)) for stage in ("prepare", "evaluate")
+    ]
     for process in processes:
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output

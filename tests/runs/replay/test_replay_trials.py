@@ -35,8 +35,14 @@ def trial(world):
     with (world / "dvc.yaml").open("a") as handle:
         handle.write(SELECT)
     more = "runs/${item}/metrics.json: {cache: false}\n    outs:\n      - build/notes.txt"
-    more += "".join(f"\n      - runs/${{item}}/{name}: {{cache: false}}" for name in ("record.json", "card.md"))
-    edit(world / "dvc.yaml", "runs/${item}/metrics.json: {cache: false}", more.replace("\n    ", "\n      "))
+    more += "".join(
+        f"\n      - runs/${{item}}/{name}: {{cache: false}}" for name in ("record.json", "card.md")
+    )
+    edit(
+        world / "dvc.yaml",
+        "runs/${item}/metrics.json: {cache: false}",
+        more.replace("\n    ", "\n      "),
+    )
     with (world / "code/evaluate.py").open("a") as handle:
         handle.write(RECORD)
     rerun(world)
@@ -60,7 +66,12 @@ def test_what_it_keeps_is_what_its_config_gives(trial, again):
     assert verdict
     assert verdict.first == ""
     found = {one.stage: one.status for one in verdict.stages}
-    assert found == {"compile": IDENTICAL, "prepare": IDENTICAL, "train@a": NOT_KEPT, "evaluate@a": IDENTICAL}
+    assert found == {
+        "compile": IDENTICAL,
+        "prepare": IDENTICAL,
+        "train@a": NOT_KEPT,
+        "evaluate@a": IDENTICAL,
+    }
     assert not any(one.reasons for one in verdict.stages)
     outputs = {one.path: one for one in of(verdict, "evaluate@a").outputs}
     assert outputs["runs/a/metrics.json"].status == IDENTICAL

@@ -22,7 +22,9 @@ def test_a_clean_commit_is_identical(world, again):
     assert verdict
     assert verdict.trusted()
     assert verdict.first == ""
-    assert statuses(verdict) == dict.fromkeys(["compile", "prepare", "train@a", "evaluate@a"], IDENTICAL)
+    assert statuses(verdict) == dict.fromkeys(
+        ["compile", "prepare", "train@a", "evaluate@a"], IDENTICAL
+    )
     assert all(not one.reasons and not one.warnings for one in verdict.stages)
     assert run(world, "git", "status", "--porcelain").stdout == before
     assert run(world, "git", "worktree", "list").stdout.count("\n") == 1
@@ -79,7 +81,9 @@ def edited_under_the_run(world, tmp_path, path, old, new):
     rerun(world)
     (tmp_path / "edited").unlink()
     (tmp_path / "read").unlink()
-    process = subprocess.Popen(["dvc", "repro", "-q", "-f", "-s", "prepare"], cwd=world, env=environment())
+    process = subprocess.Popen(
+        ["dvc", "repro", "-q", "-f", "-s", "prepare"], cwd=world, env=environment()
+    )
     while not (tmp_path / "read").exists():
         assert process.poll() is None
         time.sleep(0.02)
@@ -111,11 +115,18 @@ def test_code_edited_while_it_ran(world, again, tmp_path):
 
 def test_a_stage_that_changes_its_own_input(world, again):
     """Inputs are hashed before and after: the change is seen although the output is what was recorded."""
-    edit(world / "code/train.py", "import json", 'open("build/ready.csv", "a").write("9,9\\n")\nimport json')
+    edit(
+        world / "code/train.py",
+        "import json",
+        'open("build/ready.csv", "a").write("9,9\\n")\nimport json',
+    )
     rerun(world)
     verdict = again(world)
     assert verdict.first == "train@a"
-    assert "build/ready.csv changed while the stage ran" in reasons(verdict, "train@a")["input changed"]
+    assert (
+        "build/ready.csv changed while the stage ran"
+        in reasons(verdict, "train@a")["input changed"]
+    )
 
 
 def test_a_library_of_another_version(world, again, tmp_path, monkeypatch):
@@ -128,7 +139,9 @@ def test_a_library_of_another_version(world, again, tmp_path, monkeypatch):
         )
         (library / "tinylib").mkdir()
         (library / "tinylib/__init__.py").write_text(f"FACTOR = {number}\n")
-    (world / "requirements.lock").write_text("tinylib==1.0 \\\n    --hash=sha256:00\n    # via nothing\n")
+    (world / "requirements.lock").write_text(
+        "tinylib==1.0 \\\n    --hash=sha256:00\n    # via nothing\n"
+    )
     edit(world / "code/train.py", "import json", "import tinylib, json")
     edit(world / "code/train.py", "rate * sum(values)", "rate * sum(values) * tinylib.FACTOR")
     rerun(world, PYTHONPATH=str(tmp_path / "lib1.0"))
@@ -140,7 +153,9 @@ def test_a_library_of_another_version(world, again, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "lib2.0"))
     verdict = again(world)
     assert verdict.first == "train@a"
-    assert reasons(verdict, "train@a") == {"environment": "tinylib: locked 1.0, installed 2.0 (the stage reads it)"}
+    assert reasons(verdict, "train@a") == {
+        "environment": "tinylib: locked 1.0, installed 2.0 (the stage reads it)"
+    }
 
 
 def test_a_model_file_replaced_in_the_lock(world, again):
@@ -152,7 +167,9 @@ def test_a_model_file_replaced_in_the_lock(world, again):
     verdict = again(world)
     assert verdict.first == "train@a"
     assert set(reasons(verdict, "train@a")) == {"replaced"}
-    assert "build/models/a/model.json: weight: recorded 99.0, replayed 6.0" in differences(verdict, "train@a")
+    assert "build/models/a/model.json: weight: recorded 99.0, replayed 6.0" in differences(
+        verdict, "train@a"
+    )
     assert of(verdict, "evaluate@a").status == IDENTICAL
 
 
@@ -165,7 +182,10 @@ def test_a_model_file_replaced_in_the_cache(world, again):
             path.write_text('{"weight": 99.0}')
     verdict = again(world, stage="evaluate@a")
     assert of(verdict, "evaluate@a").status == FAILED
-    assert "build/models/a/model.json: dvc.lock names the content" in reasons(verdict, "evaluate@a")["corrupt"]
+    assert (
+        "build/models/a/model.json: dvc.lock names the content"
+        in reasons(verdict, "evaluate@a")["corrupt"]
+    )
     assert again(world).first == ""
 
 
@@ -176,7 +196,9 @@ def test_code_edited_without_a_run(world, again):
     verdict = again(world)
     assert verdict.first == "prepare"
     assert "code/prepare.py" in reasons(verdict, "prepare")["stale"]
-    assert differences(verdict, "prepare").startswith("build/ready.csv: column value: 3 of 3 rows differ, by up to 1")
+    assert differences(verdict, "prepare").startswith(
+        "build/ready.csv: column value: 3 of 3 rows differ, by up to 1"
+    )
 
 
 def test_a_stage_that_fails(world, again):
@@ -184,7 +206,12 @@ def test_a_stage_that_fails(world, again):
     edit(world / "code/train.py", "model = {", "raise SystemExit('no more memory')\nmodel = {")
     commit(world, "break")
     verdict = again(world)
-    assert statuses(verdict) == {"compile": IDENTICAL, "prepare": IDENTICAL, "train@a": FAILED, "evaluate@a": IDENTICAL}
+    assert statuses(verdict) == {
+        "compile": IDENTICAL,
+        "prepare": IDENTICAL,
+        "train@a": FAILED,
+        "evaluate@a": IDENTICAL,
+    }
     assert of(verdict, "train@a").log == "no more memory"
 
 
@@ -199,10 +226,14 @@ def test_a_new_stage_that_was_never_run(world, again):
     assert "unrecorded" in reasons(verdict, "extra")
 
 
-@pytest.mark.parametrize(("limit", "status"), [("1.0e-6", "within tolerance"), ("1.0e-12", "different")])
+@pytest.mark.parametrize(
+    ("limit", "status"), [("1.0e-6", "within tolerance"), ("1.0e-12", "different")]
+)
 def test_a_declared_tolerance(world, again, limit, status):
     """A last digit may differ where conf/replay.yaml says so, and no further."""
-    (world / "conf/replay.yaml").write_text(f'tolerances:\n  - {{path: "runs/*/metrics.json", absolute: {limit}}}\n')
+    (world / "conf/replay.yaml").write_text(
+        f'tolerances:\n  - {{path: "runs/*/metrics.json", absolute: {limit}}}\n'
+    )
     rerun(world)
     edit(world / "code/evaluate.py", "/ 100", "/ 100 + 1e-9")
     commit(world, "round otherwise")

@@ -54,11 +54,23 @@ COPIES = {
     },
     "training_set_late_full": {
         "cmd": "mkdir -p build/training/late && cp made_up.parquet build/training/late/full.parquet",
-        "deps": ["build/tables/delays.parquet", "data/flights", "features/spines/late.sql", "runs/.compiled"],
+        "deps": [
+            "build/tables/delays.parquet",
+            "data/flights",
+            "features/spines/late.sql",
+            "runs/.compiled",
+        ],
         "outs": ["build/training/late/full.parquet"],
     },
 }
-COMPILED = ["conf", "features/definitions.py", "features/spines", "features/tables", "furrow", "pipelines"]
+COMPILED = [
+    "conf",
+    "features/definitions.py",
+    "features/spines",
+    "features/tables",
+    "furrow",
+    "pipelines",
+]
 GITCONFIG = (
     "[user]\n name = Ada Test\n email = ada@example.com\n[init]\n defaultBranch = main\n[safe]\n directory = *\n"
     "[gc]\n auto = 0\n"
@@ -69,7 +81,9 @@ def training_set(rows: int = 3000, months: int = 6) -> pa.Table:
     """Rows of the spine's form with three features that matter."""
     draw = np.random.default_rng(7)
     start = pd.Timestamp("2013-01-01T06:00Z")
-    span = int((start + pd.DateOffset(months=months) - pd.Timedelta(days=1) - start).total_seconds())
+    span = int(
+        (start + pd.DateOffset(months=months) - pd.Timedelta(days=1) - start).total_seconds()
+    )
     when = start + pd.to_timedelta(np.sort(draw.integers(0, span, rows)), unit="s")
     a, b = draw.normal(size=rows), draw.normal(size=rows)
     c = np.where(draw.random(rows) < 0.1, np.nan, draw.normal(size=rows))
@@ -97,8 +111,14 @@ def training_set(rows: int = 3000, months: int = 6) -> pa.Table:
 
 def environment(home: Path) -> dict[str, str]:
     """The environment of a command: an isolated home, this interpreter's programs, the project's own packages."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "FURROW_", "PYTEST"))}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # a repro is a dozen processes: let them share what they compile
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GIT_", "FURROW_", "PYTEST"))
+    }
+    kept.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # a repro is a dozen processes: let them share what they compile
     return kept | {
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / ".config"),
@@ -145,7 +165,9 @@ def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     problem.write_text(problem.read_text().replace("test: 3", "test: 2"))
     (root / "conf/problem/delay.yaml").unlink()
     config = root / "conf/config.yaml"
-    config.write_text(config.read_text().replace("keys: [origin, carrier, dest]", "keys: [origin, carrier]"))
+    config.write_text(
+        config.read_text().replace("keys: [origin, carrier, dest]", "keys: [origin, carrier]")
+    )
     (root / "features/tables").mkdir(parents=True)
     shutil.copytree(ROOT / "features/spines", root / "features/spines")
     shutil.copy(ROOT / "features/feature_store.yaml", root / "features")
@@ -156,7 +178,11 @@ def original(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     graph["stages"] = {
         **{name: graph["stages"][name] for name in ("compile", "train", "evaluate", "select")},
-        "validate": {"cmd": "echo fit > runs/.validated", "deps": ["data/flights"], "outs": ["runs/.validated"]},
+        "validate": {
+            "cmd": "echo fit > runs/.validated",
+            "deps": ["data/flights"],
+            "outs": ["runs/.validated"],
+        },
         **COPIES,
     }
     graph["stages"]["compile"]["deps"] = COMPILED
@@ -201,11 +227,20 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(home: Path) -> Iterator[Run]:
     """Run a command in a folder; it must succeed, unless another exit code is expected."""
 
-    def call(folder: Path, *command: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        folder: Path, *command: str, code: int = 0, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            command, cwd=folder, env=environment(home) | environ, capture_output=True, text=True, check=False
+            command,
+            cwd=folder,
+            env=environment(home) | environ,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == code, (
+            f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
         return done
 
     return call

@@ -17,11 +17,19 @@ from furrow.training.stage_code import experiment_code
 from furrow.trials.adopt import Adopted, AdoptError, adopt
 from furrow.trials.prepare import Request, prepare
 
-WORDS = ("model.learning_rate=0.3", "calibration=sigmoid", "+model.max_features=0.5", "model.max_iter=3")
+WORDS = (
+    "model.learning_rate=0.3",
+    "calibration=sigmoid",
+    "+model.max_features=0.5",
+    "model.max_iter=3",
+)
 
 
 def services(root: Path) -> dict[str, str]:
-    return {name: one.digest for name, one in manifest.load(root / "features/manifest.json").services.items()}
+    return {
+        name: one.digest
+        for name, one in manifest.load(root / "features/manifest.json").services.items()
+    }
 
 
 def adopted(root: Path, trial: str, name: str, **options: Any) -> Adopted:
@@ -33,7 +41,9 @@ def adopted(root: Path, trial: str, name: str, **options: Any) -> Adopted:
 
 @pytest.fixture(scope="module")
 def tried(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    root = Path(shutil.copytree(original, tmp_path_factory.mktemp("tried") / "project", symlinks=True))
+    root = Path(
+        shutil.copytree(original, tmp_path_factory.mktemp("tried") / "project", symlinks=True)
+    )
     patch = pytest.MonkeyPatch()
     for kind in ("AUTHOR", "COMMITTER"):
         patch.setenv(f"GIT_{kind}_NAME", "Ada Test")
@@ -48,13 +58,17 @@ def case(tried: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
     return Path(shutil.copytree(tried[0], tmp_path / "project", symlinks=True)), tried[1]
 
 
-def test_the_file_says_what_was_tried_and_the_map_keeps_its_comments(case: tuple[Path, str]) -> None:
+def test_the_file_says_what_was_tried_and_the_map_keeps_its_comments(
+    case: tuple[Path, str],
+) -> None:
     root, trial = case
     before = (root / "conf/experiments.yaml").read_text()
     found = adopted(root, trial, "gbm_fast")
     assert found.score.startswith("log_loss ")
     assert not found.warnings
-    assert (root / "conf/experiments.yaml").read_text() == f"{before}  gbm_fast: {{problem: late, service: full}}\n"
+    assert (
+        root / "conf/experiments.yaml"
+    ).read_text() == f"{before}  gbm_fast: {{problem: late, service: full}}\n"
     assert declared(root / "conf")["gbm_fast"].service == "full"
     config = compose(root / "conf", "config", ["experiment=gbm_fast", "problem=late"])
     assert config["model"]["learning_rate"] == 0.3
@@ -94,11 +108,17 @@ def test_an_unfit_name_is_refused(case: tuple[Path, str], name: str, message: st
         adopted(root, trial, name)
 
 
-def test_what_cannot_be_adopted_leaves_no_trace(case: tuple[Path, str], git: Callable[..., str]) -> None:
+def test_what_cannot_be_adopted_leaves_no_trace(
+    case: tuple[Path, str], git: Callable[..., str]
+) -> None:
     root, trial = case
     (root / "conf/engine/extra.yaml").write_text("# @package model\nwarm_start: true\n")
     config = root / "conf/config.yaml"
-    config.write_text(config.read_text().replace("  - engine: local\n", "  - engine: local\n  - engine@x: extra\n"))
+    config.write_text(
+        config.read_text().replace(
+            "  - engine: local\n", "  - engine: local\n  - engine@x: extra\n"
+        )
+    )
     git(root, "commit", "-qam", "other")
     before = git(root, "status", "--porcelain")
     with pytest.raises(FurrowError):

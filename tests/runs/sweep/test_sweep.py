@@ -27,7 +27,9 @@ def summary(found: list[Finished]) -> dict[str, tuple[tuple[str, ...], str, floa
 @pytest.fixture(scope="module")
 def done(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Finished]]:
     """A project on which the grid was run."""
-    root = Path(shutil.copytree(original, tmp_path_factory.mktemp("done") / "project", symlinks=True))
+    root = Path(
+        shutil.copytree(original, tmp_path_factory.mktemp("done") / "project", symlinks=True)
+    )
     patch = pytest.MonkeyPatch()
     for kind in ("AUTHOR", "COMMITTER"):
         patch.setenv(f"GIT_{kind}_NAME", "Ada Test")
@@ -43,7 +45,9 @@ def again(done: tuple[Path, list[Finished]], tmp_path: Path) -> Path:
     return Path(shutil.copytree(done[0], tmp_path / "project", symlinks=True))
 
 
-def test_a_grid_is_every_combination_each_recorded_with_what_it_took(done: tuple[Path, list[Finished]]) -> None:
+def test_a_grid_is_every_combination_each_recorded_with_what_it_took(
+    done: tuple[Path, list[Finished]],
+) -> None:
     root, found = done
     assert len(found) == 6
     assert all(one.state == "done" and not one.again for one in found)
@@ -77,7 +81,9 @@ def test_a_trial_is_the_base_with_its_declaration_and_its_run(
     assert not git(root, "status", "--porcelain")
 
 
-def test_the_same_command_runs_nothing_twice(again: Path, done: tuple[Path, list[Finished]]) -> None:
+def test_the_same_command_runs_nothing_twice(
+    again: Path, done: tuple[Path, list[Finished]]
+) -> None:
     before = recorded(again)
     found = list(sweeping(again, *GRID).run())
     assert all(one.again for one in found)
@@ -85,7 +91,9 @@ def test_the_same_command_runs_nothing_twice(again: Path, done: tuple[Path, list
     assert recorded(again) == before
 
 
-def test_a_commit_that_changes_nothing_that_counts_has_the_trials_too(again: Path, git: Callable[..., str]) -> None:
+def test_a_commit_that_changes_nothing_that_counts_has_the_trials_too(
+    again: Path, git: Callable[..., str]
+) -> None:
     """They are recorded on the new commit without being run; one that changes the environment counts."""
     (again / "README.md").write_text("words\n")
     git(again, "add", "README.md")
@@ -98,7 +106,10 @@ def test_a_commit_that_changes_nothing_that_counts_has_the_trials_too(again: Pat
     trailers = recorded(again)[found[0].trial.name].trailers
     assert float(trailers["Furrow-Seconds"]) > 0
     (again / "requirements.lock").write_text("changed\n")
-    assert not any(one.again for one in sweeping(again, "model.learning_rate=0.05", "model.max_leaf_nodes=7").run())
+    assert not any(
+        one.again
+        for one in sweeping(again, "model.learning_rate=0.05", "model.max_leaf_nodes=7").run()
+    )
 
 
 def test_what_the_work_tree_changes_is_in_the_trial(project: Path, git: Callable[..., str]) -> None:
@@ -117,7 +128,11 @@ def test_a_trial_is_a_run_by_its_name(done: tuple[Path, list[Finished]]) -> None
     trial = found[0].trial
     alone = load.run(trial.name, repo=root)
     assert alone.name == "gbm"
-    assert alone.commit == recorded(root)[trial.name].commit == load.run(f"gbm@{trial.name}", repo=root).commit
+    assert (
+        alone.commit
+        == recorded(root)[trial.name].commit
+        == load.run(f"gbm@{trial.name}", repo=root).commit
+    )
     assert alone.config["model"]["learning_rate"] == trial.config.model["learning_rate"]
     listed = listing.list_runs(root, Selection(everything=True), Query(columns=("run",)))
     named = listed.named(run for (run,) in listed.answer.rows)
@@ -137,7 +152,9 @@ def test_the_threads_of_a_fit_count_and_its_workers_do_not(project: Path) -> Non
     assert not again("engine.threads=3")
 
 
-def test_what_only_a_fitted_model_can_say_is_not_the_trials(project: Path, git: Callable[..., str]) -> None:
+def test_what_only_a_fitted_model_can_say_is_not_the_trials(
+    project: Path, git: Callable[..., str]
+) -> None:
     said = ["runs/gbm/card.md", "runs/gbm/plots/importance.csv"]
     for path in said:
         (project / path).parent.mkdir(parents=True, exist_ok=True)
@@ -145,12 +162,21 @@ def test_what_only_a_fitted_model_can_say_is_not_the_trials(project: Path, git: 
     git(project, "add", "-f", *said)
     git(project, "commit", "-q", "-m", "A run")
     (one,) = sweeping(project, "model.max_iter=3").run()
-    held = git(project, "ls-tree", "-r", "--name-only", recorded(project)[one.trial.name].commit, "runs/gbm").split()
+    held = git(
+        project,
+        "ls-tree",
+        "-r",
+        "--name-only",
+        recorded(project)[one.trial.name].commit,
+        "runs/gbm",
+    ).split()
     assert "runs/gbm/metrics.json" in held
     assert not set(said) & set(held)
 
 
-def test_a_short_name_that_another_trial_has_is_left_to_it(project: Path, git: Callable[..., str]) -> None:
+def test_a_short_name_that_another_trial_has_is_left_to_it(
+    project: Path, git: Callable[..., str]
+) -> None:
     (one,) = sweeping(project, "model.max_iter=3").run()
     commit = recorded(project)[one.trial.name].commit
     ref = git(project, "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{one.trial.name}")
@@ -171,7 +197,9 @@ def test_a_short_name_that_another_trial_has_is_left_to_it(project: Path, git: C
 def test_a_process_that_has_fitted_before_can_try(project: Path) -> None:
     """Its OpenMP threads are not in the workers, which wait for none of them."""
     with threadpool_limits(2):
-        HistGradientBoostingClassifier(max_iter=3).fit([[float(n)] for n in range(5000)], [n % 2 for n in range(5000)])
+        HistGradientBoostingClassifier(max_iter=3).fit(
+            [[float(n)] for n in range(5000)], [n % 2 for n in range(5000)]
+        )
     (one,) = sweeping(project, "model.max_iter=3", "engine.threads=2", jobs=1).run()
     assert one.state == "done"
 
@@ -187,7 +215,9 @@ def test_groups_vary_too(project: Path, git: Callable[..., str]) -> None:
     found = list(sweeping(project, "calibration=none,sigmoid", "model.max_iter=3").run())
     assert {one.trial.config.calibration.method for one in found} == {"none", "sigmoid"}
     sigmoid = next(one for one in found if one.trial.config.calibration.method == "sigmoid")
-    text = git(project, "show", f"{recorded(project)[sigmoid.trial.name].commit}:conf/experiment/gbm.yaml")
+    text = git(
+        project, "show", f"{recorded(project)[sigmoid.trial.name].commit}:conf/experiment/gbm.yaml"
+    )
     assert "- override /calibration: sigmoid" in text
 
 

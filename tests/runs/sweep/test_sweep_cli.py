@@ -5,8 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def test_try_adopt_and_watch_tell_what_happened_and_what_is_next(project: Path, run: Callable) -> None:
-    done = run(project, "furrow", "try", "gbm", "model.max_leaf_nodes=1,7", "model.max_iter=3", code=1)
+def test_try_adopt_and_watch_tell_what_happened_and_what_is_next(
+    project: Path, run: Callable
+) -> None:
+    done = run(
+        project, "furrow", "try", "gbm", "model.max_leaf_nodes=1,7", "model.max_iter=3", code=1
+    )
     assert "failed  model.max_leaf_nodes=1" in done.stderr
     assert "1/2" in done.stderr
     alone = run(project, "furrow", "try", "gbm", "model.max_leaf_nodes=1", code=1)
@@ -14,9 +18,13 @@ def test_try_adopt_and_watch_tell_what_happened_and_what_is_next(project: Path, 
     assert "failed: gbm: The 'max_leaf_nodes'" in alone.stderr
     assert "2/2" in done.stderr
     assert "1 done, 1 failed" in done.stdout
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("next: `furrow adopt gbm-"))
+    (line,) = (
+        line for line in done.stdout.splitlines() if line.startswith("next: `furrow adopt gbm-")
+    )
     trial = line.split()[3]
-    again = run(project, "furrow", "try", "gbm", "model.max_leaf_nodes=7", "model.max_iter=3", "--json")
+    again = run(
+        project, "furrow", "try", "gbm", "model.max_leaf_nodes=7", "model.max_iter=3", "--json"
+    )
     (found,) = json.loads(again.stdout)["trials"]
     assert found["trial"] == trial
     assert found["recorded_before"]
@@ -64,7 +72,9 @@ def test_every_folder_of_the_project_will_do(project: Path, run: Callable) -> No
     assert not (deep / "runs").exists()
 
 
-def test_outside_a_project_and_before_the_first_commit(project: Path, run: Callable, tmp_path: Path) -> None:
+def test_outside_a_project_and_before_the_first_commit(
+    project: Path, run: Callable, tmp_path: Path
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     run(project, "git", "checkout", "-q", "--orphan", "new")

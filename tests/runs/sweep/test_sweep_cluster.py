@@ -31,7 +31,14 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     started = []
 
     def begin(kind: str, *more: str) -> None:
-        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--host", "127.0.0.1", "--no-dashboard"]
+        command = [
+            sys.executable,
+            "-m",
+            f"distributed.cli.dask_{kind}",
+            "--host",
+            "127.0.0.1",
+            "--no-dashboard",
+        ]
         log = subprocess.DEVNULL
         command += ["--scheduler-file", str(place), *more]
         started.append(subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=log, stderr=log))
@@ -76,7 +83,9 @@ def test_a_sweep_that_waits_for_others_says_so(start: Start) -> None:
         assert len(said) == 1
 
 
-def test_a_cluster_without_workers_is_waited_for_and_given_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_without_workers_is_waited_for_and_given_up(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
 
     def one_joins(text: str) -> None:
@@ -84,7 +93,10 @@ def test_a_cluster_without_workers_is_waited_for_and_given_up(start: Start, monk
         start("worker", "--nthreads", "1")
 
     monkeypatch.setattr(workers, "JOINING", 1)
-    with pytest.raises(SearchError, match="no worker joined") as caught, on_cluster(NOTHING, DASK, said.append):
+    with (
+        pytest.raises(SearchError, match="no worker joined") as caught,
+        on_cluster(NOTHING, DASK, said.append),
+    ):
         pass
     assert "dask worker tcp://" in caught.value.hint
     monkeypatch.setattr(workers, "JOINING", 60)
@@ -99,7 +111,10 @@ def test_what_is_no_address_is_said(address: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(SCHEDULER, address)
     gc.collect()
     before = sum(isinstance(one, Client) for one in gc.get_objects())
-    with pytest.raises(SearchError, match="is no address of a Dask scheduler") as caught, cluster(DASK):
+    with (
+        pytest.raises(SearchError, match="is no address of a Dask scheduler") as caught,
+        cluster(DASK),
+    ):
         pass
     assert "tcp://HOST:PORT" in caught.value.hint
     assert sum(isinstance(one, Client) for one in gc.get_objects()) == before

@@ -43,8 +43,12 @@ def ticks(pid: int) -> int:
 
 def test_a_worker_that_is_killed_costs_its_trial_alone(project: Path) -> None:
     run = sweeping(project, "model.max_iter=3,4,5000,5,6,7,8,9", jobs=2).run()
-    found = [next(run) for _ in range(3)]  # the next one was begun, and ends without being asked for
-    pids = [child.pid for child in multiprocessing.active_children() if child.name == "furrow trial"]
+    found = [
+        next(run) for _ in range(3)
+    ]  # the next one was begun, and ends without being asked for
+    pids = [
+        child.pid for child in multiprocessing.active_children() if child.name == "furrow trial"
+    ]
     assert len(pids) == 2
     busy: list[int] = []
     while len(busy) != 1:
@@ -61,7 +65,9 @@ def test_a_worker_that_is_killed_costs_its_trial_alone(project: Path) -> None:
     assert len(recorded(project)) == 7
 
 
-def test_killed_half_way_it_goes_on_from_there(project: Path, home: Path, environ: dict[str, str]) -> None:
+def test_killed_half_way_it_goes_on_from_there(
+    project: Path, home: Path, environ: dict[str, str]
+) -> None:
     """kill -9: what finished is kept, no process is left behind, and the same command does the rest."""
     words = ("gbm", "seed=range(1,13)", "model.max_iter=40", "--jobs", "2")
     process = start(project, environ, *words)
@@ -116,7 +122,9 @@ def small_disk(project: Path, tmp_path: Path) -> Iterator[Path]:
     kept = tmp_path / "objects"
     objects.rename(kept)
     objects.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(objects)], check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(objects)], check=False
+    ).returncode:
         objects.rmdir()
         kept.rename(objects)
         yield project
@@ -152,7 +160,9 @@ def test_a_disk_that_fills_up_stops_the_sweep_and_loses_nothing(small_disk: Path
         ballast.unlink(missing_ok=True)
     assert "goes on from there" in caught.value.hint
     assert set(recorded(small_disk)) == {one.trial.name for one in found}
-    subprocess.run(["git", "-C", str(small_disk), "fsck", "--strict"], check=True, capture_output=True)
+    subprocess.run(
+        ["git", "-C", str(small_disk), "fsck", "--strict"], check=True, capture_output=True
+    )
     rest = list(sweeping(small_disk, *GRID).run())
     assert len(rest) == len(recorded(small_disk)) == 6
     assert sum(one.again for one in rest) == len(found)

@@ -17,15 +17,51 @@ from .conftest import recorded, sweeping
     ("experiment", "words", "options", "message", "hint"),
     [
         ("gmb", ("seed=1",), {}, "no experiment 'gmb'", "did you mean 'gbm'"),
-        ("gbm", ("model.lerning_rate=1,2",), {}, "no key 'model.lerning_rate'", "model.learning_rate"),
-        ("gbm", ("model.lerning_rate=1",), {}, "no key 'model.lerning_rate'", "did you mean 'model.learning_rate'?"),
-        ("gbm", ("modell.max_iter=1",), {}, "no key 'modell.max_iter'", "did you mean 'model.max_iter'?"),
-        ("gbm", ("modell.max_iter=1,2",), {}, "no key 'modell.max_iter'", "did you mean 'model.max_iter'?"),
+        (
+            "gbm",
+            ("model.lerning_rate=1,2",),
+            {},
+            "no key 'model.lerning_rate'",
+            "model.learning_rate",
+        ),
+        (
+            "gbm",
+            ("model.lerning_rate=1",),
+            {},
+            "no key 'model.lerning_rate'",
+            "did you mean 'model.learning_rate'?",
+        ),
+        (
+            "gbm",
+            ("modell.max_iter=1",),
+            {},
+            "no key 'modell.max_iter'",
+            "did you mean 'model.max_iter'?",
+        ),
+        (
+            "gbm",
+            ("modell.max_iter=1,2",),
+            {},
+            "no key 'modell.max_iter'",
+            "did you mean 'model.max_iter'?",
+        ),
         ("gbm", ("sed=1",), {}, "no key 'sed'", "did you mean 'seed'?"),
         ("gbm", ("calibratoin=none",), {}, "no key 'calibratoin'", "did you mean 'calibration'?"),
-        ("gbm", ("seed=range(0,101)", "model.max_iter=range(0,100)"), {}, "there are 10,100 combinations", "--search"),
+        (
+            "gbm",
+            ("seed=range(0,101)", "model.max_iter=range(0,100)"),
+            {},
+            "there are 10,100 combinations",
+            "--search",
+        ),
         ("gbm", ("seed=range(0,999790002)",), {}, "more than 10,000 values", "interval"),
-        ("gbm", ("+model.lerning_rate=1,2",), {}, "unknown key 'model.lerning_rate'", "learning_rate"),
+        (
+            "gbm",
+            ("+model.lerning_rate=1,2",),
+            {},
+            "unknown key 'model.lerning_rate'",
+            "learning_rate",
+        ),
         ("gbm", ("seed=interval(0,1)",), {}, "interval can't be enumerated", "--search"),
         ("gbm", ("seed=1,two",), {}, "seed", ""),
         ("gbm", ("model=gmb,gbm",), {}, "gmb", "gbm"),
@@ -42,7 +78,12 @@ from .conftest import recorded, sweeping
     ],
 )
 def test_what_is_wrong_is_said_before_anything_runs(
-    original: Path, experiment: str, words: tuple[str, ...], options: dict[str, object], message: str, hint: str
+    original: Path,
+    experiment: str,
+    words: tuple[str, ...],
+    options: dict[str, object],
+    message: str,
+    hint: str,
 ) -> None:
     with pytest.raises(FurrowError) as caught:
         sweeping(original, *words, experiment=experiment, **options)
@@ -71,5 +112,7 @@ def test_it_needs_a_training_set_and_a_commit_and_a_name(
 
 def test_a_training_set_that_dvc_does_not_name_is_warned_of(project: Path) -> None:
     out = {"path": "build/training/late/full.parquet", "md5": "0" * 32}
-    (project / "dvc.lock").write_text(json.dumps({"stages": {"training_set_late_full": {"outs": [out]}}}))
+    (project / "dvc.lock").write_text(
+        json.dumps({"stages": {"training_set_late_full": {"outs": [out]}}})
+    )
     assert "dvc repro training_set_late_full" in sweeping(project, "seed=1").warnings[0]

@@ -23,7 +23,10 @@ from furrow.trials.workers import Failure, Workers, on_processes
 from .conftest import sweeping
 
 ROOT = Path(__file__).resolve().parents[3]
-SPACE = ("model.learning_rate=tag(log,interval(0.001,0.5))", "model.max_leaf_nodes=int(interval(3,31))")
+SPACE = (
+    "model.learning_rate=tag(log,interval(0.001,0.5))",
+    "model.max_leaf_nodes=int(interval(3,31))",
+)
 Told = dict[int, tuple[tuple[str, ...], str, float | None]]
 
 
@@ -61,7 +64,11 @@ def test_an_experiment_that_searches_by_itself_is_searched_in_trials(project: Pa
     shutil.copy(ROOT / "conf/experiment/gbm_search.yaml", project / "conf/experiment")
     table.write_text(with_entry(table.read_text(), "gbm_search", "full", where="experiments.yaml"))
     options = {"experiment": "gbm_search", "search": "tpe", "trials": 2}
-    found = list(sweeping(project, "model.learning_rate=interval(0.1,0.3)", "model.max_iter=3", **options).run())
+    found = list(
+        sweeping(
+            project, "model.learning_rate=interval(0.1,0.3)", "model.max_iter=3", **options
+        ).run()
+    )
     assert [one.state for one in found] == ["done", "done"]
     assert all(one.trial.config.search is None for one in found)
 
@@ -117,7 +124,11 @@ def test_a_cluster_comes_to_the_same_trials(project: Path, monkeypatch: pytest.M
     monkeypatch.delenv(SCHEDULER)
     local = list(sweeping(project, *words).run())
     assert [one.again for one in local if one.state == "done"] == [True, True]
-    fresh = list(sweeping(project, "model.learning_rate=0.1", "model.max_leaf_nodes=7", "seed=5", engine="local").run())
+    fresh = list(
+        sweeping(
+            project, "model.learning_rate=0.1", "model.max_leaf_nodes=7", "seed=5", engine="local"
+        ).run()
+    )
     assert fresh[0].state == "done"
     monkeypatch.setenv(SCHEDULER, "tcp://127.0.0.1:9")
     with pytest.raises(SearchError, match="no Dask scheduler answers"):
@@ -134,7 +145,9 @@ def test_asked_and_told_the_same_it_asks_the_same() -> None:
         for number in range(12):
             (asked,) = asker.ask(1)
             found.append(asked)
-            asker.tell(number, float(number % 5) if number % 4 else None, (1.0,) if number % 3 else ())
+            asker.tell(
+                number, float(number % 5) if number % 4 else None, (1.0,) if number % 3 else ()
+            )
         return found
 
     one = ask()
@@ -157,6 +170,8 @@ def test_pruned_trials_are_kept_beside_the_repository(project: Path) -> None:
     found = list(sweeping(project, *SPACE, search="random", trials=12).run())
     pruned = [one for one in found if one.state == "pruned"]
     assert pruned
-    lines = [json.loads(line) for line in (project / ".furrow/pruned.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (project / ".furrow/pruned.jsonl").read_text().splitlines()
+    ]
     assert {line["trial"] for line in lines} == {one.trial.name for one in pruned}
     assert not {one.name for one in list_experiments(project)} & {line["trial"] for line in lines}

@@ -16,17 +16,23 @@ def metrics(root: Path, name: str) -> dict:
     return json.loads((root / f"runs/{name}/metrics.json").read_text())
 
 
-def test_a_trial_is_a_dvc_experiment_and_its_declaration_gives_the_same_metrics(project: Path, run: Callable) -> None:
+def test_a_trial_is_a_dvc_experiment_and_its_declaration_gives_the_same_metrics(
+    project: Path, run: Callable
+) -> None:
     """exp show, apply, repro, branch, push, and adopt followed by repro: one story, for a repro costs seconds."""
     run(project, "dvc", "repro", "-q")
     run(project, "git", "add", "-A")
     run(project, "git", "commit", "-qm", "run")
-    done = run(project, "furrow", "try", "gbm", "model.learning_rate=0.05,0.3", "--jobs", "2", "--json")
+    done = run(
+        project, "furrow", "try", "gbm", "model.learning_rate=0.05,0.3", "--jobs", "2", "--json"
+    )
     trials = json.loads(done.stdout)["trials"]
     assert [trial["state"] for trial in trials] == ["done", "done"]
     best = trials[0]
 
-    replayed = json.loads(run(project, "furrow", "replay", best["trial"], "--experiment", "gbm", "--json").stdout)
+    replayed = json.loads(
+        run(project, "furrow", "replay", best["trial"], "--experiment", "gbm", "--json").stdout
+    )
     found = {stage["stage"]: stage["status"] for stage in replayed["stages"]}
     assert found["train@gbm"] == "not kept"
     assert found["evaluate@gbm"] == replayed["status"] == "identical"
@@ -68,7 +74,11 @@ def test_a_trial_is_a_dvc_experiment_and_its_declaration_gives_the_same_metrics(
     assert {**again, "model_sha256": None, "predictor_sha256": None} == record
     assert (project / "runs/gbm/card.md").is_file()
     made = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
-    named = {out["path"]: out["md5"] for name in ("train@gbm", "evaluate@gbm") for out in made[name]["outs"]}
+    named = {
+        out["path"]: out["md5"]
+        for name in ("train@gbm", "evaluate@gbm")
+        for out in made[name]["outs"]
+    }
     assert set(named) > OWN
     assert all(named[path] != before[path].md5 for path in OWN)
 

@@ -17,7 +17,11 @@ from .conftest import sweeping
 
 FILE = "d41d8cd98f00b204e9800998ecf8427e"
 FOLDER = "d751713988987e9331980363e24189ce.dir"
-OWN = {"build/models/gbm": FOLDER, "build/predictions/gbm.parquet": FILE, "build/evaluations/gbm.json": FILE}
+OWN = {
+    "build/models/gbm": FOLDER,
+    "build/predictions/gbm.parquet": FILE,
+    "build/evaluations/gbm.json": FILE,
+}
 LOCK = """schema: '2.0'
 stages:
   compile:
@@ -69,7 +73,11 @@ def test_a_lock_in_another_form_means_the_same(project: Path) -> None:
     content = yaml.safe_load(LOCK)
     expected = yaml.safe_load(unclaimed(project, LOCK, "gbm"))
     assert yaml.safe_load(unclaimed(project, json.dumps(content), "gbm")) == expected
-    del content["stages"]["train@gbm"], content["stages"]["evaluate@gbm"], content["stages"]["select"]
+    del (
+        content["stages"]["train@gbm"],
+        content["stages"]["evaluate@gbm"],
+        content["stages"]["select"],
+    )
     for text in (json.dumps(content), ""):
         assert unclaimed(project, text, "gbm") == text
 
@@ -91,7 +99,9 @@ def test_a_trial_names_no_output_of_the_run_before(project: Path, git: Callable[
         assert named.pop("build/models/base_rate").startswith("aaaa")
         assert named == OWN
         assert "as it is" in git(project, "show", f"{commit}:dvc.lock")
-    assert outputs(project, git(project, "rev-parse", "HEAD"))["build/models/gbm"].md5.startswith("bbbb")
+    assert outputs(project, git(project, "rev-parse", "HEAD"))["build/models/gbm"].md5.startswith(
+        "bbbb"
+    )
     for md5 in (FILE, FOLDER):
         kept = cached(project, md5)
         assert kept is not None

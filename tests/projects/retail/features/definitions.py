@@ -27,7 +27,11 @@ country_days = FeatureView(
     ttl=timedelta(days=2),
     schema=[
         Field(name="units_today", dtype=Int64, description="Units of the day that is over."),
-        Field(name="units_6d_ago", dtype=Int64, description="Units of six days before: tomorrow's weekday."),
+        Field(
+            name="units_6d_ago",
+            dtype=Int64,
+            description="Units of six days before: tomorrow's weekday.",
+        ),
         Field(name="units_28d", dtype=Float64, description="Mean of the last 28 days."),
         Field(
             name="open_4w",
