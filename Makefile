@@ -82,8 +82,8 @@ bench: test-tools .venv-peers/.ready
 
 # Locked again after a change of pyproject.toml.
 lock: setup
-	uv pip compile pyproject.toml --extra redis --extra s3 --extra ui --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements.lock
-	uv pip compile pyproject.toml benchmarks/peers.in --extra redis --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements-peers.lock
+	uv pip compile pyproject.toml --extra redis --extra s3 --extra serve --extra ui --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements.lock
+	uv pip compile pyproject.toml benchmarks/peers.in --extra redis --extra serve --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements-peers.lock
 	echo uv | uv pip compile - --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-uv.lock
 	echo pyspark | uv pip compile - -c requirements.lock --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-spark.lock
 

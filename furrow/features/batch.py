@@ -151,10 +151,15 @@ class Batch:
     @property
     def event_time(self) -> dict[str, list[datetime | None]]:
         """Each value's event time; that of its oldest input for an on-demand feature."""
-        return {
-            name: [None if e is None else as_moment(e) for e in events]
-            for name, events in self._events()
-        }
+        moments: dict[int, list[datetime | None]] = {}
+        found = {}
+        for name, events in self._events():
+            known = moments.get(id(events))
+            if known is None:
+                known = [None if one is None else as_moment(one) for one in events]
+                moments[id(events)] = known
+            found[name] = known
+        return found
 
     @property
     def age(self) -> dict[str, list[float | None]]:
@@ -165,17 +170,19 @@ class Batch:
         }
 
     def _events(self) -> Iterator[tuple[str, list[int | None]]]:
-        """Each feature's event times in microseconds."""
+        """Each feature's event times in microseconds; features of one view share the list."""
+        known: dict[int, list[int | None]] = {}
         for name, part, _, _ in self._plan.outputs:
-            if part >= 0:
-                yield name, self._part(part).events()
-            else:
-                _, _, sources = self._plan.computed[-1 - part]
-                parts = [
-                    self._part(at).events() for at in dict.fromkeys(at for _, at, _ in sources)
-                ]
-                rows = zip(*parts, strict=True) if parts else [()] * len(self)
-                yield name, [min((e for e in row if e is not None), default=None) for row in rows]
+            if part not in known:
+                known[part] = self._part(part).events() if part >= 0 else self._oldest(part)
+            yield name, known[part]
+
+    def _oldest(self, part: int) -> list[int | None]:
+        """The event times of the oldest input of an on-demand view."""
+        _, _, sources = self._plan.computed[-1 - part]
+        parts = [self._part(at).events() for at in dict.fromkeys(at for _, at, _ in sources)]
+        rows = zip(*parts, strict=True) if parts else [()] * len(self)
+        return [min((e for e in row if e is not None), default=None) for row in rows]
 
     def _part(self, index: int) -> Columns:
         found = self._parts[index]

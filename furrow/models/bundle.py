@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,9 +21,10 @@ from furrow.training.tasks import load_task
 from furrow.training.unpickle import unpickled
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import pandas as pd
+    from numpy.typing import NDArray
 
     from furrow.training.config import Experiment
 
@@ -35,6 +37,8 @@ MODEL = "model.joblib"
 BUNDLE = "bundle.json"
 BACKGROUND = "background.parquet"
 BACKGROUND_ROWS = 64
+TEXTS = ("object", "string", "str")
+"""The types of columns that a model takes as texts."""
 
 
 class BundleError(FurrowError):
@@ -54,6 +58,30 @@ class Bundle:
     facts: dict[str, Any]
     fitted: Fitted
     background: pd.DataFrame
+
+    def inputs(
+        self, rows: Sequence[Mapping[str, Any]], values: Mapping[str, list[Any]]
+    ) -> dict[str, list[Any]]:
+        """The model's columns in its order, of features and, where those have none, of rows' own fields."""
+        names = [column["name"] for column in self.facts["columns"]]
+        return {
+            name: values[name] if name in values else [row.get(name) for row in rows]
+            for name in names
+        }
+
+    def frame(self, inputs: Mapping[str, list[Any]]) -> pd.DataFrame:
+        """The model's columns in their types."""
+        columns: dict[str, Any] = {}
+        for column in self.facts["columns"]:
+            name = column["name"]
+            text = column["dtype"] in TEXTS
+            columns[name] = pd.Series(inputs[name], dtype=object if text else "float64")
+        return pd.DataFrame(columns)
+
+    def outputs(self, inputs: dict[str, list[Any]]) -> dict[str, NDArray[Any]]:
+        """The predictions' columns, as of `Fitted.outputs`; a frame is made only where a pipeline scores."""
+        plain = self.fitted.pipeline is None
+        return self.fitted.outputs(inputs if plain else self.frame(inputs))
 
 
 def save(

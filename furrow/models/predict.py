@@ -108,11 +108,12 @@ class Model:
         if online is None:
             online = at is None
         values, statuses = self._online(rows, moment) if online else self._joined(rows, moment)
-        frame = self._frame(rows, values)
+        inputs = self.bundle.inputs(rows, values)
+        frame = self.bundle.frame(inputs)
         source = "online" if online else "point in time"
         found = []
         task = str(self.bundle.facts.get("task", "binary"))
-        outputs = self.bundle.fitted.outputs(frame)
+        outputs = self.bundle.outputs(inputs)
         for place, score in enumerate(load_task(task).score(outputs)):
             row = frame.iloc[[place]]
             moved = contributions(self.bundle.fitted.predict, row, self.bundle.background)
@@ -169,22 +170,6 @@ class Model:
             self.root / "features", self.service, spine.append_column("event_timestamp", moment)
         )
         return joined.to_pydict(), {}
-
-    def _frame(
-        self, rows: Sequence[Mapping[str, Any]], values: Mapping[str, list[Any]]
-    ) -> pd.DataFrame:
-        """The model's columns in its order and types."""
-        columns: dict[str, Any] = {}
-        for column in self.bundle.facts["columns"]:
-            name = column["name"]
-            found = values[name] if name in values else [row.get(name) for row in rows]
-            text = column["dtype"] in ("object", "string", "str")
-            columns[name] = (
-                pd.Series(found, dtype=object)
-                if text
-                else pd.to_numeric(pd.Series(found, dtype="float64"))
-            )
-        return pd.DataFrame(columns)
 
 
 def open_model(

@@ -61,10 +61,11 @@ class Fitted:
     task: str = "binary"
     classes: tuple[str, ...] = ()
 
-    def raw(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+    def raw(self, frame: pd.DataFrame | dict[str, list[Any]]) -> NDArray[np.float64]:
         """What the model says of rows: (rows,), or (rows, classes) of a multiclass problem.
 
-        A class that the estimator never saw has the probability 0.
+        A class that the estimator never saw has the probability 0. A mapping of columns does where
+        the predictor alone scores.
         """
         classes = (
             getattr(self.pipeline, "classes_", None)
@@ -76,6 +77,8 @@ class Fitted:
             return self.predictor.predict(self.predictor.encode(frame))
         if self.pipeline is None:
             raise FitError("a model without pipeline and predictor can't predict")
+        if isinstance(frame, dict):
+            raise FitError("a pipeline predicts for a data frame")
         if load_task(self.task).estimator == "regressor":
             return np.asarray(self.pipeline.predict(frame[self.columns]), dtype=np.float64)
         found: NDArray[np.float64] = self.pipeline.predict_proba(frame[self.columns])
@@ -87,8 +90,8 @@ class Fitted:
         spread[:, classes] = found
         return spread
 
-    def outputs(self, frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
-        """The predictions' columns, each of shape (rows,), for a frame that has the model's columns."""
+    def outputs(self, frame: pd.DataFrame | dict[str, list[Any]]) -> dict[str, NDArray[Any]]:
+        """The predictions' columns, each of shape (rows,), for what has the model's columns; see `raw`."""
         return load_task(self.task).outputs(self.raw(frame), self.calibrator, self.classes)
 
     def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:

@@ -84,6 +84,7 @@ def test_the_same_bits_in_any_batch_and_with_any_threads(made, kind, frame, data
     assert predictor.predict(matrix[rows[:1]]).tobytes() == whole[rows[:1]].tobytes()
     few = frame.iloc[rows[:5]]
     assert predictor.encode(few).tobytes() == matrix[rows[:5]].tobytes()
+    assert predictor.encode(few.to_dict("list")).tobytes() == matrix[rows[:5]].tobytes()
     one = {name: [few[name].iloc[0]] for name in predictor.columns}
     assert predictor.encode(one).tobytes() == matrix[rows[:1]].tobytes()
 

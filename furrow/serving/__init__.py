@@ -1,0 +1,1 @@
+"""Serving: the server, its interfaces, and what follows from an answer."""

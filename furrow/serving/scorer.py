@@ -1,0 +1,348 @@
+"""The scorer: rows to scores, with all that says how each came about; online, in batches and in a trace alike."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from furrow.errors import FurrowError
+from furrow.features.client import FeatureClient
+from furrow.files import read_json
+from furrow.ground.trust import require_trust
+from furrow.models.bundle import BUNDLE, Bundle, load
+from furrow.models.prediction_explain import contributions
+from furrow.serving.row_fields import RowError, RowField, RowFields
+from furrow.training.tasks import load_task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from furrow.features.schema import Manifest, Service
+
+__all__ = ["FeaturesAbsentError", "ScoreError", "Scored", "Scorer", "StalePolicy"]
+
+OVERRIDABLE = "request_may_give"
+"""The tag of a feature service that names the features which a row may give in the store's place."""
+_ABSENT = ("missing", "expired")
+_WHOLE = ("Int", "int", "uint")
+
+
+class ScoreError(FurrowError):
+    """A model that can't be served with these features."""
+
+
+class FeaturesAbsentError(RowError):
+    """Features of a row are missing or expired, and the declared policy is to refuse then."""
+
+
+@dataclass(frozen=True)
+class StalePolicy:
+    """What becomes of a score whose features are missing or expired.
+
+    Attributes:
+        action: "null" (the model sees a missing value), "default" or "refuse".
+        defaults: With "default": what stands for a feature, by name; the others are null.
+    """
+
+    action: str = "null"
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.action not in ("null", "default", "refuse"):
+            raise ScoreError(
+                f"features_stale {self.action!r} is unknown", hint="use null, default or refuse"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One answer, and what it came from.
+
+    Attributes:
+        prediction: The model's outputs: probability; probability_CLASS for each; prediction, low
+            and high. None where there is none.
+        score: One number of it: the probability, or the number predicted.
+        features: The model's columns as it saw them, in its order.
+        statuses: Of each feature of the service: present, null, missing, expired, given (by the
+            row) or default.
+        event_times: Of each feature of the service; None where the entity isn't known, or the row
+            gave the value.
+        keys: The row's entity keys.
+        request: The row's other fields.
+    """
+
+    prediction: dict[str, float | None]
+    score: float
+    features: dict[str, Any]
+    statuses: dict[str, str]
+    event_times: dict[str, datetime | None]
+    keys: dict[str, Any]
+    request: dict[str, Any]
+
+
+class Scorer:
+    """A bundle and its features. One scorer serves any number of threads.
+
+    Args:
+        bundle: The model.
+        client: The features; they are of the definition that the model was trained on.
+        stale: What becomes of missing and expired features.
+    """
+
+    def __init__(
+        self, bundle: Bundle, client: FeatureClient, *, stale: StalePolicy | None = None
+    ) -> None:
+        self.bundle = bundle
+        self.client = client
+        self.stale = stale or StalePolicy()
+        self.task = load_task(str(bundle.facts.get("task", "binary")))
+        self.service = str(bundle.facts["service"])
+        client.require(self.service, str(bundle.facts["features_digest"]))
+        self._plan = client.plan(self.service)
+        self.given = _overridable(
+            client.manifest, client.manifest.services[self.service], self._plan.names
+        )
+        self.fields = RowFields(_fields(self._plan, bundle, self.given))
+        roles = {name: one.role for name, one in self.fields.fields.items()}
+        self._keys = frozenset(name for name, role in roles.items() if role == "key")
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        features: Path | str | FeatureClient,
+        *,
+        stale: StalePolicy | None = None,
+        model_sha256: str | None = None,
+        predictor_sha256: str | None = None,
+    ) -> Self:
+        """Open a bundle for scoring.
+
+        Args:
+            folder: The bundle: build/models/NAME, or what `furrow models get` wrote.
+            features: The features folder (or manifest) to open a client of, or an open client.
+            stale: What becomes of missing and expired features.
+            model_sha256: The model's hash, known from a commit's record. Only with it a bundle
+                without a portable form is opened, for that is a pickle.
+            predictor_sha256: The predictor's hash, known likewise; the bundle's own word, if None.
+
+        Raises:
+            BundleError: The bundle is missing, damaged, or another one.
+            ManifestMismatchError: The features are not those that the model was trained on.
+            ScoreError: The bundle holds a pickle alone.
+            UntrustedError: On-demand features come from a clone whose code may not run.
+        """
+        facts = read_json(folder / BUNDLE) if (folder / BUNDLE).is_file() else {}
+        scores = predictor_sha256 or facts.get("predictor_sha256")
+        if facts and not scores and not model_sha256:
+            raise ScoreError(
+                f"{folder} holds a pickle alone, which runs code when it is opened",
+                hint="say which one you mean: --sha256, from the record of its commit",
+            )
+        bundle = load(
+            folder,
+            model_sha256=model_sha256 or str(facts.get("model_sha256")),
+            predictor_sha256=scores,
+        )
+        if isinstance(features, FeatureClient):
+            return cls(bundle, features, stale=stale)
+        service = str(bundle.facts["service"])
+        client = FeatureClient.open(
+            features, expect={service: str(bundle.facts["features_digest"])}
+        )
+        try:
+            if client.manifest.on_demand:
+                require_trust(_folder(features), "this runs the code of on-demand features")
+            return cls(bundle, client, stale=stale)
+        except FurrowError:
+            client.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.client.close()
+
+    def score(
+        self, rows: Sequence[Mapping[str, Any]], *, at: datetime | None = None
+    ) -> list[Scored]:
+        """Score rows.
+
+        Args:
+            rows: Entity keys and request fields, as `fields` says.
+            at: The moment to answer for, as of `FeatureClient.get`; now, if None.
+
+        Returns:
+            An answer for each row, in their order. A row's answer does not depend on the others.
+
+        Raises:
+            RowError: A row is not as declared, or its features are absent and that is refused.
+            StoreError: The store can't be read.
+            ManifestMismatchError: The store holds records of other definitions.
+        """
+        if not rows:
+            return []
+        typed = self.fields.check(rows)
+        batch = self.client.get(self.service, typed, at=at)
+        values, statuses = dict(batch.to_dict()), batch.status
+        events = batch.event_time
+        if self.given:
+            self._take_given(typed, values, statuses, events)
+        if self.stale.action != "null":
+            self._hold_policy(values, statuses)
+        return self._answers(typed, values, statuses, events)
+
+    def rescore(self, features: Mapping[str, Any]) -> dict[str, float | None]:
+        """The prediction for what a model saw once: `Scored.features`, to the bit what was told then."""
+        return self.score_features([features])[0]
+
+    def score_features(
+        self, features: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, float | None]]:
+        """Predictions for rows of the model's own columns; no feature is fetched."""
+        outputs = self.bundle.outputs(self.bundle.inputs(features, {}))
+        return _rows({name: _numbers(found) for name, found in outputs.items()}, len(features))
+
+    def explain(self, scored: Scored) -> dict[str, float]:
+        """How far each column moved the score, the largest first."""
+        frame = self.bundle.frame({name: [value] for name, value in scored.features.items()})
+        return contributions(self.bundle.fitted.predict, frame, self.bundle.background)
+
+    def _answers(
+        self,
+        rows: list[dict[str, Any]],
+        values: dict[str, list[Any]],
+        statuses: dict[str, list[str]],
+        events: dict[str, list[datetime | None]],
+    ) -> list[Scored]:
+        count = len(rows)
+        inputs = self.bundle.inputs(rows, values)
+        outputs = self.bundle.outputs(inputs)
+        scores = self.task.score(outputs).tolist()
+        found = zip(
+            _rows({name: _numbers(one) for name, one in outputs.items()}, count),
+            scores,
+            _rows(inputs, count),
+            _rows(statuses, count),
+            _rows(events, count),
+            rows,
+            strict=True,
+        )
+        keys = self._keys
+        return [
+            Scored(
+                told,
+                score,
+                saw,
+                status,
+                event,
+                {name: value for name, value in row.items() if name in keys},
+                {name: value for name, value in row.items() if name not in keys},
+            )
+            for told, score, saw, status, event, row in found
+        ]
+
+    def _take_given(
+        self,
+        rows: list[dict[str, Any]],
+        values: dict[str, list[Any]],
+        statuses: dict[str, list[str]],
+        events: dict[str, list[datetime | None]],
+    ) -> None:
+        """Put the features that rows give in the store's place."""
+        for name in self.given:
+            places = [place for place, row in enumerate(rows) if name in row]
+            if not places:
+                continue
+            values[name], events[name] = list(values[name]), list(events[name])
+            for place in places:
+                values[name][place] = rows[place][name]
+                statuses[name][place] = "given"
+                events[name][place] = None
+
+    def _hold_policy(self, values: dict[str, list[Any]], statuses: dict[str, list[str]]) -> None:
+        """Refuse rows whose features are absent, or put defaults there, as declared."""
+        refuse = self.stale.action == "refuse"
+        for name, states in statuses.items():
+            places = [place for place, state in enumerate(states) if state in _ABSENT]
+            if places and refuse:
+                said = f"row {places[0]}: the feature {name} is {states[places[0]]}"
+                hint = "bring the store up to date: furrow features materialize"
+                raise FeaturesAbsentError(said, row=places[0], field=name, hint=hint)
+            if places and name in self.stale.defaults:
+                values[name] = list(values[name])
+                for place in places:
+                    values[name][place] = self.stale.defaults[name]
+                    states[place] = "default"
+
+
+def _rows(columns: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:
+    """Columns as a mapping for each row."""
+    names = list(columns)
+    if not names:
+        return [{} for _ in range(count)]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _numbers(values: Any) -> list[float | None]:
+    """Numbers as Python's; None for NaN and what no JSON holds."""
+    return [one if math.isfinite(one) else None for one in values.tolist()]
+
+
+def _overridable(manifest: Manifest, service: Service, names: Sequence[str]) -> tuple[str, ...]:
+    """The features that a row may give, as the service declares.
+
+    Raises:
+        ScoreError: It names what is no feature of its own, or one that others are computed from.
+    """
+    text = service.tags.get(OVERRIDABLE, "")
+    wanted = tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
+    sources = {entry.name for view in manifest.on_demand.values() for entry in view.inputs}
+    for name in wanted:
+        if name not in names:
+            raise ScoreError(
+                f"feature service {service.name}: {OVERRIDABLE} names {name}, which it has not",
+                hint=f"it has: {', '.join(names)}",
+            )
+        if name in sources and any(part.view in manifest.on_demand for part in service.views):
+            raise ScoreError(
+                f"feature service {service.name}: {OVERRIDABLE} names {name}, which on-demand features"
+                " are computed from",
+                hint="let rows give what is computed of it, or neither",
+            )
+    return wanted
+
+
+def _fields(plan: Any, bundle: Bundle, given: Sequence[str]) -> list[RowField]:
+    """What a row of a bundle's service holds: keys, request fields, the model's own keys, given features."""
+    found: dict[str, RowField] = {}
+    for spec in plan.specs:
+        for name, _, dtype in spec.fields:
+            found.setdefault(name, RowField(name, dtype, "key"))
+    for name, dtype in plan.request.items():
+        found.setdefault(name, RowField(name, dtype, "request"))
+    types = {column["name"]: str(column["dtype"]) for column in bundle.facts["columns"]}
+    for name, dtype in types.items():
+        if name not in found and name not in plan.names:
+            found[name] = RowField(name, _feast_type(dtype), "request")
+    outputs = {name: dtype for name, _, _, dtype in plan.outputs}
+    for name in given:
+        found.setdefault(name, RowField(name, outputs[name], "feature"))
+    return list(found.values())
+
+
+def _feast_type(dtype: str) -> str:
+    """Feast's word for the type of a training set's column."""
+    if dtype.startswith(_WHOLE):
+        return "Int64"
+    if dtype.startswith("float"):
+        return "Float64"
+    return "Bool" if dtype == "bool" else "String"
+
+
+def _folder(features: Path | str) -> Path:
+    """The folder that a manifest lies in."""
+    path = Path(features)
+    return path if path.is_dir() else path.parent
