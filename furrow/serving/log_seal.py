@@ -1,0 +1,260 @@
+"""Sealing: what became of closed segments of a prediction log: Parquet by hour, whole or not at all.
+
+`sealed/HOUR/SEGMENT/` appears by one rename and holds a Parquet file for each version, and notes.json:
+records that were dropped, sampled out, or damaged. Its segment is removed afterwards; where both are
+there, the sealed one counts. One process at a time seals or removes (a lock on `.seal`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+import pyarrow.parquet as pq
+
+from furrow.files import write_json
+from furrow.serving.log_frames import RECORD, FrameError, read_frames, read_seed
+from furrow.serving.log_tables import Shape, group, to_batch
+from furrow.serving.prediction_record import from_payload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from furrow.serving.log_settings import LogSettings
+    from furrow.serving.prediction_record import PredictionRecord
+
+__all__ = ["NOTES", "Losses", "live_folder", "seal", "sealed_folder", "segment_records"]
+
+NOTES = "notes.json"
+_ROWS = 2_000
+"""Rows that are made into a table at a time."""
+
+
+class Losses:
+    """What a segment does not hold, or can't be read of it.
+
+    Attributes:
+        dropped: Records that the disk had no room or time for.
+        sampled_out: Records that were left out as declared.
+        damaged: Bytes that are no whole frame.
+        why: Why records were dropped last.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = self.sampled_out = self.damaged = 0
+        self.why = ""
+
+    def note(self, payload: bytes) -> None:
+        """Add what a note says."""
+        try:
+            said = msgpack.unpackb(payload, timestamp=3)
+            self.dropped += int(said["dropped"])
+            self.sampled_out += int(said["sampled_out"])
+            self.why = str(said["why"]) or self.why
+        except (ValueError, TypeError, KeyError, msgpack.exceptions.UnpackException):
+            self.damaged += len(payload)
+
+    def to_json(self) -> dict[str, Any]:
+        """What notes.json says."""
+        return {"format": 1, **vars(self)}
+
+
+def live_folder(folder: Path) -> Path:
+    """Where segments are written."""
+    return folder / "live"
+
+
+def sealed_folder(folder: Path) -> Path:
+    """Where Parquet is."""
+    return folder / "sealed"
+
+
+def segment_records(
+    file: BinaryIO, losses: Losses | None = None, *, to_end: bool = False
+) -> Iterator[PredictionRecord]:
+    """The whole records of a segment that is open at its beginning.
+
+    Args:
+        file: The segment.
+        losses: Is told what is missing.
+        to_end: Whether nobody writes it any more: a torn frame at its end is a loss then.
+    """
+    losses = losses or Losses()
+    seed = read_seed(file)
+    end = file.tell()
+    for each in read_frames(file, seed) if seed is not None else ():
+        losses.damaged += each.skipped
+        end = each.end
+        if each.kind != RECORD:
+            losses.note(each.payload)
+            continue
+        try:
+            yield from_payload(each.payload)
+        except ValueError:
+            losses.damaged += len(each.payload)
+    if to_end:
+        losses.damaged += os.fstat(file.fileno()).st_size - end
+
+
+def seal(folder: Path, settings: LogSettings, *, wait: bool = False) -> int:
+    """Seal each segment that nobody writes any more, then remove what is older or more than declared.
+
+    Args:
+        folder: The log's folder.
+        settings: Retention and size limit.
+        wait: Wait for another process that seals, instead of leaving it to that one.
+
+    Returns:
+        How many segments were sealed.
+    """
+    done = 0
+    with _alone(folder, wait=wait) as mine:
+        if not mine:
+            return 0
+        for path in sorted(live_folder(folder).glob("*.log")):
+            with path.open("rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue  # its writer lives
+                try:
+                    _seal_one(folder, path, file)
+                    done += 1
+                except FrameError:  # of another format: for the version that wrote it
+                    continue
+                except OSError:  # no room for it: the segment stays, and reads as well
+                    break
+        _remove_old(folder, settings)
+    return done
+
+
+@contextmanager
+def _alone(folder: Path, *, wait: bool) -> Iterator[bool]:
+    with (folder / ".seal").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _seal_one(folder: Path, path: Path, file: BinaryIO) -> None:
+    hour = sealed_folder(folder) / path.stem[:13]
+    target = hour / path.stem
+    if not target.exists():
+        shapes: dict[tuple[str, ...], Shape] = {}
+        for record in segment_records(file):
+            shapes.setdefault(group(record), Shape()).see(record)
+        file.seek(0)
+        losses = Losses()
+        hour.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=hour) as scratch:
+            made = Path(scratch) / "made"
+            made.mkdir()
+            _write_tables(made, shapes, segment_records(file, losses, to_end=True))
+            if shapes or any(
+                losses.to_json()[name] for name in ("dropped", "sampled_out", "damaged")
+            ):
+                write_json(made / NOTES, losses.to_json())
+                _sync_folder(made)
+                made.rename(target)
+                _sync_folder(hour)
+        if not any(hour.iterdir()):
+            hour.rmdir()
+    path.unlink(missing_ok=True)
+
+
+def _write_tables(
+    made: Path, shapes: dict[tuple[str, ...], Shape], records: Iterator[PredictionRecord]
+) -> None:
+    """Write a Parquet file for each version, some rows at a time."""
+    schemas = {key: shape.schema() for key, shape in shapes.items()}
+    paths = {key: made / f"{place}.parquet" for place, key in enumerate(schemas)}
+    writers = {
+        key: pq.ParquetWriter(paths[key], schema, compression="zstd")
+        for key, schema in schemas.items()
+    }
+    waiting: dict[tuple[str, ...], list[PredictionRecord]] = {key: [] for key in schemas}
+    try:
+        for record in records:
+            rows = waiting[group(record)]
+            rows.append(record)
+            if len(rows) == _ROWS:
+                writers[group(record)].write_batch(to_batch(rows, schemas[group(record)]))
+                rows.clear()
+        for key, rows in waiting.items():
+            if rows:
+                writers[key].write_batch(to_batch(rows, schemas[key]))
+    finally:
+        for writer in writers.values():
+            writer.close()
+    for path in paths.values():
+        with path.open("rb") as written:
+            os.fsync(written.fileno())
+
+
+def _remove_old(folder: Path, settings: LogSettings) -> None:
+    """Remove sealed segments that are older than declared, and the oldest while there is too much."""
+    parts = [
+        one for one in sorted(sealed_folder(folder).glob("*/*")) if not one.name.startswith(".")
+    ]
+    if settings.retention is not None:
+        limit = datetime.now(UTC) - settings.retention
+        old = [one for one in parts if _newest(one) < limit]
+        for one in old:
+            _remove(one)
+        parts = [one for one in parts if one not in set(old)]
+    if settings.size_limit is None:
+        return
+    live = sum(one.stat().st_size for one in live_folder(folder).glob("*.log"))
+    sizes = [sum(file.stat().st_size for file in one.iterdir()) for one in parts]
+    total = live + sum(sizes)
+    for one, size in zip(parts, sizes, strict=True):
+        if total <= settings.size_limit:
+            break
+        _remove(one)
+        total -= size
+
+
+def _newest(sealed: Path) -> datetime:
+    """The time of a sealed segment's newest record; of the segment itself where it has none."""
+    found = [latest for path in sealed.glob("*.parquet") if (latest := time_span(path)) is not None]
+    if found:
+        return max(span[1] for span in found)
+    return datetime.fromtimestamp(sealed.stat().st_mtime, UTC)
+
+
+def time_span(path: Path) -> tuple[datetime, datetime] | None:
+    """The oldest and the newest time in a sealed file, from its footer; None of an empty one."""
+    facts = pq.read_metadata(path)
+    place = facts.schema.names.index("time")
+    spans = [facts.row_group(one).column(place).statistics for one in range(facts.num_row_groups)]
+    if not spans:
+        return None
+    return min(one.min for one in spans), max(one.max for one in spans)
+
+
+def _remove(sealed: Path) -> None:
+    """Remove a sealed segment whole: a reader sees all of it or nothing."""
+    gone = sealed.with_name(f".gone-{sealed.name}")
+    with suppress(OSError):
+        sealed.rename(gone)
+        shutil.rmtree(gone)
+        sealed.parent.rmdir()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

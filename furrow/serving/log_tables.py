@@ -1,0 +1,182 @@
+"""Prediction records as Arrow: typed columns where the values allow it, exact text where they don't."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from furrow.serving.prediction_record import FIELDS, PredictionRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+__all__ = ["STRUCTS", "Shape", "records_of", "same_shape", "to_batch"]
+
+TIME = pa.timestamp("us", tz="UTC")
+STRUCTS = ("keys", "request", "features", "statuses", "event_times", "prediction")
+"""Fields that map names to values: a struct column each."""
+TEXT = b"furrow.json"
+"""Of a column whose values have no common type: each is a JSON text."""
+_FIXED = {
+    "time": TIME,
+    "latency_us": pa.int64(),
+    "sampling": pa.float64(),
+    "redacted": pa.list_(pa.string()),
+}
+_SCALARS = {
+    bool: pa.bool_(),
+    int: pa.int64(),
+    float: pa.float64(),
+    str: pa.string(),
+    datetime: TIME,
+}
+_INT64 = range(-(1 << 63), 1 << 63)
+_EXACT = range(-(1 << 53), (1 << 53) + 1)
+
+
+class Shape:
+    """The types that the columns of some records have, found by looking at each.
+
+    Records of one model have the same names, so that a file of them reads like a table.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, dict[str, set[Any]]] = {part: {} for part in STRUCTS}
+
+    def see(self, record: PredictionRecord) -> None:
+        """Look at a record's values."""
+        for part in STRUCTS:
+            seen = self._seen[part]
+            for name, value in getattr(record, part).items():
+                kinds = seen.get(name)
+                if kinds is None:
+                    kinds = seen[name] = set()
+                if value is not None:
+                    kinds.add(_kind(value))
+
+    def schema(self) -> pa.Schema:
+        """The schema; a mapping that is always empty has no column."""
+        columns = []
+        for name in FIELDS:
+            if name not in STRUCTS:
+                columns.append(pa.field(name, _FIXED.get(name, pa.string())))
+            elif self._seen[name]:
+                parts = [_column(one, kinds) for one, kinds in sorted(self._seen[name].items())]
+                columns.append(pa.field(name, pa.struct(parts)))
+        return pa.schema(columns)
+
+
+def same_shape(records: Iterable[PredictionRecord]) -> Iterator[list[PredictionRecord]]:
+    """Records in lists of one version each."""
+    by = sorted(records, key=group)
+    return (list(each) for _, each in groupby(by, group))
+
+
+def group(record: PredictionRecord) -> tuple[str, str, str]:
+    """What records that stand in one table have in common."""
+    return record.model, record.version, record.features_digest
+
+
+def to_batch(
+    records: Sequence[PredictionRecord], schema: pa.Schema | None = None
+) -> pa.RecordBatch:
+    """Records of one version as a batch.
+
+    Args:
+        records: The records.
+        schema: Of a `Shape` that has seen them; their own, if None.
+    """
+    if schema is None:
+        shape = Shape()
+        for one in records:
+            shape.see(one)
+        schema = shape.schema()
+    columns = []
+    for column in schema:
+        values = [getattr(one, column.name) for one in records]
+        if column.name in STRUCTS:
+            parts = [_array(part, [one.get(part.name) for one in values]) for part in column.type]
+            columns.append(pa.StructArray.from_arrays(parts, fields=list(column.type)))
+        else:
+            columns.append(pa.array(values, column.type))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def records_of(batch: pa.RecordBatch) -> Iterator[PredictionRecord]:
+    """The records of a batch; of keys, request fields and the like, what is null is left out."""
+    columns = {}
+    for place, column in enumerate(batch.schema):
+        array = batch.column(place)
+        columns[column.name] = (
+            _mappings(column, array) if column.name in STRUCTS else array.to_pylist()
+        )
+    for place in range(batch.num_rows):
+        values: dict[str, Any] = {part: {} for part in STRUCTS}
+        values |= {name: column[place] for name, column in columns.items()}
+        yield PredictionRecord(**{**values, "redacted": tuple(values["redacted"])})
+
+
+def _mappings(column: pa.Field, array: pa.StructArray) -> list[dict[str, Any]]:
+    keep_null = column.name in ("features", "event_times")
+    names = [part.name for part in column.type]
+    parts = []
+    for place, part in enumerate(column.type):
+        values = array.field(place).to_pylist()
+        if TEXT in (part.metadata or {}):
+            values = [None if one is None else json.loads(one) for one in values]
+        parts.append(values)
+    rows = zip(*parts, strict=True)
+    return [
+        {
+            name: value
+            for name, value in zip(names, row, strict=True)
+            if keep_null or value is not None
+        }
+        for row in rows
+    ]
+
+
+def _kind(value: Any) -> Any:
+    """What a value asks of its column: a type, or what makes it text."""
+    kind = type(value)
+    if kind is int:
+        return int if value in _EXACT else "int64" if value in _INT64 else "text"
+    if kind is str:
+        return str if value.isascii() or _is_utf8(value) else "text"
+    if kind is list and value and all(type(one) is float for one in value):
+        return "floats"
+    return kind if kind in _SCALARS else "text"
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _column(name: str, kinds: set[Any]) -> pa.Field:
+    if kinds <= {int, "int64"}:
+        found = pa.int64() if kinds else pa.float64()
+    elif len(kinds) == 1 and next(iter(kinds)) in _SCALARS:
+        found = _SCALARS[next(iter(kinds))]
+    elif kinds == {"floats"}:
+        found = pa.list_(pa.float64())
+    elif kinds == {int, float}:
+        found = pa.float64()
+    else:
+        return pa.field(name, pa.string(), metadata={TEXT: b"1"})
+    return pa.field(name, found)
+
+
+def _array(part: pa.Field, values: list[Any]) -> pa.Array:
+    if TEXT in (part.metadata or {}):
+        values = [None if one is None else json.dumps(one, default=str) for one in values]
+    elif part.type == pa.float64():
+        values = [None if one is None else float(one) for one in values]
+    return pa.array(values, part.type)

@@ -1,0 +1,183 @@
+"""The prediction record: everything that one answer was made of, and what it takes to make it again."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgpack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PredictionRecord", "from_payload", "id_time", "new_id", "to_payload"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_PACK_RANGE = (-(1 << 63), (1 << 64) - 1)
+_TAIL_BITS = 74
+"""Bits of a UUIDv7 that are no time, version or variant."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    """One line of the prediction log.
+
+    Attributes:
+        id: UUIDv7, as text: the time is in it, so that a log finds it fast.
+        time: When it was answered; aware.
+        model: The model's name.
+        version: Such as "gbm@v1.0.0".
+        commit: The version's commit.
+        model_sha256: Of its model.
+        service: The feature service.
+        features_digest: Of the service, as the model was trained on it.
+        keys: Join keys.
+        request: Request fields.
+        features: By name, as the model saw them.
+        statuses: By feature: present, null, missing, expired.
+        event_times: By feature: when what it says became known; None where nobody knows.
+        prediction: By name: probability, prediction, low, high, probability_CLASS.
+        variant: "main", "canary" or "shadow".
+        latency_us: How long the answer took.
+        sampling: With which probability a record like this one is kept: count it 1 / sampling times.
+        redacted: Names whose values were taken out before it was written.
+    """
+
+    id: str
+    time: datetime
+    model: str
+    version: str
+    commit: str
+    model_sha256: str
+    service: str
+    features_digest: str
+    keys: Mapping[str, Any]
+    request: Mapping[str, Any]
+    features: Mapping[str, Any]
+    statuses: Mapping[str, str]
+    event_times: Mapping[str, datetime | None]
+    prediction: Mapping[str, float]
+    variant: str = "main"
+    latency_us: int = 0
+    sampling: float = 1.0
+    redacted: tuple[str, ...] = field(default=())
+
+
+FIELDS = tuple(one.name for one in fields(PredictionRecord))
+_REDACTED = FIELDS.index("redacted")
+
+
+class _Ids:
+    """The last id's number: ids of a process grow, whatever the clock does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def in_child(self) -> None:
+        """Begin anew where the process was forked: whoever held the lock is not here."""
+        self._lock = threading.Lock()
+
+    def next(self, milliseconds: int) -> int:
+        """A number of 48 bits of time and 74 of chance, above the one before."""
+        with self._lock:
+            drawn = int.from_bytes(os.urandom(10), "big") >> (80 - _TAIL_BITS)
+            number = milliseconds << _TAIL_BITS | drawn
+            if (
+                number <= self._last
+            ):  # the clock stood or went back: a step of chance, as RFC 9562 has it
+                number = self._last + 1 + (drawn & 0xFFFFFFFF)
+            self._last = number
+            return number
+
+
+_IDS = _Ids()
+os.register_at_fork(after_in_child=_IDS.in_child)
+
+
+def new_id(now: datetime | None = None) -> str:
+    """A UUIDv7 (RFC 9562) that is above the one before of this process, even if the clock steps back.
+
+    Args:
+        now: The time, aware; the clock's, if None.
+    """
+    stamp = time.time_ns() // 1_000_000 if now is None else (now - _EPOCH) // _MILLISECOND
+    number = _IDS.next(stamp)
+    low = number & (1 << 62) - 1
+    middle = number >> 62 & 0xFFF
+    return str(UUID(int=number >> _TAIL_BITS << 80 | 0x7 << 76 | middle << 64 | 0b10 << 62 | low))
+
+
+def id_time(text: str) -> datetime:
+    """The time in a UUIDv7, to the millisecond.
+
+    Raises:
+        ValueError: It is no UUIDv7.
+    """
+    found = UUID(text)
+    if found.version != 7:
+        raise ValueError(f"{text!r} is no UUIDv7")
+    return _EPOCH + (found.int >> 80) * _MILLISECOND
+
+
+def to_payload(record: PredictionRecord) -> bytes:
+    """A record as the log keeps it: the values in the fields' order, in msgpack."""
+    values = [getattr(record, name) for name in FIELDS]
+    try:
+        packed: bytes = _packed(values)
+    except (OverflowError, ValueError, UnicodeError):
+        packed = _packed(_packable(values))
+    return packed
+
+
+def from_payload(content: bytes) -> PredictionRecord:
+    """The record of `to_payload`; fields that a later format adds are passed over.
+
+    Raises:
+        ValueError: It is no record.
+    """
+    try:
+        values = msgpack.unpackb(
+            content, timestamp=3, unicode_errors="surrogatepass", strict_map_key=False
+        )
+        values = values[: len(FIELDS)]
+        values[_REDACTED:] = [tuple(one) for one in values[_REDACTED:]]
+        record = PredictionRecord(*values)
+    except (ValueError, TypeError, KeyError, msgpack.exceptions.UnpackException) as exc:
+        raise ValueError(f"no record: {exc}") from exc
+    if not isinstance(record.id, str) or not isinstance(record.time, datetime):
+        raise ValueError("no record")  # noqa: TRY004 - content from a file, not an argument
+    return record
+
+
+def _packed(values: list[Any]) -> bytes:
+    content: bytes = msgpack.packb(
+        values, datetime=True, default=_plain, unicode_errors="surrogatepass"
+    )
+    return content
+
+
+def _plain(value: Any) -> Any:
+    """What msgpack has no word for: a NumPy scalar as Python's, else its text: an answer isn't lost over it."""
+    if hasattr(value, "item"):
+        return value.item()
+    if isinstance(value, datetime):  # without a zone: UTC, as everywhere
+        return value.replace(tzinfo=UTC)
+    return list(value) if isinstance(value, set | frozenset) else str(value)
+
+
+def _packable(value: Any) -> Any:
+    """A value whose integers fit into 64 bits; what is larger is its text."""
+    if isinstance(value, dict):
+        return {name: _packable(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_packable(one) for one in value]
+    if isinstance(value, int) and not _PACK_RANGE[0] <= value <= _PACK_RANGE[1]:
+        return str(value)
+    return value
