@@ -62,7 +62,7 @@ class PredictionRecord:
     features: Mapping[str, Any]
     statuses: Mapping[str, str]
     event_times: Mapping[str, datetime | None]
-    prediction: Mapping[str, float]
+    prediction: Mapping[str, float | None]
     variant: str = "main"
     latency_us: int = 0
     sampling: float = 1.0
