@@ -47,6 +47,7 @@ _KEPT = (
     "TZ",
     "TERM",
     "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "COLUMNS",

@@ -5,29 +5,18 @@ import os
 import re
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from .conftest import commit, edit, environment, land, repro, run
+from .plans import FURROW, planned, stages
 from .test_edits import BOTH, EVALUATE, FULL, TABLES, TRAIN, TRAINING
 
 pytestmark = pytest.mark.story
 
-FURROW = str(Path(sys.executable).with_name("furrow"))
-
-
-def planned(folder, *options: str) -> dict:
-    return json.loads(run(folder, FURROW, "plan", "--json", *options).stdout)
-
 
 def why(plan: dict, address: str) -> list[str]:
     return next(resource["why"] for resource in plan["resources"] if resource["address"] == address)
-
-
-def stages(plan: dict, action: str = "run") -> set[str]:
-    return {stage["name"] for stage in plan["stages"] if stage["action"] == action}
 
 
 def register(folder, name: str, number: str) -> None:
