@@ -1,6 +1,5 @@
 """Small parts of ground: what .dvcignore hides, what was read of a pipeline, the watch, the jail's own looks, OpenMP."""
 
-import json
 import os
 import subprocess
 import sys
