@@ -95,6 +95,7 @@ def built(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.long
 def test_a_fresh_clone(clone: Path, whole: Path) -> None:
     """All that dvc.lock records comes from the remote, and no stage runs."""
     assert "fetched" in " ".join(make_plan(clone).notes)
@@ -120,6 +121,7 @@ def test_a_fresh_clone_with_work_to_do(clone: Path) -> None:
     assert repro(clone).ran == set()
 
 
+@pytest.mark.long
 def test_a_target_brings_its_own_inputs(clone: Path) -> None:
     """--target fetches what the target stands on, and leaves the rest where it is."""
     apply(clone, Order(targets=("training_sets/full",)), watch=lambda event: None)

@@ -87,6 +87,7 @@ def test_a_fresh_clone_fetches_only_what_it_needs(project, tmp_path):
     assert gbm["measures"][0]["span"] == [pytest.approx(-0.2), pytest.approx(-0.2)]
 
 
+@pytest.mark.long
 def test_data_that_were_landed_alone(project, tmp_path):
     """A new month whose author ran nothing: on a fresh machine, where no list of the data is, every reader is stale."""
     (project / "data/flights.csv").write_text("AA\nUA\nB6\n")
@@ -129,6 +130,7 @@ def test_the_results_are_offered_once(project, tmp_path):
     assert run(tmp_path / "bare.git", "git", "rev-parse", "topic").stdout.strip() == tip
 
 
+@pytest.mark.long
 def test_a_branch_that_moved_on_is_not_overwritten(project, tmp_path):
     """CI's commit is not pushed when the branch has another newest commit by then, older or newer."""
     run(tmp_path, "git", "clone", "-q", "--bare", str(project), "bare.git")
@@ -253,6 +255,7 @@ def tag(folder: Path, name: str, commit_id: str, **facts: str) -> None:
     )
 
 
+@pytest.mark.long
 def test_registration_believes_no_note_and_no_tag(project):
     """Where a replay is asked for, CI makes it: neither a note that tells of one nor a tag that claims the model counts."""
     (project / "conf/ci.yaml").write_text(
@@ -302,6 +305,7 @@ def test_a_stage_that_fails(project):
     assert any("no luck today" in line for line in found["details"])
 
 
+@pytest.mark.long
 def test_no_remote_and_a_shallow_clone(project, tmp_path):
     """Without a remote a stale stage's input is an error that says what to do, or is prepared; shallow is told."""
     run(project, "dvc", "remote", "remove", "store")

@@ -43,6 +43,7 @@ def check(value, name: str):
     return next(one for one in value["checks"] if one["name"] == name)
 
 
+@pytest.mark.long
 def test_a_declaration_that_was_not_compiled(project, tmp_path):
     """CI names the resolved file that it wrote anew, retrains what hangs on it, and offers both in one commit."""
     run(tmp_path, "git", "clone", "-q", "--bare", str(project), "bare.git")

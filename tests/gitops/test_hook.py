@@ -203,6 +203,7 @@ def test_a_damaged_record_is_not_believed(team):
     assert kept(bare, head) == [line]
 
 
+@pytest.mark.long
 def test_a_push_while_ci_runs_and_a_reboot_in_the_middle(team):
     """A second push waits its turn and returns; a run that is killed stays in the queue and is run again."""
     ada, bare = team / "ada", team / "bare.git"

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+
+from tests.rawdata import thin
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = """experiments:
@@ -123,13 +123,7 @@ def plant(folder: Path) -> Path:
 def land(folder: Path, through: str, **extra: str) -> None:
     """Land January to a month, and keep every sixth aircraft's flights: rows cost time, and stories need few."""
     run(folder, sys.executable, "-m", "pipelines.ingest", "--through", through, **extra)
-    for path in (folder / "data/flights").glob("*.parquet"):
-        table = pq.read_table(path)
-        pairs = zip(table["tailnum"].to_pylist(), table["flight"].to_pylist(), strict=True)
-        kept = [
-            (sum(aircraft.encode()) if aircraft else flight) % 6 == 0 for aircraft, flight in pairs
-        ]
-        pq.write_table(table.filter(pa.array(kept)), path)
+    thin(folder / "data", every=6)
     run(folder, "dvc", "add", "-q", "data", **extra)
 
 

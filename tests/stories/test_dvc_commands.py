@@ -41,6 +41,7 @@ def test_metrics_params_and_plots(flights):
     assert importance[1].split(",")[0] in page
 
 
+@pytest.mark.long
 def test_exp_run_with_a_set_param(flights):
     """`dvc exp run -S` on a resolved config trains that experiment with the value, and `exp show` shows both."""
     before = json.loads((flights / "runs/gbm/metrics.json").read_text())
@@ -113,6 +114,7 @@ def test_a_needless_and_a_missing_dependency(flights):
     assert "add to its deps: - build/tables/tail_legs.parquet" in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_a_commit_checks_out_whole(flights):
     """An older commit's results come back with `git checkout` and `dvc checkout`, without training."""
     with (flights / "conf/experiment/gbm.yaml").open("a") as handle:

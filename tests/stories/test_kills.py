@@ -27,6 +27,7 @@ def killed(folder, seconds: float) -> bool:
     return False
 
 
+@pytest.mark.long
 def test_killed_again_and_again(flights):
     """A retraining that is killed at several moments ends in the state that it would have had."""
     with (flights / "conf/experiment/gbm.yaml").open("a") as handle:

@@ -48,6 +48,7 @@ def killed_at(folder, moment: str) -> bool:
             process.stderr.close()
 
 
+@pytest.mark.long
 def test_a_ttl_from_plan_to_apply(flights):
     """A ttl: why, what it breaks, exactly what runs; killed on the way, applied, and then there is nothing to do."""
     assert not planned(flights, "--no-local")["difference"]

@@ -33,6 +33,7 @@ def test_an_experiment_comes_again_byte_for_byte(flights):
     assert run(flights, "git", "status", "--porcelain").stdout == ""
 
 
+@pytest.mark.long
 def test_a_hand_on_the_metrics_and_one_on_the_config(flights):
     """The metric is what the evaluation does not give; the config is what conf/ does not give."""
     metrics = json.loads((flights / "runs/base_rate/metrics.json").read_text())
