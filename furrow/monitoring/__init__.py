@@ -1,0 +1,1 @@
+"""Watching what is served: profiles, drift, labels that come late, performance, fairness, alarms."""
