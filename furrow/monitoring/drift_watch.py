@@ -29,7 +29,7 @@ __all__ = ["Finding", "Watch", "Watched", "log_e_value", "step"]
 
 _STAKES = 0.5 ** np.arange(1, 10)
 """Shares of the wealth that are bet: which one is best depends on how large the shift is."""
-_MARGIN = 9.0
+_MARGIN = 3.0
 """How far above the threshold a logarithm is kept, at most, so that what has passed is forgotten in days."""
 _FALSE_CULPRITS = 0.1
 

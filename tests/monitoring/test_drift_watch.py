@@ -85,7 +85,7 @@ def test_what_is_over_is_forgotten(world: World) -> None:
     """After a great shift the alarm ends within days."""
     world.watch = Watch()
     assert world.see(f09=3.0).alarm
-    assert not [world.see() for _ in range(4)][-1].alarm
+    assert not [world.see() for _ in range(6)][-1].alarm
 
 
 @pytest.mark.long
