@@ -106,7 +106,7 @@ def drift_of(name: str, bins: Bins, reference: ColumnCounts, window: ColumnCount
     """
     before, after = _all_cells(reference), _all_cells(window)
     total = int(after.sum())
-    facts = {
+    facts: dict[str, Any] = {
         "nulls": (_share(reference.nulls, before.sum()), _share(window.nulls, total)),
         "new": _share(_outside(bins, window), total),
         "mistyped": _share(window.mistyped, total),
@@ -173,7 +173,8 @@ def _effect(size: Callable[[Any, Any], Any], drawn: list[NDArray[np.float64]]) -
 
 def _shares(counts: NDArray[np.float64], more: float = 0.0) -> NDArray[np.float64]:
     counts = counts + more
-    return counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1e-300)
+    found: NDArray[np.float64] = counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1e-300)
+    return found
 
 
 def _psi(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:

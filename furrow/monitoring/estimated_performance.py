@@ -191,7 +191,10 @@ def estimate_number(prediction: NDArray[np.float64], sizes: ErrorSizes) -> Estim
         return Estimate(0, {})
     place = np.searchsorted(sizes.cuts, known, side="right")
     share = np.bincount(place, minlength=len(sizes.absolute)) / known.size
-    found = {"mae": share @ sizes.absolute, "rmse": np.sqrt(share @ sizes.squared)}
+    found = {
+        "mae": float(share @ sizes.absolute),
+        "rmse": float(np.sqrt(share @ sizes.squared)),
+    }
     return Estimate(known.size, _finite(found))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
@@ -81,9 +80,8 @@ def join_labels(
     state[state.isna() & overdue] = "missing"
     state[state.isna()] = "pending"
     kept = state == "labelled"
-    rows = rows.assign(
-        label=found["label"].where(kept, None), label_timestamp=known_at, label_state=state
-    )
+    found.loc[~kept, "label"] = None
+    rows = rows.assign(label=found["label"], label_timestamp=known_at, label_state=state)
     late = int((kept & (known_at > times + wait)).sum())
     return Labelled(rows, late, len(settled.rows) - len(matched))
 
@@ -116,10 +114,11 @@ def _by_entity(
         return found
     left = pd.DataFrame({"key": key_text(rows, problem.entity), "at": times, "row": rows.index})
     left = left.sort_values("at", kind="stable")
-    for direction, some in (
+    ways: tuple[tuple[Literal["nearest", "forward"], pd.Series[bool]], ...] = (
         ("nearest", labels["event_timestamp"].notna()),
         ("forward", labels["event_timestamp"].isna()),
-    ):
+    )
+    for direction, some in ways:
         part = labels[(labels["by"] == "entity") & some]
         if part.empty:
             continue
@@ -196,7 +195,7 @@ def coverage(labelled: Labelled, slices: list[str], score: str | None = None) ->
     }
     if score is not None and score in rows and len(rows) >= _SCORE_PARTS:
         ranked = rows[score].rank(method="first", pct=True)
-        fifth = np.minimum((ranked * _SCORE_PARTS).fillna(0).astype(int) + 1, _SCORE_PARTS)
+        fifth = (ranked * _SCORE_PARTS).fillna(0).astype(int).clip(upper=_SCORE_PARTS - 1) + 1
         groups["score"] = "fifth " + fifth.astype(str)
     return [one for by, values in groups.items() for one in _covered(rows, by, values)]
 

@@ -135,7 +135,7 @@ def settle(frames: list[pd.DataFrame], problem: Problem) -> Settled:
     ]
     rows = pd.concat(parts, ignore_index=True)
     rows[_SAID] = _utc(rows[_SAID])
-    rows["label"] = rows["label"].where(~rows["gone"], None)
+    rows.loc[rows["gone"], "label"] = None
     # A label that says no event_timestamp is of the moment at which it became known.
     rows["of"] = (
         rows[_SAID].fillna(rows[_KNOWN]).where(rows["by"] != "id", pd.Timestamp(0, tz="UTC"))

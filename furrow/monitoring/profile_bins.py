@@ -87,8 +87,8 @@ class Bins:
                 )
         except (KeyError, TypeError, ValueError) as exc:
             raise ProfileError(f"the bins of a profile are malformed: {exc!r}") from exc
-        held = found.cuts or found.values
-        if found.kind not in {NUMBER, CATEGORY} or list(held) != sorted(set(held)):
+        held: list[Any] = list(found.cuts or found.values)
+        if found.kind not in {NUMBER, CATEGORY} or held != sorted(set(held)):
             raise ProfileError(
                 f"the bins of a profile are malformed: {found.kind!r}, not ascending"
             )
@@ -162,7 +162,7 @@ def _next(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _short(cuts: NDArray[np.float64]) -> list[float]:
     """Cuts of fewer digits, each moved by a twentieth of its bin at most: any cut nearby is as good."""
     if cuts.size < 2:
-        return cuts.tolist()
+        return [float(cut) for cut in cuts]
     gaps = np.diff(cuts / 2)  # halves, that the widest gap is a number
     widths = 2 * np.minimum(np.append(gaps, gaps[-1]), np.insert(gaps, 0, gaps[0]))
     return [

@@ -298,7 +298,8 @@ def _column(value: Mapping[str, Any], bins: Bins) -> ColumnCounts:
         raise ProfileError(f"a profile with {cells.size} counts where there are {bins.cells} bins")
     names = ("nulls", "infinite", "mistyped")
     ends = [None if value.get(key) is None else float(value[key]) for key in ("low", "high")]
-    parts = [
+    unknown, statuses = (
         {str(k): int(n) for k, n in value.get(key, {}).items()} for key in ("unknown", "statuses")
-    ]
-    return ColumnCounts(cells, *(int(value.get(key, 0)) for key in names), *ends, *parts)
+    )
+    nulls, infinite, mistyped = (int(value.get(key, 0)) for key in names)
+    return ColumnCounts(cells, nulls, infinite, mistyped, ends[0], ends[1], unknown, statuses)
