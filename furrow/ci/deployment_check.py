@@ -11,6 +11,7 @@ from furrow.layout import DEPLOYMENT, MANIFEST
 from furrow.models.register import refusal
 from furrow.models.registry import name_of, versions
 from furrow.parse import ParseError, parse_json, parse_yaml
+from furrow.serving.deployment_spec import read_deployment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,8 @@ def _broken(repo: Path, commit: str) -> dict[tuple[str, str], str]:
     }
     found: dict[tuple[str, str], str] = {}
     for environment, value in _deployments(repo, commit).items():
+        if why := _misdeclared(repo, commit, environment):
+            found[environment, ""] = why
         model, wanted = str(value.get("model", "")), str(value.get("features_digest", ""))
         if why := _unfit(repo, model, commit):
             found[environment, model] = f"{environment} serves {model}: {why}"
@@ -76,6 +79,21 @@ def _broken(repo: Path, commit: str) -> dict[tuple[str, str], str]:
         what += f"here {service} is {have[:12]}" if have else "there is no such service here"
         found[environment, model] = what
     return found
+
+
+def _misdeclared(repo: Path, commit: str, environment: str) -> str:
+    """What a server would refuse of an environment's file: a misspelt key, a value that makes no sense."""
+    try:
+        declared = read_deployment(repo, environment, commit)
+    except FurrowError as exc:
+        return " ".join(str(exc).split())
+    for role, part in (
+        ("canary", declared and declared.canary),
+        ("shadow", declared and declared.shadow),
+    ):
+        if part and (why := _unfit(repo, part.model, commit)):
+            return f"the {role} of {environment} is {part.model}: {why}"
+    return ""
 
 
 def _unfit(repo: Path, model: str, commit: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from furrow.safe_text import line
 
 if TYPE_CHECKING:
     from furrow.features.manifest import Manifest
-    from furrow.models.predict import Prediction
+    from furrow.models.predict import Model, Prediction
 
 SHOWN = 12
 
@@ -57,6 +58,12 @@ class FieldsCommand(click.Command):
     default="",
     help="The model's hash, from somewhere else than this clone: no trust is needed.",
 )
+@click.option(
+    "--batch",
+    type=click.Path(path_type=Path),
+    help="A Parquet file of rows to score, as of each row's event_timestamp or, with --online, as of now.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="With --batch: where the scores go.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 @click.argument("fields", nargs=-1, type=click.UNPROCESSED)
 def command(
@@ -66,6 +73,8 @@ def command(
     experiment: str | None,
     problem: str | None,
     sha256: str,
+    batch: Path | None,
+    out: Path | None,
     as_json: bool,
     fields: tuple[str, ...],
 ) -> None:
@@ -77,9 +86,18 @@ def command(
     from furrow.models.predict import open_model  # noqa: PLC0415 - scikit-learn loads after --help
     from furrow.models.request import complete  # noqa: PLC0415 - the same
 
+    if (batch is None) != (out is None):
+        raise UsageError("--batch and --out go together", hint="name the rows and the result")
     at = _moment(moment)
     root = in_project(".")
     model = open_model(root, experiment, problem=problem, sha256=sha256)
+    if batch is not None and out is not None:
+        if fields or at is not None:
+            raise UsageError(
+                "--batch takes no fields and no --at", hint="the file's rows have them"
+            )
+        score_batch(model, batch, out, online=online)
+        return
     declared = _fields(load(root / "features"))
     row = complete(root, _row(fields, declared), at or datetime.now(UTC), model.needs())
     prediction = model.predict([row], at=at, online=True if at is None or online else None)[0]
@@ -97,6 +115,15 @@ def command(
         )
     else:
         say(f"next: furrow runs show {model.name}")
+
+
+def score_batch(model: Model, rows: Path, out: Path, *, online: bool) -> None:
+    """Score a file of rows, and say how far it is."""
+    from furrow.serving.batch_scores import Job, score_file  # noqa: PLC0415 - loads after --help
+
+    with render.progress("rows") as advance:
+        count = score_file(Job(model, rows, out, online), advance=advance)
+    say(f"{count:,} rows scored by {model.name}: {out}")
 
 
 def show(name: str, row: dict[str, Any], prediction: Prediction, *, features: int = SHOWN) -> None:

@@ -17,13 +17,22 @@ from furrow.ground.project_place import project_prefix
 from furrow.layout import DEPLOYMENT
 from furrow.models.register import refusal, replay_holds, settings
 from furrow.models.registry import RegistryError, Version, find
-from furrow.parse import ParseError, parse_yaml
+from furrow.parse import ParseError, compose_yaml, parse_yaml
 from furrow.training.metric_registry import NEITHER, direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Change", "DeploymentError", "current", "history", "promote", "rollback"]
+__all__ = [
+    "Change",
+    "DeploymentError",
+    "current",
+    "history",
+    "promote",
+    "promotion_branch",
+    "rollback",
+    "with_version",
+]
 
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -92,7 +101,7 @@ def promote(root: Path, text: str, environment: str) -> tuple[str, Version]:
         raise DeploymentError(
             f"{environment} serves {version} already", hint=f"furrow models log --to {environment}"
         )
-    branch = f"promote/{project_prefix(root)}{environment}/{version.name}-v{version.number}"
+    branch = promotion_branch(root, environment, version)
     if git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", ok=(0, 1)).strip():
         raise DeploymentError(
             f"the branch {branch} is there already", hint=f"review it: git log -p {branch}"
@@ -103,7 +112,7 @@ def promote(root: Path, text: str, environment: str) -> tuple[str, Version]:
         git(root, "worktree", "add", "--quiet", "--detach", str(tree), base)
         try:
             path = f"{project_prefix(root)}{_path(environment)}"
-            write_text(tree / path, _yaml(version))
+            write_text(tree / path, with_version(show(root, base, _path(environment)), version))
             git(tree, "add", "--", path)
             git(
                 tree,
@@ -224,6 +233,41 @@ def _model(content: bytes, environment: str) -> str | None:
             f"conf/deployment/{environment}.yaml is malformed: {exc}",
             hint="write `model: NAME@vX.Y.Z`",
         ) from exc
+
+
+def promotion_branch(root: Path, environment: str, version: Version) -> str:
+    """The branch on which a version's promotion is proposed."""
+    return f"promote/{project_prefix(root)}{environment}/{version.name}-v{version.number}"
+
+
+def with_version(content: bytes | None, version: Version) -> str:
+    """The file that deploys a version; what it says beside the version stays as it is.
+
+    A canary of that very version is one no longer.
+
+    Args:
+        content: The file as it is; None where there is none.
+        version: The version.
+
+    Raises:
+        ParseError: The file is malformed.
+    """
+    root = compose_yaml(content) if content else None
+    if content is None or not isinstance(root, yaml.MappingNode) or root.flow_style:
+        return _yaml(version)
+    value = parse_yaml(content)
+    gone = {"model", "model_sha256", "features_digest", "service"}
+    if isinstance(value.get("canary"), dict) and value["canary"].get("model") == str(version):
+        gone.add("canary")
+    lines = content.decode().splitlines(keepends=True)
+    starts = [(key.value, key.start_mark.line) for key, _ in root.value]
+    ends = [*(line for _, line in starts[1:]), len(lines)]
+    kept = [
+        "".join(lines[line:end])
+        for (name, line), end in zip(starts, ends, strict=True)
+        if name not in gone
+    ]
+    return _yaml(version) + "".join(kept)
 
 
 def _yaml(version: Version) -> str:

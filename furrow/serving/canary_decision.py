@@ -62,6 +62,10 @@ class Evidence:
         """The requests of a signal so far."""
         return self.worse.get(signal, Worse()).seen.plus(self.waiting.get(signal, Block()))
 
+    def told(self) -> dict[str, str]:
+        """What was seen, in words, by signal."""
+        return {name: _said(self.seen(name)) for name in sorted({*self.worse, *self.waiting})}
+
     def verdict(self, canary: Canary, now: datetime) -> Verdict:
         """What is to be done now.
 
@@ -99,7 +103,8 @@ class Evidence:
                 name: {"logs": one.logs, "seen": one.seen} for name, one in self.worse.items()
             },
             "good": {
-                name: {"margin": one.margin, "logs": one.logs} for name, one in self.good.items()
+                name: {"margin": one.margin, "logs": one.logs, "pairs": one.pairs}
+                for name, one in self.good.items()
             },
             "waiting": self.waiting,
         }
@@ -114,7 +119,7 @@ class Evidence:
                 for name, one in value["worse"].items()
             },
             {
-                name: AsGood(one["margin"], tuple(one["logs"]))
+                name: AsGood(one["margin"], tuple(one["logs"]), one["pairs"])
                 for name, one in value["good"].items()
             },
             {name: Block(*one) for name, one in value["waiting"].items()},

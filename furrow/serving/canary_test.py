@@ -14,8 +14,9 @@ share). The main version's share is estimated from earlier blocks, the canary's 
 how far it may lie above.
 
 *As good* tests "the canary's share is at least the main version's plus a margin" by betting on the
-difference within each block (Waudby-Smith, Ramdas: Estimating means of bounded random variables by
-betting, JRSS B 86, 2024); the bets are a mixture as well.
+difference within pairs of one request of the canary's and some of the main version's (Waudby-Smith,
+Ramdas: Estimating means of bounded random variables by betting, JRSS B 86, 2024); the bets are a
+mixture as well.
 
 Both take requests as independent of one another. Those of one entity often aren't: a canary by
 entity whose few large ones fail together has less evidence than it seems.
@@ -25,7 +26,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["AsGood", "Block", "Worse"]
 
@@ -97,10 +103,12 @@ class AsGood:
     Attributes:
         margin: The margin.
         logs: Of the capital of each bet, natural logarithms.
+        pairs: Of requests that were bet on.
     """
 
     margin: float
     logs: tuple[float, ...] = (0.0,) * len(BETS)
+    pairs: int = 0
 
     @property
     def log_e(self) -> float:
@@ -108,15 +116,31 @@ class AsGood:
         return _mean(self.logs)
 
     def after(self, block: Block) -> AsGood:
-        """The evidence after another block."""
-        if not block.main or not block.canary:
+        """The evidence after another block: its requests are put at random into as many pairs as there can be."""
+        pairs = min(block.main, block.canary)
+        if not pairs:
             return self
-        gain = self.margin - (block.canary_bad / block.canary - block.main_bad / block.main)
-        most = 1 / (1 - self.margin)  # the gain is at least margin - 1: nobody is ruined
+        generator = np.random.default_rng((self.pairs, *block))
+        theirs = _drawn(generator, block.canary, block.canary_bad, pairs, 1)
+        ours = _drawn(generator, block.main, block.main_bad, pairs, block.main // pairs)
+        gains = self.margin - (theirs - ours)
+        most = 1 / (1 - self.margin)  # a gain is at least margin - 1: nobody is ruined
         logs = tuple(
-            log + math.log1p(bet * most * gain) for log, bet in zip(self.logs, BETS, strict=True)
+            log + float(np.log1p(bet * most * gains).sum())
+            for log, bet in zip(self.logs, BETS, strict=True)
         )
-        return replace(self, logs=logs)
+        return replace(self, logs=logs, pairs=self.pairs + pairs)
+
+
+def _drawn(
+    generator: np.random.Generator, count: int, bad: int, groups: int, size: int
+) -> NDArray[np.float64]:
+    """The share of bad ones in groups of some size, drawn without putting back."""
+    kinds = np.zeros(count, dtype=np.int8)
+    kinds[:bad] = 1
+    drawn = generator.permutation(kinds)[: groups * size].astype(np.float64)
+    shares: NDArray[np.float64] = drawn.reshape(groups, size).mean(axis=1)
+    return shares
 
 
 def _likelihood(count: int, bad: int, share: float, between: float) -> float:

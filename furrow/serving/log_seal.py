@@ -16,13 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgpack
 import pyarrow.parquet as pq
 
 from furrow.files import write_json
 from furrow.serving.log_frames import RECORD, FrameError, read_frames, read_seed
 from furrow.serving.log_tables import Shape, group, to_batch
-from furrow.serving.prediction_record import from_payload
+from furrow.serving.prediction_record import from_payload, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,11 +54,11 @@ class Losses:
     def note(self, payload: bytes) -> None:
         """Add what a note says."""
         try:
-            said = msgpack.unpackb(payload, timestamp=3)
+            said = unpack(payload)
             self.dropped += int(said["dropped"])
             self.sampled_out += int(said["sampled_out"])
             self.why = str(said["why"]) or self.why
-        except (ValueError, TypeError, KeyError, msgpack.exceptions.UnpackException):
+        except (ValueError, TypeError, KeyError):
             self.damaged += len(payload)
 
     def to_json(self) -> dict[str, Any]:
@@ -152,8 +151,8 @@ def _seal_one(folder: Path, path: Path, file: BinaryIO) -> None:
     target = hour / path.stem
     if not target.exists():
         shapes: dict[tuple[str, ...], Shape] = {}
-        for record in segment_records(file):
-            shapes.setdefault(group(record), Shape()).see(record)
+        for key, rows in _pieces(segment_records(file)):
+            shapes.setdefault(key, Shape()).see(rows)
         file.seek(0)
         losses = Losses()
         hour.mkdir(parents=True, exist_ok=True)
@@ -183,23 +182,28 @@ def _write_tables(
         key: pq.ParquetWriter(paths[key], schema, compression="zstd")
         for key, schema in schemas.items()
     }
-    waiting: dict[tuple[str, ...], list[PredictionRecord]] = {key: [] for key in schemas}
     try:
-        for record in records:
-            rows = waiting[group(record)]
-            rows.append(record)
-            if len(rows) == _ROWS:
-                writers[group(record)].write_batch(to_batch(rows, schemas[group(record)]))
-                rows.clear()
-        for key, rows in waiting.items():
-            if rows:
-                writers[key].write_batch(to_batch(rows, schemas[key]))
+        for key, rows in _pieces(records):
+            writers[key].write_batch(to_batch(rows, schemas[key]))
     finally:
         for writer in writers.values():
             writer.close()
     for path in paths.values():
         with path.open("rb") as written:
             os.fsync(written.fileno())
+
+
+def _pieces(
+    records: Iterator[PredictionRecord],
+) -> Iterator[tuple[tuple[str, ...], list[PredictionRecord]]]:
+    """Records by version, some at a time."""
+    waiting: dict[tuple[str, ...], list[PredictionRecord]] = {}
+    for record in records:
+        rows = waiting.setdefault(group(record), [])
+        rows.append(record)
+        if len(rows) == _ROWS:
+            yield group(record), waiting.pop(group(record))
+    yield from waiting.items()
 
 
 def _remove_old(folder: Path, settings: LogSettings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pyarrow as pa
 from furrow.serving.prediction_record import FIELDS, PredictionRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["STRUCTS", "Shape", "records_of", "same_shape", "to_batch"]
 
@@ -47,16 +47,12 @@ class Shape:
     def __init__(self) -> None:
         self._seen: dict[str, dict[str, set[Any]]] = {part: {} for part in STRUCTS}
 
-    def see(self, record: PredictionRecord) -> None:
-        """Look at a record's values."""
+    def see(self, records: Sequence[PredictionRecord]) -> None:
+        """Look at the values of records."""
         for part in STRUCTS:
             seen = self._seen[part]
-            for name, value in getattr(record, part).items():
-                kinds = seen.get(name)
-                if kinds is None:
-                    kinds = seen[name] = set()
-                if value is not None:
-                    kinds.add(_kind(value))
+            for name, values in _columns([getattr(one, part) for one in records]).items():
+                seen.setdefault(name, set()).update(_kinds(values))
 
     def schema(self) -> pa.Schema:
         """The schema; a mapping that is always empty has no column."""
@@ -92,14 +88,14 @@ def to_batch(
     """
     if schema is None:
         shape = Shape()
-        for one in records:
-            shape.see(one)
+        shape.see(records)
         schema = shape.schema()
     columns = []
     for column in schema:
         values = [getattr(one, column.name) for one in records]
         if column.name in STRUCTS:
-            parts = [_array(part, [one.get(part.name) for one in values]) for part in column.type]
+            found, nothing = _columns(values), [None] * len(values)
+            parts = [_array(part, found.get(part.name, nothing)) for part in column.type]
             columns.append(pa.StructArray.from_arrays(parts, fields=list(column.type)))
         else:
             columns.append(pa.array(values, column.type))
@@ -140,24 +136,32 @@ def _mappings(column: pa.Field, array: pa.StructArray) -> list[dict[str, Any]]:
     ]
 
 
-def _kind(value: Any) -> Any:
-    """What a value asks of its column: a type, or what makes it text."""
-    kind = type(value)
-    if kind is int:
-        return int if value in _EXACT else "int64" if value in _INT64 else "text"
-    if kind is str:
-        return str if value.isascii() or _is_utf8(value) else "text"
-    if kind is list and value and all(type(one) is float for one in value):
-        return "floats"
-    return kind if kind in _SCALARS else "text"
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
+    """Mappings turned round; at once where all have the same names in the same order, as those of a version have."""
+    names = list(rows[0]) if rows else []
+    if names and all(list(row) == names for row in rows):
+        turned = zip(*(row.values() for row in rows), strict=True)
+        return dict(zip(names, turned, strict=True))
+    every = dict.fromkeys(chain.from_iterable(rows))
+    return {name: [row.get(name) for row in rows] for name in every}
 
 
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _kinds(values: Sequence[Any]) -> set[Any]:
+    """What values ask of their column: types, or what makes it text."""
+    found: set[Any] = set()
+    for kind in set(map(type, values)) - {type(None)}:
+        if kind is int:
+            mine = [one for one in values if type(one) is int]
+            low, high = min(mine), max(mine)
+            exact = low in _EXACT and high in _EXACT
+            found.add(int if exact else "int64" if low in _INT64 and high in _INT64 else "text")
+        elif kind is list:
+            lists = [one for one in values if type(one) is list]
+            floats = all(one and set(map(type, one)) == {float} for one in lists)
+            found.add("floats" if floats else "text")
+        else:
+            found.add(kind if kind in _SCALARS else "text")
+    return found
 
 
 def _column(name: str, kinds: set[Any]) -> pa.Field:
@@ -174,9 +178,7 @@ def _column(name: str, kinds: set[Any]) -> pa.Field:
     return pa.field(name, found)
 
 
-def _array(part: pa.Field, values: list[Any]) -> pa.Array:
+def _array(part: pa.Field, values: Sequence[Any]) -> pa.Array:
     if TEXT in (part.metadata or {}):
         values = [None if one is None else json.dumps(one, default=str) for one in values]
-    elif part.type == pa.float64():
-        values = [None if one is None else float(one) for one in values]
     return pa.array(values, part.type)

@@ -21,12 +21,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgpack
-
 from furrow.serving.log_frames import NOTE, RECORD, FrameError, frame, new_head
 from furrow.serving.log_seal import live_folder, seal
 from furrow.serving.log_settings import LogError, LogSettings, is_sampled, redact
-from furrow.serving.prediction_record import new_id, to_payload
+from furrow.serving.prediction_record import new_id, pack, to_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -197,7 +195,7 @@ class PredictionLog:
         if not self._untold["dropped"] and not (self._untold["sampled_out"] and due):
             return b""
         note = {**self._untold, "why": self._why, "until": datetime.now(UTC)}
-        return frame(NOTE, msgpack.packb(note, datetime=True), self._seed)
+        return frame(NOTE, pack(note), self._seed)
 
     def _wait(self) -> None:
         """Wait until what was written is on the disk; the lock is held."""

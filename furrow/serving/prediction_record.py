@@ -7,15 +7,16 @@ import threading
 import time
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import msgpack
+from furrow.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PredictionRecord", "from_payload", "id_time", "new_id", "to_payload"]
+__all__ = ["PredictionRecord", "from_payload", "id_time", "new_id", "pack", "to_payload", "unpack"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -130,10 +131,9 @@ def to_payload(record: PredictionRecord) -> bytes:
     """A record as the log keeps it: the values in the fields' order, in msgpack."""
     values = [getattr(record, name) for name in FIELDS]
     try:
-        packed: bytes = _packed(values)
-    except (OverflowError, ValueError, UnicodeError):
-        packed = _packed(_packable(values))
-    return packed
+        return pack(values)
+    except (OverflowError, UnicodeError, TypeError):
+        return pack(_packable(values))
 
 
 def from_payload(content: bytes) -> PredictionRecord:
@@ -142,42 +142,70 @@ def from_payload(content: bytes) -> PredictionRecord:
     Raises:
         ValueError: It is no record.
     """
-    try:
-        values = msgpack.unpackb(
-            content, timestamp=3, unicode_errors="surrogatepass", strict_map_key=False
-        )
-        values = values[: len(FIELDS)]
-        values[_REDACTED:] = [tuple(one) for one in values[_REDACTED:]]
-        record = PredictionRecord(*values)
-    except (ValueError, TypeError, KeyError, msgpack.exceptions.UnpackException) as exc:
-        raise ValueError(f"no record: {exc}") from exc
+    values = unpack(content)
+    if not isinstance(values, list) or not values[_REDACTED:]:
+        raise ValueError("no record")
+    values[_REDACTED] = tuple(values[_REDACTED])
+    record = PredictionRecord(*values[: len(FIELDS)])
     if not isinstance(record.id, str) or not isinstance(record.time, datetime):
         raise ValueError("no record")  # noqa: TRY004 - content from a file, not an argument
     return record
 
 
-def _packed(values: list[Any]) -> bytes:
-    content: bytes = msgpack.packb(
-        values, datetime=True, default=_plain, unicode_errors="surrogatepass"
-    )
+def pack(value: Any) -> bytes:
+    """A plain value in msgpack; an aware time keeps its microseconds.
+
+    Raises:
+        MissingExtraError: The extra `serve` is not installed.
+        OverflowError, UnicodeError, TypeError: The value has a part that msgpack has no word for.
+    """
+    content: bytes = _msgpack().encode(value, enc_hook=_plain)
     return content
+
+
+def unpack(content: bytes) -> Any:
+    """The value of `pack`.
+
+    Raises:
+        MissingExtraError: The extra `serve` is not installed.
+        ValueError: It is no msgpack.
+    """
+    msgpack = _msgpack()
+    try:
+        return msgpack.decode(content)
+    except (RecursionError, UnicodeDecodeError, _error()) as exc:
+        raise ValueError(f"no record: {exc}") from exc
+
+
+@cache
+def _msgpack() -> Any:
+    try:
+        from msgspec import msgpack  # noqa: PLC0415 - of an extra
+    except ImportError as exc:
+        raise MissingExtraError("serve", "a prediction log that still grows") from exc
+    return msgpack
+
+
+@cache
+def _error() -> type[Exception]:
+    from msgspec import MsgspecError  # noqa: PLC0415 - of an extra
+
+    return MsgspecError
 
 
 def _plain(value: Any) -> Any:
     """What msgpack has no word for: a NumPy scalar as Python's, else its text: an answer isn't lost over it."""
-    if hasattr(value, "item"):
-        return value.item()
-    if isinstance(value, datetime):  # without a zone: UTC, as everywhere
-        return value.replace(tzinfo=UTC)
-    return list(value) if isinstance(value, set | frozenset) else str(value)
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def _packable(value: Any) -> Any:
-    """A value whose integers fit into 64 bits; what is larger is its text."""
+    """A value whose integers fit into 64 bits and whose texts are UTF-8; what does not is written out."""
     if isinstance(value, dict):
-        return {name: _packable(one) for name, one in value.items()}
+        return {_packable(name): _packable(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [_packable(one) for one in value]
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
     if isinstance(value, int) and not _PACK_RANGE[0] <= value <= _PACK_RANGE[1]:
         return str(value)
     return value

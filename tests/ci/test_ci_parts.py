@@ -117,6 +117,14 @@ def test_deployments(repo: Path, git: Callable[..., str]) -> None:
     assert found.status == "failed"
     assert "production serves m@v1.0.0: no tag registers this version" in found.details
     assert deployments_hold(repo, broken, commit(repo, git)).status == "warning"
+    path = repo / "conf/deployment/production.yaml"
+    path.write_text("model: m@v1.0.0\ncanary: {model: m@v2.0.0, shre: 0.1}\n")
+    found = deployments_hold(repo, broken, commit(repo, git))
+    assert found.status == "failed"
+    assert "did you mean 'share'?" in found.details[0]
+    path.write_text("model: m@v1.0.0\ncanary: {model: m@v2.0.0}\n")
+    found = deployments_hold(repo, broken, commit(repo, git))
+    assert "the canary of production is m@v2.0.0: no tag registers this version" in found.details[0]
 
 
 def test_drawings() -> None:

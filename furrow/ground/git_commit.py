@@ -1,0 +1,50 @@
+"""A commit on a branch of its own that changes one file: no work tree, no index and no other branch is touched."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pygit2
+
+from furrow.ground.git import GitError, git_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["commit_file"]
+
+
+def commit_file(repo: Path, branch: str, base: str, path: str, content: bytes, message: str) -> str:  # noqa: PLR0917 - a commit has so many parts
+    """Write a commit that changes one file, as a new branch.
+
+    Args:
+        repo: The repository, bare or not.
+        branch: The branch's short name; it must not be there.
+        base: The full id of the commit that it comes after.
+        path: Of the file, from the top of the tree.
+        content: Of the file.
+        message: Of the commit.
+
+    Returns:
+        The commit's id.
+
+    Raises:
+        GitError: The branch is there already, or the repository can't be written.
+    """
+    try:
+        opened = pygit2.Repository(str(git_dir(repo)))
+        parent = opened[base].peel(pygit2.Commit)
+        index = pygit2.Index()
+        index.read_tree(parent.tree)
+        blob = opened.create_blob(content)
+        index.add(pygit2.IndexEntry(path, blob, pygit2.enums.FileMode.BLOB))
+        try:
+            who = opened.default_signature
+        except KeyError:
+            who = pygit2.Signature("furrow serve", f"furrow@{socket.gethostname() or 'localhost'}")
+        tree = index.write_tree(opened)
+        made = opened.create_commit(f"refs/heads/{branch}", who, who, message, tree, [parent.id])
+    except (pygit2.GitError, pygit2.AlreadyExistsError, KeyError, ValueError) as exc:
+        raise GitError(f"the branch {branch} could not be written in {repo}: {exc}") from exc
+    return str(made)

@@ -1,0 +1,149 @@
+"""A bare mirror of one branch and the tags of a remote: what a server follows, beside nobody's work tree."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from furrow.ground.git import GitError, git, toplevel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "Fetched",
+    "accept",
+    "fetch_branch",
+    "forget",
+    "open_mirror",
+    "push_branch",
+    "remote_address",
+]
+
+_INCOMING = "refs/furrow/incoming"
+_ACCEPTED = "refs/furrow/accepted"
+_PATIENCE = (
+    "-c",
+    "http.lowSpeedLimit=100",
+    "-c",
+    "http.lowSpeedTime=30",
+    "-c",
+    "credential.interactive=false",
+)
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]+:")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a remote has now.
+
+    Attributes:
+        commit: The branch's tip.
+        rewritten: Whether the tip that was accepted last is no ancestor of it: a forced push.
+        moved: Tags that name other objects than before; the mirror keeps what they named.
+        gone: Tags that the remote has no more; the mirror keeps them.
+    """
+
+    commit: str
+    rewritten: bool
+    moved: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
+def open_mirror(folder: Path) -> Path:
+    """The bare repository in a folder; made if it is not there."""
+    if not (folder / "HEAD").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        git(folder.parent, "init", "--quiet", "--bare", "--initial-branch=main", str(folder))
+    return folder
+
+
+def remote_address(root: Path, remote: str) -> str:
+    """Where a remote of a clone is; an address stays as it is, a path becomes absolute.
+
+    Args:
+        root: The clone.
+        remote: Its name for the remote, a path, or an address.
+    """
+    found = (
+        git(root, "config", "--get", f"remote.{remote}.url", ok=(0, 1))
+        if "/" not in remote
+        else b""
+    )
+    address = os.fsdecode(found).strip() or remote
+    if _ELSEWHERE.match(address):
+        return address
+    return str((toplevel(root) / address).resolve())
+
+
+def fetch_branch(mirror: Path, remote: str, branch: str) -> Fetched:
+    """Ask a remote what it has, and bring what is new.
+
+    Args:
+        mirror: From `open_mirror`.
+        remote: From `remote_address`.
+        branch: Its short name.
+
+    Raises:
+        GitError: The remote can't be reached, or has no such branch.
+    """
+    if remote.startswith("-"):
+        raise GitError(f"{remote!r} is no address of a remote")
+    ref = f"refs/heads/{branch}"
+    there = _refs(git(mirror, *_PATIENCE, "ls-remote", "--", remote, ref, "refs/tags/*"), "\t")
+    if ref not in there:
+        raise GitError(f"{remote} has no branch {branch}", hint="name another one, or push it")
+    tip = there.pop(ref)
+    tags = {name: oid for name, oid in there.items() if not name.endswith("^{}")}
+    here = _refs(git(mirror, "for-each-ref", "--format=%(objectname) %(refname)", "refs/tags"), " ")
+    new = sorted(name for name in tags if name not in here)
+    if new or _oid(mirror, _INCOMING) != tip:
+        specs = [f"+{ref}:{_INCOMING}", *(["refs/tags/*:refs/tags/*"] if new else [])]
+        git(mirror, *_PATIENCE, "fetch", "--quiet", "--no-tags", "--", remote, *specs, ok=(0, 1))
+    commit = _oid(mirror, _INCOMING)
+    if not commit:
+        raise GitError(f"{branch} of {remote} could not be fetched")
+    before = _oid(mirror, _ACCEPTED)
+    rewritten = bool(before) and not _is_ancestor(mirror, before, commit)
+    moved = sorted(_tag(name) for name, oid in here.items() if tags.get(name, oid) != oid)
+    gone = sorted(_tag(name) for name in here if name not in tags)
+    return Fetched(commit, rewritten, tuple(moved), tuple(gone))
+
+
+def accept(mirror: Path, commit: str) -> None:
+    """Take a tip for the branch's history: the next ones must come after it."""
+    git(mirror, "update-ref", _ACCEPTED, commit)
+
+
+def forget(mirror: Path) -> None:
+    """Take whatever the branch holds next: somebody said that its history was rewritten on purpose."""
+    git(mirror, "update-ref", "-d", _ACCEPTED, ok=(0, 1))
+
+
+def push_branch(mirror: Path, remote: str, branch: str) -> None:
+    """Push a branch of the mirror; one that is there already is never overwritten.
+
+    Raises:
+        GitError: The remote can't be reached, or takes no such push.
+    """
+    ref = f"refs/heads/{branch}"
+    git(mirror, *_PATIENCE, "push", "--quiet", "--", remote, f"{ref}:{ref}")
+
+
+def _refs(content: bytes, between: str) -> dict[str, str]:
+    lines = (os.fsdecode(line).split(between, 1) for line in content.splitlines())
+    return {name: oid for oid, name in lines}
+
+
+def _oid(mirror: Path, ref: str) -> str:
+    return git(mirror, "rev-parse", "--verify", "--quiet", ref, ok=(0, 1)).decode().strip()
+
+
+def _is_ancestor(mirror: Path, old: str, new: str) -> bool:
+    return git(mirror, "merge-base", old, new, ok=(0, 1)).decode().strip() == old
+
+
+def _tag(name: str) -> str:
+    return name.removeprefix("refs/tags/")

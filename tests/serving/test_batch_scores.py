@@ -1,0 +1,207 @@
+"""Batches: the bits of one row at a time, whatever the parts, the interruptions and the order."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from furrow.features.client import FeatureClient
+from furrow.models.bundle import load
+from furrow.models.predict import Model
+from furrow.serving import batch_scores
+from furrow.serving.batch_scores import BatchError, Job, score_file
+from furrow.serving.scorer import Scorer
+from tests.servingworld import CODE, NOW
+
+STORE = """
+project: shops
+provider: local
+registry: ../build/registry.db
+offline_store:
+  type: furrow.ground.feast.offline.FurrowOfflineStore
+entity_key_serialization_version: 3
+"""
+DEFINITIONS = f"""
+from datetime import timedelta
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, RequestSource, ValueType
+from feast.on_demand_feature_view import on_demand_feature_view
+from feast.types import Float64, Int64, String
+
+shop = Entity(name="shop", join_keys=["shop"], value_type=ValueType.STRING)
+day = FeatureView(
+    name="day", entities=[shop], ttl=timedelta(days=3),
+    schema=[Field(name="shop", dtype=String), Field(name="visits", dtype=Int64), Field(name="spent_mean", dtype=Float64)],
+    source=FileSource(name="day", path="../build/tables/day.parquet", timestamp_field="event_timestamp"),
+)
+asked = RequestSource(name="asked", schema=[Field(name="amount", dtype=Float64)])
+
+@on_demand_feature_view(sources=[day, asked], schema=[Field(name="share", dtype=Float64)], mode="python")
+{CODE.strip()}
+
+full = FeatureService(name="full", features=[day[["visits", "spent_mean"]], share])
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, serving_world):
+    """The world, and Feast's definitions of it for the join."""
+    root = tmp_path_factory.mktemp("batch") / "world"
+    shutil.copytree(serving_world.root, root)
+    (root / "features/feature_store.yaml").write_text(STORE)
+    (root / "features/definitions.py").write_text(DEFINITIONS)
+    return root
+
+
+def opened(root, task="binary"):
+    facts = root / "build/models" / task
+    said = json.loads((facts / "bundle.json").read_text())
+    bundle = load(
+        facts, model_sha256=said["model_sha256"], predictor_sha256=said["predictor_sha256"]
+    )
+    return Model(root, task, bundle)
+
+
+def rows_file(path, count=40, **columns):
+    shops = ["north", "south", "west", "nowhere"]
+    table = pa.table({
+        "order": [f"o{number}" for number in range(count)],
+        "shop": [shops[number % 4] for number in range(count)],
+        "amount": pa.array([None if number % 7 == 3 else number * 1.25 for number in range(count)], pa.float64()),
+        "weekday": pa.array([number % 7 for number in range(count)], pa.int64()),
+        "event_timestamp": pa.array([NOW - timedelta(minutes=number % 3) for number in range(count)], pa.timestamp("us", "UTC")),
+        **columns,
+    })  # fmt: skip
+    pq.write_table(table, path, row_group_size=9)
+    return table
+
+
+def one_by_one(root, table, task="binary"):
+    """What a server answers for each row alone."""
+    scorer = Scorer(opened(root, task).bundle, FeatureClient.open(root / "features"))
+    rows = table.select(["shop", "amount", "weekday"]).to_pylist()
+    found = [scorer.score([row])[0].prediction for row in rows]
+    scorer.close()
+    return found
+
+
+def predictions(path, names):
+    return pq.read_table(path).select(names).to_pylist()
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_the_online_batch_has_the_bits_of_single_rows(world, tmp_path, task):
+    table = rows_file(tmp_path / "rows.parquet")
+    job = Job(
+        opened(world, task),
+        tmp_path / "rows.parquet",
+        tmp_path / "scored.parquet",
+        online=True,
+        part_rows=7,
+    )
+    assert score_file(job) == 40
+    expected = one_by_one(world, table, task)
+    assert predictions(job.out, list(expected[0])) == expected
+    scored = pq.read_table(job.out)
+    assert scored.select(table.column_names).equals(table)
+    about = scored.schema.metadata[b"furrow.model"].decode()
+    assert about == job.model.bundle.facts["model_sha256"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.parquet", "scored.parquet"]
+
+
+def test_the_join_gives_the_bits_of_the_online_store(world, tmp_path):
+    """Point in time, part by part: as of the moments at which the store says the same; before the first event, nothing."""
+    table = rows_file(tmp_path / "rows.parquet")
+    job = Job(opened(world), tmp_path / "rows.parquet", tmp_path / "scored.parquet", part_rows=25)
+    told = []
+    assert score_file(job, advance=told.append) == 40
+    assert told == [25, 15]
+    expected = one_by_one(world, table)
+    assert predictions(job.out, list(expected[0])) == expected
+    early = pa.array([NOW - timedelta(days=30)] * 40, pa.timestamp("us", "UTC"))
+    rows_file(tmp_path / "rows.parquet", event_timestamp=early)
+    score_file(job)
+    unknown = table.set_column(1, "shop", pa.array(["nowhere"] * 40))
+    assert predictions(job.out, list(expected[0])) == one_by_one(world, unknown)
+
+
+def test_a_kill_costs_the_part_that_was_worked_on(world, tmp_path, monkeypatch):
+    """What is done stays done; the result is the one of a batch that was not interrupted, to the byte."""
+    rows_file(tmp_path / "rows.parquet")
+    whole = Job(
+        opened(world),
+        tmp_path / "rows.parquet",
+        tmp_path / "whole.parquet",
+        online=True,
+        part_rows=6,
+    )
+    score_file(whole)
+    job = Job(whole.model, whole.rows, tmp_path / "scored.parquet", online=True, part_rows=6)
+    scored = []
+    true = batch_scores._Online.part
+
+    def part(self, rows, carried):
+        if len(scored) == 3:
+            raise KeyboardInterrupt
+        scored.append(rows.num_rows)
+        return true(self, rows, carried)
+
+    monkeypatch.setattr(batch_scores._Online, "part", part)
+    with pytest.raises(KeyboardInterrupt):
+        score_file(job)
+    assert not job.out.exists()
+    scored[:] = [0, 0]  # the next one dies as well, one part further
+    with pytest.raises(KeyboardInterrupt):
+        score_file(job)
+    monkeypatch.setattr(
+        batch_scores._Online,
+        "part",
+        lambda self, rows, carried: scored.append(rows.num_rows) or true(self, rows, carried),
+    )
+    scored.clear()
+    score_file(job)
+    assert scored == [6, 6, 4]
+    assert job.out.read_bytes() == whole.out.read_bytes()
+
+
+def test_parts_of_other_rows_are_not_taken(world, tmp_path, monkeypatch):
+    """The parts of a batch that was interrupted are no part of another's: other rows, another model."""
+    rows_file(tmp_path / "rows.parquet")
+    job = Job(
+        opened(world),
+        tmp_path / "rows.parquet",
+        tmp_path / "scored.parquet",
+        online=True,
+        part_rows=6,
+    )
+    true = batch_scores._put_together
+    monkeypatch.setattr(
+        batch_scores, "_put_together", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        score_file(job)
+    monkeypatch.setattr(batch_scores, "_put_together", true)
+    table = rows_file(tmp_path / "rows.parquet", amount=pa.array(np.arange(40.0)))
+    score_file(job)
+    expected = one_by_one(world, table)
+    assert predictions(job.out, list(expected[0])) == expected
+
+
+def test_what_is_wrong_with_the_rows_is_told(world, tmp_path):
+    path, out = tmp_path / "rows.parquet", tmp_path / "scored.parquet"
+    table = rows_file(path)
+    pq.write_table(table.drop_columns(["shop"]), path)
+    with pytest.raises(BatchError, match="has no column shop"):
+        score_file(Job(opened(world), path, out))
+    pq.write_table(table.drop_columns(["event_timestamp"]), path)
+    with pytest.raises(BatchError, match=r"no column event_timestamp\n.*--online"):
+        score_file(Job(opened(world), path, out))
+    score_file(Job(opened(world), path, out, online=True))
+    path.write_bytes(b"PAR1")
+    with pytest.raises(BatchError, match="can't be read"):
+        score_file(Job(opened(world), path, out))

@@ -1,0 +1,49 @@
+"""Records as Arrow: typed where values allow it, in one table for each version."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from furrow.cli.log import command as log_command
+from furrow.serving.log_settings import LogSettings
+from furrow.serving.log_tables import records_of, same_shape, to_batch
+from furrow.serving.prediction_log import PredictionLog
+
+from .records import record
+
+
+def test_columns_have_the_types_of_their_values():
+    given = [record(1, request={"n": 1, "mixed": 1}), record(2, request={"n": 2, "mixed": "a"})]
+    batch = to_batch(given)
+    assert batch.schema.field("features").type.field("visits").type == pa.float64()
+    assert batch.schema.field("event_times").type.field("visits").type == pa.timestamp("us", "UTC")
+    assert batch.schema.field("request").type.field("n").type == pa.int64()
+    assert batch.schema.field("request").type.field("mixed").type == pa.string()
+    assert list(records_of(batch)) == given
+
+
+def test_a_mapping_that_is_always_empty_has_no_column():
+    """Parquet has no word for it; it comes back empty."""
+    given = [record(1, request={}, statuses={})]
+    batch = to_batch(given)
+    assert "request" not in batch.schema.names
+    assert list(records_of(batch)) == given
+
+
+def test_records_are_grouped_by_version():
+    given = [record(number, version=f"gbm@v1.{number % 2}.0") for number in range(5)]
+    assert sorted(len(one) for one in same_shape(given)) == [2, 3]
+
+
+def test_the_command_asks_a_log_that_grows(tmp_path, capsys):
+    log = PredictionLog.open(tmp_path / "log", LogSettings())
+    log.append([record(number) for number in range(3)])
+    for words in (
+        ["select count(*) as n from predictions", "--json"],
+        ["--since", "2026-03-01T12:30:02Z"],
+    ):
+        log_command.main([str(tmp_path / "log"), *words], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert '"n": 3' in said
+    assert said.count("gbm@v1.0.0") == 1
+    log.close()
