@@ -143,9 +143,22 @@ def load(path: Path, experiment: Experiment) -> TrainingSet:
     if missing:
         known = ", ".join(sorted(table.column_names))
         raise DatasetError(f"{path} has no column {missing[0]!r}", hint=f"it has: {known}")
-    frame = table.replace_schema_metadata(None).to_pandas()
+    frame = _as_numbers(table, features).replace_schema_metadata(None).to_pandas()
     frame["period"] = period_names(frame, problem)
     task = load_task(problem.task)
     task.check(frame[problem.label], problem)
     spine = [name for name in table.column_names if name not in features]
     return TrainingSet(frame, features, problem, task.classes(frame[problem.label], problem), spine)
+
+
+def _as_numbers(table: pa.Table, features: Sequence[str]) -> pa.Table:
+    """The table with booleans and decimals among the features as floats.
+
+    With a null among them pandas holds either as objects, which would be encoded as categories.
+    """
+    for name in features:
+        kind = table.schema.field(name).type
+        if pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
+            numbers = table.column(name).cast(pa.float64())
+            table = table.set_column(table.column_names.index(name), name, numbers)
+    return table

@@ -222,7 +222,10 @@ def _same(predictor: Predictor, pipeline: Pipeline, rows: pd.DataFrame) -> bool:
                 if hasattr(pipeline[-1], "classes_")
                 else pipeline.predict(rows)
             )
-        except ValueError:  # scikit-learn refuses such rows: there is nothing to agree with
+        except (
+            ValueError,
+            TypeError,
+        ):  # scikit-learn refuses such rows: there is nothing to agree with
             return True
     if theirs.ndim > 1 and predictor.positive:
         theirs = theirs[:, -1]
