@@ -19,15 +19,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import StrictInt, StrictStr  # noqa: TC002 - pydantic reads them when the class is made
 
 from furrow.ground.feast.online_values import from_value, key_values, to_value, view_schema
+from furrow.ground.feast.proto_floats import settle_floats
 from furrow.stores.lmdb_env import DEFAULT_LIMIT
 from furrow.stores.lmdb_store import LmdbStore
 from furrow.stores.packed_values import as_moment, micros_of
-from furrow.stores.record import Layout
+from furrow.stores.record import Layout, RecordError
 from furrow.stores.store_api import OnlineStore as RecordStore
 from furrow.stores.store_api import ViewMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from feast.online_response import OnlineResponse
 
 __all__ = ["FurrowOnlineStore", "FurrowOnlineStoreConfig", "RecordOnlineStore"]
 
@@ -175,6 +178,12 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
             answer.append((record.event, FieldStatus.PRESENT, filled))
         return answer
 
+    def get_online_features(self, *arguments: Any, **options: Any) -> OnlineResponse:
+        """Feast's answer to a request, in which what on-demand views computed has the form that training saw."""
+        response = super().get_online_features(*arguments, **options)
+        settle_floats(response.proto)
+        return response
+
     def _read_features_per_fv(  # noqa: PLR0917 - Feast's signature
         self,
         config: RepoConfig,
@@ -187,9 +196,7 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
     ) -> None:
         """Feast's read of a request: the same answers as `online_read`, with each value's own status."""
         for table, requested in grouped_refs:
-            unique, places, length = utils._get_unique_entities(
-                table, join_key_values, entity_name_to_join_key_map
-            )
+            unique, places, length = _unique(table, join_key_values, entity_name_to_join_key_map)
             protos = utils._get_entity_key_protos(unique)
             found = self._read(config, table, protos, requested)
             prefix = f"{table.projection.name_to_use()}__" if full_feature_names else ""
@@ -238,6 +245,30 @@ def _packed(layout: Layout, data: Sequence[Row], *, online: bool) -> Iterator[tu
         row = [read(values[name]) if name in values else None for name, read in readers]
         made = None if created is None else micros_of(created)
         yield encoded, layout.pack(row, micros_of(event), made, online=online)
+
+
+def _unique(
+    table: FeatureView, join_key_values: dict[str, Any], join_keys: dict[str, str]
+) -> tuple[Any, Any, int]:
+    """The entities of a request, each once, and where each stands in it.
+
+    Raises:
+        RecordError: A row has no value for a join key.
+    """
+    try:
+        found: tuple[Any, Any, int] = utils._get_unique_entities(table, join_key_values, join_keys)
+    except TypeError as exc:  # Feast sorts the keys, and can't sort a null
+        names = [entity.name for entity in table.entity_columns]
+        empty = [
+            name
+            for name in names
+            if any(value.WhichOneof("val") is None for value in join_key_values.get(name, ()))
+        ]
+        raise RecordError(
+            f"{table.name}: a row has no value for its join key {', '.join(empty or names)}",
+            hint="give each entity row a value for each join key",
+        ) from exc
+    return found
 
 
 def _vectors(
