@@ -26,7 +26,8 @@ from benchmarks.online_world import NOW, SIZES, VIEWS, World, measure, parser, r
 from furrow import FeatureClient
 from furrow.features.manifest import load
 from furrow.features.materialize import materialize
-from furrow.features.open_store import open_store, schema_of
+from furrow.features.open_store import open_store
+from furrow.features.stored_views import schema_of
 from furrow.stores.feast_key import entity_key, murmur3
 from furrow.stores.record import Layout
 

@@ -14,7 +14,6 @@ from furrow.intake.quiet_db import quiet_db
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     import duckdb
@@ -257,8 +256,3 @@ def _missing(
     share = f"SELECT count(*), count(*) FILTER ({there}), sum(n), sum(n) FILTER (NOT {there}) FROM ({rows})"
     ((values, included, held, lost),) = db.execute(share).fetchall()
     return float(lost or 0) / float(held) if values and included >= INCLUDED * values else None
-
-
-def span_days(least: datetime, most: datetime) -> float:
-    """Days from one moment to another."""
-    return (most - least).total_seconds() / 86_400

@@ -31,11 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import duckdb
-
     from furrow.stores.source_files import SourceFile
 
-__all__ = ["Role", "Source", "SourceError", "Wanted", "find_source", "list_files", "open_source"]
+__all__ = ["Role", "Source", "SourceError", "Wanted", "find_source", "list_files"]
 
 Role = Literal["key", "feature", "time", "created"]
 _LOCAL = fs.LocalFileSystem()
@@ -237,18 +235,6 @@ def find_source(path: str, *, root: Path | None = None, endpoint: str | None = N
     """
     system, places = find_files(path, root, endpoint)
     return Source(path, system, read_footers(system, places, path))
-
-
-def open_source(
-    connection: duckdb.DuckDBPyConnection,
-    path: str,
-    *,
-    root: Path | None = None,
-    endpoint: str | None = None,
-) -> Source:
-    """`find_source` for who has a connection at hand; which one it is doesn't matter."""
-    del connection
-    return find_source(path, root=root, endpoint=endpoint)
 
 
 def _twin(column: str, file: SourceFile) -> str | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from furrow.stores.engine import Settings, connect
 from furrow.stores.join import join
 from furrow.stores.reference import reference_join
-from furrow.stores.sources import open_source
+from furrow.stores.sources import find_source
 from furrow.stores.spine import Spine
 from furrow.stores.view import Feature, Key, View, check_view
 
@@ -116,7 +116,7 @@ def run(
                 old.unlink()
             for part in range(files):
                 pq.write_table(table.slice(part * step, step), target / f"{part:03}.parquet")
-            source = open_source(connection, str(target))
+            source = find_source(str(target))
             ready.append(
                 check_view(
                     View(
