@@ -86,6 +86,38 @@ def test_an_unfit_index_is_built_again_without_a_word(some: Any, damage: Any, ca
     assert capfd.readouterr() == ("", "")
 
 
+SAMPLES = sorted(Path(__file__).parents[1].glob("history/samples/index_*.sql"))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_an_index_of_an_earlier_version(some: Any, sample: Path) -> None:
+    """Each form that a release has written: not misread, but built again in the form of today."""
+    before = listed(some)
+    with sqlite3.connect(place(some)) as now:
+        (history,) = now.execute("SELECT value FROM meta WHERE key = 'history'").fetchone()
+    now.close()
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{place(some)}{suffix}").unlink(missing_ok=True)
+    old = sqlite3.connect(place(some))
+    old.executescript(sample.read_text())
+    old.execute("INSERT INTO meta VALUES ('history', ?)", (history,))
+    old.execute("INSERT INTO runs (id, name, tree, status) VALUES (1, 'invented', 'x', 'ok')")
+    old.commit()
+    old.close()
+    assert listed(some) == before
+    with sqlite3.connect(place(some)) as now:
+        assert now.execute("PRAGMA user_version").fetchone() == (index.FORMAT,)
+        assert not now.execute("SELECT 1 FROM runs WHERE name = 'invented'").fetchall()
+    now.close()
+
+
+def test_there_is_a_sample_of_each_earlier_version() -> None:
+    """Whoever changes the form leaves the schema of the one before."""
+    assert [path.stem for path in SAMPLES] == [
+        f"index_{number}" for number in range(1, index.FORMAT)
+    ]
+
+
 def test_the_index_is_only_a_cache(some: Any) -> None:
     """Throwing the folder away loses nothing."""
     before = listed(some)
