@@ -175,10 +175,10 @@ def starts(path: Path) -> list[str]:
 
 
 def test_there_is_one_way_to_start_git():
-    """Only furrow/ground/git.py names git as a command, in one function; only ground starts processes at all."""
+    """Only furrow/ground/git_process.py names git as a command, in one function; only ground starts processes at all."""
     modules = {path.relative_to(FURROW).as_posix(): starts(path) for path in FURROW.rglob("*.py")}
     assert {name: found.count("git") for name, found in modules.items() if "git" in found} == {
-        "ground/git.py": 1
+        "ground/git_process.py": 1
     }
     assert [
         name for name, found in modules.items() if found and not name.startswith("ground/")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from furrow.errors import FurrowError
-from furrow.ground import git as ground
+from furrow.ground import git_process as ground
 from furrow.ground.git import (
     GitError,
     NotARepositoryError,
