@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from furrow.errors import FurrowError
+from furrow.ground.trust import is_trusted
 from furrow.history.paired_test import About, PairingError
+from furrow.layout import METRICS_YAML
 from furrow.training.metric_registry import BINARY
 from furrow.training.metrics import Judging
+from furrow.training.own_metrics import own_metrics
 from furrow.training.tasks import task_names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from furrow.history.load import Run
+    from furrow.training.metric_registry import Metric
 
 __all__ = ["compared_as"]
 
@@ -40,7 +47,7 @@ def compared_as(before: Run, after: Run) -> About:
     config = after.config if "config.yaml" in after.files else {}  # a project may keep none
     problem = config.get("problem")
     if not isinstance(problem, dict):
-        return About(task=tasks[0])
+        return About(task=tasks[0], own=_own(after))
     split, evaluation = problem.get("split"), config.get("evaluation")
     split = split if isinstance(split, dict) else {}
     bins = evaluation.get("bins") if isinstance(evaluation, dict) else None
@@ -55,7 +62,17 @@ def compared_as(before: Run, after: Run) -> About:
         at=str(split.get("at") or ""),
         timezone=str(split.get("timezone") or "UTC"),
         judging=judging,
+        own=_own(after),
     )
+
+
+def _own(run: Run) -> Mapping[str, Metric]:
+    """The project's own metrics, as the work tree has them; none where its code may not run, or there is no tree."""
+    root = run.repo
+    try:
+        return own_metrics(root) if (root / METRICS_YAML).is_file() and is_trusted(root) else {}
+    except FurrowError:  # what is wrong with the declaration is for compile to say
+        return {}
 
 
 def _number(value: Any, otherwise: float) -> float:

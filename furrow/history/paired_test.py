@@ -19,14 +19,25 @@ import pandas as pd
 
 from furrow.errors import FurrowError
 from furrow.training.class_columns import PREFIX, class_names
-from furrow.training.metric_registry import BINARY, MAXIMIZE, NEITHER, direction, of_task
+from furrow.training.metric_registry import (
+    BINARY,
+    MAXIMIZE,
+    NEITHER,
+    MetricError,
+    direction,
+    of_task,
+)
 from furrow.training.metrics import Judging, block_weights, interval, score
 from furrow.training.periods import PeriodError, blocks
 from furrow.training.problem import PERIODS
 from furrow.training.tasks.task import BASELINE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
+
+    from furrow.training.metric_registry import Metric
 
 __all__ = ["About", "Comparison", "Difference", "PairingError", "compare", "delong", "is_predicted"]
 
@@ -98,6 +109,7 @@ class About:
         at: The column of times that periods are of; empty for the first one that there is.
         timezone: On whose clocks.
         judging: What metrics are computed with; classes are read from the predictions.
+        own: Metrics of the project's own, whose code may run.
     """
 
     task: str = BINARY
@@ -105,6 +117,7 @@ class About:
     at: str = ""
     timezone: str = "UTC"
     judging: Judging = field(default_factory=Judging)
+    own: Mapping[str, Metric] = field(default_factory=dict)
 
 
 def compare(
@@ -116,7 +129,9 @@ def compare(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two runs on the rows that both predicted, by the metrics of their task that Furrow knows.
+    """Compare two runs on the rows that both predicted, by the metrics of their task.
+
+    A metric of the project's own that fails is left out, and `method` says why.
 
     Args:
         before: Predictions: label, what was predicted, and key columns, one of which holds times.
@@ -135,11 +150,19 @@ def compare(
     block, known = _blocks(one, about)
     drawn = len(known) if len(known) >= FEWEST_DAYS else 1
     weights = block_weights(len(known), replicates if drawn > 1 else 0, seed)
-    metrics = of_task(about.task)
     judging = replace(about.judging, classes=class_names(one.columns))
+    metrics, failed = of_task(about.task), []
     scores = [score(frame, metrics, block, weights, judging) for frame in frames]
+    for name, metric in of_task(about.task, about.own).items():
+        if name not in metrics:
+            try:
+                added = [score(frame, {name: metric}, block, weights, judging) for frame in frames]
+            except MetricError as exc:
+                failed.append(f"{name} is not compared: {exc.message}")
+                continue
+            scores = [both.joined(more) for both, more in zip(scores, added, strict=True)]
     differences = []
-    for metric in metrics:
+    for metric in scores[0].values:
         values = [float(found.values[metric]) for found in scores]
         if not np.isfinite(values).any():
             continue
@@ -153,7 +176,8 @@ def compare(
             low, high, p = delong(labels, *pair, confidence=confidence)
         else:
             low = high = p = math.nan
-        differences.append(_judged(metric, values, (low, high, p)))
+        way = about.own[metric].direction if metric in about.own else direction(metric)
+        differences.append(_judged(metric, way, values, (low, high, p)))
     unit = f"{about.block}s" if about.block in PERIODS else "blocks"
     method = f"paired bootstrap of {len(known)} {unit}, {replicates:,} replicates"
     if drawn == 1:
@@ -161,6 +185,7 @@ def compare(
         method = (
             f"DeLong over rows, for ROC AUC alone: {method}" if about.task == BINARY else method
         )
+    method = "; ".join([method, *failed])
     return Comparison(len(one), *counts, len(known), method, confidence, tuple(differences))
 
 
@@ -233,9 +258,10 @@ def _p_value(spread: NDArray[np.float64]) -> float:
     return min(1.0, 2 * (smaller + 1) / (known.size + 1))
 
 
-def _judged(metric: str, values: list[float], found: tuple[float, float, float]) -> Difference:
+def _judged(
+    metric: str, way: str, values: list[float], found: tuple[float, float, float]
+) -> Difference:
     before, after = values
-    way = direction(metric)
     low, high, p = (float(value) if math.isfinite(value) else None for value in found)
     if low is None or high is None:
         verdict = "same" if before == after else "untested"

@@ -57,6 +57,10 @@ class Scores:
     values: Mapping[str, float]
     replicates: Mapping[str, NDArray[np.float64]]
 
+    def joined(self, more: Scores) -> Scores:
+        """These and other metrics of the same rows."""
+        return Scores({**self.values, **more.values}, {**self.replicates, **more.replicates})
+
 
 @dataclass
 class Rows:

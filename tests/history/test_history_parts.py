@@ -3,7 +3,9 @@
 import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,7 +13,7 @@ from furrow.history.compared_as import compared_as
 from furrow.history.frame import _series, runs
 from furrow.history.index_rows import COLUMNS, Rows
 from furrow.history.indexing import extend
-from furrow.history.paired_test import PairingError
+from furrow.history.paired_test import PairingError, compare
 from furrow.history.query import Column
 from furrow.history.runs_index import BOOLEAN, INTEGER, REAL, TEXT
 from tests.runs.conftest import History
@@ -19,7 +21,10 @@ from tests.runs.conftest import History
 
 def run(task: str | None = None, **config) -> SimpleNamespace:
     return SimpleNamespace(
-        record={"task": task} if task else {}, config=config, files=("config.yaml",)
+        record={"task": task} if task else {},
+        config=config,
+        files=("config.yaml",),
+        repo=Path("nowhere"),
     )
 
 
@@ -41,6 +46,51 @@ def test_what_two_runs_are_compared_as() -> None:
         compared_as(run("binary"), run("regression"))
     with pytest.raises(PairingError, match="knows no task 'odd'"):
         compared_as(run("odd"), run("odd"))
+
+
+COSTS = """
+import numpy as np
+
+def cost(rows):
+    return rows.mean(np.abs(rows.column("probability") - rows.label) * 10)
+
+def odd(rows):
+    raise RuntimeError("no tariff")
+"""
+OWN = """
+metrics:
+  cost: {function: pipelines.costs:cost, direction: minimize}
+  gain: {function: pipelines.costs:cost, direction: maximize}
+  odd: {function: pipelines.costs:odd, direction: minimize}
+  later: {function: pipelines.costs:cost, direction: minimize, tasks: [regression]}
+"""
+
+
+def test_a_projects_own_metrics_are_compared(tmp_path: Path, monkeypatch: Any) -> None:
+    """By their own direction, on the same replicates; one that fails is named; in a clone without trust, none is."""
+    for path, text in {"pipelines/costs.py": COSTS, "conf/metrics.yaml": OWN}.items():
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_text(text)
+    draw = np.random.default_rng(1)
+    at = pd.date_range("2024-01-01", periods=900, freq="h", tz="UTC")
+    label = draw.integers(0, 2, 900)
+    worse = pd.DataFrame({"at": at, "label": label, "probability": draw.random(900)})
+    better = worse.assign(probability=0.3 * worse["probability"] + 0.7 * label)
+    one = run("binary", problem={"block": "day"})
+    one.repo = tmp_path
+    about = compared_as(one, one)
+    found = compare(worse, better, about=about, replicates=60)
+    verdicts = {each.metric: each.verdict for each in found.differences}
+    assert (verdicts["cost"], verdicts["gain"], verdicts["log_loss"]) == (
+        "better",
+        "worse",
+        "better",
+    )
+    assert not {"odd", "later"} & set(verdicts)
+    assert "odd is not compared: " in found.method
+    assert "no tariff" in found.method
+    monkeypatch.setattr("furrow.history.compared_as.is_trusted", lambda root: False)
+    assert compared_as(one, one).own == {}
 
 
 @pytest.mark.parametrize(
