@@ -18,7 +18,7 @@ from furrow.layout import CONTRACT, FEATURES, MANIFEST, PIPELINE, training_set
 from furrow.stages.command import note, run_stage, say
 from furrow.training.dataset import seal
 from furrow.training.problem import Problem
-from furrow.training.spine_rows import SpineError, spine_rows
+from furrow.training.spine_rows import PERIOD, SpineError, spine_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,8 +76,9 @@ def _problem(root: Path, name: str) -> Problem:
 def _refuse(features: list[str], spine: list[str], problem: Problem) -> None:
     """Refuse a feature that has the name of a spine's column: one of the two would be taken for the other."""
     for name in features:
-        if name in spine:
+        if name in spine or name == PERIOD:
             what = "the label" if name == problem.label else "a column of the spine"
+            what = "the rows' periods" if name == PERIOD else what
             raise SpineError(
                 f"feature {name!r} has the name of {what} of problem {problem.name}",
                 hint=f"name the feature otherwise, or leave the column out of {problem.spine}",

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from furrow.ground.tables import RawFiles
 
-__all__ = ["SpineError", "spine_rows"]
+__all__ = ["PERIOD", "SpineError", "spine_rows"]
 
+PERIOD = "period"
+"""What a split calls the period of each row: no column of a spine and no feature may have that name."""
 _TIMES = ("event_timestamp", "label_timestamp")
 
 
@@ -89,6 +91,11 @@ def _check_columns(rows: pa.Table, problem: Problem) -> None:
     if twice:
         raise SpineError(
             f"{problem.spine} gives the column {twice[0]!r} twice", hint="name each column once"
+        )
+    if PERIOD in rows.column_names:
+        raise SpineError(
+            f"{problem.spine} gives a column {PERIOD!r}, which is what the rows' periods are called",
+            hint="name it otherwise",
         )
     for name in _TIMES:
         if name in rows.column_names:

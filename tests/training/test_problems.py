@@ -12,6 +12,7 @@ import pytest
 
 from furrow.errors import FurrowError
 from furrow.ground.tables import RawFiles
+from furrow.stages import training_set
 from furrow.training.declare import declared, problem
 from furrow.training.periods import PeriodError, blocks, period_of
 from furrow.training.problem import Problem, ProblemError, Split, check_problem, span
@@ -151,6 +152,7 @@ def test_an_experiment_of_a_problem_that_does_not_exist(project: Path) -> None:
          "known_after 2h, and 3 labels"),
         ("select shop, moment as event_timestamp from sales", "gives no column 'sold'"),
         ("select shop, moment as event_timestamp, sold from sales where false", "gives no rows"),
+        ("select shop, moment as event_timestamp, sold, 'q' as period from sales", "a column 'period', which is what"),
         ("select shop, moment as event_timestamp, 1.0 as sold from sales", "holds only 1.0"),
         ("select shop, moment as event_timestamp, 'x' || sold as sold from sales", "holds object"),
         ("select shop, moment as event_timestamp, sold / 0 * 1e308 + 'inf'::double as sold from sales", "is infinite in"),
@@ -162,6 +164,18 @@ def test_what_a_spine_can_not_give(project: Path, sql: str, said: str) -> None:
         rows(project, sql)
     assert said in str(caught.value)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("sold", "the label"), ("shop", "a column of the spine"), ("period", "the rows' periods")],
+)
+def test_a_feature_that_would_be_taken_for_something_else(name: str, said: str) -> None:
+    """A split writes the periods of rows beside the features: under that name a model would see them."""
+    columns = ["shop", "event_timestamp", "sold"]
+    training_set._refuse(["weather"], columns, made())
+    with pytest.raises(SpineError, match=f"feature '{name}' has the name of {said} of problem"):
+        training_set._refuse(["weather", name], columns, made())
 
 
 def test_periods_are_of_the_declared_clocks() -> None:
