@@ -25,12 +25,13 @@ setup: .venv/.ready
 	@.venv/bin/uv pip install --python .venv/bin/python --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# What only the tests need: Spark, and Debian's Redis, Java and Chromium.
+# What only the tests need: Spark, and Debian's Redis, Java, Chromium and GnuPG.
 test-tools: setup .venv/.spark
 	@missing=""; \
 	  command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	  command -v java >/dev/null || missing="$$missing default-jre-headless"; \
 	  command -v chromium >/dev/null || missing="$$missing chromium"; \
+	  command -v gpg >/dev/null && command -v gpg-agent >/dev/null || missing="$$missing gpg gpg-agent gpgconf"; \
 	  if [ -n "$$missing" ]; then \
 	    echo "== the tests need Debian packages:$$missing (apt-get install)"; \
 	    as=""; [ "$$(id -u)" = 0 ] || as=sudo; \

@@ -330,7 +330,16 @@ def run(
     whole = [*isolation.prefix, str(root), *command] if isolation.prefix else list(command)
     with _started(whole, root, isolation, subprocess.PIPE) as process:
         complaints: list[str] = []
-        aside = Thread(target=lambda: complaints.extend(_lines(process.stderr)), daemon=True)
+        endless: list[CommandError] = []
+
+        def listen() -> None:
+            try:
+                complaints.extend(_lines(process.stderr))
+            except CommandError as exc:
+                endless.append(exc)
+                _end(process)  # which else waits for somebody to read on
+
+        aside = Thread(target=listen, daemon=True)
         aside.start()
         try:
             out = "".join(_lines(process.stdout, whole=True))
@@ -338,6 +347,8 @@ def run(
         finally:
             _end(process)
             aside.join(_LINGER)
+    if endless:
+        raise endless[0]
     err = "".join(complaints)
     for line in err.splitlines():
         if say is not None:

@@ -62,17 +62,17 @@ def read_lines(repo: Path, name: str, commit: str) -> list[str]:
     """
     found: dict[str, None] = {}
     for ref in _references(repo, name):
-        text = _shown(repo, ref, commit).decode(errors="replace")
+        text = (_shown(repo, ref, commit) or b"").decode(errors="replace")
         found.update(dict.fromkeys(line for line in text.split("\n") if line.strip()))
     return list(found)
 
 
-def _shown(repo: Path, ref: str, commit: str) -> bytes:
-    """A note's text; nothing of one that is larger than any that Furrow writes."""
+def _shown(repo: Path, ref: str, commit: str) -> bytes | None:
+    """A note's text; None of one that is larger than any that Furrow writes."""
     with spawn(repo, "notes", "--ref", ref, "show", commit) as process:
         content: bytes = process.stdout.read(_LARGEST + 1) if process.stdout else b""
         process.kill()
-    return content if len(content) <= _LARGEST else b""
+    return content if len(content) <= _LARGEST else None
 
 
 def noted(repo: Path, name: str) -> set[str]:
@@ -90,14 +90,17 @@ def add_line(repo: Path, name: str, commit: str, line: str) -> None:
     """Add a line to a commit's note; lines that remotes hold come along, so that a push goes through.
 
     Raises:
-        NoteError: It can't be written: a read-only Git directory, a full disk.
+        NoteError: It can't be written: a read-only Git directory, a full disk; or it is larger than
+            a note may be.
     """
     ref = f"{NOTES}/{name}"
 
     def grow() -> list[str]:
         _join(repo, name)
-        text = git(repo, "notes", "--ref", ref, "show", commit, ok=(0, 1)).decode()
-        before = [one for one in text.split("\n") if one]
+        text = _shown(repo, ref, commit)
+        if text is None:
+            raise _too_large(ref, commit)
+        before = [one for one in text.decode(errors="replace").split("\n") if one]
         return before if line in before else [*before, line]
 
     _write(repo, ref, commit, grow)
@@ -119,13 +122,22 @@ def _write(repo: Path, ref: str, commit: str, make: Callable[[], list[str]]) -> 
             if any("\n" in line for line in lines):
                 raise NoteError("a note's line holds a line feed", hint="write it as compact JSON")
             text = "".join(f"{line}\n" for line in lines).encode()
-            if text != git(repo, "notes", "--ref", ref, "show", commit, ok=(0, 1)):
+            if len(text) > _LARGEST:
+                raise _too_large(ref, commit)
+            if text != _shown(repo, ref, commit):
                 blob = git(repo, "hash-object", "-w", "--stdin", stdin=text).decode().strip()
                 git(repo, *_identity(repo), "notes", "--ref", ref, "add", "-f", "-C", blob, commit)
     except (GitError, OSError) as exc:
         words = exc.message if isinstance(exc, GitError) else str(exc)
         hint = "is the Git directory writable?"
         raise NoteError(f"cannot write the note on {commit[:10]}: {words}", hint=hint) from exc
+
+
+def _too_large(ref: str, commit: str) -> NoteError:
+    said = (
+        f"the note on {commit[:10]} is larger than {_LARGEST >> 20} MB, and nothing would read it"
+    )
+    return NoteError(said, hint=f"look at it, then `git notes --ref {ref} remove {commit[:10]}`")
 
 
 def _join(repo: Path, name: str) -> None:
