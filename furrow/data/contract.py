@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -88,11 +90,13 @@ class Column(_Strict):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
+        """The engine's own answer (RE2's, whose time grows with the text and no faster)."""
         try:
-            re.compile(value or "")
-        except re.error as exc:
+            pc.match_substring_regex(pa.array([""]), value or "")
+        except pa.ArrowInvalid as exc:
+            said = str(exc).removeprefix("Invalid regular expression: ")
             raise PydanticCustomError(
-                "pattern", "{said}", {"said": f"not a regular expression: {exc}"}
+                "pattern", "{said}", {"said": f"not a regular expression of RE2's: {said}"}
             ) from exc
         return value
 

@@ -15,11 +15,15 @@ from furrow.data.check_report import Violation
 from furrow.data.columns import SAMPLE, sample_rows
 from furrow.data.file_periods import names_between, path_pattern, sql_name
 from furrow.data.raw_tables import FILE, Raw
+from furrow.time_limit import time_limit
 
 if TYPE_CHECKING:
     from furrow.data.contract import Bounds, Contract, Coverage, Fresh, Reference, Table
 
-__all__ = ["Relations", "RuleError"]
+__all__ = ["LONGEST", "Relations", "RuleError"]
+
+LONGEST = 1_800
+"""Seconds of processor time for the rules of a table: they are SQL of the repository's."""
 
 
 class RuleError(ValueError):
@@ -61,6 +65,7 @@ class Relations:
 
         Raises:
             RuleError: A rule's SQL is not valid.
+            TooLongError: A table's rules take longer than any rule should.
         """
         # The contract comes from the repository: its SQL sees these tables and nothing else of the
         # machine.
@@ -76,7 +81,9 @@ class Relations:
                 self._db.execute(f"CREATE VIEW {_q(name)} AS SELECT * FROM {_q('__' + name)}")
             self._db.execute("SET lock_configuration = true")
             for name, table in self.contract.tables.items():
-                self._table(name, table)
+                said = f"tables.{name}: its rules"
+                with time_limit(LONGEST, said, interrupt=self._db.interrupt):
+                    self._table(name, table)
 
     def _table(self, name: str, table: Table) -> None:
         if table.unique and self._can(name, "unique", set(table.unique)):
@@ -87,9 +94,7 @@ class Relations:
             ):
                 self._reference(name, column, reference)
         for rule, sql in table.rules.items():
-            if self._can(
-                name, rule, {column for column in table.columns if re.search(rf"\b{column}\b", sql)}
-            ):
+            if self._can(name, rule, set(_words(sql, table))):
                 self._bad_rows(
                     name,
                     _Fault(rule, f"breaks: {sql}", f"NOT ({sql})", show=tuple(_words(sql, table))),
@@ -302,7 +307,10 @@ def _literal(text: str) -> str:
 
 
 def _words(sql: str, table: Table) -> list[str]:
-    return [column for column in table.columns if re.search(rf"\b{column}\b", sql)]
+    """The columns that a condition names."""
+    return [
+        column for column in table.columns if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", sql)
+    ]
 
 
 def _between(bounds: Bounds, *, percent: bool = False) -> str:

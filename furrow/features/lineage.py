@@ -10,7 +10,8 @@ from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
 
-from furrow.features.sql import DIALECT, parse_query, reads
+from furrow.features.sql import DIALECT, PARSING, parse_query, reads
+from furrow.time_limit import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +36,22 @@ def query_lineage(tree: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> C
     """
     known = {name: dict(columns) for name, columns in schema.items()}
     relations = reads(tree)
-    whole = tuple(f"{name}.*" for name in relations)
     try:
+        return _found(tree, known, relations)
+    except (SqlglotError, ValueError, KeyError, RecursionError):
+        return {}
+
+
+def _found(
+    tree: exp.Query, known: dict[str, dict[str, str]], relations: tuple[str, ...]
+) -> Columns:
+    """`query_lineage`, with SQLGlot's own errors.
+
+    Raises:
+        TooLongError: The query is made to be followed for ever.
+    """
+    whole = tuple(f"{name}.*" for name in relations)
+    with time_limit(PARSING, "finding what the columns of a query are made of"):
         written = _spelled_out(tree)
         resolved = qualify(
             written, dialect=DIALECT, schema=known, validate_qualify_columns=False, identify=False
@@ -55,9 +70,7 @@ def query_lineage(tree: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> C
             )
             for name in names
         }
-    except (SqlglotError, ValueError, KeyError):
-        return {}
-    return {name: _leaves(node, relations) or whole for name, node in nodes.items()}
+        return {name: _leaves(node, relations) or whole for name, node in nodes.items()}
 
 
 def _spelled_out(tree: exp.Query) -> exp.Query:

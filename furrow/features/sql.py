@@ -13,6 +13,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
 from furrow.errors import FurrowError
+from furrow.time_limit import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,8 @@ __all__ = ["SqlError", "canonical", "columns_read", "parse_query", "reads"]
 
 DIALECT = "duckdb"
 RELATION = re.compile(r"\w+\Z")
+PARSING = 120
+"""Seconds of processor time to parse or resolve one query."""
 
 
 class SqlError(FurrowError):
@@ -49,9 +52,11 @@ def parse_query(text: str, *, origin: str) -> exp.Query:
 
     Raises:
         SqlError: It does not parse, or is not exactly one query.
+        TooLongError: Parsing takes longer than that of any honest query.
     """
     try:
-        statements = [tree for tree in sqlglot.parse(text, dialect=DIALECT) if tree is not None]
+        with time_limit(PARSING, f"{origin}: parsing it"):
+            statements = [tree for tree in sqlglot.parse(text, dialect=DIALECT) if tree is not None]
     except SqlglotError as exc:
         problem = exc.errors[0] if getattr(exc, "errors", None) else {}
         place = (
@@ -60,6 +65,8 @@ def parse_query(text: str, *, origin: str) -> exp.Query:
             else str(exc).split("\n")[0]
         )
         raise SqlError(origin, place, hint="the SQL is DuckDB's dialect, one SELECT") from exc
+    except RecursionError as exc:
+        raise SqlError(origin, "is nested too deeply", hint="take some of it apart") from exc
     statements = [tree for tree in statements if not isinstance(tree, exp.Semicolon)]
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         what = (
@@ -125,11 +132,12 @@ def columns_read(
     if not known:
         return {}
     try:
-        resolved = qualify(
-            tree.copy(), dialect=DIALECT, schema=known, validate_qualify_columns=False
-        )
-        scopes = traverse_scope(resolved)
-    except SqlglotError:
+        with time_limit(PARSING, "finding the columns that a query reads"):
+            resolved = qualify(
+                tree.copy(), dialect=DIALECT, schema=known, validate_qualify_columns=False
+            )
+            scopes = traverse_scope(resolved)
+    except (SqlglotError, RecursionError):
         return known
     found: dict[str, dict[str, str]] = {name: {} for name in known}
     for scope in scopes:

@@ -16,7 +16,9 @@ from dvc_data.hashfile.hash import file_md5
 from dvc_data.hashfile.hash_info import HashInfo
 
 from furrow.errors import FurrowError
+from furrow.ground import dvcignore
 from furrow.ground.pipeline import overlaps
+from furrow.time_limit import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -188,7 +190,8 @@ class Project:
         if not whole.is_dir():
             return None
         base = Path(os.path.normpath(self.root.resolve() / path))
-        found = self._repo.dvcignore.find(self._repo.fs, str(base))
+        with time_limit(dvcignore.LONGEST, f"{path}: finding what .dvcignore leaves of it"):
+            found = list(self._repo.dvcignore.find(self._repo.fs, str(base)))
         files = {
             Path(name).relative_to(base).as_posix(): _md5(Path(name), algorithm)
             for name in sorted(found)

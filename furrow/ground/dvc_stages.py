@@ -30,8 +30,10 @@ from dvc.utils.objects import cached_property
 from dvc.utils.serialize import parse_yaml
 from voluptuous import Invalid
 
+from furrow.ground import dvcignore
 from furrow.ground.parameters import check_bounds
 from furrow.ground.pipeline_spec import Broken, Dep, Out, Params, PipelineError, Source, Step
+from furrow.time_limit import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -126,6 +128,7 @@ def read_stages(holder: Path, root: Path, locks: Mapping[str, str] | None = None
 
     Raises:
         PipelineError: The project's settings can't be read.
+        TooLongError: It takes longer than any honest project.
     """
     found = Reading()
     fs = _Watched(found.files)
@@ -137,8 +140,9 @@ def read_stages(holder: Path, root: Path, locks: Mapping[str, str] | None = None
             f"{holder.name}: {words(exc)}", hint="`dvc config -l` shows the same; mend it"
         ) from exc
     reader = _Reader(repo, root, found, locks or {})
-    for path in _stage_files(repo, found):
-        reader.read(path)
+    with time_limit(dvcignore.LONGEST, f"{holder.name}: reading its stages and ignored files"):
+        for path in _stage_files(repo, found):
+            reader.read(path)
     return found
 
 

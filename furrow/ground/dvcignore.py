@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
+from furrow.time_limit import time_limit
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Ignored"]
+__all__ = ["LONGEST", "Ignored"]
 
 _ALWAYS = (".hg/", ".git/", ".git", ".dvc/")
 _NAME = ".dvcignore"
+_STARS = re.compile(r"[*+]")
+FEW_STARS = 3
+LONGEST = 300
+"""Seconds of processor time that DVC may take to find what patterns of .dvcignore and .gitignore hide."""
 
 
 class Ignored:
@@ -40,19 +47,20 @@ class Ignored:
             return False
         inside = os.path.dirname(path)
         if self._plain is None or self._rules_below(inside):
-            return bool(self._dvc._is_ignored(path, is_dir=folder))
+            with time_limit(LONGEST, f"{self._holder}: its patterns of ignored files"):
+                return bool(self._dvc._is_ignored(path, is_dir=folder))
         if inside != self._holder and self(inside, folder=True):
             return True
         if folder and os.path.exists(f"{path}{os.sep}.dvc"):
             return True  # another project
         name = path[len(self._holder) + 1 :]
         return any(
-            (folder or not only) and (pattern.match(name) or (folder and pattern.match(f"{name}/")))
-            for pattern, only in self._plain
+            (folder or not only) and (matches(name) or (folder and matches(f"{name}/")))
+            for matches, only in self._plain
         )
 
     @cached_property
-    def _plain(self) -> list[tuple[re.Pattern[str], bool]] | None:
+    def _plain(self) -> list[tuple[Callable[[str], object], bool]] | None:
         """The patterns of the file at the top, and which are of folders only; None when DVC has to read them."""
         try:
             with open(f"{self._holder}/{_NAME}", encoding="utf-8") as handle:
@@ -68,7 +76,7 @@ class Ignored:
         for line in (*_ALWAYS, *lines):
             regex, _ = GitIgnoreSpecPattern.pattern_to_regex(line)
             if regex is not None:
-                found.append((re.compile(regex), line.endswith("/")))
+                found.append((_matcher(regex), line.endswith("/")))
         return found
 
     def _rules_below(self, folder: str) -> bool:
@@ -86,3 +94,17 @@ class Ignored:
         from dvc.ignore import DvcIgnoreFilter  # noqa: PLC0415 - the same
 
         return DvcIgnoreFilter(LocalFileSystem(), self._holder)
+
+
+def _matcher(regex: str) -> Callable[[str], object]:
+    """Whether a path matches a pattern of which pathspec made a regular expression.
+
+    Python tries every way of sharing a text among several stars, which a pattern of a line can make
+    take for ever; RE2, slower for the few, does not.
+    """
+    if len(_STARS.findall(regex)) <= FEW_STARS:
+        return re.compile(regex).match
+    import pyarrow as pa  # noqa: PLC0415 - for patterns that hardly anybody writes
+    import pyarrow.compute as pc  # noqa: PLC0415 - the same
+
+    return lambda name: pc.match_substring_regex(pa.array([name]), regex)[0].as_py()

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 pytestmark = pytest.mark.attack
-WORKFLOWS = sorted((Path(__file__).parents[2] / ".github/workflows").glob("*.y*ml"))
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.y*ml"))
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -44,3 +45,27 @@ def test_no_expression_in_a_script(path):
     for job in yaml.safe_load(path.read_text())["jobs"].values():
         for step in job["steps"]:
             assert "${{" not in step.get("run", ""), step
+
+
+def test_the_threat_models_table_names_tests_that_there_are():
+    """Each boundary of docs/SECURITY.md has tests: files, functions and classes that exist, and no file of attacks is left out."""
+    text = (ROOT / "docs/SECURITY.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "test_" in line]
+    named: set[str] = set()
+    for row in rows:
+        file = ""
+        for path, name in re.findall(r"`([\w/.]*\.py)?(?:::(\w+))?`", row.rpartition(" | ")[2]):
+            file = path or file
+            place = ROOT / file if "/" in file else ROOT / "tests/attack" / file
+            assert place.is_file(), (row, file)
+            named.add(place.name)
+            if name:
+                assert re.search(rf"^\s*(def|class) {name}\b", place.read_text(), re.MULTILINE), (
+                    name
+                )
+    assert len(rows) > 20
+    assert {path.name for path in (ROOT / "tests/attack").glob("test_*.py")} - named == UNLISTED
+
+
+UNLISTED = {"test_fuzz_tool.py"}
+"""What tests a tool rather than a boundary."""
