@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import keyword
+import unicodedata
 from typing import TYPE_CHECKING
 
 from furrow.intake.table_profile import readable
@@ -82,8 +83,8 @@ def _plain(name: str) -> str:
 
 
 def _arguments(features: Mapping[str, str]) -> list[str]:
-    """Keyword arguments, as many to a line as fit; names that are no identifiers in a mapping."""
-    plain = all(name.isidentifier() and not keyword.iskeyword(name) for name in features)
+    """Keyword arguments, as many to a line as fit; names that Python has no such word for in a mapping."""
+    plain = all(_is_word(name) for name in features)
     parts = [
         f"{name}={type_}" if plain else f"{json.dumps(name, ensure_ascii=False)}: {type_}"
         for name, type_ in features.items()
@@ -92,6 +93,15 @@ def _arguments(features: Mapping[str, str]) -> list[str]:
     if not plain:
         lines = ["    **{", *lines, "    },"]
     return [*lines[:-1], f"{lines[-1]})"]
+
+
+def _is_word(name: str) -> bool:
+    """Whether Python reads a name as itself: it takes some letters for others, as the micro sign for mu (PEP 3131)."""
+    return (
+        name.isidentifier()
+        and not keyword.iskeyword(name)
+        and unicodedata.normalize("NFKC", name) == name
+    )
 
 
 def spine_text(answers: Answers, table: TableProfile, until: str = "") -> str:
