@@ -33,11 +33,12 @@ from furrow.training.problem import PERIODS
 from furrow.training.tasks.task import BASELINE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from furrow.training.metric_registry import Metric
+    from furrow.training.metrics import Scores
 
 __all__ = ["About", "Comparison", "Difference", "PairingError", "compare", "delong", "is_predicted"]
 
@@ -151,16 +152,7 @@ def compare(
     drawn = len(known) if len(known) >= FEWEST_DAYS else 1
     weights = block_weights(len(known), replicates if drawn > 1 else 0, seed)
     judging = replace(about.judging, classes=class_names(one.columns))
-    metrics, failed = of_task(about.task), []
-    scores = [score(frame, metrics, block, weights, judging) for frame in frames]
-    for name, metric in of_task(about.task, about.own).items():
-        if name not in metrics:
-            try:
-                added = [score(frame, {name: metric}, block, weights, judging) for frame in frames]
-            except MetricError as exc:
-                failed.append(f"{name} is not compared: {exc.message}")
-                continue
-            scores = [both.joined(more) for both, more in zip(scores, added, strict=True)]
+    scores, failed = _scored(frames, about, (block, weights, judging))
     differences = []
     for metric in scores[0].values:
         values = [float(found.values[metric]) for found in scores]
@@ -187,6 +179,25 @@ def compare(
         )
     method = "; ".join([method, *failed])
     return Comparison(len(one), *counts, len(known), method, confidence, tuple(differences))
+
+
+def _scored(
+    frames: Sequence[pd.DataFrame],
+    about: About,
+    how: tuple[NDArray[np.intp], NDArray[np.float64], Judging],
+) -> tuple[list[Scores], list[str]]:
+    """Both runs' metrics, and why one of the project's own has none."""
+    known = of_task(about.task)
+    scores, failed = [score(frame, known, *how) for frame in frames], []
+    for name, extra in of_task(about.task, about.own).items():
+        if name not in known:
+            try:
+                added = [score(frame, {name: extra}, *how) for frame in frames]
+            except MetricError as exc:
+                failed.append(f"{name} is not compared: {exc.message}")
+                continue
+            scores = [both.joined(more) for both, more in zip(scores, added, strict=True)]
+    return scores, failed
 
 
 def _blocks(frame: pd.DataFrame, about: About) -> tuple[NDArray[np.intp], list[str]]:
