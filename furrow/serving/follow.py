@@ -55,6 +55,8 @@ _LOOK = 0.1
 """Seconds between two looks at the state folder: what a rollback waits for at most."""
 
 
+_LONGEST = 30.0
+"""Seconds between two polls, at most, while something is wrong."""
 _COUNT = 1.0
 """Seconds between two looks at what came of requests."""
 
@@ -160,13 +162,21 @@ def _poll_alone(settings: FollowSettings, stop: threading.Event) -> None:
             except BlockingIOError:
                 stop.wait(1.0)
                 continue
+            wait = settings.every
             while not stop.is_set():
                 began = time.monotonic()
                 try:
-                    judge(settings, poll(settings))
+                    followed = poll(settings)
+                    judge(settings, followed)
+                    # what failed may fail again: bringing a bundle costs seconds of a processor
+                    wait = (
+                        min(2 * wait, max(_LONGEST, settings.every))
+                        if followed.problem
+                        else settings.every
+                    )
                 except (FurrowError, OSError) as exc:  # a full disk, say: the next poll tries again
                     settings.tell(f"the state can't be kept: {_line(exc)}")
-                stop.wait(max(0.0, settings.every - (time.monotonic() - began)))
+                stop.wait(max(0.0, wait - (time.monotonic() - began)))
 
 
 @dataclass(frozen=True)
@@ -221,6 +231,8 @@ def _taken(settings: FollowSettings, mirror: Path, fetched: Fetched, before: Fol
     Raises:
         FurrowError: It may not be served, or can't be brought; in any case all stays as it was.
     """
+    if _is_at_rest(settings, fetched, before):
+        return before
     if fetched.rewritten:
         raise RefusedError(
             f"{settings.branch} was rewritten: {fetched.commit[:10]} does not come after what was served",
@@ -249,6 +261,20 @@ def _taken(settings: FollowSettings, mirror: Path, fetched: Fetched, before: Fol
     )
     _tidy(settings, after)
     return after
+
+
+def _is_at_rest(settings: FollowSettings, fetched: Fetched, before: Followed) -> bool:
+    """Whether nothing has changed since all was well: asked every few seconds, it costs next to nothing.
+
+    Raises:
+        RefusedError: The features here are others than before.
+    """
+    if before.problem or fetched.commit != before.commit or fetched.moved or fetched.gone:
+        return False
+    here = [one for one in (before.main, before.canary, before.shadow) if one is not None]
+    for one in here:
+        check_features(settings.features, one.version, one.features_digest, "")
+    return all(Path(one.folder).is_dir() for one in here)
 
 
 def judge(

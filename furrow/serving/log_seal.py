@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from furrow.files import write_json
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["NOTES", "Losses", "live_folder", "seal", "sealed_folder", "segment_records"]
 
 NOTES = "notes.json"
-_ROWS = 2_000
-"""Rows that are made into a table at a time."""
+_ROWS = 500
+"""Rows that are made into columns at a time: whoever answers beside it doesn't wait for more."""
+_GROUP = 20
+"""Such pieces in a row group."""
 
 
 class Losses:
@@ -182,9 +185,15 @@ def _write_tables(
         key: pq.ParquetWriter(paths[key], schema, compression="zstd")
         for key, schema in schemas.items()
     }
+    waiting: dict[tuple[str, ...], list[pa.RecordBatch]] = {}
     try:
         for key, rows in _pieces(records):
-            writers[key].write_batch(to_batch(rows, schemas[key]))
+            batches = waiting.setdefault(key, [])
+            batches.append(to_batch(rows, schemas[key]))
+            if len(batches) == _GROUP:
+                writers[key].write_table(pa.Table.from_batches(waiting.pop(key)))
+        for key, batches in waiting.items():
+            writers[key].write_table(pa.Table.from_batches(batches))
     finally:
         for writer in writers.values():
             writer.close()

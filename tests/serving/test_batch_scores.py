@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from furrow.cli.predict import command
+from furrow.errors import UsageError
 from furrow.features.client import FeatureClient
 from furrow.models.bundle import load
 from furrow.models.predict import Model
@@ -205,3 +207,19 @@ def test_what_is_wrong_with_the_rows_is_told(world, tmp_path):
     path.write_bytes(b"PAR1")
     with pytest.raises(BatchError, match="can't be read"):
         score_file(Job(opened(world), path, out))
+
+
+def test_the_command_scores_a_file(world, tmp_path, monkeypatch, capsys):
+    (world / "runs/binary").mkdir(parents=True, exist_ok=True)
+    facts = json.loads((world / "build/models/binary/bundle.json").read_text())
+    (world / "runs/binary/record.json").write_text(json.dumps(facts))
+    (world / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(world)
+    table = rows_file(tmp_path / "rows.parquet")
+    words = ["--experiment", "binary", "--batch", str(tmp_path / "rows.parquet"), "--online"]
+    with pytest.raises(UsageError, match="go together"):
+        command.main(words, standalone_mode=False)
+    out = tmp_path / "scored.parquet"
+    command.main([*words, "--out", str(out)], standalone_mode=False)
+    assert "40 rows scored by binary" in capsys.readouterr().out
+    assert predictions(out, ["probability"]) == one_by_one(world, table)

@@ -24,9 +24,10 @@ from furrow.serving.deployment_state import (
     roll_back,
     wanted,
 )
-from furrow.serving.follow import FollowSettings, follow, judge, poll
+from furrow.serving.follow import FollowSettings, judge, poll
+from furrow.serving.followed_host import followed_host
+from furrow.serving.model_host import Loaded
 from furrow.serving.scorer import Scorer
-from furrow.serving.split_host import SplitHost
 from furrow.serving.version_store import RefusedError, bring, deployable
 from tests.servingworld import ROW
 
@@ -237,17 +238,16 @@ def test_holds_and_releases(served):
 
 
 class Watched:
-    """A server's thread that follows, and a way to wait for what it does."""
+    """A server's host that follows, and a way to wait for what it does."""
 
     def __init__(self, settings):
-        self.host = SplitHost({})
         self.stop = threading.Event()
         self.told = []
-        settings = replace(settings, every=0.05, name="shop", tell=self.told.append)
-        self.thread = threading.Thread(target=follow, args=(self.host, settings, self.stop))
+        self.settings = replace(settings, every=0.05, name="shop", tell=self.told.append)
 
     def __enter__(self):
-        self.thread.start()
+        self.host = followed_host(self.settings, self.stop)
+        [self.thread] = [one for one in threading.enumerate() if one.name == "serve"]
         return self
 
     def __exit__(self, *_):
@@ -306,6 +306,7 @@ def test_a_canary_answers_for_its_entities_alone(served):
         while len(parts := watched.host.split("shop", rows)) == 1:
             pass
         (main, ours), (canary, theirs) = parts
+        assert isinstance(main, Loaded)
         assert (main.variant, canary.variant) == ("main", "canary")
         assert sorted([*ours, *theirs]) == list(range(200))
         assert 30 < len(theirs) < 90
