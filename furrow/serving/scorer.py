@@ -106,6 +106,10 @@ class Scorer:
             client.manifest, client.manifest.services[self.service], self._plan.names
         )
         self.fields = RowFields(_fields(self._plan, bundle, self.given))
+        nothing: dict[str, list[Any]] = {
+            column["name"]: [None] for column in bundle.facts["columns"]
+        }
+        self._output_names = tuple(self.bundle.outputs(nothing))
         roles = {name: one.role for name, one in self.fields.fields.items()}
         self._keys = frozenset(name for name, role in roles.items() if role == "key")
 
@@ -204,6 +208,10 @@ class Scorer:
         """Predictions for rows of the model's own columns; no feature is fetched."""
         outputs = self.bundle.outputs(self.bundle.inputs(features, {}))
         return _rows({name: _numbers(found) for name, found in outputs.items()}, len(features))
+
+    def output_names(self) -> list[str]:
+        """What a prediction holds, by name."""
+        return list(self._output_names)
 
     def explain(self, scored: Scored) -> dict[str, float]:
         """How far each column moved the score, the largest first."""

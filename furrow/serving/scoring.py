@@ -1,0 +1,228 @@
+"""From a request's body to the value of its answer: rows, turn, score, log."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from furrow.serving.admission import Admission
+from furrow.serving.answers import ABSENT, answer_of, record_of
+from furrow.serving.http_problem import Problem
+from furrow.serving.open_inference import read_infer, told_infer
+from furrow.serving.openapi import example_row
+from furrow.serving.prediction_record import new_id
+from furrow.serving.protocols import FORMS
+from furrow.serving.strict_json import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from furrow.serving.app import Request
+    from furrow.serving.model_host import Host, Loaded
+    from furrow.serving.prediction_log import PredictionLog
+    from furrow.serving.scorer import Scored
+    from furrow.serving.serve_settings import ServeSettings
+    from furrow.serving.server_metrics import ServerMetrics
+
+__all__ = ["Scoring"]
+
+INLINE_ROWS = 32
+"""Up to so many rows are scored in the loop itself: that is shorter than handing them to a thread."""
+INLINE_BYTES = 1 << 16
+THREADS = 4
+REMOTE_SLOTS = 16
+
+
+class Answer:
+    """What rows came to, in their order."""
+
+    __slots__ = ("identities", "loaded", "moved", "scored")
+
+    def __init__(self, count: int) -> None:
+        self.loaded: list[Any] = [None] * count
+        self.scored: list[Any] = [None] * count
+        self.identities: list[str] = [""] * count
+        self.moved: list[dict[str, float] | None] = [None] * count
+
+
+class Scoring:
+    """Scores requests of one process.
+
+    Args:
+        host: The models.
+        settings: How the server is set up.
+        log: Where predictions are written before they are told.
+        metrics: Where they are counted.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        settings: ServeSettings,
+        log: PredictionLog | None,
+        metrics: ServerMetrics,
+    ) -> None:
+        self.host = host
+        self.settings = settings
+        self.log = log
+        self.metrics = metrics
+        limits = settings.limits
+        waiting = {"most": limits.waiting, "longest": limits.longest_wait}
+        self._short = Admission(slots=1, **waiting)  # type: ignore[arg-type]
+        self._long = Admission(slots=THREADS, **waiting)  # type: ignore[arg-type]
+        self._remote = Admission(slots=REMOTE_SLOTS, **waiting)  # type: ignore[arg-type]
+        self._threads = ThreadPoolExecutor(THREADS + REMOTE_SLOTS, thread_name_prefix="score")
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a turn."""
+        return self._short.waiting + self._long.waiting + self._remote.waiting
+
+    async def loaded(self, name: str) -> Loaded:
+        """A model, brought into memory if need be."""
+        found = self.host.ready(name)
+        return found if found is not None else await self._thread(self.host.current, name)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=True)
+
+    def warm(self, loaded: Loaded) -> None:
+        """Score the example row, so that what is loaded on first use is loaded."""
+        loaded.scorer.score([example_row(loaded.scorer)], at=self.settings.at)
+
+    async def answer(
+        self, form: str, name: str, content: bytes | bytearray, request: Request
+    ) -> Any:
+        """The answer's value.
+
+        Args:
+            form: The interface: "rows", "vertex", "invocation" or "infer".
+            name: The model; empty for the default one.
+            content: The body.
+            request: Its query, and until when it has to be answered.
+
+        Raises:
+            Problem: The body or a row is not as it should be; or it is not its turn.
+            FurrowError: The model, the store or the log fails.
+        """
+        explain = _explain(request.query)
+        name = name or self.host.default
+        loaded = self.host.ready(name)
+        if loaded is None:
+            async with self._long.turn(request.deadline):
+                loaded = await self._thread(self.host.current, name)
+        small = len(content) <= INLINE_BYTES and not explain
+        embedded = loaded.scorer.client.store.embedded
+        durable = self.log is not None and self.log.settings.durable
+
+        def work() -> Any:
+            return self._work(form, name, loaded, content, request, explain=explain)
+
+        if small and embedded and not durable:
+            async with self._short.turn(request.deadline):
+                done = self._work(
+                    form, name, loaded, content, request, explain=False, most=INLINE_ROWS
+                )
+            if done is not None:
+                return done
+        admission = self._long if embedded and not durable else self._remote
+        async with admission.turn(request.deadline):
+            return await self._thread(work)
+
+    async def _thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    def _work(
+        self,
+        form: str,
+        name: str,
+        loaded: Loaded,
+        content: bytes | bytearray,
+        request: Request,
+        *,
+        explain: bool,
+        most: int | None = None,
+    ) -> Any:
+        """Everything that takes the processor; None if there are more rows than `most`."""
+        value = decode(content)
+        wanted: list[str] = []
+        if form == "infer":
+            rows, wanted = read_infer(value, loaded.scorer.fields)
+        else:
+            rows = FORMS[form].read(value)
+        if most is not None and len(rows) > most:
+            return None
+        self._check_count(len(rows), explain=explain)
+        answer = self._score(name, rows, request, explain=explain)
+        if form == "infer":
+            return told_infer(
+                answer.loaded[0] if rows else loaded,
+                [one.prediction for one in answer.scored],
+                answer.identities,
+                wanted=wanted,
+                request_id=value.get("id"),
+            )
+        told = [
+            answer_of(*one)
+            for one in zip(
+                answer.loaded, answer.scored, answer.identities, answer.moved, strict=True
+            )
+        ]
+        return FORMS[form].tell(told, {"model": name})
+
+    def _check_count(self, count: int, *, explain: bool) -> None:
+        limits = self.settings.limits
+        most = limits.explained if explain else limits.rows
+        if count > most:
+            said = f"a request may have {most:,} rows{' with explanations' if explain else ''}, not {count:,}"
+            raise Problem(413, "rows", said)
+        if not count:
+            raise Problem(422, "rows", "the request has no row")
+
+    def _score(
+        self, name: str, rows: list[dict[str, Any]], request: Request, *, explain: bool
+    ) -> Answer:
+        """Score rows, each by the version that the host gives it to, and log them."""
+        answer = Answer(len(rows))
+        moment = datetime.now(UTC)
+        records = []
+        for loaded, places in self.host.split(name, rows):
+            asked = rows if len(places) == len(rows) else [rows[place] for place in places]
+            scored = loaded.scorer.score(asked, at=self.settings.at)
+            latency = time.monotonic() - request.began
+            absent = 0
+            for place, one in zip(places, scored, strict=True):
+                identity = new_id(moment)
+                answer.loaded[place], answer.scored[place] = loaded, one
+                answer.identities[place] = identity
+                if explain:
+                    answer.moved[place] = loaded.scorer.explain(one)
+                absent += _count_absent(one)
+                if self.log is not None:
+                    records.append(record_of(loaded, one, identity, time=moment, latency=latency))
+            self.metrics.scored(loaded.name, loaded.version, loaded.variant, len(scored), absent)
+        if self.log is not None:
+            self.log.append(records)
+        return answer
+
+
+def _count_absent(scored: Scored) -> int:
+    values: Sequence[str] = tuple(scored.statuses.values())
+    return sum(values.count(one) for one in ABSENT)
+
+
+def _explain(query: bytes) -> bool:
+    """Whether explanations are asked for; nothing else may be.
+
+    Raises:
+        Problem: The query says something else.
+    """
+    if query in (b"", b"explain=0"):
+        return False
+    if query == b"explain=1":
+        return True
+    raise Problem(400, "query", "the query may say explain=1, and nothing else")

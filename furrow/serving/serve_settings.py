@@ -1,0 +1,96 @@
+"""How a server is set up: plain values, the same in each of its processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from furrow.errors import UsageError
+from furrow.serving.scorer import StalePolicy
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+__all__ = ["LOOPBACK", "Limits", "ServeSettings"]
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may be, and what a process takes on.
+
+    Attributes:
+        body: Bytes of a body.
+        rows: Rows of a request.
+        explained: Rows of a request that asks for explanations.
+        seconds: How long a request has, unless it says another time.
+        longest_seconds: The longest that it may say.
+        receive: Seconds in which a request's head, and then its body, must arrive.
+        waiting: How many requests may wait for a slot.
+        longest_wait: Seconds that are the longest to wait for one.
+        connections: How many are open at a time.
+    """
+
+    body: int = 8 << 20
+    rows: int = 10_000
+    explained: int = 16
+    seconds: float = 10.0
+    longest_seconds: float = 60.0
+    receive: float = 10.0
+    waiting: int = 128
+    longest_wait: float = 1.0
+    connections: int = 1024
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """A server.
+
+    Attributes:
+        address: Where it listens.
+        port: On which port; 0 for a free one.
+        workers: How many processes answer.
+        hosts: The names that it may be called by; None for any.
+        tokens: The file of tokens; None lets everybody in.
+        state: A folder of this server alone, for what its processes tell one another.
+        log: The prediction log's folder; None for no log.
+        at: Answer as of this moment, not of now: for demonstrations and trials.
+        stale: What becomes of scores whose features are absent.
+        certificate: A PEM file of the server's certificate; with it the server speaks TLS.
+        key: Its key.
+        vertex: The paths that Vertex asks for health and for predictions.
+        limits: What requests may be.
+    """
+
+    address: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    hosts: frozenset[str] | None = LOOPBACK
+    tokens: Path | None = None
+    state: Path | None = None
+    log: Path | None = None
+    at: datetime | None = None
+    stale: StalePolicy = field(default_factory=StalePolicy)
+    certificate: Path | None = None
+    key: Path | None = None
+    vertex: tuple[str, str] = ("", "")
+    limits: Limits = field(default_factory=Limits)
+
+    def check(self, *, open_to_all: bool) -> None:
+        """Refuse to let strangers in by oversight.
+
+        Args:
+            open_to_all: Whether whoever starts it said that it needs no tokens.
+
+        Raises:
+            UsageError: It would listen beyond this machine without tokens.
+        """
+        if self.address not in LOOPBACK and self.tokens is None and not open_to_all:
+            raise UsageError(
+                f"listening on {self.address} lets in whoever reaches this machine",
+                hint="give --tokens FILE (`furrow serve --new-token NAME --tokens FILE` makes one), or --no-tokens",
+            )
+        if (self.certificate is None) != (self.key is None):
+            raise UsageError("--certificate and --key belong together")
