@@ -29,12 +29,14 @@ __all__ = [
     "MODELS",
     "PIPELINE",
     "PREDICTIONS",
+    "PREDICTION_LOG",
     "PREDICT_YAML",
     "PROBLEMS",
     "REGISTRY_DB",
     "REPLAY_YAML",
     "RUNS",
     "SEARCHES",
+    "SERVED",
     "TABLES",
     "TABLE_SQL",
     "TRAINING",
@@ -86,6 +88,8 @@ TABLES = "build/tables"
 TRAINING = "build/training"
 MODELS = "build/models"
 PREDICTIONS = "build/predictions"
+PREDICTION_LOG = ".furrow/predictions"
+SERVED = ".furrow/served"
 EVALUATIONS = "build/evaluations"
 VALIDATION = "build/validation.json"
 REGISTRY_DB = "build/registry.db"

@@ -29,6 +29,7 @@ COMMANDS = {
     "replay": "Run a commit's stages again, from nothing, and compare.",
     "rollback": "Have this machine's server answer with the version before, at once.",
     "runs": "List, show, compare and draw runs of any history.",
+    "serve": "Answer requests for predictions over HTTP.",
     "status": "What this machine's server serves, and why.",
     "trace": "What a logged prediction was made of, and its score made again.",
     "trust": "Say that the code of this clone may run.",

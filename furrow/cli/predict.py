@@ -88,7 +88,7 @@ def command(
 
     if (batch is None) != (out is None):
         raise UsageError("--batch and --out go together", hint="name the rows and the result")
-    at = _moment(moment)
+    at = moment_of(moment)
     root = in_project(".")
     model = open_model(root, experiment, problem=problem, sha256=sha256)
     if batch is not None and out is not None:
@@ -202,10 +202,11 @@ def _typed(name: str, value: str, dtype: str) -> Any:
             return float(value)
     except ValueError as exc:
         raise UsageError(f"--{name} {value!r} is no {dtype}", hint="give a number") from exc
-    return _moment(value) if dtype == "UnixTimestamp" else value
+    return moment_of(value) if dtype == "UnixTimestamp" else value
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment_of(text: str | None) -> datetime | None:
+    """A time as a person writes it; without a zone it is UTC."""
     if text is None:
         return None
     try:

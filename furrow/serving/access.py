@@ -9,7 +9,7 @@ import re
 import secrets
 import stat
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
@@ -55,7 +55,7 @@ class _Bucket:
     """What is left of a token's rate: a second's worth may come at once."""
 
     left: float
-    at: float = field(default_factory=time.monotonic)
+    at: float
 
     def take(self, rate: float) -> float:
         """Take one; 0, or the seconds until there is one."""
@@ -114,7 +114,7 @@ class Tokens:
             raise Problem(403, "scope", said)
         if token.rate:
             rate = token.rate / self._workers
-            bucket = self._buckets.setdefault(token.name, _Bucket(max(rate, 1.0)))
+            bucket = self._buckets.setdefault(token.name, _Bucket(max(rate, 1.0), time.monotonic()))
             wait = bucket.take(rate)
             if wait:
                 said = f"the token {token.name} may ask {token.rate:g} times a second"

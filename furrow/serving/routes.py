@@ -56,6 +56,7 @@ def find_route(method: str, path: str, vertex: tuple[str, str]) -> tuple[Route, 
     route, name = ROUTES.get(path), ""
     if route is None:
         route, name = _of_model(path)
+        route = route if name else None
     if route is None and path in vertex and path:
         route = _READY if path == vertex[0] else _VERTEX
     if route is None:

@@ -28,6 +28,7 @@ from furrow.cli import (
     runs_history,
     runs_show,
     runs_watch,
+    serve,
     trust,
     try_,
 )
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODULES = (adopt, apply, ci, compile, data, features, gate, install, models, plan, predict, replay, runs, runs_diff,
-           runs_history, runs_show, runs_watch, trust, try_)  # fmt: skip
+           runs_history, runs_show, runs_watch, serve, trust, try_)  # fmt: skip
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rsplit(".", 1)[1])

@@ -1,0 +1,217 @@
+"""The server's processes: uvicorn with uvloop and httptools, one worker or several behind one port.
+
+A worker that dies is started again by the process that started it; workers whose parent is gone end
+by themselves. SIGTERM lets running requests end and takes no new ones.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from furrow.errors import FurrowError, MissingExtraError
+from furrow.serving.app import App
+from furrow.serving.log_lines import LOGGING
+from furrow.serving.log_settings import LogSettings
+from furrow.serving.prediction_log import PredictionLog
+from furrow.serving.served_models import ServedModel, host_of
+
+try:
+    from uvicorn import Config, Server
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+    from uvicorn.supervisors import Multiprocess
+except ImportError as exc:
+    raise MissingExtraError("serve", "a server of predictions") from exc
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from furrow.serving.serve_settings import ServeSettings
+
+__all__ = ["ListenError", "Served", "build_app", "listen", "run"]
+
+LOGGER = logging.getLogger("furrow.serving")
+GRACE = 25
+"""Seconds that running requests have after SIGTERM; SageMaker and Kubernetes kill after 30."""
+
+
+class ListenError(FurrowError):
+    """The address can't be listened on."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a server serves; plain values, for each worker to open.
+
+    Attributes:
+        models: The versions; the first answers where no name is given.
+        features: The features folder.
+        logged: How predictions are logged, where settings name a folder.
+        most: How many models stay in memory.
+    """
+
+    models: tuple[ServedModel, ...]
+    features: Path
+    logged: LogSettings = field(default_factory=LogSettings)
+    most: int = 8
+
+
+def build_app(served: Served, settings: ServeSettings, parent: int = 0) -> App:
+    """A worker's application.
+
+    Args:
+        served: What it serves.
+        settings: How.
+        parent: The process without which it ends; 0 for none.
+
+    Raises:
+        FurrowError: Features, log or tokens can't be opened.
+    """
+    if parent:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    GuardedProtocol.seconds = settings.limits.receive
+    GuardedProtocol.most = settings.limits.connections
+    host, _ = host_of(served.models, served.features, stale=settings.stale, most=served.most)
+    log = None if settings.log is None else PredictionLog.open(settings.log, served.logged)
+    app = App(host, settings, log=log)
+    gc.collect()
+    gc.freeze()  # what lives as long as the process is not looked through again and again
+    return app
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with a time for the head of a request and a bound on connections."""
+
+    seconds = 10.0
+    most = 1024
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Take a connection, or close it at once if there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            transport.abort()
+            return
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let the timer go with the connection."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """A head begins, and has its time."""
+        super().on_message_begin()
+        self._await_head()
+
+    def on_headers_complete(self) -> None:
+        """It is whole."""
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def _await_head(self) -> None:
+        self._stop_waiting()
+        self._timer = self.loop.call_later(self.seconds, self._too_slow)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            self.transport.abort()
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A socket that is bound; port 0 takes a free one.
+
+    Raises:
+        ListenError: The port is taken, or may not be.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    found = socket.socket(family)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((address, port))
+    except OSError as exc:
+        found.close()
+        raise ListenError(
+            f"cannot listen on {address}:{port}: {exc.strerror}",
+            hint="name another --port, or 0 for a free one",
+        ) from exc
+    found.set_inheritable(True)
+    return found
+
+
+def run(served: Served, settings: ServeSettings, taken: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; return when running requests have ended.
+
+    Args:
+        served: What to serve.
+        settings: How.
+        taken: From `listen`.
+
+    Raises:
+        FurrowError: It could not be started.
+    """
+    os.environ["PYTHONSAFEPATH"] = (
+        "1"  # a worker's Python takes no module from the folder that it stands in
+    )
+    state = Path(tempfile.mkdtemp(prefix="furrow-serve-"))
+    settings = replace(settings, state=state)
+    several = settings.workers > 1
+    config = Config(
+        partial(build_app, served, settings, os.getpid() if several else 0),
+        factory=True,
+        http=GuardedProtocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        log_config=LOGGING,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE,
+        workers=settings.workers,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
+    )
+    try:
+        if several:
+            Multiprocess(config, [taken]).run()
+        else:
+            _alone(config, taken)
+    finally:
+        taken.close()
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def _alone(config: Config, taken: socket.socket) -> None:
+    """Serve in this process; uvicorn raises the signal that ended it again, which means nothing more then."""
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: None)
+    server = Server(config)
+    server.run([taken])
+    if not server.started:
+        raise FurrowError("the server could not be started", hint="its log says why, above")
+
+
+def _follow(parent: int) -> None:
+    """End this process when its parent is gone."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
