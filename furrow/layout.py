@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "BUILD",
+    "BUNDLE_JSON",
     "CHAMPION",
     "CI_YAML",
     "COMPILED",
@@ -58,6 +59,7 @@ CONF = "conf"
 FEATURES = "features"
 DATA = "data"
 BUILD = "build"
+BUNDLE_JSON = "bundle.json"
 RUNS = "runs"
 FURROW = ".furrow"
 

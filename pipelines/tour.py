@@ -1,11 +1,17 @@
-"""The end of `make run`: what was trained, which run is champion, and what it says of three real flights."""
+"""The end of `make run`: what was trained, which run is champion, what it says of three real flights, and a server."""
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
 import sys
+import tempfile
+import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -14,9 +20,14 @@ from furrow.cli.predict import show
 from furrow.errors import FurrowError
 from furrow.features.materialize import materialize
 from furrow.files import read_json
+from furrow.ground.start_python import python
 from furrow.models.predict import open_model
+from furrow.serving.serving_client import ServingClient
 from furrow.training.champions import Champion, read_champions
 from furrow.training.declare import declared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 AHEAD = timedelta(hours=2)
 EVENING = timedelta(hours=10)
@@ -60,7 +71,50 @@ def main(root: Path) -> None:
             flights, model.predict(flights, at=at, online=True), strict=True
         ):
             show(model.name, flight, prediction, features=8 if champion.problem == "late" else 3)
+    chosen = next((one.experiment for one in champions.values() if one.experiment), None)
+    if chosen is not None:
+        ask_server(root, chosen, at, flights[0])
     print(NEXT)
+
+
+def ask_server(root: Path, experiment: str, at: datetime, flight: dict[str, Any]) -> None:
+    """Serve a model, ask for one flight over HTTP, say how to ask again, and stop the server."""
+    words = ["serve", f"build/models/{experiment}", "--as-of", f"{at:%Y-%m-%dT%H:%MZ}"]
+    with served(root, words) as address, ServingClient(address, timeout=30) as client:
+        answer = client.predict([flight])[0]
+    row = {**flight, "scheduled_departure": flight["scheduled_departure"].isoformat()}
+    body = json.dumps({"rows": [row]})
+    print(f"\nA server answered over HTTP, and has been stopped: {json.dumps(answer)}")
+    print("To ask it again:")
+    print(f"  furrow {' '.join(words)} &")
+    print(
+        f"  curl -s -H 'content-type: application/json' -d '{body}' http://127.0.0.1:8080/predict"
+    )
+
+
+@contextmanager
+def served(root: Path, words: list[str]) -> Iterator[str]:
+    """A server on a free port, by its address; it ends with the block."""
+    with tempfile.TemporaryFile() as errors:
+        command = python("-m", "furrow", *words, "--port", "0", "--no-log")
+        process = subprocess.Popen(
+            command, cwd=root, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        try:
+            said = process.stdout.readline() if process.stdout else ""
+            found = re.search(r"http://\S+", said)
+            with ServingClient(found[0] if found else "http://127.0.0.1:1") as client:
+                while process.poll() is None and not client.ready(timeout=5):
+                    time.sleep(0.1)
+            if process.poll() is not None or found is None:
+                errors.seek(0)
+                raise FurrowError(f"the server did not start: {errors.read().decode()[-2000:]}")
+            yield found[0]
+        finally:
+            process.terminate()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
 
 
 def upcoming(root: Path) -> tuple[datetime, list[dict[str, Any]]]:

@@ -80,8 +80,9 @@ def command(
     if not what:
         raise UsageError("nothing is named to be served", hint="furrow serve production")
     from furrow.plan.project_root import in_project
+    from furrow.serving.serve_settings import Served
     from furrow.serving.served_models import resolve
-    from furrow.serving.server import Served, listen, run
+    from furrow.serving.server import listen, run
 
     settings = _settings(options)
     settings.check(open_to_all=no_tokens)
@@ -103,8 +104,7 @@ def _settings(options: dict[str, object]) -> ServeSettings:
     from furrow.cli.predict import moment_of
     from furrow.layout import PREDICTION_LOG
     from furrow.plan.project_root import in_project
-    from furrow.serving.scorer import StalePolicy
-    from furrow.serving.serve_settings import LOOPBACK, ServeSettings
+    from furrow.serving.serve_settings import LOOPBACK, ServeSettings, StalePolicy
 
     said: dict[str, Any] = options
     hosts = frozenset(name.lower() for name in said["hosts"])

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.files import read_json, sha256_bytes, write_bytes, write_json
-from furrow.layout import model
+from furrow.layout import BUNDLE_JSON, model
 from furrow.training.fit import Fitted
 from furrow.training.predictor import Predictor, held_bytes
 from furrow.training.tasks import load_task
@@ -34,7 +34,7 @@ FORMAT = 2
 READ = (1, FORMAT)
 """Formats that are read: 1 is of before there were problems, when every label was binary."""
 MODEL = "model.joblib"
-BUNDLE = "bundle.json"
+BUNDLE = BUNDLE_JSON
 BACKGROUND = "background.parquet"
 BACKGROUND_ROWS = 64
 TEXTS = ("object", "string", "str")

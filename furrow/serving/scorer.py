@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +14,7 @@ from furrow.ground.trust import require_trust
 from furrow.models.bundle import BUNDLE, Bundle, load
 from furrow.models.prediction_explain import contributions
 from furrow.serving.row_fields import RowError, RowField, RowFields
+from furrow.serving.serve_settings import StalePolicy
 from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
@@ -36,25 +37,6 @@ class ScoreError(FurrowError):
 
 class FeaturesAbsentError(RowError):
     """Features of a row are missing or expired, and the declared policy is to refuse then."""
-
-
-@dataclass(frozen=True)
-class StalePolicy:
-    """What becomes of a score whose features are missing or expired.
-
-    Attributes:
-        action: "null" (the model sees a missing value), "default" or "refuse".
-        defaults: With "default": what stands for a feature, by name; the others are null.
-    """
-
-    action: str = "null"
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.action not in ("null", "default", "refuse"):
-            raise ScoreError(
-                f"features_stale {self.action!r} is unknown", hint="use null, default or refuse"
-            )
 
 
 @dataclass(frozen=True, slots=True)

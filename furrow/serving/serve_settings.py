@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from furrow.errors import UsageError
-from furrow.serving.scorer import StalePolicy
+from furrow.serving.log_settings import LogSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["LOOPBACK", "Limits", "ServeSettings"]
+__all__ = ["LOOPBACK", "Limits", "ServeSettings", "Served", "ServedModel", "StalePolicy"]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+
+
+@dataclass(frozen=True)
+class StalePolicy:
+    """What becomes of a score whose features are missing or expired.
+
+    Attributes:
+        action: "null" (the model sees a missing value), "default" or "refuse".
+        defaults: With "default": what stands for a feature, by name; the others are null.
+    """
+
+    action: str = "null"
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.action not in ("null", "default", "refuse"):
+            raise UsageError(
+                f"features_stale {self.action!r} is unknown",
+                hint="use null, default or refuse",
+            )
 
 
 @dataclass(frozen=True)
@@ -94,3 +115,41 @@ class ServeSettings:
             )
         if (self.certificate is None) != (self.key is None):
             raise UsageError("--certificate and --key belong together")
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One version on this machine, as plain values.
+
+    Attributes:
+        name: Under which it is asked for.
+        folder: Its bundle.
+        version: Such as "late@v1.0.0"; the beginning of its hash where nobody registered it.
+        commit: The version's commit; empty where there is none.
+        model_sha256: As its commit records it; None where there is no record.
+        predictor_sha256: Likewise.
+    """
+
+    name: str
+    folder: Path
+    version: str
+    commit: str = ""
+    model_sha256: str | None = None
+    predictor_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a server serves; plain values, for each worker to open.
+
+    Attributes:
+        models: The versions; the first answers where no name is given.
+        features: The features folder.
+        logged: How predictions are logged, where settings name a folder.
+        most: How many models stay in memory.
+    """
+
+    models: tuple[ServedModel, ...]
+    features: Path
+    logged: LogSettings = field(default_factory=LogSettings)
+    most: int = 8

@@ -2,69 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError, UsageError
-from furrow.features.client import FeatureClient
 from furrow.files import read_json, sha256_file
 from furrow.ground.git import show
-from furrow.ground.trust import require_trust
+from furrow.layout import BUNDLE_JSON as BUNDLE
 from furrow.layout import SERVED, run_file
-from furrow.models.bundle import BUNDLE, MODEL
 from furrow.models.deployment import current
-from furrow.models.registry import find
+from furrow.models.registry import MODEL, find
 from furrow.models.version_fetch import fetch
 from furrow.parse import ParseError, parse_json
-from furrow.serving.model_host import Host, Loaded
-from furrow.serving.scorer import Scorer
+from furrow.serving.serve_settings import ServedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from furrow.models.registry import Version
-    from furrow.serving.scorer import StalePolicy
 
-__all__ = ["ServedModel", "ServingError", "bring", "host_of", "resolve"]
+__all__ = ["ServingError", "bring", "resolve"]
 
 
 class ServingError(FurrowError):
     """What should be served is not there, or can't be told from another."""
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """One version on this machine, as plain values.
-
-    Attributes:
-        name: Under which it is asked for.
-        folder: Its bundle.
-        version: Such as "late@v1.0.0"; the beginning of its hash where nobody registered it.
-        commit: The version's commit; empty where there is none.
-        model_sha256: As its commit records it; None where there is no record.
-        predictor_sha256: Likewise.
-    """
-
-    name: str
-    folder: Path
-    version: str
-    commit: str = ""
-    model_sha256: str | None = None
-    predictor_sha256: str | None = None
-
-    def open(self, client: FeatureClient, stale: StalePolicy | None = None) -> Loaded:
-        """Open it for scoring.
-
-        Raises:
-            FurrowError: As of `Scorer.open`.
-        """
-        scorer = Scorer.open(
-            self.folder, client, stale=stale,
-            model_sha256=self.model_sha256, predictor_sha256=self.predictor_sha256,
-        )  # fmt: skip
-        return Loaded(scorer, self.name, self.version, self.commit)
 
 
 def resolve(root: Path, words: Sequence[str]) -> list[ServedModel]:
@@ -162,26 +123,3 @@ def _remove(folder: Path) -> None:
     import shutil  # noqa: PLC0415 - only where something is in the way
 
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def host_of(
-    models: Sequence[ServedModel],
-    features: Path,
-    *,
-    stale: StalePolicy | None = None,
-    most: int = 8,
-) -> tuple[Host, FeatureClient]:
-    """A host of models, which share one client of features.
-
-    Raises:
-        UntrustedError: On-demand features come from a clone whose code may not run.
-        FurrowError: The features can't be opened.
-    """
-    client = FeatureClient.open(features)
-    if client.manifest.on_demand:
-        require_trust(features, "this runs the code of on-demand features")
-    openers: dict[str, Callable[[], Loaded]] = {
-        one.name: partial(one.open, client, stale) for one in models
-    }
-    default = models[0].name if models else ""
-    return Host(openers, default=default, most=most), client

@@ -6,7 +6,6 @@ by themselves. SIGTERM lets running requests end and takes no new ones.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import shutil
@@ -15,17 +14,13 @@ import socket
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError, MissingExtraError
-from furrow.serving.app import App
+from furrow.ground.start_python import child_environment
 from furrow.serving.log_lines import LOGGING
-from furrow.serving.log_settings import LogSettings
-from furrow.serving.prediction_log import PredictionLog
-from furrow.serving.served_models import ServedModel, host_of
 
 try:
     from uvicorn import Config, Server
@@ -37,9 +32,10 @@ except ImportError as exc:
 if TYPE_CHECKING:
     import asyncio
 
-    from furrow.serving.serve_settings import ServeSettings
+    from furrow.serving.app import App
+    from furrow.serving.serve_settings import Served, ServeSettings
 
-__all__ = ["ListenError", "Served", "build_app", "listen", "run"]
+__all__ = ["AppFactory", "ListenError", "listen", "run"]
 
 LOGGER = logging.getLogger("furrow.serving")
 GRACE = 25
@@ -51,43 +47,32 @@ class ListenError(FurrowError):
 
 
 @dataclass(frozen=True)
-class Served:
-    """What a server serves; plain values, for each worker to open.
+class AppFactory:
+    """Makes a worker's application. What that takes is loaded in the worker, after it can say that it lives.
 
     Attributes:
-        models: The versions; the first answers where no name is given.
-        features: The features folder.
-        logged: How predictions are logged, where settings name a folder.
-        most: How many models stay in memory.
-    """
-
-    models: tuple[ServedModel, ...]
-    features: Path
-    logged: LogSettings = field(default_factory=LogSettings)
-    most: int = 8
-
-
-def build_app(served: Served, settings: ServeSettings, parent: int = 0) -> App:
-    """A worker's application.
-
-    Args:
         served: What it serves.
         settings: How.
         parent: The process without which it ends; 0 for none.
-
-    Raises:
-        FurrowError: Features, log or tokens can't be opened.
     """
-    if parent:
-        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    GuardedProtocol.seconds = settings.limits.receive
-    GuardedProtocol.most = settings.limits.connections
-    host, _ = host_of(served.models, served.features, stale=settings.stale, most=served.most)
-    log = None if settings.log is None else PredictionLog.open(settings.log, served.logged)
-    app = App(host, settings, log=log)
-    gc.collect()
-    gc.freeze()  # what lives as long as the process is not looked through again and again
-    return app
+
+    served: Served
+    settings: ServeSettings
+    parent: int = 0
+
+    def __call__(self) -> App:
+        """The application.
+
+        Raises:
+            FurrowError: Features, log or tokens can't be opened.
+        """
+        from furrow.serving.serve_worker import build_app  # noqa: PLC0415 - see above
+
+        if self.parent:
+            threading.Thread(target=_follow, args=(self.parent,), daemon=True).start()
+        GuardedProtocol.seconds = self.settings.limits.receive
+        GuardedProtocol.most = self.settings.limits.connections
+        return build_app(self.served, self.settings)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -167,14 +152,15 @@ def run(served: Served, settings: ServeSettings, taken: socket.socket) -> None:
     Raises:
         FurrowError: It could not be started.
     """
-    os.environ["PYTHONSAFEPATH"] = (
-        "1"  # a worker's Python takes no module from the folder that it stands in
-    )
+    # a worker's Python takes no module from the folder that it stands in
+    clean = child_environment(os.environ)
+    os.environ.pop("PYTHONPATH", None)
+    os.environ.update({**clean, "PYTHONSAFEPATH": "1"})
     state = Path(tempfile.mkdtemp(prefix="furrow-serve-"))
     settings = replace(settings, state=state)
     several = settings.workers > 1
     config = Config(
-        partial(build_app, served, settings, os.getpid() if several else 0),
+        AppFactory(served, settings, os.getpid() if several else 0),
         factory=True,
         http=GuardedProtocol,
         loop="uvloop",
@@ -186,6 +172,7 @@ def run(served: Served, settings: ServeSettings, taken: socket.socket) -> None:
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=30,
         workers=settings.workers,
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.key,

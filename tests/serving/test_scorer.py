@@ -13,7 +13,8 @@ import pytest
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
 from furrow.serving.row_fields import RowError, RowField, RowFields
-from furrow.serving.scorer import FeaturesAbsentError, ScoreError, Scorer, StalePolicy
+from furrow.serving.scorer import FeaturesAbsentError, ScoreError, Scorer
+from furrow.serving.serve_settings import StalePolicy
 from tests.servingworld import NOW, ROW, TASKS
 
 
@@ -150,7 +151,7 @@ def test_what_becomes_of_features_that_are_absent(serving_world):
         ) as caught:
             scorer.score([row_of("binary"), row_of("binary", shop="west")])
         assert caught.value.row == 1
-    with pytest.raises(ScoreError, match="unknown"):
+    with pytest.raises(FurrowError, match="unknown"):
         StalePolicy("guess")
 
 

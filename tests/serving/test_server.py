@@ -16,7 +16,9 @@ import pytest
 from furrow.errors import FurrowError
 from furrow.serving.log_lines import JsonLines
 from furrow.serving.log_reader import read_records
-from furrow.serving.served_models import ServedModel, ServingError, host_of, resolve
+from furrow.serving.serve_settings import ServedModel
+from furrow.serving.serve_worker import host_of
+from furrow.serving.served_models import ServingError, resolve
 from furrow.serving.server import listen
 from tests.servingworld import ROW
 
