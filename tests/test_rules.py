@@ -161,6 +161,7 @@ def test_what_is_defined_has_a_caller() -> None:
 
 
 CALLED_BY_OTHERS = {
+    "AsyncServingClient",
     "FurrowOfflineStoreConfig",
     "FurrowOnlineStoreConfig",
     "FurrowRedisOnlineStoreConfig",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from furrow.serving.answers import outputs_of
+from furrow.serving.prediction_answers import outputs_of
 from furrow.training.encoding import Category
 
 if TYPE_CHECKING:

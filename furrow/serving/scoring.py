@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from furrow.serving.admission import Admission
-from furrow.serving.answers import ABSENT, answer_of, record_of
 from furrow.serving.http_problem import Problem
 from furrow.serving.open_inference import read_infer, told_infer
 from furrow.serving.openapi import example_row
+from furrow.serving.prediction_answers import ABSENT, answer_of, record_of
 from furrow.serving.prediction_record import new_id
 from furrow.serving.protocols import FORMS
 from furrow.serving.strict_json import decode

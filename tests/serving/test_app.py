@@ -20,6 +20,7 @@ from furrow.serving import (
     strict_json,
 )
 from furrow.serving.log_reader import read_records
+from furrow.serving.prediction_answers import outputs_of
 from furrow.serving.serve_settings import Limits, ServeSettings
 from furrow.stores.store_api import StoreUnreachableError
 from tests.serving.asking import application, asked
@@ -358,3 +359,18 @@ def test_it_listens_to_strangers_only_when_told(tmp_path):
     ServeSettings().check(open_to_all=False)
     with pytest.raises(FurrowError, match="belong together"):
         ServeSettings(certificate=tmp_path / "c").check(open_to_all=False)
+
+
+def test_predictions_by_what_they_are():
+    """A probability, the likeliest of the classes, a number with its interval or without."""
+    assert outputs_of({"probability": 0.25}) == {"probability": 0.25}
+    classes = outputs_of({"probability_a": 0.2, "probability_b": 0.8})
+    assert classes == {"class": "b", "classes": {"a": 0.2, "b": 0.8}}
+    assert outputs_of({"prediction": 3.0, "low": 1.0, "high": 4.0})["interval"] == {
+        "low": 1.0,
+        "high": 4.0,
+    }
+    assert outputs_of({"prediction": 3.0, "low": None, "high": None}) == {
+        "prediction": 3.0,
+        "interval": None,
+    }
