@@ -95,6 +95,7 @@ def isolated(
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     monkeypatch.setenv("FEAST_USAGE", "False")
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("FURROW_PROGRESS", "0")  # it hangs on the clock
     return
 
 

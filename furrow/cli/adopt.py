@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from furrow.cli import render
 from furrow.cli.terminal import say
 
 
@@ -18,7 +19,8 @@ from furrow.cli.terminal import say
     default="",
     help="What to say of it; by default what was tried, and which trial it was.",
 )
-def command(*, trial: str, name: str, description: str, **_: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+def command(*, trial: str, name: str, description: str, as_json: bool, **_: str) -> None:
     """Declare TRIAL (a name from `furrow try`, or a commit) as the experiment NAME.
 
     Writes conf/experiment/NAME.yaml and its entry in conf/experiments.yaml; `dvc repro` then trains
@@ -48,6 +50,18 @@ def command(*, trial: str, name: str, description: str, **_: str) -> None:
         services=digests,
         code=lambda tried: experiment_code(root, tried, own),
     )
+    if as_json:
+        render.echo_json(
+            {
+                "format": 1,
+                "experiment": name,
+                "trial": adopted.trial,
+                "overrides": list(adopted.overrides),
+                "service": adopted.service,
+                "warnings": list(adopted.warnings),
+            }
+        )
+        return
     say(f"wrote conf/experiment/{name}.yaml: {' '.join(adopted.overrides)}")
     say(f"wrote conf/experiments.yaml: {name} on the feature service {adopted.service}")
     for warning in adopted.warnings:

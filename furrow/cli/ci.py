@@ -9,6 +9,7 @@ import click
 
 from furrow.cli import render
 from furrow.cli.terminal import Ink, say, say_block
+from furrow.cli.usage import Nouns
 
 if TYPE_CHECKING:
     from furrow.ci.outcome import Outcome
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _COLOURS = {"failed": "red", "warning": "yellow", "passed": "green", "skipped": ""}
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Nouns, invoke_without_command=True)
 @click.option("--rev", default="HEAD", show_default=True, help="The commit.")
 @click.option(
     "--base",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from furrow.cli import render
+from furrow.cli.patience import waiting
 from furrow.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also write the stages of tables and training sets in dvc.yaml.",
 )
-def command(*, check: bool, stages: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+def command(*, check: bool, stages: bool, as_json: bool) -> None:
     """Write runs/NAME/config.yaml, runs/pipeline.json and features/manifest.json from what Git declares.
+
+    Feature definitions are read through Feast only when something that they come from has changed;
+    --check reads them always.
 
     In a Feast repository without dvc.yaml and conf/, write its manifest.json alone.
     """
@@ -43,21 +49,30 @@ def command(*, check: bool, stages: bool) -> None:
     else:
         folder = None if (root / "conf").is_dir() else feast_folder(here) or feast_folder(root)
         if folder is None:
-            _compile_project(root, check=check, stages=stages)
+            _compile_project(root, check=check, stages=stages, as_json=as_json)
             return
-    _say_plain(compile_plain(folder, write=not check), check=check)
+    done = compile_plain(folder, write=not check)
+    if as_json and not (check and done.changed):
+        changed = [str(done.path)] if done.changed else []
+        render.echo_json({"format": 1, "experiments": [], "changed": changed, "check": check})
+        return
+    _say_plain(done, check=check)
 
 
-def _compile_project(root: Path, *, check: bool, stages: bool) -> None:
+def _compile_project(root: Path, *, check: bool, stages: bool, as_json: bool) -> None:
     from furrow.errors import FurrowError  # noqa: PLC0415 - see above
     from furrow.plan.compile import compile_repository, write  # noqa: PLC0415 - see above
+    from furrow.plan.known_manifest import known_manifest  # noqa: PLC0415 - see above
     from furrow.plan.project_root import check_feature_store  # noqa: PLC0415 - see above
     from furrow.plan.stage_graph import write_stages  # noqa: PLC0415 - see above
 
     check_feature_store(root, "compile")
-    compiled = compile_repository(root, check=not stages)
-    if stages:
-        for name in write_stages(root, compiled.stages):
+    known = None if check else known_manifest(root)
+    with waiting("composing experiments" if known else "reading feature definitions through Feast"):
+        compiled = compile_repository(root, known, check=not stages)
+    written = write_stages(root, compiled.stages) if stages else []
+    if not as_json:
+        for name in written:
             say(f"wrote the stage {name} of dvc.yaml")
     if check:
         stale = [
@@ -70,9 +85,14 @@ def _compile_project(root: Path, *, check: bool, stages: bool) -> None:
                 f"{stale[0]} is not what conf/ gives",
                 hint="run `furrow compile` and commit the result",
             )
-        say(f"{len(compiled.experiments)} experiments: resolved configs are what conf/ gives")
+        if not as_json:
+            say(f"{len(compiled.experiments)} experiments: resolved configs are what conf/ gives")
+    changed = [] if check else write(root, compiled)
+    if as_json:
+        facts = {"experiments": sorted(compiled.experiments), "changed": changed}
+        render.echo_json({"format": 1, **facts, "stages": list(written), "check": check})
+    if check or as_json:
         return
-    changed = write(root, compiled)
     for path in changed:
         say(f"wrote {path}")
     say(f"{len(compiled.experiments)} experiments compiled, {len(changed)} files changed")

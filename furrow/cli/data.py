@@ -9,6 +9,7 @@ import click
 
 from furrow.cli import render
 from furrow.cli.terminal import say, say_block
+from furrow.cli.usage import Nouns
 from furrow.layout import BUILD, CONTRACT, DATA
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _contract = click.option(
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 
 
-@click.group()
+@click.group(cls=Nouns)
 def command() -> None:
     """Check the data against its contract, and draw what it looks like."""
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli import render
+from furrow.cli.patience import waiting
 from furrow.cli.terminal import say
+from furrow.cli.usage import Nouns
 from furrow.errors import FurrowError, UsageError
 from furrow.parse import parse_json
 
@@ -36,7 +38,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     return repo(as_json(function))
 
 
-@click.group()
+@click.group(cls=Nouns)
 def command() -> None:
     """List, show, search, diff, materialize, verify and fetch features."""
 
@@ -64,7 +66,8 @@ def show_command(*, name: str, repo: Path | None, as_json: bool, no_statistics: 
     """Show a view, a feature (VIEW:FEATURE), a service or a feature table: what it is, how fresh, and who uses it."""
     from furrow.features.describe import describe  # noqa: PLC0415 - Arrow, DuckDB and SQLGlot, after --help
 
-    shown = describe(_catalog(repo), name, statistics=not no_statistics)
+    with waiting(f"reading {name}"):
+        shown = describe(_catalog(repo), name, statistics=not no_statistics)
     if as_json:
         render.echo_json(shown)
         return
@@ -208,7 +211,10 @@ def verify_command(
     folder = _folder(repo)
     _may_compute(folder)
     names = [service] if service else sorted(load(folder).services)
-    reports = [verify(folder, name, rows=rows, at=_moment(at, "--at")) for name in names]
+    reports = []
+    for name in names:
+        with waiting(f"verifying {name}"):
+            reports.append(verify(folder, name, rows=rows, at=_moment(at, "--at")))
     if as_json:
         render.echo_json([_jsonable(asdict(report)) for report in reports])
     for report in reports if not as_json else []:

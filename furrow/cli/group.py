@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from furrow.cli.usage import Nouns
+
 __all__ = ["COMMANDS", "cli"]
 
 COMMANDS = {
@@ -37,7 +39,28 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+SECTIONS = {
+    "Start": ("init", "add", "trust", "install", "doctor", "completion"),
+    "Explore": ("runs", "features", "data", "try", "adopt", "plan", "schema"),
+    "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
+    "Prove": ("replay", "ci", "trace"),
+}
+"""Commands by what they are for; one that is in none of these stands under More."""
+
+EXAMPLES = """\b
+Examples:
+  furrow init orders.csv --predict churned     a project and its first models, from your own data
+  furrow runs                                  which run is best, and whether it passed the gate
+  furrow plan                                  what would run after an edit, why, and how long it takes
+  furrow try gbm model.learning_rate=0.03,0.1  every combination, each recorded
+  furrow runs diff gbm@HEAD~1 gbm              better, or luck?
+
+\b
+-C DIR starts any command in another folder; `furrow help COMMAND` is `furrow COMMAND --help`.
+"""
+
+
+class LazyGroup(Nouns):
     """A group that imports a command's module only when it is called, so that `--help` stays instant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -59,12 +82,19 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands without loading any of them."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
+        left = dict(sorted(COMMANDS.items()))
+        for title, names in SECTIONS.items():
+            with formatter.section(f"Commands: {title}"):
+                formatter.write_dl([(name, left.pop(name)) for name in names if name in left])
+        if left:
+            with formatter.section("Commands: More"):
+                formatter.write_dl(list(left.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="furrow", prog_name="furrow")
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXAMPLES
+)
+@click.version_option(None, "-V", "--version", package_name="furrow", prog_name="furrow")
 @click.option(
     "--project",
     default="",

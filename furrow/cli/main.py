@@ -10,10 +10,16 @@ import errno
 import io
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
+from furrow.cli.spelling import spelled
 from furrow.cli.terminal import say_block
 from furrow.errors import FurrowError
+
+TYPE_CHECKING = False  # `typing` itself would double the time that a list of runs takes
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["main"]
 
@@ -29,9 +35,11 @@ def run(arguments: list[str]) -> int:
     """Run one command and turn its errors into a message and an exit code."""
     _prepare_streams()
     try:
-        return _run(arguments)
+        words, folder = spelled(arguments)
+        with _in_folder(folder):
+            return _run(words)
     except FurrowError as exc:
-        return _say(f"error: {exc}", exc.exit_code)
+        return _failed(exc.message, exc.hint, exc.exit_code, arguments)
     except KeyboardInterrupt:
         return _say("interrupted", 130)
     except BrokenPipeError:
@@ -45,6 +53,35 @@ def run(arguments: list[str]) -> int:
         return _say(f"error: {exc.strerror}{where}\n  free some space, then run again", 1)
     except Exception:  # noqa: BLE001 - the outermost edge: whatever gets here is a bug, and is reported as one
         return _bug()
+
+
+@contextmanager
+def _in_folder(folder: str) -> Iterator[None]:
+    """As if started in a folder."""
+    if not folder:
+        yield
+        return
+    try:
+        before = Path.cwd()
+        os.chdir(folder)
+    except OSError as exc:
+        raise FurrowError(
+            f"-C {folder}: {exc.strerror}", hint="name a folder that is there"
+        ) from exc
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _failed(message: str, hint: str, code: int, arguments: list[str]) -> int:
+    """Say what failed: in words, and as JSON to a script that asked for JSON."""
+    if "--json" in arguments:
+        from furrow.safe_text import json_text  # noqa: PLC0415 - only for scripts
+
+        error = {"message": message, "hint": hint, "exit_code": code}
+        say_block(json_text({"format": 1, "error": error}))
+    return _say(f"error: {message}" + (f"\n  {hint}" if hint else ""), code)
 
 
 def _prepare_streams() -> None:
@@ -98,10 +135,10 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except click.ClickException as exc:
-        told = io.StringIO()
-        exc.show(told)
-        say_block(told.getvalue(), err=True)
-        return exc.exit_code
+        from furrow.cli.usage import told  # noqa: PLC0415 - see above
+
+        message, hint = told(exc)
+        return _failed(message, hint, exc.exit_code, arguments)
 
 
 def _bug() -> int:

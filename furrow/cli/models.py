@@ -10,6 +10,7 @@ import click
 
 from furrow.cli import render
 from furrow.cli.terminal import say, say_block
+from furrow.cli.usage import Nouns
 from furrow.errors import FurrowError
 from furrow.ground.project_place import project_root
 from furrow.layout import DEPLOYMENT
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 
 
-@click.group()
+@click.group(cls=Nouns)
 def command() -> None:
     """Register, list, show, compare, get, promote and roll back models."""
 
@@ -167,23 +168,32 @@ def diff_command(*, one: str, two: str, as_json: bool) -> None:
     required=True,
     help="The folder to write; it must not exist.",
 )
-def get_command(*, version: str, out: Path) -> None:
+@as_json
+def get_command(*, version: str, out: Path, as_json: bool) -> None:
     """Bring a version's bundle from the cache or the remote, and check its hash."""
     from furrow.models.version_fetch import fetch
 
     root = project_root(Path.cwd())
     found = fetch(root, version, out)
+    if as_json:
+        render.echo_json({"format": 1, "version": str(found), "folder": str(out)})
+        return
     say(f"{found} is in {out}; its sha256 is the one that was registered")
 
 
 @command.command("promote")
 @click.argument("version")
 @click.option("--to", "environment", required=True, help="The environment, such as production.")
-def promote_command(*, version: str, environment: str) -> None:
+@as_json
+def promote_command(*, version: str, environment: str, as_json: bool) -> None:
     """Write the commit that deploys a version, on a branch for a person to review: approval is the merge."""
     from furrow.models.deployment import promote
 
     branch, found = promote(project_root(Path.cwd()), version, environment)
+    if as_json:
+        said = {"version": str(found), "environment": environment, "branch": branch}
+        render.echo_json({"format": 1, **said})
+        return
     say(f"{found} to {environment}: a commit on the branch {branch}, nothing is deployed yet")
     say(
         f"next: git push origin {branch}, review it, and merge it to approve (git merge --no-ff {branch})"
@@ -192,11 +202,16 @@ def promote_command(*, version: str, environment: str) -> None:
 
 @command.command("rollback")
 @click.argument("environment")
-def rollback_command(*, environment: str) -> None:
+@as_json
+def rollback_command(*, environment: str, as_json: bool) -> None:
     """Go back to the version that an environment served before, as a commit on this branch."""
     from furrow.models.deployment import rollback
 
     before, after = rollback(project_root(Path.cwd()), environment)
+    if as_json:
+        said = {"environment": environment, "from": str(before), "to": str(after)}
+        render.echo_json({"format": 1, **said})
+        return
     say(f"{environment}: {before} -> {after}, committed")
     say("next: git push")
 

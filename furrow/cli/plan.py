@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from furrow.cli import render
+from furrow.cli.patience import waiting
 from furrow.cli.terminal import Ink, say
 
 if TYPE_CHECKING:
@@ -62,11 +63,13 @@ def command(
     if rev is not None:
         from furrow.plan.between_revisions import plan_between  # noqa: PLC0415 - after --help
 
-        plan = plan_between(root, rev)
+        with waiting("looking at both commits"):
+            plan = plan_between(root, rev)
     else:
         from furrow.plan.make_plan import make_plan  # noqa: PLC0415 - after --help
 
-        plan = make_plan(root, local=not no_local)
+        with waiting("looking for differences"):
+            plan = make_plan(root, local=not no_local)
     if out is not None:
         from furrow.plan.saved_plan import save_plan  # noqa: PLC0415 - after --help
 

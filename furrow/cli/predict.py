@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli import render
-from furrow.cli.terminal import say
+from furrow.cli.patience import waiting
+from furrow.cli.terminal import Ink, say
 from furrow.errors import UsageError
 from furrow.features.manifest import load
 from furrow.plan.project_root import in_project
@@ -64,6 +65,11 @@ class FieldsCommand(click.Command):
     help="A Parquet file of rows to score, as of each row's event_timestamp or, with --online, as of now.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="With --batch: where the scores go.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse where features are missing or expired, or a value was never seen in training.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 @click.argument("fields", nargs=-1, type=click.UNPROCESSED)
 def command(
@@ -75,41 +81,47 @@ def command(
     sha256: str,
     batch: Path | None,
     out: Path | None,
+    strict: bool,
     as_json: bool,
     fields: tuple[str, ...],
 ) -> None:
     """Predict for one row, now from the online store, or at a moment in history from the offline tables.
 
     The fields are the join keys and request fields of the model's features: `furrow predict --help`
-    in a project lists them. Example: furrow predict --customer 17 --at 2013-09-30T18:00Z
-    """
-    from furrow.models.predict import open_model  # noqa: PLC0415 - scikit-learn loads after --help
-    from furrow.models.request import complete  # noqa: PLC0415 - the same
+    in a project lists them; -e customer=17 is another way to write one.
 
+    Example: furrow predict --customer 17 --at 2013-09-30T18:00Z
+    """
     if (batch is None) != (out is None):
         raise UsageError("--batch and --out go together", hint="name the rows and the result")
     at = moment_of(moment)
     root = in_project(".")
-    model = open_model(root, experiment, problem=problem, sha256=sha256)
     if batch is not None and out is not None:
         if fields or at is not None:
             raise UsageError(
                 "--batch takes no fields and no --at", hint="the file's rows have them"
             )
+        from furrow.models.predict import open_model  # noqa: PLC0415 - scikit-learn loads after --help
+
+        model = open_model(root, experiment, problem=problem, sha256=sha256)
         score_batch(model, batch, out, online=online)
         return
-    declared = _fields(load(root / "features"))
-    row = complete(root, _row(fields, declared), at or datetime.now(UTC), model.needs())
-    prediction = model.predict([row], at=at, online=True if at is None or online else None)[0]
+    given = _row(fields, _fields(load(root / "features")))
+    from furrow.models.predict import champion_of, fields_of, open_model  # noqa: PLC0415 - the same
+    from furrow.models.request import complete  # noqa: PLC0415 - the same
+
+    name = experiment or champion_of(root, problem)
+    row = complete(root, given, at or datetime.now(UTC), fields_of(root, name))
+    with waiting(f"opening {name}") as now:
+        model = open_model(root, name, problem=problem, sha256=sha256)
+        now("fetching features and predicting")
+        online_too = True if at is None or online else None
+        prediction = model.predict([row], at=at, online=online_too, strict=strict)[0]
     if as_json:
         render.echo_json(to_json(model.name, row, prediction))
         return
     show(model.name, row, prediction)
-    stale = sum(one in ("expired", "missing") for one in prediction.status.values())
-    if stale:
-        say(
-            f"{stale} of {len(prediction.status)} features are expired or missing in the online store."
-        )
+    if any(one in ("expired", "missing") for one in prediction.status.values()) and at is None:
         say(
             "next: `furrow features materialize` after landing newer data, or --at TIME to replay history"
         )
@@ -135,6 +147,8 @@ def show(name: str, row: dict[str, Any], prediction: Prediction, *, features: in
     say(about)
     when = prediction.at.strftime("%Y-%m-%d %H:%M UTC")
     say(f"{name} at {when} ({prediction.source}): {prediction.said()}")
+    for doubt in prediction.doubts:
+        say(Ink("warning: ", "yellow"), doubt)
     unit, factor = load_task(prediction.task).unit
     moved_by = f"moved it by ({unit})" if unit else "moved it by"
     rows = []
@@ -161,6 +175,7 @@ def to_json(name: str, row: dict[str, Any], prediction: Prediction) -> dict[str,
         "features": prediction.features,
         "status": prediction.status,
         "contributions": prediction.contributions,
+        "warnings": list(prediction.doubts),
     }
 
 
@@ -173,13 +188,15 @@ def _fields(manifest: Manifest) -> dict[str, str]:
 
 
 def _row(words: tuple[str, ...], declared: dict[str, str]) -> dict[str, Any]:
-    """`--name value` and `--name=value` words as typed fields."""
+    """`--name value`, `--name=value` and `-e name=value` words as typed fields."""
     import difflib  # noqa: PLC0415 - only for a misspelt field
 
     row: dict[str, Any] = {}
     rest = list(words)
     while rest:
         word = rest.pop(0)
+        if word in ("-e", "--entities"):
+            word = f"--{rest.pop(0)}" if rest else word
         name, has_value, value = word.removeprefix("--").partition("=")
         name = name.replace("-", "_")
         if not word.startswith("--") or name not in declared:
@@ -201,7 +218,8 @@ def _typed(name: str, value: str, dtype: str) -> Any:
         if dtype.startswith("Float"):
             return float(value)
     except ValueError as exc:
-        raise UsageError(f"--{name} {value!r} is no {dtype}", hint="give a number") from exc
+        kind = "an integer" if dtype.startswith("Int") else "a number"
+        raise UsageError(f"--{name}: {value!r} is not {kind}") from exc
     return moment_of(value) if dtype == "UnixTimestamp" else value
 
 
@@ -212,7 +230,7 @@ def moment_of(text: str | None) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as exc:
-        raise UsageError(f"{text!r} is no time", hint="write it as 2013-09-30T18:00Z") from exc
+        raise UsageError(f"{text!r} is not a time", hint="write it as 2013-09-30T18:00Z") from exc
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from furrow.cli.terminal import on_terminal, say_block
+from furrow.cli.grid import print_grid
+from furrow.cli.terminal import Ink, on_terminal, say, say_block
 from furrow.safe_text import json_text, line
 
 if TYPE_CHECKING:
@@ -41,38 +42,29 @@ def table(
 
     Args:
         rows: One sequence per row, as long as `columns`. None prints as a dash, a float with four
-            decimals.
+            decimals; an Ink keeps its colour.
         columns: The headings.
         title: A line above the table.
         right: Headings to set to the right; by default those whose values are all numbers or None.
         stderr: Print to standard error.
     """
-    from rich import box  # noqa: PLC0415 - rich is loaded only by commands that draw
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    drawn = Table(
-        box=box.SIMPLE_HEAD,
-        title=Text(line(title)) if title else None,
-        title_justify="left",
-        pad_edge=False,
-    )
+    sides = []
     for place, name in enumerate(columns):
         values = [row[place] for row in rows]
         numeric = bool(values) and all(
             value is None or (isinstance(value, int | float) and not isinstance(value, bool))
             for value in values
         )
-        to_right = numeric if right is None else name in right
-        drawn.add_column(Text(line(name)), justify="right" if to_right else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(value if isinstance(value, Text) else Text(_cell(value)) for value in row))
-    draw(drawn, stderr=stderr)
+        sides.append(numeric if right is None else name in right)
+    if title:
+        say(title, err=stderr)
+    cells = [[value if isinstance(value, Ink) else _cell(value) for value in row] for row in rows]
+    print_grid(columns, cells, right=sides, err=stderr)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any) -> str | None:
     if value is None:
-        return "–"
+        return None
     return f"{value:.4f}" if isinstance(value, float) else line(str(value))
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from furrow.cli.runs_list import SUBCOMMANDS, USUAL, show
+from furrow.cli.usage import Nouns, no_command
 
 __all__ = ["command"]
 
 
-class Runs(click.Group):
+class Runs(Nouns):
     """Lists runs, unless the first word names a subcommand, whose module is then loaded: furrow/cli/runs_NAME.py."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -32,6 +33,13 @@ class Runs(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the word `list` before everything that is no subcommand and no cry for help."""
+        plain = [word for word in args if not word.startswith("-")]
+        if args[:1] == ["ls"]:
+            args = ["list", *args[1:]]
+        elif len(plain) > 1 and args[0] == plain[0] and args[0] not in {*SUBCOMMANDS, "list"}:
+            message = no_command(args[0], self.list_commands(ctx))
+            if "did you mean" in message:
+                raise click.UsageError(message, ctx=ctx)
         if not args or (args[0] not in SUBCOMMANDS and args[0] not in {"-h", "--help", "list"}):
             args = ["list", *args]
         return super().parse_args(ctx, args)
@@ -53,8 +61,9 @@ class Runs(click.Group):
 def command() -> None:
     """List, show, compare and draw runs of any history.
 
-    Without a subcommand it lists: the runs of HEAD, of a REVISION, or of every commit of a range
-    A..B, of --branch, --since or --all. The same content over many commits is one run, with its
+    Without a subcommand it lists: the runs of HEAD or of a REVISION, the best of each problem first
+    by its gate's metric, with the gate's verdict; or of every commit of a range A..B, of --branch,
+    --since or --all, the newest first. The same content over many commits is one run, with its
     first and last commit among those.
 
     A filter is an SQL expression over columns: --where "roc_auc > 0.75 and model = 'gbm'".
@@ -94,6 +103,9 @@ def command() -> None:
     "--limit",
     type=click.IntRange(min=0),
     help=f"At most so many; {USUAL} in a table, unless given.",
+)
+@click.option(
+    "--distinct", is_flag=True, help="Runs of one experiment that predict the same are one line."
 )
 @click.option("--json", "form", flag_value="json", help="As JSON.")
 @click.option("--csv", "form", flag_value="csv", help="As CSV.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from furrow.cli.patience import waiting
 from furrow.cli.runs_render import as_json, cell, grid
 from furrow.cli.terminal import say, say_block
 from furrow.history.load import run
@@ -55,7 +56,8 @@ def command(before: str, after: str, replicates: int, confidence: float, as_text
     # The test needs pandas and pyarrow, which `--help` does not.
     from furrow.history.run_diff import diff_runs  # noqa: PLC0415
 
-    found = diff_runs(*runs, replicates=replicates, confidence=confidence)
+    with waiting(f"comparing {before} and {after}"):
+        found = diff_runs(*runs, replicates=replicates, confidence=confidence)
     if as_text:
         say_block(as_json({"format": 1, **asdict(found)}))
         return

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from furrow.cli.grid import print_grid
 from furrow.cli.plots import chart
-from furrow.cli.runs_render import as_json, cell, grid
+from furrow.cli.runs_render import as_json, cell
 from furrow.cli.terminal import say, say_block
 from furrow.ground.gitobjects import iso_date
 from furrow.history.metric_history import history
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from furrow.history.metric_history import Point
 
 __all__ = ["command"]
@@ -39,7 +42,10 @@ LISTED = 20
 )
 @click.option("--json", "as_text", is_flag=True, help="As JSON.")
 def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: bool) -> None:
-    """Draw a metric of EXPERIMENT over commits, oldest first, through renames."""
+    """Draw a metric of EXPERIMENT over commits, oldest first, through renames.
+
+    Where it did not move, it says since when instead of drawing a flat line.
+    """
     found = history(Path.cwd(), experiment, rev=rev, metric=metric)
     if out is not None:
         # Only who wants a file waits for matplotlib.
@@ -57,11 +63,27 @@ def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: b
     values = [
         (float(at), point.value) for at, point in enumerate(found.points) if point.value is not None
     ]
-    say_block(chart(values, width=width))
+    if (since := unchanged(found.points)) is not None:
+        when = cell(iso_date(since.time), "date")
+        say(f"unchanged since {since.commit[:10]} ({when}): {cell(since.value)}")
+    if len({value for _, value in values}) > 1:
+        say_block(chart(values, width=width))
     rows = [_row(point) for point in found.points[-LISTED:]]
     if len(found.points) > LISTED:
         say(f"the newest {LISTED}:")
-    say_block(grid(["commit", "date", found.metric, "interval", "subject"], rows))
+    print_grid(["commit", "date", found.metric, "interval", "subject"], rows, tabs=False)
+
+
+def unchanged(points: Sequence[Point]) -> Point | None:
+    """The first of the last points that have one value; None where the last change brought another one.
+
+    Args:
+        points: Oldest first.
+    """
+    since = len(points) - 1
+    while since > 0 and points[since - 1].value == points[-1].value is not None:
+        since -= 1
+    return points[since] if 0 <= since < len(points) - 1 else None
 
 
 def _row(point: Point) -> list[str]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from furrow.cli.runs_render import FORMATS, notes, table
+from furrow.cli.runs_render import FORMATS, notes, print_runs
 from furrow.cli.terminal import clear, on_terminal, say, say_block
+from furrow.history.folding import folded
 from furrow.history.listing import list_runs
 from furrow.history.query import Query
 from furrow.history.selection import Selection
+from furrow.history.standings import WHOLE, ranked, standings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from furrow.history.standings import Standing
 
 __all__ = ["SUBCOMMANDS", "USUAL", "read", "show"]
 
@@ -26,6 +28,7 @@ SUBCOMMANDS = {
 }
 USUAL = 50
 
+_FLAGS = {"--all": "everything", "--distinct": "distinct"}
 _TEXTS = ("--since", "--where", "--sort", "--columns")
 _FORMS = {f"--{form}": form for form in FORMATS}
 
@@ -42,9 +45,9 @@ def read(words: Sequence[str]) -> dict[str, Any] | None:
     """
     found: dict[str, Any] = {
         "revision": "", "everything": False, "branch": (), "since": "", "where": "", "sort": "", "columns": "",
-        "limit": None, "form": "table",
+        "limit": None, "distinct": False, "form": "table",
     }  # fmt: skip
-    if words and (words[0] in SUBCOMMANDS or words[0] == "list"):
+    if words and (words[0] in SUBCOMMANDS or words[0] in {"list", "ls"}):
         return None
     rest = iter(words)
     revisions = []
@@ -52,8 +55,8 @@ def read(words: Sequence[str]) -> dict[str, Any] | None:
         name, attached, value = word.partition("=")
         if not word.startswith("-"):
             revisions.append(word)
-        elif word == "--all":
-            found["everything"] = True
+        elif word in _FLAGS:
+            found[_FLAGS[word]] = True
         elif word in _FORMS:
             found["form"] = _FORMS[word]
         else:
@@ -84,20 +87,31 @@ def show(
     sort: str,
     columns: str,
     limit: int | None,
+    distinct: bool,
     form: str,
 ) -> None:
     """Print a list of runs; the arguments are the command's options."""
     selection = Selection(revision, everything, branch, since)
     most = limit if limit is not None or form in {"json", "csv"} else USUAL
-    query = Query(where, _words(sort), _words(columns), most)
+    query = Query(where, _words(sort), _words(columns), None if distinct else most)
+    usual = not (sort or columns)
+    known: list[Standing] = []
+    if usual and selection.single:
+        known = standings(Path.cwd(), revision)
+        query = query._replace(limit=None, columns=WHOLE if known else ())
     shown = on_terminal(err=True)
     found = list_runs(Path.cwd(), selection, query, progress=_progress if shown else None)
     clear()
-    if form == "table" and on_terminal():
-        text = table(found, width=os.get_terminal_size(sys.stdout.fileno()).columns)
+    if distinct or (form == "table" and not columns and not selection.single):
+        found = found._replace(answer=folded(found.answer))
+    if usual and selection.single:
+        found = ranked(found, known)
+    if most is not None:
+        found = found._replace(answer=found.answer._replace(rows=found.answer.rows[:most]))
+    if form == "table":
+        print_runs(found, known)
     else:
-        text = FORMATS[form](found)
-    say_block(text)
+        say_block(FORMATS[form](found))
     for note in notes(found):
         say(note, err=True)
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from furrow.cli.grid import aligned, print_grid
+from furrow.cli.terminal import Ink, on_terminal, say
+from furrow.history.standings import counting
 from furrow.safe_text import csv_text, json_text, line, markdown_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from furrow.history.listing import Listing
+    from furrow.history.query import Rows
+    from furrow.history.standings import Standing
 
-__all__ = ["FORMATS", "as_json", "cell", "grid", "notes", "strict", "table"]
+__all__ = ["FORMATS", "as_json", "cell", "grid", "notes", "print_runs", "strict"]
 
 WIDEST = 44
 REPORTED = 5
+VERDICTS = {"champion": "green", "failed": "red"}
 
 
 def cell(value: Any, name: str = "", *, widest: int = WIDEST) -> str:
@@ -41,18 +46,13 @@ def cell(value: Any, name: str = "", *, widest: int = WIDEST) -> str:
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[bool] = ()) -> str:
-    """Columns as wide as they must be, numbers to the right."""
-    sides = list(right) or [False] * len(head)
-    head, rows = [line(text) for text in head], [[line(text) for text in row] for row in rows]
-    widths = [max(len(cells[at]) for cells in (head, *rows)) for at in range(len(head))]
-    lines = []
-    for cells in (head, *rows):
-        parts = [
-            text.rjust(width) if side else text.ljust(width)
-            for text, width, side in zip(cells, widths, sides, strict=True)
-        ]
-        lines.append("  ".join(parts).rstrip())
-    return "\n".join(lines) + "\n"
+    """Columns as wide as they must be, numbers to the right, as plain text."""
+    lines, _ = aligned(head, rows, right=right)
+    return "".join("".join(_plain(part) for part in parts).rstrip() + "\n" for parts in lines)
+
+
+def _plain(part: str | Ink) -> str:
+    return part.text if isinstance(part, Ink) else part
 
 
 def strict(value: Any) -> Any:
@@ -99,27 +99,62 @@ def _cells(found: Listing) -> tuple[list[str], list[list[str]]]:
     return names, rows
 
 
-def table(found: Listing, *, width: int = 0) -> str:
-    """The list as columns, as many of the first ones as fit into `width` characters (0: all)."""
+def print_runs(found: Listing, known: Sequence[Standing]) -> None:
+    """Print the list: a table for each problem on a terminal, the best value of each metric in bold.
+
+    Args:
+        found: The list; ranked, if something is known.
+        known: What the gates said.
+    """
     names, rows = _cells(found)
     if not rows:
-        return "no runs\n"
-    numeric = [not column.types & 4 for column in found.answer.columns]
-    fit = _fitting(
-        [max(len(cells[at]) for cells in (names, *rows)) for at in range(len(names))], width
-    )
-    shown = grid(names[:fit], [row[:fit] for row in rows], right=numeric[:fit])
-    return shown + (
-        f"left out, for the terminal is narrow: {', '.join(names[fit:])}\n"
-        if fit < len(names)
-        else ""
-    )
+        say("no runs")
+        return
+    if not known or not on_terminal():
+        print_grid(names, rows, right=[not column.types & 4 for column in found.answer.columns])
+        return
+    at = names.index("predicts")
+    parts = [(one, [n for n, row in enumerate(rows) if row[at] == one.problem]) for one in known]
+    for one, mine in parts:
+        if mine:
+            _print_standing(one, found.answer, names, [(rows[n], n) for n in mine])
+    others = [row for row in rows if not row[at]]
+    if others:
+        kept = [n for n, name in enumerate(names) if any(row[n] for row in others)]
+        say(Ink("not judged yet", bold=True), "  next: dvc repro")
+        print_grid([names[n] for n in kept], [[row[n] for n in kept] for row in others])
 
 
-def _fitting(widths: Sequence[int], width: int) -> int:
-    """How many columns of these widths fit, with two spaces between them; one at least."""
-    ends = accumulate(width + 2 for width in widths)
-    return max(1, sum(end - 2 <= width for end in ends)) if width else len(widths)
+def _print_standing(
+    one: Standing, answer: Rows, names: list[str], rows: list[tuple[list[str], int]]
+) -> None:
+    """One problem's runs."""
+    metrics = counting(one, names, answer.rows)
+    arrow = {1: " ↑", -1: " ↓", 0: ""}
+    best: dict[str, float] = {}
+    for name in metrics:
+        values = [answer.rows[n][names.index(name)] for _, n in rows]
+        numbers = [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+        if numbers and one.way(name):
+            best[name] = max(numbers, key=lambda number: one.way(name) * number)
+    way = "higher" if one.way(one.metric) > 0 else "lower"
+    say(Ink(one.problem or "runs", bold=True), f"  best by {one.metric}, {way} is better")
+    at = {name: names.index(name) for name in names}
+    lines: list[list[str | Ink]] = []
+    for cells, n in rows:
+        verdict, span = cells[at["verdict"]], [cells[at["low"]], cells[at["high"]]]
+        values = [Ink(cells[at[m]], bold=best.get(m) == answer.rows[n][at[m]]) for m in metrics]
+        shown = Ink(verdict, VERDICTS.get(verdict, ""), bold=verdict == "champion")
+        facts = [cells[at[name]] for name in ("model", "date", "commits")]
+        run = Ink(cells[at["run"]], bold=verdict == "champion")
+        lines.append(
+            [run, shown, *values[:1], " to ".join(filter(None, span)), *values[1:], *facts]
+        )
+    first, *rest = [f"{name}{arrow[one.way(name)]}" for name in metrics] or [""]
+    head = ["run", "verdict", first, "interval", *rest, "model", "date", "commits"]
+    right = [False, False, True, True, *[True] * len(rest), False, False, True]
+    print_grid(head, lines, right=right)
+    say()
 
 
 def _json(found: Listing) -> str:
@@ -141,6 +176,11 @@ def _json(found: Listing) -> str:
     )
 
 
+def _table(found: Listing) -> str:
+    names, rows = _cells(found)
+    return grid(names, rows) if rows else "no runs\n"
+
+
 def _csv(found: Listing) -> str:
     return csv_text([[column.name for column in found.answer.columns], *found.answer.rows])
 
@@ -153,7 +193,7 @@ def _markdown(found: Listing) -> str:
 
 
 FORMATS: dict[str, Callable[[Listing], str]] = {
-    "table": table,
+    "table": _table,
     "json": _json,
     "csv": _csv,
     "markdown": _markdown,

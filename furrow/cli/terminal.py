@@ -33,7 +33,9 @@ class Ink(NamedTuple):
     dim: bool = False
 
 
-def say(*parts: str | Ink, err: bool = False, end: str = "\n", over: bool = False) -> None:
+def say(
+    *parts: str | Ink, err: bool = False, end: str = "\n", over: bool = False, tabs: bool = False
+) -> None:
     """Say one line; a line break inside a part is none.
 
     Args:
@@ -41,12 +43,18 @@ def say(*parts: str | Ink, err: bool = False, end: str = "\n", over: bool = Fals
         err: To standard error.
         end: What comes after it.
         over: On a terminal, over what stands in the line.
+        tabs: Tabs stay: they are between cells.
     """
-    live = on_terminal(err=err)
+    coloured = _colours(err=err)
     text = "".join(
-        _inked(part, live=live) if isinstance(part, Ink) else line(part) for part in parts
+        _inked(part, coloured=coloured)
+        if isinstance(part, Ink)
+        else "\t".join(map(line, part.split("\t")))
+        if tabs
+        else line(part)
+        for part in parts
     )
-    _write(("\r\033[K" if over and live else "") + text + end, err=err)
+    _write(("\r\033[K" if over and on_terminal(err=err) else "") + text + end, err=err)
 
 
 def say_block(text: str, *, err: bool = False) -> None:
@@ -65,11 +73,21 @@ def on_terminal(*, err: bool = False) -> bool:
     return (sys.stderr if err else sys.stdout).isatty()
 
 
-def _inked(part: Ink, *, live: bool) -> str:
+def _colours(*, err: bool) -> bool:
+    """Whether words may have colours: what the environment says, else where a person looks on."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    forced = os.environ.get("FORCE_COLOR", "")
+    if forced:
+        return forced != "0"
+    return on_terminal(err=err) and os.environ.get("TERM") != "dumb"
+
+
+def _inked(part: Ink, *, coloured: bool) -> str:
     text = line(part.text)
     codes = [_COLOURS[part.colour]] if part.colour else []
     codes += [1] * part.bold + [2] * part.dim
-    if not codes or not live or "NO_COLOR" in os.environ:
+    if not codes or not coloured:
         return text
     return f"\033[{';'.join(map(str, codes))}m{text}\033[0m"
 

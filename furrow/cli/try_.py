@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ OTHERS = 3
     show_default=True,
     help="Rows of the final table.",
 )
+@click.option("--yes", is_flag=True, help="Do not ask where nothing varies.")
 @click.option("--json", "as_json", is_flag=True, help="Print every trial as JSON.")
 def command(
     *,
@@ -62,6 +64,7 @@ def command(
     engine: str | None,
     metric: str | None,
     limit: int,
+    yes: bool,
     as_json: bool,
 ) -> int:
     """Try EXPERIMENT with OVERRIDES in Hydra's grammar: KEY=VALUE, and KEY=A,B, KEY=range(1,9,2) or KEY=glob(*) to vary.
@@ -104,6 +107,8 @@ def command(
     sweeping = prepare(request, clock=time.time)
     for warning in sweeping.warnings:
         say(f"warning: {warning}", err=True)
+    if not sweeping.sweep.dimensions and not yes and _declined(experiment):
+        return 0
     found: list[Finished] = []
     try:
         _follow(sweeping, found)
@@ -116,6 +121,17 @@ def command(
         return 130
     _report(sweeping, found, limit=limit, as_json=as_json)
     return 1 if any(one.state == "failed" for one in found) else 0
+
+
+def _declined(experiment: str) -> bool:
+    """Whether somebody at a terminal does not want to train once more what is declared."""
+    if not (on_terminal(err=True) and sys.stdin.isatty()):
+        return False
+    say(
+        f"nothing varies: this trains {experiment} once, and records it as a DVC experiment",
+        err=True,
+    )
+    return not click.confirm("go on?", default=False, err=True)
 
 
 def _follow(sweeping: Sweeping, found: list[Finished]) -> None:

@@ -22,7 +22,7 @@ from furrow.parse import ParseError, parse_yaml
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["follow", "install_hooks"]
+__all__ = ["follow", "install_hooks", "remove_hooks"]
 
 MARK = "# furrow: raw data follows its .dvc files"
 _CHANGED = "git diff --quiet {old} HEAD -- '*.dvc' 2>/dev/null; test $? -ne 1"
@@ -53,8 +53,45 @@ def _hooks() -> dict[str, str]:
     }
 
 
-def install_hooks(root: Path) -> list[str]:
+def hooks_folder(root: Path) -> Path:
+    """Where Git looks for the hooks of a clone."""
+    return Path(
+        git(root, "rev-parse", "--path-format=absolute", "--git-path", "hooks").decode().strip()
+    )
+
+
+def remove_hooks(root: Path, *, dry_run: bool = False) -> list[str]:
+    """Take Furrow's lines out of the hooks; a hook that holds nothing else is removed.
+
+    Returns:
+        What changed, in words.
+    """
+    done = []
+    for name in _hooks():
+        path = hooks_folder(toplevel(root)) / name
+        before, there, rest = (
+            path.read_text(encoding="utf-8") if path.is_file() else ""
+        ).partition(f"{MARK}\n")
+        if not there:
+            continue
+        text = before + rest.partition("\n")[2]
+        done.append(name)
+        if dry_run:
+            continue
+        if text.strip() in ("", "#!/bin/sh"):
+            path.unlink()
+        else:
+            write_text(path, text)
+            path.chmod(0o755)
+    return [f"hooks: {', '.join(done)}"] if done else []
+
+
+def install_hooks(root: Path, *, dry_run: bool = False) -> list[str]:
     """Write the hooks, or add to those that are there.
+
+    Args:
+        root: The repository.
+        dry_run: Whether only to say what would change.
 
     Returns:
         What changed, in words.
@@ -62,10 +99,7 @@ def install_hooks(root: Path) -> list[str]:
     Raises:
         FurrowError: A hook is there that is no shell script.
     """
-    top = toplevel(root)
-    folder = Path(
-        git(top, "rev-parse", "--path-format=absolute", "--git-path", "hooks").decode().strip()
-    )
+    folder = hooks_folder(toplevel(root))
     done = []
     for name, command in _hooks().items():
         path = folder / name
@@ -74,18 +108,21 @@ def install_hooks(root: Path) -> list[str]:
         if there:
             held, _, after = rest.partition("\n")
             if held != command:  # of an older Furrow, or of another Python
-                write_text(path, f"{before}{there}{command}\n{after}")
-                path.chmod(0o755)
                 done.append(name)
+                if not dry_run:
+                    write_text(path, f"{before}{there}{command}\n{after}")
+                    path.chmod(0o755)
             continue
         if "sh" not in text.partition("\n")[0]:
             raise FurrowError(
                 f"{path} is no shell script", hint=f"add this to it, and {MARK!r}: {command}"
             )
+        done.append(name)
+        if dry_run:
+            continue
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text.rstrip()}\n{MARK}\n{command}\n", encoding="utf-8")
         path.chmod(0o755)
-        done.append(name)
     return (
         [f"hooks by which raw data follows data.dvc, and notes a push: {', '.join(done)}"]
         if done

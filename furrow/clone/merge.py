@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from furrow.clone.git_hooks import install_hooks
+from furrow.clone.git_hooks import install_hooks, remove_hooks
 from furrow.clone.merge_data import merge_tracked
 from furrow.files import FileError, write_text
 from furrow.ground.git import git, toplevel
@@ -21,7 +21,7 @@ from furrow.parse import ParseError, parse_yaml, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ATTRIBUTES", "install", "merge_file", "merge_stages"]
+__all__ = ["ATTRIBUTES", "install", "merge_file", "merge_stages", "uninstall"]
 
 DRIVER = "furrow"
 ATTRIBUTES = {
@@ -37,8 +37,41 @@ Stages and compile write the first three again; the map of experiments grows by 
 """
 
 
-def install(root: Path) -> list[str]:
+def uninstall(root: Path, *, dry_run: bool = False) -> list[str]:
+    """Take away what `install` set: the driver, the hooks, the attributes.
+
+    Args:
+        root: The repository.
+        dry_run: Whether only to say what would change.
+
+    Returns:
+        What changed, in words.
+    """
+    top = toplevel(root)
+    done = []
+    key = f"merge.{DRIVER}"
+    if git(top, "config", "--local", "--get", f"{key}.driver", ok=(0, 1)).strip():
+        if not dry_run:
+            git(top, "config", "--local", "--remove-section", key)
+        done.append("merge driver")
+    path = top / ".gitattributes"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    prefix = project_prefix(root)
+    own = {f"{_pattern(prefix, pattern)} {rule}" for pattern, rule in ATTRIBUTES.items()}
+    kept = [line for line in lines if line not in own]
+    if len(kept) < len(lines) and not path.is_symlink():
+        if not dry_run:
+            write_text(path, "".join(f"{line}\n" for line in kept))
+        done.append(".gitattributes")
+    return done + remove_hooks(top, dry_run=dry_run)
+
+
+def install(root: Path, *, dry_run: bool = False) -> list[str]:
     """Set up a clone for merges: the driver in its own settings, its hooks, the attributes in the repository.
+
+    Args:
+        root: The repository.
+        dry_run: Whether only to say what would change.
 
     Returns:
         What changed, in words; empty when all was there.
@@ -53,14 +86,10 @@ def install(root: Path) -> list[str]:
         git(top, "config", "--local", "--get", f"merge.{DRIVER}.driver", ok=(0, 1)).decode().strip()
         != command
     ):
-        git(
-            top,
-            "config",
-            "--local",
-            f"merge.{DRIVER}.name",
-            "dvc.lock by stage, runs/, .dvc files by what they track",
-        )
-        git(top, "config", "--local", f"merge.{DRIVER}.driver", command)
+        if not dry_run:
+            about = "dvc.lock by stage, runs/, .dvc files by what they track"
+            git(top, "config", "--local", f"merge.{DRIVER}.name", about)
+            git(top, "config", "--local", f"merge.{DRIVER}.driver", command)
         done.append("merge driver for dvc.lock, runs/ and .dvc files")
     path = top / ".gitattributes"
     if path.is_symlink():  # what it leads to would end up in a file that the user commits next
@@ -72,9 +101,10 @@ def install(root: Path) -> list[str]:
     wanted = [f"{_pattern(prefix, pattern)} {rule}" for pattern, rule in ATTRIBUTES.items()]
     missing = [line for line in wanted if line not in lines]
     if missing:
-        write_text(path, "\n".join([*lines, *missing]) + "\n")
+        if not dry_run:
+            write_text(path, "\n".join([*lines, *missing]) + "\n")
         done.append(".gitattributes")
-    return done + install_hooks(top)
+    return done + install_hooks(top, dry_run=dry_run)
 
 
 def _pattern(prefix: str, pattern: str) -> str:

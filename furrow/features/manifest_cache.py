@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from furrow.files import (
 if TYPE_CHECKING:
     from furrow.features.schema import Manifest
 
-__all__ = ["compiled", "fingerprint", "is_current", "remember"]
+__all__ = ["KNOWN", "compiled", "fingerprint", "is_current", "remember"]
 
 KNOWN = Path(".furrow") / "features.json"
 
@@ -92,7 +94,7 @@ def _remembered(root: Path) -> dict[str, Any]:
 
 
 def fingerprint(repo_dir: Path) -> str:
-    """A hash of every file that the manifest comes from, and of itself.
+    """A hash of every file that the manifest comes from, of itself, and of what makes it of them.
 
     Args:
         repo_dir: The features folder.
@@ -107,4 +109,13 @@ def fingerprint(repo_dir: Path) -> str:
     found = {path.relative_to(repo_dir).as_posix(): sha256_file(path) for path in files}
     if (root / CONTRACT).is_file():
         found["contract"] = sha256_file(root / CONTRACT)
-    return sha256_json(found)
+    return sha256_json({**found, "read by": _reader()})
+
+
+@cache
+def _reader() -> str:
+    """A hash of the code that reads definitions, and the version of Feast."""
+    here = Path(__file__).parent
+    files = [*here.glob("*.py"), *(here.parent / "ground" / "feast").glob("*.py")]
+    code = {path.name: sha256_file(path) for path in files}
+    return sha256_json({**code, "feast": version("feast")})

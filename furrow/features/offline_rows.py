@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from furrow.stores.pack import arrow_type
 from furrow.stores.source_files import Place, SourceError, find_files, read_footers
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from furrow.features.schema import View
     from furrow.stores.sources import Role
 
-__all__ = ["Source", "SourceError", "SourceFile", "find", "read", "told"]
+__all__ = ["Source", "SourceError", "SourceFile", "find", "newest_event", "read", "told"]
 
 _TAIL = 65_536
 
@@ -161,6 +163,35 @@ def read(source: Source, file: SourceFile) -> Iterator[pa.Table]:
             yield rows
     except SourceError as exc:
         raise told(source.view, exc) from exc
+
+
+def newest_event(folder: Path, view: View) -> datetime | None:
+    """The time of a view's newest row, from the statistics in its files' footers.
+
+    Args:
+        folder: The features folder.
+        view: The view.
+
+    Returns:
+        None where a footer does not say, or a time is told otherwise than by a column of times.
+    """
+    found: list[datetime] = []
+    try:
+        source = find(folder, view)
+        column = source.named([])[view.timestamp_field].column
+        for file in source.files:
+            with pq.ParquetFile(source.system.open_input_file(file.path)) as parquet:
+                if column not in parquet.schema_arrow.names:
+                    return None
+                at = parquet.schema_arrow.names.index(column)
+                for group in range(parquet.metadata.num_row_groups):
+                    held = parquet.metadata.row_group(group).column(at).statistics
+                    if held is None or not held.has_min_max or not isinstance(held.max, datetime):
+                        return None
+                    found.append(held.max.replace(tzinfo=held.max.tzinfo or UTC))
+    except (SourceError, pa.ArrowException, OSError):
+        return None  # the join tells what is wrong with it
+    return max(found, default=None)
 
 
 def _in_order(rows: pa.Table, time: str) -> pa.Table:

@@ -9,21 +9,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
-import pyarrow as pa
-
 from furrow.features.client import FeatureClient
 from furrow.features.materialize import features_folder
 from furrow.features.offline_rows import find, read
-from furrow.stores.engine import Settings, connect
+from furrow.features.point_in_time import join_service
 from furrow.stores.feast_types import parse_type
-from furrow.stores.join import join
-from furrow.stores.pack import arrow_type, plain_values
+from furrow.stores.pack import plain_values
 from furrow.stores.packed_values import as_moment, comparable, micros_of
 from furrow.stores.record import online_only, stamp_of
-from furrow.stores.spine import Spine
-from furrow.stores.timestamps import US, arrow_ticks
-from furrow.stores.view import Feature, Key
-from furrow.stores.view import View as JoinView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +25,6 @@ if TYPE_CHECKING:
     from furrow.features.read_plan import Part, Plan
     from furrow.features.schema import Manifest
     from furrow.stores.feast_types import FeastType
-    from furrow.stores.sources import Source, Wanted
 
 __all__ = ["Difference", "VerifyReport", "verify"]
 
@@ -113,8 +105,9 @@ def verify(
         moment = at or _after(_newest(client, plan), states)
         batch = client.get(service, sample, at=moment)
         online, status = batch.to_dict(), batch.status
-    offline, events = _joined(client.manifest, plan, folder, sample, moment)
-    tally = _Tally(plan, states, events, moment)
+    joined = join_service(client.manifest, plan, folder, sample, moment)
+    offline = joined.values
+    tally = _Tally(plan, states, joined.events, moment)
     for name, part, _, dtype in plan.outputs:
         answers = zip(sample, online[name], offline[name], status[name], strict=True)
         for place, (row, here, there, state) in enumerate(answers):
@@ -266,90 +259,6 @@ def _made(kind: FeastType, moment: datetime, chance: random.Random) -> Any:
         "Bytes": data, "PdfBytes": data, "ImageBytes": data,
     }  # fmt: skip
     return made.get(kind.kind, "request")
-
-
-def _joined(
-    manifest: Manifest,
-    plan: Plan,
-    folder: Path,
-    sample: Sequence[Mapping[str, Any]],
-    moment: datetime,
-) -> tuple[dict[str, list[Any]], list[list[int | None]]]:
-    """The same features by the point-in-time join, and for each part of the plan the rows' event times."""
-    fields = {name: dtype for spec in plan.specs for name, _, dtype in spec.fields}
-    columns = {
-        name: pa.array([row[name] for row in sample], type=arrow_type(dtype))
-        for name, dtype in fields.items()
-    }
-    times = pa.array([moment] * len(sample), type=pa.timestamp("us", tz="UTC"))
-    spine = Spine(pa.table({**columns, "event_timestamp": times}), "event_timestamp")
-    with connect(Settings()) as connection:
-        views = []
-        for index, part in enumerate(plan.parts):
-            view = manifest.views[part.view]
-            source = find(folder, view)
-            wanted = source.wanted
-            time = wanted[view.timestamp_field]
-            moments = _moments(source.parquet, time)
-            views.append(
-                JoinView(
-                    view.name,
-                    source.parquet,
-                    tuple(
-                        Key(wanted[key].column, name, wanted[key].type)
-                        for name, key, _ in plan.specs[part.spec].fields
-                    ),
-                    (
-                        Feature(time.column, f"{index}.event", moments),
-                        *(
-                            Feature(
-                                wanted[column.name].column,
-                                f"{index}.{at}",
-                                wanted[column.name].type,
-                            )
-                            for at, column in enumerate(view.features)
-                        ),
-                    ),
-                    time.column,
-                    wanted[view.created_timestamp_column].column
-                    if view.created_timestamp_column
-                    else None,
-                    timedelta(seconds=view.ttl_seconds) if view.ttl_seconds else None,
-                )
-            )
-        found = join(connection, spine, views)
-    cache: dict[tuple[int, int], list[Any]] = {}
-
-    def column(part: int, position: int) -> list[Any]:
-        if (part, position) not in cache:
-            dtype = plan.parts[part].layout.schema.features[position][1]
-            values = found.column(f"{part}.{position}").combine_chunks()
-            cache[part, position] = plain_values(values, dtype)
-        return cache[part, position]
-
-    computed = plan.compute(column, plan.request_values(sample), len(sample))
-    values = {
-        name: computed[-1 - part][where] if part < 0 else column(part, where)
-        for name, part, where, _ in plan.outputs
-    }
-    return values, [
-        arrow_ticks(found.column(f"{index}.event"), US, up=True).to_pylist()
-        for index in range(len(plan.parts))
-    ]
-
-
-def _moments(source: Source, time: Wanted) -> pa.DataType | None:
-    """The type to read event times in: as they are where all files agree (a date stays one), else what holds them all.
-
-    A partition's text is a time by declaration alone.
-    """
-    held = {
-        file.schema.field(time.column).type
-        for file in source.files
-        if time.column not in file.place.partitions
-    }
-    inside = any(time.column in file.place.partitions for file in source.files)
-    return source.type_of(time) if inside or len(held) > 1 else None
 
 
 def _same(dtype: str, online: Any, offline: Any) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "add_line",
     "carry_notes",
     "configure_notes",
+    "forget_notes",
     "noted",
     "push_notes",
     "read_lines",
@@ -182,7 +183,23 @@ def _fetch_spec(remote: str) -> str:
     return f"+{NOTES}/*:{_REMOTES}/{remote}/furrow/*"
 
 
-def configure_notes(repo: Path) -> list[str]:
+def forget_notes(repo: Path, *, dry_run: bool = False) -> list[str]:
+    """Take away what `configure_notes` set.
+
+    Returns:
+        What was unset, as `NAME VALUE`.
+    """
+    done = []
+    for remote in _remotes(repo):
+        key, value = f"remote.{remote}.fetch", _fetch_spec(remote)
+        if value in _values(repo, key):
+            if not dry_run:
+                git(repo, "config", "--fixed-value", "--unset-all", key, value, ok=(0, 5))
+            done.append(f"{key} {value}")
+    return done
+
+
+def configure_notes(repo: Path, *, dry_run: bool = False) -> list[str]:
     """Make `git fetch` bring Furrow's notes, for every remote; calling it again changes nothing.
 
     Pushing them is a hook's (`carry_notes`): a refspec would make `git push` fail where the remote
@@ -196,8 +213,11 @@ def configure_notes(repo: Path) -> list[str]:
     for remote in _remotes(repo):
         key, value = f"remote.{remote}.fetch", _fetch_spec(remote)
         if value not in _values(repo, key):
-            git(repo, "config", "--add", key, value)
+            if not dry_run:
+                git(repo, "config", "--add", key, value)
             done.append(f"{key} {value}")
+        if dry_run:
+            continue
         git(repo, "config", "--unset-all", _kept_key(remote), ok=(0, 5))
         done += _without_push_specs(repo, f"remote.{remote}.push")
     return done

@@ -40,6 +40,8 @@ _ALIASES = {
 }
 SHOWN = ("run", "date", "model", "commits")
 AT_MOST = 5
+_BEFORE = 5
+"""What is read of each run before the columns that were asked for."""
 
 
 class Column(NamedTuple):
@@ -84,12 +86,14 @@ class Rows(NamedTuple):
             nothing.
         total: How many rows there would be without the limit.
         problems: Runs among the rows that are damaged: (run, what is wrong).
+        results: Of each row the run's name and the hash of what it predicted, empty where it says none.
     """
 
     columns: tuple[Column, ...]
     rows: list[tuple[Any, ...]]
     total: int
     problems: list[tuple[str, str]]
+    results: list[tuple[str, str]] = []  # noqa: RUF012 - a tuple's default, which nobody changes
 
 
 def columns_of(connection: sqlite3.Connection) -> dict[str, Column]:
@@ -183,9 +187,10 @@ def select(connection: sqlite3.Connection, scope: int, query: Query) -> Rows:
     condition, filtered_by = translate(query.where, names) if query.where else ("", set())
     order, sorted_by = _order(query.sort, names)
     shown = _shown(columns, query.columns, filtered_by | sorted_by)
-    values = ", ".join(
-        ["runs.exact", "runs.problem", _BASE["run"][0], *(column.sql for column in shown)]
-    )
+    predicted = columns.get("predictions_sha256")
+    result = predicted.sql if predicted and predicted.place == "record" else "NULL"
+    before = ("runs.exact", "runs.problem", _BASE["run"][0], "runs.name", result)
+    values = ", ".join([*before, *(column.sql for column in shown)])
     inside = "s.scope = :scope" + (f" AND ({condition})" if condition else "")
     lift = guard(connection)
     try:
@@ -202,7 +207,8 @@ def select(connection: sqlite3.Connection, scope: int, query: Query) -> Rows:
     finally:
         lift()
     problems = [(row[2], row[1]) for row in rows if row[1]]
-    return Rows(tuple(shown), _finished(rows, shown), total, problems)
+    results = [(str(row[3]), str(row[4] or "")) for row in rows]
+    return Rows(tuple(shown), _finished(rows, shown), total, problems, results)
 
 
 class _Parts(NamedTuple):
@@ -249,16 +255,16 @@ def _rows(
 
 def _finished(rows: list[tuple[Any, ...]], shown: list[Column]) -> list[tuple[Any, ...]]:
     """The values that were asked for: metrics that SQLite can't hold (NaN, large integers), and booleans as such."""
-    booleans = [at for at, column in enumerate(shown, start=3) if column.types == BOOLEAN]
+    booleans = [at for at, column in enumerate(shown, start=_BEFORE) if column.types == BOOLEAN]
     metrics = {
         column.name.removeprefix("metric."): at
-        for at, column in enumerate(shown, 3)
+        for at, column in enumerate(shown, _BEFORE)
         if column.place == "metric"
     }
     finished = []
     for row in rows:
         if row[0] is None and not booleans:
-            finished.append(row[3:])
+            finished.append(row[_BEFORE:])
             continue
         values = list(row)
         for at in booleans:
@@ -266,7 +272,7 @@ def _finished(rows: list[tuple[Any, ...]], shown: list[Column]) -> list[tuple[An
         for name, value in (parse_json(row[0]) if row[0] else {}).items():
             if name in metrics:
                 values[metrics[name]] = value
-        finished.append(tuple(values[3:]))
+        finished.append(tuple(values[_BEFORE:]))
     return finished
 
 

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pyarrow as pa
 
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
 from furrow.features.manifest import load as load_manifest
+from furrow.features.offline_rows import newest_event
+from furrow.features.point_in_time import service_at
 from furrow.files import read_json
 from furrow.ground.trust import require_trust
 from furrow.history.signed_tags import vouching_tag
-from furrow.layout import CHAMPION
+from furrow.layout import CHAMPION, RUNS, run_file
 from furrow.models.bundle import Bundle, load
+from furrow.models.doubts import DoubtfulError, doubts_of
 from furrow.models.prediction_explain import contributions
+from furrow.parse import read_yaml
 from furrow.training.champions import read_champions
 from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Model", "Prediction", "PredictionError", "open_model"]
+    from furrow.features.manifest import Manifest
+
+__all__ = ["Model", "Prediction", "PredictionError", "champion_of", "fields_of", "open_model"]
 
 
 class PredictionError(FurrowError):
@@ -48,6 +54,8 @@ class Prediction:
         source: "online" or "point in time".
         task: Such as "binary".
         label: What is predicted.
+        doubts: What speaks against it: features that are missing or expired, texts that training
+            never saw, a moment after all data.
     """
 
     values: dict[str, float]
@@ -59,6 +67,7 @@ class Prediction:
     source: str
     task: str = "binary"
     label: str = ""
+    doubts: tuple[str, ...] = ()
 
     @property
     def probability(self) -> float:
@@ -90,6 +99,7 @@ class Model:
         *,
         at: datetime | None = None,
         online: bool | None = None,
+        strict: bool = False,
     ) -> list[Prediction]:
         """Predict for rows.
 
@@ -98,8 +108,10 @@ class Model:
             at: The prediction time, aware; now, if None.
             online: Read the online store as of `at`; by default it is read when `at` is None, and
                 else the offline tables are joined as of `at`.
+            strict: Whether a prediction that something speaks against is an error.
 
         Raises:
+            DoubtfulError: It is to be strict, and something speaks against one.
             PredictionError: The features of this repository are not those that the model was
                 trained on.
             FurrowError: Features can't be fetched.
@@ -111,6 +123,7 @@ class Model:
         inputs = self.bundle.inputs(rows, values)
         frame = self.bundle.frame(inputs)
         source = "online" if online else "point in time"
+        newest = None if online else self._newest()
         found = []
         task = str(self.bundle.facts.get("task", "binary"))
         outputs = self.bundle.outputs(inputs)
@@ -121,8 +134,15 @@ class Model:
             status = {name: one[place] for name, one in statuses.items()}
             said = {name: float(numbers[place]) for name, numbers in outputs.items()}
             label = str(self.bundle.facts["label"])
+            doubts = doubts_of(
+                features, status, self.bundle.fitted.predictor, at=moment, newest=newest
+            )
+            if doubts and strict:
+                raise DoubtfulError(doubts)
             found.append(
-                Prediction(said, float(score), features, status, moved, moment, source, task, label)
+                Prediction(
+                    said, float(score), features, status, moved, moment, source, task, label, doubts
+                )
             )
         return found
 
@@ -133,23 +153,17 @@ class Model:
 
     def needs(self) -> list[str]:
         """The join keys and request fields that a row must have, sorted."""
-        manifest = load_manifest(self.root / "features")
-        names = [part.view for part in manifest.services[self.service].views]
-        inputs = [
-            entry
-            for name in names
-            if name in manifest.on_demand
-            for entry in manifest.on_demand[name].inputs
+        return needed(self.root, self.service, self.bundle.facts["keys"])
+
+    def _newest(self) -> datetime | None:
+        """The newest event of the feature tables that the service reads; None where a footer does not say."""
+        folder = self.root / "features"
+        manifest = load_manifest(folder)
+        times = [
+            newest_event(folder, manifest.views[name]) for name in views_of(manifest, self.service)
         ]
-        views = {name for name in names if name in manifest.views} | {
-            entry.view for entry in inputs
-        } - {"request"}
-        keys = {key.name for name in views for key in manifest.views[name].join_keys}
-        return sorted(
-            keys
-            | {entry.name for entry in inputs if entry.view == "request"}
-            | set(self.bundle.facts["keys"])
-        )
+        known = [time for time in times if time is not None]
+        return max(known) if len(known) == len(times) else None
 
     def _online(
         self, rows: Sequence[Mapping[str, Any]], at: datetime
@@ -162,14 +176,61 @@ class Model:
     def _joined(
         self, rows: Sequence[Mapping[str, Any]], at: datetime
     ) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
-        from furrow.ground.feast.retrieve import historical_features  # noqa: PLC0415 - only the past needs Feast
+        folder = self.root / "features"
+        return service_at(load_manifest(folder), folder, self.service, rows, at)
 
-        spine = pa.Table.from_pylist([dict(row) for row in rows])
-        moment = pa.array([at] * len(rows), pa.timestamp("us", tz="UTC"))
-        joined = historical_features(
-            self.root / "features", self.service, spine.append_column("event_timestamp", moment)
-        )
-        return joined.to_pydict(), {}
+
+def views_of(manifest: Manifest, service: str) -> set[str]:
+    """The feature views that a service reads, those of its on-demand views included."""
+    names = [part.view for part in manifest.services[service].views]
+    inputs = {
+        entry.view
+        for name in names
+        if name in manifest.on_demand
+        for entry in manifest.on_demand[name].inputs
+    }
+    return ({name for name in names if name in manifest.views} | inputs) - {"request"}
+
+
+def needed(root: Path, service: str, keys: Iterable[str]) -> list[str]:
+    """The join keys and request fields that a row must have for a model, sorted.
+
+    Args:
+        root: The repository.
+        service: The model's feature service.
+        keys: Keys that the model sees as they are.
+    """
+    manifest = load_manifest(root / "features")
+    if service not in manifest.services:
+        return sorted(keys)
+    joined = {
+        key.name for name in views_of(manifest, service) for key in manifest.views[name].join_keys
+    }
+    asked = {
+        entry.name
+        for part in manifest.services[service].views
+        if part.view in manifest.on_demand
+        for entry in manifest.on_demand[part.view].inputs
+        if entry.view == "request"
+    }
+    return sorted(joined | asked | set(keys))
+
+
+def fields_of(root: Path, name: str) -> list[str]:
+    """The fields that a row must have for a run's model, without opening it.
+
+    Args:
+        root: The repository.
+        name: The run.
+
+    Raises:
+        PredictionError: There is no such run.
+    """
+    record = _record(root, name)
+    config = root / run_file(name, "config.yaml")
+    declared = (read_yaml(config) or {}) if config.is_file() else {}
+    keys = (declared.get("features") or {}).get("keys") or []
+    return needed(root, str(record.get("service")), [str(key) for key in keys])
 
 
 def open_model(
@@ -192,15 +253,8 @@ def open_model(
         UntrustedError: It is a clone whose code may not run yet, and no hash was given.
         BundleError: The model is missing or is not the one that was recorded.
     """
-    name = experiment or _champion(root, problem)
-    path = root / "runs" / name / "record.json"
-    if not path.is_file():
-        known = sorted(one.parent.name for one in (root / "runs").glob("*/record.json"))
-        raise PredictionError(
-            f"there is no run {name!r}",
-            hint=f"there are: {', '.join(known) or 'none'}; run `dvc repro`",
-        )
-    record = read_json(path)
+    name = experiment or champion_of(root, problem)
+    record = _record(root, name)
     recorded, scores = str(record["model_sha256"]), record.get("predictor_sha256")
     if sha256 and sha256.lower() not in {recorded, scores}:
         raise PredictionError(
@@ -221,7 +275,30 @@ def open_model(
     return Model(root, name, bundle)
 
 
-def _champion(root: Path, problem: str | None) -> str:
+def _record(root: Path, name: str) -> dict[str, Any]:
+    path = root / run_file(name, "record.json")
+    if not path.is_file():
+        known = sorted(one.parent.name for one in (root / RUNS).glob("*/record.json"))
+        close = get_close_matches(name, known, 1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        raise PredictionError(
+            f"there is no run {name!r}",
+            hint=f"{meant}there are: {', '.join(known) or 'none'}; run `dvc repro`",
+        )
+    found: dict[str, Any] = read_json(path)
+    return found
+
+
+def champion_of(root: Path, problem: str | None) -> str:
+    """The champion of a problem, or of the only one.
+
+    Args:
+        root: The repository.
+        problem: Its name; None where there is only one.
+
+    Raises:
+        PredictionError: There is no such problem, no champion, or there are several problems.
+    """
     path = root / CHAMPION
     champions = read_champions(path.read_bytes()) if path.is_file() else {}
     if problem is not None and problem not in champions:
@@ -235,7 +312,8 @@ def _champion(root: Path, problem: str | None) -> str:
     chosen = champions.get(problem) if problem is not None else next(iter(champions.values()), None)
     if chosen is None or chosen.experiment is None:
         raise PredictionError(
-            "there is no champion", hint="run `dvc repro`, or name a run with --experiment"
+            "there is no champion: no run passed the gate",
+            hint="`furrow gate` says why; `dvc repro` judges again; or name a run with --experiment",
         )
     return chosen.experiment
 

@@ -252,7 +252,7 @@ def test_verify_says_what_differs(furrow: Call, root: Path) -> None:
         (["push", "trafic", "-e", "origin=JFK"], 1, "did you mean traffic"),
         (["push", "traffic", "-e", "origin=JFK", "-e", "oops=1"], 1, "oops"),
         (["diff", "nowhere"], 1, "nowhere"),
-        (["list", "-C", "elsewhere"], 1, "there is no Feast repository at elsewhere"),
+        (["list", "-C", "elsewhere"], 1, "-C elsewhere: No such file"),
         (["show"], 2, "Missing argument"),
     ],
 )

@@ -5,18 +5,49 @@ import json
 import pytest
 
 from furrow.cli import render
+from furrow.cli.grid import aligned
+from furrow.cli.terminal import Ink
+
+from .terminals import INK, output
 
 
-def test_a_table_sets_numbers_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_sets_numbers_to_the_right(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers right, text left, None as a dash, floats with four decimals; markup in a value is only text."""
-    render.table(
-        [["[red]a[/red]", 1.23456, None], ["b", 10.0, 7]], ["name", "score", "rows"], title="Runs"
+    rows = [["[red]a[/red]", 1.23456, None], ["b", 10.0, 7]]
+    wide, piped = (drawn(monkeypatch, rows, width) for width in (80, 0))
+    assert wide == [
+        "Runs",
+        "name            score  rows",
+        "[red]a[/red]   1.2346     –",
+        "b             10.0000     7",
+    ]
+    assert piped == ["Runs", "name\tscore\trows", "[red]a[/red]\t1.2346\t", "b\t10.0000\t7"]
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, rows: list[list[object]], width: int) -> list[str]:
+    with output(monkeypatch, width=width) as (out, _):
+        render.table(rows, ["name", "score", "rows"], title="Runs")
+    return INK.sub("", out.getvalue()).splitlines()
+
+
+def test_no_identifier_is_broken() -> None:
+    """Too narrow a terminal hides columns, by name, or lets words go on in further lines: it breaks no cell."""
+    head, rows = (
+        ["run", "digest", "why"],
+        [["gbm@0123456789", "f" * 20, "one two three four five six seven"]],
     )
-    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == "Runs"
-    assert any(line.split() == ["[red]a[/red]", "1.2346", "–"] for line in lines)
-    first, second = (next(line for line in lines if mark in line) for mark in ("1.2346", "10.0000"))
-    assert first.index("1.2346") + 6 == second.index("10.0000") + 7
+    lines, hidden = aligned(head, rows, width=40)
+    assert hidden == ("why",)
+    assert text(lines[1]) == f"gbm@0123456789  {'f' * 20}"
+    lines, hidden = aligned(head, rows, width=64)
+    assert hidden == ()
+    assert [text(line)[38:] for line in lines] == ["why", "one two three four five", "six seven"]
+    lines, hidden = aligned(head, rows, width=10)
+    assert text(lines[1]) == "gbm@0123456789"
+
+
+def text(parts: list[str | Ink]) -> str:
+    return "".join(part.text if isinstance(part, Ink) else part for part in parts)
 
 
 def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

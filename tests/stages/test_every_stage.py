@@ -1,5 +1,6 @@
 """Every stage of a project that is not the example, in this process: from raw data to the champion of each problem."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,6 +11,8 @@ from furrow.files import read_json
 from furrow.history.metrics_file import read_metrics
 from furrow.layout import CHAMPION, evaluation, predictions, run_file, table, training_set
 from furrow.models.bundle import load
+from furrow.models.doubts import DoubtfulError
+from furrow.models.predict import open_model
 from furrow.stages.command import run_stage, say
 from furrow.stages.select import select
 from furrow.stages.training_set import build
@@ -106,3 +109,20 @@ def test_the_edge_of_a_stage(
     assert ended.value.code == 0
     say("a\x1bb")
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_prediction_says_what_speaks_against_it(grown: Path) -> None:
+    """Of the past, without Feast: a shop that training saw, and one without any event at a moment after all data."""
+    model = open_model(grown, "line")
+    moment = datetime(2020, 5, 1, 12, tzinfo=UTC)
+    (sure,) = model.predict([{"shop": "north"}], at=moment, strict=True)
+    assert sure.doubts == ()
+    assert set(sure.status.values()) == {"present"}
+    later = moment.replace(year=2021)
+    (unsure,) = model.predict([{"shop": "nowhere"}], at=later)
+    assert [words in doubt for words, doubt in zip(
+        ("after the newest event", "all features are missing", "never seen"), unsure.doubts, strict=True)] == [True] * 3  # fmt: skip
+    (expired,) = model.predict([{"shop": "north"}], at=later)
+    assert set(expired.status.values()) == {"expired"}
+    with pytest.raises(DoubtfulError, match="never seen"):
+        model.predict([{"shop": "nowhere"}], at=moment, strict=True)

@@ -74,7 +74,7 @@ def test_now_is_years_after_the_data(served):
     """Asked for now, the features of 2013 have expired, and the answer says so and what to do."""
     words = arguments(flight(served))
     done = run(served, "python", "-m", "furrow", "predict", *words, "--experiment", "gbm")
-    assert "expired or missing" in done.stdout
+    assert "features are expired (older than their ttl)" in done.stdout
     assert "--at TIME" in done.stdout
 
 
@@ -83,8 +83,8 @@ def test_now_is_years_after_the_data(served):
     [
         (["--carier", "B6"], "did you mean --carrier?"),
         (["--carrier", "B6"], "the model needs"),
-        (["--flight", "many"], "is no Int"),
-        (["--carrier", "B6", "--at", "yesterday"], "is no time"),
+        (["--flight", "many"], "is not an integer"),
+        (["--carrier", "B6", "--at", "yesterday"], "is not a time"),
         (["--experiment", "gmb"], "there is no run 'gmb'"),
     ],
 )

@@ -147,3 +147,35 @@ def test_what_has_no_value() -> None:
     assert [
         np.isnan(getattr(number_metrics, name)(flat)[0]) for name in ("mape", "wape", "mase", "r2")
     ] == [True] * 4
+
+
+@pytest.mark.parametrize(("count", "blocks", "digits"), [(60, 1, 1), (60, 7, 1), (200, 30, 3)])
+def test_sums_by_block_are_the_replicates(
+    count: int, blocks: int, digits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept sums give each replicate the bits that passing over its rows gives, and scikit-learn's value; ties too."""
+    draw = np.random.default_rng(count + blocks)
+    values = np.round(draw.random(count), digits)
+    label = (draw.random(count) < values).astype(int)
+    block = draw.integers(0, blocks, count)
+    weights = np.vstack([np.ones((1, blocks)), block_weights(blocks, 9, 0)])
+    frame = pd.DataFrame({"label": label, "probability": values})
+
+    def found() -> dict[str, np.ndarray]:
+        given = Rows(frame, block, weights, Judging(precision=0.6))
+        return {
+            name: getattr(ranking_metrics, name)(given)
+            for name in ("roc_auc", "pr_auc", "recall_at_precision")
+        }
+
+    kept = found()
+    monkeypatch.setattr(ranking_metrics, "MOST_SUMS", 0)
+    passed = found()
+    for name, numbers_ in kept.items():
+        np.testing.assert_array_equal(numbers_, passed[name], err_msg=name)
+    for at, one in enumerate(weights):
+        by_row = one[block]
+        area = theirs.roc_auc_score(label, values, sample_weight=by_row)
+        average = theirs.average_precision_score(label, values, sample_weight=by_row)
+        assert kept["roc_auc"][at] == pytest.approx(area)
+        assert kept["pr_auc"][at] == pytest.approx(average)

@@ -17,6 +17,7 @@ from furrow.features.build import compile_manifest
 from furrow.features.client import FeatureClient
 from furrow.features.definition_check import check_definitions
 from furrow.features.materialize import materialize
+from furrow.features.point_in_time import service_at
 from furrow.features.store_verify import verify
 from furrow.files import write_json
 from furrow.ground.feast.retrieve import historical_features
@@ -99,6 +100,10 @@ def answers(folder: Path, body: str, rows: list[dict[str, Any]]) -> dict[str, li
     trained = historical_features(folder, "s", spine)
     assert trained.select(list(served)).to_pydict() == served
     assert trained.column_names[len(spine.column_names) :] == list(served)
+    joined, status = service_at(manifest, folder, "s", rows, NOW)
+    assert joined == served
+    assert all((value is not None) == (state == "present") for name in joined
+               for value, state in zip(joined[name], status[name], strict=True))  # fmt: skip
     report = verify(folder, "s", rows=60)
     assert report, report.differences[:2]
     return dict(served)
