@@ -30,7 +30,6 @@ __all__ = [
     "MODELS",
     "PIPELINE",
     "PREDICTIONS",
-    "PREDICTION_LOG",
     "PREDICT_YAML",
     "PROBLEMS",
     "REGISTRY_DB",
@@ -90,7 +89,6 @@ TABLES = "build/tables"
 TRAINING = "build/training"
 MODELS = "build/models"
 PREDICTIONS = "build/predictions"
-PREDICTION_LOG = ".furrow/predictions"
 SERVED = ".furrow/served"
 EVALUATIONS = "build/evaluations"
 VALIDATION = "build/validation.json"

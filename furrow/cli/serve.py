@@ -11,7 +11,7 @@ from furrow.cli.terminal import say
 from furrow.errors import UsageError
 
 if TYPE_CHECKING:
-    from furrow.serving.serve_settings import ServeSettings
+    from furrow.serving.serve_settings import Served, ServeSettings
 
 # The server's modules are imported inside the command, so that --help stays instant.
 # ruff: noqa: PLC0415
@@ -51,11 +51,20 @@ folder = click.Path(path_type=Path)
 @click.option("--certificate", type=folder, help="Speak TLS: the certificate (PEM).")
 @click.option("--key", type=folder, help="The certificate's key (PEM).")
 @click.option(
-    "--log", type=folder, help="The folder of the prediction log; .furrow/predictions, if left out."
+    "--log", type=folder, help="The folder of the prediction log; beside the store, if left out."
 )
 @click.option("--no-log", is_flag=True, help="Log no prediction.")
-@click.option("--stale", type=click.Choice(["null", "refuse"]), default="null", show_default=True,
-              help="Features that are missing or expired: score without them, or refuse the row.")  # fmt: skip
+@click.option(
+    "--stale",
+    type=click.Choice(["null", "refuse"]),
+    help="Missing or expired features: score without them, or refuse the row; as declared, if left out.",
+)
+@click.option(
+    "--follow", metavar="REMOTE/BRANCH", help="Serve what this branch declares, as it changes."
+)
+@click.option(
+    "--every", default=5.0, show_default=True, help="With --follow: seconds between two looks."
+)
 @click.option("--as-of", "moment", help="Answer as of a time of history (ISO 8601), not of now.")
 @click.option("--most-models", default=8, show_default=True, help="How many models stay in memory.")
 def command(
@@ -66,6 +75,8 @@ def command(
     rate: float,
     features: Path | None,
     no_tokens: bool,
+    follow: str | None,
+    every: float,
     most_models: int,
     **options: object,
 ) -> None:
@@ -79,46 +90,95 @@ def command(
         return
     if not what:
         raise UsageError("nothing is named to be served", hint="furrow serve production")
-    from furrow.plan.project_root import in_project
-    from furrow.serving.serve_settings import Served
-    from furrow.serving.served_models import resolve
     from furrow.serving.server import listen, run
 
-    settings = _settings(options)
+    served, settings = _arranged(
+        what, follow=follow, every=every, features=features, most=most_models, options=options
+    )
     settings.check(open_to_all=no_tokens)
-    root = in_project(".")
-    models = resolve(root, what)
-    served = Served(tuple(models), (features or root / "features").absolute(), most=most_models)
     taken = listen(settings.address, settings.port)
     scheme = "https" if settings.certificate else "http"
     place = f"[{settings.address}]" if ":" in settings.address else settings.address
-    versions = ", ".join(f"{one.name} ({one.version})" for one in models)
+    versions = ", ".join(f"{one.name} ({one.version})" for one in served.models)
+    if served.following is not None:
+        versions = f"{served.following.environment} as {follow} declares it"
     say(f"serving {versions} on {scheme}://{place}:{taken.getsockname()[1]}")
     run(served, settings, taken)
 
 
-def _settings(options: dict[str, object]) -> ServeSettings:
+def _arranged(
+    what: tuple[str, ...],
+    *,
+    follow: str | None,
+    every: float,
+    features: Path | None,
+    most: int,
+    options: dict[str, object],
+) -> tuple[Served, ServeSettings]:
+    """What is to be served, and how: an environment's declaration counts, and then what was said here."""
+    from dataclasses import replace
+
+    from furrow.errors import FurrowError
+    from furrow.ground.git_mirror import remote_address
+    from furrow.ground.project_place import project_prefix
+    from furrow.plan.project_root import in_project
+    from furrow.serving.deployment_spec import read_deployment
+    from furrow.serving.deployment_state import state_folder
+    from furrow.serving.serve_settings import Following, Served, StalePolicy
+    from furrow.serving.served_models import resolve
+
+    root = in_project(".").absolute()
+    folder = (features or root / "features").absolute()
+    try:
+        declared = read_deployment(root, what[0]) if len(what) == 1 and "/" not in what[0] else None
+    except FurrowError:
+        declared = None  # no repository, or a file that `resolve` has more to say of
+    following, models = None, []
+    if follow is not None:
+        if len(what) > 1 or "@" in what[0] or "/" in what[0]:
+            raise UsageError(
+                "--follow is for one environment",
+                hint="furrow serve production --follow origin/main",
+            )
+        remote, _, branch = follow.rpartition("#") if "#" in follow else follow.partition("/")
+        if not remote or not branch:
+            raise UsageError(f"--follow {follow}: no branch", hint="origin/main, or ADDRESS#BRANCH")
+        state = state_folder(root, what[0])
+        following = Following(
+            what[0], remote_address(root, remote), branch, state, project_prefix(root), every
+        )
+    else:
+        models = resolve(root, what)
+    name = what[0] if declared is not None or following else models[0].name
+    settings = _settings(options, state_folder(root, name) / "log")
+    served = Served(tuple(models), folder, most=most, following=following)
+    if declared is not None:
+        stale = declared.features_stale
+        served = replace(served, logged=declared.log.settings())
+        if options["stale"] is None:
+            settings = replace(settings, stale=StalePolicy(stale.action, dict(stale.defaults)))
+    return served, settings
+
+
+def _settings(options: dict[str, object], log: Path) -> ServeSettings:
     import os
     from typing import Any
 
     from furrow.cli.predict import moment_of
-    from furrow.layout import PREDICTION_LOG
-    from furrow.plan.project_root import in_project
     from furrow.serving.serve_settings import LOOPBACK, ServeSettings, StalePolicy
 
     said: dict[str, Any] = options
     hosts = frozenset(name.lower() for name in said["hosts"])
     local = said["address"] in LOOPBACK
-    log = None if said["no_log"] else (said["log"] or in_project(PREDICTION_LOG)).absolute()
     return ServeSettings(
-        address=os.environ.get("AIP_HTTP_HOST", said["address"]),
+        address=said["address"],
         port=int(os.environ.get("AIP_HTTP_PORT", said["port"])),
         workers=said["workers"],
         hosts=hosts | LOOPBACK if local or hosts else None,
         tokens=said["tokens"] and said["tokens"].absolute(),
-        log=log,
+        log=None if said["no_log"] else (said["log"] or log).absolute(),
         at=moment_of(said["moment"]),
-        stale=StalePolicy(said["stale"]),
+        stale=StalePolicy(said["stale"] or "null"),
         certificate=said["certificate"],
         key=said["key"],
         vertex=(os.environ.get("AIP_HEALTH_ROUTE", ""), os.environ.get("AIP_PREDICT_ROUTE", "")),

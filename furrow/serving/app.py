@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from furrow.serving.model_host import Host
     from furrow.serving.prediction_log import PredictionLog
     from furrow.serving.serve_settings import ServeSettings
+    from furrow.serving.serve_worker import Follower
 
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -81,14 +82,21 @@ class App:
         host: The models.
         settings: How the server is set up.
         log: Where predictions are written before they are told; None for nowhere.
+        follower: What brings versions; None where they are given.
     """
 
     def __init__(
-        self, host: Host, settings: ServeSettings, *, log: PredictionLog | None = None
+        self,
+        host: Host,
+        settings: ServeSettings,
+        *,
+        log: PredictionLog | None = None,
+        follower: Follower | None = None,
     ) -> None:
         self.host = host
         self.settings = settings
         self.log = log
+        self.follower = follower
         self.metrics = ServerMetrics(settings.state if settings.workers > 1 else None)
         self.scoring = Scoring(host, settings, log, self.metrics)
         self.tokens = (
@@ -199,6 +207,8 @@ class App:
         Raises:
             FurrowError: It can't be loaded.
         """
+        if self.follower is not None:
+            self.follower.start()
         if self.host.default:
             self.scoring.warm(self.host.current(self.host.default))
         self.started = True
@@ -206,6 +216,8 @@ class App:
     def stop(self) -> None:
         """Write what is not on the disk yet."""
         self.started = False
+        if self.follower is not None:
+            self.follower.stop()
         self.metrics.save(now=True)
         self.scoring.close()
         if self.log is not None:

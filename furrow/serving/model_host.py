@@ -116,6 +116,15 @@ class Host:
         """
         return [(self.current(name), range(len(rows)))]
 
+    def shadow(self, name: str, identity: str) -> Loaded | None:
+        """The version that answers a request for the log alone: none, unless a host has one."""
+        del name, identity
+        return None
+
+    def count(self, name: str, variant: str, **came_of: Any) -> None:
+        """Take note of what came of rows: nothing, unless a host decides by it."""
+        del name, variant, came_of
+
     def swap(self, name: str, loaded: Loaded) -> Loaded | None:
         """Let another version answer from now on; it stays in memory.
 

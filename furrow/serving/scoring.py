@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from furrow.errors import FurrowError
 from furrow.serving.admission import Admission
 from furrow.serving.http_problem import Problem
 from furrow.serving.open_inference import read_infer, told_infer
@@ -15,6 +18,8 @@ from furrow.serving.openapi import example_row
 from furrow.serving.prediction_answers import ABSENT, answer_of, record_of
 from furrow.serving.prediction_record import new_id
 from furrow.serving.protocols import FORMS
+from furrow.serving.row_fields import RowError
+from furrow.serving.scorer import FeaturesAbsentError
 from furrow.serving.strict_json import decode
 
 if TYPE_CHECKING:
@@ -28,6 +33,10 @@ if TYPE_CHECKING:
     from furrow.serving.server_metrics import ServerMetrics
 
 __all__ = ["Scoring"]
+
+LOGGER = logging.getLogger("furrow.serving")
+SHADOWS = 64
+"""How many requests may wait for a shadow."""
 
 INLINE_ROWS = 32
 """Up to so many rows are scored in the loop itself: that is shorter than handing them to a thread."""
@@ -74,6 +83,9 @@ class Scoring:
         self._short = Admission(slots=1, **waiting)  # type: ignore[arg-type]
         self._long = Admission(slots=THREADS, **waiting)  # type: ignore[arg-type]
         self._remote = Admission(slots=REMOTE_SLOTS, **waiting)  # type: ignore[arg-type]
+        self._behind = ThreadPoolExecutor(1, thread_name_prefix="shadow")
+        self._counting = threading.Lock()
+        self._shadows = 0
         self._threads = ThreadPoolExecutor(THREADS + REMOTE_SLOTS, thread_name_prefix="score")
 
     @property
@@ -89,6 +101,7 @@ class Scoring:
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown(wait=True)
+        self._behind.shutdown(wait=True, cancel_futures=True)
 
     def warm(self, loaded: Loaded) -> None:
         """Score the example row, so that what is loaded on first use is loaded."""
@@ -192,8 +205,15 @@ class Scoring:
         records = []
         for loaded, places in self.host.split(name, rows):
             asked = rows if len(places) == len(rows) else [rows[place] for place in places]
-            scored = loaded.scorer.score(asked, at=self.settings.at)
+            try:
+                scored = loaded.scorer.score(asked, at=self.settings.at)
+            except FurrowError as exc:
+                self._count_failure(name, loaded, len(places), exc)
+                raise
             latency = time.monotonic() - request.began
+            self.host.count(
+                name, loaded.variant, count=len(scored), latency_us=round(latency * 1e6)
+            )
             absent = 0
             for place, one in zip(places, scored, strict=True):
                 identity = new_id(moment)
@@ -207,7 +227,40 @@ class Scoring:
             self.metrics.scored(loaded.name, loaded.version, loaded.variant, len(scored), absent)
         if self.log is not None:
             self.log.append(records)
+            shadow = self.host.shadow(name, answer.identities[0])
+            if shadow is not None:
+                self._shadow(shadow, rows, moment)
         return answer
+
+    def _count_failure(self, name: str, loaded: Loaded, count: int, exc: FurrowError) -> None:
+        """Tell the host of rows that a version failed on; what the asker did wrong is no failure of the version."""
+        refused = isinstance(exc, FeaturesAbsentError)
+        if refused or not isinstance(exc, RowError):
+            self.host.count(name, loaded.variant, count=count, error=not refused, refused=refused)
+
+    def _shadow(self, shadow: Loaded, rows: list[dict[str, Any]], moment: datetime) -> None:
+        """Have rows scored for the log alone, later; where much waits already, not at all."""
+        if self._shadows < SHADOWS and not self.waiting:
+            with self._counting:
+                self._shadows += 1
+            self._behind.submit(self._score_shadow, shadow, rows, moment)
+
+    def _score_shadow(self, shadow: Loaded, rows: list[dict[str, Any]], moment: datetime) -> None:
+        began = time.monotonic()
+        try:
+            scored = shadow.scorer.score(rows, at=self.settings.at)
+            latency = time.monotonic() - began
+            records = [
+                record_of(shadow, one, new_id(moment), time=moment, latency=latency)
+                for one in scored
+            ]
+            if self.log is not None:
+                self.log.append(records)
+        except Exception as exc:  # noqa: BLE001 - a shadow may fail in any way, and nobody waits for it
+            LOGGER.warning("the shadow %s failed: %s", shadow.version, exc)
+        finally:
+            with self._counting:
+                self._shadows -= 1
 
 
 def _count_absent(scored: Scored) -> int:

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["LOOPBACK", "Limits", "ServeSettings", "Served", "ServedModel", "StalePolicy"]
+__all__ = [
+    "LOOPBACK",
+    "Following",
+    "Limits",
+    "ServeSettings",
+    "Served",
+    "ServedModel",
+    "StalePolicy",
+]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 
@@ -139,6 +147,27 @@ class ServedModel:
 
 
 @dataclass(frozen=True)
+class Following:
+    """What a server follows; see `furrow.serving.follow.FollowSettings`.
+
+    Attributes:
+        environment: Such as "production"; the model is asked for by this name.
+        remote: A path or an address.
+        branch: Its branch.
+        state: The folder of what is known and decided on this machine.
+        prefix: Of the project within its repository.
+        every: Seconds between two looks.
+    """
+
+    environment: str
+    remote: str
+    branch: str
+    state: Path
+    prefix: str = ""
+    every: float = 5.0
+
+
+@dataclass(frozen=True)
 class Served:
     """What a server serves; plain values, for each worker to open.
 
@@ -147,9 +176,11 @@ class Served:
         features: The features folder.
         logged: How predictions are logged, where settings name a folder.
         most: How many models stay in memory.
+        following: Where the versions come from, in place of `models`; None where nothing is followed.
     """
 
     models: tuple[ServedModel, ...]
     features: Path
     logged: LogSettings = field(default_factory=LogSettings)
     most: int = 8
+    following: Following | None = None

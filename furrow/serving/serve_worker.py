@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import gc
+import logging
+import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
 from furrow.ground.trust import require_trust
 from furrow.serving.app import App
+from furrow.serving.deployment_state import read_followed
+from furrow.serving.follow import FollowSettings, follow
 from furrow.serving.model_host import Host, Loaded
 from furrow.serving.prediction_log import PredictionLog
 from furrow.serving.scorer import Scorer
+from furrow.serving.split_host import SplitHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from furrow.serving.serve_settings import Served, ServedModel, ServeSettings, StalePolicy
+    from furrow.serving.serve_settings import (
+        Following,
+        Served,
+        ServedModel,
+        ServeSettings,
+        StalePolicy,
+    )
 
-__all__ = ["build_app", "host_of", "open_served"]
+__all__ = ["Follower", "build_app", "host_of", "open_served"]
+
+LOGGER = logging.getLogger("furrow.serving")
+FIRST_VERSION = 300.0
+"""Seconds in which the first version must have come."""
 
 
 def build_app(served: Served, settings: ServeSettings) -> App:
@@ -32,12 +49,69 @@ def build_app(served: Served, settings: ServeSettings) -> App:
     Raises:
         FurrowError: Features, log or tokens can't be opened.
     """
-    host, _ = host_of(served.models, served.features, stale=settings.stale, most=served.most)
+    follower = None
+    if served.following is None:
+        host, _ = host_of(served.models, served.features, stale=settings.stale, most=served.most)
+    else:
+        host = SplitHost({}, default=served.following.environment)
+        follower = Follower(host, served.following, served.features)
     log = None if settings.log is None else PredictionLog.open(settings.log, served.logged)
-    app = App(host, settings, log=log)
+    app = App(host, settings, log=log, follower=follower)
     gc.collect()
     gc.freeze()  # what lives as long as the process is not looked through again and again
     return app
+
+
+class Follower:
+    """The thread that follows Git for one process.
+
+    Args:
+        host: Where versions are swapped.
+        following: What is followed.
+        features: The features folder.
+    """
+
+    def __init__(self, host: SplitHost, following: Following, features: Path) -> None:
+        self._host = host
+        self._name = following.environment
+        self._settings = FollowSettings(
+            following.environment,
+            following.remote,
+            following.branch,
+            following.state,
+            features,
+            prefix=following.prefix,
+            every=following.every,
+            tell=lambda text: LOGGER.info("%s", text),
+        )
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=follow, args=(host, self._settings, self._stop), name="follower", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin, and wait until there is a version to answer with.
+
+        Raises:
+            FurrowError: There is none; the message says why.
+        """
+        self._thread.start()
+        until = time.monotonic() + FIRST_VERSION
+        while self._host.ready(self._name) is None:
+            problem = read_followed(self._settings.state, self._name).problem
+            if time.monotonic() > until or (problem and not self._may_yet()):
+                why = problem or "no version came"
+                raise FurrowError(f"{self._name} serves nothing: {why}", hint="furrow deployments")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it."""
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def _may_yet(self) -> bool:
+        """Whether a version that was taken before is still being loaded."""
+        return read_followed(self._settings.state, self._name).main is not None
 
 
 def open_served(

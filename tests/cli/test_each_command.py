@@ -77,6 +77,11 @@ def test_every_option_is_explained(module) -> None:
         ("features show x", 1, ""),
         ("data check", 1, ""),
         ("predict --odd", 1, ""),
+        ("serve", 2, "nothing is named to be served"),
+        ("serve --new-token a", 2, "--new-token without --tokens"),
+        ("serve production --follow origin", 2, "no branch"),
+        ("serve a b --follow origin/main", 2, "--follow is for one environment"),
+        ("serve nothing/here", 1, "holds no bundle.json"),
     ],
 )
 def test_what_can_not_be_done_is_said(
