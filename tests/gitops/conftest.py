@@ -1,5 +1,6 @@
 """Small real repositories at rest, and copies of them to be changed."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -37,11 +38,23 @@ def whole(whole_at_rest: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def pushed_at_rest(whole_at_rest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with that repository and, beside it, its DVC remote with all objects."""
+    place = tmp_path_factory.mktemp("pushed")
+    folder = place / "whole"
+    subprocess.run(["cp", "-a", str(whole_at_rest), str(folder)], check=True)
+    run(folder, "dvc", "remote", "add", "-q", "--default", "store", "../store")
+    run(folder, "dvc", "push", "-q")
+    commit(folder, "a remote")
+    return place
+
+
 @pytest.fixture
-def clone(whole: Path, tmp_path: Path) -> Path:
+def clone(whole: Path, pushed_at_rest: Path, tmp_path: Path) -> Path:
     """A fresh clone of a repository whose objects are in a folder remote; DVC's cache of the first is out of reach."""
-    run(whole, "dvc", "remote", "add", "-q", "--default", "store", str(tmp_path / "store"))
-    run(whole, "dvc", "push", "-q")
-    commit(whole, "a remote")
+    shutil.rmtree(whole)
+    for name in ("whole", "store"):
+        subprocess.run(["cp", "-a", str(pushed_at_rest / name), str(tmp_path)], check=True)
     run(tmp_path, "git", "clone", "-q", str(whole), "clone")
     return tmp_path / "clone"

@@ -44,6 +44,7 @@ def until_done(killer: Killer, *arguments: str) -> list[str]:
     return kills
 
 
+@pytest.mark.long
 def test_killed_at_every_moment(whole: Path, tmp_path: Path, killer: Killer) -> None:
     """Before, during and after each stage, in DVC's and Feast's own writes, and at each write of apply's."""
     land(whole, 1.0, 2.0, 3.0)

@@ -1,6 +1,7 @@
 """Merges of landed data, for real: data.dvc is merged file by file, the data follows, only what is new runs."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,15 +16,25 @@ from furrow.plan.make_plan import make_plan
 from .small import commit, repro, run
 
 
-@pytest.fixture
-def shared(small: Path, tmp_path: Path) -> Path:
-    """The small repository, set up by `furrow install`, its results in a folder remote; on the branch main."""
+@pytest.fixture(scope="module")
+def set_up(small_at_rest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the small repository, set up by `furrow install`, and its DVC remote beside it."""
+    place = tmp_path_factory.mktemp("set_up")
+    small = place / "small"
+    subprocess.run(["cp", "-a", str(small_at_rest), str(small)], check=True)
     run(small, "git", "branch", "-M", "main")
     run(small, "furrow", "install")
-    run(small, "dvc", "remote", "add", "-q", "--default", "store", str(tmp_path / "store"))
+    run(small, "dvc", "remote", "add", "-q", "--default", "store", "../store")
     run(small, "dvc", "push", "-q")
     commit(small, "set up")
-    return small
+    return place
+
+
+@pytest.fixture
+def shared(set_up: Path, tmp_path: Path) -> Path:
+    """A copy of it, its results in a remote of its own; on the branch main."""
+    subprocess.run(["cp", "-a", str(set_up), str(tmp_path / "set_up")], check=True)
+    return tmp_path / "set_up/small"
 
 
 def land(folder: Path, month: str) -> None:
