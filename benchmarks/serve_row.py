@@ -71,7 +71,8 @@ async def app(scope, receive, send):
     length = (b"content-length", b"%d" % len(told))
     await send({"type": "http.response.start", "status": 200, "headers": [length]})
     await send({"type": "http.response.body", "body": told})
-options = {"loop": "uvloop", "http": "httptools", "access_log": False, "log_level": "error", "lifespan": "off"}
+options = {"loop": "uvloop", "http": "httptools", "access_log": False, "log_level": "error"}
+options |= {"lifespan": "off", "timeout_keep_alive": 600}
 uvicorn.run(app, port=int(sys.argv[2]), **options)
 """
 
