@@ -1,12 +1,8 @@
-"""The SQL of a first feature table for each source: the last value; counts, sums and means of windows before a moment.
+"""The SQL of a first feature table for each source: what stands beside the label, what is always known, what happened.
 
 A feature table is a log of changes: a row holds what is known from its moment on, until the next
-one. A count of 30 days changes when an event comes in, and when one falls out of the window; so
-there is a row at each of the two. Events that are dated but not timed are known at the end of their
-day.
+one. Events that are dated but not timed are known at the end of their day.
 """
-
-# ruff: noqa: S608 - names are quoted; the text is a file of the project, which the user reads
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.table_profile import readable
 from furrow.scaffold.entity_ties import Tie, renamed, tie
+from furrow.scaffold.window_sql import OWN_NAMES, Number, Windowed, window_sql
 from furrow.scaffold.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -23,9 +20,8 @@ if TYPE_CHECKING:
     from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile
     from furrow.scaffold.answers import Answers
 
-__all__ = ["FeatureTable", "feature_tables", "moment_sql", "rows_sql"]
+__all__ = ["FeatureTable", "feature_tables", "moment_sql", "rows_sql", "source_table"]
 
-WINDOWS = (7, 30, 90)
 MOST_NUMBERS = 4  # columns of numbers of a source that are summed and averaged
 MOST_WORDS = 3  # columns of words of a source whose last value is kept
 _ALWAYS = "1970-01-01 00:00:00+00"
@@ -84,12 +80,12 @@ def feature_tables(
                 f"{table.name}: its rows have moments, and predictions have none (--at): left out"
             )
         elif not source.at:
-            found.append(_timeless(answers, source))
+            found.append(source_table(answers.entity, source))
             told.append(
                 f"{table.name}: it has no moments, so its values are taken as known at any time"
             )
         else:
-            found.append(_once(answers, source) if source.single else _windows(answers, source))
+            found.append(source_table(answers.entity, source))
     return [_free(table, tables) for table in found if table.features], told
 
 
@@ -166,7 +162,7 @@ def _names(column: ColumnProfile, table: TableProfile) -> bool:
 
 def _chosen(source: Tie) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
     """The columns of numbers and those of words that are worth a feature."""
-    own = {source.entity, source.at, "known_at", "event_count", "moment"}
+    own = {source.entity, source.at, *OWN_NAMES}
     columns = [one for one in source.table.columns.values() if one.held and one.name not in own]
     ids = {
         name
@@ -184,113 +180,90 @@ def _chosen(source: Tie) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
     return numbers[:MOST_NUMBERS], words[:MOST_WORDS]
 
 
-def _timeless(answers: Answers, source: Tie) -> FeatureTable:
+def source_table(entity: str, source: Tie) -> FeatureTable:
+    """The feature table of a source, by what its rows are: timeless, one for each entity, or events.
+
+    Args:
+        entity: The column that the table is keyed by.
+        source: Where its rows are, and whom they are about.
+    """
+    if not source.at:
+        return _timeless(entity, source)
+    return _once(entity, source) if source.single else _history(entity, source)
+
+
+def _timeless(entity: str, source: Tie) -> FeatureTable:
     """Values that are known at any time: one row for each entity."""
     numbers, words = _chosen(source)
-    name, features = source.table.name, {}
-    listed = [f"    {readable(source.entity)} as {readable(answers.entity)}"]
-    listed.append("    timestamptz '1970-01-01 00:00:00+00' as event_timestamp")
-    single = source.single
+    name, single = source.table.name, source.single
+    features: dict[str, str] = {}
+    values = [f"timestamptz '{_ALWAYS}' as event_timestamp"]
     for column in numbers:
         feature = f"{name}_{column.name}" if single else f"{name}_{column.name}_mean"
         features[feature] = "Float64"
-        listed.append(f"    cast(avg({readable(column.name)}) as double) as {readable(feature)}")
+        values.append(f"cast(avg({readable(column.name)}) as double) as {readable(feature)}")
     for column in words if single else []:
         feature = f"{name}_{column.name}"
         features[feature] = _TYPES[column.kind]
-        listed.append(f"    min({_plain(column)}) as {readable(feature)}")
+        values.append(f"min({_plain(column)}) as {readable(feature)}")
     if not single:
         features[f"{name}_count"] = "Int64"
-        listed.append(f"    count(*) as {readable(f'{name}_count')}")
-    listing = ",\n".join(listed)
-    sql = (
-        f"-- What {name} says of each {answers.entity}; it has no moments, so it is taken as known at any time.\n"
-        f"select\n{listing}\nfrom {source.relation}\nwhere {readable(source.entity)} is not null\n"
-        f"group by {readable(source.entity)}\norder by {readable(answers.entity)}\n"
-    )
+        values.append(f"count(*) as {readable(f'{name}_count')}")
+    said = f"-- What {name} says of each {entity}; it has no moments, so it is taken as known at any time."
+    about = readable(source.entity)
+    where = f"{about} is not null\ngroup by {about}"
+    order = readable(entity)
+    sql = _plain_select(entity, source, said, values, where=where, order=order)
     return FeatureTable(f"{name}_facts", sql, features)
 
 
-def _once(answers: Answers, source: Tie) -> FeatureTable:
+def _once(entity: str, source: Tie) -> FeatureTable:
     """Values of the one row that there is for each entity, known from its moment on."""
     numbers, words = _chosen(source)
-    name, key = source.table.name, readable(answers.entity)
+    name = source.table.name
     features = {f"{name}_{column.name}": _TYPES[column.kind] for column in (*numbers, *words)}
-    at = f"{readable(source.at)} + interval '1 day'" if source.dated else readable(source.at)
-    listed = [f"    {renamed(source.entity, answers.entity)}", f"    {at} as event_timestamp"]
-    listed += [
-        f"    {_plain(one)} as {readable(f'{name}_{one.name}')}" for one in (*numbers, *words)
-    ]
-    listing = ",\n".join(listed)
-    sql = (
-        f"-- What {name} says of each {answers.entity}, from {source.at} on.\n"
-        f"select\n{listing}\nfrom {source.relation}\n"
-        f"where {readable(source.entity)} is not null and {readable(source.at)} is not null\n"
-        f"order by {key}, event_timestamp\n"
+    values = [f"{_plain(one)} as {readable(f'{name}_{one.name}')}" for one in (*numbers, *words)]
+    sql = _plain_select(
+        entity,
+        source,
+        f"-- What {name} says of each {entity}, from {source.at} on.",
+        [f"{_known(source)} as event_timestamp", *values],
+        where=f"{readable(source.entity)} is not null and {readable(source.at)} is not null",
+        order=f"{readable(entity)}, event_timestamp",
     )
     return FeatureTable(f"{name}_history", sql, features)
 
 
-def _windows(answers: Answers, source: Tie) -> FeatureTable:
+def _plain_select(
+    entity: str, source: Tie, said: str, values: Sequence[str], *, where: str, order: str
+) -> str:
+    """A SELECT of the entity and some values, a line each."""
+    listed = ",\n".join(f"    {one}" for one in (renamed(source.entity, entity), *values))
+    return f"{said}\nselect\n{listed}\nfrom {source.relation}\nwhere {where}\norder by {order}\n"
+
+
+def _known(source: Tie) -> str:
+    """SQL for the moment from which on a row is known: of a day, its end."""
+    at = readable(source.at)
+    return f"{at} + interval '1 day'" if source.dated else at
+
+
+def _history(entity: str, source: Tie) -> FeatureTable:
     """Counts, sums and means of the last days, and the last values."""
     numbers, words = _chosen(source)
-    name, key = source.table.name, readable(answers.entity)
-    features: dict[str, str] = {}
-    asked = [
-        _over(
-            "cast(sum(event_count) over d{days} as bigint)", f"{name}_{{days}}d", "Int64", features
+    name = source.table.name
+    found = window_sql(
+        Windowed(
+            name,
+            entity,
+            renamed(source.entity, entity),
+            _known(source),
+            f"{source.relation} where {readable(source.entity)} is not null and {readable(source.at)} is not null",
+            [Number(one.name, *_bounds(one), nullable=bool(one.nulls)) for one in numbers],
+            {one.name: (_plain(one), _TYPES[one.kind]) for one in words},
         )
-    ]
-    for column in numbers:
-        for function, word in (("sum", "sum"), ("avg", "mean")):
-            text = f"cast({function}({readable(column.name)}) over d{{days}} as double)"
-            asked.append(_over(text, f"{name}_{column.name}_{word}_{{days}}d", "Float64", features))
-    lasting = []
-    for column in (*numbers, *words):
-        feature, text = (
-            f"{name}_{column.name}_last",
-            f"last_value({_plain(column)} ignore nulls) over so_far",
-        )
-        features[feature] = "Float64" if column in numbers else _TYPES[column.kind]
-        lasting.append(
-            f"{f'cast({text} as double)' if column in numbers else text} as {readable(feature)}"
-        )
-    asked += [", ".join(lasting)] if lasting else []
-    held = [readable(column.name) for column in (*numbers, *words)]
-    values = "".join(f", {column}" for column in held)
-    exact = "".join(f", {_exact(column)}" for column in numbers)
-    exact += "".join(f", {readable(column.name)}" for column in words)
-    at = f"{readable(source.at)} + interval '1 day'" if source.dated else readable(source.at)
-    windows = [
-        f"d{days} as (partition by {key} order by known_at range between interval '{days} days' "
-        "- interval '1 microsecond' preceding and current row)"
-        for days in WINDOWS
-    ]
-    windows.append(
-        f"so_far as (partition by {key} order by known_at, moment{values} rows unbounded preceding)"
     )
-    shown = ", ".join(map(str, WINDOWS))
-    ends = f"cross join (values (0), {', '.join(f'({days})' for days in WINDOWS)}) as w(days)"
-    lines = [
-        f"-- {name} of each {answers.entity}: the last values; counts, sums and means of {shown} days before a moment.",
-        "with own_events as (",
-        f"    select {renamed(source.entity, answers.entity)}, {at} as known_at, 1 as event_count{exact}",
-        f"    from {source.relation} where {readable(source.entity)} is not null and {readable(source.at)} is not null",
-        "), own_moments as (  -- a window changes when an event comes in, and when it falls out",
-        f"    select distinct {key}, known_at + days * interval '1 day' as known_at from own_events {ends}",
-        "), own_changes as (",
-        f"    select {key}, known_at, event_count{values}, 0 as moment from own_events",
-        f"    union all select {key}, known_at, 0{', null' * len(held)}, 1 from own_moments",
-        f") select {key}, known_at as event_timestamp,",
-        *[f"    {line}{'' if place == len(asked) else ','}" for place, line in enumerate(asked, 1)],
-        "from own_changes window",
-        *[
-            f"    {line}{'' if place == len(windows) else ','}"
-            for place, line in enumerate(windows, 1)
-        ],
-        f"qualify moment = 1 order by {key}, event_timestamp",
-    ]
-    return FeatureTable(f"{name}_history", "\n".join(lines) + "\n", features)
+    return FeatureTable(f"{name}_history", found.sql, found.features)
 
 
 def _plain(column: ColumnProfile) -> str:
@@ -299,18 +272,6 @@ def _plain(column: ColumnProfile) -> str:
     return f"cast({name} as bigint)" if column.kind == "bool" else name
 
 
-def _exact(column: ColumnProfile) -> str:
-    """A number whose sum is the same in any order: of floats, decimals."""
-    name = readable(column.name)
-    small = column.kind == "float64" and max(abs(column.least), abs(column.most)) < 1e12
-    return f"cast({name} as decimal(38, 12)) as {name}" if small else name
-
-
-def _over(text: str, feature: str, type_: str, features: dict[str, str]) -> str:
-    """One figure over each of the windows."""
-    parts = []
-    for days in WINDOWS:
-        name = feature.format(days=days)
-        features[name] = type_
-        parts.append(f"{text.format(days=days)} as {readable(name)}")
-    return ", ".join(parts)
+def _bounds(column: ColumnProfile) -> tuple[bool, float]:
+    """Whether a number is whole, and how great its values are."""
+    return column.kind != "float64", max(abs(column.least), abs(column.most))

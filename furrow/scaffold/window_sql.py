@@ -1,0 +1,201 @@
+"""The SQL of counts, sums and means of the last days, and of last values: a log of what they are from each moment on.
+
+A count of 30 days changes when an event comes in, and when it is 30 days old; so each event is a
+change now, and one the other way when it leaves a window, and a window's figure is the running sum
+of its changes. That takes one sort, however many windows there are; a window frame by time takes a
+search for each row and window (three times the time). Sums are of whole numbers and decimals: what
+was added is taken away to the last digit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from furrow.intake.table_profile import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["DAYS", "OWN_NAMES", "Number", "WindowSql", "Windowed", "window_sql"]
+
+DAYS = (7, 30, 90)
+OWN_NAMES = frozenset({"known_at", "window_days", "event_count"})
+"""Columns of the SQL that no column of the data may be called as."""
+
+_TOO_GREAT = 1e24
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers.
+
+    Attributes:
+        name: Of the column.
+        whole: Whether its values are whole numbers.
+        size: The greatest of them, without its sign.
+        nullable: Whether some rows have none.
+    """
+
+    name: str
+    whole: bool
+    size: float
+    nullable: bool
+
+    @property
+    def exact(self) -> str:
+        """SQL for the value in a type whose sums are the same in any order; empty where there is none."""
+        name = readable(self.name)
+        if self.whole:
+            return name
+        if not self.size < _TOO_GREAT:  # infinite, too
+            return ""
+        digits = 2 if self.size >= 1e12 else 12 if self.size >= 1e-3 else 24
+        return f"cast({name} as decimal(38, {digits}))"
+
+
+@dataclass(frozen=True)
+class Windowed:
+    """Events, and what is asked of them.
+
+    Attributes:
+        name: Of the table; features begin with it.
+        entity: The column that the feature table is keyed by.
+        key: SQL for it, named so.
+        known_at: SQL for the moment from which on an event is known.
+        rows: SQL behind FROM: the events.
+        numbers: Columns to be counted, summed, averaged.
+        words: Columns of which the last value is kept: SQL for it, and Feast's type.
+    """
+
+    name: str
+    entity: str
+    key: str
+    known_at: str
+    rows: str
+    numbers: Sequence[Number]
+    words: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class WindowSql:
+    """The SQL, and Feast's type of each feature."""
+
+    sql: str
+    features: Mapping[str, str]
+
+
+def window_sql(events: Windowed) -> WindowSql:
+    """The SQL of a feature table of windows.
+
+    Args:
+        events: What happened, and what is asked of it.
+    """
+    key, name = readable(events.entity), events.name
+    summed = [one for one in events.numbers if one.exact]
+    features: dict[str, str] = {}
+    asked = [
+        _listed(features, {f"{name}_{days}d": (f"own_count_{days}", "Int64") for days in DAYS})
+    ]
+    for number in summed:
+        for word in ("sum", "mean"):
+            figures = {
+                f"{name}_{number.name}_{word}_{days}d": (_figure(number, word, days), "Float64")
+                for days in DAYS
+            }
+            asked.append(_listed(features, figures))
+    last = {one.name: "Float64" for one in events.numbers}
+    last |= {word: type_ for word, (_, type_) in events.words.items()}
+    lasting = {
+        f"{name}_{column}_last": (readable(f"own_last_{column}"), type_)
+        for column, type_ in last.items()
+    }
+    asked += [_listed(features, lasting)] if lasting else []
+    values = [
+        f"{one.exact or readable(one.name)} as {readable(one.name)}" for one in events.numbers
+    ]
+    values += [f"{value} as {readable(word)}" for word, (value, _) in events.words.items()]
+    held = "".join(f", {readable(column)}" for column in last)
+    shown = ", ".join(map(str, DAYS))
+    spans = ", ".join(f"({days})" for days in (0, *DAYS))
+    lines = [
+        f"-- {name} of each {events.entity}: the last values; counts, sums and means of {shown} days before a moment.",
+        "with own_events as (",
+        f"    select {', '.join([events.key, f'{events.known_at} as known_at', *values])}",
+        f"    from {events.rows}",
+        "), own_changes as (  -- an event counts from its moment on, and in a window until it is that old",
+        f"    select {key}, known_at + window_days * interval '1 day' as known_at, window_days,",
+        f"        case window_days when 0 then 1 else -1 end as event_count{held}",
+        f"    from own_events cross join (values {spans}) as w(window_days)",
+        "), own_sums as (",
+        f"    select {key}, known_at,",
+        *_commas(f"        {line}" for line in _sums(events, summed)),
+        "    from own_changes",
+        f"    window so_far as (partition by {key} order by known_at, window_days desc{held} rows unbounded preceding)",
+        "    qualify lead(known_at) over so_far is distinct from known_at",
+        f") select {key}, known_at as event_timestamp,",
+        *_commas(f"    {line}" for line in asked),
+        f"from own_sums order by {key}, event_timestamp",
+    ]
+    return WindowSql("\n".join(lines) + "\n", features)
+
+
+def _sums(events: Windowed, summed: Sequence[Number]) -> list[str]:
+    """The running sums of each window's changes, and the last values."""
+    counts = [
+        f"sum(event_count) filter (window_days in (0, {days})) over so_far as own_count_{days}"
+        for days in DAYS
+    ]
+    lines = [", ".join(counts)]
+    for number in summed:
+        column, parts = readable(number.name), []
+        for days in DAYS:
+            within = f"window_days in (0, {days})"
+            if number.nullable:
+                count = f"sum(event_count) filter ({within} and {column} is not null)"
+                parts.append(f"{count} over so_far as {_count(number, days)}")
+            total = f"sum(event_count * {column}) filter ({within})"
+            parts.append(f"{total} over so_far as {_sum(number, days)}")
+        lines.append(", ".join(parts))
+    lasting = []
+    for column in (*(one.name for one in events.numbers), *events.words):
+        value = f"case window_days when 0 then {readable(column)} end"
+        lasting.append(
+            f"last_value({value} ignore nulls) over so_far as {readable(f'own_last_{column}')}"
+        )
+    return [*lines, *([", ".join(lasting)] if lasting else [])]
+
+
+def _count(number: Number, days: int) -> str:
+    """The name of how many values a window holds."""
+    return readable(f"own_count_{days}_{number.name}" if number.nullable else f"own_count_{days}")
+
+
+def _sum(number: Number, days: int) -> str:
+    return readable(f"own_sum_{days}_{number.name}")
+
+
+def _figure(number: Number, word: str, days: int) -> str:
+    """A sum or a mean; nothing where the window holds no value."""
+    count, total = _count(number, days), f"cast({_sum(number, days)} as double)"
+    if word == "mean":
+        return f"{total} / nullif({count}, 0)"
+    return f"case when {count} > 0 then {total} end"
+
+
+_SQL_TYPES = {"Int64": "bigint", "Float64": "double", "String": "varchar"}
+
+
+def _listed(features: dict[str, str], figures: Mapping[str, tuple[str, str]]) -> str:
+    """Features beside each other on a line; their types are noted."""
+    features |= {name: type_ for name, (_, type_) in figures.items()}
+    return ", ".join(
+        f"cast({text} as {_SQL_TYPES[type_]}) as {readable(name)}"
+        for name, (text, type_) in figures.items()
+    )
+
+
+def _commas(lines: Iterable[str]) -> list[str]:
+    """Lines of a list: each but the last ends in a comma."""
+    listed = list(lines)
+    return [*(f"{line}," for line in listed[:-1]), listed[-1]]
