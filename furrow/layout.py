@@ -24,6 +24,7 @@ __all__ = [
     "FEATURE_STORE",
     "FURROW",
     "GATES",
+    "INIT_BASE",
     "LOCK",
     "MANIFEST",
     "METRICS_YAML",
@@ -35,6 +36,7 @@ __all__ = [
     "REGISTRY_DB",
     "REPLAY_YAML",
     "RUNS",
+    "SCHEMAS",
     "SEARCHES",
     "SERVED",
     "TABLES",
@@ -80,6 +82,9 @@ CI_YAML = "conf/ci.yaml"
 REPLAY_YAML = "conf/replay.yaml"
 PREDICT_YAML = "conf/predict.yaml"
 ENGINES = "conf/engine"
+
+SCHEMAS = ".furrow/schema"
+INIT_BASE = ".furrow/init.json"
 
 MANIFEST = "features/manifest.json"
 FEATURE_STORE = "features/feature_store.yaml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 
 import click
@@ -13,14 +14,18 @@ __all__ = ["COMMANDS", "cli"]
 
 COMMANDS = {
     "apply": "Make what Git declares so: run what is stale, then register and materialize.",
+    "add": "Add a table, view, service, experiment, problem or metric: written and compiled.",
     "adopt": "Turn a trial into a declared experiment.",
     "ci": "What CI runs on a commit, and the hook that runs it on a push.",
     "compile": "Write each experiment's resolved config and the feature manifest.",
+    "completion": "Print what makes a shell complete furrow's words.",
     "data": "Check the data against its contract, and draw what it looks like.",
     "deployments": "What environments are declared to serve, and what is served here.",
+    "doctor": "What is missing or odd on this machine and in this clone.",
     "features": "List, show, search, diff, materialize, verify and fetch features.",
     "gate": "Judge the runs and name the champion.",
     "hold": "Keep what this machine's server serves.",
+    "import": "Record runs of MLflow, or of DVC alone, here.",
     "init": "Make a project from your own data, and train its first models.",
     "install": "Set up this clone: the merge driver and Git notes.",
     "log": "Ask a prediction log in SQL, while it grows.",
@@ -31,6 +36,7 @@ COMMANDS = {
     "replay": "Run a commit's stages again, from nothing, and compare.",
     "rollback": "Have this machine's server answer with the version before, at once.",
     "runs": "List, show, compare and draw runs of any history.",
+    "schema": "Write JSON schemas of conf/ for editors.",
     "serve": "Answer requests for predictions over HTTP.",
     "status": "What this machine's server serves, and why.",
     "trace": "What a logged prediction was made of, and its score made again.",
@@ -73,9 +79,7 @@ class LazyGroup(Nouns):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(
-            f"furrow.cli.{cmd_name}_" if cmd_name == "try" else f"furrow.cli.{cmd_name}"
-        )
+        module = import_module(f"furrow.cli.{cmd_name}{'_' * iskeyword(cmd_name)}")
         command: click.Command = module.command
         return command
 

@@ -72,6 +72,11 @@ _QUESTIONS = {
 )
 @click.option("--yes", is_flag=True, help="Take every guess; ask nothing.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Bring what this version of Furrow writes differently into a project; merged with your edits.",
+)
 @click.option("--no-run", is_flag=True, help="Write and compile, and train nothing yet.")
 def command(
     *,
@@ -85,6 +90,7 @@ def command(
     timezone: str,
     yes: bool,
     dry_run: bool,
+    update: bool,
     no_run: bool,
 ) -> None:
     """Make this folder a project that predicts a column of your own data, and train its first models.
@@ -95,26 +101,58 @@ def command(
     """
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help
     from furrow.scaffold.answers import Asked  # noqa: PLC0415 - the same
-    from furrow.scaffold.place_files import pending, place  # noqa: PLC0415 - the same
+    from furrow.scaffold.place_files import alone, pending, place  # noqa: PLC0415 - the same
 
     root = Path.cwd()
     require_trust(root, "this writes stages into this repository and runs them")
+    if update:
+        with alone(root):
+            _update(root, dry_run=dry_run)
+        return
     asked = Asked(predict, about, at, known_after, test, task, _zone(timezone))
-    if not dry_run and pending(root):
-        say("an init ended before it was done: taken up from there")
-        place(root)
-    elif _is_project(root):
-        _check_same(root, asked)
-        say("this folder is a project already: nothing is written over")
-        if dry_run:
-            return
-    elif not sources:
-        raise click.UsageError("give the data: files, folders, patterns, databases or addresses")
-    else:
-        ask = not yes and sys.stdin.isatty() and on_terminal(err=True)
-        if not _write(root, sources, asked, ask=ask, dry_run=dry_run):
-            return
-    _bring_up(root, train=not no_run)
+    with alone(root):
+        if not dry_run and pending(root):
+            say("an init ended before it was done: taken up from there")
+            place(root)
+        elif _is_project(root):
+            _check_same(root, asked)
+            say("this folder is a project already: nothing is written over")
+            if dry_run:
+                return
+        elif not sources:
+            raise click.UsageError(
+                "give the data: files, folders, patterns, databases or addresses"
+            )
+        else:
+            ask = not yes and sys.stdin.isatty() and on_terminal(err=True)
+            if not _write(root, sources, asked, ask=ask, dry_run=dry_run):
+                return
+        _bring_up(root, train=not no_run)
+
+
+def _update(root: Path, *, dry_run: bool) -> None:
+    """Merge what is newer into the files that init wrote."""
+    from furrow.errors import FurrowError  # noqa: PLC0415 - after --help
+    from furrow.scaffold.template_update import plan_update, write_update  # noqa: PLC0415 - the same
+
+    plan = plan_update(root, now=datetime.now(UTC))
+    for note in plan.notes:
+        say(f"note: {note}")
+    for path in plan.texts:
+        clash = " (your edit and the newer text clash: see <<<<<<<)" if path in plan.clashes else ""
+        say(f"{'would write' if dry_run else 'wrote'} {path}{clash}")
+    if not plan.texts:
+        say("what init writes has not changed for this project")
+    if dry_run:
+        return
+    write_update(root, plan)
+    if plan.clashes:
+        raise FurrowError(
+            f"{len(plan.clashes)} files hold clashes",
+            hint="mend them, then `furrow compile --write`",
+        )
+    if plan.texts:
+        say("next: furrow compile --write, then dvc repro")
 
 
 def _zone(name: str) -> str:
@@ -157,8 +195,10 @@ def _check_same(root: Path, asked: Asked) -> None:
 
 def _write(root: Path, sources: tuple[str, ...], asked: Asked, *, ask: bool, dry_run: bool) -> bool:
     """Look, ask, show, write; whether there is something to bring up."""
+    from furrow.layout import INIT_BASE  # noqa: PLC0415 - after --help
     from furrow.scaffold.place_files import in_the_way, place, scratch, stage  # noqa: PLC0415 - after --help
     from furrow.scaffold.plan_init import look, plan_init  # noqa: PLC0415 - the same
+    from furrow.scaffold.template_base import base_text  # noqa: PLC0415 - the same
     from furrow.scaffold.texts import LANDED  # noqa: PLC0415 - the same
 
     with tempfile.TemporaryDirectory(prefix="furrow-init-") as elsewhere:
@@ -181,7 +221,7 @@ def _write(root: Path, sources: tuple[str, ...], asked: Asked, *, ask: bool, dry
                 for path in in_the_way(root, plan.texts, list(looked.tables)):
                     say(f"in the way: {path} is there already")
                 return False
-            stage(root, plan.texts)
+            stage(root, {**plan.texts, INIT_BASE: base_text(plan.texts, plan.answers, plan.given)})
         except BaseException:
             if not dry_run:
                 _forget(root)
@@ -206,19 +246,29 @@ def _asked(looked: Looked, asked: Asked) -> Asked:
     from furrow.errors import FurrowError  # noqa: PLC0415 - after --help
     from furrow.scaffold.answers import complete_answers  # noqa: PLC0415 - the same
 
+    def found(said: Asked) -> tuple[dict[str, str], str]:
+        """The answers that the data bear out, and what is wrong with the first one that they don't."""
+        guesses: dict[str, str] = {}
+        try:
+            complete_answers(said, looked.tables, looked.references, guesses)
+        except FurrowError as exc:
+            return guesses, str(exc)
+        return guesses, ""
+
     for question, words in _QUESTIONS.items():
         if getattr(asked, question):
             continue
-        guesses: dict[str, str] = {}
-        try:
-            complete_answers(asked, looked.tables, looked.references, guesses)
-        except FurrowError as exc:
-            if question not in guesses:
-                say(str(exc), err=True)
-        guess = guesses.get(question, "")
-        said = click.prompt(words, default=guess or "", show_default=bool(guess), err=True)
-        if said != guess:
-            asked = replace(asked, **{question: said.strip()})
+        guess = found(asked)[0].get(question, "")
+        while True:
+            said = click.prompt(words, default=guess or "", show_default=bool(guess), err=True)
+            if said == guess:
+                break
+            answered = replace(asked, **{question: said.strip()})
+            guesses, wrong = found(answered)
+            if question in guesses:
+                asked = answered
+                break
+            say(wrong, err=True)
     return asked
 
 

@@ -20,13 +20,29 @@ from furrow.ground.git import GitError, git, is_bare, show, toplevel
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FILES", "odd_settings", "odd_settings_of"]
+__all__ = ["FILES", "default_remote", "odd_settings", "odd_settings_of"]
 
 FILES = (".dvc/config", ".dvc/config.local")
 _HARMLESS = re.compile(
     r"core\.(remote|analytics|check_update|autostage|hardlink_lock)|cache\.(type|protected|shared)"
     r"|remote\.(url|region|endpointurl|verify|read_timeout|connect_timeout|use_ssl|jobs)"
 )
+
+
+def default_remote(root: Path) -> str:
+    """The name of the DVC remote that a clone pushes to; empty if there is none.
+
+    Args:
+        root: The project. A person's own settings (config.local) outrank the repository's.
+    """
+    found = ""
+    for name in FILES:
+        try:
+            settings = ConfigObj(io.BytesIO((root / name).read_bytes()), interpolation=False)
+            found = str(settings.get("core", {}).get("remote", found))
+        except (OSError, ConfigObjError, UnicodeDecodeError, AttributeError):
+            continue
+    return found
 
 
 def odd_settings(content: bytes) -> list[str]:

@@ -44,6 +44,7 @@ __all__ = [
     "WrittenStage",
     "check_compile",
     "check_stages",
+    "depend",
     "expected_stages",
     "write_stages",
 ]
@@ -191,6 +192,36 @@ def check_compile(root: Path, read: Iterable[str]) -> None:
         if not any(path == dep or path.startswith(f"{dep}/") for dep in deps):
             hint = f"add to its deps: - {path.partition('/')[0]}"
             raise StageError(f"{DVC_YAML}: stage compile reads {path}", hint=hint)
+
+
+def depend(root: Path, name: str, paths: Iterable[str]) -> bool:
+    """Let a stage of dvc.yaml depend on files, if it does not yet; no line of another stage is touched.
+
+    Args:
+        root: The project.
+        name: The stage.
+        paths: The files.
+
+    Returns:
+        Whether the file was changed.
+
+    Raises:
+        StageError: dvc.yaml can't be read, or has no such stage.
+    """
+    text = _text(root)
+    stages = _parsed(text)[1]
+    if name not in stages:
+        raise StageError(f"{DVC_YAML}: there is no stage {name}", hint="write it, as README says")
+    there = [_name(dep) for dep in (stages[name] or {}).get("deps", [])]
+    lacking = [
+        path
+        for path in paths
+        if not any(path == dep or path.startswith(f"{dep}/") for dep in there)
+    ]
+    if lacking:
+        stage = WrittenStage(name, "", tuple(sorted({*there, *lacking})), {}, ())
+        write_text(root / DVC_YAML, _mended(text, name, stage))
+    return bool(lacking)
 
 
 def write_stages(root: Path, expected: Mapping[str, WrittenStage]) -> list[str]:

@@ -73,6 +73,7 @@ class Answers:
         start: Of a split by date: the day on which the test begins.
         timezone: Of moments that name no zone.
         repeated: Rows that have the entity and the moment of an earlier one.
+        called: What the problem is called, where a person said so.
         why: How each answer came about, in words, by question.
     """
 
@@ -89,11 +90,14 @@ class Answers:
     timezone: str = "UTC"
     repeated: int = 0
     start: str = ""
+    called: str = ""
     why: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def name(self) -> str:
-        """What the problem is called: the label, in letters that every tool takes."""
+        """What the problem is called: as said, else the label, in letters that every tool takes."""
+        if self.called:
+            return self.called
         plain = unicodedata.normalize("NFKD", self.label).encode("ascii", "ignore").decode()
         plain = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
         return plain if plain[:1].isalpha() else f"problem_{plain}".rstrip("_")
@@ -159,7 +163,7 @@ def complete_answers(
         asked.timezone,
         repeated,
         start,
-        why,
+        why=why,
     )
 
 

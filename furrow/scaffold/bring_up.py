@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from furrow.data.contract import load_contract
 from furrow.data.raw_files import table_files
 from furrow.files import write_text
+from furrow.ground.dvc_setup import init_dvc, track
 from furrow.ground.git import GitError, git, toplevel
 from furrow.ground.repro import ReproError, run_tool
 from furrow.ground.start_python import stage_python
@@ -16,6 +17,8 @@ from furrow.layout import BUILD, CONTRACT, DATA, FURROW
 from furrow.plan.apply_lock import apply_lock
 from furrow.plan.compile import compile_repository, write
 from furrow.plan.stage_graph import write_stages
+from furrow.scaffold.conf_schemas import write_schemas
+from furrow.scaffold.template_base import keep_base
 from furrow.scaffold.texts import LANDED
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ def bring_up(root: Path, watch: Callable[[Step], None], *, train: bool = True) -
         FurrowError: A step failed; the next init goes on from there.
     """
     _repository(root, watch)
+    keep_base(root)
     with apply_lock(root) as (owner, dead, _):
         if dead is not None:
             watch(Step("what a killed init began is taken up"))
@@ -91,6 +95,7 @@ def compile_project(root: Path, watch: Callable[[Step], None]) -> int:
     compiled = compile_repository(root, check=False)
     write_stages(root, compiled.stages)
     write(root, compiled)
+    write_schemas(root)
     return _STAGES + len(compiled.stages) + _OF_AN_EXPERIMENT * len(compiled.experiments)
 
 
@@ -105,8 +110,8 @@ def _repository(root: Path, watch: Callable[[Step], None]) -> None:
     inside = [root.resolve(), *root.resolve().parents]
     if not any((folder / ".dvc/config").is_file() for folder in inside[: inside.index(top) + 1]):
         watch(Step("dvc init"))
-        half = ["-f"] if (root / ".dvc").is_dir() else []  # one that was killed
-        _run(root, "dvc", "init", "-q", *half, *(["--subdir"] if top != root.resolve() else []))
+        half = (root / ".dvc").is_dir()  # one that was killed
+        init_dvc(root, subdir=top != root.resolve(), again=half)
     ignored = "build/" in _text(root / ".gitignore")
     for folder in () if ignored else (BUILD, FURROW):  # a .gitignore that was there stays as it is
         if not (root / folder / ".gitignore").exists():
@@ -121,7 +126,7 @@ def _data(root: Path, watch: Callable[[Step], None]) -> None:
         _run(root, *stage_python("pipelines/ingest.py"))
     if not (root / DATA / f"{LANDED}.dvc").is_file():
         watch(Step("dvc add data/landed"))
-        _run(root, "dvc", "add", "-q", f"{DATA}/{LANDED}")
+        track(root, f"{DATA}/{LANDED}")
 
 
 def _text(path: Path) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from furrow.intake.table_profile import Reference, TableProfile
     from furrow.scaffold.answers import Answers
 
-__all__ = ["Tie", "renamed", "tie"]
+__all__ = ["Tie", "event_moment", "renamed", "tie"]
 
 _GENERIC = {
     "id",
@@ -64,7 +64,7 @@ def tie(
     """
     own = _own(answers, table, references)
     if own:
-        at = _event_moment(table)
+        at = event_moment(table)
         return Tie(
             table,
             readable(table.name),
@@ -104,7 +104,7 @@ def _through_parent(
     references: Sequence[Reference],
 ) -> Tie | None:
     """Lines of orders: what they refer to holds the entity, and the moment where they have none."""
-    at = _event_moment(table)
+    at = event_moment(table)
     for one in references:
         parent = tables.get(one.to)
         own = (
@@ -114,7 +114,7 @@ def _through_parent(
         )
         if one.table != table.name or parent is None or not own:
             continue
-        above = _event_moment(parent)
+        above = event_moment(parent)
         moment = f"c.{readable(at)}" if at else f"p.{readable(above)}" if above else ""
         dated = table.columns[at].midnight if at else bool(above) and parent.columns[above].midnight
         picked = [
@@ -160,7 +160,7 @@ def _through_label(
 
 
 def _beside(answers: Answers, table: TableProfile, mine: str, theirs: str) -> Tie:
-    at, entity = _event_moment(table), readable(answers.entity)
+    at, entity = event_moment(table), readable(answers.entity)
     picked = [f"c.{readable(name)}" for name in table.columns if name != answers.entity]
     label = f"(select distinct {entity}, {renamed(mine, 'own_key')} from {readable(answers.table)}) as l"
     relation = (
@@ -171,7 +171,8 @@ def _beside(answers: Answers, table: TableProfile, mine: str, theirs: str) -> Ti
     return Tie(table, relation, answers.entity, at, dated, theirs in table.keys)
 
 
-def _event_moment(table: TableProfile) -> str:
+def event_moment(table: TableProfile) -> str:
+    """The column of moments that says when a row happened: of those almost without gaps the earliest; empty if none."""
     full = [name for name in table.times if table.columns[name].nulls <= 0.05 * table.rows]
     return min(full, key=lambda name: table.columns[name].least) if full else ""
 

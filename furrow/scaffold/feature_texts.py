@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import keyword
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from furrow.intake.table_profile import readable
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from furrow.scaffold.answers import Answers
     from furrow.scaffold.feature_sql import FeatureTable
 
-__all__ = ["definitions_text", "feature_store_text", "spine_text"]
+__all__ = ["About", "definitions_text", "feature_store_text", "spine_text"]
 
-_VALUE_TYPES = {"int64": "INT64", "int32": "INT64"}
+_VALUE_TYPES = {"Int64": "INT64", "Int32": "INT32"}
 _UNITS = {"h": "hours", "d": "days", "w": "weeks", "m": "minutes", "s": "seconds"}
 
 
@@ -34,46 +35,95 @@ def feature_store_text(name: str) -> str:
     )
 
 
+@dataclass(frozen=True)
+class About:
+    """An entity of definitions: one that is there, or a new one.
+
+    Attributes:
+        key: The join key.
+        type_: Feast's type of the key: String, Int64, ...
+        there: Where it is defined, as MODULE.VARIABLE; empty for a new one.
+    """
+
+    key: str
+    type_: str = "String"
+    there: str = ""
+
+
 def definitions_text(
-    answers: Answers, table: TableProfile, features: Sequence[FeatureTable], owner: str
+    abouts: Sequence[About],
+    features: Sequence[FeatureTable],
+    owner: str,
+    *,
+    service: str = "all",
+    others: Sequence[str] = (),
 ) -> str:
-    """features/definitions.py: the entity, a view for each feature table, one service of all.
+    """A file of Feast definitions: entities, a view for each feature table, one service of all.
 
     Args:
-        answers: To the six questions.
-        table: That holds the label.
+        abouts: Whom the tables are about.
         features: The feature tables.
         owner: Of the definitions.
+        service: What the service is called; empty for none.
+        others: Views of other files that the service takes, too, as MODULE.VARIABLE.
     """
-    key = json.dumps(answers.entity, ensure_ascii=False)
-    kind = _VALUE_TYPES.get(table.columns[answers.entity].kind, "STRING")
+    new = [one for one in abouts if not one.there]
     types = sorted({type_ for one in features for type_ in one.features.values()})
-    lines = [
-        '"""Who is predicted, and what is known of them: features/tables/NAME.sql makes the table of the view NAME."""',
-        "",
-        "from datetime import timedelta",
-        "",
-        "from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType",
-        f"from feast.types import {', '.join(types)}",
-        "",
-        f'about = Entity(name="{_plain(answers.entity)}", join_keys=[{key}], value_type=ValueType.{kind})',
-        "",
-        "",
+    modules = {place.rpartition(".")[0] for place in (*(one.there for one in abouts), *others)}
+    feast = ["Entity"] * bool(new) + ["FeatureService"] * bool(service)
+    feast += ["FeatureView", "Field", "FileSource"] * bool(features) + ["ValueType"] * bool(new)
+    lines = [_said(features, service), ""]
+    lines += ["from datetime import timedelta", ""] * bool(features)
+    lines += [*(f"import {module}" for module in sorted(modules) if module)]
+    lines += [f"from feast import {', '.join(feast)}"]
+    lines += [f"from feast.types import {', '.join(types)}"] * bool(types) + [""]
+    named = {one.key: one.there or _variable(place) for place, one in enumerate(abouts)}
+    for one in new:
+        name, key = _plain(one.key), json.dumps(one.key, ensure_ascii=False)
+        kind = _VALUE_TYPES.get(one.type_, "STRING")
+        said = f'name="{name}", join_keys=[{key}], value_type=ValueType.{kind}'
+        lines.append(f"{named[one.key]} = Entity({said})")
+    if features:
+        lines += [
+            *[""] * (2 if new else 1),
+            *_view_function(", ".join(named.values()), owner),
+            "",
+            "",
+        ]
+    for table in features:
+        lines += [f'{table.name}_view = view("{table.name}",', *_arguments(table.features)]
+    if service:
+        listed = ", ".join([*others, *(f"{one.name}_view" for one in features)])
+        told = "All that is known" if service == "all" else f"What {service} is predicted from"
+        said = f'owner="{owner}", description="{told}"'
+        lines.append(f'service = FeatureService(name="{service}", {said}, features=[{listed}])')
+    return "\n".join(lines) + "\n"
+
+
+def _said(features: Sequence[FeatureTable], service: str) -> str:
+    """The first line of the file."""
+    if features:
+        what = "features/tables/NAME.sql makes the table of the view NAME"
+        return f'"""Who is predicted, and what is known of them: {what}."""'
+    return f'"""The features of the service {service}."""'
+
+
+def _variable(place: int) -> str:
+    return "about" if not place else f"about_{place + 1}"
+
+
+def _view_function(entities: str, owner: str) -> list[str]:
+    said = (
+        f'{{"owner": "{owner}", "description": f"of {{name}}.sql", "ttl": timedelta(days=36_500)}}'
+    )
+    return [
         "def view(name, **types):  # a row of its table holds until the next one of its entity",
         '    place = f"../build/tables/{name}.parquet"',
         '    source = FileSource(name=f"{name}_table", path=place, timestamp_field="event_timestamp")',
         "    schema = [Field(name=feature, dtype=type_) for feature, type_ in types.items()]",
-        f'    said = {{"owner": "{owner}", "description": f"of {{name}}.sql", "ttl": timedelta(days=36_500)}}',
-        "    return FeatureView(name=name, entities=[about], schema=schema, source=source, **said)",
-        "",
-        "",
+        f"    said = {said}",
+        f"    return FeatureView(name=name, entities=[{entities}], schema=schema, source=source, **said)",
     ]
-    for one in features:
-        lines += [f'{one.name}_view = view("{one.name}",', *_arguments(one.features)]
-    listed = ", ".join(f"{one.name}_view" for one in features)
-    said = f'owner="{owner}", description="All that is known"'
-    lines.append(f'service = FeatureService(name="all", {said}, features=[{listed}])')
-    return "\n".join(lines) + "\n"
 
 
 def _plain(name: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
@@ -12,10 +14,10 @@ from furrow.layout import DATA, FURROW
 from furrow.scaffold.texts import LANDED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["InTheWayError", "in_the_way", "pending", "place", "scratch", "stage"]
+__all__ = ["InTheWayError", "alone", "in_the_way", "pending", "place", "scratch", "stage"]
 
 _BEING_MADE, _READY = f"{FURROW}/init.part", f"{FURROW}/init"
 _SPARED = (".gitignore",)
@@ -24,6 +26,30 @@ _SPARED = (".gitignore",)
 
 class InTheWayError(FurrowError):
     """A file stands where init would write another one."""
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Let no other init write into a folder meanwhile; the lock is the folder's own, and leaves no file.
+
+    Args:
+        root: The folder.
+
+    Raises:
+        InTheWayError: Another one is at it.
+    """
+    handle = os.open(root, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise InTheWayError(
+                f"another `furrow init` is at work in {root}",
+                hint="wait until it is done; then this one has nothing to do",
+            ) from exc
+        yield
+    finally:
+        os.close(handle)
 
 
 def scratch(root: Path) -> Path:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from furrow.intake.landed import Landed
     from furrow.intake.table_profile import Reference, TableProfile
 
-__all__ = ["InitPlan", "Looked", "look", "plan_init"]
+__all__ = ["InitPlan", "Looked", "look", "plan_init", "written_for"]
 
 FUTURE = 0.05  # the share of rows in the future that are taken for mistakes
 
@@ -59,6 +59,7 @@ class InitPlan:
         landed: The tables.
         features: The feature tables.
         notes: What a person should know, a line each.
+        given: Where each table comes from, as the project writes it down.
     """
 
     answers: Answers
@@ -66,6 +67,7 @@ class InitPlan:
     landed: Sequence[Landed]
     features: Sequence[FeatureTable]
     notes: tuple[str, ...]
+    given: Sequence[Given] = ()
 
 
 def look(
@@ -113,13 +115,45 @@ def plan_init(root: Path, looked: Looked, asked: Asked, *, now: datetime) -> Ini
     """
     asked = replace(asked, timezone=looked.timezone)
     answers = complete_answers(asked, looked.tables, looked.references)
-    label = looked.tables[answers.table]
+    given = _from(root, looked.given)
+    texts, features, notes = written_for(
+        root, answers, given, looked.tables, looked.references, now=now
+    )
+    read = [f"{one.name}: {note}" for one in looked.landed for note in one.notes]
+    return InitPlan(answers, texts, looked.landed, features, (*read, *notes), given)
+
+
+def written_for(
+    root: Path,
+    answers: Answers,
+    given: Sequence[Given],
+    tables: Mapping[str, TableProfile],
+    references: Sequence[Reference],
+    *,
+    now: datetime,
+) -> tuple[dict[str, str], list[FeatureTable], list[str]]:
+    """Every file of a project as text.
+
+    Args:
+        root: The folder that becomes a project.
+        answers: To the six questions.
+        given: Where each table comes from, as the project writes it down.
+        tables: What landed, all columns.
+        references: Which columns refer to which keys.
+        now: Rows after it lie in the future.
+
+    Returns:
+        The texts by path, the feature tables, and what a person should know.
+
+    Raises:
+        AnswerError: Nothing is left to learn from.
+    """
+    label = tables[answers.table]
     leaks = find_leaks(label, answers)
     kept = {
-        name: _without(table, leaks if table is label else {})
-        for name, table in looked.tables.items()
+        name: _without(table, leaks if table is label else {}) for name, table in tables.items()
     }
-    features, told = feature_tables(answers, kept, looked.references)
+    features, told = feature_tables(answers, kept, references)
     if not features:
         hint = "give more tables or columns" + (
             "" if answers.at else ", or say when it is predicted: --at COLUMN"
@@ -128,24 +162,9 @@ def plan_init(root: Path, looked: Looked, asked: Asked, *, now: datetime) -> Ini
             f"nothing says anything of {answers.entity} but {answers.label}", hint=hint
         )
     until = _until(label, answers, now, told)
-    facts = Facts(
-        _project_name(root),
-        answers,
-        _from(root, looked.given),
-        looked.tables,
-        looked.references,
-        features,
-        until,
-    )
-    notes = [f"{one.name}: {note}" for one in looked.landed for note in one.notes]
-    notes += [f"{label.name}.{name} is left out: {why}" for name, why in leaks.items()]
-    return InitPlan(
-        answers,
-        project_texts(facts),
-        looked.landed,
-        features,
-        (*notes, *told, *_about(answers, label)),
-    )
+    facts = Facts(_project_name(root), answers, given, tables, references, features, until)
+    notes = [f"{label.name}.{name} is left out: {why}" for name, why in leaks.items()]
+    return project_texts(facts), features, [*notes, *told, *_about(answers, label)]
 
 
 def _without(table: TableProfile, columns: Mapping[str, str]) -> TableProfile:

@@ -7,7 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from furrow.scaffold.feature_texts import definitions_text, feature_store_text, spine_text
+from furrow.scaffold.conf_schemas import header
+from furrow.scaffold.feature_texts import (
+    About,
+    definitions_text,
+    feature_store_text,
+    spine_text,
+)
 from furrow.scaffold.stage_texts import dvc_text, workflow_text
 from furrow.scaffold.wrapping import wrapped
 
@@ -19,7 +25,15 @@ if TYPE_CHECKING:
     from furrow.scaffold.answers import Answers
     from furrow.scaffold.feature_sql import FeatureTable
 
-__all__ = ["LANDED", "Facts", "project_texts"]
+__all__ = [
+    "LANDED",
+    "Facts",
+    "about_of",
+    "experiments_of",
+    "problem_text",
+    "project_texts",
+    "yaml_key",
+]
 
 LANDED = "landed"
 """The folder of data/ that holds what was landed, beside whatever else lies there."""
@@ -60,12 +74,14 @@ def project_texts(facts: Facts) -> dict[str, str]:
     """The text of each file, by path."""
     answers = facts.answers
     label = facts.tables[answers.table]
-    found = {
-        f"conf/problem/{answers.name}.yaml": _problem(answers),
+    texts = {
+        f"conf/problem/{answers.name}.yaml": problem_text(answers),
         "conf/experiments.yaml": _experiments(answers),
         "conf/data/contract.yaml": _contract(facts),
         "features/feature_store.yaml": feature_store_text(facts.name),
-        "features/definitions.py": definitions_text(answers, label, facts.features, facts.name),
+        "features/definitions.py": definitions_text(
+            [about_of(answers, label)], facts.features, facts.name
+        ),
         f"features/spines/{answers.name}.sql": spine_text(answers, label, facts.until),
         "pipelines/ingest.py": _ingest(facts),
         "dvc.yaml": dvc_text(),
@@ -73,7 +89,25 @@ def project_texts(facts: Facts) -> dict[str, str]:
         ".gitignore": "/build/\n/.furrow/\n__pycache__/\n",
         ".github/workflows/furrow.yml": workflow_text(),
     }
-    return found | {f"features/tables/{table.name}.sql": table.sql for table in facts.features}
+    for kind, path in (
+        ("problem", f"conf/problem/{answers.name}.yaml"),
+        ("experiments", "conf/experiments.yaml"),
+        ("contract", "conf/data/contract.yaml"),
+    ):
+        texts[path] = header(kind, path) + texts[path]
+    return texts | {f"features/tables/{table.name}.sql": table.sql for table in facts.features}
+
+
+def about_of(answers: Answers, table: TableProfile, there: str = "") -> About:
+    """The entity that is predicted.
+
+    Args:
+        answers: To the six questions.
+        table: That holds the label.
+        there: Where it is defined already, as MODULE.VARIABLE.
+    """
+    whole = table.columns[answers.entity].kind in {"int64", "int32"}
+    return About(answers.entity, "Int64" if whole else "String", there)
 
 
 def yaml_key(name: str) -> str:
@@ -82,7 +116,8 @@ def yaml_key(name: str) -> str:
     return name if plain else json.dumps(name, ensure_ascii=False)
 
 
-def _problem(answers: Answers) -> str:
+def problem_text(answers: Answers) -> str:
+    """conf/problem/NAME.yaml."""
     split = f"{{by: {answers.by}, test: {answers.test:g}, timezone: {answers.timezone}}}"
     if answers.by == "random":
         split = f"{{by: random, test: {answers.test:g}}}"
@@ -105,9 +140,14 @@ def _problem(answers: Answers) -> str:
     return "\n".join(lines) + "\n"
 
 
+def experiments_of(task: str) -> dict[str, str]:
+    """The model of each first experiment of a task, by the experiment's name; empty for a task without."""
+    return dict(zip(("baseline", "linear", "boosting"), _MODELS.get(task, ()), strict=False))
+
+
 def _experiments(answers: Answers) -> str:
     entry = f"problem: {answers.name}, service: all"
-    names = zip(("baseline", "linear", "boosting"), _MODELS[answers.task], strict=True)
+    names = experiments_of(answers.task).items()
     listed = "".join(f"  {name}: {{{entry}, model: {model}}}\n" for name, model in names)
     said = "# of what is trained; conf/experiment/NAME.yaml can say more, conf/model/NAME.yaml hold another model"
     return f"experiments: {said}\n{listed}"

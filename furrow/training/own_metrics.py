@@ -25,14 +25,23 @@ from furrow.training.metric_registry import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["own_metrics"]
+__all__ = ["OwnMetric", "own_metrics"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 @dataclass
-class _Own:
+class OwnMetric:
+    """A metric that a project declares.
+
+    Attributes:
+        function: MODULE:FUNCTION of the project's own files, such as pipelines.costs:cost.
+        direction: minimize, maximize or neither.
+        tasks: That it judges; all of them when empty.
+        title: What pages call it.
+    """
+
     function: str = MISSING
     direction: str = MISSING
     tasks: list[str] = field(default_factory=list)
@@ -63,7 +72,7 @@ def own_metrics(root: Path) -> dict[str, Metric]:
 
 def _metric(root: Path, name: str, value: dict[str, object]) -> Metric:
     where = f"{METRICS_YAML}: {name}"
-    found = structured(_Own, value, where=where)
+    found = structured(OwnMetric, value, where=where)
     if not _NAME.fullmatch(name):
         raise MetricError(f"{where} is no name", hint="use lower-case letters, digits and _")
     if name in METRICS or name == "rows":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from furrow.ground.overrides import Setting
 
-__all__ = ["EditError", "with_entry", "with_settings"]
+__all__ = ["EditError", "with_entry", "with_settings", "with_value"]
 
 
 class EditError(FurrowError):
@@ -64,6 +64,21 @@ def with_entry(text: str, name: str, service: str, *, where: str, problem: str =
         entry = {"problem": problem, "service": service} if problem else {"service": service}
         return _set(text, ("experiments", name), entry, where)
     return _set(text, ("experiments", name, "service"), service, where)
+
+
+def with_value(text: str, path: Sequence[str], value: Any, *, where: str) -> str:
+    """A file with one key set, the mappings on the way to it made.
+
+    Args:
+        text: The file.
+        path: The keys from the top.
+        value: What it is to hold.
+        where: The file's name, for messages.
+
+    Raises:
+        EditError: The file is no mapping, or a value stands where a mapping must be.
+    """
+    return _set(text, path, value, where)
 
 
 def _choose(text: str, change: Setting, where: str) -> str:

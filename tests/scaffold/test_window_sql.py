@@ -49,9 +49,9 @@ def rows_of(events: list[tuple[Any, ...]], size: float = 1000.0) -> list[dict[st
 
 def sort_key(event: tuple[Any, ...]) -> tuple[Any, ...]:
     """The order of events of one moment: by their values, those that are missing last."""
-    return tuple((value is None, value if value is not None else 0) for value in event[2:4]) + (
-        (event[4] is None, event[4] or ""),
-    )
+    blanks = ((event[2], 0.0), (event[3], 0), (event[4], ""))
+    blanks = ((event[2], 0.0), (event[3], 0), (event[4], ""))
+    return tuple((value is None, blank if value is None else value) for value, blank in blanks)
 
 
 @settings(max_examples=25)
@@ -81,7 +81,9 @@ def test_windows_are_what_python_finds(events: list[tuple[Any, ...]]) -> None:
 @pytest.mark.parametrize(("size", "unit"), [(1e-6, 1e-9), (10.0, 0.1), (1e14, 1e11), (1e23, 1e20)])
 def test_what_leaves_a_window_leaves_nothing(size: float, unit: float) -> None:
     """Small and great numbers alike: a sum after everything else fell out is that of what is left."""
-    events = [("a", BEGIN + timedelta(days=day), day * unit + size / 3, 1, "x") for day in range(40)]
+    events = [
+        ("a", BEGIN + timedelta(days=day), day * unit + size / 3, 1, "x") for day in range(40)
+    ]
     rows = {row["event_timestamp"]: row for row in rows_of(events, size)}
     last = rows[events[-1][1] + timedelta(days=0)]
     left = [one[2] for one in events[-7:]]

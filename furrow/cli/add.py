@@ -1,0 +1,133 @@
+"""`furrow add`: the everyday additions to a project, each written and compiled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from furrow.cli.terminal import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from furrow.scaffold.additions import Addition
+
+_ASKED = {
+    "--predict": ("COL", "What to predict: a column, or TABLE.COLUMN."),
+    "--about": ("ENTITY", "Who or what it is about: a column, or a table's name."),
+    "--at": ("COL", "When it is predicted: a column, or one moment: 2024-03-01."),
+    "--known-after": ("SPAN", "When the label is known after that moment, as 90d."),
+    "--test": ("PERIODS", "What is tested: `3 months`, from 2024-01-01 on, or a share: 0.2."),
+    "--task": ("TASK", "binary, multiclass or regression, if not as the label looks."),
+}
+
+
+@click.group()
+def command() -> None:
+    """Add a table, view, service, experiment, problem or metric: its files are written, and compiled.
+
+    Where the project does not compile with it, nothing is changed.
+    """
+
+
+@command.command()
+@click.argument("name")
+@click.option("--of", required=True, metavar="RAW", help="The raw table, as the contract names it.")
+@click.option(
+    "--about", default="", metavar="COL", help="Its column that says whom a row is about."
+)
+@click.option("--at", default="", metavar="COL", help="Its column of moments.")
+def table(name: str, of: str, about: str, at: str) -> None:
+    """A feature table over a raw one, with its view: last values; counts, sums, means of windows."""
+    from furrow.scaffold.additions import add_table  # noqa: PLC0415 - Feast loads only when adding
+
+    _add(lambda root: add_table(root, name, of=of, about=about, at=at))
+
+
+@command.command()
+@click.argument("name")
+def view(name: str) -> None:
+    """A Feast view over features/tables/NAME.sql that you wrote, its types from the SQL."""
+    from furrow.scaffold.additions import add_view  # noqa: PLC0415 - Feast loads only when adding
+
+    _add(lambda root: add_view(root, name))
+
+
+@command.command()
+@click.argument("name")
+@click.option("--views", default="", metavar="A,B", help="Its views; all of them, if left out.")
+def service(name: str, views: str) -> None:
+    """A feature service: the features that models are trained on and served with."""
+    from furrow.scaffold.additions import add_service  # noqa: PLC0415 - Feast loads only when adding
+
+    wanted = [view.strip() for view in views.split(",") if view.strip()]
+    _add(lambda root: add_service(root, name, wanted))
+
+
+@command.command()
+@click.argument("name")
+@click.option("--problem", default="", metavar="NAME", help="That it solves.")
+@click.option("--service", default="", metavar="NAME", help="The features that it trains on.")
+@click.option(
+    "--model", default="", metavar="NAME", help="An option of conf/model, or of Furrow's."
+)
+@click.option("--calibration", default="", metavar="NAME", help="An option of conf/calibration.")
+@click.option("--search", default="", metavar="NAME", help="An option of conf/search.")
+def experiment(name: str, problem: str, service: str, **given: str) -> None:
+    """An experiment: an entry of conf/experiments.yaml."""
+    from furrow.scaffold.additions import add_experiment  # noqa: PLC0415 - Feast loads only when adding
+
+    options = {group: option for group, option in given.items() if option}
+    _add(lambda root: add_experiment(root, name, problem=problem, service=service, options=options))
+
+
+@command.command()
+@click.argument("name")
+@click.option("--task", default="", metavar="TASK", help="That it judges.")
+@click.option(
+    "--direction",
+    type=click.Choice(["minimize", "maximize"]),
+    default="minimize",
+    show_default=True,
+)
+def metric(name: str, task: str, direction: str) -> None:
+    """A metric of your own: a function of pipelines/metrics.py to make yours, and its line of conf/."""
+    from furrow.scaffold.additions import add_metric  # noqa: PLC0415 - Feast loads only when adding
+
+    _add(lambda root: add_metric(root, name, task=task, direction=direction))
+
+
+def _asking(function: Callable[..., None]) -> Callable[..., None]:
+    """The questions of init, as options."""
+    for flag, (metavar, said) in _ASKED.items():
+        function = click.option(flag, default="", metavar=metavar, help=said)(function)
+    return function
+
+
+@command.command()
+@click.argument("name")
+@_asking
+def problem(name: str, **said: str) -> None:
+    """A problem: what init writes for the first one, from the data that have landed."""
+    from furrow.scaffold.add_problem import add_problem  # noqa: PLC0415 - Feast loads only when adding
+    from furrow.scaffold.answers import Asked  # noqa: PLC0415 - the same
+
+    _add(lambda root: add_problem(root, name, Asked(**said)))
+
+
+def _add(make: Callable[[Path], Addition]) -> None:
+    from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help
+    from furrow.plan.project_root import check_feature_store, repository_root  # noqa: PLC0415 - the same
+    from furrow.scaffold.add_files import write_addition  # noqa: PLC0415 - the same
+
+    root = repository_root(Path.cwd())
+    require_trust(root, "this runs the feature definitions of this repository")
+    check_feature_store(root, "add")
+    addition = make(root)
+    for path in write_addition(root, addition):
+        say(f"wrote {path}")
+    for note in addition.notes:
+        say(f"note: {note}")
+    say("compiled. Next: dvc repro")

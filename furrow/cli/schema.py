@@ -1,0 +1,42 @@
+"""`furrow schema`: JSON schemas of conf/, for editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from furrow.cli.terminal import say, say_block
+
+
+@click.command()
+@click.argument("name", default="", metavar="[NAME]")
+def command(name: str) -> None:
+    """Write the JSON schema of each kind of file in conf/ to .furrow/schema; with NAME, print that one.
+
+    Generated files name theirs in their first line; another file's editor is told by the same line:
+    # yaml-language-server: $schema=../../.furrow/schema/problem.json
+    """
+    from furrow.ci.ci_settings import CiSettings  # noqa: PLC0415 - after --help
+    from furrow.errors import FurrowError  # noqa: PLC0415 - the same
+    from furrow.layout import CI_YAML  # noqa: PLC0415 - the same
+    from furrow.plan.project_root import repository_root  # noqa: PLC0415 - the same
+    from furrow.scaffold.answer_error import near  # noqa: PLC0415 - the same
+    from furrow.scaffold.conf_schemas import Kind, conf_schemas, header, schema_text, write_schemas  # noqa: PLC0415
+    from furrow.scaffold.dataclass_schema import dataclass_schema  # noqa: PLC0415 - the same
+
+    more = {"ci": Kind(CI_YAML, dataclass_schema(CiSettings))}
+    kinds = {**conf_schemas(), **more}
+    if name:
+        if name not in kinds:
+            raise FurrowError(f"there is no schema {name!r}", hint=near(name, kinds))
+        say_block(schema_text(kinds[name]))
+        return
+    changed = write_schemas(repository_root(Path.cwd()), more)
+    for path in changed:
+        say(f"wrote {path}")
+    if not changed:
+        say("every schema is there already")
+    say("name a file's schema in its first line:")
+    for kind, about in kinds.items():
+        say(f"  {about.files}: {header(kind, about.files).strip()}")

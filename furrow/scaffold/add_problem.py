@@ -1,0 +1,110 @@
+"""A problem more for a project that is there: what init writes for its first one, beside what there is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from furrow.data.contract import load_contract
+from furrow.features.manifest import load as load_manifest
+from furrow.ground.feast.named_objects import named_objects
+from furrow.layout import (
+    CONF,
+    CONTRACT,
+    EXPERIMENTS_YAML,
+    FEATURES,
+    MANIFEST,
+    TABLE_SQL,
+    problem_yaml,
+    table_sql,
+)
+from furrow.scaffold.additions import Addition, check_name, owner_of, problems_of
+from furrow.scaffold.answers import complete_answers
+from furrow.scaffold.conf_schemas import header
+from furrow.scaffold.feature_sql import feature_tables
+from furrow.scaffold.feature_texts import definitions_text, spine_text
+from furrow.scaffold.leaks import find_leaks
+from furrow.scaffold.raw_profiles import raw_profiles
+from furrow.scaffold.texts import about_of, experiments_of, problem_text
+from furrow.training.declare import problem as declared_problem
+from furrow.trials.edit import with_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from furrow.intake.table_profile import TableProfile
+    from furrow.scaffold.answers import Answers, Asked
+    from furrow.scaffold.feature_sql import FeatureTable
+
+__all__ = ["add_problem"]
+
+
+def add_problem(root: Path, name: str, asked: Asked) -> Addition:
+    """A problem: its declaration, its spine, a service of its own, and three experiments.
+
+    What stands beside the new label is looked at anew, so that what is known only with it is no
+    feature of it; tables of events that are there already are used as they are.
+
+    Args:
+        root: The project.
+        name: Of the problem, and of its service.
+        asked: What a person said of it.
+
+    Raises:
+        FurrowError: The name is taken, or the data do not bear the answers out.
+    """
+    check_name(name, [*problems_of(root), *load_manifest(root / MANIFEST).services])
+    tables, references = raw_profiles(root)
+    zone = load_contract(root / CONTRACT).clock.timezone
+    answers = complete_answers(replace(asked, timezone=zone), tables, references)
+    answers = replace(answers, called=name)
+    label = tables[answers.table]
+    leaks = {**find_leaks(label, answers), **_other_labels(root, label, answers)}
+    kept = {column: one for column, one in label.columns.items() if column not in leaks}
+    features, told = feature_tables(
+        answers, {**tables, label.name: replace(label, columns=kept)}, references
+    )
+    known = named_objects(root / FEATURES)
+    there = {
+        path.stem: path.read_text(encoding="utf-8") for path in (root / TABLE_SQL).glob("*.sql")
+    }
+    held = {text: table for table, text in there.items() if table in known.views}
+    new = [_free(one, name, {*there, *tables}) for one in features if one.sql not in held]
+    others = [known.views[held[one.sql]] for one in features if one.sql in held]
+    module = f"{FEATURES}/{name}_features.py"
+    about = about_of(answers, label, known.entities.get(answers.entity, ""))
+    text = definitions_text([about], new, owner_of(root), service=name, others=others)
+    files = {
+        problem_yaml(name): header("problem", problem_yaml(name)) + problem_text(answers),
+        f"{FEATURES}/spines/{name}.sql": spine_text(answers, label),
+        module: text,
+        **{table_sql(one.name): one.sql for one in new},
+    }
+    notes = [f"{label.name}.{column} is left out: {why}" for column, why in leaks.items()]
+    return Addition(
+        files, {EXPERIMENTS_YAML: _experiments(root, answers)}, (module,), (*notes, *told)
+    )
+
+
+def _other_labels(root: Path, table: TableProfile, answers: Answers) -> dict[str, str]:
+    """Labels of other problems, which are known later than their rows; why, by column."""
+    found = {}
+    for name in problems_of(root):
+        other = declared_problem(root / CONF, name)
+        if other.label in table.columns and other.label != answers.label:
+            found[other.label] = f"it is the label of {name}, known {other.known_after} later"
+    return found
+
+
+def _free(table: FeatureTable, problem: str, taken: set[str]) -> FeatureTable:
+    """A feature table by a name that no other has."""
+    return table if table.name not in taken else replace(table, name=f"{problem}_{table.name}")
+
+
+def _experiments(root: Path, answers: Answers) -> str:
+    text = (root / EXPERIMENTS_YAML).read_text(encoding="utf-8")
+    for experiment, model in experiments_of(answers.task).items():
+        entry = {"problem": answers.name, "service": answers.name, "model": model}
+        path = ["experiments", f"{answers.name}_{experiment}"]
+        text = with_value(text, path, entry, where=EXPERIMENTS_YAML)
+    return text
