@@ -234,6 +234,44 @@ def verify_command(
     return 0 if all(reports) else 1
 
 
+@command.command("compare-stores")
+@click.argument("service")
+@click.argument("rows", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_options
+def compare_command(*, service: str, rows: Path, repo: Path | None, as_json: bool) -> int:
+    """Join SERVICE to ROWS (Parquet, CSV: keys, event_timestamp) by this repository's offline store and by Furrow's.
+
+    For a Feast repository that is to be joined: which rows its store loses, and which values differ.
+    Exits 1 if any do. Nothing is written.
+    """
+    from furrow.features.store_compare import FURROW_STORES, compare_stores, read_rows  # noqa: PLC0415
+    from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help
+
+    folder = _folder(repo)
+    require_trust(folder, "this runs the feature definitions of this repository")
+    found = compare_stores(folder, service, read_rows(rows))
+    if as_json:
+        render.echo_json(_jsonable(asdict(found)))
+        return 1 if found else 0
+    say(
+        f"{found.rows:,} rows, {len(found.features)} features, by {found.store} and by Furrow's store"
+    )
+    say(
+        f"lost: {found.lost:,} rows; repeated: {found.repeated:,}; values that differ: {found.differing:,}"
+    )
+    render.table(
+        [(name, count) for name, count in found.features.items() if count], ["feature", "values"]
+    )
+    render.table(
+        [(_row(one.row), one.feature, one.theirs, one.ours) for one in found.examples],
+        ["row", "feature", found.store, "Furrow"],
+    )
+    say("to join it, in feature_store.yaml:")
+    for line in FURROW_STORES:
+        say(f"  {line}")
+    return 1 if found else 0
+
+
 @command.command("get")
 @click.argument("service")
 @_options

@@ -25,7 +25,7 @@ from furrow.parse import read_yaml
 from furrow.scaffold.answer_error import AnswerError, held_as, near
 from furrow.scaffold.entity_ties import Tie, event_moment
 from furrow.scaffold.feature_sql import FeatureTable, source_table
-from furrow.scaffold.feature_texts import About, definitions_text
+from furrow.scaffold.feature_texts import About, definitions_text, entity_name
 from furrow.scaffold.metric_texts import METRICS_PY, metric_text
 from furrow.scaffold.raw_profiles import raw_profiles
 from furrow.scaffold.sql_columns import sql_columns
@@ -277,7 +277,12 @@ def _view(
 
 def _abouts(known: NamedObjects, keys: Mapping[str, str]) -> list[About]:
     """The entity of each key: one that is there, else a new one."""
-    return [About(key, type_, known.entities.get(key, "")) for key, type_ in keys.items()]
+    return [
+        About(
+            key, type_, known.entities.get(key, ""), key if entity_name(key) in known.names else ""
+        )
+        for key, type_ in keys.items()
+    ]
 
 
 def _kind(raw: TableProfile, key: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from furrow.scaffold.answers import Answers
     from furrow.scaffold.feature_sql import FeatureTable
 
-__all__ = ["About", "definitions_text", "feature_store_text", "spine_text"]
+__all__ = ["About", "definitions_text", "entity_name", "feature_store_text", "spine_text"]
 
 _VALUE_TYPES = {"Int64": "INT64", "Int32": "INT32"}
 _UNITS = {"h": "hours", "d": "days", "w": "weeks", "m": "minutes", "s": "seconds"}
@@ -43,11 +43,13 @@ class About:
         key: The join key.
         type_: Feast's type of the key: String, Int64, ...
         there: Where it is defined, as MODULE.VARIABLE; empty for a new one.
+        name: Of a new one; from the key, if left out.
     """
 
     key: str
     type_: str = "String"
     there: str = ""
+    name: str = ""
 
 
 def definitions_text(
@@ -79,7 +81,7 @@ def definitions_text(
     lines += [f"from feast.types import {', '.join(types)}"] * bool(types) + [""]
     named = {one.key: one.there or _variable(place) for place, one in enumerate(abouts)}
     for one in new:
-        name, key = _plain(one.key), json.dumps(one.key, ensure_ascii=False)
+        name, key = one.name or entity_name(one.key), json.dumps(one.key, ensure_ascii=False)
         kind = _VALUE_TYPES.get(one.type_, "STRING")
         said = f'name="{name}", join_keys=[{key}], value_type=ValueType.{kind}'
         lines.append(f"{named[one.key]} = Entity({said})")
@@ -126,9 +128,9 @@ def _view_function(entities: str, owner: str) -> list[str]:
     ]
 
 
-def _plain(name: str) -> str:
-    """A name for Feast's entity."""
-    short = name.removesuffix("_id") or name
+def entity_name(key: str) -> str:
+    """A name for Feast's entity of a key."""
+    short = key.removesuffix("_id") or key
     return short if short.isascii() else "about"
 
 

@@ -7,7 +7,7 @@ import warnings
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -27,7 +27,10 @@ from furrow.ground.project_modules import importable, repo_modules
 from furrow.parse import read_yaml
 from furrow.stores.pack import computed_column, declared_column
 
-__all__ = ["RetrievalError", "historical_features"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["RetrievalError", "features_by_store", "historical_features"]
 
 _KINDS = (Entity, FeatureView, OnDemandFeatureView, FeatureService)
 
@@ -56,6 +59,32 @@ def historical_features(repo_dir: Path, service: str, spine: pa.Table) -> pa.Tab
         RetrievalError: There is no such service, or the result is not row for row the spine.
         FurrowError: The definitions, the tables or the spine are at fault.
     """
+    joined, features = _joined(repo_dir, service, spine, None)
+    return _checked(joined, spine, features, service)
+
+
+def features_by_store(
+    repo_dir: Path, service: str, spine: pa.Table, offline_store: Mapping[str, Any] | None
+) -> pa.Table:
+    """What an offline store makes of a spine, whatever rows it gives: in any order, fewer, or more.
+
+    Args:
+        repo_dir: The Feast repository.
+        service: The feature service's name.
+        spine: Join keys, event_timestamp and whatever else is to be kept.
+        offline_store: Its settings, as in feature_store.yaml; the repository's own if None.
+
+    Raises:
+        RetrievalError: There is no such service.
+        FurrowError: The definitions, the tables or the spine are at fault.
+    """
+    return _joined(repo_dir, service, spine, offline_store)[0]
+
+
+def _joined(
+    repo_dir: Path, service: str, spine: pa.Table, offline_store: Mapping[str, Any] | None
+) -> tuple[pa.Table, list[str]]:
+    """The join as the store gives it, and the names of the features in the service's order."""
     objects = _objects(repo_dir)
     found: FeatureService | None = objects.get((FeatureService, service))
     if found is None:
@@ -77,7 +106,7 @@ def historical_features(repo_dir: Path, service: str, spine: pa.Table) -> pa.Tab
     ):
         warnings.simplefilter("ignore")
         with redirect_stdout(StringIO()):
-            store = FeatureStore(config=_config(repo_dir, Path(scratch)))
+            store = FeatureStore(config=_config(repo_dir, Path(scratch), offline_store))
             for kind, name in objects:
                 if (
                     kind is OnDemandFeatureView
@@ -104,7 +133,7 @@ def historical_features(repo_dir: Path, service: str, spine: pa.Table) -> pa.Tab
                 view.feature_transformation = _Declared(view)
             joined = job.to_arrow()
     features = [f"{view}__{name}" if full else name for view, name in names]
-    return _checked(joined, spine, features, service)
+    return joined, features
 
 
 class _Declared:
@@ -178,9 +207,10 @@ def _objects(repo_dir: Path) -> dict[tuple[type, str], Any]:
     return found
 
 
-def _config(repo_dir: Path, scratch: Path) -> RepoConfig:
+def _config(repo_dir: Path, scratch: Path, offline_store: Mapping[str, Any] | None) -> RepoConfig:
     """The repository's own configuration, with a registry to throw away and no online store."""
     raw = read_yaml(repo_dir / "feature_store.yaml")
+    raw |= {"offline_store": dict(offline_store)} if offline_store is not None else {}
     raw |= {"registry": str(scratch / "registry.db"), "online_store": None}
     return RepoConfig(**raw, repo_path=repo_dir.resolve())
 
