@@ -17,9 +17,9 @@ from furrow.intake.table_profile import readable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["DAYS", "OWN_NAMES", "Number", "WindowSql", "Windowed", "window_sql"]
+__all__ = ["OWN_NAMES", "WINDOWS", "Number", "WindowSql", "Windowed", "window_sql"]
 
-DAYS = (7, 30, 90)
+WINDOWS = (7, 30, 90)
 OWN_NAMES = frozenset({"known_at", "window_days", "event_count"})
 """Columns of the SQL that no column of the data may be called as."""
 
@@ -94,76 +94,81 @@ def window_sql(events: Windowed) -> WindowSql:
     key, name = readable(events.entity), events.name
     summed = [one for one in events.numbers if one.exact]
     features: dict[str, str] = {}
-    asked = [
-        _listed(features, {f"{name}_{days}d": (f"own_count_{days}", "Int64") for days in DAYS})
-    ]
+    counts = {f"{name}_{days}d": (f"cast(own_count_{days} as bigint)", "Int64") for days in WINDOWS}
+    asked = [f") select {key}, known_at as event_timestamp, {_listed(features, counts)}"]
     for number in summed:
-        for word in ("sum", "mean"):
-            figures = {
-                f"{name}_{number.name}_{word}_{days}d": (_figure(number, word, days), "Float64")
-                for days in DAYS
-            }
-            asked.append(_listed(features, figures))
+        figures = {
+            f"{name}_{number.name}_{word}_{days}d": (_figure(number, word, days), "Float64")
+            for word in ("sum", "mean")
+            for days in WINDOWS
+        }
+        asked.append(f"    {_listed(features, figures)}")
     last = {one.name: "Float64" for one in events.numbers}
     last |= {word: type_ for word, (_, type_) in events.words.items()}
     lasting = {
-        f"{name}_{column}_last": (readable(f"own_last_{column}"), type_)
-        for column, type_ in last.items()
+        f"{name}_{column}_last": (_last(column, type_), type_) for column, type_ in last.items()
     }
-    asked += [_listed(features, lasting)] if lasting else []
-    values = [
-        f"{one.exact or readable(one.name)} as {readable(one.name)}" for one in events.numbers
-    ]
-    values += [f"{value} as {readable(word)}" for word, (value, _) in events.words.items()]
+    asked += [f"    {_listed(features, lasting)}"] if lasting else []
+    values = [_named(one.exact or readable(one.name), one.name) for one in events.numbers]
+    values += [_named(value, word) for word, (value, _) in events.words.items()]
     held = "".join(f", {readable(column)}" for column in last)
-    shown = ", ".join(map(str, DAYS))
-    spans = ", ".join(f"({days})" for days in (0, *DAYS))
+    shown = ", ".join(map(str, WINDOWS))
+    spans = ", ".join(f"({days})" for days in (0, *WINDOWS))
+    change = "case window_days when 0 then 1 else -1 end as event_count"
+    so_far = (
+        f"partition by {key} order by known_at, window_days desc{held} rows unbounded preceding"
+    )
     lines = [
         f"-- {name} of each {events.entity}: the last values; counts, sums and means of {shown} days before a moment.",
         "with own_events as (",
         f"    select {', '.join([events.key, f'{events.known_at} as known_at', *values])}",
         f"    from {events.rows}",
         "), own_changes as (  -- an event counts from its moment on, and in a window until it is that old",
-        f"    select {key}, known_at + window_days * interval '1 day' as known_at, window_days,",
-        f"        case window_days when 0 then 1 else -1 end as event_count{held}",
+        f"    select {key}, known_at + window_days * interval '1 day' as known_at, window_days, {change}{held}",
         f"    from own_events cross join (values {spans}) as w(window_days)",
         "), own_sums as (",
-        f"    select {key}, known_at,",
-        *_commas(f"        {line}" for line in _sums(events, summed)),
-        "    from own_changes",
-        f"    window so_far as (partition by {key} order by known_at, window_days desc{held} rows unbounded preceding)",
+        *_commas(_sums(events, key, summed)),
+        f"    from own_changes window so_far as ({so_far})",
         "    qualify lead(known_at) over so_far is distinct from known_at",
-        f") select {key}, known_at as event_timestamp,",
-        *_commas(f"    {line}" for line in asked),
+        *_commas(asked),
         f"from own_sums order by {key}, event_timestamp",
     ]
     return WindowSql("\n".join(lines) + "\n", features)
 
 
-def _sums(events: Windowed, summed: Sequence[Number]) -> list[str]:
-    """The running sums of each window's changes, and the last values."""
+def _named(value: str, name: str) -> str:
+    return value if value == readable(name) else f"{value} as {readable(name)}"
+
+
+def _last(column: str, type_: str) -> str:
+    value = readable(f"own_last_{column}")
+    return f"cast({value} as double)" if type_ == "Float64" else value
+
+
+def _sums(events: Windowed, key: str, summed: Sequence[Number]) -> list[str]:
+    """The running sums of each window's changes, and the last values; a line for each column."""
     counts = [
         f"sum(event_count) filter (window_days in (0, {days})) over so_far as own_count_{days}"
-        for days in DAYS
+        for days in WINDOWS
     ]
-    lines = [", ".join(counts)]
+    lines = [f"    select {key}, known_at, {', '.join(counts)}"]
     for number in summed:
         column, parts = readable(number.name), []
-        for days in DAYS:
+        for days in WINDOWS:
             within = f"window_days in (0, {days})"
             if number.nullable:
                 count = f"sum(event_count) filter ({within} and {column} is not null)"
                 parts.append(f"{count} over so_far as {_count(number, days)}")
             total = f"sum(event_count * {column}) filter ({within})"
             parts.append(f"{total} over so_far as {_sum(number, days)}")
-        lines.append(", ".join(parts))
+        lines.append(f"        {', '.join(parts)}")
     lasting = []
     for column in (*(one.name for one in events.numbers), *events.words):
         value = f"case window_days when 0 then {readable(column)} end"
         lasting.append(
             f"last_value({value} ignore nulls) over so_far as {readable(f'own_last_{column}')}"
         )
-    return [*lines, *([", ".join(lasting)] if lasting else [])]
+    return [*lines, *([f"        {', '.join(lasting)}"] if lasting else [])]
 
 
 def _count(number: Number, days: int) -> str:
@@ -183,16 +188,10 @@ def _figure(number: Number, word: str, days: int) -> str:
     return f"case when {count} > 0 then {total} end"
 
 
-_SQL_TYPES = {"Int64": "bigint", "Float64": "double", "String": "varchar"}
-
-
 def _listed(features: dict[str, str], figures: Mapping[str, tuple[str, str]]) -> str:
     """Features beside each other on a line; their types are noted."""
     features |= {name: type_ for name, (_, type_) in figures.items()}
-    return ", ".join(
-        f"cast({text} as {_SQL_TYPES[type_]}) as {readable(name)}"
-        for name, (text, type_) in figures.items()
-    )
+    return ", ".join(f"{text} as {readable(name)}" for name, (text, _) in figures.items())
 
 
 def _commas(lines: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from furrow.intake.quiet_db import quiet_db
-from furrow.scaffold.window_sql import DAYS, OWN_NAMES, Number, Windowed, window_sql
+from furrow.scaffold.window_sql import OWN_NAMES, WINDOWS, Number, Windowed, window_sql
 
 BEGIN = datetime(2023, 1, 1, tzinfo=UTC)
 EVENT = st.tuples(
@@ -59,11 +59,11 @@ def sort_key(event: tuple[Any, ...]) -> tuple[Any, ...]:
 def test_windows_are_what_python_finds(events: list[tuple[Any, ...]]) -> None:
     """Counts, sums, means of values that are there, and the last of each, whatever falls on one moment."""
     rows = rows_of(events)
-    moments = {(who, at + timedelta(days=days)) for who, at, *_ in events for days in (0, *DAYS)}
+    moments = {(who, at + timedelta(days=days)) for who, at, *_ in events for days in (0, *WINDOWS)}
     assert [(row["who"], row["event_timestamp"]) for row in rows] == sorted(moments)
     for row in rows:
         known = [one for one in events if one[0] == row["who"] and one[1] <= row["event_timestamp"]]
-        for days in DAYS:
+        for days in WINDOWS:
             begin = row["event_timestamp"] - timedelta(days=days)
             within = [one for one in known if one[1] > begin]
             assert row[f"orders_{days}d"] == len(within)
