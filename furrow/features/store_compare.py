@@ -161,6 +161,8 @@ def _equal(one: pd.Series, other: pd.Series) -> np.ndarray:
             one.to_numpy(dtype="float64", na_value=np.nan),
             other.to_numpy(dtype="float64", na_value=np.nan),
         )
-        return gone | np.isclose(left, right, rtol=_CLOSE, atol=0)
-    same = np.array([str(a) == str(b) for a, b in zip(one, other, strict=True)], dtype=bool)
-    return gone | same
+        found: np.ndarray = gone | np.isclose(left, right, rtol=_CLOSE, atol=0)
+        return found
+    same = [str(a) == str(b) for a, b in zip(one, other, strict=True)]
+    alike: np.ndarray = gone | np.array(same, dtype=bool)
+    return alike
