@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,8 @@ class Scoring:
 
     def warm(self, loaded: Loaded) -> None:
         """Score the example row, so that what is loaded on first use is loaded."""
-        loaded.scorer.score([example_row(loaded.scorer)], at=self.settings.at)
+        with suppress(FeaturesAbsentError):  # as declared; it is warm all the same
+            loaded.scorer.score([example_row(loaded.scorer)], at=self.settings.at)
 
     async def answer(
         self, form: str, name: str, content: bytes | bytearray, request: Request

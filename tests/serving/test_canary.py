@@ -164,6 +164,20 @@ def test_no_evidence_never_promotes():
     assert "0 of 100 requests (label)" in unlabelled.verdict(spec, later).why
 
 
+def test_promotion_wants_both_the_requests_and_the_proof():
+    """Sure before the declared number of requests: it goes on; so many requests that prove nothing: as well."""
+    many = Canary("b@v1.0.0", abort=Abort(refused=False), least=5_000)
+    few = Canary("b@v1.0.0", abort=Abort(refused=False), least=10)
+    sure, unsure = Evidence(NOW), Evidence(NOW)
+    for _ in range(40):
+        sure.add(many, {"errors": Block(500, 0, 100, 0)})
+    unsure.add(few, {"errors": Block(500, 0, 100, 0)})
+    assert sure.verdict(many, NOW).why == "4000 of 5000 requests (errors)"
+    assert unsure.verdict(few, NOW).why == "not yet sure of errors"
+    assert {sure.verdict(many, NOW).action, unsure.verdict(few, NOW).action} == {GO_ON}
+    assert sure.verdict(few, NOW).action == PROMOTE
+
+
 def test_a_dead_canary_is_aborted():
     """One whose every request fails, from the first on."""
     spec, evidence = Canary("b@v1.0.0"), Evidence(NOW)

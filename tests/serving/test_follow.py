@@ -25,9 +25,11 @@ from furrow.serving.deployment_state import (
     wanted,
 )
 from furrow.serving.follow import FollowSettings, judge, poll
-from furrow.serving.followed_host import followed_host
 from furrow.serving.model_host import Loaded
 from furrow.serving.scorer import Scorer
+from furrow.serving.serve_settings import Following
+from furrow.serving.serve_worker import Follower
+from furrow.serving.split_host import SplitHost
 from furrow.serving.version_store import RefusedError, bring, deployable
 from tests.servingworld import ROW
 
@@ -241,26 +243,24 @@ class Watched:
     """A server's host that follows, and a way to wait for what it does."""
 
     def __init__(self, settings):
-        self.stop = threading.Event()
-        self.told = []
-        self.settings = replace(settings, every=0.05, name="shop", tell=self.told.append)
+        self.host = SplitHost({}, default="production")
+        following = Following(
+            "production", settings.remote, settings.branch, settings.state, every=0.05
+        )
+        self.follower = Follower(self.host, following, settings.features)
 
     def __enter__(self):
-        self.host = followed_host(self.settings, self.stop)
-        [self.thread] = [one for one in threading.enumerate() if one.name == "serve"]
+        self.follower.start()
         return self
 
     def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join(60)
-        assert not self.thread.is_alive()
+        self.follower.stop()
 
     def until(self, version):
         while True:
-            ready = self.host.ready("shop")
+            ready = self.host.ready("production")
             if ready is not None and ready.version == version:
                 return ready
-            assert self.thread.is_alive()
 
 
 def test_a_server_follows_rolls_back_and_is_released(served):
@@ -273,7 +273,7 @@ def test_a_server_follows_rolls_back_and_is_released(served):
         def ask():
             while not done.is_set():
                 try:
-                    loaded = watched.host.current("shop")
+                    loaded = watched.host.current("production")
                     answer = loaded.scorer.score([ROW])[0]
                     kind = "binary" if "probability" in answer.prediction else "regression"
                     assert loaded.version == f"{kind}@v1.0.0"
@@ -303,7 +303,7 @@ def test_a_canary_answers_for_its_entities_alone(served):
     with Watched(settings) as watched:
         watched.until("binary@v1.0.0")
         rows = [{**ROW, "shop": f"shop {number}"} for number in range(200)]
-        while len(parts := watched.host.split("shop", rows)) == 1:
+        while len(parts := watched.host.split("production", rows)) == 1:
             pass
         (main, ours), (canary, theirs) = parts
         assert isinstance(main, Loaded)
@@ -311,9 +311,12 @@ def test_a_canary_answers_for_its_entities_alone(served):
         assert sorted([*ours, *theirs]) == list(range(200))
         assert 30 < len(theirs) < 90
         other = [row | {"amount": 1.0} for row in rows]
-        assert [list(places) for _, places in watched.host.split("shop", other)] == [ours, theirs]
+        assert [list(places) for _, places in watched.host.split("production", other)] == [
+            ours,
+            theirs,
+        ]
         end_canary(settings.state, "surely worse", {})
-        while len(watched.host.split("shop", rows)) > 1:
+        while len(watched.host.split("production", rows)) > 1:
             pass
 
 
