@@ -32,3 +32,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'furrow' has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(_LAZY[name]), name)
     return found
+
+
+def __dir__() -> list[str]:
+    """What is public."""
+    return sorted(__all__)

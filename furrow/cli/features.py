@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +83,8 @@ def show_command(*, name: str, repo: Path | None, as_json: bool, no_statistics: 
 @_options
 def search_command(*, words: tuple[str, ...], repo: Path | None, as_json: bool) -> int:
     """Search names, descriptions, tags, owners and raw columns; every word must be found, the best fit comes first."""
-    found = _catalog(repo).search(words)
+    catalog = _catalog(repo)
+    found = catalog.search(words)
     if as_json:
         render.echo_json([_entry(each.entry) | {"score": round(each.score, 4)} for each in found])
     elif found:
@@ -89,7 +92,11 @@ def search_command(*, words: tuple[str, ...], repo: Path | None, as_json: bool) 
 
         tables.show_found(found)
     else:
-        say(f"nothing holds {' and '.join(words)}")
+        names = [entry.name for entry in (*catalog.entries(), *catalog.features())]
+        parts = {part for name in names for part in re.split(r"[:_]", name)} | set(names)
+        close = [near for word in words for near in get_close_matches(word, sorted(parts), n=1)]
+        meant = f"; did you mean {' '.join(close)}?" if close else ""
+        say(f"nothing holds {' and '.join(words)}{meant}")
     return 0
 
 

@@ -10,9 +10,10 @@ import click
 from furrow.cli import render
 from furrow.cli.patience import waiting
 from furrow.cli.terminal import Ink, say
+from furrow.errors import UsageError
 
 if TYPE_CHECKING:
-    from furrow.plan.plan_spec import Plan
+    from furrow.plan.plan_spec import Plan, Resource
 
 SIGNS = {
     "add": ("+", "green"),
@@ -22,6 +23,7 @@ SIGNS = {
     "unchanged": (" ", ""),
 }
 LINES = 6
+STAGES = {"run": "that run", "restore": "that come back from the cache"}
 
 
 @click.command()
@@ -59,6 +61,11 @@ def command(
     """
     from furrow.plan.project_root import repository_root  # noqa: PLC0415 - after --help
 
+    if rev is not None and ".." not in rev:
+        raise UsageError(
+            f"--rev {rev}: two commits are needed",
+            hint=f"write {rev}^..{rev} for what that commit changed, or {rev}..HEAD for what came since",
+        )
     root = repository_root(Path.cwd())
     if rev is not None:
         from furrow.plan.between_revisions import plan_between  # noqa: PLC0415 - after --help
@@ -85,20 +92,15 @@ def command(
 
 def show(plan: Plan, *, everything: bool = False) -> None:
     """Print a plan for a person."""
-    for resource in plan.resources:
-        if resource.action == "unchanged" and not everything:
-            continue
-        sign, colour = SIGNS[resource.action]
-        took = (
-            f"  ({duration(resource.seconds)})"
-            if resource.action != "unchanged" and resource.seconds
-            else ""
-        )
-        say(Ink(f"{sign} {resource.address}", colour), took)
-        for line in resource.why[:LINES]:
+    for group in grouped(plan, everything=everything):
+        sign, colour = SIGNS[group[0].action]
+        seconds = sum(resource.seconds or 0.0 for resource in group)
+        took = f"  ({duration(seconds)})" if group[0].action != "unchanged" and seconds else ""
+        say(Ink(f"{sign} {', '.join(resource.address for resource in group)}", colour), took)
+        for line in group[0].why[:LINES]:
             say(f"    {line}")
-        if len(resource.why) > LINES:
-            say(f"    and {len(resource.why) - LINES} more (--json has them)")
+        if len(group[0].why) > LINES:
+            say(f"    and {len(group[0].why) - LINES} more (--json has them)")
     for broken in plan.breaks:
         where = f", served in {', '.join(broken.environments)}" if broken.environments else ""
         say(Ink(f"! breaks {broken.model}{where}: trained on {broken.service}", "red"))
@@ -110,7 +112,28 @@ def show(plan: Plan, *, everything: bool = False) -> None:
         )
     for note in plan.notes:
         say(f"note: {note}")
+    for action, words in STAGES.items():
+        names = [stage.name for stage in plan.stages if stage.action == action]
+        if names:
+            say(f"stages {words}: {', '.join(names)}")
     say(summary(plan))
+    if plan and not plan.revisions:
+        say("next: `furrow apply` does it (`dvc repro` the stages alone)")
+
+
+def grouped(plan: Plan, *, everything: bool = False) -> list[list[Resource]]:
+    """What is shown of a plan's resources: those of one action with the same reasons stand together.
+
+    Args:
+        plan: The plan.
+        everything: Whether unchanged ones are shown, too.
+    """
+    groups: dict[tuple[object, ...], list[Resource]] = {}
+    for resource in plan.resources:
+        if resource.action != "unchanged" or everything:
+            key = (resource.action, resource.why or resource.address)
+            groups.setdefault(key, []).append(resource)
+    return list(groups.values())
 
 
 def summary(plan: Plan) -> str:

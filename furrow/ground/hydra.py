@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import yaml
@@ -17,9 +18,8 @@ from furrow.parse import LIMITS, ParseError, check_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-__all__ = ["ConfigError", "compose", "resolved", "structured"]
+__all__ = ["ConfigError", "at_fault", "compose", "resolved", "structured"]
 
 T = TypeVar("T")
 
@@ -162,11 +162,11 @@ def structured(
             close = _closest(key.rsplit(".", 1)[-1], known)
             hint = f"did you mean {close!r}?" if close else f"known keys: {', '.join(known)}"
             raise ConfigError(
-                f"{_locate(conf, key) or where}: unknown key {key!r}", hint=hint
+                f"{_locate(conf, key, where)}: unknown key {key!r}", hint=hint
             ) from exc
         message = str(exc).strip().splitlines()[0]
         raise ConfigError(
-            f"{_locate(conf, key) or where}: {key}: {message}", hint="give it a value of that type"
+            f"{_locate(conf, key, where)}: {key}: {message}", hint="give it a value of that type"
         ) from exc
 
 
@@ -189,17 +189,65 @@ def _closest(word: str, words: list[str]) -> str:
     return next(iter(difflib.get_close_matches(word, words, 1, 0.6)), "")
 
 
-def _locate(conf: Path | None, key: str) -> str:
-    """The file and line of a key, when exactly one line of the folder could be it."""
-    if conf is None:
-        return ""
-    pattern = re.compile(rf"(^|[{{,\s]){re.escape(key.rsplit('.', 1)[-1])}\s*:")
-    hits = [
-        f"{conf.name}/{path.relative_to(conf)}:{number}"
-        for path in sorted(conf.rglob("*.yaml"))
-        for number, line in enumerate(
-            path.read_text(encoding="utf-8", errors="replace").splitlines(), 1
-        )
-        if pattern.search(line.split("#", 1)[0])
+def _locate(conf: Path | None, key: str, where: str) -> str:
+    return where if conf is None else at_fault(conf, key, where)
+
+
+def at_fault(conf: Path, key: str, where: str) -> str:
+    """The file and line that say a key of a composed config, and which experiments use that file.
+
+    Args:
+        conf: The folder of configs.
+        key: Dotted, as in the composed config: "model.learning_rate".
+        where: The file that was being composed, which is told where no line can be.
+
+    Returns:
+        Such as "conf/model/gbm.yaml:4 (used by gbm, gbm_search)".
+    """
+    own = conf.parent / where.partition(" ")[0]
+    if not own.is_file():
+        own = conf / Path(where.partition(" ")[0]).name
+    group, last = key.partition(".")[0], key.rpartition(".")[2]
+    option = _option(conf, own, group)
+    files = [own, *([conf / group / f"{option}.yaml"] if option else []), conf / "config.yaml"]
+    hits = [hit for path in files if (hit := _line_of(path, last))] or [
+        hit for path in sorted(conf.rglob("*.yaml")) if (hit := _line_of(path, last))
     ]
-    return hits[0] if len(hits) == 1 else ""
+    if not hits or (len(hits) > 1 and hits[0][0] not in files):
+        return where
+    path, number = hits[0]
+    users = _users(conf, group, path) if path.parent == conf / group else []
+    used = f" (used by {', '.join(users)})" if users else ""
+    return f"{path.relative_to(conf.parent)}:{number}{used}"
+
+
+def _option(conf: Path, own: Path, group: str) -> str:
+    """Which option of a group an experiment's file chooses, or config.yaml for it."""
+    for path in (own, conf / "config.yaml"):
+        found = re.search(rf"-\s*(?:override\s+)?/?{re.escape(group)}:\s*(\w+)", _text(path))
+        if found:
+            return found[1]
+    return ""
+
+
+def _users(conf: Path, group: str, path: Path) -> list[str]:
+    """The experiments that choose a file of a group."""
+    chosen = re.compile(rf"/?\b{re.escape(group)}:\s*{re.escape(path.stem)}\b")
+    own = [one.stem for one in (conf / "experiment").glob("*.yaml") if chosen.search(_text(one))]
+    lines = _text(conf / "experiments.yaml").splitlines()
+    short = [
+        line.partition(":")[0].strip() for line in lines if chosen.search(line.partition(":")[2])
+    ]
+    return sorted({*own, *short})
+
+
+def _line_of(path: Path, name: str) -> tuple[Path, int] | None:
+    pattern = re.compile(rf"(^|[{{,\s]){re.escape(name)}\s*:")
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        if pattern.search(line.split("#", 1)[0]):
+            return path, number
+    return None
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -46,7 +46,8 @@ def runs(
         repo: A folder inside the repository.
 
     Returns:
-        One row a run. Numbers are Int64 or Float64, text is string, truth is boolean and dates are
+        One row a run: its name, its metrics, then the rest.
+        Numbers are Int64 or Float64, text is string, truth is boolean and dates are
         UTC (NaT beyond the years 1677 to 2262, where pandas has none). What a run does not have is
         NA; a metric that is NaN is NaN, in a column of float64 if there are any.
 
@@ -73,12 +74,11 @@ def runs(
 
 def _frame(answer: Rows) -> pd.DataFrame:
     values = list(zip(*answer.rows, strict=True)) or [()] * len(answer.columns)
-    return pd.DataFrame(
-        {
-            column.name: _series(column, part)
-            for column, part in zip(answer.columns, values, strict=True)
-        }
+    pairs = sorted(
+        zip(answer.columns, values, strict=True),
+        key=lambda pair: (pair[0].name != "name", pair[0].place != "metric"),
     )
+    return pd.DataFrame({column.name: _series(column, part) for column, part in pairs})
 
 
 def _series(column: Column, values: Sequence[object]) -> pd.Series:

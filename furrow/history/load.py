@@ -30,9 +30,11 @@ from furrow.ground.project_place import project_prefix
 from furrow.ground.trust import require_trust
 from furrow.history.artifacts import AbsentError, find_file
 from furrow.history.indexing import LARGEST
+from furrow.history.metric_order import METRIC_ORDER
 from furrow.history.metrics_file import NAMES, MetricsFileError, is_number, read_metrics
 from furrow.history.trial_trailers import is_trial, trial_name
 from furrow.parse import ParseError, parse_json, parse_yaml
+from furrow.safe_text import html_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["NoSuchRunError", "NotKeptError", "Run", "RunFileError", "parse_run", "run"]
 
 
+HEADLINE = 4
+"""Metrics that a run shows of itself."""
 MOST_READINGS = 20
 """Places where a RUN may be cut into a name and a revision: each costs a question to Git."""
 
@@ -87,7 +91,7 @@ class NotKeptError(FurrowError):
         self.run = run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """What came of an experiment at a commit.
 
@@ -105,6 +109,26 @@ class Run:
 
     def __str__(self) -> str:
         return f"{self.name}@{self.commit[:10]}"
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value:.4g}" for name, value in self._headline())
+        return f"<Run {self}{': ' if shown else ''}{shown}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{html_text(name)}</th><td>{value:.4g}</td></tr>"
+            for name, value in self._headline()
+        )
+        return f"<table><caption>{html_text(str(self))}</caption>{rows}</table>"
+
+    def _headline(self) -> list[tuple[str, float]]:
+        """The first metrics, in the registry's order; none where they can't be read."""
+        try:
+            found = self.numbers
+        except FurrowError:
+            return []
+        names = [name for name in METRIC_ORDER if name in found] or list(found)
+        return [(name, found[name]) for name in names[:HEADLINE]]
 
     def _content(self, file: str) -> bytes:
         if file not in self.files:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from omegaconf import MISSING
 
 from furrow.files import FileError
-from furrow.ground.hydra import structured
+from furrow.ground.hydra import at_fault, structured
 from furrow.parse import ParseError, read_yaml
 from furrow.training.problem import Problem, ProblemError, check_problem
 from furrow.training.targets import check_target
@@ -131,6 +132,10 @@ class Experiment:
     code: Code = field(default_factory=Code)
 
 
+def _place(conf: Path, where: str, key: str) -> str:
+    return at_fault(conf, key, where)
+
+
 def parse(value: dict[str, Any], *, where: str, conf: Path | None = None) -> Experiment:
     """Check a composed config: keys, types, the model's target and its parameters.
 
@@ -150,7 +155,9 @@ def parse(value: dict[str, Any], *, where: str, conf: Path | None = None) -> Exp
         )
     experiment = structured(Experiment, value, where=where, conf=conf)
     check_problem(experiment.problem, tasks=task_names(), where=f"{where}: problem")
-    check_target(experiment.model, where=where, kind=load_task(experiment.problem.task).estimator)
+    place = None if conf is None else partial(_place, conf, where)
+    kind = load_task(experiment.problem.task).estimator
+    check_target(experiment.model, where=where, kind=kind, place=place)
     return experiment
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ALLOWED", "TargetError", "check_target", "instantiate"]
 
@@ -29,13 +32,20 @@ class TargetError(FurrowError):
     """A `_target_` that is not allowed, does not exist, or has no such parameter."""
 
 
-def check_target(spec: dict[str, Any], *, where: str, kind: str = "classifier") -> type:
+def check_target(
+    spec: dict[str, Any],
+    *,
+    where: str,
+    kind: str = "classifier",
+    place: Callable[[str], str] | None = None,
+) -> type:
     """Check a model's `_target_` and the names of its parameters, without calling it.
 
     Args:
         spec: The model's config.
         where: The file or the experiment, for messages.
         kind: "classifier" or "regressor", as the task takes.
+        place: Gives the file and line of a dotted key, where they can be found.
 
     Returns:
         The estimator's class.
@@ -83,11 +93,14 @@ def check_target(spec: dict[str, Any], *, where: str, kind: str = "classifier") 
             close = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known)}"
             raise TargetError(
-                f"{where}: unknown key 'model.{key}': {name} has no such parameter", hint=hint
+                f"{place(f'model.{key}') if place else where}: unknown key 'model.{key}':"
+                f" {name} has no such parameter",
+                hint=hint,
             )
         if isinstance(value, dict):
             raise TargetError(
-                f"{where}: model.{key}: nested objects are not allowed", hint="give a plain value"
+                f"{place(f'model.{key}') if place else where}: model.{key}: nested objects are not allowed",
+                hint="give a plain value",
             )
     return estimator
 

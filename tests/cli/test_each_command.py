@@ -70,6 +70,7 @@ def test_every_option_is_explained(module) -> None:
         ("gate", 1, "there is no verdict yet"),
         ("adopt exp as", 2, "Usage"),
         ("plan", 1, "declares no stages"),
+        ("plan --rev HEAD", 2, "write HEAD^..HEAD"),
         ("models show m", 1, "there is no version"),
         ("runs show gbm", 1, "gbm"),
         ("runs diff a b", 1, "a"),
@@ -157,6 +158,21 @@ def test_what_is_printed_of_features(capsys: pytest.CaptureFixture[str]) -> None
     assert "1.5" in said
 
 
+def test_equal_reasons_are_told_once() -> None:
+    """Resources of one action with the same reasons stand in one line; others, and unchanged ones, by themselves."""
+    made = Plan(
+        (
+            Resource("experiments", "a", "change", ("code: x.py",)),
+            Resource("experiments", "b", "change", ("seed 1 -> 2",)),
+            Resource("experiments", "c", "change", ("code: x.py",)),
+            Resource("tables", "t", "unchanged"),
+        ),
+        (),
+    )
+    assert [[one.name for one in group] for group in plan.grouped(made)] == [["a", "c"], ["b"]]
+    assert len(plan.grouped(made, everything=True)) == 3
+
+
 def test_a_plan_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     made = Plan((Resource("data", "d", "add", ("new",)), Resource("tables", "t", "unchanged")),
                 (StagePlan("train", "run", True, ("command a -> b",), 61.0),))  # fmt: skip
@@ -164,6 +180,8 @@ def test_a_plan_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "+ data/d" in said
     assert "1 stage to run" in said
+    assert "stages that run: train\n" in said
+    assert said.endswith("next: `furrow apply` does it (`dvc repro` the stages alone)\n")
     assert plan.duration(61.0) != plan.duration(None)
     assert plan.counted(1, "stage") != plan.counted(2, "stage")
     assert plan.summary(Plan((), ()))

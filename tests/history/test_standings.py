@@ -1,7 +1,11 @@
 """The order of runs by what the gate asked for, and runs of one result told once."""
 
+from pathlib import Path
+
+import furrow
 from furrow.history.folding import SAME, folded
 from furrow.history.listing import Listing
+from furrow.history.load import Run
 from furrow.history.query import Column, Rows
 from furrow.history.runs_index import REAL, TEXT
 from furrow.history.standings import ADDED, Standing, counting, ranked
@@ -45,3 +49,16 @@ def test_only_equal_results_of_one_name_are_folded() -> None:
     assert found.total == 3
     unknown = Rows(COLUMNS, rows, 4, [], [("a", "")] * 4)
     assert folded(unknown) is unknown
+
+
+def test_a_run_shows_its_headline(tmp_path: Path) -> None:
+    """In Python and in a notebook: the first metrics by the registry's order, markup as text; a damaged run shows none."""
+    files: dict[str, bytes | None] = {
+        "metrics.json": b'{"rows": 9, "brier": 0.2, "roc_auc": 0.81234}'
+    }
+    run = Run("gbm", "a" * 40, tmp_path, files)
+    assert repr(run) == "<Run gbm@aaaaaaaaaa: roc_auc=0.8123, brier=0.2>"
+    assert "<th>roc_auc</th><td>0.8123</td>" in run._repr_html_()
+    assert repr(Run("<b>", "a" * 40, tmp_path, {})) == "<Run <b>@aaaaaaaaaa>"
+    assert "&lt;b&gt;" in Run("<b>", "a" * 40, tmp_path, {})._repr_html_()
+    assert {"runs", "run", "FeatureClient"} <= set(dir(furrow))
