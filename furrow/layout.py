@@ -29,6 +29,7 @@ __all__ = [
     "MANIFEST",
     "METRICS_YAML",
     "MODELS",
+    "MONITORS",
     "PIPELINE",
     "PREDICTIONS",
     "PREDICT_YAML",
@@ -76,6 +77,7 @@ PROBLEMS = "conf/problem"
 GATES = "conf/gate"
 SEARCHES = "conf/search"
 DEPLOYMENT = "conf/deployment"
+MONITORS = "conf/monitor"
 METRICS_YAML = "conf/metrics.yaml"
 CONTRACT = "conf/data/contract.yaml"
 CI_YAML = "conf/ci.yaml"

@@ -30,8 +30,6 @@ _SMALL = 0.01
 _REPLICATES = 100
 _CONFIDENCE = 95.0
 
-_Floats = "NDArray[np.float64]"
-
 
 @dataclass(frozen=True)
 class Effect:

@@ -32,6 +32,7 @@ _STAKES = 0.5 ** np.arange(1, 10)
 _MARGIN = 3.0
 """How far above the threshold a logarithm is kept, at most, so that what has passed is forgotten in days."""
 _FALSE_CULPRITS = 0.1
+_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Watch:
     def to_json(self) -> dict[str, Any]:
         """As plain values; a column that never moved is left out."""
         columns = {
-            name: [round(one.log_m, 9), round(one.run, 9), one.since]
+            name: [one.log_m, one.run, one.since]
             for name, one in sorted(self.columns.items())
             if np.isfinite(one.log_m)
         }
@@ -138,7 +139,10 @@ def step(
         log_m = min(float(np.logaddexp(before.log_m, 0.0)) + bet, most)
         fresh = before.run <= 0.0
         run = min(max(before.run, 0.0) + bet, most)
-        columns[column] = Watched(log_m, run, name if fresh else before.since)
+        # As they are written down: a run that is killed goes on with the very same numbers.
+        columns[column] = Watched(
+            round(log_m, _DIGITS), round(run, _DIGITS), name if fresh else before.since
+        )
     after = replace(watch, steps=watch.steps + 1, columns=columns)
     logs = np.array([one.log_m for one in columns.values()])
     mean = float(logsumexp(logs) - np.log(len(logs))) if logs.size else -np.inf

@@ -66,11 +66,6 @@ class Settled:
     duplicates: int = 0
     corrected: int = 0
 
-    @property
-    def states(self) -> dict[str, int]:
-        """How many keys are known, deleted, contradictory."""
-        return {str(name): int(size) for name, size in self.rows["state"].value_counts().items()}
-
 
 def land(folder: Path, source: Path, problem: Problem, *, now: datetime) -> Landing:
     """Land a file of labels, whole or not at all; the same file again is no change.

@@ -19,7 +19,9 @@ from furrow.cli import (
     features,
     gate,
     install,
+    labels,
     models,
+    monitor,
     plan,
     predict,
     replay,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MODULES = (adopt, apply, ci, compile, data, features, gate, install, models, plan, predict, replay, runs, runs_diff,
+MODULES = (adopt, apply, ci, compile, data, features, gate, install, labels, models, monitor, plan, predict, replay, runs, runs_diff,
            runs_history, runs_show, runs_watch, serve, trust, try_)  # fmt: skip
 
 

@@ -1,0 +1,205 @@
+"""What a version's predictions are compared with: its training set, or the first windows that it served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from furrow.layout import predictions, run_file, training_set
+from furrow.monitoring.expected_means import Expected, expected, marks_of, season_of
+from furrow.monitoring.log_windows import (
+    SCORE,
+    count_windows,
+    first_rows,
+    window_starts,
+    windows_seen,
+)
+from furrow.monitoring.profile_bins import ProfileError, bins_of
+from furrow.monitoring.profile_counts import Profile, count, merged
+from furrow.training import config
+from furrow.training.dataset import sealed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from furrow.monitoring.monitor_settings import MonitorSettings
+
+__all__ = ["Reference", "from_first", "from_training"]
+
+FORMAT = 1
+_NOT_WATCHED = ("id", "time", "version", "model", "variant", "latency_us")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What windows of a version are held against.
+
+    Attributes:
+        source: In words.
+        profile: Of all of it.
+        expected: By column.
+    """
+
+    source: str
+    profile: Profile
+    expected: dict[str, Expected]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        means = {
+            name: {
+                "seasons": list(one.seasons),
+                "mean": one.mean.tolist(),
+                "bound": one.bound.tolist(),
+            }
+            for name, one in self.expected.items()
+        }
+        return {
+            "format": FORMAT,
+            "source": self.source,
+            "profile": self.profile.to_json(),
+            "expected": means,
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Reference:
+        """What `to_json` gave.
+
+        Raises:
+            ProfileError: It is something else.
+        """
+        try:
+            if value["format"] != FORMAT:
+                raise ProfileError(f"a reference of format {value['format']!r}, not {FORMAT}")
+            profile = Profile.from_json(value["profile"])
+            means = {
+                name: Expected(
+                    marks_of(profile.bins[name], profile.columns[name]),
+                    tuple(one["seasons"]),
+                    np.array(one["mean"]),
+                    np.array(one["bound"]),
+                )
+                for name, one in value["expected"].items()
+            }
+            return cls(str(value["source"]), profile, means)
+        except (KeyError, TypeError, ValueError) as exc:
+            raise ProfileError(f"a reference is malformed: {exc!r}") from exc
+
+
+def from_training(
+    root: Path, model: str, features_digest: str, settings: MonitorSettings
+) -> Reference | None:
+    """The training set of a model, its score from the predictions that it was judged by.
+
+    Args:
+        root: The project.
+        model: The model's name, which is its experiment's.
+        features_digest: Of the features that the version serves.
+        settings: What is watched.
+
+    Returns:
+        None where the project has no such training set here: not pulled, or of other features.
+    """
+    declared = root / run_file(model, "config.yaml")
+    if not declared.is_file():
+        return None
+    experiment = config.load(declared)
+    path = root / training_set(experiment.problem.name, experiment.features.service)
+    if not path.is_file():
+        return None
+    table = pq.read_table(path)
+    facts = sealed(table.schema, path)
+    if features_digest and facts["features_digest"] != features_digest:
+        return None
+    names = [one for one in facts["features"] if not settings.features or one in settings.features]
+    parts = [_seasonal(table, table.column("event_timestamp"), names, settings)]
+    judged = root / predictions(model)
+    if judged.is_file():
+        said = pq.read_table(judged)
+        column = next(
+            (one for one in ("probability", "prediction") if one in said.column_names), None
+        )
+        if column is not None and "event_timestamp" in said.column_names:
+            score = pa.table({SCORE: said.column(column)})
+            parts.append(_seasonal(score, said.column("event_timestamp"), [SCORE], settings))
+    return _together(f"the training set of {model}", parts, settings)
+
+
+def from_first(
+    log: Path, version: str, settings: MonitorSettings, *, until: datetime
+) -> Reference | None:
+    """The first windows that a version served; None before there are as many as declared."""
+    where = {"window": settings.window, "timezone": settings.timezone}
+    seen = windows_seen(log, version, until=until, **where)
+    if len(seen) <= settings.first:
+        return None
+    ends = datetime.fromisoformat(seen[settings.first])
+    rows = first_rows(log, version, ends)
+    if rows is None:
+        return None
+    names = [
+        name
+        for name in rows.column_names
+        if name not in _NOT_WATCHED
+        and (not settings.features or name in {*settings.features, SCORE})
+        and _countable(rows.schema.field(name).type)
+    ]
+    bins = {name: bins_of(rows.column(name)) for name in names}
+    counted = count_windows(
+        log, datetime.fromisoformat(seen[0]), ends, bins={version: bins}, **where
+    )
+    windows = [
+        (_season(start, settings), one.profile)
+        for (start, which), one in sorted(counted.items())
+        if which == version and one.profile is not None
+    ]
+    return _together(
+        f"the first {len(windows)} {settings.window}s of {version}", [windows], settings
+    )
+
+
+def _countable(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string)
+    return any(test(kind) for test in tests)
+
+
+def _seasonal(
+    table: pa.Table, times: pa.ChunkedArray, names: Sequence[str], settings: MonitorSettings
+) -> list[tuple[str, Profile]]:
+    """A table by windows, all counted in the bins that the whole of it gives."""
+    bins = {name: bins_of(table.column(name)) for name in names}
+    table = table.select(list(names))
+    starts = window_starts(times.to_pandas(), settings.window, settings.timezone)
+    names_of = starts.map(lambda one: one.isoformat())
+    found = []
+    for start in sorted(names_of.unique()):
+        part = table.filter(pa.array((names_of == start).to_numpy()))
+        found.append((_season(str(start), settings), count(part, bins)))
+    return found
+
+
+def _season(start: str, settings: MonitorSettings) -> str:
+    moment = datetime.fromisoformat(start).astimezone(ZoneInfo(settings.timezone))
+    return season_of(moment, settings.season)
+
+
+def _together(
+    source: str, parts: list[list[tuple[str, Profile]]], settings: MonitorSettings
+) -> Reference | None:
+    parts = [windows for windows in parts if windows]
+    if not parts:
+        return None
+    wholes = [merged((one for _, one in windows), windows[0][1].bins) for windows in parts]
+    means: dict[str, Expected] = {}
+    for windows in parts:
+        means |= expected(windows, false_alarms=1 / settings.steps / len(parts))
+    bins = {name: one for whole in wholes for name, one in whole.bins.items()}
+    columns = {name: one for whole in wholes for name, one in whole.columns.items()}
+    return Reference(source, Profile(bins, wholes[0].rows, columns), means)

@@ -1,0 +1,239 @@
+"""What labels say of the versions in a log: coverage, performance, fairness; and what is estimated without them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from furrow.files import read_json
+from furrow.layout import predictions, run_file
+from furrow.monitoring.alarm_book import Alarm
+from furrow.monitoring.estimated_performance import (
+    ErrorSizes,
+    Estimate,
+    estimate_binary,
+    estimate_multiclass,
+    estimate_number,
+)
+from furrow.monitoring.group_fairness import Gap, fairness
+from furrow.monitoring.labelled_performance import (
+    CalibrationBin,
+    Tracked,
+    calibration_bins,
+    judged_rows,
+    track,
+)
+from furrow.monitoring.labelled_rows import Coverage, coverage, join_labels
+from furrow.monitoring.late_labels import landed, settle
+from furrow.monitoring.log_windows import SCORE, flat
+from furrow.serving.log_reader import read_log
+from furrow.training import config
+from furrow.training.class_columns import class_names
+from furrow.training.own_metrics import own_metrics
+from furrow.training.problem import span
+from furrow.training.tasks import load_task
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from furrow.monitoring.monitor_site import Site
+    from furrow.training.problem import Problem
+
+__all__ = ["LabelVerdict", "judge_labels"]
+
+_DAYS = 30
+"""How many days of due labels are judged, beside the time that they take."""
+_MOST = 2_000_000
+
+
+@dataclass(frozen=True)
+class LabelVerdict:
+    """What is known, and estimated, of one version.
+
+    Attributes:
+        states: How many predictions are labelled, pending, missing and so on.
+        late: Labels that came after `known_after`.
+        coverage: By slice and score.
+        tracked: Metrics with intervals.
+        estimate: Metrics without labels; None where the task has no estimate.
+        gaps: Of fairness.
+        calibration: Of a binary label: tenths of the labelled rows.
+    """
+
+    states: dict[str, int]
+    late: int = 0
+    coverage: list[Coverage] = field(default_factory=list)
+    tracked: list[Tracked] = field(default_factory=list)
+    estimate: Estimate | None = None
+    gaps: list[Gap] = field(default_factory=list)
+    calibration: list[CalibrationBin] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "states": self.states,
+            "late": self.late,
+            "coverage": [dict(vars(one)) for one in self.coverage],
+            "performance": [one.to_json() for one in self.tracked],
+            "estimate": None if self.estimate is None else dict(vars(self.estimate)),
+            "fairness": [one.to_json() for one in self.gaps],
+            "calibration": [dict(vars(one)) for one in self.calibration],
+        }
+
+    def alarms(self, version: str, now: datetime) -> list[Alarm]:
+        """What a person should know of it."""
+        when = now.astimezone(UTC).isoformat(timespec="seconds")
+        found = []
+        for one in self.tracked:
+            if one.verdict == "surely worse" and not one.slice and one.expected:
+                text = (
+                    f"{one.metric} is {one.value:.4f} [{one.low:.4f}, {one.high:.4f}] on {one.rows:,} labels;"
+                    f" it was evaluated as {one.expected[0]:.4f} to {one.expected[1]:.4f}"
+                )
+                found.append(
+                    Alarm("performance", one.metric, version, when, when, text, one.to_json())
+                )
+        for gap in self.gaps:
+            if gap.verdict == "broken":
+                text = f"{gap.measure} by {gap.by} is {gap.value:.3f}, and {gap.limit:g} is allowed"
+                found.append(
+                    Alarm("fairness", f"{gap.measure} by {gap.by}", version, when, when, text)
+                )
+        for by in sorted({one.by for one in self.coverage if one.uneven}):
+            text = f"labels are missing unevenly by {by}: what is labelled is no fair sample"
+            found.append(Alarm("coverage", by, version, when, when, text))
+        return found
+
+
+def judge_labels(site: Site) -> tuple[dict[str, LabelVerdict], list[str]]:
+    """Judge the versions of the newest predictions by the labels that have come.
+
+    Args:
+        site: Where.
+
+    Returns:
+        By version, and notes on what could not be judged.
+    """
+    frames = landed(site.labels)
+    found: dict[str, LabelVerdict] = {}
+    notes: list[str] = []
+    for version, rows in _predictions(site, notes).items():
+        model = str(rows["model"].iloc[0])
+        declared = site.root / run_file(model, "config.yaml")
+        if not declared.is_file():
+            notes.append(f"{version}: there is no run {model} here that says what it predicts")
+            continue
+        problem = config.load(declared).problem
+        slices = site.settings.slices or problem.slices
+        problem = replace(problem, slices=slices)
+        wait = span(problem.known_after, where=f"{problem.name}: known_after")
+        times = pd.to_datetime(rows["time"], utc=True)
+        newest = rows[times >= pd.Timestamp(site.now - timedelta(days=_DAYS) - wait)]
+        if len(newest):
+            found[version] = _verdict(site, model, newest, frames, problem)
+    return found, notes
+
+
+def _verdict(
+    site: Site,
+    model: str,
+    rows: pd.DataFrame,
+    frames: list[pd.DataFrame],
+    problem: Problem,
+) -> LabelVerdict:
+    usable = [one for one in frames if problem.label in one]
+    joined = join_labels(rows, settle(usable, problem), problem, now=site.now)
+    classes = class_names(rows.columns) if problem.task == "multiclass" else ()
+    sizes = _error_sizes(site.root, model)
+    estimate = _estimate(rows, problem, classes, sizes)
+    covered = coverage(joined, problem.slices, SCORE)
+    known = judged_rows(joined.known, problem)
+    verdict = LabelVerdict(joined.states, joined.late, covered, [], estimate)
+    if len(known):
+        metrics = load_task(problem.task).metrics(problem, own_metrics(site.root))
+        tracked = track(
+            known, problem, metrics, expected=_evaluated(site.root, model), classes=classes
+        )
+        off = _off(_estimate(known, problem, classes, sizes), tracked)
+        estimate = replace(estimate, off=off) if estimate else None
+        verdict = replace(verdict, tracked=tracked, estimate=estimate)
+        if problem.task == "binary":
+            said = known["probability"].to_numpy(dtype=float)
+            bins = calibration_bins(said, known["label"].to_numpy(dtype=float))
+            verdict = replace(verdict, calibration=bins)
+    asked = site.settings.fairness
+    if asked.groups and asked.limits:
+        judged = joined.rows.assign(label=known["label"].reindex(joined.rows.index))
+        gaps = [
+            gap
+            for by in asked.groups
+            for gap in fairness(
+                judged, by, asked.limits, threshold=asked.threshold, least=asked.least
+            )
+        ]
+        verdict = replace(verdict, gaps=gaps)
+    return verdict
+
+
+def _error_sizes(root: Path, model: str) -> ErrorSizes | None:
+    """How large errors of predicted numbers were on the rows that the run was judged by."""
+    path = root / predictions(model)
+    names = ["prediction", "label"]
+    if not path.is_file() or not set(names) <= set(pq.read_schema(path).names):
+        return None
+    table = pq.read_table(path, columns=names)
+    said, came = (table.column(name).to_numpy().astype(float) for name in names)
+    return ErrorSizes.learn(said, came)
+
+
+def _estimate(
+    rows: pd.DataFrame, problem: Problem, classes: tuple[str, ...], sizes: ErrorSizes | None
+) -> Estimate | None:
+    if problem.task == "binary" and "probability" in rows:
+        return estimate_binary(rows["probability"].to_numpy(dtype=float))
+    if classes:
+        return estimate_multiclass(
+            rows[[f"probability_{one}" for one in classes]].to_numpy(dtype=float)
+        )
+    if sizes is not None and "prediction" in rows:
+        return estimate_number(rows["prediction"].to_numpy(dtype=float), sizes)
+    return None
+
+
+def _off(estimate: Estimate | None, tracked: list[Tracked]) -> dict[str, float]:
+    """Estimated less realised, on the same rows."""
+    known = {one.metric: one.value for one in tracked if not one.slice}
+    said = estimate.metrics if estimate else {}
+    return {name: said[name] - value for name, value in known.items() if name in said}
+
+
+def _evaluated(root: Path, model: str) -> dict[str, tuple[float, float]]:
+    path = root / run_file(model, "intervals.json")
+    if not path.is_file():
+        return {}
+    return {
+        str(name): (float(one["low"]), float(one["high"]))
+        for name, one in read_json(path).items()
+        if isinstance(one, dict) and one.get("low") is not None and one.get("high") is not None
+    }
+
+
+def _predictions(site: Site, notes: list[str]) -> dict[str, pd.DataFrame]:
+    """The newest predictions by version: what labels can still be waited for."""
+    parts: dict[str, list[pd.DataFrame]] = {}
+    rows = 0
+    for batch in read_log(site.log, None, site.now):
+        if rows >= _MOST:
+            notes.append(f"labels are judged on the log's first {rows:,} predictions of the span")
+            break
+        table = flat(batch).to_pandas()
+        table = table[table["variant"] != "shadow"]
+        if len(table):
+            parts.setdefault(str(table["version"].iloc[0]), []).append(table)
+            rows += len(table)
+    return {name: pd.concat(some, ignore_index=True) for name, some in sorted(parts.items())}

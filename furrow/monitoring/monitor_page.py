@@ -1,0 +1,125 @@
+"""What monitoring found, as one page that needs no network and runs nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from furrow.data.svg import lines
+from furrow.safe_text import html_text as escape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from furrow.monitoring.label_verdict import LabelVerdict
+    from furrow.monitoring.monitor_run import Monitored
+
+__all__ = ["page"]
+
+_DRAWN = 60
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1c2024;--soft:#60646c;--line:#d9dce1;--paper:#fff;--hue:#0b68cb;--bad:#c62a2f}
+@media (prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9ba1a6;--line:#35393f;--paper:#16181b;--hue:#5eb0ff;
+--bad:#ff6369}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:68rem;margin:2rem auto;
+padding:0 1.2rem}h1{font-size:1.5rem}h2{font-size:1.1rem;margin:2rem 0 .6rem}p{margin:.3rem 0}.soft{color:var(--soft)}
+.bad{color:var(--bad)}.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{text-align:left;
+padding:.35rem .7rem;border-bottom:1px solid var(--line)}th{color:var(--soft)}.chart{width:100%;max-width:640px}
+.chart line{stroke:var(--line)}.chart polyline{fill:none;stroke:var(--hue);stroke-width:2}.chart circle{fill:var(--hue)}
+.chart text{fill:var(--soft);font-size:11px}.chart .label{text-anchor:middle}.chart .value{display:none}
+.chart .scale{text-anchor:end}
+"""
+
+
+def page(environment: str, found: Monitored) -> str:
+    """The page of a run of monitoring.
+
+    Args:
+        environment: Such as "production".
+        found: What the run found.
+    """
+    alarms = _table(
+        ["kind", "version", "since", "what", "id"],
+        [[one.kind, one.model, one.since[:16], one.text, one.id] for one in found.alarms],
+    )
+    state = f"{len(found.alarms)} open alarms" if found.alarms else "no open alarm"
+    notes = "".join(f"<p>{escape(one)}</p>" for one in found.notes)
+    labels = "".join(_labels(version, one) for version, one in found.labels.items())
+    body = (
+        f"<h1>Monitoring of {escape(environment)}: {state}</h1>{alarms}{notes}"
+        f"<h2>Predictions</h2>{_charts(found.windows)}{labels}"
+    )
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Monitoring of {escape(environment)}</title>\n<style>{_STYLE}</style></head>\n"
+        f"<body>{body}</body></html>\n"
+    )
+
+
+def _charts(windows: Sequence[dict[str, Any]]) -> str:
+    """Predictions and evidence of drift by window, a pair for each version."""
+    parts = []
+    for version in sorted({str(one["version"]) for one in windows}):
+        some = [one for one in windows if one["version"] == version][-_DRAWN:]
+        step = max(1, len(some) // 8)
+        names = [
+            str(one["window"])[5:10] if place % step == 0 else "" for place, one in enumerate(some)
+        ]
+        counts = [float(one["rows"]) for one in some]
+        parts.append(f"<h3>{escape(version)}</h3>")
+        parts.append(lines(names, counts, text=lambda value: f"{value:,.0f}", title="predictions"))
+        drifted = [
+            [str(one["window"])[:16], ", ".join(one["drifted"])]
+            for one in some
+            if one.get("drifted")
+        ]
+        parts.append(_table(["window", "drifted"], drifted))
+    return "".join(parts) or '<p class="soft">No window has ended since the last run.</p>'
+
+
+def _labels(version: str, one: LabelVerdict) -> str:
+    states = ", ".join(f"{size:,} {name}" for name, size in sorted(one.states.items()))
+    rows = [
+        [
+            each.slice or "all",
+            each.metric,
+            _number(each.value),
+            f"{_number(each.low)} to {_number(each.high)}",
+            f"{each.rows:,}",
+            each.verdict,
+        ]
+        for each in one.tracked
+    ]
+    table = _table(["of", "metric", "value", "interval", "labels", "verdict"], rows)
+    estimate = ""
+    if one.estimate and one.estimate.metrics:
+        said = ", ".join(f"{name} {value:.4f}" for name, value in one.estimate.metrics.items())
+        estimate = f'<p class="soft">{escape(one.estimate.note)}: {escape(said)}</p>'
+    gaps = [
+        [
+            gap.measure,
+            gap.by,
+            _number(gap.value),
+            f"{_number(gap.low)} to {_number(gap.high)}",
+            gap.verdict,
+        ]
+        for gap in one.gaps
+    ]
+    fair = _table(["fairness", "by", "gap", "interval", "verdict"], gaps)
+    return f"<h2>{escape(version)}: labels</h2><p>{escape(states)}</p>{table}{estimate}{fair}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

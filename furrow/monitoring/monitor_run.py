@@ -1,0 +1,297 @@
+"""A run of monitoring: every window of the log that has ended since the last run, then labels, then alarms.
+
+Each window is looked at once, in order, and written down with the state after it: a run that is
+killed goes on where it was, and says the same as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from furrow.files import read_json, write_bytes, write_json
+from furrow.monitoring.alarm_book import Alarm
+from furrow.monitoring.alarm_delivery import deliver
+from furrow.monitoring.drift_reference import Reference, from_first, from_training
+from furrow.monitoring.drift_sizes import drift_of
+from furrow.monitoring.drift_watch import Watch, step
+from furrow.monitoring.expected_means import season_of
+from furrow.monitoring.label_verdict import LabelVerdict, judge_labels
+from furrow.monitoring.log_windows import WindowCounts, count_windows, window_starts
+from furrow.monitoring.monitor_state import MonitorState, load_state, one_writer, save_state
+from furrow.serving.log_reader import read_log, read_losses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from furrow.monitoring.monitor_settings import MonitorSettings
+    from furrow.monitoring.monitor_site import Site
+    from furrow.monitoring.profile_counts import Profile
+
+__all__ = ["Monitored", "monitor"]
+
+_NEW_SHARE = 0.01
+"""From which share on values outside the reference, or of another type, are told."""
+
+
+@dataclass
+class Monitored:
+    """What a run found.
+
+    Attributes:
+        windows: Figures of each window that it looked at.
+        references: By version: what it is compared with.
+        labels: By version: coverage, performance, fairness.
+        alarms: Open ones, the new ones among them.
+        fresh: Ids of the alarms that this run opened.
+        notes: What could not be done, and why.
+    """
+
+    windows: list[dict[str, Any]] = field(default_factory=list)
+    references: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, LabelVerdict] = field(default_factory=dict)
+    alarms: list[Alarm] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "windows": self.windows,
+            "references": self.references,
+            "labels": {name: one.to_json() for name, one in self.labels.items()},
+            "alarms": [one.to_json() for one in self.alarms],
+            "fresh": self.fresh,
+            "notes": self.notes,
+        }
+
+
+def monitor(site: Site, *, say: Callable[[str], None]) -> Monitored:
+    """Look at what came in since the last run.
+
+    Args:
+        site: Where; its folder is written by this process alone.
+        say: Writes a line, for alarms to standard output.
+
+    Raises:
+        BusyError: Another run is at it.
+    """
+    with one_writer(site.folder):
+        state = load_state(site.folder)
+        found = Monitored()
+        before = {one.id for one in state.book.alarms}
+        _windows(site, state, found)
+        _labels(site, state, found)
+        losses = read_losses(site.log)
+        if losses.dropped or losses.damaged:
+            found.notes.append(
+                f"the log lacks records: {losses.dropped:,} dropped, {losses.damaged:,} bytes damaged"
+            )
+        save_state(site.folder, state)
+        state.book, failed = deliver(
+            state.book, site.settings.alarms, site.folder, now=site.now, say=say
+        )
+        save_state(site.folder, state)
+        found.notes += failed
+        found.alarms = [one for one in state.book.alarms if one.open]
+        found.fresh = [one.id for one in state.book.alarms if one.id not in before]
+        return found
+
+
+def _windows(site: Site, state: MonitorState, found: Monitored) -> None:
+    log, settings = site.log, site.settings
+    until = _whole(site.now - settings.wait, settings)
+    since = datetime.fromisoformat(state.through) if state.through else None
+    if since is not None:
+        _tell_stragglers(site, state, found, since)
+        if since >= until:
+            return
+    references = {}
+    for version, (model, digest) in _versions(site, since, until).items():
+        one = _reference(site, version, model, digest, until=until)
+        found.references[version] = one.source if one else "nothing yet"
+        if one is None:
+            found.notes.append(
+                f"{version} has no training set here, and not yet {settings.first} whole"
+                f" {settings.window}s to compare with: its drift is unknown"
+            )
+        else:
+            references[version] = one
+    bins = {version: one.profile.bins for version, one in references.items()}
+    counted = count_windows(
+        log, since, until, bins=bins, window=settings.window, timezone=settings.timezone
+    )
+    for start in sorted({start for start, _ in counted}):
+        here = {version: one for (when, version), one in sorted(counted.items()) if when == start}
+        alarms, figures = [], []
+        for version, counts in here.items():
+            said, more = _one(site, state, (start, version), counts, references.get(version))
+            figures.append(said)
+            alarms += more
+        watched = [one for one in state.book.alarms if one.open and one.model not in here]
+        state.book = state.book.seen(start, [*alarms, *watched], ("drift", "quality"))
+        state.history += figures
+        state.through = (_end(start, settings)).isoformat()
+        save_state(site.folder, state)
+        found.windows += figures
+    state.through = until.isoformat()
+
+
+def _tell_stragglers(site: Site, state: MonitorState, found: Monitored, since: datetime) -> None:
+    """Predictions of the last day that were written after their window was looked at, as from a clock that stepped."""
+    settings, begin = site.settings, since - timedelta(days=1)
+    counted = count_windows(
+        site.log, begin, since, bins={}, window=settings.window, timezone=settings.timezone
+    )
+    known = {(one["window"], one["version"]): int(one["rows"]) for one in state.history}
+    late = sum(
+        max(0, one.rows - known.get(which, 0))
+        for which, one in counted.items()
+        if datetime.fromisoformat(which[0]) >= begin
+    )
+    if late:
+        found.notes.append(
+            f"{late:,} predictions of the day before {since.isoformat()[:16]} were logged after it was looked at"
+            " and are in no window: let `settle` be longer"
+        )
+
+
+def _one(
+    site: Site,
+    state: MonitorState,
+    which: tuple[str, str],
+    counts: WindowCounts,
+    reference: Reference | None,
+) -> tuple[dict[str, Any], list[Alarm]]:
+    """One version in one window: its figures, and what is wrong."""
+    (start, version), settings = which, site.settings
+    figures: dict[str, Any] = {
+        "window": start,
+        "version": version,
+        "rows": counts.rows,
+        "latency_ms": round(counts.latency_us / max(counts.rows, 1) / 1000, 3),
+    }
+    if reference is None or counts.profile is None:
+        return figures, []
+    profile = counts.profile
+    path = site.folder / "profiles" / _file_name(version) / f"{start[:19].replace(':', '')}.json.gz"
+    write_bytes(path, profile.to_bytes(with_bins=False))
+    moment = datetime.fromisoformat(start).astimezone(ZoneInfo(settings.timezone))
+    watch, finding = step(
+        state.watches.get(version, Watch()),
+        profile,
+        reference.expected,
+        name=start,
+        season=season_of(moment, settings.season),
+        budget=settings.steps,
+    )
+    state.watches[version] = watch
+    figures |= {"evidence": round(finding.evidence, 3), "drifted": list(finding.culprits)}
+    alarms = []
+    for column in finding.culprits:
+        size = drift_of(
+            column, profile.bins[column], reference.profile.columns[column], profile.columns[column]
+        )
+        mark, mean, now = finding.moved[column]
+        text = (
+            f"{column} drifted since {finding.since[column][:16]}: {mark} {mean:.3f}, now {now:.3f}"
+        )
+        facts = {**size.to_json(), "evidence": round(finding.evidence, 3), "mark": mark}
+        alarms.append(Alarm("drift", column, version, start, finding.since[column], text, facts))
+    if finding.alarm:  # beyond the budget as a whole: what was named before is not over yet
+        alarms += [
+            one
+            for one in state.book.alarms
+            if one.open
+            and one.kind == "drift"
+            and one.model == version
+            and one.subject not in finding.culprits
+        ]
+    return figures, alarms + _quality(start, version, profile, reference)
+
+
+def _quality(start: str, version: str, profile: Profile, reference: Reference) -> list[Alarm]:
+    """Values of another type, and columns that are missing throughout: no drift, but a fault."""
+    found = []
+    for name, one in profile.columns.items():
+        total = one.known + one.nulls + one.mistyped
+        if not total:
+            continue
+        if one.mistyped / total >= _NEW_SHARE:
+            text = f"{name} is of another type in {one.mistyped / total:.1%} of rows"
+        elif one.nulls == total and reference.profile.columns[name].known:
+            text = f"{name} is missing in every row"
+        else:
+            continue
+        facts = {"mistyped": one.mistyped, "nulls": one.nulls, "rows": total}
+        found.append(Alarm("quality", name, version, start, start, text, facts))
+    return found
+
+
+def _labels(site: Site, state: MonitorState, found: Monitored) -> None:
+    verdicts, notes = judge_labels(site)
+    found.labels, found.notes = verdicts, found.notes + notes
+    alarms = [alarm for version, one in verdicts.items() for alarm in one.alarms(version, site.now)]
+    if verdicts:
+        kinds = ("performance", "fairness", "coverage")
+        state.book = state.book.seen(
+            site.now.astimezone(UTC).isoformat(timespec="seconds"), alarms, kinds
+        )
+
+
+def _versions(site: Site, since: datetime | None, until: datetime) -> dict[str, tuple[str, str]]:
+    """The versions that answered, with model and feature digest."""
+    found = {}
+    for batch in read_log(site.log, since, until):
+        if batch.num_rows:
+            first = {
+                name: batch.column(name)[0].as_py()
+                for name in ("version", "model", "features_digest")
+            }
+            found[first["version"]] = (first["model"], first["features_digest"])
+    return dict(sorted(found.items()))
+
+
+def _reference(
+    site: Site, version: str, model: str, digest: str, *, until: datetime
+) -> Reference | None:
+    """A version's reference: made once, and kept beside the state."""
+    path = site.folder / "references" / f"{_file_name(version)}.json"
+    if path.is_file():
+        return Reference.from_json(read_json(path))
+    made = None
+    if site.settings.reference == "training":
+        made = from_training(site.root, model, digest, site.settings)
+    if made is None:
+        made = from_first(site.log, version, site.settings, until=until)
+    if made is not None:
+        write_json(path, made.to_json())
+    return made
+
+
+def _file_name(version: str) -> str:
+    """A version as a file's name: what a log says is text from outside."""
+    plain = "".join(char if char.isalnum() or char in "-._" else "_" for char in version)[:60]
+    return f"{plain}-{hashlib.sha256(version.encode(errors='surrogatepass')).hexdigest()[:8]}"
+
+
+def _whole(moment: datetime, settings: MonitorSettings) -> datetime:
+    """The beginning of the window that a moment lies in."""
+    times = pd.Series(pd.to_datetime([moment], utc=True))
+    found: datetime = (
+        window_starts(times, settings.window, settings.timezone).iloc[0].to_pydatetime()
+    )
+    return found
+
+
+def _end(start: str, settings: MonitorSettings) -> datetime:
+    """When a window ends: a day of 23 or 25 hours is one."""
+    begin = datetime.fromisoformat(start)
+    if settings.window == "hour":
+        return begin + timedelta(hours=1)
+    return _whole(begin + timedelta(hours=26), settings)

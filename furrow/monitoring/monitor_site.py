@@ -1,0 +1,58 @@
+"""Where monitoring is at work: the project, the log, the folder of its own state, and what is declared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from furrow.layout import FURROW, MONITORS
+from furrow.monitoring.monitor_settings import read_settings
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from furrow.monitoring.monitor_settings import MonitorSettings
+
+__all__ = ["Site", "open_site"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a run of monitoring is given.
+
+    Attributes:
+        root: The project.
+        log: The prediction log.
+        folder: Of the state, beside the log.
+        settings: What is watched.
+        now: The moment that everything is told for.
+    """
+
+    root: Path
+    log: Path
+    folder: Path
+    settings: MonitorSettings
+    now: datetime
+
+    @property
+    def labels(self) -> Path:
+        """Where labels are landed."""
+        return self.folder / "labels"
+
+
+def open_site(root: Path, environment: str, now: datetime, log: Path | None = None) -> Site:
+    """The site of an environment.
+
+    Args:
+        root: The project.
+        environment: Such as "production".
+        now: The moment that it is told for.
+        log: The log's folder, where it lies elsewhere than a server of this project keeps it.
+
+    Raises:
+        MonitorSettingsError: conf/monitor/ENV.yaml says what can't be meant.
+    """
+    log = log or root / FURROW / "serving" / environment / "log"
+    settings = read_settings(root / MONITORS / f"{environment}.yaml")
+    return Site(root, log, log.parent / "monitor", settings, now)
