@@ -40,11 +40,13 @@ __all__ = [
     "SCHEMAS",
     "SEARCHES",
     "SERVED",
+    "SPINES",
     "TABLES",
     "TABLE_SQL",
     "TRAINING",
     "VALIDATED",
     "VALIDATION",
+    "deployment_yaml",
     "evaluation",
     "experiment_yaml",
     "model",
@@ -52,6 +54,7 @@ __all__ = [
     "problem_yaml",
     "run",
     "run_file",
+    "spine_sql",
     "table",
     "table_sql",
     "training_set",
@@ -91,6 +94,7 @@ INIT_BASE = ".furrow/init.json"
 MANIFEST = "features/manifest.json"
 FEATURE_STORE = "features/feature_store.yaml"
 TABLE_SQL = "features/tables"
+SPINES = "features/spines"
 
 TABLES = "build/tables"
 TRAINING = "build/training"
@@ -115,6 +119,16 @@ def problem_yaml(name: str) -> str:
 def experiment_yaml(name: str) -> str:
     """Where an experiment is declared."""
     return f"{EXPERIMENT_YAMLS}/{name}.yaml"
+
+
+def deployment_yaml(environment: str) -> str:
+    """Which version an environment serves."""
+    return f"{DEPLOYMENT}/{environment}.yaml"
+
+
+def spine_sql(name: str) -> str:
+    """The SQL of a spine, where nobody says another place."""
+    return f"{SPINES}/{name}.sql"
 
 
 def table_sql(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from furrow.errors import FurrowError
 from furrow.ground.git import GitError, git, resolve
 from furrow.ground.project_place import project_prefix
+from furrow.layout import DVC_LOCK, MANIFEST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,7 @@ __all__ = ["TRAILER", "MovedError", "commit_results", "made_by_ci", "offer"]
 
 TRAILER = "Furrow-CI"
 _OF = f"{TRAILER}-Project"
-_PATHS = ("dvc.lock", "runs", "features/manifest.json")
+_PATHS = (DVC_LOCK, "runs", MANIFEST)
 _IDENTITY = (
     "-c",
     "user.name=Furrow CI",

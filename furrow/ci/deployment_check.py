@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from furrow import layout
 from furrow.ci.outcome import Check
 from furrow.errors import FurrowError
 from furrow.ground.git import files_at, is_shallow, show
@@ -129,9 +130,9 @@ def _service(repo: Path, commit: str, model: str, value: dict[str, Any]) -> str:
     # tag's message.
     commits = [version.commit for version in versions(repo, name) if str(version) == model]
     for tagged in commits:
-        if service := _json(repo, tagged, f"runs/{name}/record.json").get("service"):
+        if service := _json(repo, tagged, layout.run_file(name, "record.json")).get("service"):
             return str(service)
-    return str(_json(repo, commit, f"runs/{name}/record.json").get("service", ""))
+    return str(_json(repo, commit, layout.run_file(name, "record.json")).get("service", ""))
 
 
 def _json(repo: Path, commit: str, path: str) -> dict[str, Any]:

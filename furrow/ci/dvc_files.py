@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.ground.dvc_settings import odd_settings
+from furrow.layout import DVC_LOCK, DVC_YAML
 from furrow.parse import ParseError, parse_yaml
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ __all__ = ["Place", "config_lines", "lines_of_file"]
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
 _HOST = re.compile(r"[\w.-]+@[\w.-]+:|[\w.-]+::")
 _TOP = {
-    "dvc.yaml": {"vars", "stages", "params", "metrics", "plots", "artifacts", "schema"},
-    "dvc.lock": {"schema", "stages"},
+    DVC_YAML: {"vars", "stages", "params", "metrics", "plots", "artifacts", "schema"},
+    DVC_LOCK: {"schema", "stages"},
     ".dvc": {"outs", "deps", "md5", "wdir", "frozen", "meta", "desc", "always_changed"},
 }
 _STAGE = {"cmd", "deps", "params", "outs", "metrics", "plots", "wdir", "vars", "foreach", "do", "matrix", "frozen",
@@ -100,12 +101,12 @@ def lines_of_file(place: Place, content: bytes) -> Iterator[str]:
         stages
         if isinstance(stages, dict)
         else {}
-        if "stages" in value or kind == "dvc.yaml"
+        if "stages" in value or kind == DVC_YAML
         else value
     )
     for outer in blocks.values():
-        yield from _locked(place, outer) if kind == "dvc.lock" else _stage(place, outer)
-    if kind == "dvc.yaml":
+        yield from _locked(place, outer) if kind == DVC_LOCK else _stage(place, outer)
+    if kind == DVC_YAML:
         yield from _variables(place, value.get("vars"))
         for part in ("params", "metrics", "plots"):
             for path, _ in _named(value.get(part)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from furrow import layout
 from furrow.ci.gather import (
     Pair,
     blocks_of,
@@ -89,13 +90,13 @@ def _bring(session: Session, pairs: list[Pair]) -> None:
     wanted: dict[str, set[str]] = {}
     for pair in pairs:
         wanted.setdefault(pair.commit, set()).update(
-            {f"build/predictions/{pair.name}.parquet", f"build/models/{pair.name}"}
+            {layout.predictions(pair.name), layout.model(pair.name)}
         )
         later = wanted.setdefault(pair.other_commit, set())
-        later.add(f"build/predictions/{pair.other}.parquet")
+        later.add(layout.predictions(pair.other))
         try:
             record = parse_json(
-                show(session.root, pair.commit, f"runs/{pair.name}/record.json") or b"{}"
+                show(session.root, pair.commit, layout.run_file(pair.name, "record.json")) or b"{}"
             )
             later.add(trained_on(record))
         except (ValueError, KeyError, TypeError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from furrow import layout
 from furrow.ci.outcome import Measure, RunReport, SliceRow
 from furrow.errors import FurrowError
 from furrow.ground.git import files_at
@@ -306,7 +307,7 @@ def blocks_of(evaluated: Mapping[str, Any]) -> list[Any]:
 
 def evaluation(repo: Path, commit: str, name: str) -> dict[str, Any] | None:
     """What build/evaluations/NAME.json of a commit says; None when it is not on this machine."""
-    output = outputs(repo, commit).get(f"build/evaluations/{name}.json")
+    output = outputs(repo, commit).get(layout.evaluation(name))
     path = cached(repo, output.md5) if output else None
     try:
         value = parse_json(path.read_bytes(), path) if path else None

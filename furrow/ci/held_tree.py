@@ -23,6 +23,7 @@ from furrow.ground.isolate import CommandError, Isolation, hand_over, isolated, 
 from furrow.ground.project_place import dvc_root
 from furrow.ground.start_python import python
 from furrow.ground.take_out import Bounds, take_file, take_out
+from furrow.layout import DVC_LOCK, MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RESULTS", "HeldTree", "hold"]
 
-RESULTS = ("dvc.lock", "runs", "features/manifest.json")
+RESULTS = (DVC_LOCK, "runs", MANIFEST)
 _LARGEST_LIST = 50_000_000
 
 

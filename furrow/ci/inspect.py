@@ -17,7 +17,7 @@ from furrow.ci.dvc_files import Place, config_lines, lines_of_file
 from furrow.ground.git import git, show
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.project_place import project_prefix
-from furrow.layout import FURROW
+from furrow.layout import DVC_LOCK, DVC_YAML, FURROW
 from furrow.parse import LISTING, ParseError, parse_json
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def inspect_commit(
             found.append(f"{path!r}: control characters in a name")
         found += _entry(tree, path, mode, strict=outside and not same)
         name = posixpath.basename(path)
-        if mode != _LINK and (name in {"dvc.yaml", "dvc.lock"} or path.endswith(".dvc")):
+        if mode != _LINK and (name in {DVC_YAML, DVC_LOCK} or path.endswith(".dvc")):
             if size > _LARGEST:
                 found.append(f"{path}: more than {_LARGEST:,} bytes")
                 continue
@@ -157,7 +157,7 @@ def _entry(tree: Tree, path: str, mode: str, *, strict: bool) -> Iterator[str]:
             yield f"{path}: a symbolic link to {target}, in {where.split('/', maxsplit=1)[0]}"
         elif ".dvc" in parts:
             yield f"{path}: a symbolic link, and .dvc must be a plain folder"
-        elif path.endswith(".dvc") or parts[-1] in {"dvc.yaml", "dvc.lock"}:
+        elif path.endswith(".dvc") or parts[-1] in {DVC_YAML, DVC_LOCK}:
             yield f"{path}: a symbolic link in place of a file of DVC's"
     elif parts[-1] == ".dvc":
         yield f"{path}: a file, and .dvc must be a plain folder"

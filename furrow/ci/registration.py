@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from furrow import layout
 from furrow.ci.gather import champions_of
 from furrow.ci.outcome import Check
 from furrow.ci.steps import address, replay_one
@@ -68,7 +69,7 @@ def _one(session: Session, name: str) -> Check:
         return Check("register", "failed", words, ("`furrow replay` finds out why",))
     git(session.root, "update-ref", f"refs/heads/{settings.branch}", session.result)
     git(session.root, "checkout", "-q", "--force", session.result)
-    _place(session, f"build/models/{name}")
+    _place(session, layout.model(name))
     for key, value in (("user.name", "Furrow CI"), ("user.email", "furrow-ci@localhost")):
         git(session.root, "config", key, value)
     made = register(session.root, name, rev=session.result, replayed=replayed)
@@ -100,7 +101,9 @@ def _replayed(session: Session, name: str) -> bool:
 
 def _record(session: Session, commit: str, name: str) -> dict[str, Any]:
     try:
-        value = parse_json(show(session.root, commit, f"runs/{name}/record.json") or b"{}")
+        value = parse_json(
+            show(session.root, commit, layout.run_file(name, "record.json")) or b"{}"
+        )
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -28,7 +28,7 @@ from furrow.ground.isolate import CommandError, open_isolation
 from furrow.ground.project_place import dvc_root, project_prefix, project_root
 from furrow.ground.runcache import cache_folder
 from furrow.ground.worktree import checkout
-from furrow.layout import CHAMPION
+from furrow.layout import CHAMPION, DVC_YAML
 from furrow.plan.resource_kinds import kind_named
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def run_ci(
     """
     options = options or Options()
     commit = resolve(repo, rev)
-    if show(repo, commit, "dvc.yaml") is None:
+    if show(repo, commit, DVC_YAML) is None:
         raise CiError(
             f"commit {commit[:10]} has no dvc.yaml", hint="CI runs commits that declare stages"
         )

@@ -16,6 +16,7 @@ from furrow.ground.isolate import CommandError, run, stream
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.start_python import python
 from furrow.history.artifacts import Output, cached, outputs
+from furrow.layout import DVC_LOCK, DVC_YAML, MANIFEST, PIPELINE
 from furrow.parse import parse_json
 from furrow.plan.plan_spec import Plan, parse_plan
 from furrow.replay.replay_verdict import Verdict, VerdictError
@@ -42,7 +43,7 @@ __all__ = [
     "stages",
 ]
 
-_COMPILED = ("runs/*/config.yaml", "runs/pipeline.json", "features/manifest.json")
+_COMPILED = ("runs/*/config.yaml", PIPELINE, MANIFEST)
 
 
 def _furrow(session: Session, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
@@ -312,7 +313,7 @@ def bring_of(session: Session, commit: str, paths: set[str]) -> None:
             return
         # DVC fetches what dvc.lock names: the other commit's is put in place for as long as it
         # takes.
-        git(session.root, "checkout", "-q", commit, "--", "dvc.lock", "dvc.yaml", "conf")
+        git(session.root, "checkout", "-q", commit, "--", DVC_LOCK, DVC_YAML, "conf")
         session.bench.fetch(absent, known)
     except FurrowError as exc:
         session.say(f"what {commit[:10]} made is not compared: {exc.message}")

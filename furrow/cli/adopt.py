@@ -8,6 +8,7 @@ import click
 
 from furrow.cli import render
 from furrow.cli.terminal import say
+from furrow.layout import MANIFEST
 
 
 @click.command()
@@ -39,7 +40,7 @@ def command(*, trial: str, name: str, description: str, as_json: bool, **_: str)
     root = repository_root(Path.cwd())
     resolve(root)  # a trial is a commit beside HEAD: without one, nothing else is worth saying
     check_feature_store(root, "adopt")
-    services = manifest.load(root / "features/manifest.json").services
+    services = manifest.load(root / MANIFEST).services
     own = own_metrics(root)
     digests = {service: one.digest for service, one in services.items()}
     adopted = adopt(

@@ -13,6 +13,7 @@ import click
 
 from furrow.cli import render
 from furrow.cli.terminal import on_terminal, say
+from furrow.layout import FURROW, PROBLEMS
 
 if TYPE_CHECKING:
     from furrow.scaffold.answers import Asked
@@ -183,7 +184,7 @@ def _check_same(root: Path, asked: Asked) -> None:
 
     labels = {
         path.stem: str((read_yaml(path) or {}).get("label"))
-        for path in (root / "conf/problem").glob("*.yaml")
+        for path in (root / PROBLEMS).glob("*.yaml")
     }
     wanted = asked.predict.rpartition(".")[2]
     if wanted and wanted.lower() not in {label.lower() for label in (*labels.values(), *labels)}:
@@ -238,7 +239,7 @@ def _forget(root: Path) -> None:
 
     with suppress(OSError):
         scratch(root).rmdir()
-        (root / ".furrow").rmdir()
+        (root / FURROW).rmdir()
 
 
 def _asked(looked: Looked, asked: Asked) -> Asked:

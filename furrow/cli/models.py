@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from furrow import layout
 from furrow.cli import render
 from furrow.cli.terminal import say, say_block
 from furrow.cli.usage import Nouns
@@ -125,7 +126,7 @@ def card_command(*, version: str) -> None:
 
     root = project_root(Path.cwd())
     found = find(root, version)
-    content = show(root, found.commit, f"runs/{found.name}/card.md")
+    content = show(root, found.commit, layout.run_file(found.name, "card.md"))
     if content is None:
         raise FurrowError(
             f"{found.commit[:10]} has no runs/{found.name}/card.md", hint="`dvc repro` writes it"

@@ -13,6 +13,7 @@ from furrow.cli.patience import waiting
 from furrow.cli.terminal import Ink, say
 from furrow.errors import UsageError
 from furrow.features.manifest import load
+from furrow.layout import MANIFEST
 from furrow.plan.project_root import in_project
 from furrow.safe_text import line
 
@@ -28,7 +29,7 @@ class FieldsCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the declared fields above the command's own options."""
-        path = in_project("features/manifest.json")
+        path = in_project(MANIFEST)
         if path.is_file():
             with formatter.section("Fields, from features/manifest.json"):
                 fields = _fields(load(path))

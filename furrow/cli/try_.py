@@ -12,6 +12,7 @@ import click
 from furrow.cli import render
 from furrow.cli.terminal import on_terminal, say
 from furrow.ground.openmp import wait_asleep
+from furrow.layout import MANIFEST
 from furrow.safe_text import line
 from furrow.training.metric_registry import NEITHER, direction, ordered
 
@@ -92,7 +93,7 @@ def command(
     require_trust(root, "this runs the training code of this repository")
     resolve(root)  # trials are made on a commit: without one, nothing else is worth saying
     check_feature_store(root, "try")
-    declared = manifest.load(root / "features/manifest.json")
+    declared = manifest.load(root / MANIFEST)
     request = Request(
         root=root,
         experiment=experiment,

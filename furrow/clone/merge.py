@@ -16,6 +16,7 @@ from furrow.files import FileError, write_text
 from furrow.ground.git import git, toplevel
 from furrow.ground.project_place import project_prefix
 from furrow.ground.start_python import furrow_in_shell
+from furrow.layout import DVC_LOCK, EXPERIMENTS_YAML, MANIFEST
 from furrow.parse import ParseError, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ __all__ = ["ATTRIBUTES", "install", "merge_file", "merge_stages", "uninstall"]
 
 DRIVER = "furrow"
 ATTRIBUTES = {
-    "dvc.lock": f"merge={DRIVER}",
+    DVC_LOCK: f"merge={DRIVER}",
     "runs/**": f"merge={DRIVER}",
-    "features/manifest.json": f"merge={DRIVER}",
+    MANIFEST: f"merge={DRIVER}",
     "*.dvc": f"merge={DRIVER}",
-    "conf/experiments.yaml": "merge=union",
+    EXPERIMENTS_YAML: "merge=union",
 }
 """Lines of .gitattributes.
 
@@ -134,7 +135,7 @@ def merge_file(base: Path, ours: Path, theirs: Path, name: str) -> None:
     """
     if name.endswith(".dvc"):
         merge_tracked(base, ours, theirs, name)
-    if Path(name).name != "dvc.lock":
+    if Path(name).name != DVC_LOCK:
         return
     locks = [_read(path) for path in (base, ours, theirs)]
     merged = merge_stages(*locks)
@@ -164,7 +165,7 @@ def _text(merged: Mapping[str, Any], ours: Path, theirs: Path) -> str:
     ]:
         lines += next((held[name] for held in (mine, other) if _means(held, name, merged)), [])
     text = "".join(lines)
-    if parse_yaml(text, "dvc.lock") == merged:
+    if parse_yaml(text, DVC_LOCK) == merged:
         return text
     return yaml.safe_dump(dict(merged), sort_keys=False, allow_unicode=True, width=10**6)
 
@@ -182,7 +183,7 @@ def _blocks(path: Path) -> dict[str, list[str]]:
 
 
 def _means(held: Mapping[str, list[str]], name: str, merged: Mapping[str, Any]) -> bool:
-    return name in held and parse_yaml("".join(held[name]), "dvc.lock") == {
+    return name in held and parse_yaml("".join(held[name]), DVC_LOCK) == {
         name: merged["stages"][name]
     }
 

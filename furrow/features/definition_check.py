@@ -52,7 +52,7 @@ def _views(manifest: Manifest) -> Iterator[Problem]:
             hint = f"write features/tables/{table}.sql, or name a source that one of tables/*.sql builds"
             yield Problem(f"{name}.source", f"no SQL builds {view.source}", hint)
         if view.ttl_seconds is None:
-            hint = "write how long a value holds: ttl=timedelta(hours=...)"
+            hint = "write how long a value holds: ttl=timedelta(hours=...); timedelta(days=36_500) for always"
             yield Problem(f"{name}.ttl", "is not declared, so a value never expires", hint)
         other = sources.setdefault(view.source, name)
         if other != name and _overlap(manifest, other, name):

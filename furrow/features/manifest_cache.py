@@ -18,13 +18,14 @@ from furrow.files import (
     sha256_json,
     write_json,
 )
+from furrow.layout import FURROW
 
 if TYPE_CHECKING:
     from furrow.features.schema import Manifest
 
 __all__ = ["KNOWN", "compiled", "fingerprint", "is_current", "remember"]
 
-KNOWN = Path(".furrow") / "features.json"
+KNOWN = Path(FURROW) / "features.json"
 
 
 def is_current(repo_dir: Path) -> bool:

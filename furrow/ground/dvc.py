@@ -18,6 +18,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from furrow.errors import FurrowError
 from furrow.ground import dvcignore
 from furrow.ground.pipeline import overlaps
+from furrow.layout import DVC_YAML
 from furrow.time_limit import time_limit
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ class Project:
 
 def _name(stage: Any, file: str) -> str:
     """A stage's name from the root: its file in front, unless that is the dvc.yaml there."""
-    return str(stage.name if file == "dvc.yaml" else f"{file}:{stage.name}")
+    return str(stage.name if file == DVC_YAML else f"{file}:{stage.name}")
 
 
 def _words(exc: BaseException) -> str:

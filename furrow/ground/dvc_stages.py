@@ -33,6 +33,7 @@ from voluptuous import Invalid
 from furrow.ground import dvcignore
 from furrow.ground.parameters import check_bounds
 from furrow.ground.pipeline_spec import Broken, Dep, Out, Params, PipelineError, Source, Step
+from furrow.layout import DVC_YAML
 from furrow.time_limit import time_limit
 
 if TYPE_CHECKING:
@@ -298,7 +299,7 @@ class _Reader:
         return total
 
     def _named(self, file: str, stage: str) -> str:
-        return stage if file == "dvc.yaml" else f"{file}:{stage}"
+        return stage if file == DVC_YAML else f"{file}:{stage}"
 
     def _stage(self, file: ProjectFile, name: str, key: str, lock: Mapping[str, Any]) -> None:
         full = self._named(name, key)

@@ -11,6 +11,7 @@ from furrow.ground.hashes import Hasher
 from furrow.ground.pipeline_memo import Memo
 from furrow.ground.pipeline_spec import Pipeline, PipelineError, inner
 from furrow.ground.project_place import dvc_root
+from furrow.layout import DVC_LOCK, DVC_YAML
 
 if TYPE_CHECKING:
     from furrow.ground.dvc_stages import Reading
@@ -36,21 +37,21 @@ def read_pipeline(root: Path, lock: str | None = None, *, hasher: Hasher | None 
         PipelineError: Its own dvc.yaml can't be read at all, or its stages go round in a circle.
     """
     whole, holder = root.resolve(), dvc_root(root)
-    if lock is not None and lock == _text(root / "dvc.lock"):
+    if lock is not None and lock == _text(root / DVC_LOCK):
         lock = None
     memo = Memo(whole, holder, hasher or Hasher(root)) if lock is None else None
     found = memo.recall() if memo else None
     if found is None:
         from furrow.ground.dvc_stages import read_stages  # noqa: PLC0415 - DVC, only when a file of its has changed
 
-        reading = read_stages(holder, whole, {"dvc.lock": lock} if lock is not None else None)
+        reading = read_stages(holder, whole, {DVC_LOCK: lock} if lock is not None else None)
         found = _assembled(reading, whole)
         if memo:
             memo.keep(found, reading.files, reading.pruned)
-    if not (root / "dvc.yaml").is_file() and not found.steps and not found.broken:
+    if not (root / DVC_YAML).is_file() and not found.steps and not found.broken:
         hint = "run it in the root of a Furrow repository: the folder with dvc.yaml"
         raise PipelineError(f"{root} declares no stages: it has no dvc.yaml", hint=hint)
-    own = [bad for bad in found.broken if bad.name == "dvc.yaml"]
+    own = [bad for bad in found.broken if bad.name == DVC_YAML]
     if own:
         raise PipelineError(own[0].why, hint="`dvc stage list` shows the same; mend it")
     return found

@@ -21,6 +21,7 @@ from furrow.files import FileError, write_text
 from furrow.ground.exact_json import UnstorableError, pack, unpack
 from furrow.ground.pipeline_spec import Broken, Dep, Out, Params, Pipeline, Source, Step
 from furrow.ground.project_place import own_git_dir
+from furrow.layout import DVC_YAML, FURROW
 from furrow.parse import LISTING, parse_json
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Memo", "stage_files"]
 
 FORMAT = 1
-_SKIPPED = {".git", ".hg", ".dvc", ".furrow"}
-_RULES = {"dvc.yaml", ".dvcignore", ".gitignore"}
+_SKIPPED = {".git", ".hg", ".dvc", FURROW}
+_RULES = {DVC_YAML, ".dvcignore", ".gitignore"}
 
 
 def stage_files(holder: Path, pruned: Iterable[str]) -> list[str]:

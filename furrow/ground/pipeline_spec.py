@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.layout import DVC_YAML
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +108,7 @@ class Step:
     restated: bool = False
     frozen: bool = False
     always: bool = False
-    file: str = "dvc.yaml"
+    file: str = DVC_YAML
 
     @property
     def reads(self) -> list[str]:

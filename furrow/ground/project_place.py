@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from furrow.layout import DVC_YAML
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -50,7 +52,7 @@ def projects_among(paths: Iterable[str]) -> list[str]:
     for path in map(PurePosixPath, paths):
         if ".." in path.parts:
             continue
-        if path.name == "dvc.yaml":
+        if path.name == DVC_YAML:
             declared.add(path.parent)
         conf |= {above.parent for above in path.parents if above.name == "conf"}
         own |= {above.parent for above in path.parents if above.name == ".dvc"}
@@ -96,7 +98,7 @@ def project_root(here: Path) -> Path:
     """
     whole = here.resolve()
     above = _above(whole)
-    declared = [folder for folder in above if (folder / "dvc.yaml").is_file()]
+    declared = [folder for folder in above if (folder / DVC_YAML).is_file()]
     if declared:
         return next((folder for folder in declared if (folder / "conf").is_dir()), declared[0])
     return above[-1] if (above[-1] / ".git").exists() else whole

@@ -16,7 +16,7 @@ from furrow.files import inside
 from furrow.ground.git import common_dir, is_bare, show
 from furrow.ground.project_place import project_root
 from furrow.ground.runcache import cache_folder
-from furrow.layout import TRAINING, training_set
+from furrow.layout import DATA_DVC, DVC_LOCK, TRAINING, training_set
 from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
@@ -77,21 +77,21 @@ def yaml_at(repo: Path, commit: str, path: str) -> dict[str, Any]:
 
 def lock_stage(repo: Path, commit: str, stage: str) -> dict[str, Any]:
     """What dvc.lock says about a stage at a commit; empty when it says nothing."""
-    stages = yaml_at(repo, commit, "dvc.lock").get("stages")
+    stages = yaml_at(repo, commit, DVC_LOCK).get("stages")
     found = stages.get(stage) if isinstance(stages, dict) else None
     return found if isinstance(found, dict) else {}
 
 
 def outputs(repo: Path, commit: str) -> dict[str, Output]:
     """Everything that dvc.lock and data.dvc name as an output at a commit, by path."""
-    stages = yaml_at(repo, commit, "dvc.lock").get("stages")
+    stages = yaml_at(repo, commit, DVC_LOCK).get("stages")
     entries = [
         entry
         for stage in (stages or {}).values()
         if isinstance(stage, dict)
         for entry in stage.get("outs", [])
     ]
-    entries += yaml_at(repo, commit, "data.dvc").get("outs", [])
+    entries += yaml_at(repo, commit, DATA_DVC).get("outs", [])
     found = {}
     for entry in entries:
         if (

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from furrow import layout
 from furrow.errors import FurrowError
 from furrow.files import sha256_bytes
 from furrow.ground.git import (
@@ -253,7 +254,7 @@ class Run:
 
     def predictions_path(self) -> Path:
         """Where the predictions are on this machine, hash checked against the record."""
-        path = f"build/predictions/{self.name}.parquet"
+        path = layout.predictions(self.name)
         sha256 = self.record.get("predictions_sha256")
         try:
             return find_file(self.repo, self.commit, path, sha256=sha256, what=str(self))
@@ -394,7 +395,7 @@ def _meant(folder: Path, name: str) -> Run:
 
 def _run_at(folder: Path, name: str, rev: str) -> Run:
     commit = resolve(folder, rev)
-    ids = ids_at(folder, commit, f"runs/{name}") if _is_name(name) else {}
+    ids = ids_at(folder, commit, layout.run(name)) if _is_name(name) else {}
     if not ids:
         names = _names(folder, commit)
         # A list writes bytes out that are no UTF-8; what it shows can be asked for, too.

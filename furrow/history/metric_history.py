@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from furrow import layout
 from furrow.ground.git import files_at, git, resolve
 from furrow.ground.gitobjects import read_objects, seconds
 from furrow.ground.project_place import project_prefix
@@ -168,7 +169,7 @@ def _renamed_from(repo: Path, name: str, commit: str) -> tuple[str, str] | None:
         else:
             at += 2
     for source, _ in sources.most_common():
-        if source != name and not files_at(repo, commit, f"runs/{source}"):
+        if source != name and not files_at(repo, commit, layout.run(source)):
             return source, parent
     return None
 

@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from furrow import layout
 from furrow.errors import FurrowError
 from furrow.ground.git import common_dir, git, is_bare
 from furrow.ground.project_place import project_prefix, project_root
@@ -130,7 +131,7 @@ def describe(run: Run, replays: Callable[[Run, str], list[dict[str, Any]]]) -> D
 
 
 def _bulk(name: str) -> tuple[str, ...]:
-    return (f"build/models/{name}", f"build/predictions/{name}.parquet")
+    return (layout.model(name), layout.predictions(name))
 
 
 def _nothing(repo: Path) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from furrow import layout
 from furrow.errors import FurrowError
 from furrow.files import write_text
 from furrow.ground.git import git, is_dirty, resolve, show
@@ -221,7 +222,7 @@ def _path(environment: str) -> str:
         raise DeploymentError(
             f"{environment!r} is no environment's name", hint="use lower-case letters, digits and -"
         )
-    return f"conf/deployment/{environment}.yaml"
+    return layout.deployment_yaml(environment)
 
 
 def _model(content: bytes, environment: str) -> str | None:

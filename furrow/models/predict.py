@@ -17,7 +17,7 @@ from furrow.features.point_in_time import service_at
 from furrow.files import read_json
 from furrow.ground.trust import require_trust
 from furrow.history.signed_tags import vouching_tag
-from furrow.layout import CHAMPION, RUNS, run_file
+from furrow.layout import CHAMPION, MODELS, RUNS, run_file
 from furrow.models.bundle import Bundle, load
 from furrow.models.doubts import DoubtfulError, doubts_of
 from furrow.models.prediction_explain import contributions
@@ -265,7 +265,7 @@ def open_model(
         require_trust(root, f"the model of {name} is a pickle, which runs code when it is opened")
     if manifest.on_demand:
         require_trust(root, "this runs the code of on-demand features")
-    bundle = load(root / "build/models" / name, model_sha256=recorded, predictor_sha256=scores)
+    bundle = load(root / MODELS / name, model_sha256=recorded, predictor_sha256=scores)
     service = manifest.services.get(bundle.facts["service"])
     if service is None or service.digest != bundle.facts["features_digest"]:
         raise PredictionError(

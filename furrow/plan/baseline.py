@@ -14,6 +14,7 @@ from furrow.features.sql import canonical, parse_query
 from furrow.files import FileError, machine_file, read_json, sha256_bytes, write_json
 from furrow.ground.git import GitError, git, resolve, show
 from furrow.ground.project_place import project_prefix
+from furrow.layout import DVC_LOCK
 from furrow.training.code_digest import import_closure
 from furrow.training.stage_code import stage_modules
 
@@ -47,8 +48,7 @@ class Baseline:
             return self._given
         try:
             return (
-                git(self._repo, "log", "-1", "--format=%H", "--", "dvc.lock").decode().strip()
-                or None
+                git(self._repo, "log", "-1", "--format=%H", "--", DVC_LOCK).decode().strip() or None
             )
         except GitError:
             return None

@@ -17,6 +17,7 @@ from furrow.ground.hashes import Hasher, folder_md5
 from furrow.ground.parameters import parse_text
 from furrow.ground.pipeline import overlaps, read_pipeline
 from furrow.ground.runcache import Cache
+from furrow.layout import DVC_LOCK, DVC_YAML
 from furrow.plan.make_plan import Scene, survey
 from furrow.plan.plan_spec import PlanError
 from furrow.plan.workspace import UNKNOWN, read_text
@@ -55,7 +56,7 @@ def plan_between(repo: Path, revisions: str) -> Plan:
         _extract(top, new, tree)
         _locks_of(top, old, tree)
         root = tree if is_bare(repo) else tree / repo.resolve().relative_to(top.resolve())
-        if not (root / "dvc.yaml").is_file():
+        if not (root / DVC_YAML).is_file():
             raise PlanError(
                 f"{second or 'HEAD'} has no dvc.yaml: there is nothing to plan",
                 hint="name a later commit",
@@ -114,10 +115,10 @@ def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
 
 def _locks_of(repo: Path, commit: str, root: Path) -> None:
     """Put what another commit's dvc.lock files say in the place of those in a folder."""
-    for path in root.rglob("dvc.lock"):
+    for path in root.rglob(DVC_LOCK):
         path.unlink()
     for name in ids_at(repo, commit):
-        if PurePosixPath(name).name == "dvc.lock" and (root / name).parent.is_dir():
+        if PurePosixPath(name).name == DVC_LOCK and (root / name).parent.is_dir():
             (root / name).write_bytes(show(repo, commit, name) or b"")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from furrow import layout
 from furrow.errors import FurrowError
 from furrow.ground.git import show
 from furrow.layout import DEPLOYMENT
@@ -57,7 +58,7 @@ def registered(root: Path) -> tuple[list[Registered], list[str]]:
 def _registered(root: Path, version: Version, served: dict[str, str]) -> Registered:
     facts = version.facts
     if "features_digest" not in facts:
-        content = show(root, version.commit, f"runs/{version.name}/record.json")
+        content = show(root, version.commit, layout.run_file(version.name, "record.json"))
         try:
             facts = parse_json(content) if content else {}
         except ValueError:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from furrow import layout
 from furrow.files import FileError, inside, write_text
 from furrow.ground.git import git
 from furrow.ground.pipeline import overlaps
+from furrow.layout import DVC_LOCK
 from furrow.plan.resources import experiment_of
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def destroy(root: Path, pipeline: Pipeline, stages: set[str]) -> list[str]:
     gone = set()
     for stage in sorted(stages & pipeline.dead.keys()):
         name = experiment_of(stage)
-        if name and not _committed(root, f"runs/{name}"):
+        if name and not _committed(root, layout.run(name)):
             kept.append(
                 f"runs/{name} holds what no commit holds: commit it or remove it, then apply again"
             )
@@ -47,7 +49,7 @@ def destroy(root: Path, pipeline: Pipeline, stages: set[str]) -> list[str]:
             if not any(overlaps(out, path) for path in live):
                 _remove(root, out)
         if name and not any(step.endswith(f"@{name}") for step in pipeline.steps):
-            _remove(root, f"runs/{name}")
+            _remove(root, layout.run(name))
         gone.add(stage)
     for lock in sorted({_lock_of(stage)[0] for stage in gone}):
         path = root / lock
@@ -59,7 +61,7 @@ def destroy(root: Path, pipeline: Pipeline, stages: set[str]) -> list[str]:
 def _lock_of(stage: str) -> tuple[str, str]:
     """The dvc.lock that has a stage's entry, and the stage's name there."""
     file, colon, name = stage.rpartition(":")
-    return (f"{file.removesuffix('.yaml')}.lock", name) if colon else ("dvc.lock", stage)
+    return (f"{file.removesuffix('.yaml')}.lock", name) if colon else (DVC_LOCK, stage)
 
 
 def pruned(lock: str, names: set[str]) -> str:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from furrow import __version__
+from furrow import __version__, layout
 from furrow.data.changes import data_changes
 from furrow.data.contract import contract_digest
 from furrow.errors import FurrowError
@@ -17,7 +17,7 @@ from furrow.features.manifest_diff import diff
 from furrow.files import FileError, machine_file, read_json, sha256_json, write_json
 from furrow.ground.git import GitError, show
 from furrow.ground.hashes import folder_md5
-from furrow.layout import MANIFEST
+from furrow.layout import CONTRACT, EVALUATIONS, MANIFEST, PIPELINE
 from furrow.plan.baseline import Baseline
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ class Lookup:
                     )
         self._after = parse(held[MANIFEST], origin=MANIFEST, depth=1)
         texts: dict[str, str | None] = dict(held)
-        for stale in (self._root / "build/evaluations").glob("*.json"):
-            if f"runs/{stale.stem}/config.yaml" not in held:
+        for stale in (self._root / EVALUATIONS).glob("*.json"):
+            if layout.run_file(stale.stem, "config.yaml") not in held:
                 texts[f"build/evaluations/{stale.name}"] = None
         return texts
 
@@ -99,7 +99,7 @@ class Lookup:
         compiled = compile_repository(self._root, manifest)
         return {
             **compiled.files(),
-            "runs/pipeline.json": json.dumps(compiled.pipeline),
+            PIPELINE: json.dumps(compiled.pipeline),
             MANIFEST: json.dumps(compiled.manifest.to_json()),
         }
 
@@ -116,10 +116,8 @@ class Lookup:
     def _same_contract(self) -> bool:
         """Whether the contract, which types the raw columns, is the one that was compiled last."""
         try:
-            known = read_json(self._root / "runs/pipeline.json")
-            return bool(
-                known["contract"] == contract_digest(self._root / "conf/data/contract.yaml")
-            )
+            known = read_json(self._root / PIPELINE)
+            return bool(known["contract"] == contract_digest(self._root / CONTRACT))
         except (FurrowError, KeyError, TypeError):
             return False
 

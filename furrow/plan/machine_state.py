@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.features.online_kinds import online_kind
 from furrow.files import FileError, machine_file, read_json, sha256_json, write_json
+from furrow.layout import REGISTRY_DB
 from furrow.plan.plan_spec import Resource
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["APPLIED", "local_resources", "note_applied", "online_state"]
 
 APPLIED = ".furrow/applied.json"
-REGISTRY = "build/registry.db"
 
 
 def _applied(root: Path) -> dict[str, Any]:
@@ -84,12 +84,12 @@ def _registry(
     changed: bool,
     seconds: float | None,
 ) -> Resource:
-    if not (root / REGISTRY).is_file():
+    if not (root / REGISTRY_DB).is_file():
         return Resource(
             "registry",
             "registry",
             "add",
-            (f"{REGISTRY} is not there",),
+            (f"{REGISTRY_DB} is not there",),
             seconds=seconds,
             local=True,
         )

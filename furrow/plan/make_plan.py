@@ -14,7 +14,7 @@ from furrow.ground.hashes import Hasher
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.pipeline_spec import inner
 from furrow.ground.runcache import Cache
-from furrow.layout import DEPLOYMENT, MANIFEST
+from furrow.layout import DEPLOYMENT, DVC_LOCK, DVC_YAML, MANIFEST
 from furrow.plan.durations import Durations
 from furrow.plan.machine_state import local_resources
 from furrow.plan.plan_spec import Plan, PlanError, Resource
@@ -88,7 +88,7 @@ class Scene:
         self.compiled = True
         inputs = {dep.path: self.workspace.md5(dep.path) or "" for dep in step.deps}
         same = all(inputs[dep.path] == dep.md5 for dep in step.deps if dep.path != "conf")
-        inputs["dvc.yaml"] = self.workspace.md5("dvc.yaml") or ""
+        inputs[DVC_YAML] = self.workspace.md5(DVC_YAML) or ""
         return self.lookup.compile(inputs, same_features=same and self.local)
 
     def same_form(self, path: str, md5: str) -> bool:
@@ -196,7 +196,7 @@ def survey(
         resources += local_resources(
             scene.root, manifest, changed=changed, building=building, durations=view.durations
         )
-    for name in dict.fromkeys(("dvc.yaml", "dvc.lock", *scene.pipeline.files)):
+    for name in dict.fromkeys((DVC_YAML, DVC_LOCK, *scene.pipeline.files)):
         seen[name] = scene.workspace.md5(name) or ""
     seen[TAGS] = _digest(models)
     return Plan(

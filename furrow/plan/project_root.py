@@ -9,6 +9,7 @@ from furrow.errors import FurrowError
 from furrow.ground.git import NotARepositoryError, is_bare, toplevel
 from furrow.ground.pipeline_spec import PipelineError
 from furrow.ground.project_place import project_root
+from furrow.layout import DVC_YAML, FEATURE_STORE
 
 __all__ = ["check_feature_store", "in_project", "repository_root"]
 
@@ -24,7 +25,7 @@ def repository_root(here: Path) -> Path:
         PipelineError: There is none in the repository.
     """
     found = project_root(here)
-    if (found / "dvc.yaml").is_file():
+    if (found / DVC_YAML).is_file():
         return found
     if is_bare(here):
         raise NotARepositoryError(here)
@@ -53,7 +54,7 @@ def check_feature_store(root: Path, verb: str) -> None:
     Raises:
         FurrowError: It has none.
     """
-    if not (root / "features/feature_store.yaml").is_file():
+    if not (root / FEATURE_STORE).is_file():
         raise FurrowError(
             f"`furrow {verb}` composes experiments over a feature store, and features/feature_store.yaml is not there",
             hint="`feast init` makes one; stages of your own need none: `dvc repro` runs, `furrow runs` lists them",

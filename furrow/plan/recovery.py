@@ -10,6 +10,7 @@ from furrow.files import write_text
 from furrow.ground.git import git
 from furrow.ground.repro import end_marked, forget_dead
 from furrow.ground.runcache import cache_folder
+from furrow.layout import DVC_LOCK
 from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def take_over(root: Path, token: str) -> list[str]:
 def _locks(root: Path) -> list[Path]:
     """Every dvc.lock of the project that Git knows or could."""
     listed = git(
-        root, "ls-files", "-z", "-co", "--exclude-standard", "--", "dvc.lock", "*/dvc.lock"
+        root, "ls-files", "-z", "-co", "--exclude-standard", "--", DVC_LOCK, "*/dvc.lock"
     ).split(b"\0")
     return [
         path

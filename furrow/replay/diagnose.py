@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.files import canonical_json
 from furrow.ground.git import git, show
 from furrow.history.artifacts import lock_stage, outputs
+from furrow.layout import DVC_LOCK
 from furrow.replay.file_compare import compare
 from furrow.replay.inputs import AbsentInputError, CorruptInputError
 from furrow.replay.replay_settings import Settings
@@ -100,7 +101,7 @@ def _made(bench: Bench, stage: str) -> str:
     entry = canonical_json(lock_stage(root, commit, stage))
     found = ""
     for one in (
-        git(root, "log", f"-{_DEPTH}", "--format=%H", commit, "--", "dvc.lock").decode().split()
+        git(root, "log", f"-{_DEPTH}", "--format=%H", commit, "--", DVC_LOCK).decode().split()
     ):
         if canonical_json(lock_stage(root, one, stage)) != entry:
             break

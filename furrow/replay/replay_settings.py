@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.hydra import structured
-from furrow.layout import REPLAY_YAML
+from furrow.layout import LOCK, REPLAY_YAML
 from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Settings:
             import closure of the module that it runs.
     """
 
-    lock: str = "requirements.lock"
+    lock: str = LOCK
     tolerances: list[Tolerance] = field(default_factory=list)
     covered: list[Covered] = field(default_factory=list)
     models: list[ModelRule] = field(default_factory=list)

@@ -17,7 +17,7 @@ from furrow.ground.git import resolve, show
 from furrow.ground.pipeline import overlaps
 from furrow.ground.process import installed, stage_environment
 from furrow.ground.worktree import checkout
-from furrow.layout import REPLAY_YAML
+from furrow.layout import CI_YAML, DVC_YAML, REPLAY_YAML
 from furrow.parse import ParseError, parse_yaml
 from furrow.replay import diagnose as why
 from furrow.replay import locked_environment as environment
@@ -139,7 +139,7 @@ def replay(
     if options.experiment and options.stage:
         raise UsageError("--experiment and --stage together", hint="give one of them")
     commit = resolve(repo, rev)
-    if show(repo, commit, "dvc.yaml") is None:
+    if show(repo, commit, DVC_YAML) is None:
         raise ReplayError(
             f"commit {commit[:10]} has no dvc.yaml", hint="replay one that declares stages"
         )
@@ -203,7 +203,7 @@ def _other_remedy(path: str, project: Project, options: Options, tree: Checkout)
             else f"mend {makers[0]}, which makes it"
         )
     try:
-        value = parse_yaml(tree.blob("conf/ci.yaml") or b"")
+        value = parse_yaml(tree.blob(CI_YAML) or b"")
     except ParseError:
         return ""
     command = value.get("prepare") if isinstance(value, dict) else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furrow.ground.process import WATCH
+from furrow.layout import DVC_LOCK
 from furrow.replay.replay_verdict import Reading
 from furrow.training.code_digest import CodeError, import_closure
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["undeclared"]
 
-_CONTROL = (".git", ".gitignore", ".gitattributes", ".gitmodules", ".dvc", ".dvcignore", "dvc.lock")
+_CONTROL = (".git", ".gitignore", ".gitattributes", ".gitmodules", ".dvc", ".dvcignore", DVC_LOCK)
 _SYSTEM = (
     "/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/run", "/var/run",
     "/var/cache", "/var/lib/dbus",

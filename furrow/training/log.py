@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from furrow.errors import FurrowError
+from furrow.layout import FURROW
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def default_folder(start: Path | None = None) -> Path:
             (
                 up
                 for up in (here, *here.parents)
-                if (up / ".git").exists() or (up / ".furrow").is_dir()
+                if (up / ".git").exists() or (up / FURROW).is_dir()
             ),
             here,
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from furrow import layout
 from furrow.errors import FurrowError
 from furrow.files import sha256_file, write_text
 from furrow.ground.experiments import find
 from furrow.ground.git import show
 from furrow.ground.hydra import compose
 from furrow.ground.overrides import Setting
-from furrow.layout import training_set
+from furrow.layout import EXPERIMENTS_YAML, training_set
 from furrow.parse import parse_json, parse_yaml
 from furrow.training.config import Experiment, parse
 from furrow.training.declare import NAME, Declared, chosen, declared
@@ -91,9 +92,9 @@ def adopt(
     recorded = find(root, trial)
     source, overrides = _made_by_try(recorded)
     tried = _config(root, recorded, source)
-    place, path = f"conf/experiment/{name}.yaml", conf / f"experiment/{name}.yaml"
+    place, path = layout.experiment_yaml(name), conf / f"experiment/{name}.yaml"
     said = description or f"{source} with {' '.join(overrides)} (trial {recorded.name})"
-    text = _content(root, recorded, f"conf/experiment/{source}.yaml").decode()
+    text = _content(root, recorded, layout.experiment_yaml(source)).decode()
     text = with_settings(text, (), where=place, name=name, description=said)
     table = conf / "experiments.yaml"
     before = table.read_text(encoding="utf-8")
@@ -101,7 +102,7 @@ def adopt(
         before,
         name,
         tried.features.service,
-        where="conf/experiments.yaml",
+        where=EXPERIMENTS_YAML,
         problem=tried.problem.name,
     )
     if path.exists():
@@ -138,7 +139,7 @@ def _content(root: Path, recorded: Recorded, path: str) -> bytes:
 
 
 def _config(root: Path, recorded: Recorded, source: str) -> Experiment:
-    path = f"runs/{source}/config.yaml"
+    path = layout.run_file(source, "config.yaml")
     return parse(
         parse_yaml(_content(root, recorded, path), f"{recorded.name}:{path}"),
         where=f"{recorded.name}:{path}",
@@ -195,7 +196,7 @@ def _warnings(
         yield f"the feature service {tried.features.service!r} has changed since the trial"
     path = root / training_set(tried.problem.name, tried.features.service)
     record = parse_json(
-        _content(root, recorded, f"runs/{source}/record.json"),
+        _content(root, recorded, layout.run_file(source, "record.json")),
         f"{recorded.name}:runs/{source}/record.json",
     )
     if path.is_file() and sha256_file(path) != record["training_set_sha256"]:

@@ -11,8 +11,8 @@ from furrow.files import sha256_file
 from furrow.ground.experiments import list_experiments, open_base
 from furrow.ground.hydra import compose, structured
 from furrow.ground.overrides import Composer, Dimension, Sweep, parse
+from furrow.layout import DVC_LOCK, ENGINES, training_set
 from furrow.layout import LOCK as LOCKED
-from furrow.layout import training_set
 from furrow.parse import read_yaml
 from furrow.training import config, dataset
 from furrow.training.config import Engine, Search
@@ -38,7 +38,7 @@ __all__ = ["Request", "prepare"]
 
 MOST = 10_000
 """Trials of one grid."""
-LOCK = "dvc.lock"
+LOCK = DVC_LOCK
 SAMPLERS = ("tpe", "random")
 
 
@@ -206,7 +206,7 @@ def _engine(request: Request, conf: Path, first: list[str], whole: dict[str, Any
     chosen = (
         compose(conf, "config", [*first, f"engine={request.engine}"]) if request.engine else whole
     )
-    engine = structured(Engine, chosen["engine"], where="conf/engine", conf=conf / "engine")
+    engine = structured(Engine, chosen["engine"], where=ENGINES, conf=conf / "engine")
     if engine.backend not in ("loky", "threading", "sequential", "dask"):
         raise SweepError(
             f"engine.backend {engine.backend!r} is unknown",
@@ -250,7 +250,7 @@ def _training(
 
 def _is_stale(root: Path, path: Path) -> bool:
     """Whether dvc.lock names another content of a file."""
-    lock = root / "dvc.lock"
+    lock = root / DVC_LOCK
     if not lock.is_file():
         return False
     stages = (read_yaml(lock) or {}).get("stages", {})

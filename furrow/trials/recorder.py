@@ -7,8 +7,10 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from furrow import layout
 from furrow.files import FileError, sha256_json
 from furrow.ground.overrides import settings
+from furrow.layout import EXPERIMENTS_YAML
 from furrow.parse import parse_json
 from furrow.training.declare import declared, experiment_text
 from furrow.trials.edit import with_entry, with_settings
@@ -118,7 +120,7 @@ class Recorder:
         """A trial that was run before: by this sweep before it was cut short, or by another, even one going on now."""
         commit = self._base.recorded(trial.name)
         known = self._known.get(trial.digest)
-        folder = f"runs/{trial.config.name}"
+        folder = layout.run(trial.config.name)
         if (
             commit is None and known is not None
         ):  # on another commit, where everything that counts was the same
@@ -170,7 +172,7 @@ class Recorder:
             EditError: The experiment's file can't say it.
         """
         conf, name = self._root / "conf", trial.config.name
-        place, entries = f"conf/experiment/{name}.yaml", "conf/experiments.yaml"
+        place, entries = layout.experiment_yaml(name), EXPERIMENTS_YAML
         text = self._experiment_text(trial, place)
         table = (self._root / entries).read_text(encoding="utf-8")
         return {
@@ -193,7 +195,7 @@ class Recorder:
 
     def _write(self, trial: Trial, run: Mapping[str, bytes], facts: Mapping[str, str]) -> str:
         """A trial's commit: its declaration and its run, so that `dvc repro` on it gives the same."""
-        folder = f"runs/{trial.config.name}"
+        folder = layout.run(trial.config.name)
         files: dict[str, bytes | None] = {
             **self._files,
             f"{folder}/card.md": None,  # what only a fitted model can say is not the trial's

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from furrow import layout
 from furrow.ground.pipeline import downstream, read_pipeline
 from furrow.ground.runcache import store
+from furrow.layout import DVC_LOCK
 from furrow.parse import ParseError, compose_yaml, parse_yaml
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def unclaimed(root: Path, lock: str, experiment: str) -> str:
             pipeline.steps[name].locked_cmd,
             [out for out in pipeline.steps[name].outs if out.cached],
         )
-        for name in downstream(pipeline, f"runs/{experiment}/config.yaml")
+        for name in downstream(pipeline, layout.run_file(experiment, "config.yaml"))
         if pipeline.steps[name].recorded
     }
     return _edited(lock, changed) if changed else lock
@@ -89,14 +91,14 @@ def _entry(cmd: Any, outs: list[Out]) -> dict[str, Any] | None:
 
 def _edited(lock: str, changed: Mapping[str, dict[str, Any] | None]) -> str:
     """The text with some entries changed or (None) taken away; every other line stays as it is."""
-    content = parse_yaml(lock, "dvc.lock")
+    content = parse_yaml(lock, DVC_LOCK)
     entries = {name: changed.get(name, entry) for name, entry in content["stages"].items()}
     wanted = {
         **content,
         "stages": {name: entry for name, entry in entries.items() if entry is not None},
     }
     lines = lock.splitlines(keepends=True)
-    whole: Any = compose_yaml(lock, "dvc.lock")
+    whole: Any = compose_yaml(lock, DVC_LOCK)
     for key, value in whole.value:
         for name, entry in reversed(value.value) if key.value == "stages" else ():
             if name.value in changed:
