@@ -229,3 +229,31 @@ def test_a_trial_that_fails_is_told_and_the_others_go_on(project: Path) -> None:
     assert failed.state == "failed"
     assert "max_leaf_nodes" in failed.message
     assert len(recorded(project)) == 1
+
+
+COST = """
+import numpy as np
+
+def cost(rows):
+    return rows.mean(np.where(rows.label == 1, 5.0, 1.0) * np.abs(rows.label - rows.column("probability")))
+"""
+
+
+def test_a_metric_of_the_projects_own(project: Path, git: Callable[..., str]) -> None:
+    """Trials are scored by it, record it with its direction, and the best by it comes out best."""
+    (project / "pipelines/costs.py").write_text(COST)
+    (project / "conf/metrics.yaml").write_text(
+        "metrics: {cost: {function: pipelines.costs:cost, direction: minimize, tasks: [binary]}}\n"
+    )
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "a cost")
+    wanted = sweeping(project, "model.max_leaf_nodes=3,31", metric="cost")
+    found = {one.trial.overrides: one for one in wanted.run()}
+    assert len(found) == 2
+    for one in found.values():
+        assert one.state == "done"
+        commit = recorded(project)[one.trial.name].commit
+        assert json.loads(git(project, "show", f"{commit}:runs/gbm/metrics.json"))["cost"] == one.score  # fmt: skip
+        record = json.loads(git(project, "show", f"{commit}:runs/gbm/record.json"))
+        assert record["directions"] == {"cost": "minimize"}
+    assert len({one.score for one in found.values()}) == 2
