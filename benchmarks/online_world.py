@@ -89,7 +89,7 @@ def world(arguments: argparse.Namespace) -> Iterator[World]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "data").mkdir()
-        (root / ".git").mkdir()  # the root of the repositories
+        subprocess.run(["git", "init", "-q", folder], check=True)  # the root of the repositories
         generator = np.random.default_rng(1)
         for name in VIEWS:
             ids = generator.permutation(arguments.entities)
