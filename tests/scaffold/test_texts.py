@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlglot
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from furrow.intake.given import Given
@@ -120,6 +120,8 @@ def test_the_windows_are_the_obvious_counts() -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(name=NAMES)
+@example(name="µ")  # which Python reads as another letter
+@example(name="class")
 def test_any_name_of_a_column_is_written_so_that_it_can_be_read(name: str) -> None:
     """YAML, Python and SQL of a project hold a name as the file had it."""
     assert yaml.safe_load(f"{yaml_key(name)}: 1") == {name: 1}
