@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from feast import Entity, FeatureView, RepoConfig, utils
 from feast.infra.online_stores.helpers import compute_versioned_name
 from feast.infra.online_stores.online_store import OnlineStore
+from feast.infra.supported_async_methods import SupportedAsyncMethods
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus, GetOnlineFeaturesResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
@@ -100,6 +102,32 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
             for event, _, values in found
         ]
 
+    @property
+    def async_supported(self) -> SupportedAsyncMethods:
+        """Reading and writing can be awaited."""
+        return SupportedAsyncMethods(read=True, write=True)
+
+    async def online_read_async(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: list[EntityKey],
+        requested_features: list[str] | None = None,
+    ) -> list[ReadRow]:
+        """`online_read`, in a thread."""
+        read = self.online_read
+        return await asyncio.to_thread(read, config, table, entity_keys, requested_features)
+
+    async def online_write_batch_async(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: list[Row],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """`online_write_batch`, in a thread."""
+        await asyncio.to_thread(self.online_write_batch, config, table, data, progress)
+
     def update(  # noqa: PLR0917 - Feast's signature
         self,
         config: RepoConfig,
@@ -183,6 +211,16 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
         response = super().get_online_features(*arguments, **options)
         settle_floats(response.proto)
         return response
+
+    async def get_online_features_async(self, *arguments: Any, **options: Any) -> OnlineResponse:
+        """`get_online_features`, awaited."""
+        response = await super().get_online_features_async(*arguments, **options)
+        settle_floats(response.proto)
+        return response
+
+    async def _read_features_per_fv_async(self, *arguments: Any) -> None:
+        """Feast's read of an awaited request: that of one that waits, in a thread."""
+        await asyncio.to_thread(self._read_features_per_fv, *arguments)
 
     def _read_features_per_fv(  # noqa: PLR0917 - Feast's signature
         self,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import struct
 import textwrap
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -115,6 +117,9 @@ def test_zeros_of_on_demand_features_have_no_sign(folder: Path, store: FeatureSt
         "client": served,
         "training set": historical_features(folder, "s", spine).to_pydict(),
         "Feast online": store.get_online_features(features=service, entity_rows=rows).to_dict(),
+        "Feast online, awaited": asyncio.run(
+            store.get_online_features_async(features=service, entity_rows=rows)
+        ).to_dict(),
         "Feast offline": offline.to_arrow().to_pydict(),
         "Feast offline, pandas": {
             name: [list(one) if name == "many" else one for one in column]
@@ -124,6 +129,19 @@ def test_zeros_of_on_demand_features_have_no_sign(folder: Path, store: FeatureSt
     for who, columns in found.items():
         for name, expected in {"zero": [0.0] * 2, "many": [[0.0, 1.0]] * 2}.items():
             assert bits(list(columns[name])) == bits(expected), (who, name)
+
+
+def test_what_is_written_can_be_awaited(folder: Path, store: FeatureStore) -> None:
+    """A push that is awaited is read at once, with the status that a read gives that waits."""
+    event = pd.Timestamp(NOW)
+    rows = pd.DataFrame({"user_id": [2], "x": [5.0], "event_timestamp": [event]})
+    asyncio.run(store.write_to_online_store_async("u", rows))
+    asked: dict[str, Any] = {"features": ["u:x"], "entity_rows": [{"user_id": 2}, {"user_id": 9}]}
+    awaited = asyncio.run(store.get_online_features_async(**asked))
+    assert awaited.to_dict(include_event_timestamps=True) == store.get_online_features(
+        **asked
+    ).to_dict(include_event_timestamps=True)
+    assert awaited.to_dict()["x"] == [5.0, None]
 
 
 def test_a_row_without_a_key_is_named(store: FeatureStore) -> None:
