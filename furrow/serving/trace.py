@@ -16,7 +16,7 @@ from furrow.ground.dvcget import get
 from furrow.ground.git import show
 from furrow.ground.trust import require_trust
 from furrow.history.signed_tags import vouching_tag
-from furrow.layout import DATA_DVC, DVC_LOCK, FURROW, MANIFEST, model, run_file
+from furrow.layout import BUNDLE_JSON, DATA_DVC, DVC_LOCK, FURROW, MANIFEST, model, run_file
 from furrow.models.bundle import load
 from furrow.models.registry import MODEL, name_of
 from furrow.parse import ParseError, parse_json, parse_yaml
@@ -226,7 +226,7 @@ def _scores(root: Path, record: PredictionRecord, run: str) -> str:
         value = parse_json(show(root, record.commit, path) or b"{}", path)
         return str(value.get("predictor_sha256") or "")
     for folder in _bundles(root, record, run):
-        value = parse_json((folder / "bundle.json").read_bytes(), folder / "bundle.json")
+        value = parse_json((folder / BUNDLE_JSON).read_bytes(), folder / BUNDLE_JSON)
         return str(value.get("predictor_sha256") or "")
     return ""
 
