@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.data.contract import Contract
 from furrow.files import write_text
-from furrow.layout import SCHEMAS
+from furrow.layout import CONTRACT, EXPERIMENTS_YAML, METRICS_YAML, REPLAY_YAML, SCHEMAS
 from furrow.replay.replay_settings import Settings
 from furrow.scaffold.dataclass_schema import dataclass_schema
 from furrow.training.config import Calibration, Engine, Experiment, Search
@@ -44,13 +44,13 @@ def conf_schemas() -> dict[str, Kind]:
     experiment = _with_defaults(dataclass_schema(Experiment, partial=True))
     found = {
         "problem": Kind("conf/problem/*.yaml", dataclass_schema(Problem)),
-        "experiments": Kind("conf/experiments.yaml", _experiments()),
+        "experiments": Kind(EXPERIMENTS_YAML, _experiments()),
         "experiment": Kind("conf/experiment/*.yaml", experiment),
         "model": Kind("conf/model/*.yaml", experiment),
         "gate": Kind("conf/gate/*.yaml", dataclass_schema(Gate)),
-        "metrics": Kind("conf/metrics.yaml", _map("metrics", dataclass_schema(OwnMetric))),
-        "contract": Kind("conf/data/contract.yaml", Contract.model_json_schema()),
-        "replay": Kind("conf/replay.yaml", dataclass_schema(Settings)),
+        "metrics": Kind(METRICS_YAML, _map("metrics", dataclass_schema(OwnMetric))),
+        "contract": Kind(CONTRACT, Contract.model_json_schema()),
+        "replay": Kind(REPLAY_YAML, dataclass_schema(Settings)),
     }
     for name, kind in (("calibration", Calibration), ("search", Search), ("engine", Engine)):
         own = _with_defaults(dataclass_schema(kind, partial=True))

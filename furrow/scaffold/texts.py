@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from furrow import layout
+from furrow.layout import CONTRACT, DVC_YAML, EXPERIMENTS_YAML, FEATURE_STORE
 from furrow.scaffold.conf_schemas import header
 from furrow.scaffold.feature_texts import (
     About,
@@ -75,27 +77,27 @@ def project_texts(facts: Facts) -> dict[str, str]:
     answers = facts.answers
     label = facts.tables[answers.table]
     texts = {
-        f"conf/problem/{answers.name}.yaml": problem_text(answers),
-        "conf/experiments.yaml": _experiments(answers),
-        "conf/data/contract.yaml": _contract(facts),
-        "features/feature_store.yaml": feature_store_text(facts.name),
+        layout.problem_yaml(answers.name): problem_text(answers),
+        EXPERIMENTS_YAML: _experiments(answers),
+        CONTRACT: _contract(facts),
+        FEATURE_STORE: feature_store_text(facts.name),
         "features/definitions.py": definitions_text(
             [about_of(answers, label)], facts.features, facts.name
         ),
-        f"features/spines/{answers.name}.sql": spine_text(answers, label, facts.until),
+        layout.spine_sql(answers.name): spine_text(answers, label, facts.until),
         "pipelines/ingest.py": _ingest(facts),
-        "dvc.yaml": dvc_text(),
+        DVC_YAML: dvc_text(),
         "tests/test_project.py": _tests(answers),
         ".gitignore": "/build/\n/.furrow/\n__pycache__/\n",
         ".github/workflows/furrow.yml": workflow_text(),
     }
     for kind, path in (
-        ("problem", f"conf/problem/{answers.name}.yaml"),
-        ("experiments", "conf/experiments.yaml"),
-        ("contract", "conf/data/contract.yaml"),
+        ("problem", layout.problem_yaml(answers.name)),
+        ("experiments", EXPERIMENTS_YAML),
+        ("contract", CONTRACT),
     ):
         texts[path] = header(kind, path) + texts[path]
-    return texts | {f"features/tables/{table.name}.sql": table.sql for table in facts.features}
+    return texts | {layout.table_sql(table.name): table.sql for table in facts.features}
 
 
 def about_of(answers: Answers, table: TableProfile, there: str = "") -> About:

@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from furrow import layout
 from furrow.files import canonical_json, sha256_bytes
 from furrow.ground.experiments import list_experiments, open_base
 
@@ -111,7 +112,7 @@ def _name(base: Base, group: str, tool: str, taken: set[str]) -> str:
     """The folder of runs/ for a group: one that the repository has no run in."""
     wanted = slug(group, "_")
     wanted = wanted if wanted[:1].isalpha() else f"{tool}_{wanted}".rstrip("_")
-    if base.read(base.commit, f"runs/{wanted}"):
+    if base.read(base.commit, layout.run(wanted)):
         wanted = f"{tool}_{wanted}"
     name, number = wanted, 2
     while name in taken:
