@@ -196,6 +196,7 @@ CALLED_BY_OTHERS = {
     "command",
     "find_given",
     "profile_tables",
+    "read_records",
     "read_verdicts",
     "reference_join",
     "spark_table",
