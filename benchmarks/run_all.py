@@ -42,6 +42,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "runs_index": ("{scratch}/index", "--commits", "500", "--trials", "1500", "--repeat", "3"),
     "runs_peers": ("{scratch}/peers", "--commits", "60", "--repeat", "3"),
     "predictor_row": (),
+    "drift": ("--rows", "200000"),
     "serve_row": ("--requests", "2000", "--rounds", "2"),
     "try_overhead": ("--trials", "20", "--experiments", "2", "--no-queue"),
 }

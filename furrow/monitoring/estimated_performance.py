@@ -85,23 +85,16 @@ def _mean_recall(hit: float, caught: float, total: float, rows: float) -> float:
     return float((hit / total + (negative - (caught - hit)) / negative) / 2)
 
 
-def _auc(p: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> float:
-    """The area below the expected curve of hits over false alarms, equal scores being one step of it.
-
-    Args:
-        p: The score by which rows are ranked.
-        weight: How probably each is positive; the score itself, if None.
-    """
-    order = np.argsort(p)[::-1]
-    score = p[order]
-    sure = score if weight is None else weight[order]
-    ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
-    hits = np.cumsum(sure)[ends]
+def _auc(p: NDArray[np.float64]) -> float:
+    """The area below the expected curve of hits over false alarms, equal scores being one step of it."""
+    score = np.sort(p)[::-1]
+    ends = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
+    hits = np.cumsum(score)[ends]
     alarms = (ends + 1) - hits
     if hits[-1] <= 0 or alarms[-1] <= 0:
         return np.nan
-    area = np.trapezoid(np.insert(hits, 0, 0.0), np.insert(alarms, 0, 0.0))
-    return float(area / hits[-1] / alarms[-1])
+    steps = (hits[1:] + hits[:-1]) @ (alarms[1:] - alarms[:-1]) + hits[0] * alarms[0]
+    return float(steps / 2 / hits[-1] / alarms[-1])
 
 
 def estimate_multiclass(probabilities: NDArray[np.float64]) -> Estimate:
