@@ -119,8 +119,10 @@ def _arranged(
     from dataclasses import replace
 
     from furrow.errors import FurrowError
+    from furrow.features.manifest import load
     from furrow.ground.git_mirror import remote_address
     from furrow.ground.project_place import project_prefix
+    from furrow.ground.trust import require_trust
     from furrow.plan.project_root import in_project
     from furrow.serving.deployment_spec import read_deployment
     from furrow.serving.deployment_state import state_folder
@@ -129,6 +131,8 @@ def _arranged(
 
     root = in_project(".").absolute()
     folder = (features or root / "features").absolute()
+    if (folder / "manifest.json").is_file() and load(folder).on_demand:
+        require_trust(folder, "this runs the code of on-demand features")
     try:
         declared = read_deployment(root, what[0]) if len(what) == 1 and "/" not in what[0] else None
     except FurrowError:

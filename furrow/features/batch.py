@@ -135,6 +135,9 @@ class Batch:
         """Each value's status: "present", "null", "missing" (an unknown entity) or "expired" (older than the ttl)."""
         values, found = self.to_dict(), {}
         for name, part, _, _ in self._plan.outputs:
+            if None not in values[name]:  # what is missing or expired has no value
+                found[name] = ["present"] * len(self)
+                continue
             states = self._part(part).states() if part >= 0 else [0] * len(self)
             found[name] = [
                 "missing"
