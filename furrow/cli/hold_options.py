@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from furrow.errors import UsageError
+from furrow.errors import FurrowError
 from furrow.ground.project_place import project_root
 
 __all__ = ["on_server", "state_of", "why"]
@@ -32,13 +32,13 @@ def state_of(environment: str, state: Path | None) -> Path:
     """The state folder of an environment's server on this machine.
 
     Raises:
-        UsageError: No server has followed Git for it here.
+        FurrowError: No server has followed Git for it here.
     """
     from furrow.serving.deployment_state import FOLLOWED, state_folder  # noqa: PLC0415 - loads after --help
 
     folder = state or state_folder(project_root(Path.cwd()), environment)
     if not (folder / FOLLOWED).is_file():
-        raise UsageError(
+        raise FurrowError(
             f"no server of {environment} has its state in {folder}",
             hint="run this on the server's machine, in the project or with --state FOLDER",
         )

@@ -56,6 +56,9 @@ READS = {
     "ci install": [["ci", "install", "."]],
     "install": [["install"]],
     "trust": [["trust", "--list"]],
+    "serve": [
+        ["serve", "build/models/gbm"]
+    ],  # no bundle; it asks where there are on-demand features
     "deployments": [["deployments"], ["deployments", "production", "--json"]],
     "status": [["status", "production"]],
     "log": [["log", ".", "select 1"]],
@@ -77,7 +80,6 @@ ASKS = {
     "try": ["try", "gbm", "seed=1"],
     "ci": ["ci"],
     "predict": ["predict", "--origin", "JFK"],
-    "serve": ["serve", "build/models/gbm"],
     "features materialize": ["features", "materialize"],
     "features verify": ["features", "verify"],
     "features push": ["features", "push", "traffic", "-e", "origin=JFK"],
