@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from furrow.cli import render
 from furrow.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from furrow.scaffold.additions import Addition
 
+_JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 _ASKED = {
     "--predict": ("COL", "What to predict: a column, or TABLE.COLUMN."),
     "--about": ("ENTITY", "Who or what it is about: a column, or a table's name."),
@@ -34,40 +36,44 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
+@_JSON
 @click.option("--of", required=True, metavar="RAW", help="The raw table, as the contract names it.")
 @click.option(
     "--about", default="", metavar="COL", help="Its column that says whom a row is about."
 )
 @click.option("--at", default="", metavar="COL", help="Its column of moments.")
-def table(name: str, of: str, about: str, at: str) -> None:
+def table(*, name: str, as_json: bool, of: str, about: str, at: str) -> None:
     """A feature table over a raw one, with its view: last values; counts, sums, means of windows."""
     from furrow.scaffold.additions import add_table  # noqa: PLC0415 - Feast loads only when adding
 
-    _add(lambda root: add_table(root, name, of=of, about=about, at=at))
+    _add(lambda root: add_table(root, name, of=of, about=about, at=at), as_json=as_json)
 
 
 @command.command()
 @click.argument("name")
-def view(name: str) -> None:
+@_JSON
+def view(*, name: str, as_json: bool) -> None:
     """A Feast view over features/tables/NAME.sql that you wrote, its types from the SQL."""
     from furrow.scaffold.additions import add_view  # noqa: PLC0415 - Feast loads only when adding
 
-    _add(lambda root: add_view(root, name))
+    _add(lambda root: add_view(root, name), as_json=as_json)
 
 
 @command.command()
 @click.argument("name")
+@_JSON
 @click.option("--views", default="", metavar="A,B", help="Its views; all of them, if left out.")
-def service(name: str, views: str) -> None:
+def service(*, name: str, as_json: bool, views: str) -> None:
     """A feature service: the features that models are trained on and served with."""
     from furrow.scaffold.additions import add_service  # noqa: PLC0415 - Feast loads only when adding
 
     wanted = [view.strip() for view in views.split(",") if view.strip()]
-    _add(lambda root: add_service(root, name, wanted))
+    _add(lambda root: add_service(root, name, wanted), as_json=as_json)
 
 
 @command.command()
 @click.argument("name")
+@_JSON
 @click.option("--problem", default="", metavar="NAME", help="That it solves.")
 @click.option("--service", default="", metavar="NAME", help="The features that it trains on.")
 @click.option(
@@ -75,16 +81,20 @@ def service(name: str, views: str) -> None:
 )
 @click.option("--calibration", default="", metavar="NAME", help="An option of conf/calibration.")
 @click.option("--search", default="", metavar="NAME", help="An option of conf/search.")
-def experiment(name: str, problem: str, service: str, **given: str) -> None:
+def experiment(*, name: str, as_json: bool, problem: str, service: str, **given: str) -> None:
     """An experiment: an entry of conf/experiments.yaml."""
     from furrow.scaffold.additions import add_experiment  # noqa: PLC0415 - Feast loads only when adding
 
     options = {group: option for group, option in given.items() if option}
-    _add(lambda root: add_experiment(root, name, problem=problem, service=service, options=options))
+    _add(
+        lambda root: add_experiment(root, name, problem=problem, service=service, options=options),
+        as_json=as_json,
+    )
 
 
 @command.command()
 @click.argument("name")
+@_JSON
 @click.option("--task", default="", metavar="TASK", help="That it judges.")
 @click.option(
     "--direction",
@@ -92,11 +102,11 @@ def experiment(name: str, problem: str, service: str, **given: str) -> None:
     default="minimize",
     show_default=True,
 )
-def metric(name: str, task: str, direction: str) -> None:
+def metric(*, name: str, as_json: bool, task: str, direction: str) -> None:
     """A metric of your own: a function of pipelines/metrics.py to make yours, and its line of conf/."""
     from furrow.scaffold.additions import add_metric  # noqa: PLC0415 - Feast loads only when adding
 
-    _add(lambda root: add_metric(root, name, task=task, direction=direction))
+    _add(lambda root: add_metric(root, name, task=task, direction=direction), as_json=as_json)
 
 
 def _asking(function: Callable[..., None]) -> Callable[..., None]:
@@ -108,16 +118,17 @@ def _asking(function: Callable[..., None]) -> Callable[..., None]:
 
 @command.command()
 @click.argument("name")
+@_JSON
 @_asking
-def problem(name: str, **said: str) -> None:
+def problem(*, name: str, as_json: bool, **said: str) -> None:
     """A problem: what init writes for the first one, from the data that have landed."""
     from furrow.scaffold.add_problem import add_problem  # noqa: PLC0415 - Feast loads only when adding
     from furrow.scaffold.answers import Asked  # noqa: PLC0415 - the same
 
-    _add(lambda root: add_problem(root, name, Asked(**said)))
+    _add(lambda root: add_problem(root, name, Asked(**said)), as_json=as_json)
 
 
-def _add(make: Callable[[Path], Addition]) -> None:
+def _add(make: Callable[[Path], Addition], *, as_json: bool) -> None:
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help
     from furrow.plan.project_root import check_feature_store, repository_root  # noqa: PLC0415 - the same
     from furrow.scaffold.add_files import write_addition  # noqa: PLC0415 - the same
@@ -126,7 +137,11 @@ def _add(make: Callable[[Path], Addition]) -> None:
     require_trust(root, "this runs the feature definitions of this repository")
     check_feature_store(root, "add")
     addition = make(root)
-    for path in write_addition(root, addition):
+    written = write_addition(root, addition)
+    if as_json:
+        render.echo_json({"written": written, "notes": list(addition.notes)})
+        return
+    for path in written:
         say(f"wrote {path}")
     for note in addition.notes:
         say(f"note: {note}")

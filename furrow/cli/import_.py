@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from furrow.trials.foreign_runs import Imported
 
 
+_JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+
+
 @click.group()
 def command() -> None:
     """Record here what other tools recorded: runs of MLflow, or of DVC alone. Twice is a no-op."""
@@ -21,7 +24,8 @@ def command() -> None:
 
 @command.command()
 @click.argument("source")
-def mlflow(source: str) -> None:
+@_JSON
+def mlflow(*, source: str, as_json: bool) -> None:
     """Import an MLflow store: its folder (mlruns/) or SQLite file, as a path or as sqlite:///FILE.
 
     Runs become DVC experiments with parameters, metrics, curves and tags (`furrow runs --all` finds
@@ -36,11 +40,12 @@ def mlflow(source: str) -> None:
     store = read_files(path) if path.is_dir() else read_sqlite(path)
     with render.progress("importing") as advance:
         found = import_store(Path.cwd(), store, watch=lambda name: advance(1, description=name))
-    _told(found)
+    _told(found, as_json=as_json)
 
 
 @command.command()
-def dvc() -> None:
+@_JSON
+def dvc(*, as_json: bool) -> None:
     """Import the runs of this repository's own past: each DVC stage with metrics, at each commit that changed it.
 
     Stages, files and `dvc repro` stay as they are.
@@ -48,10 +53,14 @@ def dvc() -> None:
     from furrow.ground.project_place import project_root  # noqa: PLC0415 - after --help
     from furrow.trials.dvc_import import import_dvc  # noqa: PLC0415 - the same
 
-    _told(import_dvc(project_root(Path.cwd())))
+    _told(import_dvc(project_root(Path.cwd())), as_json=as_json)
 
 
-def _told(found: Imported) -> None:
+def _told(found: Imported, *, as_json: bool) -> None:
+    if as_json:
+        said = {"new": found.new, "there": found.there, "tags": found.versions}
+        render.echo_json({**said, "notes": found.notes})
+        return
     for note in found.notes[:20]:
         say(f"note: {note}")
     if len(found.notes) > 20:

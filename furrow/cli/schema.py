@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from furrow.cli.render import echo_json
 from furrow.cli.terminal import say, say_block
 
 
 @click.command()
 @click.argument("name", default="", metavar="[NAME]")
-def command(name: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def command(*, name: str, as_json: bool) -> None:
     """Write the JSON schema of each kind of file in conf/ to .furrow/schema; with NAME, print that one.
 
     Generated files name theirs in their first line; another file's editor is told by the same line:
@@ -33,6 +35,9 @@ def command(name: str) -> None:
         say_block(schema_text(kinds[name]))
         return
     changed = write_schemas(repository_root(Path.cwd()), more)
+    if as_json:
+        echo_json({"written": changed})
+        return
     for path in changed:
         say(f"wrote {path}")
     if not changed:
