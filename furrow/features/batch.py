@@ -93,7 +93,7 @@ class Batch:
                     found = self._computed[-1 - part][where]
                     matrix[:, at] = [np.nan if value is None else value for value in found]
                 else:
-                    matrix[:, at] = self._part(part).array(where)
+                    matrix[:, at] = self.part(part).array(where)
             return matrix
         values = self.to_dict()
         matrix = np.empty((len(self), len(outputs)), dtype=object)
@@ -138,7 +138,7 @@ class Batch:
             if None not in values[name]:  # what is missing or expired has no value
                 found[name] = ["present"] * len(self)
                 continue
-            states = self._part(part).states() if part >= 0 else [0] * len(self)
+            states = self.part(part).states() if part >= 0 else [0] * len(self)
             found[name] = [
                 "missing"
                 if state == MISSING
@@ -177,17 +177,22 @@ class Batch:
         known: dict[int, list[int | None]] = {}
         for name, part, _, _ in self._plan.outputs:
             if part not in known:
-                known[part] = self._part(part).events() if part >= 0 else self._oldest(part)
+                known[part] = self.part(part).events() if part >= 0 else self.oldest(part)
             yield name, known[part]
 
-    def _oldest(self, part: int) -> list[int | None]:
+    def oldest(self, part: int) -> list[int | None]:
         """The event times of the oldest input of an on-demand view."""
         _, _, sources = self._plan.computed[-1 - part]
-        parts = [self._part(at).events() for at in dict.fromkeys(at for _, at, _ in sources)]
+        parts = [self.part(at).events() for at in dict.fromkeys(at for _, at, _ in sources)]
         rows = zip(*parts, strict=True) if parts else [()] * len(self)
         return [min((e for e in row if e is not None), default=None) for row in rows]
 
-    def _part(self, index: int) -> Columns:
+    def computed(self, part: int) -> dict[str, list[Any]]:
+        """An on-demand view's features, by -1 - its place in the plan."""
+        return self._computed[-1 - part]
+
+    def part(self, index: int) -> Columns:
+        """A view's share, by its place in the plan."""
         found = self._parts[index]
         if found is None:
             part = self._plan.parts[index]
@@ -200,7 +205,7 @@ class Batch:
 
     def _column(self, part: int, position: int) -> list[Any]:
         """A view's feature as plain values, times as datetimes."""
-        values = self._part(part).values(position)
+        values = self.part(part).values(position)
         plain = self._plan.parts[part].plain[position]
         return (
             values

@@ -29,6 +29,8 @@ __all__ = [
 
 PRESENT, MISSING, EXPIRED = 0, 1, 2
 MANY = 24
+_HEAD = 4
+"""What stands before the features in a record: format, event time, created time, nulls."""
 """From so many rows on, numpy is faster."""
 
 _DOUBLES = struct.Struct("<xd")
@@ -50,6 +52,10 @@ class Columns:
 
     def values(self, position: int) -> list[Any]:
         """A feature's values, None for null."""
+        raise NotImplementedError
+
+    def rows(self) -> Sequence[Sequence[Any] | None]:
+        """Each row's values in the schema's order; None for a row that is missing or has expired."""
         raise NotImplementedError
 
     def states(self) -> list[int]:
@@ -91,6 +97,10 @@ class RowColumns(Columns):
             self._rows.append(row)
             self._states.append(state)
             self._events.append(event)
+
+    def rows(self) -> Sequence[Sequence[Any] | None]:
+        """Each row's values; None for a row that is missing or has expired."""
+        return self._rows
 
     def values(self, position: int) -> list[Any]:
         """A feature's values, None for null."""
@@ -135,6 +145,13 @@ class _ArrayColumns(Columns):
         self._any_off = bool(self._off.any())
         self._mask = self._table["mask"]
         self._seen = int(np.bitwise_or.reduce(self._mask)) if len(records) else 0
+
+    def rows(self) -> Sequence[Sequence[Any] | None]:
+        """Each row's values; None for a row that is missing or has expired."""
+        names = self._table.dtype.names[_HEAD:]
+        rows = zip(*(self.values(place) for place in range(len(names))), strict=True)
+        off = self._off.tolist()
+        return [None if gone else row for row, gone in zip(rows, off, strict=True)]
 
     def _null(self, position: int) -> Any:
         """Where a feature is null; None where it is nowhere."""
@@ -188,6 +205,11 @@ class _FeastColumns(Columns):
             row if state == PRESENT else None
             for row, state in zip(records, self._states, strict=True)
         ]
+
+    def rows(self) -> Sequence[Sequence[Any] | None]:
+        """Each row's values; None for a row that is missing or has expired."""
+        rows = zip(*(self.values(place) for place in range(len(self._types))), strict=True)
+        return [None if gone is None else row for row, gone in zip(rows, self._rows, strict=True)]
 
     def values(self, position: int) -> list[Any]:
         """A feature's values, None for null."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
+from furrow.features.row_answers import RowReader
 from furrow.files import read_json
 from furrow.ground.trust import require_trust
 from furrow.models.bundle import BUNDLE, Bundle, load
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from furrow.features.row_answers import RowAnswer
     from furrow.features.schema import Manifest, Service
 
 __all__ = ["FeaturesAbsentError", "ScoreError", "Scored", "Scorer", "StalePolicy"]
@@ -84,6 +86,9 @@ class Scorer:
         self.service = str(bundle.facts["service"])
         client.require(self.service, str(bundle.facts["features_digest"]))
         self._plan = client.plan(self.service)
+        self._reader = RowReader(self._plan)
+        self._columns = tuple(str(column["name"]) for column in bundle.facts["columns"])
+        self._as_served = self._columns == self._plan.names
         self.given = _overridable(
             client.manifest, client.manifest.services[self.service], self._plan.names
         )
@@ -172,13 +177,14 @@ class Scorer:
             return []
         typed = self.fields.check(rows)
         batch = self.client.get(self.service, typed, at=at)
-        values, statuses = dict(batch.to_dict()), batch.status
-        events = batch.event_time
+        answers = list(self._reader.rows(batch))
         if self.given:
-            self._take_given(typed, values, statuses, events)
+            for row, answer in zip(typed, answers, strict=True):
+                self._take_given(row, answer)
         if self.stale.action != "null":
-            self._hold_policy(values, statuses)
-        return self._answers(typed, values, statuses, events)
+            for place, answer in enumerate(answers):
+                self._hold_policy(place, answer)
+        return self._scored(typed, answers)
 
     def rescore(self, features: Mapping[str, Any]) -> dict[str, float | None]:
         """The prediction for what a model saw once: `Scored.features`, to the bit what was told then."""
@@ -188,8 +194,9 @@ class Scorer:
         self, features: Sequence[Mapping[str, Any]]
     ) -> list[dict[str, float | None]]:
         """Predictions for rows of the model's own columns; no feature is fetched."""
-        outputs = self.bundle.outputs(self.bundle.inputs(features, {}))
-        return _rows({name: _numbers(found) for name, found in outputs.items()}, len(features))
+        rows = [{name: row.get(name) for name in self._columns} for row in features]
+        outputs = self.bundle.row_outputs(rows) if rows else {}
+        return _rows({name: _numbers(found) for name, found in outputs.items()}, len(rows))
 
     def output_names(self) -> list[str]:
         """What a prediction holds, by name."""
@@ -200,72 +207,57 @@ class Scorer:
         frame = self.bundle.frame({name: [value] for name, value in scored.features.items()})
         return contributions(self.bundle.fitted.predict, frame, self.bundle.background)
 
-    def _answers(
-        self,
-        rows: list[dict[str, Any]],
-        values: dict[str, list[Any]],
-        statuses: dict[str, list[str]],
-        events: dict[str, list[datetime | None]],
-    ) -> list[Scored]:
-        count = len(rows)
-        inputs = self.bundle.inputs(rows, values)
-        outputs = self.bundle.outputs(inputs)
+    def _scored(self, rows: list[dict[str, Any]], answers: list[RowAnswer]) -> list[Scored]:
+        features = [
+            self._model_columns(row, one.values) for row, one in zip(rows, answers, strict=True)
+        ]
+        outputs = self.bundle.row_outputs(features)
         scores = self.task.score(outputs).tolist()
-        found = zip(
-            _rows({name: _numbers(one) for name, one in outputs.items()}, count),
-            scores,
-            _rows(inputs, count),
-            _rows(statuses, count),
-            _rows(events, count),
-            rows,
-            strict=True,
-        )
+        told = _rows({name: _numbers(one) for name, one in outputs.items()}, len(rows))
         keys = self._keys
         return [
             Scored(
-                told,
+                said,
                 score,
                 saw,
-                status,
-                event,
+                answer.statuses,
+                answer.event_times,
                 {name: value for name, value in row.items() if name in keys},
                 {name: value for name, value in row.items() if name not in keys},
             )
-            for told, score, saw, status, event, row in found
+            for said, score, saw, answer, row in zip(
+                told, scores, features, answers, rows, strict=True
+            )
         ]
 
-    def _take_given(
-        self,
-        rows: list[dict[str, Any]],
-        values: dict[str, list[Any]],
-        statuses: dict[str, list[str]],
-        events: dict[str, list[datetime | None]],
-    ) -> None:
-        """Put the features that rows give in the store's place."""
-        for name in self.given:
-            places = [place for place, row in enumerate(rows) if name in row]
-            if not places:
-                continue
-            values[name], events[name] = list(values[name]), list(events[name])
-            for place in places:
-                values[name][place] = rows[place][name]
-                statuses[name][place] = "given"
-                events[name][place] = None
+    def _model_columns(self, row: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """The model's columns in its order, of features and, where those have none, of the row's own fields."""
+        if self._as_served:
+            return values
+        return {
+            name: values[name] if name in values else row.get(name) for name in self._columns
+        }
 
-    def _hold_policy(self, values: dict[str, list[Any]], statuses: dict[str, list[str]]) -> None:
-        """Refuse rows whose features are absent, or put defaults there, as declared."""
-        refuse = self.stale.action == "refuse"
-        for name, states in statuses.items():
-            places = [place for place, state in enumerate(states) if state in _ABSENT]
-            if places and refuse:
-                said = f"row {places[0]}: the feature {name} is {states[places[0]]}"
+    def _take_given(self, row: dict[str, Any], answer: RowAnswer) -> None:
+        """Put the features that a row gives in the store's place."""
+        for name in self.given:
+            if name in row:
+                answer.values[name] = row[name]
+                answer.statuses[name] = "given"
+                answer.event_times[name] = None
+
+    def _hold_policy(self, place: int, answer: RowAnswer) -> None:
+        """Refuse a row whose features are absent, or put defaults there, as declared."""
+        for name, state in answer.statuses.items():
+            if state not in _ABSENT:
+                continue
+            if self.stale.action == "refuse":
+                said = f"row {place}: the feature {name} is {state}"
                 hint = "bring the store up to date: furrow features materialize"
-                raise FeaturesAbsentError(said, row=places[0], field=name, hint=hint)
-            if places and name in self.stale.defaults:
-                values[name] = list(values[name])
-                for place in places:
-                    values[name][place] = self.stale.defaults[name]
-                    states[place] = "default"
+                raise FeaturesAbsentError(said, row=place, field=name, hint=hint)
+            if name in self.stale.defaults:
+                answer.values[name] = self.stale.defaults[name]
+                answer.statuses[name] = "default"
 
 
 def _rows(columns: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:

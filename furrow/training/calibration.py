@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from furrow.errors import FurrowError
 from furrow.training.logistic import PortableLogisticRegression
-from furrow.training.portable import logit, sigmoid
+from furrow.training.portable import logit, logit_one, sigmoid, sigmoid_one
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +46,19 @@ class Isotonic:
         found: NDArray[np.float64] = y[left] + share * (y[right] - y[left])
         return found
 
+    def one(self, probability: float) -> float:
+        """One probability, to the same bit."""
+        x, y = self.x, self.y
+        if len(x) == 1:
+            return y[0]
+        if probability != probability:  # noqa: PLR0124 - NaN
+            return math.nan
+        held = min(max(probability, x[0]), x[-1])
+        right = min(max(bisect_right(x, held), 1), len(x) - 1)
+        left = right - 1
+        share = (held - x[left]) / (x[right] - x[left])
+        return y[left] + share * (y[right] - y[left])
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"kind": "isotonic", "x": list(self.x), "y": list(self.y)}
@@ -59,6 +74,10 @@ class Sigmoid:
     def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities, of the same shape."""
         return sigmoid(logit(probability) * self.slope + self.offset)
+
+    def one(self, probability: float) -> float:
+        """One probability, to the same bit."""
+        return sigmoid_one(logit_one(probability) * self.slope + self.offset)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""

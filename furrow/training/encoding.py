@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import groupby
@@ -56,6 +57,17 @@ class Category:
         block[rows, found[rows].astype(np.intp)] = 1.0
         return block
 
+    def one(self, value: Any) -> list[float]:
+        """One value's numbers."""
+        missing = value is None or value != value  # noqa: PLR0124 - NaN
+        code = self.missing if missing else self.codes.get(value, self.unknown)
+        if not self.width:
+            return [math.nan if code is None else code]
+        block = [0.0] * self.width
+        if code is not None and code == code:  # noqa: PLR0124 - NaN
+            block[int(code)] = 1.0
+        return block
+
 
 @dataclass(frozen=True)
 class Number:
@@ -79,6 +91,13 @@ class Number:
         if self.scale != 1.0:
             found = found / self.scale
         return canonical_matrix(found)[:, None]
+
+    def one(self, value: Any) -> list[float]:
+        """One value's number."""
+        found = math.nan if value is None else float(value)
+        if self.fill is not None and found != found:  # noqa: PLR0124 - NaN
+            found = self.fill
+        return [(found - self.mean) / self.scale + 0.0]
 
 
 class _Block(Protocol):
@@ -130,6 +149,28 @@ class Encoding:
         if isinstance(columns, dict):
             return np.hstack([block.matrix(columns) for block in self._blocks])
         return np.hstack([part.numbers(columns[part.column]) for part in self.parts])
+
+    def row(self, values: Mapping[str, Any]) -> list[float]:
+        """The numbers of one row, to the bit those of `matrix`.
+
+        Args:
+            values: By column.
+        """
+        if self._as_they_are is not None:
+            try:
+                return [
+                    math.nan if (value := values[name]) is None else value + 0.0
+                    for name in self._as_they_are
+                ]
+            except TypeError:
+                pass  # decimals and the like
+        return [number for part in self.parts for number in part.one(values[part.column])]
+
+    @cached_property
+    def _as_they_are(self) -> list[str] | None:
+        """The columns, if each is a number that nothing is done to."""
+        plain = all(part == Number(part.column) for part in self.parts)
+        return [part.column for part in self.parts] if plain else None
 
     @cached_property
     def _blocks(self) -> list[_Block]:

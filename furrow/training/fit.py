@@ -22,6 +22,8 @@ from furrow.training.targets import instantiate
 from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -32,6 +34,8 @@ __all__ = ["FitError", "Fitted", "fit", "input_columns"]
 
 CATEGORIES_AT_MOST = 250
 RARE = 100
+FEW = 4
+"""Up to so many rows are scored one by one: that is shorter than treelite's and NumPy's calls."""
 
 
 class FitError(FurrowError):
@@ -93,6 +97,22 @@ class Fitted:
     def outputs(self, frame: pd.DataFrame | dict[str, list[Any]]) -> dict[str, NDArray[Any]]:
         """The predictions' columns, each of shape (rows,), for what has the model's columns; see `raw`."""
         return load_task(self.task).outputs(self.raw(frame), self.calibrator, self.classes)
+
+    def row_outputs(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
+        """The predictions' columns of mappings from column to value, to the bit as `outputs`, and sooner.
+
+        Raises:
+            FitError: No stored predictor was opened.
+        """
+        predictor = self.predictor
+        if self.pipeline is not None or predictor is None:
+            raise FitError("rows by themselves are for a stored predictor")
+        if len(rows) <= FEW:
+            raw = np.array([predictor.row(values) for values in rows])
+        else:
+            numbers = np.array([predictor.encoding.row(values) for values in rows])
+            raw = predictor.predict(numbers)
+        return load_task(self.task).outputs(raw, self.calibrator, self.classes)
 
     def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """One number a row: the probability of the positive or of the likeliest class, or the number predicted."""

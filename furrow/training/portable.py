@@ -17,7 +17,17 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["exp", "linear", "log", "logit", "sigmoid", "softmax"]
+__all__ = [
+    "exp",
+    "exp_one",
+    "linear",
+    "log",
+    "logit",
+    "logit_one",
+    "sigmoid",
+    "sigmoid_one",
+    "softmax",
+]
 
 _LN2_HIGH, _LN2_LOW = float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef35793c76p-33")
 _INVERSE_LN2 = float.fromhex("0x1.71547652b82fep+0")
@@ -29,6 +39,7 @@ _LOG = tuple(map(float.fromhex, (
     "0x1.5555555555593p-1", "0x1.999999997fa04p-2", "0x1.2492494229359p-2", "0x1.c71c51d8e78afp-3",
     "0x1.7466496cb03dep-3", "0x1.39a09d078c69fp-3", "0x1.2f112df3e5244p-3",
 )))  # fmt: skip
+_ROOT_HALF = math.sqrt(0.5)
 _FEW = 4
 _MOST = 800.0  # beyond it exp is 0 or infinite
 CLIP = 1e-6
@@ -38,7 +49,7 @@ CLIP = 1e-6
 def exp(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """The exponential function, of any shape."""
     if x.size <= _FEW:
-        return np.array([_exp_one(value) for value in x.ravel().tolist()]).reshape(x.shape)
+        return np.array([exp_one(value) for value in x.ravel().tolist()]).reshape(x.shape)
     x = np.clip(x, -_MOST, _MOST)
     whole = np.rint(x * _INVERSE_LN2)
     high, low = x - whole * _LN2_HIGH, whole * _LN2_LOW
@@ -112,7 +123,7 @@ def linear(
     return scores
 
 
-def _exp_one(x: float) -> float:
+def exp_one(x: float) -> float:
     """`exp` of one number, step by step the same: Python's floats are quicker than arrays of one."""
     if not -_MOST < x < _MOST:
         return x if x != x else 0.0 if x < 0 else math.inf  # noqa: PLR0124 - NaN
@@ -129,6 +140,35 @@ def _exp_one(x: float) -> float:
         return math.ldexp(value, int(whole))
     except OverflowError:
         return math.inf
+
+
+def sigmoid_one(x: float) -> float:
+    """`sigmoid` of one number, to the same bit."""
+    return 1.0 / (1.0 + exp_one(-x))
+
+
+def logit_one(probability: float) -> float:
+    """`logit` of one number, to the same bit."""
+    if probability != probability:  # noqa: PLR0124 - NaN
+        return math.nan
+    held = min(max(probability, CLIP), 1 - CLIP)
+    return _log_one(held / (1.0 - held))
+
+
+def _log_one(x: float) -> float:
+    """`log` of one positive number, step by step the same."""
+    mantissa, power = math.frexp(x)
+    if mantissa < _ROOT_HALF:
+        mantissa, power = mantissa * 2.0, power - 1
+    f = mantissa - 1.0
+    s = f / (2.0 + f)
+    z = s * s
+    half = 0.5 * f * f
+    polynomial = z * _LOG[-1]
+    for coefficient in reversed(_LOG[:-1]):
+        polynomial = z * (coefficient + polynomial)
+    series = s * (half + polynomial)
+    return power * _LN2_HIGH - ((half - (series + power * _LN2_LOW)) - f)
 
 
 def _horner(x: NDArray[np.float64], coefficients: tuple[float, ...]) -> NDArray[np.float64]:

@@ -12,19 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from furrow.errors import FurrowError
 from furrow.files import canonical_json, sha256_bytes, write_bytes
 from furrow.layout import model
 from furrow.parse import parse_json
 from furrow.training.calibration import Curve, curve_from_json
 from furrow.training.encoding import Encoding
-from furrow.training.scorers import LINKS, Trees, scorer_from_json
+from furrow.training.scorers import LINKS, ROW_LINKS, Trees, scorer_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -85,6 +86,17 @@ class Predictor:
         """Outputs as they are told, calibrated; see `raw`."""
         found = self.raw(matrix, threads=threads)
         return found if self.curve is None else self.curve(found)
+
+    def row(self, values: Mapping[str, Any]) -> float | list[float]:
+        """What is told of one row, to the bit as `predict`: a number, or one for each class.
+
+        Args:
+            values: By column.
+        """
+        found = ROW_LINKS[self.link](self.scorer.row(self.encoding.row(values)))
+        if not self.positive:
+            return found if self.curve is None else self.curve(np.array([found]))[0].tolist()
+        return found[-1] if self.curve is None else self.curve.one(found[-1])
 
     def save(self, folder: Path) -> str:
         """Write predictor.json, and trees.tl where there are trees.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -10,14 +11,15 @@ import treelite
 import treelite.gtil
 
 from furrow.files import sha256_bytes
-from furrow.training.portable import exp, linear, sigmoid, softmax
+from furrow.training.portable import exp, exp_one, linear, sigmoid, sigmoid_one, softmax
+from furrow.training.tree_walk import TreeWalk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-__all__ = ["LINKS", "Constant", "Linear", "Scorer", "Trees", "scorer_from_json"]
+__all__ = ["LINKS", "ROW_LINKS", "Constant", "Linear", "Scorer", "Trees", "scorer_from_json"]
 
 LINKS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "identity": lambda scores: scores,
@@ -27,12 +29,23 @@ LINKS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 }
 """What makes an output of a score: of the same shape, (rows, scores)."""
 
+ROW_LINKS: dict[str, Callable[[list[float]], list[float]]] = {
+    "identity": lambda scores: scores,
+    "sigmoid": lambda scores: [sigmoid_one(score) for score in scores],
+    "softmax": lambda scores: softmax(np.array([scores]))[0].tolist(),
+    "exp": lambda scores: [exp_one(score) for score in scores],
+}
+"""The same for one row's scores, to the bit."""
+
 
 class Scorer(Protocol):
     """Scores of rows."""
 
     def scores(self, matrix: NDArray[np.float64], threads: int) -> NDArray[np.float64]:
         """Shape (rows, scores)."""
+
+    def row(self, numbers: list[float]) -> list[float]:
+        """One row's scores, to the bit those of `scores`."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -68,6 +81,18 @@ class Trees:
             found = treelite.gtil.predict(self.model, matrix, nthread=1, pred_margin=True)
         return np.asarray(found, dtype=np.float64).reshape(len(matrix), -1)
 
+    def row(self, numbers: list[float]) -> list[float]:
+        """One row's scores, to the bit those of `scores`."""
+        walk = self._walk
+        if walk is None or self.single or len(numbers) != walk.columns:
+            found: list[float] = self.scores(np.array([numbers]), 1)[0].tolist()
+            return found
+        return walk.scores(numbers)
+
+    @cached_property
+    def _walk(self) -> TreeWalk | None:
+        return TreeWalk.of(self.model)
+
     def to_json(self) -> dict[str, Any]:
         """What stands beside the file of trees."""
         content = self.model.serialize_bytes()
@@ -85,6 +110,11 @@ class Linear:
         """Shape (rows, scores)."""
         del threads
         return linear(matrix, self.weights, self.intercept)
+
+    def row(self, numbers: list[float]) -> list[float]:
+        """One row's scores, to the bit those of `scores`."""
+        found: list[float] = self.scores(np.array([numbers]), 1)[0].tolist()
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -105,6 +135,11 @@ class Constant:
         """Shape (rows, scores)."""
         del threads
         return np.tile(np.array(self.values), (len(matrix), 1))
+
+    def row(self, numbers: list[float]) -> list[float]:
+        """One row's scores."""
+        del numbers
+        return list(self.values)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
