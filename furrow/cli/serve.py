@@ -20,21 +20,41 @@ folder = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("what", nargs=-1)
+@click.argument("what", nargs=-1, envvar="FURROW_SERVE_WHAT")
 @click.option(
-    "--host", "address", default="127.0.0.1", show_default=True, help="The address to listen on."
+    "--host",
+    "address",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="FURROW_SERVE_HOST",
+    help="The address to listen on.",
 )
 @click.option("--port", default=8080, show_default=True, help="The port; 0 for a free one.")
 @click.option(
-    "--workers", default=1, show_default=True, help="How many processes answer on the port."
+    "--workers",
+    default=1,
+    show_default=True,
+    envvar="FURROW_SERVE_WORKERS",
+    help="How many processes answer on the port.",
 )
-@click.option("--features", type=folder, help="The features folder; the project's, if left out.")
+@click.option(
+    "--features",
+    type=folder,
+    envvar="FURROW_SERVE_FEATURES",
+    help="The features folder; the project's, if left out.",
+)
 @click.option(
     "--tokens",
     type=folder,
+    envvar="FURROW_SERVE_TOKENS",
     help="The file of tokens; without it everybody on this machine may ask.",
 )
-@click.option("--no-tokens", is_flag=True, help="Listen beyond this machine without tokens.")
+@click.option(
+    "--no-tokens",
+    is_flag=True,
+    envvar="FURROW_SERVE_NO_TOKENS",
+    help="Listen beyond this machine without tokens.",
+)
 @click.option(
     "--new-token", metavar="NAME", help="Put a new token into the file --tokens, print it, and end."
 )
@@ -51,7 +71,10 @@ folder = click.Path(path_type=Path)
 @click.option("--certificate", type=folder, help="Speak TLS: the certificate (PEM).")
 @click.option("--key", type=folder, help="The certificate's key (PEM).")
 @click.option(
-    "--log", type=folder, help="The folder of the prediction log; beside the store, if left out."
+    "--log",
+    type=folder,
+    envvar="FURROW_SERVE_LOG",
+    help="The folder of the prediction log; beside the store, if left out.",
 )
 @click.option("--no-log", is_flag=True, help="Log no prediction.")
 @click.option(
@@ -83,6 +106,9 @@ def command(
     """Answer requests for predictions: of an environment, of versions, or of bundles in folders.
 
     furrow serve production; furrow serve late@v1.0.0 delay@v2.1.0; furrow serve build/models/gbm
+
+    In a container FURROW_SERVE_WHAT, _HOST, _FEATURES, _TOKENS, _LOG and _WORKERS say what options
+    would: SageMaker starts an image with `serve` and nothing else.
     """
     tokens = options["tokens"]
     if new_token is not None:
@@ -101,7 +127,8 @@ def command(
     place = f"[{settings.address}]" if ":" in settings.address else settings.address
     versions = ", ".join(f"{one.name} ({one.version})" for one in served.models)
     if served.following is not None:
-        versions = f"{served.following.environment} as {follow} declares it"
+        where = f"as {follow} declares it" if follow else "as this clone declares it"
+        versions = f"{served.following.environment} {where}"
     say(f"serving {versions} on {scheme}://{place}:{taken.getsockname()[1]}")
     run(served, settings, taken)
 
@@ -124,9 +151,10 @@ def _arranged(
     from furrow.ground.project_place import project_prefix
     from furrow.ground.trust import require_trust
     from furrow.plan.project_root import in_project
+    from furrow.serving.deploy_here import deploy_here
     from furrow.serving.deployment_spec import read_deployment
     from furrow.serving.deployment_state import state_folder
-    from furrow.serving.serve_settings import Following, Served, StalePolicy
+    from furrow.serving.serve_settings import Following, Served
     from furrow.serving.served_models import resolve
 
     root = in_project(".").absolute()
@@ -151,16 +179,23 @@ def _arranged(
         following = Following(
             what[0], remote_address(root, remote), branch, state, project_prefix(root), every
         )
+    elif declared is not None:
+        state = state_folder(root, what[0])
+        served_here = deploy_here(root, what[0], folder, state).main
+        name = "" if served_here is None else served_here.version.rpartition("@")[0]
+        following = Following(what[0], "", "", state, project_prefix(root), every, name)
     else:
         models = resolve(root, what)
-    name = what[0] if declared is not None or following else models[0].name
+    if following is not None and options["stale"] is not None:
+        raise UsageError(
+            f"--stale is for bundles and versions: {what[0]} declares what becomes of absent features",
+            hint=f"features_stale in conf/deployment/{what[0]}.yaml",
+        )
+    name = what[0] if following else models[0].name
     settings = _settings(options, state_folder(root, name) / "log")
     served = Served(tuple(models), folder, most=most, following=following)
     if declared is not None:
-        stale = declared.features_stale
         served = replace(served, logged=declared.log.settings())
-        if options["stale"] is None:
-            settings = replace(settings, stale=StalePolicy(stale.action, dict(stale.defaults)))
     return served, settings
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from furrow.files import read_json
-from furrow.layout import predictions, run_file
+from furrow.layout import RUNS, predictions, run_file
 from furrow.monitoring.alarm_book import Alarm
 from furrow.monitoring.estimated_performance import (
     ErrorSizes,
@@ -49,6 +50,7 @@ __all__ = ["LabelVerdict", "judge_labels"]
 _DAYS = 30
 """How many days of due labels are judged, beside the time that they take."""
 _MOST = 2_000_000
+"""How many rows are held at most: the newest."""
 
 
 @dataclass(frozen=True)
@@ -224,16 +226,37 @@ def _evaluated(root: Path, model: str) -> dict[str, tuple[float, float]]:
 
 
 def _predictions(site: Site, notes: list[str]) -> dict[str, pd.DataFrame]:
-    """The newest predictions by version: what labels can still be waited for."""
-    parts: dict[str, list[pd.DataFrame]] = {}
-    rows = 0
-    for batch in read_log(site.log, None, site.now):
-        if rows >= _MOST:
-            notes.append(f"labels are judged on the log's first {rows:,} predictions of the span")
-            break
+    """The newest predictions by version: what labels can still be waited for.
+
+    The log is read as a stream, and the oldest rows go when there are too many.
+    """
+    parts: deque[pd.DataFrame] = deque()
+    rows = passed = 0
+    for batch in read_log(site.log, _since(site), site.now):
         table = flat(batch).to_pandas()
         table = table[table["variant"] != "shadow"]
-        if len(table):
-            parts.setdefault(str(table["version"].iloc[0]), []).append(table)
-            rows += len(table)
-    return {name: pd.concat(some, ignore_index=True) for name, some in sorted(parts.items())}
+        if not len(table):
+            continue
+        parts.append(table)
+        rows += len(table)
+        while rows - len(parts[0]) >= _MOST:
+            passed += len(parts[0])
+            rows -= len(parts.popleft())
+    if passed:
+        notes.append(
+            f"labels are judged on the newest {rows:,} predictions of the span;"
+            f" {passed:,} older ones were passed over"
+        )
+    found: dict[str, list[pd.DataFrame]] = {}
+    for table in parts:
+        found.setdefault(str(table["version"].iloc[0]), []).append(table)
+    return {name: pd.concat(some, ignore_index=True) for name, some in sorted(found.items())}
+
+
+def _since(site: Site) -> datetime | None:
+    """From when on predictions count: as long as any run's labels may take, and the days that are judged."""
+    waits = []
+    for path in sorted((site.root / RUNS).glob("*/config.yaml")):
+        problem = config.load(path).problem
+        waits.append(span(problem.known_after, where=f"{problem.name}: known_after"))
+    return site.now - timedelta(days=_DAYS) - max(waits) if waits else None

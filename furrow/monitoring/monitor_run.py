@@ -17,6 +17,7 @@ import pandas as pd
 from furrow.files import read_json, write_bytes, write_json
 from furrow.monitoring.alarm_book import Alarm
 from furrow.monitoring.alarm_delivery import deliver
+from furrow.monitoring.canary_labels import supply_labels
 from furrow.monitoring.drift_reference import Reference, from_first, from_training
 from furrow.monitoring.drift_sizes import drift_of
 from furrow.monitoring.drift_watch import Watch, step
@@ -234,6 +235,7 @@ def _quality(start: str, version: str, profile: Profile, reference: Reference) -
 
 
 def _labels(site: Site, state: MonitorState, found: Monitored) -> None:
+    supply_labels(site)
     verdicts, notes = judge_labels(site)
     found.labels, found.notes = verdicts, found.notes + notes
     alarms = [alarm for version, one in verdicts.items() for alarm in one.alarms(version, site.now)]

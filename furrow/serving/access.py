@@ -80,6 +80,7 @@ class Tokens:
     """
 
     def __init__(self, path: Path, *, workers: int = 1) -> None:
+        refuse_in_git(path)
         self._path = path
         self._workers = workers
         self._buckets: dict[str, _Bucket] = {}
@@ -199,6 +200,7 @@ def add_token(path: Path, name: str, scopes: list[str], rate: float = 0.0) -> st
     """
     if not _NAME.fullmatch(name):
         raise AccessError(f"{name!r} is no name for a token", hint="letters, digits, . _ and -")
+    refuse_in_git(path)
     unknown = next((one for one in scopes if one not in SCOPES), None)
     if unknown is not None or not scopes:
         raise AccessError(f"{unknown!r} is no scope", hint=f"there are: {', '.join(SCOPES)}")
@@ -213,6 +215,20 @@ def add_token(path: Path, name: str, scopes: list[str], rate: float = 0.0) -> st
     write_json(path, {"format": FORMAT, "tokens": entries})
     path.chmod(0o600)
     return secret
+
+
+def refuse_in_git(path: Path) -> None:
+    """Refuse a file of tokens that a commit could take along.
+
+    Raises:
+        AccessError: It lies in the work tree of a repository.
+    """
+    for folder in path.absolute().parents:
+        if (folder / ".git").exists():
+            raise AccessError(
+                f"the tokens {path} would lie in the Git work tree {folder}",
+                hint="keep them outside of it, such as ~/.config/furrow/tokens",
+            )
 
 
 def check_site(headers: dict[bytes, bytes], hosts: frozenset[str] | None) -> None:

@@ -17,7 +17,7 @@ from furrow.serving.access import Tokens, check_site
 from furrow.serving.http_problem import Problem, problem_of
 from furrow.serving.model_host import UnknownModelError
 from furrow.serving.prediction_log import LogError
-from furrow.serving.request_body import deadline_of, receive_body
+from furrow.serving.request_body import CSV, JSON, deadline_of, receive_body
 from furrow.serving.routes import Route, find_route
 from furrow.serving.scoring import Scoring
 from furrow.serving.server_metrics import ServerMetrics
@@ -60,9 +60,10 @@ class Request:
         query: The text behind the question mark.
         began: When its head was read, by the monotonic clock.
         deadline: Until when it has to be answered.
+        kind: The body's content type.
     """
 
-    __slots__ = ("began", "deadline", "headers", "method", "path", "query", "receive", "who")
+    __slots__ = ("began", "deadline", "headers", "kind", "method", "path", "query", "receive", "who")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
@@ -73,6 +74,7 @@ class Request:
         self.began = time.monotonic()
         self.deadline = self.began
         self.who = ""
+        self.kind = JSON
 
 
 class App:
@@ -138,7 +140,8 @@ class App:
             return await route.tell(self, name)
         limits = self.settings.limits
         request.deadline = deadline_of(request, limits)
-        content = await receive_body(request, limits)
+        kinds = (JSON, CSV) if route.form == "invocation" else (JSON,)
+        content = await receive_body(request, limits, kinds)
         value = await self.scoring.answer(route.form, name, content, request)
         return 200, [_JSON], msgspec.json.encode(value)
 

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from furrow.serving.deployment_spec import Canary
 
-__all__ = ["Tally", "decide", "read_evidence"]
+__all__ = ["LABEL", "Tally", "count_labels", "decide", "read_evidence"]
 
 FORMAT = 1
 EVIDENCE = "canary.json"
 COUNTS = "counts"
-_SIGNALS = ("errors", "refused", "slow", "label")
+LABEL = "label"
+_SIGNALS = ("errors", "refused", "slow")
 
 
 class Tally:
@@ -82,6 +83,22 @@ class Tally:
         write_json(self._path, {"format": FORMAT, "digest": self._digest, "counts": counts})
 
 
+def count_labels(folder: Path, digest: str, seen: Block) -> None:
+    """Let labels be seen by the one who decides.
+
+    Args:
+        folder: The state folder.
+        digest: Of the canary, as it is declared.
+        seen: All labelled predictions since it began, and the wrong ones; it only grows.
+    """
+    names = (f"{variant} {LABEL}" for variant in ("main", "canary"))
+    counts = {}
+    for name, (all_of, bad) in zip(names, (seen[:2], seen[2:]), strict=True):
+        counts[name], counts[f"{name} wrong"] = all_of, bad
+    value = {"format": FORMAT, "digest": digest, "counts": counts}
+    write_json(folder / COUNTS / f"{LABEL}.json", value)
+
+
 def read_evidence(folder: Path, digest: str) -> Evidence | None:
     """What is known about a canary as it is declared; None where nothing is."""
     found = _read(folder, digest)
@@ -121,7 +138,7 @@ def decide(
         before = taken.get(path.stem, {})
         new.update({name: max(0, count - before.get(name, 0)) for name, count in counts.items()})
         taken[path.stem] = {name: max(count, before.get(name, 0)) for name, count in counts.items()}
-    evidence.add(canary, {**_blocks(new), "label": labels or Block()})
+    evidence.add(canary, {**_blocks(new), LABEL: _label_block(new).plus(labels or Block())})
     value = {"format": FORMAT, "digest": digest, "taken": taken, "evidence": evidence.to_json()}
     write_json(folder / EVIDENCE, value)
     verdict = evidence.verdict(canary, moment)
@@ -138,6 +155,11 @@ def _blocks(counts: Counter[str]) -> dict[str, Block]:
         )
         for name in _SIGNALS
     }
+
+
+def _label_block(counts: Counter[str]) -> Block:
+    main, canary = f"main {LABEL}", f"canary {LABEL}"
+    return Block(counts[main], counts[f"{main} wrong"], counts[canary], counts[f"{canary} wrong"])
 
 
 def _counts(path: Path, digest: str) -> dict[str, int]:

@@ -71,7 +71,8 @@ class FollowSettings:
 
     Attributes:
         environment: Such as "production".
-        remote: A path or an address, from `git_mirror.remote_address`.
+        remote: A path or an address, from `git_mirror.remote_address`; empty where nothing is
+            polled, and what the state folder says is served (`furrow.serving.deploy_here`).
         branch: Its branch.
         state: The state folder.
         features: The features folder whose store the versions read.
@@ -166,7 +167,11 @@ def _poll_alone(settings: FollowSettings, stop: threading.Event) -> None:
             while not stop.is_set():
                 began = time.monotonic()
                 try:
-                    followed = poll(settings)
+                    followed = (
+                        poll(settings)
+                        if settings.remote
+                        else read_followed(settings.state, settings.environment)
+                    )
                     judge(settings, followed)
                     # what failed may fail again: bringing a bundle costs seconds of a processor
                     wait = (
@@ -305,7 +310,9 @@ def judge(
     verdict = decide(settings.state, declared.canary, digest, labels=labels, now=now)
     if verdict is None or verdict.action == GO_ON:
         return verdict
-    if verdict.action != PROMOTE:
+    if verdict.action == PROMOTE and not settings.remote:
+        settings.tell(f"the canary {declared.canary.model} may be promoted: {verdict.why}")
+    elif verdict.action != PROMOTE:
         settings.tell(f"the canary {declared.canary.model}: {verdict.action}: {verdict.why}")
     else:
         mirror = settings.state / "mirror.git"

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 
 from furrow.files import write_json
 from furrow.serving.log_frames import RECORD, FrameError, read_frames, read_seed
-from furrow.serving.log_tables import Shape, group, to_batch
-from furrow.serving.prediction_record import from_payload, unpack
+from furrow.serving.log_tables import GROUP, Piece, Shape, to_batch
+from furrow.serving.prediction_record import FIELDS, from_payload, payload_values, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["NOTES", "Losses", "live_folder", "seal", "sealed_folder", "segment_records"]
 
 NOTES = "notes.json"
+_KEY = tuple(FIELDS.index(name) for name in GROUP)
 _ROWS = 500
 """Rows that are made into columns at a time: whoever answers beside it doesn't wait for more."""
 _GROUP = 20
@@ -82,26 +83,32 @@ def sealed_folder(folder: Path) -> Path:
 def segment_records(
     file: BinaryIO, losses: Losses | None = None, *, to_end: bool = False
 ) -> Iterator[PredictionRecord]:
-    """The whole records of a segment that is open at its beginning.
+    """The whole records of a segment; arguments as those of `_segment_payloads`."""
+    losses = losses or Losses()
+    for payload in _segment_payloads(file, losses, to_end=to_end):
+        try:
+            yield from_payload(payload)
+        except ValueError:
+            losses.damaged += len(payload)
+
+
+def _segment_payloads(file: BinaryIO, losses: Losses, *, to_end: bool) -> Iterator[bytes]:
+    """The payloads of a segment's whole records.
 
     Args:
-        file: The segment.
+        file: The segment, open at its beginning.
         losses: Is told what is missing.
         to_end: Whether nobody writes it any more: a torn frame at its end is a loss then.
     """
-    losses = losses or Losses()
     seed = read_seed(file)
     end = file.tell()
     for each in read_frames(file, seed) if seed is not None else ():
         losses.damaged += each.skipped
         end = each.end
-        if each.kind != RECORD:
+        if each.kind == RECORD:
+            yield each.payload
+        else:
             losses.note(each.payload)
-            continue
-        try:
-            yield from_payload(each.payload)
-        except ValueError:
-            losses.damaged += len(each.payload)
     if to_end:
         losses.damaged += os.fstat(file.fileno()).st_size - end
 
@@ -153,17 +160,11 @@ def _seal_one(folder: Path, path: Path, file: BinaryIO) -> None:
     hour = sealed_folder(folder) / path.stem[:13]
     target = hour / path.stem
     if not target.exists():
-        shapes: dict[tuple[str, ...], Shape] = {}
-        for key, rows in _pieces(segment_records(file)):
-            shapes.setdefault(key, Shape()).see(rows)
-        file.seek(0)
-        losses = Losses()
         hour.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=hour) as scratch:
             made = Path(scratch) / "made"
-            made.mkdir()
-            _write_tables(made, shapes, segment_records(file, losses, to_end=True))
-            if shapes or any(
+            losses = _write_tables(made, file)
+            if any(made.iterdir()) or any(
                 losses.to_json()[name] for name in ("dropped", "sampled_out", "damaged")
             ):
                 write_json(made / NOTES, losses.to_json())
@@ -175,44 +176,85 @@ def _seal_one(folder: Path, path: Path, file: BinaryIO) -> None:
     path.unlink(missing_ok=True)
 
 
-def _write_tables(
-    made: Path, shapes: dict[tuple[str, ...], Shape], records: Iterator[PredictionRecord]
-) -> None:
-    """Write a Parquet file for each version, some rows at a time."""
-    schemas = {key: shape.schema() for key, shape in shapes.items()}
-    paths = {key: made / f"{place}.parquet" for place, key in enumerate(schemas)}
-    writers = {
-        key: pq.ParquetWriter(paths[key], schema, compression="zstd")
-        for key, schema in schemas.items()
-    }
-    waiting: dict[tuple[str, ...], list[pa.RecordBatch]] = {}
-    try:
-        for key, rows in _pieces(records):
-            batches = waiting.setdefault(key, [])
-            batches.append(to_batch(rows, schemas[key]))
-            if len(batches) == _GROUP:
-                writers[key].write_table(pa.Table.from_batches(waiting.pop(key)))
-        for key, batches in waiting.items():
-            writers[key].write_table(pa.Table.from_batches(batches))
-    finally:
-        for writer in writers.values():
-            writer.close()
-    for path in paths.values():
-        with path.open("rb") as written:
-            os.fsync(written.fileno())
+def _write_tables(made: Path, file: BinaryIO) -> Losses:
+    """Write a Parquet file for each version; what the segment does not hold.
+
+    The first records say which types columns have. Where later ones ask for others, it is all written
+    again, with what they have in common.
+    """
+    shapes: dict[tuple[str, ...], Shape] = {}
+    while True:
+        made.mkdir()
+        file.seek(0)
+        tables, losses = _Tables(made, shapes), Losses()
+        try:
+            for piece in _pieces(file, losses):
+                tables.add(piece)
+        finally:
+            tables.close()
+        if not tables.outgrown:
+            return losses
+        shutil.rmtree(made)
 
 
-def _pieces(
-    records: Iterator[PredictionRecord],
-) -> Iterator[tuple[tuple[str, ...], list[PredictionRecord]]]:
-    """Records by version, some at a time."""
-    waiting: dict[tuple[str, ...], list[PredictionRecord]] = {}
-    for record in records:
-        rows = waiting.setdefault(group(record), [])
-        rows.append(record)
+class _Tables:
+    """The Parquet files of a segment, some rows at a time."""
+
+    def __init__(self, made: Path, shapes: dict[tuple[str, ...], Shape]) -> None:
+        self.outgrown = False
+        self._made = made
+        self._shapes = shapes
+        self._schemas: dict[tuple[str, ...], pa.Schema] = {}
+        self._writers: dict[tuple[str, ...], pq.ParquetWriter] = {}
+        self._waiting: dict[tuple[str, ...], list[pa.RecordBatch]] = {}
+
+    def add(self, piece: Piece) -> None:
+        """Add records; nothing more is written once they outgrew their columns."""
+        key = piece.key()
+        shape = self._shapes.setdefault(key, Shape())
+        shape.see(piece)
+        if key not in self._schemas:
+            schema = self._schemas[key] = shape.schema()
+            path = self._made / f"{len(self._writers)}.parquet"
+            self._writers[key] = pq.ParquetWriter(path, schema, compression="zstd")
+        self.outgrown = self.outgrown or shape.schema() != self._schemas[key]
+        if self.outgrown:
+            return
+        batches = self._waiting.setdefault(key, [])
+        batches.append(to_batch(piece, self._schemas[key]))
+        if len(batches) == _GROUP:
+            self._writers[key].write_table(pa.Table.from_batches(self._waiting.pop(key)))
+
+    def close(self) -> None:
+        """Write what waits, and bring it to the disk."""
+        try:
+            if not self.outgrown:
+                for key, batches in self._waiting.items():
+                    self._writers[key].write_table(pa.Table.from_batches(batches))
+        finally:
+            for writer in self._writers.values():
+                writer.close()
+        for path in self._made.iterdir():
+            with path.open("rb") as written:
+                os.fsync(written.fileno())
+
+
+def _pieces(file: BinaryIO, losses: Losses) -> Iterator[Piece]:
+    """A segment's records by version, some at a time."""
+    waiting: dict[tuple[Any, ...], list[list[Any]]] = {}
+    for payload in _segment_payloads(file, losses, to_end=True):
+        try:
+            values = payload_values(payload)
+            key = tuple(str(values[place]) for place in _KEY)
+        except ValueError:
+            losses.damaged += len(payload)
+            continue
+        rows = waiting.setdefault(key, [])
+        rows.append(values)
         if len(rows) == _ROWS:
-            yield group(record), waiting.pop(group(record))
-    yield from waiting.items()
+            yield Piece(waiting.pop(key))
+    for rows in waiting.values():
+        yield Piece(rows)
 
 
 def _remove_old(folder: Path, settings: LogSettings) -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from furrow.serving.prediction_record import FIELDS, PredictionRecord
+from furrow.serving.prediction_record import FIELDS, PredictionRecord, record_values, unfolded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["STRUCTS", "Shape", "records_of", "same_shape", "to_batch"]
+__all__ = ["GROUP", "STRUCTS", "Piece", "Shape", "records_of", "same_shape", "to_batch"]
 
 TIME = pa.timestamp("us", tz="UTC")
 STRUCTS = ("keys", "request", "features", "statuses", "event_times", "prediction")
 """Fields that map names to values: a struct column each."""
+GROUP = ("model", "version", "features_digest")
+"""What records that stand in one table have in common."""
 TEXT = b"furrow.json"
 """Of a column whose values have no common type: each is a JSON text."""
 _FIXED = {
@@ -38,6 +40,34 @@ _INT64 = range(-(1 << 63), 1 << 63)
 _EXACT = range(-(1 << 53), (1 << 53) + 1)
 
 
+class Piece:
+    """Some records of one version turned round: a column of values for each field and name.
+
+    What is one value under many names, as statuses and event times mostly are, is one column, looked
+    at and made once.
+
+    Args:
+        rows: Each record's values in the fields' order, of `record_values` or `payload_values`.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
+        self.count = len(rows)
+        turned = zip(*rows, strict=True) if rows else [() for _ in FIELDS]
+        self.fields: dict[str, Any] = dict(zip(FIELDS, turned, strict=True))
+        for part in STRUCTS:
+            self.fields[part] = _columns(self.fields[part])
+
+    @classmethod
+    def of(cls, records: Sequence[PredictionRecord]) -> Self:
+        """A piece of records."""
+        return cls([record_values(one) for one in records])
+
+    def key(self) -> tuple[str, str, str]:
+        """As `group`."""
+        model, version, digest = (self.fields[name][0] for name in GROUP)
+        return str(model), str(version), str(digest)
+
+
 class Shape:
     """The types that the columns of some records have, found by looking at each.
 
@@ -47,12 +77,15 @@ class Shape:
     def __init__(self) -> None:
         self._seen: dict[str, dict[str, set[Any]]] = {part: {} for part in STRUCTS}
 
-    def see(self, records: Sequence[PredictionRecord]) -> None:
+    def see(self, piece: Piece) -> None:
         """Look at the values of records."""
         for part in STRUCTS:
-            seen = self._seen[part]
-            for name, values in _columns([getattr(one, part) for one in records]).items():
-                seen.setdefault(name, set()).update(_kinds(values))
+            seen, known = self._seen[part], dict[int, set[Any]]()
+            for name, values in piece.fields[part].items():
+                kinds = known.get(id(values))
+                if kinds is None:
+                    kinds = known[id(values)] = _kinds(values)
+                seen.setdefault(name, set()).update(kinds)
 
     def schema(self) -> pa.Schema:
         """The schema; a mapping that is always empty has no column."""
@@ -78,24 +111,32 @@ def group(record: PredictionRecord) -> tuple[str, str, str]:
 
 
 def to_batch(
-    records: Sequence[PredictionRecord], schema: pa.Schema | None = None
+    records: Sequence[PredictionRecord] | Piece, schema: pa.Schema | None = None
 ) -> pa.RecordBatch:
     """Records of one version as a batch.
 
     Args:
-        records: The records.
+        records: The records, or a piece of them.
         schema: Of a `Shape` that has seen them; their own, if None.
     """
+    piece = records if isinstance(records, Piece) else Piece.of(records)
     if schema is None:
         shape = Shape()
-        shape.see(records)
+        shape.see(piece)
         schema = shape.schema()
     columns = []
+    nothing = [None] * piece.count
     for column in schema:
-        values = [getattr(one, column.name) for one in records]
+        values = piece.fields[column.name]
         if column.name in STRUCTS:
-            found, nothing = _columns(values), [None] * len(values)
-            parts = [_array(part, found.get(part.name, nothing)) for part in column.type]
+            made: dict[tuple[int, pa.DataType], pa.Array] = {}
+            parts = []
+            for part in column.type:
+                of = values.get(part.name, nothing)
+                key = id(of), part.type
+                if key not in made:
+                    made[key] = _array(part, of)
+                parts.append(made[key])
             columns.append(pa.StructArray.from_arrays(parts, fields=list(column.type)))
         else:
             columns.append(pa.array(values, column.type))
@@ -136,8 +177,12 @@ def _mappings(column: pa.Field, array: pa.StructArray) -> list[dict[str, Any]]:
     ]
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
+def _columns(folded: Sequence[Any]) -> dict[str, Sequence[Any]]:
     """Mappings turned round; at once where all have the same names in the same order, as those of a version have."""
+    first = folded[0] if folded else {}
+    if isinstance(first, list) and all(type(one) is list and one[1:] == first[1:] for one in folded):
+        return dict.fromkeys(first[1:], tuple(one[0] for one in folded))
+    rows = [unfolded(one) for one in folded]
     names = list(rows[0]) if rows else []
     if names and all(list(row) == names for row in rows):
         turned = zip(*(row.values() for row in rows), strict=True)

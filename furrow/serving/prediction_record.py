@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,7 +17,18 @@ from furrow.errors import MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PredictionRecord", "from_payload", "id_time", "new_id", "pack", "to_payload", "unpack"]
+__all__ = [
+    "PredictionRecord",
+    "from_payload",
+    "id_time",
+    "new_id",
+    "pack",
+    "payload_values",
+    "record_values",
+    "to_payload",
+    "unfolded",
+    "unpack",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -72,6 +84,10 @@ class PredictionRecord:
 
 FIELDS = tuple(one.name for one in fields(PredictionRecord))
 _REDACTED = FIELDS.index("redacted")
+_ALIKE = FIELDS.index("statuses"), FIELDS.index("event_times")
+_VALUES = attrgetter(*FIELDS)
+_FOLDED = 3
+"""From so many names on a mapping is folded."""
 
 
 class _Ids:
@@ -128,8 +144,14 @@ def id_time(text: str) -> datetime:
 
 
 def to_payload(record: PredictionRecord) -> bytes:
-    """A record as the log keeps it: the values in the fields' order, in msgpack."""
-    values = [getattr(record, name) for name in FIELDS]
+    """A record as the log keeps it: the values in the fields' order, in msgpack.
+
+    A mapping whose values are one and the same, as statuses and event times mostly are, is a list of
+    that value and the names.
+    """
+    values = list(_VALUES(record))
+    for place in _ALIKE:
+        values[place] = _folded(values[place])
     try:
         return pack(values)
     except (OverflowError, UnicodeError, TypeError):
@@ -142,14 +164,40 @@ def from_payload(content: bytes) -> PredictionRecord:
     Raises:
         ValueError: It is no record.
     """
+    values = payload_values(content)
+    for place in _ALIKE:
+        values[place] = unfolded(values[place])
+    return PredictionRecord(*values)
+
+
+def payload_values(content: bytes) -> list[Any]:
+    """The values of `to_payload`, in the fields' order; what is folded stays so (`unfolded`).
+
+    Raises:
+        ValueError: It is no record.
+    """
     values = unpack(content)
     if not isinstance(values, list) or not values[_REDACTED:]:
         raise ValueError("no record")
     values[_REDACTED] = tuple(values[_REDACTED])
-    record = PredictionRecord(*values[: len(FIELDS)])
-    if not isinstance(record.id, str) or not isinstance(record.time, datetime):
+    if not isinstance(values[0], str) or not isinstance(values[1], datetime):
         raise ValueError("no record")  # noqa: TRY004 - content from a file, not an argument
-    return record
+    return values[: len(FIELDS)]
+
+
+def record_values(record: PredictionRecord) -> tuple[Any, ...]:
+    """A record's values in the fields' order."""
+    values: tuple[Any, ...] = _VALUES(record)
+    return values
+
+
+def unfolded(value: Any) -> dict[str, Any]:
+    """A mapping, of itself or of what it was folded to: its one value and its names."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, list) or not value:
+        raise ValueError("no record")
+    return dict.fromkeys(value[1:], value[0])
 
 
 def pack(value: Any) -> bytes:
@@ -159,7 +207,7 @@ def pack(value: Any) -> bytes:
         MissingExtraError: The extra `serve` is not installed.
         OverflowError, UnicodeError, TypeError: The value has a part that msgpack has no word for.
     """
-    content: bytes = _msgpack().encode(value, enc_hook=_plain)
+    content: bytes = _encoder().encode(value)
     return content
 
 
@@ -170,9 +218,9 @@ def unpack(content: bytes) -> Any:
         MissingExtraError: The extra `serve` is not installed.
         ValueError: It is no msgpack.
     """
-    msgpack = _msgpack()
+    decoder = _decoder()
     try:
-        return msgpack.decode(content)
+        return decoder.decode(content)
     except (RecursionError, UnicodeDecodeError, _error()) as exc:
         raise ValueError(f"no record: {exc}") from exc
 
@@ -184,6 +232,23 @@ def _msgpack() -> Any:
     except ImportError as exc:
         raise MissingExtraError("serve", "a prediction log that still grows") from exc
     return msgpack
+
+
+@cache
+def _encoder() -> Any:
+    return _msgpack().Encoder(enc_hook=_plain)
+
+
+@cache
+def _decoder() -> Any:
+    return _msgpack().Decoder()
+
+
+def _folded(mapping: Mapping[str, Any]) -> Any:
+    """The one value of a mapping and its names; the mapping itself if there are several, or few."""
+    if len(mapping) < _FOLDED or len(set(mapping.values())) > 1:
+        return mapping
+    return [next(iter(mapping.values())), *mapping]
 
 
 @cache

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from furrow.serving.app import Request
     from furrow.serving.serve_settings import Limits
 
-__all__ = ["deadline_of", "receive_body"]
+__all__ = ["CSV", "JSON", "deadline_of", "receive_body"]
 
 _SECONDS = re.compile(rb"[0-9]{1,6}(\.[0-9]{1,9})?")
+JSON, CSV = b"application/json", b"text/csv"
 _CLOSE = ((b"connection", b"close"),)
 
 
@@ -36,15 +37,24 @@ def deadline_of(request: Request, limits: Limits) -> float:
     return request.began + float(text)
 
 
-async def receive_body(request: Request, limits: Limits) -> bytes | bytearray:
+async def receive_body(
+    request: Request, limits: Limits, kinds: tuple[bytes, ...] = (JSON,)
+) -> bytes | bytearray:
     """The whole body.
 
+    Args:
+        request: Whose.
+        limits: How much and how slow it may be.
+        kinds: The content types that are taken; the request is told which it is.
+
     Raises:
-        Problem: It is no JSON by its type, too large, comes too slowly, or the client has gone.
+        Problem: It is of another type, too large, comes too slowly, or the client has gone.
     """
     kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if kind != b"application/json":
-        raise Problem(415, "content-type", "the body must be application/json", headers=_CLOSE)
+    if kind not in kinds:
+        wanted = b" or ".join(kinds).decode()
+        raise Problem(415, "content-type", f"the body must be {wanted}", headers=_CLOSE)
+    request.kind = kind
     if request.headers.get(b"content-encoding", b"identity") != b"identity":
         raise Problem(415, "content-type", "the body must not be compressed", headers=_CLOSE)
     length = request.headers.get(b"content-length")

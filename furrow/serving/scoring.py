@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.serving.admission import Admission
+from furrow.serving.csv_body import read_csv
 from furrow.serving.http_problem import Problem
 from furrow.serving.open_inference import read_infer, told_infer
 from furrow.serving.openapi import example_row
 from furrow.serving.prediction_answers import ABSENT, answer_of, record_of
 from furrow.serving.prediction_record import new_id
 from furrow.serving.protocols import FORMS
+from furrow.serving.request_body import CSV
 from furrow.serving.row_fields import RowError
 from furrow.serving.scorer import FeaturesAbsentError
 from furrow.serving.strict_json import decode
@@ -163,9 +165,11 @@ class Scoring:
         most: int | None = None,
     ) -> Any:
         """Everything that takes the processor; None if there are more rows than `most`."""
-        value = decode(content)
+        value: Any = None if request.kind == CSV else decode(content)
         wanted: list[str] = []
-        if form == "infer":
+        if request.kind == CSV:
+            rows = read_csv(content, loaded.scorer.fields)
+        elif form == "infer":
             rows, wanted = read_infer(value, loaded.scorer.fields)
         else:
             rows = FORMS[form].read(value)

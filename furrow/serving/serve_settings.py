@@ -151,12 +151,13 @@ class Following:
     """What a server follows; see `furrow.serving.follow.FollowSettings`.
 
     Attributes:
-        environment: Such as "production"; the model is asked for by this name.
-        remote: A path or an address.
+        environment: Such as "production".
+        remote: A path or an address; empty where what the state folder says is all that is served.
         branch: Its branch.
         state: The folder of what is known and decided on this machine.
         prefix: Of the project within its repository.
         every: Seconds between two looks.
+        name: By which the model is asked for; the environment's, if empty.
     """
 
     environment: str
@@ -165,6 +166,7 @@ class Following:
     state: Path
     prefix: str = ""
     every: float = 5.0
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def build_app(served: Served, settings: ServeSettings) -> App:
     if served.following is None:
         host, _ = host_of(served.models, served.features, stale=settings.stale, most=served.most)
     else:
-        host = SplitHost({}, default=served.following.environment)
+        following = served.following
+        host = SplitHost({}, default=following.name or following.environment)
         follower = Follower(host, served.following, served.features)
     log = None if settings.log is None else PredictionLog.open(settings.log, served.logged)
     app = App(host, settings, log=log, follower=follower)
@@ -73,13 +74,14 @@ class Follower:
 
     def __init__(self, host: SplitHost, following: Following, features: Path) -> None:
         self._host = host
-        self._name = following.environment
+        self._name = following.name or following.environment
         self._settings = FollowSettings(
             following.environment,
             following.remote,
             following.branch,
             following.state,
             features,
+            name=self._name,
             prefix=following.prefix,
             every=following.every,
             tell=lambda text: LOGGER.info("%s", text),

@@ -134,3 +134,19 @@ def test_a_rate(tmp_path, monkeypatch):
     ask(slow)
     with pytest.raises(Problem):
         ask(slow)
+
+
+def test_a_file_of_tokens_in_a_work_tree_is_refused(tmp_path):
+    """A commit could take it along: neither is one made there, nor one used."""
+    outside = tmp_path / "tokens"
+    add_token(outside, "ada", ["predict"])
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    (project / "conf").mkdir()
+    inside = project / "conf/tokens"
+    with pytest.raises(AccessError, match="would lie in the Git work tree"):
+        add_token(inside, "ada", ["predict"])
+    inside.write_bytes(outside.read_bytes())
+    inside.chmod(0o600)
+    with pytest.raises(AccessError, match="would lie in the Git work tree"):
+        Tokens(inside)

@@ -13,6 +13,7 @@ import pytest
 from furrow.files import read_json, write_json
 from furrow.ground.git_mirror import forget, remote_address
 from furrow.serving.canary_watch import Tally, decide
+from furrow.serving.deploy_here import deploy_here
 from furrow.serving.deployment_spec import parse_deployment
 from furrow.serving.deployment_state import (
     StateError,
@@ -374,3 +375,26 @@ def test_a_canary_s_promotion_is_a_branch_to_merge(served):
     found = poll(settings)
     assert (found.main.version, found.canary, found.problem) == ("regression@v1.0.0", None, "")
     assert "sample: 0.5" in found.declared
+
+
+def test_without_a_branch_there_is_a_canary_and_a_way_back_all_the_same(served, tmp_path):
+    """What the clone's HEAD declares is served; the one before is kept, and a rollback goes to it."""
+    repo, settings = served[:2]
+    state = tmp_path / "here"
+    first = deploy_here(repo.work, "production", settings.features, state)
+    assert (first.main.version, first.canary.version) == ("binary@v1.0.0", "regression@v1.0.0")
+    repo.declare(REGRESSION)
+    second = deploy_here(repo.work, "production", settings.features, state)
+    assert (second.main.version, second.previous.version) == ("regression@v1.0.0", "binary@v1.0.0")
+    host = SplitHost({}, default="binary")
+    following = Following("production", "", "", state, every=0.1, name="binary")
+    follower = Follower(host, following, settings.features)
+    follower.start()
+    try:
+        assert host.current("binary").version == "regression@v1.0.0"
+        roll_back(state)
+        wait_until(lambda: host.current("binary").version == "binary@v1.0.0")
+    finally:
+        follower.stop()
+    with pytest.raises(RefusedError, match="is not in"):
+        deploy_here(repo.work, "staging", settings.features, state)

@@ -158,3 +158,35 @@ def test_invocations_that_are_refused(server, body, said):
     answer = server("POST", "/invocations", json=body)
     assert answer.status_code in (400, 422), answer.text
     assert said in answer.json()["detail"]
+
+
+def test_csv_as_sagemaker_s_clients_send_it(server):
+    """A header of fields and a line a row; the same scores as of JSON, and an empty value is null."""
+    rows = [dict(ROW), {**ROW, "amount": None}]
+    expected = server("POST", "/invocations", json={"rows": rows}).json()["predictions"]
+    text = "shop,weekday,amount\nnorth,3,12.5\n\nnorth,3,\n"
+    answer = server("POST", "/invocations", content=text, headers={"content-type": "text/csv"})
+    assert answer.status_code == 200, answer.text
+    told = answer.json()["predictions"]
+    assert [one["probability"] for one in told] == [one["probability"] for one in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("north,3,12.5", "must name fields"),
+        ("shop,shop\na,b", "twice"),
+        ("shop,weekday,amount\nnorth,3", "row 0 has 2 values"),
+        ("shop,weekday,amount\nnorth,three,1", "weekday must be Int64"),
+        ("shop,weekday\nnorth,3", "lacks amount"),
+        ('shop,weekday,amount\n"north,3,1', "no CSV"),
+        ("", "must name fields"),
+        ("shop,weekday,amount\n", "no row"),
+    ],
+)
+def test_csv_that_is_refused(server, text, said):
+    answer = server("POST", "/invocations", content=text, headers={"content-type": "text/csv"})
+    assert answer.status_code in (400, 422), answer.text
+    assert said in answer.text
+    other = server("POST", "/predict", content=text, headers={"content-type": "text/csv"})
+    assert other.status_code == 415

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from furrow.training.portable import exp, linear, log, logit, sigmoid, softmax
+from furrow.training.portable import (
+    exp,
+    exp_one,
+    linear,
+    log,
+    logit,
+    logit_one,
+    sigmoid,
+    sigmoid_one,
+    softmax,
+)
 
 
 @given(st.lists(st.floats(-745, 709), min_size=1, max_size=20))
@@ -71,3 +81,15 @@ def test_linear(columns):
             for value, weight in zip(row[1:], one[1:], strict=True):
                 total += value * weight
             assert found[place, score] == total + intercept[score]
+
+
+@given(st.lists(st.floats(), min_size=5, max_size=20))
+def test_one_number_has_the_bits_of_an_array(values):
+    """Whatever number it is: infinite, missing, without a value; and as a probability, too."""
+    array = np.array(values)
+    with np.errstate(all="ignore"):
+        for one, many in ((exp_one, exp), (sigmoid_one, sigmoid)):
+            assert np.array_equal([one(value) for value in values], many(array), equal_nan=True)
+        said = sigmoid(array)
+        expected = logit(said)
+    assert np.array_equal([logit_one(value) for value in said.tolist()], expected, equal_nan=True)

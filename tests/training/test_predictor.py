@@ -177,3 +177,21 @@ def test_odd_rows(made, kind, frame):
         for value in (None, np.nan, pd.NaT)
     ]
     assert len({fitted.predict(rows).tobytes() for rows in missing}) == 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_row_by_itself_has_the_bits_of_a_batch(made, frame, name):
+    """The short way of one row, for every kind of model, encoding and curve, with unknown texts and nulls."""
+    fitted, folder, sha256 = made[name]
+    stored = Predictor.load(folder, sha256=sha256)
+    columns = list(stored.columns)
+    rows = frame[columns].head(60).astype(object).to_dict("records")
+    rows[0]["carrier"], rows[1]["noise"], rows[2]["origin"] = "never seen", None, None
+    rows[3]["noise"], rows[4]["noise"], rows[5]["noise"] = -0.0, 10**300, float("nan")
+    whole = stored.predict(stored.encode({one: [row[one] for row in rows] for one in columns}))
+    alone = np.array([stored.row(row) for row in rows])
+    assert alone.tobytes() == whole.tobytes()
+    opened = Fitted(columns, None, None, stored)
+    for some in (rows[:1], rows[:4], rows):
+        found = opened.row_outputs(some)["probability"]
+        assert found.tobytes() == whole[: len(some)].tobytes()

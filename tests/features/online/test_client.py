@@ -24,6 +24,7 @@ from furrow.features.json_reader import ManifestError
 from furrow.features.materialize import materialize
 from furrow.features.on_demand import OnDemandError, RequestError
 from furrow.features.read_plan import UnknownServiceError
+from furrow.features.row_answers import RowReader
 from furrow.features.schema import OnlineStore
 from furrow.files import write_json
 from furrow.stores.record import KeyTypeError
@@ -78,6 +79,23 @@ def test_age_and_event_time(world: World, client: FeatureClient) -> None:
     assert batch.age["score"] == [3 * 3600.0, 2 * 3600.0, 40 * 3600.0, None]
     assert batch.event_time["label"][0] == world.now - timedelta(hours=1)
     assert batch.age["ratio"] == batch.age["score"]
+
+
+@pytest.mark.parametrize("count", [1, 4, 40])
+@pytest.mark.parametrize("service", ["all", "numbers"])
+def test_row_by_row_it_says_the_same(
+    world: World, client: FeatureClient, service: str, count: int
+) -> None:
+    """The short way of servers: values, statuses and event times of few rows and of many, at a moment and now."""
+    for at in (None, world.now, world.now - timedelta(hours=2, minutes=30)):
+        batch = client.get(service, (ROWS * count)[:count], at=at)
+        answers = list(RowReader(client.plan(service)).rows(batch))
+        assert len(answers) == count
+        columns = batch.to_dict(), batch.status, batch.event_time
+        for place, answer in enumerate(answers):
+            for said, whole in zip(answer, columns, strict=True):
+                assert list(said) == list(batch.names)
+                assert said == {name: values[place] for name, values in whole.items()}
 
 
 def test_forms(client: FeatureClient) -> None:

@@ -1,0 +1,104 @@
+"""Labels as evidence about a canary: how many predictions of each variant turned out wrong.
+
+Wrong is a probability on the other side of one half, a class that is not the likeliest one, a number
+outside of its interval. What a server decides by them is in `furrow.serving.canary_watch`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from furrow.layout import run_file
+from furrow.monitoring.labelled_performance import judged_rows
+from furrow.monitoring.labelled_rows import join_labels
+from furrow.monitoring.late_labels import landed, settle
+from furrow.monitoring.log_windows import flat
+from furrow.serving.canary_test import Block
+from furrow.serving.canary_watch import count_labels, read_evidence
+from furrow.serving.deployment_state import read_followed
+from furrow.serving.log_reader import read_log
+from furrow.training import config
+from furrow.training.class_columns import PREFIX
+
+if TYPE_CHECKING:
+    from furrow.monitoring.late_labels import Settled
+    from furrow.monitoring.monitor_site import Site
+    from furrow.training.problem import Problem
+
+__all__ = ["supply_labels", "wrong_ones"]
+
+_HALF = 0.5
+_VARIANTS = ("main", "canary")
+
+
+def supply_labels(site: Site) -> Block | None:
+    """Tell the server's watch what labels say since its canary began to answer.
+
+    Args:
+        site: Where; the state lies beside the log.
+
+    Returns:
+        What was told; None where no canary is watched, or no label came.
+    """
+    state = site.log.parent
+    digest = read_followed(state).canary_digest
+    evidence = read_evidence(state, digest) if digest else None
+    frames = landed(site.labels)
+    if evidence is None or not frames:
+        return None
+    seen, settled = Block(), dict[str, Settled]()
+    for batch in read_log(site.log, evidence.began, site.now):
+        rows = flat(batch).to_pandas()
+        declared = site.root / run_file(str(rows["model"].iloc[0]), "config.yaml")
+        if not declared.is_file():
+            declared = site.root / run_file(_experiment(rows), "config.yaml")
+        if not declared.is_file():
+            continue
+        problem = config.load(declared).problem
+        usable = [one for one in frames if problem.label in one]
+        if usable:
+            if problem.name not in settled:
+                settled[problem.name] = settle(usable, problem)
+            seen = seen.plus(_seen(site, rows, settled[problem.name], problem))
+    count_labels(state, digest, seen)
+    return seen
+
+
+def wrong_ones(rows: pd.DataFrame, problem: Problem) -> pd.Series:
+    """Whether each labelled prediction is wrong; those that can't be told are left out.
+
+    Args:
+        rows: With labels, from the log.
+        problem: What was predicted.
+    """
+    judged = judged_rows(rows, problem)
+    if problem.task == "binary":
+        said = judged.dropna(subset=["probability"])
+        return (said["probability"] > _HALF) != (said["label"] > _HALF)
+    if problem.task == "multiclass":
+        classes = judged[[name for name in judged if str(name).startswith(PREFIX)]].fillna(0.0)
+        return classes.idxmax(axis=1).str.removeprefix(PREFIX) != judged["label"]
+    if not {"low", "high"} <= set(judged.columns):
+        return pd.Series(dtype=bool)
+    said = judged.dropna(subset=["low", "high"])
+    return (said["label"] < said["low"]) | (said["label"] > said["high"])
+
+
+def _seen(site: Site, rows: pd.DataFrame, settled: Settled, problem: Problem) -> Block:
+    found = []
+    for variant in _VARIANTS:
+        mine = rows[rows["variant"] == variant]
+        if not len(mine):
+            found += [0, 0]
+            continue
+        known = join_labels(mine, settled, problem, now=site.now).known
+        wrong = wrong_ones(known, problem) if len(known) else pd.Series(dtype=bool)
+        found += [len(wrong), int(wrong.sum())]
+    return Block(*found)
+
+
+def _experiment(rows: pd.DataFrame) -> str:
+    """The run that a version is of: a server may ask for it by another name."""
+    return str(rows["version"].iloc[0]).rpartition("@")[0]
