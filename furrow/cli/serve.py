@@ -89,6 +89,12 @@ folder = click.Path(path_type=Path)
     "--every", default=5.0, show_default=True, help="With --follow: seconds between two looks."
 )
 @click.option("--as-of", "moment", help="Answer as of a time of history (ISO 8601), not of now.")
+@click.option(
+    "--manifest",
+    type=click.Choice(["kubernetes", "compose", "sagemaker", "dockerfile"]),
+    help="Serve nothing: write what this orchestrator needs to.",
+)
+@click.option("--image", default="furrow-serve:latest", help="With --manifest: the image.")
 @click.option("--most-models", default=8, show_default=True, help="How many models stay in memory.")
 def command(
     *,
@@ -101,6 +107,8 @@ def command(
     follow: str | None,
     every: float,
     most_models: int,
+    manifest: str | None,
+    image: str,
     **options: object,
 ) -> None:
     """Answer requests for predictions: of an environment, of versions, or of bundles in folders.
@@ -113,6 +121,9 @@ def command(
     tokens = options["tokens"]
     if new_token is not None:
         _new_token(tokens, new_token, scopes, rate)
+        return
+    if manifest is not None:
+        _write_manifest(manifest, what, follow, image, options)
         return
     if not what:
         raise UsageError("nothing is named to be served", hint="furrow serve production")
@@ -131,6 +142,30 @@ def command(
         versions = f"{served.following.environment} {where}"
     say(f"serving {versions} on {scheme}://{place}:{taken.getsockname()[1]}")
     run(served, settings, taken)
+
+
+def _write_manifest(
+    kind: str, what: tuple[str, ...], follow: str | None, image: str, options: dict[str, object]
+) -> None:
+    from furrow.serving import orchestrator_manifest
+
+    if len(what) != 1 or "/" in what[0] or "@" in what[0]:
+        raise UsageError(
+            "--manifest is for one environment", hint=f"furrow serve production --manifest {kind}"
+        )
+    if follow is None and kind in ("kubernetes", "compose"):
+        raise UsageError(
+            "a server without a clone beside it follows a branch",
+            hint="--follow ADDRESS#BRANCH, such as https://example.com/team/shop.git#main",
+        )
+    spec = orchestrator_manifest.ManifestSpec(
+        what[0],
+        follow or "",
+        image,
+        port=int(str(options["port"])),
+        workers=int(str(options["workers"])),
+    )
+    say(orchestrator_manifest.manifest(kind, spec).rstrip("\n"))
 
 
 def _arranged(

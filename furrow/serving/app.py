@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from furrow.serving.model_host import Host
     from furrow.serving.prediction_log import PredictionLog
+    from furrow.serving.request_spans import RequestSpans
     from furrow.serving.serve_settings import ServeSettings
     from furrow.serving.serve_worker import Follower
 
@@ -63,7 +64,17 @@ class Request:
         kind: The body's content type.
     """
 
-    __slots__ = ("began", "deadline", "headers", "kind", "method", "path", "query", "receive", "who")
+    __slots__ = (
+        "began",
+        "deadline",
+        "headers",
+        "kind",
+        "method",
+        "path",
+        "query",
+        "receive",
+        "who",
+    )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
@@ -85,6 +96,7 @@ class App:
         settings: How the server is set up.
         log: Where predictions are written before they are told; None for nowhere.
         follower: What brings versions; None where they are given.
+        spans: Takes a span of each request; None for none.
     """
 
     def __init__(
@@ -94,11 +106,13 @@ class App:
         *,
         log: PredictionLog | None = None,
         follower: Follower | None = None,
+        spans: RequestSpans | None = None,
     ) -> None:
         self.host = host
         self.settings = settings
         self.log = log
         self.follower = follower
+        self.spans = spans
         self.metrics = ServerMetrics(settings.state if settings.workers > 1 else None)
         self.scoring = Scoring(host, settings, log, self.metrics)
         self.tokens = (
@@ -131,6 +145,8 @@ class App:
         await self._send(send, request, status, headers, body)
         seconds = time.monotonic() - request.began
         self.metrics.request(route.name if route else "none", status, seconds, kind)
+        if self.spans is not None:
+            self.spans.tell(request, route.name if route else "none", status, seconds)
         self.metrics.save()
 
     async def _answer(
@@ -222,6 +238,8 @@ class App:
         if self.follower is not None:
             self.follower.stop()
         self.metrics.save(now=True)
+        if self.spans is not None:
+            self.spans.close()
         self.scoring.close()
         if self.log is not None:
             self.log.close()

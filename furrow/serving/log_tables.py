@@ -180,7 +180,9 @@ def _mappings(column: pa.Field, array: pa.StructArray) -> list[dict[str, Any]]:
 def _columns(folded: Sequence[Any]) -> dict[str, Sequence[Any]]:
     """Mappings turned round; at once where all have the same names in the same order, as those of a version have."""
     first = folded[0] if folded else {}
-    if isinstance(first, list) and all(type(one) is list and one[1:] == first[1:] for one in folded):
+    if isinstance(first, list) and all(
+        type(one) is list and one[1:] == first[1:] for one in folded
+    ):
         return dict.fromkeys(first[1:], tuple(one[0] for one in folded))
     rows = [unfolded(one) for one in folded]
     names = list(rows[0]) if rows else []

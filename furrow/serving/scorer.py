@@ -234,9 +234,7 @@ class Scorer:
         """The model's columns in its order, of features and, where those have none, of the row's own fields."""
         if self._as_served:
             return values
-        return {
-            name: values[name] if name in values else row.get(name) for name in self._columns
-        }
+        return {name: values[name] if name in values else row.get(name) for name in self._columns}
 
     def _take_given(self, row: dict[str, Any], answer: RowAnswer) -> None:
         """Put the features that a row gives in the store's place."""

@@ -17,6 +17,7 @@ from furrow.serving.deployment_state import read_followed
 from furrow.serving.follow import FollowSettings, follow
 from furrow.serving.model_host import Host, Loaded
 from furrow.serving.prediction_log import PredictionLog
+from furrow.serving.request_spans import RequestSpans
 from furrow.serving.scorer import Scorer
 from furrow.serving.split_host import SplitHost
 
@@ -57,7 +58,8 @@ def build_app(served: Served, settings: ServeSettings) -> App:
         host = SplitHost({}, default=following.name or following.environment)
         follower = Follower(host, served.following, served.features)
     log = None if settings.log is None else PredictionLog.open(settings.log, served.logged)
-    app = App(host, settings, log=log, follower=follower)
+    spans = RequestSpans.of_environment()
+    app = App(host, settings, log=log, follower=follower, spans=spans)
     gc.collect()
     gc.freeze()  # what lives as long as the process is not looked through again and again
     return app

@@ -6,7 +6,7 @@ import pytest
 
 from furrow.errors import FurrowError
 from furrow.serving import access
-from furrow.serving.access import Tokens, add_token, read_tokens
+from furrow.serving.access import AccessError, Tokens, add_token, read_tokens
 from furrow.serving.http_problem import Problem
 from tests.serving.asking import application, asked
 from tests.servingworld import ROW

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -393,7 +394,8 @@ def test_without_a_branch_there_is_a_canary_and_a_way_back_all_the_same(served, 
     try:
         assert host.current("binary").version == "regression@v1.0.0"
         roll_back(state)
-        wait_until(lambda: host.current("binary").version == "binary@v1.0.0")
+        while host.current("binary").version != "binary@v1.0.0":
+            time.sleep(0.05)
     finally:
         follower.stop()
     with pytest.raises(RefusedError, match="is not in"):

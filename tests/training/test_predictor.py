@@ -182,7 +182,7 @@ def test_odd_rows(made, kind, frame):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_row_by_itself_has_the_bits_of_a_batch(made, frame, name):
     """The short way of one row, for every kind of model, encoding and curve, with unknown texts and nulls."""
-    fitted, folder, sha256 = made[name]
+    _, folder, sha256 = made[name]
     stored = Predictor.load(folder, sha256=sha256)
     columns = list(stored.columns)
     rows = frame[columns].head(60).astype(object).to_dict("records")
