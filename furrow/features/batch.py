@@ -78,6 +78,18 @@ class Batch:
             self._values = values
         return self._values
 
+    def columns(self) -> dict[str, Any]:
+        """Each feature's values: float64 with NaN for null where they are numbers, else as `to_dict` has them."""
+        found: dict[str, Any] = {}
+        for name, part, where, dtype in self._plan.outputs:
+            if part < 0:
+                found[name] = self.computed(part)[where]
+            elif dtype in _NUMBERS:
+                found[name] = self.part(part).array(where)
+            else:
+                found[name] = self._column(part, where)
+        return found
+
     def to_numpy(self) -> Any:
         """Rows by features, in the service's order.
 

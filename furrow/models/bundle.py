@@ -60,8 +60,8 @@ class Bundle:
     background: pd.DataFrame
 
     def inputs(
-        self, rows: Sequence[Mapping[str, Any]], values: Mapping[str, list[Any]]
-    ) -> dict[str, list[Any]]:
+        self, rows: Sequence[Mapping[str, Any]], values: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """The model's columns in its order, of features and, where those have none, of rows' own fields."""
         names = [column["name"] for column in self.facts["columns"]]
         return {

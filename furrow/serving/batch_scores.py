@@ -140,13 +140,7 @@ class _Online:
     def part(self, rows: pa.Table, carried: pa.Table) -> pa.Table:
         """Some rows with their scores."""
         known = [name for name in rows.column_names if name in self._scorer.fields.fields]
-        scored = self._scorer.score(rows.select(known).to_pylist())
-        names = list(scored[0].prediction) if scored else []
-        outputs = {
-            name: np.array([one.prediction[name] for one in scored], dtype=np.float64)
-            for name in names
-        }
-        return _with_outputs(carried, outputs)
+        return _with_outputs(carried, self._scorer.outputs(rows.select(known).to_pylist()))
 
     def close(self) -> None:
         """Let go of the store."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 from furrow.serving.prediction_record import FIELDS, PredictionRecord, record_values, unfolded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["GROUP", "STRUCTS", "Piece", "Shape", "records_of", "same_shape", "to_batch"]
 

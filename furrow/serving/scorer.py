@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
 from furrow.features.row_answers import RowReader
@@ -21,6 +23,8 @@ from furrow.training.tasks import load_task
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    from numpy.typing import NDArray
 
     from furrow.features.row_answers import RowAnswer
     from furrow.features.schema import Manifest, Service
@@ -185,6 +189,28 @@ class Scorer:
             for place, answer in enumerate(answers):
                 self._hold_policy(place, answer)
         return self._scored(typed, answers)
+
+    def outputs(
+        self, rows: Sequence[Mapping[str, Any]], *, at: datetime | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """The predictions' columns alone, each of shape (rows,): for many rows, of which nothing else is asked.
+
+        Args:
+            rows: As of `score`, with the same bits.
+            at: Likewise.
+
+        Raises:
+            RowError, StoreError, ManifestMismatchError: As `score`.
+        """
+        if self.stale.action != "null" or any(name in row for name in self.given for row in rows):
+            scored = self.score(rows, at=at)
+            return {
+                name: np.array([one.prediction[name] for one in scored], dtype=np.float64)
+                for name in self._output_names
+            }
+        typed = self.fields.check(rows)
+        columns = self.client.get(self.service, typed, at=at).columns()
+        return self.bundle.outputs(self.bundle.inputs(typed, columns))
 
     def rescore(self, features: Mapping[str, Any]) -> dict[str, float | None]:
         """The prediction for what a model saw once: `Scored.features`, to the bit what was told then."""

@@ -105,6 +105,6 @@ def _call(name: str, *arguments: Any) -> None:
 @cache
 def _function(name: str) -> Any:
     """A function of the library that treelite has loaded, with its types."""
-    found = getattr(ctypes.PyDLL(treelite.core._LIB._name), name)  # noqa: SLF001 - where it lies
+    found = getattr(ctypes.PyDLL(treelite.core._LIB._name), name)
     found.argtypes, found.restype = _TYPES[name], ctypes.c_int
     return found

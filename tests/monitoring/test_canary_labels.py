@@ -88,9 +88,13 @@ def test_what_is_wrong():
     """By task; what has no interval can't be told."""
     rows = pd.DataFrame({"probability_a": [0.7, 0.2], "probability_b": [0.3, 0.8], "low": [1.0, 1.0],
                          "high": [2.0, 2.0], "label": ["a", "a"]})  # fmt: skip
-    several = Problem(name="p", task="multiclass", entity=["w"], spine="s", label="y", split=Split(by="day"))
+    several = Problem(
+        name="p", task="multiclass", entity=["w"], spine="s", label="y", split=Split(by="day")
+    )
     assert wrong_ones(rows, several).tolist() == [False, True]
-    number = Problem(name="p", task="regression", entity=["w"], spine="s", label="y", split=Split(by="day"))
+    number = Problem(
+        name="p", task="regression", entity=["w"], spine="s", label="y", split=Split(by="day")
+    )
     assert wrong_ones(rows.assign(label=[1.5, 2.5]), number).tolist() == [False, True]
     assert wrong_ones(rows[["label"]].assign(label=1.0), number).tolist() == []
 

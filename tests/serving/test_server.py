@@ -2,13 +2,9 @@
 
 import json
 import os
-import re
 import signal
 import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import httpx
 import pytest
@@ -20,66 +16,8 @@ from furrow.serving.serve_settings import ServedModel
 from furrow.serving.serve_worker import host_of
 from furrow.serving.served_models import ServingError, resolve
 from furrow.serving.server import listen
+from tests.serving.running import Running
 from tests.servingworld import ROW
-
-ADDRESS = re.compile(r"on (http://127\.0\.0\.1:\d+)")
-
-
-class Running:
-    """`furrow serve` in a process of its own, with workers."""
-
-    def __init__(self, world, folder: Path, *options: str) -> None:
-        self.log = folder / "log"
-        self.said = folder / "said"
-        command = [sys.executable, "-m", "furrow", "serve", str(world.bundle("binary")), "--port", "0", "--features",
-                   str(world.features), "--log", str(self.log), *options]  # fmt: skip
-        with self.said.open("wb") as out, (folder / "errors").open("wb") as err:
-            self.process = subprocess.Popen(command, stdout=out, stderr=err, cwd=folder)
-        self.errors = folder / "errors"
-        self.address = self._address()
-        self.wait_until_ready()
-
-    def _address(self) -> str:
-        while self.process.poll() is None:
-            found = ADDRESS.search(self.said.read_text())
-            if found:
-                return found[1]
-            time.sleep(0.05)
-        raise AssertionError(self.errors.read_text())
-
-    def wait_until_ready(self) -> None:
-        for _ in range(1800):
-            assert self.process.poll() is None, self.errors.read_text()
-            try:
-                if httpx.get(f"{self.address}/readyz", timeout=2).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
-        raise AssertionError("it is never ready")
-
-    def workers(self) -> list[int]:
-        """The processes that answer, by their parent."""
-        found = []
-        for place in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                head, _, rest = place.read_text().rpartition(") ")
-            except OSError:
-                continue
-            spawned = b"spawn_main" in (place.parent / "cmdline").read_bytes()
-            if int(rest.split()[1]) == self.process.pid and spawned:
-                found.append(int(head.split()[0]))
-        return found
-
-    def stop(self) -> int:
-        """SIGTERM, and its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
 
 
 @pytest.fixture(scope="module")
