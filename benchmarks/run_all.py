@@ -44,6 +44,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "predictor_row": (),
     "drift": ("--rows", "200000"),
     "serve_row": ("--requests", "2000", "--rounds", "2"),
+    "overload": ("--seconds", "5"),
     "try_overhead": ("--trials", "20", "--experiments", "2", "--no-queue"),
 }
 

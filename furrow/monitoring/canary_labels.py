@@ -13,7 +13,7 @@ import pandas as pd
 from furrow.layout import run_file
 from furrow.monitoring.labelled_performance import judged_rows
 from furrow.monitoring.labelled_rows import join_labels
-from furrow.monitoring.late_labels import landed, settle
+from furrow.monitoring.late_labels import Settled, landed, settle
 from furrow.monitoring.log_windows import flat
 from furrow.serving.canary_test import Block
 from furrow.serving.canary_watch import count_labels, read_evidence
@@ -23,7 +23,6 @@ from furrow.training import config
 from furrow.training.class_columns import PREFIX
 
 if TYPE_CHECKING:
-    from furrow.monitoring.late_labels import Settled
     from furrow.monitoring.monitor_site import Site
     from furrow.training.problem import Problem
 

@@ -1,0 +1,100 @@
+"""Overload: a server asked for twice what it can do; how much of its capacity it still answers, and what a refusal costs.
+
+    python -m benchmarks.overload [--seconds 10]
+
+Capacity is what sixteen clients that wait for each answer get. Then requests come at twice that rate,
+whether the ones before are answered or not. Goodput is what is answered in time; the rest must be
+refused at once, with 503 and Retry-After.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.figures import Figure
+from benchmarks.figures import found as tell
+from benchmarks.serve_row import ENTITIES, build, cpu, furrow, load
+from furrow.serving.access import add_token
+
+IN_TIME = 1.0
+"""Seconds in which an answer is worth something."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=10.0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        build(root)
+        token = add_token(root / "tokens", "bench", ["predict"])
+        rows = [{"rows": [{"entity": place}]} for place in range(ENTITIES)]
+        with furrow(root) as server:
+            _, wall, _ = asyncio.run(load(server, rows, "/predict", token, 1000, 16))
+            capacity = 1000 / wall
+            print(f"capacity {capacity:8.0f} requests a second")
+            good, refused, late, spent = asyncio.run(
+                flood(server, token, 2 * capacity, options.seconds)
+            )
+    print(f"answered in time {good}, refused {refused}, late or failed {late}; {spent:.2f} CPU s")
+    share = good / (capacity * options.seconds)
+    figure = Figure(
+        "twice the capacity asked", "capacity / goodput", 1 / share, 1 / 0.9, "limit", 1.0
+    )
+    held = tell(figure).held
+    return 0 if held and not late else 1
+
+
+async def flood(
+    server: tuple[int, int], token: str, rate: float, seconds: float
+) -> tuple[int, int, int, float]:
+    """Ask at a rate, over connections that are kept: answered in time, refused, late or failed, CPU seconds."""
+    pid, port = server
+    pool: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    counts = {"good": 0, "refused": 0, "late": 0}
+
+    async def ask(number: int) -> None:
+        began = time.perf_counter()
+        reader, writer = pool.pop() if pool else await asyncio.open_connection("127.0.0.1", port)
+        content = json.dumps({"rows": [{"entity": number % ENTITIES}]}).encode()
+        head = (
+            f"POST /predict HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+        )
+        writer.write(head.encode() + content)
+        told = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(re.findall(rb"content-length: (\d+)", told)[0]))
+        pool.append((reader, writer))
+        status = int(told.split(b" ", 2)[1])
+        in_time = time.perf_counter() - began <= IN_TIME
+        if status == 503:
+            assert b"retry-after" in told
+            counts["refused"] += 1
+        else:
+            counts["good" if status == 200 and in_time else "late"] += 1
+
+    before, began, number = cpu(pid), time.perf_counter(), 0
+    running: set[asyncio.Task[None]] = set()
+    while (passed := time.perf_counter() - began) < seconds:
+        for _ in range(int(passed * rate) - number):
+            task = asyncio.create_task(ask(number))
+            running.add(task)
+            task.add_done_callback(running.discard)
+            number += 1
+        await asyncio.sleep(0.002)
+    results = await asyncio.gather(*running, return_exceptions=True)
+    counts["late"] += sum(isinstance(one, Exception) for one in results)
+    for _, writer in pool:
+        writer.close()
+    return counts["good"], counts["refused"], counts["late"], cpu(pid) - before
+
+
+if __name__ == "__main__":
+    sys.exit(main())
