@@ -1,4 +1,4 @@
-"""Overload: a server asked for twice what it can do; how much of its capacity it still answers, and what a refusal costs.
+"""Overload: a server asked for twice what it can do: how much it still answers, and what a refusal costs.
 
     python -m benchmarks.overload [--seconds 10]
 

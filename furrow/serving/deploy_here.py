@@ -9,8 +9,14 @@ from furrow.ground.git import resolve, show
 from furrow.layout import DEPLOYMENT
 from furrow.models.registry import find
 from furrow.serving.deployment_spec import parse_deployment
-from furrow.serving.deployment_state import Followed, Local, read_followed, write_followed
-from furrow.serving.version_store import RefusedError, bring, check_features
+from furrow.serving.deployment_state import (
+    Followed,
+    Local,
+    read_followed,
+    read_holds,
+    write_followed,
+)
+from furrow.serving.version_store import RefusedError, bring, check_features, forget_others
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,4 +68,8 @@ def deploy_here(root: Path, environment: str, features: Path, state: Path) -> Fo
     )
     state.mkdir(parents=True, exist_ok=True)
     write_followed(state, after)
+    held = [one.serve for one in read_holds(state).values()]
+    forget_others(
+        state / "versions", (after.main, after.previous, after.canary, after.shadow, *held)
+    )
     return after
