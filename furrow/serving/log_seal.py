@@ -205,6 +205,7 @@ class _Tables:
         self._made = made
         self._shapes = shapes
         self._schemas: dict[tuple[str, ...], pa.Schema] = {}
+        self._sizes: dict[tuple[str, ...], int] = {}
         self._writers: dict[tuple[str, ...], pq.ParquetWriter] = {}
         self._waiting: dict[tuple[str, ...], list[pa.RecordBatch]] = {}
 
@@ -214,10 +215,11 @@ class _Tables:
         shape = self._shapes.setdefault(key, Shape())
         shape.see(piece)
         if key not in self._schemas:
+            self._sizes[key] = shape.size()
             schema = self._schemas[key] = shape.schema()
             path = self._made / f"{len(self._writers)}.parquet"
             self._writers[key] = pq.ParquetWriter(path, schema, compression="zstd")
-        self.outgrown = self.outgrown or shape.schema() != self._schemas[key]
+        self.outgrown = self.outgrown or shape.size() != self._sizes[key]
         if self.outgrown:
             return
         batches = self._waiting.setdefault(key, [])

@@ -87,6 +87,11 @@ class Shape:
                     kinds = known[id(values)] = _kinds(values)
                 seen.setdefault(name, set()).update(kinds)
 
+    def size(self) -> int:
+        """How many names and kinds were seen: it grows whenever anything new was."""
+        every = (kinds for names in self._seen.values() for kinds in names.values())
+        return sum(1 + len(kinds) for kinds in every)
+
     def schema(self) -> pa.Schema:
         """The schema; a mapping that is always empty has no column."""
         columns = []
@@ -129,11 +134,11 @@ def to_batch(
     for column in schema:
         values = piece.fields[column.name]
         if column.name in STRUCTS:
-            made: dict[tuple[int, pa.DataType], pa.Array] = {}
+            made: dict[tuple[int, pa.DataType, bool], pa.Array] = {}
             parts = []
             for part in column.type:
                 of = values.get(part.name, nothing)
-                key = id(of), part.type
+                key = id(of), part.type, TEXT in (part.metadata or {})
                 if key not in made:
                     made[key] = _array(part, of)
                 parts.append(made[key])

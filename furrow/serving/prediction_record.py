@@ -246,7 +246,13 @@ def _decoder() -> Any:
 
 def _folded(mapping: Mapping[str, Any]) -> Any:
     """The one value of a mapping and its names; the mapping itself if there are several, or few."""
-    if len(mapping) < _FOLDED or len(set(mapping.values())) > 1:
+    if len(mapping) < _FOLDED:
+        return mapping
+    try:
+        alike = len(set(mapping.values())) == 1
+    except TypeError:  # a value that is a list, say
+        alike = False
+    if not alike:
         return mapping
     return [next(iter(mapping.values())), *mapping]
 

@@ -404,3 +404,15 @@ def test_sealing_keeps_any_values(tmp_path_factory, rows):
     assert [one.request for one in found] == [
         {k: v for k, v in row.items() if v is not None} for row in rows
     ]
+
+
+def test_what_later_records_ask_for_is_sealed_as_well(tmp_path):
+    """Types that the first pieces of a segment don't show: a null that becomes a number, a text that becomes a list."""
+    log = PredictionLog.open(tmp_path / "log")
+    given = [record(number, features={"a": None, "b": "x"}) for number in range(700)]
+    given += [record(number, features={"a": 0.5, "b": [1, "x"]}) for number in range(700, 1100)]
+    log.append(given)
+    log.close()
+    assert not list((tmp_path / "log/live").glob("*.log"))
+    found = {one.id: one.features for one in read_records(tmp_path / "log")}
+    assert found == {one.id: dict(one.features) for one in given}

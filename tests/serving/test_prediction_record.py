@@ -80,3 +80,27 @@ def test_ids_grow_when_the_clock_steps_back():
 
 def test_records_of_two_are_two():
     assert to_payload(record(1)) != to_payload(replace(record(1), latency_us=1))
+
+
+def test_one_value_under_many_names_is_folded():
+    """Statuses and event times that are all the same come back as they were, in their order; mixed ones, too."""
+    names = [f"f{place}" for place in range(40)]
+    moment = NOON
+    for statuses, times in (
+        (dict.fromkeys(names, "present"), dict.fromkeys(names, moment)),
+        (dict.fromkeys(names, "missing"), dict.fromkeys(names)),
+        (
+            dict.fromkeys(names, "present") | {"f7": "null"},
+            dict.fromkeys(names, moment) | {"f9": None},
+        ),
+        ({}, {}),
+    ):
+        given = record(1, statuses=statuses, event_times=times)
+        found = from_payload(to_payload(given))
+        assert (list(found.statuses.items()), list(found.event_times.items())) == (
+            list(statuses.items()),
+            list(times.items()),
+        )
+    whole = to_payload(record(1, statuses=dict.fromkeys(names, "present"), event_times={}))
+    plain = to_payload(record(1, statuses={name: name for name in names}, event_times={}))
+    assert len(whole) < len(plain)
