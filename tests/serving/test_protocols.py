@@ -2,8 +2,11 @@
 
 import pytest
 
+from furrow.serving.csv_body import read_csv
+from furrow.serving.http_problem import Problem
 from furrow.serving.open_inference import model_metadata
 from furrow.serving.protocols import FORMS
+from furrow.serving.row_fields import RowField, RowFields
 from tests.serving.asking import application, asked
 from tests.servingworld import ROW
 
@@ -190,3 +193,16 @@ def test_csv_that_is_refused(server, text, said):
     assert said in answer.text
     other = server("POST", "/predict", content=text, headers={"content-type": "text/csv"})
     assert other.status_code == 415
+
+
+def test_csv_values_are_read_as_their_fields_types():
+    """Numbers, truth and texts; a number that the type refuses is told with row and field."""
+    fields = RowFields([RowField("n", "Int64", "key"), RowField("x", "Float64", "request"),
+                        RowField("ok", "Bool", "request"), RowField("at", "UnixTimestamp", "request")])  # fmt: skip
+    rows = read_csv(b"x,n,ok,at\n1e3,7,TRUE,2024-05-01T12:00Z\n,8,0,\n", fields)
+    assert rows == [
+        {"x": 1000.0, "n": 7, "ok": True, "at": "2024-05-01T12:00Z"},
+        {"x": None, "n": 8, "ok": False, "at": None},
+    ]
+    with pytest.raises(Problem, match="row 0: ok must be Bool"):
+        read_csv(b"ok\nyes\n", fields)

@@ -1,6 +1,7 @@
 """One definition of a score: the same bits for a row alone and in any batch, at any thread count, after any loading."""
 
 import os
+import struct
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ from furrow.training.fit import Fitted, fit
 from furrow.training.predictor import PREDICTOR, TREES, Predictor
 from furrow.training.problem import Problem, Split
 from furrow.training.scorers import Constant, Linear, Trees
+from furrow.training.tree_walk import TreeWalk
 from tests.otherprocessors import OLD
 
 FEATURES = ["delay_3h", "noise"]
@@ -195,3 +197,16 @@ def test_a_row_by_itself_has_the_bits_of_a_batch(made, frame, name):
     for some in (rows[:1], rows[:4], rows):
         found = opened.row_outputs(some)["probability"]
         assert found.tobytes() == whole[: len(some)].tobytes()
+
+
+def test_a_walk_takes_a_row_of_the_trees_columns_alone(made):
+    """Of doubles, as many as there are columns: none is read behind the row's end."""
+    model = made["boosting"][0].predictor.scorer.model
+    walk = TreeWalk.of(model)
+    assert walk.columns == model.num_feature
+    matrix = np.linspace(-3, 3, 5 * walk.columns).reshape(5, -1)
+    expected = Trees(model).scores(matrix, 1)
+    assert [walk.scores(row) for row in matrix.tolist()] == expected.tolist()
+    for wrong in ([], [0.0] * (walk.columns + 1)):
+        with pytest.raises(struct.error):
+            walk.scores(wrong)
