@@ -13,7 +13,7 @@ from furrow.ci.outcome import Measure, RunReport, SliceRow
 from furrow.errors import FurrowError
 from furrow.ground.git import files_at
 from furrow.history.artifacts import cached, outputs
-from furrow.history.load import Run, run
+from furrow.history.named_run import run
 from furrow.history.run_diff import changed_files, flat
 from furrow.history.show import curves
 from furrow.parse import parse_json
@@ -24,6 +24,8 @@ from furrow.training.metrics import interval
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from furrow.history.load import Run
 
 __all__ = [
     "Elsewhere",

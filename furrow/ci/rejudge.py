@@ -18,7 +18,7 @@ from furrow.errors import FurrowError
 from furrow.ground.git import show
 from furrow.history.artifacts import find_file, trained_on
 from furrow.history.compared_as import compared_as
-from furrow.history.load import run
+from furrow.history.named_run import run
 from furrow.history.paired_test import PairingError, compare, is_predicted
 from furrow.layout import MANIFEST
 from furrow.parse import parse_json
