@@ -1,4 +1,7 @@
-"""Runs of two commits side by side: metrics with intervals, whether a difference is real, slices, curves, changes."""
+"""Runs of two commits side by side.
+
+Metrics with intervals, whether a difference is real, slices, curves, changes.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ def _mappings(verdicts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def champion_before(there: Mapping[str, Champion], here: Champion) -> Champion | None:
-    """What was champion of the same problem: by its name, or by its runs where a commit is older than problems."""
+    """What was champion of the same problem.
+
+    By its name, or by its runs where a commit is older than problems.
+    """
     if here.problem in there:
         return there[here.problem]
     if "" in there and (there[""].experiment in here.verdicts or not here.problem):

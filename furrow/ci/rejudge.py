@@ -159,7 +159,9 @@ def _predicted(old: Run, new: Run, ours: pd.DataFrame) -> pd.DataFrame:
 
 
 def _said(old: Run, frame: pd.DataFrame) -> dict[str, Any]:
-    """What the earlier model says of rows. It is opened where the commit's stages ran, which may do what a pickle can.
+    """What the earlier model says of rows.
+
+    It is opened where the commit's stages ran, which may do what a pickle can.
 
     Raises:
         FurrowError: It can't predict them.

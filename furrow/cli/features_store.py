@@ -127,8 +127,8 @@ def verify_command(
 def compare_command(*, service: str, rows: Path, repo: Path | None, as_json: bool) -> int:
     """Join SERVICE to ROWS (Parquet, CSV: keys, event_timestamp) by this repository's offline store and by Furrow's.
 
-    For a Feast repository that is to be joined: which rows its store loses, and which values differ.
-    Exits 1 if any do. Nothing is written.
+    For a Feast repository that is to be joined: which rows its store loses, and which values
+    differ. Exits 1 if any do. Nothing is written.
     """
     from furrow.features.store_compare import FURROW_STORES, compare_stores, read_rows  # noqa: PLC0415
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help

@@ -129,7 +129,10 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
 
 
 def _reporter(*, keep: bool) -> Callable[[Event], None]:
-    """Say on standard error what happens; on a terminal, the stage that runs is shown until it is done."""
+    """Say on standard error what happens.
+
+    On a terminal, the stage that runs is shown until it is done.
+    """
     live = on_terminal(err=True)
 
     def report(event: Event) -> None:

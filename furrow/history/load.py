@@ -191,7 +191,10 @@ class Run:
 
     @cached_property
     def intervals(self) -> dict[str, Any]:
-        """{"low", "high"} by metric, and what they are under "_about"; empty when the run has none."""
+        """{"low", "high"} by metric, and what they are under "_about".
+
+        Empty when the run has none.
+        """
         return self._object("intervals.json")
 
     @cached_property
@@ -202,7 +205,10 @@ class Run:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """What record.json says: features, digests, months, rows, environment; empty when the run has none."""
+        """What record.json says: features, digests, months, rows, environment.
+
+        Empty when the run has none.
+        """
         return self._object("record.json")
 
     def _object(self, file: str) -> dict[str, Any]:
@@ -215,7 +221,10 @@ class Run:
         return [str(name) for name in self.record.get("features") or []]
 
     def text(self, path: str) -> str | None:
-        """A file of the run as text, such as "card.md" or "plots/roc.csv"; None when there is none."""
+        """A file of the run as text, such as "card.md" or "plots/roc.csv".
+
+        None when there is none.
+        """
         content = self.files.get(path)
         return None if content is None else content.decode(errors="replace")
 

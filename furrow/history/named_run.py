@@ -78,7 +78,10 @@ def run(name: str, rev: str = "", *, repo: Path | str = ".") -> Run:
 
 
 def _readings(text: str) -> Iterator[tuple[str, str]]:
-    """What else RUN may mean, as (name, revision): names of runs, branches and tags may hold an @ or a colon."""
+    """What else RUN may mean, as (name, revision).
+
+    Names of runs, branches and tags may hold an @ or a colon.
+    """
     yield text, "HEAD"
     places = [at for at, character in enumerate(text) if character in "@:"]
     for at in places[:MOST_READINGS]:
@@ -129,7 +132,10 @@ def _names(folder: Path, commit: str) -> list[str]:
 
 
 def _tried(folder: Path, trial: str, commit: str) -> str:
-    """The run that a trial is about: named by `furrow try` after it, else the only one whose metrics it changed."""
+    """The run that a trial is about.
+
+    Named by `furrow try` after it, else the only one whose metrics it changed.
+    """
     named = [name for name in _names(folder, commit) if trial.startswith(f"{name}-")]
     if named:
         return max(named, key=len)

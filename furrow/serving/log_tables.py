@@ -1,4 +1,7 @@
-"""Prediction records as Arrow: typed columns where the values allow it, exact text where they don't."""
+"""Prediction records as Arrow.
+
+Typed columns where the values allow it, exact text where they don't.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +140,10 @@ def _mappings(column: pa.Field, array: pa.StructArray) -> list[dict[str, Any]]:
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
-    """Mappings turned round; at once where all have the same names in the same order, as those of a version have."""
+    """Mappings turned round.
+
+    At once where all have the same names in the same order, as those of a version have.
+    """
     names = list(rows[0]) if rows else []
     if names and all(list(row) == names for row in rows):
         turned = zip(*(row.values() for row in rows), strict=True)

@@ -114,7 +114,10 @@ def _merged(params: Any) -> dict[str, Any]:
 
 
 def _metric_paths(root: Path, commit: str, stage: str, entry: dict[str, Any]) -> dict[str, str]:
-    """The outputs of a stage that dvc.yaml calls metrics, with their md5; a template is a pattern here."""
+    """The outputs of a stage that dvc.yaml calls metrics, with their md5.
+
+    A template is a pattern here.
+    """
     declared = yaml_at(root, commit, DVC_YAML)
     stages = declared.get("stages") or {}
     body = stages.get(stage) or stages.get(stage.partition("@")[0]) or {}
