@@ -1,4 +1,7 @@
-"""Prediction records as Arrow: typed columns where the values allow it, exact text where they don't."""
+"""Prediction records as Arrow.
+
+Typed columns where the values allow it, exact text where they don't.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
+from furrow.parse import parse_json
 from furrow.serving.prediction_record import FIELDS, PredictionRecord, record_values, unfolded
 
 if TYPE_CHECKING:
@@ -169,7 +173,7 @@ def _mappings(column: pa.Field, array: pa.StructArray) -> list[dict[str, Any]]:
     for place, part in enumerate(column.type):
         values = array.field(place).to_pylist()
         if TEXT in (part.metadata or {}):
-            values = [None if one is None else json.loads(one) for one in values]
+            values = [None if one is None else parse_json(one) for one in values]
         parts.append(values)
     rows = zip(*parts, strict=True)
     return [

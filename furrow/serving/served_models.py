@@ -1,4 +1,7 @@
-"""What a server is to serve: an environment's version, a registered one, or a folder; brought to this machine."""
+"""What a server is to serve: an environment's version, a registered one, or a folder.
+
+Brought to this machine.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Versions on a server's machine: bundles from the DVC remote, whole and of the hash that Git says, or not at all."""
+"""Versions on a server's machine.
+
+Bundles from the DVC remote, whole and of the hash that Git says, or not at all.
+"""
 
 from __future__ import annotations
 
