@@ -44,6 +44,7 @@ __all__ = [
     "TABLES",
     "TABLE_SQL",
     "TRAINING",
+    "TRUST_YAML",
     "VALIDATED",
     "VALIDATION",
     "deployment_yaml",
@@ -84,6 +85,7 @@ MONITORS = "conf/monitor"
 METRICS_YAML = "conf/metrics.yaml"
 CONTRACT = "conf/data/contract.yaml"
 CI_YAML = "conf/ci.yaml"
+TRUST_YAML = "conf/trust.yaml"
 REPLAY_YAML = "conf/replay.yaml"
 PREDICT_YAML = "conf/predict.yaml"
 ENGINES = "conf/engine"

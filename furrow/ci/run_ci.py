@@ -22,6 +22,7 @@ from furrow.ci.judged import gate_check
 from furrow.ci.outcome import Check, Outcome
 from furrow.ci.registration import registered
 from furrow.ci.target import find_target
+from furrow.ci.trust_check import trust_holds
 from furrow.errors import FurrowError
 from furrow.ground.git import common_dir, foreign, git, is_bare, is_shallow, resolve, show
 from furrow.ground.isolate import CommandError, open_isolation
@@ -291,6 +292,7 @@ def _run(session: Session, outcome: Outcome) -> Outcome:
         session.check(
             "deployments", lambda: deployments_hold(session.root, session.base, session.result)
         )
+        session.check("trust", lambda: trust_holds(session))
         steps.fetch_evaluations(session)
         session.elsewhere = rejudged(session)
         session.check("gate", lambda: _gated(session))

@@ -15,6 +15,7 @@ __all__ = ["COMMANDS", "cli"]
 COMMANDS = {
     "apply": "Make what Git declares so: run what is stale, then register and materialize.",
     "add": "Add a table, view, service, experiment, problem or metric: written and compiled.",
+    "approve": "Sign that a version may be deployed.",
     "adopt": "Turn a trial into a declared experiment.",
     "ci": "What CI runs on a commit, and the hook that runs it on a push.",
     "compile": "Write each experiment's resolved config and the feature manifest.",
@@ -43,6 +44,7 @@ COMMANDS = {
     "status": "What this machine's server serves, and why.",
     "trace": "What a logged prediction was made of, and its score made again.",
     "trust": "Say that the code of this clone may run.",
+    "verify": "Check the chain of proof behind a commit, a version or a prediction, offline.",
     "try": "Try hyper-parameters: a grid or a search, each trial a DVC experiment.",
 }
 
@@ -51,7 +53,7 @@ SECTIONS = {
     "Start": ("init", "add", "trust", "install", "doctor", "completion"),
     "Explore": ("runs", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
-    "Prove": ("replay", "ci", "trace"),
+    "Prove": ("replay", "verify", "approve", "ci", "trace"),
 }
 """Commands by what they are for; one that is in none of these stands under More."""
 
