@@ -5,12 +5,14 @@ from __future__ import annotations
 __all__ = [
     "BUILD",
     "BUNDLE_JSON",
+    "CARDS",
     "CHAMPION",
     "CI_YAML",
     "COMPILED",
     "CONF",
     "CONFIG_YAML",
     "CONTRACT",
+    "COST_YAML",
     "DATA",
     "DATA_DVC",
     "DEPLOYMENT",
@@ -30,6 +32,7 @@ __all__ = [
     "METRICS_YAML",
     "MODELS",
     "MONITORS",
+    "OWNERS_YAML",
     "PIPELINE",
     "PREDICTIONS",
     "PREDICT_YAML",
@@ -38,6 +41,7 @@ __all__ = [
     "REPLAY_YAML",
     "RUNS",
     "SCHEMAS",
+    "SCORE_YAML",
     "SEARCHES",
     "SERVED",
     "SPINES",
@@ -86,6 +90,10 @@ METRICS_YAML = "conf/metrics.yaml"
 CONTRACT = "conf/data/contract.yaml"
 CI_YAML = "conf/ci.yaml"
 TRUST_YAML = "conf/trust.yaml"
+COST_YAML = "conf/cost.yaml"
+OWNERS_YAML = "conf/owners.yaml"
+SCORE_YAML = "conf/score.yaml"
+CARDS = "conf/card"
 REPLAY_YAML = "conf/replay.yaml"
 PREDICT_YAML = "conf/predict.yaml"
 ENGINES = "conf/engine"

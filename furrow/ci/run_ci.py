@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from furrow.ci import steps
+from furrow.ci.budget_check import budget_check
 from furrow.ci.ci_commit import made_by_ci
 from furrow.ci.deployment_check import deployments_hold
 from furrow.ci.dvc_checkout import Bench, configure
@@ -296,6 +297,7 @@ def _run(session: Session, outcome: Outcome) -> Outcome:
         steps.fetch_evaluations(session)
         session.elsewhere = rejudged(session)
         session.check("gate", lambda: _gated(session))
+        session.check("budget", lambda: budget_check(session))
         if ran or session.made:
             steps.replays(session)
     outcome = _beside(session, replace(outcome, isolation=bench.running.words))

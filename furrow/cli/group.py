@@ -20,10 +20,12 @@ COMMANDS = {
     "ci": "What CI runs on a commit, and the hook that runs it on a push.",
     "compile": "Write each experiment's resolved config and the feature manifest.",
     "completion": "Print what makes a shell complete furrow's words.",
+    "cost": "What was spent, by run, experiment, problem or month.",
     "data": "Check the data against its contract, and draw what it looks like.",
     "deployments": "What environments are declared to serve, and what is served here.",
     "doctor": "What is missing or odd on this machine and in this clone.",
     "features": "List, show, search, diff, materialize, verify and fetch features.",
+    "fsck": "Whether repository, cache, remote, store, logs, index and notes hold together.",
     "gate": "Judge the runs and name the champion.",
     "hold": "Keep what this machine's server serves.",
     "import": "Record runs of MLflow, or of DVC alone, here.",
@@ -53,7 +55,7 @@ SECTIONS = {
     "Start": ("init", "add", "trust", "install", "doctor", "completion"),
     "Explore": ("runs", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
-    "Prove": ("replay", "verify", "approve", "ci", "trace"),
+    "Prove": ("replay", "verify", "approve", "fsck", "ci", "trace"),
 }
 """Commands by what they are for; one that is in none of these stands under More."""
 
