@@ -42,6 +42,7 @@ COMMANDS = {
     "rollback": "Have this machine's server answer with the version before, at once.",
     "runs": "List, show, compare and draw runs of any history.",
     "schema": "Write JSON schemas of conf/ for editors.",
+    "score": "The ML Test Score of a commit, from evidence.",
     "serve": "Answer requests for predictions over HTTP.",
     "status": "What this machine's server serves, and why.",
     "trace": "What a logged prediction was made of, and its score made again.",
@@ -55,7 +56,7 @@ SECTIONS = {
     "Start": ("init", "add", "trust", "install", "doctor", "completion"),
     "Explore": ("runs", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
-    "Prove": ("replay", "verify", "approve", "fsck", "ci", "trace"),
+    "Prove": ("replay", "verify", "approve", "score", "fsck", "ci", "trace"),
 }
 """Commands by what they are for; one that is in none of these stands under More."""
 

@@ -57,9 +57,20 @@ def register_command(*, experiment: str | None, rev: str, sign: bool, as_json: b
 
 
 @command.command("list")
+@click.option(
+    "--all-repos",
+    is_flag=True,
+    help="The models of the repositories that the folders are or hold, with owners and health.",
+)
+@click.argument("folders", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @as_json
-def list_command(*, as_json: bool) -> None:
+def list_command(*, all_repos: bool, folders: tuple[Path, ...], as_json: bool) -> None:
     """List registered versions and the environments that serve them."""
+    if all_repos:
+        _fleet(folders or (Path.cwd(),), as_json=as_json)
+        return
+    if folders:
+        raise click.UsageError("folders are for --all-repos")
     from furrow.models.deployment import current
     from furrow.models.registry import shown_metrics, versions
 
@@ -84,6 +95,33 @@ def list_command(*, as_json: bool) -> None:
         serves = " ".join(serving.get(str(version), []))
         rows.append([str(version), *(version.metrics.get(name) for name in shown), *about, serves])
     render.table(rows, ["version", *shown, "features", "commit", "registered", "serves"])
+
+
+def _fleet(folders: tuple[Path, ...], *, as_json: bool) -> None:
+    """The models of several repositories, those that something is to be done about first."""
+    from furrow.governance.fleet import fleet
+
+    now = datetime.now(UTC)
+    found, problems = fleet(folders, now=now)
+    if as_json:
+        told = [one.to_json() for one in found]
+        render.echo_json({"format": 1, "models": told, "problems": problems})
+        return
+    rows = []
+    for one in sorted(found, key=lambda one: (not one.remarks, one.tier, one.repository)):
+        days = [
+            None if moment is None else f"{(now - moment).days} d"
+            for moment in (one.registered, one.replayed, one.approved)
+        ]
+        who = [one.repository, one.version, one.owner or "nobody", one.tier]
+        does = [" ".join(one.serves), one.health, one.cpu_seconds, ", ".join(one.remarks)]
+        rows.append([*who, *days, *does])
+    columns = ["repository", "version", "owner", "tier", "age", "replayed", "approved"]
+    render.table(rows, [*columns, "serves", "health", "CPU s", "to do"])
+    for problem in problems:
+        say(f"not read: {problem}")
+    todo = sum(bool(one.remarks) for one in found)
+    say(f"{len(found)} models; {todo} are orphaned or overdue")
 
 
 @command.command("show")
