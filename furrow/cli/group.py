@@ -17,6 +17,7 @@ COMMANDS = {
     "add": "Add a table, view, service, experiment, problem or metric: written and compiled.",
     "approve": "Sign that a version may be deployed.",
     "adopt": "Turn a trial into a declared experiment.",
+    "audit": "Everything that is known of a version, a deployment or a period, in one file.",
     "ci": "What CI runs on a commit, and the hook that runs it on a push.",
     "compile": "Write each experiment's resolved config and the feature manifest.",
     "completion": "Print what makes a shell complete furrow's words.",
@@ -56,7 +57,7 @@ SECTIONS = {
     "Start": ("init", "add", "trust", "install", "doctor", "completion"),
     "Explore": ("runs", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
-    "Prove": ("replay", "verify", "approve", "score", "fsck", "ci", "trace"),
+    "Prove": ("replay", "verify", "approve", "audit", "score", "fsck", "ci", "trace"),
 }
 """Commands by what they are for; one that is in none of these stands under More."""
 

@@ -190,9 +190,9 @@ def _declared(of: Evidence) -> dict[str, Any]:
             )
         found["tests"][name] = listed
     try:
-        found["valid"] = span(str(said.get("valid", "180d")))
+        found["valid"] = span(str(said.get("valid", "180d")), where=f"{SCORE_YAML}: valid")
     except ProblemError as exc:
-        raise ScoreError(f"{SCORE_YAML}: valid: {exc.message}", hint="such as 180d") from exc
+        raise ScoreError(exc.message, hint=exc.hint) from exc
     return found
 
 

@@ -105,11 +105,9 @@ def _due(value: Any) -> dict[int, timedelta]:
         if tier not in TIERS:
             raise OwnersError(f"{OWNERS_YAML}: due.{tier}: there is no such tier", hint="1, 2 or 3")
         try:
-            found[tier] = span(str(text))
+            found[tier] = span(str(text), where=f"{OWNERS_YAML}: due.{tier}")
         except ProblemError as exc:
-            raise OwnersError(
-                f"{OWNERS_YAML}: due.{tier}: {exc.message}", hint="such as 30d"
-            ) from exc
+            raise OwnersError(exc.message, hint=exc.hint) from exc
     return found
 
 
