@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from furrow.ci import steps
 from furrow.ci.budget_check import budget_check
+from furrow.ci.card_check import cards_whole
 from furrow.ci.ci_commit import made_by_ci
 from furrow.ci.deployment_check import deployments_hold
 from furrow.ci.dvc_checkout import Bench, configure
@@ -297,6 +298,7 @@ def _run(session: Session, outcome: Outcome) -> Outcome:
         steps.fetch_evaluations(session)
         session.elsewhere = rejudged(session)
         session.check("gate", lambda: _gated(session))
+        session.check("card", lambda: cards_whole(session.root, session.tip, session.result))
         session.check("budget", lambda: budget_check(session))
         if ran or session.made:
             steps.replays(session)

@@ -3,7 +3,7 @@
 conf/score.yaml says what no file shows:
 
     manual:                                  # half a point, for as long as `valid` says
-      data.5: {by: ada@example.com, on: 2024-05-01, how: docs/privacy.md}
+      data.5: {by: ada@example.com, date: 2024-05-01, how: docs/privacy.md}
     tests:                                   # a point: they are in this commit, and CI runs them
       infrastructure.2: [tests/test_models.py::test_each_model_is_built]
     run: make test                           # stands in what CI runs
@@ -154,12 +154,12 @@ def _manual(name: str, said: dict[str, Any], now: datetime) -> tuple[str, str]:
     entry = said["manual"].get(name)
     if entry is None:
         return "", ""
-    age = now.date() - entry["on"]
+    age = now.date() - entry["date"]
     if age < timedelta(0):
-        return "", f"it was done on {entry['on']}, which is yet to come"
+        return "", f"it was done on {entry['date']}, which is yet to come"
     if age > said["valid"]:
-        return "", f"it was done on {entry['on']}, {age.days} days ago: do it again"
-    return f"{entry['by']} on {entry['on']}: {entry['how']}", ""
+        return "", f"it was done on {entry['date']}, {age.days} days ago: do it again"
+    return f"{entry['by']} on {entry['date']}: {entry['how']}", ""
 
 
 def _declared(of: Evidence) -> dict[str, Any]:
@@ -173,12 +173,12 @@ def _declared(of: Evidence) -> dict[str, Any]:
     names = tuple(one.id for one in TESTS)
     found: dict[str, Any] = {"run": str(said.get("run", "")), "manual": {}, "tests": {}}
     for name, entry in _mapping(said.get("manual", {}), "manual", names).items():
-        entry_said = _mapping(entry, f"manual.{name}", ("by", "on", "how"))
-        on = entry_said.get("on")
+        entry_said = _mapping(entry, f"manual.{name}", ("by", "date", "how"))
+        on = entry_said.get("date")
         dated = isinstance(on, date) and not isinstance(on, datetime)
         if not dated or not entry_said.get("by") or not entry_said.get("how"):
-            hint = "{by: ada, on: 2024-05-01, how: docs/x.md}"
-            raise ScoreError(f"{SCORE_YAML}: manual.{name} lacks by, on or how", hint=hint)
+            hint = "{by: ada, date: 2024-05-01, how: docs/x.md}"
+            raise ScoreError(f"{SCORE_YAML}: manual.{name} lacks by, date or how", hint=hint)
         found["manual"][name] = entry_said
     for name, listed in _mapping(said.get("tests", {}), "tests", names).items():
         if not isinstance(listed, list) or not all(

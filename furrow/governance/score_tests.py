@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import sha256_bytes
-from furrow.layout import CHAMPION, CONTRACT, COST_YAML, LOCK, TRUST_YAML
+from furrow.layout import CHAMPION, CONTRACT, COST_YAML, LOCK, OWNERS_YAML, TRUST_YAML
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -227,8 +227,10 @@ def _skew(of: Evidence) -> str:
 
 
 def _stale(of: Evidence) -> str:
-    words = "{} monitors propose to train again"
-    return _every(of.monitors.values(), lambda one: _part(one, "retrain", "on"), words)
+    due = of.yaml(OWNERS_YAML).get("due")
+    if not isinstance(due, dict) or not due or "furrow models list" not in of.ci:
+        return ""
+    return "CI runs `furrow models list`, and conf/owners.yaml says when a model is too old"
 
 
 def _stable(of: Evidence) -> str:
@@ -442,8 +444,8 @@ TESTS = (
         4,
         "models are not too stale",
         _stale,
-        "furrow monitor",
-        "retrain.on in every conf/monitor",
+        "furrow models list",
+        "`due` in conf/owners.yaml, and a workflow that runs `furrow models list --all-repos --check`",
     ),
     ScoreTest(
         _O,

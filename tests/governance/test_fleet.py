@@ -91,7 +91,11 @@ def test_repositories_are_found_once(place: Path) -> None:
 
 
 def test_the_command(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    models_cli.command.main(["list", "--all-repos", str(place)], standalone_mode=False)
+    asked = ["list", "--all-repos", str(place)]
+    assert models_cli.command.main(asked, standalone_mode=False) == 0
+    assert models_cli.command.main([*asked, "--check", "--json"], standalone_mode=False) == 1
+    capsys.readouterr()
+    models_cli.command.main(asked, standalone_mode=False)
     out = capsys.readouterr().out
     assert "5 models; 5 are orphaned or overdue" in out
     models_cli.command.main(["list", "--all-repos", str(place), "--json"], standalone_mode=False)

@@ -49,9 +49,9 @@ def whole() -> tuple[Files, dict[str, int], tuple[str, ...]]:
         },
         "conf/monitor/production.yaml": {
             "fairness": {"groups": ["sex"], "limits": {"demographic_parity": 0.1}},
-            "retrain": {"on": ["drift"]},
             "alarms": [{"to": "file", "path": "a"}],
         },
+        "conf/owners.yaml": {"due": {1: "30d"}},
         "conf/trust.yaml": {"roles": {"approve": {"who": ["a", "b"], "four_eyes": True}}},
         "features/tables/orders_days.sql": "select 1",
         "dvc.lock": {"stages": {"validate": {}, "tables_orders_days": {}}},
@@ -62,7 +62,7 @@ def whole() -> tuple[Files, dict[str, int], tuple[str, ...]]:
         "runs/small/metrics.json": {"roc_auc": 0.7},
         "runs/champion.json": {"format": 2, "problems": {"churned": {"verdicts": {"gbm": {"passed": True}}}}},
         "tests/test_it.py": "def test_tables():\n    'orders_days gbm small'\n",
-        ".github/workflows/ci.yml": "run: furrow ci\nrun: furrow features verify\nrun: make test\n",
+        ".github/workflows/ci.yml": "run: furrow ci\nrun: furrow features verify\nrun: make test\nrun: furrow models list --all-repos --check\n",
     }  # fmt: skip
     return files, {"production": 2}, ("ci@example.com",)
 
@@ -135,15 +135,17 @@ OUT: dict[str, Callable[[Files], None]] = {
     "model.7": drop(WATCH, "fairness"),
     "infrastructure.1": lambda files: None,  # the replay itself
     "infrastructure.2": put("tests/test_it.py", "'orders_days gbm'"),
-    "infrastructure.3": put(".github/workflows/ci.yml", "run: furrow features verify"),
+    "infrastructure.3": put(
+        ".github/workflows/ci.yml", "run: furrow features verify\nfurrow models list"
+    ),
     "infrastructure.4": put("runs/champion.json", "problems", {}),
     "infrastructure.5": put(PRODUCTION, "log", "sample", 0),
     "infrastructure.6": drop(PRODUCTION, "canary"),
     "infrastructure.7": lambda files: None,  # the version before
     "monitoring.1": drop("requirements.lock"),
     "monitoring.2": put("conf/deployment/staging.yaml", {"model": "x", "log": {"redact": ["a"]}}),
-    "monitoring.3": put(".github/workflows/ci.yml", "run: furrow ci"),
-    "monitoring.4": drop(WATCH, "retrain"),
+    "monitoring.3": put(".github/workflows/ci.yml", "run: furrow ci\nfurrow models list"),
+    "monitoring.4": drop("conf/owners.yaml", "due"),
     "monitoring.5": drop(GATE, "minimum"),
     "monitoring.6": drop(PRODUCTION, "canary", "abort", "slower_than"),
     "monitoring.7": put(WATCH, "alarms", []),
@@ -194,7 +196,7 @@ def declared(value: Any) -> Score:
 
 def test_what_a_person_did_is_half_a_point_for_a_while() -> None:
     def manual(on: str) -> str:
-        return f"manual: {{data.5: {{by: ada, on: {on}, how: docs/privacy.md}}}}"
+        return f"manual: {{data.5: {{by: ada, date: {on}, how: docs/privacy.md}}}}"
 
     fresh = declared(manual("2024-05-01"))
     assert points(fresh)["data.5"] == 0.5
@@ -228,10 +230,10 @@ def test_named_tests_count_if_they_are_there_and_ci_runs_them(value: str, worth:
     "value",
     [
         "manuals: {}",
-        "manual: {data.9: {by: a, on: 2024-01-01, how: x}}",
-        "manual: {data.1: {by: a, on: yesterday, how: x}}",
-        "manual: {data.1: {by: a, on: 2024-01-01T00:00:00Z, how: x}}",
-        "manual: {data.1: {by: a, on: 2024-01-01}}",
+        "manual: {data.9: {by: a, date: 2024-01-01, how: x}}",
+        "manual: {data.1: {by: a, date: yesterday, how: x}}",
+        "manual: {data.1: {by: a, date: 2024-01-01T00:00:00Z, how: x}}",
+        "manual: {data.1: {by: a, date: 2024-01-01}}",
         "manual: {data.1: yes}",
         "tests: {data.1: tests/a.py}",
         "tests: {data.1: [tests/a.py]}",
