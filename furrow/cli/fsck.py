@@ -26,9 +26,13 @@ def command(*, repair: bool, as_json: bool) -> int:
     """
     from furrow.governance.finding import BAD  # noqa: PLC0415 - after --help
     from furrow.governance.fsck import fsck  # noqa: PLC0415 - the same
+    from furrow.ground.trust import require_trust  # noqa: PLC0415 - the same
     from furrow.plan.project_root import repository_root  # noqa: PLC0415 - the same
 
-    found = fsck(repository_root(Path.cwd()), repair=repair)
+    root = repository_root(Path.cwd())
+    if repair:
+        require_trust(root, "this fills the online store that its manifest names")
+    found = fsck(root, repair=repair)
     bad = [one for one in found if one.state in BAD]
     if as_json:
         render.echo_json(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from furrow.data.raw_files import how_to_land
 from furrow.errors import FurrowError
-from furrow.governance.finding import Finding
+from furrow.governance.finding import Finding, State
 from furrow.ground.dvc_remote_folder import remote_address_of, remote_folder
 from furrow.ground.project_place import dvc_root
 from furrow.ground.runcache import cache_folder
@@ -111,7 +111,7 @@ def _wrong(
     done = False
     if repair:
         done = _mend(root, lost, there, cache, remote)
-    state = "mended" if done else "damaged" if bad else "missing"
+    state: State = "mended" if done else "damaged" if bad else "missing"
     yield Finding("DVC cache", state, said, "" if done else how)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["BAD", "Finding"]
+__all__ = ["BAD", "Finding", "State"]
 
 State = Literal["ok", "odd", "unknown", "mended", "stale", "missing", "damaged", "lost"]
 BAD = frozenset({"missing", "damaged", "lost"})

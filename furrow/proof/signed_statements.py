@@ -220,15 +220,11 @@ def _good(
 
 def _moment(statement: dict[str, Any]) -> datetime | None:
     """When a statement says that it was made."""
-    predicate = statement.get("predicate")
+    predicate: Any = statement.get("predicate")
     try:
-        text = (
-            predicate["at"]
-            if "at" in predicate
-            else predicate["runDetails"]["metadata"]["finishedOn"]
-        )
-        found = datetime.fromisoformat(text)
-    except (TypeError, KeyError, ValueError):
+        own = predicate.get("at")
+        found = datetime.fromisoformat(own or predicate["runDetails"]["metadata"]["finishedOn"])
+    except (TypeError, KeyError, ValueError, AttributeError):
         return None
     return found if found.tzinfo else None
 
