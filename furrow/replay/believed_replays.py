@@ -62,7 +62,7 @@ def believed(
         now: The time.
     """
     holding = sorted(
-        (one.verdict for one in verify(repo, commit) if one and one.verdict),
+        (one.verdict for one in verify(repo, commit) if one and one.verdict is not None),
         key=lambda one: one.started,
     )
     covering = [
