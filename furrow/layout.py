@@ -29,6 +29,7 @@ __all__ = [
     "INIT_BASE",
     "LOCK",
     "MANIFEST",
+    "METRICS_JSON",
     "METRICS_YAML",
     "MODELS",
     "MONITORS",
@@ -37,9 +38,11 @@ __all__ = [
     "PREDICTIONS",
     "PREDICT_YAML",
     "PROBLEMS",
+    "RECORD_JSON",
     "REGISTRY_DB",
     "REPLAY_YAML",
     "RUNS",
+    "RUN_CONFIG",
     "SCHEMAS",
     "SCORE_YAML",
     "SEARCHES",
@@ -119,6 +122,9 @@ COMPILED = "runs/.compiled"
 VALIDATED = "runs/.validated"
 PIPELINE = "runs/pipeline.json"
 CHAMPION = "runs/champion.json"
+RECORD_JSON = "record.json"
+METRICS_JSON = "metrics.json"
+RUN_CONFIG = "config.yaml"
 
 
 def problem_yaml(name: str) -> str:

@@ -13,7 +13,7 @@ from furrow.governance.owners import owners_at
 from furrow.governance.proof_chain import chain_of, weakest
 from furrow.ground.git import git, show
 from furrow.history.artifacts import outputs
-from furrow.layout import CHAMPION, CONTRACT, LOCK, PIPELINE, run_file
+from furrow.layout import CHAMPION, CONTRACT, LOCK, PIPELINE, RECORD_JSON, RUN_CONFIG, run_file
 from furrow.parse import ParseError, parse_json, parse_yaml
 from furrow.proof.signed_statements import read_weighed
 from furrow.replay.note_verify import verify
@@ -51,7 +51,7 @@ def version_facts(
         environment: Where it serves, for its owner.
     """
     commit, name = version.commit, version.name
-    record = _json(root, commit, run_file(name, "record.json"), unknown)
+    record = _json(root, commit, run_file(name, RECORD_JSON), unknown)
     links = chain_of(root, str(version), policy, now=now)
     least = weakest(links)
     unknown += [f"{one.what}: {one.said}" for one in links if one.state == "absent"]
@@ -87,7 +87,7 @@ def version_facts(
             "names": record.get("features"),
         },
         "code": _code(root, commit, unknown),
-        "config": _text(root, commit, run_file(name, "config.yaml"), unknown),
+        "config": _text(root, commit, run_file(name, RUN_CONFIG), unknown),
         "environment": _environment(root, commit, name, record, unknown),
         "gate": _gate(root, commit, name, unknown),
         "replays": _replays(root, commit),

@@ -13,7 +13,7 @@ from furrow.governance.owners import Owner, Owners, owners_at
 from furrow.ground.git import common_dir, files_at, git, is_bare, show
 from furrow.ground.notes import noted
 from furrow.ground.project_place import meaning, projects_among
-from furrow.layout import DEPLOYMENT, FURROW, PIPELINE, deployment_yaml, run_file
+from furrow.layout import DEPLOYMENT, FURROW, PIPELINE, RECORD_JSON, deployment_yaml, run_file
 from furrow.models.registry import versions
 from furrow.monitoring.monitor_state import load_state
 from furrow.parse import ParseError, parse_json, parse_yaml
@@ -220,9 +220,7 @@ def _whose(owners: Owners, environments: tuple[str, ...], problem: str, service:
 
 def _problem(root: Path, version: Version) -> str:
     try:
-        value = parse_json(
-            show(root, version.commit, run_file(version.name, "record.json")) or b"{}"
-        )
+        value = parse_json(show(root, version.commit, run_file(version.name, RECORD_JSON)) or b"{}")
         if isinstance(value, dict) and value.get("problem"):
             return str(value["problem"])
         known = parse_json(show(root, version.commit, PIPELINE) or b"{}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.files import read_json
 from furrow.history.metrics_file import numbers
-from furrow.layout import CHAMPION, run_file
+from furrow.layout import CHAMPION, METRICS_JSON, run_file
 from furrow.training.champions import read_champions
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def champion_metrics(root: Path) -> dict[str, str]:
 
 def _metric(root: Path, name: str, metric: str) -> float | None:
     try:
-        said: Any = read_json(root / run_file(name, "metrics.json"))
+        said: Any = read_json(root / run_file(name, METRICS_JSON))
     except FurrowError:
         return None
     return numbers(said).get(metric) if isinstance(said, dict) else None

@@ -16,8 +16,10 @@ from furrow.layout import (
     EXPERIMENTS_YAML,
     GATES,
     LOCK,
+    METRICS_JSON,
     MONITORS,
     PROBLEMS,
+    RECORD_JSON,
     RUNS,
     TABLE_SQL,
 )
@@ -31,7 +33,7 @@ __all__ = ["Evidence", "evidence_at"]
 
 _LARGEST = 4 << 20
 _CI = (".github/workflows/", ".ci/", ".gitlab-ci.yml", "Makefile")
-_RECORDS = ("record.json", "metrics.json")
+_RECORDS = (RECORD_JSON, METRICS_JSON)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from furrow.governance.card_sentences import SENTENCES, missing_sentences, sente
 from furrow.governance.owners import owners_at
 from furrow.ground.git import show
 from furrow.history.artifacts import outputs
-from furrow.layout import CONTRACT, run_file
+from furrow.layout import CONTRACT, RECORD_JSON, run_file
 from furrow.parse import ParseError, parse_json, parse_yaml
 from furrow.safe_text import markdown_code, markdown_text
 
@@ -55,7 +55,7 @@ def model_card(root: Path, version: Version) -> str:
     Raises:
         CardError: conf/card of its commit can't be meant.
     """
-    record = _json(root, version.commit, run_file(version.name, "record.json"))
+    record = _json(root, version.commit, run_file(version.name, RECORD_JSON))
     problem = str(record.get("problem") or "")
     said = sentences_at(root, version.commit, problem) if problem else {}
     own = show(root, version.commit, run_file(version.name, "card.md")) or b""
