@@ -149,7 +149,7 @@ def read_weighed(repo: Path, commit: str, policy: TrustPolicy, *, now: datetime)
         now: The time: nothing can have been said after it.
     """
     made = datetime.fromtimestamp(int(git(repo, "show", "-s", "--format=%ct", commit)), tz=UTC)
-    found = []
+    found: list[Weighed] = []
     for line in read_lines(repo, NOTE, commit):
         if '"payload' not in line:
             continue  # a replay that nobody signed

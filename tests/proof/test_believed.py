@@ -115,7 +115,7 @@ def test_trusted_people_who_disagree_prove_nothing(root: Path, people: People) -
     ]
     assert link.state == "refused"
     write_note(root, verdict(root, later=20), sign=True)
-    assert belief(root).by == ("ben@example.com", "ci@example.com")
+    assert belief(root).by == ("this clone", "ben@example.com", "ci@example.com")
 
 
 def test_a_role_for_replays_asks_for_as_many_as_it_says(root: Path, people: People) -> None:
