@@ -100,8 +100,9 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - the same
     from furrow.proof.envelope import NAMESPACE  # noqa: PLC0415 - the same
     from furrow.proof.signed_statements import NOTE  # noqa: PLC0415 - the same
+    from furrow.replay.replay_request import Options  # noqa: PLC0415 - the same
     from furrow.replay.replay_verdict import OTHER_BYTES  # noqa: PLC0415 - the same
-    from furrow.replay.run_again import Options, replay  # noqa: PLC0415 - the same
+    from furrow.replay.run_again import replay  # noqa: PLC0415 - the same
     from furrow.replay.statement import statement, write_note  # noqa: PLC0415 - the same
 
     here = Path.cwd()
@@ -135,7 +136,10 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
 
 
 def _reporter(*, keep: bool) -> Callable[[Event], None]:
-    """Say on standard error what happens; on a terminal, the stage that runs is shown until it is done."""
+    """Say on standard error what happens.
+
+    On a terminal, the stage that runs is shown until it is done.
+    """
     live = on_terminal(err=True)
 
     def report(event: Event) -> None:
