@@ -5,12 +5,14 @@ from __future__ import annotations
 __all__ = [
     "BUILD",
     "BUNDLE_JSON",
+    "CARDS",
     "CHAMPION",
     "CI_YAML",
     "COMPILED",
     "CONF",
     "CONFIG_YAML",
     "CONTRACT",
+    "COST_YAML",
     "DATA",
     "DATA_DVC",
     "DEPLOYMENT",
@@ -27,23 +29,29 @@ __all__ = [
     "INIT_BASE",
     "LOCK",
     "MANIFEST",
+    "METRICS_JSON",
     "METRICS_YAML",
     "MODELS",
     "MONITORS",
+    "OWNERS_YAML",
     "PIPELINE",
     "PREDICTIONS",
     "PREDICT_YAML",
     "PROBLEMS",
+    "RECORD_JSON",
     "REGISTRY_DB",
     "REPLAY_YAML",
     "RUNS",
+    "RUN_CONFIG",
     "SCHEMAS",
+    "SCORE_YAML",
     "SEARCHES",
     "SERVED",
     "SPINES",
     "TABLES",
     "TABLE_SQL",
     "TRAINING",
+    "TRUST_YAML",
     "VALIDATED",
     "VALIDATION",
     "deployment_yaml",
@@ -84,6 +92,11 @@ MONITORS = "conf/monitor"
 METRICS_YAML = "conf/metrics.yaml"
 CONTRACT = "conf/data/contract.yaml"
 CI_YAML = "conf/ci.yaml"
+TRUST_YAML = "conf/trust.yaml"
+COST_YAML = "conf/cost.yaml"
+OWNERS_YAML = "conf/owners.yaml"
+SCORE_YAML = "conf/score.yaml"
+CARDS = "conf/card"
 REPLAY_YAML = "conf/replay.yaml"
 PREDICT_YAML = "conf/predict.yaml"
 ENGINES = "conf/engine"
@@ -109,6 +122,9 @@ COMPILED = "runs/.compiled"
 VALIDATED = "runs/.validated"
 PIPELINE = "runs/pipeline.json"
 CHAMPION = "runs/champion.json"
+RECORD_JSON = "record.json"
+METRICS_JSON = "metrics.json"
+RUN_CONFIG = "config.yaml"
 
 
 def problem_yaml(name: str) -> str:

@@ -17,7 +17,7 @@ from furrow.serving.deployment_spec import read_deployment
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["deployments_hold"]
+__all__ = ["declared_deployments", "deployments_hold"]
 
 
 def deployments_hold(repo: Path, base: str, commit: str) -> Check:
@@ -32,7 +32,7 @@ def deployments_hold(repo: Path, base: str, commit: str) -> Check:
     """
     found = _broken(repo, commit)
     if not found:
-        served = len(_deployments(repo, commit))
+        served = len(declared_deployments(repo, commit))
         words = f"{served} environment{'s' * (served != 1)} serve what they were trained on"
         return Check(
             "deployments",
@@ -63,7 +63,7 @@ def _broken(repo: Path, commit: str) -> dict[tuple[str, str], str]:
         name: str(one.get("digest", "")) for name, one in (manifest.get("services") or {}).items()
     }
     found: dict[tuple[str, str], str] = {}
-    for environment, value in _deployments(repo, commit).items():
+    for environment, value in declared_deployments(repo, commit).items():
         if why := _misdeclared(repo, commit, environment):
             found[environment, ""] = why
         model, wanted = str(value.get("model", "")), str(value.get("features_digest", ""))
@@ -111,7 +111,12 @@ def _unfit(repo: Path, model: str, commit: str) -> str:
     return "" if is_shallow(repo) else "no tag registers this version"
 
 
-def _deployments(repo: Path, commit: str) -> dict[str, dict[str, Any]]:
+def declared_deployments(repo: Path, commit: str) -> dict[str, dict[str, Any]]:
+    """What each environment declares at a commit.
+
+    Raises:
+        FurrowError: A file is malformed.
+    """
     found = {}
     for path in files_at(repo, commit, DEPLOYMENT):
         if not path.endswith(".yaml"):

@@ -13,10 +13,13 @@ from furrow.ci.gather import champions_of
 from furrow.ci.outcome import Check
 from furrow.ci.steps import address, replay_one
 from furrow.ground.git import common_dir, git, show
+from furrow.ground.notes import add_line, read_lines
 from furrow.layout import CHAMPION
 from furrow.models.register import register
 from furrow.models.registry import versions
 from furrow.parse import parse_json
+from furrow.proof.signed_statements import NOTE
+from furrow.proof.trust_policy import read_policy
 
 if TYPE_CHECKING:
     from furrow.ci.run_ci import Session
@@ -72,7 +75,10 @@ def _one(session: Session, name: str) -> Check:
     _place(session, layout.model(name))
     for key, value in (("user.name", "Furrow CI"), ("user.email", "furrow-ci@localhost")):
         git(session.root, "config", key, value)
-    made = register(session.root, name, rev=session.result, replayed=replayed)
+    sign = "register" in read_policy(session.repo, branch=session.tip).roles
+    made = register(session.root, name, rev=session.result, replayed=replayed, sign=sign)
+    for line in read_lines(session.root, NOTE, session.result) if sign else ():
+        add_line(session.repo, NOTE, session.result, line)
     place = address(session) if asked.offer else str(common_dir(session.repo))
     git(session.root, "push", "-q", place, f"refs/tags/{made.tag}")
     return Check("register", "passed", f"registered as {made}")

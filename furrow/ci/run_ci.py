@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from furrow.ci import steps
+from furrow.ci.budget_check import budget_check
+from furrow.ci.card_check import cards_whole
 from furrow.ci.ci_commit import made_by_ci
 from furrow.ci.deployment_check import deployments_hold
 from furrow.ci.dvc_checkout import Bench, configure
@@ -25,6 +27,7 @@ from furrow.ci.judged import gate_check
 from furrow.ci.outcome import Check, Outcome
 from furrow.ci.registration import registered
 from furrow.ci.target import find_target
+from furrow.ci.trust_check import trust_holds
 from furrow.errors import FurrowError
 from furrow.ground.git import common_dir, foreign, git, is_bare, is_shallow, resolve, show
 from furrow.ground.isolate import CommandError, open_isolation
@@ -297,9 +300,12 @@ def _run(session: Session, outcome: Outcome) -> Outcome:
         session.check(
             "deployments", lambda: deployments_hold(session.root, session.base, session.result)
         )
+        session.check("trust", lambda: trust_holds(session))
         steps.fetch_evaluations(session)
         session.elsewhere = rejudged(session)
         session.check("gate", lambda: _gated(session))
+        session.check("card", lambda: cards_whole(session.root, session.tip, session.result))
+        session.check("budget", lambda: budget_check(session))
         if ran or session.made:
             steps.replays(session)
     outcome = _beside(session, replace(outcome, isolation=bench.running.words))

@@ -19,6 +19,7 @@ from furrow.history.artifacts import Output, cached, outputs
 from furrow.layout import DVC_LOCK, DVC_YAML, MANIFEST, PIPELINE
 from furrow.parse import parse_json
 from furrow.plan.plan_spec import Plan, parse_plan
+from furrow.proof.trust_policy import read_policy
 from furrow.replay.replay_verdict import Verdict, VerdictError
 from furrow.replay.statement import write_note
 
@@ -399,7 +400,8 @@ def replay_one(session: Session, name: str) -> Replayed:
     made = Replayed(name, verdict.status, len(verdict.stages), reasons, verdict.seconds)
     session.replays.append(made)
     if not session.options.untrusted and session.result == session.commit:
-        write_note(session.repo, verdict)
+        signs = "replay" in read_policy(session.repo, branch=session.tip).roles
+        write_note(session.repo, verdict, sign=signs)
     return made
 
 

@@ -116,3 +116,16 @@ def _share(value: float) -> str:
     if value < 0.001:
         return "<0.1%"
     return f"{value:.0%}" if value >= 0.0995 else f"{value:.1%}"
+
+
+@command.command("card")
+@click.argument("problem")
+@click.option("--rev", default="HEAD", show_default=True, help="The commit.")
+def card_command(problem: str, rev: str) -> None:
+    """Print the datasheet of PROBLEM's data: what is known, and the sentences of conf/card."""
+    from furrow.governance.standard_card import data_card  # noqa: PLC0415
+    from furrow.ground.git import resolve  # noqa: PLC0415
+    from furrow.ground.project_place import project_root  # noqa: PLC0415
+
+    root = project_root(Path.cwd())
+    say_block(data_card(root, resolve(root, rev), problem))

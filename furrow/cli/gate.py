@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -14,8 +15,11 @@ from furrow.training.champions import Champion, read_champions
 
 
 @click.command()
+@click.option(
+    "--sign", is_flag=True, help="Sign HEAD's verdicts with the SSH key that Git signs with."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
-def command(*, as_json: bool) -> None:
+def command(*, sign: bool, as_json: bool) -> None:
     """Show which runs pass the gate, by how much others fail, and each problem's champion; exit 1 if one has none."""
     from furrow.plan.project_root import in_project  # noqa: PLC0415 - after --help
 
@@ -23,6 +27,10 @@ def command(*, as_json: bool) -> None:
     if not path.is_file():
         raise FurrowError(f"there is no verdict yet: {CHAMPION} is missing", hint="run `dvc repro`")
     champions = read_champions(path.read_bytes())
+    if sign:
+        from furrow.models.trusted_version import sign_gate  # noqa: PLC0415 - after --help
+
+        sign_gate(path.resolve().parent.parent, now=datetime.now(UTC))
     if as_json:
         render.echo_json(read_json(path))
     else:

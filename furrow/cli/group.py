@@ -15,14 +15,18 @@ __all__ = ["COMMANDS", "cli"]
 COMMANDS = {
     "apply": "Make what Git declares so: run what is stale, then register and materialize.",
     "add": "Add a table, view, service, experiment, problem or metric: written and compiled.",
+    "approve": "Sign that a version may be deployed.",
     "adopt": "Turn a trial into a declared experiment.",
+    "audit": "Everything that is known of a version, a deployment or a period, in one file.",
     "ci": "What CI runs on a commit, and the hook that runs it on a push.",
     "compile": "Write each experiment's resolved config and the feature manifest.",
     "completion": "Print what makes a shell complete furrow's words.",
+    "cost": "What was spent, by run, experiment, problem or month.",
     "data": "Check the data against its contract, and draw what it looks like.",
     "deployments": "What environments are declared to serve, and what is served here.",
     "doctor": "What is missing or odd on this machine and in this clone.",
     "features": "List, show, search, diff, materialize, verify and fetch features.",
+    "fsck": "Whether repository, cache, remote, store, logs, index and notes hold together.",
     "gate": "Judge the runs and name the champion.",
     "hold": "Keep what this machine's server serves.",
     "import": "Record runs of MLflow, or of DVC alone, here.",
@@ -39,10 +43,12 @@ COMMANDS = {
     "rollback": "Have this machine's server answer with the version before, at once.",
     "runs": "List, show, compare and draw runs of any history.",
     "schema": "Write JSON schemas of conf/ for editors.",
+    "score": "The ML Test Score of a commit, from evidence.",
     "serve": "Answer requests for predictions over HTTP.",
     "status": "What this machine's server serves, and why.",
     "trace": "What a logged prediction was made of, and its score made again.",
     "trust": "Say that the code of this clone may run.",
+    "verify": "Check the chain of proof behind a commit, a version or a prediction, offline.",
     "try": "Try hyper-parameters: a grid or a search, each trial a DVC experiment.",
 }
 
@@ -51,7 +57,7 @@ SECTIONS = {
     "Start": ("init", "add", "trust", "install", "doctor", "completion"),
     "Explore": ("runs", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
-    "Prove": ("replay", "ci", "trace"),
+    "Prove": ("replay", "verify", "approve", "audit", "score", "fsck", "ci", "trace"),
 }
 """Commands by what they are for; one that is in none of these stands under More."""
 

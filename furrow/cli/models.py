@@ -57,9 +57,21 @@ def register_command(*, experiment: str | None, rev: str, sign: bool, as_json: b
 
 
 @command.command("list")
+@click.option(
+    "--all-repos",
+    is_flag=True,
+    help="The models of the repositories that the folders are or hold, with owners and health.",
+)
+@click.option("--check", is_flag=True, help="Exit 1 if one of them is orphaned or overdue.")
+@click.argument("folders", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @as_json
-def list_command(*, as_json: bool) -> None:
+def list_command(*, all_repos: bool, check: bool, folders: tuple[Path, ...], as_json: bool) -> int:
     """List registered versions and the environments that serve them."""
+    if all_repos:
+        todo = _fleet(folders or (Path.cwd(),), as_json=as_json)
+        return int(check and todo > 0)
+    if folders or check:
+        raise click.UsageError("folders and --check are for --all-repos")
     from furrow.models.deployment import current
     from furrow.models.registry import shown_metrics, versions
 
@@ -72,11 +84,11 @@ def list_command(*, as_json: bool) -> None:
         render.echo_json(
             [{**_entry(version), "serves": serving.get(str(version), [])} for version in found]
         )
-        return
+        return 0
     if not found:
         say("no version is registered yet")
         say("next: furrow models register")
-        return
+        return 0
     shown = shown_metrics(found)
     rows = []
     for version in found:
@@ -84,6 +96,35 @@ def list_command(*, as_json: bool) -> None:
         serves = " ".join(serving.get(str(version), []))
         rows.append([str(version), *(version.metrics.get(name) for name in shown), *about, serves])
     render.table(rows, ["version", *shown, "features", "commit", "registered", "serves"])
+    return 0
+
+
+def _fleet(folders: tuple[Path, ...], *, as_json: bool) -> int:
+    """Show the models of several repositories, and tell for how many something is to be done: these stand first."""
+    from furrow.governance.fleet import fleet
+
+    now = datetime.now(UTC)
+    found, problems = fleet(folders, now=now)
+    if as_json:
+        told = [one.to_json() for one in found]
+        render.echo_json({"format": 1, "models": told, "problems": problems})
+        return sum(bool(one.remarks) for one in found) + len(problems)
+    rows = []
+    for one in sorted(found, key=lambda one: (not one.remarks, one.tier, one.repository)):
+        days = [
+            None if moment is None else f"{(now - moment).days} d"
+            for moment in (one.registered, one.replayed, one.approved)
+        ]
+        who = [one.repository, one.version, one.owner or "nobody", one.tier]
+        does = [" ".join(one.serves), one.health, one.cpu_seconds, ", ".join(one.remarks)]
+        rows.append([*who, *days, *does])
+    columns = ["repository", "version", "owner", "tier", "age", "replayed", "approved"]
+    render.table(rows, [*columns, "serves", "health", "CPU s", "to do"])
+    for problem in problems:
+        say(f"not read: {problem}")
+    todo = sum(bool(one.remarks) for one in found)
+    say(f"{len(found)} models; {todo} are orphaned or overdue")
+    return todo + len(problems)
 
 
 @command.command("show")
@@ -119,8 +160,20 @@ def show_command(*, version: str, as_json: bool) -> None:
 
 @command.command("card")
 @click.argument("version")
-def card_command(*, version: str) -> None:
+@click.option(
+    "--standard",
+    is_flag=True,
+    help="With Hugging Face's metadata, the sentences of conf/card, and an index of the EU AI Act and NIST AI RMF.",
+)
+def card_command(*, version: str, standard: bool) -> None:
     """Print a version's model card, from its commit."""
+    if standard:
+        from furrow.governance.standard_card import model_card
+        from furrow.models.registry import find as find_version
+
+        root = project_root(Path.cwd())
+        say_block(model_card(root, find_version(root, version)))
+        return
     from furrow.ground.git import show
     from furrow.models.registry import find
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -81,13 +81,39 @@ def command(
         from furrow.plan.saved_plan import save_plan  # noqa: PLC0415 - after --help
 
         save_plan(plan, root, out)
+    costs = _forecast(root, plan) if plan else None
     if as_json:
-        render.echo_json(plan.to_json())
+        render.echo_json({**plan.to_json(), **({"forecast": costs} if costs else {})})
     else:
         show(plan, everything=everything)
+        _show_forecast(costs)
         if out is not None:
             say(f"saved: `furrow apply {out}` carries it out, if nothing moves before")
     return 4 if plan and detailed_exitcode else 0
+
+
+def _forecast(root: Path, plan: Plan) -> dict[str, Any] | None:
+    """What the stages that would run would cost, where conf/cost.yaml declares what is needed to tell."""
+    from furrow.governance.cost import forecast  # noqa: PLC0415 - an idle plan needs none of it
+    from furrow.governance.cost_factors import read_factors  # noqa: PLC0415 - the same
+    from furrow.training import journal  # noqa: PLC0415 - the same
+
+    factors = read_factors(root)
+    stages = [stage.name for stage in plan.stages if stage.action == "run"]
+    if factors is None or not stages:
+        return None
+    return forecast(stages, journal.read(root)).to_json(factors)
+
+
+def _show_forecast(costs: dict[str, Any] | None) -> None:
+    if costs is None:
+        return
+    said = [f"{costs['cpu_seconds']:.0f} CPU s"]
+    for key, unit in (("price", costs["currency"]), ("kwh", "kWh"), ("grams_co2", "g CO2")):
+        if costs[key] is not None:
+            said.append(f"{costs[key]:.3g} {unit}".rstrip())
+    unknown = f"; {costs['unmeasured']} never measured here" if costs["unmeasured"] else ""
+    say(f"forecast: {', '.join(said)}{unknown}")
 
 
 def show(plan: Plan, *, everything: bool = False) -> None:

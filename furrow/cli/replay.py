@@ -52,6 +52,7 @@ OTHER_BYTES_CODE = 5
     default=True,
     help="Keep the verdict as a Git note on the commit.  [default: note]",
 )
+@click.option("--sign", is_flag=True, help="Sign the verdict with the SSH key that Git signs with.")
 @click.option(
     "--push", default="", metavar="REMOTE", help="Carry the notes to a remote afterwards."
 )
@@ -72,6 +73,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     as_json: bool,
     out: Path | None,
     note: bool,
+    sign: bool,
     push: str,
     strict: bool,
     diagnose: bool,
@@ -94,14 +96,19 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     from furrow.ground.git import is_bare, is_dirty  # noqa: PLC0415 - the same
     from furrow.ground.notes import NoteError, push_notes  # noqa: PLC0415 - the same
     from furrow.ground.process import stopped_by_signals  # noqa: PLC0415 - the same
+    from furrow.ground.ssh_signatures import ssh_sign  # noqa: PLC0415 - the same
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - the same
+    from furrow.proof.envelope import NAMESPACE  # noqa: PLC0415 - the same
+    from furrow.proof.signed_statements import NOTE  # noqa: PLC0415 - the same
     from furrow.replay.replay_request import Options  # noqa: PLC0415 - the same
     from furrow.replay.replay_verdict import OTHER_BYTES  # noqa: PLC0415 - the same
     from furrow.replay.run_again import replay  # noqa: PLC0415 - the same
-    from furrow.replay.statement import NOTE, statement, write_note  # noqa: PLC0415 - the same
+    from furrow.replay.statement import statement, write_note  # noqa: PLC0415 - the same
 
     here = Path.cwd()
     require_trust(here, "this runs the stages of a commit")
+    if sign:
+        ssh_sign(here, b"", NAMESPACE)  # one that can't is better known before hours of work
     if rev in {"HEAD", "@"} and not is_bare(here) and is_dirty(here):
         say("note: the work tree has changes; the commit is replayed, without them", err=True)
     options = Options(experiment, stage, diagnose=diagnose, keep=keep)
@@ -112,7 +119,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     kept = ""
     if note:
         try:
-            write_note(here, verdict)
+            write_note(here, verdict, sign=sign)
             kept = "kept as a note (refs/notes/furrow/replay)"
         except NoteError as exc:
             say_block(f"warning: {exc}\n", err=True)

@@ -23,6 +23,8 @@ __all__ = [
 ]
 
 _INCOMING = "refs/furrow/incoming"
+_NOTES = "refs/notes/furrow/replay"
+_NOTES_HERE = "refs/notes/remotes/origin/furrow/replay"
 _ACCEPTED = "refs/furrow/accepted"
 _PATIENCE = (
     "-c",
@@ -79,7 +81,7 @@ def remote_address(root: Path, remote: str) -> str:
 
 
 def fetch_branch(mirror: Path, remote: str, branch: str) -> Fetched:
-    """Ask a remote what it has, and bring what is new.
+    """Ask a remote what it has, and bring what is new: the branch, tags, and what was signed of its commits.
 
     Args:
         mirror: From `open_mirror`.
@@ -92,15 +94,18 @@ def fetch_branch(mirror: Path, remote: str, branch: str) -> Fetched:
     if remote.startswith("-"):
         raise GitError(f"{remote!r} is no address of a remote")
     ref = f"refs/heads/{branch}"
-    there = _refs(git(mirror, *_PATIENCE, "ls-remote", "--", remote, ref, "refs/tags/*"), "\t")
+    asked = git(mirror, *_PATIENCE, "ls-remote", "--", remote, ref, _NOTES, "refs/tags/*")
+    there = _refs(asked, "\t")
     if ref not in there:
         raise GitError(f"{remote} has no branch {branch}", hint="name another one, or push it")
-    tip = there.pop(ref)
+    tip, notes = there.pop(ref), there.pop(_NOTES, "")
     tags = {name: oid for name, oid in there.items() if not name.endswith("^{}")}
     here = _refs(git(mirror, "for-each-ref", "--format=%(objectname) %(refname)", "refs/tags"), " ")
     new = sorted(name for name in tags if name not in here)
-    if new or _oid(mirror, _INCOMING) != tip:
+    said = bool(notes) and _oid(mirror, _NOTES_HERE) != notes
+    if new or said or _oid(mirror, _INCOMING) != tip:
         specs = [f"+{ref}:{_INCOMING}", *(["refs/tags/*:refs/tags/*"] if new else [])]
+        specs += [f"+{_NOTES}:{_NOTES_HERE}"] if said else []
         git(mirror, *_PATIENCE, "fetch", "--quiet", "--no-tags", "--", remote, *specs, ok=(0, 1))
     commit = _oid(mirror, _INCOMING)
     if not commit:

@@ -44,6 +44,8 @@ __all__ = [
     "TEXT",
     "IndexBusyError",
     "connect",
+    "forget_index",
+    "index_problem",
     "is_damage",
     "place",
     "replace",
@@ -164,6 +166,29 @@ def replace(common: Path, exc: sqlite3.Error, *, history: str) -> sqlite3.Connec
     except OSError:
         return _memory(history)
     return connect(common, history=history)
+
+
+def index_problem(common: Path) -> str:
+    """What is wrong with the file of the index, read whole; empty if nothing is, or there is none."""
+    path = place(common)
+    if not path.exists():
+        return ""
+    try:
+        connection = sqlite3.connect(_uri(path, "mode=ro"), uri=True)
+        try:
+            said = connection.execute("pragma integrity_check(1)").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as exc:
+        return f"{path.name} is damaged: {exc}"
+    return "" if said and said[0] == "ok" else f"{path.name} is damaged: {said and said[0]}"
+
+
+def forget_index(common: Path) -> None:
+    """Throw the index away: the next list of runs makes it again."""
+    path = place(common)
+    with _locked(path):
+        _delete(path)
 
 
 def _open(path: Path, history: str) -> sqlite3.Connection:

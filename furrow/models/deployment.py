@@ -21,6 +21,7 @@ from furrow.ground.project_place import project_prefix
 from furrow.layout import DEPLOYMENT
 from furrow.models.register import refusal, replay_holds, settings
 from furrow.models.registry import RegistryError, Version, find
+from furrow.models.trusted_version import trust_refusal
 from furrow.parse import ParseError, compose_yaml, parse_yaml
 from furrow.training.metric_registry import NEITHER, direction
 
@@ -100,6 +101,8 @@ def promote(root: Path, text: str, environment: str) -> tuple[str, Version]:
         raise DeploymentError(
             refused, hint=f"register one that passed: furrow models register {version.name}"
         )
+    if why := trust_refusal(root, version):
+        raise DeploymentError(why, hint=f"furrow models register {version.name} --sign")
     base = settings(root)["branch"]
     if current(root, environment, base) == str(version):
         raise DeploymentError(

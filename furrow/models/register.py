@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import sha256_file
 from furrow.ground.git import git, is_dirty, is_shallow, resolve, show
 from furrow.layout import CHAMPION, CI_YAML, model, run_file
 from furrow.models.registry import MODEL, RegistryError, Version, find, tag_prefix, versions
+from furrow.models.trusted_version import check_signer, registration
 from furrow.parse import parse_json, read_yaml
-from furrow.replay.note_verify import verify
+from furrow.proof.signed_statements import keep_signed
+from furrow.proof.trust_policy import read_policy
+from furrow.replay.believed_replays import believed
 from furrow.training.champions import Champion, ChampionError, read_champions, verdict_of
 
 if TYPE_CHECKING:
@@ -82,16 +86,22 @@ def register(
             f"runs/{name}/record.json at {commit[:10]} names no model_sha256", hint=hint
         )
     _holds_model(root, name, record["model_sha256"])
+    policy = read_policy(root)
     if replayed is None:
-        replayed = _replayed(root, commit, name)
+        belief = believed(root, commit, policy, experiment=name, now=datetime.now(UTC))
+        replayed, why = bool(belief), f": {belief.why}" if belief.why else ""
+    else:
+        why = ""
     if asked["replayed"] and not replayed:
         raise RegistryError(
-            f"{commit[:10]} has not been replayed, and conf/ci.yaml asks for it",
+            f"{commit[:10]} has not been replayed, and conf/ci.yaml asks for it{why}",
             hint="run `furrow replay`",
         )
     before = versions(root, name)
     for version in before:
         if version.facts.get("model_sha256") == record["model_sha256"]:
+            if sign and policy.roles.get("register"):
+                _sign(root, commit, str(version), record["model_sha256"])
             return version
     facts = {
         "experiment": name,
@@ -104,6 +114,11 @@ def register(
         "replayed": bool(replayed),
     }
     number = next_number(before, facts["features_digest"])
+    if "register" in policy.roles and not sign:
+        hint = "furrow models register --sign; conf/trust.yaml says whose signature counts"
+        raise RegistryError("conf/trust.yaml asks for a signature of whoever registers", hint=hint)
+    if sign and git(root, "config", "--get", "gpg.format", ok=(0, 1)).strip() == b"ssh":
+        _sign(root, commit, f"{name}@v{number}", record["model_sha256"])
     message = f"Register {name} v{number}\n\n{json.dumps(facts, sort_keys=True, indent=1)}\n"
     git(
         root,
@@ -147,7 +162,10 @@ def refusal(root: Path, version: Version, *, merging: str = "") -> str:
 
 def replay_holds(root: Path, version: Version) -> bool:
     """Whether a note that holds says that a version's commit was replayed well."""
-    return _replayed(root, version.commit, version.name)
+    policy = read_policy(root)
+    return bool(
+        believed(root, version.commit, policy, experiment=version.name, now=datetime.now(UTC))
+    )
 
 
 def next_number(known: list[Version], features_digest: str | None) -> str:
@@ -264,14 +282,11 @@ def _holds_model(root: Path, name: str, sha256: str | None) -> None:
         )
 
 
-def _replayed(root: Path, commit: str, name: str) -> bool:
-    """Whether the newest note on a commit that holds, and covers an experiment's training, says that it is good."""
-    holding = sorted(
-        (one.verdict for one in verify(root, commit) if one and one.verdict),
-        key=lambda one: one.started,
-    )
-    covering = [one for one in holding if not one.scope or one.scope.get("experiment") == name]
-    return bool(covering) and bool(covering[-1])
+def _sign(root: Path, commit: str, version: str, sha256: str) -> None:
+    """Keep a signed statement of a registration, if whoever signs may make it."""
+    made = registration(root, commit, version, sha256, now=datetime.now(UTC))
+    check_signer(root, made, "register")
+    keep_signed(root, commit, made)
 
 
 def _json(root: Path, commit: str, path: str, hint: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Does the commit still say what the note says it says?
 
-The notes are not signed: whoever may write refs/notes/furrow/replay can write a note that holds.
+Whoever may write refs/notes/furrow/replay can write a note that holds: `believed_replays` tells which of
+them somebody trusted signed.
 What this finds is a note that was altered, moved to another commit, made of other results than the
 commit's, or that leaves stages out.
 """

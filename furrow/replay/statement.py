@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
-from furrow.files import canonical_json, sha256_bytes
+from furrow.files import canonical_json, sha256_bytes, sha256_json
+from furrow.ground.git import common_dir
 from furrow.ground.notes import add_line, read_lines
 from furrow.ground.project_place import project_prefix
 from furrow.history.artifacts import lock_stage, outputs
 from furrow.parse import parse_json
+from furrow.proof.envelope import EnvelopeError, open_envelope
+from furrow.proof.signed_statements import NOTE, REPLAY_TYPE, STATEMENT_TYPE, keep_signed
 from furrow.replay.replay_verdict import IDENTICAL, Verdict, VerdictError
 
 if TYPE_CHECKING:
@@ -20,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUILD_TYPE",
-    "NOTE",
     "PREDICATE",
     "STATEMENT",
+    "made_here",
     "read_statements",
     "read_verdicts",
     "statement",
@@ -30,11 +33,12 @@ __all__ = [
     "write_note",
 ]
 
-NOTE = "replay"
-STATEMENT = "https://in-toto.io/Statement/v1"
-PREDICATE = "https://slsa.dev/provenance/v1"
+STATEMENT = STATEMENT_TYPE
+PREDICATE = REPLAY_TYPE
 BUILD_TYPE = "urn:furrow:replay:v1"
 COMMIT = "commit"
+_OWN = "furrow-own-replays"
+"""In the Git directory, which no push reaches: hashes of the verdicts that this clone found itself."""
 
 
 def statement(repo: Path, verdict: Verdict) -> dict[str, Any]:
@@ -139,22 +143,39 @@ def verdict_of(value: Any) -> Verdict:
         ) from exc
 
 
-def write_note(repo: Path, verdict: Verdict) -> dict[str, Any]:
+def write_note(repo: Path, verdict: Verdict, *, sign: bool = False) -> dict[str, Any]:
     """Keep a verdict as a note on its commit (refs/notes/furrow/replay), beside those that are there.
+
+    Args:
+        repo: A folder inside the repository.
+        verdict: Found by this clone itself.
+        sign: Keep it in an envelope that Git's own SSH key signs.
 
     Returns:
         The statement.
 
     Raises:
         NoteError: The note can't be written.
+        SigningError: There is no key to sign with.
     """
     made = statement(repo, verdict)
-    add_line(repo, NOTE, verdict.commit, canonical_json(made))
+    if sign:
+        keep_signed(repo, verdict.commit, made)
+    else:
+        add_line(repo, NOTE, verdict.commit, canonical_json(made))
+    with (common_dir(repo) / _OWN).open("a", encoding="ascii") as handle:
+        handle.write(f"{sha256_json(verdict.to_json())}\n")
     return made
 
 
+def made_here(repo: Path) -> frozenset[str]:
+    """The sha256 of each verdict, as canonical JSON, that this clone found itself: no push can write it."""
+    path = common_dir(repo) / _OWN
+    return frozenset(path.read_text(encoding="ascii").split()) if path.is_file() else frozenset()
+
+
 def read_statements(repo: Path, commit: str) -> list[Any]:
-    """The statements on a commit that are of the project, those that remotes hold included.
+    """The statements of replays on a commit that are of the project, those that remotes hold included, signed or not.
 
     Args:
         repo: A folder inside the project; or a bare repository.
@@ -166,9 +187,18 @@ def read_statements(repo: Path, commit: str) -> list[Any]:
     found: list[Any] = []
     for line in read_lines(repo, NOTE, commit):
         try:
-            found.append(parse_json(line))
+            value = parse_json(line)
         except ValueError:
             found.append(line)
+            continue
+        if isinstance(value, dict) and "payload" in value:
+            try:
+                value = open_envelope(value).statement
+            except EnvelopeError as exc:
+                value = exc.message
+            if isinstance(value, dict) and value.get("predicateType") != PREDICATE:
+                continue  # of another kind
+        found.append(value)
     return [value for value in found if _own(repo, commit, value)]
 
 

@@ -23,6 +23,7 @@ from furrow.ground.project_place import meaning
 from furrow.layout import DEPLOYMENT
 from furrow.serving.canary_decision import GO_ON, PROMOTE, Verdict
 from furrow.serving.canary_propose import propose
+from furrow.serving.canary_statement import sign_decision
 from furrow.serving.canary_watch import decide
 from furrow.serving.deployment_spec import Deployment, parse_deployment
 from furrow.serving.deployment_state import (
@@ -213,7 +214,13 @@ class _Tip:
         if have is not None and sha256 in ("", have.model_sha256) and Path(have.folder).is_dir():
             check_features(features, text, have.features_digest, service)
             return have
-        version = deployable(self.mirror, text, fetched.commit, model_sha256=sha256)
+        version = deployable(
+            self.mirror,
+            text,
+            fetched.commit,
+            model_sha256=sha256,
+            environment=self.settings.environment,
+        )
         digest = str(version.facts.get("features_digest") or "")
         check_features(features, text, digest, str(version.facts.get("service") or service))
         return bring(self.mirror, version, self.settings.state / "versions")
@@ -316,20 +323,33 @@ def judge(
     verdict = decide(settings.state, declared.canary, digest, labels=labels, now=now)
     if verdict is None or verdict.action == GO_ON:
         return verdict
+    mirror = settings.state / "mirror.git"
     if verdict.action == PROMOTE and not settings.remote:
         settings.tell(f"the canary {declared.canary.model} may be promoted: {verdict.why}")
     elif verdict.action != PROMOTE:
         settings.tell(f"the canary {declared.canary.model}: {verdict.action}: {verdict.why}")
+        if settings.remote:
+            _sign(settings, declared.canary.model, verdict, now)
     else:
-        mirror = settings.state / "mirror.git"
         with meaning(settings.prefix):
             try:
                 if branch := propose(mirror, settings.environment, followed, verdict.why):
                     push_branch(mirror, settings.remote, branch)
                     settings.tell(f"proposed on the branch {branch}: review and merge it")
+                    _sign(settings, declared.canary.model, verdict, now)
             except FurrowError as exc:
                 settings.tell(f"the promotion could not be proposed: {exc.message}")
     return verdict
+
+
+def _sign(settings: FollowSettings, canary: str, verdict: Verdict, now: datetime | None) -> None:
+    """Sign a decision, where this machine's Git has a key; what fails is told, and undoes nothing."""
+    mirror, moment = settings.state / "mirror.git", now or datetime.now(UTC)
+    where = settings.environment
+    with meaning(settings.prefix):
+        problem = sign_decision(mirror, settings.remote, where, canary, verdict, now=moment)
+    if problem:
+        settings.tell(problem)
 
 
 def _tidy(settings: FollowSettings, after: Followed) -> None:

@@ -16,6 +16,7 @@ from furrow.ground.git import show
 from furrow.layout import model, run_file
 from furrow.models.register import refusal
 from furrow.models.registry import MODEL, Version, find
+from furrow.models.trusted_version import trust_refusal
 from furrow.parse import parse_json
 from furrow.serving.deployment_state import Local
 from furrow.training.predictor import PREDICTOR
@@ -33,7 +34,9 @@ class RefusedError(FurrowError):
     """A version that Git declares and that is not served."""
 
 
-def deployable(mirror: Path, text: str, tip: str, *, model_sha256: str = "") -> Version:
+def deployable(
+    mirror: Path, text: str, tip: str, *, model_sha256: str = "", environment: str = ""
+) -> Version:
     """A declared version, if it may be served.
 
     Args:
@@ -41,6 +44,7 @@ def deployable(mirror: Path, text: str, tip: str, *, model_sha256: str = "") -> 
         text: Such as "gbm@v1.0.0".
         tip: The commit that declares it.
         model_sha256: What the declaration says of its model; empty where it says nothing.
+        environment: Whose approval conf/trust.yaml of that commit may ask for.
 
     Raises:
         RefusedError: It passed no gate, is of no merged commit, or has another hash than declared.
@@ -50,6 +54,8 @@ def deployable(mirror: Path, text: str, tip: str, *, model_sha256: str = "") -> 
     why = refusal(mirror, version, merging=tip)
     if why:
         raise RefusedError(why, hint="register one that passed: furrow models register")
+    if why := trust_refusal(mirror, version, environment=environment, trusted=tip):
+        raise RefusedError(why, hint=f"furrow approve {version} --to {environment}, and push it")
     recorded = str(version.facts.get("model_sha256"))
     if model_sha256 and model_sha256 != recorded:
         raise RefusedError(

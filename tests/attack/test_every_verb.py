@@ -51,6 +51,13 @@ READS = {
     "models get": [["models", "get", "gbm", "--out", "got"]],
     "data check": [["data", "check"]],
     "data profile": [["data", "profile"]],
+    "data card": [["data", "card", "late"]],
+    "verify": [["verify"], ["verify", "hostile", "--json"]],
+    "fsck": [["fsck"]],  # with --repair it asks
+    "audit": [["audit", "2013", "--json"], ["audit", "gbm"]],
+    "score": [["score"], ["score", "hostile", "--json"]],
+    "cost": [["cost"]],
+    "approve": [["approve", "gbm", "--to", "production"]],
     "ci status": [["ci", "status"]],
     "ci run-queue": [["ci", "run-queue"]],
     "ci install": [["ci", "install", "."]],

@@ -1,0 +1,1 @@
+"""What a project's models are worth and whose they are: proof, health, owners, cost, score, audit."""

@@ -1,0 +1,112 @@
+"""An audit as one page that loads nothing, runs nothing, and holds its own JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from furrow.safe_text import html_text
+
+if TYPE_CHECKING:
+    from furrow.governance.audit import Audit
+
+__all__ = ["audit_json", "audit_page"]
+
+_STYLE = """
+:root { --ink:#1d2433; --soft:#5b6577; --line:#d9dee7; --paper:#fff; --warn:#8a3a06 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink:#e6e9ef; --soft:#a9b3c3; --line:#2b3342; --paper:#11161f; --warn:#f7b267 } }
+body { margin:0 auto; max-width:1100px; padding:24px; background:var(--paper); color:var(--ink);
+  font:15px/1.5 system-ui,sans-serif }
+h1 { font-size:26px } h2 { font-size:18px; margin-top:32px; border-bottom:1px solid var(--line) }
+table { border-collapse:collapse; width:100%; font-size:13.5px } th,td { text-align:left; vertical-align:top;
+  padding:4px 10px; border-bottom:1px solid var(--line); overflow-wrap:anywhere }
+th { color:var(--soft) } pre { overflow-x:auto; font-size:13px } .unknown { color:var(--warn) } p { color:var(--soft) }
+"""
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_NOTHING = "<li>nothing that was asked for is missing</li>"
+_DEEP = 6
+_MANY = 2000
+
+
+def audit_json(made: Audit) -> str:
+    """The audit as JSON: sorted, with null for what is no number."""
+    return (
+        json.dumps(
+            _finite(made.to_json()), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False
+        )
+        + "\n"
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(name): _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return value
+
+
+def audit_page(made: Audit) -> str:
+    """The page.
+
+    Args:
+        made: The audit.
+
+    Returns:
+        HTML: every text escaped, no script that runs, nothing from elsewhere; the JSON is inside, as data.
+    """
+    title = html_text(f"Audit of {made.of}")
+    unknown = "".join(f"<li>{html_text(one)}</li>" for one in made.unknown)
+    parts = [
+        f"<h2>{html_text(name)}</h2>{_drawn(value, 0)}" for name, value in made.sections.items()
+    ]
+    # a data block is never run; "<" is written so that no text in it can end it
+    data = audit_json(made).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width"><meta name="referrer" content="no-referrer">'
+        f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
+        f"<p>A {html_text(made.kind)}, looked at on {html_text(made.at)}.</p>"
+        f'<h2>What is not known</h2><ul class="unknown">{unknown or _NOTHING}</ul>'
+        f"{''.join(parts)}"
+        f'<script type="application/json" id="audit">{data}</script></body></html>\n'
+    )
+
+
+def _drawn(value: Any, depth: int) -> str:
+    if value in (None, "", [], {}):
+        return "<p>nothing</p>" if depth == 0 else "–"
+    if isinstance(value, dict) and depth < _DEEP:
+        rows = (
+            f"<tr><th>{html_text(name)}</th><td>{_drawn(one, depth + 1)}</td></tr>"
+            for name, one in list(value.items())[:_MANY]
+        )
+        return f"<table>{''.join(rows)}</table>{_more(value)}"
+    if isinstance(value, list | tuple) and depth < _DEEP:
+        if all(isinstance(one, dict) for one in value):
+            return _grid(value, depth)
+        return ", ".join(_drawn(one, depth + 1) for one in value[:_MANY]) + _more(value)
+    text = str(value)
+    return f"<pre>{html_text(text)}</pre>" if "\n" in text else html_text(text)
+
+
+def _grid(rows: Any, depth: int) -> str:
+    """Mappings under one another, their keys as headings."""
+    names = list(dict.fromkeys(str(name) for row in rows[:_MANY] for name in row))
+    head = "".join(f"<th>{html_text(name)}</th>" for name in names)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{_drawn(row.get(name), depth + 2)}</td>' for name in names)}</tr>"
+        for row in rows[:_MANY]
+    )
+    return f"<table><tr>{head}</tr>{body}</table>{_more(rows)}"
+
+
+def _more(value: Any) -> str:
+    return (
+        f"<p>and {len(value) - _MANY:,} more, in the JSON below</p>" if len(value) > _MANY else ""
+    )

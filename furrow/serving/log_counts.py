@@ -1,0 +1,72 @@
+"""How many predictions a log holds by version and variant: three columns are read, no record is made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from furrow.serving.log_frames import FrameError
+from furrow.serving.log_seal import live_folder, sealed_folder, segment_records
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+__all__ = ["count_predictions"]
+
+_COLUMNS = ["time", "version", "variant"]
+
+
+def count_predictions(
+    folder: Path, since: datetime | None = None, until: datetime | None = None
+) -> tuple[dict[tuple[str, str], int], list[str]]:
+    """Count a log's records.
+
+    Args:
+        folder: The log's folder.
+        since: The first time that counts; None for the beginning.
+        until: The first time that no longer counts; None for the end.
+
+    Returns:
+        Records by (version, variant), and the files that can't be read, by name.
+    """
+    found: Counter[tuple[str, str]] = Counter()
+    unread: list[str] = []
+    sealed_names = set()
+    for sealed in sorted(sealed_folder(folder).glob("*/[!.]*")):
+        sealed_names.add(sealed.name)
+        for path in sorted(sealed.glob("*.parquet")):
+            try:
+                found.update(_of_file(path, since, until))
+            except (OSError, pa.ArrowException):
+                unread.append(str(path.relative_to(folder)))
+    for path in sorted(live_folder(folder).glob("*.log")):
+        if path.stem in sealed_names:
+            continue
+        try:
+            with path.open("rb") as file:
+                for one in segment_records(file):
+                    if (since is None or one.time >= since) and (until is None or one.time < until):
+                        found[one.version, one.variant] += 1
+        except (OSError, FrameError):
+            unread.append(path.name)
+    return dict(sorted(found.items())), unread
+
+
+def _of_file(
+    path: Path, since: datetime | None, until: datetime | None
+) -> dict[tuple[str, str], int]:
+    with pq.ParquetFile(path) as file:
+        table = file.read(columns=_COLUMNS)
+    moment = pa.timestamp("us", "UTC")
+    if since is not None:
+        table = table.filter(pc.greater_equal(table.column("time"), pa.scalar(since, moment)))
+    if until is not None:
+        table = table.filter(pc.less(table.column("time"), pa.scalar(until, moment)))
+    counted = table.group_by(["version", "variant"]).aggregate([([], "count_all")])
+    names = (counted.column(name).to_pylist() for name in ("version", "variant", "count_all"))
+    return {(version, variant): count for version, variant, count in zip(*names, strict=True)}
