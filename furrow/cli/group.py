@@ -43,13 +43,14 @@ COMMANDS = {
     "status": "What this machine's server serves, and why.",
     "trace": "What a logged prediction was made of, and its score made again.",
     "trust": "Say that the code of this clone may run.",
+    "ui": "Show this repository in a browser, or write its pages as files.",
     "try": "Try hyper-parameters: a grid or a search, each trial a DVC experiment.",
 }
 
 
 SECTIONS = {
     "Start": ("init", "add", "trust", "install", "doctor", "completion"),
-    "Explore": ("runs", "features", "data", "try", "adopt", "plan", "schema"),
+    "Explore": ("runs", "ui", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
     "Prove": ("replay", "ci", "trace"),
 }
