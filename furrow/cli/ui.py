@@ -50,7 +50,7 @@ def command(
     tokens: Path | None,
     hosts: tuple[str, ...],
 ) -> None:
-    """Show this repository in a browser: runs, comparisons, plan, data, features, models, monitoring. It changes nothing.
+    """Show this repository in a browser: runs, plan, data, features, models, monitoring. It changes nothing.
 
     In a bare repository, too. Each page is also JSON and CSV: put .json or .csv behind its name.
     """

@@ -93,7 +93,8 @@ def _middle(node: Node, places: Mapping[str, tuple[float, float]]) -> float:
 def _edge(start: tuple[float, float], end: tuple[float, float]) -> str:
     x1, y1 = start[0] + _WIDE, start[1] + _TALL / 2
     x2, y2 = end[0], end[1] + _TALL / 2
-    return f'<path class="edge" d="M{x1:.0f} {y1:.0f}C{x1 + 35:.0f} {y1:.0f} {x2 - 35:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"/>'
+    bend = f"C{x1 + 35:.0f} {y1:.0f} {x2 - 35:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
+    return f'<path class="edge" d="M{x1:.0f} {y1:.0f}{bend}"/>'
 
 
 def _box(node: Node, place: tuple[float, float]) -> str:

@@ -77,7 +77,8 @@ def business(site: Site, asked: Asked) -> Page:
     ]
     if not champions:
         sections.insert(0, Section("", [Note("No model has been examined yet.")]))
-    lead = f"State of {iso_date(_moment(site, commit))[:10]}, in {len(champions)} tasks. No figure here is from anywhere but the records."
+    when = iso_date(_moment(site, commit))[:10]
+    lead = f"State of {when}, in {len(champions)} tasks. Every figure is from the records."
     return Page("business", f"{site.name}: models at work", sections, lead, printed=True)
 
 

@@ -1,4 +1,4 @@
-"""What a page says, before it has a form: sections of tables, facts, drawings and texts; HTML, JSON and CSV come of it."""
+"""What a page says, before it has a form: sections of tables, facts, drawings and texts."""
 
 from __future__ import annotations
 
@@ -207,6 +207,7 @@ class Page:
         notes: What a reader must know first.
         data: More values for programs, beside what the sections say.
         printed: Whether it is made to be printed.
+        later: The same page with what takes longer, which the script asks for at once.
     """
 
     name: str
@@ -216,6 +217,7 @@ class Page:
     notes: Sequence[Note] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     printed: bool = False
+    later: Link | None = None
 
     def tables(self) -> dict[str, Table]:
         """Its tables by name, those beside drawings among them."""

@@ -42,7 +42,7 @@ _FILES = 500
 
 
 def data(site: Site, asked: Asked) -> Page:
-    """The page: `?rev=`, `?from=` for what changed since, `?profile=1` and `?sample=TABLE` for what this machine holds."""
+    """The page: `?rev=`, `?from=` for what changed since, `?profile=1` and `?sample=TABLE` for data here."""
     commit = site.commit(asked.one("rev"))
     contract, problem = _contract(site, commit)
     here = (

@@ -1,4 +1,4 @@
-"""Explore: many runs at once: any two keys against one another, parallel coordinates, which keys matter, the trade-off front."""
+"""Explore many runs at once: any two keys, parallel coordinates, which keys matter, the trade-off front."""
 
 from __future__ import annotations
 

@@ -273,7 +273,8 @@ def _history(site: Site, commit: str, found: dict[str, Any]) -> Table:
         kinds = (manifest.views, manifest.on_demand, manifest.services)
         digest = next((str(kind[name].digest) for kind in kinds if name in kind), "")
         if digest != last:
-            rows.append((Link(one.oid[:10], "features", {"rev": one.oid[:10], "name": name}), iso_date(one.time), one.author,
+            where = Link(one.oid[:10], "features", {"rev": one.oid[:10], "name": name})
+            rows.append((where, iso_date(one.time), one.author,
                          one.subject, Mark(digest[:10] or "gone", "code")))  # fmt: skip
         last = digest
     return Table(

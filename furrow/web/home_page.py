@@ -45,11 +45,14 @@ def home(site: Site, asked: Asked) -> Page:
         site.name,
         [
             Section("Problems and their champions", [problems] if problems.rows else [about]),
-            Section("What needs a person", _needed(site, rev)),
+            Section("What needs a person", _needed(site, asked)),
             Section("Changed last", [_changes(site, commit)]),
         ],
         lead=f"At {rev or current_branch(site.root) or 'HEAD'}, commit {commit[:10]}.",
         data={"commit": commit},
+        later=None
+        if rev or asked.on("plan") or not _plans(site)
+        else Link("", "home", {"plan": "1"}),
     )
 
 
@@ -104,15 +107,15 @@ def _values(site: Site, commit: str) -> dict[tuple[str, str], float | None]:
     }
 
 
-def _needed(site: Site, rev: str) -> list[Note]:
+def _needed(site: Site, asked: Asked) -> list[Note]:
     """What waits for somebody: stale stages, alarms, proposals, holds."""
-    if not site.live or rev:
+    if not site.live or asked.one("rev"):
         return [
             Note(
                 "Stale stages, alarms and proposals are facts of a work tree and of servers: see the live page."
             )
         ]
-    notes = [*_stale(site), *_proposals(site)]
+    notes = [*(_stale(site) if asked.on("plan") else _unplanned(site)), *_proposals(site)]
     for environment in environments(site):
         alarms = open_alarms(site, environment)
         if alarms:
@@ -123,8 +126,20 @@ def _needed(site: Site, rev: str) -> list[Note]:
     ]
 
 
+def _plans(site: Site) -> bool:
+    return site.live and not site.bare and (site.root / DVC_YAML).is_file()
+
+
+def _unplanned(site: Site) -> list[Note]:
+    """Whether stages are stale takes a plan, which takes longer than a first page may."""
+    if not _plans(site):
+        return []
+    where = Link("look for them", "home", {"plan": "1"})
+    return [Note("Stale stages are not looked for yet.", link=where)]
+
+
 def _stale(site: Site) -> list[Note]:
-    if site.bare or not (site.root / DVC_YAML).is_file():
+    if not _plans(site):
         return []
     try:
         plan = make_plan(site.root, local=False)

@@ -172,7 +172,8 @@ def _history(site: Site, commit: str) -> Table:
     for one in history(site.root, rev=commit):
         if len(rows) == _CHANGES:
             break
-        rows.append((one.when, one.who.partition(" <")[0], one.environment, one.before or "nothing", one.after or "nothing",
+        who, before = one.who.partition(" <")[0], one.before or "nothing"
+        rows.append((one.when, who, one.environment, before, one.after or "nothing",
                      Mark(one.commit[:10], "code"), one.why, one.evidence))  # fmt: skip
     return Table(
         "changes",

@@ -87,10 +87,10 @@ def _sections(state: MonitorState) -> list[Section]:
 
 
 def _alarms(state: MonitorState) -> Table:
-    ordered = sorted(state.book.alarms, key=lambda one: (not one.open, one.since), reverse=False)
+    ordered = sorted(state.book.alarms, key=lambda one: (not one.open, one.since))
     rows = [
-        (Mark("open", "bad") if one.open else Mark("closed", "dim"), one.kind, one.subject, one.model, one.since, one.text,
-         one.acknowledged or None, Mark(one.id, "code"))
+        (Mark("open", "bad") if one.open else Mark("closed", "dim"), one.kind, one.subject, one.model,
+         one.since, one.text, one.acknowledged or None, Mark(one.id, "code"))
         for one in ordered[:_LISTED]
     ]  # fmt: skip
     heads = ("state", "kind", "about", "version", "since", "what", "seen by", "id")

@@ -169,6 +169,8 @@
   }
 
   function start() {
+    const later = document.querySelector("main").dataset.later;
+    if (live && later) swap(new URL(later, location.href).href, false).catch(() => {});
     document.querySelectorAll("[data-parallel]").forEach((place) => { parallel(place); });
     if (live) document.querySelectorAll('main input[name="where"],main input[name="sort"],main input[name="columns"]').forEach(completing);
   }
