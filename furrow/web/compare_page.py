@@ -49,6 +49,7 @@ def compare(site: Site, asked: Asked) -> Page:
         Section("Metrics", [_metrics(labels, metrics, asked)]),
         *(_tested(runs, asked) if len(runs) == 2 else []),
         Section("What of the configs differs", [_configs(labels, configs)]),
+        Section("Slices", [_slices(runs, labels)]),
         Section("Curves", _drawn(runs, labels)),
     ]
     title = f"{labels[0]} and {labels[1]}" if len(runs) == 2 else f"{len(runs)} runs"
@@ -126,6 +127,24 @@ def _configs(labels: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> Tab
         total=len(rows),
         raw=True,
     )
+
+
+def _slices(runs: Sequence[Run], labels: Sequence[str]) -> Table:
+    """A metric of each slice, run by run: the first metric that the slices of all have."""
+    known: list[dict[tuple[str, str], Mapping[str, Any]]] = []
+    for one in runs:
+        try:
+            rows = [row for row in one.slices if isinstance(row, dict)]
+        except FurrowError:
+            rows = []
+        known.append({(str(row.get("slice")), str(row.get("value"))): row for row in rows})
+    shared = [name for name in ordered({key for one in known for row in one.values() for key in row})
+              if direction(name) in {"maximize", "minimize"}]  # fmt: skip
+    if not shared:
+        return Table("slices", ("slice", "value"), [], empty="No slices.")
+    names = list(dict.fromkeys(key for one in known for key in one))
+    rows_of = [(*key, *(number(one.get(key, {}).get(shared[0])) for one in known)) for key in names]
+    return Table("slices", (shared[0], "of", *labels), rows_of[:_KEYS], total=len(rows_of))
 
 
 def _said(value: Any) -> Cell:

@@ -35,7 +35,7 @@ def explore(site: Site, asked: Asked) -> Page:
     answer = list_runs(
         site.root,
         selection,
-        Query(asked.one("where"), columns=("run", "metrics", "config.*", "*"), limit=MOST),
+        Query(asked.one("where"), columns=("run", "*"), limit=MOST),
     ).answer
     able = _able(answer)
     metrics = [name for name, column in able.items() if column.place == "metric"]

@@ -37,10 +37,11 @@ def runs(site: Site, asked: Asked) -> Page:
     """The page of runs."""
     selection, limit = selected(asked), asked.whole("limit", FIRST)
     number = asked.whole("page", 1, most=10_000_000)
-    query = Query(
-        asked.one("where"), asked.words("sort"), asked.words("columns"), limit, (number - 1) * limit
-    )
+    differs = asked.on("differs")
+    names = asked.words("columns") or (("run", "*") if differs else ())
+    query = Query(asked.one("where"), asked.words("sort"), names, limit, (number - 1) * limit)
     found, judged = _found(site, asked, selection, query)
+    found = _differing(found) if differs else found
     blocks: list[Block] = [_form(asked, limit)]
     if asked.one("group"):
         blocks.append(
@@ -88,6 +89,22 @@ def _found(site: Site, asked: Asked, selection: Selection, query: Query) -> tupl
     if asked.on("distinct"):
         found = found._replace(answer=folded(found.answer))
     return found, False
+
+
+def _differing(found: Listing) -> Listing:
+    """Of metrics and config keys those that differ between the rows that are shown."""
+    answer = found.answer
+    kept = [
+        at
+        for at, column in enumerate(answer.columns)
+        if column.name == "run"
+        or (
+            column.place in {"metric", "config"} and len({repr(row[at]) for row in answer.rows}) > 1
+        )
+    ]
+    columns = tuple(answer.columns[at] for at in kept)
+    rows = [tuple(row[at] for at in kept) for row in answer.rows]
+    return found._replace(answer=answer._replace(columns=columns, rows=rows))
 
 
 def _table(found: Listing, asked: Asked) -> Table:
@@ -152,8 +169,12 @@ def _form(asked: Asked, limit: int) -> Form:
         Field("limit", "Rows", str(limit) if limit != FIRST else "", str(FIRST)),
     ]
     kept = {name: asked.many(name) for name in ("pin", "branch") if asked.many(name)}
-    whole = [Choice("all", "1", "every branch, tag and trial", asked.on("all"))]
-    return Form("runs", fields, kept=kept, choices=whole)
+    boxes = [
+        Choice("all", "1", "every branch, tag and trial", asked.on("all")),
+        Choice("distinct", "1", "equal results once", asked.on("distinct")),
+        Choice("differs", "1", "only what differs", asked.on("differs")),
+    ]
+    return Form("runs", fields, kept=kept, choices=boxes)
 
 
 def _paging(found: Listing, asked: Asked, number: int, limit: int) -> Sequence[Block]:

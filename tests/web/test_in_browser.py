@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from furrow.web.export_site import export
 from furrow.web.site import Site
@@ -54,8 +55,6 @@ def browser() -> Iterator[Any]:
     """Chromium, as Debian has it."""
     if CHROMIUM is None:
         pytest.skip("no chromium here")
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield started
