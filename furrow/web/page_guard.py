@@ -66,6 +66,7 @@ class Guard:
         try:
             _check_method(scope["method"])
             check_site(headers, self._hosts)
+            _check_sender(headers)
             moved = self._check_token(scope, headers)
         except Problem as exc:
             await _refuse(guarded, exc)
@@ -100,6 +101,13 @@ def _check_method(method: str) -> None:
     if method not in {"GET", "HEAD"}:
         said = "pages are read with GET; nothing here changes anything"
         raise Problem(405, "method", said)
+
+
+def _check_sender(headers: dict[bytes, bytes]) -> None:
+    """See that no other site's page has a browser ask for parts of this one; a link from there is no harm."""
+    foreign = headers.get(b"sec-fetch-site") in {b"cross-site", b"same-site"}
+    if foreign and headers.get(b"sec-fetch-mode") != b"navigate":
+        raise Problem(403, "origin", "a page of another site may not ask here")
 
 
 def _cookie(header: bytes) -> str:

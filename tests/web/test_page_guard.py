@@ -34,6 +34,9 @@ def test_nothing_but_reading(ask: Callable[..., httpx.Response], method: str) ->
         ({"host": "here.evil.example"}, 403),
         ({"origin": "http://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, 403),
+        ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, 200),
+        ({"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}, 200),
         ({"host": "here:1", "origin": "http://here:1"}, 200),
     ],
 )
