@@ -54,7 +54,7 @@ def commit(folder: Path, files: dict[str, str], subject: str = "Change things") 
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
-    ada = ("-c", "user.name=Ada <b>", "-c", "user.email=a@b.c")
+    ada = ("-c", "user.name=Ada & Co", "-c", "user.email=a@b.c")
     for words in (("add", "-A"), ("commit", "-q", "--allow-empty", "-m", subject)):
         subprocess.run(["git", "-C", str(folder), *ada, *words], check=True)
 
@@ -83,7 +83,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for rate in (0.1, 0.2):
         files = {}
         for name, metrics in RUNS.items():
-            files |= run_files(name, {**metrics, "brier": rate}, rate)
+            moved = {"brier": rate, "roc_auc": metrics["roc_auc"] - (0.2 - rate) / 10}
+            files |= run_files(name, {**metrics, **moved}, rate)
         commit(folder, {**files, **shared}, f"rate {rate} {HOSTILE}")
     return folder
 

@@ -214,7 +214,7 @@ def test_damaged_state_of_monitoring(judged: Path, tmp_path: Path) -> None:
     assert "production: 1 open alarms" in ask("/").text
     assert "1 alarms are open" in ask("/business").text
     state.write_text("{")
-    assert "can't be read" in ask("/monitoring").text
+    assert "can't be read" in ask("/monitoring.json").text
     assert ask("/").status_code == 200
     assert ask("/monitoring?environment=../..").status_code == 200
 

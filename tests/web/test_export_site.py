@@ -88,4 +88,4 @@ def test_what_a_commit_lacks_is_said(tmp_path: Path) -> None:
     done = export(Site(folder, live=False), "", tmp_path / "site")
     assert (tmp_path / "site/index.html").is_file()
     assert done.pages == 8
-    assert "can't be read" in (tmp_path / "site/business.html").read_text()
+    assert "can't be read" in (tmp_path / "site/business.json").read_text()
