@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.ground.git import show
 from furrow.ground.gitobjects import iso_date
-from furrow.layout import CHAMPION, problem_yaml, run_file
+from furrow.history.load import run as load_run
+from furrow.layout import CHAMPION, problem_yaml
+from furrow.layout import run as run_folder
 from furrow.models.deployment import current
 from furrow.models.registry import versions
-from furrow.parse import ParseError, parse_json, parse_yaml
+from furrow.parse import ParseError, parse_yaml
 from furrow.training import journal
 from furrow.training.champions import read_champions
 from furrow.training.metric_registry import direction
@@ -21,6 +23,7 @@ from furrow.web.models_page import declared_environments
 from furrow.web.recent_commits import recent
 
 if TYPE_CHECKING:
+    from furrow.history.load import Run
     from furrow.training.champions import Champion
     from furrow.web.asked import Asked
     from furrow.web.content import Block, Cell
@@ -91,12 +94,13 @@ def _problem(site: Site, commit: str, one: Champion) -> list[Block]:
     if not one.experiment:
         return [Note("No model passed the exam: none should be put to work.", "bad"), _tried(one)]
     value = (one.metrics or {}).get(one.metric)
-    span, baseline = _span(site, commit, one), _baseline(site, commit, one)
+    run = _run(site, commit, one.experiment)
+    span, baseline = _span(run, one.metric), _baseline(site, commit, one)
     pairs: list[tuple[str, Cell]] = [
         ("what it tells", _about(declared, one)),
         ("known afterwards within", str(declared.get("known_after") or "") or None),
         ("model at the top", one.experiment),
-        ("what it is", _description(site, commit, one.experiment)),
+        ("what it is", str(_read(run, "config").get("description") or "") or None),
         (f"how good: {one.metric}", value),
         ("which way is better", _DIRECTIONS.get(direction(one.metric, one.directions))),
         ("could be off by chance", f"{span[0]:.4g} to {span[1]:.4g}" if span else None),
@@ -129,21 +133,28 @@ def _about(declared: dict[str, Any], one: Champion) -> str:
     return f"{declared.get('label') or one.problem or 'the label'}{about}"
 
 
-def _json(site: Site, commit: str, path: str) -> Any:
-    content = show(site.root, commit, path)
-    try:
-        return parse_json(content) if content else {}
-    except ParseError:
-        return {}
-
-
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _span(site: Site, commit: str, one: Champion) -> tuple[float, float] | None:
-    part = _json(site, commit, run_file(str(one.experiment), "intervals.json"))
-    said = part.get(one.metric) if isinstance(part, dict) else None
+def _run(site: Site, commit: str, name: str) -> Run | None:
+    """A run of the commit; None where it has none by this name."""
+    try:
+        return load_run(name, commit, repo=site.root)
+    except FurrowError:
+        return None
+
+
+def _read(run: Run | None, what: str) -> dict[str, Any]:
+    """A part of a run; nothing where it can't be read."""
+    try:
+        return dict(getattr(run, what)) if run else {}
+    except FurrowError:
+        return {}
+
+
+def _span(run: Run | None, metric: str) -> tuple[float, float] | None:
+    said = _read(run, "intervals").get(metric)
     low, high = (
         (_number(said.get("low")), _number(said.get("high")))
         if isinstance(said, dict)
@@ -156,16 +167,9 @@ def _baseline(site: Site, commit: str, one: Champion) -> float | None:
     """The same metric of the run that the gate holds candidates against; None where it names none."""
     margin = one.gate.get("margin")
     over = margin.get("over") if isinstance(margin, dict) else None
-    return (
-        _number(_metrics(site, commit, over).get(one.metric))
-        if isinstance(over, str) and over
-        else None
-    )
-
-
-def _metrics(site: Site, commit: str, name: str) -> dict[str, Any]:
-    found = _json(site, commit, run_file(name, "metrics.json"))
-    return found if isinstance(found, dict) else {}
+    if not isinstance(over, str) or not over:
+        return None
+    return _number(_read(_run(site, commit, over), "metrics").get(one.metric))
 
 
 def _gain(value: Any, baseline: float | None, one: Champion) -> str | None:
@@ -174,15 +178,6 @@ def _gain(value: Any, baseline: float | None, one: Champion) -> str | None:
         return None
     way = {"maximize": 1, "minimize": -1}.get(direction(one.metric, one.directions), 0)
     return f"{way * (number - baseline) / abs(baseline):+.0%}" if way else None
-
-
-def _description(site: Site, commit: str, name: str) -> str | None:
-    content = show(site.root, commit, run_file(name, "config.yaml"))
-    try:
-        value = parse_yaml(content) if content else {}
-    except ParseError:
-        return None
-    return str(value.get("description") or "") or None if isinstance(value, dict) else None
 
 
 def _serving(site: Site, commit: str, name: str) -> list[str]:
@@ -201,7 +196,7 @@ def _owner(site: Site, commit: str, name: str) -> str | None:
     registered = [one.by for one in versions(site.root, name) if one.by]
     if registered:
         return registered[0]
-    last = recent(site, commit, 1, run_file(name, "metrics.json"))
+    last = recent(site, commit, 1, run_folder(name))
     return last[0].author if last else None
 
 

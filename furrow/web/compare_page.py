@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError, UsageError
 from furrow.history.load import run as load_run
-from furrow.history.run_diff import diff_runs, flat
+from furrow.history.run_diff import config_of, diff_runs, flat
 from furrow.history.show import curves
 from furrow.training.metric_registry import direction, ordered
 from furrow.web.content import Choice, Facts, Field, Form, Link, Mark, Note, Page, Section, Table
@@ -65,10 +65,8 @@ def compare(site: Site, asked: Asked) -> Page:
 
 def _read(one: Run, what: str, problems: list[Note]) -> dict[str, Any]:
     """The config or metrics of a run; where they can't be read, that is told and the others are shown."""
-    if what == "config" and "config.yaml" not in one.files:
-        return {}
     try:
-        found: dict[str, Any] = getattr(one, what)
+        found: dict[str, Any] = config_of(one) if what == "config" else one.metrics
     except FurrowError as exc:
         problems.append(Note(exc.message, "bad"))
         return {}
