@@ -122,11 +122,8 @@ def _cell(
     shown = (
         block(str(value)) if raw and isinstance(value, str) else cell(value, column, widest=_WIDEST)
     )
-    whole = str(value)
-    if isinstance(value, str) and len(whole) > len(shown) and shown[:10] != whole[:10]:
-        return Markup("{}").format(shown)
-    if isinstance(value, str) and len(whole) > len(shown):
-        return Markup('<span title="{}">{}</span>').format(block(whole[:1000]), shown)
+    if isinstance(value, str) and len(value) > len(shown):
+        return Markup('<span title="{}">{}</span>').format(block(value[:1000]), shown)
     return Markup("{}").format(shown)
 
 

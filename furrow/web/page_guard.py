@@ -119,9 +119,8 @@ def _cookie(header: bytes) -> str:
 
 
 async def _move(send: Send, place: str, secret: str) -> None:
-    cookie: SimpleCookie = SimpleCookie({_COOKIE: secret})
-    cookie[_COOKIE].update({"httponly": True, "samesite": "Strict", "path": "/"})
-    text = cookie[_COOKIE].OutputString().encode()
+    """Ask for another address, and keep the secret, which is a known token's and so of letters, digits, - and _."""
+    text = f"{_COOKIE}={secret}; HttpOnly; Path=/; SameSite=Strict".encode()
     headers = [
         (b"location", place.encode("latin-1", "replace")),
         (b"set-cookie", text),
