@@ -207,6 +207,7 @@ class Page:
         notes: What a reader must know first.
         data: More values for programs, beside what the sections say.
         printed: Whether it is made to be printed.
+        again: Seconds after which the script asks for it again; 0 for never.
         later: The same page with what takes longer, which the script asks for at once.
     """
 
@@ -218,6 +219,7 @@ class Page:
     data: Mapping[str, Any] = field(default_factory=dict)
     printed: bool = False
     later: Link | None = None
+    again: int = 0
 
     def tables(self) -> dict[str, Table]:
         """Its tables by name, those beside drawings among them."""

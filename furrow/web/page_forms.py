@@ -27,6 +27,7 @@ MENU = {
     "home": "Home",
     "runs": "Runs",
     "explore": "Explore",
+    "live": "Live",
     "plan": "Plan",
     "data": "Data",
     "features": "Features",

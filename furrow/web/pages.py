@@ -10,6 +10,7 @@ from furrow.web.data_page import data
 from furrow.web.explore_page import explore
 from furrow.web.features_page import features
 from furrow.web.home_page import home
+from furrow.web.live_page import live
 from furrow.web.models_page import models
 from furrow.web.monitoring_page import monitoring
 from furrow.web.plan_page import plan
@@ -33,6 +34,7 @@ PAGES: dict[str, Callable[[Site, Asked], Page]] = {
     "run": run,
     "compare": compare,
     "explore": explore,
+    "live": live,
     "plan": plan,
     "data": data,
     "features": features,

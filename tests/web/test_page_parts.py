@@ -11,6 +11,7 @@ import pytest
 
 from furrow.data.contract import load_contract
 from furrow.errors import UsageError
+from furrow.training.log import log, log_to
 from furrow.web.asked import Asked
 from furrow.web.business_page import GLOSSARY
 from furrow.web.compare_page import MOST, compare
@@ -18,6 +19,7 @@ from furrow.web.content import Link, Note, Page, Table
 from furrow.web.data_page import VERSIONS, data
 from furrow.web.features_page import features, needed
 from furrow.web.home_page import home
+from furrow.web.live_page import AGAIN, live
 from furrow.web.models_page import declared_environments
 from furrow.web.monitoring_page import monitoring
 from furrow.web.plan_page import plan
@@ -118,6 +120,26 @@ def test_pages_of_one_commit(judged: Path) -> None:
     assert "declares no stages" in str(plan(site, asked()).sections)
     with pytest.raises(UsageError, match=str(MOST)):
         compare(site, asked(run="gbm"))
+
+
+def test_curves_while_a_model_trains(
+    judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawn as far as they are logged; asked for again while it runs, and not when it has ended."""
+    monkeypatch.setenv("FURROW_LOG_DIR", str(tmp_path))
+    site = Site(judged)
+    assert "there are no curves" in str(live(site, asked()).sections)
+    with log_to("train@gbm", tmp_path):
+        log(step=1, loss=0.5)
+        log(step=2, loss=float("nan"))
+        page = live(site, asked())
+        assert page.again == AGAIN
+    table = page.tables()["train@gbm-loss"]
+    assert table.rows[0] == (1, 0.5)
+    ended = live(site, asked(run="train@gbm"))
+    assert ended.again == 0
+    assert "no number from step 2" in str(ended.sections)
+    assert live(Site(judged, live=False), asked()).tables() == {}
 
 
 def test_the_command_that_says_the_same() -> None:

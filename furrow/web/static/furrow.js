@@ -170,6 +170,11 @@
 
   function start() {
     const later = document.querySelector("main").dataset.later;
+    const again = Number(document.querySelector("main").dataset.again || 0);
+    if (live && again) {
+      const here = location.href;
+      setTimeout(() => { if (location.href === here) swap(here, false).catch(() => {}); }, again * 1000);
+    }
     if (live && later) swap(new URL(later, location.href).href, false).catch(() => {});
     document.querySelectorAll("[data-parallel]").forEach((place) => { parallel(place); });
     if (live) document.querySelectorAll('main input[name="where"],main input[name="sort"],main input[name="columns"]').forEach(completing);
