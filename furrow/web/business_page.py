@@ -18,7 +18,7 @@ from furrow.training import journal
 from furrow.training.champions import read_champions
 from furrow.training.metric_registry import direction
 from furrow.web.content import Facts, Note, Page, Section, Table
-from furrow.web.machine_state import environments, open_alarms, proposals
+from furrow.web.local_servers import environments, open_alarms, proposals
 from furrow.web.models_page import declared_environments
 from furrow.web.recent_commits import recent
 

@@ -14,7 +14,7 @@ from furrow.history.standings import standings
 from furrow.layout import DVC_YAML
 from furrow.plan.make_plan import make_plan
 from furrow.web.content import Link, Mark, Note, Page, Section, Table
-from furrow.web.machine_state import environments, open_alarms, proposals
+from furrow.web.local_servers import environments, open_alarms, proposals
 from furrow.web.recent_commits import recent
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from furrow.serving.canary_watch import read_evidence
 from furrow.serving.deployment_state import read_followed
 from furrow.serving.environment_facts import facts
 from furrow.web.content import Facts, Link, Mark, Note, Page, Section, Table, Text
-from furrow.web.machine_state import environments, proposals, state_of
+from furrow.web.local_servers import environments, proposals, state_of
 
 if TYPE_CHECKING:
     from furrow.models.registry import Version

@@ -8,7 +8,7 @@ from furrow.drawing.charts import lines
 from furrow.errors import FurrowError
 from furrow.layout import MONITORS
 from furrow.web.content import Drawing, Field, Form, Link, Mark, Note, Page, Section, Table, Text
-from furrow.web.machine_state import environments, monitored
+from furrow.web.local_servers import environments, monitored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from furrow.cli.main import run as furrow
-from furrow.web import machine_state
+from furrow.web import local_servers
 from furrow.web.asked import LONGEST, Asked
 from furrow.web.content import Page, Section, Table
 from furrow.web.page_forms import as_csv
@@ -72,7 +72,7 @@ def test_a_bare_clone(judged: Path, tmp_path: Path) -> None:
     assert ask("/run?run=gbm").status_code == 200
     assert ask("/").status_code == 200
     assert Site(bare).name == "bare"
-    assert machine_state.environments(Site(bare)) == []
+    assert local_servers.environments(Site(bare)) == []
 
 
 @pytest.mark.parametrize(
