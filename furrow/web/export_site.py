@@ -14,7 +14,7 @@ from furrow.web.asked import Asked
 from furrow.web.content import Drawing, Facts, Link, Note, Page, Table
 from furrow.web.page_app import STATIC, static
 from furrow.web.page_forms import as_csv, as_html, as_json
-from furrow.web.pages import PAGES
+from furrow.web.pages import made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -111,7 +111,7 @@ def _gathered(site: Site, rev: str, failed: list[tuple[str, str]]) -> tuple[dict
     while waiting:
         key = waiting.pop(0)
         try:
-            page = PAGES[key[0]](site, _asked(key, rev))
+            page = made(key[0], site, _asked(key, rev))
         except FurrowError as exc:
             failed.append((" ".join(filter(None, key)), exc.message))
             if key[1]:

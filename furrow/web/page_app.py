@@ -15,7 +15,7 @@ from furrow.web.asked import LONGEST, Asked
 from furrow.web.content import Note, Page
 from furrow.web.page_forms import as_csv, as_html, as_json
 from furrow.web.page_guard import Guard
-from furrow.web.pages import PAGES
+from furrow.web.pages import PAGES, made
 
 try:
     from starlette.applications import Starlette
@@ -111,7 +111,7 @@ def _answer(site: Site, request: Request) -> Response:
     try:
         asked = _asked(query)
         with meaning(site.project):
-            page = PAGES[name](site, asked)
+            page = made(name, site, asked)
             return Response(_written(page, form, asked, site), media_type=_TYPES[form])
     except FurrowError as exc:
         status = 404 if isinstance(exc, _ABSENT) else 400

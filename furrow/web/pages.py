@@ -1,22 +1,9 @@
-"""Every page by its name: a function of a site and of what is asked."""
+"""Every page by its name; a page's module is loaded when it is asked for first, so that a server starts at once."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
-
-from furrow.web.business_page import business
-from furrow.web.compare_page import compare
-from furrow.web.data_page import data
-from furrow.web.explore_page import explore
-from furrow.web.features_page import features
-from furrow.web.home_page import home
-from furrow.web.live_page import live
-from furrow.web.models_page import models
-from furrow.web.monitoring_page import monitoring
-from furrow.web.plan_page import plan
-from furrow.web.prediction_page import prediction
-from furrow.web.run_page import run
-from furrow.web.runs_page import columns, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,21 +12,39 @@ if TYPE_CHECKING:
     from furrow.web.content import Page
     from furrow.web.site import Site
 
-__all__ = ["PAGES"]
+__all__ = ["PAGES", "made"]
 
-PAGES: dict[str, Callable[[Site, Asked], Page]] = {
-    "home": home,
-    "runs": runs,
-    "columns": columns,
-    "run": run,
-    "compare": compare,
-    "explore": explore,
-    "live": live,
-    "plan": plan,
-    "data": data,
-    "features": features,
-    "models": models,
-    "monitoring": monitoring,
-    "prediction": prediction,
-    "business": business,
+PAGES = {
+    "home": "home_page",
+    "runs": "runs_page",
+    "columns": "runs_page",
+    "run": "run_page",
+    "compare": "compare_page",
+    "explore": "explore_page",
+    "live": "live_page",
+    "plan": "plan_page",
+    "data": "data_page",
+    "features": "features_page",
+    "models": "models_page",
+    "monitoring": "monitoring_page",
+    "prediction": "prediction_page",
+    "business": "business_page",
 }
+"""The module of each page, in which a function is called as the page."""
+
+
+def made(name: str, site: Site, asked: Asked) -> Page:
+    """A page.
+
+    Args:
+        name: One of PAGES.
+        site: What is shown.
+        asked: The state in the address.
+
+    Raises:
+        FurrowError: It can't be shown, which the error says.
+    """
+    function: Callable[[Site, Asked], Page] = getattr(
+        import_module(f"furrow.web.{PAGES[name]}"), name
+    )
+    return function(site, asked)
