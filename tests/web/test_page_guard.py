@@ -10,6 +10,7 @@ import pytest
 
 from furrow.errors import UsageError
 from furrow.serving.access import Tokens, add_token
+from furrow.serving.problem_details import TITLES, Problem
 from furrow.web.page_app import STATIC, build
 from furrow.web.page_guard import POLICY, Guard
 from furrow.web.page_server import PageSettings
@@ -110,3 +111,9 @@ def test_nobody_from_elsewhere_without_one(tmp_path: Path) -> None:
     assert PageSettings().names == PageSettings(hosts=frozenset()).names
     assert PageSettings("0.0.0.0", tokens=tmp_path).names is None
     assert "a" in (PageSettings("0.0.0.0", frozenset({"a"}), tmp_path).names or ())
+
+
+def test_a_problem_has_a_title_and_nothing_of_the_servers() -> None:
+    found = Problem(403, "host", "no", hint="--allow-host NAME")
+    assert found.body()["title"] == TITLES[403]
+    assert found.body()["hint"] == "--allow-host NAME"
