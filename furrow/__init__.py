@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from furrow.features.client import AsyncFeatureClient, FeatureClient
     from furrow.history.frame import runs
-    from furrow.history.load import run
+    from furrow.history.named_run import run
     from furrow.training.log import log, log_to
 
 __all__ = ["AsyncFeatureClient", "FeatureClient", "__version__", "log", "log_to", "run", "runs"]
@@ -21,7 +21,7 @@ _LAZY = {
     "AsyncFeatureClient": "furrow.features.client",
     "log": "furrow.training.log",
     "log_to": "furrow.training.log",
-    "run": "furrow.history.load",
+    "run": "furrow.history.named_run",
     "runs": "furrow.history.frame",
 }
 

@@ -109,7 +109,9 @@ def sha256_file(path: Path) -> str:
 
 
 def machine_file(root: Path, path: str | Path) -> Path:
-    """A file that a command writes in a clone without being told where: a commit may hold a link on the way there.
+    """A file that a command writes in a clone without being told where.
+
+    A commit may hold a link on the way there.
 
     Raises:
         FileError: A folder on the way is a symbolic link.

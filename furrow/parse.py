@@ -97,14 +97,20 @@ def parse_yaml(
 def compose_yaml(
     content: str | bytes, where: str | Path = "", *, loader: Any = None, limits: Limits = LIMITS
 ) -> Any:
-    """The nodes of one YAML document, with their places; arguments and errors as those of `parse_yaml`."""
+    """The nodes of one YAML document, with their places.
+
+    Arguments and errors as those of `parse_yaml`.
+    """
     import yaml  # noqa: PLC0415 - as above
 
     return _yaml(content, where, limits, lambda fast: yaml.compose(content, loader or fast))
 
 
 def parse_yaml_12(content: str, where: str | Path = "", *, limits: Limits = LIMITS) -> Any:
-    """Parse a YAML 1.2 document, as DVC reads metrics; arguments and errors as those of `parse_yaml`."""
+    """Parse a YAML 1.2 document, as DVC reads metrics.
+
+    Arguments and errors as those of `parse_yaml`.
+    """
     from ruamel.yaml import YAML  # noqa: PLC0415 - as above
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - as above
 
@@ -218,7 +224,10 @@ def parse_json(
 
 
 def parse_first_json(content: str, where: str | Path = "", *, limits: Limits = LIMITS) -> Any:
-    """Parse the JSON that a text begins with, whatever comes after it; arguments and errors: those of `parse_json`."""
+    """Parse the JSON that a text begins with, whatever comes after it.
+
+    Arguments and errors: those of `parse_json`.
+    """
     import json  # noqa: PLC0415 - as above
 
     _check_size(content, where, limits)

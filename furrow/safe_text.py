@@ -66,7 +66,9 @@ def block(text: str) -> str:
 
 
 def markdown_code(text: str, *, longest: int = 600) -> str:
-    """Text as a code span, which fits a cell of a table: nothing in it is markup, a link or a mention.
+    """Text as a code span, which fits a cell of a table.
+
+    Nothing in it is markup, a link or a mention.
 
     Args:
         text: From anywhere.
@@ -80,7 +82,10 @@ def markdown_code(text: str, *, longest: int = 600) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Text as plain words of Markdown, in one line: markup is escaped, addresses and mentions are broken."""
+    """Text as plain words of Markdown, in one line.
+
+    Markup is escaped, addresses and mentions are broken.
+    """
     escaped = _MARKUP.sub(r"\\\1", _SCHEME.sub("\\1\N{WORD JOINER}", line(text)))
     return re.sub(r"(?<=[@#])(?=\w)", "\N{WORD JOINER}", escaped)
 
@@ -129,7 +134,9 @@ def csv_text(rows: Any) -> str:
 
 
 def json_text(value: Any, *, sort_keys: bool = True) -> str:
-    """A value as indented JSON with a final newline: the exact value, written so that a terminal obeys none of it.
+    """A value as indented JSON with a final newline.
+
+    The exact value, written so that a terminal obeys none of it.
 
     Raises:
         ValueError: The value holds NaN or infinity.

@@ -1,4 +1,6 @@
-"""A bound on what reading a text may cost: patterns and SQL of a few lines can keep a processor busy for ever.
+"""A bound on what reading a text may cost.
+
+Patterns and SQL of a few lines can keep a processor busy for ever.
 
 It is processor time that counts, so that a busy machine bounds nothing that is honest. Python, and
 its regular expressions, ask for signals between their own steps: those are bounded in a process's
@@ -41,7 +43,9 @@ class _Over(BaseException):
 def time_limit(
     seconds: float, what: str, *, interrupt: Callable[[], object] | None = None
 ) -> Iterator[None]:
-    """Bound the processor time of a block; inside of another bound without an engine, that one holds.
+    """Bound the processor time of a block.
+
+    Inside of another bound without an engine, that one holds.
 
     Args:
         seconds: Of processor time, all threads together.
@@ -90,7 +94,10 @@ def _signalled(seconds: float) -> Iterator[threading.Event]:
 
 @contextmanager
 def _watched(seconds: float, interrupt: Callable[[], object]) -> Iterator[threading.Event]:
-    """Interrupt an engine from another thread, until the block ends; the event says whether it came to that."""
+    """Interrupt an engine from another thread, until the block ends.
+
+    The event says whether it came to that.
+    """
     over, ended = threading.Event(), threading.Event()
     end = time.process_time() + seconds
 

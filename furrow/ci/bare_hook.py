@@ -1,4 +1,6 @@
-"""A bare repository that runs CI on what is pushed to it: the hook, a queue on disk, one run at a time.
+"""A bare repository that runs CI on what is pushed to it.
+
+The hook, a queue on disk, one run at a time.
 
 What is pushed becomes files in BARE/furrow-ci/queue before anything runs, and a file is removed
 only after its run was written down in BARE/furrow-ci/done. So a reboot loses nothing: the next
@@ -99,7 +101,10 @@ def install(repo: Path, *, background: bool = False) -> Path:
 
 @contextmanager
 def _turn(home: Path) -> Iterator[bool]:
-    """Whether this process is the one that runs the queue; the kernel frees the lock of a dead one."""
+    """Whether this process is the one that runs the queue.
+
+    The kernel frees the lock of a dead one.
+    """
     with (room(home) / "lock").open("a") as handle:
         for wait in (0.1, 0.4, 0.5, None):  # `furrow ci status` holds it for an instant too
             try:
@@ -114,7 +119,9 @@ def _turn(home: Path) -> Iterator[bool]:
 
 
 def run_queue(repo: Path, *, say: Callable[[str], None]) -> int:
-    """Run what is in the queue until it is empty; where another process does that already, leave it to that one.
+    """Run what is in the queue until it is empty.
+
+    Where another process does that already, leave it to that one.
 
     Args:
         repo: The bare repository.
@@ -208,7 +215,10 @@ def _there(home: Path, commit: str) -> bool:
 
 
 def _keep(home: Path, job: Job, outcome: Outcome, say: Callable[[str], None]) -> None:
-    """Write an outcome down where no push reaches it, then publish it; a job is done once the first is on disk."""
+    """Write an outcome down where no push reaches it, then publish it.
+
+    A job is done once the first is on disk.
+    """
     keep(home, status_line(outcome), tip=job.tip)
     _publish(home, job, say)
 

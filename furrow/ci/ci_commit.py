@@ -33,7 +33,10 @@ class MovedError(FurrowError):
 
 
 def made_by_ci(repo: Path, commit: str) -> bool:
-    """Whether a commit says that CI made it of this project: its results are verified, and never offered again."""
+    """Whether a commit says that CI made it of this project.
+
+    Its results are verified, and never offered again.
+    """
     message = git(repo, "log", "-1", "--format=%B", commit).decode(errors="replace")
     ours = f"{_OF}: {project_prefix(repo)}" if project_prefix(repo) else ""
     said = next((line for line in message.splitlines() if line.startswith(f"{_OF}: ")), "")

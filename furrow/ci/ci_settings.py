@@ -1,4 +1,7 @@
-"""conf/ci.yaml: what CI asks of a commit. For a commit from outside it is read from the target branch."""
+"""conf/ci.yaml: what CI asks of a commit.
+
+For a commit from outside it is read from the target branch.
+"""
 
 from __future__ import annotations
 

@@ -83,7 +83,10 @@ def _broken(repo: Path, commit: str) -> dict[tuple[str, str], str]:
 
 
 def _misdeclared(repo: Path, commit: str, environment: str) -> str:
-    """What a server would refuse of an environment's file: a misspelt key, a value that makes no sense."""
+    """What a server would refuse of an environment's file.
+
+    A misspelt key, a value that makes no sense.
+    """
     try:
         declared = read_deployment(repo, environment, commit)
     except FurrowError as exc:
@@ -98,7 +101,10 @@ def _misdeclared(repo: Path, commit: str, environment: str) -> str:
 
 
 def _unfit(repo: Path, model: str, commit: str) -> str:
-    """Why a version may not be deployed at all by a commit; empty if it may, or if a shallow clone can't tell."""
+    """Why a version may not be deployed at all by a commit.
+
+    Empty if it may, or if a shallow clone can't tell.
+    """
     known = [version for version in versions(repo, name_of(model)) if str(version) == model]
     if known:
         return refusal(repo, known[0], merging=commit)
@@ -122,7 +128,10 @@ def _deployments(repo: Path, commit: str) -> dict[str, dict[str, Any]]:
 
 
 def _service(repo: Path, commit: str, model: str, value: dict[str, Any]) -> str:
-    """The service that a version was trained on: the deployment says, the tagged commit, or the run's record here."""
+    """The service that a version was trained on.
+
+    The deployment says, the tagged commit, or the run's record here.
+    """
     if value.get("service"):
         return str(value["service"])
     name = name_of(model)

@@ -1,4 +1,7 @@
-"""DVC in CI's clean checkout: its remote and cache, fetching what stale stages need, running them."""
+"""DVC in CI's clean checkout.
+
+Its remote and cache, fetching what stale stages need, running them.
+"""
 
 from __future__ import annotations
 
@@ -226,7 +229,9 @@ def translated(exc: CommandError, doing: str) -> RemoteError:
 
 
 def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: bytes | None) -> bool:
-    """Write .dvc/config.local of a checkout: its cache, its remote's place, and that what is fetched is verified.
+    """Write .dvc/config.local of a checkout.
+
+    Its cache, its remote's place, and that what is fetched is verified.
 
     Args:
         root: The folder of a checkout that has .dvc.
@@ -285,7 +290,10 @@ def configure(root: Path, repo: Path, cache: Path, *, trusted: bool, config: byt
 
 
 def remote_of(root: Path) -> str:
-    """The address of a checkout's default remote, as `configure` wrote it; empty when there is none."""
+    """The address of a checkout's default remote, as `configure` wrote it.
+
+    Empty when there is none.
+    """
     known = configparser.ConfigParser(interpolation=None, strict=False)
     for name in ("config", "config.local"):
         path = root / ".dvc" / name

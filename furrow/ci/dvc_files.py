@@ -1,4 +1,7 @@
-"""What dvc.yaml, dvc.lock, .dvc files and .dvc/config may hold: their paths stay inside, their keys are on a list."""
+"""What dvc.yaml, dvc.lock, .dvc files and .dvc/config may hold.
+
+Their paths stay inside, their keys are on a list.
+"""
 
 from __future__ import annotations
 

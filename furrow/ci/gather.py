@@ -1,4 +1,7 @@
-"""Runs of two commits side by side: metrics with intervals, whether a difference is real, slices, curves, changes."""
+"""Runs of two commits side by side.
+
+Metrics with intervals, whether a difference is real, slices, curves, changes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from furrow.ci.outcome import Measure, RunReport, SliceRow
 from furrow.errors import FurrowError
 from furrow.ground.git import files_at
 from furrow.history.artifacts import cached, outputs
-from furrow.history.load import Run, run
+from furrow.history.named_run import run
 from furrow.history.run_diff import changed_files, flat
 from furrow.history.show import curves
 from furrow.parse import parse_json
@@ -24,6 +27,8 @@ from furrow.training.metrics import interval
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from furrow.history.load import Run
 
 __all__ = [
     "Elsewhere",
@@ -75,7 +80,10 @@ def _mappings(verdicts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def champion_before(there: Mapping[str, Champion], here: Champion) -> Champion | None:
-    """What was champion of the same problem: by its name, or by its runs where a commit is older than problems."""
+    """What was champion of the same problem.
+
+    By its name, or by its runs where a commit is older than problems.
+    """
     if here.problem in there:
         return there[here.problem]
     if "" in there and (there[""].experiment in here.verdicts or not here.problem):

@@ -1,4 +1,6 @@
-"""A stranger's commit in CI: where its stages run, and what lies between them and the checkout that CI works in.
+"""A stranger's commit in CI.
+
+Where its stages run, and what lies between them and the checkout that CI works in.
 
 Three places, so that no program of ours works in a folder that a stranger wrote. CI reads its own
 checkout, which no stage sees. Stages run in a second one, whose Git data they can't write and which
@@ -214,7 +216,10 @@ class HeldTree:
 
 
 def _dvc(folder: Path, *, remote: Path, cache: Path) -> None:
-    """DVC's settings of a folder that stages, or comparisons, work in: what was fetched is their remote."""
+    """DVC's settings of a folder that stages, or comparisons, work in.
+
+    What was fetched is their remote.
+    """
     lines = [
         "[core]",
         "remote = fetched",

@@ -42,7 +42,10 @@ class Tree:
     links: dict[str, str] = field(default_factory=dict)
 
     def lands(self, path: str) -> str | None:
-        """Where a path leads, through links of the commit and links to links; None when that is outside of it."""
+        """Where a path leads, through links of the commit and links to links.
+
+        None when that is outside of it.
+        """
         done: list[str] = []
         todo, left = [part for part in path.split("/") if part], _LINKS
         if path.startswith("/"):
@@ -219,7 +222,10 @@ def expanded(repo: Path, commit: str, root: Path, *, outside: bool = True) -> li
 
 
 def _from_top(path: str, root: Path, prefix: str) -> str:
-    """A path that is told from a project, as it is from the top of the checkout; one that leads out of it stays."""
+    """A path that is told from a project, as it is from the top of the checkout.
+
+    One that leads out of it stays.
+    """
     if not path.startswith("/"):
         return posixpath.join(prefix, path)
     top = root.parents[prefix.count("/") - 1] if prefix else root

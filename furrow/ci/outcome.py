@@ -1,4 +1,7 @@
-"""What CI found of a commit, as a value: checks, runs side by side, changes, replays. Reports are drawn from it."""
+"""What CI found of a commit, as a value: checks, runs side by side, changes, replays.
+
+Reports are drawn from it.
+"""
 
 from __future__ import annotations
 

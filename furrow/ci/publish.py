@@ -52,7 +52,9 @@ def status_line(outcome: Outcome) -> dict[str, Any]:
 
 
 def publish(repo: Path, commit: str) -> None:
-    """Make a commit's note say what the record of the bare repository says; what others wrote there goes.
+    """Make a commit's note say what the record of the bare repository says.
+
+    What others wrote there goes.
 
     Raises:
         NoteError: The note can't be written.

@@ -1,4 +1,7 @@
-"""The queue of a bare repository's CI: what pushes moved, as files that are on disk before anything runs."""
+"""The queue of a bare repository's CI.
+
+What pushes moved, as files that are on disk before anything runs.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,10 @@ def room(home: Path, name: str = "") -> Path:
 
 
 def pushed(text: str) -> list[Pushed]:
-    """The branches that a push moved, from what Git tells the hook; deleted ones and tags are none."""
+    """The branches that a push moved, from what Git tells the hook.
+
+    Deleted ones and tags are none.
+    """
     found = []
     for line in text.splitlines():
         parts = line.split(" ", 2)
@@ -159,7 +165,10 @@ def _others(home: Path, branch: str) -> list[str]:
 
 
 def jobs(home: Path) -> list[Job]:
-    """The queue, in the order in which it is run: branches take turns, each its newest commit first."""
+    """The queue, in the order in which it is run.
+
+    Branches take turns, each its newest commit first.
+    """
     by_branch: dict[str, list[Job]] = {}
     for path in sorted(room(home, "queue").glob("*.json"), reverse=True):
         try:

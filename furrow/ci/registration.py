@@ -79,7 +79,10 @@ def _one(session: Session, name: str) -> Check:
 
 
 def _known(session: Session, version: Version) -> Check:
-    """What becomes of a champion that a tag says is registered: whether the tagged commit says so too."""
+    """What becomes of a champion that a tag says is registered.
+
+    Whether the tagged commit says so too.
+    """
     claimed = version.claims["model_sha256"]
     if _record(session, version.commit, version.name).get("model_sha256") == claimed:
         return Check("register", "passed", f"the champion is {version} already")
@@ -92,7 +95,10 @@ def _known(session: Session, version: Version) -> Check:
 
 
 def _replayed(session: Session, name: str) -> bool:
-    """Whether this run replayed an experiment well; where conf/ci.yaml asks for it, it is replayed now."""
+    """Whether this run replayed an experiment well.
+
+    Where conf/ci.yaml asks for it, it is replayed now.
+    """
     found = [one for one in session.replays if one.experiment == name]
     if not found and session.settings.replayed:
         found = [replay_one(session, name)]

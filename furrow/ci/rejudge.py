@@ -18,7 +18,7 @@ from furrow.errors import FurrowError
 from furrow.ground.git import show
 from furrow.history.artifacts import find_file, trained_on
 from furrow.history.compared_as import compared_as
-from furrow.history.load import run
+from furrow.history.named_run import run
 from furrow.history.paired_test import PairingError, compare, is_predicted
 from furrow.layout import MANIFEST
 from furrow.parse import parse_json
@@ -159,7 +159,9 @@ def _predicted(old: Run, new: Run, ours: pd.DataFrame) -> pd.DataFrame:
 
 
 def _said(old: Run, frame: pd.DataFrame) -> dict[str, Any]:
-    """What the earlier model says of rows. It is opened where the commit's stages ran, which may do what a pickle can.
+    """What the earlier model says of rows.
+
+    It is opened where the commit's stages ran, which may do what a pickle can.
 
     Raises:
         FurrowError: It can't predict them.

@@ -1,4 +1,7 @@
-"""The report as Markdown: fits a pull-request comment, whatever the number of experiments; the verdict comes first."""
+"""The report as Markdown: fits a pull-request comment, whatever the number of experiments.
+
+The verdict comes first.
+"""
 
 from __future__ import annotations
 
@@ -244,7 +247,10 @@ def _details(outcome: Outcome) -> Iterable[str]:
 
 
 def _metrics(runs: Iterable[RunReport]) -> Iterable[str]:
-    """The first metric of every run before the second of any: what is cut is the least important."""
+    """The first metric of every run before the second of any.
+
+    What is cut is the least important.
+    """
     ordered = list(runs)
     deep = [run for run in ordered if run.champion or run.status in {"new", "changed"}][:8]
     for run in deep:

@@ -1,4 +1,7 @@
-"""CI on a commit, in a clean checkout: fetch, compile, plan, run what is stale, replay, gate, report, offer."""
+"""CI on a commit, in a clean checkout.
+
+Fetch, compile, plan, run what is stale, replay, gate, report, offer.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +113,10 @@ class Session:
         return self.tree.root
 
     def check(self, name: str, find: Callable[[], Check | None]) -> bool:
-        """Make a check, time it, keep it; a known error is a failed check. Returns whether to go on."""
+        """Make a check, time it, keep it; a known error is a failed check.
+
+        Returns whether to go on.
+        """
         found = _checked(name, find, self.say)
         self.checks += [found] if found else []
         return found is None or found.status != "failed"
@@ -315,7 +321,10 @@ def _gated(session: Session) -> Check:
 
 
 def _expanded(session: Session) -> Check | None:
-    """Refuse what leads out once templates are filled in: the checkout has the commit's files, and nothing has run."""
+    """Refuse what leads out once templates are filled in.
+
+    The checkout has the commit's files, and nothing has run.
+    """
     found = expanded(session.repo, session.commit, session.root, outside=session.options.untrusted)
     if not found:
         return None

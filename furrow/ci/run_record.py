@@ -1,4 +1,6 @@
-"""What CI ran in a bare repository, by its own account: files in BARE/furrow-ci/done, which no push reaches.
+"""What CI ran in a bare repository, by its own account.
+
+Files in BARE/furrow-ci/done, which no push reaches.
 
 The notes that travel with Git (refs/notes/furrow/ci) are a published copy of it. Whoever may push
 can write such a note, so nothing is decided by one.
@@ -41,7 +43,10 @@ def keep(home: Path, line: dict[str, Any], *, tip: bool) -> list[dict[str, Any]]
 
 
 def kept(home: Path, commit: str) -> list[dict[str, Any]]:
-    """The runs of a commit, oldest first; none when there is no record, or a damaged one: then it is run again."""
+    """The runs of a commit, oldest first.
+
+    None when there is no record, or a damaged one: then it is run again.
+    """
     try:
         value = read_json(_path(home, commit))
     except FurrowError:

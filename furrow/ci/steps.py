@@ -76,7 +76,10 @@ def plan(session: Session) -> Check:
 
 
 def _bring_lists(session: Session, md5s: Iterable[str]) -> None:
-    """Bring the lists of folders' files, without the files; one that nobody has is told of, and left."""
+    """Bring the lists of folders' files, without the files.
+
+    One that nobody has is told of, and left.
+    """
     wanted = [md5 for md5 in md5s if md5.endswith(".dir") and cached(session.root, md5) is None]
     if wanted and session.bench.remote:
         held = session.bench.held
@@ -104,7 +107,10 @@ def differences(session: Session) -> tuple[Resource, ...]:
 
 
 def compiled(session: Session) -> Check | None:
-    """Whether the committed resolved configs are what the declarations give; compiling them again tells."""
+    """Whether the committed resolved configs are what the declarations give.
+
+    Compiling them again tells.
+    """
     step = read_pipeline(session.root).steps.get("compile")
     if step is None:
         return None
@@ -258,7 +264,10 @@ def _at_hand(session: Session, paths: list[str], commit: str = "") -> bool:
 
 
 def remote(session: Session) -> Check | None:
-    """Whether the DVC remote has what the commit names; what is missing, and which stage makes it again."""
+    """Whether the DVC remote has what the commit names.
+
+    What is missing, and which stage makes it again.
+    """
     if session.options.untrusted:
         return None
     if not session.bench.remote:
@@ -295,7 +304,10 @@ def remote(session: Session) -> Check | None:
 
 
 def fetch_evaluations(session: Session) -> None:
-    """Bring the evaluations of both sides into the cache, for the paired comparison; without them it is not made."""
+    """Bring the evaluations of both sides into the cache, for the paired comparison.
+
+    Without them it is not made.
+    """
     for commit in dict.fromkeys((session.result, session.tip, session.base)):
         known = outputs(session.root, commit) if commit else {}
         bring_of(session, commit, {path for path in known if path.startswith("build/evaluations/")})

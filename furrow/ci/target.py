@@ -100,7 +100,10 @@ def _trusted(repo: Path, commit: str, asked: str) -> tuple[str, str, CiSettings]
 
 
 def _head(repo: Path) -> str:
-    """The main branch, as `PLACE NAME`: a bare repository's own, a clone's as its remote says; empty if none does."""
+    """The main branch, as `PLACE NAME`: a bare repository's own, a clone's as its remote says.
+
+    Empty if none does.
+    """
     remotes = git(repo, "remote").decode().split()
     remote = "origin" if "origin" in remotes or len(remotes) != 1 else remotes[0]
     place, ref = (
@@ -142,7 +145,10 @@ def _contains(repo: Path, tip: str, commit: str) -> bool:
 
 
 def _left(repo: Path, tip: str, commit: str) -> str:
-    """Where the commit left the target branch; the branch's newest commit when they share nothing that is here."""
+    """Where the commit left the target branch.
+
+    The branch's newest commit when they share nothing that is here.
+    """
     if not tip:
         return ""
     return (

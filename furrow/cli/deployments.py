@@ -1,4 +1,7 @@
-"""`furrow deployments`: what each environment is declared to serve, and what its server here does."""
+"""`furrow deployments`.
+
+What each environment is declared to serve, and what its server here does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The one way that a table is drawn: aligned and fitted on a terminal, tab-separated where a script reads.
+"""The one way that a table is drawn.
+
+Aligned and fitted on a terminal, tab-separated where a script reads.
 
 It loads nothing heavy, for a list of runs is drawn with it.
 """
@@ -47,7 +49,8 @@ def print_grid(
         head: The headings.
         rows: Cells, as many as headings; None for nothing.
         right: Which columns are set to the right.
-        tabs: Whether there are tabs elsewhere; not where the table is a part of something to be read.
+        tabs: Whether there are tabs elsewhere; not where the table is a part of something to be
+            read.
         err: To standard error.
     """
     live = on_terminal(err=err)

@@ -33,8 +33,8 @@ def command(
 ) -> None:
     """Ask the prediction log in FOLDER in DuckDB's SQL: the table is `predictions`; without SQL, the last 20.
 
-    Sealed and live records are in it. Example: furrow log .furrow/serving/production/log "select version,
-    count(*) from predictions group by 1"
+    Sealed and live records are in it. Example: furrow log .furrow/serving/production/log "select
+    version, count(*) from predictions group by 1"
     """
     import duckdb  # noqa: PLC0415 - loads after --help
 

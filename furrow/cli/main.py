@@ -155,7 +155,10 @@ def _bug() -> int:
 
 
 def _say_no_more() -> None:
-    """Standard output takes nothing more; what is left of it must not fail again when the interpreter ends."""
+    """Standard output takes nothing more.
+
+    What is left of it must not fail again when the interpreter ends.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

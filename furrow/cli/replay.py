@@ -95,8 +95,9 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     from furrow.ground.notes import NoteError, push_notes  # noqa: PLC0415 - the same
     from furrow.ground.process import stopped_by_signals  # noqa: PLC0415 - the same
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - the same
+    from furrow.replay.replay_request import Options  # noqa: PLC0415 - the same
     from furrow.replay.replay_verdict import OTHER_BYTES  # noqa: PLC0415 - the same
-    from furrow.replay.run_again import Options, replay  # noqa: PLC0415 - the same
+    from furrow.replay.run_again import replay  # noqa: PLC0415 - the same
     from furrow.replay.statement import NOTE, statement, write_note  # noqa: PLC0415 - the same
 
     here = Path.cwd()
@@ -128,7 +129,10 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
 
 
 def _reporter(*, keep: bool) -> Callable[[Event], None]:
-    """Say on standard error what happens; on a terminal, the stage that runs is shown until it is done."""
+    """Say on standard error what happens.
+
+    On a terminal, the stage that runs is shown until it is done.
+    """
     live = on_terminal(err=True)
 
     def report(event: Event) -> None:

@@ -10,8 +10,8 @@ import click
 from furrow.cli.patience import waiting
 from furrow.cli.runs_render import as_json, cell, grid
 from furrow.cli.terminal import say, say_block
-from furrow.history.load import run
 from furrow.history.metrics_file import as_float, is_number
+from furrow.history.named_run import run
 
 if TYPE_CHECKING:
     from furrow.history.run_diff import RunDiff

@@ -75,7 +75,9 @@ def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: b
 
 
 def unchanged(points: Sequence[Point]) -> Point | None:
-    """The first of the last points that have one value; None where the last change brought another one.
+    """The first of the last points that have one value.
+
+    None where the last change brought another one.
 
     Args:
         points: Oldest first.

@@ -1,4 +1,7 @@
-"""The list of runs: `furrow runs` without a subcommand. It needs no click, so that it comes at once."""
+"""The list of runs: `furrow runs` without a subcommand.
+
+It needs no click, so that it comes at once.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import click
 from furrow.cli.plots import bars, chart
 from furrow.cli.runs_render import as_json, cell, grid
 from furrow.cli.terminal import say, say_block
-from furrow.history.load import run
+from furrow.history.named_run import run
 from furrow.history.trial_trailers import is_trial
 from furrow.safe_text import line
 from furrow.training.metric_registry import ordered

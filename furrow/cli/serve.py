@@ -115,7 +115,10 @@ def _arranged(
     most: int,
     options: dict[str, object],
 ) -> tuple[Served, ServeSettings]:
-    """What is to be served, and how: an environment's declaration counts, and then what was said here."""
+    """What is to be served, and how.
+
+    An environment's declaration counts, and then what was said here.
+    """
     from dataclasses import replace
 
     from furrow.errors import FurrowError

@@ -1,4 +1,6 @@
-"""What a command says to a person: the only place that writes to standard output and standard error.
+"""What a command says to a person.
+
+The only place that writes to standard output and standard error.
 
 Whatever is said is made harmless first. A list of runs comes through here as well, so nothing heavy
 is imported.

@@ -136,7 +136,10 @@ def _declined(experiment: str) -> bool:
 
 
 def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
-    """Run the sweep under a progress bar with the best so far; where there is no terminal, a line for each trial."""
+    """Run the sweep under a progress bar with the best so far.
+
+    Where there is no terminal, a line for each trial.
+    """
     if not on_terminal(err=True):
         for finished in sweeping.run(lambda text: say(f"note: {text}", err=True)):
             found.append(finished)

@@ -1,4 +1,6 @@
-"""Git hooks of a clone: after a merge, a checkout or a rebase, raw data follows its .dvc files; notes follow a push.
+"""Git hooks of a clone: after a merge, a checkout or a rebase, raw data follows its .dvc files.
+
+Notes follow a push.
 
 Else `dvc repro` would take the older data, which is still there, for new data, and write it into
 the merged .dvc file.

@@ -1,4 +1,6 @@
-"""Merging what stages write: dvc.lock stage by stage, runs/ by taking one side; `dvc repro` then mends what is left.
+"""Merging what stages write: dvc.lock stage by stage, runs/ by taking one side.
+
+`dvc repro` then mends what is left.
 
 Raw data that both branches landed is merged file by file: see merge_data.py.
 """
@@ -145,7 +147,10 @@ def merge_file(base: Path, ours: Path, theirs: Path, name: str) -> None:
 def merge_stages(
     base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Merge three dvc.locks: a stage that one side changed is that side's, one that both changed is ours."""
+    """Merge three dvc.locks.
+
+    A stage that one side changed is that side's, one that both changed is ours.
+    """
     stages: dict[str, Any] = {}
     old, mine, other = (one.get("stages") or {} for one in (base, ours, theirs))
     for name in sorted({*mine, *other}):

@@ -92,12 +92,18 @@ def merge_listings(
 
 
 def _project(path: Path) -> Path:
-    """The folder with .dvc that a file of the repository belongs to; Git runs a driver at the top."""
+    """The folder with .dvc that a file of the repository belongs to.
+
+    Git runs a driver at the top.
+    """
     return next((folder for folder in path.parents if (folder / ".dvc").is_dir()), Path()).resolve()
 
 
 def _tracked(path: Path, name: str) -> str:
-    """The md5 of the one folder that a .dvc file tracks; empty when it is something else, or no file."""
+    """The md5 of the one folder that a .dvc file tracks.
+
+    Empty when it is something else, or no file.
+    """
     try:
         value = read_yaml(path) or {}
         outs = value.get("outs") or []

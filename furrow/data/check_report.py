@@ -1,4 +1,7 @@
-"""What a check of the data found: violations with counts, samples and files; the same for the same data."""
+"""What a check of the data found: violations with counts, samples and files.
+
+The same for the same data.
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,10 @@ class ContractError(FurrowError):
 
 
 class _Strict(BaseModel):
-    """A frozen part of the contract; a key that it does not know is an error that suggests the right one."""
+    """A frozen part of the contract.
+
+    A key that it does not know is an error that suggests the right one.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
@@ -177,7 +180,10 @@ class Coverage(_Strict):
 
 
 class Table(_Strict):
-    """A table: its files, columns and rules. `{month}` in `files`, or another period, means one file for each."""
+    """A table: its files, columns and rules.
+
+    `{month}` in `files`, or another period, means one file for each.
+    """
 
     files: str
     columns: dict[str, Column] = Field(min_length=1)

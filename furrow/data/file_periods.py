@@ -51,7 +51,10 @@ def period_in(files: str) -> str | None:
 
 
 def path_pattern(files: str, period: str) -> str:
-    """A regular expression, Python's and RE2's, of the paths of a table's files; its group is the period's name."""
+    """A regular expression, Python's and RE2's, of the paths of a table's files.
+
+    Its group is the period's name.
+    """
     before, after = files.split(f"{{{period}}}")
     return f"{re.escape(before)}({_NAMES[period]}){re.escape(after)}"
 

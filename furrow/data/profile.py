@@ -25,7 +25,10 @@ _FEW = 40  # a number with no more distinct values than this has its most freque
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts in bins of equal width; the first and the last also hold the outermost half per cent of the values."""
+    """Counts in bins of equal width.
+
+    The first and the last also hold the outermost half per cent of the values.
+    """
 
     low: str
     high: str

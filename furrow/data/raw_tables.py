@@ -72,7 +72,10 @@ class Raw:
 
 
 def _folders(data_dir: Path, contract: Contract) -> set[Path]:
-    """The folders that are the contract's: all of data/ where a table lies in it, else those that tables name."""
+    """The folders that are the contract's.
+
+    All of data/ where a table lies in it, else those that tables name.
+    """
     firsts = {
         table.files.partition("/")[0] if "/" in table.files else ""
         for table in contract.tables.values()
@@ -145,7 +148,10 @@ def _partition(table: Table, file: str) -> str:
 
 
 def _read(name: str, table: Table, data_dir: Path, paths: list[Path], land: str) -> Raw:
-    """Read a table's files one by one; what can't be read or has other columns is told, not raised."""
+    """Read a table's files one by one.
+
+    What can't be read or has other columns is told, not raised.
+    """
     violations: list[Violation] = []
     parts: list[tuple[str, pa.Table]] = []
     broken: set[str] = set()

@@ -32,7 +32,10 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True)
 class _Fault:
-    """The rows for which a condition is true break a rule; `show` are columns to show besides the key."""
+    """The rows for which a condition is true break a rule.
+
+    `show` are columns to show besides the key.
+    """
 
     rule: str
     message: str
@@ -324,7 +327,10 @@ def _between(bounds: Bounds, *, percent: bool = False) -> str:
 
 
 def _span(period: str, names: set[str]) -> list[str]:
-    """Every partition from the first to the last; those that there are, where one is of no day that there is."""
+    """Every partition from the first to the last.
+
+    Those that there are, where one is of no day that there is.
+    """
     try:
         return names_between(period, min(names), max(names)) if names else []
     except ValueError:

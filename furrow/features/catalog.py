@@ -217,7 +217,9 @@ class Catalog:
 
 
 def open_catalog(repo_dir: Path, notify: Callable[[str], None] = lambda _: None) -> Catalog:
-    """Open the catalog of a features folder: from manifest.json if that is up to date, else through Feast.
+    """Open the catalog of a features folder.
+
+    From manifest.json if that is up to date, else through Feast.
 
     Args:
         repo_dir: The features folder.

@@ -218,7 +218,10 @@ class FeatureClient:
 
 
 class AsyncFeatureClient:
-    """The client for asynchronous serving code: the same answers, and the event loop is not held up."""
+    """The client for asynchronous serving code.
+
+    The same answers, and the event loop is not held up.
+    """
 
     def __init__(self, client: FeatureClient) -> None:
         self._client = client

@@ -89,7 +89,10 @@ def _services(manifest: Manifest) -> Iterator[Problem]:
 
 
 def _collisions(name: str, service: Service) -> Iterator[Problem]:
-    """Two features of one full name; those that only share the short one are served by their full ones."""
+    """Two features of one full name.
+
+    Those that only share the short one are served by their full ones.
+    """
     owners: dict[str, str] = {}
     aliases: set[str] = set()
     for projection in service.views:

@@ -1,4 +1,7 @@
-"""Everything known of one name of the catalog: what it is, how fresh, from which raw columns, and who uses it."""
+"""Everything known of one name of the catalog.
+
+What it is, how fresh, from which raw columns, and who uses it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Strict reading of JSON from outside: every value is checked, errors name file, field and value."""
+"""Strict reading of JSON from outside.
+
+Every value is checked, errors name file, field and value.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whether manifest.json is what the definitions give, told without running them: by a hash of all it comes from."""
+"""Whether manifest.json is what the definitions give, told without running them.
+
+By a hash of all it comes from.
+"""
 
 from __future__ import annotations
 

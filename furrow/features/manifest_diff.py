@@ -1,4 +1,7 @@
-"""What changed between two manifests, in words, and whom it concerns: the plan that `feast plan` can't give."""
+"""What changed between two manifests, in words, and whom it concerns.
+
+The plan that `feast plan` can't give.
+"""
 
 from __future__ import annotations
 

@@ -213,7 +213,9 @@ def _still(store: OnlineStore, name: str, pushed: Sequence[tuple[bytes, bytes]])
 
 
 def _fresh(source: Source, mark: Any, until: int) -> list[SourceFile] | None:
-    """The files to take in besides what was read; None if only a rebuild gives what reading all of them would.
+    """The files to take in besides what was read.
+
+    None if only a rebuild gives what reading all of them would.
 
     That is so if something that was read has changed, or if a new file comes before one that was
     read: of rows with equal times the later in the order of files wins, and a record doesn't know

@@ -37,7 +37,9 @@ class RequestError(FurrowError):
 
 
 def function_of(view: OnDemandView) -> Callable[[dict[str, Any]], Any]:
-    """The function that an on-demand view's code defines. Runs the code: the caller has checked where it comes from.
+    """The function that an on-demand view's code defines. Runs the code.
+
+    The caller has checked where it comes from.
 
     Raises:
         OnDemandError: The code doesn't run or doesn't define the function.

@@ -1,4 +1,6 @@
-"""The registry of online stores: what `type` in feature_store.yaml means, and which function opens it.
+"""The registry of online stores.
+
+What `type` in feature_store.yaml means, and which function opens it.
 
 A new kind is a function that opens it, in a file of its own, and one line of ONLINE_KINDS. The
 functions are named by path and loaded when they are called: who uses one store needs no other's

@@ -36,7 +36,9 @@ class PlainCompiled:
 
 
 def feast_folder(here: Path) -> Path | None:
-    """The Feast repository that a folder is in, or that is the only one in it; None if there is none.
+    """The Feast repository that a folder is in, or that is the only one in it.
+
+    None if there is none.
 
     Args:
         here: The folder. The search goes up to the Git repository's, and one folder down.

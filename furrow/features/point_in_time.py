@@ -1,4 +1,6 @@
-"""A service's features as of a moment past, from the offline tables: what the manifest says, without Feast.
+"""A service's features as of a moment past, from the offline tables.
+
+What the manifest says, without Feast.
 
 `furrow features verify` holds the online store to it, and a test holds it to what Feast's SDK joins
 for training.
@@ -183,7 +185,9 @@ def _views(
 
 
 def _moments(source: Source, time: Wanted) -> pa.DataType | None:
-    """The type to read event times in: as they are where all files agree (a date stays one), else what holds them all.
+    """The type to read event times in.
+
+    As they are where all files agree (a date stays one), else what holds them all.
 
     A partition's text is a time by declaration alone.
     """

@@ -128,7 +128,9 @@ def _table(view: View, rows: Sequence[Mapping[str, Any]], now: datetime) -> pa.T
 
 
 def _append(folder: Path, view: View, table: pa.Table) -> None:
-    """Append events to the source: to a single file by replacing it whole, to a folder as a file of its own.
+    """Append events to the source.
+
+    To a single file by replacing it whole, to a folder as a file of its own.
 
     Raises:
         SourceError: The source has a column that the events can't fill, or isn't on this machine.

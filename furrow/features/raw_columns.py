@@ -17,7 +17,9 @@ CONTRACT = Path("conf") / "data" / "contract.yaml"
 
 
 def read_contract(root: Path) -> dict[str, dict[str, str]]:
-    """Columns and types that the data's contract declares, by relation; empty if there is no contract.
+    """Columns and types that the data's contract declares, by relation.
+
+    Empty if there is no contract.
 
     Args:
         root: The repository.

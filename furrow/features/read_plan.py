@@ -35,7 +35,9 @@ class UnknownServiceError(FurrowError):
 
 
 def key_value(name: str, dtype: str, value: Any) -> Any:
-    """A join key's value as the store has it: a time as microseconds since 1970, everything else as it is.
+    """A join key's value as the store has it.
+
+    A time as microseconds since 1970, everything else as it is.
 
     Raises:
         KeyTypeError: It should be a time and isn't one.
@@ -79,7 +81,10 @@ class KeySpec:
         return [self._key(at, row) for at, row in enumerate(rows)]
 
     def feast_keys(self, rows: Sequence[Mapping[str, Any]]) -> list[bytes | None]:
-        """Each row's key as Feast serializes it; None where a part of it is null. Errors as of `keys`."""
+        """Each row's key as Feast serializes it; None where a part of it is null.
+
+        Errors as of `keys`.
+        """
         names, dtypes = [key for _, key, _ in self.fields], [dtype for _, _, dtype in self.fields]
         found: list[bytes | None] = []
         for row, key in zip(rows, self.keys(rows), strict=True):

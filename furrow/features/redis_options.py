@@ -83,7 +83,9 @@ def positive(value: Any, name: str) -> int:
 
 
 def feast_address(options: Mapping[str, Any]) -> tuple[str, float]:
-    """Where Feast's own Redis store is, from its options: a URL, and the deadline of a read in seconds.
+    """Where Feast's own Redis store is, from its options.
+
+    A URL, and the deadline of a read in seconds.
 
     Args:
         options: As feature_store.yaml has them; `connection_string` is

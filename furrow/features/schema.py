@@ -26,7 +26,10 @@ Options: TypeAlias = Mapping[str, Scalar | list[Scalar] | dict[str, Scalar]]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A named, typed column; the type is Feast's word ("Int64", "UnixTimestamp", "Array(String)")."""
+    """A named, typed column.
+
+    The type is Feast's word ("Int64", "UnixTimestamp", "Array(String)").
+    """
 
     name: str
     dtype: str
@@ -113,7 +116,10 @@ class OnDemandView:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What a service takes of a view, on-demand or not; `name` is the alias in full feature names."""
+    """What a service takes of a view, on-demand or not.
+
+    `name` is the alias in full feature names.
+    """
 
     view: str
     name: str

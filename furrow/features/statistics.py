@@ -1,4 +1,7 @@
-"""Statistics of a view's offline rows: how fresh they are, how many are null, how the values lie."""
+"""Statistics of a view's offline rows.
+
+How fresh they are, how many are null, how the values lie.
+"""
 
 from __future__ import annotations
 

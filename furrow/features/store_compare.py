@@ -1,4 +1,6 @@
-"""What another offline store makes of rows, beside the join that is right: rows that it loses, values that differ.
+"""What another offline store makes of rows, beside the join that is right.
+
+Rows that it loses, values that differ.
 
 Both stores run the same definitions over the same files. Each row carries a number, by which it is
 found again in what a store gives.

@@ -162,7 +162,10 @@ def _later(event: int, offline: int | None) -> bool:
 def _states(
     client: FeatureClient, part: Part, keys: Sequence[bytes | None]
 ) -> list[tuple[int, bool] | None]:
-    """Each row's event time in the store, and whether it was pushed there alone; None where nothing is told."""
+    """Each row's event time in the store, and whether it was pushed there alone.
+
+    None where nothing is told.
+    """
     if client.store.layout != "furrow":
         return [None] * len(keys)
     _, [records] = client.store.read([(part.stored, keys)])
@@ -172,7 +175,10 @@ def _states(
 
 
 def _newest(client: FeatureClient, plan: Plan) -> datetime:
-    """The newest event that the store has taken in for a service; now, if it is in the future or unknown."""
+    """The newest event that the store has taken in for a service.
+
+    Now, if it is in the future or unknown.
+    """
     marks = [client.store.mark(part.stored) for part in plan.parts]
     times = [mark["newest"] for mark in marks if mark and mark["newest"] is not None]
     now = datetime.now(UTC)
@@ -180,7 +186,10 @@ def _newest(client: FeatureClient, plan: Plan) -> datetime:
 
 
 def _after(newest: datetime, states: _States) -> datetime:
-    """Just after the newest event of the sample, pushed ones included: a source may tell nanoseconds apart."""
+    """Just after the newest event of the sample, pushed ones included.
+
+    A source may tell nanoseconds apart.
+    """
     events = [state[0] for part in states for state in part if state is not None]
     return min(
         max([newest, *map(as_moment, events)]) + timedelta(microseconds=1), datetime.now(UTC)

@@ -1,4 +1,6 @@
-"""The code of an on-demand view, cut out of its module: the function and every constant, helper and import it uses.
+"""The code of an on-demand view, cut out of its module.
+
+The function and every constant, helper and import it uses.
 
 Serving runs this text on its own, and the digest is taken of it: it is written anew from the syntax
 tree, so comments, docstrings, annotations and format leave no trace, and what the function does not

@@ -55,7 +55,9 @@ def _service(entry: Any) -> str:
 
 
 def models_of(root: Path) -> list[TrainedModel]:
-    """The models that runs/*/record.json tells of, by experiment; a record that can't be read is left out.
+    """The models that runs/*/record.json tells of, by experiment.
+
+    A record that can't be read is left out.
 
     Args:
         root: The repository.

@@ -57,7 +57,10 @@ def conversions(repo: Path) -> tuple[str, ...]:
 
 
 def reach(repo: Path) -> tuple[str, ...]:
-    """The clone's own settings by which contents elsewhere are reached, as `-c` arguments; never written down."""
+    """The clone's own settings by which contents elsewhere are reached, as `-c` arguments.
+
+    Never written down.
+    """
     return () if in_foreign() else _settings(repo, _REACHES)
 
 
@@ -73,7 +76,9 @@ def _settings(repo: Path, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def bring_objects(repo: Path, commit: str) -> None:
-    """Have every object of a commit's tree in the clone: what it left out is asked of the remote that promised it.
+    """Have every object of a commit's tree in the clone.
+
+    What it left out is asked of the remote that promised it.
 
     Raises:
         IncompleteError: Objects are missing, and nobody promised them or the remote doesn't give
@@ -211,7 +216,10 @@ def _submodules(root: Path) -> dict[str, tuple[str, str]]:
 
 
 def _absolute(url: str, origin: str) -> str:
-    """A submodule's address; one that starts with ./ or ../ is seen from where the repository itself is."""
+    """A submodule's address.
+
+    One that starts with ./ or ../ is seen from where the repository itself is.
+    """
     if not url.startswith(("./", "../")):
         return url
     base = origin.rstrip("/")

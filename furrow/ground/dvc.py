@@ -1,4 +1,7 @@
-"""DVC's view of a work tree: its stages in order, what dvc.lock says of them, hashes as DVC takes them, remotes."""
+"""DVC's view of a work tree.
+
+Its stages in order, what dvc.lock says of them, hashes as DVC takes them, remotes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What `dvc init` and `dvc add` do, in this process: a process of its own would import everything once more."""
+"""What `dvc init` and `dvc add` do, in this process.
+
+A process of its own would import everything once more.
+"""
 
 from __future__ import annotations
 

@@ -80,7 +80,10 @@ class Reading:
 
 
 class _Watched(LocalFileSystem):  # type: ignore[misc] # DVC has no types
-    """The local files, with a note of each that is opened or asked for; none is opened that is beyond bounds."""
+    """The local files, with a note of each that is opened or asked for.
+
+    None is opened that is beyond bounds.
+    """
 
     def __init__(self, seen: set[str]) -> None:
         super().__init__()
@@ -102,7 +105,10 @@ class _Watched(LocalFileSystem):  # type: ignore[misc] # DVC has no types
 
 
 class _Repo(Repo):  # type: ignore[misc] # as above
-    """A DVC repository that is only read: it makes no folder, takes no lock and opens no cache of hashes."""
+    """A DVC repository that is only read.
+
+    It makes no folder, takes no lock and opens no cache of hashes.
+    """
 
     def __init__(self, root: Path, fs: LocalFileSystem) -> None:
         self._holder = root
@@ -259,7 +265,10 @@ class _Reader:
                 )
 
     def _keys(self, group: str, definition: Any, body: dict[str, Any]) -> list[str]:
-        """The names of the stages that a definition stands for; an error where they, or their texts, have no end."""
+        """The names of the stages that a definition stands for.
+
+        An error where they, or their texts, have no end.
+        """
         over = {FOREACH_KWD, MATRIX_KWD} & body.keys()
         self._fits_in(definition.context, {key: body[key] for key in over})
         longest = self._fits_in(
@@ -282,7 +291,10 @@ class _Reader:
     def _fits_in(
         context: Any, body: dict[str, Any], whole: Mapping[str, Any] = MappingProxyType({})
     ) -> int:
-        """How long the text of a stage is at most, once its templates are filled in; an error if that is too long."""
+        """How long the text of a stage is at most, once its templates are filled in.
+
+        An error if that is too long.
+        """
         text = str(body)
         longest = max(
             (len(str(each)) for each in (*whole.get(FOREACH_KWD, ()), *context.data.values())),

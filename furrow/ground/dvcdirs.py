@@ -1,4 +1,6 @@
-"""The lists of folders that DVC keeps, brought from the remote without the files in them; a program of its own.
+"""The lists of folders that DVC keeps, brought from the remote without the files in them.
+
+A program of its own.
 
 `python -m furrow.ground.dvcdirs MD5.dir...` in a DVC repository: DVC's own commands bring a folder
 whole or not at all.

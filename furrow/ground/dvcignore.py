@@ -61,7 +61,10 @@ class Ignored:
 
     @cached_property
     def _plain(self) -> list[tuple[Callable[[str], object], bool]] | None:
-        """The patterns of the file at the top, and which are of folders only; None when DVC has to read them."""
+        """The patterns of the file at the top, and which are of folders only.
+
+        None when DVC has to read them.
+        """
         try:
             with open(f"{self._holder}/{_NAME}", encoding="utf-8") as handle:
                 lines = [line.strip() for line in handle]

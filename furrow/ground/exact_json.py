@@ -1,4 +1,7 @@
-"""Values of YAML, TOML and Python files as JSON and back: what JSON would make another value is marked."""
+"""Values of YAML, TOML and Python files as JSON and back.
+
+What JSON would make another value is marked.
+"""
 
 from __future__ import annotations
 

@@ -148,7 +148,10 @@ class Base:
         return _trailers(self._repo[pygit2.Oid(hex=commit)].peel(pygit2.Commit).message)
 
     def read(self, commit: str, folder: str) -> dict[str, bytes]:
-        """The files of a folder at a commit, by path inside it; empty when there is no such folder."""
+        """The files of a folder at a commit, by path inside it.
+
+        Empty when there is no such folder.
+        """
         try:
             tree = self._repo[pygit2.Oid(hex=commit)].peel(pygit2.Tree)[f"{self._prefix}{folder}"]
         except KeyError:
@@ -210,7 +213,9 @@ class Base:
             ) from exc
 
     def _named(self, name: str, commit: pygit2.Oid) -> str:
-        """Create the reference. Another process that holds its lock is about to create the same one: it is waited for.
+        """Create the reference.
+
+        Another process that holds its lock is about to create the same one: it is waited for.
 
         Returns:
             The commit that the name stands for now.

@@ -131,7 +131,10 @@ def current_branch(path: Path) -> str | None:
 
 
 def experiment_commit(repo: Path, name: str) -> str | None:
-    """The commit of a DVC experiment by its name: refs/exps/BASELINE/NAME; None when there is none."""
+    """The commit of a DVC experiment by its name: refs/exps/BASELINE/NAME.
+
+    None when there is none.
+    """
     if not name or _NOT_IN_A_REF.search(name):
         return None
     found = _text(
@@ -198,12 +201,18 @@ def show(repo: Path, rev: str, path: str) -> bytes | None:
 
 
 def files_at(repo: Path, rev: str, folder: str = "") -> list[str]:
-    """Paths of a folder's files at a revision, from the project's root, sorted; empty when it isn't there."""
+    """Paths of a folder's files at a revision, from the project's root, sorted.
+
+    Empty when it isn't there.
+    """
     return sorted(ids_at(repo, rev, folder))
 
 
 def ids_at(repo: Path, rev: str, folder: str = "") -> dict[str, str]:
-    """Ids of a folder's files at a revision by path from the project's root; empty when it isn't there."""
+    """Ids of a folder's files at a revision by path from the project's root.
+
+    Empty when it isn't there.
+    """
     commit, prefix = resolve(repo, rev), project_prefix(repo)
     inside = f"{prefix}{folder.strip('/')}".strip("/")
     listed = git(

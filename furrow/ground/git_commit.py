@@ -1,4 +1,7 @@
-"""A commit on a branch of its own that changes one file: no work tree, no index and no other branch is touched."""
+"""A commit on a branch of its own that changes one file.
+
+No work tree, no index and no other branch is touched.
+"""
 
 from __future__ import annotations
 

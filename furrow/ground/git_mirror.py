@@ -118,7 +118,10 @@ def accept(mirror: Path, commit: str) -> None:
 
 
 def forget(mirror: Path) -> None:
-    """Take whatever the branch holds next: somebody said that its history was rewritten on purpose."""
+    """Take whatever the branch holds next.
+
+    Somebody said that its history was rewritten on purpose.
+    """
     git(mirror, "update-ref", "-d", _ACCEPTED, ok=(0, 1))
 
 

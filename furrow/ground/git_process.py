@@ -1,4 +1,6 @@
-"""Git, started as a process: the one place that says how, so that nothing of a repository starts anything else.
+"""Git, started as a process.
+
+The one place that says how, so that nothing of a repository starts anything else.
 
 Every command runs with a list of arguments, a cleaned environment (a hook's GIT_DIR must not lead
 us elsewhere) and never takes Git's optional locks. No command starts a hook, a file system monitor,
@@ -147,7 +149,10 @@ def in_foreign() -> bool:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment for a git process: this process's, without the GIT_* names that redirect it."""
+    """The environment for a git process.
+
+    This process's, without the GIT_* names that redirect it.
+    """
     if _foreign.get():
         kept = {name: os.environ[name] for name in _BARE_WORDS if name in os.environ}
         kept.update(
@@ -176,7 +181,9 @@ def clean_environment() -> dict[str, str]:
 
 
 def bare_above(path: Path) -> Path | None:
-    """The bare repository that a folder is or lies in, as Git finds one; None where a work tree comes first, or none.
+    """The bare repository that a folder is or lies in, as Git finds one.
+
+    None where a work tree comes first, or none.
 
     Args:
         path: The folder.
@@ -195,7 +202,10 @@ def bare_above(path: Path) -> Path | None:
 
 
 def _planted(path: Path) -> bool:
-    """Whether Git would find a repository among the files of another: a commit can hold one, settings and all."""
+    """Whether Git would find a repository among the files of another.
+
+    A commit can hold one, settings and all.
+    """
     found = bare_above(path)
     return (
         found is not None
@@ -232,7 +242,10 @@ def _verb(arguments: tuple[str, ...]) -> int:
 def spawn(
     repo: Path, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
-    """Start git for a long answer: only its output is a pipe, with a large buffer; what it complains of is lost."""
+    """Start git for a long answer: only its output is a pipe, with a large buffer.
+
+    What it complains of is lost.
+    """
     try:
         return subprocess.Popen(
             _command(repo, arguments),

@@ -54,7 +54,10 @@ def list_refs(repo: Path, *patterns: str) -> bytes:
 
 
 def peel(repo: Path, oids: Iterable[str]) -> dict[str, str]:
-    """The commit behind each object (a tag's target); what is no commit, or is gone, is left out."""
+    """The commit behind each object (a tag's target).
+
+    What is no commit, or is gone, is left out.
+    """
     wanted = list(oids)
     if not wanted:
         return {}
@@ -99,7 +102,10 @@ def seconds(text: str) -> int:
 
 
 def iso_date(seconds: int) -> str:
-    """A moment in UTC, as ISO 8601 writes it; empty beyond any calendar, as clocks of commits may be."""
+    """A moment in UTC, as ISO 8601 writes it.
+
+    Empty beyond any calendar, as clocks of commits may be.
+    """
     try:
         year, month, day, hour, minute, second, *_ = gmtime(seconds)
     except (ValueError, OverflowError, OSError):

@@ -36,7 +36,9 @@ def folder_md5(files: Mapping[str, str]) -> str:
 
 
 class Hasher:
-    """Hashes paths of a repository; a file whose size, times and inode are as before is not read again.
+    """Hashes paths of a repository.
+
+    A file whose size, times and inode are as before is not read again.
 
     Args:
         root: The repository.

@@ -240,7 +240,10 @@ def _words(facts: dict[str, object]) -> str:
 
 
 def _outermost(binds: dict[str, bool]) -> list[tuple[str, bool]]:
-    """Folders without those that lie in another: nothing is mounted in a place that a command could have written."""
+    """Folders without those that lie in another.
+
+    Nothing is mounted in a place that a command could have written.
+    """
     inside = {
         path
         for path in binds
@@ -360,7 +363,9 @@ def run(
 
 
 def _lines(pipe: IO[str] | None, *, whole: bool = False) -> Iterator[str]:
-    """What a command prints, line by line; one that is very long in pieces, unless the whole counts.
+    """What a command prints, line by line.
+
+    One that is very long in pieces, unless the whole counts.
 
     Raises:
         CommandError: It is more than anybody reads.

@@ -68,7 +68,10 @@ def _refuse(exc: OSError) -> int:
 
 
 def _own_users(spec: dict[str, Any]) -> None:
-    """Become somebody who may make namespaces: root may; others within a user namespace of their own."""
+    """Become somebody who may make namespaces: root may.
+
+    Others within a user namespace of their own.
+    """
     if spec["root"]:
         return
     uid, gid = os.geteuid(), os.getegid()
@@ -79,7 +82,10 @@ def _own_users(spec: dict[str, Any]) -> None:
 
 
 def _inside(spec: dict[str, Any], folder: str, command: list[str]) -> int:
-    """Process 1 of the jail: builds it, lets go of every right, looks whether it holds, starts the command."""
+    """Process 1 of the jail.
+
+    Builds it, lets go of every right, looks whether it holds, starts the command.
+    """
     try:
         libc_call("prctl", _PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         libc_call(
@@ -117,7 +123,10 @@ def _start(command: list[str]) -> None:
 
 
 def _reap(child: int) -> int:
-    """Wait for the command, and for whatever it left behind until then; the kernel ends the rest with this process."""
+    """Wait for the command, and for whatever it left behind until then.
+
+    The kernel ends the rest with this process.
+    """
     while True:
         pid, status = os.wait()
         if pid == child:

@@ -1,4 +1,7 @@
-"""The file system of the jail: a fresh root in memory, and in it the chosen folders, most of them read-only."""
+"""The file system of the jail.
+
+A fresh root in memory, and in it the chosen folders, most of them read-only.
+"""
 
 from __future__ import annotations
 

@@ -114,7 +114,10 @@ def _deleted(pids: list[int]) -> Iterator[int]:
 
 
 def disk_use(folders: list[str]) -> int:
-    """Bytes that folders occupy, links not followed, holes not counted; a name costs something too."""
+    """Bytes that folders occupy, links not followed, holes not counted.
+
+    A name costs something too.
+    """
     total, todo = 0, list(folders)
     while todo:
         with suppress(OSError), os.scandir(todo.pop()) as entries:

@@ -88,7 +88,9 @@ def noted(repo: Path, name: str) -> set[str]:
 
 
 def add_line(repo: Path, name: str, commit: str, line: str) -> None:
-    """Add a line to a commit's note; lines that remotes hold come along, so that a push goes through.
+    """Add a line to a commit's note.
+
+    Lines that remotes hold come along, so that a push goes through.
 
     Raises:
         NoteError: It can't be written: a read-only Git directory, a full disk; or it is larger than
@@ -108,7 +110,9 @@ def add_line(repo: Path, name: str, commit: str, line: str) -> None:
 
 
 def set_lines(repo: Path, name: str, commit: str, lines: Sequence[str]) -> None:
-    """Make a commit's note hold these lines and no others: for a note that is a copy of what is kept elsewhere.
+    """Make a commit's note hold these lines and no others.
+
+    For a note that is a copy of what is kept elsewhere.
 
     Raises:
         NoteError: It can't be written: a read-only Git directory, a full disk.
@@ -266,7 +270,9 @@ def carry_notes(repo: Path, name: str, remote: str) -> str:
 
 
 def push_notes(repo: Path, name: str, remote: str) -> None:
-    """Carry notes to a remote: fetch what it holds, merge, push; again when somebody else was faster.
+    """Carry notes to a remote: fetch what it holds, merge, push.
+
+    Again when somebody else was faster.
 
     Raises:
         NoteError: There is no such remote, or it refuses.

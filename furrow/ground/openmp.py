@@ -1,4 +1,7 @@
-"""OpenMP, which scikit-learn's trees run on; nothing is loaded here, for it counts what is said before that."""
+"""OpenMP, which scikit-learn's trees run on.
+
+Nothing is loaded here, for it counts what is said before that.
+"""
 
 from __future__ import annotations
 

@@ -199,7 +199,10 @@ class Composer:
         )
 
     def _quick(self, words: Sequence[str]) -> dict[str, Any] | None:
-        """The config by changing values in one that was composed before; None when that is not enough."""
+        """The config by changing values in one that was composed before.
+
+        None when that is not enough.
+        """
         overrides = _overrides(self._conf, words)
         groups = tuple(
             override.input_line or ""
@@ -227,7 +230,10 @@ class Composer:
 
 
 class _OwnOptions:
-    """A loader of configs whose groups hold the project's own options: globs are over those alone."""
+    """A loader of configs whose groups hold the project's own options.
+
+    Globs are over those alone.
+    """
 
     def __init__(self, loader: Any, conf: Path) -> None:
         self.loader, self.conf = loader, conf

@@ -80,7 +80,9 @@ def check_bounds(text: str, where: str) -> None:
 
 
 def pick(value: Any, key: str) -> Any:
-    """The value behind a dotted key, such as "model.learning_rate", as DVC finds it; MISSING when there is none.
+    """The value behind a dotted key, such as "model.learning_rate", as DVC finds it.
+
+    MISSING when there is none.
 
     Raises:
         ParameterError: It is a pattern, and more than one value fits.
@@ -112,7 +114,10 @@ def keys_of(value: Any) -> list[Any]:
 
 
 def flat_diff(key: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:
-    """The leaves in which two values differ, as (dotted key, before, after); MISSING where one has no such leaf."""
+    """The leaves in which two values differ, as (dotted key, before, after).
+
+    MISSING where one has no such leaf.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         found = []
         for name in [*old, *(name for name in new if name not in old)]:

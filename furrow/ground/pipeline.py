@@ -1,4 +1,7 @@
-"""A project's stages and what its locks record: read by DVC itself, and remembered while no file of theirs changes."""
+"""A project's stages and what its locks record.
+
+Read by DVC itself, and remembered while no file of theirs changes.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ def overlaps(one: str, other: str) -> bool:
 
 
 def read_pipeline(root: Path, lock: str | None = None, *, hasher: Hasher | None = None) -> Pipeline:
-    """Read the stages of a project: those of its own folder, and those elsewhere that they read from.
+    """Read the stages of a project.
+
+    Those of its own folder, and those elsewhere that they read from.
 
     Args:
         root: The project's root.

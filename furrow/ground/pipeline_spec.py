@@ -1,4 +1,7 @@
-"""The stages of a DVC project as plain values: what each reads and writes, and what its lock records."""
+"""The stages of a DVC project as plain values.
+
+What each reads and writes, and what its lock records.
+"""
 
 from __future__ import annotations
 

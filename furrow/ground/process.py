@@ -170,7 +170,10 @@ def _run(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End whatever is left of a process's group: after an interrupt the stage itself, else what it left behind."""
+    """End whatever is left of a process's group.
+
+    After an interrupt the stage itself, else what it left behind.
+    """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):

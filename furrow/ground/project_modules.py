@@ -39,7 +39,10 @@ _ALONE = threading.RLock()
 
 
 class _FreshLoader(SourceFileLoader):
-    """Compile the source each time: a bytecode cache may be stale, and writing one is a side effect."""
+    """Compile the source each time.
+
+    A bytecode cache may be stale, and writing one is a side effect.
+    """
 
     def path_stats(self, path: Any) -> Mapping[str, Any]:
         raise OSError(f"no bytecode for {path}")

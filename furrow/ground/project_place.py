@@ -66,7 +66,10 @@ def projects_among(paths: Iterable[str]) -> list[str]:
 
 
 def dvc_root(root: Path) -> Path:
-    """The folder whose .dvc holds a project: its root, or the nearest above it in the Git repository."""
+    """The folder whose .dvc holds a project.
+
+    Its root, or the nearest above it in the Git repository.
+    """
     whole = root.resolve()
     for folder in (whole, *whole.parents):
         if (folder / ".dvc").is_dir():
@@ -105,7 +108,10 @@ def project_root(here: Path) -> Path:
 
 
 def project_prefix(here: Path) -> str:
-    """Where Git's trees have the project that a folder lies in: "" at their top, else a path with a slash behind it."""
+    """Where Git's trees have the project that a folder lies in.
+
+    "" at their top, else a path with a slash behind it.
+    """
     root = project_root(here)
     top = _above(root)[-1]
     if not (top / ".git").exists():
@@ -123,7 +129,10 @@ def _in_bare(here: Path) -> bool:
 
 
 def own_git_dir(root: Path) -> Path | None:
-    """The Git directory of a work tree, where it is this user's own; read from files, where Git costs a process."""
+    """The Git directory of a work tree, where it is this user's own.
+
+    Read from files, where Git costs a process.
+    """
     for folder in (root.resolve(), *root.resolve().parents):
         found = folder / ".git"
         try:

@@ -202,7 +202,10 @@ def forget_dead(root: Path) -> None:
 
 
 def _alive(entry: dict[str, Any]) -> bool:
-    """Whether an entry's process runs: one that is ending, or has ended and waits to be noticed, does not."""
+    """Whether an entry's process runs.
+
+    One that is ending, or has ended and waits to be noticed, does not.
+    """
     pid = int(entry["pid"])
     try:
         os.kill(pid, 0)

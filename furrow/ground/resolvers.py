@@ -47,7 +47,10 @@ def pure() -> Iterator[None]:
 
 
 def impure(exc: BaseException) -> str:
-    """The resolver that an error is about, which is not allowed or not known; empty when it is about another thing."""
+    """The resolver that an error is about, which is not allowed or not known.
+
+    Empty when it is about another thing.
+    """
     seen: BaseException | None = exc
     while seen is not None:
         if found := _REFUSED.search(str(seen)):
@@ -57,7 +60,10 @@ def impure(exc: BaseException) -> str:
 
 
 def place_of(conf: Path | None, resolver: str, key: str) -> str:
-    """The file and line of conf/ that uses a resolver for a key; empty when no line looks like it."""
+    """The file and line of conf/ that uses a resolver for a key.
+
+    Empty when no line looks like it.
+    """
     last = key.rsplit(".", 1)[-1].partition("[")[0]
     hits = [
         (last not in line.partition("#")[0], f"{conf.name}/{path.relative_to(conf)}:{number}")

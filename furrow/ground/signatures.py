@@ -1,4 +1,6 @@
-"""Whether somebody whom this user trusts has signed a tag: asked of Git, with the user's settings and no others.
+"""Whether somebody whom this user trusts has signed a tag.
+
+Asked of Git, with the user's settings and no others.
 
 A clone's own settings could name any list of signers, or a program that says "good" to everything.
 So the tag's bytes are checked in an empty repository of their own, where Git reads what the user

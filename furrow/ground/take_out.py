@@ -127,7 +127,10 @@ def _remove(path: Path) -> None:
 
 
 def _open(root: Path, name: str) -> int | None:
-    """A path opened step by step, so that no part of it can be a link; None when it is not there."""
+    """A path opened step by step, so that no part of it can be a link.
+
+    None when it is not there.
+    """
     try:
         handle = os.open(root, _FOLDER)
     except OSError as exc:

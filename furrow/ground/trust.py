@@ -1,4 +1,6 @@
-"""Whether a repository's own code may run: asked once per repository and its origin, and kept outside it.
+"""Whether a repository's own code may run.
+
+Asked once per repository and its origin, and kept outside it.
 
 Reading (runs, features, models, a plan of what did not change) runs nothing of a repository. What
 must run its code (feature definitions, stages, a pickled model) asks here first. A repository that

@@ -1,4 +1,7 @@
-"""A clean checkout of a commit in a temporary folder: it borrows the repository's objects and touches nothing of it."""
+"""A clean checkout of a commit in a temporary folder.
+
+It borrows the repository's objects and touches nothing of it.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,10 @@ class Checkout:
             git(self.root, *self.settings, "checkout", "-q", self.commit, *options, stdin=names)
 
     def blob(self, path: str, *, stored: bool = False) -> bytes | None:
-        """The commit's content of a path as a work tree has it, or as it is stored; None when it has no such file."""
+        """The commit's content of a path as a work tree has it, or as it is stored.
+
+        None when it has no such file.
+        """
         found = git(
             self.root,
             "ls-tree",

@@ -130,7 +130,10 @@ def cached(repo: Path, md5: str) -> Path | None:
 
 
 def _listing(repo: Path, output: Output) -> dict[str, str] | None:
-    """Files of a folder that DVC keeps, as {path inside: md5}; None when the cache lacks the list."""
+    """Files of a folder that DVC keeps, as {path inside: md5}.
+
+    None when the cache lacks the list.
+    """
     path = cached(repo, output.md5)
     if path is None:
         return None
@@ -199,7 +202,9 @@ def _hash(path: Path, algorithm: str) -> str:
 
 
 def trained_on(record: Mapping[str, Any]) -> str:
-    """Where the training set of a run is, in its own commit: older ones have one for each service alone.
+    """Where the training set of a run is, in its own commit.
+
+    Older ones have one for each service alone.
 
     Args:
         record: record.json.

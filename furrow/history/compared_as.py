@@ -1,4 +1,7 @@
-"""What two runs are compared as: the task, the block and the settings that the later one's record and config say."""
+"""What two runs are compared as.
+
+The task, the block and the settings that the later one's record and config say.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,10 @@ def compared_as(before: Run, after: Run) -> About:
 
 
 def _own(run: Run) -> Mapping[str, Metric]:
-    """The project's own metrics, as the work tree has them; none where its code may not run, or there is no tree."""
+    """The project's own metrics, as the work tree has them.
+
+    None where its code may not run, or there is no tree.
+    """
     root = run.repo
     try:
         return own_metrics(root) if (root / METRICS_YAML).is_file() and is_trusted(root) else {}

@@ -114,7 +114,10 @@ def curve_files(
 
 
 def _importance(rows: Sequence[Mapping[str, str]], path: Path, *, title: str) -> Path:
-    """Draw the features that count most, the first on top; the first column names them, the second says how much."""
+    """Draw the features that count most, the first on top.
+
+    The first column names them, the second says how much.
+    """
     pairs = [list(row.values())[:2] for row in rows]
     best = sorted(((name, _float(value)) for name, value in pairs), key=lambda pair: -pair[1])[
         :MOST_IMPORTANT

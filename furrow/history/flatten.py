@@ -142,7 +142,10 @@ def flat_record(text: str) -> dict[str, Scalar]:
 
 
 def model_family(config: dict[str, Scalar]) -> str | None:
-    """A short name for the kind of model: `model.name` if the config has it, else told from the class."""
+    """A short name for the kind of model.
+
+    `model.name` if the config has it, else told from the class.
+    """
     name = config.get("model.name") or config.get("model")
     if isinstance(name, str):
         return name

@@ -1,4 +1,7 @@
-"""Rows of the index: what the files of a run say, as columns; what is wrong with them, as a sentence."""
+"""Rows of the index: what the files of a run say, as columns.
+
+What is wrong with them, as a sentence.
+"""
 
 from __future__ import annotations
 
@@ -222,7 +225,10 @@ class Rows:
                     self._stored[place, at] = types[at]
 
     def _place_all(self, place: str, values: dict[str, Any]) -> list[tuple[int, Any]]:
-        """Where in a row each value goes; columns that are new are opened, and the types of values noted."""
+        """Where in a row each value goes.
+
+        Columns that are new are opened, and the types of values noted.
+        """
         positions, types = self._places[place], self._types[TABLES[place]]
         pairs = []
         for key, value in values.items():
@@ -243,7 +249,10 @@ class Rows:
         return pairs
 
     def _whole(self, text: str) -> str:
-        """Text as SQLite can hold it: half of a surrogate pair, which JSON can spell, is written out."""
+        """Text as SQLite can hold it.
+
+        Half of a surrogate pair, which JSON can spell, is written out.
+        """
         try:
             text.encode()
         except UnicodeEncodeError:
@@ -259,7 +268,10 @@ class Rows:
         )
 
     def _column(self, place: str, key: str) -> int | None:
-        """Open a column for a key that was never seen; its position in a row, or None when there are too many."""
+        """Open a column for a key that was never seen.
+
+        Its position in a row, or None when there are too many.
+        """
         table = self._table(place)
         if len(table.numbers) >= COLUMNS or len(key) > 200:
             return None

@@ -66,7 +66,10 @@ def extend(
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Millions of small objects that live to the end: the collector would go through them again and again."""
+    """Millions of small objects that live to the end.
+
+    The collector would go through them again and again.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -164,7 +167,10 @@ class _Work:
         return {root: self.trees[at[root]] if root in at else None for root in roots}
 
     def _read_runs(self, wanted: Iterable[tuple[bytes, bytes]]) -> None:
-        """Give each (name, tree) its number, reading those that are new; 0 where the folder holds no run."""
+        """Give each (name, tree) its number, reading those that are new.
+
+        0 where the folder holds no run.
+        """
         new = []
         known = "SELECT id FROM runs WHERE name = ? AND tree = ?"
         for name, tree in wanted:
@@ -192,7 +198,10 @@ class _Work:
 
 
 def _files(folder: bytes, *, oid_bytes: int) -> dict[str, str]:
-    """Ids of the files of a run, metrics first, given its folder's tree; empty for one that is not there."""
+    """Ids of the files of a run, metrics first, given its folder's tree.
+
+    Empty for one that is not there.
+    """
     inside = (
         {name: oid for _, name, oid in tree_entries(folder, oid_bytes=oid_bytes)} if folder else {}
     )

@@ -111,7 +111,10 @@ def list_runs(
 
 
 def _stored_refs(connection: sqlite3.Connection, key: str) -> bytes:
-    """The references that a scope of the index was made from; empty when there is none, or the index is damaged."""
+    """The references that a scope of the index was made from.
+
+    Empty when there is none, or the index is damaged.
+    """
     try:
         rows = connection.execute(
             "SELECT lines FROM refs WHERE scope = (SELECT id FROM scopes WHERE key = ?)", (key,)
@@ -122,7 +125,10 @@ def _stored_refs(connection: sqlite3.Connection, key: str) -> bytes:
 
 
 def _answer(connection: sqlite3.Connection, key: str, query: Query) -> tuple[int, Rows] | None:
-    """How many commits a scope of the index has, and its rows, both of one moment; None when it is gone."""
+    """How many commits a scope of the index has, and its rows, both of one moment.
+
+    None when it is gone.
+    """
     connection.execute("BEGIN")
     try:
         found = connection.execute(

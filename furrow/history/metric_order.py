@@ -1,4 +1,7 @@
-"""In which order metrics are listed: the registry's, whose own module takes too long to load for a list of runs."""
+"""In which order metrics are listed.
+
+The registry's, whose own module takes too long to load for a list of runs.
+"""
 
 from __future__ import annotations
 

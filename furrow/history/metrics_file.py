@@ -1,4 +1,6 @@
-"""A run's metrics as DVC's metrics files hold them: read once here, for lists, for `furrow.run()` and for tags.
+"""A run's metrics as DVC's metrics files hold them.
+
+Read once here, for lists, for `furrow.run()` and for tags.
 
 The format is told from the suffix, text is UTF-8 without a byte order mark, a nested metric goes by
 its path (`val.auc`), numbers, text and truth are values: what `dvc metrics show` shows. What DVC
@@ -134,7 +136,10 @@ def flatten(mapping: dict[Any, Any]) -> Metrics:
 
 
 def numbers(mapping: dict[Any, Any]) -> dict[str, int | float]:
-    """The numbers among the leaves of a mapping by dotted names; empty where it is too large to be metrics."""
+    """The numbers among the leaves of a mapping by dotted names.
+
+    Empty where it is too large to be metrics.
+    """
     try:
         values = flatten(mapping).values
     except MetricsFileError:

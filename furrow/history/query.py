@@ -89,7 +89,8 @@ class Rows(NamedTuple):
             nothing.
         total: How many rows there would be without the limit.
         problems: Runs among the rows that are damaged: (run, what is wrong).
-        results: Of each row the run's name and the hash of what it predicted, empty where it says none.
+        results: Of each row the run's name and the hash of what it predicted, empty where it says
+            none.
     """
 
     columns: tuple[Column, ...]
@@ -127,7 +128,10 @@ def _names(columns: dict[str, Column]) -> dict[str, str]:
 
 
 def _compared(column: Column) -> str:
-    """What filters and sorting compare: where a metric is a number in some runs, text in others is nothing."""
+    """What filters and sorting compare.
+
+    Where a metric is a number in some runs, text in others is nothing.
+    """
     if column.place == "metric" and column.types & TEXT and column.types != TEXT:
         return f"CASE typeof({column.sql}) WHEN 'text' THEN NULL ELSE {column.sql} END"
     return column.sql
@@ -258,7 +262,10 @@ def _rows(
 
 
 def _finished(rows: list[tuple[Any, ...]], shown: list[Column]) -> list[tuple[Any, ...]]:
-    """The values that were asked for: metrics that SQLite can't hold (NaN, large integers), and booleans as such."""
+    """The values that were asked for.
+
+    Metrics that SQLite can't hold (NaN, large integers), and booleans as such.
+    """
     booleans = [at for at, column in enumerate(shown, start=_BEFORE) if column.types == BOOLEAN]
     metrics = {
         column.name.removeprefix("metric."): at

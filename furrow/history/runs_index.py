@@ -146,7 +146,9 @@ def connect(common: Path, *, history: str) -> sqlite3.Connection:
 
 
 def replace(common: Path, exc: sqlite3.Error, *, history: str) -> sqlite3.Connection:
-    """Another index for one that failed: a new file for a damaged one, and memory where the disk is full or failing.
+    """Another index for one that failed.
+
+    A new file for a damaged one, and memory where the disk is full or failing.
 
     Raises:
         sqlite3.Error: The failure is neither.
@@ -226,7 +228,10 @@ def _fill(connection: sqlite3.Connection, history: str) -> None:
 
 
 def _aside(path: Path, history: str) -> sqlite3.Connection:
-    """Where the index can't be written: a copy of it in memory, as it was when last closed, if it is fit."""
+    """Where the index can't be written.
+
+    A copy of it in memory, as it was when last closed, if it is fit.
+    """
     memory = _memory(history)
     try:
         source = sqlite3.connect(_uri(path, "immutable=1"), uri=True, isolation_level=None)

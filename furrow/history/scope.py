@@ -132,7 +132,10 @@ def _everything(repo: Path, common: Path, stored: Callable[[str], bytes], oldest
 
 
 def _files_digest(common: Path, head: str) -> str:
-    """A digest of the files that references are in, and of HEAD's commit; empty when they are kept in another way."""
+    """A digest of the files that references are in, and of HEAD's commit.
+
+    Empty when they are kept in another way.
+    """
     if (common / "reftable").exists():
         return ""
     digest = hashlib.sha256(head.encode())

@@ -75,7 +75,9 @@ class Details:
 
 
 def describe(run: Run, replays: Callable[[Run, str], list[dict[str, Any]]]) -> Details:
-    """Gather what is known of a run; a damaged file is reported among the problems, the others are shown.
+    """Gather what is known of a run.
+
+    A damaged file is reported among the problems, the others are shown.
 
     Args:
         run: The run.
@@ -168,7 +170,10 @@ def _there(repo: Path, commit: str) -> bool:
 
 
 def _resources(run: Run, record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Journal lines of the stages that made these very predictions here; the newest of each stage."""
+    """Journal lines of the stages that made these very predictions here.
+
+    The newest of each stage.
+    """
     root = common_dir(run.repo).parent if is_bare(run.repo) else project_root(run.repo)
     lines = journal.read(root)
     sha256 = record.get("predictions_sha256")

@@ -1,4 +1,7 @@
-"""A model's hash from outside the clone: a version's tag that somebody signed whom this user trusts."""
+"""A model's hash from outside the clone.
+
+A version's tag that somebody signed whom this user trusts.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,9 @@ def tag_facts(message: str) -> dict[str, Any]:
 
 
 def vouching_tag(repo: Path, sha256: str) -> str:
-    """The tag of a version that names a model's hash and is signed by a key that the user trusts; empty if none does.
+    """The tag of a version that names a model's hash and is signed by a key that the user trusts.
+
+    Empty if none does.
 
     The signature is of the tag's text, and the text names the hash: so where the tag stands does
     not matter.

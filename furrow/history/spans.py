@@ -78,7 +78,10 @@ def _bring(
     progress: Callable[[int], None] | None,
     asked: Sequence[str],
 ) -> list[int]:
-    """Index what is missing of the history of commits or tags; the numbers of those commits that there are."""
+    """Index what is missing of the history of commits or tags.
+
+    The numbers of those commits that there are.
+    """
     there = _numbers(connection, asked)
     missing = [oid for oid in asked if oid not in there]
     if missing:
@@ -179,7 +182,10 @@ def _span(
 
 
 def _grow(connection: sqlite3.Connection, wanted: Wanted, bring: Bring) -> bool:
-    """Add to the newest scope of everything what is new; False when something was taken away, too."""
+    """Add to the newest scope of everything what is new.
+
+    False when something was taken away, too.
+    """
     found = connection.execute(
         "SELECT id, commits, runs, members FROM scopes WHERE id = (SELECT max(scope) FROM refs)"
     ).fetchone()
@@ -226,7 +232,10 @@ def _merge(
     spans: tuple[dict[int, int], dict[int, int], Counter[int]],
     ranks: dict[int, int],
 ) -> int:
-    """Add spans to a scope: the earlier first, the later last, the sum of the commits. How many runs are new to it."""
+    """Add spans to a scope: the earlier first, the later last, the sum of the commits.
+
+    How many runs are new to it.
+    """
     first, last, count = spans
     newest = connection.execute(
         "SELECT coalesce(max(run), 0) FROM spans WHERE scope = ?", (scope,)
@@ -253,7 +262,10 @@ def _merge(
 
 
 class _Moves(NamedTuple):
-    """How references differ from those of a scope: rows to delete and pieces to write, and the lines in them."""
+    """How references differ from those of a scope.
+
+    Rows to delete and pieces to write, and the lines in them.
+    """
 
     gone: list[int]
     come: list[bytes]
@@ -278,7 +290,10 @@ def _write_refs(connection: sqlite3.Connection, scope: int, moves: _Moves) -> No
 
 
 def _pieces(refs: bytes) -> Iterator[bytes]:
-    """Cut after each id that ends in 00: where a cut is hangs on its line alone, so a change leaves the others."""
+    """Cut after each id that ends in 00.
+
+    Where a cut is hangs on its line alone, so a change leaves the others.
+    """
     start = 0
     while start < len(refs):
         cut = refs.find(b"00 ", start)

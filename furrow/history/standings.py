@@ -59,7 +59,9 @@ class Standing(NamedTuple):
 
 
 def standings(repo: Path, rev: str) -> list[Standing]:
-    """What the gate of each problem said at a commit; nothing where it said nothing, or nothing that can be read.
+    """What the gate of each problem said at a commit.
+
+    Nothing where it said nothing, or nothing that can be read.
 
     Args:
         repo: A folder inside the repository.

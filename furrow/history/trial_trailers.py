@@ -18,7 +18,10 @@ __all__ = ["is_trial", "trial_name", "tried"]
 
 
 def is_trial(record: Mapping[str, Any]) -> bool:
-    """Whether a run's record is that of `furrow try`, and of no stage since: it says that there is no model."""
+    """Whether a run's record is that of `furrow try`, and of no stage since.
+
+    It says that there is no model.
+    """
     return "model_sha256" in record and record["model_sha256"] is None
 
 

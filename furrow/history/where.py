@@ -158,7 +158,10 @@ def _one(
 
 
 def guard(connection: sqlite3.Connection) -> Callable[[], None]:
-    """Let a connection do nothing but read, with the functions that filters may use; returns how to lift it."""
+    """Let a connection do nothing but read, with the functions that filters may use.
+
+    Returns how to lift it.
+    """
     allowed = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
     functions = _FUNCTIONS | {"count", "hex", "like", "glob", "strftime", "group_concat", "typeof"}
 

@@ -1,4 +1,6 @@
-"""What a column of text holds: whole numbers, numbers, moments, yes or no, or text that stays as it is.
+"""What a column of text holds.
+
+Whole numbers, numbers, moments, yes or no, or text that stays as it is.
 
 A type is found on a sample and then held against every value of the file
 (`furrow.intake.text_table`), so that no type is true of the first rows only. Text that looks like a

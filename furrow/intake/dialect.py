@@ -90,7 +90,9 @@ def detect(path: Path) -> Dialect:
 
 
 def find_encoding(path: Path) -> str:
-    """The encoding of a whole file: what its first bytes say, else UTF-8 if all of it is, else a guess.
+    """The encoding of a whole file.
+
+    What its first bytes say, else UTF-8 if all of it is, else a guess.
 
     Raises:
         IntakeError: The file holds zero bytes as binary files do.
@@ -194,7 +196,10 @@ def _numbered(width: int) -> tuple[str, ...]:
 
 
 def _names_columns(first: list[str], body: list[list[str]]) -> bool:
-    """Whether a record can be a header: none of its cells is a number or a date, and they are not rows' values."""
+    """Whether a record can be a header.
+
+    None of its cells is a number or a date, and they are not rows' values.
+    """
     cells = [cell.strip() for cell in first]
     if any(_LIKE_DATA.fullmatch(cell) for cell in cells if cell):
         years = all(
@@ -229,7 +234,9 @@ def _second_header(first: list[str], body: list[list[str]]) -> bool:
 
 
 def unique_names(cells: list[str]) -> tuple[tuple[str, ...], list[str]]:
-    """Column names, trimmed; an empty one is numbered, one that stands twice (in any case of letters) gets a number.
+    """Column names, trimmed.
+
+    An empty one is numbered, one that stands twice (in any case of letters) gets a number.
 
     Returns:
         The names, and what was changed, in words.

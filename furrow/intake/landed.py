@@ -144,7 +144,10 @@ def _opened(
 
 
 def _common_types(given: Given, timezone: str) -> dict[str, str]:
-    """The types that hold the values of every file of a table: numbers where one has fractions, else text."""
+    """The types that hold the values of every file of a table.
+
+    Numbers where one has fractions, else text.
+    """
     found: dict[str, set[str]] = {}
     for place in given.places:
         with given.open(place, timezone=timezone) as table:

@@ -1,4 +1,7 @@
-"""MLflow's store in a SQLite file: tables experiments, runs, params, metrics, tags, model_versions."""
+"""MLflow's store in a SQLite file.
+
+Tables experiments, runs, params, metrics, tags, model_versions.
+"""
 
 # ruff: noqa: S608 - names are the ones written here, as far as the file has them
 

@@ -1,4 +1,6 @@
-"""An MLflow tracking store as plain values: runs, their parameters, metric curves and tags, and registered versions.
+"""An MLflow tracking store as plain values.
+
+Runs, their parameters, metric curves and tags, and registered versions.
 
 A folder of files or a SQLite file is read as it lies there; MLflow is not imported, and nothing is
 unpickled. What is broken is named and left out; it hides nothing else.
@@ -68,7 +70,10 @@ class MlflowRun:
 
 @dataclass(frozen=True)
 class MlflowVersion:
-    """A version of a registered model: its number, the run that it is of, its stage and its aliases."""
+    """A version of a registered model.
+
+    Its number, the run that it is of, its stage and its aliases.
+    """
 
     model: str
     number: int

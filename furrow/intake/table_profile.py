@@ -96,7 +96,10 @@ class TableProfile:
 
 @dataclass(frozen=True)
 class Reference:
-    """A column whose values are found in the key of another table; `missing` is the share of rows whose are not."""
+    """A column whose values are found in the key of another table.
+
+    `missing` is the share of rows whose are not.
+    """
 
     table: str
     column: str

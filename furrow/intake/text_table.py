@@ -1,4 +1,7 @@
-"""A table written as text, read in pieces: rows of typed columns, and what was found wrong on the way."""
+"""A table written as text, read in pieces.
+
+Rows of typed columns, and what was found wrong on the way.
+"""
 
 # ruff: noqa: S608 - names and paths are quoted, and DuckDB reads this one file
 

@@ -79,7 +79,10 @@ class Bundle:
         return pd.DataFrame(columns)
 
     def outputs(self, inputs: dict[str, list[Any]]) -> dict[str, NDArray[Any]]:
-        """The predictions' columns, as of `Fitted.outputs`; a frame is made only where a pipeline scores."""
+        """The predictions' columns, as of `Fitted.outputs`.
+
+        A frame is made only where a pipeline scores.
+        """
         plain = self.fitted.pipeline is None
         return self.fitted.outputs(inputs if plain else self.frame(inputs))
 

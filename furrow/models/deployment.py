@@ -1,4 +1,7 @@
-"""Deployments: conf/deployment/ENV.yaml says which version an environment serves; merging a commit approves it."""
+"""Deployments: conf/deployment/ENV.yaml says which version an environment serves.
+
+Merging a commit approves it.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +132,9 @@ def promote(root: Path, text: str, environment: str) -> tuple[str, Version]:
 
 
 def rollback(root: Path, environment: str) -> tuple[str | None, str | None]:
-    """Revert the newest change of an environment, as a commit on the current branch; no network is needed.
+    """Revert the newest change of an environment, as a commit on the current branch.
+
+    No network is needed.
 
     Returns:
         The version before the rollback, and the one after.

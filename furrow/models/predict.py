@@ -156,7 +156,10 @@ class Model:
         return needed(self.root, self.service, self.bundle.facts["keys"])
 
     def _newest(self) -> datetime | None:
-        """The newest event of the feature tables that the service reads; None where a footer does not say."""
+        """The newest event of the feature tables that the service reads.
+
+        None where a footer does not say.
+        """
         folder = self.root / "features"
         manifest = load_manifest(folder)
         times = [

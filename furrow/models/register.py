@@ -21,7 +21,10 @@ __all__ = ["champions_at", "next_number", "refusal", "register", "replay_holds",
 
 
 def settings(root: Path) -> dict[str, Any]:
-    """What conf/ci.yaml asks: the branch, and whether a registered commit must have been replayed."""
+    """What conf/ci.yaml asks.
+
+    The branch, and whether a registered commit must have been replayed.
+    """
     path = root / CI_YAML
     value = (read_yaml(path) or {}) if path.is_file() else {}
     return {
@@ -115,7 +118,9 @@ def register(
 
 
 def refusal(root: Path, version: Version, *, merging: str = "") -> str:
-    """Why a version may not be deployed; empty if its commit passed the gate, bears the tag out and is merged.
+    """Why a version may not be deployed.
+
+    Empty if its commit passed the gate, bears the tag out and is merged.
 
     Args:
         root: The project.

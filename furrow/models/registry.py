@@ -102,7 +102,10 @@ class Version:
 
 
 def versions(root: Path, name: str | None = None) -> list[Version]:
-    """Registered versions, by name and then newest first; tags that GTO's own command made count too."""
+    """Registered versions, by name and then newest first.
+
+    Tags that GTO's own command made count too.
+    """
     lines = (os.fsdecode(line).partition(" ") for line in list_refs(root, "refs/tags").splitlines())
     project = tag_prefix(root)
     start = f"refs/tags/{project}"
@@ -138,7 +141,10 @@ def versions(root: Path, name: str | None = None) -> list[Version]:
 def _facts_of(
     name: str, claims: dict[str, Any], record: dict[str, Any], metrics: dict[str, Any]
 ) -> dict[str, Any]:
-    """What a commit says of a version, in the words of a tag; nothing for a tag that was made without Furrow."""
+    """What a commit says of a version, in the words of a tag.
+
+    Nothing for a tag that was made without Furrow.
+    """
     if "model_sha256" not in claims or not record:
         return {}
     true = {key: record.get(key) for key in _RECORDED}
@@ -159,7 +165,10 @@ def _mapping(content: bytes | None) -> dict[str, Any]:
 
 
 def _said(kind: str, content: bytes | None) -> tuple[dict[str, Any], str, str]:
-    """Facts, moment and author of a tag object; nothing of a bare reference, whose message is the commit's own."""
+    """Facts, moment and author of a tag object.
+
+    Nothing of a bare reference, whose message is the commit's own.
+    """
     if kind != "tag":
         return {}, "", ""
     head, _, message = (content or b"").decode(errors="replace").partition("\n\n")
@@ -192,19 +201,27 @@ def _other_projects(root: Path, project: str, names: Iterable[str]) -> set[str]:
 
 
 def name_of(version: str) -> str:
-    """The model of a version as text, "gbm" of "gbm@v1.2.0"; a model's name may hold an @ itself."""
+    """The model of a version as text, "gbm" of "gbm@v1.2.0".
+
+    A model's name may hold an @ itself.
+    """
     found = TAG.fullmatch(version)
     return found["name"] if found else version
 
 
 def shown_metrics(listed: Iterable[Version]) -> list[str]:
-    """The metrics that a list of versions has room for: those that are better one way first, in the usual order."""
+    """The metrics that a list of versions has room for.
+
+    Those that are better one way first, in the usual order.
+    """
     names = ordered({name for version in listed for name in version.metrics})
     return sorted(names, key=lambda name: direction(name) == NEITHER)[:SHOWN]
 
 
 def find(root: Path, text: str) -> Version:
-    """The version that NAME@vX.Y.Z, NAME@X.Y.Z, NAME@latest or NAME names; a NAME may hold an @ itself.
+    """The version that NAME@vX.Y.Z, NAME@X.Y.Z, NAME@latest or NAME names.
+
+    A NAME may hold an @ itself.
 
     Raises:
         RegistryError: There is no such version.

@@ -1,1 +1,4 @@
-"""Watching what is served: profiles, drift, labels that come late, performance, fairness, alarms."""
+"""Watching what is served.
+
+Profiles, drift, labels that come late, performance, fairness, alarms.
+"""

@@ -76,7 +76,9 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Mute:
-    """Alarms that a person does not want to be sent for a while; they are written down all the same.
+    """Alarms that a person does not want to be sent for a while.
+
+    They are written down all the same.
 
     Attributes:
         kind: Of the alarms; "*" for any.
@@ -106,7 +108,9 @@ class AlarmBook:
     mutes: tuple[Mute, ...] = ()
 
     def seen(self, window: str, current: Sequence[Alarm], kinds: Sequence[str]) -> AlarmBook:
-        """The book after a window: new causes opened, those of these kinds that no longer hold closed.
+        """The book after a window.
+
+        New causes opened, those of these kinds that no longer hold closed.
 
         Args:
             window: Which.
@@ -133,7 +137,10 @@ class AlarmBook:
         )
 
     def waiting(self, sink: str, now: datetime) -> list[Alarm]:
-        """Alarms that a sink has not taken yet, the oldest first; muted ones wait for the mute's end."""
+        """Alarms that a sink has not taken yet, the oldest first.
+
+        Muted ones wait for the mute's end.
+        """
         return [
             one
             for one in self.alarms

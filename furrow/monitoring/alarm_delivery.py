@@ -36,7 +36,9 @@ def deliver(
     now: datetime,
     say: Callable[[str], None],
 ) -> tuple[AlarmBook, list[str]]:
-    """Send what each sink has not taken yet. One that fails keeps nothing from the others, and loses nothing.
+    """Send what each sink has not taken yet.
+
+    One that fails keeps nothing from the others, and loses nothing.
 
     Args:
         book: The alarms.
@@ -98,7 +100,10 @@ def _sentence(alarm: Alarm) -> str:
 
 
 def _append(path: Path, alarm: Alarm) -> None:
-    """A line at the end of a file, whole: half a line of a killed process before it is ended first."""
+    """A line at the end of a file, whole.
+
+    Half a line of a killed process before it is ended first.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     there = path.read_bytes() if path.exists() else b""
     for each in there.splitlines():

@@ -1,4 +1,7 @@
-"""What a version's predictions are compared with: its training set, or the first windows that it served."""
+"""What a version's predictions are compared with.
+
+Its training set, or the first windows that it served.
+"""
 
 from __future__ import annotations
 

@@ -144,7 +144,10 @@ def _outside(bins: Bins, one: ColumnCounts) -> int:
 
 
 def _groups(bins: Bins, reference: ColumnCounts) -> NDArray[np.intp]:
-    """The group of each cell: tenths of the reference, or its frequent categories; nulls are the last."""
+    """The group of each cell: tenths of the reference, or its frequent categories.
+
+    Nulls are the last.
+    """
     shares = reference.cells / max(reference.known, 1)
     if bins.kind == NUMBER:
         middle = np.cumsum(shares) - shares / 2

@@ -155,7 +155,9 @@ def step(
 
 
 def log_e_value(counts: ColumnCounts, one: Expected, season: str) -> float:
-    """The logarithm of a column's e-value: the mean wealth of bets that each mark's mean is above, or below, its bound.
+    """The logarithm of a column's e-value.
+
+    The mean wealth of bets that each mark's mean is above, or below, its bound.
 
     A bet of a share s that a mean lies above m multiplies by 1 + s (g / m - 1) for each row of mark
     g (Waudby-Smith and Ramdas 2024); the product over rows is one over cells.

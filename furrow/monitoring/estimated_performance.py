@@ -101,7 +101,8 @@ def estimate_multiclass(probabilities: NDArray[np.float64]) -> Estimate:
     """Metrics of probabilities of several classes.
 
     Args:
-        probabilities: Calibrated, shape (rows, classes), adding up to 1; rows with NaN are left out.
+        probabilities: Calibrated, shape (rows, classes), adding up to 1; rows with NaN are left
+            out.
     """
     p = probabilities[np.isfinite(probabilities).all(axis=1)]
     if not p.size:

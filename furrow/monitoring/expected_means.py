@@ -1,4 +1,6 @@
-"""What a window should look like: means of each column's marks, and how far they may lie from there.
+"""What a window should look like.
+
+Means of each column's marks, and how far they may lie from there.
 
 A mark is a number between 0 and 1 for each cell of a column: the rank of a value in the reference,
 how far out it lies, whether it is missing, whether it is one category. Drift moves their means. How

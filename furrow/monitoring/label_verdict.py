@@ -1,4 +1,7 @@
-"""What labels say of the versions in a log: coverage, performance, fairness; and what is estimated without them."""
+"""What labels say of the versions in a log.
+
+Coverage, performance, fairness; and what is estimated without them.
+"""
 
 from __future__ import annotations
 

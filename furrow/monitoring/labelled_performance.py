@@ -90,8 +90,8 @@ class CalibrationBin:
 def half_width(error: float, blocks: int, alpha: float) -> float:
     """Half of an interval that holds at all times together (Waudby-Smith et al. 2024, theorem 2.2).
 
-    The theorem is of many blocks; of few, the error is itself known badly, so that Student's quantile
-    takes the place of the normal one.
+    The theorem is of many blocks; of few, the error is itself known badly, so that Student's
+    quantile takes the place of the normal one.
 
     Args:
         error: The standard error of the estimate over the blocks.

@@ -1,7 +1,7 @@
 """Labels as they come in: late, corrected, deleted, twice, or at odds with one another.
 
-What was landed is kept as it came, each file once; which label a row has is worked out anew from all
-of them, so a correction needs no more than to be landed.
+What was landed is kept as it came, each file once; which label a row has is worked out anew from
+all of them, so a correction needs no more than to be landed.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Settled:
     """Which label each row has, after all that was landed.
 
     Attributes:
-        rows: One for each key: `key`, or `id`; event_timestamp, label, label_timestamp, and `state`:
-            known, deleted or contradictory.
+        rows: One for each key: `key`, or `id`; event_timestamp, label, label_timestamp, and
+            `state`: known, deleted or contradictory.
         duplicates: Rows that said again what was known.
         corrected: Keys whose label became another.
     """

@@ -69,7 +69,10 @@ def window_starts(times: pd.Series[Any], window: str, timezone: str) -> pd.Serie
 
 
 def flat(batch: pa.RecordBatch | pa.Table) -> pa.Table:
-    """Records as one table: features by name, keys and request fields where no feature has the name, and the score."""
+    """Records as one table.
+
+    Features by name, keys and request fields where no feature has the name, and the score.
+    """
     table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
     columns: dict[str, Any] = {}
     for part in ("features", "request", "keys", "prediction"):
@@ -171,7 +174,10 @@ def _pieces(log: Path, since: datetime | None, until: datetime) -> Iterator[pa.T
 
 
 def _joined(held: list[pa.Table]) -> Iterator[pa.Table]:
-    """Tables of one schema as one: versions differ in theirs, and a column may be null in one piece."""
+    """Tables of one schema as one.
+
+    Versions differ in theirs, and a column may be null in one piece.
+    """
     by: dict[tuple[str, ...], list[pa.Table]] = {}
     for table in held:
         by.setdefault(tuple(map(str, table.schema)), []).append(table)

@@ -14,7 +14,6 @@ alarms:
   - {to: file, path: alarms.jsonl}
   - {to: webhook, url: "https://…", secret_file: /etc/furrow/webhook}
   - {to: email, host: localhost, port: 25, sender: furrow@example.com, receivers: [ml@example.com]}
-retrain: {on: [], cooling: 7d}
 """
 
 from __future__ import annotations

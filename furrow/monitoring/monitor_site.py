@@ -1,4 +1,7 @@
-"""Where monitoring is at work: the project, the log, the folder of its own state, and what is declared."""
+"""Where monitoring is at work.
+
+The project, the log, the folder of its own state, and what is declared.
+"""
 
 from __future__ import annotations
 

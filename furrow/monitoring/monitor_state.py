@@ -47,7 +47,9 @@ class MonitorState:
 
 @contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
-    """Hold the state of a folder for as long as the block runs; the kernel lets go when a process ends.
+    """Hold the state of a folder for as long as the block runs.
+
+    The kernel lets go when a process ends.
 
     Raises:
         BusyError: Another process holds it.

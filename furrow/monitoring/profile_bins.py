@@ -160,7 +160,10 @@ def _next(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _short(cuts: NDArray[np.float64]) -> list[float]:
-    """Cuts of fewer digits, each moved by a twentieth of its bin at most: any cut nearby is as good."""
+    """Cuts of fewer digits, each moved by a twentieth of its bin at most.
+
+    Any cut nearby is as good.
+    """
     if cuts.size < 2:
         return [float(cut) for cut in cuts]
     gaps = np.diff(cuts / 2)  # halves, that the widest gap is a number

@@ -287,7 +287,10 @@ def _added(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
 
 
 def _least(counts: Mapping[str, int]) -> dict[str, int]:
-    """The first values in the order of their bytes: a kept one of the whole is kept in each part."""
+    """The first values in the order of their bytes.
+
+    A kept one of the whole is kept in each part.
+    """
     names = sorted(counts, key=lambda name: name.encode(errors="surrogatepass"))[:_EXAMPLES]
     return {name: counts[name] for name in names}
 

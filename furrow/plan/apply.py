@@ -365,7 +365,10 @@ class _Run:
         self._step("materialize", work)
 
     def register(self) -> None:
-        """Register the champion of each problem; a version that the same model has already is that version."""
+        """Register the champion of each problem.
+
+        A version that the same model has already is that version.
+        """
 
         def work() -> None:
             names = [

@@ -1,4 +1,7 @@
-"""What dvc.lock was made from, looked up in Git: the files that changed since, and old texts by their md5."""
+"""What dvc.lock was made from, looked up in Git.
+
+The files that changed since, and old texts by their md5.
+"""
 
 from __future__ import annotations
 
@@ -156,7 +159,9 @@ class Baseline:
         return None
 
     def same_sql(self, path: str, md5: str) -> bool:
-        """Whether a SQL file means what it meant when its md5 was this: comments and white space don't count.
+        """Whether a SQL file means what it meant when its md5 was this.
+
+        Comments and white space don't count.
 
         The forms that were seen are kept under .furrow/, which may be removed at any time: an old
         text that no commit holds is known from there.

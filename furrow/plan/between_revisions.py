@@ -137,7 +137,10 @@ def _pointers(repo: Path, commit: str, pipeline: Pipeline) -> dict[str, str]:
 
 
 class Recorded(Cache):
-    """DVC's cache, which is taken to hold whatever dvc.lock records: another machine may have it."""
+    """DVC's cache, which is taken to hold whatever dvc.lock records.
+
+    Another machine may have it.
+    """
 
     def __init__(self, repo: Path, pipeline: Pipeline) -> None:
         beside = Cache.beside(repo)

@@ -1,4 +1,7 @@
-"""What a plan would break: registered models whose features would no longer be those that they were trained on."""
+"""What a plan would break.
+
+Registered models whose features would no longer be those that they were trained on.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +115,10 @@ def breaks(
 
 
 def model_resources(models: Sequence[Registered]) -> list[Resource]:
-    """The registered versions and the environments: registration and promotion have commands of their own."""
+    """The registered versions and the environments.
+
+    Registration and promotion have commands of their own.
+    """
     found = [Resource("models", model.version, "unchanged", seconds=0.0) for model in models]
     served = {environment: model.version for model in models for environment in model.environments}
     return found + [

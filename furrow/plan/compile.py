@@ -135,7 +135,9 @@ def _spine_of(one: Declared) -> dict[str, Any]:
 
 
 def _check_keys(experiment: Experiment, manifest: Manifest) -> None:
-    """Refuse keys that are not known when a model predicts: a column of the spine is no feature because it is there.
+    """Refuse keys that are not known when a model predicts.
+
+    A column of the spine is no feature because it is there.
 
     Raises:
         DeclarationError: An experiment names one.

@@ -1,4 +1,7 @@
-"""Taking away what is no longer declared: the outputs of stages that are gone, and their entries in dvc.lock."""
+"""Taking away what is no longer declared.
+
+The outputs of stages that are gone, and their entries in dvc.lock.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ __all__ = ["destroy", "pruned"]
 
 
 def destroy(root: Path, pipeline: Pipeline, stages: set[str]) -> list[str]:
-    """Remove what dead stages left: their outputs first, then runs/NAME of an experiment, then their entries.
+    """Remove what dead stages left.
+
+    Their outputs first, then runs/NAME of an experiment, then their entries.
 
     A run's files go only if the last commit holds them as they are: history keeps what the tree
     loses.
@@ -65,7 +70,10 @@ def _lock_of(stage: str) -> tuple[str, str]:
 
 
 def pruned(lock: str, names: set[str]) -> str:
-    """The text of dvc.lock without the entries of some stages; the others stay as they are, byte for byte."""
+    """The text of dvc.lock without the entries of some stages.
+
+    The others stay as they are, byte for byte.
+    """
     heads = {f"  {name}:" for name in names}
     kept, skipping = [], False
     for line in lock.splitlines(keepends=True):

@@ -1,4 +1,7 @@
-"""Bringing from the DVC remote what a machine lacks: raw data, and outputs that need not be made again."""
+"""Bringing from the DVC remote what a machine lacks.
+
+Raw data, and outputs that need not be made again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a plan looks up once something has changed, through Feast, SQL, Arrow and Git: an idle plan needs none of it."""
+"""What a plan looks up once something has changed, through Feast, SQL, Arrow and Git.
+
+An idle plan needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +126,10 @@ class Lookup:
 
     @property
     def after(self) -> Manifest | None:
-        """The manifest that is declared: the compiled one, else the one on file; None when there is none."""
+        """The manifest that is declared: the compiled one, else the one on file.
+
+        None when there is none.
+        """
         return self._after or self._at_hand
 
     @cached_property
@@ -168,7 +174,10 @@ class Lookup:
         ]
 
     def data(self, path: str, old: str) -> list[str] | None:
-        """What changed of a path of raw data since its content had this md5; None when it is no raw data."""
+        """What changed of a path of raw data since its content had this md5.
+
+        None when it is no raw data.
+        """
         if not any(
             path == source.path or path.startswith(f"{source.path}/") for source in self._sources
         ):
@@ -188,7 +197,10 @@ class Lookup:
         )
 
     def _listing(self, path: str, md5: str) -> Mapping[str, str] | None:
-        """The files of a folder's old content; those of a folder inside tracked data are part of the whole's list."""
+        """The files of a folder's old content.
+
+        Those of a folder inside tracked data are part of the whole's list.
+        """
         found = self._cache.listing(md5)
         if found is not None:
             return found

@@ -1,4 +1,7 @@
-"""What this machine holds besides Git and DVC: Feast's registry, and the online store; what was applied last."""
+"""What this machine holds besides Git and DVC: Feast's registry, and the online store.
+
+What was applied last.
+"""
 
 from __future__ import annotations
 

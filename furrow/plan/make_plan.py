@@ -219,7 +219,10 @@ def _head(repo: Path) -> str:
 
 
 def repository_name(root: Path) -> str:
-    """The id of the repository's first commit, which every clone of it shares; empty before the first commit."""
+    """The id of the repository's first commit, which every clone of it shares.
+
+    Empty before the first commit.
+    """
     listed = git(root, "rev-list", "--max-parents=0", "HEAD", ok=(0, 128)).decode().split()
     return min(listed, default="")
 

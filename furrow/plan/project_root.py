@@ -15,7 +15,9 @@ __all__ = ["check_feature_store", "in_project", "repository_root"]
 
 
 def repository_root(here: Path) -> Path:
-    """The nearest folder upwards with dvc.yaml and conf/, or with dvc.yaml alone; none above the Git repository.
+    """The nearest folder upwards with dvc.yaml and conf/, or with dvc.yaml alone.
+
+    None above the Git repository.
 
     Args:
         here: A folder inside it.
@@ -36,7 +38,10 @@ def repository_root(here: Path) -> Path:
 
 
 def in_project(path: str) -> Path:
-    """A file of the project around this folder, as a path from here; outside a project, one in this folder."""
+    """A file of the project around this folder, as a path from here.
+
+    Outside a project, one in this folder.
+    """
     here = Path.cwd()
     try:
         return Path(os.path.relpath(repository_root(here) / path, here))

@@ -1,4 +1,6 @@
-"""The registry of kinds of resources: how each is called, which stages make it, who applies it, where CI tells of it.
+"""The registry of kinds of resources.
+
+How each is called, which stages make it, who applies it, where CI tells of it.
 
 A new kind is one line here, in the order in which kinds are shown; one that no stage makes also
 needs the function that finds its resources (`furrow.plan.make_plan.survey` calls those).

@@ -101,7 +101,10 @@ def _action(view: StageView, names: list[str], live: list[StagePlan]) -> Action:
 
 
 def _why(view: StageView, names: list[str], live: list[StagePlan]) -> tuple[str, ...]:
-    """The reasons of all stages; those that only follow from another of them are left out, if there are others."""
+    """The reasons of all stages.
+
+    Those that only follow from another of them are left out, if there are others.
+    """
     lines = [f"{line} (back from the cache)" if stage.action == "restore" else line
              for stage in live for line in stage.why]  # fmt: skip
     telling = [line for line in lines if not line.startswith("if ")]

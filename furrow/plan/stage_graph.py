@@ -195,7 +195,9 @@ def check_compile(root: Path, read: Iterable[str]) -> None:
 
 
 def depend(root: Path, name: str, paths: Iterable[str]) -> bool:
-    """Let a stage of dvc.yaml depend on files, if it does not yet; no line of another stage is touched.
+    """Let a stage of dvc.yaml depend on files, if it does not yet.
+
+    No line of another stage is touched.
 
     Args:
         root: The project.
@@ -305,7 +307,10 @@ def _with(text: str, name: str, stage: WrittenStage) -> str:
 
 
 def _lines_of(text: str, name: str) -> tuple[int, int]:
-    """Where a stage begins and ends; blank lines and comments below it belong to what comes next."""
+    """Where a stage begins and ends.
+
+    Blank lines and comments below it belong to what comes next.
+    """
     document, stages = _parsed(text)
     lines = text.splitlines()
     start = stages.lc.key(name)[0]
@@ -364,7 +369,10 @@ def _name(entry: Any) -> str:
 
 
 def _place(stages: Any, name: str) -> int:
-    """Where a new stage belongs: after the last one of its kind that sorts before it, else before training."""
+    """Where a new stage belongs.
+
+    After the last one of its kind that sorts before it, else before training.
+    """
     kind = next(prefix for prefix in _OWNED if name.startswith(prefix))
     names = list(stages)
     same = [place for place, other in enumerate(names) if other.startswith(kind)]
@@ -423,7 +431,10 @@ def _mend(there: Any, stage: WrittenStage) -> bool:
 
 
 def _drop(deps: Any, place: int) -> None:
-    """Take a dependency out; comments on lines of their own below it are the next one's, and stay."""
+    """Take a dependency out.
+
+    Comments on lines of their own below it are the next one's, and stay.
+    """
     token = (deps.ca.items.get(place) or [None])[0]
     below = token.value.split("\n")[1:] if token is not None else []
     column = deps.lc.item(place)[1]

@@ -240,7 +240,10 @@ class _Look:
         return causes
 
     def _earlier(self, causes: list[Cause]) -> dict[str, str] | None:
-        """The outputs that DVC would look for in its cache: those of dvc.lock, or of the newest run on these inputs."""
+        """The outputs that DVC would look for in its cache.
+
+        Those of dvc.lock, or of the newest run on these inputs.
+        """
         step = self.step
         if step.always or not step.cmd or not step.outs or not (step.deps or step.params):
             return None
@@ -294,12 +297,18 @@ class _Look:
 
 
 def _algorithm(out: Out, after: str) -> str:
-    """How DVC takes the hash of an output once it is written: as before if it is the same, else as it does now."""
+    """How DVC takes the hash of an output once it is written.
+
+    As before if it is the same, else as it does now.
+    """
     return out.algorithm if out.md5 == after else "md5"
 
 
 def _same(now: Any, recorded: Any) -> bool:
-    """Whether a value is the recorded one, as DVC compares: a tuple of Python is a list in dvc.lock."""
+    """Whether a value is the recorded one, as DVC compares.
+
+    A tuple of Python is a list in dvc.lock.
+    """
     return bool(now == recorded or (isinstance(now, tuple) and list(now) == recorded))
 
 

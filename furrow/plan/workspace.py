@@ -1,4 +1,7 @@
-"""The files that a plan reasons about: those on disk, and over them what the stages before would have written."""
+"""The files that a plan reasons about.
+
+Those on disk, and over them what the stages before would have written.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ class Workspace(Protocol):
     """Files as they are."""
 
     def md5(self, path: str, algorithm: str = "md5") -> str | None:
-        """DVC's name for a path's content; None when there is nothing, UNKNOWN when it can't be told."""
+        """DVC's name for a path's content.
+
+        None when there is nothing, UNKNOWN when it can't be told.
+        """
 
     def listing(self, path: str, algorithm: str = "md5") -> Mapping[str, str]:
         """The md5 of each file of a folder, by its path inside."""
@@ -152,7 +158,10 @@ class World:
         self._parsed.pop(path, None)
 
     def now(self, path: str, algorithm: str = "md5") -> str | None:
-        """What a path holds before anything runs; noted as something that the plan was made from."""
+        """What a path holds before anything runs.
+
+        Noted as something that the plan was made from.
+        """
         found = self._workspace.md5(path, algorithm)
         self.seen[path] = found or ""
         return found
@@ -189,7 +198,10 @@ class World:
         return self._merged(path, dict(self._workspace.listing(path)), below)
 
     def _files(self, path: str, md5: str, algorithm: str = "md5") -> Mapping[str, str] | None:
-        """The files of a folder's content: as the cache lists them, or as they lie there; None when neither tells."""
+        """The files of a folder's content: as the cache lists them, or as they lie there.
+
+        None when neither tells.
+        """
         listed = self._cache.listing(md5, algorithm)
         if listed is None and self._workspace.md5(path, algorithm) == md5:
             return self._workspace.listing(path, algorithm)

@@ -1,4 +1,7 @@
-"""Why a stage does not give what was recorded: found by running it again under one changed condition at a time."""
+"""Why a stage does not give what was recorded.
+
+Found by running it again under one changed condition at a time.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ FLOOR_SECONDS = 60.0
 
 
 def environment_reason(differences: Sequence[str], attempt: Attempt) -> Reason | None:
-    """Distributions that are not the locked ones; those that the stage opened files of are said first."""
+    """Distributions that are not the locked ones.
+
+    Those that the stage opened files of are said first.
+    """
     if not differences:
         return None
     parts = {part.lower() for path in attempt.opened for part in path.split("/")}
@@ -96,7 +102,10 @@ def _later(path: str, bench: Bench, commit: str) -> bool:
 
 
 def _made(bench: Bench, stage: str) -> str:
-    """The commit that wrote the stage's entry of dvc.lock as it is now; empty when the history does not reach it."""
+    """The commit that wrote the stage's entry of dvc.lock as it is now.
+
+    Empty when the history does not reach it.
+    """
     root, commit = bench.tree.root, bench.tree.commit
     entry = canonical_json(lock_stage(root, commit, stage))
     found = ""
@@ -110,7 +119,10 @@ def _made(bench: Bench, stage: str) -> str:
 
 
 def explains(reason: Reason) -> bool:
-    """Whether a reason is enough: what the stage reads is another version than at the recorded run."""
+    """Whether a reason is enough.
+
+    What the stage reads is another version than at the recorded run.
+    """
     if reason.kind == "undeclared":
         return CHANGED in reason.text
     return reason.kind != "environment" or USED in reason.text
@@ -265,7 +277,10 @@ def _values_recorded(
 
 
 def _moment(values: Iterable[tuple[Any, Any]]) -> str:
-    """A replayed value that is the present time, where the recorded one is another; empty when there is none."""
+    """A replayed value that is the present time, where the recorded one is another.
+
+    Empty when there is none.
+    """
     now = datetime.now(UTC)
     for before, after in values:
         if before != after and any(abs(at - now) < _NEAR for at in _times(after)):
@@ -288,7 +303,10 @@ def _times(value: Any) -> list[datetime]:
 
 
 def _earlier(trials: _Trials, wrong: Sequence[Item]) -> list[Reason]:
-    """See whether the recorded output is what the commit before would have given: an input changed under the run."""
+    """See whether the recorded output is what the commit before would have given.
+
+    An input changed under the run.
+    """
     stage, bench = trials.stage, trials.bench
     root, commit = bench.tree.root, bench.tree.commit
     parent = (

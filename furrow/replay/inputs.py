@@ -175,7 +175,9 @@ class Supply:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file or folder: never a link, so that a stage that writes to its inputs can't reach the cache.
+    """Copy a file or folder.
+
+    Never a link, so that a stage that writes to its inputs can't reach the cache.
 
     Raises:
         FurrowError: The source can't be read, or there is no room.

@@ -1,4 +1,6 @@
-"""Whether a note that says "all is well" speaks of all: every stage that the commit declares and dvc.lock records.
+"""Whether a note that says "all is well" speaks of all.
+
+Every stage that the commit declares and dvc.lock records.
 
 An empty verdict is identical in every part that it has, and so is one that leaves the awkward stage
 out.

@@ -1,4 +1,6 @@
-"""Check a replay's note against the objects in the repository: does the commit still say what the note says it says?
+"""Check a replay's note against the objects in the repository.
+
+Does the commit still say what the note says it says?
 
 The notes are not signed: whoever may write refs/notes/furrow/replay can write a note that holds.
 What this finds is a note that was altered, moved to another commit, made of other results than the
@@ -173,7 +175,10 @@ def _commit(repo: Path, commit: str, steps: Mapping[str, Step], verdict: Verdict
 def _output(
     repo: Path, commit: str, output: Output, known: Container[str]
 ) -> tuple[list[str], int, int]:
-    """Whether an output that is said to be identical is what the commit holds; how many files are at hand, and not."""
+    """Whether an output that is said to be identical is what the commit holds.
+
+    How many files are at hand, and not.
+    """
     if output.status not in {IDENTICAL, TOLERATED}:
         return [], 0, 0
     problems, here = [], 0

@@ -1,4 +1,7 @@
-"""The verdict of a replay: what each stage gave, beside what its commit says, and why they differ."""
+"""The verdict of a replay.
+
+What each stage gave, beside what its commit says, and why they differ.
+"""
 
 from __future__ import annotations
 

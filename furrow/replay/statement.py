@@ -173,7 +173,10 @@ def read_statements(repo: Path, commit: str) -> list[Any]:
 
 
 def _own(repo: Path, commit: str, value: Any) -> bool:
-    """Whether a statement is of this project; one that says nothing of it, if dvc.lock knows a stage of its."""
+    """Whether a statement is of this project.
+
+    One that says nothing of it, if dvc.lock knows a stage of its.
+    """
     try:
         verdict = verdict_of(value)
     except VerdictError:
@@ -188,7 +191,9 @@ def _own(repo: Path, commit: str, value: Any) -> bool:
 
 
 def read_verdicts(repo: Path, commit: str) -> list[Verdict]:
-    """The verdicts on a commit, oldest first; what is malformed is passed over: `verify` reports it.
+    """The verdicts on a commit, oldest first; what is malformed is passed over.
+
+    `verify` reports it.
 
     Args:
         repo: A folder inside the repository; it may be bare.

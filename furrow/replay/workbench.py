@@ -174,7 +174,10 @@ class Bench:
         )  # fmt: skip
 
     def keep(self, stage: Stage, attempt: Attempt, *, good: frozenset[str]) -> None:
-        """Let later stages have what a stage gave; what is not as recorded only for want of the recorded one."""
+        """Let later stages have what a stage gave.
+
+        What is not as recorded only for want of the recorded one.
+        """
         for item in stage.outs:
             made = attempt.folder / item.path
             if self.in_git(item.path) or not made.exists():
@@ -227,7 +230,10 @@ class Bench:
             self._clean(bytecode=bool(replaced))
 
     def _clean(self, *, bytecode: bool) -> None:
-        """Remove what is not the commit's; cached bytecode too once sources were replaced within one second."""
+        """Remove what is not the commit's.
+
+        Cached bytecode too once sources were replaced within one second.
+        """
         kept = () if bytecode else ("-e", "__pycache__")
         git(self.tree.root, "clean", "-ffdxq", "-e", "/.dvc", *kept)
 
@@ -313,7 +319,10 @@ class Bench:
         return found
 
     def _age(self) -> dict[str, int]:
-        """Set the times of access back, so that a read shows; nothing where the file system does not keep them."""
+        """Set the times of access back, so that a read shows.
+
+        Nothing where the file system does not keep them.
+        """
         probe = self.tree.room / "probe"
         probe.write_bytes(b"x")
         os.utime(probe, ns=(_LONG_AGO, probe.stat().st_mtime_ns))

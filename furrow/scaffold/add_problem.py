@@ -1,4 +1,7 @@
-"""A problem more for a project that is there: what init writes for its first one, beside what there is."""
+"""A problem more for a project that is there.
+
+What init writes for its first one, beside what there is.
+"""
 
 from __future__ import annotations
 

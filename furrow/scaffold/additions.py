@@ -93,7 +93,9 @@ def check_name(name: str, taken: Mapping[str, object] | Sequence[str] = ()) -> N
 
 
 def add_table(root: Path, name: str, *, of: str, about: str = "", at: str = "") -> Addition:
-    """A feature table over a raw table: last values; counts, sums, means of windows, where it holds events.
+    """A feature table over a raw table: last values.
+
+    Counts, sums, means of windows, where it holds events.
 
     Args:
         root: The project.

@@ -26,7 +26,10 @@ def near(word: str, words: Iterable[str]) -> str:
 
 
 def held_as(word: str, columns: Collection[str]) -> str:
-    """The column that a person means who writes its name as the file has it; empty if there is none."""
+    """The column that a person means who writes its name as the file has it.
+
+    Empty if there is none.
+    """
     if word in columns:
         return word
     landed = column_name(word, set())

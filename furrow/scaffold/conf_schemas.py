@@ -69,7 +69,9 @@ def header(name: str, path: str) -> str:
 
 
 def write_schemas(root: Path, more: Mapping[str, Kind] | None = None) -> list[str]:
-    """Write every schema into a project, where Git does not see them: they are the installed Furrow's.
+    """Write every schema into a project, where Git does not see them.
+
+    They are the installed Furrow's.
 
     Args:
         root: The project.

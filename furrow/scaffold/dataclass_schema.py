@@ -1,4 +1,7 @@
-"""JSON schemas of typed configs: a dataclass's fields, their types, and what its docstring says of each."""
+"""JSON schemas of typed configs.
+
+A dataclass's fields, their types, and what its docstring says of each.
+"""
 
 from __future__ import annotations
 

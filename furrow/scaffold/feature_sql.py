@@ -1,4 +1,6 @@
-"""The SQL of a first feature table for each source: what stands beside the label, what is always known, what happened.
+"""The SQL of a first feature table for each source.
+
+What stands beside the label, what is always known, what happened.
 
 A feature table is a log of changes: a row holds what is known from its moment on, until the next
 one. Events that are dated but not timed are known at the end of their day.

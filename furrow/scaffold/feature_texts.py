@@ -135,7 +135,10 @@ def entity_name(key: str) -> str:
 
 
 def _arguments(features: Mapping[str, str]) -> list[str]:
-    """Keyword arguments, as many to a line as fit; names that Python has no such word for in a mapping."""
+    """Keyword arguments, as many to a line as fit.
+
+    Names that Python has no such word for in a mapping.
+    """
     plain = all(_is_word(name) for name in features)
     parts = [
         f"{name}={type_}" if plain else f"{json.dumps(name, ensure_ascii=False)}: {type_}"
@@ -148,7 +151,10 @@ def _arguments(features: Mapping[str, str]) -> list[str]:
 
 
 def _is_word(name: str) -> bool:
-    """Whether Python reads a name as itself: it takes some letters for others, as the micro sign for mu (PEP 3131)."""
+    """Whether Python reads a name as itself.
+
+    It takes some letters for others, as the micro sign for mu (PEP 3131).
+    """
     return (
         name.isidentifier()
         and not keyword.iskeyword(name)

@@ -127,7 +127,10 @@ def checked_task(task: str, column: ColumnProfile) -> str:
 
 
 def positive_value(column: ColumnProfile, task: str) -> str:
-    """The value of a binary label that counts as positive, as YAML writes it; empty for other tasks."""
+    """The value of a binary label that counts as positive, as YAML writes it.
+
+    Empty for other tasks.
+    """
     if task != "binary":
         return ""
     if column.kind == "bool":

@@ -1,4 +1,7 @@
-"""Putting a new project in its place: all of it first beside, then each file where nothing is; a kill loses nothing."""
+"""Putting a new project in its place: all of it first beside, then each file where nothing is.
+
+A kill loses nothing.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,9 @@ class InTheWayError(FurrowError):
 
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Let no other init write into a folder meanwhile; the lock is the folder's own, and leaves no file.
+    """Let no other init write into a folder meanwhile.
+
+    The lock is the folder's own, and leaves no file.
 
     Args:
         root: The folder.

@@ -1,4 +1,7 @@
-"""What a project's own raw tables look like, as its contract names them: for additions to a project that is there."""
+"""What a project's own raw tables look like, as its contract names them.
+
+For additions to a project that is there.
+"""
 
 from __future__ import annotations
 

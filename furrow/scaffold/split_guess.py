@@ -1,4 +1,7 @@
-"""How to split a new problem: the longest periods that leave enough to train on before the first one tested."""
+"""How to split a new problem.
+
+The longest periods that leave enough to train on before the first one tested.
+"""
 
 # ruff: noqa: S608 - names are quoted, and DuckDB reads landed files only
 
@@ -81,7 +84,9 @@ def guess_split(rows: Timed, known_after: str) -> tuple[str, int] | None:
 
 
 def guess_start(rows: Timed, known_after: str) -> str | None:
-    """The day from which on the last fifth of the rows is tested, as 2024-01-01; None where that leaves too little.
+    """The day from which on the last fifth of the rows is tested, as 2024-01-01.
+
+    None where that leaves too little.
 
     Args:
         rows: To be split.

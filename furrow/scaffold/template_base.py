@@ -1,4 +1,7 @@
-"""What init wrote, kept in the repository's objects: the base that a later version's texts are merged over."""
+"""What init wrote, kept in the repository's objects.
+
+The base that a later version's texts are merged over.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`furrow init --update`: what this version writes for a project, merged over what is there now, file by file."""
+"""`furrow init --update`.
+
+What this version writes for a project, merged over what is there now, file by file.
+"""
 
 from __future__ import annotations
 

@@ -143,7 +143,10 @@ def problem_text(answers: Answers) -> str:
 
 
 def experiments_of(task: str) -> dict[str, str]:
-    """The model of each first experiment of a task, by the experiment's name; empty for a task without."""
+    """The model of each first experiment of a task, by the experiment's name.
+
+    Empty for a task without.
+    """
     return dict(zip(("baseline", "linear", "boosting"), _MODELS.get(task, ()), strict=False))
 
 

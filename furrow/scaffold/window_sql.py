@@ -1,4 +1,6 @@
-"""The SQL of counts, sums and means of the last days, and of last values: a log of what they are from each moment on.
+"""The SQL of counts, sums and means of the last days, and of last values.
+
+A log of what they are from each moment on.
 
 A count of 30 days changes when an event comes in, and when it is 30 days old; so each event is a
 change now, and one the other way when it leaves a window, and a window's figure is the running sum
@@ -44,7 +46,10 @@ class Number:
 
     @property
     def exact(self) -> str:
-        """SQL for the value in a type whose sums are the same in any order; empty where there is none."""
+        """SQL for the value in a type whose sums are the same in any order.
+
+        Empty where there is none.
+        """
         name = readable(self.name)
         if self.whole:
             return name

@@ -1,4 +1,7 @@
-"""Access: bearer tokens with scopes and rates, kept as hashes in a file outside Git; hosts and origins."""
+"""Access: bearer tokens with scopes and rates, kept as hashes in a file outside Git.
+
+Hosts and origins.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,9 @@ class _Bucket:
 
 
 class Tokens:
-    """The tokens of a file, read again when it changes. A change that can't be read leaves those that were.
+    """The tokens of a file, read again when it changes.
+
+    A change that can't be read leaves those that were.
 
     Args:
         path: The file.

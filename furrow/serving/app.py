@@ -151,7 +151,10 @@ class App:
         return problem_of(exc)
 
     def _tell(self, request: Request, problem: Problem, exc: Exception) -> None:
-        """Write a line about a request that failed by a fault of the server; its own mistakes are counted alone."""
+        """Write a line about a request that failed by a fault of the server.
+
+        Its own mistakes are counted alone.
+        """
         if problem.status >= 500 and problem.kind not in ("overload", "expired"):
             trace = request.headers.get(b"traceparent", b"").decode("latin-1")
             facts = {

@@ -1,9 +1,11 @@
-"""Scores of a Parquet file's rows, part by part: any size in bounded memory, and what a kill left is gone on with.
+"""Scores of a Parquet file's rows, part by part.
 
-Features come from the point-in-time join as of each row's event_timestamp, or from the online store.
-The model scores through the same predictor as a server does, whose bits don't depend on what other
-rows stand beside a row. Each part is a file of its own in `.OUT.parts/` until all are there; the
-result has the same bytes however often it was interrupted.
+Any size in bounded memory, and what a kill left is gone on with.
+
+Features come from the point-in-time join as of each row's event_timestamp, or from the online
+store. The model scores through the same predictor as a server does, whose bits don't depend on what
+other rows stand beside a row. Each part is a file of its own in `.OUT.parts/` until all are there;
+the result has the same bytes however often it was interrupted.
 """
 
 from __future__ import annotations
@@ -154,7 +156,9 @@ class _Online:
 
 
 def _checked(job: Job, schema: pa.Schema) -> dict[str, Any]:
-    """Hold a file's columns against what the model needs; the fields that hang on the moment, as spans.
+    """Hold a file's columns against what the model needs.
+
+    The fields that hang on the moment, as spans.
 
     Raises:
         BatchError: A column is missing, or event_timestamp is no time.

@@ -1,4 +1,7 @@
-"""Which entities a canary answers for: a salted hash of their keys, so that each stays where it is."""
+"""Which entities a canary answers for.
+
+A salted hash of their keys, so that each stays where it is.
+"""
 
 from __future__ import annotations
 

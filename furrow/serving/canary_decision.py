@@ -1,4 +1,7 @@
-"""What becomes of a canary: it goes on, is aborted, may be proposed for promotion, or ends for want of evidence."""
+"""What becomes of a canary.
+
+It goes on, is aborted, may be proposed for promotion, or ends for want of evidence.
+"""
 
 from __future__ import annotations
 

@@ -1,15 +1,17 @@
-"""Whether a canary is worse than the main version, or as good: tests that may be looked at after every request.
+"""Whether a canary is worse than the main version, or as good.
+
+Tests that may be looked at after every request.
 
 Two e-processes for two streams of yes or no (a request failed, was refused, was slow; a prediction
 was wrong). An e-process is a product of factors whose expectation is at most 1 while the hypothesis
-holds, so that it ever exceeds 1 / alpha with a chance of alpha at most (Ville's inequality), however
-often one looks and whenever one stops.
+holds, so that it ever exceeds 1 / alpha with a chance of alpha at most (Ville's inequality),
+however often one looks and whenever one stops.
 
 *Worse* tests "the canary's share is at most the main version's". Its factor for a block of requests
 is the likelihood of two shares over that of the one share between them, which is an e-variable for
 blocks of any size (Turner, Ly, Grünwald: Generic E-variables for exact sequential k-sample tests
-that allow for optional stopping, Journal of Statistical Planning and Inference 230, 2024, theorem 1;
-that it is one for canaries that are better, too, follows from the factor being linear in each
+that allow for optional stopping, Journal of Statistical Planning and Inference 230, 2024, theorem
+1; that it is one for canaries that are better, too, follows from the factor being linear in each
 share). The main version's share is estimated from earlier blocks, the canary's is a mixture over
 how far it may lie above.
 
@@ -116,7 +118,10 @@ class AsGood:
         return _mean(self.logs)
 
     def after(self, block: Block) -> AsGood:
-        """The evidence after another block: its requests are put at random into as many pairs as there can be."""
+        """The evidence after another block.
+
+        Its requests are put at random into as many pairs as there can be.
+        """
         pairs = min(block.main, block.canary)
         if not pairs:
             return self

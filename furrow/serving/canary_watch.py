@@ -1,7 +1,7 @@
 """The canary's watch: processes count what came of requests, one of them decides, and what it decides is a hold.
 
-Each worker keeps its counts in a file of its own (`counts/WORKER.json`); `decide` adds up what is new
-in all of them. An abort is a hold, at once and on this machine. A promotion is only proposed: a
+Each worker keeps its counts in a file of its own (`counts/WORKER.json`); `decide` adds up what is
+new in all of them. An abort is a hold, at once and on this machine. A promotion is only proposed: a
 commit on a branch, with the evidence, for a person to merge.
 """
 
@@ -31,7 +31,9 @@ _SIGNALS = ("errors", "refused", "slow", "label")
 
 
 class Tally:
-    """What one process has seen come of requests, for a canary as it is declared; safe to use from several threads.
+    """What one process has seen come of requests, for a canary as it is declared.
+
+    Safe to use from several threads.
 
     Args:
         folder: The state folder.
@@ -96,7 +98,9 @@ def decide(
     labels: Block | None = None,
     now: datetime | None = None,
 ) -> Verdict | None:
-    """Take in what is new, and do what follows from it: an abort, and an end without proof, are holds.
+    """Take in what is new, and do what follows from it.
+
+    An abort, and an end without proof, are holds.
 
     Args:
         folder: The state folder.

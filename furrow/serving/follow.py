@@ -124,7 +124,9 @@ def poll(settings: FollowSettings, *, now: datetime | None = None) -> Followed:
 
 
 def follow(host: Host, settings: FollowSettings, stop: threading.Event) -> None:
-    """Serve what Git declares, and the holds, until told to stop. Every worker of a machine calls it.
+    """Serve what Git declares, and the holds, until told to stop.
+
+    Every worker of a machine calls it.
 
     Args:
         host: Where versions are swapped.
@@ -264,7 +266,9 @@ def _taken(settings: FollowSettings, mirror: Path, fetched: Fetched, before: Fol
 
 
 def _is_at_rest(settings: FollowSettings, fetched: Fetched, before: Followed) -> bool:
-    """Whether nothing has changed since all was well: asked every few seconds, it costs next to nothing.
+    """Whether nothing has changed since all was well.
+
+    Asked every few seconds, it costs next to nothing.
 
     Raises:
         RefusedError: The features here are others than before.
@@ -284,7 +288,9 @@ def judge(
     labels: Block | None = None,
     now: datetime | None = None,
 ) -> Verdict | None:
-    """Decide about the canary: abort it here and now, or propose it for promotion on a branch of the remote.
+    """Decide about the canary.
+
+    Abort it here and now, or propose it for promotion on a branch of the remote.
 
     Args:
         settings: What is followed.

@@ -60,7 +60,9 @@ def new_head() -> tuple[bytes, int]:
 
 
 def read_seed(file: BinaryIO) -> int | None:
-    """The seed of a segment that is open at its beginning; None if it was killed before its head was written.
+    """The seed of a segment that is open at its beginning.
+
+    None if it was killed before its head was written.
 
     Raises:
         FrameError: It is no segment, or of another format.

@@ -59,7 +59,8 @@ def read_log(
         model: Only of this model.
     """
     with ExitStack() as stack:
-        # Live ones are opened first: one that is sealed meanwhile is then found sealed, or still open.
+        # Live ones are opened first: one that is sealed meanwhile is then found sealed, or still
+        # open.
         live = {path.stem: stack.enter_context(file) for path, file in _open_live(folder)}
         for sealed in sorted(sealed_folder(folder).glob("*/[!.]*")):
             live.pop(sealed.name, None)
@@ -147,7 +148,10 @@ def query(
 
 
 def read_table(folder: Path, *span: Any, **options: Any) -> pa.Table:
-    """A span of the log as one table: names that a version lacks are null; arguments as those of `read_log`."""
+    """A span of the log as one table: names that a version lacks are null.
+
+    Arguments as those of `read_log`.
+    """
     batches = list(read_log(folder, *span, **options))
     if not batches:
         return to_batch([]).schema.empty_table()

@@ -1,8 +1,9 @@
 """Sealing: what became of closed segments of a prediction log: Parquet by hour, whole or not at all.
 
-`sealed/HOUR/SEGMENT/` appears by one rename and holds a Parquet file for each version, and notes.json:
-records that were dropped, sampled out, or damaged. Its segment is removed afterwards; where both are
-there, the sealed one counts. One process at a time seals or removes (a lock on `.seal`).
+`sealed/HOUR/SEGMENT/` appears by one rename and holds a Parquet file for each version, and
+notes.json: records that were dropped, sampled out, or damaged. Its segment is removed afterwards;
+where both are there, the sealed one counts. One process at a time seals or removes (a lock on
+`.seal`).
 """
 
 from __future__ import annotations

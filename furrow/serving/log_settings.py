@@ -64,7 +64,10 @@ def is_sampled(identity: str, share: float) -> bool:
 
 
 def redact(record: PredictionRecord, settings: LogSettings) -> PredictionRecord:
-    """A record as it may be written: without the values that are declared, and with the share that is kept."""
+    """A record as it may be written.
+
+    Without the values that are declared, and with the share that is kept.
+    """
     if not settings.redact:
         return replace(record, sampling=settings.sample) if settings.sample < 1 else record
     gone: set[str] = set()

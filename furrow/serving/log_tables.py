@@ -1,4 +1,7 @@
-"""Prediction records as Arrow: typed columns where the values allow it, exact text where they don't."""
+"""Prediction records as Arrow.
+
+Typed columns where the values allow it, exact text where they don't.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from furrow.parse import parse_json
 from furrow.serving.prediction_record import FIELDS, PredictionRecord
 
 if TYPE_CHECKING:
@@ -123,7 +127,7 @@ def _mappings(column: pa.Field, array: pa.StructArray) -> list[dict[str, Any]]:
     for place, part in enumerate(column.type):
         values = array.field(place).to_pylist()
         if TEXT in (part.metadata or {}):
-            values = [None if one is None else json.loads(one) for one in values]
+            values = [None if one is None else parse_json(one) for one in values]
         parts.append(values)
     rows = zip(*parts, strict=True)
     return [
@@ -137,7 +141,10 @@ def _mappings(column: pa.Field, array: pa.StructArray) -> list[dict[str, Any]]:
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
-    """Mappings turned round; at once where all have the same names in the same order, as those of a version have."""
+    """Mappings turned round.
+
+    At once where all have the same names in the same order, as those of a version have.
+    """
     names = list(rows[0]) if rows else []
     if names and all(list(row) == names for row in rows):
         turned = zip(*(row.values() for row in rows), strict=True)

@@ -28,7 +28,8 @@ class Loaded:
     Attributes:
         scorer: What scores.
         name: Under which it is asked for.
-        version: Such as "late@v1.0.0"; of a bundle that nobody registered the beginning of its hash.
+        version: Such as "late@v1.0.0"; of a bundle that nobody registered the beginning of its
+            hash.
         commit: The version's commit; empty where there is none.
         variant: "main", "canary" or "shadow".
     """

@@ -19,7 +19,10 @@ ABSENT = ("missing", "expired", "default")
 
 
 def outputs_of(prediction: dict[str, float | None]) -> dict[str, Any]:
-    """A prediction by what it is: a probability; the likeliest class and all; a number and its interval."""
+    """A prediction by what it is: a probability; the likeliest class and all.
+
+    A number and its interval.
+    """
     if "probability" in prediction:
         return {"probability": prediction["probability"]}
     if "prediction" in prediction:

@@ -2,11 +2,12 @@
 
 A log is a folder. `live/` holds segments, each written by one process, which holds a lock on it
 (flock) for as long as it lives; `sealed/HOUR/SEGMENT/` holds the Parquet that became of closed ones
-(`furrow.serving.log_seal`). Any number of processes and servers write one log: none writes another's
-file. What a killed one left is sealed by whoever opens the log next.
+(`furrow.serving.log_seal`). Any number of processes and servers write one log: none writes
+another's file. What a killed one left is sealed by whoever opens the log next.
 
-Before an answer a record is written (write(2): it survives the process); a thread calls fdatasync at
-most every `sync_every` seconds (it survives the machine). While the disk stalls or is full, nothing
+Before an answer a record is written (write(2): it survives the process); a thread calls fdatasync
+at most every `sync_every` seconds (it survives the machine). While the disk stalls or is full,
+nothing
 waits: records go to a buffer within bounds, and what that can't hold is counted and told by a note
 in the log.
 """
@@ -97,13 +98,15 @@ class PredictionLog:
     def append(self, records: Sequence[PredictionRecord]) -> None:
         """Write records; when it returns they are with the kernel, or on the disk if that is declared.
 
-        It takes microseconds, but for `durable`, which waits for the disk: call it in a thread then.
+        It takes microseconds, but for `durable`, which waits for the disk: call it in a thread
+        then.
 
         Args:
             records: Of one request, or of several.
 
         Raises:
-            LogError: The disk is full or stalls, and the log is declared to stop then: don't answer.
+            LogError: The disk is full or stalls, and the log is declared to stop then: don't
+                answer.
         """
         kept = [one for one in records if is_sampled(one.id, self.settings.sample)]
         payloads = [to_payload(redact(one, self.settings)) for one in kept]
@@ -190,7 +193,10 @@ class PredictionLog:
         return ""
 
     def _note(self, *, last: bool = False) -> bytes:
-        """A frame that tells what was not logged: at once if records were lost, else now and then."""
+        """A frame that tells what was not logged.
+
+        At once if records were lost, else now and then.
+        """
         due = last or time.monotonic() - self._told > _NOTES_EVERY
         if not self._untold["dropped"] and not (self._untold["sampled_out"] and due):
             return b""

@@ -1,4 +1,7 @@
-"""The prediction record: everything that one answer was made of, and what it takes to make it again."""
+"""The prediction record.
+
+Everything that one answer was made of, and what it takes to make it again.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,8 @@ class PredictionRecord:
         prediction: By name: probability, prediction, low, high, probability_CLASS.
         variant: "main", "canary" or "shadow".
         latency_us: How long the answer took.
-        sampling: With which probability a record like this one is kept: count it 1 / sampling times.
+        sampling: With which probability a record like this one is kept: count it 1 / sampling
+            times.
         redacted: Names whose values were taken out before it was written.
     """
 
@@ -194,12 +198,18 @@ def _error() -> type[Exception]:
 
 
 def _plain(value: Any) -> Any:
-    """What msgpack has no word for: a NumPy scalar as Python's, else its text: an answer isn't lost over it."""
+    """What msgpack has no word for: a NumPy scalar as Python's, else its text.
+
+    An answer isn't lost over it.
+    """
     return value.item() if hasattr(value, "item") else str(value)
 
 
 def _packable(value: Any) -> Any:
-    """A value whose integers fit into 64 bits and whose texts are UTF-8; what does not is written out."""
+    """A value whose integers fit into 64 bits and whose texts are UTF-8.
+
+    What does not is written out.
+    """
     if isinstance(value, dict):
         return {_packable(name): _packable(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,7 @@
-"""The scorer: rows to scores, with all that says how each came about; online, in batches and in a trace alike."""
+"""The scorer: rows to scores, with all that says how each came about.
+
+Online, in batches and in a trace alike.
+"""
 
 from __future__ import annotations
 
@@ -181,7 +184,10 @@ class Scorer:
         return self._answers(typed, values, statuses, events)
 
     def rescore(self, features: Mapping[str, Any]) -> dict[str, float | None]:
-        """The prediction for what a model saw once: `Scored.features`, to the bit what was told then."""
+        """The prediction for what a model saw once.
+
+        `Scored.features`, to the bit what was told then.
+        """
         return self.score_features([features])[0]
 
     def score_features(

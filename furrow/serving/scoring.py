@@ -235,7 +235,10 @@ class Scoring:
         return answer
 
     def _count_failure(self, name: str, loaded: Loaded, count: int, exc: FurrowError) -> None:
-        """Tell the host of rows that a version failed on; what the asker did wrong is no failure of the version."""
+        """Tell the host of rows that a version failed on.
+
+        What the asker did wrong is no failure of the version.
+        """
         refused = isinstance(exc, FeaturesAbsentError)
         if refused or not isinstance(exc, RowError):
             self.host.count(name, loaded.variant, count=count, error=not refused, refused=refused)

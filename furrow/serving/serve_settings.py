@@ -176,7 +176,8 @@ class Served:
         features: The features folder.
         logged: How predictions are logged, where settings name a folder.
         most: How many models stay in memory.
-        following: Where the versions come from, in place of `models`; None where nothing is followed.
+        following: Where the versions come from, in place of `models`; None where nothing is
+            followed.
     """
 
     models: tuple[ServedModel, ...]

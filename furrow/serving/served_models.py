@@ -1,27 +1,26 @@
-"""What a server is to serve: an environment's version, a registered one, or a folder; brought to this machine."""
+"""What a server is to serve: an environment's version, a registered one, or a folder.
+
+Brought to this machine.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError, UsageError
-from furrow.files import read_json, sha256_file
-from furrow.ground.git import show
+from furrow.files import read_json
 from furrow.layout import BUNDLE_JSON as BUNDLE
-from furrow.layout import SERVED, run_file
+from furrow.layout import SERVED
 from furrow.models.deployment import current
-from furrow.models.registry import MODEL, find
-from furrow.models.version_fetch import fetch
-from furrow.parse import ParseError, parse_json
+from furrow.models.registry import find
 from furrow.serving.serve_settings import ServedModel
+from furrow.serving.version_store import bring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from furrow.models.registry import Version
-
-__all__ = ["ServingError", "bring", "resolve"]
+__all__ = ["ServingError", "resolve"]
 
 
 class ServingError(FurrowError):
@@ -37,7 +36,7 @@ def resolve(root: Path, words: Sequence[str]) -> list[ServedModel]:
 
     Raises:
         ServingError: There is no such thing, or two of one name.
-        RegistryError, GetError: As of `fetch`.
+        RegistryError, RefusedError, GetError: As of `find` and `bring`.
     """
     found = [_one(root, word) for word in words]
     names = [one.name for one in found]
@@ -54,7 +53,7 @@ def _one(root: Path, word: str) -> ServedModel:
     if (Path(word) / BUNDLE).is_file():
         return _folder(Path(word).absolute())
     if "@" in word:
-        return bring(root, word)
+        return _brought(root, word)
     if Path(word).exists() or "/" in word:
         raise ServingError(
             f"{word} holds no {BUNDLE}", hint="name the folder of a bundle: build/models/NAME"
@@ -70,7 +69,7 @@ def _one(root: Path, word: str) -> ServedModel:
             f"{word!r} is neither an environment that serves a version, nor a folder of a bundle",
             hint=f"`furrow models promote VERSION --to {word}` and a merge say what it serves",
         )
-    return bring(root, version)
+    return _brought(root, version)
 
 
 def _folder(folder: Path) -> ServedModel:
@@ -80,46 +79,11 @@ def _folder(folder: Path) -> ServedModel:
     return ServedModel(str(facts["experiment"]), folder, f"sha256:{digest[:12]}")
 
 
-def bring(root: Path, text: str) -> ServedModel:
-    """A registered version, from where it was brought before, or from the cache or the remote.
-
-    Args:
-        root: The project.
-        text: Such as "late@v1.0.0".
-
-    Raises:
-        RegistryError, GetError: As of `fetch`.
-    """
+def _brought(root: Path, text: str) -> ServedModel:
+    """A registered version, from where it was brought before, or from the cache or the remote."""
     version = find(root, text)
-    folder = root / SERVED / f"{version}-{version.commit[:12]}"
-    if not _is_whole(folder, version):
-        partial_copy = folder.with_name(f".{folder.name}.part")
-        _remove(partial_copy)
-        partial_copy.parent.mkdir(parents=True, exist_ok=True)
-        version = fetch(root, text, partial_copy)
-        _remove(folder)
-        partial_copy.replace(folder)
-    sha256 = version.facts.get("model_sha256")
-    scores = recorded(root, version).get("predictor_sha256")
-    return ServedModel(version.name, folder, str(version), version.commit, sha256, scores)
-
-
-def recorded(root: Path, version: Version) -> dict[str, Any]:
-    """The record of a version's run, at its commit."""
-    content = show(root, version.commit, run_file(version.name, "record.json"))
-    try:
-        found = parse_json(content) if content is not None else {}
-    except ParseError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _is_whole(folder: Path, version: Version) -> bool:
-    path = folder / MODEL
-    return path.is_file() and sha256_file(path) == version.facts.get("model_sha256")
-
-
-def _remove(folder: Path) -> None:
-    import shutil  # noqa: PLC0415 - only where something is in the way
-
-    shutil.rmtree(folder, ignore_errors=True)
+    local = bring(root, version, root / SERVED)
+    scores = local.predictor_sha256 or None
+    return ServedModel(
+        version.name, Path(local.folder), local.version, local.commit, local.model_sha256, scores
+    )

@@ -48,7 +48,9 @@ class ListenError(FurrowError):
 
 @dataclass(frozen=True)
 class AppFactory:
-    """Makes a worker's application. What that takes is loaded in the worker, after it can say that it lives.
+    """Makes a worker's application.
+
+    What that takes is loaded in the worker, after it can say that it lives.
 
     Attributes:
         served: What it serves.
@@ -188,7 +190,10 @@ def run(served: Served, settings: ServeSettings, taken: socket.socket) -> None:
 
 
 def alone(config: Config, taken: socket.socket) -> None:
-    """Serve in this process; uvicorn raises the signal that ended it again, which means nothing more then."""
+    """Serve in this process.
+
+    Uvicorn raises the signal that ended it again, which means nothing more then.
+    """
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: None)
     server = Server(config)

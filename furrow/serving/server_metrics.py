@@ -1,4 +1,7 @@
-"""What a server counts, in the text that Prometheus reads; the workers of one server add theirs up."""
+"""What a server counts, in the text that Prometheus reads.
+
+The workers of one server add theirs up.
+"""
 
 from __future__ import annotations
 

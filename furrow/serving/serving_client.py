@@ -1,8 +1,10 @@
-"""The client of a server of predictions: a time for each call, and only retries that repeat nothing.
+"""The client of a server of predictions.
+
+A time for each call, and only retries that repeat nothing.
 
 A request is sent again where the server has not computed it for certain: it could not be reached,
-or it said that it was full. Where the connection broke after the request was sent nobody knows; that
-is an error of its own, for the caller to decide on.
+or it said that it was full. Where the connection broke after the request was sent nobody knows;
+that is an error of its own, for the caller to decide on.
 """
 
 from __future__ import annotations
@@ -76,7 +78,9 @@ class ServerGoneError(FurrowError):
 
 
 class ServingClient:
-    """Asks one server. One client serves any number of threads; connections are kept and used again.
+    """Asks one server. One client serves any number of threads.
+
+    Connections are kept and used again.
 
     Args:
         address: Such as "http://127.0.0.1:8080".
@@ -283,7 +287,10 @@ class AsyncServingClient:
 
 
 def _has_closed(sock: Any) -> bool:
-    """Whether something is to be read where nothing was asked: the server has closed the connection."""
+    """Whether something is to be read where nothing was asked.
+
+    The server has closed the connection.
+    """
     readable, _, _ = select.select([sock], [], [], 0)
     return bool(readable)
 

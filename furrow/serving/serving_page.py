@@ -1,4 +1,7 @@
-"""The page at `/`: what the server answers, and how to ask; no script, and nothing from elsewhere."""
+"""The page at `/`: what the server answers, and how to ask.
+
+No script, and nothing from elsewhere.
+"""
 
 from __future__ import annotations
 

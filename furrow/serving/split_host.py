@@ -78,7 +78,9 @@ class SplitHost(Host):
         return [(loaded, places) for loaded, places in parts if places]
 
     def shadow(self, name: str, identity: str) -> Loaded | None:
-        """The version that answers a request for the log alone; None where none does, or for this one not.
+        """The version that answers a request for the log alone.
+
+        None where none does, or for this one not.
 
         Args:
             name: The model's.

@@ -1,4 +1,7 @@
-"""Bodies of requests: JSON as the standard has it, within bounds; what parsers disagree on is refused."""
+"""Bodies of requests: JSON as the standard has it, within bounds.
+
+What parsers disagree on is refused.
+"""
 
 from __future__ import annotations
 

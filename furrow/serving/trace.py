@@ -1,4 +1,7 @@
-"""Tracing a prediction: the commit, data, config, run and rows that it was made of, and its score made again."""
+"""Tracing a prediction.
+
+The commit, data, config, run and rows that it was made of, and its score made again.
+"""
 
 from __future__ import annotations
 

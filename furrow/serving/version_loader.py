@@ -1,4 +1,7 @@
-"""Loading versions in a process: opened by hash, warmed up, then swapped in; the one before stays."""
+"""Loading versions in a process: opened by hash, warmed up, then swapped in.
+
+The one before stays.
+"""
 
 from __future__ import annotations
 

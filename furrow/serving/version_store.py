@@ -1,4 +1,7 @@
-"""Versions on a server's machine: bundles from the DVC remote, whole and of the hash that Git says, or not at all."""
+"""Versions on a server's machine.
+
+Bundles from the DVC remote, whole and of the hash that Git says, or not at all.
+"""
 
 from __future__ import annotations
 
@@ -79,13 +82,18 @@ def bring(mirror: Path, version: Version, store: Path) -> Local:
 
     Args:
         mirror: The repository.
-        version: From `deployable`.
+        version: The version.
         store: The folder of versions.
 
     Raises:
-        RefusedError: What came is not what the commit records.
+        RefusedError: The tag says what its commit does not, or what came is not what that records.
         GetError: Neither the cache nor a remote has it.
     """
+    if version.invented:
+        raise RefusedError(
+            f"the tag {version} says what its commit does not: {', '.join(version.invented)}",
+            hint="whoever made the tag was wrong: ask who did",
+        )
     record = _record(mirror, version)
     sha256, scores = str(record["model_sha256"]), str(record.get("predictor_sha256") or "")
     folder = store / f"{version.name}-v{version.number}-{sha256[:12]}"

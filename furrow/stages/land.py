@@ -17,7 +17,9 @@ __all__ = ["land_project"]
 
 
 def land_project(sources: Mapping[str, Sequence[str]], *, timezone: str = "UTC") -> None:
-    """Land the tables of the project that the running script is of; the process ends with 1 where one can't be landed.
+    """Land the tables of the project that the running script is of.
+
+    The process ends with 1 where one can't be landed.
 
     Args:
         sources: Where each table comes from, as for `furrow.intake.project_data.land_all`.

@@ -64,7 +64,10 @@ def train(root: Path, name: str) -> None:
 def _searched(
     experiment: Experiment, training: TrainingSet, steps: list[Fold], own: dict[str, Metric]
 ) -> tuple[Experiment, list[dict[str, Any]]]:
-    """Search on the first fold's training rows, the newest of them held out: the test rows stay unseen."""
+    """Search on the first fold's training rows, the newest of them held out.
+
+    The test rows stay unseen.
+    """
     if experiment.search is None:
         return experiment, []
     from furrow.training.search import search  # noqa: PLC0415 - Optuna, which most experiments do without

@@ -74,7 +74,10 @@ def _problem(root: Path, name: str) -> Problem:
 
 
 def _refuse(features: list[str], spine: list[str], problem: Problem) -> None:
-    """Refuse a feature that has the name of a spine's column: one of the two would be taken for the other."""
+    """Refuse a feature that has the name of a spine's column.
+
+    One of the two would be taken for the other.
+    """
     for name in features:
         if name in spine or name == PERIOD:
             what = "the label" if name == problem.label else "a column of the spine"

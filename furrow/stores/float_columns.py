@@ -60,7 +60,10 @@ def canonical_array(array: pa.Array) -> pa.Array:
 
 
 def canonical_matrix(values: NDArray[Any]) -> NDArray[Any]:
-    """An array of numbers in their one form, of any shape; what holds no floats comes back as it is."""
+    """An array of numbers in their one form, of any shape.
+
+    What holds no floats comes back as it is.
+    """
     if values.dtype.kind != "f":
         return values
     zeros, strange = (values == 0) & np.signbit(values), np.isnan(values)

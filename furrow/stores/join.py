@@ -177,7 +177,10 @@ def _right(view: View, spine: Spine, unit: str, *, known_only: bool) -> str:
 
 
 def _known(rows: str, keys: int) -> str:
-    """The log of the newest known row: those rows that, once visible, are newer than all visible before."""
+    """The log of the newest known row.
+
+    Those rows that, once visible, are newer than all visible before.
+    """
     partition = f"PARTITION BY {', '.join(f'k{i}' for i in range(keys))} " if keys else ""
     window = f"({partition}ORDER BY seen, t, c, n ROWS UNBOUNDED PRECEDING)"
     seen = f"SELECT *, greatest(t, c) AS seen, row(t, c, n) AS version FROM ({rows})"  # noqa: S608 - quoted
@@ -186,7 +189,10 @@ def _known(rows: str, keys: int) -> str:
 
 
 def _window(view: View, column: str, type_: pa.DataType, spine: Spine) -> list[str]:
-    """Conditions on the raw time column that let Parquet skip row groups; the join itself is exact."""
+    """Conditions on the raw time column that let Parquet skip row groups.
+
+    The join itself is exact.
+    """
     if spine.first is None or spine.last is None:
         return []
     low = spine.first - view.ttl // timedelta(microseconds=1) - 1 if view.ttl else None

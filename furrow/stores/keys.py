@@ -45,7 +45,10 @@ def check_key(schema: pa.Schema, key: Key, view: View) -> None:
 
 
 def _own_types(key: Key, view: View) -> list[pa.DataType]:
-    """The types that the files have for a key: entity rows of such a type are converted as the files are."""
+    """The types that the files have for a key.
+
+    Entity rows of such a type are converted as the files are.
+    """
     schemas = [file.schema for file in view.source.files]
     return [
         settled(schema.field(key.column).type) for schema in schemas if key.column in schema.names
@@ -97,7 +100,10 @@ def comparable(
 
 
 def _fitting(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
-    """Integers, also those that came as floats, in one type; null where they don't fit: no source has them."""
+    """Integers, also those that came as floats, in one type; null where they don't fit.
+
+    No source has them.
+    """
     if column.type == wanted:
         return column
     bits = wanted.bit_width

@@ -95,7 +95,10 @@ class Environment:
         return self.locked or bool(self.env.info()["last_txnid"] <= snapshot + 1)
 
     def retire(self) -> None:
-        """Stop sharing the environment of a replaced file; it stays open, for a thread may be reading it."""
+        """Stop sharing the environment of a replaced file.
+
+        It stays open, for a thread may be reading it.
+        """
         with _guard:
             if _shared.get(self.identity) is self:
                 del _shared[self.identity]
@@ -160,7 +163,9 @@ def take_place(fresh: Path, path: Path) -> None:
 
 
 def _open(path: Path, limit: int) -> tuple[Any, bool, bool]:
-    """Open with the largest address space that the machine gives; read only if writing isn't allowed.
+    """Open with the largest address space that the machine gives.
+
+    Read only if writing isn't allowed.
 
     Returns:
         The environment, whether it can be written, and whether it has a part in the lock file.

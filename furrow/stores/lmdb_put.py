@@ -1,4 +1,7 @@
-"""Putting records into an LMDB transaction: where they are newer, where they are new, and converted."""
+"""Putting records into an LMDB transaction.
+
+Where they are newer, where they are new, and converted.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ def put_newer(txn: Any, prefix: bytes, items: Iterable[tuple[bytes, bytes]]) -> 
 
 
 def put_new(txn: Any, prefix: bytes, items: Sequence[tuple[bytes, bytes]]) -> int:
-    """Put pairs that are likely to be new: all at once, and one by one if a key is there already."""
+    """Put pairs that are likely to be new.
+
+    All at once, and one by one if a key is there already.
+    """
     _, added = txn.cursor().putmulti(
         ((prefix + key, record) for key, record in items), overwrite=False
     )

@@ -201,7 +201,9 @@ class LmdbStore:
         return self.held()[view]
 
     def write(self, view: str, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None) -> int:
-        """Write (key, record) pairs where they are newer than what is held; an equal stamp replaces.
+        """Write (key, record) pairs where they are newer than what is held.
+
+        An equal stamp replaces.
 
         Written in chunks; the watermark goes with the last one, in the same transaction. A
         generation being built gets them too, if it has the same schema.
@@ -245,7 +247,10 @@ class LmdbStore:
         self._sweep()
 
     def build(self, view: str, schema: ViewSchema, digest: str | None) -> int:
-        """Begin a new generation of a view beside the one being served; an unfinished one is thrown away."""
+        """Begin a new generation of a view beside the one being served.
+
+        An unfinished one is thrown away.
+        """
         with translated(self.path), self._writer().begin(write=True) as txn:
             catalog = self._catalog(txn)
             for number, entry in list(catalog["building"].items()):
@@ -340,7 +345,10 @@ class LmdbStore:
         return env
 
     def _state_at(self, txn: Any) -> _State:
-        """The catalog as of a transaction; remembered, and replaced in one step, for other threads' sake."""
+        """The catalog as of a transaction.
+
+        Remembered, and replaced in one step, for other threads' sake.
+        """
         epoch = txn.get(_EPOCH)
         if epoch != self._state.epoch:
             views = self._catalog(txn)["views"]

@@ -57,7 +57,10 @@ _MASKS = {"B": "u1", "H": "<u2", "I": "<u4", "Q": "<u8"}
 
 
 def arrow_type(dtype: str) -> pa.DataType | None:
-    """The Arrow type of one of Feast's type names; None where it depends on the values: decimals and maps."""
+    """The Arrow type of one of Feast's type names.
+
+    None where it depends on the values: decimals and maps.
+    """
     try:
         return _arrow(parse_type(dtype))
     except UnservedTypeError:
@@ -75,7 +78,10 @@ def _arrow(kind: FeastType) -> pa.DataType | None:
 
 
 def arrow_column(values: Sequence[Any], dtype: str) -> pa.Array:
-    """Plain values as a column of one of Feast's types; decimals and maps as wide as the values ask for."""
+    """Plain values as a column of one of Feast's types.
+
+    Decimals and maps as wide as the values ask for.
+    """
     kind = parse_type(dtype)
     wanted = _arrow(kind)
     if wanted is None:
@@ -117,7 +123,9 @@ def _arrow_for(kind: FeastType, values: Sequence[Any]) -> pa.DataType:
 
 
 def computed_column(values: Sequence[Any], dtype: str) -> pa.Array:
-    """What a function has computed as a column of the declared type: as `conform` has it, faster where Arrow can.
+    """What a function has computed as a column of the declared type.
+
+    As `conform` has it, faster where Arrow can.
 
     Raises:
         TypeError, ValueError, OverflowError: A value doesn't fit.
@@ -142,7 +150,9 @@ def declared_column(column: pa.ChunkedArray | pa.Array, dtype: str) -> pa.Array:
 
 
 def plain_values(column: pa.Array, dtype: str) -> list[Any]:
-    """A column as the plain values that are served of it: those that packing and unpacking it would give.
+    """A column as the plain values that are served of it.
+
+    Those that packing and unpacking it would give.
 
     Raises:
         RecordError: The column doesn't fit the type.
@@ -288,7 +298,10 @@ def _cast(name: str, dtype: str, column: pa.ChunkedArray) -> pa.Array:
 
 
 def _castable(kind: FeastType) -> bool:
-    """Whether Arrow's cast brings a column to the type: it doesn't where times are inside of something."""
+    """Whether Arrow's cast brings a column to the type.
+
+    It doesn't where times are inside of something.
+    """
     return kind.item is None or kind.leaf.kind in _SIMPLE
 
 

@@ -38,7 +38,9 @@ def as_moment(micro: int) -> datetime:
 
 
 def micros_of(value: Any) -> int:
-    """Microseconds since 1970 of a time or a day; a naive time is UTC, and what is finer is cut off downward.
+    """Microseconds since 1970 of a time or a day.
+
+    A naive time is UTC, and what is finer is cut off downward.
 
     Raises:
         TypeError: It is neither.
@@ -70,7 +72,10 @@ def encoder(kind: FeastType) -> Callable[[Any], Any]:
 
 
 def decoder(kind: FeastType) -> Callable[[Any], Any] | None:
-    """The function that makes a plain value, other than None, out of what a record holds; None if it is itself."""
+    """The function that makes a plain value, other than None, out of what a record holds.
+
+    None if it is itself.
+    """
     if kind.item is not None:
         item = decoder(kind.item)
         return item and (
@@ -86,7 +91,9 @@ def decoder(kind: FeastType) -> Callable[[Any], Any] | None:
 
 
 def conform(values: Sequence[Any], dtype: str) -> list[Any]:
-    """What a function has computed, as plain values of the declared type; a NaN is None, a number as a time seconds.
+    """What a function has computed, as plain values of the declared type.
+
+    A NaN is None, a number as a time seconds.
 
     Raises:
         TypeError, ValueError, OverflowError: A value doesn't fit.
@@ -113,7 +120,10 @@ def _missing(value: Any) -> bool:
 
 
 def comparable(kind: FeastType, value: Any) -> Any:
-    """A plain value that equals equal ones by ==: a NaN equals a NaN, a set's order and a time's zone don't count."""
+    """A plain value that equals equal ones by ==.
+
+    A NaN equals a NaN, a set's order and a time's zone don't count.
+    """
     if value is None:
         return None
     if kind.item is not None:

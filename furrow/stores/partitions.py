@@ -36,7 +36,10 @@ def partition_values(root: Sequence[str], folders: Sequence[str]) -> dict[str, s
 
 
 def visible(parts: Sequence[str]) -> bool:
-    """Whether a file of a folder counts: none under a dot, and none under a `_` that is no partition's."""
+    """Whether a file of a folder counts.
+
+    None under a dot, and none under a `_` that is no partition's.
+    """
     return not any(part[0] == "." or (part[0] == "_" and not _is_partition(part)) for part in parts)
 
 

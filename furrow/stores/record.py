@@ -67,7 +67,10 @@ _MASKS = ((8, "B"), (16, "H"), (32, "I"), (64, "Q"))
 
 
 class RecordError(FurrowError):
-    """A record can't be packed or read: a wrong type, another version, or bytes that are cut short."""
+    """A record can't be packed or read.
+
+    A wrong type, another version, or bytes that are cut short.
+    """
 
 
 class KeyTypeError(RecordError):
@@ -353,7 +356,10 @@ def _settled(kind: FeastType) -> bool:
 
 
 def shorten(body: bytes) -> bytes:
-    """A key that fits LMDB's limit of 511 bytes: a long one is replaced by its hash, marked by its own length."""
+    """A key that fits LMDB's limit of 511 bytes.
+
+    A long one is replaced by its hash, marked by its own length.
+    """
     if len(body) < HASHED:
         return body
     return hashlib.blake2b(body, digest_size=32).digest().ljust(HASHED, b"\0")

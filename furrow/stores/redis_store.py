@@ -134,7 +134,10 @@ class RedisStore:
         return sum(1 for _ in self.items(view))
 
     def items(self, view: str) -> Iterator[tuple[bytes, bytes]]:
-        """All (key, record) pairs served for a view, in no order; writes meanwhile may or may not be seen."""
+        """All (key, record) pairs served for a view, in no order.
+
+        Writes meanwhile may or may not be seen.
+        """
         state, _ = self._load()
         if view not in state.prefixes:
             raise self._unknown(view)
@@ -221,7 +224,10 @@ class RedisStore:
         self._sweep()
 
     def build(self, view: str, schema: ViewSchema, digest: str | None) -> int:
-        """Begin a new generation of a view beside the one being served; an unfinished one is thrown away."""
+        """Begin a new generation of a view beside the one being served.
+
+        An unfinished one is thrown away.
+        """
         while True:
             state, catalog = self._load()
             for number, entry in list(catalog["building"].items()):

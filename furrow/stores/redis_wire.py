@@ -72,7 +72,10 @@ class Wire:
         self.client.connection_pool.disconnect()
 
     def run(self, work: Callable[[redis.Redis], Any]) -> Any:
-        """Do some work with redis-py's client, outside the deadline of reads; a lost connection is tried once more."""
+        """Do some work with redis-py's client, outside the deadline of reads.
+
+        A lost connection is tried once more.
+        """
         try:
             return work(self.client)
         except redis.TimeoutError as exc:

@@ -166,7 +166,10 @@ def _fits_int32(source: Source, column: str) -> bool:
 
 
 def _ends(file: SourceFile, column: str, least: str, largest: str) -> list[tuple[int, int]] | None:
-    """The ends of a column in each row group, by those names of the statistics; None: not every group tells."""
+    """The ends of a column in each row group, by those names of the statistics.
+
+    None: not every group tells.
+    """
     schema = file.metadata.schema
     places = [at for at in range(len(schema)) if schema.column(at).path == column]
     if len(places) != 1 or "." in column:  # a dot may also lead into a struct

@@ -206,7 +206,10 @@ def _placed(file: str, top: str, path: str) -> Place:
 
 
 def _plain_fault(system: fs.FileSystem, file: str) -> str:
-    """What is wrong with a local file that is no whole Parquet file, in plain words; empty where it isn't that."""
+    """What is wrong with a local file that is no whole Parquet file, in plain words.
+
+    Empty where it isn't that.
+    """
     if not isinstance(system, fs.LocalFileSystem):
         return ""
     try:

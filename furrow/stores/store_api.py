@@ -1,4 +1,7 @@
-"""What an online store is: its errors, what it holds of a view, and the operations that LMDB and Redis both give."""
+"""What an online store is.
+
+Its errors, what it holds of a view, and the operations that LMDB and Redis both give.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +120,9 @@ class ReadStore(Protocol):
     def read(
         self, wanted: Sequence[tuple[str, Sequence[bytes | None]]]
     ) -> tuple[Mapping[str, Held], Answers]:
-        """Records for keys, per view, all from one moment where the store can; None where there is none.
+        """Records for keys, per view, all from one moment where the store can.
+
+        None where there is none.
 
         Returns:
             What was held at that moment (the same object until it changes), and the records.
@@ -138,10 +143,16 @@ class OnlineStore(ReadStore, Protocol):
     """Packed records by view and key; the newest event wins whatever the order of writes."""
 
     def define(self, view: str, schema: ViewSchema, digest: str | None = None) -> Held:
-        """Make sure that a view is held with a schema; a changed schema keeps the features that are still there."""
+        """Make sure that a view is held with a schema.
+
+        A changed schema keeps the features that are still there.
+        """
 
     def write(self, view: str, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None) -> int:
-        """Write (key, record) pairs where they are newer, with a watermark if one is given; the number written."""
+        """Write (key, record) pairs where they are newer, with a watermark if one is given.
+
+        The number written.
+        """
 
     def drop(self, views: Iterable[str]) -> None:
         """Forget views and their records; the ones that aren't held are no error."""

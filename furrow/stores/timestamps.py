@@ -45,7 +45,9 @@ def is_time(type_: pa.DataType) -> bool:
 def arrow_ticks(
     column: pa.Array | pa.ChunkedArray, unit: str = US, *, up: bool = False
 ) -> pa.Array:
-    """Times of any unit, zone or calendar type as int64 ticks since 1970; a naive time is UTC, nulls stay nulls.
+    """Times of any unit, zone or calendar type as int64 ticks since 1970.
+
+    A naive time is UTC, nulls stay nulls.
 
     Args:
         column: Timestamps or dates.
@@ -117,7 +119,10 @@ def source_ticks(column: str, type_: pa.DataType, unit: str) -> str:
 
 
 def spine_ticks(expression: str, held: str, unit: str) -> str:
-    """SQL that turns ticks of one unit into another; beyond the range of nanoseconds they stop at its ends."""
+    """SQL that turns ticks of one unit into another.
+
+    Beyond the range of nanoseconds they stop at its ends.
+    """
     if held == unit:
         return expression
     return f"least(greatest({expression}, {-LIMIT}), {LIMIT}) * 1000"

@@ -1,4 +1,7 @@
-"""runs/champion.json: the champion and the verdicts of each problem; what older commits hold is read too."""
+"""runs/champion.json: the champion and the verdicts of each problem.
+
+What older commits hold is read too.
+"""
 
 from __future__ import annotations
 

@@ -41,7 +41,10 @@ def probabilities(rows: Rows) -> NDArray[np.float64]:
 
 
 def predicted(rows: Rows) -> NDArray[np.intp]:
-    """The most probable class of each row as a place among the classes; 1 or 0 for a binary label."""
+    """The most probable class of each row as a place among the classes.
+
+    1 or 0 for a binary label.
+    """
     if not rows.judging.classes:
         return (rows.column("probability") >= 0.5).astype(np.intp)
     found: NDArray[np.intp] = rows.once("predicted", lambda: probabilities(rows).argmax(axis=1))

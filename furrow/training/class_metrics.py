@@ -102,7 +102,10 @@ def _recall(rows: Rows) -> NDArray[np.float64]:
 
 
 def _f1(rows: Rows) -> NDArray[np.float64]:
-    """F1 of each class, shape (1 + replicates, k); 0 where a class is neither predicted nor there."""
+    """F1 of each class, shape (1 + replicates, k).
+
+    0 where a class is neither predicted nor there.
+    """
     matrix = confusion(rows)
     right = np.diagonal(matrix, axis1=1, axis2=2)
     return np.nan_to_num(ratio(2 * right, matrix.sum(axis=1) + matrix.sum(axis=2)))

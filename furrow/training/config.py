@@ -162,7 +162,10 @@ def parse(value: dict[str, Any], *, where: str, conf: Path | None = None) -> Exp
 
 
 def load(path: Path) -> Experiment:
-    """Read a resolved config, as strictly as it was written: it may have been edited by hand or by `-S`."""
+    """Read a resolved config, as strictly as it was written.
+
+    It may have been edited by hand or by `-S`.
+    """
     try:
         value = read_yaml(path)
     except (OSError, ParseError) as exc:

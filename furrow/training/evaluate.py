@@ -100,7 +100,10 @@ def evaluate(
 
 
 def _check_own(scores: Scores, metrics: Mapping[str, Metric]) -> None:
-    """A project's own metric has a value on all rows, or says why not; Furrow's have none with one class alone."""
+    """A project's own metric has a value on all rows, or says why not.
+
+    Furrow's have none with one class alone.
+    """
     for name, value in scores.values.items():
         if name not in METRICS and not np.isfinite(value):
             function = metrics[name].function

@@ -156,7 +156,10 @@ def _numbers(transformer: Any, names: list[str]) -> list[Number]:
 
 
 def _scorer(model: Any, texts: int) -> tuple[Scorer, str] | None:
-    """What scores as an estimator does, and its link; None for an estimator that has no portable form."""
+    """What scores as an estimator does, and its link.
+
+    None for an estimator that has no portable form.
+    """
     many = len(getattr(model, "classes_", ())) > 2
     if isinstance(model, _BOOSTED):
         own = getattr(model, "is_categorical_", None)

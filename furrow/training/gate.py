@@ -44,7 +44,10 @@ class GateError(FurrowError):
 
 @dataclass
 class Baseline:
-    """How much better than the task's baseline, on the same rows, a run must surely be; no metric: the champion's."""
+    """How much better than the task's baseline, on the same rows, a run must surely be.
+
+    No metric: the champion's.
+    """
 
     metric: str = ""
     at_least: float = 0.0
@@ -80,7 +83,9 @@ class Select:
 
 @dataclass
 class Gate:
-    """The declared gate (conf/gate/NAME.yaml); without one, runs must surely beat their task's baseline.
+    """The declared gate (conf/gate/NAME.yaml).
+
+    Without one, runs must surely beat their task's baseline.
 
     Attributes:
         minimum: Absolute limits by metric.
@@ -202,7 +207,10 @@ def champion(
     evaluations: dict[str, dict[str, Any]],
     own: Mapping[str, str] | None = None,
 ) -> str | None:
-    """The best of the runs that passed, by the declared metric; the first by name where they tie."""
+    """The best of the runs that passed, by the declared metric.
+
+    The first by name where they tie.
+    """
     way = sign(gate.select.metric, own)
     values = {
         verdict.experiment: evaluations[verdict.experiment]["metrics"]
@@ -258,7 +266,10 @@ def _failures(
 def _margin(
     margin: Baseline | Margin, run: dict[str, Any], other: dict[str, Any], own: Mapping[str, str]
 ) -> float | None:
-    """The lower end of the paired interval of the improvement; None where the two were judged on other blocks."""
+    """The lower end of the paired interval of the improvement.
+
+    None where the two were judged on other blocks.
+    """
     if run["blocks"] != other["blocks"] or margin.metric not in other.get("replicates", {}):
         return None
     one = np.array(run["replicates"][margin.metric], dtype=float)

@@ -1,4 +1,7 @@
-"""Permutation importance (Breiman 2001): what a metric loses when one column is shuffled, by the model's own score."""
+"""Permutation importance (Breiman 2001).
+
+What a metric loses when one column is shuffled, by the model's own score.
+"""
 
 from __future__ import annotations
 

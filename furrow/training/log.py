@@ -122,7 +122,10 @@ class Log:
                 warnings.warn(self._trouble, RuntimeWarning, stacklevel=3)
 
     def flush(self) -> None:
-        """Write what is queued. Rows that can't be written (a full disk) are kept, and tried again."""
+        """Write what is queued.
+
+        Rows that can't be written (a full disk) are kept, and tried again.
+        """
         with self._lock:
             begun = time.perf_counter()
             lines: defaultdict[str, list[str]] = defaultdict(list)
@@ -202,7 +205,10 @@ class Log:
                 self.flush()
 
     def _forked(self) -> None:
-        """In a child process: the rows queued so far are the parent's to write; the thread did not come along."""
+        """In a child process: the rows queued so far are the parent's to write.
+
+        The thread did not come along.
+        """
         self._rows.clear()
         self._pending.clear()
         self._lock = threading.Lock()
@@ -306,7 +312,10 @@ def _claim(folder: Path) -> tuple[Path, int]:
 
 
 def _heading(name: str) -> str:
-    """A metric's name in one field of one line; one that would break out of it is written as the file's name is."""
+    """A metric's name in one field of one line.
+
+    One that would break out of it is written as the file's name is.
+    """
     return name if name.isprintable() and '"' not in name else quote(name, safe=" +=@")
 
 
@@ -337,7 +346,10 @@ def _step(step: Any) -> int:
 
 
 def _forking() -> None:
-    """Children of multiprocessing leave without atexit: have them write what they queued before they do."""
+    """Children of multiprocessing leave without atexit.
+
+    Have them write what they queued before they do.
+    """
     util: Any = sys.modules.get("multiprocessing.util")
     for each in list(_LOGS) if util is not None else ():
         if not each.child_flushes:

@@ -165,7 +165,10 @@ def _direction(
 
 
 def _sum(values: NDArray[np.float64]) -> float:
-    """The sum of a contiguous row: NumPy adds it up pairwise, in an order that no processor changes."""
+    """The sum of a contiguous row.
+
+    NumPy adds it up pairwise, in an order that no processor changes.
+    """
     return float(np.add.reduce(values))
 
 

@@ -1,4 +1,6 @@
-"""Functions of metrics: Furrow's own by their names, a project's from its own files, whatever the process's path is.
+"""Functions of metrics.
+
+Furrow's own by their names, a project's from its own files, whatever the process's path is.
 
 A stage has its project on the path, since it is started there; a trial, a plan or a test has not,
 or has another one whose modules are called the same.

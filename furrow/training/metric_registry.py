@@ -170,14 +170,20 @@ def direction(name: str, own: Mapping[str, str] | None = None) -> str:
 
 
 def sign(name: str, own: Mapping[str, str] | None = None) -> int:
-    """What a metric's numbers are multiplied by so that more is better: -1 where less is better, else 1."""
+    """What a metric's numbers are multiplied by so that more is better.
+
+    -1 where less is better, else 1.
+    """
     return -1 if direction(name, own) == MINIMIZE else 1
 
 
 def improvement(
     name: str, before: float, after: float, own: Mapping[str, str] | None = None
 ) -> float | None:
-    """How much better `after` is: positive for better, negative for worse; None where neither is."""
+    """How much better `after` is: positive for better, negative for worse.
+
+    None where neither is.
+    """
     way = direction(name, own)
     if way == NEITHER:
         return None

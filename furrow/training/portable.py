@@ -113,7 +113,10 @@ def linear(
 
 
 def _exp_one(x: float) -> float:
-    """`exp` of one number, step by step the same: Python's floats are quicker than arrays of one."""
+    """`exp` of one number, step by step the same.
+
+    Python's floats are quicker than arrays of one.
+    """
     if not -_MOST < x < _MOST:
         return x if x != x else 0.0 if x < 0 else math.inf  # noqa: PLR0124 - NaN
     whole = float(round(x * _INVERSE_LN2))

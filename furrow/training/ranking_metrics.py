@@ -74,15 +74,17 @@ def _each_class(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 class _Counts(NamedTuple):
-    """What the rows of each block come to at each threshold that a positive row sets; K thresholds, B blocks.
+    """What the rows of each block come to at each threshold that a positive row sets.
+
+    K thresholds, B blocks.
 
     A threshold without one changes neither the average precision nor the greatest recall.
 
     Attributes:
         true: Positive rows at or above it, (K, B).
         false: Negative rows at or above it, (K, B).
-        pairs: Pairs of a positive row of a block (first axis) and a negative row of another (second)
-            in which the positive one is ranked higher, ties as one half, (B, B).
+        pairs: Pairs of a positive row of a block (first axis) and a negative row of another
+            (second) in which the positive one is ranked higher, ties as one half, (B, B).
         positives: (B,).
         negatives: (B,).
     """

@@ -1,4 +1,7 @@
-"""Leaks by a single feature: one column that tells the label nearly for sure is not a feature, but the answer."""
+"""Leaks by a single feature.
+
+One column that tells the label nearly for sure is not a feature, but the answer.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,10 @@ def telling(experiment: Experiment, training: TrainingSet) -> dict[str, float]:
 
 
 def _numbers(column: pd.Series[Any], learnt: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """A column as numbers, missing below all others; categories in the order of how often they come."""
+    """A column as numbers, missing below all others.
+
+    Categories in the order of how often they come.
+    """
     if column.dtype.kind not in "biuf":
         places = {value: place for place, value in enumerate(column[learnt].value_counts().index)}
         column = column.map(places).astype("float64")

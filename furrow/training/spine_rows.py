@@ -31,7 +31,9 @@ class SpineError(FurrowError):
 
 
 def spine_rows(root: Path, problem: Problem, raw: RawFiles) -> pa.Table:
-    """Run a problem's spine: its entities, when each is predicted, what came of it, and when that was known.
+    """Run a problem's spine.
+
+    Its entities, when each is predicted, what came of it, and when that was known.
 
     Args:
         root: The project.

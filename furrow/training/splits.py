@@ -114,7 +114,10 @@ def holdout(
 
 
 def newest(frame: pd.DataFrame, rows: NDArray[np.intp], share: float) -> NDArray[np.bool_]:
-    """Which of some rows are the newest share by event_timestamp; rows of one moment stay together."""
+    """Which of some rows are the newest share by event_timestamp.
+
+    Rows of one moment stay together.
+    """
     times = frame["event_timestamp"].iloc[rows]
     found: NDArray[np.bool_] = (
         times >= times.quantile(1 - share, interpolation="lower")

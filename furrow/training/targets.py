@@ -1,4 +1,7 @@
-"""The allow-list of `_target_`: a config may name estimators, and nothing else that Python can call."""
+"""The allow-list of `_target_`.
+
+A config may name estimators, and nothing else that Python can call.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,10 @@ OWN = ("name", "description", "engine", "code")
 
 
 class AdoptError(FurrowError):
-    """A trial can't be adopted: it was not made by `furrow try`, or what it was can't be declared here any more."""
+    """A trial can't be adopted.
+
+    It was not made by `furrow try`, or what it was can't be declared here any more.
+    """
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from furrow.ground.project_place import project_prefix
 from furrow.history.artifacts import cached, yaml_at
 from furrow.history.metrics_file import MetricsFileError, read_metrics
 from furrow.layout import DVC_LOCK, DVC_YAML
+from furrow.parse import parse_json
 from furrow.trials.foreign_runs import ForeignRun, Imported, record_runs
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _runs(root: Path, notes: list[str]) -> Iterator[ForeignRun]:
             if not isinstance(entry, dict):
                 continue
             key = sha256_bytes(
-                canonical_json([stage, json.loads(json.dumps(entry, default=str))]).encode()
+                canonical_json([stage, parse_json(json.dumps(entry, default=str))]).encode()
             )
             if key in seen:
                 continue
@@ -114,7 +115,10 @@ def _merged(params: Any) -> dict[str, Any]:
 
 
 def _metric_paths(root: Path, commit: str, stage: str, entry: dict[str, Any]) -> dict[str, str]:
-    """The outputs of a stage that dvc.yaml calls metrics, with their md5; a template is a pattern here."""
+    """The outputs of a stage that dvc.yaml calls metrics, with their md5.
+
+    A template is a pattern here.
+    """
     declared = yaml_at(root, commit, DVC_YAML)
     stages = declared.get("stages") or {}
     body = stages.get(stage) or stages.get(stage.partition("@")[0]) or {}

@@ -1,4 +1,6 @@
-"""Runs that another tool made, recorded as DVC experiments beside HEAD: once, however often they are brought.
+"""Runs that another tool made, recorded as DVC experiments beside HEAD.
+
+Once, however often they are brought.
 
 Each commit names the run and the digest of what it holds. So a second import has nothing to do, and
 one after a run went on records what it has become.

@@ -33,7 +33,8 @@ def import_store(
     """Record what a store holds that is not recorded yet.
 
     An experiment of MLflow becomes a name of runs, each run a commit beside HEAD: parameters in
-    config.yaml, metrics in metrics.json, every point of their curves in plots/, tags in record.json.
+    config.yaml, metrics in metrics.json, every point of their curves in plots/, tags in
+    record.json.
 
     Args:
         root: The repository, with a commit.

@@ -110,14 +110,20 @@ class Recorder:
         self._clock = clock
 
     def name(self, experiment: str, digest: str) -> str:
-        """A name for a trial's DVC experiment: short, and longer when another trial has the short one."""
+        """A name for a trial's DVC experiment.
+
+        Short, and longer when another trial has the short one.
+        """
         short = f"{experiment}-{digest[:8]}"
         commit = self._base.recorded(short)
         taken = commit is not None and self._base.trailers(commit).get("Furrow-Trial") != digest
         return f"{experiment}-{digest[:24]}" if taken else short
 
     def recall(self, trial: Trial, history: History | None) -> Finished | None:
-        """A trial that was run before: by this sweep before it was cut short, or by another, even one going on now."""
+        """A trial that was run before.
+
+        By this sweep before it was cut short, or by another, even one going on now.
+        """
         commit = self._base.recorded(trial.name)
         known = self._known.get(trial.digest)
         folder = layout.run(trial.config.name)
@@ -141,7 +147,9 @@ class Recorder:
         return None
 
     def record(self, trial: Trial, outcome: Result | Failure, history: History | None) -> Finished:
-        """Keep what came of a trial: a DVC experiment when it is done, a line in .furrow when it was pruned.
+        """Keep what came of a trial.
+
+        A DVC experiment when it is done, a line in .furrow when it was pruned.
 
         Raises:
             ExperimentError: The repository can't be written, or the disk is full.

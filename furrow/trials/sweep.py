@@ -69,7 +69,9 @@ class Sweeping:
     warnings: tuple[str, ...] = ()
 
     def run(self, say: Callable[[str], None] = lambda _: None) -> Iterator[Finished]:
-        """Run the trials and yield each as it ends; one that was run before comes without being run again.
+        """Run the trials and yield each as it ends.
+
+        One that was run before comes without being run again.
 
         Each is recorded before it is yielded: whoever stops listening loses nothing that was seen.
 

@@ -1,4 +1,6 @@
-"""dvc.lock as a trial keeps it: nothing in it names a model, predictions or an evaluation that the trial doesn't have.
+"""dvc.lock as a trial keeps it.
+
+Nothing in it names a model, predictions or an evaluation that the trial doesn't have.
 
 Entries that are taken away would do, were it not for `dvc exp apply`: it fails when dvc.lock is
 silent about an output. So what DVC's cache would hold is an empty file or folder there, which says

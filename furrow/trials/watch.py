@@ -148,7 +148,10 @@ class Watcher:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """A curve in one line of bars, each the mean of its part; a gap where a part has no finite value."""
+    """A curve in one line of bars, each the mean of its part.
+
+    A gap where a part has no finite value.
+    """
     count = min(width, len(values))
     parts = [
         values[len(values) * at // count : len(values) * (at + 1) // count] for at in range(count)

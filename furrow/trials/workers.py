@@ -1,4 +1,7 @@
-"""Workers: where the trials of a sweep run. Forked processes that share the training set, or a Dask cluster."""
+"""Workers: where the trials of a sweep run.
+
+Forked processes that share the training set, or a Dask cluster.
+"""
 
 from __future__ import annotations
 
@@ -224,7 +227,10 @@ def on_cluster(shared: Shared, settings: Engine, say: Callable[[str], None]) -> 
 
 
 def _join(client: Any, say: Callable[[str], None]) -> None:
-    """Wait for a worker, and tell of work that they have besides: Dask can't stop a fit whose client is gone."""
+    """Wait for a worker, and tell of work that they have besides.
+
+    Dask can't stop a fit whose client is gone.
+    """
     if not client.nthreads():
         address = client.scheduler.address
         say(f"no worker has joined the cluster at {address} yet: waiting for one")

@@ -23,7 +23,7 @@ from furrow.ground.dvcget import GetError, get
 from furrow.ground.process import installed, stage_environment
 from furrow.ground.start_python import child_environment, furrow_in_shell, python, stage_python
 from furrow.ground.trust import UntrustedError, is_trusted, remember_trust, require_trust
-from furrow.history.load import run as load_run
+from furrow.history.named_run import run as load_run
 from furrow.models.predict import PredictionError, open_model
 
 pytestmark = pytest.mark.attack

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from furrow.ground.trust import UntrustedError
-from furrow.history.load import run as load_run
+from furrow.history.named_run import run as load_run
 from furrow.history.signed_tags import vouching_tag
 from furrow.models.predict import PredictionError, open_model
 from furrow.models.register import register

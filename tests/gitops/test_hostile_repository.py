@@ -23,7 +23,7 @@ from furrow.ci.target import find_target
 from furrow.errors import FurrowError
 from furrow.ground.isolate import isolated
 from furrow.ground.isolate import run as run_held
-from furrow.history.load import run as load_run
+from furrow.history.named_run import run as load_run
 from furrow.training.targets import check_target
 
 from .ciproject import commit, copied, furrow, run

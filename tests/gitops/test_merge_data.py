@@ -121,10 +121,10 @@ def test_both_change_one_month(shared: Path) -> None:
     assert (shared / "data.dvc").read_text() == ours
 
 
-def test_landed_elsewhere(shared: Path, tmp_path: Path) -> None:
+def test_landed_elsewhere(shared: Path) -> None:
     """What a colleague landed and pushed is fetched from the DVC remote in the merge, though this cache never saw it."""
-    run(tmp_path, "git", "clone", "-q", "--branch", "main", str(shared), "colleague")
-    colleague = tmp_path / "colleague"
+    run(shared.parent, "git", "clone", "-q", "--branch", "main", str(shared), "colleague")
+    colleague = shared.parent / "colleague"
     run(colleague, "dvc", "pull", "-q", "data.dvc")
     land(colleague, "2013-04")
     commit(colleague, "April")

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from furrow.history.listing import list_runs
-from furrow.history.load import RunFileError, run
+from furrow.history.load import RunFileError
 from furrow.history.metrics_file import MetricsFileError, numbers, read_metrics
+from furrow.history.named_run import run
 from furrow.history.query import Query
 from furrow.history.selection import Selection
 from tests.runs.conftest import History

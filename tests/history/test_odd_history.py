@@ -12,8 +12,9 @@ import pytest
 import furrow
 from furrow.ground.git import UnknownRevisionError, resolve
 from furrow.history.listing import list_runs
-from furrow.history.load import NoSuchRunError, run
+from furrow.history.load import NoSuchRunError
 from furrow.history.metric_history import history as history_of
+from furrow.history.named_run import run
 from furrow.history.query import Query
 from furrow.history.run_diff import diff_runs
 from furrow.history.selection import Selection

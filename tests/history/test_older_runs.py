@@ -10,7 +10,7 @@ import pytest
 
 from furrow.ci.gather import champion_before, champions_of
 from furrow.history.compared_as import compared_as
-from furrow.history.load import run
+from furrow.history.named_run import run
 from furrow.history.run_diff import diff_runs
 from furrow.history.show import describe
 from furrow.models.register import champions_at, register

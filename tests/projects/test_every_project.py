@@ -31,7 +31,7 @@ from furrow.models.registry import find
 from furrow.plan.compile import compile_repository
 from furrow.plan.make_plan import make_plan
 from furrow.plan.stage_graph import StageError
-from furrow.replay.run_again import Options as ReplayOptions
+from furrow.replay.replay_request import Options as ReplayOptions
 from furrow.replay.run_again import replay
 from furrow.stages.tables import tables
 from furrow.stages.training_set import build

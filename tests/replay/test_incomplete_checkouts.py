@@ -11,7 +11,8 @@ import pytest
 from furrow.ground.checkout_parts import IncompleteError
 from furrow.ground.git import foreign
 from furrow.ground.worktree import checkout
-from furrow.replay.run_again import Options, replay
+from furrow.replay.replay_request import Options
+from furrow.replay.run_again import replay
 from furrow.replay.statement import read_verdicts
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12\n"

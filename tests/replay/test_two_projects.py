@@ -17,7 +17,8 @@ from furrow.ground.notes import add_line, read_lines
 from furrow.ground.project_place import meaning, project_prefix, projects_among
 from furrow.replay.note_coverage import recorded_steps, uncovered
 from furrow.replay.note_verify import verify
-from furrow.replay.run_again import Options, replay
+from furrow.replay.replay_request import Options
+from furrow.replay.run_again import replay
 from furrow.replay.statement import NOTE, read_verdicts, statement, write_note
 
 STAGES = """stages:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from furrow.history.load import run
+from furrow.history.named_run import run
 from furrow.history.run_diff import diff_runs
 from furrow.history.show import curves, describe, patch
 from furrow.replay.replay_verdict import Environment, Verdict

@@ -15,7 +15,8 @@ import pytest
 import furrow
 from furrow.ground.git import UnknownRevisionError
 from furrow.history.artifacts import AbsentError
-from furrow.history.load import NoSuchRunError, RunFileError, parse_run, run
+from furrow.history.load import NoSuchRunError, RunFileError
+from furrow.history.named_run import parse_run, run
 
 if TYPE_CHECKING:
     from pathlib import Path

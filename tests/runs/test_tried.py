@@ -12,7 +12,8 @@ import pytest
 
 from furrow.cli.main import run as furrow
 from furrow.history.artifacts import AbsentError
-from furrow.history.load import NotKeptError, run
+from furrow.history.load import NotKeptError
+from furrow.history.named_run import run
 from furrow.history.run_diff import diff_runs
 from furrow.history.show import describe
 from furrow.history.trial_trailers import trial_name, tried

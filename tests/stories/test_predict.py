@@ -101,7 +101,20 @@ def test_a_model_of_other_features_is_refused(flights):
     """A view's ttl was changed and not trained on: the model does not answer."""
     edit(flights / "features/views.py", "ttl=timedelta(hours=3)", "ttl=timedelta(hours=1)")
     run(flights, "python", "-m", "furrow", "compile")
-    done = run(flights, "python", "-m", "furrow", "predict", "--experiment", "gbm", check=False)
+    flight = [
+        "--carrier",
+        "B6",
+        "--flight",
+        "1161",
+        "--origin",
+        "LGA",
+        "--dest",
+        "PBI",
+        "--tailnum",
+        "N775JB",
+    ]
+    asking = ["python", "-m", "furrow", "predict", "--experiment", "gbm", *flight]
+    done = run(flights, *asking, check=False)
     assert done.returncode == 1
     assert "trained on another definition" in done.stderr
     assert "dvc repro" in done.stderr

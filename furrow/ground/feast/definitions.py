@@ -275,7 +275,10 @@ def _join_keys(view: Any, entities: Mapping[str, Any], folder: Path) -> tuple[Pa
 
 
 def _found_type(source: FileSource, key: str, folder: Path) -> str | None:
-    """The type of a join key by the rows, as Feast finds it where none is declared; None if they aren't there."""
+    """The type of a join key by the rows, as Feast finds it where none is declared.
+
+    None if they aren't there.
+    """
     column = {new: old for old, new in (source.field_mapping or {}).items()}.get(key, key)
     try:
         held = dict(source.get_table_column_names_and_types(SimpleNamespace(repo_path=folder)))

@@ -140,7 +140,10 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """The newest row of each entity within a time range, both ends included; see Feast's OfflineStore."""
+        """The newest row of each entity within a time range, both ends included.
+
+        See Feast's OfflineStore.
+        """
         return FurrowRetrievalJob(
             Pull(
                 settings=_settings(config),

@@ -109,11 +109,16 @@ class FurrowRetrievalJob(RetrievalJob):  # type: ignore[misc]
             return canonical_table(next(chunks))  # before on-demand features are computed from it
 
     def to_arrow(self, *arguments: Any, **options: Any) -> pa.Table:
-        """The result with on-demand features; floats have the form that the online store serves them in."""
+        """The result with on-demand features.
+
+        Floats have the form that the online store serves them in.
+        """
         return canonical_table(super().to_arrow(*arguments, **options))
 
     def to_tables(self, rows: int = _ROWS) -> Iterator[pa.Table]:
-        """The result piece by piece, on-demand features included: for what is larger than the memory.
+        """The result piece by piece, on-demand features included.
+
+        For what is larger than the memory.
 
         Args:
             rows: The rows of a piece.

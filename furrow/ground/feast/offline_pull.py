@@ -96,7 +96,10 @@ class Pull:
     def _sql(
         self, connection: duckdb.DuckDBPyConnection, source: Source, columns: list[Wanted]
     ) -> tuple[str, dict[str, str]]:
-        """The query, and where in its result the columns are; what DuckDB doesn't hold is read by its place."""
+        """The query, and where in its result the columns are.
+
+        What DuckDB doesn't hold is read by its place.
+        """
         carried = [each for each in columns if each.is_time or holds(source.type_of(each))]
         relation = make_relation(connection, source, carried, "pulled")
         held = {each.column: f"c{place}" for place, each in enumerate(carried)}

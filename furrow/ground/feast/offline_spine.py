@@ -38,7 +38,10 @@ class Entities(Protocol):
         """Their columns."""
 
     def chunks(self, rows: int | None) -> Iterator[pa.Table]:
-        """The rows, so many at a time; None: all at once. There is at least one chunk, be it empty."""
+        """The rows, so many at a time; None: all at once.
+
+        There is at least one chunk, be it empty.
+        """
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,10 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
         entity_keys: list[EntityKey],
         requested_features: list[str] | None = None,
     ) -> list[ReadRow]:
-        """Event time and values for each entity; no values where the record is missing, nulls where it has expired."""
+        """Event time and values for each entity.
+
+        No values where the record is missing, nulls where it has expired.
+        """
         wanted = requested_features or [field.name for field in table.features]
         found = self._read(config, table, entity_keys, wanted)
         return [

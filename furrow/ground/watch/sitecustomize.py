@@ -89,7 +89,10 @@ def _fix_entropy(seed: str) -> None:
 
 
 class _Function:
-    """Stands in for a function of C: found by its name when pickled, and no method of a class that keeps it."""
+    """Stands in for a function of C.
+
+    Found by its name when pickled, and no method of a class that keeps it.
+    """
 
     def __init__(self, module: str, name: str, call: Any) -> None:
         self.__module__, self.__name__, self.__qualname__ = module, name, name
@@ -155,7 +158,10 @@ def _shift_clock(seconds: float) -> None:
 
 
 def _set_methods(kind: type, methods: dict[str, Any]) -> None:
-    """Give a type of C other class methods, as an assignment would if it were allowed; a stage never fails of it."""
+    """Give a type of C other class methods, as an assignment would if it were allowed.
+
+    A stage never fails of it.
+    """
     with contextlib.suppress(ImportError, AttributeError, TypeError, ValueError):
         import ctypes  # noqa: PLC0415 - only when asked
         import gc  # noqa: PLC0415

@@ -1,4 +1,7 @@
-"""Tasks: what a prediction is. One module each, found by its name; a new one is a new file here and its test."""
+"""Tasks: what a prediction is. One module each, found by its name.
+
+A new one is a new file here and its test.
+"""
 
 from __future__ import annotations
 

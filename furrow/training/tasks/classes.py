@@ -45,7 +45,10 @@ def check_classes(labels: pd.Series[Any], problem: Problem) -> None:
 
 
 def apply_curve(curve: Any, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores on a calibration curve; None leaves them as they are, bundles of older versions hold scikit-learn's."""
+    """Scores on a calibration curve.
+
+    None leaves them as they are, bundles of older versions hold scikit-learn's.
+    """
     if curve is None:
         return scores
     found: NDArray[np.float64]

@@ -124,7 +124,10 @@ class Task(ABC):
 
     @abstractmethod
     def fitness(self, target: NDArray[Any], outputs: Mapping[str, NDArray[Any]]) -> float:
-        """How good predictions are, more being better: what a shuffled column loses is its importance."""
+        """How good predictions are, more being better.
+
+        What a shuffled column loses is its importance.
+        """
 
     @abstractmethod
     def baseline(

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from furrow.replay.replay_request import Options
 from furrow.replay.replay_verdict import StageVerdict, Verdict
-from furrow.replay.run_again import Options, replay
+from furrow.replay.run_again import replay
 
 DVC_YAML = """stages:
   compile:

@@ -11,10 +11,11 @@ from furrow.clone.git_hooks import install_hooks
 from furrow.files import canonical_json, sha256_bytes
 from furrow.ground.git import resolve
 from furrow.ground.notes import NoteError, add_line, configure_notes, noted, push_notes, read_lines
-from furrow.history.load import run as load
+from furrow.history.named_run import run as load
 from furrow.history.show import describe
 from furrow.replay.note_verify import verify
-from furrow.replay.run_again import Options, replay
+from furrow.replay.replay_request import Options
+from furrow.replay.run_again import replay
 from furrow.replay.run_replays import replays_of
 from furrow.replay.statement import NOTE, read_verdicts, statement, write_note
 

@@ -12,8 +12,9 @@ import pytest
 from furrow.errors import UsageError
 from furrow.ground.git import UnbornBranchError, UnknownRevisionError, resolve
 from furrow.replay.inputs import AbsentInputError
+from furrow.replay.replay_request import Options, ReplayError
 from furrow.replay.replay_settings import SettingsError
-from furrow.replay.run_again import Options, ReplayError, replay
+from furrow.replay.run_again import replay
 from furrow.replay.statement import read_verdicts
 from tests.processes import runs
 

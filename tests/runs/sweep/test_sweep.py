@@ -10,7 +10,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from furrow.ground.experiments import list_experiments
-from furrow.history import listing, load
+from furrow.history import listing, named_run
+from furrow.history.load import NoSuchRunError
 from furrow.history.query import Query
 from furrow.history.selection import Selection
 from furrow.trials.recorder import Finished
@@ -126,20 +127,20 @@ def test_a_trial_is_a_run_by_its_name(done: tuple[Path, list[Finished]]) -> None
     """Alone, as a revision, and in the list."""
     root, found = done
     trial = found[0].trial
-    alone = load.run(trial.name, repo=root)
+    alone = named_run.run(trial.name, repo=root)
     assert alone.name == "gbm"
     assert (
         alone.commit
         == recorded(root)[trial.name].commit
-        == load.run(f"gbm@{trial.name}", repo=root).commit
+        == named_run.run(f"gbm@{trial.name}", repo=root).commit
     )
     assert alone.config["model"]["learning_rate"] == trial.config.model["learning_rate"]
     listed = listing.list_runs(root, Selection(everything=True), Query(columns=("run",)))
     named = listed.named(run for (run,) in listed.answer.rows)
     assert {f"gbm@{one.trial.name}" for one in found} == set(named.values())
     assert all(run.startswith("gbm@") for run in named)
-    with pytest.raises(load.NoSuchRunError):
-        load.run(f"{trial.name}x", repo=root)
+    with pytest.raises(NoSuchRunError):
+        named_run.run(f"{trial.name}x", repo=root)
 
 
 def test_the_threads_of_a_fit_count_and_its_workers_do_not(project: Path) -> None:
