@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from furrow.ci.report_drawing import curves, intervals
 from furrow.ci.report_markdown import importance, number, reality, seconds, span
+from furrow.drawing.curves import curves, intervals
 from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:

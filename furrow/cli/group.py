@@ -48,6 +48,7 @@ COMMANDS = {
     "status": "What this machine's server serves, and why.",
     "trace": "What a logged prediction was made of, and its score made again.",
     "trust": "Say that the code of this clone may run.",
+    "ui": "Show this repository in a browser, or write its pages as files.",
     "verify": "Check the chain of proof behind a commit, a version or a prediction, offline.",
     "try": "Try hyper-parameters: a grid or a search, each trial a DVC experiment.",
 }
@@ -55,7 +56,7 @@ COMMANDS = {
 
 SECTIONS = {
     "Start": ("init", "add", "trust", "install", "doctor", "completion"),
-    "Explore": ("runs", "features", "data", "try", "adopt", "plan", "schema"),
+    "Explore": ("runs", "ui", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
     "Prove": ("replay", "verify", "approve", "audit", "score", "fsck", "ci", "trace"),
 }

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.cli.grid import aligned, print_grid
 from furrow.cli.terminal import Ink, on_terminal, say
+from furrow.history.shown_values import cell, strict
 from furrow.history.standings import counting
-from furrow.safe_text import csv_text, json_text, line, markdown_text
+from furrow.safe_text import csv_text, json_text, markdown_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,30 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "as_json", "cell", "grid", "notes", "print_runs", "strict"]
 
-WIDEST = 44
 REPORTED = 5
 VERDICTS = {"champion": "green", "failed": "red"}
-
-
-def cell(value: Any, name: str = "", *, widest: int = WIDEST) -> str:
-    """A value as a person reads it: four digits, dates to the minute, ids cut short."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return {math.inf: "inf", -math.inf: "-inf"}.get(value, "NaN")
-        if value.is_integer() and abs(value) < 1e15:
-            return str(int(value))
-        return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
-    text = str(value)
-    if name.endswith("date") and len(text) == 20:
-        return f"{text[:10]} {text[11:16]}"
-    if len(text) >= 40 and all(c in "0123456789abcdef" for c in text):
-        return text[:10]
-    text = line(text)
-    return text if len(text) <= widest else text[: widest - 1] + "…"
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[bool] = ()) -> str:
@@ -53,17 +32,6 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[
 
 def _plain(part: str | Ink) -> str:
     return part.text if isinstance(part, Ink) else part
-
-
-def strict(value: Any) -> Any:
-    """A value that JSON has: NaN and infinities become words."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
-    if isinstance(value, dict):
-        return {key: strict(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [strict(inner) for inner in value]
-    return value
 
 
 def as_json(value: Any) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from furrow.cli import render
-from furrow.cli.deployments import state as state_facts
 from furrow.cli.hold_options import on_server, state_of
 from furrow.cli.terminal import say
 
@@ -27,6 +26,7 @@ def command(*, environment: str, state: Path | None, watch: bool, as_json: bool)
     """Tell what this machine's server of ENVIRONMENT serves: version, canary, evidence, holds, Git's last word."""
     from furrow.serving.canary_watch import read_evidence
     from furrow.serving.deployment_state import read_followed, read_holds, wanted
+    from furrow.serving.environment_facts import state as state_facts
 
     folder = state_of(environment, state)
     before: object = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from furrow.data.svg import bars, lines, spark
+from furrow.drawing.charts import bars, lines, spark
 from furrow.files import write_text
 from furrow.safe_text import html_text as escape
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any, NamedTuple
 
 from furrow.history.metric_order import METRIC_ORDER
@@ -69,12 +70,14 @@ class Query(NamedTuple):
             when empty.
         columns: Names or patterns ("model.*"); the usual ones when empty.
         limit: How many rows at most; None for all.
+        offset: How many rows are passed over before; with a limit.
     """
 
     where: str = ""
     sort: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     limit: int | None = None
+    offset: int = 0
 
 
 class Rows(NamedTuple):
@@ -198,9 +201,7 @@ def select(connection: sqlite3.Connection, scope: int, query: Query) -> Rows:
     inside = "s.scope = :scope" + (f" AND ({condition})" if condition else "")
     lift = guard(connection)
     try:
-        rows, total = _rows(
-            connection, scope, query.limit, _Parts(values, inside, condition, order)
-        )
+        rows, total = _rows(connection, scope, query, _Parts(values, inside, condition, order))
     except sqlite3.Error as exc:
         if condition and not is_damage(exc):
             hint = "for example: roc_auc > 0.75 and model = 'gbm'"
@@ -225,7 +226,7 @@ class _Parts(NamedTuple):
 
 
 def _rows(
-    connection: sqlite3.Connection, scope: int, limit: int | None, sql: _Parts
+    connection: sqlite3.Connection, scope: int, query: Query, sql: _Parts
 ) -> tuple[list[tuple[Any, ...]], int]:
     """Rows, and how many there would be without the limit.
 
@@ -233,6 +234,7 @@ def _rows(
     no other; then the few that are left are read whole.
     """
     arguments: dict[str, int] = {"scope": scope}
+    limit, offset = query.limit, max(0, query.offset)
     if limit is None:
         tables = _tables(f"{sql.values} {sql.condition} {sql.order}")
         rows = connection.execute(
@@ -244,10 +246,12 @@ def _rows(
     statement = f"SELECT s.run FROM {tables} WHERE {sql.inside} ORDER BY {sql.order}"  # noqa: S608
     if sql.condition:  # how many there are is known only by going through all of them
         cursor = connection.execute(statement, arguments)
+        before = sum(1 for _ in islice(cursor, offset))
         found = cursor.fetchmany(limit) if limit else []
-        total = len(found) + sum(1 for _ in cursor)
+        total = before + len(found) + sum(1 for _ in cursor)
     else:
-        found = connection.execute(f"{statement} LIMIT {int(limit)}", arguments).fetchall()
+        part = f"{statement} LIMIT {int(limit)} OFFSET {int(offset)}"
+        found = connection.execute(part, arguments).fetchall()
         total = connection.execute(
             "SELECT runs FROM scopes WHERE id = :scope", arguments
         ).fetchone()[0]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from furrow.history.metrics_file import Value
     from furrow.history.paired_test import Comparison
 
-__all__ = ["NOT_CODE", "DataChange", "RunDiff", "changed_files", "diff_runs", "flat"]
+__all__ = ["NOT_CODE", "DataChange", "RunDiff", "changed_files", "config_of", "diff_runs", "flat"]
 
 NOT_CODE = (
     ":(top,exclude)runs",
@@ -101,7 +101,7 @@ def diff_runs(
     Raises:
         RunFileError: A config or the metrics of one of them is missing or malformed.
     """
-    configs = flat(_config(before)), flat(_config(after))
+    configs = flat(config_of(before)), flat(config_of(after))
     metrics = before.metrics, after.metrics
     comparison, untested = _test(before, after, replicates=replicates, confidence=confidence)
     old, new = before.features, after.features
@@ -170,7 +170,7 @@ def _test(
         return None, f"predictions can't be read: {exc}"
 
 
-def _config(run: Run) -> dict[str, Any]:
+def config_of(run: Run) -> dict[str, Any]:
     """A run's config; empty where a project keeps none."""
     return run.config if "config.yaml" in run.files else {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from furrow.data.svg import lines
+from furrow.drawing.charts import lines
 from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:

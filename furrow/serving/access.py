@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.files import write_json
 from furrow.parse import ParseError, parse_json, read_bytes
-from furrow.serving.http_problem import Problem
+from furrow.serving.problem_details import Problem
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from furrow.serving.app import App
     from furrow.serving.serve_settings import Served, ServeSettings
 
-__all__ = ["AppFactory", "ListenError", "listen", "run"]
+__all__ = ["AppFactory", "GuardedProtocol", "ListenError", "alone", "listen", "run"]
 
 LOGGER = logging.getLogger("furrow.serving")
 GRACE = 25
@@ -183,13 +183,13 @@ def run(served: Served, settings: ServeSettings, taken: socket.socket) -> None:
         if several:
             Multiprocess(config, [taken]).run()
         else:
-            _alone(config, taken)
+            alone(config, taken)
     finally:
         taken.close()
         shutil.rmtree(state, ignore_errors=True)
 
 
-def _alone(config: Config, taken: socket.socket) -> None:
+def alone(config: Config, taken: socket.socket) -> None:
     """Serve in this process.
 
     Uvicorn raises the signal that ended it again, which means nothing more then.

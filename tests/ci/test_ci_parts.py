@@ -22,10 +22,10 @@ from furrow.ci.outcome import Check, Measure, Outcome
 from furrow.ci.publish import publish, read_status, status_line, write_reports
 from furrow.ci.queue import FOLDER, Pushed, again, enqueue, jobs, place_of, room
 from furrow.ci.registration import registered
-from furrow.ci.report_drawing import curves, intervals
 from furrow.ci.run_ci import Options
 from furrow.ci.run_record import keep, kept
 from furrow.ci.steps import address
+from furrow.drawing.curves import curves, intervals
 from furrow.ground.git import common_dir, resolve
 from furrow.ground.isolate import CommandError
 from furrow.ground.pipeline_spec import Dep, Out, Pipeline, Source, Step

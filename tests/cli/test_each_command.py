@@ -33,6 +33,7 @@ from furrow.cli import (
     serve,
     trust,
     try_,
+    ui,
 )
 from furrow.cli.features_tables import show_answer, show_features, show_found
 from furrow.cli.main import run as furrow
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODULES = (adopt, apply, ci, compile, data, features, gate, install, labels, models, monitor, plan, predict, replay, runs, runs_diff,
-           runs_history, runs_show, runs_watch, serve, trust, try_)  # fmt: skip
+           runs_history, runs_show, runs_watch, serve, trust, try_, ui)  # fmt: skip
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rsplit(".", 1)[1])

@@ -11,7 +11,7 @@ from furrow.data.contract import load_contract
 from furrow.data.profile import Profile, profile
 from furrow.data.profile_page import write_page
 from furrow.data.raw_tables import NoDataError
-from furrow.data.svg import bars, lines, spark
+from furrow.drawing.charts import bars, lines, spark
 from furrow.files import canonical_json
 
 CONTRACT = Path(__file__).resolve().parents[2] / "conf/data/contract.yaml"

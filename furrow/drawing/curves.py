@@ -1,17 +1,39 @@
-"""Small drawings for the report as SVG text, without a drawing library: curves, and intervals side by side."""
+"""Curves of a run before and here, and intervals side by side, as SVG text without a drawing library."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from furrow.ci.outcome import Measure, Points
+__all__ = ["Points", "Sided", "curves", "intervals"]
 
-__all__ = ["curves", "intervals"]
+Points = tuple[tuple[float, float], ...]
+Span = tuple[float, float] | None
+
+
+class Sided(Protocol):
+    """A value before and here, each with its interval, if there is one."""
+
+    @property
+    def before(self) -> float | None:
+        """Before."""
+
+    @property
+    def after(self) -> float | None:
+        """Here."""
+
+    @property
+    def before_span(self) -> Span:
+        """Its interval."""
+
+    @property
+    def after_span(self) -> Span:
+        """Its interval."""
+
 
 _SIZE, _LEFT, _TOP, _BOTTOM = 240, 40, 26, 34
 _TITLES = {
@@ -66,7 +88,7 @@ def _unit(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def intervals(rows: Sequence[tuple[str, Measure]], *, metric: str) -> str:
+def intervals(rows: Sequence[tuple[str, Sided]], *, metric: str) -> str:
     """A metric of several runs, before above here, each with its interval, on one axis."""
     values = [
         value

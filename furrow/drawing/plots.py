@@ -1,0 +1,154 @@
+"""Lines and points over two axes of numbers, many series in one drawing, as SVG text of a bounded size."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from furrow.safe_text import html_text as escape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["HUES", "MOST_SERIES", "plot", "thinned"]
+
+HUES = 8
+MOST_SERIES = 50
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 520, 300, 62, 10, 40
+
+Point = tuple[float, float]
+
+
+def plot(
+    series: Mapping[str, Sequence[Point]],
+    *,
+    title: str,
+    across: str = "",
+    up: str = "",
+    points: bool = False,
+    even: bool = False,
+) -> str:
+    """Draw several series.
+
+    Args:
+        series: Points by name, of which those that are not finite are left out; at most MOST_SERIES are drawn.
+        title: What a screen reader says.
+        across: Below the axis.
+        up: Beside the axis.
+        points: Dots, not lines.
+        even: Draw the diagonal, on axes from 0 to 1.
+
+    Returns:
+        SVG whose size depends on neither the number of points nor their values.
+    """
+    drawn = {
+        name: [(x, y) for x, y in some if math.isfinite(x) and math.isfinite(y)]
+        for name, some in list(series.items())[:MOST_SERIES]
+    }
+    every = [point for some in drawn.values() for point in some]
+    if even:
+        every += [(0.0, 0.0), (1.0, 1.0)]
+    if not every:
+        return ""
+    left, right = _range([x for x, _ in every], exact=even)
+    low, high = _range([y for _, y in every], exact=even)
+
+    def at(point: Point) -> tuple[float, float]:
+        x = _LEFT + (point[0] - left) / (right - left) * (_WIDTH - _LEFT - 12)
+        y = _HEIGHT - _BOTTOM - (point[1] - low) / (high - low) * (_HEIGHT - _BOTTOM - _TOP)
+        return x, y
+
+    parts = [_axes((left, right), (low, high), across, up)]
+    if even:
+        (x1, y1), (x2, y2) = at((0.0, 0.0)), at((1.0, 1.0))
+        parts.append(
+            f'<line class="even" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+        )
+    for place, (name, some) in enumerate(drawn.items()):
+        hue = f"s{place % HUES}"
+        placed = [at(point) for point in some]
+        if points or len(placed) == 1:
+            parts += [
+                f'<circle class="{hue}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{escape(name)}</title></circle>'
+                for x, y in thinned(placed, 2000)
+            ]
+        else:
+            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in thinned(placed, 2 * _WIDTH))
+            parts.append(
+                f'<polyline class="{hue}" points="{path}"><title>{escape(name)}</title></polyline>'
+            )
+    height = _HEIGHT
+    if 1 < len(drawn) <= 12:
+        parts.append(_legend(list(drawn)))
+        height += 18 * math.ceil(len(drawn) / 2) + 6
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="img" '
+        f'aria-label="{escape(title)}">{"".join(parts)}</svg>'
+    )
+
+
+def thinned(points: Sequence[Point], most: int) -> list[Point]:
+    """No more than so many points: of each part of a longer series its first, least, greatest and last.
+
+    Args:
+        points: In their order.
+        most: How many at most.
+    """
+    if len(points) <= most:
+        return list(points)
+    size = math.ceil(len(points) / max(1, most // 4))
+    kept: list[Point] = []
+    for start in range(0, len(points), size):
+        part = list(enumerate(points[start : start + size]))
+        least = min(part, key=lambda one: one[1][1])
+        greatest = max(part, key=lambda one: one[1][1])
+        kept += [point for _, point in sorted({part[0], least, greatest, part[-1]})]
+    return kept
+
+
+def _range(values: Sequence[float], *, exact: bool) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    if exact:
+        return low, high
+    margin = (high - low) * 0.04
+    if not math.isfinite(margin):  # of numbers at the ends of what a float holds
+        return low / 2, high / 2
+    if not margin:
+        margin = abs(low) * 0.01 or 1.0
+    return low - margin, high + margin
+
+
+def _axes(across: Point, up: Point, across_text: str, up_text: str) -> str:
+    bottom, right = _HEIGHT - _BOTTOM, _WIDTH - 12
+    parts = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        x, y = _LEFT + share * (right - _LEFT), bottom - share * (bottom - _TOP)
+        parts.append(
+            f'<line class="grid" x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{bottom}"/>'
+            f'<line class="grid" x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>'
+            f'<text class="tick" x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">{_tick(across, share)}</text>'
+            f'<text class="tick" x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{_tick(up, share)}</text>'
+        )
+    middle = (_LEFT + right) / 2
+    parts.append(
+        f'<text class="tick" x="{middle}" y="{bottom + 31}" text-anchor="middle">{escape(across_text[:60])}</text>'
+        f'<text class="tick" transform="translate(11 {(_TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">'
+        f"{escape(up_text[:40])}</text>"
+    )
+    return "".join(parts)
+
+
+def _tick(ends: Point, share: float) -> str:
+    return f"{ends[0] + (ends[1] - ends[0]) * share:.3g}"
+
+
+def _legend(names: Sequence[str]) -> str:
+    parts = []
+    for place, name in enumerate(names):
+        x, y = _LEFT + (place % 2) * 230, _HEIGHT + 10 + (place // 2) * 18
+        shown = name if len(name) <= 28 else f"{name[:27]}…"
+        parts.append(
+            f'<line class="s{place % HUES}" stroke-width="2.5" x1="{x}" y1="{y - 4}" x2="{x + 24}" y2="{y - 4}"/>'
+            f'<text x="{x + 30}" y="{y}">{escape(shown)}</text>'
+        )
+    return "".join(parts)

@@ -1,0 +1,1 @@
+"""Pages of a repository, live and exported: read-only, made by the server, each also JSON and CSV."""

@@ -1,0 +1,205 @@
+"""The forms of a page: HTML, JSON and CSV, of one content."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from furrow.errors import MissingExtraError, UsageError
+from furrow.history.shown_values import cell, strict
+from furrow.safe_text import block, csv_text, json_text, line
+from furrow.web.content import Drawing, Facts, Form, Link, Mark, Note, Table, Text, plain
+
+try:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+except ImportError as exc:
+    raise MissingExtraError("ui", "furrow ui") from exc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from furrow.web.content import Cell, Page
+
+__all__ = ["MENU", "as_csv", "as_html", "as_json"]
+
+MENU = {
+    "home": "Home",
+    "runs": "Runs",
+    "explore": "Explore",
+    "live": "Live",
+    "plan": "Plan",
+    "data": "Data",
+    "features": "Features",
+    "models": "Models",
+    "monitoring": "Monitoring",
+    "prediction": "Prediction",
+    "business": "For the business",
+}
+"""The pages that the menu names."""
+
+_WIDEST = 120
+_KINDS = {
+    Table: "table",
+    Facts: "facts",
+    Drawing: "drawing",
+    Text: "text",
+    Note: "note",
+    Form: "form",
+}
+
+
+def _harmless(value: Any) -> Any:
+    """Text without controls; what is HTML already stays."""
+    return block(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("furrow.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    finalize=_harmless,
+)
+
+
+def as_html(
+    page: Page,
+    address: Callable[[str, Mapping[str, str | Sequence[str]]], str | None],
+    *,
+    rev: str = "",
+    forms: Mapping[str, str] | None = None,
+    policy: str = "",
+    site: str = "",
+) -> str:
+    """A page as HTML.
+
+    Args:
+        page: The page.
+        address: The address of a page in a state, or None where there is no such page.
+        rev: The revision that the menu stays at.
+        forms: Addresses of this very page as JSON and CSV, by name.
+        policy: A Content-Security-Policy to be written into the page, where no server sends one.
+        site: The project's name.
+    """
+    state = {"rev": rev} if rev else {}
+    menu = [(name, words, address(name, state)) for name, words in MENU.items()]
+    return _ENVIRONMENT.get_template("page.html").render(
+        page=page,
+        menu=[one for one in menu if one[2] is not None],
+        cell=lambda value, column="", raw=False: _cell(value, column, address, raw=raw),
+        numeric=_numeric,
+        kind=lambda found: _KINDS[type(found)],
+        address=address,
+        svg=Markup,  # furrow.drawing escapes every word in it
+        forms=forms or {},
+        rev=rev,
+        policy=policy,
+        site=site,
+        many=lambda value: [value] if isinstance(value, str) else value,
+    )
+
+
+def _cell(
+    value: Cell,
+    column: str,
+    address: Callable[[str, Mapping[str, str | Sequence[str]]], str | None],
+    *,
+    raw: bool,
+) -> Markup:
+    if isinstance(value, Link):
+        text = line(value.text)
+        place = address(value.page, value.state)
+        if place is None:
+            return Markup("{}").format(text)
+        return Markup('<a href="{}">{}</a>').format(place, text)
+    if isinstance(value, Mark):
+        return Markup('<span class="{}">{}</span>').format(value.kind, line(value.text))
+    if value is None:
+        return Markup('<span class="dim">–</span>')
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Markup("{}").format(f"{value:,}")
+    shown = (
+        block(str(value)) if raw and isinstance(value, str) else cell(value, column, widest=_WIDEST)
+    )
+    if isinstance(value, str) and len(value) > len(shown):
+        return Markup('<span title="{}">{}</span>').format(block(value[:1000]), shown)
+    return Markup("{}").format(shown)
+
+
+def _numeric(table: Table, place: int) -> bool:
+    """Whether a column holds numbers alone, and some."""
+    values = [
+        plain(row[place]) if isinstance(row[place], Mark) else row[place] for row in table.rows
+    ]
+    some = [value for value in values if value is not None]
+    return bool(some) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in some
+    )
+
+
+def as_json(page: Page) -> str:
+    """A page for programs: its facts, tables, texts and notes, without NaN."""
+    facts: dict[str, Any] = {}
+    texts: dict[str, str] = {}
+    notes = [{"kind": note.kind, "text": note.text} for note in page.notes]
+    for section in page.sections:
+        for one in section.blocks:
+            if isinstance(one, Facts):
+                facts[one.name] = {name: plain(value) for name, value in one.pairs}
+            elif isinstance(one, Text):
+                texts[one.name] = one.text
+            elif isinstance(one, Note):
+                notes.append({"kind": one.kind, "text": one.text})
+    found = {
+        "format": 1,
+        "page": page.name,
+        "title": page.title,
+        "lead": page.lead,
+        "notes": notes,
+        "facts": facts,
+        "texts": texts,
+        "tables": {name: _rows(table) for name, table in page.tables().items()},
+        **page.data,
+    }
+    return json_text(strict(found), sort_keys=False)
+
+
+def _rows(table: Table) -> dict[str, Any]:
+    rows = [[plain(value) for value in row] for row in table.rows]
+    total = len(rows) if table.total is None else table.total
+    return {"columns": list(table.columns), "rows": rows, "total": total}
+
+
+def as_csv(page: Page, name: str = "") -> str:
+    """A table of a page as CSV, in which no cell is a formula.
+
+    Args:
+        page: The page.
+        name: Of the table; the first if empty. A page without one gives its facts.
+
+    Raises:
+        UsageError: The page has no such table.
+    """
+    tables = page.tables()
+    if name and name not in tables:
+        hint = f"it has: {', '.join(tables)}" if tables else "it has none"
+        raise UsageError(f"the page {page.name} has no table {name[:80]!r}", hint=hint)
+    if tables:
+        table = tables[name] if name else next(iter(tables.values()))
+        return csv_text(
+            [list(table.columns), *([_finite(plain(v)) for v in row] for row in table.rows)]
+        )
+    pairs = [
+        pair
+        for part in page.sections
+        for one in part.blocks
+        if isinstance(one, Facts)
+        for pair in one.pairs
+    ]
+    return csv_text([["name", "value"], *([name, _finite(plain(value))] for name, value in pairs)])
+
+
+def _finite(value: Any) -> Any:
+    return strict(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,50 @@
+"""Every page by its name; a page's module is loaded when it is asked for first, so that a server starts at once."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from furrow.web.asked import Asked
+    from furrow.web.content import Page
+    from furrow.web.site import Site
+
+__all__ = ["PAGES", "made"]
+
+PAGES = {
+    "home": "home_page",
+    "runs": "runs_page",
+    "columns": "runs_page",
+    "run": "run_page",
+    "compare": "compare_page",
+    "explore": "explore_page",
+    "live": "live_page",
+    "plan": "plan_page",
+    "data": "data_page",
+    "features": "features_page",
+    "models": "models_page",
+    "monitoring": "monitoring_page",
+    "prediction": "prediction_page",
+    "business": "business_page",
+}
+"""The module of each page, in which a function is called as the page."""
+
+
+def made(name: str, site: Site, asked: Asked) -> Page:
+    """A page.
+
+    Args:
+        name: One of PAGES.
+        site: What is shown.
+        asked: The state in the address.
+
+    Raises:
+        FurrowError: It can't be shown, which the error says.
+    """
+    function: Callable[[Site, Asked], Page] = getattr(
+        import_module(f"furrow.web.{PAGES[name]}"), name
+    )
+    return function(site, asked)

@@ -1,0 +1,55 @@
+"""The first rows of a raw table, as this machine holds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from furrow.data.raw_files import table_files
+from furrow.web.content import Note, Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from furrow.data.contract import Table as Declared
+    from furrow.web.content import Cell
+
+__all__ = ["ROWS", "sample"]
+
+ROWS = 20
+_COLUMNS, _LONGEST = 60, 200
+
+
+def sample(folder: Path, name: str, declared: Declared) -> Table | Note:
+    """Rows of a table's first file; of columns that the contract names, and of no file outside of the project.
+
+    Args:
+        folder: The raw data.
+        name: The table.
+        declared: What the contract says of it.
+    """
+    root = folder.resolve().parent
+    paths = [path for path in table_files(folder, declared) if path.resolve().is_relative_to(root)]
+    if not paths:
+        return Note(f"No file of {name} is here.", "warn")
+    try:
+        with pq.ParquetFile(paths[0]) as handle:
+            columns = [one for one in declared.columns if one in handle.schema_arrow.names][
+                :_COLUMNS
+            ]
+            batches = handle.iter_batches(batch_size=ROWS, columns=columns)
+            rows = next(batches, None)
+    except (pa.ArrowException, OSError) as exc:
+        return Note(f"{paths[0].name} can't be read: {str(exc).splitlines()[0]}", "bad")
+    values = [] if rows is None else rows.to_pylist()
+    cells = [tuple(_cell(row[column]) for column in columns) for row in values]
+    return Table(f"sample-{name}", columns, cells, empty=f"{paths[0].name} has no row.")
+
+
+def _cell(value: Any) -> Cell:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,114 @@
+"""Drawings of numbers and graphs: bounded, finite, escaped."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from furrow.drawing.charts import bars
+from furrow.drawing.curves import curves
+from furrow.drawing.graphs import Node, graph
+from furrow.drawing.plots import plot, thinned
+from furrow.history.shown_values import cell, strict
+from furrow.serving.environment_facts import served_here
+from furrow.web.explore_page import front
+from furrow.web.key_importance import FEWEST, importance
+
+
+def test_thinning_keeps_the_ends_and_the_extremes() -> None:
+    points = [(float(n), math.sin(n / 50)) for n in range(100_000)]
+    points[70_001] = (70_001.0, 9.0)
+    points[70_003] = (70_003.0, -9.0)
+    kept = thinned(points, 400)
+    assert len(kept) <= 400
+    assert kept == sorted(kept)
+    assert {points[0], points[-1], points[70_001], points[70_003]} <= set(kept)
+    assert thinned(points[:5], 400) == points[:5]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.0, math.nan, 1.0],
+        [math.inf, 1.0, 2.0],
+        [5.0, 5.0],
+        [1e308, -1e308],
+        [0.0, 5e-324],
+        [1e-300, 1e-300],
+    ],
+)
+def test_what_is_drawn_is_finite(values: list[float]) -> None:
+    drawn = plot(
+        {"<b>": [(float(at), value) for at, value in enumerate(values)]}, title="<i>", up="&"
+    )
+    assert not re.search(r"nan|inf", drawn.replace("infer", ""))
+    assert "<b>" not in drawn
+    assert "<i>" not in drawn
+    assert len(drawn) < 20_000
+
+
+def test_a_million_points_are_as_small_as_a_thousand() -> None:
+    many = plot({"a": [(float(n), float(n % 97)) for n in range(100_000)]}, title="t")
+    assert len(many) < 40_000
+    assert plot({"a": []}, title="t") == ""
+    assert (
+        plot({str(n): [(0.0, 1.0), (1.0, n)] for n in range(80)}, title="t").count("<polyline")
+        == 50
+    )
+
+
+def test_a_graph_stands_in_layers() -> None:
+    """Each node right of all that it reads; a circle is drawn, not followed for ever."""
+    nodes = [
+        Node("c", "run", ("a", "b")),
+        Node("a"),
+        Node("b", "", ("a", "gone")),
+        Node('"><x', "on load=1"),
+    ]
+    drawn = graph(nodes, title="t")
+    place = {
+        name: float(x)
+        for name, x in re.findall(
+            r"<title>(\w+)[:<].*?<rect class=\"node[^\"]*\" x=\"(\d+)\"", drawn
+        )
+    }
+    assert place["a"] < place["b"] < place["c"]
+    assert drawn.count('class="edge"') == 3
+    assert "<x" not in drawn
+    assert 'class="node"' in drawn
+    assert graph([Node("a", "", ("b",)), Node("b", "", ("a",))], title="t").count("<rect") == 2
+    assert graph([], title="t") == ""
+
+
+def test_charts_and_curves_are_of_the_same_house() -> None:
+    assert bars(["a"], [1.0], text=str, title="t").startswith("<svg")
+    assert curves("roc", {"after": ((0.0, 0.0), (1.0, 1.0))}).startswith("<svg")
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    points = [("a", 1.0, 1.0), ("b", 2.0, 0.5), ("c", 0.5, 0.9), ("d", 2.0, 0.4), ("e", 1.0, 1.0)]
+    assert [name for name, *_ in front(points, 1, 1)] == ["b", "a"]
+    assert [name for name, *_ in front(points, -1, 1)] == ["c", "a"]
+
+
+def test_the_key_that_matters_is_found() -> None:
+    """fANOVA over runs: the key that makes the metric first; too few runs say nothing."""
+    rate = [n / 40 for n in range(40)]
+    noise = [float((n * 7) % 11) for n in range(40)]
+    found = importance(
+        {"noise": noise, "rate": rate, "same": [1.0] * 40}, [one * one for one in rate]
+    )
+    assert found[0][0] == "rate"
+    assert found[0][1] > 0.6
+    assert {name for name, _ in found} == {"rate", "noise"}
+    assert importance({"rate": rate[: FEWEST - 1]}, rate[: FEWEST - 1]) == []
+    assert importance({}, rate) == []
+
+
+def test_values_for_people_and_for_json(tmp_path) -> None:
+    assert cell(0.123456) == "0.1235"
+    assert cell(math.nan) == "NaN"
+    assert strict([math.inf, {"a": -math.inf}]) == ["Infinity", {"a": "-Infinity"}]
+    assert served_here(tmp_path) == []
