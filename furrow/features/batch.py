@@ -48,7 +48,9 @@ class Batch:
         self._values: dict[str, list[Any]] | None = None
         self.moment = moment
         request = plan.request_values(rows) if plan.request else {}
-        self._computed = plan.compute(self._column, request, len(rows)) if plan.computed else []
+        self._computed: list[dict[str, list[Any]]] = (
+            plan.compute(self._column, request, len(rows)) if plan.computed else []
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

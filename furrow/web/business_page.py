@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.ground.git import show
 from furrow.ground.gitobjects import iso_date
-from furrow.history.load import run as load_run
+from furrow.history.named_run import run as load_run
 from furrow.layout import CHAMPION, problem_yaml
 from furrow.layout import run as run_folder
 from furrow.models.deployment import current

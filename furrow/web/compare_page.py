@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError, UsageError
-from furrow.history.load import run as load_run
+from furrow.history.named_run import run as load_run
 from furrow.history.run_diff import config_of, diff_runs, flat
 from furrow.history.show import curves
 from furrow.training.metric_registry import direction, ordered

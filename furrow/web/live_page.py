@@ -14,7 +14,7 @@ from furrow.web.content import Drawing, Facts, Mark, Note, Page, Section, Table
 if TYPE_CHECKING:
     from furrow.trials.watch import Curve, RunLog
     from furrow.web.asked import Asked
-    from furrow.web.content import Block
+    from furrow.web.content import Block, Cell
     from furrow.web.site import Site
 
 __all__ = ["AGAIN", "live"]
@@ -41,7 +41,7 @@ def live(site: Site, asked: Asked) -> Page:
 
 
 def _curves(one: RunLog) -> list[Block]:
-    pairs = [
+    pairs: list[tuple[str, Cell]] = [
         ("state", Mark(one.state, _STATES.get(one.state, "dim"))),
         ("started", iso_date(int(one.started))),
     ]

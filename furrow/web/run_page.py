@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from furrow.drawing.plots import plot
 from furrow.errors import FurrowError, UsageError
 from furrow.ground.gitobjects import iso_date
-from furrow.history.load import run as load_run
 from furrow.history.metric_history import history
+from furrow.history.named_run import run as load_run
 from furrow.history.run_diff import flat
 from furrow.history.show import curves, describe, patch
 from furrow.history.trial_trailers import is_trial
