@@ -6,18 +6,34 @@ import ast
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_bytes, sha256_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["CodeError", "code_digest", "import_closure"]
 
 INSTALLED = Path(__file__).resolve().parents[2]
 """Where the furrow that runs is: in the project, as in its own repository, or installed."""
+
+
+_INNER = ("body", "orelse", "handlers", "finalbody", "cases")
+"""Where statements hold statements: an import stands nowhere else."""
+
+
+class _Source(NamedTuple):
+    """What is known of a file.
+
+    Attributes:
+        shape: Digest of its syntax tree without docstrings.
+        imports: Level, module and names of each import; of `import a, b`, a level of -1.
+    """
+
+    shape: str
+    imports: tuple[tuple[int, str, tuple[str, ...]], ...]
 
 
 class CodeError(FurrowError):
@@ -46,7 +62,7 @@ def code_digest(root: Path, entry: str, also: Iterable[str] = ()) -> str:
             raise CodeError(f"there is no module {one}", hint=f"write {one.replace('.', '/')}.py")
         for name, path in closure.items():
             if name not in shapes:
-                shapes[name] = _shape(path, _stamp(path))
+                shapes[name] = _source(path, _stamp(path)).shape
             if not path.is_relative_to(root.resolve()):
                 shapes["furrow.__version__"] = version("furrow")
     return sha256_json(shapes)
@@ -59,19 +75,27 @@ def import_closure(root: Path, entry: str) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     root = root.resolve()
+    missing: set[str] = set()
     todo = [entry]
     while todo:
         name = todo.pop()
-        if name in found:
+        if name in found or name in missing:
             continue
-        path = _locate(root, name)
+        above = name.rpartition(".")[0]
+        inside = not above or above in missing or above not in found or _is_package(found[above])
+        path = _locate(root, name) if inside else None
         if path is None:
+            missing.add(name)
             continue
         found[name] = path
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        todo.extend(_imported(path, _stamp(path), package))
+        package = name if _is_package(path) else above
+        todo.extend(_names(_source(path, _stamp(path)).imports, package))
         todo.extend(".".join(name.split(".")[:depth]) for depth in range(1, name.count(".") + 1))
     return dict(sorted(found.items()))
+
+
+def _is_package(path: Path) -> bool:
+    return path.name == "__init__.py"
 
 
 def _locate(root: Path, name: str) -> Path | None:
@@ -97,42 +121,47 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 @lru_cache(4096)
-def _imported(path: Path, stamp: tuple[int, int], package: str) -> tuple[str, ...]:
+def _source(path: Path, stamp: tuple[int, int]) -> _Source:
+    """Parse a file, once for each of its states."""
     del stamp
-    return tuple(_imports(_parse(path), package))
-
-
-def _parse(path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_bytes())
+        tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, OSError) as exc:
         raise CodeError(
             f"cannot read the code of {path}: {exc}", hint="mend it, then run again"
         ) from exc
+    imports = tuple(_imports(tree))
+    return _Source(_shape(tree), imports)
 
 
-def _imports(tree: ast.AST, package: str) -> list[str]:
-    names: list[str] = []
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            names += [name for part in node.orelse for name in _imports(part, package)]
-        elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            parts = package.split(".")
-            above = parts[: len(parts) - node.level + 1] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        else:
-            names += _imports(node, package)
-    return names
+def _names(imports: Iterable[tuple[int, str, tuple[str, ...]]], package: str) -> Iterator[str]:
+    """All that imports may mean, relative ones within the package; what is a module shows by its file."""
+    parts = package.split(".")
+    for level, module, names in imports:
+        if level < 0:
+            yield from names
+            continue
+        above = parts[: len(parts) - level + 1] if level else []
+        base = ".".join([*above, *([module] if module else [])])
+        yield from (f"{base}.{name}" for name in names)
+        yield base
 
 
-@lru_cache(4096)
-def _shape(path: Path, stamp: tuple[int, int]) -> str:
-    """Digest of a module's syntax tree without docstrings."""
-    del stamp
-    tree = _parse(path)
+def _imports(node: ast.AST) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+    for part in _INNER:
+        for child in getattr(node, part, ()):
+            if isinstance(child, ast.Import):
+                yield -1, "", tuple(alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                yield child.level, child.module or "", tuple(alias.name for alias in child.names)
+            elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+                yield from _imports(ast.Module(child.orelse, []))
+            else:
+                yield from _imports(child)
+
+
+def _shape(tree: ast.Module) -> str:
+    """Digest of a module's syntax tree without docstrings, which are taken out of it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
