@@ -88,6 +88,8 @@ def test_stages_of_dvc_yaml_are_furrows() -> None:
         ("replay.run_again", {"dvc"}),
         ("ci.run_ci", {"numpy"}),
         ("models.registry", set()),
+        ("training.tasks.binary", {"numpy", "pandas", "pyarrow"}),
+        ("training.tasks.forecast", {"numpy", "pandas", "pyarrow"}),
     ],
 )
 def test_what_starts_often_loads_no_more_than_it_needs(module: str, needs: set[str]) -> None:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.isotonic import IsotonicRegression
 
 from furrow.errors import FurrowError
-from furrow.training.logistic import PortableLogisticRegression
 from furrow.training.portable import logit, logit_one, sigmoid, sigmoid_one
 
 if TYPE_CHECKING:
@@ -99,11 +97,15 @@ def learn_curve(method: str, probability: NDArray[np.float64], label: NDArray[An
         CalibrationError: The method is unknown.
     """
     if method == "sigmoid":
+        from furrow.training.logistic import PortableLogisticRegression  # noqa: PLC0415 - scikit-learn takes a second to load
+
         found = PortableLogisticRegression(C=1e6, tol=1e-9, max_iter=200).fit(
             logit(probability)[:, None], label
         )
         return Sigmoid(float(found.coef_[0, 0]), float(found.intercept_[0]))
     if method == "isotonic":
+        from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415 - the same
+
         curve = IsotonicRegression(out_of_bounds="clip", y_min=NEAREST, y_max=1 - NEAREST).fit(
             probability, label
         )

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from furrow.training.calibration import Curve, curve_from_json, learn_curve
 from furrow.training.tasks.classes import (
@@ -108,6 +107,8 @@ class Binary(Task):
         return None if value is None else curve_from_json(value)
 
     def fitness(self, target: NDArray[Any], outputs: Mapping[str, NDArray[Any]]) -> float:
+        from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - a second to load, for who judges alone
+
         return (
             float(roc_auc_score(target, outputs["probability"]))
             if len(np.unique(target)) > 1
@@ -121,6 +122,8 @@ class Binary(Task):
         return {"prevalence": float(frame["label"].mean())}
 
     def curves(self, rows: Rows, confidence: float) -> dict[str, pd.DataFrame]:
+        from sklearn.metrics import precision_recall_curve, roc_curve  # noqa: PLC0415 - the same
+
         labels, values = rows.label, rows.column("probability")
         false_rate, true_rate, _ = roc_curve(labels, values)
         precision, recall, _ = precision_recall_curve(labels, values)
@@ -133,6 +136,8 @@ class Binary(Task):
         }
 
     def tells(self, feature: NDArray[np.float64], labels: NDArray[Any]) -> float:
+        from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - the same
+
         return float(roc_auc_score(labels, feature[:, 1])) if len(np.unique(labels)) == 2 else 0.0
 
     def said(self, values: Mapping[str, Any], label: str) -> str:

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from furrow.training.metrics import interval, ratio
 from furrow.training.portable import CLIP
@@ -52,11 +50,11 @@ def apply_curve(curve: Any, scores: NDArray[np.float64]) -> NDArray[np.float64]:
     if curve is None:
         return scores
     found: NDArray[np.float64]
-    if isinstance(curve, IsotonicRegression):
-        found = curve.predict(scores)
-    elif isinstance(curve, LogisticRegression):
+    if hasattr(curve, "predict_proba"):  # LogisticRegression
         clipped = np.clip(scores, CLIP, 1 - CLIP)
         found = curve.predict_proba(np.log(clipped / (1 - clipped)).reshape(-1, 1))[:, 1]
+    elif hasattr(curve, "predict"):  # IsotonicRegression
+        found = curve.predict(scores)
     else:
         found = curve(scores)
     return found

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from furrow.training.calibration import curve_from_json, learn_curve
 from furrow.training.class_columns import PREFIX, clipped, predicted, probabilities
@@ -150,6 +149,8 @@ class Multiclass(Task):
         }
 
     def tells(self, feature: NDArray[np.float64], labels: NDArray[Any]) -> float:
+        from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - a second to load, for who judges alone
+
         areas = []
         for place in np.unique(labels):
             one = labels == place

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
-from sklearn.metrics import r2_score
 
 from furrow.training.metrics import interval, ratio
 from furrow.training.tasks.task import LabelError, Task
@@ -127,6 +125,9 @@ class NumberTask(Task):
         }
 
     def tells(self, feature: NDArray[np.float64], labels: NDArray[Any]) -> float:
+        from scipy.stats import spearmanr  # noqa: PLC0415 - a second to load, for who judges alone
+        from sklearn.metrics import r2_score  # noqa: PLC0415 - the same
+
         if np.ptp(feature) == 0 or np.ptp(labels) == 0:
             return 0.0
         ranked = float(spearmanr(feature, labels).statistic) ** 2
