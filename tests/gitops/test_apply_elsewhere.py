@@ -59,6 +59,7 @@ def served(folder: Path) -> float:
         client.close()
 
 
+@pytest.mark.long
 def test_an_online_store_in_redis(whole: Path, server: Server) -> None:
     """Materialized into Redis; a server that lost it is noticed, one that is gone too; then all is as declared."""
     redis_at(whole, server.url)
@@ -129,6 +130,7 @@ def test_a_target_brings_its_own_inputs(clone: Path) -> None:
     assert not (clone / "build/models").exists()
 
 
+@pytest.mark.long
 def test_a_remote_that_lacks_something(clone: Path, whole: Path, tmp_path: Path) -> None:
     """What the remote lost is made again by its stage; lost raw data is an error that says who can help."""
     model = (whole / "build/models/gbm/model.joblib").read_bytes()

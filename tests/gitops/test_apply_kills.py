@@ -80,6 +80,7 @@ def test_killed_at_every_moment(whole: Path, tmp_path: Path, killer: Killer) -> 
     assert repro(whole).ran == set()
 
 
+@pytest.mark.long
 def test_killed_while_it_fetches(clone: Path, whole: Path, tmp_path: Path) -> None:
     """Killed while objects come from the DVC remote, the next apply fetches what is still lacking."""
     fetching = Killer(clone, tmp_path / "room")

@@ -66,6 +66,7 @@ def test_the_author_ran_the_stages(project):
     assert made in notes
 
 
+@pytest.mark.long
 def test_a_fresh_clone_fetches_only_what_it_needs(project, tmp_path):
     """Stages that were not run are run, with the inputs that they need; at home that is a failure with a next step."""
     set_rate(project, "gbm", 0.4)

@@ -70,6 +70,7 @@ def test_a_declaration_that_was_not_compiled(project, tmp_path):
     assert "learning_rate: 0.2" in offered
 
 
+@pytest.mark.long
 def test_a_resolved_file_edited_by_hand(project):
     """DVC obeys the edit, and the results agree with it; what is declared is another thing, and CI says which file."""
     set_learning_rate(project, COMPILED, 0.3)

@@ -135,6 +135,7 @@ def months_at_rest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_a_champion_that_is_worse_on_the_new_month_fails(months_at_rest, tmp_path):
     """In a fresh clone CI brings the target branch's model, lets it predict the new days, and says which test it made."""
     run(tmp_path, "git", "clone", "-q", str(months_at_rest), "clone")

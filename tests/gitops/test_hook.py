@@ -101,6 +101,7 @@ def forge(folder: Path, commit_id: str, ref: str = "refs/notes/furrow/ci") -> No
     run(folder, "git", "notes", "--ref", ref, "add", "-f", "-m", json.dumps(line), commit_id)
 
 
+@pytest.mark.long
 def test_a_forged_note_decides_nothing(team):
     """A note that says a bad commit passed is refused when pushed; got in all the same, CI runs the commit and fails it."""
     ada, bare = team / "ada", team / "bare.git"

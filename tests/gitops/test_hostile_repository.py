@@ -156,6 +156,7 @@ def test_a_harmless_branch_is_judged(project):
     assert run(project, "git", "for-each-ref").stdout == refs
 
 
+@pytest.mark.long
 def test_a_branch_whose_author_ran_the_stages_is_replayed(project):
     """Held as its stages are; the verdict is in the report, and no note is left of it."""
     (project / "conf/gbm.yaml").write_text("rate: 0.45\n")
@@ -170,6 +171,7 @@ def test_a_branch_whose_author_ran_the_stages_is_replayed(project):
     assert run(project, "git", "for-each-ref").stdout == refs
 
 
+@pytest.mark.long
 def test_the_target_is_what_the_remote_says(project, tmp_path):
     """Without --base: the remote's main branch, whatever its name, and the branch that its conf/ci.yaml names; a commit
     that the branch from outside stands on chooses nothing, and where nobody says, nothing is guessed."""

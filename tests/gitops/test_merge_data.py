@@ -81,7 +81,7 @@ def test_each_lands_another_month(shared: Path) -> None:
     assert repro(shared).ran == set()
 
 
-@pytest.mark.parametrize("lander", ["mine", "theirs"])
+@pytest.mark.parametrize("lander", ["mine", pytest.param("theirs", marks=pytest.mark.long)])
 def test_one_lands_the_other_adds_an_experiment(shared: Path, lander: str) -> None:
     """The landed month stays, whoever merges whom, and only the new experiment is trained."""
     changes = {

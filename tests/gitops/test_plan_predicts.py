@@ -149,7 +149,9 @@ EDITS: dict[str, Callable[[Path, random.Random], object]] = {
 }
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))]
+)
 def test_random_edits(small: Path, seed: int) -> None:
     """After one to three edits of any kind the plan and `dvc repro` agree, and then there is nothing to do."""
     pick = random.Random(seed)

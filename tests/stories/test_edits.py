@@ -88,6 +88,8 @@ EDITS = {
     ),
 }  # fmt: skip
 """Kinds of edit, and what each makes necessary beyond compile, which any of them may need."""
+EACH_TIME = {"a remark in SQL", "a hyper-parameter", "the SQL of one table", "a problem's spine"}
+"""The kinds of them that every run of the tests plans; `make search` plans all."""
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,10 @@ def planning(rested, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("kind", EDITS)
+@pytest.mark.parametrize(
+    "kind",
+    [one if one in EACH_TIME else pytest.param(one, marks=pytest.mark.long) for one in EDITS],
+)
 def test_what_each_edit_makes_necessary(planning, kind):
     """Planned, which is what `dvc repro` does (test_plan_apply, test_plan_predicts, and below)."""
     make, needed = EDITS[kind]
@@ -232,6 +237,7 @@ def test_code_that_train_imports(flights):
     assert repro(flights).ran == {"compile", "select"} | TRAIN | EVALUATE
 
 
+@pytest.mark.long
 def test_a_new_month(flights):
     """Everything but compile, and the new month is judged."""
     land(flights, "2013-05")

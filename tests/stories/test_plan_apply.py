@@ -83,6 +83,7 @@ def test_a_ttl_from_plan_to_apply(flights):
     assert run(flights, FURROW, "features", "verify", "full", "--rows", "500").returncode == 0
 
 
+@pytest.mark.long
 def test_the_plan_is_what_repro_does(flights):
     """A comment, a hyper-parameter and its revert, code, a month: the plan names exactly what `dvc repro` runs."""
     path = flights / "features/tables/tail_legs.sql"
