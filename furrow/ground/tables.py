@@ -21,7 +21,16 @@ from furrow.stores.float_columns import canonical_table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["RawFiles", "TableError", "TableReport", "build_table", "run_sql", "write_parquet"]
+__all__ = [
+    "RawFiles",
+    "TableError",
+    "TableReport",
+    "build_table",
+    "engine_error",
+    "open_engine",
+    "run_sql",
+    "write_parquet",
+]
 
 _ROW_GROUP = 65_536
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
@@ -122,12 +131,8 @@ def run_sql(sql: str, raw: RawFiles, *, sql_file: Path, threads: int | None = No
     Raises:
         TableError: The engine refused the SQL or could not read the data.
     """
-    connection = duckdb.connect()
+    connection = open_engine(threads=threads)
     try:
-        connection.execute("SET timezone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
-        if threads is not None:
-            connection.execute(f"SET threads = {int(threads)}")
         for name, files in raw.files.items():
             if not files:
                 continue
@@ -140,6 +145,20 @@ def run_sql(sql: str, raw: RawFiles, *, sql_file: Path, threads: int | None = No
         raise _translate(exc, sql, sql_file, raw) from exc
     finally:
         connection.close()
+
+
+def open_engine(*, threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """DuckDB in memory, in UTC, as every SQL file meets it.
+
+    Args:
+        threads: Threads to use; all of the machine's by default.
+    """
+    connection = duckdb.connect()
+    connection.execute("SET timezone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    if threads is not None:
+        connection.execute(f"SET threads = {int(threads)}")
+    return connection
 
 
 def write_parquet(table: pa.Table, out: Path) -> None:
@@ -196,16 +215,22 @@ def _translate(exc: duckdb.Error, sql: str, sql_file: Path, raw: RawFiles) -> Ta
         return TableError(
             f"{sql_file} reads {missing}, and there is no {where}", path=raw.folder, hint=hint
         )
+    return engine_error(exc, sql, sql_file)
+
+
+def engine_error(exc: duckdb.Error, sql: str, sql_file: Path) -> TableError:
+    """What the engine says of a SELECT: the line, and what it suggests as the hint."""
+    text = str(exc)
     match = _LINE.search(text)
     line = min(int(match.group(1)), len(sql.splitlines())) if match else None
     suggestion = next(
         (part for part in text.splitlines() if part.startswith(("Did you mean", "Candidate"))), ""
     )
     return TableError(
-        f"{sql_file}{f':{line}' if line else ''}: {first}",
+        f"{sql_file}{f':{line}' if line else ''}: {text.splitlines()[0]}",
         path=sql_file,
         line=line,
-        hint=suggestion or "correct the SQL, then run the stage again",
+        hint=suggestion or "correct the SQL, then run it again",
     )
 
 

@@ -10,6 +10,7 @@ from furrow.errors import FurrowError
 from furrow.features.definition_check import Problem, check_definitions
 from furrow.features.manifest_cache import remember
 from furrow.files import write_json, write_text
+from furrow.ground.sql_binding import bind
 from furrow.layout import (
     COMPILED,
     CONF,
@@ -19,6 +20,7 @@ from furrow.layout import (
     MANIFEST,
     PIPELINE,
     run_file,
+    table_sql,
 )
 from furrow.plan.stage_graph import WrittenStage, check_compile, check_stages, expected_stages
 from furrow.training.config import Experiment, dump
@@ -86,7 +88,8 @@ def compile_repository(
         check: Whether dvc.yaml must have the stages that follow from the declarations.
 
     Raises:
-        FurrowError: A declaration is malformed, or two of them don't agree.
+        FurrowError: A declaration is malformed, or two of them don't agree; or SQL can't run on
+            the tables that the contract declares.
     """
     if manifest is None:
         from furrow.features.build import compile_manifest  # noqa: PLC0415 - Feast takes seconds to import
@@ -120,6 +123,14 @@ def compile_repository(
         },
     }
     stages = expected_stages(root, manifest, contract, trained)
+    spines = dict.fromkeys(one.spine for one in problems.values())
+    bind(
+        [root / name for name in (*map(table_sql, manifest.tables), *spines)],
+        {
+            name: {column: one.type for column, one in raw.columns.items()}
+            for name, raw in contract.tables.items()
+        },
+    )
     if check:
         check_stages(root, stages)
         check_compile(
