@@ -11,6 +11,7 @@ from .conftest import commit, edit, repro, run
 pytestmark = pytest.mark.story
 
 
+@pytest.mark.long
 def test_metrics_params_and_plots(flights):
     """`dvc metrics show` and `diff`, `dvc params diff` and `dvc plots show` say what the files say."""
     shown = json.loads(run(flights, "dvc", "metrics", "show", "--json").stdout)

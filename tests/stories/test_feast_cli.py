@@ -106,6 +106,7 @@ def fetch(address: str) -> Any:
         return json.load(answer)
 
 
+@pytest.mark.long
 def test_feast_s_web_ui_shows_the_project(applied: Path) -> None:
     """The page is served, and so are the project, its views with their owners, its services and its lineage."""
     manifest = load(ROOT / "features")

@@ -16,6 +16,7 @@ def replay(folder, *arguments, code=0):
     return json.loads(done.stdout)
 
 
+@pytest.mark.long
 def test_an_experiment_comes_again_byte_for_byte(flights):
     """Compile, validation, two feature tables, the training set, training and evaluation; the note on it holds."""
     verdict = replay(flights, "--experiment", "base_rate")
