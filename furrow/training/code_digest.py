@@ -6,7 +6,7 @@ import ast
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_bytes, sha256_json
@@ -22,6 +22,10 @@ INSTALLED = Path(__file__).resolve().parents[2]
 
 _INNER = ("body", "orelse", "handlers", "finalbody", "cases")
 """Where statements hold statements: an import stands nowhere else."""
+
+
+_FOLLOWS = ("ctx", "type_comment")
+"""Fields of a syntax tree that follow from where a node stands, or are comments."""
 
 
 class _Source(NamedTuple):
@@ -171,4 +175,31 @@ def _shape(tree: ast.Module) -> str:
                 and isinstance(first.value.value, str)
             ):
                 node.body = node.body[1:] or [ast.Pass()]
-    return sha256_bytes(ast.dump(tree).encode())
+    parts: list[str] = []
+    _write(tree, parts)
+    return sha256_bytes("".join(parts).encode())
+
+
+def _write(value: Any, parts: list[str]) -> None:
+    """A syntax tree as text: as `ast.dump`, without what is empty or follows from the rest.
+
+    The text is the same for each version of Python that parses it to the same meaning: newer ones
+    add fields, and leave out others.
+    """
+    if isinstance(value, ast.Constant):
+        parts.append(f"({value.value!r})")
+    elif isinstance(value, ast.AST):
+        parts.append(f"{type(value).__name__}(")
+        for name in value._fields:
+            found = getattr(value, name, None)
+            if found is not None and found != [] and name not in _FOLLOWS:
+                parts.append(f"{name}=")
+                _write(found, parts)
+        parts.append(")")
+    elif isinstance(value, list):
+        parts.append("[")
+        for one in value:
+            _write(one, parts)
+        parts.append("]")
+    else:
+        parts.append(f"{value!r},")

@@ -74,3 +74,42 @@ def test_an_entry_that_is_not_there(tree):
     """A stage without its module is an error that says which file to write."""
     with pytest.raises(FurrowError, match=r"write pipelines/select\.py"):
         code_digest(tree, "pipelines.select")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x = None", "x = ..."),
+        ("x = 1", "x = 1.0"),
+        ("x = 1", "x = True"),
+        ("x = 'a'", "x = b'a'"),
+        ("x = [None]", "x = []"),
+        ("x = {**a}", "x = {}"),
+        ("x = {**a, 1: b}", "x = {1: b, **a}"),
+        ("f(a)", "f(*a)"),
+        ("f(a=b)", "f(**b)"),
+        ("def f(a, /): pass", "def f(a): pass"),
+        ("def f(a): pass", "def f(*, a): pass"),
+        ("def f(*, a=None): pass", "def f(*, a): pass"),
+        ("def f(a=1, b=2): pass", "def f(a, b=2): pass"),
+        ("x: int", "x: int = None"),
+        ("x = a[1:]", "x = a[:1]"),
+        ("x = a[None:1]", "x = a[:1]"),
+        ("x = f'{a}'", "x = f'{a!r}'"),
+        ("x = f'{a:>3}'", "x = f'{a:<3}'"),
+        ("from . import a", "from .. import a"),
+        ("from a import b", "from a import b as c"),
+        ("try: a\nexcept E: b", "try: a\nexcept: b"),
+        ("async def f(): pass", "def f(): pass"),
+        ("x = a if b else c", "x = c if b else a"),
+        ("[a for a in b if c]", "[a for a in b]"),
+        ("with a: pass", "with a as b: pass"),
+        ("global_ = 'a', 'b'", "global_ = 'ab'"),
+    ],
+)
+def test_code_that_means_something_else(tree, one, other):
+    """What differs in meaning differs in its digest, however little of the syntax tree it is."""
+    (tree / "furrow/b.py").write_text(one)
+    before = code_digest(tree, "pipelines.train")
+    (tree / "furrow/b.py").write_text(f"{other}\n\n# longer")
+    assert code_digest(tree, "pipelines.train") != before
