@@ -139,6 +139,7 @@ def user(address: str, name: str, *actions: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 def test_a_remote_without_rights(project, endpoint, tmp_path):
     """The server answers 403: nothing is made again for nothing, no result is offered half, and the rights are named."""
     address, _ = endpoint
@@ -176,6 +177,7 @@ def test_a_remote_without_rights(project, endpoint, tmp_path):
     assert run(tmp_path / "bare.git", "git", "rev-parse", "main").stdout.strip() == tip
 
 
+@pytest.mark.long
 def test_an_s3_endpoint_and_a_lost_connection(project, endpoint, tmp_path):
     """CI in a fresh clone fetches from S3 what it needs and pushes what it made; with the server gone it says so."""
     address, server = endpoint
