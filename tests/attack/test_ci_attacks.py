@@ -184,6 +184,7 @@ def test_an_output_swapped_for_a_link_when_its_stage_has_ended(attacked):
     assert value["passed"] is False
 
 
+@pytest.mark.long
 @pytest.mark.nowhere
 def test_refused_or_unheld_by_name(attacked):
     """Where nothing can hold it, nothing of the commit runs; with --unheld it does, and the report claims no more."""

@@ -39,6 +39,8 @@ from furrow.training.config import parse as parse_config
 pytestmark = pytest.mark.attack
 ROOT = Path(__file__).parents[2]
 slow = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+fewer = settings(slow, max_examples=settings().max_examples // 3)
+"""For what takes a fifth of a second an example."""
 LEAF = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just([]) | st.just({})
     | st.sampled_from(["../../etc/passwd", "${HOME}", "9" * 400, -(2**70), {"a": [{}]}, [[[]]], "\x00", "\ud800"])
@@ -145,14 +147,14 @@ def in_folder(files: dict[str, bytes], function: Any) -> None:
 PARTS = {"conf/experiments.yaml": (ROOT / "conf/experiments.yaml").read_bytes()}
 
 
-@slow
+@fewer
 @given(wounded_bytes(DVC), st.just(LOCK) | wounded_bytes(LOCK))
 def test_dvc_files(content, lock):
     """dvc.yaml and dvc.lock, as a plan reads them."""
     in_folder({"dvc.yaml": content, "dvc.lock": lock, **PARTS}, read_pipeline)
 
 
-@slow
+@fewer
 @given(
     wounded_tree(yaml.safe_load(DVC)),
     wounded_tree(

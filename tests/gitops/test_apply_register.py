@@ -22,6 +22,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELL", "/bin/sh")
 
 
+@pytest.mark.long
 def test_the_champion_is_registered_last(whole: Path) -> None:
     """Registry and online store first, then the version; applied again it is the same version."""
     events: list[Event] = []

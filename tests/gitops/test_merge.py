@@ -120,6 +120,7 @@ def test_each_changes_another_hyper_parameter(project):
     assert (project / "build/base.txt").read_text() == "0.15"
 
 
+@pytest.mark.long
 def test_what_the_merge_made_new_is_trained(project):
     """Two edits of one experiment that merge into a third config train that one, and no other."""
     branches(
@@ -150,6 +151,7 @@ def test_stage_by_stage():
     assert merge_stages(base, ours, theirs)["stages"] == {"a": 2, "b": 2, "c": 2, "e": 1, "f": 1}
 
 
+@pytest.mark.long
 def test_the_lock_keeps_its_form(project):
     """dvc.lock changes by the other branch's stages and by nothing else: no line of ours is written in another way."""
     branches(project, lambda: add(project, "forest", 0.3), lambda: add(project, "logistic", 0.4))

@@ -97,6 +97,7 @@ def test_one_lands_the_other_adds_an_experiment(shared: Path, lander: str) -> No
     assert run(shared, "git", "diff", "--stat", "--", "data.dvc").stdout == ""
 
 
+@pytest.mark.long
 def test_both_change_one_month(shared: Path) -> None:
     """Two versions of one file are a person's to choose from: the driver names the file, data.dvc stays in conflict."""
 

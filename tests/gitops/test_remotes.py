@@ -60,6 +60,7 @@ def test_a_missing_object(project, tmp_path):
     assert "dvc repro train@gbm" in said["remote"]
 
 
+@pytest.mark.long
 def test_a_corrupt_object_is_refused_and_rebuilt(project, tmp_path):
     """An evaluation that is damaged in the remote is not used: it is made again from the raw data."""
     content = (project / "build/evaluations/base.json").read_bytes()

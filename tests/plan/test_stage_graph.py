@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from furrow.plan.stage_graph import StageError, WrittenStage, check_stages, write_stages
@@ -159,6 +159,7 @@ OWN = st.lists(
 )
 
 
+@settings(max_examples=settings().max_examples // 3)
 @given(before=NAMES, after=NAMES, own=OWN, sets=st.booleans())
 def test_any_file_comes_to_what_is_expected(
     before: list[str], after: list[str], own: list[str], *, sets: bool

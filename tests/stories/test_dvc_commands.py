@@ -71,6 +71,7 @@ def test_exp_run_with_a_set_param(flights):
     assert baseline["metrics"]["runs/gbm/metrics.json"]["data"]["log_loss"] == before["log_loss"]
 
 
+@pytest.mark.long
 def test_a_misspelt_param_is_refused(flights):
     """A key that the estimator lacks fails the stage with what was meant, and the record stays."""
     before = (flights / "runs/gbm/metrics.json").read_text()
@@ -103,6 +104,7 @@ def test_a_violated_contract_stops_everything(flights):
     )
 
 
+@pytest.mark.long
 def test_a_needless_and_a_missing_dependency(flights):
     """compile holds dvc.yaml against the SQL, and says which line to write."""
     dependency = (

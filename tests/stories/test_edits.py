@@ -88,7 +88,7 @@ EDITS = {
     ),
 }  # fmt: skip
 """Kinds of edit, and what each makes necessary beyond compile, which any of them may need."""
-EACH_TIME = {"a remark in SQL", "a hyper-parameter", "the SQL of one table", "a problem's spine"}
+EACH_TIME = {"the SQL of one table", "a problem's spine"}
 """The kinds of them that every run of the tests plans; `make search` plans all."""
 
 

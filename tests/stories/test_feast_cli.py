@@ -60,6 +60,7 @@ def feast(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_feast_lists_the_views_of_the_manifest(applied: Path) -> None:
     """The registry that `feast apply` fills and the manifest name the same views and keys."""
     manifest = load(ROOT / "features")

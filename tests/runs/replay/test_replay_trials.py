@@ -60,6 +60,7 @@ def trial(world):
     return world
 
 
+@pytest.mark.long
 def test_what_it_keeps_is_what_its_config_gives(trial, again):
     """Its metrics are compared, its model can't be; the champion, which no trial chooses, is left out."""
     verdict = again(trial)
@@ -101,6 +102,7 @@ def test_a_trial_that_was_edited(trial, again, name, old, new, told):
     assert "nobody has the recorded one" in reasons(verdict, "evaluate@a")["upstream"]
 
 
+@pytest.mark.long
 def test_a_part_that_a_trial_has_nothing_of(trial, again):
     """That is said, and confirms nothing."""
     verdict = again(trial, stage="train@a")

@@ -46,6 +46,7 @@ def test_try_adopt_and_watch_tell_what_happened_and_what_is_next(
     assert "no curves of 'nothing'" in missing.stderr
 
 
+@pytest.mark.long
 def test_every_folder_of_the_project_will_do(project: Path, run: Callable) -> None:
     """Also where the project is a folder of the repository; what is typed is meant from where it is typed."""
     top = project.parent / "repository"

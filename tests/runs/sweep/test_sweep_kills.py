@@ -101,6 +101,7 @@ def test_ctrl_c_is_clean(project: Path, environ: dict[str, str]) -> None:
     assert recorded(project)
 
 
+@pytest.mark.long
 def test_two_sweeps_at_once_lose_nothing(project: Path, environ: dict[str, str]) -> None:
     first = start(project, environ, "gbm", "seed=range(1,9)", "--jobs", "2", "--json")
     second = start(project, environ, "gbm", "seed=range(5,13)", "--jobs", "2", "--json")
