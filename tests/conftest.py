@@ -35,10 +35,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 LONGEST = (
-    "stories/test_edits", "gitops/test_ci", "gitops/test_hook", "conformance/test_offline_stores",
-    "features_repo/test_leakage", "attack/test_ci_attacks", "gitops/test_hostile_repository", "stories/test_plan_apply",
-    "gitops/test_plan", "gitops/test_apply", "gitops/test_merge_data", "cli/test_replay", "runs/replay/test_replay_trials",
-    "gitops/test_ci_months", "stories/",
+    "stories/", "gitops/test_ci", "runs/sweep/test_sweep_cli", "gitops/test_apply", "gitops/test_plan", "features_repo/test_leakage",
+    "gitops/test_hook", "gitops/test_merge", "attack/test_ci_attacks", "gitops/test_hostile_repository", "attack/test_reading",
+    "runs/replay/", "runs/sweep/", "pipelines/test_ingest", "models/test_registry", "conformance/", "serving/", "scaffold/",
 )  # fmt: skip
 """Files of minutes: two processes share the files out, and neither should begin such a one when the other has ended."""
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 
 def test_try_adopt_and_watch_tell_what_happened_and_what_is_next(
     project: Path, run: Callable
