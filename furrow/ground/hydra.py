@@ -174,7 +174,9 @@ def _known_keys(schema: type, key: str) -> list[str]:
     """The keys that stand beside a dotted key in a structured config."""
     node: Any = OmegaConf.structured(schema)
     for part in key.split(".")[:-1]:
-        node = node._get_node(part) if isinstance(node, DictConfig) else None
+        if not isinstance(node, DictConfig) or part not in map(str, node):
+            break  # a dot may be part of a misspelt key
+        node = node._get_node(part)
         reference = getattr(getattr(node, "_metadata", None), "ref_type", None)
         if (
             node is not None

@@ -92,7 +92,9 @@ def wounded_tree(value: Any) -> st.SearchStrategy[Any]:
                     continue
                 change = draw(st.sampled_from(["leaf", "leaf", "gone", "key"]))
                 if change == "leaf" or isinstance(node, list):
-                    node[key] = draw(LEAF)
+                    node[key] = copy.deepcopy(
+                        draw(LEAF)
+                    )  # a later wound must not change what is drawn
                 elif change == "gone":
                     del node[key]
                 else:
@@ -210,6 +212,15 @@ def test_merges(ours, theirs):
 def test_configs(tree):
     """A resolved config of a commit."""
     known(lambda: parse_config(tree, where="c"))
+
+
+@given(st.text("a.[]{}$? ", max_size=6), st.sampled_from(["", "calibration", "problem", "search"]))
+def test_keys_of_configs(key, part):
+    """A key that nothing knows, whatever its characters mean to OmegaConf."""
+    tree = copy.deepcopy(CONFIG)
+    (tree[part] if part and tree[part] else tree)[key] = "x"
+    with pytest.raises(FurrowError):
+        parse_config(tree, where="c")
 
 
 @given(
