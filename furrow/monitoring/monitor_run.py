@@ -86,6 +86,7 @@ def monitor(site: Site, *, say: Callable[[str], None]) -> Monitored:
         state = load_state(site.folder)
         found = Monitored()
         before = {one.id for one in state.book.alarms}
+        found.notes += [str(one) for one in site.pauses]
         _windows(site, state, found)
         _labels(site, state, found)
         losses = read_losses(site.log)

@@ -22,9 +22,12 @@ from furrow.cli import (
     labels,
     models,
     monitor,
+    pause,
     plan,
     predict,
     replay,
+    resume,
+    retrain,
     runs,
     runs_diff,
     runs_history,
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MODULES = (adopt, apply, ci, compile, data, features, gate, install, labels, models, monitor, plan, predict, replay, runs, runs_diff,
+MODULES = (adopt, apply, ci, compile, data, features, gate, install, labels, models, monitor, pause, plan, predict, replay, resume, retrain, runs, runs_diff,
            runs_history, runs_show, runs_watch, serve, trust, try_, ui)  # fmt: skip
 
 

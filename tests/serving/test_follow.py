@@ -7,12 +7,14 @@ import shutil
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from furrow.files import read_json, write_json
 from furrow.ground.git_mirror import forget, remote_address
+from furrow.models.pause import pause, resume
 from furrow.serving.canary_watch import Tally, decide
 from furrow.serving.deploy_here import deploy_here
 from furrow.serving.deployment_spec import parse_deployment
@@ -121,6 +123,29 @@ def test_a_forced_push_is_refused_until_somebody_says_it_was_meant(served):
     refused(repo, settings, "was rewritten")
     forget(settings.state / "mirror.git")
     assert poll(settings).main.version == "regression@v1.0.0"
+
+
+def test_a_pause_is_obeyed_and_told(served, tmp_path):
+    """No other version is taken, by no server: one that begins meanwhile serves what the others do."""
+    repo, settings = served
+    pause(repo.work, "production", "Black Friday", now=datetime(2024, 11, 29, tzinfo=UTC))
+    git(repo.work, "push", "-q", "origin", "main")
+    repo.declare(REGRESSION)
+    told = []
+    before = read_followed(settings.state)
+    for _ in range(2):
+        found = poll(replace(settings, tell=told.append))
+        assert (found.main, found.commit) == (before.main, before.commit)
+        assert "Black Friday" in found.problem
+    assert told == [found.problem]
+    fresh = poll(replace(settings, state=tmp_path / "fresh"))
+    assert (fresh.main.version, fresh.canary.version) == ("binary@v1.0.0", "regression@v1.0.0")
+    assert fresh.paused == fresh.problem == found.problem
+    resume(repo.work, "production")
+    git(repo.work, "push", "-q", "origin", "main")
+    for state in (settings.state, tmp_path / "fresh"):
+        after = poll(replace(settings, state=state))
+        assert (after.main.version, after.problem, after.paused) == ("regression@v1.0.0", "", "")
 
 
 @pytest.mark.parametrize("how", ["deleted", "moved"])
@@ -359,6 +384,8 @@ def test_a_canary_s_promotion_is_a_branch_to_merge(served):
         "model: binary@v1.0.0\ncanary: {model: regression@v1.0.0, share: 0.3}\nlog: {sample: 0.5}\n"
     )
     settings = replace(settings, tell=told.append)
+    waiting = replace(poll(settings), paused="production is paused")
+    assert (judge(settings, waiting).action, told) == ("promote", [])
     for _ in range(2):
         judge(settings, poll(settings))
     branch = "promote/production/regression-v1.0.0"
