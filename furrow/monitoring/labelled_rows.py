@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 from scipy.special import chdtrc
 
-from furrow.monitoring.binomial import wilson
 from furrow.monitoring.late_labels import ID, key_text
+from furrow.training.binomial import wilson
 from furrow.training.problem import span
 
 if TYPE_CHECKING:

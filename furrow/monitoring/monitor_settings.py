@@ -33,8 +33,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from furrow.errors import FurrowError
 from furrow.monitoring.expected_means import SEASONS
-from furrow.monitoring.group_fairness import MEASURES
 from furrow.parse import ParseError, read_yaml
+from furrow.training.group_fairness import MEASURES
 from furrow.training.problem import ProblemError, span
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from furrow.monitoring.binomial import wilson
 from furrow.monitoring.labelled_rows import coverage, join_labels
 from furrow.monitoring.late_labels import LateLabelError, land, landed, settle
+from furrow.training.binomial import wilson
 from furrow.training.problem import Problem
 
 _DAY = datetime(2024, 3, 1, tzinfo=UTC)

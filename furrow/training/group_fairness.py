@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from furrow.errors import FurrowError
-from furrow.monitoring.binomial import wilson
+from furrow.training.binomial import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["MEASURES", "UNKNOWN", "FairnessError", "Gap", "GroupRate", "fairness"]
+__all__ = [
+    "MEASURES",
+    "UNKNOWN",
+    "FairnessError",
+    "Gap",
+    "GroupRate",
+    "fairness",
+    "measures_of",
+]
 
 UNKNOWN = "unknown"
 _ALPHA = 0.05
@@ -218,3 +226,14 @@ MEASURES: dict[str, tuple[Callable[[str, pd.DataFrame, float, int, float], Group
     "error_gap": (_mean(_error),),
 }
 """By name: the rates of a group whose greatest gap counts."""
+
+_OF_TASKS = {
+    "binary": tuple(name for name in MEASURES if name != "error_gap"),
+    "regression": ("error_gap",),
+    "forecast": ("error_gap",),
+}
+
+
+def measures_of(task: str) -> tuple[str, ...]:
+    """The measures that predictions of a task have; none where there is none for it yet."""
+    return _OF_TASKS.get(task, ())
