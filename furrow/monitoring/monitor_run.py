@@ -25,6 +25,7 @@ from furrow.monitoring.expected_means import season_of
 from furrow.monitoring.label_verdict import LabelVerdict, judge_labels
 from furrow.monitoring.log_windows import WindowCounts, count_windows, window_starts
 from furrow.monitoring.monitor_state import MonitorState, load_state, one_writer, save_state
+from furrow.monitoring.serving_skew import Recomputed, recompute, sample
 from furrow.serving.log_reader import read_log, read_losses
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ __all__ = ["Monitored", "monitor"]
 
 _NEW_SHARE = 0.01
 """From which share on values outside the reference, or of another type, are told."""
+_STALE_SHARE = 0.05
+"""From which share on values that have expired are told."""
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Monitored:
         windows: Figures of each window that it looked at.
         references: By version: what it is compared with.
         labels: By version: coverage, performance, fairness.
+        skew: By version: a sample of its predictions, joined again from the feature tables.
         alarms: Open ones, the new ones among them.
         fresh: Ids of the alarms that this run opened.
         notes: What could not be done, and why.
@@ -56,6 +60,7 @@ class Monitored:
     windows: list[dict[str, Any]] = field(default_factory=list)
     references: dict[str, str] = field(default_factory=dict)
     labels: dict[str, LabelVerdict] = field(default_factory=dict)
+    skew: dict[str, Recomputed] = field(default_factory=dict)
     alarms: list[Alarm] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -66,6 +71,7 @@ class Monitored:
             "windows": self.windows,
             "references": self.references,
             "labels": {name: one.to_json() for name, one in self.labels.items()},
+            "skew": {name: one.to_json() for name, one in self.skew.items()},
             "alarms": [one.to_json() for one in self.alarms],
             "fresh": self.fresh,
             "notes": self.notes,
@@ -87,7 +93,8 @@ def monitor(site: Site, *, say: Callable[[str], None]) -> Monitored:
         found = Monitored()
         before = {one.id for one in state.book.alarms}
         found.notes += [str(one) for one in site.pauses]
-        _windows(site, state, found)
+        since, until = _windows(site, state, found)
+        _skew(site, state, found, since=since, until=until)
         _labels(site, state, found)
         losses = read_losses(site.log)
         if losses.dropped or losses.damaged:
@@ -105,14 +112,15 @@ def monitor(site: Site, *, say: Callable[[str], None]) -> Monitored:
         return found
 
 
-def _windows(site: Site, state: MonitorState, found: Monitored) -> None:
+def _windows(site: Site, state: MonitorState, found: Monitored) -> tuple[datetime | None, datetime]:
+    """Look at the windows that have ended since the last run; the span that they cover."""
     log, settings = site.log, site.settings
     until = _whole(site.now - settings.wait, settings)
     since = datetime.fromisoformat(state.through) if state.through else None
     if since is not None:
         _tell_stragglers(site, state, found, since)
         if since >= until:
-            return
+            return until, until
     references = {}
     for version, (model, digest) in _versions(site, since, until).items():
         one = _reference(site, version, model, digest, until=until)
@@ -142,6 +150,26 @@ def _windows(site: Site, state: MonitorState, found: Monitored) -> None:
         save_state(site.folder, state)
         found.windows += figures
     state.through = until.isoformat()
+    return since, until
+
+
+def _skew(
+    site: Site, state: MonitorState, found: Monitored, *, since: datetime | None, until: datetime
+) -> None:
+    """Hold a sample of what is new to what training would see."""
+    if since == until:
+        return
+    alarms, unknown = [], set()
+    for version, records in sample(site.log, since, until).items():
+        one = found.skew[version] = recompute(site.root, records)
+        window = max(record.time for record in records).isoformat(timespec="seconds")
+        alarms += one.alarms(version, window)
+        if one.why:
+            unknown.add(version)
+            found.notes.append(f"{version}: skew is unknown: {one.why}")
+    seen = set(found.skew) - unknown
+    kept = [one for one in state.book.alarms if one.open and one.model not in seen]
+    state.book = state.book.seen(until.isoformat(), [*alarms, *kept], ("skew", "freshness"))
 
 
 def _tell_stragglers(site: Site, state: MonitorState, found: Monitored, since: datetime) -> None:
@@ -218,8 +246,8 @@ def _one(
 
 
 def _quality(start: str, version: str, profile: Profile, reference: Reference) -> list[Alarm]:
-    """Values of another type, and columns that are missing throughout: no drift, but a fault."""
-    found = []
+    """Values of another type or that training never saw, missing throughout or expired: no drift, but a fault."""
+    found, bins = [], reference.profile.bins
     for name, one in profile.columns.items():
         total = one.known + one.nulls + one.mistyped
         if not total:
@@ -228,9 +256,14 @@ def _quality(start: str, version: str, profile: Profile, reference: Reference) -
             text = f"{name} is of another type in {one.mistyped / total:.1%} of rows"
         elif one.nulls == total and reference.profile.columns[name].known:
             text = f"{name} is missing in every row"
+        elif one.statuses.get("expired", 0) / total >= _STALE_SHARE:
+            text = f"{name} has expired in {one.statuses['expired'] / total:.1%} of rows"
+        elif bins[name].values and bins[name].whole and one.cells[-1] / total >= _NEW_SHARE:
+            shown = ", ".join(repr(value) for value in list(one.unknown)[:3])
+            text = f"{name} has values that were never seen before in {one.cells[-1] / total:.1%} of rows: {shown}"
         else:
             continue
-        facts = {"mistyped": one.mistyped, "nulls": one.nulls, "rows": total}
+        facts = {"mistyped": one.mistyped, "nulls": one.nulls, "rows": total} | one.statuses
         found.append(Alarm("quality", name, version, start, start, text, facts))
     return found
 
