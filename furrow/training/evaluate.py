@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from furrow.errors import FurrowError
-from furrow.training.group_fairness import fairness, measures_of
+from furrow.training.fairness_measures import measures_of
+from furrow.training.group_fairness import fairness
 from furrow.training.judging import judging_of
 from furrow.training.metric_registry import METRICS, MetricError
 from furrow.training.metrics import Rows, Scores, block_weights, interval, score

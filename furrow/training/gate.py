@@ -9,7 +9,7 @@ import numpy as np
 from omegaconf import MISSING
 
 from furrow.errors import FurrowError
-from furrow.training.group_fairness import measures_of
+from furrow.training.fairness_measures import measures_of
 from furrow.training.metric_registry import NEITHER, find, of_task, sign
 from furrow.training.metrics import interval
 

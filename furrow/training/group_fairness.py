@@ -31,7 +31,6 @@ __all__ = [
     "Gap",
     "GroupRate",
     "fairness",
-    "measures_of",
 ]
 
 UNKNOWN = "unknown"
@@ -226,14 +225,3 @@ MEASURES: dict[str, tuple[Callable[[str, pd.DataFrame, float, int, float], Group
     "error_gap": (_mean(_error),),
 }
 """By name: the rates of a group whose greatest gap counts."""
-
-_OF_TASKS = {
-    "binary": tuple(name for name in MEASURES if name != "error_gap"),
-    "regression": ("error_gap",),
-    "forecast": ("error_gap",),
-}
-
-
-def measures_of(task: str) -> tuple[str, ...]:
-    """The measures that predictions of a task have; none where there is none for it yet."""
-    return _OF_TASKS.get(task, ())

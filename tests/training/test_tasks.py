@@ -23,8 +23,9 @@ from furrow.training import config
 from furrow.training.config import Calibration, Encoding, Evaluation, Experiment, Features
 from furrow.training.dataset import TrainingSet
 from furrow.training.evaluate import Outcome, evaluate
+from furrow.training.fairness_measures import measures_of
 from furrow.training.gate import Gate, GateError, gate_json, judge, settle_gate
-from furrow.training.group_fairness import FairnessError, fairness, measures_of
+from furrow.training.group_fairness import MEASURES, FairnessError, fairness
 from furrow.training.metric_registry import MetricError, of_task
 from furrow.training.metrics import Judging, score
 from furrow.training.own_metrics import own_metrics
@@ -236,6 +237,7 @@ def test_fairness_is_judged_before_release(judged) -> None:
 
 
 def test_fairness_that_can_not_be_meant() -> None:
+    assert {one for task in task_names() for one in measures_of(task)} == set(MEASURES)
     for wrong, said in (
         (Fairness(groups=[]), "names no groups"),
         (Fairness(groups=["shop"], least=1), "too few"),
