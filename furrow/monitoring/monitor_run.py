@@ -9,16 +9,20 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from furrow.errors import FurrowError
 from furrow.files import read_json, write_bytes, write_json
+from furrow.layout import BUNDLE_JSON
+from furrow.layout import model as model_folder
 from furrow.monitoring.alarm_book import Alarm
 from furrow.monitoring.alarm_delivery import deliver
 from furrow.monitoring.canary_labels import supply_labels
-from furrow.monitoring.drift_reference import Reference, from_first, from_training
+from furrow.monitoring.drift_reference import Reference, bundled, from_first, from_training
 from furrow.monitoring.drift_sizes import drift_of
 from furrow.monitoring.drift_watch import Watch, step
 from furrow.monitoring.expected_means import season_of
@@ -26,6 +30,7 @@ from furrow.monitoring.label_verdict import LabelVerdict, judge_labels
 from furrow.monitoring.log_windows import WindowCounts, count_windows, window_starts
 from furrow.monitoring.monitor_state import MonitorState, load_state, one_writer, save_state
 from furrow.monitoring.serving_skew import Recomputed, recompute, sample
+from furrow.serving.deployment_state import read_followed
 from furrow.serving.log_reader import read_log, read_losses
 
 if TYPE_CHECKING:
@@ -123,7 +128,7 @@ def _windows(site: Site, state: MonitorState, found: Monitored) -> tuple[datetim
             return until, until
     references = {}
     for version, (model, digest) in _versions(site, since, until).items():
-        one = _reference(site, version, model, digest, until=until)
+        one = _reference(site, version, model, digest, until=until, notes=found.notes)
         found.references[version] = one.source if one else "nothing yet"
         if one is None:
             found.notes.append(
@@ -294,7 +299,7 @@ def _versions(site: Site, since: datetime | None, until: datetime) -> dict[str, 
 
 
 def _reference(
-    site: Site, version: str, model: str, digest: str, *, until: datetime
+    site: Site, version: str, model: str, digest: str, *, until: datetime, notes: list[str]
 ) -> Reference | None:
     """A version's reference: made once, and kept beside the state."""
     path = site.folder / "references" / f"{_file_name(version)}.json"
@@ -303,11 +308,30 @@ def _reference(
     made = None
     if site.settings.reference == "training":
         made = from_training(site.root, model, digest, site.settings)
+        try:
+            made = made or _bundled(site, version, model, digest)
+        except FurrowError as exc:  # damaged: the first windows are another reference
+            notes.append(exc.message)
     if made is None:
         made = from_first(site.log, version, site.settings, until=until)
     if made is not None:
         write_json(path, made.to_json())
     return made
+
+
+def _bundled(site: Site, version: str, model: str, digest: str) -> Reference | None:
+    """What training left in the version's bundle, as the server here has it, or the project."""
+    followed = read_followed(site.log.parent)
+    local = (followed.main, followed.canary, followed.shadow, followed.previous)
+    for one in local:
+        if one is not None and one.version == version:
+            return bundled(Path(one.folder), site.settings)
+    folder = site.root / model_folder(model)
+    if (folder / BUNDLE_JSON).is_file():
+        facts = read_json(folder / BUNDLE_JSON)
+        if isinstance(facts, dict) and facts.get("features_digest") == digest:
+            return bundled(folder, site.settings)
+    return None
 
 
 def _file_name(version: str) -> str:

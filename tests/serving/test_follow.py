@@ -37,16 +37,16 @@ from furrow.serving.split_host import SplitHost
 from furrow.serving.version_store import RefusedError, bring, deployable
 from tests.servingworld import ROW
 
-from .followedrepo import Followed, build, git
+from .followedrepo import git
 
 BINARY, REGRESSION = "model: binary@v1.0.0\n", "model: regression@v1.0.0\n"
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory, serving_world):
+def first(followed_repo, tmp_path_factory, serving_world):
     """A repository that was followed once: a main version and a canary are on this machine."""
-    place = tmp_path_factory.mktemp("followed")
-    repo = build(place, {name: serving_world.bundle(name) for name in ("binary", "regression")})
+    place = tmp_path_factory.mktemp("state")
+    repo = followed_repo
     settings = settings_of(repo, place / "state", serving_world.features)
     return repo, settings, poll(settings)
 
@@ -59,11 +59,8 @@ def settings_of(repo, state, features, **more):
 def served(first, tmp_path):
     """A copy of both, to be changed at will."""
     repo, settings, _ = first
-    for folder in ("work", "origin.git"):
-        shutil.copytree(repo.work.parent / folder, tmp_path / folder, symlinks=True)
     shutil.copytree(settings.state, tmp_path / "state", symlinks=True)
-    found = Followed(tmp_path / "work", tmp_path / "origin.git", repo.data)
-    git(found.work, "remote", "set-url", "origin", str(found.origin))
+    found = repo.copied(tmp_path)
     return found, settings_of(found, tmp_path / "state", settings.features)
 
 
@@ -373,9 +370,9 @@ def test_a_canary_s_promotion_is_a_branch_to_merge(served):
     canary = parse_deployment(found.declared.encode(), "x").canary
     tally = Tally(settings.state, "one", found.canary_digest)
     now = None
-    for _ in range(400):
-        tally.add("main", count=40)
-        tally.add("canary", count=4)
+    for _ in range(40):
+        tally.add("main", count=400)
+        tally.add("canary", count=40)
         tally.write()
         now = decide(settings.state, replace(canary, least=100), found.canary_digest)
     assert now.action == "promote"
