@@ -48,6 +48,7 @@ COMMANDS = {
     "schema": "Write JSON schemas of conf/ for editors.",
     "score": "The ML Test Score of a commit, from evidence.",
     "serve": "Answer requests for predictions over HTTP.",
+    "simulate": "Live through a span of history: predictions, late labels, monitoring, day by day.",
     "status": "What this machine's server serves, and why.",
     "trace": "What a logged prediction was made of, and its score made again.",
     "trust": "Say that the code of this clone may run.",

@@ -307,11 +307,11 @@ def _reference(
         return Reference.from_json(read_json(path))
     made = None
     if site.settings.reference == "training":
-        made = from_training(site.root, model, digest, site.settings)
         try:
-            made = made or _bundled(site, version, model, digest)
-        except FurrowError as exc:  # damaged: the first windows are another reference
+            made = _bundled(site, version, model, digest)
+        except FurrowError as exc:  # damaged: there are other references
             notes.append(exc.message)
+        made = made or from_training(site.root, model, digest, site.settings)
     if made is None:
         made = from_first(site.log, version, site.settings, until=until)
     if made is not None:

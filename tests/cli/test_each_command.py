@@ -34,6 +34,7 @@ from furrow.cli import (
     runs_show,
     runs_watch,
     serve,
+    simulate,
     trust,
     try_,
     ui,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODULES = (adopt, apply, ci, compile, data, features, gate, install, labels, models, monitor, pause, plan, predict, replay, resume, retrain, runs, runs_diff,
-           runs_history, runs_show, runs_watch, serve, trust, try_, ui)  # fmt: skip
+           runs_history, runs_show, runs_watch, serve, simulate, trust, try_, ui)  # fmt: skip
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rsplit(".", 1)[1])

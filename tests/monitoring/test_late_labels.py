@@ -131,6 +131,19 @@ def test_time_says_which_prediction_a_label_is_of(tmp_path: Path) -> None:
     assert joined.rows["label"].tolist() == [1, 0, None]
 
 
+def test_a_label_of_a_neighbour_is_none(tmp_path: Path) -> None:
+    """Of one customer predicted every day, those whose own label has not come wait for it."""
+    predictions = _predictions(*((1, hours) for hours in (0, 5, 10, 15)))
+    _, joined = _joined(
+        tmp_path,
+        [[_label(1, 1, of=5, known=11), _label(1, 0, of=10, known=11)]],
+        predictions,
+        now=12,
+    )
+    assert joined.rows["label"].tolist() == [None, 1, 0, None]
+    assert joined.states["labelled"] == 2
+
+
 def test_labels_without_a_moment_belong_to_what_came_before_them(tmp_path: Path) -> None:
     """With label_timestamp alone: the predictions up to `known_after` before it."""
     rows = [{"customer": 1, "churned": 1, "label_timestamp": _at(5)}]
