@@ -147,12 +147,12 @@ def _show(environment: str, found: Monitored) -> None:
         say(f"{environment}: no window has ended since the last run")
     for version, one in found.labels.items():
         _show_labels(version, one)
-    for version, one in found.skew.items():
-        if not one.why:
-            wrong = sum(each.differs for each in one.features.values())
-            late = sum(each.late for each in one.features.values())
+    for version, again in found.skew.items():
+        if not again.why:
+            wrong = sum(each.differs for each in again.features.values())
+            late = sum(each.late for each in again.features.values())
             said = f"{wrong:,} values differ, {late:,} came late"
-            say(f"{version}: {one.rows:,} predictions joined again: {said}")
+            say(f"{version}: {again.rows:,} predictions joined again: {said}")
     for note in found.notes:
         say(Ink("note: ", "yellow"), note)
     for alarm in found.alarms:

@@ -268,7 +268,7 @@ def _quality(start: str, version: str, profile: Profile, reference: Reference) -
             text = f"{name} has values that were never seen before in {one.cells[-1] / total:.1%} of rows: {shown}"
         else:
             continue
-        facts = {"mistyped": one.mistyped, "nulls": one.nulls, "rows": total} | one.statuses
+        facts = {"mistyped": one.mistyped, "nulls": one.nulls, "rows": total, **one.statuses}
         found.append(Alarm("quality", name, version, start, start, text, facts))
     return found
 
