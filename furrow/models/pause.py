@@ -84,6 +84,8 @@ def pause(root: Path, what: str, why: str, *, now: datetime) -> Pause:
     reason = " ".join(why.split())
     if not reason:
         raise PauseError(f"a pause of {what} needs a reason", hint="say it: --why TEXT")
+    if "${" in reason:  # files of conf/ are Hydra's, to which it would be a command
+        raise PauseError(f"the reason {reason!r} holds ${{", hint="say it without")
     path = _path(root, what)
     if before := pause_at(root, "HEAD", what):
         raise PauseError(str(before), hint=f"furrow resume {what}")

@@ -67,7 +67,12 @@ def test_a_pause_is_one_commit_of_one_file(project, git):
 
 @pytest.mark.parametrize(
     ("what", "why", "said"),
-    [("ci", "  ", "needs a reason"), ("../x", "so", "can't be paused"), ("", "so", "can't be")],
+    [
+        ("ci", "  ", "needs a reason"),
+        ("ci", "${oc.env:HOME}", "holds"),
+        ("../x", "so", "can't be paused"),
+        ("", "so", "can't be"),
+    ],
 )
 def test_what_can_not_be_paused(project, git, what, why, said):
     before = git(project, "rev-parse", "HEAD")
