@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
-
-    import pandas as pd
 
     from furrow.monitoring.profile_bins import Bins
 
@@ -121,7 +121,8 @@ def count_windows(
     for table in _pieces(log, since, until):
         starts = window_starts(table.column("time").to_pandas(), window, timezone)
         versions = table.column("version").to_pandas()
-        names = starts.map(lambda one: one.isoformat())
+        codes, moments = pd.factorize(starts)
+        names = pd.Series(np.array([one.isoformat() for one in moments], dtype=object)[codes])
         for which, rows in _groups(table, names, versions):
             into = found.setdefault(which, WindowCounts())
             into.rows += rows.num_rows
@@ -138,7 +139,7 @@ def windows_seen(
 ) -> list[str]:
     """The windows in which a version answered, oldest first."""
     starts: set[str] = set()
-    for batch in read_log(log, None, until):
+    for batch in read_log(log, None, until, columns=["time", "version"]):
         if batch.num_rows and batch.column("version")[0].as_py() == version:
             times = batch.column("time").to_pandas()
             starts |= {one.isoformat() for one in window_starts(times, window, timezone).unique()}

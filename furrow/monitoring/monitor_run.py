@@ -288,7 +288,8 @@ def _labels(site: Site, state: MonitorState, found: Monitored) -> None:
 def _versions(site: Site, since: datetime | None, until: datetime) -> dict[str, tuple[str, str]]:
     """The versions that answered, with model and feature digest."""
     found = {}
-    for batch in read_log(site.log, since, until):
+    names = ("time", "version", "model", "features_digest")
+    for batch in read_log(site.log, since, until, columns=names):
         if batch.num_rows:
             first = {
                 name: batch.column(name)[0].as_py()
