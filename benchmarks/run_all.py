@@ -45,6 +45,10 @@ SMALL: dict[str, tuple[str, ...]] = {
     "drift": ("--rows", "200000"),
     "serve_row": ("--requests", "2000", "--rounds", "2"),
     "overload": ("--seconds", "5"),
+    "batch_scores": ("--rows", "100000"),
+    "canary_rollouts": ("--runs", "200", "--requests", "2000"),
+    "false_pages": ("--worlds", "1"),
+    "monitor_day": ("--rows", "200000"),
     "try_overhead": ("--trials", "20", "--experiments", "2", "--no-queue"),
 }
 

@@ -34,6 +34,7 @@ __all__ = [
     "MODELS",
     "MONITORS",
     "OWNERS_YAML",
+    "PAUSES",
     "PIPELINE",
     "PREDICTIONS",
     "PREDICT_YAML",
@@ -58,6 +59,7 @@ __all__ = [
     "evaluation",
     "experiment_yaml",
     "model",
+    "pause_yaml",
     "predictions",
     "problem_yaml",
     "run",
@@ -89,6 +91,7 @@ GATES = "conf/gate"
 SEARCHES = "conf/search"
 DEPLOYMENT = "conf/deployment"
 MONITORS = "conf/monitor"
+PAUSES = "conf/pause"
 METRICS_YAML = "conf/metrics.yaml"
 CONTRACT = "conf/data/contract.yaml"
 CI_YAML = "conf/ci.yaml"
@@ -140,6 +143,11 @@ def experiment_yaml(name: str) -> str:
 def deployment_yaml(environment: str) -> str:
     """Which version an environment serves."""
     return f"{DEPLOYMENT}/{environment}.yaml"
+
+
+def pause_yaml(what: str) -> str:
+    """That something is paused: who did it, and why."""
+    return f"{PAUSES}/{what}.yaml"
 
 
 def spine_sql(name: str) -> str:

@@ -32,7 +32,7 @@ from furrow.training.problem import Problem, Split
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["NOW", "ROW", "TASKS", "ServingWorld", "build"]
+__all__ = ["NOW", "ROW", "TASKS", "ServingWorld", "build", "build_features"]
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TASKS = ("binary", "multiclass", "regression", "forecast")
@@ -76,6 +76,15 @@ class ServingWorld:
 
 def build(root: Path) -> ServingWorld:
     """Make it: north and south are known and fresh, west is known and has expired."""
+    manifest = build_features(root)
+    frame = drawn()
+    for task in TASKS:
+        _train(root, task, frame, manifest.services["full"].digest)
+    return ServingWorld(root, frame)
+
+
+def build_features(root: Path) -> Manifest:
+    """The features alone: declared, their table, and the online store."""
     manifest = declared()
     write_json(root / "features/manifest.json", manifest.to_json())
     times = [NOW - timedelta(hours=1), NOW - timedelta(hours=2), NOW - timedelta(days=9)]
@@ -86,10 +95,7 @@ def build(root: Path) -> ServingWorld:
     (root / "build/tables").mkdir(parents=True)
     pq.write_table(table, root / "build/tables/day.parquet")
     materialize(root / "features", end=NOW)
-    frame = drawn()
-    for task in TASKS:
-        _train(root, task, frame, manifest.services["full"].digest)
-    return ServingWorld(root, frame)
+    return manifest
 
 
 def declared() -> Manifest:

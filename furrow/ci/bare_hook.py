@@ -25,8 +25,9 @@ from furrow.files import read_json, write_json, write_text
 from furrow.ground.git import GitError, common_dir, git, is_bare
 from furrow.ground.isolate import CommandError, open_isolation, stream
 from furrow.ground.notes import NOTES
-from furrow.ground.project_place import project_prefix
+from furrow.ground.project_place import meaning, project_prefix
 from furrow.ground.start_python import furrow_in_shell, python
+from furrow.models.pause import CI, paused
 from furrow.parse import parse_json
 from furrow.safe_text import line as one_line
 
@@ -139,11 +140,31 @@ def run_queue(repo: Path, *, say: Callable[[str], None]) -> int:
                     f"furrow: another run is under way, {waiting} wait; `furrow ci status` tells how it goes"
                 )
                 return done
-            while found := jobs(home):
+            while found := _ready(home, say):
                 _run(home, found[0], say)
                 done += 1
-        if not jobs(home):  # a push that came between the last look and the release of the lock
+        if not _ready(
+            home, _quiet
+        ):  # a push that came between the last look and the release of the lock
             return done
+
+
+def _quiet(_line: str) -> None:
+    """Tell nobody."""
+
+
+def _ready(home: Path, say: Callable[[str], None]) -> list[Job]:
+    """What may run: commits of a project whose CI is paused wait in the queue."""
+    found = jobs(home)
+    stopped = {}
+    for project in {job.project for job in found}:
+        with meaning(project):
+            stopped[project] = paused(home, CI, trusted=True)
+    waiting = [job for job in found if stopped[job.project]]
+    if waiting:
+        many = f"{len(waiting)} commit{'s' * (len(waiting) > 1)}"
+        say(f"furrow: {stopped[waiting[0].project]}; {many} in the queue")
+    return [job for job in found if not stopped[job.project]]
 
 
 def _run(home: Path, job: Job, say: Callable[[str], None]) -> None:

@@ -13,12 +13,12 @@ from furrow.layout import DVC_LOCK, MANIFEST
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["TRAILER", "MovedError", "commit_results", "made_by_ci", "offer"]
+__all__ = ["IDENTITY", "TRAILER", "MovedError", "commit_results", "made_by_ci", "offer"]
 
 TRAILER = "Furrow-CI"
 _OF = f"{TRAILER}-Project"
 _PATHS = (DVC_LOCK, "runs", MANIFEST)
-_IDENTITY = (
+IDENTITY = (
     "-c",
     "user.name=Furrow CI",
     "-c",
@@ -64,7 +64,7 @@ def commit_results(root: Path, commit: str) -> str:
     where = f" in {project}" if project else ""
     message = f"Run the stages of {commit[:10]}{where}\n\n{TRAILER}: {commit}\n"
     message += f"{_OF}: {project}\n" if project else ""
-    git(root, *_IDENTITY, "commit", "-q", "--file=-", stdin=message.encode())
+    git(root, *IDENTITY, "commit", "-q", "--file=-", stdin=message.encode())
     return resolve(root, "HEAD")
 
 

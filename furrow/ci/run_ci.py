@@ -35,6 +35,7 @@ from furrow.ground.project_place import dvc_root, project_prefix, project_root
 from furrow.ground.runcache import cache_folder
 from furrow.ground.worktree import checkout
 from furrow.layout import CHAMPION, DVC_YAML
+from furrow.models.pause import CI, paused
 from furrow.plan.resource_kinds import kind_named
 
 if TYPE_CHECKING:
@@ -170,13 +171,15 @@ def run_ci(
 
     Raises:
         UnknownRevisionError: No commit goes by this name.
-        CiError: The commit declares no stages.
+        CiError: The commit declares no stages, or CI is paused.
         TargetError: The commit is from outside, and nothing trusted names the branch to measure it
             against.
         CiSettingsError: conf/ci.yaml is malformed.
     """
     options = options or Options()
     commit = resolve(repo, rev)
+    if stopped := paused(repo, CI, trusted=True):  # what is judged has no say in it
+        raise CiError(f"nothing was judged: {stopped}", hint="furrow resume ci, pushed")
     if show(repo, commit, DVC_YAML) is None:
         raise CiError(
             f"commit {commit[:10]} has no dvc.yaml", hint="CI runs commits that declare stages"

@@ -282,9 +282,12 @@ def status_command(
     from furrow.ci.publish import read_status, runs_ci
     from furrow.errors import FurrowError
     from furrow.ground.git import resolve
+    from furrow.models.pause import CI, paused
 
     here = Path.cwd()
     commit = resolve(here, rev or "HEAD") if rev or report or show_log else ""
+    if (stopped := paused(here, CI, trusted=True)) and not as_json:
+        say(Ink(str(stopped), "yellow"), err=True)
     if show_log:
         say_block(log_of(here, commit))
         return

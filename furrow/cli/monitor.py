@@ -11,12 +11,14 @@ from furrow.cli import render
 from furrow.cli.terminal import Ink, say
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from furrow.monitoring.alarm_book import Alarm
     from furrow.monitoring.label_verdict import LabelVerdict
     from furrow.monitoring.monitor_run import Monitored
     from furrow.monitoring.monitor_site import Site
 
-__all__ = ["command"]
+__all__ = ["command", "moment"]
 
 
 @click.command()
@@ -49,21 +51,13 @@ def command(  # noqa: PLR0917 - a command's options
     as_json: bool,
 ) -> int:
     """Look at what came in since the last run: drift, performance, fairness, alarms; exits 4 with open alarms."""
-    from datetime import UTC, datetime  # noqa: PLC0415 - after --help
-
-    from furrow.errors import UsageError  # noqa: PLC0415
+    from furrow.errors import UsageError  # noqa: PLC0415 - after --help
     from furrow.monitoring.monitor_run import monitor  # noqa: PLC0415
     from furrow.monitoring.monitor_site import open_site  # noqa: PLC0415
     from furrow.monitoring.monitor_state import load_state  # noqa: PLC0415
     from furrow.plan.project_root import in_project  # noqa: PLC0415
 
-    try:
-        now = datetime.fromisoformat(at) if at else datetime.now(UTC)
-    except ValueError as exc:
-        raise UsageError(f"--at {at!r} is no time", hint="write it as 2024-03-01T12:00Z") from exc
-    site = open_site(
-        in_project("."), environment, now if now.tzinfo else now.replace(tzinfo=UTC), log
-    )
+    site = open_site(in_project("."), environment, moment(at), log)
     if ack or mute:
         return _decide(site, ack, mute, until=until, who=who, why=why)
     if not site.log.is_dir():
@@ -82,7 +76,36 @@ def command(  # noqa: PLR0917 - a command's options
         render.echo_json(found.to_json())
     else:
         _show(environment, found)
+        _next(site, found)
     return 4 if found.alarms else 0
+
+
+def moment(text: str | None) -> datetime:
+    """A time that was given, with its zone; now, where none was.
+
+    Raises:
+        UsageError: It is no time.
+    """
+    from datetime import UTC, datetime  # noqa: PLC0415 - after --help
+
+    from furrow.errors import UsageError  # noqa: PLC0415
+
+    try:
+        found = datetime.fromisoformat(text) if text else datetime.now(UTC)
+    except ValueError as exc:
+        raise UsageError(f"--at {text!r} is no time", hint="write it as 2024-03-01T12:00Z") from exc
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _next(site: Site, found: Monitored) -> None:
+    """What may be done about it: a retraining, where nothing speaks against it."""
+    from furrow.monitoring.retrain_policy import attempts, held_back  # noqa: PLC0415
+    from furrow.monitoring.retrain_reasons import reasons  # noqa: PLC0415
+
+    given, before = reasons(site, found), attempts(site.folder)
+    fresh, wait = held_back(site.settings.retraining, given, before, now=site.now)
+    if fresh and not site.pauses:
+        say(f"next: furrow retrain {site.environment}" + (f" ({wait})" if wait else ""))
 
 
 def _decide(
@@ -124,6 +147,12 @@ def _show(environment: str, found: Monitored) -> None:
         say(f"{environment}: no window has ended since the last run")
     for version, one in found.labels.items():
         _show_labels(version, one)
+    for version, again in found.skew.items():
+        if not again.why:
+            wrong = sum(each.differs for each in again.features.values())
+            late = sum(each.late for each in again.features.values())
+            said = f"{wrong:,} values differ, {late:,} came late"
+            say(f"{version}: {again.rows:,} predictions joined again: {said}")
     for note in found.notes:
         say(Ink("note: ", "yellow"), note)
     for alarm in found.alarms:

@@ -9,7 +9,7 @@ for training.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -26,7 +26,6 @@ from furrow.stores.view import View as JoinView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from furrow.features.read_plan import Part, Plan
@@ -104,7 +103,7 @@ def join_service(
     plan: Plan,
     folder: Path,
     rows: Sequence[Mapping[str, Any]],
-    moment: datetime,
+    moment: datetime | Sequence[datetime],
     *,
     ever: bool = False,
 ) -> Joined:
@@ -115,7 +114,7 @@ def join_service(
         plan: How the service is answered.
         folder: The features folder.
         rows: Join keys and request fields.
-        moment: As of when.
+        moment: As of when; one for all rows, or one for each.
         ever: Whether events that are too old are looked for, too.
 
     Raises:
@@ -126,7 +125,8 @@ def join_service(
         name: pa.array([row[name] for row in rows], type=arrow_type(dtype))
         for name, dtype in fields.items()
     }
-    times = pa.array([moment] * len(rows), type=pa.timestamp("us", tz="UTC"))
+    moments = [moment] * len(rows) if isinstance(moment, datetime) else list(moment)
+    times = pa.array(moments, type=pa.timestamp("us", tz="UTC"))
     spine = Spine(pa.table({**columns, "event_timestamp": times}), "event_timestamp")
     views = [
         each

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from furrow.features.schema import Manifest
     from furrow.stores.feast_types import FeastType
 
-__all__ = ["Difference", "VerifyReport", "verify"]
+__all__ = ["Difference", "VerifyReport", "same_value", "verify"]
 
 _States: TypeAlias = "Sequence[Sequence[tuple[int, bool] | None]]"
 _POOL = 50_000
@@ -111,7 +111,7 @@ def verify(
     for name, part, _, dtype in plan.outputs:
         answers = zip(sample, online[name], offline[name], status[name], strict=True)
         for place, (row, here, there, state) in enumerate(answers):
-            if not _same(dtype, here, there):
+            if not same_value(dtype, here, there):
                 tally.differs(part, place, Difference(row, name, here, there, state))
             tally.present += here is not None
     return VerifyReport(
@@ -270,8 +270,14 @@ def _made(kind: FeastType, moment: datetime, chance: random.Random) -> Any:
     return made.get(kind.kind, "request")
 
 
-def _same(dtype: str, online: Any, offline: Any) -> bool:
-    """Equal, or both null; a NaN is a null."""
+def same_value(dtype: str, online: Any, offline: Any) -> bool:
+    """Whether two values of a feature are equal, or both null; a NaN is a null.
+
+    Args:
+        dtype: The feature's type.
+        online: As it was served.
+        offline: As the tables have it.
+    """
     kind = parse_type(dtype)
     here, there = (
         None if value != value else comparable(kind, value)  # noqa: PLR0124 - a NaN is not itself

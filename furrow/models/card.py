@@ -82,6 +82,7 @@ def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> st
         low, high = (_number(part[f"{metric}_{end}"]) for end in ("low", "high"))
         where, rows = markdown_text(f"{part['slice']} = {part['value']}"), f"{part['rows']:,}"
         lines.append(f"| {where} | {rows} | {_number(part[metric])} ({low} to {high}) |")
+    lines += _fairness(outcome)
     told = record.get("tells") or {}
     if told:
         lines += ["", "## Features that tell much alone", ""]
@@ -90,6 +91,33 @@ def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> st
             for name, value in sorted(told.items(), key=lambda one: (-one[1], one[0]))
         ]
     return "\n".join(lines) + "\n"
+
+
+def _fairness(outcome: Outcome) -> list[str]:
+    """How differently declared groups fare; a group that is too small to be judged is named, too."""
+    if not outcome.fairness:
+        return []
+    lines = [
+        "",
+        "## How groups fare",
+        "",
+        "| measure | by | greatest gap | groups |",
+        "|---|---|---|---|",
+    ]
+    for one in outcome.fairness:
+        gap = (
+            "unknown"
+            if one["value"] is None
+            else f"{_number(one['value'])} ({_number(one['low'])} to {_number(one['high'])})"
+        )
+        groups = ", ".join(
+            f"{part['group']} {'unknown' if part['value'] is None else _number(part['value'])}"
+            for part in one["groups"]
+        )
+        lines.append(
+            f"| {one['measure']} | {markdown_text(one['by'])} | {gap} | {markdown_text(groups)} |"
+        )
+    return lines
 
 
 def _span(periods: list[str]) -> str:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from furrow.files import FileError, canonical_json, read_json, write_text
 from furrow.layout import predictions, run_file, training_set
 from furrow.monitoring.expected_means import Expected, expected, marks_of, season_of
 from furrow.monitoring.log_windows import (
@@ -23,6 +25,7 @@ from furrow.monitoring.log_windows import (
     window_starts,
     windows_seen,
 )
+from furrow.monitoring.monitor_settings import MonitorSettings
 from furrow.monitoring.profile_bins import ProfileError, bins_of
 from furrow.monitoring.profile_counts import Profile, count, merged
 from furrow.training import config
@@ -32,11 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from furrow.monitoring.monitor_settings import MonitorSettings
-
-__all__ = ["Reference", "from_first", "from_training"]
+__all__ = ["Reference", "bundled", "from_first", "from_training", "leave_in_bundle"]
 
 FORMAT = 1
+REFERENCE = "reference.json"
 _NOT_WATCHED = ("id", "time", "version", "model", "variant", "latency_us")
 
 
@@ -135,6 +137,67 @@ def from_training(
     return _together(f"the training set of {model}", parts, settings)
 
 
+def bundled(folder: Path, settings: MonitorSettings) -> Reference | None:
+    """The reference that training left in a bundle: where its rows are not, as on a server's machine.
+
+    Args:
+        folder: The bundle.
+        settings: What is watched.
+
+    Returns:
+        None where there is none, or where windows, seasons or the budget are declared otherwise
+        than those that it was made for.
+
+    Raises:
+        ProfileError: It is damaged.
+    """
+    path = folder / REFERENCE
+    if not path.is_file():
+        return None
+    try:
+        value = read_json(path)
+        if value["about"] != _about(settings):
+            return None
+        made = Reference.from_json(value["reference"])
+    except (FileError, KeyError, TypeError) as exc:
+        raise ProfileError(f"{path} is no reference: {exc}") from exc
+    if not settings.features:
+        return made
+    names = {*settings.features, SCORE} & set(made.profile.bins)
+    profile = Profile(
+        {name: made.profile.bins[name] for name in sorted(names)},
+        made.profile.rows,
+        {name: made.profile.columns[name] for name in sorted(names)},
+    )
+    return Reference(made.source, profile, {name: made.expected[name] for name in sorted(names)})
+
+
+def leave_in_bundle(root: Path, model: str, folder: Path) -> None:
+    """Write the reference of a model that was just trained beside it, for the usual settings.
+
+    Args:
+        root: The project.
+        model: Its name.
+        folder: The bundle.
+    """
+    settings = MonitorSettings()
+    made = from_training(root, model, "", settings)
+    if made is not None:
+        value = {"about": _about(settings), "reference": made.to_json()}
+        write_text(folder / REFERENCE, canonical_json(value) + "\n")
+
+
+def _about(settings: MonitorSettings) -> dict[str, Any]:
+    """What expected means hang on."""
+    return {
+        "format": FORMAT,
+        "window": settings.window,
+        "timezone": settings.timezone,
+        "season": settings.season,
+        "budget": settings.budget,
+    }
+
+
 def from_first(
     log: Path, version: str, settings: MonitorSettings, *, until: datetime
 ) -> Reference | None:
@@ -179,12 +242,15 @@ def _seasonal(
     """A table by windows, all counted in the bins that the whole of it gives."""
     bins = {name: bins_of(table.column(name)) for name in names}
     table = table.select(list(names))
-    starts = window_starts(times.to_pandas(), settings.window, settings.timezone)
-    names_of = starts.map(lambda one: one.isoformat())
+    found_at = window_starts(times.to_pandas(), settings.window, settings.timezone)
+    starts = found_at.to_numpy(dtype="datetime64[ns]")
+    order = np.argsort(starts, kind="stable")
+    table, windows = table.take(pa.array(order)), starts[order]
+    begins = np.flatnonzero(np.r_[True, windows[1:] != windows[:-1]][: len(windows)])
     found = []
-    for start in sorted(names_of.unique()):
-        part = table.filter(pa.array((names_of == start).to_numpy()))
-        found.append((_season(str(start), settings), count(part, bins)))
+    for begin, end in zip(begins, [*begins[1:], len(windows)], strict=True):
+        start = pd.Timestamp(windows[begin], tz="UTC").isoformat()
+        found.append((_season(start, settings), count(table.slice(begin, end - begin), bins)))
     return found
 
 

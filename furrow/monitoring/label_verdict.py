@@ -23,7 +23,6 @@ from furrow.monitoring.estimated_performance import (
     estimate_multiclass,
     estimate_number,
 )
-from furrow.monitoring.group_fairness import Gap, fairness
 from furrow.monitoring.labelled_performance import (
     CalibrationBin,
     Tracked,
@@ -37,6 +36,7 @@ from furrow.monitoring.log_windows import SCORE, flat
 from furrow.serving.log_reader import read_log
 from furrow.training import config
 from furrow.training.class_columns import class_names
+from furrow.training.group_fairness import Gap, fairness
 from furrow.training.own_metrics import own_metrics
 from furrow.training.problem import span
 from furrow.training.tasks import load_task

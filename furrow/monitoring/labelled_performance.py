@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
-from furrow.monitoring.binomial import wilson
+from furrow.training.binomial import wilson
 from furrow.training.metric_registry import MAXIMIZE, MINIMIZE
 from furrow.training.metrics import block_weights, score
 from furrow.training.periods import blocks

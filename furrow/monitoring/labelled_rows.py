@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 from scipy.special import chdtrc
 
-from furrow.monitoring.binomial import wilson
 from furrow.monitoring.late_labels import ID, key_text
+from furrow.training.binomial import wilson
 from furrow.training.problem import span
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def join_labels(
     """Bring predictions and labels together: by a prediction's id, or by entity and time.
 
     A label belongs to the predictions of its entity whose time is nearest to its event_timestamp,
-    within `known_after`; one without an event_timestamp to those that it came after, within
+    within `known_after`, and to no others: a prediction whose own label has not come yet must not
+    take that of a neighbour. One without an event_timestamp to those that it came after, within
     `known_after`.
 
     Args:
@@ -125,17 +126,37 @@ def _by_entity(
         moment = part["event_timestamp"].fillna(part["label_timestamp"])
         right = pd.DataFrame({"key": part["key"], "at": moment, "place": part.index})
         right["at"] = pd.to_datetime(right["at"], utc=True).astype("datetime64[us, UTC]")
+        right = right.sort_values("at", kind="stable")
         joined = pd.merge_asof(
             left,
-            right.sort_values("at", kind="stable"),
+            right.assign(label_at=right["at"]),
             on="at",
             by="key",
             direction=direction,
             tolerance=wait,
         )
+        if direction == "nearest":
+            joined = joined[_nearest_of_its_label(joined, left, right)]
         places = joined.set_index("row")["place"].reindex(rows.index)
         found = _taken(found, labels, places)
     return found
+
+
+def _nearest_of_its_label(
+    joined: pd.DataFrame, left: pd.DataFrame, right: pd.DataFrame
+) -> pd.Series[bool]:
+    """Whether no other prediction of the entity is nearer to the label that a prediction would take."""
+    back = pd.merge_asof(
+        right,
+        left[["key", "at"]].assign(asked_at=left["at"]),
+        on="at",
+        by="key",
+        direction="nearest",
+    )
+    least = pd.Series((back["asked_at"] - back["at"]).abs().to_numpy(), index=back["place"])
+    mine = (joined["at"] - joined["label_at"]).abs()
+    nearer: pd.Series[bool] = mine <= joined["place"].map(least)
+    return nearer
 
 
 def _taken(found: pd.DataFrame, labels: pd.DataFrame, places: pd.Series[Any]) -> pd.DataFrame:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
-
-    import pandas as pd
 
     from furrow.monitoring.profile_bins import Bins
 
@@ -34,6 +34,7 @@ __all__ = [
 SCORE = "score"
 """The column that the prediction itself is watched by."""
 _SCORES = ("probability", "prediction")
+STATUSES = "statuses"
 _AT_ONCE = 50_000
 _OTHER = "shadow"
 
@@ -68,10 +69,14 @@ def window_starts(times: pd.Series[Any], window: str, timezone: str) -> pd.Serie
     return starts
 
 
-def flat(batch: pa.RecordBatch | pa.Table) -> pa.Table:
+def flat(batch: pa.RecordBatch | pa.Table, *, statuses: bool = False) -> pa.Table:
     """Records as one table.
 
     Features by name, keys and request fields where no feature has the name, and the score.
+
+    Args:
+        batch: Of `read_log`.
+        statuses: Whether features' statuses come along, as a struct of that name.
     """
     table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
     columns: dict[str, Any] = {}
@@ -82,6 +87,8 @@ def flat(batch: pa.RecordBatch | pa.Table) -> pa.Table:
                 columns.setdefault(one.name, pa.chunked_array([column.field(place)]))
     for name in ("id", "time", "version", "model", "variant", "latency_us"):
         columns[name] = table.column(name)
+    if statuses and STATUSES in table.column_names:
+        columns[STATUSES] = table.column(STATUSES)
     score = _score(columns)
     if score is not None:
         columns[SCORE] = score
@@ -114,14 +121,16 @@ def count_windows(
     for table in _pieces(log, since, until):
         starts = window_starts(table.column("time").to_pandas(), window, timezone)
         versions = table.column("version").to_pandas()
-        names = starts.map(lambda one: one.isoformat())
+        codes, moments = pd.factorize(starts)
+        names = pd.Series(np.array([one.isoformat() for one in moments], dtype=object)[codes])
         for which, rows in _groups(table, names, versions):
             into = found.setdefault(which, WindowCounts())
             into.rows += rows.num_rows
             into.latency_us += int(pc.sum(rows.column("latency_us")).as_py() or 0)
             known = bins.get(which[1])
             if known is not None:
-                into.profile = (into.profile or empty(known)) + count(rows, known)
+                seen = count(rows, known, statuses=_statuses(rows, known))
+                into.profile = (into.profile or empty(known)) + seen
     return found
 
 
@@ -130,7 +139,7 @@ def windows_seen(
 ) -> list[str]:
     """The windows in which a version answered, oldest first."""
     starts: set[str] = set()
-    for batch in read_log(log, None, until):
+    for batch in read_log(log, None, until, columns=["time", "version"]):
         if batch.num_rows and batch.column("version")[0].as_py() == version:
             times = batch.column("time").to_pandas()
             starts |= {one.isoformat() for one in window_starts(times, window, timezone).unique()}
@@ -161,7 +170,7 @@ def _pieces(log: Path, since: datetime | None, until: datetime) -> Iterator[pa.T
     held: list[pa.Table] = []
     rows = 0
     for batch in read_log(log, since, until):
-        table = flat(batch)
+        table = flat(batch, statuses=True)
         table = table.filter(pc.not_equal(table.column("variant"), _OTHER))
         if not table.num_rows:
             continue
@@ -171,6 +180,21 @@ def _pieces(log: Path, since: datetime | None, until: datetime) -> Iterator[pa.T
             yield from _joined(held)
             held, rows = [], 0
     yield from _joined(held)
+
+
+def _statuses(rows: pa.Table, names: Mapping[str, Any]) -> dict[str, pa.ChunkedArray]:
+    """Statuses by feature, of those that are counted."""
+    if STATUSES not in rows.column_names:
+        return {}
+    column = rows.column(STATUSES).combine_chunks()
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks)
+    kind = rows.schema.field(STATUSES).type
+    return {
+        one.name: pa.chunked_array([column.field(place)])
+        for place, one in enumerate(kind)
+        if one.name in names
+    }
 
 
 def _joined(held: list[pa.Table]) -> Iterator[pa.Table]:

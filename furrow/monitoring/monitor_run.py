@@ -9,22 +9,28 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from furrow.errors import FurrowError
 from furrow.files import read_json, write_bytes, write_json
+from furrow.layout import BUNDLE_JSON
+from furrow.layout import model as model_folder
 from furrow.monitoring.alarm_book import Alarm
 from furrow.monitoring.alarm_delivery import deliver
 from furrow.monitoring.canary_labels import supply_labels
-from furrow.monitoring.drift_reference import Reference, from_first, from_training
+from furrow.monitoring.drift_reference import Reference, bundled, from_first, from_training
 from furrow.monitoring.drift_sizes import drift_of
 from furrow.monitoring.drift_watch import Watch, step
 from furrow.monitoring.expected_means import season_of
 from furrow.monitoring.label_verdict import LabelVerdict, judge_labels
 from furrow.monitoring.log_windows import WindowCounts, count_windows, window_starts
 from furrow.monitoring.monitor_state import MonitorState, load_state, one_writer, save_state
+from furrow.monitoring.serving_skew import Recomputed, recompute, sample
+from furrow.serving.deployment_state import read_followed
 from furrow.serving.log_reader import read_log, read_losses
 
 if TYPE_CHECKING:
@@ -38,6 +44,8 @@ __all__ = ["Monitored", "monitor"]
 
 _NEW_SHARE = 0.01
 """From which share on values outside the reference, or of another type, are told."""
+_STALE_SHARE = 0.05
+"""From which share on values that have expired are told."""
 
 
 @dataclass
@@ -48,6 +56,7 @@ class Monitored:
         windows: Figures of each window that it looked at.
         references: By version: what it is compared with.
         labels: By version: coverage, performance, fairness.
+        skew: By version: a sample of its predictions, joined again from the feature tables.
         alarms: Open ones, the new ones among them.
         fresh: Ids of the alarms that this run opened.
         notes: What could not be done, and why.
@@ -56,6 +65,7 @@ class Monitored:
     windows: list[dict[str, Any]] = field(default_factory=list)
     references: dict[str, str] = field(default_factory=dict)
     labels: dict[str, LabelVerdict] = field(default_factory=dict)
+    skew: dict[str, Recomputed] = field(default_factory=dict)
     alarms: list[Alarm] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -66,6 +76,7 @@ class Monitored:
             "windows": self.windows,
             "references": self.references,
             "labels": {name: one.to_json() for name, one in self.labels.items()},
+            "skew": {name: one.to_json() for name, one in self.skew.items()},
             "alarms": [one.to_json() for one in self.alarms],
             "fresh": self.fresh,
             "notes": self.notes,
@@ -86,7 +97,9 @@ def monitor(site: Site, *, say: Callable[[str], None]) -> Monitored:
         state = load_state(site.folder)
         found = Monitored()
         before = {one.id for one in state.book.alarms}
-        _windows(site, state, found)
+        found.notes += [str(one) for one in site.pauses]
+        since, until = _windows(site, state, found)
+        _skew(site, state, found, since=since, until=until)
         _labels(site, state, found)
         losses = read_losses(site.log)
         if losses.dropped or losses.damaged:
@@ -104,17 +117,18 @@ def monitor(site: Site, *, say: Callable[[str], None]) -> Monitored:
         return found
 
 
-def _windows(site: Site, state: MonitorState, found: Monitored) -> None:
+def _windows(site: Site, state: MonitorState, found: Monitored) -> tuple[datetime | None, datetime]:
+    """Look at the windows that have ended since the last run; the span that they cover."""
     log, settings = site.log, site.settings
     until = _whole(site.now - settings.wait, settings)
     since = datetime.fromisoformat(state.through) if state.through else None
     if since is not None:
         _tell_stragglers(site, state, found, since)
         if since >= until:
-            return
+            return until, until
     references = {}
     for version, (model, digest) in _versions(site, since, until).items():
-        one = _reference(site, version, model, digest, until=until)
+        one = _reference(site, version, model, digest, until=until, notes=found.notes)
         found.references[version] = one.source if one else "nothing yet"
         if one is None:
             found.notes.append(
@@ -141,6 +155,26 @@ def _windows(site: Site, state: MonitorState, found: Monitored) -> None:
         save_state(site.folder, state)
         found.windows += figures
     state.through = until.isoformat()
+    return since, until
+
+
+def _skew(
+    site: Site, state: MonitorState, found: Monitored, *, since: datetime | None, until: datetime
+) -> None:
+    """Hold a sample of what is new to what training would see."""
+    if since == until:
+        return
+    alarms, unknown = [], set()
+    for version, records in sample(site.log, since, until).items():
+        one = found.skew[version] = recompute(site.root, records)
+        window = max(record.time for record in records).isoformat(timespec="seconds")
+        alarms += one.alarms(version, window)
+        if one.why:
+            unknown.add(version)
+            found.notes.append(f"{version}: skew is unknown: {one.why}")
+    seen = set(found.skew) - unknown
+    kept = [one for one in state.book.alarms if one.open and one.model not in seen]
+    state.book = state.book.seen(until.isoformat(), [*alarms, *kept], ("skew", "freshness"))
 
 
 def _tell_stragglers(site: Site, state: MonitorState, found: Monitored, since: datetime) -> None:
@@ -217,8 +251,8 @@ def _one(
 
 
 def _quality(start: str, version: str, profile: Profile, reference: Reference) -> list[Alarm]:
-    """Values of another type, and columns that are missing throughout: no drift, but a fault."""
-    found = []
+    """Values of another type or that training never saw, missing throughout or expired: no drift, but a fault."""
+    found, bins = [], reference.profile.bins
     for name, one in profile.columns.items():
         total = one.known + one.nulls + one.mistyped
         if not total:
@@ -227,9 +261,14 @@ def _quality(start: str, version: str, profile: Profile, reference: Reference) -
             text = f"{name} is of another type in {one.mistyped / total:.1%} of rows"
         elif one.nulls == total and reference.profile.columns[name].known:
             text = f"{name} is missing in every row"
+        elif one.statuses.get("expired", 0) / total >= _STALE_SHARE:
+            text = f"{name} has expired in {one.statuses['expired'] / total:.1%} of rows"
+        elif bins[name].values and bins[name].whole and one.cells[-1] / total >= _NEW_SHARE:
+            shown = ", ".join(repr(value) for value in list(one.unknown)[:3])
+            text = f"{name} has values that were never seen before in {one.cells[-1] / total:.1%} of rows: {shown}"
         else:
             continue
-        facts = {"mistyped": one.mistyped, "nulls": one.nulls, "rows": total}
+        facts = {"mistyped": one.mistyped, "nulls": one.nulls, "rows": total, **one.statuses}
         found.append(Alarm("quality", name, version, start, start, text, facts))
     return found
 
@@ -249,7 +288,8 @@ def _labels(site: Site, state: MonitorState, found: Monitored) -> None:
 def _versions(site: Site, since: datetime | None, until: datetime) -> dict[str, tuple[str, str]]:
     """The versions that answered, with model and feature digest."""
     found = {}
-    for batch in read_log(site.log, since, until):
+    names = ("time", "version", "model", "features_digest")
+    for batch in read_log(site.log, since, until, columns=names):
         if batch.num_rows:
             first = {
                 name: batch.column(name)[0].as_py()
@@ -260,7 +300,7 @@ def _versions(site: Site, since: datetime | None, until: datetime) -> dict[str, 
 
 
 def _reference(
-    site: Site, version: str, model: str, digest: str, *, until: datetime
+    site: Site, version: str, model: str, digest: str, *, until: datetime, notes: list[str]
 ) -> Reference | None:
     """A version's reference: made once, and kept beside the state."""
     path = site.folder / "references" / f"{_file_name(version)}.json"
@@ -268,12 +308,31 @@ def _reference(
         return Reference.from_json(read_json(path))
     made = None
     if site.settings.reference == "training":
-        made = from_training(site.root, model, digest, site.settings)
+        try:
+            made = _bundled(site, version, model, digest)
+        except FurrowError as exc:  # damaged: there are other references
+            notes.append(exc.message)
+        made = made or from_training(site.root, model, digest, site.settings)
     if made is None:
         made = from_first(site.log, version, site.settings, until=until)
     if made is not None:
         write_json(path, made.to_json())
     return made
+
+
+def _bundled(site: Site, version: str, model: str, digest: str) -> Reference | None:
+    """What training left in the version's bundle, as the server here has it, or the project."""
+    followed = read_followed(site.log.parent)
+    local = (followed.main, followed.canary, followed.shadow, followed.previous)
+    for one in local:
+        if one is not None and one.version == version:
+            return bundled(Path(one.folder), site.settings)
+    folder = site.root / model_folder(model)
+    if (folder / BUNDLE_JSON).is_file():
+        facts = read_json(folder / BUNDLE_JSON)
+        if isinstance(facts, dict) and facts.get("features_digest") == digest:
+            return bundled(folder, site.settings)
+    return None
 
 
 def _file_name(version: str) -> str:

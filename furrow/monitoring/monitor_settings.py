@@ -10,6 +10,14 @@ first: 14                        # windows
 settle: 1h                       # how long after its end a window is looked at
 slices: []                       # keys or request fields; the problem's, if empty
 fairness: {groups: [], least: 50, threshold: 0.5, limits: {demographic_parity: 0.1}}
+retraining:                      # what `furrow retrain` takes for a reason, and how often
+  drift: true                    # an alarm of drift
+  decay: true                    # an alarm of performance or fairness
+  age: ""                        # the version that is served is older, such as 90d; empty: no reason
+  labels: 0                      # as many predictions of it have labels; 0: no reason
+  land: ""                       # a command that lands newer data, in a checkout of the main branch
+  cooling: 7d                    # from one retraining to the next
+  hours: 24                      # that all retrainings of 30 days may take together
 alarms:
   - {to: file, path: alarms.jsonl}
   - {to: webhook, url: "https://…", secret_file: /etc/furrow/webhook}
@@ -25,15 +33,22 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from furrow.errors import FurrowError
 from furrow.monitoring.expected_means import SEASONS
-from furrow.monitoring.group_fairness import MEASURES
 from furrow.parse import ParseError, read_yaml
+from furrow.training.group_fairness import MEASURES
 from furrow.training.problem import ProblemError, span
 
 if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-__all__ = ["FairnessSettings", "MonitorSettings", "MonitorSettingsError", "Sink", "read_settings"]
+__all__ = [
+    "FairnessSettings",
+    "MonitorSettings",
+    "MonitorSettingsError",
+    "RetrainingSettings",
+    "Sink",
+    "read_settings",
+]
 
 SINKS = ("file", "stdout", "webhook", "email")
 _NEEDS = {"file": ("path",), "stdout": (), "webhook": ("url",), "email": ("sender", "receivers")}
@@ -58,6 +73,19 @@ class FairnessSettings:
     least: int = 50
     threshold: float = 0.5
     limits: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RetrainingSettings:
+    """When a better model is looked for, and what that may take; the module says it key by key."""
+
+    drift: bool = True
+    decay: bool = True
+    age: str = ""
+    labels: int = 0
+    land: str = ""
+    cooling: str = "7d"
+    hours: float = 24.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +127,7 @@ class MonitorSettings:
     settle: str = "1h"
     slices: list[str] = field(default_factory=list)
     fairness: FairnessSettings = field(default_factory=FairnessSettings)
+    retraining: RetrainingSettings = field(default_factory=RetrainingSettings)
     alarms: list[Sink] = field(default_factory=list)
 
     @property
@@ -157,7 +186,7 @@ def _value(hint: Any, given: Any, where: str) -> Any:
         return _typed(cast("type[Any]", hint), given, where)
     kind = get_origin(hint) or hint
     right = isinstance(given, int | float if kind is float else kind)
-    if not right or isinstance(given, bool):
+    if not right or isinstance(given, bool) != (kind is bool):
         raise MonitorSettingsError(f"{where} is {given!r}", hint=f"give a {kind.__name__}")
     if kind is list:
         return [_value(get_args(hint)[0], one, where) for one in given]
@@ -186,6 +215,10 @@ def _check(found: MonitorSettings, where: str) -> None:
     for key, number in numbers.items():
         if not 1 <= number < 1e9:
             raise MonitorSettingsError(f"{where}: {key} is {number!r}", hint="give 1 or more")
+    limits = {"labels": found.retraining.labels, "hours": found.retraining.hours}
+    for key, number in limits.items():
+        if not 0 <= number < 1e12:
+            raise MonitorSettingsError(f"{where}: retraining.{key} is {number!r}", hint="0 or more")
     for one in found.alarms:
         lacking = [name for name in _NEEDS[one.to] if not getattr(one, name)]
         if lacking:
@@ -194,6 +227,8 @@ def _check(found: MonitorSettings, where: str) -> None:
             raise MonitorSettingsError(f"{where}: url {one.url!r}", hint="write https://…")
     try:
         span(found.settle, where=f"{where}: settle")
+        span(found.retraining.cooling, where=f"{where}: retraining.cooling")
+        span(found.retraining.age or "1d", where=f"{where}: retraining.age")
         ZoneInfo(found.timezone)
     except (ProblemError, ZoneInfoNotFoundError, ValueError) as exc:
         raise MonitorSettingsError(f"{where}: {exc}") from exc

@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from furrow.ground.git import NotARepositoryError
 from furrow.layout import FURROW, MONITORS
+from furrow.models.pause import RETRAINING, paused
 from furrow.monitoring.monitor_settings import read_settings
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from furrow.models.pause import Pause
     from furrow.monitoring.monitor_settings import MonitorSettings
 
 __all__ = ["Site", "open_site"]
@@ -30,6 +33,8 @@ class Site:
         folder: Of the state, beside the log.
         settings: What is watched.
         now: The moment that everything is told for.
+        environment: Its name.
+        pauses: What a person has paused of it, or of retraining.
     """
 
     root: Path
@@ -37,6 +42,8 @@ class Site:
     folder: Path
     settings: MonitorSettings
     now: datetime
+    environment: str = ""
+    pauses: tuple[Pause, ...] = ()
 
     @property
     def labels(self) -> Path:
@@ -58,4 +65,13 @@ def open_site(root: Path, environment: str, now: datetime, log: Path | None = No
     """
     log = log or root / FURROW / "serving" / environment / "log"
     settings = read_settings(root / MONITORS / f"{environment}.yaml")
-    return Site(root, log, log.parent / "monitor", settings, now)
+    pauses = tuple(one for what in (environment, RETRAINING) if (one := _paused(root, what)))
+    return Site(root, log, log.parent / "monitor", settings, now, environment, pauses)
+
+
+def _paused(root: Path, what: str) -> Pause | None:
+    """What Git says of it; nothing where there is no Git."""
+    try:
+        return paused(root, what)
+    except NotARepositoryError:
+        return None

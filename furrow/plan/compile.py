@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from furrow.data.contract import contract_digest, load_contract
@@ -26,6 +26,7 @@ from furrow.plan.stage_graph import WrittenStage, check_compile, check_stages, e
 from furrow.training.config import Experiment, dump
 from furrow.training.declare import DeclarationError, gate, resolve
 from furrow.training.declare import problem as declared_problem
+from furrow.training.gate import gate_json
 from furrow.training.own_metrics import own_metrics
 from furrow.training.stage_code import experiment_code, stage_digest
 from furrow.training.tasks import load_task
@@ -115,7 +116,7 @@ def compile_repository(
     pipeline = {
         "format": 2,
         "contract": contract_digest(root / CONTRACT),
-        "gates": {name: asdict(gate(conf, name, own)) for name in problems},
+        "gates": {name: gate_json(gate(conf, name, own)) for name in problems},
         "problems": {name: _spine_of(one) for name, one in problems.items()},
         "code": {
             stage: stage_digest(root, stage)

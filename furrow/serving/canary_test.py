@@ -82,7 +82,19 @@ class Worse:
         return _mean(self.logs)
 
     def after(self, block: Block) -> Worse:
-        """The evidence after another block; its size must not hang on what came of its requests."""
+        """The evidence after another block; its size must not hang on what came of its requests.
+
+        Of a large one, a day's labels say, parts are drawn at random: nothing could be bet on the
+        first requests of all, as nothing is known of the main version by then.
+        """
+        first = max(_FIRST, self.seen.main)
+        if block.main > first and block.canary > 1:
+            part = _part(block, first / block.main, self.seen)
+            rest = Block(*(one - two for one, two in zip(block, part, strict=True)))
+            return self._bet(part).after(rest)
+        return self._bet(block)
+
+    def _bet(self, block: Block) -> Worse:
         if self.seen.main < _FIRST or not block.main or not block.canary:
             return replace(self, seen=self.seen.plus(block))
         low = (self.seen.main_bad + 0.5) / (self.seen.main + 1)
@@ -135,6 +147,16 @@ class AsGood:
             for log, bet in zip(self.logs, BETS, strict=True)
         )
         return replace(self, logs=logs, pairs=self.pairs + pairs)
+
+
+def _part(block: Block, share: float, seen: Block) -> Block:
+    """A share of a block's requests, drawn at random; its size hangs on sizes alone."""
+    generator = np.random.default_rng((*seen, *block))
+    found = []
+    for count, bad in (block[:2], block[2:]):
+        taken = math.floor(count * share)
+        found += [taken, int(generator.hypergeometric(bad, count - bad, taken)) if taken else 0]
+    return Block(*found)
 
 
 def _drawn(

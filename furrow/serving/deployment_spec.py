@@ -1,7 +1,7 @@
 """conf/deployment/ENV.yaml, typed: the version that an environment serves, its canary and its shadow, and the log.
 
-model: gbm@v1.1.0            # with model_sha256 and features_digest, as `furrow models promote`
-writes them canary:
+model: gbm@v1.1.0            # with model_sha256 and features_digest, as `furrow models promote` writes them
+canary:
   model: gbm@v1.2.0
   share: 0.05                # of the entities
   by: [customer]             # which keys choose; every key, if left out
@@ -11,8 +11,7 @@ writes them canary:
   least: 1000                # requests that it must have answered by then
   longest: 7d                # without a decision by then it ends
 shadow: {model: late@v2.0.0, share: 0.1}
-log: {durable: false, when_full: continue, sample: 1.0, redact: [], retention: 90d, size_limit:
-10GB}
+log: {durable: false, when_full: continue, sample: 1.0, redact: [], retention: 90d, size_limit: 10GB}
 features_stale: {action: "null", defaults: {}}
 """
 

@@ -84,6 +84,7 @@ class Followed:
         shadow: Behind it.
         declared: The text of the deployment's file that they are from.
         canary_digest: Of the canary as it is declared.
+        paused: Who has paused the environment, and why; empty where nobody has.
     """
 
     environment: str
@@ -96,6 +97,7 @@ class Followed:
     shadow: Local | None = None
     declared: str = ""
     canary_digest: str = ""
+    paused: str = ""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from furrow.ground.git import GitError, show
 from furrow.ground.git_mirror import Fetched, accept, fetch_branch, open_mirror, push_branch
 from furrow.ground.project_place import meaning
 from furrow.layout import DEPLOYMENT
+from furrow.models.pause import pause_at, paused_in
 from furrow.serving.canary_decision import GO_ON, PROMOTE, Verdict
 from furrow.serving.canary_propose import propose
 from furrow.serving.canary_statement import sign_decision
@@ -252,6 +253,13 @@ def _taken(settings: FollowSettings, mirror: Path, fetched: Fetched, before: Fol
             f"{settings.branch} was rewritten: {fetched.commit[:10]} does not come after what was served",
             hint=f"if it was meant: furrow release {settings.environment} --rewritten",
         )
+    paused = pause_at(mirror, fetched.commit, settings.environment)
+    if paused is not None:
+        if before.main is not None:
+            return replace(before, problem=str(paused), paused=str(paused))
+        # a server that begins meanwhile serves what was declared when the others stopped following
+        began = paused_in(mirror, fetched.commit, settings.environment)
+        fetched = replace(fetched, commit=began)
     where = f"{DEPLOYMENT}/{settings.environment}.yaml"
     content = show(mirror, fetched.commit, where)
     if content is None:
@@ -265,7 +273,8 @@ def _taken(settings: FollowSettings, mirror: Path, fetched: Fetched, before: Fol
     after = replace(
         before,
         commit=fetched.commit,
-        problem=problem,
+        problem=problem if paused is None else str(paused),
+        paused="" if paused is None else str(paused),
         main=main,
         previous=before.previous if before.main == main else before.main,
         canary=beside["canary"],
@@ -323,6 +332,8 @@ def judge(
     verdict = decide(settings.state, declared.canary, digest, labels=labels, now=now)
     if verdict is None or verdict.action == GO_ON:
         return verdict
+    if verdict.action == PROMOTE and followed.paused:
+        return verdict  # nothing is proposed meanwhile; what ends a canary ends it all the same
     mirror = settings.state / "mirror.git"
     if verdict.action == PROMOTE and not settings.remote:
         settings.tell(f"the canary {declared.canary.model} may be promoted: {verdict.why}")

@@ -26,7 +26,7 @@ from furrow.serving.log_tables import records_of, same_shape, to_batch
 from furrow.serving.prediction_record import id_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
     from typing import BinaryIO
@@ -44,6 +44,7 @@ def read_log(
     until: datetime | None = None,
     *,
     model: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The records of a span of time, sealed or not, in batches of one version each.
 
@@ -57,6 +58,7 @@ def read_log(
         since: The first time that counts; None for the beginning.
         until: The first time that no longer counts; None for the end.
         model: Only of this model.
+        columns: Only these, `time` and `model` among them where they are asked by; all, if None.
     """
     with ExitStack() as stack:
         # Live ones are opened first: one that is sealed meanwhile is then found sealed, or still
@@ -65,12 +67,14 @@ def read_log(
         for sealed in sorted(sealed_folder(folder).glob("*/[!.]*")):
             live.pop(sealed.name, None)
             for path in sorted(sealed.glob("*.parquet")):
-                for batch in _sealed_batches(path, since, until):
+                for batch in _sealed_batches(path, since, until, columns):
                     yield from _chosen(batch, since, until, model)
         for _, file in sorted(live.items()):
             for rows in _pieces(file):
                 for each in same_shape(rows):
-                    yield from _chosen(to_batch(each), since, until, model)
+                    batch = to_batch(each)
+                    batch = batch if columns is None else batch.select(list(columns))
+                    yield from _chosen(batch, since, until, model)
 
 
 def read_records(
@@ -168,14 +172,18 @@ def _open_live(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def _sealed_batches(
-    path: Path, since: datetime | None, until: datetime | None
+    path: Path,
+    since: datetime | None,
+    until: datetime | None,
+    columns: Sequence[str] | None,
 ) -> Iterator[pa.RecordBatch]:
+    wanted = None if columns is None else list(columns)
     try:
         span = time_span(path)
         if span is None or (since and span[1] < since) or (until and span[0] >= until):
             return
         with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=_ROWS)
+            yield from file.iter_batches(batch_size=_ROWS, columns=wanted)
     except FileNotFoundError:  # too old meanwhile
         return
 

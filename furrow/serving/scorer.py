@@ -14,13 +14,15 @@ import numpy as np
 
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
-from furrow.features.row_answers import RowReader
+from furrow.features.point_in_time import join_service
+from furrow.features.row_answers import RowAnswer, RowReader
 from furrow.files import read_json
 from furrow.ground.trust import require_trust
 from furrow.models.bundle import BUNDLE, Bundle, load
 from furrow.models.prediction_explain import contributions
 from furrow.serving.row_fields import RowError, RowField, RowFields
 from furrow.serving.serve_settings import StalePolicy
+from furrow.stores.packed_values import as_moment
 from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from furrow.features.row_answers import RowAnswer
     from furrow.features.schema import Manifest, Service
 
 __all__ = ["FeaturesAbsentError", "ScoreError", "Scored", "Scorer", "StalePolicy"]
@@ -191,6 +192,37 @@ class Scorer:
         if self.stale.action != "null":
             for place, answer in enumerate(answers):
                 self._hold_policy(place, answer)
+        return self._scored(typed, answers)
+
+    def score_joined(
+        self, rows: Sequence[Mapping[str, Any]], features: Path, moments: Sequence[datetime]
+    ) -> list[Scored]:
+        """Score rows as of moments past, with what the feature tables say of each, as training joins them.
+
+        Args:
+            rows: As of `score`.
+            features: The features folder.
+            moments: Of each row.
+
+        Raises:
+            RowError: A row is not as declared.
+            SourceError: An offline table can't be read.
+        """
+        if not rows:
+            return []
+        typed = self.fields.check(rows)
+        plan, manifest = self._plan, self.client.manifest
+        joined = join_service(manifest, plan, features, typed, moments, ever=True)
+        states = joined.status(plan)
+        answers = []
+        for place in range(len(typed)):
+            times = {
+                name: None if (event := joined.events[part][place]) is None else as_moment(event)
+                for name, part, _, _ in plan.outputs
+                if part >= 0
+            }
+            values = {name: joined.values[name][place] for name in plan.names}
+            answers.append(RowAnswer(values, {n: s[place] for n, s in states.items()}, times))
         return self._scored(typed, answers)
 
     def outputs(

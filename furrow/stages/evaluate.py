@@ -62,6 +62,7 @@ def judge(root: Path, name: str) -> None:
                 "replicates": outcome.replicates,
                 "baseline": outcome.baseline,
                 "blocks": outcome.blocks,
+                **({"fairness": outcome.fairness} if outcome.fairness else {}),
                 "tells": bundle.get("tells", {}),
                 "directions": facts["directions"],
                 "model_sha256": bundle["model_sha256"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import read_json, write_json
@@ -12,7 +11,7 @@ from furrow.stages.command import run_stage, say
 from furrow.training import journal
 from furrow.training.champions import Champion, to_json
 from furrow.training.declare import declared
-from furrow.training.gate import Gate, champion, judge
+from furrow.training.gate import Gate, champion, gate_json, judge
 from furrow.training.gate import to_json as verdict_json
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def _judged(
         experiment=best,
         metrics=evaluations[best]["metrics"] if best else None,
         model_sha256=evaluations[best]["model_sha256"] if best else None,
-        gate=asdict(gate),
+        gate=gate_json(gate),
         verdicts={verdict.experiment: verdict_json(verdict) for verdict in verdicts},
         directions=directions,
     )

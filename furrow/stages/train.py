@@ -9,6 +9,7 @@ from rich.progress import track
 from furrow.files import sha256_file, write_bytes
 from furrow.layout import model, predictions, run_file, training_set
 from furrow.models.bundle import save
+from furrow.monitoring.drift_reference import leave_in_bundle
 from furrow.stages.command import run_stage
 from furrow.training import config, dataset, journal
 from furrow.training.fit import Fitted, fit
@@ -58,6 +59,7 @@ def train(root: Path, name: str) -> None:
         }
         final = fit(best, training.frame, training.features, training.classes)
         save(root / model(name), best, final, training.frame, extra=extra)
+        leave_in_bundle(root, name, root / model(name))
         facts["predictions_sha256"] = sha256_file(path)
 
 

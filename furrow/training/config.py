@@ -182,6 +182,8 @@ def load(path: Path) -> Experiment:
 def dump(experiment: Experiment) -> str:
     """The resolved config as canonical YAML: keys in the order of the types above, the model's own sorted."""
     value = dataclasses.asdict(experiment)
+    if value["problem"]["fairness"] is None:
+        del value["problem"]["fairness"]  # a config without it is as it was before there was any
     model = value["model"]
     value["model"] = {key: model[key] for key in sorted(model)}
     if value["search"]:

@@ -314,4 +314,6 @@ def gate(conf: Path, name: str, own: Mapping[str, Metric] | None = None) -> Gate
                 f"{conf.name}/select.yaml chooses no gate", hint="write `defaults: [gate: default]`"
             )
     found = structured(Gate, value.get("gate") or {}, where=where, conf=conf / "gate")
-    return settle_gate(found, load_task(problem(conf, name).task), own or {}, where=where)
+    about = problem(conf, name)
+    groups = about.fairness.groups if about.fairness else ()
+    return settle_gate(found, load_task(about.task), own or {}, where=where, groups=groups)

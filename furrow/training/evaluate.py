@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from furrow.errors import FurrowError
+from furrow.training.fairness_measures import measures_of
+from furrow.training.group_fairness import fairness
 from furrow.training.judging import judging_of
 from furrow.training.metric_registry import METRICS, MetricError
 from furrow.training.metrics import Rows, Scores, block_weights, interval, score
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from furrow.training.config import Experiment
     from furrow.training.metric_registry import Metric
     from furrow.training.metrics import Judging
+    from furrow.training.problem import Problem
 
 __all__ = ["EvaluationError", "Outcome", "evaluate"]
 
@@ -48,6 +51,7 @@ class Outcome:
         curves: Points of the task's pictures, by name.
         blocks: The blocks that were drawn from; replicates are paired between runs with equal
             blocks.
+        fairness: How differently groups fare, by measure and column; of declared groups.
     """
 
     metrics: dict[str, float]
@@ -57,6 +61,7 @@ class Outcome:
     baseline: dict[str, Any]
     curves: dict[str, pd.DataFrame]
     blocks: list[str]
+    fairness: list[dict[str, Any]] = field(default_factory=list)
 
 
 def evaluate(
@@ -72,6 +77,7 @@ def evaluate(
 
     Raises:
         EvaluationError: There are no predictions, or a slice names a column that they lack.
+        FairnessError: Groups are declared by a column that the predictions lack.
         MetricError: A project's own metric fails.
         PeriodError: The block is neither a period nor a column.
     """
@@ -96,7 +102,24 @@ def evaluate(
         baseline=_baseline(frame, block, weights, metrics, judging),
         curves=task.curves(Rows(frame, block, stacked, judging), settings.confidence),
         blocks=names,
+        fairness=_fairness(frame, problem),
     )
+
+
+def _fairness(frame: pd.DataFrame, problem: Problem) -> list[dict[str, Any]]:
+    """Each measure of the task by each declared column; limits are the gate's."""
+    asked = problem.fairness
+    if asked is None:
+        return []
+    found = []
+    for by in asked.groups:
+        limits = dict.fromkeys(measures_of(problem.task))
+        for gap in fairness(frame, by, limits, threshold=asked.threshold, least=asked.least):
+            told = gap.to_json()
+            found.append(
+                {key: told[key] for key in ("measure", "by", "value", "low", "high", "groups")}
+            )
+    return found
 
 
 def _check_own(scores: Scores, metrics: Mapping[str, Metric]) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 from omegaconf import MISSING
 
 from furrow.errors import FurrowError
+from furrow.training.fairness_measures import measures_of
 from furrow.training.metric_registry import NEITHER, find, of_task, sign
 from furrow.training.metrics import interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from furrow.training.metric_registry import Metric
     from furrow.training.tasks.task import Task
@@ -28,6 +29,7 @@ __all__ = [
     "Slices",
     "Verdict",
     "champion",
+    "gate_json",
     "judge",
     "settle_gate",
     "to_json",
@@ -93,6 +95,7 @@ class Gate:
         baseline: Better than the task's baseline; null for no such rule.
         margin: Better than another experiment.
         slices: A limit for each slice.
+        fairness: By measure: the greatest gap between the problem's groups that is allowed.
         tells: How surely one feature alone may tell the label (ROC AUC, or its like), before it is
             taken for a leak; null for no such rule.
         select: What makes the champion.
@@ -103,6 +106,7 @@ class Gate:
     baseline: Baseline | None = field(default_factory=Baseline)
     margin: Margin | None = None
     slices: Slices | None = None
+    fairness: dict[str, float] = field(default_factory=dict)
     tells: float | None = 0.99
     select: Select = field(default_factory=Select)
 
@@ -133,7 +137,14 @@ class Verdict:
         return not self.failures
 
 
-def settle_gate(gate: Gate, task: Task, own: Mapping[str, Metric], *, where: str) -> Gate:
+def settle_gate(
+    gate: Gate,
+    task: Task,
+    own: Mapping[str, Metric],
+    *,
+    where: str,
+    groups: Sequence[str] = (),
+) -> Gate:
     """A gate with every metric spelt out, held against what its problem's task knows.
 
     Args:
@@ -141,10 +152,11 @@ def settle_gate(gate: Gate, task: Task, own: Mapping[str, Metric], *, where: str
         task: The problem's.
         own: The project's own metrics.
         where: The file, for messages.
+        groups: Of the problem's fairness.
 
     Raises:
         GateError: It names a metric of another task, or one that is neither better nor worse, or a
-            direction other than the metric's.
+            direction other than the metric's; or a gap between groups that nobody declared.
         MetricError: It names no metric.
     """
     select = replace(gate.select, metric=gate.select.metric or task.metric)
@@ -169,11 +181,33 @@ def settle_gate(gate: Gate, task: Task, own: Mapping[str, Metric], *, where: str
         if name in compared and metric.direction == NEITHER:
             hint = "give it a minimum or a maximum; compare by another one"
             raise GateError(f"{where}: {name} is neither better nor worse when it grows", hint=hint)
+    _check_fairness(gate, task, groups, where)
     way = find(select.metric, own).direction
     if select.direction not in ("", way):
         said = f"{where}: select.direction {select.direction!r}, and {select.metric} is to {way}"
         raise GateError(said, hint="leave the direction out: the metric has its own")
     return replace(found, select=replace(select, direction=way))
+
+
+def _check_fairness(gate: Gate, task: Task, groups: Sequence[str], where: str) -> None:
+    known = measures_of(task.name)
+    for measure in gate.fairness:
+        if measure not in known:
+            raise GateError(
+                f"{where}: fairness: there is no measure {measure!r} of a {task.name} problem",
+                hint=f"there are: {', '.join(known)}" if known else "leave fairness out",
+            )
+    if gate.fairness and not groups:
+        raise GateError(
+            f"{where}: fairness is asked for, and the problem declares no groups",
+            hint="write `fairness: {groups: [COLUMN]}` in the problem",
+        )
+
+
+def gate_json(gate: Gate) -> dict[str, Any]:
+    """A gate as plain values; without fairness where none is asked for, as before there was any."""
+    found = asdict(gate)
+    return found if gate.fairness else {k: v for k, v in found.items() if k != "fairness"}
 
 
 def judge(
@@ -253,6 +287,11 @@ def _failures(
             if entry["rows"] >= gate.slices.rows:
                 rule = f"slice {entry['slice']}={entry['value']} {gate.slices.metric}"
                 rules.append((rule, entry[gate.slices.metric], gate.slices.floor, way))
+    for measure, limit in gate.fairness.items():
+        gaps = [one for one in run.get("fairness", []) if one["measure"] == measure]
+        # where groups are empty or too small nothing is known, and what is not known never passes
+        rules += [(f"{measure} by {one['by']}", one["value"], limit, -1) for one in gaps]
+        rules += [] if gaps else [(f"{measure} between groups", None, limit, -1)]
     if gate.tells is not None:
         for feature, told in sorted(run.get("tells", {}).items()):
             rules.append((f"feature {feature} alone tells the label", told, gate.tells, -1))

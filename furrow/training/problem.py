@@ -14,7 +14,16 @@ from omegaconf import MISSING
 from furrow.errors import FurrowError
 from furrow.files import FileError, inside
 
-__all__ = ["PERIODS", "RESERVED", "Problem", "ProblemError", "Split", "check_problem", "span"]
+__all__ = [
+    "PERIODS",
+    "RESERVED",
+    "Fairness",
+    "Problem",
+    "ProblemError",
+    "Split",
+    "check_problem",
+    "span",
+]
 
 PERIODS = ("hour", "day", "week", "month", "quarter", "year")
 """What a split or a block may be by, beside a date, `random`, and a column of the spine (groups)."""
@@ -52,6 +61,21 @@ class Split:
 
 
 @dataclass
+class Fairness:
+    """Whose fortunes are compared when a run is judged; what is allowed stands in the gate.
+
+    Attributes:
+        groups: Columns of the spine whose values are groups.
+        least: Rows that a group must have to be judged.
+        threshold: From which probability on a prediction counts as positive.
+    """
+
+    groups: list[str] = MISSING
+    least: int = 50
+    threshold: float = 0.5
+
+
+@dataclass
 class Problem:
     """One problem.
 
@@ -72,6 +96,7 @@ class Problem:
         precision: The precision at which recall is told.
         horizons: Steps ahead that a forecast is made for: values of the spine's column `horizon`.
         season: The season of a forecast's naive baseline, as 7d.
+        fairness: Groups by which a run is judged; None for none.
     """
 
     name: str = ""
@@ -89,6 +114,7 @@ class Problem:
     precision: float = 0.8
     horizons: list[int] = field(default_factory=list)
     season: str | None = None
+    fairness: Fairness | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -144,6 +170,7 @@ def check_problem(
             raise ProblemError(
                 f"{where}: {name} {share:g} is no share", hint="give a number between 0 and 1"
             )
+    _check_fairness(problem, where)
     if problem.task == "forecast":
         if not problem.horizons or min(problem.horizons) < 1:
             raise ProblemError(
@@ -166,6 +193,25 @@ def check_problem(
                 f"{where}: there is no spine {problem.spine}",
                 hint=f"write it: a SELECT of {', '.join(problem.keys)}, {problem.label} and label_timestamp",
             )
+
+
+def _check_fairness(problem: Problem, where: str) -> None:
+    asked = problem.fairness
+    if asked is None:
+        return
+    if not asked.groups:
+        raise ProblemError(
+            f"{where}: fairness names no groups", hint="write `groups: [COLUMN]`, of the spine"
+        )
+    if asked.least < 2:
+        raise ProblemError(
+            f"{where}: fairness.least {asked.least} is too few", hint="give 2 or more; 50 is usual"
+        )
+    if not 0 < asked.threshold < 1:
+        raise ProblemError(
+            f"{where}: fairness.threshold {asked.threshold:g} is no probability",
+            hint="give a number between 0 and 1",
+        )
 
 
 def _check_columns(problem: Problem, where: str) -> None:

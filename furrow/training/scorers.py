@@ -71,7 +71,8 @@ class Trees:
     def scores(self, matrix: NDArray[np.float64], threads: int) -> NDArray[np.float64]:
         """Shape (rows, scores)."""
         if self.single:
-            matrix = matrix.astype(np.float32).astype(np.float64)
+            with np.errstate(over="ignore"):  # beyond single precision is beyond every threshold
+                matrix = matrix.astype(np.float32).astype(np.float64)
         matrix = np.ascontiguousarray(matrix)
         try:
             found = treelite.gtil.predict(self.model, matrix, nthread=threads, pred_margin=True)

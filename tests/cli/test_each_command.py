@@ -22,15 +22,19 @@ from furrow.cli import (
     labels,
     models,
     monitor,
+    pause,
     plan,
     predict,
     replay,
+    resume,
+    retrain,
     runs,
     runs_diff,
     runs_history,
     runs_show,
     runs_watch,
     serve,
+    simulate,
     trust,
     try_,
     ui,
@@ -44,8 +48,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MODULES = (adopt, apply, ci, compile, data, features, gate, install, labels, models, monitor, plan, predict, replay, runs, runs_diff,
-           runs_history, runs_show, runs_watch, serve, trust, try_, ui)  # fmt: skip
+MODULES = (adopt, apply, ci, compile, data, features, gate, install, labels, models, monitor, pause, plan, predict, replay, resume, retrain, runs, runs_diff,
+           runs_history, runs_show, runs_watch, serve, simulate, trust, try_, ui)  # fmt: skip
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rsplit(".", 1)[1])

@@ -51,7 +51,7 @@ def site(tmp_path):
                         canary_digest=DECLARED.canary_digest)  # fmt: skip
     write_followed(tmp_path, followed)
     experiment = Experiment(name="m", seed=1, problem=PROBLEM, features=Features(service="s"),
-                            model={"_target_": "sklearn.linear_model.Ridge"})  # fmt: skip
+                            model={"_target_": "sklearn.linear_model.LogisticRegression"})  # fmt: skip
     (tmp_path / "runs/m").mkdir(parents=True)
     (tmp_path / "runs/m/config.yaml").write_text(config.dump(experiment))
     log = PredictionLog.open(tmp_path / "log")

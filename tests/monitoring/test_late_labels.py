@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from furrow.monitoring.binomial import wilson
 from furrow.monitoring.labelled_rows import coverage, join_labels
 from furrow.monitoring.late_labels import LateLabelError, land, landed, settle
+from furrow.training.binomial import wilson
 from furrow.training.problem import Problem
 
 _DAY = datetime(2024, 3, 1, tzinfo=UTC)
@@ -129,6 +129,19 @@ def test_time_says_which_prediction_a_label_is_of(tmp_path: Path) -> None:
         now=40,
     )
     assert joined.rows["label"].tolist() == [1, 0, None]
+
+
+def test_a_label_of_a_neighbour_is_none(tmp_path: Path) -> None:
+    """Of one customer predicted every day, those whose own label has not come wait for it."""
+    predictions = _predictions(*((1, hours) for hours in (0, 5, 10, 15)))
+    _, joined = _joined(
+        tmp_path,
+        [[_label(1, 1, of=5, known=11), _label(1, 0, of=10, known=11)]],
+        predictions,
+        now=12,
+    )
+    assert joined.rows["label"].tolist() == [None, 1, 0, None]
+    assert joined.states["labelled"] == 2
 
 
 def test_labels_without_a_moment_belong_to_what_came_before_them(tmp_path: Path) -> None:

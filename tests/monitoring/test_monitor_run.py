@@ -15,13 +15,14 @@ from furrow.cli.labels import command as labels_command
 from furrow.cli.monitor import command as monitor_command
 from furrow.errors import FurrowError
 from furrow.monitoring import monitor_run
-from furrow.monitoring.drift_reference import Reference
+from furrow.monitoring.drift_reference import Reference, bundled, leave_in_bundle
 from furrow.monitoring.late_labels import land
 from furrow.monitoring.monitor_page import page
 from furrow.monitoring.monitor_run import Monitored, monitor
 from furrow.monitoring.monitor_settings import FairnessSettings, MonitorSettings, Sink
 from furrow.monitoring.monitor_site import Site, open_site
 from furrow.monitoring.monitor_state import BusyError, load_state, one_writer
+from furrow.monitoring.profile_bins import ProfileError
 from furrow.serving.log_seal import live_folder
 from furrow.serving.prediction_log import PredictionLog
 from furrow.serving.prediction_record import PredictionRecord, new_id
@@ -256,6 +257,25 @@ def test_the_training_set_is_the_reference_where_it_is(tmp_path: Path, log: Path
     (kept,) = (root / "monitor/references").glob("*.json")
     again = Reference.from_json(json.loads(kept.read_text()))
     assert sorted(again.expected) == ["kind", "miles", "weight"]
+    # where the rows are not, what training left in the bundle tells, if it was made for these windows
+    bundle = root / "build/models/gbm"
+    leave_in_bundle(root, "gbm", bundle)
+    content = (bundle / "reference.json").read_bytes()
+    leave_in_bundle(root, "gbm", bundle)
+    assert (bundle / "reference.json").read_bytes() == content
+    path.unlink()
+    (bundle / "bundle.json").write_text(json.dumps({"features_digest": "f" * 64}))
+    (root / "third").mkdir()
+    third = Site(root, log, root / "third", MonitorSettings(), _MONDAY + timedelta(days=2))
+    assert _run(third).references == {"gbm@v1.0.0": "the training set of gbm"}
+    assert bundled(bundle, MonitorSettings(budget=50.0)) is None
+    assert bundled(root, MonitorSettings()) is None
+    narrow = bundled(bundle, MonitorSettings(features=["weight"]))
+    assert (list(narrow.expected), list(narrow.profile.columns)) == (["weight"], ["weight"])
+    assert bundled(bundle, MonitorSettings()).to_json()["profile"] == again.profile.to_json()
+    (bundle / "reference.json").write_bytes(content[:100])
+    with pytest.raises(ProfileError, match=r"reference\.json"):
+        bundled(bundle, MonitorSettings())
     pq.write_table(seal(table, digest="0" * 64, **facts), path)
     (root / "second").mkdir()
     other = Site(
@@ -265,7 +285,9 @@ def test_the_training_set_is_the_reference_where_it_is(tmp_path: Path, log: Path
         MonitorSettings(first=_REFERENCE, season="none"),
         _MONDAY + timedelta(days=_DAYS),
     )
-    assert "first 14" in _run(other).references["gbm@v1.0.0"]
+    last = _run(other)
+    assert "first 14" in last.references["gbm@v1.0.0"]
+    assert "is no reference" in last.notes[0]
 
 
 def test_labels_performance_and_fairness(tmp_path: Path, log: Path) -> None:

@@ -41,6 +41,14 @@ class Followed:
     origin: Path
     data: Path
 
+    def copied(self, place: Path) -> Followed:
+        """A copy to be changed at will; the DVC remote is shared."""
+        for folder in ("work", "origin.git"):
+            shutil.copytree(self.work.parent / folder, place / folder, symlinks=True)
+        found = Followed(place / "work", place / "origin.git", self.data)
+        git(found.work, "remote", "set-url", "origin", str(found.origin))
+        return found
+
     def declare(self, text: str, *, force: bool = False) -> str:
         """Merge a deployment of production; the commit."""
         path = self.work / "conf/deployment/production.yaml"

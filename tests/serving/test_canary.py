@@ -76,6 +76,23 @@ def test_the_expected_factor_is_at_most_one(main, below, canaries, mains, seen, 
     assert gains.max() <= 1 + 1e-9
 
 
+def test_a_block_as_large_as_a_day_is_evidence():
+    """Labels come by the day: a bad canary is found in the first block, a good one is as safe as in small ones."""
+    generator = np.random.default_rng(5)
+    assert Worse().after(Block(400, 0, 400, 400)).log_e > 100
+    assert Worse().after(Block(4000, 40, 400, 40)).log_e > math.log(100)
+    alpha, runs = 0.05, 400
+    wrong = 0
+    for _ in range(runs):
+        bad = generator.binomial((3000, 300), 0.1)
+        wrong += Worse().after(Block(3000, int(bad[0]), 300, int(bad[1]))).log_e >= math.log(
+            1 / alpha
+        )
+    assert wrong <= runs * alpha + 3 * math.sqrt(runs * alpha)
+    whole = Worse().after(Block(3000, 30, 300, 3))
+    assert whole.seen == Block(3000, 30, 300, 3)
+
+
 def simulated(generator, main, canary, *, requests, share=0.05, spec=None, looks=1):
     """Evidence after each look at a stream of requests, of which a share is the canary's."""
     spec = spec or Canary("b@v1.0.0", share, abort=Abort(refused=False))

@@ -91,9 +91,9 @@ def test_a_bad_canary_is_aborted_here_and_now(folder, how):
 def test_a_good_canary_is_proposed_and_a_forgotten_one_ends(folder):
     tally = Tally(folder, "one", DIGEST, slow_us=50_000)
     assert decide(folder, SPEC, DIGEST, now=NOW).action == GO_ON
-    for number in range(900):
-        tally.add("main", count=10)
-        tally.add("canary")
+    for number in range(90):
+        tally.add("main", count=100)
+        tally.add("canary", count=10)
         tally.write()
         if number % 2:
             decide(folder, SPEC, DIGEST, now=NOW)

@@ -7,12 +7,14 @@ import shutil
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from furrow.files import read_json, write_json
 from furrow.ground.git_mirror import forget, remote_address
+from furrow.models.pause import pause, resume
 from furrow.serving.canary_watch import Tally, decide
 from furrow.serving.deploy_here import deploy_here
 from furrow.serving.deployment_spec import parse_deployment
@@ -35,16 +37,16 @@ from furrow.serving.split_host import SplitHost
 from furrow.serving.version_store import RefusedError, bring, deployable
 from tests.servingworld import ROW
 
-from .followedrepo import Followed, build, git
+from .followedrepo import git
 
 BINARY, REGRESSION = "model: binary@v1.0.0\n", "model: regression@v1.0.0\n"
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory, serving_world):
+def first(followed_repo, tmp_path_factory, serving_world):
     """A repository that was followed once: a main version and a canary are on this machine."""
-    place = tmp_path_factory.mktemp("followed")
-    repo = build(place, {name: serving_world.bundle(name) for name in ("binary", "regression")})
+    place = tmp_path_factory.mktemp("state")
+    repo = followed_repo
     settings = settings_of(repo, place / "state", serving_world.features)
     return repo, settings, poll(settings)
 
@@ -57,11 +59,8 @@ def settings_of(repo, state, features, **more):
 def served(first, tmp_path):
     """A copy of both, to be changed at will."""
     repo, settings, _ = first
-    for folder in ("work", "origin.git"):
-        shutil.copytree(repo.work.parent / folder, tmp_path / folder, symlinks=True)
     shutil.copytree(settings.state, tmp_path / "state", symlinks=True)
-    found = Followed(tmp_path / "work", tmp_path / "origin.git", repo.data)
-    git(found.work, "remote", "set-url", "origin", str(found.origin))
+    found = repo.copied(tmp_path)
     return found, settings_of(found, tmp_path / "state", settings.features)
 
 
@@ -121,6 +120,29 @@ def test_a_forced_push_is_refused_until_somebody_says_it_was_meant(served):
     refused(repo, settings, "was rewritten")
     forget(settings.state / "mirror.git")
     assert poll(settings).main.version == "regression@v1.0.0"
+
+
+def test_a_pause_is_obeyed_and_told(served, tmp_path):
+    """No other version is taken, by no server: one that begins meanwhile serves what the others do."""
+    repo, settings = served
+    pause(repo.work, "production", "Black Friday", now=datetime(2024, 11, 29, tzinfo=UTC))
+    git(repo.work, "push", "-q", "origin", "main")
+    repo.declare(REGRESSION)
+    told = []
+    before = read_followed(settings.state)
+    for _ in range(2):
+        found = poll(replace(settings, tell=told.append))
+        assert (found.main, found.commit) == (before.main, before.commit)
+        assert "Black Friday" in found.problem
+    assert told == [found.problem]
+    fresh = poll(replace(settings, state=tmp_path / "fresh"))
+    assert (fresh.main.version, fresh.canary.version) == ("binary@v1.0.0", "regression@v1.0.0")
+    assert fresh.paused == fresh.problem == found.problem
+    resume(repo.work, "production")
+    git(repo.work, "push", "-q", "origin", "main")
+    for state in (settings.state, tmp_path / "fresh"):
+        after = poll(replace(settings, state=state))
+        assert (after.main.version, after.problem, after.paused) == ("regression@v1.0.0", "", "")
 
 
 @pytest.mark.parametrize("how", ["deleted", "moved"])
@@ -348,9 +370,9 @@ def test_a_canary_s_promotion_is_a_branch_to_merge(served):
     canary = parse_deployment(found.declared.encode(), "x").canary
     tally = Tally(settings.state, "one", found.canary_digest)
     now = None
-    for _ in range(400):
-        tally.add("main", count=40)
-        tally.add("canary", count=4)
+    for _ in range(40):
+        tally.add("main", count=400)
+        tally.add("canary", count=40)
         tally.write()
         now = decide(settings.state, replace(canary, least=100), found.canary_digest)
     assert now.action == "promote"
@@ -359,6 +381,8 @@ def test_a_canary_s_promotion_is_a_branch_to_merge(served):
         "model: binary@v1.0.0\ncanary: {model: regression@v1.0.0, share: 0.3}\nlog: {sample: 0.5}\n"
     )
     settings = replace(settings, tell=told.append)
+    waiting = replace(poll(settings), paused="production is paused")
+    assert (judge(settings, waiting).action, told) == ("promote", [])
     for _ in range(2):
         judge(settings, poll(settings))
     branch = "promote/production/regression-v1.0.0"

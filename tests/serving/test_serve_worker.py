@@ -16,13 +16,10 @@ from furrow.serving.split_host import SplitHost
 from tests.serving.asking import asked, host_of
 from tests.servingworld import ROW
 
-from .followedrepo import build
 
-
-def test_it_serves_what_git_declares(serving_world, tmp_path):
+def test_it_serves_what_git_declares(serving_world, followed_repo, tmp_path):
     """The version that the branch names answers, and another one as soon as the branch names it; no request fails."""
-    names = ("binary", "regression")
-    repo = build(tmp_path, {name: serving_world.bundle(name) for name in names})
+    repo = followed_repo.copied(tmp_path)
     repo.declare("model: binary@v1.0.0\n")
     following = Following("production", str(repo.origin), "main", tmp_path / "state", every=0.2)
     served = Served((), serving_world.features, following=following)

@@ -199,7 +199,6 @@ def test_the_store_is_replaced_beneath(serving_world, tmp_path):
 def test_redis_goes_sleeps_and_comes_back(serving_world, tmp_path, expected):
     """Without its store a server says so within the time that it has; with it back it answers, without a restart."""
     redis = Redis(tmp_path)
-    redis.start()
     root = tmp_path / "world"
     shutil.copytree(serving_world.root, root)
     manifest = seal(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,14 +19,17 @@ from sklearn.metrics import (
 
 from furrow.models.bundle import load, save
 from furrow.models.card import card
+from furrow.training import config
 from furrow.training.config import Calibration, Encoding, Evaluation, Experiment, Features
 from furrow.training.dataset import TrainingSet
 from furrow.training.evaluate import Outcome, evaluate
-from furrow.training.gate import Gate, judge, settle_gate
+from furrow.training.fairness_measures import measures_of
+from furrow.training.gate import Gate, GateError, gate_json, judge, settle_gate
+from furrow.training.group_fairness import MEASURES, FairnessError, fairness
 from furrow.training.metric_registry import MetricError, of_task
 from furrow.training.metrics import Judging, score
 from furrow.training.own_metrics import own_metrics
-from furrow.training.problem import Problem, Split
+from furrow.training.problem import Fairness, Problem, ProblemError, Split, check_problem
 from furrow.training.rolling import joined, predict
 from furrow.training.run_folder import record, texts
 from furrow.training.single_feature import telling
@@ -184,6 +187,79 @@ def test_a_feature_that_tells_the_label_is_found(judged) -> None:
     gate = settle_gate(Gate(baseline=None), load_task(task), {}, where="conf/gate")
     failures = judge(gate, {"e": {**asdict(outcome), "tells": told}})[0].failures
     assert "feature answer alone tells the label" in [one.rule for one in failures]
+
+
+def _facts(experiment: Experiment) -> dict:
+    return {"periods": {"train": ["2020-01"], "test": ["2020-04"]}, "rows": {"train": 9, "test": 9}, "features": ["x"],
+            "service": experiment.features.service, "features_digest": "0" * 64, "model_sha256": "2" * 64}  # fmt: skip
+
+
+def test_fairness_is_judged_before_release(judged) -> None:
+    """Of declared groups, by the task's measures; the gate fails what is too far apart, and what nobody knows."""
+    task, experiment, _, predictions, outcome = judged
+    assert outcome.fairness == []
+    groups = Fairness(groups=["shop", "nobody"], least=20)
+    asked = replace(experiment, problem=replace(experiment.problem, fairness=groups))
+    shops = predictions.assign(nobody=None)
+    found = evaluate(shops, asked, of_task(task)).fairness
+    known = measures_of(task)
+    assert {(one["measure"], one["by"]) for one in found} == {
+        (name, by) for name in known for by in groups.groups
+    }
+    if not known:
+        with pytest.raises(GateError, match="no measure 'error_gap' of a multiclass problem"):
+            settle_gate(
+                Gate(fairness={"error_gap": 1.0}), load_task(task), {}, where="g", groups=["shop"]
+            )
+        return
+    same = fairness(shops, "shop", dict.fromkeys(known), least=20)
+    by_shop = [one for one in found if one["by"] == "shop"]
+    assert [one["value"] for one in by_shop] == [one.value for one in same]
+    assert all(one["value"] is None for one in found if one["by"] == "nobody")
+
+    def failed(limit: float, gaps: list) -> list[tuple[str, float | None]]:
+        gate = Gate(baseline=None, fairness={known[0]: limit})
+        gate = settle_gate(gate, load_task(task), {}, where="conf/gate", groups=["shop"])
+        run = {**asdict(outcome), "tells": {}, "fairness": gaps}
+        return [(one.rule, one.value) for one in judge(gate, {"e": run})[0].failures]
+
+    gap = by_shop[0]["value"]
+    assert failed(gap, by_shop) == []
+    assert failed(gap * 0.99, by_shop) == [(f"{known[0]} by shop", gap)]
+    assert failed(1e9, found) == [(f"{known[0]} by nobody", None)]
+    assert failed(1e9, []) == [(f"{known[0]} between groups", None)]
+    said = card(asked, _facts(experiment), replace(outcome, fairness=found))
+    assert "## How groups fare" in said
+    assert "| nobody | unknown | unknown" in said
+    missing = replace(asked.problem, fairness=Fairness(groups=["sex"]))
+    with pytest.raises(FairnessError, match="no column 'sex'"):
+        evaluate(predictions, replace(asked, problem=missing), of_task(task))
+
+
+def test_fairness_that_can_not_be_meant() -> None:
+    assert {one for task in task_names() for one in measures_of(task)} == set(MEASURES)
+    for wrong, said in (
+        (Fairness(groups=[]), "names no groups"),
+        (Fairness(groups=["shop"], least=1), "too few"),
+        (Fairness(groups=["shop"], threshold=1.0), "no probability"),
+    ):
+        problem = replace(made("binary")[0].problem, fairness=wrong)
+        with pytest.raises(ProblemError, match=said):
+            check_problem(problem, tasks=task_names(), where="p")
+    with pytest.raises(GateError, match="declares no groups"):
+        settle_gate(Gate(fairness={"demographic_parity": 0.1}), load_task("binary"), {}, where="g")
+
+
+def test_without_fairness_nothing_is_written_otherwise() -> None:
+    """Configs and gates of projects that declare none keep their bytes."""
+    experiment = made("binary")[0]
+    assert "fairness" not in config.dump(experiment)
+    assert "fairness" not in gate_json(Gate())
+    asked = replace(
+        experiment, problem=replace(experiment.problem, fairness=Fairness(groups=["shop"]))
+    )
+    assert "  fairness:\n    groups:\n    - shop\n" in config.dump(asked)
+    assert gate_json(Gate(fairness={"error_gap": 1.0}))["fairness"] == {"error_gap": 1.0}
 
 
 def test_a_bundle_opens_and_says_the_same(judged, tmp_path: Path) -> None:

@@ -3,8 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from fairlearn.metrics import (
+    demographic_parity_difference,
+    equal_opportunity_difference,
+    equalized_odds_difference,
+)
 
-from furrow.monitoring.group_fairness import MEASURES, FairnessError, fairness
+from furrow.training.group_fairness import MEASURES, FairnessError, fairness
 
 
 def _rows(sizes: dict[object, int], *, bias: float = 0.0, seed: int = 1) -> pd.DataFrame:
@@ -35,6 +40,23 @@ def test_measures_equal_those_by_hand() -> None:
     assert found["calibration_within_groups"].value == pytest.approx(gap["off"])
     for one in found.values():
         assert one.low <= one.value <= one.high
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.15, 0.4])
+def test_measures_are_fairlearns(bias: float) -> None:
+    """Three groups of unlike sizes, by the library that many use."""
+    rows = _rows({"f": 400, "m": 500, "x": 73}, bias=bias)
+    facts = {"sensitive_features": rows["sex"]}
+    said = rows["label"].astype(int), (rows["probability"] >= 0.5).astype(int)
+    wanted = {
+        "demographic_parity": demographic_parity_difference(*said, **facts),
+        "equal_opportunity": equal_opportunity_difference(*said, **facts),
+        "equalised_odds": equalized_odds_difference(*said, **facts),
+    }
+    found = {
+        one.measure: one.value for one in fairness(rows, "sex", dict.fromkeys(wanted), least=2)
+    }
+    assert found == pytest.approx(wanted)
 
 
 def test_errors_of_numbers() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from furrow.errors import FurrowError
-from furrow.monitoring.binomial import wilson
+from furrow.training.binomial import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["MEASURES", "UNKNOWN", "FairnessError", "Gap", "GroupRate", "fairness"]
+__all__ = [
+    "MEASURES",
+    "UNKNOWN",
+    "FairnessError",
+    "Gap",
+    "GroupRate",
+    "fairness",
+]
 
 UNKNOWN = "unknown"
 _ALPHA = 0.05
