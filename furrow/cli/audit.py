@@ -39,7 +39,7 @@ def command(*, what: str, out: Path, sign: bool, check: bool, as_json: bool) -> 
     root, now = project_root(Path.cwd()), datetime.now(UTC)
     policy = read_policy(root)
     if check:
-        say(f"the files are as {check_signed_files(Path(what), policy)} signed them")
+        say(check_signed_files(Path(what), policy))
         return
     made = audit(root, what, policy, now=now)
     if as_json:

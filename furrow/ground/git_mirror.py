@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Fetched",
     "accept",
+    "drop_branch",
     "fetch_branch",
     "forget",
     "open_mirror",
@@ -138,6 +139,11 @@ def push_branch(mirror: Path, remote: str, branch: str) -> None:
     """
     ref = f"refs/heads/{branch}"
     git(mirror, *_PATIENCE, "push", "--quiet", "--", remote, f"{ref}:{ref}")
+
+
+def drop_branch(mirror: Path, branch: str) -> None:
+    """Forget a branch of the mirror that did not get to the remote."""
+    git(mirror, "update-ref", "-d", f"refs/heads/{branch}")
 
 
 def _refs(content: bytes, between: str) -> dict[str, str]:

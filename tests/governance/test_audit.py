@@ -227,9 +227,10 @@ def test_the_command_signs_and_checks(
     out = tmp_path / "a.html"
     audit_cli.command.main(["2024-03", "--out", str(out), "--sign"], standalone_mode=False)
     envelope = tmp_path / "a.dsse"
-    assert check_signed_files(envelope, read_policy(root)) == "ada@example.com"
+    said = "a.html, a.json as signed by ada@example.com"
+    assert check_signed_files(envelope, read_policy(root)) == said
     audit_cli.command.main([str(envelope), "--check"], standalone_mode=False)
-    assert "as ada@example.com signed them" in capsys.readouterr().out
+    assert said in capsys.readouterr().out
     with pytest.raises(FurrowError, match="nobody in the list"):
         check_signed_files(envelope, read_policy(root, signers=people.line("ben").encode()))
     out.write_text(out.read_text().replace("drifted", "is well"))

@@ -193,7 +193,7 @@ def test_ci_asks_the_target_branchs_policy(root: Path, people: People) -> None:
     (root / "conf/deployment/production.yaml").write_text("model: gbm@v1.0.0\n")
     (root / "conf/trust.yaml").write_text("roles: {}\n")
     result = commit(root, "deploy, and ask for nothing")
-    session = SimpleNamespace(repo=root, root=root, tip=tip, result=result)
+    session = SimpleNamespace(repo=root, root=root, tip=tip, commit=result, result=result)
     found = trust_holds(session)  # type: ignore[arg-type]
     assert found is not None
     assert found.status == "failed"
@@ -204,7 +204,7 @@ def test_ci_asks_the_target_branchs_policy(root: Path, people: People) -> None:
     found = trust_holds(session)  # type: ignore[arg-type]
     assert found is not None
     assert found.status == "passed"
-    session.tip = head(root) + "~1"
+    session.tip = run(root, "git", "rev-parse", "HEAD~1").strip()
     assert trust_holds(session) is None  # type: ignore[arg-type]
 
 
