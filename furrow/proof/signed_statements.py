@@ -284,6 +284,7 @@ def stands(
     others = [] if kind == "register" else every
     barred = _involved(repo, commit, policy, others, wanted) if role.four_eyes else frozenset()
     problems = [one.problem for one in own if one.problem]
+    problems += [one.problem for one in every if not one.kind]  # of which kind, it can't be told
     counted = []
     for signer in (signer for one in own if not one.problem for signer in one.by):
         if {name.lower() for name in signer.names} & barred or signer.key in barred:

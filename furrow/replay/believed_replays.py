@@ -74,7 +74,8 @@ def believed(
         return Belief(good=False, why="no note that holds says that it was replayed")
     if before_policy(repo, commit, policy):
         return Belief(good=bool(covering[-1]), by=("a note that nobody signed",))
-    weighed = [one for one in read_weighed(repo, commit, policy, now=now) if one.kind == "replay"]
+    every = read_weighed(repo, commit, policy, now=now)
+    weighed = [one for one in every if one.kind in ("replay", "")]  # or of what, it can't be told
     votes = _votes(repo, covering, weighed, signed_only="replay" in policy.roles)
     if not votes:
         why = next(

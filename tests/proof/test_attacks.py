@@ -89,11 +89,11 @@ def test_a_version_of_a_side_branch_with_a_tag_that_is_called_main(root: Path) -
     run(root, "git", "checkout", "-q", "-b", "side")
     (root / "runs/gbm/metrics.json").write_text('{"roc_auc": 0.99}')
     side = commit(root, "better, surely")
-    message = 'Register\\n\\n{"model_sha256": "%s"}' % SHA256
+    message = f'Register\n\n{{"model_sha256": "{SHA256}"}}'
     run(root, "git", "tag", "-a", "-m", message, "gbm@v9.0.0", side)
     run(root, "git", "checkout", "-q", "main")
     run(root, "git", "tag", "main", side)
-    assert "is not on main" in refusal(root, find(root, "gbm@v9.0.0"))
+    assert "is not on the branch main" in refusal(root, find(root, "gbm@v9.0.0"))
 
 
 def test_since_is_a_whole_id_which_no_tag_can_be_called() -> None:
@@ -179,7 +179,7 @@ def test_a_rotated_keys_dissent_ends_with_its_owners_newer_word(root: Path, peop
     assert "ci@example.com found that it differs" in believed(root, head(root), policy, now=NOW).why
     people.become(root, "cinew")
     write_note(root, verdict(root, "identical", later=20), sign=True)
-    assert believed(root, head(root), policy, now=NOW).by == ("ben@example.com", "ci@example.com")
+    assert set(believed(root, head(root), policy, now=NOW).by) == {"ben@example.com", "ci@example.com"}
 
 
 def test_what_a_statement_leaves_out_is_not_what_was_asked(root: Path, people: People) -> None:
