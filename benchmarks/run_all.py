@@ -45,6 +45,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "drift": ("--rows", "200000"),
     "serve_row": ("--requests", "2000", "--rounds", "2"),
     "overload": ("--seconds", "5"),
+    "governance_scale": ("--models", "50", "--commits", "20", "--predictions", "100000"),
     "try_overhead": ("--trials", "20", "--experiments", "2", "--no-queue"),
 }
 

@@ -51,7 +51,9 @@ def trust_holds(session: Session) -> Check | None:
 
 def _unsigned(session: Session, policy: TrustPolicy) -> Iterator[str]:
     """The commits under test that nobody in the list of signers signed."""
-    listed = git(session.repo, "rev-list", f"--max-count={_MOST + 1}", session.commit, f"^{session.tip}")
+    listed = git(
+        session.repo, "rev-list", f"--max-count={_MOST + 1}", session.commit, f"^{session.tip}"
+    )
     commits = listed.decode().split()
     if len(commits) > _MOST:
         yield f"it brings more than {_MOST} commits, too many to look at: merge them in parts"

@@ -85,7 +85,7 @@ def _tell_plan(made: Audit) -> None:
     """What holds a key, in numbers, and what to do."""
     for name, held in made.sections.items():
         if name not in ("plan", "what that makes invalid"):
-            say(f"{name}: {len(held) or 'none'}")
+            say(f"{name}: {len(held) or 'none of what is here'}")
     for number, step in enumerate(made.sections["plan"], 1):
         say(f"{number}. {step}")
     for one in made.sections["what that makes invalid"]:

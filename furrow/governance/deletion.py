@@ -1,4 +1,4 @@
-"""A request to be forgotten: what holds a key, how to take it out, and what that makes invalid. Nothing is removed here."""
+"""A request to be forgotten: what holds a key, how to take it out, and what that makes invalid. Nothing is removed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def deletion_request(root: Path, texts: Sequence[str], *, now: datetime) -> Audi
     serving = _serving(root, {one["version"] for one in models if one["version"]})
     made.sections["plan"] = _plan(kinds, models, logs, serving)
     made.sections["what that makes invalid"] = _invalid(root, holdings, models, logs)
-    made.unknown.append("copies elsewhere: other clones, remotes, backups, and what the data came from")
+    made.unknown.append(
+        "copies elsewhere: other clones, remotes, backups, and what the data came from"
+    )
     return made
 
 
@@ -82,9 +84,7 @@ def _told(one: Holding) -> dict[str, Any]:
 
 def _models(root: Path, sets: Sequence[Holding], unknown: list[str]) -> list[dict[str, Any]]:
     """The runs whose training set holds the key, by commit; each with its version, if it is one."""
-    registered: dict[tuple[str, str], str] = {}
-    for version in versions(root):
-        registered[version.commit, version.name] = str(version)
+    registered = {(one.commit, one.name): str(one) for one in versions(root)}
     by_commit: dict[str, set[str]] = {}
     for one in sets:
         for commit in one.commits:
@@ -106,7 +106,13 @@ def _models(root: Path, sets: Sequence[Holding], unknown: list[str]) -> list[dic
             version = registered.get((commit, name), "")
             known = found.setdefault(
                 (name, sha256),
-                {"model": name, "sha256": sha256, "trained on": trained, "commits": 0, "version": ""},
+                {
+                    "model": name,
+                    "sha256": sha256,
+                    "trained on": trained,
+                    "commits": 0,
+                    "version": "",
+                },
             )
             known["commits"] += 1
             known["version"] = known["version"] or version
@@ -197,7 +203,9 @@ def _invalid(
             f" {replayed} of them have stay, and `furrow verify` says that their objects are absent"
         )
     if models:
-        said.append(f"{len(models)} models can't be trained again as they were; metrics stay as text")
+        said.append(
+            f"{len(models)} models can't be trained again as they were; metrics stay as text"
+        )
     if logs:
         count = sum(int(one["records"]) for one in logs)
         said.append(f"{count} logged predictions can't be traced any more")

@@ -77,6 +77,8 @@ def find_garbage(
             hint = "`dvc gc --cloud` removes from one that is no folder"
             raise KeptError(f"the remote ({address}) is no folder that is here", hint=hint)
         shelves["remote"] = folder
+    if not any(True for one in shelves.values() for _ in _contents(Shelf(one))):
+        return [Garbage(name, one) for name, one in shelves.items()]
     named = named_contents(root, kept_commits(root))
     needed = _with_files(named, [Shelf(one) for one in shelves.values()])
     oldest = time.time() - older
@@ -154,10 +156,12 @@ def contents_of_request(path: Path) -> set[str]:
     """
     try:
         value = parse_json(read_bytes(path), path)
-        if value["kind"] != "key":
-            raise KeyError("kind")
-        held = [one for part in value["sections"].values() for one in part if isinstance(one, dict)]
-        return {str(one["content"]) for one in held if "content" in one}
-    except (ParseError, KeyError, TypeError, AttributeError) as exc:
+        kind, parts = value["kind"], list(value["sections"].values())
+        held = [one for part in parts for one in part if isinstance(one, dict)]
+        found = {str(one["content"]) for one in held if "content" in one}
+    except (ParseError, KeyError, TypeError, AttributeError):
+        kind, found = "", set()
+    if kind != "key":
         hint = "furrow audit --key NAME=VALUE --out audit.html writes audit.json"
-        raise KeptError(f"{path.name} is no deletion request: {exc}", hint=hint) from exc
+        raise KeptError(f"{path.name} is no deletion request", hint=hint)
+    return found

@@ -57,7 +57,9 @@ def kept_commits(root: Path) -> dict[str, str]:
     for line in os.fsdecode(git(root, "worktree", "list", "--porcelain")).splitlines():
         if line.startswith("HEAD "):
             found.setdefault(line.removeprefix("HEAD "), "HEAD")
-    for line in os.fsdecode(git(root, "reflog", "show", "--format=%H", "stash", ok=(0, 128))).split():
+    for line in os.fsdecode(
+        git(root, "reflog", "show", "--format=%H", "stash", ok=(0, 128))
+    ).split():
         found.setdefault(line, "stash")
     for commit in noted(root, NOTE):
         found.setdefault(commit, "a replay")
@@ -131,11 +133,11 @@ def named_contents(root: Path, commits: Iterable[str]) -> Named:
             listed = git(root, "ls-tree", "-r", "-z", "--full-tree", commit)
         except GitError:
             continue  # a tag of a file, or one that is gone
-        pairs = [line.partition(b"\t") for line in listed.split(b"\0") if line]
-        paths = frozenset(os.fsdecode(path) for _, _, path in pairs)
+        pairs = [line.partition("\t") for line in os.fsdecode(listed).split("\0") if line]
+        paths = frozenset(path for _, _, path in pairs)
         for about, _, path in pairs:
-            if _tracks(os.fsdecode(path)):
-                blobs[about.rsplit(b" ", 1)[-1].decode()] = (os.fsdecode(path), paths)
+            if _tracks(path):
+                blobs[about.rpartition(" ")[2]] = (path, paths)
     found = Named(set(), set())
     read = read_objects(root, blobs, largest=_LARGEST)
     for (_, kind, content, _), (path, paths) in zip(read, blobs.values(), strict=True):

@@ -14,7 +14,7 @@ from furrow.errors import FurrowError
 from furrow.ground.git import git, is_bare
 from furrow.ground.project_place import project_prefix
 from furrow.history.artifacts import cached, outputs
-from furrow.layout import DATA_DVC, DVC_LOCK
+from furrow.layout import DATA_DVC, DVC_LOCK, MODELS
 from furrow.parse import LISTING, parse_json
 from furrow.serving.log_search import same_value
 
@@ -62,7 +62,9 @@ def parse_key(texts: Sequence[str]) -> list[dict[str, str]]:
     for text in texts:
         parts = [one.partition("=") for one in text.split(",")]
         if not all(name.strip() and between and value for name, between, value in parts):
-            hint = "--key customer=42, or --key carrier=B6,flight=1161 where it takes several columns"
+            hint = (
+                "--key customer=42, or --key carrier=B6,flight=1161 where it takes several columns"
+            )
             raise AskedKeyError(f"{text!r} names nobody", hint=hint)
         found.append({name.strip(): value for name, _, value in parts})
     return found
@@ -82,13 +84,7 @@ def find_key(
         The contents in which there are such rows, and what could not be looked at, in words.
     """
     unknown: list[str] = []
-    outs: dict[tuple[str, str], list[str]] = {}
-    for commit in dict.fromkeys([*_commits(root), *also]):
-        try:
-            for path, output in outputs(root, commit).items():
-                outs.setdefault((path, output.md5), []).append(commit)
-        except FurrowError as exc:
-            unknown.append(exc.message)
+    outs = _outputs(root, dict.fromkeys([*_commits(root), *also]), unknown)
     found, counts, away, odd = [], dict[str, int | None](), dict[str, int](), set[str]()
     for (path, md5), commits in outs.items():
         files = _files(root, path, md5)
@@ -110,17 +106,34 @@ def find_key(
         f"{path}: {count} contents of it are not on this machine: `dvc fetch --all-commits`"
         for path, count in sorted(away.items())
     ]
-    told = sorted(one for one in odd if not one.startswith("build/models/"))
-    if told:
-        unknown.append(f"{len(told)} files are no Parquet and were not searched, such as {told[0]}")
+    if odd:
+        said = f"{len(odd)} files are no Parquet and were not searched, such as {min(odd)}"
+        unknown.append(said)
     return found, unknown
+
+
+def _outputs(
+    root: Path, commits: Iterable[str], unknown: list[str]
+) -> dict[tuple[str, str], list[str]]:
+    """The commits that have an output, by path and content; a model holds no rows."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for commit in commits:
+        try:
+            for path, output in outputs(root, commit).items():
+                if not path.startswith(f"{MODELS}/"):
+                    found.setdefault((path, output.md5), []).append(commit)
+        except FurrowError as exc:
+            unknown.append(exc.message)
+    return found
 
 
 def _commits(root: Path) -> list[str]:
     """Every commit of any reference that changed what DVC keeps, and HEAD, the newest first."""
     head = git(root, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1)).decode().split()
     places = [f":(top){project_prefix(root)}{name}" for name in (DVC_LOCK, DATA_DVC)]
-    changed = git(root, "rev-list", "--all", *head, "--", *places).decode().split()
+    # in full: Git leaves out a branch whose changes a merge did not take, and its data are there all the same
+    asked = ("rev-list", "--full-history", "--all", *head)
+    changed = git(root, *asked, "--", *places).decode().split()
     return list(dict.fromkeys([*head, *changed]))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.files import sha256_bytes
 from furrow.layout import CHAMPION, CONTRACT, COST_YAML, LOCK, OWNERS_YAML, TRUST_YAML
+from furrow.training.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -90,7 +91,7 @@ def _price(of: Evidence) -> str:
 
 def _tells(of: Evidence) -> str:
     words = "the gates of {} problems refuse a feature that tells the label alone"
-    return _every(of.gates.values(), lambda gate: gate.get("tells"), words)
+    return _every(of.gates.values(), lambda gate: gate.get("tells", Gate.tells), words)
 
 
 def _privacy(of: Evidence) -> str:
@@ -282,7 +283,7 @@ TESTS = (
         "features adhere to meta-level requirements",
         _tells,
         "furrow gate",
-        "`tells` in every gate",
+        "no gate with `tells: null`",
     ),
     ScoreTest(
         _D,

@@ -87,11 +87,11 @@ def outputs(repo: Path, commit: str) -> dict[str, Output]:
     stages = yaml_at(repo, commit, DVC_LOCK).get("stages")
     entries = [
         entry
-        for stage in (stages or {}).values()
+        for stage in (stages.values() if isinstance(stages, dict) else ())
         if isinstance(stage, dict)
-        for entry in stage.get("outs", [])
+        for entry in _listed(stage)
     ]
-    entries += yaml_at(repo, commit, DATA_DVC).get("outs", [])
+    entries += _listed(yaml_at(repo, commit, DATA_DVC))
     found = {}
     for entry in entries:
         if (
@@ -103,6 +103,12 @@ def outputs(repo: Path, commit: str) -> dict[str, Output]:
                 entry["path"], entry["md5"], entry.get("size"), entry.get("nfiles")
             )
     return found
+
+
+def _listed(stage: dict[str, Any]) -> list[Any]:
+    """A stage's outputs; of one that is malformed none."""
+    found = stage.get("outs")
+    return found if isinstance(found, list) else []
 
 
 def _cache_folders(repo: Path) -> list[Path]:

@@ -166,9 +166,7 @@ def trust_refusal(
     if before_policy(root, version.commit, policy):
         return ""
     if policy.commits_signed:
-        signer = commit_signer(
-            root, version.commit, signers=policy.signers, revoked=policy.revoked
-        )
+        signer = commit_signer(root, version.commit, signers=policy.signers, revoked=policy.revoked)
         if not isinstance(signer, Signer):
             return f"conf/trust.yaml asks for signed commits, and {version.commit[:10]}: {signer}"
     moment = now or datetime.now(UTC)

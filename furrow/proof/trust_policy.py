@@ -121,7 +121,9 @@ def trusted_commit(repo: Path, branch: str = "") -> str:
             return found
     if named:
         hint = "`git branch --all` lists branches; Git's setting furrow.trustBranch names one"
-        raise TrustPolicyError(f"there is no branch {named} whose {TRUST_YAML} would count", hint=hint)
+        raise TrustPolicyError(
+            f"there is no branch {named} whose {TRUST_YAML} would count", hint=hint
+        )
     return ""
 
 
@@ -208,7 +210,9 @@ def parse_policy(value: dict[str, Any]) -> TrustPolicy:
             )
     if not _ID.fullmatch(value.get("since", "0" * 40)):
         hint = "give all of its digits: a shorter one could be the name of somebody's tag"
-        raise TrustPolicyError(f"{TRUST_YAML}: since is {value['since']!r}, no id of a commit", hint=hint)
+        raise TrustPolicyError(
+            f"{TRUST_YAML}: since is {value['since']!r}, no id of a commit", hint=hint
+        )
     return TrustPolicy(
         roles={kind: _role(kind, one) for kind, one in roles.items()},
         since=value.get("since", ""),

@@ -1,4 +1,4 @@
-"""How many predictions a log holds by version and variant, and of which commits: few columns are read, no record is made."""
+"""How many predictions a log holds by version and variant, and of which commits: no record is made."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ def commits_of(folder: Path) -> tuple[set[str], list[str]]:
     unread: list[str] = []
     for path in sorted(sealed_folder(folder).glob("*/[!.]*/*.parquet")):
         try:
-            found.update(pq.read_table(path, columns=["commit"]).column("commit").unique().to_pylist())
+            found.update(
+                pq.read_table(path, columns=["commit"]).column("commit").unique().to_pylist()
+            )
         except (OSError, pa.ArrowException):
             unread.append(str(path.relative_to(folder)))
     for path in sorted(live_folder(folder).glob("*.log")):

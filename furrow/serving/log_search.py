@@ -53,7 +53,9 @@ def records_about(
         try:
             with path.open("rb") as file:
                 for one in segment_records(file):
-                    if all(_names(name, value, one.keys, one.request) for name, value in key.items()):
+                    if all(
+                        _names(name, value, one.keys, one.request) for name, value in key.items()
+                    ):
                         found[where, one.version] += 1
         except (OSError, FrameError):
             unread.append(path.name)

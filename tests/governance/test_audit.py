@@ -164,7 +164,7 @@ def check_page(made: Audit) -> None:
     found = Tags()
     found.feed(page)
     names = {tag for tag, _ in found.tags}
-    known = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "ul", "li"}
+    known = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "ol", "ul", "li"}
     assert names <= known | {"table", "tr", "th", "td", "pre", "script"}
     assert [attrs for tag, attrs in found.tags if tag == "script"] == [
         {"type": "application/json", "id": "audit"}

@@ -133,10 +133,28 @@ def test_every_place_that_holds_a_key_is_found(built: Path) -> None:
     (logged,) = told["prediction logs"]
     assert (logged["records"], logged["version"]) == (1, "gbm@v1.0.0")
     said = "\n".join(told["plan"])
-    for words in ("data/orders/2024.parquet", "dvc repro", "to production", "gbm@v1.0.0", "furrow gc"):
+    for words in (
+        "data/orders/2024.parquet",
+        "dvc repro",
+        "to production",
+        "gbm@v1.0.0",
+        "furrow gc",
+    ):
         assert words in said
     assert "1 commits recorded can't be replayed" in told["what that makes invalid"][0]
     assert any("copies elsewhere" in one for one in made.unknown)
+
+
+def test_a_branch_whose_changes_a_merge_did_not_take(root: Path) -> None:
+    """Nor a work tree's or a tag's: the data of a branch that was merged away are in the cache all the same."""
+    run(root, "git", "checkout", "-q", "-b", "side")
+    side = record(root, [7], {})
+    run(root, "git", "checkout", "-q", "main")
+    record(root, [8], {})
+    run(root, "git", "merge", "-q", "-s", "ours", "-m", "not theirs", "side")
+    run(root, "git", "branch", "-D", "-q", "side")
+    ((one,), _) = find_key(root, [{"customer": "7"}])
+    assert one.commits == [side]
 
 
 def test_somebody_who_is_in_nothing(built: Path) -> None:
@@ -178,14 +196,20 @@ def test_a_value_is_found_by_what_it_is(values: list[Any], wanted: int) -> None:
     texts = [None if one is None else f"{one}" for one in numbers]
     column = pa.chunked_array([pa.array(texts, pa.string()).dictionary_encode()])
     assert same_value(column, str(wanted)).to_pylist() == [one == f"{wanted}" for one in texts]
-    flags = pa.chunked_array([pa.array([one for one in values if isinstance(one, bool)], pa.bool_())])
+    flags = pa.chunked_array(
+        [pa.array([one for one in values if isinstance(one, bool)], pa.bool_())]
+    )
     assert not any(same_value(flags, "nonsense").to_pylist())
 
 
 def test_gc_keeps_what_something_needs(root: Path) -> None:
     """The first commit's contents are garbage; the served version's, though no branch has them, are not."""
     before = {path for path in (root / ".dvc/cache").rglob("*") if path.is_file()}
-    assert sorted(kept_commits(root).values()) == ["refs/heads/main", "refs/tags/gbm@v1.0.0", "what production served"]
+    assert sorted(kept_commits(root).values()) == [
+        "refs/heads/main",
+        "refs/tags/gbm@v1.0.0",
+        "what production served",
+    ]
     (cache, remote) = find_garbage(root, older=86_400, remote=True)
     assert cache.contents == remote.contents
     assert cache.contents == {}  # the log names the first commit

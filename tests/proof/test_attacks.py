@@ -85,7 +85,7 @@ def test_a_branch_that_is_not_there_is_no_policy_that_asks_for_nothing(root: Pat
 
 
 def test_a_version_of_a_side_branch_with_a_tag_that_is_called_main(root: Path) -> None:
-    """"Merged" is told by the branch, too."""
+    """ "Merged" is told by the branch, too."""
     run(root, "git", "checkout", "-q", "-b", "side")
     (root / "runs/gbm/metrics.json").write_text('{"roc_auc": 0.99}')
     side = commit(root, "better, surely")
@@ -154,7 +154,7 @@ def test_envelopes_without_end_hide_no_dissent(root: Path, people: People) -> No
     write_note(root, verdict(root, "different"), sign=True)
     assert not believed(root, head(root), policy, now=NOW)
     kept = run(root, "git", "notes", "--ref", "refs/notes/furrow/replay", "show", head(root))
-    ours = [line for line in kept.splitlines() if line][0]
+    ours = next(line for line in kept.splitlines() if line)
     flood = "".join(f'{{"payload":"{n}"}}\n' for n in range(400))
     (root.parent / "note").write_text(f"{ours}\n{flood}{kept}")
     notes = ("git", "notes", "--ref", "refs/notes/furrow/replay")
@@ -179,7 +179,10 @@ def test_a_rotated_keys_dissent_ends_with_its_owners_newer_word(root: Path, peop
     assert "ci@example.com found that it differs" in believed(root, head(root), policy, now=NOW).why
     people.become(root, "cinew")
     write_note(root, verdict(root, "identical", later=20), sign=True)
-    assert set(believed(root, head(root), policy, now=NOW).by) == {"ben@example.com", "ci@example.com"}
+    assert set(believed(root, head(root), policy, now=NOW).by) == {
+        "ben@example.com",
+        "ci@example.com",
+    }
 
 
 def test_what_a_statement_leaves_out_is_not_what_was_asked(root: Path, people: People) -> None:
@@ -193,9 +196,7 @@ def test_what_a_statement_leaves_out_is_not_what_was_asked(root: Path, people: P
     policy = read_policy(root)
     weighed = read_weighed(root, head(root), policy, now=NOW)
     assert stands(root, head(root), policy, "register", weighed, version="v")
-    assert not stands(
-        root, head(root), policy, "register", weighed, version="v", model_sha256=None
-    )
+    assert not stands(root, head(root), policy, "register", weighed, version="v", model_sha256=None)
 
 
 def test_signed_commits_are_asked_for_by_ci_and_servers(root: Path, people: People) -> None:

@@ -402,11 +402,12 @@ def test_a_promotion_that_the_remote_did_not_get_is_proposed_when_it_is_back(ser
     assert told[1:] == [f"proposed on the branch {branch}: review and merge it"]
     theirs = git(repo.origin, "rev-parse", branch)
     git(settings.state / "mirror.git", "update-ref", "-d", f"refs/heads/{branch}")
-    git(repo.origin, "update-ref", f"refs/heads/{branch}", "main")
+    other = git(repo.work, "commit-tree", "-m", "Of another machine", "-p", "HEAD", "HEAD^{tree}")
+    git(repo.work, "push", "-q", "--force", "origin", f"{other}:refs/heads/{branch}")
     for _ in range(2):
         judge(settings, found)
     assert len(told) == 2  # that it could not be was told before
-    assert git(repo.origin, "rev-parse", branch) != theirs
+    assert git(repo.origin, "rev-parse", branch) == other != theirs
 
 
 def test_without_a_remote_a_decision_is_told_and_nothing_is_signed(served):
