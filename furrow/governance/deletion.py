@@ -9,7 +9,7 @@ from furrow.governance.audit import Audit
 from furrow.governance.key_search import Holding, find_key, parse_key
 from furrow.ground.git import files_at, show
 from furrow.ground.notes import noted
-from furrow.history.artifacts import trained_on
+from furrow.history.artifacts import pointed, trained_on
 from furrow.layout import DEPLOYMENT, FURROW, RECORD_JSON, RUNS, TABLES, TRAINING
 from furrow.models.deployment import current
 from furrow.models.registry import versions
@@ -43,7 +43,8 @@ def deletion_request(root: Path, texts: Sequence[str], *, now: datetime) -> Audi
     made.unknown += unknown
     kinds: dict[str, list[Holding]] = {"data": [], "features": [], "training": [], "other": []}
     for one in holdings:
-        kinds[_kind(one.output)].append(one)
+        source = one.output in pointed(root, one.commits[0])
+        kinds["data" if source else _kind(one.output)].append(one)
     models = _models(root, kinds["training"], made.unknown)
     logs = _logs(root, keys, made.unknown)
     made.sections = {
@@ -64,8 +65,6 @@ def deletion_request(root: Path, texts: Sequence[str], *, now: datetime) -> Audi
 
 
 def _kind(path: str) -> str:
-    if path == "data" or path.startswith("data/"):
-        return "data"
     if path.startswith(f"{TABLES}/"):
         return "features"
     return "training" if path.startswith(f"{TRAINING}/") else "other"
@@ -161,7 +160,7 @@ def _plan(
         paths = sorted({one.path for one in kinds["data"]})
         steps.append(
             f"take the rows out at the source and out of {', '.join(paths[:5])}"
-            f"{' ...' if len(paths) > 5 else ''}, then `dvc add data` and commit"
+            f"{' ...' if len(paths) > 5 else ''}, then `dvc add {kinds['data'][0].output}` and commit"
         )
     if kinds["features"] or kinds["training"] or models:
         steps.append("`dvc repro`, and commit: features, training sets and models without them")
@@ -181,8 +180,8 @@ def _plan(
         )
     if any(kinds.values()):
         steps.append(
-            "`furrow gc --drop audit.json --yes` removes these contents from DVC's cache, with --remote"
-            " from a remote that is a folder; other clones must do so, too"
+            "`furrow gc --drop FILE.json --yes`, with the JSON of this, removes these contents from DVC's"
+            " cache, with --remote from a remote that is a folder; other clones must do so, too"
         )
     return steps
 
@@ -198,15 +197,21 @@ def _invalid(
     said = []
     if commits:
         replayed = len(commits & noted(root, NOTE))
-        said.append(
-            f"what {len(commits)} commits recorded can't be replayed any more; the replays that"
-            f" {replayed} of them have stay, and `furrow verify` says that their objects are absent"
-        )
+        said.append(f"what {_count(len(commits), 'commit')} recorded can't be replayed any more")
+        if replayed:
+            said.append(
+                f"{_count(replayed, 'commit')} of them keep the note of a replay, and `furrow verify`"
+                " says that its objects are absent"
+            )
     if models:
         said.append(
-            f"{len(models)} models can't be trained again as they were; metrics stay as text"
+            f"{_count(len(models), 'model')} can't be trained again as before; metrics stay as text"
         )
     if logs:
         count = sum(int(one["records"]) for one in logs)
-        said.append(f"{count} logged predictions can't be traced any more")
+        said.append(f"{_count(count, 'logged prediction')} can't be traced any more")
     return said
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"

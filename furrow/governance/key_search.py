@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
-from furrow.ground.git import git, is_bare
+from furrow.ground.git import files_at, git, is_bare
 from furrow.ground.project_place import project_prefix
 from furrow.history.artifacts import cached, outputs
-from furrow.layout import DATA_DVC, DVC_LOCK, MODELS
+from furrow.layout import DVC_LOCK, MODELS
 from furrow.parse import LISTING, parse_json
 from furrow.serving.log_search import same_value
 
@@ -53,7 +54,7 @@ class Holding:
 
 
 def parse_key(texts: Sequence[str]) -> list[dict[str, str]]:
-    """Ways to name somebody: "customer=42", or "carrier=B6,flight=1161" where it takes several columns.
+    """Ways to name somebody: "customer=42", or "country=NL,number=7" where it takes several columns.
 
     Raises:
         AskedKeyError: A text names no column, or no value.
@@ -62,9 +63,7 @@ def parse_key(texts: Sequence[str]) -> list[dict[str, str]]:
     for text in texts:
         parts = [one.partition("=") for one in text.split(",")]
         if not all(name.strip() and between and value for name, between, value in parts):
-            hint = (
-                "--key customer=42, or --key carrier=B6,flight=1161 where it takes several columns"
-            )
+            hint = "--key customer=42, or --key country=NL,number=7 where it takes several columns"
             raise AskedKeyError(f"{text!r} names nobody", hint=hint)
         found.append({name.strip(): value for name, _, value in parts})
     return found
@@ -119,8 +118,13 @@ def _outputs(
     found: dict[tuple[str, str], list[str]] = {}
     for commit in commits:
         try:
+            tracked = files_at(root, commit)
             for path, output in outputs(root, commit).items():
-                if not path.startswith(f"{MODELS}/"):
+                at = bisect_left(tracked, path)  # what Git has is in no cache
+                inside = at < len(tracked) and (
+                    tracked[at] == path or tracked[at].startswith(f"{path}/")
+                )
+                if not inside and not path.startswith(f"{MODELS}/"):
                     found.setdefault((path, output.md5), []).append(commit)
         except FurrowError as exc:
             unknown.append(exc.message)
@@ -130,7 +134,8 @@ def _outputs(
 def _commits(root: Path) -> list[str]:
     """Every commit of any reference that changed what DVC keeps, and HEAD, the newest first."""
     head = git(root, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1)).decode().split()
-    places = [f":(top){project_prefix(root)}{name}" for name in (DVC_LOCK, DATA_DVC)]
+    prefix = f":(top,glob){project_prefix(root)}"
+    places = [f"{prefix}{name}" for name in (DVC_LOCK, "*.dvc", "**/*.dvc")]
     # in full: Git leaves out a branch whose changes a merge did not take, and its data are there all the same
     asked = ("rev-list", "--full-history", "--all", *head)
     changed = git(root, *asked, "--", *places).decode().split()

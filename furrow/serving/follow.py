@@ -29,6 +29,7 @@ from furrow.ground.git_mirror import (
 )
 from furrow.ground.project_place import meaning
 from furrow.layout import DEPLOYMENT
+from furrow.models.registry import find
 from furrow.serving.canary_decision import GO_ON, PROMOTE, Verdict
 from furrow.serving.canary_propose import propose
 from furrow.serving.canary_statement import sign_decision
@@ -48,6 +49,7 @@ from furrow.serving.version_store import (
     RefusedError,
     bring,
     check_features,
+    check_trust,
     deployable,
     forget_others,
 )
@@ -222,6 +224,8 @@ class _Tip:
         service = declared.service if declared else ""
         if have is not None and sha256 in ("", have.model_sha256) and Path(have.folder).is_dir():
             check_features(features, text, have.features_digest, service)
+            version, where = find(self.mirror, text), self.settings.environment
+            check_trust(self.mirror, version, where, fetched.commit)
             return have
         version = deployable(
             self.mirror,

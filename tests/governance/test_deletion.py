@@ -27,6 +27,7 @@ from furrow.governance.fsck import fsck
 from furrow.governance.garbage import collect, contents_of_request, find_garbage
 from furrow.governance.kept_contents import KeptError, kept_commits, named_contents
 from furrow.governance.key_search import AskedKeyError, find_key, parse_key
+from furrow.governance.needed_contents import needed_contents
 from furrow.ground.runcache import store
 from furrow.serving.log_counts import commits_of
 from furrow.serving.log_search import records_about, same_value
@@ -141,7 +142,7 @@ def test_every_place_that_holds_a_key_is_found(built: Path) -> None:
         "furrow gc",
     ):
         assert words in said
-    assert "1 commits recorded can't be replayed" in told["what that makes invalid"][0]
+    assert "1 commit recorded can't be replayed" in told["what that makes invalid"][0]
     assert any("copies elsewhere" in one for one in made.unknown)
 
 
@@ -180,6 +181,26 @@ def test_what_is_not_here_is_said_to_be_unknown(root: Path) -> None:
 def test_what_names_nobody(text: str) -> None:
     with pytest.raises(AskedKeyError, match="names nobody"):
         parse_key([text])
+
+
+def test_data_beside_data_dvc(root: Path) -> None:
+    """A .dvc file in any folder names raw data; that of another project within does not."""
+    shutil.rmtree(root / ".furrow")
+    content = table(customer=[99])
+    store(root, md5(content), content)
+    for place in ("data", "inner/data"):
+        (root / place).mkdir(parents=True)
+        said = f"outs:\n- md5: {md5(content)}\n  path: landed.parquet\n"
+        (root / place / "landed.parquet.dvc").write_text(said)
+    (root / "inner/dvc.yaml").write_text("stages: {}\n")
+    (root / ".gitignore").write_text("/build\n/.furrow\n*.parquet\n")
+    commit(root, "landed")
+    told = deletion_request(root, ["customer=99"], now=NOW).sections["data versions"]
+    assert [one["path"] for one in told] == ["data/landed.parquet"]
+    (needed,) = [one for one in needed_contents(root).values() if "landed" in one.path]
+    assert needed.source
+    (root / ".dvc/cache/files/md5" / md5(content)[:2] / md5(content)[2:]).unlink()
+    assert "raw data" in next(one.how for one in fsck(root) if "landed" in one.said)
 
 
 def test_several_columns_are_one_name_and_several_keys_are_several() -> None:
@@ -301,3 +322,17 @@ def test_records_of_a_log(built: Path) -> None:
     assert records_about(log, {"customer": "42", "country": "DE"})[0] == {}
     assert records_about(log, {"other": "42"})[0] == {}
     assert len(commits_of(log)[0]) == 1
+
+
+def test_a_lock_of_any_form_names_what_it_can(root: Path) -> None:
+    """A hostile commit's dvc.lock hides no other commit's contents, and stops nothing."""
+    shutil.rmtree(root / ".furrow")
+    before, _ = find_key(root, [{"customer": "42"}])
+    for text in ("stages: [a]", "stages: {a: {outs: }}", "stages: {a: {outs: {b: 1}}}", "- a", "["):
+        (root / "dvc.lock").write_text(text + "\n")
+        commit(root, text)
+    found, unknown = find_key(root, [{"customer": "42"}])
+    assert [(one.path, one.rows) for one in found] == [(one.path, one.rows) for one in before]
+    assert any("not valid YAML" in one for one in unknown)
+    assert named_contents(root, kept_commits(root)).contents
+    assert find_garbage(root, older=0)

@@ -130,7 +130,7 @@ OUT: dict[str, Callable[[Files], None]] = {
     "model.2": put(PRODUCTION, "canary", "abort", "label", False),
     "model.3": put("runs/gbm/record.json", "trials", []),
     "model.4": put("runs/small/record.json", "periods", {"test": ["2023-02"]}),
-    "model.5": drop(GATE, "baseline"),
+    "model.5": put(GATE, "baseline", None),
     "model.6": drop(GATE, "slices"),
     "model.7": drop(WATCH, "fairness"),
     "infrastructure.1": lambda files: None,  # the replay itself

@@ -466,6 +466,17 @@ def test_with_a_remote_an_abort_is_signed_where_the_server_has_a_key(served):
     )
 
 
+def test_a_version_that_is_here_is_held_against_the_policy_as_it_is_now(served):
+    """What answers goes on answering; what is declared from now on needs what conf/trust.yaml asks."""
+    repo, settings = served
+    before = poll(settings)
+    (repo.work / "conf/trust.yaml").write_text("roles: {approve: {who: [ada@example.com]}}\n")
+    repo.declare("model: binary@v1.0.0\nlog: {sample: 0.5}\n")
+    found = poll(settings)
+    assert "binary@v1.0.0 is not approved for production" in found.problem
+    assert (found.main, found.commit) == (before.main, before.commit)
+
+
 def test_without_a_branch_there_is_a_canary_and_a_way_back_all_the_same(served, tmp_path):
     """What the clone's HEAD declares is served; the one before is kept, and a rollback goes to it."""
     repo, settings = served[:2]
