@@ -59,7 +59,7 @@ SECTIONS = {
     "Start": ("init", "add", "trust", "install", "doctor", "completion"),
     "Explore": ("runs", "ui", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
-    "Prove": ("replay", "verify", "approve", "audit", "score", "fsck", "ci", "trace"),
+    "Prove": ("replay", "verify", "approve", "audit", "score", "fsck", "gc", "ci", "trace"),
 }
 """Commands by what they are for; one that is in none of these stands under More."""
 

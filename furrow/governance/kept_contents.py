@@ -154,14 +154,15 @@ def named_contents(root: Path, commits: Iterable[str]) -> Named:
 
 
 def _take(found: Named, content: bytes, path: str, paths: frozenset[str]) -> None:
-    found.contents.update(one.decode() for one in _NAME.findall(content))
+    names = {one.decode() for one in _NAME.findall(content)}
+    found.contents.update(names)
     try:
         value = parse_yaml(content)
         stages = value.get("stages", {}).values() if path.endswith(DVC_LOCK) else [value]
-        outs = [(str(one["path"]), str(one["md5"])) for stage in stages for one in stage.get("outs", ())
-                if "md5" in one]  # fmt: skip
+        every = [one for stage in stages for one in stage.get("outs") or ()]
+        outs = [(str(one["path"]), str(one["md5"])) for one in every if "md5" in one]
     except (ParseError, AttributeError, KeyError, TypeError):
-        found.folders.update(one for one in found.contents if one.endswith(".dir"))
+        found.folders.update(one for one in names if one.endswith(".dir"))
         return
     for name, md5 in outs:
         whole = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))

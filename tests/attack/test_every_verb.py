@@ -56,6 +56,7 @@ READS = {
     "fsck": [["fsck"]],  # with --repair it asks
     "audit": [["audit", "2013", "--json"], ["audit", "gbm"], ["audit", "--key", "a=b", "--json"]],
     "gc": [["gc"], ["gc", "--json"]],
+    "ui": [["ui", "--export", "site", "--port", "0"]],  # the server answers what its export writes
     "score": [["score"], ["score", "hostile", "--json"]],
     "cost": [["cost"]],
     "approve": [["approve", "gbm", "--to", "production"]],
