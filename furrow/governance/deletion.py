@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.governance.audit import Audit
-from furrow.governance.key_search import Holding, find_key, parse_key
+from furrow.governance.key_search import Holding, find_key, parse_key, rows_in
 from furrow.ground.git import files_at, show
 from furrow.ground.notes import noted
 from furrow.history.artifacts import pointed, trained_on
@@ -54,9 +54,11 @@ def deletion_request(root: Path, texts: Sequence[str], *, now: datetime) -> Audi
         "models": models,
         "other outputs (predictions, say)": [_told(one) for one in kinds["other"]],
         "prediction logs": logs,
+        "labels, and other files of servers": _landed(root, keys, made.unknown),
     }
     serving = _serving(root, {one["version"] for one in models if one["version"]})
-    made.sections["plan"] = _plan(kinds, models, logs, serving)
+    landed = [str(one["path"]) for one in made.sections["labels, and other files of servers"]]
+    made.sections["plan"] = _plan(kinds, models, logs, landed, serving)
     made.sections["what that makes invalid"] = _invalid(root, holdings, models, logs)
     made.unknown.append(
         "copies elsewhere: other clones, remotes, backups, and what the data came from"
@@ -134,6 +136,23 @@ def _logs(
     return found
 
 
+def _landed(
+    root: Path, keys: Sequence[Mapping[str, str]], unknown: list[str]
+) -> list[dict[str, Any]]:
+    """The tables beside prediction logs: labels that were landed, say."""
+    found = []
+    for path in sorted((root / FURROW / "serving").glob("*/**/*.parquet")):
+        name = path.relative_to(root).as_posix()
+        if path.relative_to(root / FURROW / "serving").parts[1] == "log":
+            continue
+        rows = rows_in(path, keys)
+        if rows is None:
+            unknown.append(f"{name} can't be read")
+        elif rows:
+            found.append({"path": name, "rows": rows})
+    return found
+
+
 def _serving(root: Path, held: set[str]) -> list[str]:
     """Environments that are declared to serve one of some versions."""
     tip = trusted_commit(root)
@@ -152,6 +171,7 @@ def _plan(
     kinds: Mapping[str, Sequence[Holding]],
     models: Sequence[Mapping[str, Any]],
     logs: Sequence[Mapping[str, Any]],
+    landed: Sequence[str],
     serving: Sequence[str],
 ) -> list[str]:
     """What to do, in order."""
@@ -178,6 +198,8 @@ def _plan(
             f"remove from the prediction logs, or rewrite: {'; '.join(places[:5])}"
             f"{' ...' if len(places) > 5 else ''}; `log: {{redact: [NAME]}}` keeps later ones out"
         )
+    if landed:
+        steps.append(f"land labels that take theirs back, and remove from {', '.join(landed[:5])}")
     if any(kinds.values()):
         steps.append(
             "`furrow gc --drop FILE.json --yes`, with the JSON of this, removes these contents from DVC's"

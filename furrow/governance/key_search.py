@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["AskedKeyError", "Holding", "find_key", "parse_key"]
+__all__ = ["AskedKeyError", "Holding", "find_key", "parse_key", "rows_in"]
 
 _TABLE = ".parquet"
 
@@ -159,8 +159,16 @@ def _files(root: Path, path: str, md5: str) -> list[tuple[str, str]] | None:
 def _count(root: Path, path: str, md5: str, keys: Sequence[Mapping[str, str]]) -> int | None:
     """How many rows of a table a key names; None when it is not here or can't be read."""
     place = cached(root, md5) or _in_work_tree(root, path, md5)
-    if place is None:
-        return None
+    return None if place is None else rows_in(place, keys)
+
+
+def rows_in(place: Path, keys: Sequence[Mapping[str, str]]) -> int | None:
+    """How many rows of a Parquet file one of some keys names; None when it can't be read.
+
+    Args:
+        place: The file.
+        keys: From `parse_key`.
+    """
     try:
         with pq.ParquetFile(place) as file:
             there = set(file.schema_arrow.names)

@@ -183,6 +183,18 @@ def test_what_names_nobody(text: str) -> None:
         parse_key([text])
 
 
+def test_labels_are_looked_through(root: Path) -> None:
+    labels = root / ".furrow/serving/production/labels"
+    labels.mkdir()
+    (labels / "000001-a.parquet").write_bytes(table(customer=[42, 1]))
+    (labels / "000002-b.parquet").write_bytes(b"x")
+    made = deletion_request(root, ["customer=42"], now=NOW)
+    (one,) = made.sections["labels, and other files of servers"]
+    assert one["rows"] == 1
+    assert one["path"] in "\n".join(made.sections["plan"])
+    assert "labels/000002-b.parquet can't be read" in "\n".join(made.unknown)
+
+
 def test_data_beside_data_dvc(root: Path) -> None:
     """A .dvc file in any folder names raw data; that of another project within does not."""
     shutil.rmtree(root / ".furrow")
