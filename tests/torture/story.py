@@ -18,6 +18,8 @@ from tests.torture.world import VERBS, Ack, BrokenError, Step, World
 Verbs = dict[str, Callable[[Path, int, Ack], None]]
 LENGTH = 25
 _WEIGHTS = {"edit": 4, "note": 4, "log": 4, "sync": 3, "version": 2}
+_CALLS = 150
+"""A step makes about so many calls that touch the disk: a kill comes before one of them."""
 _TRIES = 2
 """How often a shorter story is told before it is believed not to break: a kill is never at quite the same place."""
 
@@ -30,10 +32,8 @@ def story(seed: int, length: int = LENGTH, *, troubles: bool = True) -> list[Ste
     steps = []
     for name in rng.choices(names, weights, k=length):
         trouble = rng.choices(["", "kill", "full"], [6, 3, 1])[0] if troubles else ""
-        when = int(10 ** rng.uniform(1, 4.7))
-        steps.append(
-            Step(name, rng.randrange(2), rng.randrange(1000), trouble, when * bool(trouble))
-        )
+        when = {"": 0, "kill": rng.randrange(1, _CALLS), "full": int(10 ** rng.uniform(1, 4.7))}
+        steps.append(Step(name, rng.randrange(2), rng.randrange(1000), trouble, when[trouble]))
     return steps
 
 

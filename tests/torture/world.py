@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -45,6 +46,32 @@ if TYPE_CHECKING:
 
 NOTE = "replay"
 CLONES = ("one", "two")
+_TOUCHES = frozenset(
+    [
+        "open",
+        "write",
+        "writev",
+        "pwrite",
+        "truncate",
+        "ftruncate",
+        "rename",
+        "replace",
+        "link",
+        "unlink",
+        "remove",
+        "mkdir",
+        "rmdir",
+        "fsync",
+        "fdatasync",
+        "chmod",
+        "utime",
+        "flock",
+        "fork_exec",
+        "posix_spawn",
+        "execute",
+        "commit",
+    ]
+)
 MODEL = "build/models/gbm"
 
 
@@ -57,7 +84,8 @@ class Step:
         who: Which clone.
         n: What it is about.
         trouble: "", "kill" or "full".
-        when: After how many calls the process is killed, or how many bytes a file may have.
+        when: Before which of the calls that touch the disk or start a process it is killed with all
+            that it started, or how many bytes a file may have.
     """
 
     verb: str
@@ -373,16 +401,18 @@ def _in_child(act: Act, root: Path, step: Step, pipe: Connection) -> None:
     os.setsid()
     left = step.when
 
-    def count(_frame: object, _event: str, _value: object) -> None:
+    def count(_frame: object, event: str, value: object) -> None:
         nonlocal left
-        left -= 1
-        if left <= 0:
-            os.killpg(0, signal.SIGKILL)
+        if event == "c_call" and getattr(value, "__name__", "") in _TOUCHES:
+            left -= 1
+            if left <= 0:
+                os.killpg(0, signal.SIGKILL)
 
     if step.trouble == "full":
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (step.when, step.when))
     else:
+        threading.setprofile(count)
         sys.setprofile(count)
     try:
         act(root, step.n, pipe.send)
