@@ -18,7 +18,7 @@ from tests.torture.world import VERBS, Ack, BrokenError, Step, World
 Verbs = dict[str, Callable[[Path, int, Ack], None]]
 LENGTH = 25
 _WEIGHTS = {"edit": 4, "note": 4, "log": 4, "sync": 3, "version": 2}
-_CALLS = 150
+_CALLS = 50
 """A step makes about so many calls that touch the disk: a kill comes before one of them."""
 _TRIES = 2
 """How often a shorter story is told before it is believed not to break: a kill is never at quite the same place."""

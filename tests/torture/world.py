@@ -43,9 +43,11 @@ from tests.serving.records import record
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
+    from types import FrameType
 
 NOTE = "replay"
 CLONES = ("one", "two")
+_SYSTEM = frozenset({"posix", "_io", "fcntl", "_posixsubprocess"})
 _TOUCHES = frozenset(
     [
         "open",
@@ -401,9 +403,11 @@ def _in_child(act: Act, root: Path, step: Step, pipe: Connection) -> None:
     os.setsid()
     left = step.when
 
-    def count(_frame: object, event: str, value: object) -> None:
+    def count(frame: FrameType, event: str, value: object) -> None:
         nonlocal left
-        if event == "c_call" and getattr(value, "__name__", "") in _TOUCHES:
+        if event != "c_call" or getattr(value, "__module__", "") not in _SYSTEM:
+            return
+        if getattr(value, "__name__", "") in _TOUCHES and "<frozen" not in frame.f_code.co_filename:
             left -= 1
             if left <= 0:
                 os.killpg(0, signal.SIGKILL)
