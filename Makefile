@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test attack audit check search bench lock clean test-tools
+.PHONY: run setup test torture attack audit check search bench lock clean test-tools
 
 run: setup
 	@bash -eu -o pipefail -c '\
@@ -54,6 +54,11 @@ search: test-tools
 
 test: test-tools
 	@python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder -m "not long"
+
+# Random edits, merges, notes, versions, predictions, kills and full disks, told as stories of SEED for MINUTES, against a
+# model of what must hold; a story that breaks it is shortened.
+torture: setup
+	@python -m tests.torture.story $(or $(SEED),1) $(or $(MINUTES),5)
 
 # What a hostile repository, request or file tries: as root and as nobody, in paths with spaces, with namespaces and without.
 attack: test-tools

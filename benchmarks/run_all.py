@@ -49,6 +49,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "canary_rollouts": ("--runs", "200", "--requests", "2000"),
     "false_pages": ("--worlds", "1"),
     "monitor_day": ("--rows", "200000"),
+    "governance_scale": ("--models", "50", "--commits", "20", "--predictions", "100000"),
     "try_overhead": ("--trials", "20", "--experiments", "2", "--no-queue"),
 }
 

@@ -1,4 +1,4 @@
-"""What the README shows can be typed: Python that names nothing undefined, commands and options that there are."""
+"""What the README and docs/ show can be typed: Python that names nothing undefined, commands and options that there are."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ import pytest
 
 from furrow.cli.group import cli
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = "\n".join([README, *(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))])
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = sorted({
     found.rstrip("\\").strip()
-    for found in re.findall(r"(?:^    |`)(furrow [a-z][^`\n]*)", README, re.MULTILINE)
+    for found in re.findall(r"(?:^    |`)(furrow [a-z][^`\n]*)", PAGES, re.MULTILINE)
 })  # fmt: skip
 
 

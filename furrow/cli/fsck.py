@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from furrow.cli import render
 from furrow.cli.terminal import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from furrow.governance.finding import Finding
+
+_MOST = 5
+"""Findings that differ in a path alone, and are still told one by one."""
 
 
 @click.command()
@@ -39,7 +48,19 @@ def command(*, repair: bool, as_json: bool) -> int:
             {"format": 1, "holds": not bad, "findings": [asdict(one) for one in found]}
         )
         return int(bool(bad))
-    rows = [(one.part, one.state, one.said, one.how) for one in found]
-    render.table(rows, ["part", "state", "found", "what to do"])
+    render.table(list(_rows(found)), ["part", "state", "found", "what to do"])
     say(f"{len(bad)} of {len(found)} are missing, damaged or lost" if bad else "all holds together")
     return int(bool(bad))
+
+
+def _rows(found: list[Finding]) -> Iterator[tuple[str, str, str, str]]:
+    """A row for each finding; one for many that are alike, as in a clone that has fetched nothing yet."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for one in found:
+        alike.setdefault((one.part, one.state, one.how), []).append(one.said)
+    for (part, state, how), said in alike.items():
+        if len(said) > _MOST:
+            yield part, state, f"{len(said)} contents, such as {said[0]}", how
+            continue
+        for each in said:
+            yield part, state, each, how

@@ -17,7 +17,7 @@ COMMANDS = {
     "add": "Add a table, view, service, experiment, problem or metric: written and compiled.",
     "approve": "Sign that a version may be deployed.",
     "adopt": "Turn a trial into a declared experiment.",
-    "audit": "Everything that is known of a version, a deployment or a period, in one file.",
+    "audit": "Everything that is known of a version, a deployment, a period or a key, in one file.",
     "ci": "What CI runs on a commit, and the hook that runs it on a push.",
     "compile": "Write each experiment's resolved config and the feature manifest.",
     "completion": "Print what makes a shell complete furrow's words.",
@@ -27,6 +27,7 @@ COMMANDS = {
     "doctor": "What is missing or odd on this machine and in this clone.",
     "features": "List, show, search, diff, materialize, verify and fetch features.",
     "fsck": "Whether repository, cache, remote, store, logs, index and notes hold together.",
+    "gc": "Remove contents of DVC's cache and remote that nothing needs.",
     "gate": "Judge the runs and name the champion.",
     "hold": "Keep what this machine's server serves.",
     "import": "Record runs of MLflow, or of DVC alone, here.",
@@ -62,7 +63,7 @@ SECTIONS = {
     "Start": ("init", "add", "trust", "install", "doctor", "completion"),
     "Explore": ("runs", "ui", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
-    "Prove": ("replay", "verify", "approve", "audit", "score", "fsck", "ci", "trace"),
+    "Prove": ("replay", "verify", "approve", "audit", "score", "fsck", "gc", "ci", "trace"),
 }
 """Commands by what they are for; one that is in none of these stands under More."""
 

@@ -67,6 +67,8 @@ def command(
         if policy.commit
         else "there is no conf/trust.yaml"
     )
+    if not policy.commit and not wrong:
+        where += ": no signature is asked for"
     say(f"{what} {'does NOT hold' if wrong else 'holds'} ({where})")
     if least:
         say(f"the weakest link: {least.what}: {least.state}: {least.said}")

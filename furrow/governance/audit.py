@@ -35,7 +35,7 @@ class Audit:
 
     Attributes:
         of: What was asked for.
-        kind: version, deployment or period.
+        kind: version, deployment, period, or key (of a deletion request).
         at: When.
         sections: By heading: values of JSON.
         unknown: What is not known, and why, in words.

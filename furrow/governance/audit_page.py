@@ -90,6 +90,9 @@ def _drawn(value: Any, depth: int) -> str:
     if isinstance(value, list | tuple) and depth < _DEEP:
         if all(isinstance(one, dict) for one in value):
             return _grid(value, depth)
+        if depth == 0:
+            items = (f"<li>{_drawn(one, depth + 1)}</li>" for one in value[:_MANY])
+            return f"<ol>{''.join(items)}</ol>{_more(value)}"
         return ", ".join(_drawn(one, depth + 1) for one in value[:_MANY]) + _more(value)
     text = str(value)
     return f"<pre>{html_text(text)}</pre>" if "\n" in text else html_text(text)

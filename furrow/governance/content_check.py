@@ -153,7 +153,9 @@ def _how(root: Path, one: Needed, *, whole: bool) -> str:
         except FurrowError:
             land = ""
         return f"raw data: {f'`{land}` lands it, ' if land else ''}`dvc push` where a copy is"
-    return f"it can be made again: `furrow replay {one.commit[:10]}`; or `dvc push` where a copy is"
+    if "HEAD" in one.by[0]:
+        return "`furrow apply` makes it again; or `dvc push` where a copy is, then `dvc pull`"
+    return f"`furrow apply` at {one.commit[:10]} makes it again; or `dvc push` where a copy is"
 
 
 def _remote_finding(

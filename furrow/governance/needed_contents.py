@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from furrow.errors import FurrowError
 from furrow.ground.git import files_at, resolve
 from furrow.ground.pipeline import read_pipeline
-from furrow.history.artifacts import outputs
+from furrow.history.artifacts import outputs, pointed
 from furrow.models.registry import versions
 from furrow.proof.trust_policy import trusted_commit
 
@@ -56,19 +56,18 @@ def needed_contents(root: Path) -> dict[str, Needed]:
         plain = {
             out.path for step in pipeline.steps.values() for out in step.outs if not out.cached
         }
-        made = {out.path for step in pipeline.steps.values() for out in step.outs}
     except FurrowError:
-        plain, made = set(), set()
+        plain = set()
     found: dict[str, Needed] = {}
     for commit, label in wanted.items():
-        tracked = set(files_at(root, commit))
+        tracked, sources = set(files_at(root, commit)), pointed(root, commit)
         for path, output in outputs(root, commit).items():
             inside = path in tracked or any(one.startswith(f"{path}/") for one in tracked)
             if path in plain or inside:
                 continue
             one = found.setdefault(output.md5, Needed(output.md5, path, commit))
             one.by.append(label)
-            one.source = path not in made and path == "data"
+            one.source = path in sources
     return found
 
 

@@ -248,7 +248,7 @@ def _standing(what: str, found: Standing, *, needed: bool, before: bool) -> Link
         return Link(what, "proved", f"signed by {', '.join(found.by)}", needed=needed)
     if before:
         return Link(what, "before", "it is of before the policy")
-    words = f"{len(found.by)} of {found.needed} signed it"
+    words = f"{len(found.by)} of {found.needed} signed it" if needed else "nobody signed it"
     if found.problems:
         words += f"; {'; '.join(found.problems)}"
     return Link(what, "unsigned", words, needed=needed)

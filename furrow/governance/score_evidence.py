@@ -105,8 +105,8 @@ class Evidence:
 
     @cached_property
     def gates(self) -> dict[str, dict[str, Any]]:
-        """The gates that are declared."""
-        return self.group(GATES)
+        """The gates of the problems; of one that declares none it is empty: what a gate has by default holds."""
+        return {**{name: {} for name in self.problems}, **self.group(GATES)}
 
     @cached_property
     def deployments(self) -> dict[str, dict[str, Any]]:

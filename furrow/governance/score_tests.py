@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.files import sha256_bytes
 from furrow.layout import CHAMPION, CONTRACT, COST_YAML, LOCK, OWNERS_YAML, TRUST_YAML
+from furrow.training.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -90,7 +91,7 @@ def _price(of: Evidence) -> str:
 
 def _tells(of: Evidence) -> str:
     words = "the gates of {} problems refuse a feature that tells the label alone"
-    return _every(of.gates.values(), lambda gate: gate.get("tells"), words)
+    return _every(of.gates.values(), lambda gate: gate.get("tells", Gate.tells), words)
 
 
 def _privacy(of: Evidence) -> str:
@@ -137,8 +138,12 @@ def _staleness(of: Evidence) -> str:
 
 
 def _simpler(of: Evidence) -> str:
-    words = "the gates of {} problems ask for more than a baseline has"
-    return _every(of.gates.values(), lambda gate: gate.get("baseline") or gate.get("margin"), words)
+    def asks(gate: dict[str, Any]) -> bool:
+        return gate.get("baseline", "by default") is not None or bool(gate.get("margin"))
+
+    return _every(
+        of.gates.values(), asks, "the gates of {} problems ask for more than a baseline has"
+    )
 
 
 def _slices(of: Evidence) -> str:
@@ -175,8 +180,8 @@ def _validated(of: Evidence) -> str:
     judged = of.json(CHAMPION).get("problems")
     verdicts = judged if isinstance(judged, dict) else {}
     names = set(of.problems)
-    words = "each of {} problems has a gate, and its runs a verdict"
-    return _every(names, lambda name: name in of.gates and _part(verdicts, name, "verdicts"), words)
+    words = "the runs of each of {} problems have a gate's verdict"
+    return _every(names, lambda name: _part(verdicts, name, "verdicts"), words)
 
 
 def _debuggable(of: Evidence) -> str:
@@ -282,7 +287,7 @@ TESTS = (
         "features adhere to meta-level requirements",
         _tells,
         "furrow gate",
-        "`tells` in every gate",
+        "no gate with `tells: null`",
     ),
     ScoreTest(
         _D,
@@ -346,7 +351,7 @@ TESTS = (
         "a simpler model is not better",
         _simpler,
         "furrow gate",
-        "`baseline` or `margin` in every gate",
+        "no gate with `baseline: null` and no `margin`",
     ),
     ScoreTest(
         _M,
@@ -394,7 +399,7 @@ TESTS = (
         "model quality is validated before serving",
         _validated,
         "furrow gate",
-        "a gate for each problem, and verdicts",
+        "verdicts of each problem's gate",
     ),
     ScoreTest(
         _I, 5, "the model is debuggable", _debuggable, "furrow trace", "`log` in every deployment"

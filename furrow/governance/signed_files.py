@@ -52,7 +52,7 @@ def check_signed_files(envelope: Path, policy: TrustPolicy) -> str:
         policy: Whose list of signers counts.
 
     Returns:
-        Names.
+        In words, which files are as who signed them: others may lie beside them.
 
     Raises:
         FurrowError: A file is another one, or missing, or nobody known signed it.
@@ -67,6 +67,8 @@ def check_signed_files(envelope: Path, policy: TrustPolicy) -> str:
         subjects = {str(one["name"]): str(one["digest"]["sha256"]) for one in said["subject"]}
     except (KeyError, TypeError, ValueError) as exc:
         raise FurrowError(f"{envelope.name} is malformed: {exc}", hint=hint) from exc
+    if not subjects:
+        raise FurrowError(f"{envelope.name} is of no file", hint=hint)
     for name, sha256 in subjects.items():
         path = envelope.parent / name
         if "/" in name or not path.is_file() or sha256_file(path) != sha256:
@@ -81,5 +83,5 @@ def check_signed_files(envelope: Path, policy: TrustPolicy) -> str:
             at=at,
         )
         if isinstance(found, Signer):
-            return ", ".join(found.names)
+            return f"{', '.join(subjects)} as signed by {', '.join(found.names)}"
     raise FurrowError(f"nobody in the list of signers signed {envelope.name}", hint=hint)

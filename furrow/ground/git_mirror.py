@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 from furrow.ground.git import GitError, git, toplevel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = [
     "Fetched",
     "accept",
+    "drop_branch",
     "fetch_branch",
     "forget",
     "open_mirror",
     "push_branch",
+    "push_notes_of",
     "remote_address",
 ]
 
@@ -138,6 +141,32 @@ def push_branch(mirror: Path, remote: str, branch: str) -> None:
     """
     ref = f"refs/heads/{branch}"
     git(mirror, *_PATIENCE, "push", "--quiet", "--", remote, f"{ref}:{ref}")
+
+
+def push_notes_of(mirror: Path, remote: str, join: Callable[[], object]) -> None:
+    """Push what was noted; if the remote has more by now, bring that, join both, and push again.
+
+    Args:
+        mirror: From `open_mirror`.
+        remote: From `remote_address`.
+        join: Makes the mirror's notes hold the remote's, too.
+
+    Raises:
+        GitError: The remote can't be reached, or takes no such push.
+    """
+    push = (*_PATIENCE, "push", "--quiet", "--", remote, f"{_NOTES}:{_NOTES}")
+    try:
+        git(mirror, *push)
+    except GitError:
+        fetch = (*_PATIENCE, "fetch", "--quiet", "--no-tags", "--", remote)
+        git(mirror, *fetch, f"+{_NOTES}:{_NOTES_HERE}")
+        join()
+        git(mirror, *push)
+
+
+def drop_branch(mirror: Path, branch: str) -> None:
+    """Forget a branch of the mirror that did not get to the remote."""
+    git(mirror, "update-ref", "-d", f"refs/heads/{branch}")
 
 
 def _refs(content: bytes, between: str) -> dict[str, str]:

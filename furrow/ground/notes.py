@@ -288,6 +288,8 @@ def push_notes(repo: Path, name: str, remote: str) -> None:
             git(repo, "fetch", "-q", "--no-tags", remote, _fetch_spec(remote))
             with _locked(repo):
                 _join(repo, name)
+            if not git(repo, "rev-parse", "--verify", "--quiet", ref, ok=(0, 1)).strip():
+                return  # nobody has noted anything yet
             git(repo, "push", "-q", remote, f"{ref}:{ref}")
         except GitError as exc:
             words = exc.stderr or exc.message

@@ -1,22 +1,23 @@
 """The bulk behind a run: which files dvc.lock names at a commit, and where on this machine they are.
 
-Only files are read (dvc.lock, data.dvc, .dvc/config, the cache): nothing here needs DVC, a work
+Only files are read (dvc.lock, .dvc files, .dvc/config, the cache): nothing here needs DVC, a work
 tree, or a network.
 """
 
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.files import inside
-from furrow.ground.git import common_dir, is_bare, show
+from furrow.ground.git import common_dir, files_at, is_bare, show
 from furrow.ground.project_place import project_root
 from furrow.ground.runcache import cache_folder
-from furrow.layout import DATA_DVC, DVC_LOCK, TRAINING, training_set
+from furrow.layout import DVC_LOCK, DVC_YAML, TRAINING, training_set
 from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
@@ -31,8 +32,11 @@ __all__ = [
     "find_file",
     "lock_stage",
     "outputs",
+    "pointed",
     "trained_on",
 ]
+
+_POINTER = ".dvc"
 
 
 class AbsentError(FurrowError):
@@ -83,26 +87,60 @@ def lock_stage(repo: Path, commit: str, stage: str) -> dict[str, Any]:
 
 
 def outputs(repo: Path, commit: str) -> dict[str, Output]:
-    """Everything that dvc.lock and data.dvc name as an output at a commit, by path."""
+    """Everything that dvc.lock and .dvc files name as an output at a commit, by path."""
     stages = yaml_at(repo, commit, DVC_LOCK).get("stages")
     entries = [
         entry
-        for stage in (stages or {}).values()
+        for stage in (stages.values() if isinstance(stages, dict) else ())
         if isinstance(stage, dict)
-        for entry in stage.get("outs", [])
+        for entry in _listed(stage)
     ]
-    entries += yaml_at(repo, commit, DATA_DVC).get("outs", [])
+    found = [one for entry in entries if (one := _output(entry, "")) is not None]
+    return {one.path: one for one in found} | pointed(repo, commit)
+
+
+def pointed(repo: Path, commit: str) -> dict[str, Output]:
+    """What the .dvc files of a commit name, by path: data that no stage makes.
+
+    Those of a project in a folder of this one are its own.
+    """
     found = {}
-    for entry in entries:
-        if (
-            isinstance(entry, dict)
-            and isinstance(entry.get("md5"), str)
-            and isinstance(entry.get("path"), str)
-        ):
-            found[entry["path"]] = Output(
-                entry["path"], entry["md5"], entry.get("size"), entry.get("nfiles")
-            )
+    for pointer in _pointers(repo, commit):
+        said = yaml_at(repo, commit, pointer)
+        folder = posixpath.join(posixpath.dirname(pointer), str(said.get("wdir", "")))
+        for entry in _listed(said):
+            one = _output(entry, folder)
+            if one is not None and not one.path.startswith("../"):
+                found[one.path] = one
     return found
+
+
+@lru_cache(maxsize=64)
+def _pointers(repo: Path, commit: str) -> tuple[str, ...]:
+    paths = files_at(repo, commit)
+    others = [path.removesuffix(DVC_YAML) for path in paths if path.endswith(f"/{DVC_YAML}")]
+    return tuple(
+        path
+        for path in paths
+        if path.endswith(_POINTER) and not any(path.startswith(one) for one in others)
+    )
+
+
+def _output(entry: Any, folder: str) -> Output | None:
+    """An output as a file names it, relative to a folder; None of one that is malformed, or of no md5."""
+    if not isinstance(entry, dict):
+        return None
+    md5, path = entry.get("md5"), entry.get("path")
+    if not isinstance(md5, str) or not isinstance(path, str):
+        return None
+    whole = posixpath.normpath(posixpath.join(folder, path)) if folder else path
+    return Output(whole, md5, entry.get("size"), entry.get("nfiles"))
+
+
+def _listed(stage: dict[str, Any]) -> list[Any]:
+    """A stage's outputs; of one that is malformed none."""
+    found = stage.get("outs")
+    return found if isinstance(found, list) else []
 
 
 def _cache_folders(repo: Path) -> list[Path]:

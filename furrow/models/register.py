@@ -250,7 +250,9 @@ def _only(champions: Mapping[str, Champion], commit: str) -> str:
 
 
 def _on_branch(root: Path, commit: str, branch: str, *, merging: str = "") -> None:
-    for candidate in filter(None, (branch, f"origin/{branch}", merging)):
+    # of a branch alone: Git prefers a tag of the same name, which anybody may push
+    places = (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}", merging)
+    for candidate in filter(None, places):
         if git(
             root, "rev-parse", "--verify", "--quiet", f"{candidate}^{{commit}}", ok=(0, 1)
         ).strip():

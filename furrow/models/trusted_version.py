@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from furrow import layout
 from furrow.files import sha256_bytes
 from furrow.ground.git import resolve, show
-from furrow.ground.ssh_signatures import Signer, SigningError, signers_of, ssh_sign
+from furrow.ground.ssh_signatures import Signer, SigningError, commit_signer, signers_of, ssh_sign
 from furrow.layout import CHAMPION
 from furrow.models.registry import MODEL, RegistryError
 from furrow.proof.envelope import NAMESPACE
@@ -163,8 +163,12 @@ def trust_refusal(
         now: The time.
     """
     policy = read_policy(root, branch=trusted)
-    if not policy.roles or before_policy(root, version.commit, policy):
+    if before_policy(root, version.commit, policy):
         return ""
+    if policy.commits_signed:
+        signer = commit_signer(root, version.commit, signers=policy.signers, revoked=policy.revoked)
+        if not isinstance(signer, Signer):
+            return f"conf/trust.yaml asks for signed commits, and {version.commit[:10]}: {signer}"
     moment = now or datetime.now(UTC)
     for kind, words in (("register", "registered"), ("approve", f"approved for {environment}")):
         if kind not in policy.roles or (kind == "approve" and not environment):

@@ -47,6 +47,8 @@ _TYPES = {
 _AHEAD = timedelta(minutes=5)
 _MOST = 200
 """Envelopes of one commit that are looked at: a push can carry a million."""
+_BEFORE = 10_000
+"""Commits before one whose times are looked at."""
 
 
 @dataclass(frozen=True)
@@ -148,13 +150,13 @@ def read_weighed(repo: Path, commit: str, policy: TrustPolicy, *, now: datetime)
         policy: Whose count.
         now: The time: nothing can have been said after it.
     """
-    made = datetime.fromtimestamp(int(git(repo, "show", "-s", "--format=%ct", commit)), tz=UTC)
+    made = _made(repo, commit, now)
     found: list[Weighed] = []
-    for line in read_lines(repo, NOTE, commit):
-        if '"payload' not in line:
-            continue  # a replay that nobody signed
-        if len(found) >= _MOST:
-            break
+    sealed = [line for line in read_lines(repo, NOTE, commit) if '"payload' in line]
+    if len(sealed) > _MOST:
+        # those left out could be the ones that say otherwise: so none is believed
+        return [Weighed("", problem=f"the note has more than {_MOST} envelopes: none is looked at")]
+    for line in sealed:  # the others are replays that nobody signed
         try:
             value = parse_json(line)
         except ParseError:
@@ -164,6 +166,18 @@ def read_weighed(repo: Path, commit: str, policy: TrustPolicy, *, now: datetime)
             found.append(_weigh(value, commit, policy, made=made, now=now))
     place = project_prefix(repo)
     return [one for one in found if one.predicate.get("project", place) == place]
+
+
+def _made(repo: Path, commit: str, now: datetime) -> datetime:
+    """When a commit was made, at the earliest.
+
+    Not before those that it follows: whoever holds a key that has expired would give a new commit
+    an old time. A clock that was ahead of now tells nothing.
+    """
+    listed = git(repo, "log", f"--max-count={_BEFORE}", "--format=%ct", commit).split()
+    own, *before = (int(one) for one in listed)
+    latest = (now + _AHEAD).timestamp()
+    return datetime.fromtimestamp(max([own, *(one for one in before if one <= latest)]), tz=UTC)
 
 
 def _weigh(
@@ -270,6 +284,7 @@ def stands(
     others = [] if kind == "register" else every
     barred = _involved(repo, commit, policy, others, wanted) if role.four_eyes else frozenset()
     problems = [one.problem for one in own if one.problem]
+    problems += [one.problem for one in every if not one.kind]  # of which kind, it can't be told
     counted = []
     for signer in (signer for one in own if not one.problem for signer in one.by):
         if {name.lower() for name in signer.names} & barred or signer.key in barred:
@@ -300,7 +315,8 @@ def count_people(signers: Iterable[Signer], role: Role) -> tuple[str, ...]:
 
 
 def _says(one: Weighed, wanted: dict[str, Any]) -> bool:
-    return all(one.predicate.get(key) == value for key, value in wanted.items())
+    said = one.predicate
+    return all(value is not None and said.get(key) == value for key, value in wanted.items())
 
 
 def _involved(

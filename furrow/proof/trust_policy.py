@@ -1,6 +1,6 @@
 """conf/trust.yaml: whose statements count for what. Read from the branch that people merge into, never from another.
 
-since: 4f1c...                    # a commit; what is of it or before it needs no signature
+since: 4f1c...                    # a commit, its whole id; what is of it or before it needs no signature
 keys: keys/allowed_signers        # as Git's gpg.ssh.allowedSignersFile; expiry stands there (valid-before=)
 revoked: keys/revoked             # public keys, or a KRL: good at no time
 commits: any                      # or signed
@@ -13,6 +13,7 @@ roles:
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ KINDS = ("replay", "gate", "canary", "register", "approve")
 _KEYS = frozenset({"since", "keys", "revoked", "commits", "roles"})
 _ROLE_KEYS = frozenset({"who", "count", "four_eyes"})
 _SIGNERS = "keys/allowed_signers"
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+"""A whole id: a shorter one may be the name of a tag, which anybody may push."""
 
 
 class TrustPolicyError(FurrowError):
@@ -89,11 +92,15 @@ def trusted_commit(repo: Path, branch: str = "") -> str:
     """The tip of the branch that people merge into, as this clone or server knows it; empty when there is none.
 
     No file of a commit says which it is: furrow.trustBranch of Git's settings, what origin calls
-    its own, in a bare repository HEAD, else main.
+    its own, in a bare repository HEAD, else main. A name is a branch's: a tag of the same name,
+    which anybody may push and Git prefers, is not it.
 
     Args:
         repo: A folder inside the repository.
-        branch: The branch, where the caller knows it.
+        branch: The branch or a commit's id, where the caller knows it.
+
+    Raises:
+        TrustPolicyError: The branch that is named is not here: no policy would be none.
     """
     said = os.fsdecode(git(repo, "config", "--get", "furrow.trustBranch", ok=(0, 1))).strip()
     own = ("HEAD",) if is_bare(repo) else ()
@@ -104,14 +111,27 @@ def trusted_commit(repo: Path, branch: str = "") -> str:
         "refs/heads/main",
         "refs/heads/master",
     )
-    for name in (branch or said,) if branch or said else known:
+    named = branch or said
+    for name in _meant(named) if named else known:
         asked = f"{name}^{{commit}}"
         found = (
             git(repo, "rev-parse", "--verify", "--quiet", asked, ok=(0, 1, 128)).decode().strip()
         )
         if found:
             return found
+    if named:
+        hint = "`git branch --all` lists branches; Git's setting furrow.trustBranch names one"
+        raise TrustPolicyError(
+            f"there is no branch {named} whose {TRUST_YAML} would count", hint=hint
+        )
     return ""
+
+
+def _meant(name: str) -> tuple[str, ...]:
+    """What the name of a branch may stand for."""
+    if _ID.fullmatch(name) or name.startswith("refs/"):
+        return (name,)
+    return (f"refs/heads/{name}", f"refs/remotes/{name}", f"refs/remotes/origin/{name}")
 
 
 def read_policy(repo: Path, *, branch: str = "", signers: bytes | None = None) -> TrustPolicy:
@@ -188,6 +208,11 @@ def parse_policy(value: dict[str, Any]) -> TrustPolicy:
             raise TrustPolicyError(
                 f"{TRUST_YAML}: {key} is {value[key]!r}", hint="give text, in quotes"
             )
+    if not _ID.fullmatch(value.get("since", "0" * 40)):
+        hint = "give all of its digits: a shorter one could be the name of somebody's tag"
+        raise TrustPolicyError(
+            f"{TRUST_YAML}: since is {value['since']!r}, no id of a commit", hint=hint
+        )
     return TrustPolicy(
         roles={kind: _role(kind, one) for kind, one in roles.items()},
         since=value.get("since", ""),

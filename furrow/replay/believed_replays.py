@@ -74,7 +74,8 @@ def believed(
         return Belief(good=False, why="no note that holds says that it was replayed")
     if before_policy(repo, commit, policy):
         return Belief(good=bool(covering[-1]), by=("a note that nobody signed",))
-    weighed = [one for one in read_weighed(repo, commit, policy, now=now) if one.kind == "replay"]
+    every = read_weighed(repo, commit, policy, now=now)
+    weighed = [one for one in every if one.kind in ("replay", "")]  # or of what, it can't be told
     votes = _votes(repo, covering, weighed, signed_only="replay" in policy.roles)
     if not votes:
         why = next(
@@ -101,7 +102,7 @@ def believed(
 def _votes(
     repo: Path, covering: list[Verdict], weighed: list[Weighed], *, signed_only: bool
 ) -> dict[str, tuple[Signer | None, Verdict]]:
-    """The newest verdict of each key, and of this clone, by who it is."""
+    """The newest verdict of each person, whatever the key, and of this clone, by who it is."""
     signers: dict[str, list[Signer]] = {}
     for one in weighed:
         if one.problem:
@@ -116,7 +117,7 @@ def _votes(
     for verdict in covering:  # oldest first: later ones take the place
         digest = sha256_json(verdict.to_json())
         for signer in signers.get(digest, ()):
-            found[f"{signer.names[0]} ({signer.key})"] = (signer, verdict)
+            found[signer.names[0]] = (signer, verdict)
         if digest in own and not signed_only:
             found[_HERE] = (None, verdict)
     return found

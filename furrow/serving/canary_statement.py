@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.files import canonical_json
 from furrow.ground.git import git
-from furrow.ground.notes import NOTES
+from furrow.ground.git_mirror import push_notes_of
+from furrow.ground.notes import add_line
 from furrow.models.registry import find
 from furrow.proof.signed_statements import NOTE, keep_signed, make_statement
 
@@ -46,8 +48,8 @@ def sign_decision(
             "evidence": verdict.why,
         }
         made = make_statement(mirror, "canary", version.commit, facts, now=now)
-        keep_signed(mirror, version.commit, made)
-        git(mirror, "push", "--quiet", "--", remote, f"{NOTES}/{NOTE}:{NOTES}/{NOTE}")
+        line = canonical_json(keep_signed(mirror, version.commit, made))
+        push_notes_of(mirror, remote, lambda: add_line(mirror, NOTE, version.commit, line))
     except FurrowError as exc:
         return f"the decision about {canary} is not signed on the remote: {exc.message}"
     return ""

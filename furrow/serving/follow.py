@@ -17,11 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.files import write_text
 from furrow.ground.git import GitError, show
-from furrow.ground.git_mirror import Fetched, accept, fetch_branch, open_mirror, push_branch
+from furrow.ground.git_mirror import (
+    Fetched,
+    accept,
+    drop_branch,
+    fetch_branch,
+    open_mirror,
+    push_branch,
+)
 from furrow.ground.project_place import meaning
 from furrow.layout import DEPLOYMENT
 from furrow.models.pause import pause_at, paused_in
+from furrow.models.registry import find
 from furrow.serving.canary_decision import GO_ON, PROMOTE, Verdict
 from furrow.serving.canary_propose import propose
 from furrow.serving.canary_statement import sign_decision
@@ -41,6 +50,7 @@ from furrow.serving.version_store import (
     RefusedError,
     bring,
     check_features,
+    check_trust,
     deployable,
     forget_others,
 )
@@ -59,6 +69,7 @@ _LOOK = 0.1
 
 _LONGEST = 30.0
 """Seconds between two polls, at most, while something is wrong."""
+_TOLD = "promotion.told"
 _COUNT = 1.0
 """Seconds between two looks at what came of requests."""
 
@@ -214,6 +225,8 @@ class _Tip:
         service = declared.service if declared else ""
         if have is not None and sha256 in ("", have.model_sha256) and Path(have.folder).is_dir():
             check_features(features, text, have.features_digest, service)
+            version, where = find(self.mirror, text), self.settings.environment
+            check_trust(self.mirror, version, where, fetched.commit)
             return have
         version = deployable(
             self.mirror,
@@ -334,23 +347,50 @@ def judge(
         return verdict
     if verdict.action == PROMOTE and followed.paused:
         return verdict  # nothing is proposed meanwhile; what ends a canary ends it all the same
-    mirror = settings.state / "mirror.git"
-    if verdict.action == PROMOTE and not settings.remote:
-        settings.tell(f"the canary {declared.canary.model} may be promoted: {verdict.why}")
-    elif verdict.action != PROMOTE:
-        settings.tell(f"the canary {declared.canary.model}: {verdict.action}: {verdict.why}")
+    canary = declared.canary.model
+    if verdict.action != PROMOTE:
+        settings.tell(f"the canary {canary}: {verdict.action}: {verdict.why}")
         if settings.remote:
-            _sign(settings, declared.canary.model, verdict, now)
+            _sign(settings, canary, verdict, now)
+    elif settings.remote:
+        _propose(settings, followed, canary, verdict, now)
     else:
-        with meaning(settings.prefix):
-            try:
-                if branch := propose(mirror, settings.environment, followed, verdict.why):
-                    push_branch(mirror, settings.remote, branch)
-                    settings.tell(f"proposed on the branch {branch}: review and merge it")
-                    _sign(settings, declared.canary.model, verdict, now)
-            except FurrowError as exc:
-                settings.tell(f"the promotion could not be proposed: {exc.message}")
+        _tell_once(settings, digest, f"the canary {canary} may be promoted: {verdict.why}")
     return verdict
+
+
+def _propose(
+    settings: FollowSettings,
+    followed: Followed,
+    canary: str,
+    verdict: Verdict,
+    now: datetime | None,
+) -> None:
+    """Propose a promotion on the remote, once; what did not get there is tried again with the next poll."""
+    mirror, branch = settings.state / "mirror.git", ""
+    with meaning(settings.prefix):
+        try:
+            branch = propose(mirror, settings.environment, followed, verdict.why)
+            if not branch:
+                return
+            push_branch(mirror, settings.remote, branch)
+        except FurrowError as exc:
+            # rejected: another machine proposed it, or the remote wants none
+            if branch and "rejected" not in f"{exc.message} {getattr(exc, 'stderr', '')}":
+                drop_branch(mirror, branch)
+            said = f"the promotion could not be proposed: {exc.message}"
+            _tell_once(settings, f"{followed.canary_digest} failed", said)
+            return
+    settings.tell(f"proposed on the branch {branch}: review and merge it")
+    _sign(settings, canary, verdict, now)
+
+
+def _tell_once(settings: FollowSettings, what: str, text: str) -> None:
+    """Tell what every poll finds again; a server that starts anew tells no more."""
+    path = settings.state / _TOLD
+    if not path.is_file() or path.read_text(encoding="utf-8") != what:
+        settings.tell(text)
+        write_text(path, what)
 
 
 def _sign(settings: FollowSettings, canary: str, verdict: Verdict, now: datetime | None) -> None:

@@ -1,4 +1,4 @@
-"""How many predictions a log holds by version and variant: three columns are read, no record is made."""
+"""How many predictions a log holds by version and variant, and of which commits: no record is made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["count_predictions"]
+__all__ = ["commits_of", "count_predictions"]
 
 _COLUMNS = ["time", "version", "variant"]
 
@@ -70,3 +70,30 @@ def _of_file(
     counted = table.group_by(["version", "variant"]).aggregate([([], "count_all")])
     names = (counted.column(name).to_pylist() for name in ("version", "variant", "count_all"))
     return {(version, variant): count for version, variant, count in zip(*names, strict=True)}
+
+
+def commits_of(folder: Path) -> tuple[set[str], list[str]]:
+    """The commits that a log's records name.
+
+    Args:
+        folder: The log's folder.
+
+    Returns:
+        Full ids, and the files that can't be read, by name.
+    """
+    found: set[str] = set()
+    unread: list[str] = []
+    for path in sorted(sealed_folder(folder).glob("*/[!.]*/*.parquet")):
+        try:
+            found.update(
+                pq.read_table(path, columns=["commit"]).column("commit").unique().to_pylist()
+            )
+        except (OSError, pa.ArrowException):
+            unread.append(str(path.relative_to(folder)))
+    for path in sorted(live_folder(folder).glob("*.log")):
+        try:
+            with path.open("rb") as file:
+                found.update(one.commit for one in segment_records(file))
+        except (OSError, FrameError):
+            unread.append(path.name)
+    return found - {None, ""}, unread

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from furrow.features.schema import Manifest
 
-__all__ = ["RefusedError", "bring", "check_features", "deployable", "forget_others"]
+__all__ = ["RefusedError", "bring", "check_features", "check_trust", "deployable", "forget_others"]
 
 
 class RefusedError(FurrowError):
@@ -54,8 +54,7 @@ def deployable(
     why = refusal(mirror, version, merging=tip)
     if why:
         raise RefusedError(why, hint="register one that passed: furrow models register")
-    if why := trust_refusal(mirror, version, environment=environment, trusted=tip):
-        raise RefusedError(why, hint=f"furrow approve {version} --to {environment}, and push it")
+    check_trust(mirror, version, environment, tip)
     recorded = str(version.facts.get("model_sha256"))
     if model_sha256 and model_sha256 != recorded:
         raise RefusedError(
@@ -63,6 +62,16 @@ def deployable(
             hint="promote it again: furrow models promote",
         )
     return version
+
+
+def check_trust(mirror: Path, version: Version, environment: str, tip: str) -> None:
+    """Hold a version against conf/trust.yaml of the commit that declares it: one that is here already, too.
+
+    Raises:
+        RefusedError: Nobody whom that asks for signed it, or no longer: a key was revoked.
+    """
+    if why := trust_refusal(mirror, version, environment=environment, trusted=tip):
+        raise RefusedError(why, hint=f"furrow approve {version} --to {environment}, and push it")
 
 
 def check_features(features: Path, name: str, digest: str, service: str) -> None:

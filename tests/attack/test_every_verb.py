@@ -54,7 +54,9 @@ READS = {
     "data card": [["data", "card", "late"]],
     "verify": [["verify"], ["verify", "hostile", "--json"]],
     "fsck": [["fsck"]],  # with --repair it asks
-    "audit": [["audit", "2013", "--json"], ["audit", "gbm"]],
+    "audit": [["audit", "2013", "--json"], ["audit", "gbm"], ["audit", "--key", "a=b", "--json"]],
+    "gc": [["gc"], ["gc", "--json"]],
+    "ui": [["ui", "--export", "site", "--port", "0"]],  # the server answers what its export writes
     "score": [["score"], ["score", "hostile", "--json"]],
     "cost": [["cost"]],
     "approve": [["approve", "gbm", "--to", "production"]],

@@ -164,7 +164,7 @@ def check_page(made: Audit) -> None:
     found = Tags()
     found.feed(page)
     names = {tag for tag, _ in found.tags}
-    known = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "ul", "li"}
+    known = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "ol", "ul", "li"}
     assert names <= known | {"table", "tr", "th", "td", "pre", "script"}
     assert [attrs for tag, attrs in found.tags if tag == "script"] == [
         {"type": "application/json", "id": "audit"}
@@ -227,9 +227,10 @@ def test_the_command_signs_and_checks(
     out = tmp_path / "a.html"
     audit_cli.command.main(["2024-03", "--out", str(out), "--sign"], standalone_mode=False)
     envelope = tmp_path / "a.dsse"
-    assert check_signed_files(envelope, read_policy(root)) == "ada@example.com"
+    said = "a.html, a.json as signed by ada@example.com"
+    assert check_signed_files(envelope, read_policy(root)) == said
     audit_cli.command.main([str(envelope), "--check"], standalone_mode=False)
-    assert "as ada@example.com signed them" in capsys.readouterr().out
+    assert said in capsys.readouterr().out
     with pytest.raises(FurrowError, match="nobody in the list"):
         check_signed_files(envelope, read_policy(root, signers=people.line("ben").encode()))
     out.write_text(out.read_text().replace("drifted", "is well"))

@@ -130,7 +130,7 @@ def test_what_is_damaged_everywhere_is_set_aside(root: Path) -> None:
     overwrite(Shelf(root.parent / "remote").place(name), b"other, too")
     found = fsck(root, repair=True)
     assert bad(found) == [("DVC cache", "damaged"), ("DVC remote", "damaged")]
-    assert "furrow replay" in found[1].how
+    assert "furrow apply" in found[1].how
     assert not path.exists()
     assert (root / ".furrow/damaged" / name).read_bytes() == b"other bytes"
 
@@ -233,3 +233,12 @@ def test_any_other_bytes_are_found(built: Path, name: str, content: bytes) -> No
         assert (Shelf(built / ".dvc/cache").state(name) == "ok") is (content == true)
     finally:
         overwrite(path, true)
+
+
+def test_many_that_are_alike_are_one_row() -> None:
+    """A clone that has fetched nothing yet is told so once; a few, and those that differ, one by one."""
+    alike = [Finding("DVC cache", "missing", f"{n}: 1 missing", "dvc pull") for n in range(9)]
+    other = Finding("DVC cache", "damaged", "x", "dvc pull")
+    rows = list(fsck_cli._rows([*alike, other, *alike[:1]]))
+    assert [row[2] for row in rows] == ["10 contents, such as 0: 1 missing", "x"]
+    assert len(list(fsck_cli._rows(alike[:5]))) == 5

@@ -13,7 +13,7 @@ from furrow.cli import verify as verify_cli
 from furrow.errors import FurrowError
 from furrow.files import canonical_json
 from furrow.governance.proof_chain import broken, chain_of
-from furrow.ground.notes import add_line
+from furrow.ground.notes import add_line, read_lines
 from furrow.models.register import register, replay_holds
 from furrow.models.registry import find
 from furrow.models.trusted_version import approve
@@ -193,7 +193,7 @@ def test_ci_asks_the_target_branchs_policy(root: Path, people: People) -> None:
     (root / "conf/deployment/production.yaml").write_text("model: gbm@v1.0.0\n")
     (root / "conf/trust.yaml").write_text("roles: {}\n")
     result = commit(root, "deploy, and ask for nothing")
-    session = SimpleNamespace(repo=root, root=root, tip=tip, result=result)
+    session = SimpleNamespace(repo=root, root=root, tip=tip, commit=result, result=result)
     found = trust_holds(session)  # type: ignore[arg-type]
     assert found is not None
     assert found.status == "failed"
@@ -204,7 +204,7 @@ def test_ci_asks_the_target_branchs_policy(root: Path, people: People) -> None:
     found = trust_holds(session)  # type: ignore[arg-type]
     assert found is not None
     assert found.status == "passed"
-    session.tip = head(root) + "~1"
+    session.tip = run(root, "git", "rev-parse", "HEAD~1").strip()
     assert trust_holds(session) is None  # type: ignore[arg-type]
 
 
@@ -240,6 +240,17 @@ def test_a_canarys_end_is_signed(root: Path, people: People, tmp_path: Path) -> 
         if one.kind == "canary"
     ]
     assert (one.problem, one.predicate["decision"]) == ("", "abort")
+    # what others noted there meanwhile is joined, and nothing of it is lost
+    add_line(root, NOTE, head(root), '{"another": "line"}')
+    later = Decision(ABORT, "worse again")
+    run(mirror, "git", "update-ref", "-d", "refs/notes/furrow/replay")
+    assert (
+        sign_decision(mirror, str(root), "production", "gbm@v1.0.0", later, now=datetime.now(UTC))
+        == ""
+    )
+    kept = read_lines(root, NOTE, head(root))
+    assert '{"another": "line"}' in kept
+    assert len([line for line in kept if '"payload' in line]) == 2
     said = sign_decision(
         mirror, "/nowhere", "production", "gbm@v1.0.0", decision, now=datetime.now(UTC)
     )
