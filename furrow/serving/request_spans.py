@@ -75,14 +75,14 @@ class RequestSpans:
         """
         ended = time.time_ns()
         told = request.headers
-        carrier = {
+        trace = {
             name: told[name.encode()].decode("latin-1")
             for name in ("traceparent", "tracestate")
             if name.encode() in told
         }
         span = self._tracer.start_span(
             f"{request.method} {route}",
-            context=self._propagator.extract(carrier),
+            context=self._propagator.extract(trace),
             kind=self._kind,
             start_time=ended - int(seconds * 1e9),
             attributes={

@@ -103,7 +103,7 @@ def _marked(name: str, values: Sequence[Any]) -> list[Cell]:
     way = {"maximize": max, "minimize": min}.get(direction(name))
     best = way(numbers) if way and len(set(numbers)) > 1 else None
     return [
-        Mark(f"{found:.4f}", "best") if best is not None and (found := number(value)) == best and found is not None
+        Mark(found, "best") if best is not None and (found := number(value)) == best and found is not None
         else value if value is None or isinstance(value, bool | int | float | str) else str(value)
         for value in values
     ]  # fmt: skip
@@ -180,8 +180,8 @@ def _verdicts(found: RunDiff) -> list[Block]:
 
 
 def _changes(found: RunDiff) -> list[Block]:
-    features = [("+", name) for name in found.features_added] + [
-        ("-", name) for name in found.features_dropped
+    features = [("added", name) for name in found.features_added] + [
+        ("dropped", name) for name in found.features_dropped
     ]
     blocks: list[Block] = [
         Facts(
@@ -191,7 +191,13 @@ def _changes(found: RunDiff) -> list[Block]:
                 for part, (one, two) in found.rows.items()
             ],
         ),
-        Table("features", ("", "feature"), features, empty="The same features."),
+        Table(
+            "features",
+            ("what", "feature"),
+            features,
+            empty="The same features.",
+            folded=f"{len(found.features_added)} features more, {len(found.features_dropped)} less",
+        ),
         Table(
             "code",
             ("file", "added", "deleted"),

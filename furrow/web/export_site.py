@@ -187,5 +187,5 @@ def _clear(folder: Path) -> None:
     said = read_json(mark)
     names = said.get("files") if isinstance(said, dict) else None
     for name in names if isinstance(names, list) else ():
-        if isinstance(name, str) and re.fullmatch(r"[a-z0-9-]+\.(html|json|csv|css|js)", name):
+        if isinstance(name, str) and re.fullmatch(r"[a-z0-9-]+\.(html|json|csv|css|js|svg)", name):
             (folder / name).unlink(missing_ok=True)

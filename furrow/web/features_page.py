@@ -173,7 +173,10 @@ def _shown(value: Any) -> Cell:
         return ", ".join(f"{key}: {inner}" for key, inner in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(
-            str(one.get("name", one)) if isinstance(one, dict) else str(one) for one in value
+            str(one.get("name") or one.get("experiment") or one)
+            if isinstance(one, dict)
+            else str(one)
+            for one in value
         )
     return str(value)
 
@@ -232,7 +235,7 @@ def _lineage(catalog: Catalog, found: dict[str, Any]) -> list[Block]:
         for name, service in catalog.experiments.items()
         if service in services
     ]
-    middle = [f"{view}:{one['name']}" for one in columns]
+    middle = [f"feature {one['name']}" for one in columns]
     nodes = [
         *(Node(part) for part in raw),
         Node(f"table {table}", "", tuple(raw)),
@@ -243,7 +246,8 @@ def _lineage(catalog: Catalog, found: dict[str, Any]) -> list[Block]:
     rows = [(str(one["name"]), part) for one in columns for part in one.get("lineage") or ()]
     title = "From raw columns to experiments"
     drawn = graph(nodes[:_NODES], title=title)
-    return [Drawing(title, drawn, Table("lineage", ("feature", "raw column"), rows))]
+    table_of = Table("lineage", ("feature", "raw column"), rows)
+    return [Drawing(title, drawn, table_of, broad=True)]
 
 
 def _definition(site: Site, commit: str, found: dict[str, Any]) -> list[Block]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import MissingExtraError, UsageError
 from furrow.history.shown_values import cell, strict
 from furrow.safe_text import block, csv_text, json_text, line
-from furrow.web.content import Drawing, Facts, Form, Link, Mark, Note, Table, Text, plain
+from furrow.web.content import Drawing, Facts, Form, Link, Mark, Note, Steps, Table, Text, plain
 
 try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -46,6 +46,7 @@ _KINDS = {
     Text: "text",
     Note: "note",
     Form: "form",
+    Steps: "steps",
 }
 
 
@@ -115,7 +116,8 @@ def _cell(
             return Markup("{}").format(text)
         return Markup('<a href="{}">{}</a>').format(place, text)
     if isinstance(value, Mark):
-        return Markup('<span class="{}">{}</span>').format(value.kind, line(value.text))
+        shown = line(value.text) if isinstance(value.text, str) else cell(value.text, column)
+        return Markup('<span class="{}">{}</span>').format(value.kind, shown)
     if value is None:
         return Markup('<span class="dim">–</span>')
     if isinstance(value, int) and not isinstance(value, bool):

@@ -36,7 +36,7 @@ AXES = {
 """x, y and title of the curves that have axes from 0 to 1."""
 _LONGEST = 60_000
 """Characters of a text on a page: a card of 100 MB is no reason to send it."""
-_SLICES, _IMPORTANT, _POINTS = 200, 25, 400
+_SLICES, _IMPORTANT, _POINTS, _FOLDED = 200, 25, 400, 40
 
 
 def run(site: Site, asked: Asked) -> Page:
@@ -91,7 +91,7 @@ def _about(found: Run, details: Details) -> list[Block]:
             "made by",
             f"{made['commit'][:10]}, {made['author']}: {made['subject']}" if made else None,
         ),
-        ("made", made.get("date")),
+        ("made", _moment(made.get("date"))),
         ("problem", str(details.record.get("problem") or "") or None),
         ("task", str(details.record.get("task") or "") or None),
         ("model sha256", str(details.record.get("model_sha256") or "") or None),
@@ -111,6 +111,12 @@ def _about(found: Run, details: Details) -> list[Block]:
     if text:
         blocks.append(Text("Model card", _short(text), folded=True))
     return blocks
+
+
+def _moment(value: Any) -> str | None:
+    """A moment to the minute, of one in ISO 8601."""
+    text = str(value or "")
+    return text[:16].replace("T", " ") if len(text) > 16 else text or None
 
 
 def _short(text: str) -> str:
@@ -206,7 +212,9 @@ def curve_drawings(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]
             table = Table(name, ("run", across, up), rows)
             drawings.append(
                 Drawing(
-                    title, plot(series, title=title, across=across, up=up, even=name != "pr"), table
+                    title,
+                    plot(series, title=title, across=across, up=up, even=name != "pr", unit=True),
+                    table,
                 )
             )
     return drawings
@@ -256,7 +264,8 @@ def _value(value: Any) -> Cell:
 
 def _pairs(name: str, value: dict[str, Any]) -> Table:
     rows = [(key, _value(inner)) for key, inner in flat(value).items()]
-    return Table(name, ("key", "value"), rows, empty="No config.", raw=True)
+    folded = f"{len(rows)} values" if len(rows) > _FOLDED else ""
+    return Table(name, ("key", "value"), rows, empty=f"No {name}.", raw=True, folded=folded)
 
 
 def _stands(details: Details) -> list[Block]:
@@ -264,15 +273,17 @@ def _stands(details: Details) -> list[Block]:
     outs = [
         (one.path, one.md5, one.size, one.files) for one in (details.data, *details.outputs) if one
     ]
-    names = [(name,) for name in features.get("names") or []]
+    names = [(str(name),) for name in features.get("names") or []]
     service = str(features.get("service") or "")
     pairs: list[tuple[str, Cell]] = [
         ("feature service", Link(service, "features", {"name": service}) if service else None),
         ("features digest", str(features.get("digest") or "") or None),
-        ("features", len(names)),
     ]
     blocks: list[Block] = [
-        Facts("features", pairs),
+        Facts("stands on", pairs),
+        Table(
+            "features", ("feature",), names, empty="No features.", folded=f"{len(names)} features"
+        ),
         Table(
             "data", ("path", "md5", "bytes", "files"), outs, empty="dvc.lock names no data of it."
         ),

@@ -86,7 +86,7 @@ def test_a_view_is_shown_down_to_raw_columns(example: Site) -> None:
 def test_rows_and_profile_of_what_is_here(tmp_path: Path) -> None:
     """Behind switches; a file that is a link out of the project is not opened."""
     folder = made(tmp_path / "orders")
-    commit(folder, {"conf/data/contract.yaml": CONTRACT, ".gitignore": "data\n"})
+    commit(folder, {"conf/data/contract.yaml": CONTRACT, ".gitignore": "/data\n"})
     (folder / "data").mkdir()
     rows = pa.table({"id": list(range(50)), "name": ["=a"] * 50, "secret": [1] * 50})
     pq.write_table(rows, folder / "data/orders.parquet")
