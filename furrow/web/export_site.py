@@ -140,6 +140,8 @@ def _asked(key: Key, rev: str) -> Asked:
 def _key(page: str, state: Mapping[str, str | Sequence[str]]) -> Key:
     """What an address means here: a page, and for what; a state that is not exported means no page."""
     about = state.get(_FOLLOWED.get(page, ""), "")
+    if page == "features" and isinstance(about, str):
+        about = about.partition(":")[0]  # a feature is shown on its view's page
     rest = {name for name in state if name != "rev" and name != _FOLLOWED.get(page)}
     strange = bool(rest) or (page == "runs" and "rev" in state) or not isinstance(about, str)
     return (page, "\0") if strange else (page, str(about))

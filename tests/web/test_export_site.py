@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -77,6 +78,10 @@ def test_the_command(
     assert furrow(["ui", "--export", str(tmp_path / "site"), "--rev", "HEAD~1"]) == 0
     assert "open " in capsys.readouterr().out
     assert "rate 0.2" not in (tmp_path / "site/index.html").read_text()
+    assert furrow(["ui", "--export", str(tmp_path / "site"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["failed"] == []
+    assert said["size"] == sum(path.stat().st_size for path in (tmp_path / "site").glob("*[!n]"))
     assert furrow(["ui", "--export", str(tmp_path / "other"), "--rev", "nope"]) == 1
     assert not (tmp_path / "other").exists()
 
