@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     from furrow.web.site import Site
 
-__all__ = ["Exported", "export"]
+__all__ = ["MARK", "Exported", "export"]
 
 MARK = "furrow-site.json"
+"""The file that tells what an export wrote."""
 FORMAT = 1
 _FIRST = ("home", "runs", "explore", "plan", "data", "features", "models", "business")
 _FOLLOWED = {"run": "run", "features": "name", "models": "version"}

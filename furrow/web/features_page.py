@@ -142,7 +142,7 @@ def _changed(site: Site, catalog: Catalog, rev: str) -> Block:
 
 def _one(site: Site, catalog: Catalog, commit: str, asked: Asked) -> Page:
     name, stats = asked.one("name"), asked.on("stats")
-    found = describe(catalog, name, statistics=stats)
+    found = _within(describe(catalog, name, statistics=stats), site)
     kind = str(found.get("kind", ""))
     facts: list[tuple[str, Cell]] = [
         (key, _shown(value))
@@ -202,6 +202,17 @@ def _fresh(found: dict[str, Any]) -> list[Block]:
         elif value is not None:
             pairs.append((side, _shown(value)))
     return [Facts("fresh", pairs)] if pairs else [Note("Nothing is known here.")]
+
+
+def _within(value: Any, site: Site) -> Any:
+    """Paths of the project as they are called in it: a page tells nothing of the machine's other folders."""
+    if isinstance(value, dict):
+        return {key: _within(inner, site) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_within(inner, site) for inner in value]
+    if not isinstance(value, str):
+        return value
+    return value.replace(f"{site.root}/{FEATURES}/../", "").replace(f"{site.root}/", "")
 
 
 def _columns(found: dict[str, Any], asked: Asked) -> list[Block]:

@@ -13,6 +13,8 @@ from furrow.history.named_run import run as load_run
 from furrow.history.run_diff import flat
 from furrow.history.show import curves, describe, patch
 from furrow.history.trial_trailers import is_trial
+from furrow.layout import run as run_folder
+from furrow.layout import run_file
 from furrow.replay.run_replays import replays_of
 from furrow.training.metric_registry import ordered
 from furrow.web.content import Drawing, Facts, Link, Mark, Note, Page, Section, Table, Text
@@ -52,7 +54,7 @@ def run(site: Site, asked: Asked) -> Page:
     found = load_run(name, repo=site.root)
     details = describe(found, replays_of)
     sections = [
-        Section("", _about(found, details)),
+        Section("", _about(site, found, details)),
         Section("Metrics", [_metrics(details), *_over_commits(site, found)]),
         Section("Curves", _curves(found, details)),
         Section("Slices", [_slices(details)]),
@@ -83,7 +85,7 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _about(found: Run, details: Details) -> list[Block]:
+def _about(site: Site, found: Run, details: Details) -> list[Block]:
     made = details.made_by
     pairs: list[tuple[str, Cell]] = [
         ("commit", Link(found.commit[:10], "runs", {"rev": found.commit[:10]})),
@@ -110,6 +112,11 @@ def _about(found: Run, details: Details) -> list[Block]:
     text = found.text("card.md")
     if text:
         blocks.append(Text("Model card", _short(text), folded=True))
+    elif text is None and (card := run_file(found.name, "card.md")) in site.files(
+        found.commit, run_folder(found.name)
+    ):
+        said = f"The card is too large to be shown: git show {found.commit[:10]}:{card}"
+        blocks.append(Note(said, "warn"))
     return blocks
 
 

@@ -196,14 +196,14 @@ def test_a_page_prints(address: str, page: Any) -> None:
     assert page.pdf().startswith(b"%PDF")
 
 
-def test_an_export_opens_from_a_file(folder: Path, page: Any, tmp_path: Path) -> None:
+def test_an_export_opens_from_a_file(judged: Path, page: Any, tmp_path: Path) -> None:
     """With style and script, without a server."""
-    export(Site(folder, live=False), "", tmp_path / "site")
+    export(Site(judged, live=False), "", tmp_path / "site")
     page.goto((tmp_path / "site/index.html").as_uri())
     assert page.evaluate("getComputedStyle(document.body).margin") == "0px"
     page.click("nav a:text('Runs')")
-    page.click("td a:text('r3@')")
-    assert page.inner_text("h1").startswith("r3@")
+    page.click("td a:text('gbm@')")
+    assert page.inner_text("h1").startswith("gbm@")
     page.goto((tmp_path / "site/explore.html").as_uri())
     page.wait_for_selector("canvas")
 
