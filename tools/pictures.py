@@ -17,16 +17,16 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = {
-    "runs": ("runs", "main", 560),
+    "runs": ("runs?where=roc_auc > 0&sort=log_loss", "main", 575),
     "compare": (
         "compare?run=base_rate&run=gbm_schedule&run=gbm",
         "section:has(> h2:text-is('Curves'))",
-        460,
+        395,
     ),
-    "lineage": ("features?name=weather_origin", "figure.broad", 520),
+    "lineage": ("features?name=weather_origin", "figure.broad", 500),
 }
 """Of each picture: the page, its part, and the most pixels of height."""
-WIDTH, COLOURS = 1200, 48
+WIDTH, COLOURS, MARGIN = 1200, 128, 14
 
 
 def main() -> None:
@@ -51,7 +51,12 @@ def main() -> None:
                 page.goto(f"{address}/{path}", timeout=120_000)
                 box = page.locator(part).first.bounding_box()
                 assert box is not None
-                clip = {**box, "height": min(box["height"], height)}
+                clip = {
+                    "x": max(0, box["x"] - MARGIN),
+                    "y": box["y"] - MARGIN,
+                    "width": min(WIDTH, box["width"] + 2 * MARGIN),
+                    "height": min(box["height"] + 2 * MARGIN, height),
+                }
                 size = save(page.screenshot(clip=clip, full_page=True), folder / f"{name}.png")
                 print(f"{name}.png: {size / 1000:.0f} kB")
             browser.close()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Node", "graph"]
 
-_WIDE, _TALL, _GAP, _STEP = 190, 26, 10, 56
+_WIDE, _TALL, _GAP, _STEP = 186, 26, 10, 44
 
 
 class Node(NamedTuple):
@@ -114,7 +114,7 @@ def _edge(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 
 def _box(node: Node, place: tuple[float, float]) -> str:
-    shown = node.name if len(node.name) <= 27 else f"{node.name[:13]}…{node.name[-13:]}"
+    shown = node.name if len(node.name) <= 25 else f"{node.name[:12]}…{node.name[-12:]}"
     kind = f" {node.kind}" if node.kind.isalpha() else ""
     return (
         f"<g><title>{escape(node.name)}{escape(f': {node.kind}' if node.kind else '')}</title>"

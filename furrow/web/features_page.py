@@ -249,7 +249,7 @@ def _lineage(catalog: Catalog, found: dict[str, Any]) -> list[Block]:
         for name, service in catalog.experiments.items()
         if service in services
     ]
-    middle = [f"feature {one['name']}" for one in columns]
+    middle = [str(one["name"]) for one in columns]
     nodes = [
         *(Node(part) for part in raw),
         Node(f"table {table}", "", tuple(raw)),

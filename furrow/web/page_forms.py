@@ -38,7 +38,7 @@ MENU = {
 }
 """The pages that the menu names."""
 
-_WIDEST = 120
+_WIDEST, _LONG = 120, 36
 _KINDS = {
     Table: "table",
     Facts: "facts",
@@ -91,6 +91,7 @@ def as_html(
         menu=[one for one in menu if one[2] is not None],
         cell=lambda value, column="", raw=False: _cell(value, column, address, raw=raw),
         numeric=_numeric,
+        long=lambda value: len(str(plain(value))) > _LONG,
         kind=lambda found: _KINDS[type(found)],
         address=address,
         svg=Markup,  # furrow.drawing escapes every word in it
