@@ -17,13 +17,13 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = {
-    "runs": ("runs?where=roc_auc > 0&sort=log_loss", "main", 575),
+    "runs": ("runs?where=roc_auc > 0&sort=log_loss", "body", 632),
     "compare": (
         "compare?run=base_rate&run=gbm_schedule&run=gbm",
         "section:has(> h2:text-is('Curves'))",
         395,
     ),
-    "lineage": ("features?name=weather_origin", "figure.broad", 500),
+    "lineage": ("features?name=weather_origin", "figure.broad", 520),
 }
 """Of each picture: the page, its part, and the most pixels of height."""
 WIDTH, COLOURS, MARGIN = 1200, 128, 14
@@ -53,7 +53,7 @@ def main() -> None:
                 assert box is not None
                 clip = {
                     "x": max(0, box["x"] - MARGIN),
-                    "y": box["y"] - MARGIN,
+                    "y": max(0, box["y"] - MARGIN),
                     "width": min(WIDTH, box["width"] + 2 * MARGIN),
                     "height": min(box["height"] + 2 * MARGIN, height),
                 }

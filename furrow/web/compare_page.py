@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "compare"]
 
 MOST = 50
-_METRICS, _KEYS = 500, 500
+_METRICS, _KEYS, _FOLDED = 500, 500, 40
 _WORDS = {"better": "good", "worse": "bad", "luck": "dim", "same": "dim", "untested": "warn"}
 _SAID = {"luck": "can't be told from luck", "same": "the same", "untested": "not tested"}
 
@@ -204,6 +204,7 @@ def _changes(found: RunDiff) -> list[Block]:
             found.code[:_KEYS],
             empty="The same code.",
             total=len(found.code),
+            folded=f"{len(found.code):,} files" if len(found.code) > _FOLDED else "",
         ),
     ]
     if found.data:

@@ -260,7 +260,8 @@ def _slices(details: Details) -> Table:
     heads = [name for name in ("slice", "value", "rows") if name in named]
     columns = [*heads, *metrics[:5]]
     cells = [tuple(_value(row.get(name)) for name in columns) for row in rows[:_SLICES]]
-    return Table("slices", columns, cells, empty="No slices.", total=len(rows))
+    folded = f"{len(rows):,} slices" if len(rows) > _FOLDED else ""
+    return Table("slices", columns, cells, empty="No slices.", total=len(rows), folded=folded)
 
 
 def _value(value: Any) -> Cell:
@@ -330,7 +331,14 @@ def _replays(details: Details) -> list[Block]:
 def _code(found: Run, details: Details) -> list[Block]:
     rows = [(path, added, deleted) for path, added, deleted in details.code]
     blocks: list[Block] = [
-        Table("code", ("file", "added", "deleted"), rows[:_POINTS], empty="None.", total=len(rows))
+        Table(
+            "code",
+            ("file", "added", "deleted"),
+            rows[:_POINTS],
+            empty="None.",
+            total=len(rows),
+            folded=f"{len(rows):,} files" if len(rows) > _FOLDED else "",
+        )
     ]
     text = patch(found, details) if rows else ""
     return [*blocks, Text("patch", _short(text), folded=True)] if text else blocks
