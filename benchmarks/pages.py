@@ -50,6 +50,9 @@ def main() -> None:
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(many)], check=True)
         add_commits(many, arguments.commits)
         add_trials(many, arguments.trials)
+        subprocess.run(
+            ["git", "-C", str(many), "pack-refs", "--all"], check=True
+        )  # as gc leaves it
     if not wide.exists():
         write_wide(wide, arguments.metrics)
     app = build(Site(many), None)
@@ -114,7 +117,9 @@ def write_wide(folder: Path, metrics: int) -> None:
     for number in range(COMPARED):
         place = folder / f"runs/r{number}"
         place.mkdir(parents=True)
-        values = {f"metric_{at:05}": math.sin(at * (number + 1)) for at in range(metrics)}
+        start = number * (metrics // 3) // (COMPARED - 1)  # a run holds two thirds of all there are
+        columns = range(start, start + metrics - metrics // 3)
+        values = {f"metric_{at:05}": math.sin(at * (number + 1)) for at in columns}
         (place / "metrics.json").write_text(json.dumps(values))
         (place / "config.yaml").write_text(f"name: r{number}\nmodel: {{rate: {number / 100}}}\n")
     plots = folder / "runs/curves/plots"
@@ -146,7 +151,9 @@ def in_browser(folder: Path, path: str) -> float:
         seen = page.context.new_cdp_session(page)
         seen.send("Performance.enable")
         page.goto(f"{address}/{path}", timeout=120_000)
-        page.wait_for_timeout(1500)
+        if "explore" in path:
+            page.wait_for_selector("canvas", timeout=120_000)
+        page.wait_for_timeout(500)
         values = {
             one["name"]: one["value"] for one in seen.send("Performance.getMetrics")["metrics"]
         }

@@ -77,7 +77,7 @@ def plot(
                 for x, y in thinned(placed, 2000)
             ]
         else:
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in thinned(placed, 2 * _WIDTH))
+            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in thinned(placed, _WIDTH))
             parts.append(
                 f'<polyline class="{hue}" points="{path}"><title>{escape(name)}</title></polyline>'
             )
