@@ -195,6 +195,7 @@ CALLED_BY_OTHERS = {
     "FurrowSparkOfflineStoreConfig",
     "command",
     "find_given",
+    "load_ipython_extension",
     "profile_tables",
     "read_records",
     "read_verdicts",

@@ -85,16 +85,19 @@ def _form(asked: Asked, labels: Sequence[str]) -> Form:
 
 def _metrics(labels: Sequence[str], metrics: Sequence[Mapping[str, Any]], asked: Asked) -> Table:
     names = ordered({name for one in metrics for name in one})
-    rows: list[tuple[Cell, ...]] = []
-    for name in names:
-        values = [one.get(name) for one in metrics]
-        if not asked.on("all") and len(values) > 2 and len({repr(value) for value in values}) == 1:
-            continue
-        rows.append((name, *_marked(name, values)))
+    if not asked.on("all") and len(metrics) > 2:
+        names = [name for name in names if _differ([one.get(name) for one in metrics])]
+    rows: list[tuple[Cell, ...]] = [
+        (name, *_marked(name, [one.get(name) for one in metrics])) for name in names[:_METRICS]
+    ]
     heads = {label: Link(label, "run", {"run": label}) for label in labels}
-    return Table(
-        "metrics", ("metric", *labels), rows[:_METRICS], heads, "Every metric is equal.", len(rows)
-    )
+    return Table("metrics", ("metric", *labels), rows, heads, "Every metric is equal.", len(names))
+
+
+def _differ(values: Sequence[Any]) -> bool:
+    """Whether not all are the same; NaN is the same as NaN."""
+    first = repr(values[0])
+    return any(repr(value) != first for value in values[1:])
 
 
 def _marked(name: str, values: Sequence[Any]) -> list[Cell]:
