@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test torture attack audit check search bench lock clean test-tools
+.PHONY: run setup test torture attack audit check search bench pictures lock clean test-tools
 
 run: setup
 	@bash -eu -o pipefail -c '\
@@ -78,6 +78,10 @@ check: setup
 # Every claim of speed on small sizes, beside its peers in an environment of their own; one table at the end.
 bench: test-tools .venv-peers/.ready
 	@.venv-peers/bin/python -m benchmarks.run_all
+
+# The pictures in README.md, of this repository's own pages.
+pictures: test-tools
+	@python tools/pictures.py
 
 .venv-peers/.ready: requirements-peers.lock | .venv/.ready
 	@echo "== setting up .venv-peers: what the benchmarks measure beside Furrow (about 1.5 GB)"

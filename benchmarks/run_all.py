@@ -41,6 +41,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "online_throughput": ("--entities", "5000", "--seconds", "1"),
     "runs_index": ("{scratch}/index", "--commits", "500", "--trials", "1500", "--repeat", "3"),
     "runs_peers": ("{scratch}/peers", "--commits", "60", "--repeat", "3"),
+    "pages": ("{scratch}/pages", "--commits", "200", "--trials", "600"),
     "predictor_row": (),
     "drift": ("--rows", "200000"),
     "serve_row": ("--requests", "2000", "--rounds", "2"),

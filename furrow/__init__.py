@@ -34,6 +34,11 @@ def __getattr__(name: str) -> Any:
     return found
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext furrow` asks for: the magic `%furrow COMMAND`."""
+    import_module("furrow.cli.notebook").load(shell)
+
+
 def __dir__() -> list[str]:
     """What is public."""
     return sorted(__all__)

@@ -197,6 +197,7 @@ CALLED_BY_OTHERS = {
     "FurrowSparkOfflineStoreConfig",
     "command",
     "find_given",
+    "load_ipython_extension",
     "profile_tables",
     "read_records",
     "read_verdicts",

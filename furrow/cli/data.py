@@ -121,11 +121,17 @@ def _share(value: float) -> str:
 @command.command("card")
 @click.argument("problem")
 @click.option("--rev", default="HEAD", show_default=True, help="The commit.")
-def card_command(problem: str, rev: str) -> None:
+@_json
+def card_command(problem: str, rev: str, as_json: bool) -> None:
     """Print the datasheet of PROBLEM's data: what is known, and the sentences of conf/card."""
     from furrow.governance.standard_card import data_card  # noqa: PLC0415
     from furrow.ground.git import resolve  # noqa: PLC0415
     from furrow.ground.project_place import project_root  # noqa: PLC0415
 
     root = project_root(Path.cwd())
-    say_block(data_card(root, resolve(root, rev), problem))
+    commit = resolve(root, rev)
+    card = data_card(root, commit, problem)
+    if as_json:
+        render.echo_json({"problem": problem, "commit": commit, "card": card})
+        return
+    say_block(card)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from furrow.cli.render import echo_json
 from furrow.cli.terminal import say
 from furrow.errors import UsageError
 
@@ -41,6 +42,7 @@ folder = click.Path(path_type=Path)
 @click.option(
     "--allow-host", "hosts", multiple=True, help="A name that the server may be called by."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def command(
     *,
     out: Path | None,
@@ -49,6 +51,7 @@ def command(
     port: int,
     tokens: Path | None,
     hosts: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Show this repository in a browser: runs, plan, data, features, models, monitoring. It changes nothing.
 
@@ -66,6 +69,10 @@ def command(
         from furrow.web.export_site import export
 
         done = export(site, rev, out)
+        if as_json:
+            failed = [{"page": name, "why": why} for name, why in done.failed]
+            echo_json({**done._asdict(), "failed": failed, "folder": str(out)})
+            return
         for name, why in done.failed:
             say(f"not made: {name}: {why}", err=True)
         if done.left:
@@ -81,5 +88,9 @@ def command(
     settings.check()
     taken = listen(address, port)
     place = f"[{address}]" if ":" in address else address
-    say(f"http://{place}:{taken.getsockname()[1]}")
+    found = f"http://{place}:{taken.getsockname()[1]}"
+    if as_json:
+        echo_json({"address": found})
+    else:
+        say(found)
     serve_pages(site, settings, taken)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Node", "graph"]
 
-_WIDE, _TALL, _GAP, _STEP = 170, 26, 12, 70
+_WIDE, _TALL, _GAP, _STEP = 186, 26, 10, 44
 
 
 class Node(NamedTuple):
@@ -37,7 +37,9 @@ def graph(nodes: Sequence[Node], *, title: str) -> str:
     """
     if not nodes:
         return ""
-    layers = _layers({node.name: node for node in nodes})
+    known = {node.name: node for node in nodes}
+    layers = _layers(known)
+    nodes = [node._replace(after=_direct(node, known, layers)) for node in nodes]
     places: dict[str, tuple[float, float]] = {}
     columns: dict[int, list[Node]] = {}
     for node in nodes:
@@ -84,6 +86,20 @@ def _layers(nodes: Mapping[str, Node]) -> dict[str, int]:
     return found
 
 
+def _direct(node: Node, known: Mapping[str, Node], layers: Mapping[str, int]) -> tuple[str, ...]:
+    """What a node comes after at once: what it comes after by way of another node, too, needs no line of its own."""
+    before = {one for one in node.after if one in known and layers[one] < layers[node.name]}
+    waiting = [*before]
+    reached: set[str] = set()
+    while waiting:
+        at = waiting.pop()
+        for one in known[at].after:
+            if one in known and layers[one] < layers[at] and one not in reached:
+                reached.add(one)
+                waiting.append(one)
+    return tuple(one for one in node.after if one in before - reached)
+
+
 def _middle(node: Node, places: Mapping[str, tuple[float, float]]) -> float:
     """The mean height of what a node comes after, so that lines cross less."""
     heights = [places[one][1] for one in node.after if one in places]
@@ -98,7 +114,7 @@ def _edge(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 
 def _box(node: Node, place: tuple[float, float]) -> str:
-    shown = node.name if len(node.name) <= 24 else f"{node.name[:23]}…"
+    shown = node.name if len(node.name) <= 25 else f"{node.name[:12]}…{node.name[-12:]}"
     kind = f" {node.kind}" if node.kind.isalpha() else ""
     return (
         f"<g><title>{escape(node.name)}{escape(f': {node.kind}' if node.kind else '')}</title>"

@@ -14,7 +14,7 @@ __all__ = ["HUES", "MOST_SERIES", "plot", "thinned"]
 
 HUES = 8
 MOST_SERIES = 50
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 520, 300, 62, 10, 40
+_WIDTH, _HEIGHT, _TOP, _BOTTOM, _END = 460, 300, 10, 42, 24
 
 Point = tuple[float, float]
 
@@ -27,6 +27,7 @@ def plot(
     up: str = "",
     points: bool = False,
     even: bool = False,
+    unit: bool = False,
 ) -> str:
     """Draw several series.
 
@@ -37,6 +38,7 @@ def plot(
         up: Beside the axis.
         points: Dots, not lines.
         even: Draw the diagonal, on axes from 0 to 1.
+        unit: Axes from 0 to 1.
 
     Returns:
         SVG whose size depends on neither the number of points nor their values.
@@ -46,19 +48,21 @@ def plot(
         for name, some in list(series.items())[:MOST_SERIES]
     }
     every = [point for some in drawn.values() for point in some]
-    if even:
-        every += [(0.0, 0.0), (1.0, 1.0)]
     if not every:
         return ""
-    left, right = _range([x for x, _ in every], exact=even)
-    low, high = _range([y for _, y in every], exact=even)
+    if even or unit:
+        every += [(0.0, 0.0), (1.0, 1.0)]
+    left, right = _range([x for x, _ in every], exact=even or unit)
+    low, high = _range([y for _, y in every], exact=even or unit)
+    start = 28 + 7 * max(len(text) for _, text in _ticks(low, high, 6))
+    wide = _WIDTH - _END - start
 
     def at(point: Point) -> tuple[float, float]:
-        x = _LEFT + (point[0] - left) / (right - left) * (_WIDTH - _LEFT - 12)
+        x = start + (point[0] - left) / (right - left) * wide
         y = _HEIGHT - _BOTTOM - (point[1] - low) / (high - low) * (_HEIGHT - _BOTTOM - _TOP)
         return x, y
 
-    parts = [_axes((left, right), (low, high), across, up)]
+    parts = [_axes((start, start + wide), (left, right), (low, high), (across, up))]
     if even:
         (x1, y1), (x2, y2) = at((0.0, 0.0)), at((1.0, 1.0))
         parts.append(
@@ -73,7 +77,7 @@ def plot(
                 for x, y in thinned(placed, 2000)
             ]
         else:
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in thinned(placed, 2 * _WIDTH))
+            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in thinned(placed, _WIDTH))
             parts.append(
                 f'<polyline class="{hue}" points="{path}"><title>{escape(name)}</title></polyline>'
             )
@@ -118,34 +122,51 @@ def _range(values: Sequence[float], *, exact: bool) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _axes(across: Point, up: Point, across_text: str, up_text: str) -> str:
-    bottom, right = _HEIGHT - _BOTTOM, _WIDTH - 12
+def _axes(sides: tuple[int, int], across: Point, up: Point, words: tuple[str, str]) -> str:
+    bottom, (left, right) = _HEIGHT - _BOTTOM, sides
     parts = []
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        x, y = _LEFT + share * (right - _LEFT), bottom - share * (bottom - _TOP)
+    for share, text in _ticks(*across, 5):
+        x = left + share * (right - left)
         parts.append(
             f'<line class="grid" x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{bottom}"/>'
-            f'<line class="grid" x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>'
-            f'<text class="tick" x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">{_tick(across, share)}</text>'
-            f'<text class="tick" x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{_tick(up, share)}</text>'
+            f'<text class="tick" x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{text}</text>'
         )
-    middle = (_LEFT + right) / 2
+    for share, text in _ticks(*up, 6):
+        y = bottom - share * (bottom - _TOP)
+        parts.append(
+            f'<line class="grid" x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>'
+            f'<text class="tick" x="{left - 5}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
+        )
+    middle = (left + right) / 2
     parts.append(
-        f'<text class="tick" x="{middle}" y="{bottom + 31}" text-anchor="middle">{escape(across_text[:60])}</text>'
+        f'<text class="tick" x="{middle}" y="{bottom + 33}" text-anchor="middle">{escape(words[0][:60])}</text>'
         f'<text class="tick" transform="translate(11 {(_TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">'
-        f"{escape(up_text[:40])}</text>"
+        f"{escape(words[1][:40])}</text>"
     )
     return "".join(parts)
 
 
-def _tick(ends: Point, share: float) -> str:
-    return f"{ends[0] + (ends[1] - ends[0]) * share:.3g}"
+def _ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
+    """Round numbers between two ends: how far each lies from the first, and digits that tell it from the next."""
+    span = high - low
+    power = math.floor(math.log10(span / most))
+    step = next(size * 10.0**power for size in (1, 2, 5, 10) if size * 10.0**power * most >= span)
+    first = math.ceil(low / step - 1e-9)
+    values = [place * step for place in range(first, math.floor(high / step + 1e-9) + 1)]
+    finest = math.floor(math.log10(step) + 1e-9)
+    largest = max(abs(low), abs(high))
+    if finest >= -7 and largest < 1e7:
+        texts = [f"{value:,.{max(0, -finest)}f}" for value in values]
+    else:
+        digits = min(12, max(0, math.floor(math.log10(largest)) - finest))
+        texts = [f"{value:.{digits}e}" if value else "0" for value in values]
+    return [((value - low) / span, text) for value, text in zip(values, texts, strict=True)]
 
 
 def _legend(names: Sequence[str]) -> str:
     parts = []
     for place, name in enumerate(names):
-        x, y = _LEFT + (place % 2) * 230, _HEIGHT + 10 + (place // 2) * 18
+        x, y = 12 + (place % 2) * 225, _HEIGHT + 10 + (place // 2) * 18
         shown = name if len(name) <= 28 else f"{name[:27]}…"
         parts.append(
             f'<line class="s{place % HUES}" stroke-width="2.5" x1="{x}" y1="{y - 4}" x2="{x + 24}" y2="{y - 4}"/>'

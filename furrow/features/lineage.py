@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -40,6 +41,14 @@ def query_lineage(tree: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> C
         return _found(tree, known, relations)
     except (SqlglotError, ValueError, KeyError, RecursionError):
         return {}
+
+
+@lru_cache(maxsize=256)
+def _remembered(text: str, schema: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> Columns:
+    """`query_lineage` of a text: a server and an export ask for the same tables with every page."""
+    return query_lineage(
+        parse_query(text, origin="a table"), {name: dict(of) for name, of in schema}
+    )
 
 
 def _found(
@@ -159,14 +168,16 @@ class _Tables:
             return self.known.get(table, {})
         self.known[table] = {}
         path = self.files[table]
-        tree = parse_query(path.read_text(encoding="utf-8"), origin=str(path))
+        text = path.read_text(encoding="utf-8")
+        tree = parse_query(text, origin=str(path))
         upstream = {name: self.columns(name) for name in reads(tree) if name in self.files}
         schema = {
             **self.schema,
             **{name: dict.fromkeys(columns, "") for name, columns in upstream.items()},
         }
         found = {}
-        for column, behind in query_lineage(tree, schema).items():
+        declared = tuple((name, tuple(columns.items())) for name, columns in schema.items())
+        for column, behind in _remembered(text, declared).items():
             raw: set[str] = set()
             for part in behind:
                 relation, _, name = part.rpartition(".")

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from furrow.drawing.notebook_tables import notebook_table
 from furrow.errors import FurrowError
 from furrow.ground.git import git
 from furrow.history.artifacts import Output, cached, data_listing
@@ -81,10 +82,28 @@ class RunDiff:
     data: DataChange
     code: tuple[tuple[str, int | None, int | None], ...] = field(default=())
 
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, Any, Any]] = [
+            *(row for row in self.metrics if row[1] != row[2]),
+            *((key, _said(one), _said(two)) for key, one, two in self.config),
+        ]
+        notes = [f"{len(self.code)} files of code differ."] if self.code else []
+        if self.comparison is None:
+            notes.append(f"No test: {self.untested}")
+        else:
+            notes += [f"{one.metric}: {one.verdict}" for one in self.comparison.differences]
+        return notebook_table(
+            f"{self.before} and {self.after}", ("what", "before", "after"), rows, notes=notes
+        )
+
     def __bool__(self) -> bool:
         metrics = any(before != after for _, before, after in self.metrics)
         features = self.features_added or self.features_dropped
         return bool(self.config or metrics or features or self.data or self.code)
+
+
+def _said(value: Any) -> str | float | None:
+    return value if value is None or isinstance(value, str | float) else str(value)
 
 
 def diff_runs(

@@ -7,7 +7,6 @@ import os
 import re
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from furrow.errors import UsageError
@@ -16,6 +15,7 @@ from furrow.ground.gitobjects import list_refs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from furrow.history.selection import Selection
 
@@ -145,9 +145,22 @@ def _files_digest(common: Path, head: str) -> str:
     )
     for path in (f"{common}/packed-refs", *loose):
         with suppress(FileNotFoundError):
+            content = _content(path)
             digest.update(os.fsencode(path))
-            digest.update(Path(path).read_bytes())
+            digest.update(content)
     return digest.hexdigest()
+
+
+def _content(path: str) -> bytes:
+    """A file's content; `Path` would take twice the time, of tens of thousands."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        parts = [os.read(handle, 1 << 16)]
+        while len(parts[-1]) == 1 << 16:
+            parts.append(os.read(handle, 1 << 16))
+        return b"".join(parts)
+    finally:
+        os.close(handle)
 
 
 def _branch(repo: Path, name: str) -> str:

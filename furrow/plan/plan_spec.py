@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from furrow.drawing.notebook_tables import notebook_table
 from furrow.errors import FurrowError
 from furrow.plan.resource_kinds import RESOURCE_KINDS
 
@@ -123,6 +124,12 @@ class Plan:
         return bool(self.stages) or any(
             resource.action != "unchanged" for resource in self.resources
         )
+
+    def _repr_html_(self) -> str:
+        rows = [(one.name, one.action, "; ".join(one.why), one.seconds) for one in self.stages]
+        notes = [f"{one.model} no longer fits: {'; '.join(one.why)}." for one in self.breaks]
+        title = "Plan" if self else "Nothing to do"
+        return notebook_table(title, ("stage", "action", "why", "seconds"), rows, notes=notes)
 
     @property
     def seconds(self) -> float | None:

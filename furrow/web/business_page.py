@@ -113,7 +113,8 @@ def _problem(site: Site, commit: str, one: Champion) -> list[Block]:
         ("at work in", ", ".join(_serving(site, commit, one.experiment)) or "nowhere yet"),
         ("answers for it", _owner(site, commit, one.experiment)),
     ]
-    return [Facts(f"problem-{one.problem or 'model'}", pairs), *_risks(one)]
+    known = [pair for pair in pairs if pair[1] is not None]
+    return [Facts(f"problem-{one.problem or 'model'}", known), *_risks(one)]
 
 
 def _declared(site: Site, commit: str, problem: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "compare"]
 
 MOST = 50
-_METRICS, _KEYS = 500, 500
+_METRICS, _KEYS, _FOLDED = 500, 500, 40
 _WORDS = {"better": "good", "worse": "bad", "luck": "dim", "same": "dim", "untested": "warn"}
 _SAID = {"luck": "can't be told from luck", "same": "the same", "untested": "not tested"}
 
@@ -85,16 +85,19 @@ def _form(asked: Asked, labels: Sequence[str]) -> Form:
 
 def _metrics(labels: Sequence[str], metrics: Sequence[Mapping[str, Any]], asked: Asked) -> Table:
     names = ordered({name for one in metrics for name in one})
-    rows: list[tuple[Cell, ...]] = []
-    for name in names:
-        values = [one.get(name) for one in metrics]
-        if not asked.on("all") and len(values) > 2 and len({repr(value) for value in values}) == 1:
-            continue
-        rows.append((name, *_marked(name, values)))
+    if not asked.on("all") and len(metrics) > 2:
+        names = [name for name in names if _differ([one.get(name) for one in metrics])]
+    rows: list[tuple[Cell, ...]] = [
+        (name, *_marked(name, [one.get(name) for one in metrics])) for name in names[:_METRICS]
+    ]
     heads = {label: Link(label, "run", {"run": label}) for label in labels}
-    return Table(
-        "metrics", ("metric", *labels), rows[:_METRICS], heads, "Every metric is equal.", len(rows)
-    )
+    return Table("metrics", ("metric", *labels), rows, heads, "Every metric is equal.", len(names))
+
+
+def _differ(values: Sequence[Any]) -> bool:
+    """Whether not all are the same; NaN is the same as NaN."""
+    first = repr(values[0])
+    return any(repr(value) != first for value in values[1:])
 
 
 def _marked(name: str, values: Sequence[Any]) -> list[Cell]:
@@ -103,7 +106,7 @@ def _marked(name: str, values: Sequence[Any]) -> list[Cell]:
     way = {"maximize": max, "minimize": min}.get(direction(name))
     best = way(numbers) if way and len(set(numbers)) > 1 else None
     return [
-        Mark(f"{found:.4f}", "best") if best is not None and (found := number(value)) == best and found is not None
+        Mark(found, "best") if best is not None and (found := number(value)) == best and found is not None
         else value if value is None or isinstance(value, bool | int | float | str) else str(value)
         for value in values
     ]  # fmt: skip
@@ -180,8 +183,8 @@ def _verdicts(found: RunDiff) -> list[Block]:
 
 
 def _changes(found: RunDiff) -> list[Block]:
-    features = [("+", name) for name in found.features_added] + [
-        ("-", name) for name in found.features_dropped
+    features = [("added", name) for name in found.features_added] + [
+        ("dropped", name) for name in found.features_dropped
     ]
     blocks: list[Block] = [
         Facts(
@@ -191,13 +194,20 @@ def _changes(found: RunDiff) -> list[Block]:
                 for part, (one, two) in found.rows.items()
             ],
         ),
-        Table("features", ("", "feature"), features, empty="The same features."),
+        Table(
+            "features",
+            ("what", "feature"),
+            features,
+            empty="The same features.",
+            folded=f"{len(found.features_added)} features more, {len(found.features_dropped)} less",
+        ),
         Table(
             "code",
             ("file", "added", "deleted"),
             found.code[:_KEYS],
             empty="The same code.",
             total=len(found.code),
+            folded=f"{len(found.code):,} files" if len(found.code) > _FOLDED else "",
         ),
     ]
     if found.data:

@@ -21,6 +21,7 @@ __all__ = [
     "Note",
     "Page",
     "Section",
+    "Steps",
     "Table",
     "Text",
     "plain",
@@ -44,14 +45,14 @@ class Link:
 
 @dataclass(frozen=True)
 class Mark:
-    """Words with a meaning.
+    """Words or a number with a meaning.
 
     Attributes:
-        text: The words.
+        text: The words, or the number.
         kind: good, bad, warn, dim, best or code.
     """
 
-    text: str
+    text: str | float
     kind: str
 
 
@@ -70,6 +71,7 @@ class Table:
         empty: What is said where there is no row.
         total: How many rows there are in all, where these are a part of them.
         raw: Whether values are shown whole; else as in a list of runs.
+        folded: What is said in its place until somebody asks for it; shown at once where empty.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Table:
     empty: str = "Nothing here."
     total: int | None = None
     raw: bool = False
+    folded: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,13 @@ class Drawing:
         title: Above it.
         svg: Its text, whose words are escaped already.
         table: What it shows.
+        broad: Whether it keeps its size, and is moved under a window where it is broader.
     """
 
     title: str
     svg: str
     table: Table | None = None
+    broad: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,14 @@ class Note:
     text: str
     kind: str = "dim"
     link: Link | None = None
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Where to go on in a long list: words, of which some lead somewhere."""
+
+    name: str
+    cells: Sequence[Cell]
 
 
 @dataclass(frozen=True)
@@ -184,7 +197,7 @@ class Form:
     choices: Sequence[Choice] = ()
 
 
-Block = Table | Facts | Drawing | Text | Note | Form
+Block = Table | Facts | Drawing | Text | Note | Form | Steps
 
 
 @dataclass(frozen=True)

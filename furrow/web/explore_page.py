@@ -8,7 +8,7 @@ from furrow.drawing.plots import plot
 from furrow.history.listing import list_runs
 from furrow.history.query import Query
 from furrow.history.runs_index import TEXT
-from furrow.training.metric_registry import direction
+from furrow.training.metric_registry import direction, ordered
 from furrow.web.content import Choice, Drawing, Field, Form, Link, Note, Page, Section, Table
 from furrow.web.key_importance import importance
 from furrow.web.runs_page import selected
@@ -38,9 +38,9 @@ def explore(site: Site, asked: Asked) -> Page:
         Query(asked.one("where"), columns=("run", "*"), limit=MOST),
     ).answer
     able = _able(answer)
-    metrics = [name for name, column in able.items() if column.place == "metric"]
+    metrics = ordered([name for name, column in able.items() if column.place == "metric"])
     keys = [name for name, column in able.items() if column.place == "config"]
-    x = asked.one("x") or next(iter(keys), "") or next(iter(metrics[1:]), "")
+    x = asked.one("x") or _richest(answer, keys) or next(iter(metrics[1:]), "")
     y = asked.one("y") or next(iter(metrics), "")
     form = _form(asked, x, y)
     if len(answer.rows) < 2 or y not in able or x not in able:
@@ -83,6 +83,11 @@ def _able(answer: Rows) -> dict[str, Column]:
             if len(values) > 1:
                 found[column.name] = column
     return found
+
+
+def _richest(answer: Rows, keys: Sequence[str]) -> str:
+    """The key with the most values, of which the metric may follow."""
+    return max(keys, key=lambda name: len(set(_numbers(answer, name))), default="")
 
 
 def _numbers(answer: Rows, name: str) -> list[float | None]:
@@ -132,7 +137,7 @@ def _parallel(answer: Rows, axes: Sequence[str]) -> list[Block]:
     runs = [Link(str(row[0]), "run", {"run": str(row[0])}) for row in answer.rows]
     cells = [(run, *row) for run, row in zip(runs, rows, strict=True)][:_LISTED]
     return [Drawing("One line a run; drag along an axis to choose", '<div data-parallel="explore"></div>',
-                    Table("parallel", ("run", *axes), cells, total=len(rows)))]  # fmt: skip
+                    Table("parallel", ("run", *axes), cells, total=len(rows)), broad=True)]  # fmt: skip
 
 
 def _front(answer: Rows, x: str, y: str) -> Table:

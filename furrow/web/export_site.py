@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     from furrow.web.site import Site
 
-__all__ = ["Exported", "export"]
+__all__ = ["MARK", "Exported", "export"]
 
 MARK = "furrow-site.json"
+"""The file that tells what an export wrote."""
 FORMAT = 1
 _FIRST = ("home", "runs", "explore", "plan", "data", "features", "models", "business")
 _FOLLOWED = {"run": "run", "features": "name", "models": "version"}
@@ -140,6 +141,8 @@ def _asked(key: Key, rev: str) -> Asked:
 def _key(page: str, state: Mapping[str, str | Sequence[str]]) -> Key:
     """What an address means here: a page, and for what; a state that is not exported means no page."""
     about = state.get(_FOLLOWED.get(page, ""), "")
+    if page == "features" and isinstance(about, str):
+        about = about.partition(":")[0]  # a feature is shown on its view's page
     rest = {name for name in state if name != "rev" and name != _FOLLOWED.get(page)}
     strange = bool(rest) or (page == "runs" and "rev" in state) or not isinstance(about, str)
     return (page, "\0") if strange else (page, str(about))
@@ -187,5 +190,5 @@ def _clear(folder: Path) -> None:
     said = read_json(mark)
     names = said.get("files") if isinstance(said, dict) else None
     for name in names if isinstance(names, list) else ():
-        if isinstance(name, str) and re.fullmatch(r"[a-z0-9-]+\.(html|json|csv|css|js)", name):
+        if isinstance(name, str) and re.fullmatch(r"[a-z0-9-]+\.(html|json|csv|css|js|svg)", name):
             (folder / name).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from furrow.drawing.graphs import Node, graph
@@ -12,7 +13,8 @@ from furrow.features.describe import describe
 from furrow.features.manifest import parse
 from furrow.features.manifest_diff import diff
 from furrow.ground.git import show
-from furrow.ground.gitobjects import iso_date
+from furrow.ground.gitobjects import iso_date, read_objects
+from furrow.ground.project_place import project_prefix
 from furrow.layout import CONTRACT, EXPERIMENTS_YAML, FEATURES, MANIFEST, TABLE_SQL
 from furrow.web.content import (
     Drawing,
@@ -28,6 +30,7 @@ from furrow.web.content import (
     Text,
 )
 from furrow.web.recent_commits import recent
+from furrow.web.site import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -139,7 +142,7 @@ def _changed(site: Site, catalog: Catalog, rev: str) -> Block:
 
 def _one(site: Site, catalog: Catalog, commit: str, asked: Asked) -> Page:
     name, stats = asked.one("name"), asked.on("stats")
-    found = describe(catalog, name, statistics=stats)
+    found = _within(describe(catalog, name, statistics=stats), site)
     kind = str(found.get("kind", ""))
     facts: list[tuple[str, Cell]] = [
         (key, _shown(value))
@@ -173,7 +176,10 @@ def _shown(value: Any) -> Cell:
         return ", ".join(f"{key}: {inner}" for key, inner in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(
-            str(one.get("name", one)) if isinstance(one, dict) else str(one) for one in value
+            str(one.get("name") or one.get("experiment") or one)
+            if isinstance(one, dict)
+            else str(one)
+            for one in value
         )
     return str(value)
 
@@ -196,6 +202,17 @@ def _fresh(found: dict[str, Any]) -> list[Block]:
         elif value is not None:
             pairs.append((side, _shown(value)))
     return [Facts("fresh", pairs)] if pairs else [Note("Nothing is known here.")]
+
+
+def _within(value: Any, site: Site) -> Any:
+    """Paths of the project as they are called in it: a page tells nothing of the machine's other folders."""
+    if isinstance(value, dict):
+        return {key: _within(inner, site) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_within(inner, site) for inner in value]
+    if not isinstance(value, str):
+        return value
+    return value.replace(f"{site.root}/{FEATURES}/../", "").replace(f"{site.root}/", "")
 
 
 def _columns(found: dict[str, Any], asked: Asked) -> list[Block]:
@@ -232,7 +249,7 @@ def _lineage(catalog: Catalog, found: dict[str, Any]) -> list[Block]:
         for name, service in catalog.experiments.items()
         if service in services
     ]
-    middle = [f"{view}:{one['name']}" for one in columns]
+    middle = [str(one["name"]) for one in columns]
     nodes = [
         *(Node(part) for part in raw),
         Node(f"table {table}", "", tuple(raw)),
@@ -243,7 +260,8 @@ def _lineage(catalog: Catalog, found: dict[str, Any]) -> list[Block]:
     rows = [(str(one["name"]), part) for one in columns for part in one.get("lineage") or ()]
     title = "From raw columns to experiments"
     drawn = graph(nodes[:_NODES], title=title)
-    return [Drawing(title, drawn, Table("lineage", ("feature", "raw column"), rows))]
+    table_of = Table("lineage", ("feature", "raw column"), rows)
+    return [Drawing(title, drawn, table_of, broad=True)]
 
 
 def _definition(site: Site, commit: str, found: dict[str, Any]) -> list[Block]:
@@ -261,22 +279,31 @@ def _definition(site: Site, commit: str, found: dict[str, Any]) -> list[Block]:
     ]
 
 
+@lru_cache(maxsize=64)
+def _digests(content: bytes) -> dict[str, str] | None:
+    """The digests in a manifest by name; None where it can't be read. Every page of a view asks for the same few."""
+    try:
+        manifest = parse(content, origin=MANIFEST)
+    except FurrowError:
+        return None
+    kinds = (manifest.services, manifest.on_demand, manifest.views)
+    return {name: str(one.digest) for kind in kinds for name, one in kind.items()}
+
+
 def _history(site: Site, commit: str, found: dict[str, Any]) -> Table:
     """The commits at which the digest became another one."""
     name, rows, last = str(found.get("view") or found.get("name") or ""), [], ""
-    for one in reversed(recent(site, commit, _HISTORY, MANIFEST)):
-        data = show(site.root, one.oid, MANIFEST)
-        try:
-            manifest = parse(data or b"", origin=MANIFEST)
-        except FurrowError:
-            continue
-        kinds = (manifest.views, manifest.on_demand, manifest.services)
-        digest = next((str(kind[name].digest) for kind in kinds if name in kind), "")
-        if digest != last:
+    commits = recent(site, commit, _HISTORY, MANIFEST)[::-1]
+    place = f"{project_prefix(site.root)}{MANIFEST}"
+    answers = read_objects(site.root, [f"{one.oid}:{place}" for one in commits], largest=LARGEST)
+    for one, (_, _, content, _) in zip(commits, answers, strict=True):
+        known = _digests(content or b"")
+        digest = "" if known is None else known.get(name, "")
+        if known is not None and digest != last:
             where = Link(one.oid[:10], "features", {"rev": one.oid[:10], "name": name})
             rows.append((where, iso_date(one.time), one.author,
                          one.subject, Mark(digest[:10] or "gone", "code")))  # fmt: skip
-        last = digest
+            last = digest
     return Table(
         "history",
         ("commit", "date", "who", "what", "digest"),

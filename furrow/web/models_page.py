@@ -185,10 +185,10 @@ def _history(site: Site, commit: str) -> Table:
 
 def _commands() -> str:
     return (
-        "furrow models register                        make a version of the champion\n"
-        "furrow models promote VERSION --to production  a branch to review and merge\n"
-        "furrow models rollback production              go back, in Git\n"
-        "furrow rollback production                     go back on the server's machine, at once"
+        "furrow models register                          make a version of the champion\n"
+        "furrow models promote VERSION --to production   a branch to review and merge\n"
+        "furrow models rollback production               go back, in Git\n"
+        "furrow rollback production                      go back on the server's machine, at once"
     )
 
 

@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 __all__ = ["STATIC", "address", "build", "static"]
 
 LOGGER = logging.getLogger("furrow.web")
-STATIC = {"style.css": "text/css; charset=utf-8", "furrow.js": "text/javascript; charset=utf-8"}
+STATIC = {
+    "style.css": "text/css; charset=utf-8",
+    "furrow.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 """The files beside pages, and their types."""
 _TYPES = {
     "json": "application/json",

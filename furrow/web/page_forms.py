@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import MissingExtraError, UsageError
 from furrow.history.shown_values import cell, strict
 from furrow.safe_text import block, csv_text, json_text, line
-from furrow.web.content import Drawing, Facts, Form, Link, Mark, Note, Table, Text, plain
+from furrow.web.content import Drawing, Facts, Form, Link, Mark, Note, Steps, Table, Text, plain
 
 try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -38,7 +38,7 @@ MENU = {
 }
 """The pages that the menu names."""
 
-_WIDEST = 120
+_WIDEST, _LONG = 120, 36
 _KINDS = {
     Table: "table",
     Facts: "facts",
@@ -46,6 +46,7 @@ _KINDS = {
     Text: "text",
     Note: "note",
     Form: "form",
+    Steps: "steps",
 }
 
 
@@ -90,6 +91,7 @@ def as_html(
         menu=[one for one in menu if one[2] is not None],
         cell=lambda value, column="", raw=False: _cell(value, column, address, raw=raw),
         numeric=_numeric,
+        long=lambda value: len(str(plain(value))) > _LONG,
         kind=lambda found: _KINDS[type(found)],
         address=address,
         svg=Markup,  # furrow.drawing escapes every word in it
@@ -115,7 +117,8 @@ def _cell(
             return Markup("{}").format(text)
         return Markup('<a href="{}">{}</a>').format(place, text)
     if isinstance(value, Mark):
-        return Markup('<span class="{}">{}</span>').format(value.kind, line(value.text))
+        shown = line(value.text) if isinstance(value.text, str) else cell(value.text, column)
+        return Markup('<span class="{}">{}</span>').format(value.kind, shown)
     if value is None:
         return Markup('<span class="dim">–</span>')
     if isinstance(value, int) and not isinstance(value, bool):

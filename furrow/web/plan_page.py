@@ -136,7 +136,7 @@ def _stages(site: Site, found: Plan) -> list[Block]:
     nodes = _nodes(site, found, actions)
     drawn = graph(nodes[:_DRAWN], title="The graph of stages")
     return (
-        [Drawing("The graph of stages; those that would run stand out", drawn), table]
+        [Drawing("The graph of stages; those that would run stand out", drawn, broad=True), table]
         if drawn
         else [table]
     )

@@ -13,6 +13,8 @@ from furrow.history.named_run import run as load_run
 from furrow.history.run_diff import flat
 from furrow.history.show import curves, describe, patch
 from furrow.history.trial_trailers import is_trial
+from furrow.layout import run as run_folder
+from furrow.layout import run_file
 from furrow.replay.run_replays import replays_of
 from furrow.training.metric_registry import ordered
 from furrow.web.content import Drawing, Facts, Link, Mark, Note, Page, Section, Table, Text
@@ -36,7 +38,7 @@ AXES = {
 """x, y and title of the curves that have axes from 0 to 1."""
 _LONGEST = 60_000
 """Characters of a text on a page: a card of 100 MB is no reason to send it."""
-_SLICES, _IMPORTANT, _POINTS = 200, 25, 400
+_SLICES, _IMPORTANT, _POINTS, _FOLDED = 200, 25, 400, 40
 
 
 def run(site: Site, asked: Asked) -> Page:
@@ -52,7 +54,7 @@ def run(site: Site, asked: Asked) -> Page:
     found = load_run(name, repo=site.root)
     details = describe(found, replays_of)
     sections = [
-        Section("", _about(found, details)),
+        Section("", _about(site, found, details)),
         Section("Metrics", [_metrics(details), *_over_commits(site, found)]),
         Section("Curves", _curves(found, details)),
         Section("Slices", [_slices(details)]),
@@ -83,7 +85,7 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _about(found: Run, details: Details) -> list[Block]:
+def _about(site: Site, found: Run, details: Details) -> list[Block]:
     made = details.made_by
     pairs: list[tuple[str, Cell]] = [
         ("commit", Link(found.commit[:10], "runs", {"rev": found.commit[:10]})),
@@ -91,7 +93,7 @@ def _about(found: Run, details: Details) -> list[Block]:
             "made by",
             f"{made['commit'][:10]}, {made['author']}: {made['subject']}" if made else None,
         ),
-        ("made", made.get("date")),
+        ("made", _moment(made.get("date"))),
         ("problem", str(details.record.get("problem") or "") or None),
         ("task", str(details.record.get("task") or "") or None),
         ("model sha256", str(details.record.get("model_sha256") or "") or None),
@@ -110,7 +112,18 @@ def _about(found: Run, details: Details) -> list[Block]:
     text = found.text("card.md")
     if text:
         blocks.append(Text("Model card", _short(text), folded=True))
+    elif text is None and (card := run_file(found.name, "card.md")) in site.files(
+        found.commit, run_folder(found.name)
+    ):
+        said = f"The card is too large to be shown: git show {found.commit[:10]}:{card}"
+        blocks.append(Note(said, "warn"))
     return blocks
+
+
+def _moment(value: Any) -> str | None:
+    """A moment to the minute, of one in ISO 8601."""
+    text = str(value or "")
+    return text[:16].replace("T", " ") if len(text) > 16 else text or None
 
 
 def _short(text: str) -> str:
@@ -206,7 +219,9 @@ def curve_drawings(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]
             table = Table(name, ("run", across, up), rows)
             drawings.append(
                 Drawing(
-                    title, plot(series, title=title, across=across, up=up, even=name != "pr"), table
+                    title,
+                    plot(series, title=title, across=across, up=up, even=name != "pr", unit=True),
+                    table,
                 )
             )
     return drawings
@@ -245,7 +260,8 @@ def _slices(details: Details) -> Table:
     heads = [name for name in ("slice", "value", "rows") if name in named]
     columns = [*heads, *metrics[:5]]
     cells = [tuple(_value(row.get(name)) for name in columns) for row in rows[:_SLICES]]
-    return Table("slices", columns, cells, empty="No slices.", total=len(rows))
+    folded = f"{len(rows):,} slices" if len(rows) > _FOLDED else ""
+    return Table("slices", columns, cells, empty="No slices.", total=len(rows), folded=folded)
 
 
 def _value(value: Any) -> Cell:
@@ -256,7 +272,8 @@ def _value(value: Any) -> Cell:
 
 def _pairs(name: str, value: dict[str, Any]) -> Table:
     rows = [(key, _value(inner)) for key, inner in flat(value).items()]
-    return Table(name, ("key", "value"), rows, empty="No config.", raw=True)
+    folded = f"{len(rows)} values" if len(rows) > _FOLDED else ""
+    return Table(name, ("key", "value"), rows, empty=f"No {name}.", raw=True, folded=folded)
 
 
 def _stands(details: Details) -> list[Block]:
@@ -264,15 +281,17 @@ def _stands(details: Details) -> list[Block]:
     outs = [
         (one.path, one.md5, one.size, one.files) for one in (details.data, *details.outputs) if one
     ]
-    names = [(name,) for name in features.get("names") or []]
+    names = [(str(name),) for name in features.get("names") or []]
     service = str(features.get("service") or "")
     pairs: list[tuple[str, Cell]] = [
         ("feature service", Link(service, "features", {"name": service}) if service else None),
         ("features digest", str(features.get("digest") or "") or None),
-        ("features", len(names)),
     ]
     blocks: list[Block] = [
-        Facts("features", pairs),
+        Facts("stands on", pairs),
+        Table(
+            "features", ("feature",), names, empty="No features.", folded=f"{len(names)} features"
+        ),
         Table(
             "data", ("path", "md5", "bytes", "files"), outs, empty="dvc.lock names no data of it."
         ),
@@ -312,7 +331,14 @@ def _replays(details: Details) -> list[Block]:
 def _code(found: Run, details: Details) -> list[Block]:
     rows = [(path, added, deleted) for path, added, deleted in details.code]
     blocks: list[Block] = [
-        Table("code", ("file", "added", "deleted"), rows[:_POINTS], empty="None.", total=len(rows))
+        Table(
+            "code",
+            ("file", "added", "deleted"),
+            rows[:_POINTS],
+            empty="None.",
+            total=len(rows),
+            folded=f"{len(rows):,} files" if len(rows) > _FOLDED else "",
+        )
     ]
     text = patch(found, details) if rows else ""
     return [*blocks, Text("patch", _short(text), folded=True)] if text else blocks

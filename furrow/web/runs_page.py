@@ -9,13 +9,14 @@ from furrow.history.listing import list_runs
 from furrow.history.query import Query
 from furrow.history.selection import Selection
 from furrow.history.standings import WHOLE, ranked, standings
-from furrow.web.content import Choice, Field, Form, Link, Mark, Note, Page, Section, Table
+from furrow.web.content import Choice, Field, Form, Link, Mark, Note, Page, Section, Steps, Table
 from furrow.web.run_groups import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from furrow.history.listing import Listing
+    from furrow.history.standings import Standing
     from furrow.web.asked import Asked
     from furrow.web.content import Block, Cell
     from furrow.web.site import Site
@@ -41,6 +42,7 @@ def runs(site: Site, asked: Asked) -> Page:
     names = asked.words("columns") or (("run", "*") if differs else ())
     query = Query(asked.one("where"), asked.words("sort"), names, limit, (number - 1) * limit)
     found, judged = _found(site, asked, selection, query)
+    about = "; ".join(f"{one.problem or 'all'} by {one.metric}" for one in judged)
     found = _differing(found) if differs else found
     blocks: list[Block] = [_form(asked, limit)]
     if asked.one("group"):
@@ -57,7 +59,7 @@ def runs(site: Site, asked: Asked) -> Page:
         else f"at {asked.one('rev', 'HEAD')}"
     )
     lead = f"{total:,} runs {where}, {found.commits:,} commits." + (
-        " Best first." if judged else ""
+        f" Best first: {about}, of which low and high are the interval." if judged else ""
     )
     notes = [
         Note(f"{run}: {problem}", "warn")
@@ -76,19 +78,21 @@ def runs(site: Site, asked: Asked) -> Page:
     return Page("runs", "Runs", [Section("", blocks)], lead, notes, data)
 
 
-def _found(site: Site, asked: Asked, selection: Selection, query: Query) -> tuple[Listing, bool]:
-    """The list; and whether it is ranked by the gates, as it is unless something else was asked for."""
+def _found(
+    site: Site, asked: Asked, selection: Selection, query: Query
+) -> tuple[Listing, list[Standing]]:
+    """The list; and the gates by which it is ranked, as it is unless something else was asked for."""
     usual = not (query.sort or query.columns or query.where) and selection.single
     known = standings(site.root, selection.rev) if usual else []
     if known:
         whole = list_runs(site.root, selection, query._replace(limit=None, offset=0, columns=WHOLE))
         found = ranked(whole, known)
         rows = found.answer.rows[query.offset : query.offset + (query.limit or 0)]
-        return found._replace(answer=found.answer._replace(rows=rows)), True
+        return found._replace(answer=found.answer._replace(rows=rows)), known
     found = list_runs(site.root, selection, query)
     if asked.on("distinct"):
         found = found._replace(answer=folded(found.answer))
-    return found, False
+    return found, []
 
 
 def _differing(found: Listing) -> Listing:
@@ -188,8 +192,8 @@ def _paging(found: Listing, asked: Asked, number: int, limit: int) -> Sequence[B
         else Mark(word, "dim")
         for word, at in steps.items()
     ]
-    row = (f"page {number:,} of {pages:,}", *cells)
-    return [Table("pages", ("", "", " ", "  ", "   "), [row]), _more(asked)]
+    row = [Mark(f"page {number:,} of {pages:,}", "dim"), *cells]
+    return [Steps("Pages of the list", row), _more(asked)]
 
 
 def _more(asked: Asked) -> Note:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -65,21 +65,35 @@ def made(folder: Path, *arguments: str) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two commits of three runs, of which one is champion and one has metrics that are no numbers."""
-    folder = made(tmp_path_factory.mktemp("web") / "judged")
-    verdicts = {name: {"passed": name != "odd", "failures": []} for name in RUNS}
-    verdicts["odd"]["failures"] = [{"rule": "maximum log_loss", "limit": 0.6}]  # type: ignore[assignment]
+def shared_files(best: str, names: list[str]) -> dict[str, str]:
+    """What a repository declares and says beside its runs: a gate's verdicts, a problem, a contract, an environment.
+
+    Args:
+        best: The champion.
+        names: The runs that the gate judged; "odd" failed.
+    """
+    verdicts: dict[str, dict[str, Any]] = {
+        name: {"passed": name != "odd", "failures": []} for name in names
+    }
+    if "odd" in verdicts:
+        verdicts["odd"]["failures"] = [{"rule": "maximum log_loss", "limit": 0.6}]
     gate = {"select": {"metric": "log_loss", "direction": "minimize"}, "margin": {"over": "line"}}
-    champion = {"experiment": "gbm", "metrics": RUNS["gbm"], "gate": gate, "verdicts": verdicts}
-    shared = {
+    metrics = RUNS.get(best, RUNS["gbm"])
+    champion = {"experiment": best, "metrics": metrics, "gate": gate, "verdicts": verdicts}
+    return {
         "runs/champion.json": json.dumps({"format": 2, "problems": {"late": champion}}),
         "conf/problem/late.yaml": "task: binary\nentity: [customer]\nlabel: late\nknown_after: 48h\n",
         "conf/deployment/production.yaml": "model: gbm@v1.0.0\n",
         "conf/monitor/production.yaml": "windows: day\n",
         "conf/data/contract.yaml": CONTRACT,
     }
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two commits of three runs, of which one is champion and one has metrics that are no numbers."""
+    folder = made(tmp_path_factory.mktemp("web") / "judged")
+    shared = shared_files("gbm", list(RUNS))
     for rate in (0.1, 0.2):
         files = {}
         for name, metrics in RUNS.items():

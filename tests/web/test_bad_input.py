@@ -75,6 +75,18 @@ def test_a_bare_clone(judged: Path, tmp_path: Path) -> None:
     assert local_servers.environments(Site(bare)) == []
 
 
+def test_a_shallow_clone(judged: Path, tmp_path: Path) -> None:
+    """What is there is shown, and that older runs are missing; a commit that is not there is unknown."""
+    clone = tmp_path / "shallow"
+    words = ["git", "clone", "-q", "--depth", "1", judged.as_uri(), str(clone)]
+    subprocess.run(words, check=True)
+    ask = asking(clone)
+    assert "git fetch --unshallow" in ask("/runs").text
+    assert ask("/run?run=gbm").status_code == 200
+    assert ask("/").status_code == 200
+    assert ask("/compare?run=gbm&run=gbm@HEAD~1").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "code", "said"),
     [
@@ -149,6 +161,12 @@ def test_thousands_of_metrics_and_a_card_of_megabytes(tmp_path: Path) -> None:
     assert "more characters are not shown here" in page.text
     assert len(ask("/run.json?run=gbm").json()["tables"]["metrics"]["rows"]) == 5000
     assert len(ask("/runs").content) < 60_000
+    with (folder / "runs/gbm/card.md").open("w") as card:
+        card.truncate(100_000_000)
+    commit(folder, {})
+    page = ask("/run?run=gbm")
+    assert len(page.content) < 1_500_000
+    assert "The card is too large to be shown" in page.text
 
 
 def test_a_repository_that_changes_meanwhile(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -10,7 +11,7 @@ import pytest
 
 from furrow.cli.main import run as furrow
 from furrow.errors import FurrowError
-from furrow.web.export_site import export
+from furrow.web.export_site import MARK, export
 from furrow.web.site import Site
 
 from .conftest import commit, made
@@ -77,6 +78,11 @@ def test_the_command(
     assert furrow(["ui", "--export", str(tmp_path / "site"), "--rev", "HEAD~1"]) == 0
     assert "open " in capsys.readouterr().out
     assert "rate 0.2" not in (tmp_path / "site/index.html").read_text()
+    assert furrow(["ui", "--export", str(tmp_path / "site"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [one["page"] for one in said["failed"]] == ["plan", "models gbm@v1.0.0"]
+    written = [path for path in (tmp_path / "site").iterdir() if path.name != MARK]
+    assert said["size"] == sum(path.stat().st_size for path in written)
     assert furrow(["ui", "--export", str(tmp_path / "other"), "--rev", "nope"]) == 1
     assert not (tmp_path / "other").exists()
 

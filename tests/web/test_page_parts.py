@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +13,7 @@ import pytest
 
 from furrow.data.contract import load_contract
 from furrow.errors import UsageError
+from furrow.stores.lmdb_store import LmdbStore
 from furrow.training.log import log, log_to
 from furrow.web.asked import Asked
 from furrow.web.business_page import GLOSSARY
@@ -22,6 +25,7 @@ from furrow.web.home_page import home
 from furrow.web.live_page import AGAIN, live
 from furrow.web.models_page import declared_environments
 from furrow.web.monitoring_page import monitoring
+from furrow.web.page_forms import as_json
 from furrow.web.plan_page import plan
 from furrow.web.prediction_page import prediction
 from furrow.web.run_groups import MOST_GROUPS
@@ -31,6 +35,14 @@ from furrow.web.site import Site
 
 from .conftest import CONTRACT, commit, made
 
+WRITER = """import lmdb, sys
+from pathlib import Path
+place = next(path.parent for path in Path(sys.argv[1]).rglob("data.mdb")) if Path(sys.argv[1]).is_dir() else sys.argv[1]
+with lmdb.open(str(place), subdir=Path(place).is_dir(), max_dbs=16) as store, store.begin(write=True):
+    print("writing", flush=True)
+    sys.stdin.read(1)
+"""
+"""A process that holds a store's lock until it is told to end."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -40,7 +52,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Site:
     folder = made(tmp_path_factory.mktemp("features") / "example")
     for name in ("features/tables", "conf/data"):
         shutil.copytree(ROOT / name, folder / name)
-    for name in ("features/manifest.json", "conf/experiments.yaml"):
+    for name in ("features/manifest.json", "features/feature_store.yaml", "conf/experiments.yaml"):
         shutil.copy(ROOT / name, folder / name)
     commit(folder, {})
     return Site(folder, live=False)
@@ -83,10 +95,33 @@ def test_a_view_is_shown_down_to_raw_columns(example: Site) -> None:
     assert not needed("data/x.parquet")
 
 
+def test_online_stores_that_are_absent_or_being_written(example: Site) -> None:
+    """What is missing is told, with the next step and no path of this machine; a writer at work stops no reader."""
+    site = Site(example.root)
+    page = as_json(features(site, asked(name="weather_origin", stats="1")))
+    assert "there is no online store in build/online" in page
+    assert "furrow features materialize" in page
+    assert str(example.root) not in page
+    store = example.root / "build/online"
+    with LmdbStore(store, create=True):
+        pass
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(store)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"writing\n"
+        page = as_json(features(site, asked(name="weather_origin", stats="1")))
+        assert writer.poll() is None
+        writer.communicate(b"\n")
+    assert "there is no online store" not in page
+    assert "the store holds nothing of this view" in page
+    shutil.rmtree(example.root / "build")
+
+
 def test_rows_and_profile_of_what_is_here(tmp_path: Path) -> None:
     """Behind switches; a file that is a link out of the project is not opened."""
     folder = made(tmp_path / "orders")
-    commit(folder, {"conf/data/contract.yaml": CONTRACT, ".gitignore": "data\n"})
+    commit(folder, {"conf/data/contract.yaml": CONTRACT, ".gitignore": "/data\n"})
     (folder / "data").mkdir()
     rows = pa.table({"id": list(range(50)), "name": ["=a"] * 50, "secret": [1] * 50})
     pq.write_table(rows, folder / "data/orders.parquet")

@@ -2,6 +2,8 @@
 // What pages do beyond links and forms: parts that are swapped, words that are completed, lines that are brushed.
 (() => {
   const live = location.protocol.startsWith("http");
+  const state = () => location.pathname + location.search;
+  let shown = state();
 
   // A link of this page to another state of it, and its forms, replace the page's part only.
   async function swap(url, push) {
@@ -14,6 +16,7 @@
     if (foot) document.querySelector("footer").replaceWith(foot);
     document.title = page.title;
     if (push) history.pushState({}, "", url);
+    shown = state();
     start();
   }
   const plain = (event) => event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
@@ -28,14 +31,17 @@
     });
     document.addEventListener("submit", (event) => {
       const to = new URL(event.target.action);
-      const state = new URLSearchParams();
-      for (const [name, value] of new FormData(event.target)) if (value) state.append(name, value);
-      to.search = state.toString();
+      const asked = new URLSearchParams();
+      for (const [name, value] of new FormData(event.target)) if (value) asked.append(name, value);
+      to.search = asked.toString();
       event.preventDefault();
       if (to.pathname !== location.pathname) { location.href = to.href; return; }
       swap(to.href, true).catch(() => { location.href = to.href; });
     });
-    addEventListener("popstate", () => { swap(location.href, false).catch(() => location.reload()); });
+    addEventListener("popstate", () => {
+      if (state() === shown) return; // a step to another place of this very page
+      swap(location.href, false).catch(() => location.reload());
+    });
   }
 
   // The last word of a filter, a sort or a list of columns is completed with the names of columns.
@@ -43,9 +49,8 @@
   async function columns() {
     if (names === null) {
       names = [];
-      const state = new URLSearchParams(location.search);
-      const asked = new URLSearchParams();
-      for (const name of ["rev", "all", "since"]) if (state.get(name)) asked.set(name, state.get(name));
+      const here = new URLSearchParams(location.search), asked = new URLSearchParams();
+      for (const name of ["rev", "all", "since"]) if (here.get(name)) asked.set(name, here.get(name));
       try {
         const answer = await fetch("columns.json?" + asked);
         names = (await answer.json()).tables.columns.rows.map((row) => row[0]);

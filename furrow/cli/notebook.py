@@ -1,0 +1,34 @@
+"""`%load_ext furrow` in a notebook: from then on `%furrow runs --where "roc_auc > 0.7"` is the command line's."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from furrow.cli.main import run
+from furrow.errors import UsageError
+
+__all__ = ["furrow", "load"]
+
+
+def furrow(line: str) -> None:
+    """Run a command in this process and print what it says; a command that fails stops a notebook.
+
+    Args:
+        line: The words behind `%furrow`.
+
+    Raises:
+        UsageError: The command ended with another code than 0.
+    """
+    code = run(shlex.split(line))
+    if code:
+        raise UsageError(f"furrow {line} ended with exit code {code}", hint="see what it printed")
+
+
+def load(shell: Any) -> None:
+    """Give a shell the magic.
+
+    Args:
+        shell: IPython's.
+    """
+    shell.register_magic_function(furrow, "line")
