@@ -53,7 +53,8 @@ search: test-tools
 	@python tools/fuzz.py --minutes $(or $(MINUTES),4) || test $$? = 3
 
 test: test-tools
-	@python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder -m "not long"
+# Three processes on two cores: stories wait for servers, locks and clocks.
+	@python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder -m "not long"
 
 # Random edits, merges, notes, versions, predictions, kills and full disks, told as stories of SEED for MINUTES, against a
 # model of what must hold; a story that breaks it is shortened.
