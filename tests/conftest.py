@@ -35,11 +35,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 LONGEST = (
-    "stories/", "gitops/test_ci", "runs/sweep/test_sweep_cli", "gitops/test_apply", "gitops/test_plan", "features_repo/test_leakage",
+    "stories/test_edits", "gitops/test_ci", "runs/sweep/test_sweep_cli", "gitops/test_apply", "gitops/test_plan", "features_repo/test_leakage", "stories/",
     "gitops/test_hook", "gitops/test_merge", "attack/test_ci_attacks", "gitops/test_hostile_repository", "attack/test_reading",
     "runs/replay/", "runs/sweep/", "pipelines/test_ingest", "models/test_registry", "conformance/", "serving/", "scaffold/",
 )  # fmt: skip
-"""Files of minutes: two processes share the files out, and neither should begin such a one when the other has ended."""
+"""Files of minutes: no process should begin such a one when the others have ended. One story is the first, and the
+others come when what it sets up for all is there."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
