@@ -111,6 +111,7 @@ def test_a_fresh_clone(clone: Path, whole: Path) -> None:
     assert run(clone, "git", "status", "--porcelain").stdout == ""
 
 
+@pytest.mark.long
 def test_a_fresh_clone_with_work_to_do(clone: Path) -> None:
     """The stages that a change makes stale run on what was fetched, a folder of inputs whole; nothing else runs."""
     rate(clone, 0.9)

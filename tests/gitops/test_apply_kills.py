@@ -94,6 +94,7 @@ def test_killed_while_it_fetches(clone: Path, whole: Path, tmp_path: Path) -> No
     assert run(clone, "git", "status", "--porcelain").stdout == ""
 
 
+@pytest.mark.long
 def test_killed_while_it_registers(whole: Path, killer: Killer) -> None:
     """Killed before the tag is made and after it, `apply --register` run again registers the champion, once."""
     land(whole, 1.0, 2.0, 3.0)

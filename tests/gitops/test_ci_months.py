@@ -166,6 +166,7 @@ def test_a_champion_that_is_worse_on_the_new_month_fails(months_at_rest, tmp_pat
     assert (held["status"], held["text"]) == ("failed", checks["gate"]["text"])
 
 
+@pytest.mark.long
 def test_what_is_compared_when_something_is_missing(months_at_rest, tmp_path):
     """The same model is the same on the new days; other features leave the days in common; with none it says why not."""
     subprocess.run(["cp", "-a", str(months_at_rest), str(tmp_path / "project")], check=True)

@@ -97,6 +97,7 @@ def test_predictions_replaced(world, again):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "now", ["pd.Timestamp.now()", "pd.Timestamp(__import__('datetime').date.today())"]
 )

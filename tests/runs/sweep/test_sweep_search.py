@@ -73,6 +73,7 @@ def test_an_experiment_that_searches_by_itself_is_searched_in_trials(project: Pa
     assert all(one.trial.config.search is None for one in found)
 
 
+@pytest.mark.long
 def test_the_order_in_which_trials_end_does_not_count(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +113,7 @@ def test_the_declared_space_is_searched_when_the_command_varies_nothing(project:
     assert all(one.state == "done" for one in found)
 
 
+@pytest.mark.long
 def test_a_cluster_comes_to_the_same_trials(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scheduler and two worker processes; afterwards this machine's own workers have nothing left to do."""
     words = ("model.learning_rate=0.1,0.3", "model.max_leaf_nodes=1,7")
