@@ -402,6 +402,7 @@ def test_verify_where_a_folder_says_the_day(tmp_path):
     assert report, report.differences
 
 
+@pytest.mark.long
 @pytest.mark.spark
 @settings(max_examples=4, derandomize=True, phases=[Phase.generate], **COMMON)  # each takes seconds
 @given(world=worlds())

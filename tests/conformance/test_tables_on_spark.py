@@ -14,6 +14,8 @@ from tests.rawdata import raw
 
 ROOT = Path(__file__).parents[2]
 TABLES = sorted(path.stem for path in (ROOT / "features/tables").glob("*.sql"))
+EACH_TIME = {"tail_legs", "weather_origin"}
+"""The tables that every run of the tests builds on Spark; `make search` builds all."""
 
 pytestmark = pytest.mark.spark
 
@@ -39,7 +41,10 @@ def plain(table: pa.Table) -> dict[str, list]:
     return columns
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize(
+    "name",
+    [one if one in EACH_TIME else pytest.param(one, marks=pytest.mark.long) for one in TABLES],
+)
 def test_the_same_rows(name, landed, spark_cluster):
     """Every row and column of the table agrees; floats to the last digits that a division leaves."""
     path = ROOT / f"features/tables/{name}.sql"
