@@ -205,6 +205,7 @@ def test_what_is_refused_leaves_its_report_and_no_branch(clone, git):
     assert [one.result for one in attempts(clone.parent / "monitor")] == ["refused"]
 
 
+@pytest.mark.long
 def test_it_is_ci_that_judges(tmp_path_factory, tmp_path):
     """Through DVC: a month is landed, what it makes stale runs, and the results are on the branch beside it."""
     root = copied(tmp_path_factory, tmp_path)

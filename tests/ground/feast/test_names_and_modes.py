@@ -282,6 +282,7 @@ def furrow(where: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_compile_in_a_plain_feast_repository(tmp_path: Path, folder: Path) -> None:
     """Without dvc.yaml the manifest is written beside feature_store.yaml, from definitions in any file."""
     plain = tmp_path / "plain"

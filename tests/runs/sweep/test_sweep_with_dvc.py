@@ -16,6 +16,7 @@ def metrics(root: Path, name: str) -> dict:
     return json.loads((root / f"runs/{name}/metrics.json").read_text())
 
 
+@pytest.mark.long
 def test_a_trial_is_a_dvc_experiment_and_its_declaration_gives_the_same_metrics(
     project: Path, run: Callable
 ) -> None:
