@@ -108,6 +108,7 @@ def test_each_adds_an_experiment(project):
     assert (project / "build/logistic.txt").read_text() == "0.4"
 
 
+@pytest.mark.long
 def test_each_changes_another_hyper_parameter(project):
     """Both changes hold, and nothing is trained again."""
     branches(

@@ -122,6 +122,7 @@ def test_both_change_one_month(shared: Path) -> None:
     assert (shared / "data.dvc").read_text() == ours
 
 
+@pytest.mark.long
 def test_landed_elsewhere(shared: Path) -> None:
     """What a colleague landed and pushed is fetched from the DVC remote in the merge, though this cache never saw it."""
     run(shared.parent, "git", "clone", "-q", "--branch", "main", str(shared), "colleague")

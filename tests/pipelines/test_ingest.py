@@ -183,6 +183,7 @@ def test_two_at_once_are_refused(data: Path) -> None:
     assert not (data / "flights/2013-04.parquet").exists()
 
 
+@pytest.mark.long
 @pytest.mark.story
 def test_kill_9_at_any_moment_and_the_next_run_completes(landed: Path, tmp_path: Path) -> None:
     """Killed again and again while it writes: what stands under a final name is whole, and the last run completes."""

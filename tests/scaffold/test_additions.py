@@ -92,6 +92,7 @@ def test_a_service_and_an_experiment_on_it(copy: Path) -> None:
     assert "training_set_churned_lean" in declared(copy)
 
 
+@pytest.mark.long
 def test_a_metric(copy: Path) -> None:
     """A function to be made one's own judges runs as it stands: by hand, 5 for each that was missed."""
     write_addition(copy, add_metric(copy, "cost"))

@@ -202,6 +202,7 @@ def test_a_label_of_odd_name(tmp_path: Path) -> None:
     assert whole(tmp_path, plan).num_rows == ROWS
 
 
+@pytest.mark.long
 def test_a_thousand_columns(tmp_path: Path) -> None:
     """All of them become features, and their SQL runs."""
     rows = people()

@@ -78,6 +78,7 @@ def with_pandas(world, factor="1"):
     (world / "code/train.py").write_text(text.replace("import json, sys", "import json, os, sys"))
 
 
+@pytest.mark.long
 def test_predictions_replaced(world, again):
     """Of a stage that imports pandas: rows and columns are named, and the diagnosis comes to its end."""
     with_pandas(world)
@@ -112,6 +113,7 @@ def test_a_stage_that_reads_the_date_with_pandas(world, again, tmp_path, now):
 HANG = "import os, time\nif os.environ.get('{name}'): time.sleep(99)\nimport json"
 
 
+@pytest.mark.long
 def test_a_further_run_that_does_not_end(world, again, monkeypatch):
     """It is stopped and told, the other runs go on, and the verdict comes."""
     monkeypatch.setattr(why, "FLOOR_SECONDS", 3.0)
@@ -128,6 +130,7 @@ def test_a_further_run_that_does_not_end(world, again, monkeypatch):
     )
 
 
+@pytest.mark.long
 def test_a_run_that_does_not_end_twice(world, again, monkeypatch, tmp_path):
     """When only the first run ends, no more is said than is known."""
     monkeypatch.setattr(why, "FLOOR_SECONDS", 3.0)

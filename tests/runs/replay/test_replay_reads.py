@@ -93,7 +93,16 @@ def outside(world, path, **extra):
     rerun(world, **extra)
 
 
-@pytest.mark.parametrize("place", ["/tmp", "~", "~/deep/.hidden", "/tmp/world/.."])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "~",
+        *(
+            pytest.param(one, marks=pytest.mark.long)
+            for one in ("/tmp", "~/deep/.hidden", "/tmp/world/..")
+        ),
+    ],
+)
 def test_a_file_outside_the_repository(world, again, tmp_path, monkeypatch, place):
     """Wherever it lies, it is named; once it is another, it is the cause, and no one is said to have edited anything."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

@@ -75,6 +75,7 @@ def test_every_folder_of_the_project_will_do(project: Path, run: Callable) -> No
     assert not (deep / "runs").exists()
 
 
+@pytest.mark.long
 def test_outside_a_project_and_before_the_first_commit(
     project: Path, run: Callable, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_sweep_that_waits_for_others_says_so(start: Start) -> None:
         assert len(said) == 1
 
 
+@pytest.mark.long
 def test_a_cluster_without_workers_is_waited_for_and_given_up(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
