@@ -17,7 +17,9 @@ __all__ = ["cards_whole"]
 
 
 def cards_whole(repo: Path, tip: str, commit: str) -> Check | None:
-    """Whether the cards of a commit are whole; None where neither it nor its target branch has conf/card.
+    """Whether the cards of a commit are whole.
+
+    None where neither it nor its target branch has conf/card.
 
     Args:
         repo: The checkout.

@@ -130,7 +130,9 @@ class HeldTree:
             take_file(self.place, path, target, md5, self.bounds)
 
     def fetch(self, names: Iterable[str]) -> None:
-        """Bring contents by their hashes from the target branch's remote to stages; of folders the files too.
+        """Bring contents by their hashes from the target branch's remote to stages.
+
+        Of folders the files too.
 
         Raises:
             RemoteError: The remote can't be reached, refuses, lacks one, or a folder's list leads

@@ -114,7 +114,10 @@ def inspect_commit(
 
 
 def dvc_config(repo: Path, commit: str) -> bytes | None:
-    """DVC's settings for a project at a commit: its own, or those of the nearest folder above; None without any."""
+    """DVC's settings for a project at a commit: its own, or those of the nearest folder above.
+
+    None without any.
+    """
     above = ("../" * ups for ups in range(project_prefix(repo).count("/") + 1))
     found = (show(repo, commit, f"{up}.dvc/config") for up in above)
     return next((content for content in found if content is not None), None)

@@ -66,7 +66,10 @@ def reality(measure: Measure) -> str:
 
 
 def importance(run: RunReport) -> tuple[int, int, str]:
-    """What to show first: the champion, what got worse, what is new or changed; the rest by name."""
+    """What to show first: the champion, what got worse, what is new or changed.
+
+    The rest by name.
+    """
     worse = any(one.verdict == "worse" for one in run.measures[:1])
     rank = (
         0

@@ -192,7 +192,9 @@ def verdict(outcome: Outcome) -> tuple[str, str]:
 
 
 def _land(work: _Work) -> str:
-    """Land newer data on the main branch's tip: the commit, known to the clone; empty when there is none.
+    """Land newer data on the main branch's tip: the commit, known to the clone.
+
+    Empty when there is none.
 
     Raises:
         FurrowError: The project's command failed, or the data can't be had.

@@ -233,7 +233,10 @@ def _bring(session: Session, paths: list[str]) -> None:
 
 
 def _known(session: Session, commit: str) -> dict[str, Output]:
-    """What DVC keeps of a commit, by path; of the checkout's own commit, what every .dvc file tracks too."""
+    """What DVC keeps of a commit, by path.
+
+    Of the checkout's own commit, what every .dvc file tracks too.
+    """
     found = dict(outputs(session.root, commit))
     if commit in {session.commit, session.result}:
         for source in read_pipeline(session.root).sources:
@@ -335,7 +338,10 @@ def bring_of(session: Session, commit: str, paths: set[str]) -> None:
 
 
 def replays(session: Session) -> None:
-    """Replay experiments from nothing, as conf/ci.yaml asks; each verdict becomes a note on the commit."""
+    """Replay experiments from nothing, as conf/ci.yaml asks.
+
+    Each verdict becomes a note on the commit.
+    """
     asked = session.options.replay or session.settings.replay
     names = experiments_at(session.root, session.result)
     if asked == "changed":

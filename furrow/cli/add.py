@@ -43,7 +43,10 @@ def command() -> None:
 )
 @click.option("--at", default="", metavar="COL", help="Its column of moments.")
 def table(*, name: str, as_json: bool, of: str, about: str, at: str) -> None:
-    """A feature table over a raw one, with its view: last values; counts, sums, means of windows."""
+    """A feature table over a raw one, with its view: last values.
+
+    Counts, sums, means of windows.
+    """
     from furrow.scaffold.additions import add_table  # noqa: PLC0415 - Feast loads only when adding
 
     _add(lambda root: add_table(root, name, of=of, about=about, at=at), as_json=as_json)

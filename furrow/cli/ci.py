@@ -207,7 +207,10 @@ def hook_command(*, later: bool) -> None:
 @command.command("rejudge", hidden=True)
 @click.argument("pairs", nargs=-1, metavar="COMMIT:NAME:COMMIT:NAME...")
 def rejudge_command(*, pairs: tuple[str, ...]) -> None:
-    """What CI runs, held as stages are, to compare runs that were judged on other days; prints JSON."""
+    """What CI runs, held as stages are, to compare runs that were judged on other days.
+
+    Prints JSON.
+    """
     from furrow.ci.rejudge import rejudge
     from furrow.errors import FurrowError, UsageError
 
@@ -235,7 +238,10 @@ def rejudge_command(*, pairs: tuple[str, ...]) -> None:
     help="Put this commit in it first, though it was run before.",
 )
 def run_queue_command(*, bare: Path, rev: str) -> None:
-    """Run what is in the queue: after a reboot, say. One at a time; where one runs already, that one goes on."""
+    """Run what is in the queue: after a reboot, say. One at a time.
+
+    Where one runs already, that one goes on.
+    """
     from furrow.ci.bare_hook import home_of, run_queue
     from furrow.ci.queue import again
     from furrow.errors import FurrowError
@@ -273,7 +279,9 @@ def _tell(line: str) -> None:
 def status_command(
     *, rev: str | None, limit: int, report: bool, show_log: bool, as_json: bool
 ) -> None:
-    """Show how CI went: waiting, running, passed or failed, by commit, newest first; of REV, check by check.
+    """Show how CI went: waiting, running, passed or failed, by commit, newest first.
+
+    Of REV, check by check.
 
     In the bare repository that runs CI its own record tells. In a clone the notes do that `git
     fetch` brings once `furrow install` was run there.

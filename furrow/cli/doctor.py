@@ -14,7 +14,9 @@ from furrow.cli.terminal import say
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(*, as_json: bool) -> int:
-    """Look at Python, packages, Git, data, remotes, trust and what a kill left; each with what to do.
+    """Look at Python, packages, Git, data, remotes, trust and what a kill left.
+
+    Each with what to do.
 
     Exits 1 if something is missing that a command will fail for.
     """

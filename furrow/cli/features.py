@@ -66,7 +66,10 @@ def show_command(*, name: str, repo: Path | None, as_json: bool, no_statistics: 
 @click.argument("words", nargs=-1, required=True)
 @catalog_options
 def search_command(*, words: tuple[str, ...], repo: Path | None, as_json: bool) -> int:
-    """Search names, descriptions, tags, owners and raw columns; every word must be found, the best fit comes first."""
+    """Search names, descriptions, tags, owners and raw columns.
+
+    Every word must be found, the best fit comes first.
+    """
     catalog = _catalog(repo)
     found = catalog.search(words)
     if as_json:
@@ -106,7 +109,10 @@ def diff_command(*, rev: str, repo: Path | None, as_json: bool, detailed_exitcod
 @click.argument("name", required=False)
 @catalog_options
 def digest_command(*, name: str | None, repo: Path | None, as_json: bool) -> None:
-    """Print the digest of a service, a view or a table; of all services, and of the whole, without a NAME."""
+    """Print the digest of a service, a view or a table.
+
+    Of all services, and of the whole, without a NAME.
+    """
     manifest = _catalog(repo).manifest
     services = {each: service.digest for each, service in sorted(manifest.services.items())}
     if name is None:

@@ -89,7 +89,10 @@ def materialize_command(
 def verify_command(
     *, service: str | None, repo: Path | None, as_json: bool, rows: int, at: str | None
 ) -> int:
-    """Compare the online store with the point-in-time join, value by value; exits 1 if they differ."""
+    """Compare the online store with the point-in-time join, value by value.
+
+    Exits 1 if they differ.
+    """
     from furrow.features.manifest import load  # noqa: PLC0415 - after --help
     from furrow.features.store_verify import verify  # noqa: PLC0415 - Arrow, DuckDB and LMDB, after --help
 

@@ -20,7 +20,10 @@ from furrow.training.champions import Champion, read_champions
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def command(*, sign: bool, as_json: bool) -> None:
-    """Show which runs pass the gate, by how much others fail, and each problem's champion; exit 1 if one has none."""
+    """Show which runs pass the gate, by how much others fail, and each problem's champion.
+
+    Exit 1 if one has none.
+    """
     from furrow.plan.project_root import in_project  # noqa: PLC0415 - after --help
 
     path = in_project(CHAMPION)

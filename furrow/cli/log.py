@@ -31,7 +31,9 @@ def command(
     model: str | None,
     as_json: bool,
 ) -> None:
-    """Ask the prediction log in FOLDER in DuckDB's SQL: the table is `predictions`; without SQL, the last 20.
+    """Ask the prediction log in FOLDER in DuckDB's SQL: the table is `predictions`.
+
+    Without SQL, the last 20.
 
     Sealed and live records are in it. Example: furrow log .furrow/serving/production/log "select
     version, count(*) from predictions group by 1"

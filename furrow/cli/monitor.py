@@ -50,7 +50,10 @@ def command(  # noqa: PLR0917 - a command's options
     why: str,
     as_json: bool,
 ) -> int:
-    """Look at what came in since the last run: drift, performance, fairness, alarms; exits 4 with open alarms."""
+    """Look at what came in since the last run: drift, performance, fairness, alarms.
+
+    Exits 4 with open alarms.
+    """
     from furrow.errors import UsageError  # noqa: PLC0415 - after --help
     from furrow.monitoring.monitor_run import monitor  # noqa: PLC0415
     from furrow.monitoring.monitor_site import open_site  # noqa: PLC0415

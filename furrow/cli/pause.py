@@ -16,7 +16,9 @@ from furrow.cli.terminal import say
 @click.argument("what", required=False, metavar="ENVIRONMENT|retraining|ci")
 @click.option("--why", default="", help="Why: it stands in Git's history, and is told everywhere.")
 def command(*, what: str | None, why: str) -> None:
-    """Pause an environment (its servers take no other version), retraining, or ci; without a name: what is paused.
+    """Pause an environment (its servers take no other version), retraining, or ci.
+
+    Without a name: what is paused.
 
     A commit on the current branch, of one file; it counts for others once it is on the branch that
     people merge into.

@@ -14,7 +14,9 @@ from furrow.cli.terminal import say, say_block
 @click.argument("name", default="", metavar="[NAME]")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(*, name: str, as_json: bool) -> None:
-    """Write the JSON schema of each kind of file in conf/ to .furrow/schema; with NAME, print that one.
+    """Write the JSON schema of each kind of file in conf/ to .furrow/schema.
+
+    With NAME, print that one.
 
     Generated files name theirs in their first line; another file's editor is told by the same line:
     # yaml-language-server: $schema=../../.furrow/schema/problem.json

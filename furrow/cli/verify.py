@@ -33,7 +33,9 @@ from furrow.cli.terminal import say
 def command(
     *, what: str, signers: Path | None, branch: str, log: Path | None, as_json: bool
 ) -> int:
-    """Check every link: commit, statements, who may make them, objects and hashes; nothing is fetched.
+    """Check every link: commit, statements, who may make them, objects and hashes.
+
+    Nothing is fetched.
 
     conf/trust.yaml and the list of signers are read from the branch that people merge into, never
     from the revision that is checked. Exits 1 if a link is refused, or lacks what is asked for.

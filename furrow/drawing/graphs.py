@@ -29,7 +29,9 @@ class Node(NamedTuple):
 
 
 def graph(nodes: Sequence[Node], *, title: str) -> str:
-    """Draw a graph: each node stands right of all that it comes after; nodes of a cycle stand in the first layer.
+    """Draw a graph: each node stands right of all that it comes after.
+
+    Nodes of a cycle stand in the first layer.
 
     Args:
         nodes: The nodes.

@@ -55,7 +55,10 @@ class Columns:
         raise NotImplementedError
 
     def rows(self) -> Sequence[Sequence[Any] | None]:
-        """Each row's values in the schema's order; None for a row that is missing or has expired."""
+        """Each row's values in the schema's order.
+
+        None for a row that is missing or has expired.
+        """
         raise NotImplementedError
 
     def states(self) -> list[int]:

@@ -1,4 +1,7 @@
-"""Options of the Redis stores in feature_store.yaml: each is used, or refused by its name; none is dropped."""
+"""Options of the Redis stores in feature_store.yaml: each is used, or refused by its name.
+
+None is dropped.
+"""
 
 from __future__ import annotations
 

@@ -40,7 +40,10 @@ _CLOSE = 1e-9
 
 @dataclass(frozen=True)
 class Differing:
-    """A value that differs: of a row, by both stores; or a row that one store lost, without a feature."""
+    """A value that differs: of a row, by both stores.
+
+    Or a row that one store lost, without a feature.
+    """
 
     row: Mapping[str, Any]
     feature: str

@@ -116,7 +116,10 @@ def _wrong(
 
 
 def _lost(md5: str, cache: Shelf, remote: Shelf | None) -> list[str]:
-    """The contents of one that the cache has not whole; the remote's list tells where its own is gone."""
+    """The contents of one that the cache has not whole.
+
+    The remote's list tells where its own is gone.
+    """
     lost = [] if cache.state(md5) == "ok" else [md5]
     files = cache.files(md5) if not lost else None
     if files is None and remote is not None and remote.state(md5) == "ok":

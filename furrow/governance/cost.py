@@ -1,4 +1,7 @@
-"""What was spent: processor time, memory, wall time as recorded; by declared factors price, energy and carbon."""
+"""What was spent: processor time, memory, wall time as recorded.
+
+By declared factors price, energy and carbon.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +146,9 @@ def spent_by(
 
 
 def forecast(stages: Iterable[str], lines: Iterable[Mapping[str, Any]]) -> Spent:
-    """What stages would take, each as the median of its last runs here; one that never ran is unmeasured.
+    """What stages would take, each as the median of its last runs here.
+
+    One that never ran is unmeasured.
 
     Args:
         stages: Their names.

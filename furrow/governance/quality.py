@@ -17,7 +17,9 @@ __all__ = ["champion_metrics"]
 
 
 def champion_metrics(root: Path) -> dict[str, str]:
-    """The metric that champions are chosen by, of each judged run, in words; a run without one is left out.
+    """The metric that champions are chosen by, of each judged run, in words.
+
+    A run without one is left out.
 
     Args:
         root: The project.

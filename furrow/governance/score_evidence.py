@@ -105,7 +105,10 @@ class Evidence:
 
     @cached_property
     def gates(self) -> dict[str, dict[str, Any]]:
-        """The gates of the problems; of one that declares none it is empty: what a gate has by default holds."""
+        """The gates of the problems.
+
+        Of one that declares none it is empty: what a gate has by default holds.
+        """
         return {**{name: {} for name in self.problems}, **self.group(GATES)}
 
     @cached_property

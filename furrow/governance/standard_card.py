@@ -46,7 +46,9 @@ _INDEX = (
 
 
 def model_card(root: Path, version: Version) -> str:
-    """The card of a version, in Markdown with Hugging Face's metadata block; the same for the same commit.
+    """The card of a version, in Markdown with Hugging Face's metadata block.
+
+    The same for the same commit.
 
     Args:
         root: The project; it may be bare.

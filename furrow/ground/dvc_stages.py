@@ -387,7 +387,10 @@ class _Reader:
             raise PipelineError(f"{name} is malformed: {words(exc)}") from exc
 
     def _path(self, entry: Any) -> str:
-        """The path of a dependency or output: from the root, or absolute outside of the project; else a URL."""
+        """The path of a dependency or output: from the root, or absolute outside of the project.
+
+        Else a URL.
+        """
         if entry.protocol != "local" or entry.fs_path is None:
             return str(entry.def_path)
         inside = self.repo.fs.isin_or_eq(entry.fs_path, str(self.repo.root_dir))

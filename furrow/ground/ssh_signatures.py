@@ -161,7 +161,10 @@ def commit_signer(repo: Path, commit: str, *, signers: bytes, revoked: bytes = b
 
 
 def user_signers(repo: Path) -> bytes:
-    """The list of signers that the user has set for Git, whatever the clone's own settings say; empty for none."""
+    """The list of signers that the user has set for Git, whatever the clone's own settings say.
+
+    Empty for none.
+    """
     with tempfile.TemporaryDirectory(prefix="furrow-signers-") as scratch:
         try:
             git(Path(scratch), "init", "-q", "--template=", ".")

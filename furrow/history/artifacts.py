@@ -127,7 +127,10 @@ def _pointers(repo: Path, commit: str) -> tuple[str, ...]:
 
 
 def _output(entry: Any, folder: str) -> Output | None:
-    """An output as a file names it, relative to a folder; None of one that is malformed, or of no md5."""
+    """An output as a file names it, relative to a folder.
+
+    None of one that is malformed, or of no md5.
+    """
     if not isinstance(entry, dict):
         return None
     md5, path = entry.get("md5"), entry.get("path")

@@ -169,7 +169,10 @@ def replace(common: Path, exc: sqlite3.Error, *, history: str) -> sqlite3.Connec
 
 
 def index_problem(common: Path) -> str:
-    """What is wrong with the file of the index, read whole; empty if nothing is, or there is none."""
+    """What is wrong with the file of the index, read whole.
+
+    Empty if nothing is, or there is none.
+    """
     path = place(common)
     if not path.exists():
         return ""

@@ -138,7 +138,10 @@ def _western(sample: bytes) -> str:
 
 
 def _delimiter(text: str, *, complete: bool) -> tuple[str, list[list[str]]]:
-    """The delimiter under which most records have one width, and more than one cell; and the records."""
+    """The delimiter under which most records have one width, and more than one cell.
+
+    And the records.
+    """
     best: tuple[tuple[float, int], str, list[list[str]]] | None = None
     for delimiter in _DELIMITERS:
         records = _records(text, delimiter, complete=complete)

@@ -59,7 +59,10 @@ class TextTable:
     _timezone: str
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """The rows in the file's order, in pieces of bounded size, each column of its type; moments are UTC."""
+        """The rows in the file's order, in pieces of bounded size, each column of its type.
+
+        Moments are UTC.
+        """
         columns = ", ".join(
             f"{sql_value(_place(at), reading, timezone=self._timezone)} AS {_quoted(name)}"
             for at, (name, reading) in enumerate(self.readings.items())

@@ -94,7 +94,10 @@ def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> st
 
 
 def _fairness(outcome: Outcome) -> list[str]:
-    """How differently declared groups fare; a group that is too small to be judged is named, too."""
+    """How differently declared groups fare.
+
+    A group that is too small to be judged is named, too.
+    """
     if not outcome.fairness:
         return []
     lines = [

@@ -102,7 +102,9 @@ def landed(folder: Path) -> list[pd.DataFrame]:
 
 
 def settle(frames: list[pd.DataFrame], problem: Problem) -> Settled:
-    """Which label each key has: that which was known last; of the same time, that which was landed last.
+    """Which label each key has: that which was known last.
+
+    Of the same time, that which was landed last.
 
     Labels of one landing and one time that differ are contradictory: none of them is used.
 

@@ -29,7 +29,9 @@ __all__ = ["Lacking", "default_remote", "fetch", "lacking", "wanting"]
 
 @dataclass(frozen=True)
 class Lacking:
-    """What dvc.lock and the .dvc files record, and neither the work tree nor DVC's cache holds; false if nothing.
+    """What dvc.lock and the .dvc files record, and neither the work tree nor DVC's cache holds.
+
+    False if nothing.
 
     Attributes:
         sources: md5 by path of raw data.

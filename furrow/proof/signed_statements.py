@@ -142,7 +142,9 @@ def keep_signed(repo: Path, commit: str, statement: dict[str, Any]) -> dict[str,
 
 
 def read_weighed(repo: Path, commit: str, policy: TrustPolicy, *, now: datetime) -> list[Weighed]:
-    """The signed statements on a commit that are of this project, each weighed; those that remotes hold included.
+    """The signed statements on a commit that are of this project, each weighed.
+
+    Those that remotes hold included.
 
     Args:
         repo: A folder inside the project; it may be bare.

@@ -89,7 +89,9 @@ class TrustPolicy:
 
 
 def trusted_commit(repo: Path, branch: str = "") -> str:
-    """The tip of the branch that people merge into, as this clone or server knows it; empty when there is none.
+    """The tip of the branch that people merge into, as this clone or server knows it.
+
+    Empty when there is none.
 
     No file of a commit says which it is: furrow.trustBranch of Git's settings, what origin calls
     its own, in a bare repository HEAD, else main. A name is a branch's: a tag of the same name,

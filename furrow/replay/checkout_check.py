@@ -77,7 +77,10 @@ def _as_recorded(project: Project, item: Item) -> bool:
 
 
 def _with_other_line_ends(tree: Checkout, project: Project, item: Item, paths: list[str]) -> bool:
-    """Whether files are what was recorded once lines end as they are stored, or as on Windows; then they stay so."""
+    """Whether files are what was recorded once lines end as they are stored, or as on Windows.
+
+    Then they stay so.
+    """
     forms: list[Callable[[bytes], bytes]] = [lambda stored: stored, _windows]
     files = [
         path

@@ -107,7 +107,10 @@ def judge_unkept(item: Item, attempt: Attempt, bench: Bench, settings: Settings)
 
 
 def _left_open(recorded: bytes | None, replayed: bytes | None) -> list[str]:
-    """The keys that are null in recorded JSON, if that is all that differs from what was replayed; else none."""
+    """The keys that are null in recorded JSON, if that is all that differs from what was replayed.
+
+    Else none.
+    """
     try:
         before, after = parse_json(recorded or b""), parse_json(replayed or b"")
         keys = [key for key, value in before.items() if value is None and after[key] is not None]

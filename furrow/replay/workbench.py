@@ -204,7 +204,10 @@ class Bench:
     def _placed(
         self, stage: Stage, replaced: Mapping[str, Mapping[str, bytes] | Item]
     ) -> Iterator[None]:
-        """Have a stage's inputs in the work tree for as long as the block runs; then clean the tree."""
+        """Have a stage's inputs in the work tree for as long as the block runs.
+
+        Then clean the tree.
+        """
         moved: list[tuple[Path, Path, str]] = []
         if replaced:
             self._clean(bytecode=True)

@@ -119,7 +119,10 @@ def _numbers(values: pd.Series, target: np.ndarray) -> np.ndarray | None:
 
 
 def _strength(values: np.ndarray, answers: Answers, truth: list[np.ndarray]) -> float:
-    """How well numbers tell a label: ROC AUC, either way up, the least of the classes'; or rank correlation."""
+    """How well numbers tell a label: ROC AUC, either way up, the least of the classes'.
+
+    Or rank correlation.
+    """
     if answers.task == "regression":
         if np.ptp(values) == 0:
             return 0.0

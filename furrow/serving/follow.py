@@ -366,7 +366,10 @@ def _propose(
     verdict: Verdict,
     now: datetime | None,
 ) -> None:
-    """Propose a promotion on the remote, once; what did not get there is tried again with the next poll."""
+    """Propose a promotion on the remote, once.
+
+    What did not get there is tried again with the next poll.
+    """
     mirror, branch = settings.state / "mirror.git", ""
     with meaning(settings.prefix):
         try:
@@ -394,7 +397,10 @@ def _tell_once(settings: FollowSettings, what: str, text: str) -> None:
 
 
 def _sign(settings: FollowSettings, canary: str, verdict: Verdict, now: datetime | None) -> None:
-    """Sign a decision, where this machine's Git has a key; what fails is told, and undoes nothing."""
+    """Sign a decision, where this machine's Git has a key.
+
+    What fails is told, and undoes nothing.
+    """
     mirror, moment = settings.state / "mirror.git", now or datetime.now(UTC)
     where = settings.environment
     with meaning(settings.prefix):

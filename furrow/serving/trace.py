@@ -223,7 +223,10 @@ def _bundles(root: Path, record: PredictionRecord, run: str) -> Iterator[Path]:
 
 
 def _scores(root: Path, record: PredictionRecord, run: str) -> str:
-    """The hash of the model's portable form, from the commit; of a model without one from its own bundle."""
+    """The hash of the model's portable form, from the commit.
+
+    Of a model without one from its own bundle.
+    """
     if record.commit:
         path = run_file(run, "record.json")
         value = parse_json(show(root, record.commit, path) or b"{}", path)

@@ -63,7 +63,10 @@ def _scrambled(block: int) -> int:
 
 
 def value_reader(dtype: str) -> Callable[[bytes], Any]:
-    """The function that reads a protobuf value of a type as a record holds it (`packed_values`); None for null."""
+    """The function that reads a protobuf value of a type as a record holds it (`packed_values`).
+
+    None for null.
+    """
     if dtype == "Float64":
         return lambda data: canonical(_DOUBLE(data, 1)[0]) if data else None
     if dtype == "Float32":

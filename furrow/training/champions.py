@@ -56,7 +56,9 @@ _FIELDS = ("experiment", "metrics", "model_sha256", "gate", "verdicts", "directi
 
 
 def read_champions(content: bytes | str | Mapping[str, Any] | None) -> dict[str, Champion]:
-    """The champion of each problem, by its name; of "" where the file is of the format before problems.
+    """The champion of each problem, by its name.
+
+    Of "" where the file is of the format before problems.
 
     Args:
         content: Of the file, at any commit; None where there is none.

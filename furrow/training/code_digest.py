@@ -139,7 +139,10 @@ def _source(path: Path, stamp: tuple[int, int]) -> _Source:
 
 
 def _names(imports: Iterable[tuple[int, str, tuple[str, ...]]], package: str) -> Iterator[str]:
-    """All that imports may mean, relative ones within the package; what is a module shows by its file."""
+    """All that imports may mean, relative ones within the package.
+
+    What is a module shows by its file.
+    """
     parts = package.split(".")
     for level, module, names in imports:
         if level < 0:

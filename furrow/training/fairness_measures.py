@@ -1,4 +1,7 @@
-"""Which measures of fairness the predictions of a task have; what they are is in `group_fairness`."""
+"""Which measures of fairness the predictions of a task have.
+
+What they are is in `group_fairness`.
+"""
 
 from __future__ import annotations
 

@@ -95,7 +95,10 @@ class Fitted:
         return spread
 
     def outputs(self, frame: pd.DataFrame | dict[str, list[Any]]) -> dict[str, NDArray[Any]]:
-        """The predictions' columns, each of shape (rows,), for what has the model's columns; see `raw`."""
+        """The predictions' columns, each of shape (rows,), for what has the model's columns.
+
+        See `raw`.
+        """
         return load_task(self.task).outputs(self.raw(frame), self.calibrator, self.classes)
 
     def row_outputs(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:

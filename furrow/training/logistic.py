@@ -120,7 +120,10 @@ def _minimise(
     tolerance: float,
     most: int,
 ) -> tuple[NDArray[np.float64], int]:
-    """Where a convex function is least, by L-BFGS with steps halved until they bring enough; and the iterations."""
+    """Where a convex function is least, by L-BFGS with steps halved until they bring enough.
+
+    And the iterations.
+    """
     value, slope = loss(at)
     steps: list[tuple[NDArray[np.float64], NDArray[np.float64], float]] = []
     for iteration in range(most):

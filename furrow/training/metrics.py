@@ -129,7 +129,10 @@ def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.
 
 
 def block_weights(blocks: int, replicates: int, seed: int) -> NDArray[np.float64]:
-    """How often each block is drawn in each replicate, (replicates, blocks); each row sums to `blocks`."""
+    """How often each block is drawn in each replicate, (replicates, blocks).
+
+    Each row sums to `blocks`.
+    """
     generator = np.random.default_rng(seed)
     return generator.multinomial(blocks, np.full(blocks, 1.0 / blocks), size=replicates).astype(
         np.float64

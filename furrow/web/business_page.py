@@ -1,4 +1,7 @@
-"""For the business: what each model is for, how good it was, what it cost, who answers for it; one page that prints."""
+"""For the business: what each model is for, how good it was, what it cost, who answers for it.
+
+One page that prints.
+"""
 
 from __future__ import annotations
 
@@ -165,7 +168,10 @@ def _span(run: Run | None, metric: str) -> tuple[float, float] | None:
 
 
 def _baseline(site: Site, commit: str, one: Champion) -> float | None:
-    """The same metric of the run that the gate holds candidates against; None where it names none."""
+    """The same metric of the run that the gate holds candidates against.
+
+    None where it names none.
+    """
     margin = one.gate.get("margin")
     over = margin.get("over") if isinstance(margin, dict) else None
     if not isinstance(over, str) or not over:

@@ -64,7 +64,10 @@ def compare(site: Site, asked: Asked) -> Page:
 
 
 def _read(one: Run, what: str, problems: list[Note]) -> dict[str, Any]:
-    """The config or metrics of a run; where they can't be read, that is told and the others are shown."""
+    """The config or metrics of a run.
+
+    Where they can't be read, that is told and the others are shown.
+    """
     try:
         found: dict[str, Any] = config_of(one) if what == "config" else one.metrics
     except FurrowError as exc:

@@ -139,7 +139,10 @@ def _asked(key: Key, rev: str) -> Asked:
 
 
 def _key(page: str, state: Mapping[str, str | Sequence[str]]) -> Key:
-    """What an address means here: a page, and for what; a state that is not exported means no page."""
+    """What an address means here: a page, and for what.
+
+    A state that is not exported means no page.
+    """
     about = state.get(_FOLLOWED.get(page, ""), "")
     if page == "features" and isinstance(about, str):
         about = about.partition(":")[0]  # a feature is shown on its view's page

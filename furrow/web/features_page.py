@@ -281,7 +281,10 @@ def _definition(site: Site, commit: str, found: dict[str, Any]) -> list[Block]:
 
 @lru_cache(maxsize=64)
 def _digests(content: bytes) -> dict[str, str] | None:
-    """The digests in a manifest by name; None where it can't be read. Every page of a view asks for the same few."""
+    """The digests in a manifest by name.
+
+    None where it can't be read. Every page of a view asks for the same few.
+    """
     try:
         manifest = parse(content, origin=MANIFEST)
     except FurrowError:

@@ -18,7 +18,9 @@ _MOST_RUNS, _MOST_KEYS = 1000, 30
 def importance(
     keys: Mapping[str, Sequence[float | None]], metric: Sequence[float | None]
 ) -> list[tuple[str, float]]:
-    """The share of a metric's variance that each key explains, the largest first; nothing where too little is known.
+    """The share of a metric's variance that each key explains, the largest first.
+
+    Nothing where too little is known.
 
     Args:
         keys: Values of each key, a value for each run.

@@ -47,7 +47,10 @@ def monitored(site: Site, environment: str) -> MonitorState:
 
 
 def open_alarms(site: Site, environment: str) -> list[Alarm]:
-    """The alarms that still hold; none where what is written down can't be read, which its own page tells."""
+    """The alarms that still hold.
+
+    None where what is written down can't be read, which its own page tells.
+    """
     try:
         return [one for one in monitored(site, environment).book.alarms if one.open]
     except (FurrowError, KeyError, TypeError, ValueError):

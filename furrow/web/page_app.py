@@ -1,4 +1,7 @@
-"""The pages over HTTP: GET alone, each as HTML, `.json` and `.csv`; nothing on the server is changed by any request."""
+"""The pages over HTTP: GET alone, each as HTML, `.json` and `.csv`.
+
+Nothing on the server is changed by any request.
+"""
 
 from __future__ import annotations
 

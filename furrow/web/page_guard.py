@@ -1,4 +1,7 @@
-"""What stands before the pages: methods, hosts, origins and tokens; and the headers that every answer has."""
+"""What stands before the pages: methods, hosts, origins and tokens.
+
+And the headers that every answer has.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +107,10 @@ def _check_method(method: str) -> None:
 
 
 def _check_sender(headers: dict[bytes, bytes]) -> None:
-    """See that no other site's page has a browser ask for parts of this one; a link from there is no harm."""
+    """See that no other site's page has a browser ask for parts of this one.
+
+    A link from there is no harm.
+    """
     foreign = headers.get(b"sec-fetch-site") in {b"cross-site", b"same-site"}
     if foreign and headers.get(b"sec-fetch-mode") != b"navigate":
         raise Problem(403, "origin", "a page of another site may not ask here")

@@ -54,7 +54,10 @@ class PageSettings:
 
     @property
     def names(self) -> frozenset[str] | None:
-        """The names that it may be called by; None for any, where a token is asked for and no name was given."""
+        """The names that it may be called by.
+
+        None for any, where a token is asked for and no name was given.
+        """
         return self.hosts | LOOPBACK if self.hosts or self.address in LOOPBACK else None
 
 

@@ -1,4 +1,7 @@
-"""Runs: every run of any history, in the filter language of the command line; paged, sorted, grouped, as columns."""
+"""Runs: every run of any history, in the filter language of the command line.
+
+Paged, sorted, grouped, as columns.
+"""
 
 from __future__ import annotations
 

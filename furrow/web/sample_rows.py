@@ -23,7 +23,9 @@ _COLUMNS, _LONGEST = 60, 200
 
 
 def sample(folder: Path, name: str, declared: Declared) -> Table | Note:
-    """Rows of a table's first file; of columns that the contract names, and of no file outside of the project.
+    """Rows of a table's first file.
+
+    Of columns that the contract names, and of no file outside of the project.
 
     Args:
         folder: The raw data.

@@ -1,4 +1,7 @@
-"""What a site shows: a project of a repository, bare or not; and whether this machine's own facts are shown, too."""
+"""What a site shows: a project of a repository, bare or not.
+
+And whether this machine's own facts are shown, too.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,9 @@ class Site:
         return files_at(self.root, commit, folder)
 
     def texts(self, commit: str, wanted: Callable[[str], bool]) -> dict[str, bytes]:
-        """Contents of a commit's files, by path from the project's root; what is too large is left out.
+        """Contents of a commit's files, by path from the project's root.
+
+        What is too large is left out.
 
         Args:
             commit: The commit.
@@ -77,7 +82,10 @@ class Site:
 
     @contextmanager
     def laid_out(self, commit: str, wanted: Callable[[str], bool]) -> Iterator[Path]:
-        """Some files of a commit in a folder, for as long as the block runs; a link is a file that holds its text."""
+        """Some files of a commit in a folder, for as long as the block runs.
+
+        A link is a file that holds its text.
+        """
         with tempfile.TemporaryDirectory(prefix="furrow-ui-") as scratch:
             root = Path(scratch).resolve()
             for path, content in self.texts(commit, wanted).items():

@@ -91,7 +91,9 @@ def key_values(key: EntityKey) -> dict[str, Any]:
 
 
 def from_value(dtype: str) -> Callable[[Value], Any]:
-    """The function that makes what a record holds of a type out of Feast's protobuf value; None for null.
+    """The function that makes what a record holds of a type out of Feast's protobuf value.
+
+    None for null.
 
     It raises RecordError for a value that isn't of the type.
     """

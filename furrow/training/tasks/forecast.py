@@ -110,7 +110,10 @@ def _check_horizons(frame: pd.DataFrame, problem: Problem) -> None:
 
 
 def _scale(train: pd.DataFrame, test: pd.DataFrame, problem: Problem) -> NDArray[np.float64]:
-    """The seasonal naive's mean absolute error in training, by entity; that of all where an entity is new."""
+    """The seasonal naive's mean absolute error in training, by entity.
+
+    That of all where an entity is new.
+    """
     size = (train[problem.label] - train[NAIVE]).abs()
     by_entity = (
         size.groupby([train[key] for key in problem.entity]).mean().rename("scale").reset_index()

@@ -99,7 +99,10 @@ class Task(ABC):
         calibration: Calibration,
         problem: Problem,
     ) -> Any:
-        """What makes raw outputs of rows that were held out of training into predictions; may be None."""
+        """What makes raw outputs of rows that were held out of training into predictions.
+
+        May be None.
+        """
 
     @abstractmethod
     def outputs(
@@ -137,7 +140,10 @@ class Task(ABC):
 
     @abstractmethod
     def score(self, outputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-        """One number for each prediction: explained by contributions, watched for drift; shape (rows,)."""
+        """One number for each prediction: explained by contributions, watched for drift.
+
+        Shape (rows,).
+        """
 
     @abstractmethod
     def facts(self, frame: pd.DataFrame) -> dict[str, float]:
