@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.governance.declared_keys import declared_keys
 from furrow.ground.git import show
 from furrow.layout import CARDS
-from furrow.parse import ParseError, parse_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,20 +61,11 @@ def parse_sentences(content: bytes, where: str) -> dict[str, str]:
     Raises:
         CardError: A key or value that can't be meant.
     """
-    try:
-        value = parse_yaml(content) or {}
-    except ParseError as exc:
-        raise CardError(f"{where} is not valid YAML: {exc.reason}", hint="mend it") from exc
-    if not isinstance(value, dict):
-        raise CardError(f"{where} holds no mapping", hint=f"of {', '.join(SENTENCES)}")
+    value = declared_keys(content, where, SENTENCES, CardError)
     for key, text in value.items():
-        if key not in SENTENCES:
-            raise CardError(
-                f"{where}: there is no key {key}", hint=f"there are: {', '.join(SENTENCES)}"
-            )
         if not isinstance(text, str):
             raise CardError(f"{where}: {key} is {text!r}", hint="write a sentence")
-    return dict(value)
+    return value
 
 
 def missing_sentences(sentences: dict[str, str]) -> list[str]:

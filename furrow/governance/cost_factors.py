@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.governance.declared_keys import declared_keys
 from furrow.ground.git import show
 from furrow.layout import COST_YAML
-from furrow.parse import ParseError, parse_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,19 +83,8 @@ def parse_factors(content: bytes) -> CostFactors:
     Raises:
         CostError: A key or value that can't be meant.
     """
-    try:
-        value = parse_yaml(content) or {}
-    except ParseError as exc:
-        raise CostError(f"{COST_YAML} is not valid YAML: {exc.reason}", hint="mend it") from exc
-    if not isinstance(value, dict):
-        raise CostError(
-            f"{COST_YAML} holds no mapping", hint="furrow/governance/cost_factors.py shows each key"
-        )
-    known = {one.name for one in fields(CostFactors)}
-    for key in value:
-        if key not in known:
-            hint = f"there are: {', '.join(sorted(known))}"
-            raise CostError(f"{COST_YAML}: there is no key {key}", hint=hint)
+    known = sorted(one.name for one in fields(CostFactors))
+    value = declared_keys(content, COST_YAML, known, CostError)
     found = {
         key: _number(key, one) for key, one in value.items() if key not in ("currency", "budget")
     }

@@ -14,9 +14,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.governance.declared_keys import declared_keys
 from furrow.ground.git import show
 from furrow.layout import OWNERS_YAML
-from furrow.parse import ParseError, parse_yaml
 from furrow.training.problem import ProblemError, span
 
 if TYPE_CHECKING:
@@ -81,15 +81,7 @@ def parse_owners(content: bytes) -> Owners:
     Raises:
         OwnersError: A key or value that can't be meant.
     """
-    try:
-        value = parse_yaml(content) or {}
-    except ParseError as exc:
-        raise OwnersError(f"{OWNERS_YAML} is not valid YAML: {exc.reason}", hint="mend it") from exc
-    _mapping(value, "")
-    for key in value:
-        if key not in (*_KINDS, "default", "due"):
-            hint = f"there are: default, due, {', '.join(_KINDS)}"
-            raise OwnersError(f"{OWNERS_YAML}: there is no key {key}", hint=hint)
+    value = declared_keys(content, OWNERS_YAML, ("default", "due", *_KINDS), OwnersError)
     default = _owner(value.get("default", {}), "default", Owner())
     named = {
         (kind, str(name)): _owner(one, f"{kind}.{name}", default)
@@ -114,7 +106,7 @@ def _due(value: Any) -> dict[int, timedelta]:
 def _mapping(value: Any, where: str) -> dict[Any, Any]:
     if not isinstance(value, dict):
         raise OwnersError(
-            f"{OWNERS_YAML}: {where or 'it'} is no mapping",
+            f"{OWNERS_YAML}: {where} is no mapping",
             hint="furrow/governance/owners.py shows each key",
         )
     return value
