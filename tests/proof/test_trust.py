@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from furrow.errors import FurrowError
 from furrow.files import canonical_json
@@ -21,7 +19,7 @@ from furrow.models.deployment import promote
 from furrow.models.register import register
 from furrow.models.registry import find
 from furrow.models.trusted_version import approve, sign_gate, standing_of, trust_refusal
-from furrow.proof.envelope import NAMESPACE, EnvelopeError, open_envelope, pae, seal
+from furrow.proof.envelope import NAMESPACE
 from furrow.proof.signed_statements import (
     NOTE,
     keep_signed,
@@ -411,42 +409,6 @@ def test_without_a_policy_nothing_is_asked(people: People, tmp_path: Path) -> No
     version = register(root)
     assert trust_refusal(root, version, environment="production") == ""
     assert broken(chain_of(root, str(version), read_policy(root), now=NOW)) == []
-
-
-@settings(max_examples=60)
-@given(st.text(), st.text(), st.text(), st.text())
-def test_types_and_bytes_do_not_run_into_one_another(
-    one: str, two: str, three: str, four: str
-) -> None:
-    """DSSE's encoding is one of one pair of type and payload."""
-    same = (one, two) == (three, four)
-    assert (pae(two.encode(), one) == pae(four.encode(), three)) is same
-
-
-@settings(max_examples=80)
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(
-                st.sampled_from(["payload", "payloadType", "signatures", "sig", "x"]),
-                inner,
-                max_size=4,
-            )
-        ),
-        max_leaves=8,
-    )
-)
-def test_anything_that_is_no_envelope_is_said_to_be_none(value: Any) -> None:
-    with pytest.raises(EnvelopeError):
-        open_envelope(value)
-
-
-def test_an_envelope_opens_to_what_was_sealed() -> None:
-    opened = open_envelope(seal({"a": "ä"}, lambda data: f"signature of {len(data)}"))
-    assert opened.statement == {"a": "ä"}
-    assert opened.signatures == (f"signature of {len(opened.signed)}",)
 
 
 def test_every_kind_may_be_declared() -> None:
