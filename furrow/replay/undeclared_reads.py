@@ -165,13 +165,17 @@ def _declared(stage: Stage, bench: Bench, settings: Settings) -> _Declared:
     keys = [key for one in stage.parameters for key in one.keys]
     code: set[str] = set()
     if any(_matches(key, settings.code_keys) for key in keys):
-        root = bench.tree.root
+        root = here
         for entry in re.findall(r"-m\s+([\w.]+)", " ".join(stage.commands)):
             try:
                 closure = import_closure(root, entry)
             except CodeError:
                 continue
-            code |= {path.relative_to(root).as_posix() for path in closure.values()}
+            code |= {
+                path.relative_to(root).as_posix()
+                for path in closure.values()
+                if path.is_relative_to(root)  # an installed furrow's modules lie elsewhere
+            }
     return _Declared(paths, code)
 
 

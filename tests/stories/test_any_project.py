@@ -18,7 +18,7 @@ from furrow.cli.main import run as furrow
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.story, pytest.mark.long]
+pytestmark = pytest.mark.story
 
 VERBS = [
     "runs --all", "runs --json", "runs --where 'auc > 0.5'", "runs show gbm", "runs show gbm --json", "runs show exp-one",
@@ -31,6 +31,13 @@ VERBS = [
     "models get gbm --out got", "models promote gbm --to production", "models rollback production", "models log",
     "ci --base HEAD~1", "ci status", "predict --carrier B6 --flight 1 --origin JFK --dest BOS", "install", "apply",
     "try gbm model.rate=1,2", "adopt exp-one as new", "trust --list", "init", "init data.csv --predict b --dry-run",
+    "add table spending", "add problem churn", "add metric money", "import dvc", "import mlflow nowhere", "schema", "completion bash",
+    "doctor", "cost", "cost --json", "fsck", "fsck --json", "gc", "score", "score --json", "audit gbm", "audit production", "audit 2024-03",
+    "audit --key customer=1", "verify", "verify HEAD", "verify gbm@v1.0.0", "approve gbm@v1.0.0 --to production", "deployments",
+    "deployments production", "status production", "hold production", "release production", "rollback production",
+    "labels land data.csv", "labels land data.csv --json", "log build/log", "monitor", "monitor production", "trace x",
+    "pause production --why tired", "resume production --why rested", "retrain production", "simulate production --from 2024-01 --to 2024-02",
+    "serve", "serve production", "serve build/models/gbm", "serve gbm@v1.0.0 --manifest compose", "ui --export site",
 ]  # fmt: skip
 """Each verb of `furrow --help`, and the ways to ask it that differ in what they read."""
 
@@ -128,6 +135,7 @@ def test_the_table_has_every_verb() -> None:
     assert {verb.split()[0] for verb in VERBS} == set(COMMANDS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_verb_in_every_kind_of_project(
     tmp_path: Path,
