@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from furrow.monitoring.label_verdict import LabelVerdict
     from furrow.monitoring.monitor_run import Monitored
     from furrow.monitoring.monitor_site import Site
+    from furrow.monitoring.score_shift import ScoreShift
 
 __all__ = ["command", "moment"]
 
@@ -156,12 +157,26 @@ def _show(environment: str, found: Monitored) -> None:
             late = sum(each.late for each in again.features.values())
             said = f"{wrong:,} values differ, {late:,} came late"
             say(f"{version}: {again.rows:,} predictions joined again: {said}")
+    for version, shift in found.shifts.items():
+        _show_shift(version, shift)
     for note in found.notes:
         say(Ink("note: ", "yellow"), note)
     for alarm in found.alarms:
         _show_alarm(alarm, fresh=alarm.id in found.fresh)
     if not found.alarms:
         say(Ink("no open alarm", "green"))
+
+
+def _show_shift(version: str, shift: ScoreShift) -> None:
+    """What moved the mean score, the largest first."""
+    if shift.why:
+        say(f"{version}: what moved its scores is unknown: {shift.why}")
+        return
+    rows = [[one.column, one.value, one.low, one.high] for one in shift.moved]
+    title = (
+        f"{version}: its mean score was {shift.before:.4f} in training, and is {shift.after:.4f}"
+    )
+    render.table(rows, ["moved by", "value", "low", "high"], title=title)
 
 
 def _show_alarm(alarm: Alarm, *, fresh: bool) -> None:

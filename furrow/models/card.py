@@ -82,7 +82,7 @@ def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> st
         low, high = (_number(part[f"{metric}_{end}"]) for end in ("low", "high"))
         where, rows = markdown_text(f"{part['slice']} = {part['value']}"), f"{part['rows']:,}"
         lines.append(f"| {where} | {rows} | {_number(part[metric])} ({low} to {high}) |")
-    lines += _fairness(outcome)
+    lines += _fairness(outcome, experiment)
     told = record.get("tells") or {}
     if told:
         lines += ["", "## Features that tell much alone", ""]
@@ -93,16 +93,23 @@ def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> st
     return "\n".join(lines) + "\n"
 
 
-def _fairness(outcome: Outcome) -> list[str]:
-    """How differently declared groups fare.
+def _fairness(outcome: Outcome, experiment: Experiment) -> list[str]:
+    """How differently declared groups fare, and what was done about it.
 
     A group that is too small to be judged is named, too.
     """
+    weighed = ", ".join(map(markdown_code, experiment.features.reweigh))
+    told = []
+    if weighed:
+        told = ["", f"In training rows weigh so that {weighed} and the label are independent."]
     if not outcome.fairness:
-        return []
+        return told
+    if experiment.problem.fairness and experiment.problem.task == "binary":
+        told = ["", f"Positive from {experiment.problem.fairness.threshold:g} on.", *told]
     lines = [
         "",
         "## How groups fare",
+        *told,
         "",
         "| measure | by | greatest gap | groups |",
         "|---|---|---|---|",
@@ -117,9 +124,9 @@ def _fairness(outcome: Outcome) -> list[str]:
             f"{part['group']} {'unknown' if part['value'] is None else _number(part['value'])}"
             for part in one["groups"]
         )
-        lines.append(
-            f"| {one['measure']} | {markdown_text(one['by'])} | {gap} | {markdown_text(groups)} |"
-        )
+        of_class = f" of {markdown_text(one['of_class'])}" if one.get("of_class") else ""
+        by = markdown_text(one["by"])
+        lines.append(f"| {one['measure']}{of_class} | {by} | {gap} | {markdown_text(groups)} |")
     return lines
 
 

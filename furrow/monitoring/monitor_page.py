@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from furrow.monitoring.label_verdict import LabelVerdict
     from furrow.monitoring.monitor_run import Monitored
+    from furrow.monitoring.score_shift import ScoreShift
 
 __all__ = ["page"]
 
@@ -44,8 +45,9 @@ def page(environment: str, found: Monitored) -> str:
     state = f"{len(found.alarms)} open alarms" if found.alarms else "no open alarm"
     notes = "".join(f"<p>{escape(one)}</p>" for one in found.notes)
     labels = "".join(_labels(version, one) for version, one in found.labels.items())
+    shifts = "".join(_shift(version, one) for version, one in found.shifts.items())
     body = (
-        f"<h1>Monitoring of {escape(environment)}: {state}</h1>{alarms}{notes}"
+        f"<h1>Monitoring of {escape(environment)}: {state}</h1>{alarms}{notes}{shifts}"
         f"<h2>Predictions</h2>{_charts(found.windows)}{labels}"
     )
     policy = "default-src 'none'; style-src 'unsafe-inline'"
@@ -77,6 +79,19 @@ def _charts(windows: Sequence[dict[str, Any]]) -> str:
         ]
         parts.append(_table(["window", "drifted"], drifted))
     return "".join(parts) or '<p class="soft">No window has ended since the last run.</p>'
+
+
+def _shift(version: str, one: ScoreShift) -> str:
+    """What moved the mean score of a version that drifts."""
+    if one.why:
+        return f'<p class="soft">{escape(version)}: what moved its scores is unknown: {escape(one.why)}</p>'
+    rows = [
+        [each.column, f"{each.value:+.4f}", f"{each.low:+.4f} to {each.high:+.4f}"]
+        for each in one.moved
+    ]
+    said = f"Its mean score was {one.before:.4f} in training, and is {one.after:.4f} in {one.rows:,} predictions."
+    table = _table(["column", "moved it by", "interval"], rows)
+    return f"<h2>{escape(version)}: what moved its scores</h2><p>{escape(said)}</p>{table}"
 
 
 def _labels(version: str, one: LabelVerdict) -> str:

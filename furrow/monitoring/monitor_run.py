@@ -29,6 +29,7 @@ from furrow.monitoring.expected_means import season_of
 from furrow.monitoring.label_verdict import LabelVerdict, judge_labels
 from furrow.monitoring.log_windows import WindowCounts, count_windows, window_starts
 from furrow.monitoring.monitor_state import MonitorState, load_state, one_writer, save_state
+from furrow.monitoring.score_shift import ScoreShift, importance_shares, score_shift
 from furrow.monitoring.serving_skew import Recomputed, recompute, sample
 from furrow.serving.deployment_state import read_followed
 from furrow.serving.log_reader import read_log, read_losses
@@ -57,6 +58,7 @@ class Monitored:
         references: By version: what it is compared with.
         labels: By version: coverage, performance, fairness.
         skew: By version: a sample of its predictions, joined again from the feature tables.
+        shifts: By version that drifts: what moved its mean score.
         alarms: Open ones, the new ones among them.
         fresh: Ids of the alarms that this run opened.
         notes: What could not be done, and why.
@@ -66,6 +68,7 @@ class Monitored:
     references: dict[str, str] = field(default_factory=dict)
     labels: dict[str, LabelVerdict] = field(default_factory=dict)
     skew: dict[str, Recomputed] = field(default_factory=dict)
+    shifts: dict[str, ScoreShift] = field(default_factory=dict)
     alarms: list[Alarm] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -77,6 +80,7 @@ class Monitored:
             "references": self.references,
             "labels": {name: one.to_json() for name, one in self.labels.items()},
             "skew": {name: one.to_json() for name, one in self.skew.items()},
+            "shifts": {name: one.to_json() for name, one in self.shifts.items()},
             "alarms": [one.to_json() for one in self.alarms],
             "fresh": self.fresh,
             "notes": self.notes,
@@ -165,7 +169,10 @@ def _skew(
     if since == until:
         return
     alarms, unknown = [], set()
+    drifting = {one.model for one in state.book.alarms if one.open and one.kind == "drift"}
     for version, records in sample(site.log, since, until).items():
+        if version in drifting:
+            found.shifts[version] = score_shift(site.root, records)
         one = found.skew[version] = recompute(site.root, records)
         window = max(record.time for record in records).isoformat(timespec="seconds")
         alarms += one.alarms(version, window)
@@ -228,6 +235,8 @@ def _one(
     state.watches[version] = watch
     figures |= {"evidence": round(finding.evidence, 3), "drifted": list(finding.culprits)}
     alarms = []
+    model = version.partition("@")[0]
+    shares = importance_shares(site.root, model) if finding.culprits else {}
     for column in finding.culprits:
         size = drift_of(
             column, profile.bins[column], reference.profile.columns[column], profile.columns[column]
@@ -237,6 +246,9 @@ def _one(
             f"{column} drifted since {finding.since[column][:16]}: {mark} {mean:.3f}, now {now:.3f}"
         )
         facts = {**size.to_json(), "evidence": round(finding.evidence, 3), "mark": mark}
+        if column in shares:
+            facts["importance"] = round(shares[column], 4)
+            text += f"; {shares[column]:.0%} of the model's importance"
         alarms.append(Alarm("drift", column, version, start, finding.since[column], text, facts))
     if finding.alarm:  # beyond the budget as a whole: what was named before is not over yet
         alarms += [

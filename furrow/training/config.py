@@ -38,11 +38,20 @@ __all__ = [
 
 @dataclass
 class Features:
-    """What a model sees: a feature service, and entity keys as categories."""
+    """What a model sees: a feature service, and entity keys as categories.
+
+    Attributes:
+        service: The feature service.
+        keys: Entity keys that the model sees as categories.
+        digest: Of the service's definition; written by `furrow compile`.
+        reweigh: Columns whose groups count in training as if each had the same share of every
+            class; the model does not see them.
+    """
 
     service: str = MISSING
     keys: list[str] = field(default_factory=list)
     digest: str = ""
+    reweigh: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -155,6 +164,11 @@ def parse(value: dict[str, Any], *, where: str, conf: Path | None = None) -> Exp
         )
     experiment = structured(Experiment, value, where=where, conf=conf)
     check_problem(experiment.problem, tasks=task_names(), where=f"{where}: problem")
+    if experiment.features.reweigh and load_task(experiment.problem.task).estimator != "classifier":
+        raise ProblemError(
+            f"{where}: features.reweigh weighs classes, and {experiment.problem.name} predicts numbers",
+            hint="leave reweigh out",
+        )
     place = None if conf is None else partial(_place, conf, where)
     kind = load_task(experiment.problem.task).estimator
     check_target(experiment.model, where=where, kind=kind, place=place)
@@ -184,6 +198,8 @@ def dump(experiment: Experiment) -> str:
     value = dataclasses.asdict(experiment)
     if value["problem"]["fairness"] is None:
         del value["problem"]["fairness"]  # a config without it is as it was before there was any
+    if not value["features"]["reweigh"]:
+        del value["features"]["reweigh"]
     model = value["model"]
     value["model"] = {key: model[key] for key in sorted(model)}
     if value["search"]:

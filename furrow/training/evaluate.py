@@ -116,9 +116,7 @@ def _fairness(frame: pd.DataFrame, problem: Problem) -> list[dict[str, Any]]:
         limits = dict.fromkeys(measures_of(problem.task))
         for gap in fairness(frame, by, limits, threshold=asked.threshold, least=asked.least):
             told = gap.to_json()
-            found.append(
-                {key: told[key] for key in ("measure", "by", "value", "low", "high", "groups")}
-            )
+            found.append({key: told[key] for key in told if key not in {"limit", "verdict"}})
     return found
 
 

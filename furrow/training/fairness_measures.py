@@ -7,13 +7,15 @@ from __future__ import annotations
 
 __all__ = ["measures_of"]
 
+_OF_CLASSES = (
+    "demographic_parity",
+    "equal_opportunity",
+    "equalised_odds",
+    "calibration_within_groups",
+)
 _OF_TASKS = {
-    "binary": (
-        "demographic_parity",
-        "equal_opportunity",
-        "equalised_odds",
-        "calibration_within_groups",
-    ),
+    "binary": _OF_CLASSES,
+    "multiclass": _OF_CLASSES,
     "regression": ("error_gap",),
     "forecast": ("error_gap",),
 }

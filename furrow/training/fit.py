@@ -10,12 +10,14 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
 from furrow.errors import FurrowError
 from furrow.stores.float_columns import canonical_frame, canonical_matrix
 from furrow.training.calibration import Curve
 from furrow.training.export import export
+from furrow.training.reweigh import group_weights
 from furrow.training.settle import settle
 from furrow.training.splits import known_by, newest
 from furrow.training.targets import instantiate
@@ -147,6 +149,7 @@ def fit(
 
     Raises:
         FitError: The estimator refuses its parameters or the rows, or none are left to fit on.
+        ReweighError: Training rows lack a column of groups.
     """
     task, problem = load_task(experiment.problem.task), experiment.problem
     columns = input_columns(experiment, features)
@@ -193,13 +196,22 @@ def _fit(
     ordinal = experiment.encoding.categories == "ordinal"
     if ordinal and "categorical_features" in model.get_params() and not experiment.encoding.impute:
         model.set_params(categorical_features=list(range(len(categories))))
+    weighed: dict[str, Any] = {}
+    if experiment.features.reweigh:
+        if not has_fit_parameter(model, "sample_weight"):
+            raise FitError(
+                f"{experiment.name}: {type(model).__name__} takes no weights of rows",
+                hint="leave features.reweigh out, or choose another model",
+            )
+        by = experiment.features.reweigh
+        weighed["model__sample_weight"] = group_weights(frame, by, target, name=experiment.name)
     steps = [
         ("encode", _encoder(experiment, categories, numbers)),
         ("floats", FunctionTransformer(canonical_matrix)),
     ]
     pipeline = Pipeline([*steps, ("model", model)])
     try:
-        fitted = pipeline.fit(inputs, target)
+        fitted = pipeline.fit(inputs, target, **weighed)
     except (ValueError, TypeError) as exc:
         first = str(exc).strip().splitlines()[0]
         raise FitError(f"{experiment.name}: {first}", hint="look at `model` in its config") from exc

@@ -3,12 +3,13 @@
 Demographic parity asks for equal shares of positive predictions; equal opportunity for equal shares
 of positives found; equalised odds for that and equal false alarms (Hardt, Price and Srebro 2016);
 calibration within groups for probabilities that are right in each; of numbers, errors of one size.
+Of several classes each is asked by itself, as the one that is predicted or not, and the worst counts.
 Intervals of groups hold together, so that of a gap holds, too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,10 @@ from scipy.special import ndtri
 
 from furrow.errors import FurrowError
 from furrow.training.binomial import wilson
+from furrow.training.class_columns import PREFIX, class_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -75,6 +77,7 @@ class Gap:
         limit: What is declared; None for nothing.
         verdict: "holds", "broken", "unsure" where the interval spans the limit, or "unknown".
         groups: Each group's own figure.
+        of_class: Of several classes: the one whose gap is the greatest.
     """
 
     measure: str
@@ -85,10 +88,12 @@ class Gap:
     limit: float | None
     verdict: str
     groups: tuple[GroupRate, ...] = field(default=())
+    of_class: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return {**vars(self), "groups": [dict(vars(one)) for one in self.groups]}
+        """As plain values; without the class where there is but one."""
+        told = {**vars(self), "groups": [dict(vars(one)) for one in self.groups]}
+        return told if self.of_class else {k: v for k, v in told.items() if k != "of_class"}
 
 
 def fairness(
@@ -102,11 +107,12 @@ def fairness(
     """How differently the groups of a column fare.
 
     Args:
-        rows: Predictions: `probability` or `prediction`; `label` (1 or 0, or a number; null where
-            none has come yet).
+        rows: Predictions: `probability`, `probability_CLASS` of each class, or `prediction`;
+            `label` (1 or 0, a class, or a number; null where none has come yet).
         by: The column of groups.
         limits: By measure: the greatest gap that is allowed; None to look only.
-        threshold: From which probability on a prediction is positive.
+        threshold: From which probability on a prediction is positive; of several classes the
+            most probable one is.
         least: Rows that a group must have to be judged.
 
     Raises:
@@ -118,25 +124,51 @@ def fairness(
             hint=f"there are: {', '.join(map(str, rows.columns))}",
         )
     names = rows[by].astype("string").fillna(UNKNOWN).to_numpy(dtype=object)
-    groups = {str(one): rows[names == one] for one in sorted(set(names))}
+    groups = sorted(set(names))
+    views = _views(rows)
     found = []
     for measure, limit in limits.items():
         if measure not in MEASURES:
             raise FairnessError(
                 f"there is no measure {measure!r}", hint=f"there are: {', '.join(MEASURES)}"
             )
-        z = float(-ndtri(_ALPHA / 2 / max(len(groups), 1) / len(MEASURES[measure])))
+        asked = len(groups) * len(MEASURES[measure]) * len(views)
+        z = float(-ndtri(_ALPHA / 2 / max(asked, 1)))
         gaps = [
-            _gap(
-                measure,
-                by,
-                [rate(name, part, threshold, least, z) for name, part in groups.items()],
-                limit,
-            )
+            replace(_gap(measure, by, rates, limit), of_class=one)
+            for one, view in views.items()
             for rate in MEASURES[measure]
+            for rates in [[rate(str(g), view[names == g], threshold, least, z) for g in groups]]
         ]
-        found.append(max(gaps, key=lambda one: -1.0 if one.value is None else one.value))
+        found.append(_worst(gaps))
     return found
+
+
+def _views(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows as each question sees them: as they are, or by class whether it is that one."""
+    classes = class_names(map(str, rows.columns))
+    if "probability" in rows or not classes:
+        return {"": rows}
+    values = rows[[PREFIX + one for one in classes]].to_numpy(dtype=np.float64)
+    chosen = values.argmax(axis=1)
+    missing = rows["label"].isna()
+    return {
+        one: rows.assign(
+            probability=values[:, place],
+            chosen=chosen == place,
+            label=(rows["label"].astype(str) == one).astype(np.float64).mask(missing),
+        )
+        for place, one in enumerate(classes)
+    }
+
+
+def _worst(gaps: Sequence[Gap]) -> Gap:
+    """The gap that speaks loudest: one that is surely too great, then the greatest."""
+    order = {"broken": 2, "unsure": 1}
+    return max(
+        gaps,
+        key=lambda one: (order.get(one.verdict, 0), -1.0 if one.value is None else one.value),
+    )
 
 
 def _gap(measure: str, by: str, rates: list[GroupRate], limit: float | None) -> Gap:
@@ -160,8 +192,9 @@ def _share(
 
     def rate(name: str, part: pd.DataFrame, threshold: float, least: int, z: float) -> GroupRate:
         if "probability" not in part:
-            raise FairnessError("this measure needs probabilities of a binary label")
-        some, all_ = count(part, (part["probability"] >= threshold).to_numpy(dtype=bool))
+            raise FairnessError("this measure needs probabilities of a label with classes")
+        positive = part["chosen"] if "chosen" in part else part["probability"] >= threshold
+        some, all_ = count(part, positive.to_numpy(dtype=bool))
         if all_ < max(least, 1):
             return GroupRate(name, all_)
         return GroupRate(name, all_, some / all_, *wilson(some, all_, z))

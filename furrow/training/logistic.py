@@ -41,8 +41,13 @@ class PortableLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         self.tol = tol
         self.max_iter = max_iter
 
-    def fit(self, X: Any, y: Any) -> PortableLogisticRegression:  # noqa: N803 - scikit-learn's name
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> PortableLogisticRegression:  # noqa: N803 - scikit-learn's name
         """Fit to rows of shape (rows, columns) and their classes.
+
+        Args:
+            X: The inputs.
+            y: The classes.
+            sample_weight: How often each row counts, shape (rows,); once, if None.
 
         Raises:
             ValueError: A value is not finite, or there is one class only.
@@ -55,11 +60,13 @@ class PortableLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
             raise ValueError("there is one class only")
         scores = 1 if len(self.classes_) == 2 else len(self.classes_)
         truth = codes[:, None] == (np.arange(scores) + (1 if scores == 1 else 0))
-        loss = _Loss(columns, truth.astype(np.float64), 1.0 / (self.C * len(columns)))
+        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        penalty = 1.0 / (self.C * len(columns))
+        loss = _Loss(columns, truth.astype(np.float64), penalty, weights)
         start = np.zeros(scores * (columns.shape[1] + 1))
         found, self.n_iter_ = _minimise(loss, start, self.tol, self.max_iter)
-        weights = found.reshape(scores, -1)
-        self.coef_, self.intercept_ = weights[:, :-1].copy(), weights[:, -1].copy()
+        slopes = found.reshape(scores, -1)
+        self.coef_, self.intercept_ = slopes[:, :-1].copy(), slopes[:, -1].copy()
         self.n_features_in_ = columns.shape[1]
         return self
 
@@ -85,9 +92,13 @@ class _Loss:
     """Mean log loss with a penalty, and its gradient, over weights of shape (scores, columns + 1) in one row."""
 
     def __init__(
-        self, columns: NDArray[np.float64], truth: NDArray[np.float64], penalty: float
+        self,
+        columns: NDArray[np.float64],
+        truth: NDArray[np.float64],
+        penalty: float,
+        counted: NDArray[np.float64] | None = None,
     ) -> None:
-        self.columns, self.truth, self.penalty = columns, truth, penalty
+        self.columns, self.truth, self.penalty, self.counted = columns, truth, penalty, counted
 
     def __call__(self, flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights = flat.reshape(self.truth.shape[1], -1)
@@ -102,6 +113,9 @@ class _Loss:
                 np.maximum((probabilities * self.truth).max(axis=1), np.finfo(float).tiny)
             )
             residual = probabilities - self.truth
+        losses = losses.ravel()
+        if self.counted is not None:
+            losses, residual = losses * self.counted, residual * self.counted[:, None]
         rows = len(self.columns)
         slopes = weights * self.penalty
         slopes[:, -1] = 0.0
@@ -111,7 +125,7 @@ class _Loss:
                 slopes[place, column] += _sum(self.columns[:, column] * one) / rows
             slopes[place, -1] = _sum(one) / rows
         held = weights[:, :-1].ravel()
-        return _sum(losses.ravel()) / rows + 0.5 * self.penalty * _dot(held, held), slopes.ravel()
+        return _sum(losses) / rows + 0.5 * self.penalty * _dot(held, held), slopes.ravel()
 
 
 def _minimise(

@@ -126,3 +126,51 @@ def test_what_does_not_exist_is_refused() -> None:
     ):
         with pytest.raises(FairnessError):
             call()
+
+
+def _classes(sizes: dict[object, int], seed: int = 2) -> pd.DataFrame:
+    generator = np.random.default_rng(seed)
+    parts = []
+    for number, (group, size) in enumerate(sizes.items()):
+        label = generator.choice(["a", "b", "c"], size, p=[0.5, 0.3, 0.2])
+        logits = generator.normal(0, 1, (size, 3)) + 1.5 * (
+            label[:, None] == np.array(["a", "b", "c"])
+        )
+        logits[:, 2] += 0.8 * number
+        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        columns = {f"probability_{one}": p[:, place] for place, one in enumerate("abc")}
+        parts.append(pd.DataFrame({"sex": [group] * size, "label": label, **columns}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_several_classes_are_fairlearns_one_by_one() -> None:
+    """The worst class counts, and is named; each class by the library that many use."""
+    rows = _classes({"f": 400, "m": 500, "x": 90})
+    facts = {"sensitive_features": rows["sex"]}
+    values = rows[["probability_a", "probability_b", "probability_c"]].to_numpy()
+    said = np.array(["a", "b", "c"])[values.argmax(axis=1)]
+    judges = {
+        "demographic_parity": demographic_parity_difference,
+        "equal_opportunity": equal_opportunity_difference,
+        "equalised_odds": equalized_odds_difference,
+    }
+    found = {one.measure: one for one in fairness(rows, "sex", dict.fromkeys(judges), least=2)}
+    for name, judge in judges.items():
+        each = {
+            one: judge((rows["label"] == one).astype(int), (said == one).astype(int), **facts)
+            for one in "abc"
+        }
+        assert found[name].value == pytest.approx(max(each.values()))
+        assert found[name].of_class == max(each, key=lambda one: each[one])
+
+
+def test_several_classes_unlabelled_rows_and_limits() -> None:
+    """A missing label is no other class; a class that is surely too far apart outranks a wider one."""
+    rows = _classes({"f": 3000, "m": 3000})
+    half = rows.assign(label=rows["label"].where(rows.index % 2 == 0))
+    (whole,) = fairness(rows[rows.index % 2 == 0], "sex", {"equal_opportunity": None})
+    (found,) = fairness(half, "sex", {"equal_opportunity": None})
+    assert found.value == whole.value
+    (parity,) = fairness(rows, "sex", {"demographic_parity": 0.05})
+    assert (parity.verdict, parity.of_class) == ("broken", "c")
+    assert fairness(rows, "sex", {"demographic_parity": None})[0].to_json()["of_class"] == "c"

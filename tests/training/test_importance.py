@@ -20,5 +20,20 @@ def test_the_signal_comes_first(frame, experiment):
     by_name = {one["feature"]: one["importance"] for one in found}
     assert by_name["delay_3h"] > 0.2 > 0.02 > abs(by_name["noise"])
     assert importance(fitted, frame, "late", roc_auc, seed=1) == found
+    assert found[0]["low"] > 0.2
+    assert all(one["low"] <= one["importance"] <= one["high"] for one in found)
     nothing = importance(fitted, frame, "late", lambda labels, predicted: float(np.nan), seed=1)
     assert {one["importance"] for one in nothing} == {None}
+
+
+def test_the_interval_tells_chance_from_signal(frame, experiment):
+    """Over many seeds the interval of noise holds its mean about as often as it says; more rows, narrower."""
+    fitted = fit(experiment, frame, ["delay_3h", "noise"])
+    each = [
+        {one["feature"]: one for one in importance(fitted, frame, "late", roc_auc, seed=seed)}
+        for seed in range(12)
+    ]
+    mean = np.mean([one["noise"]["importance"] for one in each])
+    held = [one["noise"]["low"] <= mean <= one["noise"]["high"] for one in each]
+    assert sum(held) >= 8
+    assert all(one["delay_3h"]["low"] > one["noise"]["high"] for one in each)
