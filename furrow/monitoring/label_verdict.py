@@ -11,6 +11,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from furrow.files import read_json
@@ -35,7 +36,7 @@ from furrow.monitoring.late_labels import landed, settle
 from furrow.monitoring.log_windows import SCORE, flat
 from furrow.serving.log_reader import read_log
 from furrow.training import config
-from furrow.training.class_columns import class_names
+from furrow.training.class_columns import PREFIX, class_names
 from furrow.training.group_fairness import Gap, fairness
 from furrow.training.own_metrics import own_metrics
 from furrow.training.problem import span
@@ -234,10 +235,19 @@ def _predictions(site: Site, notes: list[str]) -> dict[str, pd.DataFrame]:
     The log is read as a stream, and the oldest rows go when there are too many.
     """
     parts: deque[pd.DataFrame] = deque()
+    asked: dict[str, set[str] | None] = {}
     rows = passed = 0
-    for batch in read_log(site.log, _since(site), site.now):
-        table = flat(batch).to_pandas()
-        table = table[table["variant"] != "shadow"]
+    for batch in read_log(
+        site.log, _since(site), site.now, without=("event_times", "redacted", "statuses")
+    ):
+        model = str(batch.column("model")[0]) if batch.num_rows else ""
+        if model not in asked:
+            asked[model] = _asked(site, model)
+        whole, names = flat(batch), asked[model]
+        if names is not None:
+            kept = [one for one in whole.column_names if one in names or one.startswith(PREFIX)]
+            whole = whole.select(kept)
+        table = whole.filter(pc.not_equal(whole.column("variant"), "shadow")).to_pandas()
         if not len(table):
             continue
         parts.append(table)
@@ -254,6 +264,22 @@ def _predictions(site: Site, notes: list[str]) -> dict[str, pd.DataFrame]:
     for table in parts:
         found.setdefault(str(table["version"].iloc[0]), []).append(table)
     return {name: pd.concat(some, ignore_index=True) for name, some in sorted(found.items())}
+
+
+def _asked(site: Site, model: str) -> set[str] | None:
+    """The columns that a model's predictions are judged by; None for all, which a project's own metrics may read."""
+    path = site.root / run_file(model, "config.yaml")
+    if not path.is_file():
+        return {"id", "time", "version", "model", "variant"}
+    if own_metrics(site.root):
+        return None
+    problem = config.load(path).problem
+    return {
+        *("id", "time", "version", "model", "variant", SCORE, problem.block),
+        *("probability", "prediction", "low", "high", problem.split.at, *problem.keys),
+        *(site.settings.slices or problem.slices),
+        *site.settings.fairness.groups,
+    }
 
 
 def _since(site: Site) -> datetime | None:

@@ -27,6 +27,7 @@ from furrow.monitoring.drift_sizes import drift_of
 from furrow.monitoring.drift_watch import Watch, step
 from furrow.monitoring.expected_means import season_of
 from furrow.monitoring.label_verdict import LabelVerdict, judge_labels
+from furrow.monitoring.late_rollback import go_back
 from furrow.monitoring.log_windows import WindowCounts, count_windows, window_starts
 from furrow.monitoring.monitor_state import MonitorState, load_state, one_writer, save_state
 from furrow.monitoring.score_shift import ScoreShift, importance_shares, score_shift
@@ -289,6 +290,7 @@ def _labels(site: Site, state: MonitorState, found: Monitored) -> None:
     supply_labels(site)
     verdicts, notes = judge_labels(site)
     found.labels, found.notes = verdicts, found.notes + notes
+    found.notes += [said for said in [go_back(site, verdicts)] if said]
     alarms = [alarm for version, one in verdicts.items() for alarm in one.alarms(version, site.now)]
     if verdicts:
         kinds = ("performance", "fairness", "coverage")

@@ -8,6 +8,7 @@ features: []                     # which; all that the log has, if empty
 reference: training              # the model's training set; or first: the first windows of the log
 first: 14                        # windows
 settle: 1h                       # how long after its end a window is looked at
+rollback: false                  # go back by itself when labels say that the new version is surely worse
 slices: []                       # keys or request fields; the problem's, if empty
 fairness: {groups: [], least: 50, threshold: 0.5, limits: {demographic_parity: 0.1}}
 retraining:                      # what `furrow retrain` takes for a reason, and how often
@@ -125,6 +126,7 @@ class MonitorSettings:
     reference: str = "training"
     first: int = 14
     settle: str = "1h"
+    rollback: bool = False
     slices: list[str] = field(default_factory=list)
     fairness: FairnessSettings = field(default_factory=FairnessSettings)
     retraining: RetrainingSettings = field(default_factory=RetrainingSettings)

@@ -122,9 +122,12 @@ def sample(
         rows = batch.filter(pc.not_equal(batch.column("variant"), "shadow"))
         if not rows.num_rows:
             continue
-        ends = pa.table({"end": pc.utf8_slice_codeunits(rows.column("id"), -12)})
-        least = pc.select_k_unstable(ends, most, [("end", "ascending")])
         kept = found.setdefault(str(rows.column("version")[0].as_py()), [])
+        ends = pc.utf8_slice_codeunits(rows.column("id"), -12)
+        if len(kept) >= most:  # only what ends lower than the highest that is kept
+            lower = pc.less(ends, kept[-1][0])
+            rows, ends = rows.filter(lower), ends.filter(lower)
+        least = pc.select_k_unstable(pa.table({"end": ends}), most, [("end", "ascending")])
         kept += [(one.id[-12:], one) for one in records_of(rows.take(least))]
         kept.sort(key=lambda one: one[0])
         del kept[most:]

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["find_record", "query", "read_log", "read_losses", "read_records"]
 
 _ROWS = 2_000
+"""Live records at a time: each is a Python object."""
+_SEALED_ROWS = 16_384
 
 
 def read_log(
@@ -45,6 +47,7 @@ def read_log(
     *,
     model: str | None = None,
     columns: Sequence[str] | None = None,
+    without: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:
     """The records of a span of time, sealed or not, in batches of one version each.
 
@@ -59,6 +62,7 @@ def read_log(
         until: The first time that no longer counts; None for the end.
         model: Only of this model.
         columns: Only these, `time` and `model` among them where they are asked by; all, if None.
+        without: Of all columns, not these: what is not read costs nothing.
     """
     with ExitStack() as stack:
         # Live ones are opened first: one that is sealed meanwhile is then found sealed, or still
@@ -67,13 +71,14 @@ def read_log(
         for sealed in sorted(sealed_folder(folder).glob("*/[!.]*")):
             live.pop(sealed.name, None)
             for path in sorted(sealed.glob("*.parquet")):
-                for batch in _sealed_batches(path, since, until, columns):
+                for batch in _sealed_batches(path, since, until, columns, without):
                     yield from _chosen(batch, since, until, model)
         for _, file in sorted(live.items()):
             for rows in _pieces(file):
                 for each in same_shape(rows):
                     batch = to_batch(each)
-                    batch = batch if columns is None else batch.select(list(columns))
+                    wanted = _wanted(batch.schema, columns, without)
+                    batch = batch if wanted is None else batch.select(wanted)
                     yield from _chosen(batch, since, until, model)
 
 
@@ -176,16 +181,26 @@ def _sealed_batches(
     since: datetime | None,
     until: datetime | None,
     columns: Sequence[str] | None,
+    without: Sequence[str],
 ) -> Iterator[pa.RecordBatch]:
-    wanted = None if columns is None else list(columns)
     try:
         span = time_span(path)
         if span is None or (since and span[1] < since) or (until and span[0] >= until):
             return
         with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=_ROWS, columns=wanted)
+            wanted = _wanted(file.schema_arrow, columns, without)
+            yield from file.iter_batches(batch_size=_SEALED_ROWS, columns=wanted)
     except FileNotFoundError:  # too old meanwhile
         return
+
+
+def _wanted(
+    schema: pa.Schema, columns: Sequence[str] | None, without: Sequence[str]
+) -> list[str] | None:
+    """The columns to read; None for all."""
+    if columns is not None:
+        return list(columns)
+    return [name for name in schema.names if name not in without] if without else None
 
 
 def _pieces(file: BinaryIO) -> Iterator[list[PredictionRecord]]:

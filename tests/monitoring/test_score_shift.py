@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from furrow.files import read_json, write_json
 from furrow.monitoring.score_shift import importance_shares, score_shift
 from furrow.serving.prediction_record import PredictionRecord, new_id
 from tests.servingworld import NOW, build, drawn
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
