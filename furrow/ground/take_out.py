@@ -176,7 +176,8 @@ def _copy(handle: int, target: Path, name: str, bounds: Bounds) -> None:
         return
     if not stat.S_ISREG(about.st_mode):
         raise TakeError(
-            f"{name!r} is not a regular file: a pipe, a socket or a device", hint="write regular files"
+            f"{name!r} is not a regular file: a pipe, a socket or a device",
+            hint="write regular files",
         )
     bounds.one(name, about.st_size)
     with target.open("xb") as writer, open(handle, "rb", closefd=False) as reader:

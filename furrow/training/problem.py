@@ -223,7 +223,8 @@ def _check_columns(problem: Problem, where: str) -> None:
     for name in problem.entity:
         if name in RESERVED or name == problem.label:
             raise ProblemError(
-                f"{where}: entity {name!r} is not a key", hint="name the columns of who or what it is"
+                f"{where}: entity {name!r} is not a key",
+                hint="name the columns of who or what it is",
             )
     if problem.label in ("event_timestamp", "label_timestamp", "period"):
         raise ProblemError(
