@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test torture attack audit check search bench pictures lock clean test-tools
+.PHONY: run setup help test torture attack audit check search bench pictures lock clean test-tools
 
 run: setup
 	@bash -eu -o pipefail -c '\
@@ -15,6 +15,21 @@ run: setup
 	  python -m pipelines.tour'
 
 setup: .venv/.ready
+
+help:
+	@printf '%s\n' \
+	  'make run       set up .venv, land the data, run every stage, predict three real flights, serve one' \
+	  'make test      the tests, with the tools that they need from Debian' \
+	  'make setup     the environment alone' \
+	  'make check     format, lint, types, layers' \
+	  'make search    new examples for the property tests, and the tests of many minutes' \
+	  'make bench     every claim of speed against its peers (an environment of its own, 1.5 GB)' \
+	  'make pictures  the pictures in README.md' \
+	  'make attack    what a hostile repository, request or file would try' \
+	  'make torture   random stories with kills and full disks against a model of what must hold (SEED=1 MINUTES=5)' \
+	  'make audit     the lock files against a list of known faults (DATABASE=FOLDER of OSV records)' \
+	  'make lock      the lock files anew, after a change of pyproject.toml' \
+	  'make clean     remove build/ and .furrow/'
 
 .venv/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	@echo "== setting up .venv from requirements.lock"

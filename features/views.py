@@ -13,8 +13,12 @@ OWNER = "flights-team@example.com"
 
 
 def fields(**types):
-    """Fields from name=type pairs."""
-    return [Field(name=name, dtype=dtype) for name, dtype in types.items()]
+    """Fields from name=type, or name=(type, what it is, unit); of a table's columns its SQL says the latter."""
+    told = {name: one if isinstance(one, tuple) else (one, "", "") for name, one in types.items()}
+    return [
+        Field(name=name, dtype=dtype, description=words, tags={"unit": unit} if unit else {})
+        for name, (dtype, words, unit) in told.items()
+    ]
 
 
 origin_traffic = FeatureView(
@@ -179,13 +183,13 @@ weather_origin = FeatureView(
 clock = on_demand_feature_view(
     sources=[sources.request],
     schema=fields(
-        departure_hour=Float64,
-        departure_hour_sin=Float64,
-        departure_hour_cos=Float64,
-        departure_weekday=Int64,
-        departure_weekday_sin=Float64,
-        departure_weekday_cos=Float64,
-        departure_weekend=Int64,
+        departure_hour=(Float64, "hour of the scheduled departure in New York", "h"),
+        departure_hour_sin=(Float64, "the hour on the circle of a day", "1"),
+        departure_hour_cos=(Float64, "the hour on the circle of a day", "1"),
+        departure_weekday=(Int64, "weekday of the scheduled departure, Monday is 0", "days"),
+        departure_weekday_sin=(Float64, "the moment on the circle of a week", "1"),
+        departure_weekday_cos=(Float64, "the moment on the circle of a week", "1"),
+        departure_weekend=(Int64, "whether that is Saturday or Sunday", "0 or 1"),
     ),
     mode="python",
     description="Time of day and day of week in New York at the scheduled departure.",
@@ -195,7 +199,7 @@ clock = on_demand_feature_view(
 
 weather_age = on_demand_feature_view(
     sources=[weather_origin[["weather_reading_minute"]], sources.request],
-    schema=fields(weather_age_hours=Float64),
+    schema=fields(weather_age_hours=(Float64, "hours from the reading to the prediction", "h")),
     mode="python",
     description="Hours between the weather reading at hand and the prediction.",
     owner=OWNER,
@@ -210,7 +214,17 @@ tail_readiness = on_demand_feature_view(
         sources.request,
     ],
     schema=fields(
-        tail_idle_hours=Float64, tail_planned_minutes=Float64, tail_spare_minutes=Float64
+        tail_idle_hours=(
+            Float64,
+            "hours from the last news of the aircraft to the prediction",
+            "h",
+        ),
+        tail_planned_minutes=(Float64, "minutes to spare before this departure, as planned", "min"),
+        tail_spare_minutes=(
+            Float64,
+            "minutes to spare before this departure, as it turns out",
+            "min",
+        ),
     ),
     mode="python",
     description="Hours since the last news of the aircraft, and the minutes to spare before this departure, "

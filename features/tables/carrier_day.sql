@@ -86,15 +86,15 @@ windows as (
 select
     carrier,
     tick as event_timestamp,
-    cast(departed_3h as bigint) as carrier_departures_3h,
-    cast(departure_delay_3h as double) / nullif(departed_3h, 0) as carrier_departure_delay_3h,
-    cast(arrived_24h as bigint) as carrier_arrivals_24h,
-    cast(arrival_delay_24h as double) / nullif(arrived_24h, 0) as carrier_arrival_delay_24h,
-    cast(late_24h + cancelled_24h as double) / nullif(arrived_24h + cancelled_24h, 0) as carrier_late_share_24h,
-    cast(cancelled_24h as bigint) as carrier_cancelled_24h,
-    cast(overdue as bigint) as carrier_overdue,
+    cast(departed_3h as bigint) as carrier_departures_3h,  -- departures of the last 3 hours [flights]
+    cast(departure_delay_3h as double) / nullif(departed_3h, 0) as carrier_departure_delay_3h,  -- mean delay of the departures of the last 3 hours [min]
+    cast(arrived_24h as bigint) as carrier_arrivals_24h,  -- arrivals of the last 24 hours [flights]
+    cast(arrival_delay_24h as double) / nullif(arrived_24h, 0) as carrier_arrival_delay_24h,  -- mean delay of the arrivals of the last 24 hours [min]
+    cast(late_24h + cancelled_24h as double) / nullif(arrived_24h + cancelled_24h, 0) as carrier_late_share_24h,  -- share of arrivals late by 15 minutes or more, or cancelled, of the last 24 hours [share]
+    cast(cancelled_24h as bigint) as carrier_cancelled_24h,  -- cancellations of the last 24 hours [flights]
+    cast(overdue as bigint) as carrier_overdue,  -- flights that should have left and have not [flights]
     cast(overdue * datediff('minute', timestamptz '2000-01-01 00:00:00+00', tick) - overdue_since as bigint)
-        as carrier_overdue_minutes
+        as carrier_overdue_minutes  -- how long those have been overdue, together [min]
 from windows
 where departed_3h + arrived_24h + cancelled_24h + overdue > 0
 order by carrier, event_timestamp

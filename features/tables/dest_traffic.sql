@@ -81,12 +81,12 @@ windows as (
 select
     dest,
     tick as event_timestamp,
-    cast(departure_delay_3h as double) / nullif(departed_3h, 0) as dest_departure_delay_3h,
-    cast(arrived_6h as bigint) as dest_arrivals_6h,
-    cast(arrival_delay_6h as double) / nullif(arrived_6h, 0) as dest_arrival_delay_6h,
-    cast(late_6h + lost_6h as double) / nullif(arrived_6h + lost_6h, 0) as dest_late_share_6h,
-    cast(lost_6h as bigint) as dest_lost_6h,
-    cast(overdue as bigint) as dest_overdue
+    cast(departure_delay_3h as double) / nullif(departed_3h, 0) as dest_departure_delay_3h,  -- mean delay of departures towards it, of the last 3 hours [min]
+    cast(arrived_6h as bigint) as dest_arrivals_6h,  -- arrivals of the last 6 hours [flights]
+    cast(arrival_delay_6h as double) / nullif(arrived_6h, 0) as dest_arrival_delay_6h,  -- mean delay of the arrivals of the last 6 hours [min]
+    cast(late_6h + lost_6h as double) / nullif(arrived_6h + lost_6h, 0) as dest_late_share_6h,  -- share of flights late by 15 minutes or more, cancelled or diverted, of the last 6 hours [share]
+    cast(lost_6h as bigint) as dest_lost_6h,  -- flights cancelled or diverted, of the last 6 hours [flights]
+    cast(overdue as bigint) as dest_overdue  -- flights towards it that should have left and have not [flights]
 from windows
 where departed_3h + arrived_6h + lost_6h + overdue > 0
 order by dest, event_timestamp

@@ -37,9 +37,9 @@ select
     flight,
     origin,
     known_at as event_timestamp,
-    cast(flown as bigint) as flight_runs_28d,
-    cast(late as double) / flown as flight_late_share_28d,
-    cast(arrival_delay as double) / nullif(landed, 0) as flight_arrival_delay_28d,
-    cast(block as double) / flown as flight_block_minutes
+    cast(flown as bigint) as flight_runs_28d,  -- how often the flight ran in the last 28 days [flights]
+    cast(late as double) / flown as flight_late_share_28d,  -- share of them late by 15 minutes or more [share]
+    cast(arrival_delay as double) / nullif(landed, 0) as flight_arrival_delay_28d,  -- mean delay of their arrivals [min]
+    cast(block as double) / flown as flight_block_minutes  -- mean of their scheduled minutes under way [min]
 from windows
 order by carrier, flight, origin, event_timestamp

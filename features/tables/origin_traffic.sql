@@ -85,16 +85,16 @@ windows as (
 select
     origin,
     tick as event_timestamp,
-    cast(departed_1h as bigint) as origin_departures_1h,
-    cast(delay_1h as double) / nullif(departed_1h, 0) as origin_departure_delay_1h,
-    cast(departed_3h as bigint) as origin_departures_3h,
-    cast(delay_3h as double) / nullif(departed_3h, 0) as origin_departure_delay_3h,
-    cast(late_3h as double) / nullif(departed_3h, 0) as origin_late_share_3h,
-    cast(cancelled_6h as bigint) as origin_cancelled_6h,
-    cast(scheduled_ahead as bigint) as origin_scheduled_ahead,
-    cast(overdue as bigint) as origin_overdue,
+    cast(departed_1h as bigint) as origin_departures_1h,  -- departures of the last hour [flights]
+    cast(delay_1h as double) / nullif(departed_1h, 0) as origin_departure_delay_1h,  -- mean delay of the departures of the last hour [min]
+    cast(departed_3h as bigint) as origin_departures_3h,  -- departures of the last 3 hours [flights]
+    cast(delay_3h as double) / nullif(departed_3h, 0) as origin_departure_delay_3h,  -- mean delay of the departures of the last 3 hours [min]
+    cast(late_3h as double) / nullif(departed_3h, 0) as origin_late_share_3h,  -- share of the departures of the last 3 hours late by 15 minutes or more [share]
+    cast(cancelled_6h as bigint) as origin_cancelled_6h,  -- cancellations of the last 6 hours [flights]
+    cast(scheduled_ahead as bigint) as origin_scheduled_ahead,  -- departures scheduled for the hours ahead [flights]
+    cast(overdue as bigint) as origin_overdue,  -- flights that should have left and have not [flights]
     cast(overdue * datediff('minute', timestamptz '2000-01-01 00:00:00+00', tick) - overdue_since as bigint)
-        as origin_overdue_minutes
+        as origin_overdue_minutes  -- how long those have been overdue, together [min]
 from windows
 where
     departed_6h + scheduled_6h + overdue + scheduled_ahead > 0

@@ -57,11 +57,11 @@ select
     origin,
     dest,
     tick as event_timestamp,
-    cast(flown as bigint) as route_flights_28d,
-    cast(late as double) / nullif(flown, 0) as route_late_share_28d,
-    cast(arrival_delay as double) / nullif(landed, 0) as route_arrival_delay_28d,
-    cast(block as double) / nullif(flown, 0) as route_block_minutes,
-    cast(distance as double) / nullif(flown, 0) as route_distance
+    cast(flown as bigint) as route_flights_28d,  -- flights of the last 28 days [flights]
+    cast(late as double) / nullif(flown, 0) as route_late_share_28d,  -- share of them late by 15 minutes or more [share]
+    cast(arrival_delay as double) / nullif(landed, 0) as route_arrival_delay_28d,  -- mean delay of their arrivals [min]
+    cast(block as double) / nullif(flown, 0) as route_block_minutes,  -- mean of their scheduled minutes under way [min]
+    cast(distance as double) / nullif(flown, 0) as route_distance  -- distance [miles]
 from windows
 where flown > 0
 order by origin, dest, event_timestamp

@@ -80,12 +80,12 @@ select
     carrier,
     origin,
     tick as event_timestamp,
-    cast(departed_6h as bigint) as station_departures_6h,
-    cast(delay_6h as double) / nullif(departed_6h, 0) as station_departure_delay_6h,
-    cast(late_6h as double) / nullif(departed_6h, 0) as station_late_share_6h,
-    cast(cancelled_6h as bigint) as station_cancelled_6h,
+    cast(departed_6h as bigint) as station_departures_6h,  -- departures of the last 6 hours [flights]
+    cast(delay_6h as double) / nullif(departed_6h, 0) as station_departure_delay_6h,  -- mean delay of the departures of the last 6 hours [min]
+    cast(late_6h as double) / nullif(departed_6h, 0) as station_late_share_6h,  -- share of the departures of the last 6 hours late by 15 minutes or more [share]
+    cast(cancelled_6h as bigint) as station_cancelled_6h,  -- cancellations of the last 6 hours [flights]
     cast(overdue * datediff('minute', timestamptz '2000-01-01 00:00:00+00', tick) - overdue_since as bigint)
-        as station_overdue_minutes
+        as station_overdue_minutes  -- how long flights have been overdue, together [min]
 from windows
 where departed_6h + cancelled_6h + overdue > 0
 order by carrier, origin, event_timestamp

@@ -64,20 +64,20 @@ ranked as (
 select
     tailnum,
     known_at as event_timestamp,
-    cast(delay as bigint) as tail_departure_delay,
-    cast(arrival_delay as bigint) as tail_arrival_delay,
-    cast(case when state = 'air' then 1 else 0 end as bigint) as tail_in_air,
-    cast(case when state = 'lost' then 1 else 0 end as bigint) as tail_lost,
-    cast(datediff('minute', scheduled_departure, scheduled_arrival) as bigint) as tail_block_minutes,
-    cast(datediff('minute', timestamptz '2000-01-01 00:00:00+00', scheduled_arrival) as bigint) as tail_due_minute,
+    cast(delay as bigint) as tail_departure_delay,  -- delay of the last leg at departure [min]
+    cast(arrival_delay as bigint) as tail_arrival_delay,  -- delay of the last leg at arrival [min]
+    cast(case when state = 'air' then 1 else 0 end as bigint) as tail_in_air,  -- whether the last leg is under way [0 or 1]
+    cast(case when state = 'lost' then 1 else 0 end as bigint) as tail_lost,  -- whether the last leg was cancelled or diverted [0 or 1]
+    cast(datediff('minute', scheduled_departure, scheduled_arrival) as bigint) as tail_block_minutes,  -- scheduled minutes of the last leg under way [min]
+    cast(datediff('minute', timestamptz '2000-01-01 00:00:00+00', scheduled_arrival) as bigint) as tail_due_minute,  -- when the last leg was to arrive [min since 2000]
     cast(
         datediff('minute', timestamptz '2000-01-01 00:00:00+00', scheduled_arrival) + coalesce(arrival_delay, delay, 0)
         as bigint
-    ) as tail_ready_minute,
-    cast(datediff('minute', timestamptz '2000-01-01 00:00:00+00', known_at) as bigint) as tail_event_minute,
-    cast(departed_24h as bigint) as tail_legs_24h,
-    cast(arrival_delay_24h as double) / nullif(arrived_24h, 0) as tail_arrival_delay_24h,
-    cast(late_24h as bigint) as tail_late_24h
+    ) as tail_ready_minute,  -- when it arrives, as late as is known [min since 2000]
+    cast(datediff('minute', timestamptz '2000-01-01 00:00:00+00', known_at) as bigint) as tail_event_minute,  -- when the aircraft was last heard of [min since 2000]
+    cast(departed_24h as bigint) as tail_legs_24h,  -- legs of the last 24 hours [flights]
+    cast(arrival_delay_24h as double) / nullif(arrived_24h, 0) as tail_arrival_delay_24h,  -- mean delay of their arrivals [min]
+    cast(late_24h as bigint) as tail_late_24h  -- how many of them were late by 15 minutes or more [flights]
 from ranked
 where place = 1
 order by tailnum, event_timestamp

@@ -25,18 +25,18 @@ windows as (
 select
     origin,
     observed_at as event_timestamp,
-    temp as weather_temp,
-    temp - dewp as weather_dew_spread,
-    humid as weather_humidity,
-    wind_dir as weather_wind_direction,
-    wind_speed as weather_wind_speed,
-    gust_3h as weather_gust_3h,
-    cast(precip_hundredths as double) / 100 as weather_precip_1h,
-    cast(precip_6h as double) / 100 as weather_precip_6h,
-    visib as weather_visibility,
-    visibility_3h as weather_visibility_3h,
-    pressure as weather_pressure,
-    pressure - pressure_before as weather_pressure_change_3h,
-    cast(datediff('minute', timestamptz '2000-01-01 00:00:00+00', observed_at) as bigint) as weather_reading_minute
+    temp as weather_temp,  -- air temperature [°F]
+    temp - dewp as weather_dew_spread,  -- temperature above the dew point [°F]
+    humid as weather_humidity,  -- relative humidity [%]
+    wind_dir as weather_wind_direction,  -- where the wind comes from [degrees]
+    wind_speed as weather_wind_speed,  -- mean wind [mph]
+    gust_3h as weather_gust_3h,  -- strongest gust of the last 3 hours [mph]
+    cast(precip_hundredths as double) / 100 as weather_precip_1h,  -- precipitation of the last hour [in]
+    cast(precip_6h as double) / 100 as weather_precip_6h,  -- precipitation of the last 6 hours [in]
+    visib as weather_visibility,  -- visibility [miles]
+    visibility_3h as weather_visibility_3h,  -- least visibility of the last 3 hours [miles]
+    pressure as weather_pressure,  -- pressure at sea level [hPa]
+    pressure - pressure_before as weather_pressure_change_3h,  -- change of the pressure over 3 hours [hPa]
+    cast(datediff('minute', timestamptz '2000-01-01 00:00:00+00', observed_at) as bigint) as weather_reading_minute  -- when the reading was made [min since 2000]
 from windows
 order by origin, event_timestamp

@@ -55,7 +55,7 @@ def home_of(repo: Path) -> Path:
         bare = is_bare(repo)
     except GitError as exc:
         raise HookError(
-            f"{repo} is no Git repository", hint="make one: git init --bare FOLDER"
+            f"{repo} is not a Git repository", hint="make one: git init --bare FOLDER"
         ) from exc
     if not bare:
         raise HookError(

@@ -168,7 +168,7 @@ def _variables(place: Place, value: Any, wdir: str = "") -> Iterator[str]:
         if isinstance(entry, str):
             name = entry.partition(":")[0]
             if "${" in entry:
-                yield f"{place.file}: vars: {entry} is no plain path"
+                yield f"{place.file}: vars: {entry} is not a plain path"
             elif "://" in entry:
                 yield f"{place.file}: vars: {entry} leads out of the repository"
             else:

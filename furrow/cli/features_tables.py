@@ -72,10 +72,18 @@ def show_entries(entries: Sequence[Entry], experiments: Mapping[str, str]) -> No
 def show_features(entries: Sequence[Entry]) -> None:
     """Print a line a feature."""
     rows = [
-        (e.name, e.dtype, duration(e.ttl_seconds), ", ".join(e.services) or None, e.owner)
+        (
+            e.name,
+            e.dtype,
+            e.unit or None,
+            duration(e.ttl_seconds),
+            ", ".join(e.services) or None,
+            e.owner,
+            e.description or None,
+        )
         for e in entries
     ]
-    render.table(rows, ["feature", "type", "ttl", "services", "owner"])
+    _told(rows, ["feature", "type", "unit", "ttl", "services", "owner", "description"])
 
 
 def show_found(found: Sequence[Found]) -> None:
@@ -85,12 +93,24 @@ def show_found(found: Sequence[Found]) -> None:
             f.entry.name,
             KINDS[f.entry.kind],
             f.entry.dtype or None,
+            f.entry.unit or None,
             f.entry.owner,
             f.entry.description or None,
         )
         for f in found
     ]
-    render.table(rows, ["name", "kind", "type", "owner", "description"])
+    _told(rows, ["name", "kind", "type", "unit", "owner", "description"])
+
+
+def _told(rows: Sequence[tuple[Any, ...]], headings: Sequence[str]) -> None:
+    """A table without the unit and the description where nothing has any."""
+    keep = [
+        at
+        for at, name in enumerate(headings)
+        if name not in ("unit", "description") or any(row[at] for row in rows)
+    ]
+    kept = [tuple(row[at] for at in keep) for row in rows]
+    render.table(kept, [headings[at] for at in keep])
 
 
 def show_description(shown: Mapping[str, Any]) -> None:
@@ -98,6 +118,7 @@ def show_description(shown: Mapping[str, Any]) -> None:
     say(f"{shown['name']}  {KINDS[shown['kind']]}  {shown['digest'][:12]}")
     facts = {
         "description": shown.get("description"),
+        "unit": shown.get("unit"),
         "owner": shown.get("owner"),
         "tags": ", ".join(f"{key}={value}" for key, value in shown.get("tags", {}).items()),
         "keys": _columns(shown.get("join_keys", [])),
@@ -122,8 +143,11 @@ def show_description(shown: Mapping[str, Any]) -> None:
     if "code" in shown:
         say_block("\n" + "".join(f"  {line}\n" for line in shown["code"].splitlines()))
     if shown["kind"] == "service":
-        rows = [(f["name"], f["dtype"], f["view"]) for f in shown["features"]]
-        render.table(rows, ["feature", "type", "view"])
+        rows = [
+            (f["name"], f["dtype"], f["unit"] or None, f["view"], f["description"] or None)
+            for f in shown["features"]
+        ]
+        _told(rows, ["feature", "type", "unit", "view", "description"])
     elif shown.get("features"):
         _features(shown["features"])
 
@@ -159,16 +183,29 @@ def _features(features: Sequence[Mapping[str, Any]]) -> None:
         (
             f["name"],
             f["dtype"],
+            f["unit"] or None,
             f"{s['null_share']:.1%}" if s else None,
             _number(s.get("low")),
             _number(s.get("median")),
             _number(s.get("high")),
             ", ".join(f"{value} {share:.0%}" for value, share in s.get("top", [])) or None,
             ", ".join(f["lineage"]) or None,
+            f["description"] or None,
         )
         for f, s in zip(features, counted, strict=True)
     ]
-    headings = ["feature", "type", "null", "min", "median", "max", "top values", "made of"]
+    headings = [
+        "feature",
+        "type",
+        "unit",
+        "null",
+        "min",
+        "median",
+        "max",
+        "top values",
+        "made of",
+        "what it is",
+    ]
     keep = [at for at in range(len(headings)) if at < 2 or any(row[at] is not None for row in rows)]
     kept = [tuple(row[at] for at in keep) for row in rows]
     render.table(kept, [headings[at] for at in keep], right=["null", "min", "median", "max"])

@@ -64,7 +64,7 @@ def _moment(text: str | None) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as exc:
-        raise UsageError(f"{text!r} is no time", hint="write it as 2026-03-01T12:00Z") from exc
+        raise UsageError(f"{text!r} is not a time", hint="write it as 2026-03-01T12:00Z") from exc
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 

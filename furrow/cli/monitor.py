@@ -97,7 +97,9 @@ def moment(text: str | None) -> datetime:
     try:
         found = datetime.fromisoformat(text) if text else datetime.now(UTC)
     except ValueError as exc:
-        raise UsageError(f"--at {text!r} is no time", hint="write it as 2024-03-01T12:00Z") from exc
+        raise UsageError(
+            f"--at {text!r} is not a time", hint="write it as 2024-03-01T12:00Z"
+        ) from exc
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

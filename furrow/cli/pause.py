@@ -38,5 +38,5 @@ def command(*, what: str | None, why: str) -> None:
             say("nothing is paused")
         return
     say(str(pause(root, what, why, now=datetime.now(UTC))))
-    say(f"next: git push, and merge it if {current_branch(root) or 'this'} is no main branch")
+    say(f"next: git push, and merge it if {current_branch(root) or 'this'} is not a main branch")
     say(f"later: furrow resume {what}")

@@ -90,7 +90,7 @@ def _span(text: str, option: str) -> tuple[date, date]:
         return first, first + timedelta(days=1)
     except ValueError as exc:
         raise UsageError(
-            f"{option} {text!r} is no day", hint="write 2013-10-01 or 2013-10"
+            f"{option} {text!r} is not a day", hint="write 2013-10-01 or 2013-10"
         ) from exc
 
 

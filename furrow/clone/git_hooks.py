@@ -117,7 +117,7 @@ def install_hooks(root: Path, *, dry_run: bool = False) -> list[str]:
             continue
         if "sh" not in text.partition("\n")[0]:
             raise FurrowError(
-                f"{path} is no shell script", hint=f"add this to it, and {MARK!r}: {command}"
+                f"{path} is not a shell script", hint=f"add this to it, and {MARK!r}: {command}"
             )
         done.append(name)
         if dry_run:

@@ -45,7 +45,7 @@ def period_in(files: str) -> str | None:
         raise ValueError(f"{files!r} names {len(found)} periods; one is enough")
     if found[0] not in FILE_PERIODS:
         raise ValueError(
-            f"{files!r}: {{{found[0]}}} is no period; there are: {', '.join(FILE_PERIODS)}"
+            f"{files!r}: {{{found[0]}}} is not a period; there are: {', '.join(FILE_PERIODS)}"
         )
     return str(found[0])
 

@@ -77,9 +77,9 @@ def check_types(definitions: Definitions) -> None:
         FurrowError: There is one; the message names the view and its column, the hint the types
             that are served.
     """
-    columns = [(view.name, *pair) for view in definitions.views for pair in view.features]
+    columns = [(view.name, *told[:2]) for view in definitions.views for told in view.features]
     for made in definitions.on_demand:
-        columns += [(made.name, *pair) for pair in made.features]
+        columns += [(made.name, *told[:2]) for told in made.features]
         columns += [(made.name, name, dtype) for _, name, dtype in made.inputs]
     for where, name, dtype in columns:
         try:

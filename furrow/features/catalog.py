@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.features.column_notes import Meaning, meaning, noted
 from furrow.features.manifest import load, repository_root
 from furrow.features.manifest_cache import compiled, fingerprint, is_current, remember
 from furrow.features.raw_columns import read_contract
@@ -54,6 +55,7 @@ class Entry:
         kind: "view", "on_demand", "service", "table" or "feature".
         name: Its name; a feature's is "view:feature".
         dtype: A feature's type.
+        unit: What a feature is counted in.
         keys: A view's join keys.
         ttl_seconds: How long a view's value holds; None: it never expires.
     """
@@ -64,6 +66,7 @@ class Entry:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     dtype: str = ""
+    unit: str = ""
     keys: tuple[str, ...] = ()
     ttl_seconds: int | None = None
     features: tuple[str, ...] = ()
@@ -112,6 +115,27 @@ class Catalog:
 
         return feature_lineage(self.manifest, self.repo_dir, read_contract(self.root))
 
+    def meanings(self, view: View | OnDemandView) -> dict[str, Meaning]:
+        """What each feature of a view means, and its unit: by its Field, or by a comment of the table's SQL."""
+        mapping: Mapping[str, str] = getattr(view, "field_mapping", {})
+        sources = {feature: source for source, feature in mapping.items()}
+        comments = self._comments(getattr(view, "table", None))
+        return {
+            column.name: meaning(column, comments, sources.get(column.name, ""))
+            for column in view.features
+        }
+
+    def _comments(self, table: str | None) -> dict[str, Meaning]:
+        """Those beside a feature table's columns; none where the file can't be read."""
+        if table is None:
+            return {}
+        for path in sorted((self.repo_dir / "tables").rglob(f"{table}.sql")):
+            try:
+                return noted(path.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError):
+                return {}
+        return {}
+
     def services_of(self, view: str, feature: str | None = None) -> tuple[str, ...]:
         """The services that take a view, or one feature of it; also through an on-demand view."""
         takers = {view: feature}
@@ -137,11 +161,14 @@ class Catalog:
 
     def features(self) -> list[Entry]:
         """Every feature, by view."""
+        meanings = {view.name: self.meanings(view) for view in self.all_views()}
         return [
             Entry(
                 kind="feature",
                 name=f"{view.name}:{column.name}",
                 owner=view.owner,
+                description=meanings[view.name][column.name].description,
+                unit=meanings[view.name][column.name].unit,
                 dtype=column.dtype,
                 ttl_seconds=getattr(view, "ttl_seconds", None),
                 services=self.services_of(view.name, column.name),
@@ -201,7 +228,7 @@ class Catalog:
             texts += [
                 (1.5, entry.description),
                 (1.0, entry.owner),
-                (1.0, " ".join((*entry.keys, entry.dtype))),
+                (1.0, " ".join((*entry.keys, entry.dtype, entry.unit))),
             ]
             if entry.kind == "feature":
                 texts.append((1.0, " ".join(self.lineage.get(entry.name, ()))))

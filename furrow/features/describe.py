@@ -98,16 +98,20 @@ class _Description:
             "reads": list(self.catalog.manifest.tables[view.table].reads) if view.table else [],
             "source": view.source,
             "timestamp_field": view.timestamp_field,
-            "join_keys": [asdict(key) for key in view.join_keys],
+            "join_keys": [key.to_json() for key in view.join_keys],
             "offline": offline,
             "online": self._online(view),
             "services": list(services),
             **self._users(services),
         }
+        meanings = self.catalog.meanings(view)
+        if feature:
+            shown |= meanings[feature]._asdict()
         shown["features"] = [
             {
                 "name": column.name,
                 "dtype": column.dtype,
+                **meanings[column.name]._asdict(),
                 "lineage": list(self.catalog.lineage.get(f"{view.name}:{column.name}", ())),
                 "services": list(self.catalog.services_of(view.name, column.name)),
                 "statistics": columns.get(column.name),
@@ -129,10 +133,14 @@ class _Description:
             "services": list(services),
             **self._users(services),
         }
+        meanings = self.catalog.meanings(view)
+        if feature:
+            shown |= meanings[feature]._asdict()
         shown["features"] = [
             {
                 "name": column.name,
                 "dtype": column.dtype,
+                **meanings[column.name]._asdict(),
                 "lineage": list(self.catalog.lineage.get(f"{view.name}:{column.name}", ())),
                 "services": list(self.catalog.services_of(view.name, column.name)),
                 "statistics": None,
@@ -143,7 +151,7 @@ class _Description:
         return _without(shown, "keys", "dtype", "ttl_seconds")
 
     def _show_service(self, service: Service) -> dict[str, Any]:
-        types = {entry.name: entry.dtype for entry in self.catalog.features()}
+        known = {entry.name: entry for entry in self.catalog.features()}
         keys = {
             projection.join_key_map.get(key.name, key.name): key.dtype
             for projection in service.views
@@ -163,7 +171,13 @@ class _Description:
             **self._users((service.name,)),
         }
         shown["features"] = [
-            {"name": feature, "view": p.name, "dtype": types[f"{p.view}:{feature}"]}
+            {
+                "name": feature,
+                "view": p.name,
+                "dtype": known[f"{p.view}:{feature}"].dtype,
+                "unit": known[f"{p.view}:{feature}"].unit,
+                "description": known[f"{p.view}:{feature}"].description,
+            }
             for p in service.views
             for feature in p.features
         ]

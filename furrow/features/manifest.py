@@ -148,8 +148,10 @@ def read_dtype(node: Node) -> str:
 def _columns(node: Node) -> tuple[Column, ...]:
     columns = []
     for item in node.items():
-        part = item.fields("name", "dtype")
-        columns.append(Column(part["name"].name(), read_dtype(part["dtype"])))
+        part = item.fields("name", "dtype", optional=("description", "unit"))
+        words, unit = _maybe(part["description"]), _maybe(part["unit"])
+        said = (words.text() if words else "", unit.text(100) if unit else "")
+        columns.append(Column(part["name"].name(), read_dtype(part["dtype"]), *said))
     _unique(node, [column.name for column in columns])
     return tuple(columns)
 

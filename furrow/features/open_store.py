@@ -67,7 +67,7 @@ def _kind(manifest: Manifest, what: str, *, written: bool = False) -> OnlineKind
     if kind is None or (written and not kind.writes):
         known = " or ".join(one.types[-1] for one in ONLINE_KINDS if one.writes)
         raise ManifestError(
-            f"online_store.type: {manifest.online_store.type!r} is no store that Furrow's client {what}",
+            f"online_store.type: {manifest.online_store.type!r} is not a store that Furrow's client {what}",
             field="online_store.type",
             hint=f"use {known}",
         )

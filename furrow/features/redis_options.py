@@ -159,7 +159,7 @@ def _quoted(value: Any) -> str:
 
 def _whole(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _refused(_STRING, f"{name} {value!r} is no whole number", f"such as {name}=0")
+        raise _refused(_STRING, f"{name} {value!r} is not a whole number", f"such as {name}=0")
     return value
 
 
@@ -169,7 +169,7 @@ def _seconds(given: Mapping[str, Any]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         raise _refused(
             _STRING,
-            f"socket_timeout {value!r} is no number of seconds",
+            f"socket_timeout {value!r} is not a number of seconds",
             "such as socket_timeout=0.25",
         )
     return float(value)

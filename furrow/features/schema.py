@@ -28,11 +28,20 @@ Options: TypeAlias = Mapping[str, Scalar | list[Scalar] | dict[str, Scalar]]
 class Column:
     """A named, typed column.
 
-    The type is Feast's word ("Int64", "UnixTimestamp", "Array(String)").
+    The type is Feast's word ("Int64", "UnixTimestamp", "Array(String)"). What it means and its unit
+    make no other column of it.
     """
 
     name: str
     dtype: str
+    description: str = field(default="", compare=False)
+    unit: str = field(default="", compare=False)
+
+    def to_json(self) -> dict[str, str]:
+        """The column as a JSON value, without what nobody said."""
+        more = {"description": self.description, "unit": self.unit}
+        said = {key: value for key, value in more.items() if value}
+        return {"name": self.name, "dtype": self.dtype, **said}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +188,13 @@ class Manifest:
         }
 
 
+_COLUMN = {"name", "dtype", "description", "unit"}
+
+
 def _plain(value: Any) -> Any:
     """Tuples as lists, all the way down, so that the value equals what JSON gives back."""
     if isinstance(value, dict):
+        if value.keys() == _COLUMN:
+            return Column(**value).to_json()
         return {key: _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

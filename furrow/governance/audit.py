@@ -81,7 +81,7 @@ def audit(root: Path, text: str, policy: TrustPolicy, *, now: datetime) -> Audit
             else ""
         )
         hint = f"{exc.hint}; environments: {known or 'none'}; or a period, such as 2024-03"
-        raise FurrowError(f"{text!r} is no version, environment or period", hint=hint) from exc
+        raise FurrowError(f"{text!r} is not a version, environment or period", hint=hint) from exc
     made.sections = version_facts(root, version, policy, made.unknown, now=now)
     every = list(history(root, rev=tip)) if tip else []
     about = [one for one in every if str(version) in (one.before, one.after)]
@@ -225,7 +225,7 @@ def _span(match: re.Match[str], text: str) -> tuple[datetime, datetime]:
         else:
             end = start.replace(year=start.year + 1)
     except (ValueError, OverflowError) as exc:
-        raise FurrowError(f"{text} is no period: {exc}", hint="such as 2024-03") from exc
+        raise FurrowError(f"{text} is not a period: {exc}", hint="such as 2024-03") from exc
     if end <= start:
         raise FurrowError(f"{text} ends before it begins", hint="FROM..UNTIL")
     return start, end

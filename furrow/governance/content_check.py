@@ -169,7 +169,7 @@ def _remote_finding(
         said = "there is none: what this disk loses is lost"
         return Finding("DVC remote", "odd", said, "dvc remote add -d NAME URL, then `dvc push`")
     if folder is None:
-        said = f"{address} was not looked at: it is no folder"
+        said = f"{address} was not looked at: it is not a folder"
         return Finding("DVC remote", "unknown", said, "`dvc status --cloud --all-tags` asks it")
     if remote is None:
         return Finding(

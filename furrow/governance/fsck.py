@@ -142,7 +142,7 @@ def _logs(root: Path, _repair: bool) -> Iterator[Finding]:
             how = "its segment is gone: take the file from a copy, or remove its folder"
             yield Finding("log", "lost", f"{name}: {path.relative_to(folder)} can't be read", how)
         if lost.damaged:
-            yield Finding("log", "lost", f"{name}: {lost.damaged} bytes are no whole record")
+            yield Finding("log", "lost", f"{name}: {lost.damaged} bytes are not a whole record")
         if lost.dropped:
             yield Finding("log", "lost", f"{name}: {lost.dropped} records were dropped: {lost.why}")
         left = leftovers(folder)

@@ -74,8 +74,8 @@ def find_garbage(
         folder = remote_folder(holder)
         if folder is None or not folder.is_dir():
             address = remote_address_of(holder) or "none"
-            hint = "`dvc gc --cloud` removes from one that is no folder"
-            raise KeptError(f"the remote ({address}) is no folder that is here", hint=hint)
+            hint = "`dvc gc --cloud` removes from one that is not a folder"
+            raise KeptError(f"the remote ({address}) is not a folder that is here", hint=hint)
         shelves["remote"] = folder
     if not any(True for one in shelves.values() for _ in _contents(Shelf(one))):
         return [Garbage(name, one) for name, one in shelves.items()]
@@ -163,5 +163,5 @@ def contents_of_request(path: Path) -> set[str]:
         kind, found = "", set()
     if kind != "key":
         hint = "furrow audit --key NAME=VALUE --out audit.html writes audit.json"
-        raise KeptError(f"{path.name} is no deletion request", hint=hint)
+        raise KeptError(f"{path.name} is not a deletion request", hint=hint)
     return found

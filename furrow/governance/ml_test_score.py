@@ -185,7 +185,7 @@ def _declared(of: Evidence) -> dict[str, Any]:
             isinstance(one, str) and "::" in one for one in listed
         ):
             raise ScoreError(
-                f"{SCORE_YAML}: tests.{name} is no list of FILE::TEST",
+                f"{SCORE_YAML}: tests.{name} is not a list of FILE::TEST",
                 hint="[tests/test_x.py::test_y]",
             )
         found["tests"][name] = listed
@@ -198,7 +198,7 @@ def _declared(of: Evidence) -> dict[str, Any]:
 
 def _mapping(value: Any, where: str, known: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ScoreError(f"{SCORE_YAML}: {where} is no mapping", hint=f"of {', '.join(known)}")
+        raise ScoreError(f"{SCORE_YAML}: {where} is not a mapping", hint=f"of {', '.join(known)}")
     for key in value:
         if key not in known:
             raise ScoreError(

@@ -106,7 +106,7 @@ def _due(value: Any) -> dict[int, timedelta]:
 def _mapping(value: Any, where: str) -> dict[Any, Any]:
     if not isinstance(value, dict):
         raise OwnersError(
-            f"{OWNERS_YAML}: {where} is no mapping",
+            f"{OWNERS_YAML}: {where} is not a mapping",
             hint="furrow/governance/owners.py shows each key",
         )
     return value

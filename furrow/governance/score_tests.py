@@ -332,7 +332,7 @@ TESTS = (
     ScoreTest(
         _M,
         3,
-        "all hyperparameters have been tuned",
+        "all hyper-parameters have been tuned",
         _tuned,
         "furrow try",
         "an experiment with a search",

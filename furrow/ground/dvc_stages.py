@@ -92,7 +92,7 @@ class _Watched(LocalFileSystem):  # type: ignore[misc] # DVC has no types
     def open(self, path: Any, *arguments: Any, **named: Any) -> Any:
         self.seen.add(os.path.abspath(path))
         if not os.path.isfile(path) and os.path.exists(path):
-            raise OSError(errno.EINVAL, f"{os.path.basename(path)} is no regular file")
+            raise OSError(errno.EINVAL, f"{os.path.basename(path)} is not a regular file")
         if str(path).endswith((".yaml", ".yml", ".lock", ".dvc")):
             with super().open(path, encoding="utf-8") as handle:
                 check_bounds(handle.read(), os.path.basename(path))
@@ -202,7 +202,7 @@ class _Reader:
     def read(self, path: str) -> None:
         file, name = load_file(self.repo, path), self.near(path)
         if not os.path.isfile(path):
-            self.found.broken.append(Broken(name, name, f"{name} is no regular file"))
+            self.found.broken.append(Broken(name, name, f"{name} is not a regular file"))
             return
         try:
             if isinstance(file, ProjectFile):

@@ -95,7 +95,7 @@ def fetch_branch(mirror: Path, remote: str, branch: str) -> Fetched:
         GitError: The remote can't be reached, or has no such branch.
     """
     if remote.startswith("-"):
-        raise GitError(f"{remote!r} is no address of a remote")
+        raise GitError(f"{remote!r} is not an address of a remote")
     ref = f"refs/heads/{branch}"
     asked = git(mirror, *_PATIENCE, "ls-remote", "--", remote, ref, _NOTES, "refs/tags/*")
     there = _refs(asked, "\t")

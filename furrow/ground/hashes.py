@@ -114,7 +114,7 @@ class Hasher:
     def _file(self, path: str, found: os.stat_result, algorithm: str) -> str:
         if not stat.S_ISREG(found.st_mode):
             raise FurrowError(
-                f"{path} is no regular file", hint="a device or a pipe has no content to compare"
+                f"{path} is not a regular file", hint="a device or a pipe has no content to compare"
             )
         if algorithm != "md5":
             return file_md5_as(self.root / path, algorithm)

@@ -149,7 +149,7 @@ def _open(root: Path, name: str) -> int | None:
     except OSError as exc:
         os.close(handle)
         raise TakeError(
-            f"{name} is no plain file or folder: {exc.strerror}", hint="write regular files"
+            f"{name} is not a plain file or folder: {exc.strerror}", hint="write regular files"
         ) from exc
     return handle
 
@@ -176,7 +176,8 @@ def _copy(handle: int, target: Path, name: str, bounds: Bounds) -> None:
         return
     if not stat.S_ISREG(about.st_mode):
         raise TakeError(
-            f"{name!r} is no regular file: a pipe, a socket or a device", hint="write regular files"
+            f"{name!r} is not a regular file: a pipe, a socket or a device",
+            hint="write regular files",
         )
     bounds.one(name, about.st_size)
     with target.open("xb") as writer, open(handle, "rb", closefd=False) as reader:

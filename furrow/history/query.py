@@ -206,7 +206,7 @@ def select(connection: sqlite3.Connection, scope: int, query: Query) -> Rows:
         if condition and not is_damage(exc):
             hint = "for example: roc_auc > 0.75 and model = 'gbm'"
             raise FilterError(
-                f"--where: {query.where!r} is no expression: {exc}", hint=hint
+                f"--where: {query.where!r} is not an expression: {exc}", hint=hint
             ) from exc
         raise
     finally:

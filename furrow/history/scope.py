@@ -179,7 +179,7 @@ def _moment(repo: Path, text: str) -> int:
     # What Git does not understand it takes for now, without a word.
     if abs(moment - time.time()) < 3 and not re.search(r"\b(now|today|0|seconds?)\b", text):
         raise UsageError(
-            f"--since: {text!r} is no date",
+            f"--since: {text!r} is not a date",
             hint='for example: 2026-01-31, yesterday, "2 weeks ago"',
         )
     return moment

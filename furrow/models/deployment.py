@@ -228,7 +228,8 @@ def _evidence(root: Path, text: str | None) -> str:
 def _path(environment: str) -> str:
     if not ENVIRONMENT.fullmatch(environment):
         raise DeploymentError(
-            f"{environment!r} is no environment's name", hint="use lower-case letters, digits and -"
+            f"{environment!r} is not an environment's name",
+            hint="use lower-case letters, digits and -",
         )
     return layout.deployment_yaml(environment)
 

@@ -44,7 +44,8 @@ def complete(
         match = re.fullmatch(r"(\d+)([mhd])", str(text))
         if match is None:
             raise RequestError(
-                f"{path}: ahead.{name} {text!r} is no time span", hint="write it as 90m, 2h or 1d"
+                f"{path}: ahead.{name} {text!r} is not a time span",
+                hint="write it as 90m, 2h or 1d",
             )
         filled.setdefault(name, at + timedelta(**{UNITS[match[2]]: int(match[1])}))
     missing = [name for name in needs if name not in filled]

@@ -172,7 +172,7 @@ class AlarmBook:
         try:
             ends = datetime.fromisoformat(mute.until)
         except ValueError as exc:
-            raise AlarmError(f"a mute ends at {mute.until!r}, which is no time") from exc
+            raise AlarmError(f"a mute ends at {mute.until!r}, which is not a time") from exc
         if ends.tzinfo is None or ends <= now:
             raise AlarmError(
                 f"a mute until {mute.until} has ended", hint="give a time to come, with its zone"

@@ -160,7 +160,7 @@ def bundled(folder: Path, settings: MonitorSettings) -> Reference | None:
             return None
         made = Reference.from_json(value["reference"])
     except (FileError, KeyError, TypeError) as exc:
-        raise ProfileError(f"{path} is no reference: {exc}") from exc
+        raise ProfileError(f"{path} is not a reference: {exc}") from exc
     if not settings.features:
         return made
     names = {*settings.features, SCORE} & set(made.profile.bins)

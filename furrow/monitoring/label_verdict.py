@@ -111,7 +111,7 @@ class LabelVerdict:
                     Alarm("fairness", f"{gap.measure} by {gap.by}", version, when, when, text)
                 )
         for by in sorted({one.by for one in self.coverage if one.uneven}):
-            text = f"labels are missing unevenly by {by}: what is labelled is no fair sample"
+            text = f"labels are missing unevenly by {by}: what is labelled is not a fair sample"
             found.append(Alarm("coverage", by, version, when, when, text))
         return found
 

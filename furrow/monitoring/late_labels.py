@@ -183,7 +183,7 @@ def _read(source: Path) -> pa.Table:
     reader = readers.get(source.suffix.lower())
     if reader is None:
         raise LateLabelError(
-            f"{source} is no file of labels that can be read",
+            f"{source} is not a file of labels that can be read",
             hint="give .parquet, .csv, or .jsonl (a JSON object a line)",
         )
     try:
@@ -247,7 +247,7 @@ def _with_labels(table: pa.Table, problem: Problem, source: Path) -> pa.Table:
             row = int(wrong.argmax())
             raise LateLabelError(
                 f"{source}: {name} is {column[row].as_py()!r} in row {row + 1:,},"
-                f" which is no label of a {problem.task} problem ({int(wrong.sum()):,} rows are such)",
+                f" which is not a label of a {problem.task} problem ({int(wrong.sum()):,} rows are such)",
                 hint="nothing was landed: mend the file and land it again",
             )
         column = pa.chunked_array([pa.array(numbers, pa.float64(), from_pandas=True)])

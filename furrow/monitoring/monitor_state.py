@@ -77,7 +77,7 @@ def load_state(folder: Path) -> MonitorState:
     value = read_json(path)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise FurrowError(
-            f"{path} is no state of monitoring of format {FORMAT}",
+            f"{path} is not a state of monitoring of format {FORMAT}",
             hint="move it away: monitoring then begins with the log's first record",
         )
     watches = {name: Watch.from_json(one) for name, one in value["watches"].items()}

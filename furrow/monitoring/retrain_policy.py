@@ -164,7 +164,7 @@ def attempts(folder: Path) -> list[Attempt]:
             known = value["attempts"]
             return [Attempt(**{**one, "causes": tuple(one["causes"])}) for one in known]
     raise FurrowError(
-        f"{path} is no record of retrainings of format {FORMAT}",
+        f"{path} is not a record of retrainings of format {FORMAT}",
         hint="mend it, or move it away: what was offered before is then offered again",
     )
 

@@ -360,7 +360,7 @@ def _parsed(text: str) -> tuple[Any, Any]:
             f"cannot read the stages of {DVC_YAML}: {why}", hint="mend it by hand"
         ) from exc
     if not isinstance(stages, CommentedMap) or not stages:
-        raise StageError(f"{DVC_YAML}: stages is no mapping", hint="mend it by hand")
+        raise StageError(f"{DVC_YAML}: stages is not a mapping", hint="mend it by hand")
     return document, stages
 
 

@@ -203,7 +203,9 @@ def parse_policy(value: dict[str, Any]) -> TrustPolicy:
         raise TrustPolicyError(f"{TRUST_YAML}: commits is {commits!r}", hint="give any or signed")
     roles = value.get("roles", {})
     if not isinstance(roles, dict):
-        raise TrustPolicyError(f"{TRUST_YAML}: roles is no mapping", hint=f"of {', '.join(KINDS)}")
+        raise TrustPolicyError(
+            f"{TRUST_YAML}: roles is not a mapping", hint=f"of {', '.join(KINDS)}"
+        )
     _only(roles, frozenset(KINDS), "roles.")
     for key in ("since", "keys", "revoked"):
         if key in value and not (isinstance(value[key], str) and value[key]):
@@ -232,12 +234,14 @@ def _only(value: dict[str, Any], known: frozenset[str], where: str) -> None:
 def _role(kind: str, value: Any) -> Role:
     where = f"{TRUST_YAML}: roles.{kind}"
     if not isinstance(value, dict):
-        raise TrustPolicyError(f"{where} is no mapping", hint="{who: [ada@example.com], count: 1}")
+        raise TrustPolicyError(
+            f"{where} is not a mapping", hint="{who: [ada@example.com], count: 1}"
+        )
     _only(value, _ROLE_KEYS, f"roles.{kind}.")
     who, count, eyes = value.get("who", []), value.get("count", 1), value.get("four_eyes", False)
     if not isinstance(who, list) or not all(isinstance(one, str) and one for one in who):
         raise TrustPolicyError(
-            f"{where}.who is no list of names", hint="as the list of signers has them"
+            f"{where}.who is not a list of names", hint="as the list of signers has them"
         )
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise TrustPolicyError(

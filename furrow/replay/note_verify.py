@@ -79,7 +79,7 @@ def _check(repo: Path, commit: str, steps: Mapping[str, Step] | str, value: Any)
         subjects = {one["name"]: one["digest"] for one in value["subject"]}
     except (VerdictError, KeyError, TypeError, AttributeError) as exc:
         words = exc.message if isinstance(exc, VerdictError) else f"{type(exc).__name__} {exc}"
-        return Checked(None, (f"it is no statement of a replay: {words}",))
+        return Checked(None, (f"it is not a statement of a replay: {words}",))
     problems += _whole(commit, verdict, subjects)
     told = {} if isinstance(steps, str) else steps
     problems += _commit(repo, commit, told, verdict)

@@ -172,7 +172,7 @@ def read_tokens(path: Path) -> list[Token]:
         value.get("tokens") if isinstance(value, dict) and value.get("format") == FORMAT else None
     )
     if not isinstance(entries, dict):
-        raise AccessError(f"{path} is no file of tokens of format {FORMAT}", hint="restore it")
+        raise AccessError(f"{path} is not a file of tokens of format {FORMAT}", hint="restore it")
     return [_token(path, name, entry) for name, entry in entries.items()]
 
 
@@ -204,11 +204,11 @@ def add_token(path: Path, name: str, scopes: list[str], rate: float = 0.0) -> st
         AccessError: The name or a scope is none, or the file can't be used.
     """
     if not _NAME.fullmatch(name):
-        raise AccessError(f"{name!r} is no name for a token", hint="letters, digits, . _ and -")
+        raise AccessError(f"{name!r} is not a name for a token", hint="letters, digits, . _ and -")
     refuse_in_git(path)
     unknown = next((one for one in scopes if one not in SCOPES), None)
     if unknown is not None or not scopes:
-        raise AccessError(f"{unknown!r} is no scope", hint=f"there are: {', '.join(SCOPES)}")
+        raise AccessError(f"{unknown!r} is not a scope", hint=f"there are: {', '.join(SCOPES)}")
     known = {one.name: one for one in read_tokens(path)} if path.exists() else {}
     secret = secrets.token_urlsafe(32)
     digest = hashlib.sha256(secret.encode()).digest()

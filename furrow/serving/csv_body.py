@@ -28,7 +28,7 @@ def read_csv(content: bytes | bytearray, fields: RowFields) -> list[dict[str, An
     try:
         lines = list(csv.reader(content.decode().splitlines(), strict=True))
     except (UnicodeDecodeError, csv.Error) as exc:
-        raise Problem(400, "body", f"the body is no CSV in UTF-8: {exc}") from exc
+        raise Problem(400, "body", f"the body is not CSV in UTF-8: {exc}") from exc
     header = lines[0] if lines else []
     known = ", ".join(fields.fields)
     odd = next((name for name in header if name not in fields.fields), None)

@@ -287,12 +287,12 @@ def _wrong_canary(canary: Canary, main: str) -> Any:
 def _seconds(text: str) -> float:
     found = _SPAN.fullmatch(text)
     if found is None:
-        raise SpecError(f"{text!r} is no span of time", hint="write it as 50ms, 2h or 7d")
+        raise SpecError(f"{text!r} is not a span of time", hint="write it as 50ms, 2h or 7d")
     return float(found[1]) * _SPANS[found[2]]
 
 
 def _bytes(text: str) -> int:
     found = _SIZE.fullmatch(text)
     if found is None:
-        raise SpecError(f"{text!r} is no size", hint="write it as 500MB or 10GB")
+        raise SpecError(f"{text!r} is not a size", hint="write it as 500MB or 10GB")
     return round(float(found[1]) * _SIZES[found[2]])

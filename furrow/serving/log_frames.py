@@ -72,7 +72,7 @@ def read_seed(file: BinaryIO) -> int | None:
         return None
     magic, version, seed = _HEAD.unpack(head) if len(head) == _HEAD.size else (head, 0, 0)
     if magic != _MAGIC:
-        raise FrameError("this is no segment of a prediction log")
+        raise FrameError("this is not a segment of a prediction log")
     if version != FORMAT:
         raise FrameError(
             f"the segment has format {version}, not {FORMAT}",

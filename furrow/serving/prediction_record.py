@@ -143,7 +143,7 @@ def id_time(text: str) -> datetime:
     """
     found = UUID(text)
     if found.version != 7:
-        raise ValueError(f"{text!r} is no UUIDv7")
+        raise ValueError(f"{text!r} is not a UUIDv7")
     return _EPOCH + (found.int >> 80) * _MILLISECOND
 
 

@@ -62,7 +62,7 @@ def _one(root: Path, word: str) -> ServedModel:
         version = current(root, word)
     except FurrowError as exc:
         raise UsageError(
-            f"{word!r} is no environment, version or bundle here: {exc.message}", hint=exc.hint
+            f"{word!r} is not an environment, version or bundle here: {exc.message}", hint=exc.hint
         ) from exc
     if version is None:
         raise ServingError(

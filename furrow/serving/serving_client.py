@@ -103,7 +103,7 @@ class ServingClient:
     ) -> None:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise FurrowError(f"{address!r} is no address", hint="write http://127.0.0.1:8080")
+            raise FurrowError(f"{address!r} is not an address", hint="write http://127.0.0.1:8080")
         self.address = address.rstrip("/")
         self._parts = parts
         self._token = token
@@ -300,4 +300,4 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if hasattr(value, "item"):
         return value.item()
-    raise TypeError(f"{type(value).__name__} is no value of JSON")
+    raise TypeError(f"{type(value).__name__} is not a value of JSON")

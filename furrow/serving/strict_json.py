@@ -69,7 +69,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number in JSON: write null")
+    raise ValueError(f"{text} is not a number in JSON: write null")
 
 
 def _malformed(reason: str) -> Problem:

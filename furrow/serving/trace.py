@@ -85,7 +85,9 @@ def find_logged(root: Path, identity: str, log: Path | None = None) -> Predictio
         try:
             found = find_record(folder, identity)
         except ValueError as exc:
-            raise TraceError(f"{identity!r} is no prediction's id", hint="it is a UUIDv7") from exc
+            raise TraceError(
+                f"{identity!r} is not a prediction's id", hint="it is a UUIDv7"
+            ) from exc
         if found is not None:
             return found
     looked = ", ".join(map(str, folders)) or "no log is here"

@@ -114,7 +114,7 @@ def parse(text: str | None, wanted: pa.DataType) -> pa.Scalar:
     try:
         return pa.scalar(_parser(wanted)(text), wanted)
     except (pa.ArrowException, ValueError, OverflowError) as exc:
-        raise ConvertError(f"is {text!r}, which is no {wanted}") from exc
+        raise ConvertError(f"is {text!r}, which is not of type {wanted}") from exc
 
 
 def _parser(wanted: pa.DataType) -> Callable[[str], object]:

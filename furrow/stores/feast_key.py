@@ -86,7 +86,7 @@ def value_reader(dtype: str) -> Callable[[bytes], Any]:
         try:
             return None if value is None else encode(value)
         except (TypeError, ValueError, OverflowError) as exc:
-            raise RecordError(f"a value that Feast wrote is no {dtype}: {exc}") from exc
+            raise RecordError(f"a value that Feast wrote is not of type {dtype}: {exc}") from exc
 
     return read
 

@@ -79,7 +79,7 @@ def comparable(
         if pc.any(broken).as_py():
             row = pc.index(broken, value=True).as_py()
             raise SpineError(
-                f"{key.spine} {column[row].as_py()} of entity row {row} is no whole number, "
+                f"{key.spine} {column[row].as_py()} of entity row {row} is not a whole number, "
                 f"the join key of {view} is {wanted}",
                 column=key.spine,
                 hint=f"convert {key.spine} to {wanted}",

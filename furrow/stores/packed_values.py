@@ -47,7 +47,7 @@ def micros_of(value: Any) -> int:
     """
     if not isinstance(value, datetime):
         if not isinstance(value, date):
-            raise TypeError(f"{value!r} is no time")
+            raise TypeError(f"{value!r} is not a time")
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     delta: timedelta = (value.replace(tzinfo=UTC) if value.tzinfo is None else value) - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
@@ -150,7 +150,7 @@ def _comparable(value: Any) -> Any:
 
 def _listed(values: Any) -> Any:
     if isinstance(values, str | bytes | dict) or not hasattr(values, "__iter__"):
-        raise TypeError(f"{values!r} is no list")
+        raise TypeError(f"{values!r} is not a list")
     return values
 
 
@@ -166,7 +166,7 @@ def _whole(value: Any, limit: int) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{value!r} is no whole number")
+        raise TypeError(f"{value!r} is not a whole number")
     number = int(value)
     if not -limit <= number < limit:
         raise OverflowError(f"{number} is out of range")
@@ -175,25 +175,25 @@ def _whole(value: Any, limit: int) -> int:
 
 def _real(value: Any) -> float:
     if isinstance(value, str | bytes | bool):
-        raise TypeError(f"{value!r} is no number")
+        raise TypeError(f"{value!r} is not a number")
     return float(canonical(float(value)))
 
 
 def _truth(value: Any) -> bool:
     if value not in (True, False):
-        raise TypeError(f"{value!r} is no truth value")
+        raise TypeError(f"{value!r} is not a truth value")
     return bool(value)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not text")
     return str(value)
 
 
 def _bytes(value: Any) -> bytes:
     if not isinstance(value, bytes | bytearray | memoryview):
-        raise TypeError(f"{value!r} is no bytes")
+        raise TypeError(f"{value!r} is not bytes")
     return bytes(value)
 
 
@@ -201,17 +201,17 @@ def _uuid(value: Any) -> str:
     if isinstance(value, bytes):
         value = UUID(bytes=value)
     if not isinstance(value, str | UUID):
-        raise TypeError(f"{value!r} is no UUID")
+        raise TypeError(f"{value!r} is not a UUID")
     return str(value)
 
 
 def _decimal(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
-        raise TypeError(f"{value!r} is no decimal: its digits would be guessed")
+        raise TypeError(f"{value!r} is not a decimal: its digits would be guessed")
     try:
         Decimal(value)
     except InvalidOperation:
-        raise ValueError(f"{value!r} is no decimal") from None
+        raise ValueError(f"{value!r} is not a decimal") from None
     return str(value)
 
 

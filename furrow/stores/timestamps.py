@@ -60,7 +60,7 @@ def arrow_ticks(
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if not is_time(array.type):
-        raise ValueError(f"{array.type} is no time")
+        raise ValueError(f"{array.type} is not a time")
     if pa.types.is_date(array.type):
         array = array.cast(pa.date32()).cast(pa.int32())
         held = None

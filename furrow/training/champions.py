@@ -108,10 +108,10 @@ def _one(name: str, value: Mapping[str, Any]) -> Champion:
             )
     if not all(isinstance(verdict, dict) for verdict in found.get("verdicts", {}).values()):
         raise ChampionError(
-            "runs/champion.json: a verdict is no mapping", hint="run `dvc repro select`"
+            "runs/champion.json: a verdict is not a mapping", hint="run `dvc repro select`"
         )
     if not isinstance(found.get("experiment", ""), str):
         raise ChampionError(
-            "runs/champion.json: experiment is no name", hint="run `dvc repro select`"
+            "runs/champion.json: experiment is not a name", hint="run `dvc repro select`"
         )
     return Champion(name, **found)

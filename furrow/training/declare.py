@@ -90,7 +90,7 @@ def declared(conf: Path) -> dict[str, Declared]:
     for name in entries:
         if not NAME.fullmatch(name):
             raise DeclarationError(
-                f"{path}: {name!r} is no name", hint="use lower-case letters, digits and _"
+                f"{path}: {name!r} is not a name", hint="use lower-case letters, digits and _"
             )
         options = entries[name][2]
         if name not in files and not options:
@@ -259,7 +259,7 @@ def check_metrics(experiment: Experiment, own: Mapping[str, Metric], *, where: s
         if task not in find(name, own, where=place).tasks:
             known = ", ".join(of_task(task, own))
             raise MetricError(
-                f"{place}: {name} is no metric of a {task} problem", hint=f"it has: {known}"
+                f"{place}: {name} is not a metric of a {task} problem", hint=f"it has: {known}"
             )
 
 

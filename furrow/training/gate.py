@@ -176,7 +176,7 @@ def settle_gate(
         if task.name not in metric.tasks:
             known = ", ".join(of_task(task.name, own))
             raise GateError(
-                f"{where}: {name} is no metric of a {task.name} problem", hint=f"it has: {known}"
+                f"{where}: {name} is not a metric of a {task.name} problem", hint=f"it has: {known}"
             )
         if name in compared and metric.direction == NEITHER:
             hint = "give it a minimum or a maximum; compare by another one"

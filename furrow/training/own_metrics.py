@@ -74,7 +74,7 @@ def _metric(root: Path, name: str, value: dict[str, object]) -> Metric:
     where = f"{METRICS_YAML}: {name}"
     found = structured(OwnMetric, value, where=where)
     if not _NAME.fullmatch(name):
-        raise MetricError(f"{where} is no name", hint="use lower-case letters, digits and _")
+        raise MetricError(f"{where} is not a name", hint="use lower-case letters, digits and _")
     if name in METRICS or name == "rows":
         raise MetricError(f"{where} is a metric of Furrow's", hint="give it a name of its own")
     if found.direction not in DIRECTIONS:

@@ -135,7 +135,7 @@ def span(text: str, *, where: str) -> timedelta:
     match = _SPAN.fullmatch(str(text).strip())
     if match is None:
         raise ProblemError(
-            f"{where} {text!r} is no span of time", hint="write it as 90m, 12h or 7d"
+            f"{where} {text!r} is not a span of time", hint="write it as 90m, 12h or 7d"
         )
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
@@ -168,7 +168,7 @@ def check_problem(
     for name, share in (("interval", problem.interval), ("precision", problem.precision)):
         if not 0 < share < 1:
             raise ProblemError(
-                f"{where}: {name} {share:g} is no share", hint="give a number between 0 and 1"
+                f"{where}: {name} {share:g} is not a share", hint="give a number between 0 and 1"
             )
     _check_fairness(problem, where)
     if problem.task == "forecast":
@@ -209,7 +209,7 @@ def _check_fairness(problem: Problem, where: str) -> None:
         )
     if not 0 < asked.threshold < 1:
         raise ProblemError(
-            f"{where}: fairness.threshold {asked.threshold:g} is no probability",
+            f"{where}: fairness.threshold {asked.threshold:g} is not a probability",
             hint="give a number between 0 and 1",
         )
 
@@ -223,7 +223,8 @@ def _check_columns(problem: Problem, where: str) -> None:
     for name in problem.entity:
         if name in RESERVED or name == problem.label:
             raise ProblemError(
-                f"{where}: entity {name!r} is no key", hint="name the columns of who or what it is"
+                f"{where}: entity {name!r} is not a key",
+                hint="name the columns of who or what it is",
             )
     if problem.label in ("event_timestamp", "label_timestamp", "period"):
         raise ProblemError(
@@ -253,7 +254,7 @@ def _check_split(problem: Problem, where: str) -> None:
     elif not 0 < split.test < 1:
         close = difflib.get_close_matches(split.by, (*PERIODS, "date", "random"), 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        said = f"{where}: split.test {split.test:g} is no share of {split.by!r}"
+        said = f"{where}: split.test {split.test:g} is not a share of {split.by!r}"
         raise ProblemError(said, hint=hint + "groups and random splits test a share: 0.2")
     if problem.block not in PERIODS and problem.block != split.by and problem.block in RESERVED:
         raise ProblemError(

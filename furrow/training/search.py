@@ -82,7 +82,7 @@ def cluster(settings: Engine) -> Iterator[Any]:
             client = Client(address, timeout="10s", set_as_default=True)
         except ValueError as exc:
             raise SearchError(
-                f"{SCHEDULER} {address!r} is no address of a Dask scheduler: {exc}",
+                f"{SCHEDULER} {address!r} is not an address of a Dask scheduler: {exc}",
                 hint="write tcp://HOST:PORT",
             ) from exc
         except (OSError, TimeoutError) as exc:
@@ -190,7 +190,7 @@ def with_values(experiment: Experiment, values: dict[str, Any]) -> Experiment:
             setattr(node, last, value)
         else:
             raise SearchError(
-                f"search.space: {key!r} is no key of the config",
+                f"search.space: {key!r} is not a key of the config",
                 hint="write it as model.learning_rate",
             )
     return copy

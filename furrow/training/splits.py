@@ -229,7 +229,7 @@ def _start(problem: Problem) -> datetime:
         found = datetime.fromisoformat(str(problem.split.start))
     except ValueError as exc:
         raise SplitError(
-            f"problem {problem.name}: split.start {problem.split.start!r} is no time",
+            f"problem {problem.name}: split.start {problem.split.start!r} is not a time",
             hint="write it as 2013-10-01",
         ) from exc
     return (

@@ -75,7 +75,7 @@ def check_target(
             getattr(module, name, None), "regressor" if kind == "classifier" else "classifier"
         ):
             raise TargetError(
-                f"{where}: model._target_ {target!r} is no {kind}, and the problem's task takes one",
+                f"{where}: model._target_ {target!r} is not a {kind}, and the problem's task takes one",
                 hint=f"name a {kind}: {', '.join(public)}",
             )
         close = difflib.get_close_matches(name, public, 1)

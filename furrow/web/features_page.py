@@ -112,6 +112,7 @@ def _table(name: str, entries: Sequence[Entry], asked: Asked) -> Table:
             Link(one.name, "features", {**state, "name": one.name}),
             _KINDS.get(one.kind, one.kind),
             one.dtype or None,
+            one.unit or None,
             one.description or None,
             one.owner or None,
             ", ".join(one.services) or None,
@@ -121,7 +122,7 @@ def _table(name: str, entries: Sequence[Entry], asked: Asked) -> Table:
     ]
     return Table(
         name,
-        ("name", "kind", "type", "what it is", "owner", "used by", "digest"),
+        ("name", "kind", "type", "unit", "what it is", "owner", "used by", "digest"),
         rows,
         empty="Nothing fits these words.",
     )
@@ -225,6 +226,8 @@ def _columns(found: dict[str, Any], asked: Asked) -> list[Block]:
         (
             str(one.get("name")),
             str(one.get("dtype") or "") or None,
+            str(one.get("unit") or "") or None,
+            str(one.get("description") or "") or None,
             ", ".join(one.get("lineage") or ()) or None,
             ", ".join(one.get("services") or ()) or None,
             *(_shown((one.get("statistics") or {}).get(head)) for head in heads),
@@ -232,7 +235,13 @@ def _columns(found: dict[str, Any], asked: Asked) -> list[Block]:
         for one in columns
     ]
     del asked
-    return [Table("columns", ("feature", "type", "raw columns", "used by", *heads), rows)]
+    return [
+        Table(
+            "columns",
+            ("feature", "type", "unit", "what it is", "raw columns", "used by", *heads),
+            rows,
+        )
+    ]
 
 
 def _lineage(catalog: Catalog, found: dict[str, Any]) -> list[Block]:

@@ -50,7 +50,7 @@ def refused(text: str, file: str = "dvc.yaml", **more) -> list[str]:
             "leads out of the repository",
         ),
         ("vars: ['../p.yaml']\nstages: {}", "vars: ../p.yaml leads out"),
-        ("vars: ['${x}']", "is no plain path"),
+        ("vars: ['${x}']", "is not a plain path"),
         ("plots: [{'/p': {x: a}}]", "plots: /p leads out"),
         ("artifacts: {m: {path: /m}}", "artifacts: /m leads out"),
         ("a: [", "not valid YAML"),

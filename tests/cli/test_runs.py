@@ -148,7 +148,7 @@ def test_a_limit_says_how_many_there_are(repo: Path, capsys: Any) -> None:
         (["nowhere"], 1, "unknown revision"),
         (["--branch", "mian"], 1, "did you mean main"),
         (["main", "--all"], 2, "exclude one another"),
-        (["--since", "nonsense"], 2, "is no date"),
+        (["--since", "nonsense"], 2, "is not a date"),
         (["--limit", "x"], 2, "is not an integer"),
         (["show", "gmb"], 1, "did you mean gbm"),
         (["show", "gbm@nowhere"], 1, "unknown revision"),

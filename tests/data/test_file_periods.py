@@ -95,7 +95,7 @@ def test_a_table_cut_by_any_period(tmp_path: Path, period: str) -> None:
 
 @pytest.mark.parametrize(
     ("files", "said"),
-    [("{fortnight}.parquet", "{fortnight} is no period; there are: hour, day"), ("{year}/{month}.parquet", "one is enough")],
+    [("{fortnight}.parquet", "{fortnight} is not a period; there are: hour, day"), ("{year}/{month}.parquet", "one is enough")],
 )  # fmt: skip
 def test_a_period_that_is_none(tmp_path: Path, files: str, said: str) -> None:
     """The contract is refused at that key."""

@@ -57,8 +57,8 @@ def test_an_embedded_store_opens_and_others_are_refused(tmp_path):
     with open_reader(manifest("lmdb", path="online"), tmp_path):
         pass
     for opened, what in (
-        (manifest("sqlite"), "'sqlite' is no store"),
-        (manifest(FEASTS.types[-1]), "is no store"),
+        (manifest("sqlite"), "'sqlite' is not a store"),
+        (manifest(FEASTS.types[-1]), "is not a store"),
     ):
         with pytest.raises(ManifestError, match=what) as caught:
             open_store(opened, tmp_path, create=True)

@@ -43,8 +43,8 @@ def test_used(text: str, url: str, seconds: float) -> None:
             {"connection_string": "h:1,skip_full_coverage_check=true"},
             "skip_full_coverage_check is not gone by",
         ),
-        ({"connection_string": "h:1,db=x"}, "db 'x' is no whole number"),
-        ({"connection_string": "h:1,socket_timeout=soon"}, "socket_timeout 'soon' is no number"),
+        ({"connection_string": "h:1,db=x"}, "db 'x' is not a whole number"),
+        ({"connection_string": "h:1,socket_timeout=soon"}, "socket_timeout 'soon' is not a number"),
         ({"connection_string": "h:1,ssl_ca_certs=/ca.pem"}, "ssl_ca_certs without ssl=true"),
         ({"connection_string": "h:1", "redis_type": "redis_cluster"}, "redis_cluster is not read"),
         (

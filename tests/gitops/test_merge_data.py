@@ -176,7 +176,7 @@ def test_hooks_that_are_there(repo: Path) -> None:
     assert install_hooks(repo) == []
     assert hook.read_text().startswith("#!/bin/sh\necho mine\n# furrow")
     hook.write_text("#!/usr/bin/env python3\n")
-    with pytest.raises(FurrowError, match="post-merge is no shell script"):
+    with pytest.raises(FurrowError, match="post-merge is not a shell script"):
         install_hooks(repo)
     assert hook.read_text() == "#!/usr/bin/env python3\n"
 

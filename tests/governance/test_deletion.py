@@ -291,7 +291,7 @@ def test_gc_removes_nothing_when_it_cannot_tell(root: Path, tmp_path: Path) -> N
         find_garbage(root, older=0)
     assert find_garbage(root, older=0, remote=True)  # the remote has the list
     shutil.rmtree(root.parent / "remote")
-    with pytest.raises(KeptError, match="no folder"):
+    with pytest.raises(KeptError, match="not a folder"):
         find_garbage(root, older=0, remote=True)
     with (root / ".dvc/config").open("a") as handle:
         handle.write(f"[cache]\n    dir = {tmp_path}\n")

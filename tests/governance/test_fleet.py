@@ -116,8 +116,8 @@ def test_owners_of_a_commit(place: Path) -> None:
     ("text", "said"),
     [
         ("owners: {}", "no key owners"),
-        ("problems: [a]", "problems is no mapping"),
-        ("problems: {late: me}", "problems.late is no mapping"),
+        ("problems: [a]", "problems is not a mapping"),
+        ("problems: {late: me}", "problems.late is not a mapping"),
         ("problems: {late: {who: me}}", "no key problems.late.who"),
         ("problems: {late: {owner: 3}}", "problems.late.owner is 3"),
         ("default: {tier: 4}", "default.tier is 4"),

@@ -200,7 +200,7 @@ def test_a_log_with_a_damaged_file(root: Path) -> None:
     assert len(said) == 4
     assert "can't be read" in said[0]
     assert said[1:3] == [
-        "production: 7 bytes are no whole record",
+        "production: 7 bytes are not a whole record",
         "production: 3 records were dropped: disk",
     ]
     assert damaged_files(log) == [sealed / "gbm.parquet"]

@@ -84,7 +84,7 @@ def test_its_config_says_what_to_do(repo: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [("[]", "can't be read"), ("{}", "holds no verdict"), ('{"format": 3, "problems": {}}', "has format 3, not 2"),
-     ('{"format": 2, "problems": {"late": {"verdicts": {"gbm": 1}}}}', "a verdict is no mapping")],
+     ('{"format": 2, "problems": {"late": {"verdicts": {"gbm": 1}}}}', "a verdict is not a mapping")],
 )  # fmt: skip
 def test_a_champion_that_is_none(text: str, said: str) -> None:
     """Another shape or a newer format is told with what writes it again."""

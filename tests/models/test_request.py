@@ -28,5 +28,5 @@ def test_what_is_missing(tmp_path: Path) -> None:
     assert "--a-b VALUE --c VALUE" in str(caught.value)
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/predict.yaml").write_text("ahead: {due: soon}\n")
-    with pytest.raises(RequestError, match=r"ahead\.due 'soon' is no time span"):
+    with pytest.raises(RequestError, match=r"ahead\.due 'soon' is not a time span"):
         complete(tmp_path, {}, AT, [])

@@ -287,7 +287,7 @@ def test_the_training_set_is_the_reference_where_it_is(tmp_path: Path, log: Path
     )
     last = _run(other)
     assert "first 14" in last.references["gbm@v1.0.0"]
-    assert "is no reference" in last.notes[0]
+    assert "is not a reference" in last.notes[0]
 
 
 def test_labels_performance_and_fairness(tmp_path: Path, log: Path) -> None:

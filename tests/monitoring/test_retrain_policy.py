@@ -103,7 +103,7 @@ def test_what_was_tried_is_kept(tmp_path):
         {"format": 1, "attempts": [{}]},
     ):
         write_json(tmp_path / "retraining.json", value)
-        with pytest.raises(FurrowError, match="is no record of retrainings"):
+        with pytest.raises(FurrowError, match="is not a record of retrainings"):
             attempts(tmp_path)
     (tmp_path / "retraining.json").write_text(json.dumps({"format": 1})[:-3])
     with pytest.raises(FurrowError):

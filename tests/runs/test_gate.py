@@ -119,7 +119,7 @@ def test_a_gate_that_names_nothing():
     runs = {"base": run(0.5)}
     with pytest.raises(MetricError, match="unknown metric 'auc'"):
         gate(minimum={"auc": 0.5})
-    with pytest.raises(GateError, match="rmse is no metric of a binary problem"):
+    with pytest.raises(GateError, match="rmse is not a metric of a binary problem"):
         gate(maximum={"rmse": 0.5})
     with pytest.raises(GateError, match="no experiment 'nobody'"):
         judge(gate(margin=Margin(over="nobody")), runs)

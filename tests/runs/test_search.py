@@ -130,7 +130,7 @@ def test_a_search_declared_wrongly(training, searched):
     for change, message in [
         ({"sampler": "grid"}, "there are: tpe, random"),
         ({"metric": "auc"}, "search.metric: unknown metric 'auc'"),
-        ({"space": {"modell.x": Range(low=0, high=1)}}, "'modell.x' is no key"),
+        ({"space": {"modell.x": Range(low=0, high=1)}}, "'modell.x' is not a key"),
         ({"space": {"model.learning_rate": Range(low=0.1)}}, "neither choices nor low and high"),
     ]:
         changed = with_values(searched, {f"search.{key}": value for key, value in change.items()})

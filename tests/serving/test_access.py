@@ -102,9 +102,9 @@ def test_a_file_that_others_may_write_is_refused(tmp_path):
     path.chmod(0o622)
     with pytest.raises(FurrowError, match="others may write"):
         Tokens(path)
-    with pytest.raises(FurrowError, match="no name"):
+    with pytest.raises(FurrowError, match="not a name"):
         add_token(tmp_path / "t", "a b", ["predict"])
-    with pytest.raises(FurrowError, match="no scope"):
+    with pytest.raises(FurrowError, match="not a scope"):
         add_token(tmp_path / "t", "a", ["root"])
     with pytest.raises(FurrowError, match="cannot read the tokens"):
         Tokens(tmp_path / "nothing")

@@ -72,7 +72,7 @@ def test_a_head_that_is_cut_off_is_an_empty_segment(cut):
 
 
 def test_another_file_and_another_format_are_refused():
-    with pytest.raises(FrameError, match="no segment"):
+    with pytest.raises(FrameError, match="not a segment"):
         read(b"PAR1" + bytes(40))
     with pytest.raises(FrameError, match="format 9"):
         read(b"FURROWPL" + (9).to_bytes(4, "little") + bytes(4))

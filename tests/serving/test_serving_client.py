@@ -136,7 +136,7 @@ def test_nobody_there():
         client.predict([{}])
     assert not gone.value.computed
     assert not client.ready(timeout=0.1)
-    with pytest.raises(FurrowError, match="is no address"):
+    with pytest.raises(FurrowError, match="is not an address"):
         ServingClient("127.0.0.1:8080")
 
 

@@ -109,5 +109,5 @@ def test_the_text_of_a_partition(text, wanted, value):
 )  # fmt: skip
 def test_a_text_that_is_no_such_value(text, wanted):
     """It is quoted with the type that it isn't."""
-    with pytest.raises(ConvertError, match=f"is '{text}', which is no "):
+    with pytest.raises(ConvertError, match=f"is '{text}', which is not of type "):
         parse(text, wanted)

@@ -135,7 +135,7 @@ def test_a_key_as_what_it_is_compared(stats: View) -> None:
     key = Key("id", "who", pa.int32())
     column = pa.chunked_array([pa.array([1.0, float("nan"), 2.0**40, None])])
     assert comparable(column, pa.int32(), key, "stats").to_pylist() == [1, None, None, None]
-    with pytest.raises(SpineError, match=r"who 1\.5 of entity row 1 is no whole number"):
+    with pytest.raises(SpineError, match=r"who 1\.5 of entity row 1 is not a whole number"):
         comparable(pa.chunked_array([pa.array([1.0, 1.5])]), pa.int32(), key, "stats")
     words = pa.chunked_array([pa.array(["a", None]).dictionary_encode()])
     assert comparable(words, pa.string(), Key("id", "who"), "stats").to_pylist() == ["a", None]

@@ -89,7 +89,9 @@ def test_a_partition_gives_way_to_nothing(tmp_path):
 def test_a_partition_that_is_no_such_value(tmp_path):
     """It is named with its file when the source is checked."""
     source = put(tmp_path, **{"day=x__a": rows(k=[1])})
-    with pytest.raises(SourceError, match=r"day=x/a\.parquet: day is 'x', which is no int64"):
+    with pytest.raises(
+        SourceError, match=r"day=x/a\.parquet: day is 'x', which is not of type int64"
+    ):
         source.check([Wanted("day", "key", pa.int64())])
 
 

@@ -124,17 +124,22 @@ def test_a_class_that_comes_only_in_the_test_periods() -> None:
             "binary",
             {"metrics": ["rmse"]},
             "",
-            "problem p: metrics: rmse is no metric of a binary problem",
+            "problem p: metrics: rmse is not a metric of a binary problem",
         ),
         (
             "regression",
             {"metrics": ["mae", "roc_auc"]},
             "",
-            "roc_auc is no metric of a regression problem",
+            "roc_auc is not a metric of a regression problem",
         ),
         ("regression", {"metrics": ["maee"]}, "", "did you mean 'mae'?"),
-        ("multiclass", {}, "pr_auc", "search.metric: pr_auc is no metric of a multiclass problem"),
-        ("binary", {"metrics": ["cost"]}, "", "cost is no metric of a binary problem"),
+        (
+            "multiclass",
+            {},
+            "pr_auc",
+            "search.metric: pr_auc is not a metric of a multiclass problem",
+        ),
+        ("binary", {"metrics": ["cost"]}, "", "cost is not a metric of a binary problem"),
     ],
 )
 def test_a_metric_of_another_task(

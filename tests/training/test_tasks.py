@@ -241,7 +241,7 @@ def test_fairness_that_can_not_be_meant() -> None:
     for wrong, said in (
         (Fairness(groups=[]), "names no groups"),
         (Fairness(groups=["shop"], least=1), "too few"),
-        (Fairness(groups=["shop"], threshold=1.0), "no probability"),
+        (Fairness(groups=["shop"], threshold=1.0), "not a probability"),
     ):
         problem = replace(made("binary")[0].problem, fairness=wrong)
         with pytest.raises(ProblemError, match=said):

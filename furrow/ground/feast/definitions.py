@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 Pair = tuple[str, str]
+Told = tuple[str, str, str, str]
+"""Name, type, description and unit (the tag `unit`) of a field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class ViewDefinition:
     name: str
     source: str
     join_keys: tuple[Pair, ...]
-    features: tuple[Pair, ...]
+    features: tuple[Told, ...]
     timestamp_field: str
     created_timestamp_column: str | None
     ttl_seconds: int | None
@@ -66,7 +68,7 @@ class OnDemandDefinition:
 
     name: str
     inputs: tuple[tuple[str, str, str], ...]
-    features: tuple[Pair, ...]
+    features: tuple[Told, ...]
     function: FunctionType
     mode: str
     singleton: bool
@@ -208,8 +210,11 @@ def _collect(module: ModuleType, found: _Found, file: Path) -> None:
         )
 
 
-def _columns(fields: Iterable[Any]) -> tuple[Pair, ...]:
-    return tuple((field.name, str(field.dtype)) for field in fields)
+def _columns(fields: Iterable[Any]) -> tuple[Told, ...]:
+    return tuple(
+        (field.name, str(field.dtype), field.description or "", (field.tags or {}).get("unit", ""))
+        for field in fields
+    )
 
 
 def _view(view: Any, entities: Mapping[str, Any], folder: Path) -> ViewDefinition:

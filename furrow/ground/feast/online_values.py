@@ -110,7 +110,7 @@ def from_value(dtype: str) -> Callable[[Value], Any]:
         try:
             return None if plain is None else encode(plain)
         except (TypeError, ValueError, OverflowError) as exc:
-            raise RecordError(f"a value is no {dtype}: {exc}") from exc
+            raise RecordError(f"a value is not of type {dtype}: {exc}") from exc
 
     return read
 

@@ -357,7 +357,7 @@ def test_code_that_does_not_run(world: World, client: FeatureClient) -> None:
 def test_another_stores_manifest(world: World) -> None:
     """A store that the client can't read is named."""
     world.change(online_store=OnlineStore("sqlite", {"path": "../build/online.db"}))
-    with pytest.raises(ManifestError, match="'sqlite' is no store that Furrow's client reads"):
+    with pytest.raises(ManifestError, match="'sqlite' is not a store that Furrow's client reads"):
         FeatureClient.open(world.folder)
 
 

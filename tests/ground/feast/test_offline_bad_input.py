@@ -105,7 +105,7 @@ SPINES = {
     ),
     "half a number": (
         ROWS.assign(k=[1.0, 2.5]),
-        "k 2.5 of entity row 1 is no whole number",
+        "k 2.5 of entity row 1 is not a whole number",
         "convert k to int64",
     ),
     "a column of that name": (

@@ -250,10 +250,10 @@ def break_verdict(made):
         ),
         (
             lambda made: rewritten(made, lambda value: value.pop("where")),
-            "it is no statement of a replay",
+            "it is not a statement of a replay",
         ),
-        (lambda made: {"_type": "x"}, "it is no statement of a replay"),
-        (lambda made: [1, 2], "it is no statement of a replay"),
+        (lambda made: {"_type": "x"}, "it is not a statement of a replay"),
+        (lambda made: [1, 2], "it is not a statement of a replay"),
     ],
 )
 def test_a_tampered_note_is_found(world, verdict, change, problem):
@@ -338,7 +338,7 @@ def test_show_believes_no_note_that_does_not_hold(world, verdict):
     assert (
         "a note, which says identical, does NOT hold: runs/a/metrics.json: the commit holds" in text
     )
-    assert "a note does NOT hold: it is no statement of a replay" in text
+    assert "a note does NOT hold: it is not a statement of a replay" in text
     assert "identical (train@a" not in text
     write_note(world, verdict)
     assert "identical (train@a evaluate@a); the whole commit identical, on" in shown(world)

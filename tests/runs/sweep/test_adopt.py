@@ -100,7 +100,7 @@ def test_what_conf_says_otherwise_by_now_is_written_out(case: tuple[Path, str]) 
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("gbm", "already"), ("Fast!", "no name"), ("a/b", "no name")]
+    ("name", "message"), [("gbm", "already"), ("Fast!", "not a name"), ("a/b", "not a name")]
 )  # fmt: skip
 def test_an_unfit_name_is_refused(case: tuple[Path, str], name: str, message: str) -> None:
     root, trial = case

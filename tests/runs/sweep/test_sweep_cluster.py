@@ -113,7 +113,7 @@ def test_what_is_no_address_is_said(address: str, monkeypatch: pytest.MonkeyPatc
     gc.collect()
     before = sum(isinstance(one, Client) for one in gc.get_objects())
     with (
-        pytest.raises(SearchError, match="is no address of a Dask scheduler") as caught,
+        pytest.raises(SearchError, match="is not an address of a Dask scheduler") as caught,
         cluster(DASK),
     ):
         pass

@@ -1,0 +1,57 @@
+"""What a feature means, and its unit: told by its Field, or by a comment beside it in the table's SQL.
+
+    wind_speed as weather_wind_speed,  -- mean wind of the hour [mph]
+
+Comments change no digest and are in no manifest: they are read where somebody looks.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from furrow.features.schema import Column
+
+__all__ = ["Meaning", "meaning", "noted"]
+
+_NOTED = re.compile(r'(\w+)"?[ \t]*,?[ \t]*--[ \t]*(\S.*)$', re.MULTILINE)
+_UNIT = re.compile(r"(.*?)\s*\[([^\[\]]{1,40})\]\s*\.?", re.DOTALL)
+LONGEST = 500
+
+
+class Meaning(NamedTuple):
+    """What a feature is, in words, and the unit that it is counted in; empty where nobody said."""
+
+    description: str = ""
+    unit: str = ""
+
+
+def noted(sql: str) -> dict[str, Meaning]:
+    """What comments of a query say of the columns they stand behind.
+
+    Args:
+        sql: The query; of a name that comes twice the last counts, which is the outermost SELECT's.
+
+    Returns:
+        The meaning, by the column's name; a unit stands in brackets at the end.
+    """
+    found = {}
+    for name, text in _NOTED.findall(sql):
+        match = _UNIT.fullmatch(text[:LONGEST].strip())
+        found[name] = Meaning(match[1], match[2]) if match else Meaning(text[:LONGEST].strip())
+    return found
+
+
+def meaning(column: Column, comments: Mapping[str, Meaning], source: str = "") -> Meaning:
+    """What is known of a feature: its Field's words first, else those of the comment.
+
+    Args:
+        column: The feature, as the manifest has it.
+        comments: What `noted` found.
+        source: The source's column, where it is called otherwise.
+    """
+    said = comments.get(source or column.name, Meaning())
+    return Meaning(column.description or said.description, column.unit or said.unit)
