@@ -57,6 +57,7 @@ READS = {
     "audit": [["audit", "2013", "--json"], ["audit", "gbm"], ["audit", "--key", "a=b", "--json"]],
     "gc": [["gc"], ["gc", "--json"]],
     "ui": [["ui", "--export", "site", "--port", "0"]],  # the server answers what its export writes
+    "mcp": [["mcp"]],  # until standard input ends; what its tools do is in tests/assistants
     "score": [["score"], ["score", "hostile", "--json"]],
     "cost": [["cost"]],
     "approve": [["approve", "gbm", "--to", "production"]],
