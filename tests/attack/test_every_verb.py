@@ -39,6 +39,7 @@ READS = {
     "features diff": [["features", "diff", "main"]],
     "runs": [["runs"], ["runs", "--all", "--csv"]],
     "runs show": [["runs", "show", "gbm"]],
+    "runs note": [["runs", "note", "gbm"], ["runs", "note", "gbm", "words", "--tag", "good"]],
     "runs diff": [["runs", "diff", "gbm@main", "gbm"]],
     "runs history": [["runs", "history", "gbm"]],
     "runs watch": [["runs", "watch", "--once"]],
