@@ -58,7 +58,6 @@ READS = {
     "audit": [["audit", "2013", "--json"], ["audit", "gbm"], ["audit", "--key", "a=b", "--json"]],
     "gc": [["gc"], ["gc", "--json"]],
     "ui": [["ui", "--export", "site", "--port", "0"]],  # the server answers what its export writes
-    "mcp": [["mcp"]],  # until standard input ends; what its tools do is in tests/assistants
     "score": [["score"], ["score", "hostile", "--json"]],
     "cost": [["cost"]],
     "approve": [["approve", "gbm", "--to", "production"]],
@@ -114,7 +113,8 @@ ASKS = {
     "features push": ["features", "push", "traffic", "-e", "origin=JFK"],
     "features get": ["features", "get", "full", "-e", "origin=JFK"],
 }
-HIDDEN = {"ci hook", "ci rejudge"}  # the hook's, in a bare repository; and what a jail runs
+# the hook's, in a bare repository; what a jail runs; and what is spoken to: tests/assistants does
+HIDDEN = {"ci hook", "ci rejudge", "mcp"}
 
 
 def leaves(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[str]:
