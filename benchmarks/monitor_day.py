@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,13 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        write(root / "log", 0, min(options.rows, 50_000), options.columns)
-        write(root / "log", 1, options.rows, options.columns)
+        for day, rows in ((0, min(options.rows, 50_000)), (1, options.rows)):
+            writer = get_context("fork").Process(
+                target=write, args=(root / "log", day, rows, options.columns)
+            )
+            writer.start()  # in a process of its own: the memory that is measured is monitoring's
+            writer.join()
+            assert writer.exitcode == 0
         settings = MonitorSettings(first=1, season="none", reference="first")
         first = Site(
             root, root / "log", root / "monitor", settings, MONDAY + timedelta(days=1, hours=2)

@@ -35,6 +35,7 @@ COMMANDS = {
     "install": "Set up this clone: the merge driver and Git notes.",
     "labels": "Land labels: what came of predictions, for `furrow monitor`.",
     "log": "Ask a prediction log in SQL, while it grows.",
+    "mcp": "Let an assistant read this repository, and draft on branches.",
     "models": "Register, show, compare, promote and roll back models.",
     "monitor": "What came in since the last run: drift, labels, performance, fairness, alarms.",
     "pause": "Stop what goes on by itself: an environment's servers, retraining, CI.",
@@ -61,7 +62,7 @@ COMMANDS = {
 
 SECTIONS = {
     "Start": ("init", "add", "trust", "install", "doctor", "completion"),
-    "Explore": ("runs", "ui", "features", "data", "try", "adopt", "plan", "schema"),
+    "Explore": ("runs", "ui", "mcp", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
     "Prove": ("replay", "verify", "approve", "audit", "score", "fsck", "gc", "ci", "trace"),
 }

@@ -57,6 +57,7 @@ def command(
     from furrow.clone.git_hooks import follow  # noqa: PLC0415 - after --help
     from furrow.clone.merge import merge_file  # noqa: PLC0415 - after --help
     from furrow.ground.notes import carry_notes  # noqa: PLC0415 - the same
+    from furrow.history.run_notes import NOTE as RUN_NOTE  # noqa: PLC0415 - the same
 
     if files is not None:
         merge_file(*files)
@@ -66,8 +67,9 @@ def command(
             say(f"furrow: {line}", err=True)
         return
     if remote is not None:
-        if said := carry_notes(Path.cwd(), NOTE, remote):
-            say(f"furrow: {said}", err=True)
+        said = [carry_notes(Path.cwd(), kind, remote) for kind in (NOTE, RUN_NOTE)]
+        for line in dict.fromkeys(filter(None, said)):
+            say(f"furrow: {line}", err=True)
         return
     word = ("would take away" if away else "would set up") if dry_run else None
     asks = not (yes or dry_run or as_json) and on_terminal() and sys.stdin.isatty()

@@ -26,6 +26,7 @@ __all__ = ["SUBCOMMANDS", "USUAL", "read", "show"]
 SUBCOMMANDS = {
     "diff": "Compare two runs: config, metrics (better, or luck?), features, data, code.",
     "history": "Draw a metric of an experiment over commits.",
+    "note": "Write about a run, and tag it.",
     "show": "Everything about one run.",
     "watch": "Live curves while a model trains.",
 }

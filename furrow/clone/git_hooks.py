@@ -34,9 +34,9 @@ _CHANGED = "git diff --quiet {old} HEAD -- '*.dvc' 2>/dev/null; test $? -ne 1"
 # is what it was without. A dry run carries none.
 _CARRY = (
     'furrow=$?; case " $(ps -o args= -p $PPID 2>/dev/null) " in *" --dry-run "*|*" -n "*) ;; *) '
-    "notes=$(git rev-parse -q --verify refs/notes/furrow/replay) && "
-    'test "$notes" != "$(git rev-parse -q --verify "refs/notes/remotes/$1/furrow/replay")" && '
-    '{command} install --carry "$1" </dev/null;; esac; (exit $furrow)'
+    "for kind in replay runs; do notes=$(git rev-parse -q --verify refs/notes/furrow/$kind) && "
+    'test "$notes" != "$(git rev-parse -q --verify "refs/notes/remotes/$1/furrow/$kind")" && '
+    '{ {command} install --carry "$1" </dev/null; break; }; done;; esac; (exit $furrow)'
 )
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "configure_notes",
     "forget_notes",
     "noted",
+    "noted_blobs",
     "push_notes",
     "read_lines",
     "set_lines",
@@ -84,6 +85,16 @@ def noted(repo: Path, name: str) -> set[str]:
             line.split()[1]
             for line in os.fsdecode(git(repo, "notes", "--ref", ref, "list")).splitlines()
         }
+    return found
+
+
+def noted_blobs(repo: Path, name: str) -> dict[str, list[str]]:
+    """The notes of a kind by object: ids of what they hold, a remote's beside one's own."""
+    found: dict[str, list[str]] = {}
+    for ref in _references(repo, name):
+        for line in os.fsdecode(git(repo, "notes", "--ref", ref, "list")).splitlines():
+            blob, _, noted_object = line.partition(" ")
+            found.setdefault(noted_object, []).append(blob)
     return found
 
 

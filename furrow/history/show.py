@@ -188,15 +188,15 @@ def _resources(run: Run, record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def curves(run: Run) -> dict[str, list[dict[str, str]]]:
-    """Rows of the run's plots/NAME.csv by name."""
+    """Rows of the run's plots/NAME.csv by name; and of NAME.tsv, as loggers of DVC write them."""
     found = {}
     for path in sorted(run.files):
-        if path.startswith("plots/") and path.endswith(".csv"):
+        name, dot, kind = path.removeprefix("plots/").rpartition(".")
+        if path.startswith("plots/") and dot and kind in {"csv", "tsv"}:
             text = run.text(path)
-            if text is not None:
-                found[path.removeprefix("plots/").removesuffix(".csv")] = list(
-                    csv.DictReader(io.StringIO(text))
-                )
+            if text is not None and name not in found:
+                between = "," if kind == "csv" else "\t"
+                found[name] = list(csv.DictReader(io.StringIO(text), delimiter=between))
     return found
 
 

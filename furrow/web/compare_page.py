@@ -10,7 +10,8 @@ from furrow.history.run_diff import config_of, diff_runs, flat
 from furrow.history.show import curves
 from furrow.training.metric_registry import direction, ordered
 from furrow.web.content import Choice, Facts, Field, Form, Link, Mark, Note, Page, Section, Table
-from furrow.web.run_page import curve_drawings, number
+from furrow.web.numbers import number
+from furrow.web.run_curves import curve_drawings, laid_over
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -231,4 +232,5 @@ def _count(value: int | None) -> str:
 
 
 def _drawn(runs: Sequence[Run], labels: Sequence[str]) -> list[Block]:
-    return [*curve_drawings({label: curves(one) for label, one in zip(labels, runs, strict=True)})]
+    known = {label: curves(one) for label, one in zip(labels, runs, strict=True)}
+    return [*curve_drawings(known), *laid_over(known)]

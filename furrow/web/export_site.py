@@ -13,8 +13,9 @@ from furrow.ground.project_place import meaning
 from furrow.web.asked import Asked
 from furrow.web.content import Drawing, Facts, Link, Note, Page, Table
 from furrow.web.page_app import STATIC, static
-from furrow.web.page_forms import as_csv, as_html, as_json
+from furrow.web.page_forms import as_html
 from furrow.web.pages import made
+from furrow.web.plain_forms import as_csv, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

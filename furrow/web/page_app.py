@@ -16,9 +16,10 @@ from furrow.ground.project_place import meaning
 from furrow.history.load import NoSuchRunError
 from furrow.web.asked import LONGEST, Asked
 from furrow.web.content import Note, Page
-from furrow.web.page_forms import as_csv, as_html, as_json
+from furrow.web.page_forms import as_html
 from furrow.web.page_guard import Guard
 from furrow.web.pages import PAGES, made
+from furrow.web.plain_forms import as_csv, as_json
 
 try:
     from starlette.applications import Starlette

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from furrow.drawing.plots import plot
@@ -11,31 +10,27 @@ from furrow.ground.gitobjects import iso_date
 from furrow.history.metric_history import history
 from furrow.history.named_run import run as load_run
 from furrow.history.run_diff import flat
-from furrow.history.show import curves, describe, patch
+from furrow.history.show import describe, patch
 from furrow.history.trial_trailers import is_trial
 from furrow.layout import run as run_folder
 from furrow.layout import run_file
 from furrow.replay.run_replays import replays_of
 from furrow.training.metric_registry import ordered
 from furrow.web.content import Drawing, Facts, Link, Mark, Note, Page, Section, Table, Text
+from furrow.web.numbers import number, shown_value
+from furrow.web.run_columns import replay_mark
+from furrow.web.run_curves import own_curves
+from furrow.web.run_story import counted, running, said_where, written
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from furrow.history.load import Run
     from furrow.history.show import Details
     from furrow.web.asked import Asked
     from furrow.web.content import Block, Cell
     from furrow.web.site import Site
 
-__all__ = ["AXES", "curve_drawings", "number", "run"]
+__all__ = ["run"]
 
-AXES = {
-    "roc": ("false_positive_rate", "true_positive_rate", "ROC"),
-    "pr": ("recall", "precision", "Precision and recall"),
-    "calibration": ("predicted", "observed", "Calibration"),
-}
-"""x, y and title of the curves that have axes from 0 to 1."""
 _LONGEST = 60_000
 """Characters of a text on a page: a card of 100 MB is no reason to send it."""
 _SLICES, _IMPORTANT, _POINTS, _FOLDED = 200, 25, 400, 40
@@ -54,11 +49,13 @@ def run(site: Site, asked: Asked) -> Page:
     found = load_run(name, repo=site.root)
     details = describe(found, replays_of)
     sections = [
-        Section("", _about(site, found, details)),
+        Section("", [*_about(site, found, details), *running(site, found)]),
+        Section("Written about it", written(found)),
         Section("Metrics", [_metrics(details), *_over_commits(site, found)]),
-        Section("Curves", _curves(found, details)),
+        Section("Curves", own_curves(found, str(found))),
         Section("Slices", [_slices(details)]),
-        Section("Config", [_pairs("config", details.config)]),
+        Section("Which was taken for which", counted(site, found, asked)),
+        Section("Config, and where it was said", [said_where(site, found, details)]),
         Section("What it stands on", _stands(details)),
         Section("Replays", _replays(details)),
         Section("Code changed by the commit that made it", _code(found, details)),
@@ -76,15 +73,6 @@ def run(site: Site, asked: Asked) -> Page:
     )
 
 
-def number(value: Any) -> float | None:
-    """A finite number, of anything that is one."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
-
-
 def _about(site: Site, found: Run, details: Details) -> list[Block]:
     made = details.made_by
     pairs: list[tuple[str, Cell]] = [
@@ -97,7 +85,7 @@ def _about(site: Site, found: Run, details: Details) -> list[Block]:
         ("problem", str(details.record.get("problem") or "") or None),
         ("task", str(details.record.get("task") or "") or None),
         ("model sha256", str(details.record.get("model_sha256") or "") or None),
-        ("replay", _badge(details)),
+        ("replay", replay_mark(details.replays)),
     ]
     blocks: list[Block] = [Facts("about", pairs)]
     if is_trial(details.record):
@@ -130,20 +118,6 @@ def _short(text: str) -> str:
     if len(text) <= _LONGEST:
         return text
     return f"{text[:_LONGEST]}\n… {len(text) - _LONGEST:,} more characters are not shown here."
-
-
-def _badge(details: Details) -> Mark:
-    """What the newest replay says of this run's own stages."""
-    held = [one for one in details.replays if one.get("holds")]
-    if not held:
-        return (
-            Mark("never replayed", "dim")
-            if not details.replays
-            else Mark("a note that does not hold", "bad")
-        )
-    own = held[-1].get("own") or {}
-    status = str(own.get("status") or held[-1].get("status") or "")
-    return Mark(status, "good" if status in {"identical", "equal"} else "warn")
 
 
 def _metrics(details: Details) -> Table:
@@ -183,73 +157,6 @@ def _over_commits(site: Site, found: Run) -> list[Block]:
     ]
 
 
-def _curves(found: Run, details: Details) -> list[Block]:
-    known = curves(found)
-    blocks: list[Block] = [*curve_drawings({details.run: known})]
-    if known.get("importance"):
-        pairs = [tuple(row.values())[:2] for row in known["importance"]]
-        rows = sorted(
-            ((str(name), number(value)) for name, value in pairs), key=lambda one: -(one[1] or 0.0)
-        )
-        blocks.append(
-            Table("importance", ("feature", "importance"), rows[:_IMPORTANT], total=len(rows))
-        )
-    for name, rows_of in known.items():
-        if name not in AXES and name != "importance" and rows_of:
-            blocks += _other(name, rows_of)
-    return blocks
-
-
-def curve_drawings(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]) -> list[Drawing]:
-    """The curves with axes from 0 to 1 of several runs, each kind over one another.
-
-    Args:
-        runs: Rows of each curve, by run and curve.
-    """
-    drawings = []
-    for name, (x, y, title) in AXES.items():
-        series = {}
-        for label, known in runs.items():
-            points = [(number(row.get(x)), number(row.get(y))) for row in known.get(name, ())]
-            series[label] = [(a, b) for a, b in points if a is not None and b is not None]
-        series = {label: points for label, points in series.items() if points}
-        if series:
-            rows = [(label, a, b) for label, points in series.items() for a, b in points[:_POINTS]]
-            across, up = x.replace("_", " "), y.replace("_", " ")
-            table = Table(name, ("run", across, up), rows)
-            drawings.append(
-                Drawing(
-                    title,
-                    plot(series, title=title, across=across, up=up, even=name != "pr", unit=True),
-                    table,
-                )
-            )
-    return drawings
-
-
-def _other(name: str, rows: Sequence[Mapping[str, str]]) -> list[Block]:
-    """A curve of the project's own: the first column across, every other column of numbers a line."""
-    heads = [head for head in rows[0] if head is not None]
-    if len(heads) < 2:
-        return []
-    across = [number(row.get(heads[0])) for row in rows]
-    series = {}
-    for head in heads[1:8]:
-        values = [number(row.get(head)) for row in rows]
-        points = [
-            (a, b) for a, b in zip(across, values, strict=True) if a is not None and b is not None
-        ]
-        if points:
-            series[head] = points
-    table = Table(
-        name,
-        heads,
-        [tuple(row.get(head) for head in heads) for row in rows[:_POINTS]],
-        total=len(rows),
-    )
-    return [Drawing(name, plot(series, title=name, across=heads[0]), table)] if series else [table]
-
-
 def _slices(details: Details) -> Table:
     rows = [one for one in details.slices if isinstance(one, dict)]
     named = {name for row in rows for name in row if not name.endswith(("_low", "_high"))}
@@ -259,19 +166,13 @@ def _slices(details: Details) -> Table:
     )
     heads = [name for name in ("slice", "value", "rows") if name in named]
     columns = [*heads, *metrics[:5]]
-    cells = [tuple(_value(row.get(name)) for name in columns) for row in rows[:_SLICES]]
+    cells = [tuple(shown_value(row.get(name)) for name in columns) for row in rows[:_SLICES]]
     folded = f"{len(rows):,} slices" if len(rows) > _FOLDED else ""
     return Table("slices", columns, cells, empty="No slices.", total=len(rows), folded=folded)
 
 
-def _value(value: Any) -> Cell:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
 def _pairs(name: str, value: dict[str, Any]) -> Table:
-    rows = [(key, _value(inner)) for key, inner in flat(value).items()]
+    rows = [(key, shown_value(inner)) for key, inner in flat(value).items()]
     folded = f"{len(rows)} values" if len(rows) > _FOLDED else ""
     return Table(name, ("key", "value"), rows, empty=f"No {name}.", raw=True, folded=folded)
 
@@ -299,7 +200,9 @@ def _stands(details: Details) -> list[Block]:
     ]
     if details.resources:
         columns = ("stage", "seconds", "cpu_seconds", "peak_mb")
-        rows = [tuple(_value(line.get(name)) for name in columns) for line in details.resources]
+        rows = [
+            tuple(shown_value(line.get(name)) for name in columns) for line in details.resources
+        ]
         blocks.append(Table("resources", columns, rows))
     return blocks
 

@@ -5,6 +5,7 @@ Paged, sorted, grouped, as columns.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from furrow.history.folding import folded
@@ -13,12 +14,14 @@ from furrow.history.query import Query
 from furrow.history.selection import Selection
 from furrow.history.standings import WHOLE, ranked, standings
 from furrow.web.content import Choice, Field, Form, Link, Mark, Note, Page, Section, Steps, Table
+from furrow.web.run_columns import beside, of_tag, quoted
 from furrow.web.run_groups import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from furrow.history.listing import Listing
+    from furrow.history.query import Rows
     from furrow.history.standings import Standing
     from furrow.web.asked import Asked
     from furrow.web.content import Block, Cell
@@ -43,7 +46,11 @@ def runs(site: Site, asked: Asked) -> Page:
     number = asked.whole("page", 1, most=10_000_000)
     differs = asked.on("differs")
     names = asked.words("columns") or (("run", "*") if differs else ())
-    query = Query(asked.one("where"), asked.words("sort"), names, limit, (number - 1) * limit)
+    where = asked.one("where")
+    if asked.one("tag"):
+        tagged = of_tag(site, asked.one("tag"))
+        where = f"({where}) and {tagged}" if where else tagged
+    query = Query(where, asked.words("sort"), names, limit, (number - 1) * limit)
     found, judged = _found(site, asked, selection, query)
     about = "; ".join(f"{one.problem or 'all'} by {one.metric}" for one in judged)
     found = _differing(found) if differs else found
@@ -53,8 +60,11 @@ def runs(site: Site, asked: Asked) -> Page:
             grouped(site, selection, query.where, asked.one("group"), asked.one("metric"))
         )
     if asked.many("pin"):
-        blocks.append(_pinned(site, selection, query, asked))
-    blocks += [_table(found, asked), *_paging(found, asked, number, limit)]
+        blocks += _pinned(site, selection, query, asked)
+    blocks += [
+        _beside(_table(found, asked), site, selection, asked),
+        *_paging(found, asked, number, limit),
+    ]
     total = found.answer.total
     where = (
         "of every branch, tag and trial"
@@ -95,7 +105,16 @@ def _found(
     found = list_runs(site.root, selection, query)
     if asked.on("distinct"):
         found = found._replace(answer=folded(found.answer))
+    if asked.one("tag") and not query.columns and "tree" not in asked.one("where"):
+        found = found._replace(answer=_without(found.answer, "tree"))
     return found, []
+
+
+def _without(answer: Rows, name: str) -> Rows:
+    """Rows without a column."""
+    kept = [at for at, column in enumerate(answer.columns) if column.name != name]
+    rows = [tuple(row[at] for at in kept) for row in answer.rows]
+    return answer._replace(columns=tuple(answer.columns[at] for at in kept), rows=rows)
 
 
 def _differing(found: Listing) -> Listing:
@@ -173,6 +192,9 @@ def _form(asked: Asked, limit: int) -> Form:
         Field("rev", "At", asked.one("rev"), "HEAD, main~3, v1.0.0"),
         Field("since", "Since", asked.one("since"), "2 weeks ago"),
         Field("group", "Group by", asked.one("group"), "model"),
+        Field("tag", "With the tag", asked.one("tag"), "good"),
+        Field("curve", "Best and last of the curve", asked.one("curve"), "loss"),
+        Field("step", "Its value at step", asked.one("step"), "100"),
         Field("limit", "Rows", str(limit) if limit != FIRST else "", str(FIRST)),
     ]
     kept = {name: asked.many(name) for name in ("pin", "branch") if asked.many(name)}
@@ -180,6 +202,7 @@ def _form(asked: Asked, limit: int) -> Form:
         Choice("all", "1", "every branch, tag and trial", asked.on("all")),
         Choice("distinct", "1", "equal results once", asked.on("distinct")),
         Choice("differs", "1", "only what differs", asked.on("differs")),
+        Choice("luck", "1", "better, or luck, against the first", asked.on("luck")),
     ]
     return Form("runs", fields, kept=kept, choices=boxes)
 
@@ -221,13 +244,33 @@ def command_of(asked: Asked) -> str:
     return " ".join(words)
 
 
-def _pinned(site: Site, selection: Selection, query: Query, asked: Asked) -> Table:
-    """The pinned runs, wherever they would stand."""
-    names = ["'" + text.replace("'", "''") + "'" for text in asked.many("pin")[:50]]
-    where = f"run in ({', '.join(names)})"
-    found = list_runs(site.root, selection, query._replace(where=where, limit=50, offset=0))
-    table = _table(found, asked)
-    return Table("pinned", table.columns, table.rows, empty="No pinned run is in this history.")
+def _beside(table: Table, site: Site, selection: Selection, asked: Asked) -> Table:
+    """A table of runs with what is told beside the index."""
+    if "run" not in table.columns:
+        return table
+    at = list(table.columns).index("run")
+    names = [_whole(row[at]) for row in table.rows]
+    more = beside(site, selection, names, asked)
+    rows = [(*row, *more.cells[name]) for row, name in zip(table.rows, names, strict=True)]
+    return replace(table, columns=(*table.columns, *more.heads), rows=rows)
+
+
+def _whole(cell: Cell) -> str:
+    """The run that a cell leads to, whatever it is called there."""
+    return str(cell.state["run"]) if isinstance(cell, Link) else str(cell)
+
+
+def _pinned(site: Site, selection: Selection, query: Query, asked: Asked) -> list[Block]:
+    """The pinned runs, wherever they would stand, and where they are compared."""
+    names = asked.many("pin")[:50]
+    pinned = query._replace(where=f"run in {quoted(names)}", limit=50, offset=0)
+    table = _beside(_table(list_runs(site.root, selection, pinned), asked), site, selection, asked)
+    found = replace(
+        table, name="pinned", heads={}, empty="No pinned run is in this history.", total=None
+    )
+    if len(names) < 2:
+        return [found, Note("Pin one more to compare them.")]
+    return [found, Note("Pinned runs:", link=Link("compare them", "compare", {"run": list(names)}))]
 
 
 def columns(site: Site, asked: Asked) -> Page:

@@ -39,6 +39,7 @@ READS = {
     "features diff": [["features", "diff", "main"]],
     "runs": [["runs"], ["runs", "--all", "--csv"]],
     "runs show": [["runs", "show", "gbm"]],
+    "runs note": [["runs", "note", "gbm"], ["runs", "note", "gbm", "words", "--tag", "good"]],
     "runs diff": [["runs", "diff", "gbm@main", "gbm"]],
     "runs history": [["runs", "history", "gbm"]],
     "runs watch": [["runs", "watch", "--once"]],
@@ -112,7 +113,8 @@ ASKS = {
     "features push": ["features", "push", "traffic", "-e", "origin=JFK"],
     "features get": ["features", "get", "full", "-e", "origin=JFK"],
 }
-HIDDEN = {"ci hook", "ci rejudge"}  # the hook's, in a bare repository; and what a jail runs
+# the hook's, in a bare repository; what a jail runs; and what is spoken to: tests/assistants does
+HIDDEN = {"ci hook", "ci rejudge", "mcp"}
 
 
 def leaves(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[str]:

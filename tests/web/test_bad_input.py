@@ -14,9 +14,9 @@ from furrow.cli.main import run as furrow
 from furrow.web import local_servers
 from furrow.web.asked import LONGEST, Asked
 from furrow.web.content import Page, Section, Table
-from furrow.web.page_forms import as_csv
+from furrow.web.numbers import number
+from furrow.web.plain_forms import as_csv
 from furrow.web.recent_commits import recent
-from furrow.web.run_page import number
 from furrow.web.site import Site
 
 from .conftest import asking, commit, made, run_files

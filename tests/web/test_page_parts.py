@@ -25,7 +25,7 @@ from furrow.web.home_page import home
 from furrow.web.live_page import AGAIN, live
 from furrow.web.models_page import declared_environments
 from furrow.web.monitoring_page import monitoring
-from furrow.web.page_forms import as_json
+from furrow.web.plain_forms import as_json
 from furrow.web.plan_page import plan
 from furrow.web.prediction_page import prediction
 from furrow.web.run_groups import MOST_GROUPS

@@ -1,0 +1,1 @@
+"""What a person's own assistant may do with a repository: read it, and draft on branches."""
