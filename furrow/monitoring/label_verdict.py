@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from furrow.files import read_json
-from furrow.layout import RUNS, predictions, run_file
+from furrow.layout import RUN_CONFIG, RUNS, predictions, run_file
 from furrow.monitoring.alarm_book import Alarm
 from furrow.monitoring.estimated_performance import (
     ErrorSizes,
@@ -130,7 +130,7 @@ def judge_labels(site: Site) -> tuple[dict[str, LabelVerdict], list[str]]:
     notes: list[str] = []
     for version, rows in _predictions(site, notes).items():
         model = str(rows["model"].iloc[0])
-        declared = site.root / run_file(model, "config.yaml")
+        declared = site.root / run_file(model, RUN_CONFIG)
         if not declared.is_file():
             notes.append(f"{version}: there is no run {model} here that says what it predicts")
             continue
@@ -268,7 +268,7 @@ def _predictions(site: Site, notes: list[str]) -> dict[str, pd.DataFrame]:
 
 def _asked(site: Site, model: str) -> set[str] | None:
     """The columns that a model's predictions are judged by; None for all, which a project's own metrics may read."""
-    path = site.root / run_file(model, "config.yaml")
+    path = site.root / run_file(model, RUN_CONFIG)
     if not path.is_file():
         return {"id", "time", "version", "model", "variant"}
     if own_metrics(site.root):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.files import read_json
-from furrow.layout import PIPELINE, run_file
+from furrow.layout import PIPELINE, RUN_CONFIG, run_file
 from furrow.serving.deployment_state import read_followed, read_holds, roll_back, wanted
 from furrow.training import config
 from furrow.training.metric_registry import sign
@@ -71,7 +71,7 @@ def go_back(site: Site, labels: Mapping[str, LabelVerdict]) -> str:
     served = wanted(followed, read_holds(state)).main
     if served != followed.main or main not in labels or previous not in labels:
         return ""
-    path = site.root / run_file(main.partition("@")[0], "config.yaml")
+    path = site.root / run_file(main.partition("@")[0], RUN_CONFIG)
     if not path.is_file():
         return ""
     problem = config.load(path).problem

@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from furrow.monitoring.label_verdict import LabelVerdict
+from furrow.monitoring.labelled_performance import Tracked
 from furrow.monitoring.late_labels import land
+from furrow.monitoring.late_rollback import surely_worse
 from furrow.monitoring.monitor_run import monitor
 from furrow.monitoring.monitor_settings import MonitorSettings
 from furrow.monitoring.monitor_site import Site
@@ -109,3 +112,19 @@ def test_undeclared_it_is_said_and_left_to_a_person(tmp_path: Path) -> None:
     roll_back(tmp_path, why="a person's")
     assert _notes(site) == []
     assert read_holds(tmp_path)["main"].why == "a person's"
+
+
+def _judged(low: float, high: float, verdict: str = "surely worse") -> LabelVerdict:
+    whole = Tracked("auc", (low + high) / 2, low, high, 100, 10, (0.7, 0.8), verdict)
+    return LabelVerdict({}, tracked=[whole])
+
+
+def test_which_way_is_worse() -> None:
+    """By the metric's own direction, wholly apart, and worse than it was evaluated: else nothing."""
+    low, high = _judged(0.5, 0.6), _judged(0.7, 0.8)
+    assert "auc is 0.5500 [0.5000, 0.6000]" in surely_worse(low, high, "auc", 1)
+    assert surely_worse(high, low, "auc", 1) == ""
+    assert surely_worse(high, low, "auc", -1)
+    assert surely_worse(low, _judged(0.55, 0.8), "auc", 1) == ""
+    assert surely_worse(_judged(0.5, 0.6, "as evaluated"), high, "auc", 1) == ""
+    assert surely_worse(low, LabelVerdict({}), "auc", 1) == ""
