@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,6 @@ from furrow.serving.prediction_record import PredictionRecord, new_id
 from furrow.training import config
 from furrow.training.config import Experiment, Features
 from furrow.training.problem import Problem, Split
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
