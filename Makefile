@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup help test torture attack audit check search bench pictures lock clean test-tools
+.PHONY: run setup help test torture attack audit check search bench pictures docs lock clean test-tools
 
 run: setup
 	@bash -eu -o pipefail -c '\
@@ -25,6 +25,7 @@ help:
 	  'make search    new examples for the property tests, and the tests of many minutes' \
 	  'make bench     every claim of speed against its peers (an environment of its own, 1.5 GB)' \
 	  'make pictures  the pictures in README.md' \
+	  'make docs      the site of docs/, with a reference and a search: build/docs' \
 	  'make attack    what a hostile repository, request or file would try' \
 	  'make torture   random stories with kills and full disks against a model of what must hold (SEED=1 MINUTES=5)' \
 	  'make audit     the lock files against a list of known faults (DATABASE=FOLDER of OSV records)' \
@@ -98,6 +99,10 @@ bench: test-tools .venv-peers/.ready
 # The pictures in README.md, of this repository's own pages.
 pictures: test-tools
 	@python tools/pictures.py
+
+# The site of docs/, with a reference made from the code and a search that needs no network: build/docs/index.html.
+docs: setup
+	@python tools/docs_site.py
 
 .venv-peers/.ready: requirements-peers.lock | .venv/.ready
 	@echo "== setting up .venv-peers: what the benchmarks measure beside Furrow (about 1.5 GB)"

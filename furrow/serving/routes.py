@@ -79,7 +79,7 @@ def _of_model(path: str) -> tuple[Route | None, str]:
             else (None, "")
         )
     if parts[:1] == ["models"] and len(parts) in (2, 3):
-        return _MODELS.get("/".join(parts[2:])), parts[1]
+        return MODEL_ROUTES.get("/".join(parts[2:])), parts[1]
     return None, ""
 
 
@@ -185,5 +185,5 @@ ROUTES = {
     "/v2/health/live": Route("health", "GET", "", tell=_alive),
     "/v2/health/ready": _READY,
 }
-_MODELS = {"": Route("model", "GET", tell=_model), "predict": _PREDICT}
+MODEL_ROUTES = {"": Route("model", "GET", tell=_model), "predict": _PREDICT}
 _V2 = {"": _METADATA, "ready": _READY, "infer": _INFER}
