@@ -30,7 +30,7 @@ PAGES = {
     "Guides": (
         "PROJECT", "DATA", "PIPELINE", "FEATURES", "RUNS", "GITOPS", "SERVING", "MONITORING", "GOVERNANCE", "ASSISTANTS",
     ),
-    "Reference": ("reference/cli", "reference/conf", "reference/http", "reference/python", "reference/formats"),
+    "Reference": tuple(f"reference/{one}" for one in ("cli", "conf", "http", "python", "formats")),
     "Explanation": ("STATISTICS", "SECURITY", "LIMITS", "GLOSSARY"),
 }  # fmt: skip
 DECLARED = {
@@ -194,9 +194,9 @@ def _meant(schema: Any, whole: Any) -> Any:
             ]
             continue
         some = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
-        if len(some) != 1:
+        if not some or (len(some) > 1 and "properties" not in some[0]):
             return schema
-        (schema,) = some
+        schema = some[0]
     return {}
 
 
@@ -234,7 +234,7 @@ def formats() -> str:
     """Files with a version, and the module that reads and writes each."""
     parts = [
         "# Formats\n",
-        "Files on disk carry the version of their format; those of older versions are read, or refused with what to do.\n",
+        "Files on disk carry the version of their format; older ones are read, or refused with what to do.\n",
         "| module | format | what it keeps |", "|---|---|---|",
     ]  # fmt: skip
     for path in sorted((ROOT / "furrow").rglob("*.py")):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
@@ -33,6 +33,7 @@ __all__ = ["SEASONS", "Expected", "Marks", "expected", "marks_of", "season_of"]
 
 SEASONS = ("none", "weekday", "hour", "weekday and hour")
 _CATEGORIES = 20
+_DIGITS = 7
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Marks:
     def sums(self, counts: ColumnCounts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The sum of each mark over a window's rows, and of how many rows; shape (marks,) each."""
         known, missing = float(counts.known), float(counts.nulls + counts.mistyped)
-        sums = np.append(self.values @ counts.cells, missing)
+        sums = np.append(np.add.reduce(self.values * counts.cells, axis=1), missing)
         rows = np.append(np.full(len(self.values), known), known + missing)
         return sums, rows
 
@@ -148,22 +149,34 @@ def _bounded(
     *,
     z: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means by season and how far a window's may lie off, shape (seasons, marks)."""
-    member = (place == np.arange(len(seasons))[:, None]).astype(np.float64)
-    total, held = member @ sums, member @ rows
-    days = member @ (rows > 0)
+    """Means by season and how far a window's may lie off, shape (seasons, marks).
+
+    What is added up is added in one order on every processor, by no BLAS, and what hangs on a
+    quantile is rounded: a bundle holds it, and has the same bytes everywhere.
+    """
+
+    def by_season(values: NDArray[Any]) -> NDArray[np.float64]:
+        parts = [values[place == one].sum(axis=0) for one in range(len(seasons))]
+        return np.array(parts, dtype=np.float64)
+
+    total, held, days = by_season(sums), by_season(rows), by_season(rows > 0)
     mean = total / np.maximum(held, 1.0)
     variance = _variance(marks, sums.sum(axis=0), rows.sum(axis=0))
     means = sums / np.maximum(rows, 1.0)
     apart = (rows * (means - mean[place]) ** 2).sum(axis=0)
     freedom = np.maximum(days.sum(axis=0) - (days > 0).sum(axis=0), 0)
-    scale = rows.sum(axis=0) - ((member @ rows**2) / np.maximum(held, 1.0)).sum(axis=0)
+    scale = rows.sum(axis=0) - (by_season(rows**2) / np.maximum(held, 1.0)).sum(axis=0)
     day = np.maximum(apart - freedom * variance, 0.0) / np.maximum(scale, 1.0)
     # Few days tell badly how days differ: Student's quantile, which grows as they get fewer.
     t = -stdtrit(np.maximum(freedom, 1), ndtr(-z))
     held, days = np.maximum(held, 1.0), np.maximum(days, 1.0)
     noise = t**2 * day * (1 + 1 / days) + z**2 * variance / held
-    return mean, np.sqrt(noise) + z**2 / (3 * held)
+    return mean, _rounded(np.sqrt(noise) + z**2 / (3 * held))
+
+
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """To as many digits as a bound needs."""
+    return np.array([[float(f"{one:.{_DIGITS}g}") for one in row] for row in values])
 
 
 def _variance(

@@ -60,8 +60,8 @@ def test_every_kind_of_model_on_another_machine(rested, tmp_path):
         _declare(folder, threads)
         run(folder, sys.executable, "-m", "furrow", "compile")
         for experiment in OTHERS:
-            run(folder, sys.executable, "-m", "pipelines.train", experiment, **extra)
-            run(folder, sys.executable, "-m", "pipelines.evaluate", experiment, **extra)
+            run(folder, sys.executable, "-m", "furrow.stages.train", experiment, **extra)
+            run(folder, sys.executable, "-m", "furrow.stages.evaluate", experiment, **extra)
         made[name] = {
             str(path.relative_to(folder)): path.read_bytes()
             for experiment in OTHERS
@@ -87,7 +87,7 @@ def _declare(folder, threads):
         )
         (folder / f"conf/experiment/{name}.yaml").write_text(text)
         with (folder / "conf/experiments.yaml").open("a") as handle:
-            handle.write(f"  {name}: {{service: schedule}}\n")
+            handle.write(f"  {name}: {{problem: late, service: schedule}}\n")
     path = folder / "conf/experiment/sure.yaml"
     path.write_text(
         path.read_text().replace("defaults:\n", "defaults:\n  - override /calibration: isotonic\n")
