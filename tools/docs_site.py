@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
     "Start": ("TUTORIAL", "HOW_TO", "COMING_FROM"),
     "Guides": (
-        "PROJECT", "DATA", "PIPELINE", "FEATURES", "RUNS", "GITOPS", "SERVING", "MONITORING", "GOVERNANCE", "ASSISTANTS",
+        "PROJECT", "DATA", "PIPELINE", "FEATURES", "RUNS", "GITOPS", "SERVING", "MONITORING",
+        "GOVERNANCE", "ASSISTANTS",
     ),
     "Reference": tuple(f"reference/{one}" for one in ("cli", "conf", "http", "python", "formats")),
     "Explanation": ("STATISTICS", "SECURITY", "LIMITS", "GLOSSARY"),
@@ -204,7 +205,8 @@ def paths() -> str:
     """What a server answers, and what a token must be allowed for it."""
     parts = [
         "# HTTP\n",
-        "`/openapi.json` of a running server says the fields of its own model, with an example that works. Errors are problems of RFC 9457.\n",
+        "`/openapi.json` of a running server says the fields of its own model, with an example that works."
+        " Errors are problems of RFC 9457.\n",
         "| method | path | scope of the token | what |", "|---|---|---|---|",
     ]  # fmt: skip
     for path, route in [
