@@ -205,8 +205,8 @@ def paths() -> str:
     """What a server answers, and what a token must be allowed for it."""
     parts = [
         "# HTTP\n",
-        "`/openapi.json` of a running server says the fields of its own model, with an example that works."
-        " Errors are problems of RFC 9457.\n",
+        ("`/openapi.json` of a running server says the fields of its own model, with an example that works."
+        " Errors are problems of RFC 9457.\n"),
         "| method | path | scope of the token | what |", "|---|---|---|---|",
     ]  # fmt: skip
     for path, route in [
