@@ -35,6 +35,7 @@ COMMANDS = {
     "install": "Set up this clone: the merge driver and Git notes.",
     "labels": "Land labels: what came of predictions, for `furrow monitor`.",
     "log": "Ask a prediction log in SQL, while it grows.",
+    "man": "Print the manual page of every command.",
     "models": "Register, show, compare, promote and roll back models.",
     "monitor": "What came in since the last run: drift, labels, performance, fairness, alarms.",
     "pause": "Stop what goes on by itself: an environment's servers, retraining, CI.",
@@ -60,7 +61,7 @@ COMMANDS = {
 
 
 SECTIONS = {
-    "Start": ("init", "add", "trust", "install", "doctor", "completion"),
+    "Start": ("init", "add", "trust", "install", "doctor", "completion", "man"),
     "Explore": ("runs", "ui", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
     "Prove": ("replay", "verify", "approve", "audit", "score", "fsck", "gc", "ci", "trace"),
@@ -77,6 +78,7 @@ Examples:
 
 \b
 -C DIR starts any command in another folder; `furrow help COMMAND` is `furrow COMMAND --help`.
+Long output goes through $PAGER (NO_PAGER=1: not); NO_COLOR=1 takes colors away; FURROW_PROGRESS=0 keeps it quiet.
 """
 
 
