@@ -47,7 +47,7 @@ def rejudged(session: Session) -> dict[Pair, tuple[dict[str, tuple[float, float,
         held, bench = session.bench.held, session.bench
         place, isolation = (held.judge, held.judging) if held else (bench.place, bench.running)
         text = run(python("-m", "furrow", "ci", "rejudge", *words), place, isolation)
-        answers = parse_json(text)
+        answers = parse_json(text)["pairs"]
         return {
             pair: (
                 {str(metric): _difference(one) for metric, one in answer["differences"].items()},

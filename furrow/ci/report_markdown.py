@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from furrow.ci.what_to_do import what_to_do
 from furrow.safe_text import markdown_code as code
 from furrow.safe_text import markdown_text
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from furrow.ci.outcome import Measure, Outcome, RunReport
 
-__all__ = ["LIMIT", "importance", "markdown", "number", "reality", "seconds", "span"]
+__all__ = ["LIMIT", "change", "importance", "markdown", "number", "reality", "seconds", "span"]
 
 LIMIT = 65_536
 """What a pull-request comment may hold: counted in bytes of UTF-8, the strictest way to count."""
@@ -37,11 +38,22 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def span(value: tuple[float, float] | None, *, signed: bool = False) -> str:
+def span(value: tuple[float, float] | None) -> str:
     """An interval for a person; empty when there is none."""
-    if value is None:
+    return "" if value is None else f"{value[0]:.4f} to {value[1]:.4f}"
+
+
+def change(one: Measure) -> str:
+    """How much a metric changed, with the interval of that: +0.0206 [0.0156, 0.0256]; empty where nothing is compared.
+
+    Args:
+        one: The metric before and here.
+    """
+    if one.before is None or one.after is None:
         return ""
-    return f"{value[0]:+.4f} to {value[1]:+.4f}" if signed else f"{value[0]:.4f} to {value[1]:.4f}"
+    return f"{one.after - one.before:+.4f}" + (
+        f" [{one.span[0]:.4f}, {one.span[1]:.4f}]" if one.span else ""
+    )
 
 
 def seconds(value: float | None) -> str:
@@ -133,6 +145,8 @@ def _fit(section: _Section, room: int) -> tuple[str, int]:
 
 def _sections(outcome: Outcome) -> Iterable[_Section]:
     yield _Section((), _top(outcome))
+    steps = tuple(f"- {_ticked(step)}" for step in what_to_do(outcome))
+    yield _Section(("### What to do", ""), steps, "steps", 0.1)
     yield _Section(
         ("| | check | finding | time |", "|---|---|---|---:|"),
         tuple(_checks(outcome)),
@@ -141,7 +155,7 @@ def _sections(outcome: Outcome) -> Iterable[_Section]:
     )
     yield _Section(("### What failed", ""), tuple(_details(outcome)), "lines", 0.3)
     runs = sorted(outcome.runs, key=importance)
-    head = "| experiment | | metric | {} | here | difference, 95 % | is it real? |".format(
+    head = "| experiment | | metric | {} | here | change, 95 % | is it real? |".format(
         code(outcome.target) if outcome.target else "before"
     )
     yield _Section(
@@ -226,6 +240,14 @@ def _top(outcome: Outcome) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _ticked(step: str) -> str:
+    """A step as Markdown: what stands between backticks is code, the rest is text."""
+    parts = step.split("`")
+    return "".join(
+        code(part) if at % 2 else markdown_text(part) for at, part in enumerate(parts) if part
+    )
+
+
 def _champion(outcome: Outcome) -> str:
     for run in outcome.runs:
         if run.champion and run.measures:
@@ -269,7 +291,7 @@ def _metric(run: RunReport, one: Measure) -> str:
     after = number(one.after) + (f" ({span(one.after_span)})" if one.after_span else "")
     gate = " failed the gate" if run.passed is False else ""
     return (
-        f"| {name} | {run.status}{gate} | {code(one.metric)} | {before} | {after} | {span(one.span, signed=True)} "
+        f"| {name} | {run.status}{gate} | {code(one.metric)} | {before} | {after} | {change(one)} "
         f"| {reality(one)} |"
     )
 

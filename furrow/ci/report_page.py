@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from furrow.ci.report_markdown import importance, number, reality, seconds, span
+from furrow.ci.report_markdown import change, importance, number, reality, seconds, span
+from furrow.ci.what_to_do import what_to_do
 from furrow.drawing.curves import curves, intervals
+from furrow.drawing.page_shell import alone
 from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
@@ -17,31 +19,6 @@ __all__ = ["page"]
 
 _PLOTTED = 40
 _CHARTED = 30
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1c2024;--dim:#60646c;--line:#d9dce1;--page:#fff;--soft:#f5f6f8;--before:#8b8f98;
---after:#0b68cb;--good:#18794e;--bad:#c62a2f;--warn:#9a6700}
-@media (prefers-color-scheme:dark){:root{--ink:#e6e8eb;--dim:#9ba1a6;--line:#35393f;--page:#16181b;--soft:#1f2226;
---before:#8b9098;--after:#5eb0ff;--good:#4cc38a;--bad:#ff6369;--warn:#e5b454}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page);max-width:68rem;margin:2rem auto;
-padding:0 1.2rem}
-h1{font-size:1.5rem;margin:0 0 .3rem;padding-left:.7rem;border-left:6px solid}h1.passed{border-color:var(--good)}
-h1.failed{border-color:var(--bad)}h2{font-size:1.1rem;margin:2.2rem 0 .6rem}h3{font-size:1rem;margin:1.2rem 0 .4rem}
-p{margin:.3rem 0}.dim,small{color:var(--dim)}code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;
-padding:.35rem .7rem;border-bottom:1px solid var(--line)}th{color:var(--dim);font-weight:600;white-space:nowrap}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.passed,.better,.identical{color:var(--good)}.failed,.worse,.different{color:var(--bad)}.warning{color:var(--warn)}
-h1.passed,h1.failed{color:inherit}.skipped,.luck,.same,.untested{color:var(--dim)}
-details{border:1px solid var(--line);border-radius:6px;margin:.5rem 0;padding:.5rem .9rem}summary{cursor:pointer;
-font-weight:600}ul{margin:.3rem 0;padding-left:1.2rem}.plots{display:flex;flex-wrap:wrap;gap:.6rem}
-svg{max-width:100%;height:auto}svg text{fill:var(--ink);font:12px system-ui,sans-serif}svg text.tick{fill:var(--dim);
-font-size:10px}svg text.title{font-weight:600}svg .grid{stroke:var(--line)}svg .even{stroke:var(--dim);
-stroke-dasharray:4 4}svg line.before,svg polyline.before{stroke:var(--before)}svg line.after,
-svg polyline.after{stroke:var(--after)}svg polyline{fill:none;stroke-width:1.8}svg line.before,
-svg line.after{stroke-width:2}svg circle.before{fill:var(--before)}svg circle.after{fill:var(--after)}
-.key::before{content:"";display:inline-block;width:.8em;height:.8em;border-radius:50%;margin:0 .35em 0 .8em}
-.key.before::before{background:var(--before)}.key.after::before{background:var(--after)}
-"""
 
 
 def page(outcome: Outcome) -> str:
@@ -52,6 +29,7 @@ def page(outcome: Outcome) -> str:
         part
         for part in (
             _top(outcome),
+            _next(outcome),
             _checks(outcome),
             _metrics(outcome, runs),
             _plots(runs),
@@ -63,13 +41,7 @@ def page(outcome: Outcome) -> str:
         )
         if part
     )
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
-    )
+    return alone(title, body)
 
 
 def _table(
@@ -79,13 +51,18 @@ def _table(
     places = {heads.index(name) for name in right}
 
     def cells(row: Sequence[str], tag: str) -> str:
-        return "".join(
-            f'<{tag} class="n">{cell}</{tag}>' if place in places else f"<{tag}>{cell}</{tag}>"
-            for place, cell in enumerate(row)
-        )
+        drawn = []
+        for place, cell in enumerate(row):
+            number = ' class="n"' if place in places else ""
+            said = f' data-is="{heads[place]}"' if tag == "td" else ""
+            held = f"<div>{cell}</div>" if said and cell else cell
+            drawn.append(f"<{tag}{number}{said}>{held}</{tag}>")
+        return "".join(drawn)
 
     body = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
-    head = f'<div class="scroll"><table><thead><tr>{cells(heads, "th")}</tr></thead>'
+    head = (
+        f'<div class="scroll"><table class="stacked"><thead><tr>{cells(heads, "th")}</tr></thead>'
+    )
     return f"{head}\n<tbody>{body}</tbody></table></div>"
 
 
@@ -125,6 +102,21 @@ def _top(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
+def _next(outcome: Outcome) -> str:
+    """The card with what to do."""
+    steps = []
+    for step in what_to_do(outcome):
+        parts = step.split("`")
+        words = (_code(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+        steps.append(f"<li>{''.join(words)}</li>")
+    side = "good" if outcome else "bad"
+    return (
+        f'<div class="card {side}"><h2>What to do</h2><ol>{"".join(steps)}</ol></div>'
+        if steps
+        else ""
+    )
+
+
 def _checks(outcome: Outcome) -> str:
     rows = []
     for check in outcome.checks:
@@ -141,6 +133,28 @@ def _checks(outcome: Outcome) -> str:
 def _metrics(outcome: Outcome, runs: Sequence[RunReport]) -> str:
     if not runs:
         return ""
+    changed = [run for run in runs if run.champion or run.status != "unchanged"]
+    same = [run for run in runs if run not in changed]
+    heads = ["experiment", "status", "metric", "before", "here", "change, 95 %", "is it real?"]
+    compared = changed or same
+    charted = [(run.experiment, run.measures[0]) for run in compared if run.measures][:_CHARTED]
+    chart = intervals(charted, metric=charted[0][1].metric) if charted else ""
+    how = sorted({run.method for run in runs if run.method})
+    note = f'<p class="dim">{escape("; ".join(how[:4]))}</p>' if how else ""
+    target = escape(outcome.target or "before")
+    sides = f'<span class="key before">{target}</span><span class="key after">here</span>'
+    key = f'<p class="dim">Intervals of 95 %:{sides}</p>'
+    table = _table(heads, _compared(changed), right=heads[3:6]) if changed else ""
+    if same:
+        many = f"{len(same)} experiment{'s' * (len(same) != 1)} unchanged"
+        inside = _table(heads, _compared(same), right=heads[3:6])
+        table += f"<details><summary>{many}</summary>{inside}</details>"
+    scrolled = f'<div class="scroll">{chart}</div>' if chart else ""
+    return f"<h2>Metrics</h2>{key}{scrolled}{table}{note}"
+
+
+def _compared(runs: Sequence[RunReport]) -> list[list[str]]:
+    """A row for each metric of each run."""
     rows = []
     for run in runs:
         for place, one in enumerate(run.measures):
@@ -156,26 +170,9 @@ def _metrics(outcome: Outcome, runs: Sequence[RunReport]) -> str:
             )
             before = f"{number(one.before)}<br><small>{span(one.before_span)}</small>"
             after = f"{number(one.after)}<br><small>{span(one.after_span)}</small>"
-            rows.append(
-                [
-                    name,
-                    escape(state),
-                    escape(one.metric),
-                    before,
-                    after,
-                    span(one.span, signed=True),
-                    _word(one.verdict, reality(one)),
-                ]
-            )
-    heads = ["experiment", "status", "metric", "before", "here", "difference", "is it real?"]
-    charted = [(run.experiment, run.measures[0]) for run in runs if run.measures][:_CHARTED]
-    chart = intervals(charted, metric=charted[0][1].metric) if charted else ""
-    how = sorted({run.method for run in runs if run.method})
-    note = f'<p class="dim">{escape("; ".join(how[:4]))}</p>' if how else ""
-    target = escape(outcome.target or "before")
-    sides = f'<span class="key before">{target}</span><span class="key after">here</span>'
-    key = f'<p class="dim">Intervals of 95 %:{sides}</p>'
-    return f"<h2>Metrics</h2>{key}{chart}{_table(heads, rows, right=heads[3:6])}{note}"
+            cells = [name, escape(state), escape(one.metric), before, after, change(one)]
+            rows.append([*cells, _word(one.verdict, reality(one))])
+    return rows
 
 
 def _plots(runs: Sequence[RunReport]) -> str:

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from furrow.cli import render
+from furrow.cli.completed_names import version_names
 from furrow.cli.terminal import say
 
 
 @click.command()
-@click.argument("version")
+@click.argument("version", shell_complete=version_names)
 @click.option("--to", "environment", required=True, help="The environment, such as production.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def command(*, version: str, environment: str, as_json: bool) -> None:

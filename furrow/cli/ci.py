@@ -225,7 +225,7 @@ def rejudge_command(*, pairs: tuple[str, ...]) -> None:
         except FurrowError as exc:
             method = f"not tested: the two were judged on other days, and {exc.message}"
             found.append({"differences": {}, "method": method})
-    render.echo_json(found)
+    render.echo_json(found, "pairs")
 
 
 @command.command("run-queue")

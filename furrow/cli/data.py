@@ -10,9 +10,10 @@ import click
 from furrow.cli import render
 from furrow.cli.terminal import say, say_block
 from furrow.cli.usage import Nouns
-from furrow.layout import BUILD, CONTRACT, DATA
+from furrow.layout import BUILD, CONTRACT, DATA, DATA_DVC
 
 if TYPE_CHECKING:
+    from furrow.data.check_report import Report
     from furrow.data.profile import Profile
 
 __all__ = ["command"]
@@ -40,7 +41,11 @@ def command() -> None:
 @_contract
 @_json
 def check_command(data_dir: Path | None, contract: Path | None, as_json: bool) -> int:
-    """Hold the data against its contract; exits 1 if they break it."""
+    """Hold the data against its contract; exits 1 if they break it.
+
+    Values that are hard to believe (outside of a column's `plausible`, or far beyond all others) are
+    told, and break nothing.
+    """
     from furrow.data.contract import load_contract  # noqa: PLC0415
     from furrow.data.data_check import check  # noqa: PLC0415 - pandera and duckdb, only when the command runs
     from furrow.data.data_verdict import verdict  # noqa: PLC0415
@@ -49,7 +54,7 @@ def check_command(data_dir: Path | None, contract: Path | None, as_json: bool) -
 
     data_dir, contract = data_dir or in_project(DATA), contract or in_project(CONTRACT)
     land = how_to_land(in_project("."))
-    report = check(data_dir, load_contract(contract), land=land)
+    report = check(data_dir, load_contract(contract), land=land, warn=True)
     if as_json:
         render.echo_json(report.to_json())
     else:
@@ -71,19 +76,48 @@ def profile_command(
 ) -> None:
     """Print what each table holds, and draw it on one HTML page."""
     from furrow.data.contract import load_contract  # noqa: PLC0415 - duckdb, only when the command runs
+    from furrow.data.data_check import check  # noqa: PLC0415
     from furrow.data.profile import profile  # noqa: PLC0415
     from furrow.data.profile_page import write_page  # noqa: PLC0415
     from furrow.files import machine_file  # noqa: PLC0415
     from furrow.plan.project_root import in_project  # noqa: PLC0415
 
-    found = profile(data_dir or in_project(DATA), load_contract(contract or in_project(CONTRACT)))
+    data_dir, declared = (
+        data_dir or in_project(DATA),
+        load_contract(contract or in_project(CONTRACT)),
+    )
+    found = profile(data_dir, declared)
     out = out or machine_file(in_project("."), f"{BUILD}/profile.html")
-    write_page(out, found)
+    report = check(data_dir, declared)
+    write_page(out, found, _about(data_dir, report), kept=bool(report))
     if as_json:
         render.echo_json(found.to_json())
         return
     _show_profile(found)
     say(f"Drawn in {out}: open it in a browser; it needs no network. Next: furrow data check")
+
+
+def _about(data_dir: Path, report: Report) -> list[tuple[str, str]]:
+    """What a profile is of: the commit, the data that it names, the contract and what it says of them."""
+    from furrow.data.tracked import read_pointer  # noqa: PLC0415 - after --help
+    from furrow.errors import FurrowError  # noqa: PLC0415
+    from furrow.ground.git import resolve  # noqa: PLC0415
+    from furrow.ground.project_place import project_root  # noqa: PLC0415
+
+    said = []
+    try:
+        root = project_root(Path.cwd())
+        commit = resolve(root, "HEAD")
+        said.append(("commit", commit[:10]))
+        pointer = read_pointer(root / DATA_DVC)
+        if pointer and data_dir.resolve() == (root / DATA).resolve():
+            said.append((f"hash in {DATA_DVC}", pointer.md5))
+    except FurrowError:
+        said.append(("commit", "none: not in a repository with one"))
+    broken = len(report.violations)
+    verdict = f"broken: {broken} violation{'s' * (broken != 1)}" if broken else "kept"
+    said += [("contract", report.contract[:10]), ("verdict", f"{verdict} ({report.rules} rules)")]
+    return said
 
 
 def _show_profile(found: Profile) -> None:
@@ -92,6 +126,7 @@ def _show_profile(found: Profile) -> None:
             (
                 column.name,
                 column.type,
+                column.unit or None,
                 _share(column.null_share) if column.nulls else "",
                 f"{column.distinct:,}",
                 column.least,
@@ -101,13 +136,30 @@ def _show_profile(found: Profile) -> None:
             )
             for column in table.columns
         ]
-        headings = ["column", "type", "null", "distinct", "min", "median", "max", "most frequent"]
+        headings = [
+            "column",
+            "type",
+            "unit",
+            "null",
+            "distinct",
+            "min",
+            "median",
+            "max",
+            "most frequent",
+        ]
         title = f"{table.name}: {table.rows:,} rows"
         if table.partitions:
             title += f", {table.partitions[0]} to {table.partitions[-1]}"
         render.table(
             rows, headings, title=title, right=["null", "distinct", "min", "median", "max"]
         )
+        for column in table.columns:
+            if column.doubted:
+                many = f"{column.doubted:,} value{'s' * (column.doubted != 1)}"
+                say(
+                    f"hard to believe: {table.name}.{column.name}: {many}; furrow data check shows them",
+                    err=True,
+                )
         for note in table.notes:
             say(f"notice: {note}", err=True)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from furrow.cli import render
+from furrow.cli.completed_names import environment_names
 from furrow.cli.terminal import say
 from furrow.ground.project_place import project_root
 from furrow.layout import DEPLOYMENT
@@ -19,7 +20,7 @@ from furrow.layout import DEPLOYMENT
 
 
 @click.command()
-@click.argument("environment", required=False)
+@click.argument("environment", required=False, shell_complete=environment_names)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def command(*, environment: str | None, as_json: bool) -> None:
     """List environments: what Git declares, what the server on this machine serves, and its holds."""
@@ -31,7 +32,7 @@ def command(*, environment: str | None, as_json: bool) -> None:
     chosen = [environment] if environment else sorted(names)
     found = [facts(root, name) for name in chosen]
     if as_json:
-        render.echo_json(found)
+        render.echo_json(found, "environments")
         return
     if not found:
         say("nothing is declared to be served yet")

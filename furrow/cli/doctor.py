@@ -24,7 +24,7 @@ def command(*, as_json: bool) -> int:
 
     found = examine(Path.cwd())
     if as_json:
-        render.echo_json([asdict(one) for one in found])
+        render.echo_json([asdict(one) for one in found], "findings")
     else:
         rows = [(one.state, one.what, one.said, one.hint) for one in found]
         render.table(rows, ["", "what", "found", "what to do"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli import render
+from furrow.cli.completed_names import feature_names
 from furrow.cli.features_given import catalog_options, features_folder
 from furrow.cli.features_store import COMMANDS as STORE_COMMANDS
 from furrow.cli.patience import waiting
@@ -37,7 +38,7 @@ def list_command(*, repo: Path | None, as_json: bool, each: bool) -> None:
     catalog = _catalog(repo)
     entries = catalog.features() if each else catalog.entries()
     if as_json:
-        render.echo_json([_entry(entry) for entry in entries])
+        render.echo_json([_entry(entry) for entry in entries], "entries")
         return
     from furrow.cli import features_tables as tables  # noqa: PLC0415 - after --help
 
@@ -45,7 +46,7 @@ def list_command(*, repo: Path | None, as_json: bool, each: bool) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=feature_names)
 @catalog_options
 @click.option("--no-statistics", is_flag=True, help="Do not read the offline files.")
 def show_command(*, name: str, repo: Path | None, as_json: bool, no_statistics: bool) -> None:
@@ -73,7 +74,9 @@ def search_command(*, words: tuple[str, ...], repo: Path | None, as_json: bool) 
     catalog = _catalog(repo)
     found = catalog.search(words)
     if as_json:
-        render.echo_json([_entry(each.entry) | {"score": round(each.score, 4)} for each in found])
+        render.echo_json(
+            [_entry(each.entry) | {"score": round(each.score, 4)} for each in found], "entries"
+        )
     elif found:
         from furrow.cli import features_tables as tables  # noqa: PLC0415 - after --help
 
@@ -106,7 +109,7 @@ def diff_command(*, rev: str, repo: Path | None, as_json: bool, detailed_exitcod
 
 
 @command.command("digest")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=feature_names)
 @catalog_options
 def digest_command(*, name: str | None, repo: Path | None, as_json: bool) -> None:
     """Print the digest of a service, a view or a table.

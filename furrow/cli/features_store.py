@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from furrow.cli import render
+from furrow.cli.completed_names import service_names
 from furrow.cli.features_given import (
     catalog_options,
     check_views,
@@ -47,7 +48,7 @@ def materialize_command(
 
         done = materialize(folder, list(views) or None, full=full, end=until, progress=report)
     if as_json:
-        render.echo_json([asdict(each) for each in done])
+        render.echo_json([asdict(each) for each in done], "views")
         return
     rows = [
         (d.view, d.mode, d.read, d.written, d.skipped, d.future, d.newest, f"{d.seconds:.2f}")
@@ -76,7 +77,7 @@ def materialize_command(
 
 
 @click.command("verify")
-@click.argument("service", required=False)
+@click.argument("service", required=False, shell_complete=service_names)
 @catalog_options
 @click.option(
     "--rows",
@@ -104,7 +105,7 @@ def verify_command(
         with waiting(f"verifying {name}"):
             reports.append(verify(folder, name, rows=rows, at=typed_moment(at, "--at")))
     if as_json:
-        render.echo_json([jsonable(asdict(report)) for report in reports])
+        render.echo_json([jsonable(asdict(report)) for report in reports], "reports")
     for report in reports if not as_json else []:
         said = (
             f"{report.rows:,} rows, {report.features} features, {report.present:,} values present"
@@ -124,7 +125,7 @@ def verify_command(
 
 
 @click.command("compare-stores")
-@click.argument("service")
+@click.argument("service", shell_complete=service_names)
 @click.argument("rows", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @catalog_options
 def compare_command(*, service: str, rows: Path, repo: Path | None, as_json: bool) -> int:
@@ -162,7 +163,7 @@ def compare_command(*, service: str, rows: Path, repo: Path | None, as_json: boo
 
 
 @click.command("get")
-@click.argument("service")
+@click.argument("service", shell_complete=service_names)
 @catalog_options
 @click.option(
     "-e",

@@ -19,7 +19,7 @@ from furrow.training.champions import Champion, read_champions
     "--sign", is_flag=True, help="Sign HEAD's verdicts with the SSH key that Git signs with."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
-def command(*, sign: bool, as_json: bool) -> None:
+def command(*, sign: bool, as_json: bool) -> int:
     """Show which runs pass the gate, by how much others fail, and each problem's champion.
 
     Exit 1 if one has none.
@@ -34,18 +34,22 @@ def command(*, sign: bool, as_json: bool) -> None:
         from furrow.models.trusted_version import sign_gate  # noqa: PLC0415 - after --help
 
         sign_gate(path.resolve().parent.parent, now=datetime.now(UTC))
-    if as_json:
-        render.echo_json(read_json(path))
-    else:
+    if not as_json:
         for one in champions.values():
             _show(one)
     without = [one.problem for one in champions.values() if one.experiment is None]
+    of = f" of problem {without[0]}" if without and without[0] else ""
+    message, hint = (
+        f"no run{of} passes the gate",
+        "look at conf/gate, or try better models with `furrow try`",
+    )
+    if as_json:
+        error = {"message": message, "hint": hint, "exit_code": 1}
+        render.echo_json(read_json(path) | ({"error": error} if without else {}))
+        return 1 if without else 0
     if without:
-        of = f" of problem {without[0]}" if without[0] else ""
-        raise FurrowError(
-            f"no run{of} passes the gate",
-            hint="look at conf/gate, or try better models with `furrow try`",
-        )
+        raise FurrowError(message, hint=hint)
+    return 0
 
 
 def _show(one: Champion) -> None:

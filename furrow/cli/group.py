@@ -36,6 +36,7 @@ COMMANDS = {
     "labels": "Land labels: what came of predictions, for `furrow monitor`.",
     "log": "Ask a prediction log in SQL, while it grows.",
     "mcp": "Let an assistant read this repository, and draft on branches.",
+    "man": "Print the manual page of every command.",
     "models": "Register, show, compare, promote and roll back models.",
     "monitor": "What came in since the last run: drift, labels, performance, fairness, alarms.",
     "pause": "Stop what goes on by itself: an environment's servers, retraining, CI.",
@@ -61,7 +62,7 @@ COMMANDS = {
 
 
 SECTIONS = {
-    "Start": ("init", "add", "trust", "install", "doctor", "completion"),
+    "Start": ("init", "add", "trust", "install", "doctor", "completion", "man"),
     "Explore": ("runs", "ui", "mcp", "features", "data", "try", "adopt", "plan", "schema"),
     "Ship": ("predict", "models", "deployments", "serve", "apply", "compile", "gate"),
     "Prove": ("replay", "verify", "approve", "audit", "score", "fsck", "gc", "ci", "trace"),
@@ -78,6 +79,7 @@ Examples:
 
 \b
 -C DIR starts any command in another folder; `furrow help COMMAND` is `furrow COMMAND --help`.
+Long output goes through $PAGER (NO_PAGER=1: not); NO_COLOR=1 takes colors away; FURROW_PROGRESS=0 keeps it quiet.
 """
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from furrow.cli.completed_names import environment_names
 from furrow.errors import FurrowError
 from furrow.ground.project_place import project_root
 
@@ -24,7 +25,7 @@ def on_server(command: T) -> T:
         type=click.Path(path_type=Path),
         help="The server's state folder, where it isn't this project's usual one.",
     )
-    found: T = click.argument("environment")(option(command))
+    found: T = click.argument("environment", shell_complete=environment_names)(option(command))
     return found
 
 

@@ -48,7 +48,7 @@ def command(
     except duckdb.Error as exc:
         raise UsageError(f"the query is wrong: {str(exc).splitlines()[0]}") from exc
     if as_json:
-        render.echo_json([dict(zip(names, map(_plain, row), strict=True)) for row in rows])
+        render.echo_json([dict(zip(names, map(_plain, row), strict=True)) for row in rows], "rows")
         return
     render.table([[_plain(value) for value in row] for row in rows], names)
     lost = read_losses(folder)

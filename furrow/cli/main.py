@@ -47,12 +47,12 @@ def run(arguments: list[str]) -> int:
         return 0
     except OSError as exc:
         if exc.errno not in _FULL:
-            return _bug()
+            return _bug(arguments)
         _say_no_more()
         where = f" ({exc.filename})" if exc.filename else ""
         return _say(f"error: {exc.strerror}{where}\n  free some space, then run again", 1)
     except Exception:  # noqa: BLE001 - the outermost edge: whatever gets here is a bug, and is reported as one
-        return _bug()
+        return _bug(arguments)
 
 
 @contextmanager
@@ -74,14 +74,16 @@ def _in_folder(folder: str) -> Iterator[None]:
         os.chdir(before)
 
 
-def _failed(message: str, hint: str, code: int, arguments: list[str]) -> int:
+def _failed(
+    message: str, hint: str, code: int, arguments: list[str], *, said: str = "error: "
+) -> int:
     """Say what failed: in words, and as JSON to a script that asked for JSON."""
     if "--json" in arguments:
         from furrow.safe_text import json_text  # noqa: PLC0415 - only for scripts
 
         error = {"message": message, "hint": hint, "exit_code": code}
         say_block(json_text({"format": 1, "error": error}))
-    return _say(f"error: {message}" + (f"\n  {hint}" if hint else ""), code)
+    return _say(f"{said}{message}" + (f"\n  {hint}" if hint else ""), code)
 
 
 def _prepare_streams() -> None:
@@ -126,9 +128,11 @@ def _run(arguments: list[str]) -> int:
     import click  # noqa: PLC0415 - see above
 
     from furrow.cli.group import cli  # noqa: PLC0415
+    from furrow.cli.paged import paging  # noqa: PLC0415
 
     try:
-        result = cli.main(arguments, prog_name="furrow", standalone_mode=False)
+        with paging(arguments):
+            result = cli.main(arguments, prog_name="furrow", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Abort:
         return _say("interrupted", 130)
@@ -141,7 +145,7 @@ def _run(arguments: list[str]) -> int:
         return _failed(message, hint, exc.exit_code, arguments)
 
 
-def _bug() -> int:
+def _bug(arguments: list[str]) -> int:
     """Report the exception that is being handled as a bug."""
     import tempfile  # noqa: PLC0415 - loaded for a bug's report alone
     import traceback  # noqa: PLC0415
@@ -151,7 +155,8 @@ def _bug() -> int:
     )  # 0600, by a name that nobody can foresee
     os.close(opened)
     Path(log).write_text(traceback.format_exc(), encoding="utf-8", errors="backslashreplace")
-    return _say(f"a bug in Furrow: {traceback.format_exc(limit=0).strip()}\n  the log is {log}", 3)
+    message = f"a bug in Furrow: {traceback.format_exc(limit=0).strip()}"
+    return _failed(message, f"the log is {log}", 3, arguments, said="")
 
 
 def _say_no_more() -> None:

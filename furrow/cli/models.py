@@ -10,6 +10,7 @@ import click
 
 from furrow import layout
 from furrow.cli import render
+from furrow.cli.completed_names import environment_names, experiment_names, version_names
 from furrow.cli.terminal import say, say_block
 from furrow.cli.usage import Nouns
 from furrow.errors import FurrowError
@@ -31,7 +32,7 @@ def command() -> None:
 
 
 @command.command("register")
-@click.argument("experiment", required=False)
+@click.argument("experiment", required=False, shell_complete=experiment_names)
 @click.option("--rev", default="HEAD", show_default=True, help="The commit to register.")
 @click.option(
     "--sign",
@@ -82,7 +83,8 @@ def list_command(*, all_repos: bool, check: bool, folders: tuple[Path, ...], as_
         serving.setdefault(current(root, path.stem) or "", []).append(path.stem)
     if as_json:
         render.echo_json(
-            [{**_entry(version), "serves": serving.get(str(version), [])} for version in found]
+            [{**_entry(version), "serves": serving.get(str(version), [])} for version in found],
+            "versions",
         )
         return 0
     if not found:
@@ -128,7 +130,7 @@ def _fleet(folders: tuple[Path, ...], *, as_json: bool) -> int:
 
 
 @command.command("show")
-@click.argument("version")
+@click.argument("version", shell_complete=version_names)
 @as_json
 def show_command(*, version: str, as_json: bool) -> None:
     """Show a version: its commit, hashes and metrics."""
@@ -159,7 +161,7 @@ def show_command(*, version: str, as_json: bool) -> None:
 
 
 @command.command("card")
-@click.argument("version")
+@click.argument("version", shell_complete=version_names)
 @click.option(
     "--standard",
     is_flag=True,
@@ -188,8 +190,8 @@ def card_command(*, version: str, standard: bool) -> None:
 
 
 @command.command("diff")
-@click.argument("one")
-@click.argument("two")
+@click.argument("one", shell_complete=version_names)
+@click.argument("two", shell_complete=version_names)
 @as_json
 def diff_command(*, one: str, two: str, as_json: bool) -> None:
     """Compare two versions: metrics, features, model."""
@@ -215,7 +217,7 @@ def diff_command(*, one: str, two: str, as_json: bool) -> None:
 
 
 @command.command("get")
-@click.argument("version")
+@click.argument("version", shell_complete=version_names)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -236,7 +238,7 @@ def get_command(*, version: str, out: Path, as_json: bool) -> None:
 
 
 @command.command("promote")
-@click.argument("version")
+@click.argument("version", shell_complete=version_names)
 @click.option("--to", "environment", required=True, help="The environment, such as production.")
 @as_json
 def promote_command(*, version: str, environment: str, as_json: bool) -> None:
@@ -255,7 +257,7 @@ def promote_command(*, version: str, environment: str, as_json: bool) -> None:
 
 
 @command.command("rollback")
-@click.argument("environment")
+@click.argument("environment", shell_complete=environment_names)
 @as_json
 def rollback_command(*, environment: str, as_json: bool) -> None:
     """Go back to the version that an environment served before, as a commit on this branch."""
@@ -281,7 +283,7 @@ def log_command(*, environment: str | None, as_json: bool) -> None:
 
     changes = list(history(project_root(Path.cwd()), environment))
     if as_json:
-        render.echo_json([asdict(change) for change in changes])
+        render.echo_json([asdict(change) for change in changes], "changes")
         return
     if not changes:
         say("nothing has been deployed yet")

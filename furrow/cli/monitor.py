@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli import render
+from furrow.cli.completed_names import environment_names
 from furrow.cli.terminal import Ink, say
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["command", "moment"]
 
 
 @click.command()
-@click.argument("environment", default="production")
+@click.argument("environment", default="production", shell_complete=environment_names)
 @click.option(
     "--log",
     type=click.Path(path_type=Path),

@@ -118,6 +118,14 @@ def draw(what: RenderableType, *, stderr: bool = False) -> None:
     console(stderr=stderr).print(what)
 
 
-def echo_json(value: Any) -> None:
-    """Print a value as JSON for a script: indented, keys sorted, no NaN."""
-    say_block(json_text(value))
+def echo_json(value: Any, named: str = "items") -> None:
+    """Print a value as JSON for a script: indented, keys sorted, no NaN.
+
+    Whatever is printed is one object with a `format`; `furrow schema outputs` says what else.
+
+    Args:
+        value: A mapping, or a list.
+        named: The key that a list gets.
+    """
+    fields = {named: value} if isinstance(value, list | tuple) else value
+    say_block(json_text({"format": 1, **fields}))

@@ -284,7 +284,8 @@ def _verify(rev: str, *, as_json: bool) -> int:
                     "verdict": one.verdict.to_json() if one.verdict is not None else None,
                 }
                 for one in found
-            ]
+            ],
+            "notes",
         )
     else:
         for one in found:

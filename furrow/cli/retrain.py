@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from furrow.cli import render
+from furrow.cli.completed_names import environment_names
 from furrow.cli.terminal import Ink, say
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _FAILED = ("failed", "refused", "worse")
 
 
 @click.command()
-@click.argument("environment", default="production")
+@click.argument("environment", default="production", shell_complete=environment_names)
 @click.option(
     "--remote", default=None, help="Where the branch is pushed to.  [default: origin, if any]"
 )

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from furrow.cli.completed_names import run_names
 from furrow.cli.patience import waiting
 from furrow.cli.runs_render import as_json, cell, grid
 from furrow.cli.terminal import say, say_block
 from furrow.history.metrics_file import as_float, is_number
 from furrow.history.named_run import run
+from furrow.history.shown_values import setting
 
 if TYPE_CHECKING:
     from furrow.history.run_diff import RunDiff
@@ -28,8 +30,8 @@ SAID = {
 
 
 @click.command("diff")
-@click.argument("before")
-@click.argument("after")
+@click.argument("before", shell_complete=run_names)
+@click.argument("after", shell_complete=run_names)
 @click.option(
     "--replicates",
     type=click.IntRange(100, 100_000),
@@ -98,7 +100,9 @@ def _metrics(found: RunDiff) -> str:
         change = (
             as_float(after) - as_float(before) if is_number(after) and is_number(before) else None
         )
-        rows.append([name, cell(before), cell(after), "" if change is None else f"{change:+.4f}"])
+        counts = isinstance(before, int) and isinstance(after, int)
+        said = "" if change is None else f"{change:+,.0f}" if counts else f"{change:+.4f}"
+        rows.append([name, cell(before), cell(after), said])
     return _table(["metric", "before", "after", "change"], rows)
 
 
@@ -169,11 +173,7 @@ def _lines(names: tuple[str, ...], mark: str) -> str:
 
 
 def _said(value: Any) -> str:
-    return (
-        "–"
-        if value is None
-        else cell(" ".join(map(str, value)) if isinstance(value, list) else value)
-    )
+    return "–" if value is None else setting(value)
 
 
 def _count(lines: int | None) -> str:

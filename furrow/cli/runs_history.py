@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from furrow.cli.completed_names import run_names
 from furrow.cli.grid import print_grid
 from furrow.cli.plots import chart
 from furrow.cli.runs_render import as_json, cell
@@ -27,7 +28,7 @@ LISTED = 20
 
 
 @click.command("history")
-@click.argument("experiment")
+@click.argument("experiment", shell_complete=run_names)
 @click.option("--metric", default="", help="Which metric; ROC AUC by default.")
 @click.option(
     "--rev",

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from furrow.cli.completed_names import run_names
 from furrow.cli.plots import bars, chart
 from furrow.cli.runs_render import as_json, cell, grid
 from furrow.cli.terminal import say, say_block
+from furrow.errors import UsageError
 from furrow.history.named_run import run
+from furrow.history.shown_values import setting
 from furrow.history.trial_trailers import is_trial
 from furrow.safe_text import line
 from furrow.training.metric_registry import ordered
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from furrow.history.show import Details
 
 __all__ = ["command"]
@@ -32,7 +38,7 @@ CURVES = {
 
 
 @click.command("show")
-@click.argument("run_name", metavar="RUN")
+@click.argument("run_name", metavar="RUN", shell_complete=run_names)
 @click.option(
     "--plots",
     "folder",
@@ -40,8 +46,17 @@ CURVES = {
     help="Write plots as PNG there.",
 )
 @click.option("--code", is_flag=True, help="The code's changes as a patch.")
+@click.option(
+    "--section",
+    "sections",
+    multiple=True,
+    metavar="NAME",
+    help="Show this part alone, such as metrics; may be given several times.",
+)
 @click.option("--json", "as_text", is_flag=True, help="As JSON.")
-def command(run_name: str, folder: Path | None, code: bool, as_text: bool) -> None:
+def command(
+    run_name: str, folder: Path | None, code: bool, sections: tuple[str, ...], as_text: bool
+) -> None:
     """Show everything about RUN: NAME (at HEAD), NAME@REVISION or REVISION:NAME."""
     found = run(run_name)
     # These read Parquet and DVC's files, which `--help` does not.
@@ -60,20 +75,43 @@ def command(run_name: str, folder: Path | None, code: bool, as_text: bool) -> No
         value = {"format": 1, **asdict(details), "curves": curves}
         say_block(as_json(value | ({"patch": show.patch(found, details)} if code else {})))
         return
-    for title, lines in [*_parts(details), *_plots(curves)]:
+    for title, lines in _chosen([*_parts(details), *_plots(curves)], sections):
         if lines:
             say_block(f"{line(title)}\n{lines}\n")
     if code:
         say_block(_short(show.patch(found, details)))
 
 
+def _chosen(parts: list[tuple[str, str]], sections: Sequence[str]) -> list[tuple[str, str]]:
+    """The parts that were asked for: all, or those whose titles begin so.
+
+    Raises:
+        UsageError: There is no such part.
+    """
+    if not sections:
+        return parts
+    titles = {title.lower(): title for title, lines in parts[1:] if lines}
+    chosen = []
+    for asked in sections:
+        fits = [title for low, title in titles.items() if low.startswith(asked.lower())]
+        if not fits:
+            close = get_close_matches(asked.lower(), titles, n=1, cutoff=0.3)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            raise UsageError(
+                f"--section: this run has no part {asked!r}{meant}",
+                hint=f"it has {', '.join(titles)}",
+            )
+        chosen += fits
+    return [(title, lines) for title, lines in parts if title in chosen]
+
+
 def _parts(found: Details) -> list[tuple[str, str]]:
     return [
-        (found.run, _made(found)),
+        (found.run, _headline(found) + _made(found)),
         ("Tried", _trial(found)),
         ("Problems", "".join(f"{problem}\n" for problem in found.problems)),
-        ("Config", _pairs(_flat(found.config))),
         ("Metrics", _metrics(found)),
+        ("Config", _pairs(_flat(found.config))),
         ("Slices", _slices(found)),
         ("Features", _features(found)),
         ("Data", _data(found)),
@@ -82,6 +120,32 @@ def _parts(found: Details) -> list[tuple[str, str]]:
         ("Replayed", _replays(found)),
         ("Code changed by that commit", _code(found)),
     ]
+
+
+def _headline(found: Details) -> str:
+    """What it is, on what, and how good, in a line or two."""
+    problem, rows = found.record.get("problem"), found.metrics.get("rows")
+    model = found.config.get("model")
+    made_of = [
+        f"of {problem}" if problem else "",
+        f"with {found.features['service']}" if found.features.get("service") else "",
+        f"by {cell(model['_target_']).rpartition('.')[2]}"
+        if isinstance(model, dict) and model.get("_target_")
+        else "",
+        f"{rows:,} rows" if isinstance(rows, int) else "",
+    ]
+    first = [
+        f"{name} {cell(found.metrics[name])}{_between(found.intervals.get(name))}"
+        for name in found.metrics
+        if name in found.intervals
+    ]
+    lines = (", ".join(filter(None, made_of)), ", ".join(first[:3]))
+    return "".join(f"{text}\n" for text in lines if text)
+
+
+def _between(span: object) -> str:
+    low, high = (span.get("low"), span.get("high")) if isinstance(span, dict) else (None, None)
+    return f" ({cell(low)} to {cell(high)})" if low is not None and high is not None else ""
 
 
 def _made(found: Details) -> str:
@@ -119,10 +183,7 @@ def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _pairs(rows: list[tuple[str, Any]]) -> str:
-    shown = [
-        [key, cell(" ".join(map(str, v)) if isinstance(v, list) else v, widest=WIDE)]
-        for key, v in rows
-    ]
+    shown = [[key, setting(value, widest=WIDE)] for key, value in rows]
     return grid(["key", "value"], shown) if shown else ""
 
 

@@ -43,7 +43,7 @@ def command(*, runs: tuple[str, ...], once: bool, folder: Path | None, as_json: 
     watcher = Watcher(folder or default_folder())
     found = watcher.read(runs)
     if as_json:
-        render.echo_json([_plain(one) for one in found])
+        render.echo_json([_plain(one) for one in found], "runs")
         return
     if once or not on_terminal() or all(one.state != "running" for one in found):
         render.draw(_drawn(found))

@@ -8,6 +8,7 @@ import click
 
 from furrow.cli.render import echo_json
 from furrow.cli.terminal import say, say_block
+from furrow.safe_text import json_text
 
 
 @click.command()
@@ -16,7 +17,7 @@ from furrow.cli.terminal import say, say_block
 def command(*, name: str, as_json: bool) -> None:
     """Write the JSON schema of each kind of file in conf/ to .furrow/schema.
 
-    With NAME, print that one.
+    With NAME, print that one; `outputs` is what commands print with --json.
 
     Generated files name theirs in their first line; another file's editor is told by the same line:
     # yaml-language-server: $schema=../../.furrow/schema/problem.json
@@ -31,9 +32,14 @@ def command(*, name: str, as_json: bool) -> None:
 
     more = {"ci": Kind(CI_YAML, dataclass_schema(CiSettings))}
     kinds = {**conf_schemas(), **more}
+    if name == "outputs":
+        from furrow.cli.json_outputs import output_schemas  # noqa: PLC0415 - the same
+
+        say_block(json_text(output_schemas()))
+        return
     if name:
         if name not in kinds:
-            raise FurrowError(f"there is no schema {name!r}", hint=near(name, kinds))
+            raise FurrowError(f"there is no schema {name!r}", hint=near(name, [*kinds, "outputs"]))
         say_block(schema_text(kinds[name]))
         return
     changed = write_schemas(repository_root(Path.cwd()), more)

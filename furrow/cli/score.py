@@ -49,7 +49,7 @@ def command(
     if history:
         found = scores_before(root, commit, history, now=now)
         if as_json:
-            render.echo_json([{"commit": one, **made.to_json()} for one, made in found])
+            render.echo_json([{"commit": one, **made.to_json()} for one, made in found], "commits")
             return 0
         rows = [(one[:10], made.total, *made.sections.values(), made.points) for one, made in found]
         render.table(
@@ -64,10 +64,16 @@ def command(
     else:
         told = [one for one in made.answers if not section or one.id.startswith(f"{section}.")]
         rows = [
-            (one.id, one.points, one.asks, one.evidence or f"missing: {one.missing}", one.command)
+            (
+                one.id,
+                f"{one.points:g}",
+                one.asks,
+                one.evidence or f"missing: {one.missing}",
+                one.command,
+            )
             for one in told
         ]
-        render.table(rows, ["test", "points", "asks", "evidence", "shown by"])
+        render.table(rows, ["test", "points", "asks", "evidence", "shown by"], right=["points"])
         parts = ", ".join(f"{name} {points:g}" for name, points in made.sections.items())
         say(f"score {made.total:g} of 7 ({parts}; {made.points:g} of 28 points): {made.means}")
     return int(at_least is not None and made.total < at_least)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from furrow.cli import render
+from furrow.cli.completed_names import environment_names
 from furrow.cli.terminal import Ink, say
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("environment", default="production")
+@click.argument("environment", default="production", shell_complete=environment_names)
 @click.option("--from", "since", required=True, help="The first day, or month: 2013-10.")
 @click.option("--to", "until", required=True, help="The last day, or month, whole: 2013-12.")
 @click.option(

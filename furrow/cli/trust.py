@@ -26,16 +26,24 @@ def command(*, listed: bool, revoke: bool, as_json: bool) -> None:
         known = trusted_list()
         if as_json:
             render.echo_json(
-                [{"repository": place, "remotes": remotes} for place, remotes in known.items()]
+                [{"repository": place, "remotes": remotes} for place, remotes in known.items()],
+                "repositories",
             )
         else:
             render.table(
                 [[place, " ".join(remotes)] for place, remotes in known.items()],
                 ["repository", "remotes"],
             )
-    elif revoke:
-        say("it is trusted no more" if forget(Path.cwd()) else "it was not trusted")
+        return
+    if revoke:
+        was = forget(Path.cwd())
+        if as_json:
+            render.echo_json({"trusted": False, "changed": bool(was)})
+        else:
+            say("it is trusted no more" if was else "it was not trusted")
+        return
+    place = remember_trust(Path.cwd())
+    if as_json:
+        render.echo_json({"trusted": True, "repository": str(place)})
     else:
-        say(
-            f"trusted: {remember_trust(Path.cwd())} may run its code (`furrow trust --revoke` takes it back)"
-        )
+        say(f"trusted: {place} may run its code (`furrow trust --revoke` takes it back)")

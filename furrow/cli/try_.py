@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli import render
+from furrow.cli.completed_names import experiment_names
 from furrow.cli.terminal import on_terminal, say
 from furrow.ground.openmp import wait_asleep
 from furrow.layout import MANIFEST
@@ -26,7 +27,7 @@ OTHERS = 3
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", shell_complete=experiment_names)
 @click.argument("overrides", nargs=-1)
 @click.option(
     "--jobs",

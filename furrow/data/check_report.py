@@ -48,6 +48,7 @@ class Report:
         as_of: What "now" was, ISO 8601 in UTC; empty where no partition told.
         rules: How many rules were tried.
         contract: The digest of the contract.
+        warnings: Values that are hard to believe, where they were looked for.
     """
 
     violations: tuple[Violation, ...]
@@ -56,6 +57,7 @@ class Report:
     as_of: str
     rules: int
     contract: str
+    warnings: tuple[Violation, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether the data keep the contract."""
@@ -67,6 +69,8 @@ class Report:
         body["violations"] = [
             {**asdict(v), "files": list(v.files), "sample": list(v.sample)} for v in self.violations
         ]
+        if not self.warnings:
+            del body["warnings"]
         body["not_checked"] = list(self.not_checked)
         return {"format": 1, "passed": bool(self), **body}
 

@@ -33,6 +33,7 @@ __all__ = [
     "Share",
     "Table",
     "contract_digest",
+    "digest_of",
     "load_contract",
 ]
 
@@ -79,7 +80,8 @@ class Bounds(_Strict):
 class Column(_Strict):
     """What a column holds.
 
-    `known` are values outside of the range that the source is known to hold.
+    `known` are values outside of the range that the source is known to hold. `unit`, `description`
+    and `plausible` are for people: what lies outside of `plausible` is told, and breaks nothing.
     """
 
     type: Literal["string", "int32", "int64", "float64", "timestamp", "bool"]
@@ -89,6 +91,9 @@ class Column(_Strict):
     known: tuple[Scalar, ...] = Field(default=(), strict=False)
     allowed: tuple[Scalar, ...] | None = Field(default=None, strict=False)
     pattern: str | None = None
+    unit: str = Field(default="", max_length=40)
+    description: str = Field(default="", max_length=1000)
+    plausible: Bounds | None = None
 
     @field_validator("pattern")
     @classmethod
@@ -123,6 +128,10 @@ class Column(_Strict):
                     raise PydanticCustomError(
                         "value", "{said}", {"said": f"{key}: {value} needs a zone, as in ...Z"}
                     )
+        if self.plausible is not None and self.type not in ("int32", "int64", "float64"):
+            raise PydanticCustomError(
+                "value", "{said}", {"said": f"plausible: a {self.type} has no such range"}
+            )
         if self.pattern is not None and self.type != "string":
             raise PydanticCustomError(
                 "value", "{said}", {"said": f"pattern: a {self.type} has none"}
@@ -351,9 +360,22 @@ def _said(error: ErrorDetails) -> str:
 
 
 def contract_digest(path: Path) -> str:
-    """The sha256 of what a contract says: comments, white space, the order of keys and spelt-out defaults don't matter.
+    """The sha256 of what the contract of a file says.
 
     Raises:
         ContractError: The file is not a contract.
     """
-    return sha256_json(load_contract(path).model_dump(mode="json", by_alias=True))
+    return digest_of(load_contract(path))
+
+
+def digest_of(contract: Contract) -> str:
+    """The sha256 of what a contract says.
+
+    Comments, white space, the order of keys and spelt-out defaults don't matter, and what is only
+    for people does not, either.
+    """
+    columns = {"__all__": {"unit", "description", "plausible"}}
+    said = contract.model_dump(
+        mode="json", by_alias=True, exclude={"tables": {"__all__": {"columns": columns}}}
+    )
+    return sha256_json(said)

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from furrow.data.check_report import Report, Violation
 from furrow.data.columns import check_columns
-from furrow.data.contract import ContractError
+from furrow.data.contract import ContractError, digest_of
 from furrow.data.file_periods import end_of
+from furrow.data.plausible import implausible
 from furrow.data.raw_tables import NoDataError, Raw, read_tables
 from furrow.data.relations import Relations, RuleError
-from furrow.files import sha256_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,12 @@ __all__ = ["NoDataError", "Report", "Violation", "check"]
 
 
 def check(
-    data_dir: Path, contract: Contract, *, as_of: datetime | None = None, land: str = ""
+    data_dir: Path,
+    contract: Contract,
+    *,
+    as_of: datetime | None = None,
+    land: str = "",
+    warn: bool = False,
 ) -> Report:
     """Hold a data folder against a contract.
 
@@ -32,6 +37,7 @@ def check(
         contract: What it must keep.
         as_of: What "now" is, aware; None: what the contract says.
         land: The command that lands data, for hints; may be empty.
+        warn: Look for implausible values, too; they break nothing.
 
     Returns:
         A report, true when nothing is wrong; the same for the same data and contract.
@@ -67,7 +73,8 @@ def check(
         rows={name: dict(sorted(table.counts.items())) for name, table in raw.items()},
         as_of=now.isoformat() if now else "",
         rules=tried,
-        contract=sha256_json(contract.model_dump(mode="json", by_alias=True)),
+        warnings=implausible(raw, contract) if warn else (),
+        contract=digest_of(contract),
     )
 
 

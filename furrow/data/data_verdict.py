@@ -14,11 +14,13 @@ __all__ = ["verdict"]
 
 def verdict(report: Report, *, data_dir: Path, contract: Path, land: str = "") -> str:
     """Say what is wrong, how often, where, with a few of the rows, and what to do next (`land`: what lands data)."""
+    warned = "".join(f"\n\nhard to believe: {_violation(one)}" for one in report.warnings)
     if report:
         rows = sum(sum(counts.values()) for counts in report.rows.values())
         files = sum(len(counts) for counts in report.rows.values())
         return (
             f"{data_dir} keeps its contract: {report.rules} rules, {rows:,} rows in {files} files."
+            f"{warned}"
         )
     breaches = len(report.violations)
     parts = [
@@ -35,13 +37,14 @@ def verdict(report: Report, *, data_dir: Path, contract: Path, land: str = "") -
         f"Next: mend the data ({lands}"
         f"`dvc checkout {data_dir}` brings back what was committed), or, if the change is meant, {contract}."
     )
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) + warned
 
 
 def _violation(violation: Violation) -> str:
     single = violation.column and "," not in violation.column
     place = f"{violation.table}.{violation.column}" if single else violation.table
-    many = f", {violation.count:,} rows" if violation.sample else ""
+    rows = f"{violation.count:,} row{'s' * (violation.count != 1)}"
+    many = f", {rows}" if violation.sample else ""
     lines = [f"{place}: {violation.rule}{many}", f"  {violation.message}"]
     if violation.files:
         more = f" and {len(violation.files) - 5} more" if len(violation.files) > 5 else ""

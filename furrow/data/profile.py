@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from furrow.data.plausible import implausible
 from furrow.data.raw_tables import FILE, Raw, read_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from furrow.data.contract import Column, Contract, Table
@@ -28,16 +30,28 @@ class Histogram:
     """Counts in bins of equal width.
 
     The first and the last also hold the outermost half per cent of the values.
+
+    Attributes:
+        below: How many values lie below `low`: the lower tail.
+        above: How many lie above `high`: the upper tail.
     """
 
     low: str
     high: str
     counts: tuple[int, ...]
+    below: int = 0
+    above: int = 0
 
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """One column: how full, how varied, how large; `least`, `median` and `most` as text."""
+    """One column: how full, how varied, how large; `least`, `median` and `most` as text.
+
+    Attributes:
+        unit: What it is counted in, as the contract says.
+        description: What it is, as the contract says.
+        doubted: How many values are hard to believe.
+    """
 
     name: str
     type: str
@@ -49,6 +63,9 @@ class ColumnProfile:
     most: str
     top: tuple[tuple[str, float], ...]
     histogram: Histogram | None
+    unit: str = ""
+    description: str = ""
+    doubted: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,7 @@ class Profile:
 
     def to_json(self) -> dict[str, Any]:
         """The profile as values that JSON can hold."""
-        return {"format": 2, **asdict(self)}
+        return {"format": 3, **asdict(self)}
 
 
 def profile(data_dir: Path, contract: Contract) -> Profile:
@@ -86,17 +103,29 @@ def profile(data_dir: Path, contract: Contract) -> Profile:
         furrow.data.raw_tables.NoDataError: The folder holds none of the contract's files.
     """
     raw = read_tables(data_dir, contract)
+    doubts = implausible(raw, contract)
     config = {"enable_external_access": "false", "threads": "2"}
     with duckdb.connect(":memory:", config=config) as db:
         db.execute("SET TimeZone = 'UTC'")
         for name, table in raw.items():
             db.register(name, table.rows)
         return Profile(
-            tuple(_table(db, name, table, raw[name]) for name, table in contract.tables.items())
+            tuple(
+                _table(
+                    db,
+                    name,
+                    table,
+                    raw[name],
+                    {one.column: one.count for one in doubts if one.table == name},
+                )
+                for name, table in contract.tables.items()
+            )
         )
 
 
-def _table(db: duckdb.DuckDBPyConnection, name: str, table: Table, raw: Raw) -> TableProfile:
+def _table(
+    db: duckdb.DuckDBPyConnection, name: str, table: Table, raw: Raw, doubts: Mapping[str, int]
+) -> TableProfile:
     columns = [column for column in table.columns if column in raw.good]
     notes = tuple(
         f"{', '.join(v.files)}: {f'{v.column}: ' if v.column else ''}{v.message}"
@@ -104,7 +133,15 @@ def _table(db: duckdb.DuckDBPyConnection, name: str, table: Table, raw: Raw) -> 
     )
     total = raw.rows.num_rows
     seen = (
-        tuple(_column(db, name, column, table.columns[column], total) for column in columns)
+        tuple(
+            replace(
+                _column(db, name, column, table.columns[column], total),
+                unit=table.columns[column].unit,
+                description=table.columns[column].description,
+                doubted=doubts.get(column, 0),
+            )
+            for column in columns
+        )
         if total
         else ()
     )
@@ -149,7 +186,7 @@ def _column(
     telling = distinct < count and (
         not numeric or distinct <= _FEW
     )  # values that all differ have none
-    top = _top(db, name, column, total, few=distinct <= _TOP) if telling else ()
+    top = _top(db, name, column, total, few=not numeric or distinct <= _TOP) if telling else ()
     return ColumnProfile(
         name=column,
         type=spec.type,
@@ -167,7 +204,7 @@ def _column(
 def _top(
     db: duckdb.DuckDBPyConnection, name: str, column: str, total: int, *, few: bool
 ) -> tuple[tuple[str, float], ...]:
-    """The most frequent values; of many, those that at least one row in two hundred has."""
+    """The most frequent values; of many numbers, those that at least one row in two hundred has."""
     rows = db.execute(
         f"SELECT {_q(column)}, count(*) FROM {_q(name)} WHERE {_q(column)} IS NOT NULL "
         f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_TOP}"
@@ -188,7 +225,10 @@ def _histogram(db: duckdb.DuckDBPyConnection, name: str, quoted: str, kind: str)
         f"SELECT {place}, count(*) FROM {_q(name)} WHERE {quoted} IS NOT NULL GROUP BY 1"
     ).fetchall():
         counts[bin_] = count
-    return Histogram(_text(low, kind), _text(high, kind), tuple(counts))
+    ((below, above),) = db.execute(
+        f"SELECT count(*) FILTER ({quoted} < {float(low)}), count(*) FILTER ({quoted} > {float(high)}) FROM {_q(name)}"
+    ).fetchall()
+    return Histogram(_text(low, kind), _text(high, kind), tuple(counts), below, above)
 
 
 def _text(value: Any, kind: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from furrow.drawing.round_ticks import rounded_up
 from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
@@ -11,17 +12,26 @@ if TYPE_CHECKING:
 
 __all__ = ["bars", "lines", "spark"]
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 560, 200, 52, 24, 12
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 560, 210, 52, 30, 22
 
 
-def spark(counts: Sequence[int], *, title: str) -> str:
-    """A histogram the height of a line of text."""
+def spark(counts: Sequence[int], *, title: str, tails: tuple[bool, bool] = (False, False)) -> str:
+    """A histogram the height of a line of text.
+
+    Args:
+        counts: How many values each bin holds.
+        title: What a reader is told who points at it.
+        tails: Whether the first and the last bin hold all that lies beyond; drawn hollow.
+    """
     width, height, most = 168, 34, max(counts) or 1
     step = width / len(counts)
+    ends = (0, len(counts) - 1)
+    hollow = {place for place, tail in zip(ends, tails, strict=True) if tail}
     drawn = "".join(
-        f'<rect x="{place * step:.1f}" y="{height - tall:.1f}" width="{step - 1:.1f}" height="{tall:.1f}"/>'
+        f'<rect class="{"tail" if place in hollow else "full"}" x="{place * step:.1f}" y="{height - tall:.1f}" '
+        f'width="{step - 1:.1f}" height="{tall:.1f}"/>'
         for place, count in enumerate(counts)
-        if (tall := max(count / most * height, 1.0 if count else 0.0))
+        if (tall := max(count / most * height, 1.5 if count else 0.0))
     )
     return (
         f'<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">'
@@ -33,7 +43,7 @@ def bars(
     labels: Sequence[str], values: Sequence[float], *, text: Callable[[float], str], title: str
 ) -> str:
     """A bar for each label, from zero."""
-    top = _round_up(max(values, default=0))
+    top = rounded_up(max(values, default=0))
     step = (_WIDTH - _LEFT) / max(len(values), 1)
     drawn = []
     for place, (label, value) in enumerate(zip(labels, values, strict=True)):
@@ -50,32 +60,33 @@ def lines(
     labels: Sequence[str], values: Sequence[float], *, text: Callable[[float], str], title: str
 ) -> str:
     """A line through a point for each label, from zero."""
-    top = _round_up(max(values, default=0))
+    top = rounded_up(max(values, default=0))
     step = (_WIDTH - _LEFT) / max(len(values), 1)
     points = [(_LEFT + (place + 0.5) * step, _y(value, top)) for place, value in enumerate(values)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = "".join(
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{escape(label)}: {escape(text(value))}</title></circle>'
-        f'<text class="value" x="{x:.1f}" y="{y - 8:.1f}">{escape(text(value))}</text>'
-        for (x, y), label, value in zip(points, labels, values, strict=True)
+        f'<text class="value{_odd(place)}" x="{x:.1f}" y="{y + _beside(values, place):.1f}">'
+        f"{escape(text(value))}</text>"
+        for place, ((x, y), label, value) in enumerate(zip(points, labels, values, strict=True))
     )
     return _frame(labels, top, f'<polyline points="{path}"/>{dots}', text=text, title=title)
 
 
+def _beside(values: Sequence[float], place: int) -> float:
+    """How far below a point its value is written: above a peak, below a dip, where no line goes."""
+    around = [*values[max(0, place - 1) : place], *values[place + 1 : place + 2]]
+    above = not around or values[place] >= sum(around) / len(around)
+    return -9.0 if above else 18.0
+
+
+def _odd(place: int) -> str:
+    """Every other label, which narrow pages leave out."""
+    return " odd" if place % 2 else ""
+
+
 def _y(value: float, top: float) -> float:
     return _HEIGHT - _BOTTOM - value / top * (_HEIGHT - _BOTTOM - _TOP)
-
-
-def _round_up(value: float) -> float:
-    """The next of 1, 2, 2.5, 4, 5, 10 times a power of ten, so that the axis ends on a round number."""
-    if value <= 0:
-        return 1.0
-    scale = 1.0
-    while scale * 10 <= value:
-        scale *= 10
-    while scale > value:
-        scale /= 10
-    return next(step * scale for step in (1, 2, 2.5, 4, 5, 10) if step * scale >= value * 0.999999)
 
 
 def _frame(
@@ -89,7 +100,8 @@ def _frame(
     )
     step = (_WIDTH - _LEFT) / max(len(labels), 1)
     names = "".join(
-        f'<text class="label" x="{_LEFT + (place + 0.5) * step:.1f}" y="{_HEIGHT - 6}">{escape(label)}</text>'
+        f'<text class="label{_odd(place)}" x="{_LEFT + (place + 0.5) * step:.1f}" y="{_HEIGHT - 6}">'
+        f"{escape(label)}</text>"
         for place, label in enumerate(labels)
     )
     return (

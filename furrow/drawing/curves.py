@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from furrow.drawing.round_ticks import ticks
 from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
@@ -108,11 +109,11 @@ def intervals(rows: Sequence[tuple[str, Sided]], *, metric: str) -> str:
         return float(left + (value - low) / (high - low) * wide)
 
     drawn = []
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        value = low + share * (high - low)
+    for share, text in ticks(low, high, 6):
+        x = left + share * wide
         drawn.append(
-            f'<line class="grid" x1="{at(value):.1f}" y1="20" x2="{at(value):.1f}" y2="{height - 20}"/>'
-            f'<text class="tick" x="{at(value):.1f}" y="{height - 6}" text-anchor="middle">{value:.3f}</text>'
+            f'<line class="grid" x1="{x:.1f}" y1="20" x2="{x:.1f}" y2="{height - 20}"/>'
+            f'<text class="tick" x="{x:.1f}" y="{height - 6}" text-anchor="middle">{text}</text>'
         )
     for place, (name, one) in enumerate(rows):
         y = 26 + place * step + step / 2
@@ -135,7 +136,8 @@ def intervals(rows: Sequence[tuple[str, Sided]], *, metric: str) -> str:
                 f'<circle class="{side}" cx="{at(value):.1f}" cy="{y + lift:.1f}" r="3.5"/>'
             )
     return (
-        f'<svg viewBox="0 0 {left + wide + 30} {height}" width="{left + wide + 30}" height="{height}" role="img" '
+        f'<svg class="intervals" viewBox="0 0 {left + wide + 30} {height}" width="{left + wide + 30}" '
+        f'height="{height}" role="img" '
         f'aria-label="{escape(metric)} with intervals, before and here">'
         f'<text class="title" x="0" y="14">{escape(metric)}</text>{"".join(drawn)}</svg>'
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from furrow.drawing.round_ticks import ticks
 from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def plot(
         every += [(0.0, 0.0), (1.0, 1.0)]
     left, right = _range([x for x, _ in every], exact=even or unit)
     low, high = _range([y for _, y in every], exact=even or unit)
-    start = 28 + 7 * max(len(text) for _, text in _ticks(low, high, 6))
+    start = 28 + 7 * max(len(text) for _, text in ticks(low, high, 6))
     wide = _WIDTH - _END - start
 
     def at(point: Point) -> tuple[float, float]:
@@ -125,13 +126,13 @@ def _range(values: Sequence[float], *, exact: bool) -> tuple[float, float]:
 def _axes(sides: tuple[int, int], across: Point, up: Point, words: tuple[str, str]) -> str:
     bottom, (left, right) = _HEIGHT - _BOTTOM, sides
     parts = []
-    for share, text in _ticks(*across, 5):
+    for share, text in ticks(*across, 5):
         x = left + share * (right - left)
         parts.append(
             f'<line class="grid" x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{bottom}"/>'
             f'<text class="tick" x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{text}</text>'
         )
-    for share, text in _ticks(*up, 6):
+    for share, text in ticks(*up, 6):
         y = bottom - share * (bottom - _TOP)
         parts.append(
             f'<line class="grid" x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>'
@@ -144,23 +145,6 @@ def _axes(sides: tuple[int, int], across: Point, up: Point, words: tuple[str, st
         f"{escape(words[1][:40])}</text>"
     )
     return "".join(parts)
-
-
-def _ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
-    """Round numbers between two ends: how far each lies from the first, and digits that tell it from the next."""
-    span = high - low
-    power = math.floor(math.log10(span / most))
-    step = next(size * 10.0**power for size in (1, 2, 5, 10) if size * 10.0**power * most >= span)
-    first = math.ceil(low / step - 1e-9)
-    values = [place * step for place in range(first, math.floor(high / step + 1e-9) + 1)]
-    finest = math.floor(math.log10(step) + 1e-9)
-    largest = max(abs(low), abs(high))
-    if finest >= -7 and largest < 1e7:
-        texts = [f"{value:,.{max(0, -finest)}f}" for value in values]
-    else:
-        digits = min(12, max(0, math.floor(math.log10(largest)) - finest))
-        texts = [f"{value:.{digits}e}" if value else "0" for value in values]
-    return [((value - low) / span, text) for value, text in zip(values, texts, strict=True)]
 
 
 def _legend(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from furrow.drawing.page_shell import alone
 from furrow.safe_text import html_text
 
 if TYPE_CHECKING:
@@ -13,18 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["audit_json", "audit_page"]
 
-_STYLE = """
-:root { --ink:#1d2433; --soft:#5b6577; --line:#d9dee7; --paper:#fff; --warn:#8a3a06 }
-@media (prefers-color-scheme: dark) {
-  :root { --ink:#e6e9ef; --soft:#a9b3c3; --line:#2b3342; --paper:#11161f; --warn:#f7b267 } }
-body { margin:0 auto; max-width:1100px; padding:24px; background:var(--paper); color:var(--ink);
-  font:15px/1.5 system-ui,sans-serif }
-h1 { font-size:26px } h2 { font-size:18px; margin-top:32px; border-bottom:1px solid var(--line) }
-table { border-collapse:collapse; width:100%; font-size:13.5px } th,td { text-align:left; vertical-align:top;
-  padding:4px 10px; border-bottom:1px solid var(--line); overflow-wrap:anywhere }
-th { color:var(--soft) } pre { overflow-x:auto; font-size:13px } .unknown { color:var(--warn) } p { color:var(--soft) }
-"""
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _NOTHING = "<li>nothing that was asked for is missing</li>"
 _DEEP = 6
 _MANY = 2000
@@ -66,15 +55,12 @@ def audit_page(made: Audit) -> str:
     ]
     # a data block is never run; "<" is written so that no text in it can end it
     data = audit_json(made).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width"><meta name="referrer" content="no-referrer">'
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
-        f"<p>A {html_text(made.kind)}, looked at on {html_text(made.at)}.</p>"
+    return alone(
+        f"Audit of {made.of}",
+        f"<h1>{title}</h1><p>A {html_text(made.kind)}, looked at on {html_text(made.at)}.</p>"
         f'<h2>What is not known</h2><ul class="unknown">{unknown or _NOTHING}</ul>'
         f"{''.join(parts)}"
-        f'<script type="application/json" id="audit">{data}</script></body></html>\n'
+        f'<script type="application/json" id="audit">{data}</script>',
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from furrow.drawing.page_shell import alone
 from furrow.errors import MissingExtraError, UsageError
 from furrow.files import write_bytes
 from furrow.ground.gitobjects import iso_date
@@ -154,15 +155,11 @@ def _page(found: History, svg: bytes) -> str:
     drawing = svg.decode()
     drawing = drawing[drawing.index("<svg") :]
     rows = "".join(_row(point) for point in reversed(found.points))
-    title = escape(f"{found.metric} of {found.experiment}")
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
-        "<style>body{font:15px system-ui,sans-serif;margin:2em auto;max-width:60em;padding:0 1em}"
-        "svg{max-width:100%;height:auto}table{border-collapse:collapse}"
-        "th,td{text-align:left;padding:.3em .8em;border-bottom:1px solid #ccc}</style></head>\n"
-        f"<body><h1>{title}</h1>\n{drawing}\n<table><thead><tr><th>commit</th><th>date (UTC)</th>"
-        f"<th>{escape(found.metric)}</th><th>interval</th><th>subject</th></tr></thead>\n<tbody>{rows}</tbody></table>"
-        "</body></html>\n"
+    title = f"{found.metric} of {found.experiment}"
+    return alone(
+        title,
+        f"<h1>{escape(title)}</h1>\n{drawing}\n<table><thead><tr><th>commit</th><th>date (UTC)</th>"
+        f"<th>{escape(found.metric)}</th><th>interval</th><th>subject</th></tr></thead>\n<tbody>{rows}</tbody></table>",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from furrow.safe_text import line
 
-__all__ = ["WIDEST", "cell", "strict"]
+__all__ = ["WIDEST", "cell", "setting", "strict"]
 
 WIDEST = 44
 
@@ -31,6 +31,19 @@ def cell(value: Any, name: str = "", *, widest: int = WIDEST) -> str:
         return text[:10]
     text = line(text)
     return text if len(text) <= widest else text[: widest - 1] + "…"
+
+
+def setting(value: Any, *, widest: int = WIDEST) -> str:
+    """A value of a config as it would be written there: 0.1, not 0.1000.
+
+    Args:
+        value: The value.
+        widest: How many characters it may take.
+    """
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    words = " ".join(map(str, value)) if isinstance(value, list) else value
+    return cell(words, widest=widest)
 
 
 def strict(value: Any) -> Any:

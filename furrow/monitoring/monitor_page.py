@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from furrow.drawing.charts import lines
+from furrow.drawing.page_shell import alone
 from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
@@ -17,18 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["page"]
 
 _DRAWN = 60
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1c2024;--soft:#60646c;--line:#d9dce1;--paper:#fff;--hue:#0b68cb;--bad:#c62a2f}
-@media (prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9ba1a6;--line:#35393f;--paper:#16181b;--hue:#5eb0ff;
---bad:#ff6369}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:68rem;margin:2rem auto;
-padding:0 1.2rem}h1{font-size:1.5rem}h2{font-size:1.1rem;margin:2rem 0 .6rem}p{margin:.3rem 0}.soft{color:var(--soft)}
-.bad{color:var(--bad)}.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{text-align:left;
-padding:.35rem .7rem;border-bottom:1px solid var(--line)}th{color:var(--soft)}.chart{width:100%;max-width:640px}
-.chart line{stroke:var(--line)}.chart polyline{fill:none;stroke:var(--hue);stroke-width:2}.chart circle{fill:var(--hue)}
-.chart text{fill:var(--soft);font-size:11px}.chart .label{text-anchor:middle}.chart .value{display:none}
-.chart .scale{text-anchor:end}
-"""
 
 
 def page(environment: str, found: Monitored) -> str:
@@ -50,14 +39,7 @@ def page(environment: str, found: Monitored) -> str:
         f"<h1>Monitoring of {escape(environment)}: {state}</h1>{alarms}{notes}{shifts}"
         f"<h2>Predictions</h2>{_charts(found.windows)}{labels}"
     )
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Monitoring of {escape(environment)}</title>\n<style>{_STYLE}</style></head>\n"
-        f"<body>{body}</body></html>\n"
-    )
+    return alone(f"Monitoring of {environment}", body)
 
 
 def _charts(windows: Sequence[dict[str, Any]]) -> str:
@@ -78,7 +60,7 @@ def _charts(windows: Sequence[dict[str, Any]]) -> str:
             if one.get("drifted")
         ]
         parts.append(_table(["window", "drifted"], drifted))
-    return "".join(parts) or '<p class="soft">No window has ended since the last run.</p>'
+    return "".join(parts) or '<p class="dim">No window has ended since the last run.</p>'
 
 
 def _shift(version: str, one: ScoreShift) -> str:
@@ -111,7 +93,7 @@ def _labels(version: str, one: LabelVerdict) -> str:
     estimate = ""
     if one.estimate and one.estimate.metrics:
         said = ", ".join(f"{name} {value:.4f}" for name, value in one.estimate.metrics.items())
-        estimate = f'<p class="soft">{escape(one.estimate.note)}: {escape(said)}</p>'
+        estimate = f'<p class="dim">{escape(one.estimate.note)}: {escape(said)}</p>'
     gaps = [
         [
             gap.measure,

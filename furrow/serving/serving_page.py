@@ -11,16 +11,11 @@ import html
 import json
 from typing import Any
 
+from furrow.drawing.page_shell import stylesheet
+
 __all__ = ["POLICY", "draw"]
 
-STYLE = """
-:root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #8886; vertical-align: top }
-pre { overflow-x: auto; padding: .8rem; border: 1px solid #8886; border-radius: .3rem }
-"""
-_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+_HASH = base64.b64encode(hashlib.sha256(stylesheet().encode()).digest()).decode()
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 ).encode()
@@ -42,7 +37,7 @@ def draw(document: dict[str, Any]) -> str:
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Furrow</title>"
         "<meta name='viewport' content='width=device-width'>"
-        f"<style>{STYLE}</style></head><body><h1>Furrow</h1><main>{body}"
+        f"<style>{stylesheet()}</style></head><body class='alone'><h1>Furrow</h1><main>{body}"
         f"<h2>Also here</h2><ul>{''.join(told)}"
         "<li><a href='/openapi.json'>/openapi.json</a>: this page for programs.</li>"
         "</ul></main></body></html>"

@@ -81,7 +81,12 @@ Call = Callable[..., tuple[int, str, str]]
 def answer(call: Call, *arguments: str) -> Any:
     code, out, err = call(*arguments, "--json")
     assert (code, err) == (0, "")
-    return json.loads(out)
+    found = json.loads(out)
+    assert found["format"] == 1
+    for name in ("entries", "views"):
+        if set(found) == {"format", name}:
+            return found[name]
+    return found
 
 
 def test_list(furrow: Call) -> None:
@@ -232,7 +237,7 @@ def test_verify_says_what_differs(furrow: Call, root: Path) -> None:
     assert "99" in out
     code, out, _ = furrow("verify", "full", "--rows", "50", "--json")
     assert code == 1
-    assert json.loads(out)[0]["differences"]
+    assert json.loads(out)["reports"][0]["differences"]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_good_commit(world, tmp_path):
         == "https://in-toto.io/Statement/v1"
     )
     assert "holds: commit" in replay(world, "--verify").stdout
-    [checked] = json.loads(replay(world, "--verify", "--json").stdout)
+    [checked] = json.loads(replay(world, "--verify", "--json").stdout)["notes"]
     assert (checked["holds"], checked["checked"]) == (True, 1)
 
 

@@ -100,7 +100,7 @@ def test_its_exit_code(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(clone)
     said = CliRunner().invoke(command, ["--json"], standalone_mode=False)
     assert said.return_value == 1
-    assert {"what", "state", "said", "hint"} == set(json.loads(said.output)[0])
+    assert {"what", "state", "said", "hint"} == set(json.loads(said.output)["findings"][0])
     (clone / "data").mkdir()
     (clone / "data/orders.parquet").write_bytes(b"")
     said = CliRunner().invoke(command, [], standalone_mode=False)

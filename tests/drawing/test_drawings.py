@@ -7,10 +7,13 @@ import re
 
 import pytest
 
-from furrow.drawing.charts import bars
-from furrow.drawing.curves import curves
+from furrow.ci.outcome import Measure
+from furrow.drawing.charts import bars, lines, spark
+from furrow.drawing.curves import curves, intervals
 from furrow.drawing.graphs import Node, graph
+from furrow.drawing.page_shell import alone, stylesheet
 from furrow.drawing.plots import plot, thinned
+from furrow.drawing.round_ticks import rounded_up, ticks
 from furrow.history.shown_values import cell, strict
 from furrow.serving.environment_facts import served_here
 from furrow.web.explore_page import front
@@ -128,3 +131,45 @@ def test_values_for_people_and_for_json(tmp_path) -> None:
     assert cell(math.nan) == "NaN"
     assert strict([math.inf, {"a": -math.inf}]) == ["Infinity", {"a": "-Infinity"}]
     assert served_here(tmp_path) == []
+
+
+def test_an_axis_has_round_numbers() -> None:
+    """Of intervals too, whatever lies between; and an axis from zero has a round half."""
+    drawn = intervals([("gbm", Measure("m", 0.7013, (0.6917, 0.7111), 0.7219, None))], metric="m")
+    assert re.findall(r'text-anchor="middle">([\d.]+)<', drawn) == ["0.69", "0.70", "0.71", "0.72"]
+    assert [text for _, text in ticks(0.69, 0.73, 5)] == ["0.69", "0.70", "0.71", "0.72", "0.73"]
+    assert [rounded_up(value) for value in (0, 0.3, 2, 2.1, 27_004, 41_000)] == [
+        1,
+        0.4,
+        2,
+        4,
+        40_000,
+        60_000,
+    ]
+
+
+def test_labels_stand_off_their_line() -> None:
+    """Above a peak and below a dip."""
+    drawn = lines(["a", "b", "c"], [1, 4, 1], text=str, title="t")
+    places = [float(y) for y in re.findall(r'class="value[^"]*" x="[\d.]+" y="([\d.]+)"', drawn)]
+    points = [float(y) for y in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', drawn)]
+    assert [place > point for place, point in zip(places, points, strict=True)] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def test_tails_are_hollow() -> None:
+    drawn = spark([1, 5, 2], title="t", tails=(False, True))
+    assert re.findall(r'class="(\w+)" x', drawn) == ["full", "full", "tail"]
+
+
+def test_a_page_alone_loads_nothing() -> None:
+    """The title is text, the style is the site's, and it may load nothing else."""
+    page = alone("<b>", "<p>x</p>")
+    assert "<title>&lt;b&gt;</title>" in page
+    assert stylesheet() in page
+    assert "default-src 'none'" in page
+    assert "url(" not in stylesheet()
+    assert "@import" not in stylesheet()

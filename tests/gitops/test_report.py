@@ -17,8 +17,9 @@ from furrow.ci.outcome import (
     SliceRow,
     StageRow,
 )
-from furrow.ci.report_markdown import LIMIT, markdown
+from furrow.ci.report_markdown import LIMIT, change, markdown
 from furrow.ci.report_page import page
+from furrow.ci.what_to_do import what_to_do
 from furrow.safe_text import markdown_code as code
 
 
@@ -88,7 +89,7 @@ def test_everything_is_in_it(outcome):
     text = markdown(outcome)
     assert (
         "| `gbm` **champion** | changed | `log_loss` | 0.4500 (0.4400 to 0.4600) | 0.4300 (0.4200 to 0.4400) "
-        "| -0.0300 to -0.0100 | better |" in text
+        "| -0.0200 [-0.0300, -0.0100] | better |" in text
     )
     assert "may be luck" in text
     assert text.count("- `paired bootstrap of 30 days`") == 1
@@ -225,3 +226,53 @@ def test_nothing_to_compare_with():
     bare = Outcome(commit="c" * 40)
     assert markdown(bare).startswith("## ✅ Furrow: passed")
     assert "<h1" in page(bare)
+
+
+def test_the_change_stands_with_its_interval() -> None:
+    assert (
+        change(Measure("m", 0.7, None, 0.7206, None, (0.0156, 0.0256)))
+        == "+0.0206 [0.0156, 0.0256]"
+    )
+    assert change(Measure("m", 0.7, None, 0.6)) == "-0.1000"
+    assert change(Measure("m", None, None, 0.6)) == ""
+
+
+def test_what_is_unchanged_is_collapsed(outcome):
+    """The champion and what changed stand in the open, what did not behind a line that counts it."""
+    runs = (
+        run("gbm", champion=True),
+        run("forest", status="unchanged"),
+        run("line", status="unchanged"),
+    )
+    text = page(replace(outcome, runs=runs))
+    shown, _, hidden = text.partition("<summary>2 experiments unchanged</summary>")
+    assert "<code>gbm</code> <b>champion</b>" in shown
+    assert "<code>forest</code>" not in shown
+    assert "<code>forest</code>" in hidden
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, ("merge it: every check passed",)),
+        ({"offered": "c" * 40}, ("take over what CI ran, if it is not on the branch yet: `git merge cccccccccc`",)),
+        (
+            {"checks": (Check("gate", "failed", "x"), Check("odd", "failed", "x"), Check("card", "warning", "x"))},
+            (
+                "gate failed: run `furrow gate`: it says which rule failed, and by how much",
+                "odd failed: read its finding below, mend it, and push again",
+                "look at the warning of card",
+            ),
+        ),
+        (
+            {"runs": (run("gbm", measures=(measure(verdict="worse"),)),)},
+            ("decide whether it may be worse: gbm", "merge it, if that is meant"),
+        ),
+    ],
+)  # fmt: skip
+def test_what_to_do(outcome, changed, said):
+    """The next steps, in the report's first card and near the top of the comment."""
+    of = replace(outcome, **changed)
+    assert what_to_do(of) == said
+    assert page(of).index("What to do") < page(of).index("<h2>Checks")
+    assert "### What to do" in markdown(of)

@@ -297,4 +297,4 @@ def test_a_commit_and_those_before_it(
     assert "href" not in svg
     assert badge(made, NOW).startswith("<svg")
     assert score_cli.command.main(["--history", "3", "--json"], standalone_mode=False) == 0
-    assert [one["points"] for one in json.loads(capsys.readouterr().out)] == [26, 0]
+    assert [one["points"] for one in json.loads(capsys.readouterr().out)["commits"]] == [26, 0]

@@ -328,7 +328,7 @@ def test_the_command_line(project):
     assert "nothing has been deployed" in run(project, *furrow, "log")
     assert "no version is registered" in run(project, *furrow, "list")
     assert "gbm@v1.0.0 registered" in run(project, *furrow, "register")
-    assert json.loads(run(project, *furrow, "list", "--json"))[0]["version"] == "v1.0.0"
+    assert json.loads(run(project, *furrow, "list", "--json"))["versions"][0]["version"] == "v1.0.0"
     assert "0.7500" in run(project, *furrow, "list")
     assert "model_sha256" in run(project, *furrow, "show", "gbm")
     assert "ROC AUC 0.75" in run(project, *furrow, "card", "gbm@v1.0.0")
@@ -344,7 +344,7 @@ def test_the_log_tells_the_evidence(project):
         branch, _ = promote(project, text, "production")
         run(project, "git", "merge", "-q", "--no-ff", "-m", f"Approve {text}", branch)
     furrow = [sys.executable, "-m", "furrow", "models"]
-    newest, oldest = json.loads(run(project, *furrow, "log", "--json"))
+    newest, oldest = json.loads(run(project, *furrow, "log", "--json"))["changes"]
     assert (newest["environment"], newest["before"], newest["after"]) == (
         "production",
         "gbm@v1.0.0",

@@ -28,7 +28,7 @@ def test_an_experiment_comes_again_byte_for_byte(flights):
     assert verdict["environment"]["locked"] > 100
     [checked] = json.loads(
         run(flights, sys.executable, "-m", "furrow", "replay", "--verify", "--json").stdout
-    )
+    )["notes"]
     assert checked["holds"]
     assert checked["absent"] == 0
     assert run(flights, "git", "status", "--porcelain").stdout == ""
