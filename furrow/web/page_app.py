@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
+from furrow.drawing.stylesheet import stylesheet
 from furrow.errors import FurrowError, MissingExtraError, UsageError
 from furrow.ground.git import UnbornBranchError, UnknownRevisionError
 from furrow.ground.project_place import meaning
@@ -58,6 +59,8 @@ _ABSENT = (UnknownRevisionError, NoSuchRunError, UnbornBranchError)
 
 def static(name: str) -> bytes:
     """A file that stands beside the pages."""
+    if name == "style.css":
+        return stylesheet().encode()
     return files("furrow.web").joinpath("static", name).read_bytes()
 
 
