@@ -13,10 +13,10 @@ from furrow.history.query import Query
 from furrow.history.selection import Selection
 from furrow.history.standings import standings
 from furrow.layout import DVC_YAML, MANIFEST
-from furrow.plan.make_plan import make_plan
 from furrow.web.content import Facts, Link, Mark, Note, Page, Section, Table, Text
 from furrow.web.local_servers import environments, open_alarms, proposals
 from furrow.web.recent_commits import recent
+from furrow.web.shared_plans import plan_of_work_tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +198,7 @@ def _stale(site: Site) -> list[Note]:
     if not _plans(site):
         return []
     try:
-        plan = make_plan(site.root, local=False)
+        plan = plan_of_work_tree(site.root)
     except FurrowError as exc:
         return [Note(f"The plan can't be made: {exc.message}", "bad")]
     where = Link("see the plan", "plan")

@@ -39,6 +39,12 @@ LABELS = {
     }
 }  # fmt: skip
 
+HISTORY = [
+    {"window": f"2026-01-0{day}T00:00:00+00:00", "version": "gbm@v1.0.0", "rows": 100 + day,
+     "latency_ms": 1.5, "evidence": day / 2, "drifted": ["load"] if day > 3 else []}
+    for day in range(1, 7)
+]  # fmt: skip
+
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Site:
@@ -46,11 +52,7 @@ def watched(tmp_path: Path) -> Site:
     folder = made(tmp_path / "watched")
     commit(folder, {"conf/monitor/production.yaml": "windows: day\n"})
     state = MonitorState("2026-01-07T00:00:00+00:00")
-    state.history = [
-        {"window": f"2026-01-0{day}T00:00:00+00:00", "version": "gbm@v1.0.0", "rows": 100 + day,
-         "latency_ms": 1.5, "evidence": day / 2, "drifted": ["load"] if day > 3 else []}
-        for day in range(1, 7)
-    ]  # fmt: skip
+    state.history = HISTORY
     state.book = AlarmBook((Alarm("drift", "load", "gbm@v1.0.0", "w", "s", HOSTILE),))
     for day in (5, 6):
         state.note_labels(LABELS, f"2026-01-0{day}T12:00:00+00:00")
