@@ -74,9 +74,9 @@ def command(  # noqa: PLR0917 - a command's options
         found.windows = load_state(site.folder).history
     if html:
         from furrow.files import write_text  # noqa: PLC0415
-        from furrow.monitoring.monitor_page import page  # noqa: PLC0415
+        from furrow.web.monitor_report import monitor_report  # noqa: PLC0415
 
-        write_text(html, page(environment, found))
+        write_text(html, monitor_report(environment, found))
     if as_json:
         render.echo_json(found.to_json())
     else:

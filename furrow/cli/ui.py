@@ -42,6 +42,10 @@ folder = click.Path(path_type=Path)
 @click.option(
     "--allow-host", "hosts", multiple=True, help="A name that the server may be called by."
 )
+@click.option(
+    "--ask", default="", metavar="URL", help="A server that a page may ask for predictions."
+)
+@click.option("--ask-token", type=folder, help="A file that holds the token to ask it with.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def command(
     *,
@@ -51,6 +55,8 @@ def command(
     port: int,
     tokens: Path | None,
     hosts: tuple[str, ...],
+    ask: str,
+    ask_token: Path | None,
     as_json: bool,
 ) -> None:
     """Show this repository in a browser: runs, plan, data, features, models, monitoring. It changes nothing.
@@ -64,7 +70,8 @@ def command(
     here = Path.cwd()
     bare = is_bare(here)
     root = here if bare else project_root(here)
-    site = Site(root, live=out is None, project=project_prefix(here) if bare else "")
+    prefix = project_prefix(here) if bare else ""
+    site = Site(root, out is None, prefix, _address(ask), _secret(ask_token))
     if out is not None:
         from furrow.web.export_site import export
 
@@ -94,3 +101,24 @@ def command(
     else:
         say(found)
     serve_pages(site, settings, taken)
+
+
+def _address(text: str) -> str:
+    """The address of a server, seen to be one before pages are."""
+    if text:
+        from furrow.serving.serving_client import ServingClient
+
+        ServingClient(text).close()
+    return text
+
+
+def _secret(path: Path | None) -> str:
+    """The token in a file."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError) as exc:
+        raise UsageError(
+            f"--ask-token {path}: {exc}", hint="name a file that holds a token"
+        ) from exc

@@ -177,7 +177,7 @@ def _nulls(table: TableProfile) -> str:
 
 def _warm(value: float) -> str:
     return (
-        f'<td class="n" style="--heat:{heat(value)}">{_percent(value)}</td>'
+        f'<td class="n h{5 * round(heat(value) / 5)}">{_percent(value)}</td>'
         if value
         else '<td class="n dim">–</td>'
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
 from importlib.resources import files
 
 from furrow.safe_text import html_text as escape
 
-__all__ = ["POLICY", "alone", "stylesheet"]
+__all__ = ["INLINE", "alone", "policy_of", "stylesheet"]
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""What such a page may load: its own style."""
+INLINE = "default-src 'none'; style-src 'unsafe-inline'"
+"""The policy of a page whose drawing is another library's, with styles of its own."""
 
 
 @cache
@@ -19,17 +21,28 @@ def stylesheet() -> str:
     return files("furrow.drawing").joinpath("style.css").read_text(encoding="utf-8")
 
 
-def alone(title: str, body: str, *, policy: str = POLICY) -> str:
+def policy_of(style: str) -> str:
+    """The policy of a page that holds one style, runs nothing and loads nothing.
+
+    Args:
+        style: The text between its <style> tags, byte for byte.
+    """
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def alone(title: str, body: str, *, policy: str = "") -> str:
     """A page that holds all it needs.
 
     Args:
         title: What a tab shows; text.
-        body: What is on it; HTML.
-        policy: What it may load.
+        body: What is on it; HTML, whose words are escaped already.
+        policy: What it may load; by default its own style.
     """
+    policy = policy or policy_of(stylesheet())
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
         f"<title>{escape(title)}</title>\n<style>{stylesheet()}</style></head>\n"

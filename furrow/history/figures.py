@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from furrow.drawing.page_shell import alone
+from furrow.drawing.page_shell import INLINE, alone
 from furrow.errors import MissingExtraError, UsageError
 from furrow.files import write_bytes
 from furrow.ground.gitobjects import iso_date
@@ -160,6 +160,7 @@ def _page(found: History, svg: bytes) -> str:
         title,
         f"<h1>{escape(title)}</h1>\n{drawing}\n<table><thead><tr><th>commit</th><th>date (UTC)</th>"
         f"<th>{escape(found.metric)}</th><th>interval</th><th>subject</th></tr></thead>\n<tbody>{rows}</tbody></table>",
+        policy=INLINE,
     )
 
 

@@ -291,6 +291,9 @@ def _labels(site: Site, state: MonitorState, found: Monitored) -> None:
     verdicts, notes = judge_labels(site)
     found.labels, found.notes = verdicts, found.notes + notes
     found.notes += [said for said in [go_back(site, verdicts)] if said]
+    if verdicts:
+        told = {version: one.to_json() for version, one in verdicts.items()}
+        state.note_labels(told, site.now.astimezone(UTC).isoformat(timespec="seconds"))
     alarms = [alarm for version, one in verdicts.items() for alarm in one.alarms(version, site.now)]
     if verdicts:
         kinds = ("performance", "fairness", "coverage")

@@ -20,8 +20,8 @@ __all__ = ["BusyError", "MonitorState", "load_state", "one_writer", "save_state"
 
 FORMAT = 1
 _STATE, _LOCK = "state.json", "lock"
-_HISTORY = 400
-"""Windows whose figures are kept in the state; their profiles stay as files."""
+_HISTORY, _PERFORMANCE = 400, 4000
+"""Windows and metrics that are kept in the state; profiles of windows stay as files."""
 
 
 class BusyError(FurrowError):
@@ -37,12 +37,39 @@ class MonitorState:
         watches: The detectors, by version.
         book: The alarms.
         history: Figures by window, the newest last.
+        labels: By version, what the last run knew from labels.
+        performance: Metrics by labels at each run, the newest last.
     """
 
     through: str = ""
     watches: dict[str, Watch] = field(default_factory=dict)
     book: AlarmBook = field(default_factory=AlarmBook)
     history: list[dict[str, Any]] = field(default_factory=list)
+    labels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    performance: list[dict[str, Any]] = field(default_factory=list)
+
+    def note_labels(self, labels: dict[str, dict[str, Any]], at: str) -> None:
+        """Keep what labels say now, and the metrics of all rows with their moment.
+
+        Args:
+            labels: By version.
+            at: The moment, ISO 8601.
+        """
+        self.labels = labels
+        kept = [one for one in self.performance if one["at"] != at]
+        self.performance = [
+            *kept,
+            *(
+                {
+                    "at": at,
+                    "version": version,
+                    **{key: each[key] for key in ("metric", "value", "low", "high", "rows")},
+                }
+                for version, one in labels.items()
+                for each in one["performance"]
+                if not each["slice"]
+            ),
+        ]
 
 
 @contextmanager
@@ -82,7 +109,14 @@ def load_state(folder: Path) -> MonitorState:
         )
     watches = {name: Watch.from_json(one) for name, one in value["watches"].items()}
     book = AlarmBook.from_json(value["book"])
-    return MonitorState(str(value["through"]), watches, book, list(value["history"]))
+    return MonitorState(
+        str(value["through"]),
+        watches,
+        book,
+        list(value["history"]),
+        dict(value.get("labels", {})),  # an older one has none
+        list(value.get("performance", [])),
+    )
 
 
 def save_state(folder: Path, state: MonitorState) -> None:
@@ -95,5 +129,7 @@ def save_state(folder: Path, state: MonitorState) -> None:
             "watches": {name: one.to_json() for name, one in state.watches.items()},
             "book": state.book.to_json(),
             "history": state.history[-_HISTORY:],
+            "labels": state.labels,
+            "performance": state.performance[-_PERFORMANCE:],
         },
     )

@@ -155,6 +155,16 @@ class ServingClient:
         found: list[dict[str, Any]] = answer["predictions"]
         return found
 
+    def describe(self) -> dict[str, Any]:
+        """What the server takes and gives: its OpenAPI document.
+
+        Raises:
+            PredictionRefusedError: The token may not read it.
+            ServerGoneError: It could not be reached, or answers otherwise.
+        """
+        found: dict[str, Any] = self._ask("GET", "/openapi.json", None, None, {})
+        return found
+
     def ready(self, *, timeout: float = 1.0) -> bool:
         """Whether the server can answer."""
         try:

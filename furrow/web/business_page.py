@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.governance.owners import owners_at
 from furrow.ground.git import show
 from furrow.ground.gitobjects import iso_date
 from furrow.history.named_run import run as load_run
@@ -17,9 +18,9 @@ from furrow.layout import run as run_folder
 from furrow.models.deployment import current
 from furrow.models.registry import versions
 from furrow.parse import ParseError, parse_yaml
-from furrow.training import journal
 from furrow.training.champions import read_champions
 from furrow.training.metric_registry import direction
+from furrow.web.business_figures import cost_blocks, lately, month_before
 from furrow.web.content import Facts, Note, Page, Section, Table
 from furrow.web.local_servers import environments, open_alarms, proposals
 from furrow.web.models_page import declared_environments
@@ -78,7 +79,7 @@ def business(site: Site, asked: Asked) -> Page:
             for name, one in champions.items()
         ),
         Section("Waiting for a decision", _waiting(site)),
-        Section("What it cost", _cost(site)),
+        Section("What it cost", cost_blocks(site, commit)),
         Section("Words", [Table("words", ("word", "what it means"), GLOSSARY, raw=True)]),
     ]
     if not champions:
@@ -109,12 +110,14 @@ def _problem(site: Site, commit: str, one: Champion) -> list[Block]:
         ("could be off by chance", f"{span[0]:.4g} to {span[1]:.4g}" if span else None),
         ("what it is held against", baseline),
         ("gained over that", _gain(value, baseline, one)),
+        ("compared with a month before", _before(site, commit, one)),
+        *lately(site, _serving(site, commit, one.experiment)),
         (
             "examined",
             f"{len(one.verdicts)} candidates, {sum(bool(said.get('passed')) for said in one.verdicts.values())} passed",
         ),
         ("at work in", ", ".join(_serving(site, commit, one.experiment)) or "nowhere yet"),
-        ("answers for it", _owner(site, commit, one.experiment)),
+        ("answers for it", _owner(site, commit, one)),
     ]
     known = [pair for pair in pairs if pair[1] is not None]
     return [Facts(f"problem-{one.problem or 'model'}", known), *_risks(one)]
@@ -198,13 +201,35 @@ def _serving(site: Site, commit: str, name: str) -> list[str]:
     return found
 
 
-def _owner(site: Site, commit: str, name: str) -> str | None:
-    """Who registered its newest version; else who last committed the run."""
-    registered = [one.by for one in versions(site.root, name) if one.by]
+def _owner(site: Site, commit: str, one: Champion) -> str | None:
+    """Who is declared; else who registered its newest version; else who last committed the run."""
+    name = str(one.experiment)
+    try:
+        declared = owners_at(site.root, commit).of("problems", one.problem).owner
+    except FurrowError:
+        declared = ""
+    if declared:
+        return declared
+    registered = [each.by for each in versions(site.root, name) if each.by]
     if registered:
         return registered[0]
     last = recent(site, commit, 1, run_folder(name))
     return last[0].author if last else None
+
+
+def _before(site: Site, commit: str, one: Champion) -> str | None:
+    """The champion's figure as it was a month before the commit, and which way it went."""
+    found = month_before(site, commit, one.problem)
+    now = _number((one.metrics or {}).get(one.metric))
+    if found is None or now is None:
+        return None
+    value = _number((found.metrics or {}).get(one.metric))
+    if value is None or found.metric != one.metric:
+        return None
+    way = {"maximize": 1, "minimize": -1}.get(direction(one.metric, one.directions), 0)
+    moved = way * (now - value)
+    said = "the same" if now == value else "better" if moved > 0 else "worse" if way else "other"
+    return f"{said}: it was {value:.4g}, of {found.experiment}"
 
 
 def _risks(one: Champion) -> list[Block]:
@@ -242,20 +267,3 @@ def _waiting(site: Site) -> list[Block]:
         if count:
             notes.append(Note(f"{name}: {count} alarms are open.", "bad"))
     return notes or [Note("Nothing.", "good")]
-
-
-def _cost(site: Site) -> list[Block]:
-    """Processor time of stages on this machine. No price is declared anywhere, so that no money is told."""
-    lines = journal.read(site.root) if site.live and not site.bare else []
-    if not lines:
-        return [
-            Note(
-                "No journal of work is on this machine; energy and money need declared prices, of which there are none."
-            )
-        ]
-    seconds = sum(_number(line.get("cpu_seconds")) or 0.0 for line in lines)
-    pairs: list[tuple[str, Cell]] = [
-        ("processor hours on this machine", round(seconds / 3600, 2)),
-        ("pieces of work", len(lines)),
-    ]
-    return [Facts("cost", pairs), Note("Energy and money are not told: no price is declared.")]

@@ -24,6 +24,7 @@ from furrow.web.content import (
     Section,
     Table,
 )
+from furrow.web.data_state import contract_state, partition_drift
 from furrow.web.recent_commits import recent
 from furrow.web.sample_rows import sample
 
@@ -54,6 +55,11 @@ def data(site: Site, asked: Asked) -> Page:
     sections = [
         Section("", [_form(asked, contract, here=here)]),
         Section("Version", _version(site, commit, asked)),
+        *(
+            [Section("Does it hold?", contract_state(site, commit, contract, here=here))]
+            if contract
+            else []
+        ),
         Section("Contract", _declared(contract) if contract else [Note(problem, "warn")]),
         *_profiled(site, contract, asked, here=here),
         *_sampled(site, contract, asked, here=here),
@@ -208,7 +214,18 @@ def _profiled(site: Site, contract: Contract | None, asked: Asked, *, here: bool
         known = profile(site.root / DATA, contract)
     except FurrowError as exc:
         return [Section("Profile", [Note(exc.message, "bad")])]
-    return [Section(f"Profile of {one.name}", _table_profile(one)) for one in known.tables]
+    return [
+        part
+        for one in known.tables
+        for part in (
+            Section(f"Profile of {one.name}", _table_profile(one)),
+            Section(
+                f"Drift between partitions of {one.name}",
+                partition_drift(site.root / DATA, one.name, contract.tables[one.name]),
+            ),
+        )
+        if part.blocks
+    ]
 
 
 def _table_profile(one: TableProfile) -> list[Block]:

@@ -5,26 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.features.manifest import parse
 from furrow.ground.git import UnbornBranchError, current_branch
 from furrow.ground.gitobjects import iso_date
 from furrow.history.listing import list_runs
 from furrow.history.query import Query
 from furrow.history.selection import Selection
 from furrow.history.standings import standings
-from furrow.layout import DVC_YAML
-from furrow.plan.make_plan import make_plan
-from furrow.web.content import Link, Mark, Note, Page, Section, Table
+from furrow.layout import DVC_YAML, MANIFEST
+from furrow.web.content import Facts, Link, Mark, Note, Page, Section, Table, Text
 from furrow.web.local_servers import environments, open_alarms, proposals
 from furrow.web.recent_commits import recent
+from furrow.web.shared_plans import plan_of_work_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from furrow.history.standings import Standing
     from furrow.web.asked import Asked
-    from furrow.web.content import Cell
+    from furrow.web.content import Block, Cell
     from furrow.web.site import Site
 
 __all__ = ["home"]
 
 LAST = 12
+_WORDS = 600
+README = "README.md"
 
 
 def home(site: Site, asked: Asked) -> Page:
@@ -38,14 +44,16 @@ def home(site: Site, asked: Asked) -> Page:
         )
         return Page("home", site.name, notes=[start], lead="An empty repository.")
     state = {"rev": rev} if rev else {}
-    problems = _problems(site, commit, state)
+    known = standings(site.root, commit)
+    problems = _problems(site, commit, state, known)
     about = Note("No gate has judged a run at this commit yet. Next: dvc repro", "dim")
     return Page(
         "home",
         site.name,
         [
+            *([Section("", about_it)] if (about_it := _is(site, commit)) else []),
             Section("Problems and their champions", [problems] if problems.rows else [about]),
-            Section("What needs a person", _needed(site, asked)),
+            Section("What needs a person", _needed(site, asked, known)),
             Section("Changed last", [_changes(site, commit)]),
         ],
         lead=f"At {rev or current_branch(site.root) or 'HEAD'}, commit {commit[:10]}.",
@@ -56,8 +64,7 @@ def home(site: Site, asked: Asked) -> Page:
     )
 
 
-def _problems(site: Site, commit: str, state: dict[str, str]) -> Table:
-    known = standings(site.root, commit)
+def _problems(site: Site, commit: str, state: dict[str, str], known: Sequence[Standing]) -> Table:
     values = _values(site, commit)
     rows: list[tuple[Cell, ...]] = []
     for one in known:
@@ -107,15 +114,20 @@ def _values(site: Site, commit: str) -> dict[tuple[str, str], float | None]:
     }
 
 
-def _needed(site: Site, asked: Asked) -> list[Note]:
+def _needed(site: Site, asked: Asked, known: Sequence[Standing]) -> list[Note]:
     """What waits for somebody: stale stages, alarms, proposals, holds."""
     if not site.live or asked.one("rev"):
         return [
+            *_failed_gates(known),
             Note(
                 "Stale stages, alarms and proposals are facts of a work tree and of servers: see the live page."
-            )
+            ),
         ]
-    notes = [*(_stale(site) if asked.on("plan") else _unplanned(site)), *_proposals(site)]
+    notes = [
+        *_failed_gates(known),
+        *(_stale(site) if asked.on("plan") else _unplanned(site)),
+        *_proposals(site),
+    ]
     for environment in environments(site):
         alarms = open_alarms(site, environment)
         if alarms:
@@ -124,6 +136,50 @@ def _needed(site: Site, asked: Asked) -> list[Note]:
     return notes or [
         Note("Nothing: stages are as declared, no alarm is open, nothing is proposed.", "good")
     ]
+
+
+def _failed_gates(known: Sequence[Standing]) -> list[Note]:
+    """Problems that no run may be released for."""
+    return [
+        Note(
+            f"{one.problem or 'The gate'}: no run passed, of {len(one.verdicts)}. Next: furrow gate",
+            "bad",
+            Link("its runs", "runs"),
+        )
+        for one in known
+        if one.verdicts and "champion" not in one.verdicts.values()
+    ]
+
+
+def _is(site: Site, commit: str) -> list[Block]:
+    """What this project is: the first words of its README, and how much of what it declares."""
+    texts = site.texts(commit, lambda path: path in {README, MANIFEST})
+    blocks: list[Block] = []
+    words = _first_words(texts.get(README, b"").decode(errors="replace"))
+    if words:
+        blocks.append(Text(README, words))
+    try:
+        manifest = parse(texts[MANIFEST], origin=MANIFEST) if MANIFEST in texts else None
+    except FurrowError:
+        manifest = None
+    pairs: list[tuple[str, Cell]] = []
+    if manifest:
+        count = sum(len(view.features) for view in manifest.views.values())
+        pairs = [
+            ("feature views", Link(str(len(manifest.views)), "features")),
+            ("features", count),
+            ("feature services", ", ".join(manifest.services) or None),
+        ]
+    return [*blocks, Facts("project", pairs)] if pairs else blocks
+
+
+def _first_words(text: str) -> str:
+    """The first paragraph of a README that is no heading, badge or list."""
+    for part in text[:20_000].replace("\r\n", "\n").split("\n\n"):
+        plain = part.strip()
+        if plain and plain[0] not in "#[!<|`-=*" and len(plain) > 20:
+            return plain if len(plain) <= _WORDS else f"{plain[:_WORDS]}…"
+    return ""
 
 
 def _plans(site: Site) -> bool:
@@ -142,7 +198,7 @@ def _stale(site: Site) -> list[Note]:
     if not _plans(site):
         return []
     try:
-        plan = make_plan(site.root, local=False)
+        plan = plan_of_work_tree(site.root)
     except FurrowError as exc:
         return [Note(f"The plan can't be made: {exc.message}", "bad")]
     where = Link("see the plan", "plan")

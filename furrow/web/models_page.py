@@ -10,11 +10,10 @@ from furrow.layout import DEPLOYMENT, run_file
 from furrow.models.deployment import current, history
 from furrow.models.register import refusal, replay_holds
 from furrow.models.registry import find, shown_metrics, versions
-from furrow.serving.canary_watch import read_evidence
-from furrow.serving.deployment_state import read_followed
 from furrow.serving.environment_facts import facts
 from furrow.web.content import Facts, Link, Mark, Note, Page, Section, Table, Text
-from furrow.web.local_servers import environments, proposals, state_of
+from furrow.web.local_servers import environments, proposals
+from furrow.web.release_evidence import canary_evidence, gate_evidence, traffic
 
 if TYPE_CHECKING:
     from furrow.models.registry import Version
@@ -93,7 +92,7 @@ def _environments(site: Site, commit: str, declared: list[str]) -> list[Block]:
             for key in ("serves", "canary", "shadow", "held", "asked", "not_served")
         )
         rows.append((name, version, *at))
-        blocks += _canary(site, name)
+        blocks += [*canary_evidence(site, commit, name), *traffic(site, name)]
     heads = (
         "environment",
         "declared",
@@ -105,24 +104,6 @@ def _environments(site: Site, commit: str, declared: list[str]) -> list[Block]:
         "not served because",
     )
     return [Table("environments", heads, rows), *blocks]
-
-
-def _canary(site: Site, environment: str) -> list[Block]:
-    """The evidence of a canary that answers here."""
-    folder = state_of(site, environment)
-    if folder is None:
-        return []
-    try:
-        evidence = read_evidence(folder, read_followed(folder, environment).canary_digest)
-    except (FurrowError, KeyError, TypeError, ValueError) as exc:
-        return [Note(f"{environment}: the server's state can't be read: {exc}", "bad")]
-    if evidence is None:
-        return []
-    pairs = [(str(name), str(value)) for name, value in evidence.told().items()]
-    return [
-        Note(f"Canary of {environment}, by an e-process:"),
-        Facts(f"canary-{environment}", pairs),
-    ]
 
 
 def _proposed(site: Site) -> list[Block]:
@@ -225,6 +206,7 @@ def _version(site: Site, commit: str, text: str) -> Page:
     sections = [
         Section("", [Facts("version", pairs)]),
         Section("Metrics", [metrics]),
+        Section("What the gate asked", gate_evidence(site, found)),
         *_card(site, found),
     ]
     promote = f"furrow models promote {found} --to production\nfurrow models get {found} --out DIR"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from furrow.drawing.charts import lines
 from furrow.errors import FurrowError
+from furrow.ground.git import git
 from furrow.layout import MONITORS
-from furrow.web.content import Drawing, Field, Form, Link, Mark, Note, Page, Section, Table, Text
-from furrow.web.local_servers import environments, monitored
+from furrow.web.content import Field, Form, Note, Page, Section, Table, Text
+from furrow.web.local_servers import environments, monitored, proposals
+from furrow.web.monitoring_sections import alarm_table, label_sections, over_time, window_sections
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from furrow.monitoring.monitor_state import MonitorState
     from furrow.web.asked import Asked
     from furrow.web.content import Block
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["monitoring"]
 
-_DRAWN, _LISTED = 60, 200
+_LONGEST = 20_000
 
 
 def monitoring(site: Site, asked: Asked) -> Page:
@@ -59,7 +58,7 @@ def monitoring(site: Site, asked: Asked) -> Page:
     form = Form("monitoring", [Field("environment", "Environment", name, options=options)])
     try:
         state = monitored(site, name)
-        sections = _sections(state)
+        sections = _sections(site, name, state)
     except (FurrowError, KeyError, TypeError, ValueError, AttributeError) as exc:
         note = Note(f"What monitoring has written down can't be read: {exc}", "bad")
         return Page("monitoring", f"Monitoring of {name}", [Section("", [form, note])])
@@ -77,81 +76,35 @@ def monitoring(site: Site, asked: Asked) -> Page:
     )
 
 
-def _sections(state: MonitorState) -> list[Section]:
+def _sections(site: Site, name: str, state: MonitorState) -> list[Section]:
+    alarms = [alarm_table(state.book.alarms), *_proposed(site, name)]
     return [
-        Section("Alarms", [_alarms(state)]),
-        Section("Predictions by window", _windows(state.history)),
-        Section("Drift by feature", [_drift(state.history)]),
+        Section("Alarms and proposals", alarms),
+        *window_sections(state.history),
+        Section("Performance over time, by late labels", _performance(state)),
+        *label_sections(state.labels),
         Section("Muted", [_mutes(state)]),
     ]
 
 
-def _alarms(state: MonitorState) -> Table:
-    ordered = sorted(state.book.alarms, key=lambda one: (not one.open, one.since))
-    rows = [
-        (Mark("open", "bad") if one.open else Mark("closed", "dim"), one.kind, one.subject, one.model,
-         one.since, one.text, one.acknowledged or None, Mark(one.id, "code"))
-        for one in ordered[:_LISTED]
-    ]  # fmt: skip
-    heads = ("state", "kind", "about", "version", "since", "what", "seen by", "id")
-    return Table("alarms", heads, rows, empty="No alarm was ever raised.", total=len(ordered))
-
-
-def _windows(history: Sequence[dict[str, Any]]) -> list[Block]:
-    blocks: list[Block] = []
-    for version in sorted({str(one["version"]) for one in history}):
-        some = [one for one in history if str(one["version"]) == version][-_DRAWN:]
-        step = max(1, len(some) // 8)
-        names = [str(one["window"])[5:10] if at % step == 0 else "" for at, one in enumerate(some)]
-        counts = [float(one["rows"]) for one in some]
-        rows = [
-            (
-                str(one["window"])[:16],
-                int(one["rows"]),
-                one.get("latency_ms"),
-                one.get("evidence"),
-                ", ".join(one.get("drifted") or ()) or None,
-            )
-            for one in some
-        ]
-        table = Table(
-            f"windows-{version}",
-            ("window", "predictions", "ms", "evidence of drift", "drifted"),
-            rows,
-        )
-        title = f"Predictions of {version} by window"
-        where = Note(
-            f"Version {version}:", link=Link("its evidence", "models", {"version": version})
-        )
-        blocks += [
-            where,
-            Drawing(
-                title, lines(names, counts, text=lambda value: f"{value:,.0f}", title=title), table
-            ),
-            table,
-        ]
-    return blocks or [Note("No window has ended yet.")]
-
-
-def _drift(history: Sequence[dict[str, Any]]) -> Table:
-    """How often each feature drifted, and when last."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for one in history:
-        for feature in one.get("drifted") or ():
-            found.setdefault((str(feature), str(one["version"])), []).append(
-                str(one["window"])[:16]
-            )
-    rows = [
-        (feature, version, len(when), when[0], when[-1])
-        for (feature, version), when in found.items()
+def _performance(state: MonitorState) -> list[Block]:
+    return over_time(state.performance) or [
+        Note("Labels have not come in two runs of monitoring yet. Next: furrow labels land")
     ]
-    rows.sort(key=lambda one: (-one[2], one[0]))
-    return Table(
-        "drift",
-        ("feature", "version", "windows", "first", "last"),
-        rows,
-        empty="No feature drifted.",
-    )
+
+
+def _proposed(site: Site, environment: str) -> list[Block]:
+    """Branches that wait for a person, each with the evidence that its commit gives."""
+    found: list[Block] = []
+    for name in proposals(site):
+        if environment not in name.split("/"):
+            continue
+        said = git(site.root, "log", "-1", "--format=%B", "--end-of-options", name, "--")
+        found += [
+            Note(f"Proposed: {name}. Merging it approves it: git merge --no-ff {name}", "warn"),
+            Text(f"evidence of {name}", said.decode(errors="replace")[:_LONGEST]),
+        ]
+    return found
 
 
 def _mutes(state: MonitorState) -> Table:

@@ -17,6 +17,7 @@ from furrow.ground.project_place import meaning
 from furrow.history.load import NoSuchRunError
 from furrow.web.asked import LONGEST, Asked
 from furrow.web.content import Note, Page
+from furrow.web.event_stream import Events
 from furrow.web.page_forms import as_html
 from furrow.web.page_guard import Guard
 from furrow.web.pages import PAGES, made
@@ -90,6 +91,8 @@ def build(site: Site, hosts: frozenset[str] | None, tokens: Tokens | None = None
         for form in ("json", "csv")
     ]
     routes += [Route(f"/{name}", _file(name), name=name) for name in STATIC]
+    events = Events(site)
+    routes += [Route("/events", events.stream), Route("/state.json", events.state)]
     inner = Starlette(routes=routes, exception_handlers={404: _absent})
     return Guard(GZipMiddleware(inner, minimum_size=800), hosts, tokens)
 

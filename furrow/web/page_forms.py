@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from furrow.drawing.page_shell import policy_of, stylesheet
 from furrow.errors import MissingExtraError
 from furrow.history.shown_values import cell
 from furrow.safe_text import block, line
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from furrow.web.content import Cell, Page
 
-__all__ = ["MENU", "as_html"]
+__all__ = ["MENU", "as_document", "as_html"]
 
 MENU = {
     "home": "Home",
@@ -72,6 +73,7 @@ def as_html(
     forms: Mapping[str, str] | None = None,
     policy: str = "",
     site: str = "",
+    style: str = "",
 ) -> str:
     """A page as HTML.
 
@@ -82,6 +84,7 @@ def as_html(
         forms: Addresses of this very page as JSON and CSV, by name.
         policy: A Content-Security-Policy to be written into the page, where no server sends one.
         site: The project's name.
+        style: The stylesheet, in a document that stands alone; else it is linked.
     """
     state = {"rev": rev} if rev else {}
     menu = [(name, words, address(name, state)) for name, words in MENU.items()]
@@ -98,8 +101,19 @@ def as_html(
         rev=rev,
         policy=policy,
         site=site,
+        style=Markup(style),  # noqa: S704 - furrow.drawing's own
         many=lambda value: [value] if isinstance(value, str) else value,
     )
+
+
+def as_document(page: Page) -> str:
+    """A page as one file that needs no network: its style within, no script, no link to other pages."""
+    style = stylesheet()
+
+    def nowhere(name: str, state: Mapping[str, str | Sequence[str]]) -> None:
+        del name, state
+
+    return as_html(page, nowhere, policy=policy_of(style), style=style)
 
 
 def _cell(

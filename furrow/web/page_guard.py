@@ -69,7 +69,7 @@ class Guard:
         try:
             _check_method(scope["method"])
             check_site(headers, self._hosts)
-            _check_sender(headers)
+            _check_sender(headers, scope.get("query_string", b""))
             moved = self._check_token(scope, headers)
         except Problem as exc:
             await _refuse(guarded, exc)
@@ -106,13 +106,17 @@ def _check_method(method: str) -> None:
         raise Problem(405, "method", said)
 
 
-def _check_sender(headers: dict[bytes, bytes]) -> None:
+def _check_sender(headers: dict[bytes, bytes], query: bytes) -> None:
     """See that no other site's page has a browser ask for parts of this one.
 
-    A link from there is no harm.
+    A link from there is no harm; but for one that would have a server of predictions asked, which
+    logs what it answers.
     """
     foreign = headers.get(b"sec-fetch-site") in {b"cross-site", b"same-site"}
-    if foreign and headers.get(b"sec-fetch-mode") != b"navigate":
+    asks = any(
+        name == "ask" for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    )
+    if foreign and (asks or headers.get(b"sec-fetch-mode") != b"navigate"):
         raise Problem(403, "origin", "a page of another site may not ask here")
 
 

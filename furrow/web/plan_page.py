@@ -8,9 +8,8 @@ from furrow.drawing.graphs import Node, graph
 from furrow.errors import UsageError
 from furrow.ground.pipeline import overlaps, read_pipeline
 from furrow.layout import DVC_LOCK, DVC_YAML
-from furrow.plan.between_revisions import plan_between
-from furrow.plan.make_plan import make_plan
 from furrow.web.content import Choice, Drawing, Field, Form, Mark, Note, Page, Section, Table, Text
+from furrow.web.shared_plans import plan_of_commits, plan_of_work_tree
 
 if TYPE_CHECKING:
     from furrow.ground.pipeline_spec import Pipeline
@@ -46,7 +45,7 @@ def plan(site: Site, asked: Asked) -> Page:
     if ".." in before or ".." in after:
         raise UsageError("a plan is between two commits", hint="/plan?from=main~1&to=main")
     if before:
-        found = plan_between(site.root, f"{before}..{after or 'HEAD'}")
+        found = plan_of_commits(site, before, after)
         title, command = (
             f"Plan from {before} to {after or 'HEAD'}",
             f"furrow plan --rev {before}..{after or 'HEAD'}",
@@ -58,7 +57,7 @@ def plan(site: Site, asked: Asked) -> Page:
             [Section("", [Note("This project declares no stages. Next: furrow init", "warn")])],
         )
     else:
-        found = make_plan(site.root, local=False)
+        found = plan_of_work_tree(site.root)
         title, command = "Plan of the work tree", "furrow plan"
     sections = [
         Section("", [form, Note(_summary(found), "good" if not found else "warn")]),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.serving.trace import find_logged, trace
+from furrow.web.asked_prediction import asked_prediction
 from furrow.web.content import Facts, Field, Form, Link, Mark, Note, Page, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -42,12 +43,18 @@ def prediction(site: Site, asked: Asked) -> Page:
     if not identity:
         ask = Text(
             "to ask for one",
-            "furrow predict --problem NAME --KEY VALUE ...\nfurrow serve production    # / says how to ask over HTTP",
+            "furrow predict --problem NAME --KEY VALUE ...\n"
+            "furrow serve production    # / says how to ask over HTTP\n"
+            "furrow ui --ask http://127.0.0.1:8080    # a form for it, on this page",
         )
         return Page(
             "prediction",
             "Prediction",
-            [Section("", [form]), Section("To ask for a prediction", [ask])],
+            [
+                Section("", [form]),
+                *asked_prediction(site, asked),
+                Section("To ask for a prediction", [ask]),
+            ],
             lead,
         )
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,11 +34,15 @@ class Site:
         root: The project; of a bare repository, the repository.
         live: Whether this machine's own state (work tree, logs, servers) is shown, and not a commit alone.
         project: In a bare repository: the folder of the project meant.
+        server: The address of a server of predictions that may be asked; empty for none.
+        token: What it is asked with.
     """
 
     root: Path
     live: bool = True
     project: str = ""
+    server: str = ""
+    token: str = field(default="", repr=False)
 
     @cached_property
     def bare(self) -> bool:

@@ -1,5 +1,6 @@
 """Runs of monitoring on a real prediction log: each window once, faults named, kills and second monitors harmless."""
 
+import html
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,6 @@ from furrow.errors import FurrowError
 from furrow.monitoring import monitor_run
 from furrow.monitoring.drift_reference import Reference, bundled, leave_in_bundle
 from furrow.monitoring.late_labels import land
-from furrow.monitoring.monitor_page import page
 from furrow.monitoring.monitor_run import Monitored, monitor
 from furrow.monitoring.monitor_settings import FairnessSettings, MonitorSettings, Sink
 from furrow.monitoring.monitor_site import Site, open_site
@@ -30,6 +30,7 @@ from furrow.training import config
 from furrow.training.config import Experiment, Features
 from furrow.training.dataset import seal
 from furrow.training.problem import Problem, Split
+from furrow.web.monitor_report import monitor_report
 
 _MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 _REFERENCE, _DAYS, _ROWS = 14, 24, 120
@@ -319,10 +320,15 @@ def test_labels_performance_and_fairness(tmp_path: Path, log: Path) -> None:
     assert "blind to concept drift" in one.estimate.note
     assert one.gaps[0].verdict == "holds"
     assert json.loads(json.dumps(found.to_json()))["labels"]["gbm@v1.0.0"]["states"] == one.states
-    drawn = page("<production>", found)
+    drawn = monitor_report("<production>", found)
     assert "&lt;production&gt;" in drawn
     assert "<script" not in drawn
     assert "surely worse" in drawn
+    assert "default-src 'none'; style-src 'sha256-" in html.unescape(drawn)
+    assert "href=" not in drawn, "nothing is fetched, and nothing leads anywhere"
+    state = load_state(site.folder)
+    assert state.labels["gbm@v1.0.0"]["states"] == one.states
+    assert {each["version"] for each in state.performance} == {*found.labels}
 
 
 def test_damaged_state_is_said(tmp_path: Path, log: Path) -> None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
@@ -17,11 +18,16 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
+from furrow.history.named_run import run as load_run
+from furrow.history.run_notes import note_run
+from furrow.monitoring.monitor_state import MonitorState, save_state
+from furrow.training.log import log, log_to
 from furrow.web.export_site import export
 from furrow.web.page_forms import MENU
 from furrow.web.site import Site
 
 from .conftest import commit, made, run_files, shared_files
+from .test_monitoring_page import HISTORY, LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +37,11 @@ CHROMIUM = shutil.which("chromium")
 LONG = "a_very_long_name_of_a_run_that_nobody_would_choose_but_somebody_has_" * 2
 STATES = [
     *({"home": ""}.get(name, name) for name in MENU),
+    "monitoring?environment=staging",
     "columns",
     "run?run=r1",
+    "runs?pin=r1&pin=r2&curve=loss&step=1&luck=1&limit=3",
+    "home?plan=1",
     "compare?run=r1&run=r2&run=r3",
     "explore?x=log_loss&y=roc_auc",
     "features?name=weather_origin",
@@ -55,6 +64,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         files |= run_files(f"r{number}", metrics, number / 10)
     files |= run_files(LONG, {"roc_auc": 0.5}) | run_files("שלום", {"roc_auc": 0.6})
     commit(found, files)
+    note_run(load_run("r1", repo=found), "the one to beat", tags=["good"], now=datetime.now(UTC))
+    state = MonitorState("2026-01-07T00:00:00+00:00", history=HISTORY)
+    for day in (5, 6):
+        state.note_labels(LABELS, f"2026-01-0{day}T12:00:00+00:00")
+    save_state(found / ".furrow/serving/staging/monitor", state)
     return found
 
 
@@ -181,6 +195,30 @@ def test_lines_are_brushed(address: str, page: Any) -> None:
     page.mouse.up()
     expect(said).to_contain_text("are chosen")
     assert 0 < int(said.inner_text().split()[0]) < 14
+
+
+def test_a_change_is_told_without_asking(address: str, folder: Path, page: Any) -> None:
+    """A commit while somebody looks: the page says so, and looking again shows it."""
+    page.goto(f"{address}/runs?where=name = 'fresh'")
+    page.wait_for_timeout(1500)
+    commit(folder, run_files("fresh", {"roc_auc": 0.9}))
+    expect(page.locator("#changed")).to_contain_text("has changed")
+    page.click("#changed a")
+    expect(page.locator("#table-runs tbody tr")).to_have_count(1)
+    expect(page.locator("#changed")).to_have_count(0)
+
+
+def test_curves_grow_while_somebody_looks(address: str, folder: Path, page: Any) -> None:
+    """Without a reload, as training code logs; the run's own page leads there."""
+    with log_to("train@r1", folder / ".furrow/logs"):
+        log(step=1, loss=0.5)
+        page.goto(f"{address}/run?run=r1")
+        page.click("a:text('live curves')")
+        page.evaluate("window.stays = 1")
+        expect(page.locator("figcaption")).to_contain_text("last 0.5")
+        log(step=2, loss=0.25)
+        expect(page.locator("figcaption")).to_contain_text("last 0.25", timeout=20_000)
+        assert page.evaluate("window.stays") == 1
 
 
 def test_a_page_prints(address: str, page: Any) -> None:

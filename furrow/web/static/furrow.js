@@ -173,12 +173,50 @@
     draw();
   }
 
+  // What happens in the repository while the page is looked at: told by the server, or asked for now and then.
+  let source = null, marks = null, polling = 0;
+  const again = () => Number(document.querySelector("main").dataset.again || 0);
+  function changed() {
+    if (document.getElementById("changed")) return;
+    const note = document.createElement("p"), link = document.createElement("a");
+    note.id = "changed"; note.className = "note dim"; note.setAttribute("role", "status");
+    link.href = location.href; link.textContent = "Look again";
+    note.append("The repository has changed since. ", link);
+    document.querySelector("main").prepend(note);
+  }
+  function grown() { if (again()) swap(location.href, false).catch(() => {}); }
+  async function poll() {
+    try {
+      const now = await (await fetch("state.json")).json();
+      if (marks && marks.repository !== now.repository) changed();
+      if (marks && marks.curves !== now.curves) grown();
+      marks = now;
+    } catch { /* the next time */ }
+  }
+  function listen() {
+    const seen = document.visibilityState === "visible";
+    if (!seen && source) { source.close(); source = null; }
+    clearInterval(polling);
+    if (!seen || source) return;
+    source = new EventSource("events");
+    source.addEventListener("ready", () => clearInterval(polling));
+    source.addEventListener("repository", changed);
+    source.addEventListener("curves", grown);
+    source.addEventListener("error", () => {
+      if (source && source.readyState === EventSource.CLOSED) { source = null; clearInterval(polling); poll(); polling = setInterval(poll, 10000); }
+    });
+  }
+  if (live) {
+    document.addEventListener("visibilitychange", listen);
+    addEventListener("pagehide", () => { if (source) { source.close(); source = null; } });
+    listen();
+  }
+
   function start() {
     const later = document.querySelector("main").dataset.later;
-    const again = Number(document.querySelector("main").dataset.again || 0);
-    if (live && again) {
+    if (live && again()) { // seldom, where the server tells: that a run has ended changes no file
       const here = location.href;
-      setTimeout(() => { if (location.href === here) swap(here, false).catch(() => {}); }, again * 1000);
+      setTimeout(() => { if (location.href === here) swap(here, false).catch(() => {}); }, again() * (source ? 8000 : 1000));
     }
     if (live && later) swap(new URL(later, location.href).href, false).catch(() => {});
     document.querySelectorAll("[data-parallel]").forEach((place) => { parallel(place); });
