@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test torture attack audit check search bench pictures lock clean test-tools
+.PHONY: run example setup test torture attack audit check search bench pictures lock clean test-tools
 
 run: setup
 	@bash -eu -o pipefail -c '\
@@ -13,6 +13,10 @@ run: setup
 	  echo "== dvc repro"; dvc repro; \
 	  echo "== runs, online features, predictions"; \
 	  python -m pipelines.tour'
+
+# One of examples/ in a repository of its own: `make example NAME=shop`.
+example: setup
+	@python tools/run_example.py $(NAME)
 
 setup: .venv/.ready
 
