@@ -1,4 +1,4 @@
-"""Households, campaigns and departments, and what is known of them: features/tables/NAME.sql makes the view NAME's table."""
+"""Households, campaigns and departments, and what is known of them; features/tables/NAME.sql makes the view NAME."""
 
 from datetime import timedelta
 
