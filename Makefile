@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup help test torture attack audit check search bench pictures docs lock clean test-tools
+.PHONY: run example setup help test torture attack audit check search bench pictures docs lock clean test-tools
 
 run: setup
 	@bash -eu -o pipefail -c '\
@@ -14,11 +14,16 @@ run: setup
 	  echo "== runs, online features, predictions"; \
 	  python -m pipelines.tour'
 
+# One of examples/ in a repository of its own: `make example NAME=shop`.
+example: setup
+	@python tools/run_example.py $(NAME)
+
 setup: .venv/.ready
 
 help:
 	@printf '%s\n' \
 	  'make run       set up .venv, land the data, run every stage, predict three real flights, serve one' \
+	  'make example   one of examples/ in a repository of its own: NAME=shop' \
 	  'make test      the tests, with the tools that they need from Debian' \
 	  'make setup     the environment alone' \
 	  'make check     format, lint, types, layers' \

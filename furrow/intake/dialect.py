@@ -7,8 +7,8 @@ import csv
 import io
 import re
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 
@@ -55,6 +55,8 @@ class Dialect:
             header.
         skip: Records before the first row of data: titles, the header, a second header.
         header: The header's cells as they stand; empty where there is none.
+        escape: What stands before a quote within quotes: a second quote, or a backslash.
+        damaged: Whether some bytes are no text in the encoding.
         notes: What a person should know of it, such as a second header that was left out.
     """
 
@@ -64,6 +66,14 @@ class Dialect:
     skip: int
     header: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    escape: str = '"'
+    damaged: bool = False
+
+    def reading(self) -> dict[str, Any]:
+        """How the standard library's reader is to read it."""
+        if self.escape == '"':
+            return {"delimiter": self.delimiter}
+        return {"delimiter": self.delimiter, "escapechar": self.escape, "doublequote": False}
 
 
 def detect(path: Path) -> Dialect:
@@ -78,21 +88,31 @@ def detect(path: Path) -> Dialect:
     Raises:
         IntakeError: The file is empty, or is no text.
     """
-    encoding = find_encoding(path)
+    encoding, damaged = find_encoding(path)
     with path.open("rb") as handle:
         whole = handle.read(SAMPLE)
         complete = not handle.read(1)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(whole, final=complete)
     if not text.strip():
         raise IntakeError(f"{path} is empty", path=path, hint="give a file with a header and rows")
-    delimiter, records = _delimiter(text, complete=complete)
-    return _header(encoding, delimiter, records)
+    escape = "\\" if '\\"' in text and '""' not in text.replace(',""', "") else '"'
+    delimiter, records = _delimiter(text, escape, complete=complete)
+    found = _header(encoding, delimiter, records)
+    told = []
+    if encoding in _GUESSED:
+        told.append(f"it is no UTF-8: read as {_GUESSED[encoding]}")
+    if damaged:
+        told.append("some bytes are no UTF-8: each is read as \ufffd")
+    return replace(found, escape=escape, damaged=damaged, notes=(*told, *found.notes))
 
 
-def find_encoding(path: Path) -> str:
-    """The encoding of a whole file.
+_GUESSED = {"cp1252": "Windows-1252", "latin-1": "Latin-1"}
 
-    What its first bytes say, else UTF-8 if all of it is, else a guess.
+
+def find_encoding(path: Path) -> tuple[str, bool]:
+    """The encoding of a whole file, and whether some bytes are none of it.
+
+    What its first bytes say, else UTF-8 if all or nearly all of it is, else a guess.
 
     Raises:
         IntakeError: The file holds zero bytes as binary files do.
@@ -101,9 +121,9 @@ def find_encoding(path: Path) -> str:
         begin = handle.read(4096)
         for mark, name in _BOMS:
             if begin.startswith(mark):
-                return name
+                return name, False
         if b"\0" in begin:
-            return _without_mark(begin, path)
+            return _without_mark(begin, path), False
         handle.seek(0)
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:
@@ -112,8 +132,16 @@ def find_encoding(path: Path) -> str:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             handle.seek(0)
-            return _western(handle.read(SAMPLE))
-    return "utf-8"
+            sample = handle.read(SAMPLE)
+            return ("utf-8", True) if _mostly_utf8(sample) else (_western(sample), False)
+    return "utf-8", False
+
+
+def _mostly_utf8(sample: bytes) -> bool:
+    """Whether, of what is no ASCII, only a few bytes are no UTF-8: a damaged file, not another encoding."""
+    text = sample.decode("utf-8", "replace")
+    beyond = len(text) - sum(map(text.count, map(chr, range(128))))
+    return text.count("\ufffd") * 10 < beyond
 
 
 def _without_mark(begin: bytes, path: Path) -> str:
@@ -137,14 +165,14 @@ def _western(sample: bytes) -> str:
     return "cp1252"
 
 
-def _delimiter(text: str, *, complete: bool) -> tuple[str, list[list[str]]]:
+def _delimiter(text: str, escape: str, *, complete: bool) -> tuple[str, list[list[str]]]:
     """The delimiter under which most records have one width, and more than one cell.
 
     And the records.
     """
     best: tuple[tuple[float, int], str, list[list[str]]] | None = None
     for delimiter in _DELIMITERS:
-        records = _records(text, delimiter, complete=complete)
+        records = _records(text, Dialect("", delimiter, (), 0, escape=escape), complete=complete)
         widths = Counter(len(record) for record in records)
         width, count = max(widths.items(), key=lambda item: (item[0] > 1, item[1], item[0]))
         score = (0.0, 0) if width < 2 else (round(count / len(records), 2), width)
@@ -154,11 +182,11 @@ def _delimiter(text: str, *, complete: bool) -> tuple[str, list[list[str]]]:
     return best[1], best[2]
 
 
-def _records(text: str, delimiter: str, *, complete: bool) -> list[list[str]]:
+def _records(text: str, dialect: Dialect, *, complete: bool) -> list[list[str]]:
     found = []
     csv.field_size_limit(SAMPLE)
     try:
-        for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+        for record in csv.reader(io.StringIO(text, newline=""), **dialect.reading()):
             if record:
                 found.append(record)
             if len(found) > RECORDS:
@@ -182,6 +210,9 @@ def _header(encoding: str, delimiter: str, records: list[list[str]]) -> Dialect:
     ):
         titles += 1
     notes = [f"{titles} lines before the header are left out"] if titles else []
+    if _above_names(records[titles:]):
+        notes.append(f"a header above the header is left out: {', '.join(records[titles][:4])}")
+        titles += 1
     first, body = records[titles], records[titles + 1 :]
     if not _names_columns(first, body):
         notes.append("there is no header: the columns are numbered")
@@ -194,6 +225,19 @@ def _header(encoding: str, delimiter: str, records: list[list[str]]) -> Dialect:
     return Dialect(encoding, delimiter, names, skip, tuple(first), (*notes, *told))
 
 
+def _above_names(records: list[list[str]]) -> bool:
+    """Whether the first record names groups of columns, and the second one the columns."""
+    if len(records) < 4 or len(records[0]) != len(records[1]) or len(records[0]) < 3:
+        return False
+    groups, names = (
+        [cell.strip().casefold() for cell in record if cell.strip()] for record in records[:2]
+    )
+    repeated = len(set(groups)) < len(groups) or len(groups) < len(records[0])
+    whole = len(set(names)) == len(names) == len(records[1])
+    words = not any(_LIKE_DATA.fullmatch(cell) for cell in (*groups, *names))
+    return repeated and whole and words and _second_header(records[0], records[1:])
+
+
 def _numbered(width: int) -> tuple[str, ...]:
     return tuple(f"column_{number + 1}" for number in range(width))
 
@@ -204,6 +248,8 @@ def _names_columns(first: list[str], body: list[list[str]]) -> bool:
     None of its cells is a number or a date, and they are not rows' values.
     """
     cells = [cell.strip() for cell in first]
+    if _counted(cells) and not any(_same(cells, row) for row in body):
+        return True
     if any(_LIKE_DATA.fullmatch(cell) for cell in cells if cell):
         years = all(
             re.fullmatch(r"(19|20)\d\d", cell)
@@ -213,6 +259,14 @@ def _names_columns(first: list[str], body: list[list[str]]) -> bool:
         text = [cell for cell in cells if cell and not _LIKE_DATA.fullmatch(cell)]
         return years and len(text) > 0 and not any(_same(cells, row) for row in body)
     return any(cells)
+
+
+def _counted(cells: list[str]) -> bool:
+    """Whether numbers among words are the columns' places, as in 0, 1, 2, label."""
+    places = {int(cell) - at for at, cell in enumerate(cells) if cell.isdecimal()}
+    words = [cell for cell in cells if cell and not cell.isdecimal()]
+    named = bool(words) and not any(_LIKE_DATA.fullmatch(cell) for cell in words)
+    return named and len(cells) - len(words) > 1 and len(places) == 1 and places <= {0, 1, -1}
 
 
 def _same(cells: list[str], row: list[str]) -> bool:
@@ -233,7 +287,12 @@ def _second_header(first: list[str], body: list[list[str]]) -> bool:
         if not cell.strip() or _LIKE_DATA.fullmatch(cell.strip()):
             return False
         typed += 1
-    return typed >= 1 and len(rest) >= 2 and all(cell.strip() for cell in second)
+    whole = all(cell.strip() for cell in second)  # units stand below some columns only
+    words = not {cell.strip().lower() for cell in second if cell.strip()} & _NOTHING
+    return len(rest) >= 2 and (typed >= 1 if whole else typed >= 2 and words)
+
+
+_NOTHING = {"na", "n/a", "null", "none", "nan", "nil", "-", "--", "?", "."}
 
 
 def unique_names(cells: list[str]) -> tuple[tuple[str, ...], list[str]]:

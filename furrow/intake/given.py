@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from furrow.intake.column_types import Reading
+    from furrow.intake.column_reading import Reading
 
 __all__ = ["Given", "GivenError", "OpenTable", "find_given"]
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from furrow.intake.column_types import Reading, read_as, sql_held, sql_value
+from furrow.intake.column_reading import Reading
+from furrow.intake.column_types import read_as, sql_held, sql_value
 from furrow.intake.dialect import Dialect, IntakeError, detect
 from furrow.intake.quiet_db import quiet_db
 
@@ -107,8 +108,9 @@ def _as_utf8(path: Path, dialect: Dialect, scratch: Path) -> tuple[Path, list[st
     only a line feed lets a quoted value hold any other end of line.
     """
     repeated = bool(dialect.header) and _stands_again(path, dialect)
-    returns = _holds(path, b"\r")
-    if dialect.encoding == "utf-8" and not dialect.skip and not repeated and not returns:
+    returns = dialect.escape != '"' or _holds(path, b"\r")
+    plainly = dialect.encoding == "utf-8" and not dialect.damaged and not dialect.skip
+    if plainly and not repeated and not returns:
         return path, []
     plain, again = scratch / "rows.csv", 0
     with (
@@ -121,7 +123,7 @@ def _as_utf8(path: Path, dialect: Dialect, scratch: Path) -> tuple[Path, list[st
                 target.write(piece)
         else:
             write = csv.writer(target, delimiter=dialect.delimiter, lineterminator="\n")
-            for record in csv.reader(source, delimiter=dialect.delimiter):
+            for record in csv.reader(source, **dialect.reading()):
                 if repeated and tuple(record) == dialect.header:
                     again += 1
                 else:
@@ -140,7 +142,7 @@ def _after_header(source: object, dialect: Dialect) -> None:
     """Read past the records before the first row; a quoted one can be longer than a line."""
     left = dialect.skip
     lines = iter(source.readline, "")  # type: ignore[attr-defined]
-    reader = csv.reader(lines, delimiter=dialect.delimiter)
+    reader = csv.reader(lines, **dialect.reading())
     while left:
         if next(reader, None):
             left -= 1
@@ -213,7 +215,8 @@ def _types(
     sample = _rows(db, f"SELECT * FROM {relation} LIMIT {SAMPLE_ROWS}")
     readings, told = {}, []
     for at, name in enumerate(dialect.names):
-        reading = read_as([row[at] or "" for row in sample], allow=MISFITS)
+        values = [row[at] or "" for row in sample]
+        reading = read_as(values, allow=MISFITS, name=name, comma=dialect.delimiter == ";")
         if kinds.get(name) == "string":
             reading = Reading("string")
         readings[name] = reading

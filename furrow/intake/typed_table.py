@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from furrow.intake.column_types import Reading
+from furrow.intake.column_reading import Reading
 from furrow.intake.dialect import IntakeError, unique_names
 from furrow.intake.quiet_db import quiet_db
 

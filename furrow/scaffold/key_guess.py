@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,11 @@ _MOMENTS = (
     "started",
     "begin",
 )
+_COUNTS = re.compile(
+    r"column_\d+|unnamed_\d+|index|row|row_(id|number|num|no)|line|line_number|nr|no"
+)
+"""Names of columns that only count the rows: they are keys, and nobody's name."""
+
 _ONCE = {
     "birth",
     "birthday",
@@ -35,6 +41,10 @@ _ONCE = {
     "founded",
     "built",
 }  # moments of a life, not of a prediction
+
+
+FEW_GAPS = 0.02
+"""The share of rows that may have no moment, and are left out: a line of totals, typing errors."""
 
 
 def entity_of(
@@ -64,6 +74,7 @@ def entity_of(
             f"{table.name} has no column for {about!r}", hint=near(about, table.columns)
         )
     keys = [key for key in table.keys if key != label]
+    keys.sort(key=lambda key: bool(_COUNTS.fullmatch(key)))
     told = [ref.key for ref in references if ref.to == table.name and ref.key in keys]
     if told or keys:
         why["about"] = f"each row of {table.name} has its own"
@@ -111,7 +122,7 @@ def moment_of(
     full = [
         name
         for name in table.times
-        if name not in {label, entity} and not table.columns[name].nulls
+        if name not in {label, entity} and table.columns[name].nulls <= FEW_GAPS * table.rows
     ]
     if not full:
         why["at"] = f"{table.name} has no column of moments without gaps"
@@ -121,8 +132,10 @@ def moment_of(
         name for name in told if any(word in name.split("_") or name == word for word in _MOMENTS)
     ]
     usual = [name for name in named or told or full if not set(name.split("_")) & _ONCE]
-    earliest = min(usual or named or full, key=lambda name: table.columns[name].least)
-    why["at"] = "the earliest moment that each row has"
+    found = usual or named or full
+    whole = [name for name in found if not table.columns[name].nulls]
+    earliest = min(whole or found, key=lambda name: table.columns[name].least)
+    why["at"] = f"the earliest moment that {'each' if whole else 'nearly each'} row has"
     return earliest, ""
 
 

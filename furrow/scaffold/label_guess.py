@@ -79,7 +79,12 @@ def label_of(
         raise AnswerError(f"{predict} holds nothing {what}", hint="give data with labels")
     if found.distinct < 2:
         raise AnswerError(
-            f"{predict} is {found.least!r} in every row", hint="give data in which it differs"
+            f"{predict} is {found.least!r} in every row{' that has one' if found.nulls else ''}",
+            hint=(
+                f"{found.nulls:,} rows hold nothing, and unlabelled is not negative: if that means no, write it there"
+                if found.nulls
+                else "give data in which it differs"
+            ),
         )
     return having[0], column
 

@@ -181,6 +181,9 @@ def _about(answers: Answers, table: TableProfile) -> list[str]:
         found.append(
             f"{label.nulls:,} rows of {table.name} have no {label.name}: unlabelled is not negative, left out"
         )
+    gaps = table.columns[answers.at].nulls if answers.at else 0
+    if gaps:
+        found.append(f"{gaps:,} rows of {table.name} have no {answers.at}: left out")
     if answers.repeated:
         moment = f" at one {answers.at}" if answers.at else ""
         said = f"{answers.entity} comes again{moment} in {answers.repeated:,} rows of {table.name}"

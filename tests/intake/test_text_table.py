@@ -160,6 +160,7 @@ def as_text(value: Any, text: str) -> bool:
             {"select": "int64", "größe": "int64", "order by": "int64"},
             1,
         ),
+        ("0,1,label\n5,6,a\n7,8,b\n", {"0": "int64", "1": "int64", "label": "string"}, 2),
         ("a,b,c\n", {"a": "string", "b": "string", "c": "string"}, 0),
         ("card\n4000123412341234\n4000123412341235\n", {"card": "int64"}, 2),
         ("account\n12345678901234567890\n12345678901234567891\n", {"account": "string"}, 2),

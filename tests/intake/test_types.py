@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from furrow.intake.column_types import Reading, read_as, sql_held, sql_value
+from furrow.intake.column_reading import Reading
+from furrow.intake.column_types import read_as, sql_held, sql_value
 from furrow.intake.dialect import IntakeError
 from furrow.intake.typed_table import open_typed
 
@@ -30,6 +31,35 @@ if TYPE_CHECKING:
         (["yes", "no", "yes"], "bool", "plain"),
         (["2024-01-02", "2024-01-03T04:05:06Z"], "timestamp", "iso"),
         (["a", "1"], "string", "plain"),
+        (["51,230", "1,234"], "int64", "english"),
+        (["51,230", "1,234,567"], "int64", "english"),
+        (["51,23", "1,234"], "float64", "comma"),
+        (["0,123", "1,234"], "float64", "comma"),
+        (["51'230.50", "1'234.00"], "float64", "english"),
+        (["51\u202f230,50", "1\u202f234,00"], "float64", "comma"),
+        (["51 230", "1 234"], "int64", "comma"),
+        (["$1,200.50", "-$3"], "float64", "english"),
+        (["12.5 EUR", "(3.20 EUR)"], "float64", "plain"),
+        (["12.5-", "3"], "float64", "plain"),
+        (["12 %", "3.5%"], "float64", "plain"),
+        (["1.5", "inf", "#DIV/0!", "-Infinity"], "float64", "plain"),
+        (["J", "n", "j"], "bool", "plain"),
+        (["on", "off"], "bool", "plain"),
+        (["20130131", "20140228"], "timestamp", "formats"),
+        (["20130131174500", "20140228000000"], "timestamp", "formats"),
+        (["20130131T174500Z", "20140228T000000Z"], "timestamp", "formats"),
+        (["31.1.2013", "1.12.2014"], "timestamp", "formats"),
+        (["1/31/2013 5:04PM", "12/1/2013 11:00AM"], "timestamp", "formats"),
+        (["31/01/2013, 17:04:00", "12/01/2014, 01:00:00"], "timestamp", "formats"),
+        (["Thu, 31 Jan 2013 17:04:00 GMT"], "timestamp", "formats"),
+        (["Thu Jan 31 17:04:00 2013"], "timestamp", "formats"),
+        (["2013-01", "2013-02"], "timestamp", "formats"),
+        (["Jan 2013", "May 2013"], "timestamp", "formats"),
+        (["2013-01-31 17:04:00 Europe/Vienna"], "timestamp", "iso"),
+        (["2013-01-31", "0000-00-00"], "timestamp", "iso"),
+        (["New York", "San Jose"], "string", "plain"),
+        (["10/12", "11/12"], "string", "plain"),
+        (["1-2", "3-4"], "string", "plain"),
     ],
 )
 def test_what_a_column_is(values: list[str], kind: str, style: str) -> None:
@@ -38,8 +68,73 @@ def test_what_a_column_is(values: list[str], kind: str, style: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "values", "kind", "style"),
+    [
+        ("created_at", ["1359651840", "1359651841"], "timestamp", "seconds"),
+        ("createdAt", ["1359651840.5", "1359651841"], "timestamp", "seconds"),
+        ("Time", ["1359651840000", ""], "timestamp", "milliseconds"),
+        ("event_ts", ["1359651840000000"], "timestamp", "microseconds"),
+        ("views", ["1359651840", "1359651841"], "int64", "plain"),
+        ("created_at", ["1359651840", "17"], "int64", "plain"),
+        ("customer_id", ["17.0", "18.0", ""], "int64", "tenths"),
+        ("CustomerID", ["17.0", "18"], "int64", "tenths"),
+        ("paid", ["17.0", "18.0"], "float64", "plain"),
+        ("bid", ["17.0", "18.0"], "float64", "plain"),
+    ],
+)
+def test_names_tell_moments_and_ids(name: str, values: list[str], kind: str, style: str) -> None:
+    """Great numbers in a column of a moment's name count since 1970; an id with a fraction of zero is whole."""
+    found = read_as(values, name=name)
+    assert (found.kind, found.style) == (kind, style)
+
+
+def test_a_semicolon_goes_with_decimal_commas() -> None:
+    """Where a comma could be either sign, what divides the cells tells; and it is told how it was read."""
+    assert read_as(["51,230", "1,234"], comma=True).style == "comma"
+    for comma, said in ((True, "decimal commas"), (False, "thousands")):
+        (note,) = read_as(["51,230", "1,234"], comma=comma).notes
+        assert said in note
+
+
+@pytest.mark.parametrize(
     ("reading", "text", "value"),
     [
+        (Reading("int64", "english"), "51,230", 51230),
+        (Reading("int64", "tenths"), "17.0", 17),
+        (Reading("int64", "tenths"), "17.5", None),
+        (Reading("float64", "english"), "51'230.50", 51230.5),
+        (Reading("float64", "comma"), "51\u202f230,50", 51230.5),
+        (Reading("float64", adorned=True), "(3.20 EUR)", -3.2),
+        (Reading("float64", adorned=True), "12.5-", -12.5),
+        (Reading("float64", adorned=True), "-$12.5", -12.5),
+        (Reading("float64"), "inf", None),
+        (
+            Reading("timestamp", "seconds"),
+            "1359651840.5",
+            datetime(2013, 1, 31, 17, 4, 0, 500000, tzinfo=UTC),
+        ),
+        (
+            Reading("timestamp", "milliseconds"),
+            "1359651840000",
+            datetime(2013, 1, 31, 17, 4, tzinfo=UTC),
+        ),
+        (Reading("timestamp", "seconds"), "soon", None),
+        (
+            Reading("timestamp", "iso"),
+            "2013-01-31 17:04:00 Europe/Vienna",
+            datetime(2013, 1, 31, 16, 4, tzinfo=UTC),
+        ),
+        (
+            Reading("timestamp", "formats", ("%Y%m%d%H%M%S",)),
+            "20130131170400",
+            datetime(2013, 1, 31, 17, 4, tzinfo=UTC),
+        ),
+        (Reading("timestamp", "formats", ("%b %Y",)), "Jan 2013", datetime(2013, 1, 1, tzinfo=UTC)),
+        (
+            Reading("timestamp", "formats", ("%a, %d %b %Y %H:%M:%S GMT",)),
+            "Thu, 31 Jan 2013 17:04:00 GMT",
+            datetime(2013, 1, 31, 17, 4, tzinfo=UTC),
+        ),
         (Reading("int64"), "42", 42),
         (Reading("int64"), "na", None),
         (Reading("float64", "comma"), "1.234,5", 1234.5),

@@ -149,6 +149,24 @@ GOOD: dict[str, str | bytes] = {
     "two zones": text(zones),
     "carriage returns": text().replace("\n", "\r\n"),
     "no end of line": text().rstrip("\n"),
+    "a line of units": text(head="id,at,plan,spent,left\n,UTC,,EUR,"),
+    "a header above the header": text(head="who,who,what,what,what\nid,at,plan,spent,left"),
+    "a line of totals": text() + "Total,,,15000,\n",
+    "counted rows": "\n".join(
+        f"{n - 1 if n else ''},{line}" for n, line in enumerate(text().splitlines())
+    ),
+    "backslashes before quotes": text(lambda _, row: row.update(plan='"a \\"b\\" c"')),
+    "a byte that is no UTF-8": text(lambda n, row: row.update(plan=["größe", "süß"][n % 2]))
+    .encode()
+    .replace(b"gr\xc3\xb6", b"gr\xf6", 1),
+    "seconds since 1970": text(
+        lambda _, row: row.update(
+            at=int(datetime.fromisoformat(row["at"]).replace(tzinfo=UTC).timestamp())
+        )
+    ),
+    "dollars and thousands": text(
+        lambda _, row: row.update(spent=f'"${row["spent"] * 1000:,.2f}"')
+    ),
     "a comma at each end": "".join(f"{line},\n" for line in text().splitlines()),
 }
 
@@ -159,6 +177,7 @@ def test_ways_to_write_a_file(tmp_path: Path, kind: str) -> None:
     plan = planned(tmp_path, {"people.csv": GOOD[kind]})
     spine = whole(tmp_path, plan)
     assert spine.num_rows == ROWS
+    assert plan.answers.entity == "id"
     assert sorted(set(spine["left"].to_pylist())) == [False, True]
     assert plan.answers.at == "at"
     assert plan.features[0].features["people_spent"] == "Float64"
@@ -305,6 +324,11 @@ BAD = {
         {"people.csv": text(lambda _, row: row.update(left="no"))},
         {},
         "is 'no' in every row",
+    ),
+    "yes or nothing": (
+        {"people.csv": text(lambda _, row: row.update(left="yes" if row["left"] == "yes" else ""))},
+        {},
+        "rows hold nothing, and unlabelled is not negative",
     ),
     "no such column": ({"people.csv": text()}, {"predict": "lefd"}, "did you mean 'left'?"),
     "a moment to predict": ({"people.csv": text()}, {"predict": "at"}, "is a moment"),

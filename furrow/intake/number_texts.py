@@ -1,0 +1,124 @@
+"""Numbers as people write them: thousands, decimal commas, currencies, percent, brackets; ids that are none."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from furrow.intake.column_reading import PLAIN_NUMBER, Reading, misfits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["number_reading", "sql_number", "whole_id"]
+
+_INT = re.compile(r"[-+]?\d+")
+_GAPS = "' \u00a0\u202f\u2019"  # what may stand between thousands in any language
+_COMMA = re.compile(rf"[-+]?(\d{{1,3}}([.{_GAPS}]\d{{3}})+|\d+)(,\d+)?")
+_ENGLISH = re.compile(rf"[-+]?\d{{1,3}}([,{_GAPS}]\d{{3}})+(\.\d+)?|[-+]?\d+(\.\d+)?")
+_SIGNS = r"(?:[€$£¥₹]|EUR|USD|GBP|CHF|JPY|CAD|AUD|SEK|NOK|DKK|PLN|CZK)"
+_ADORNED = re.compile(rf"([-+]?){_SIGNS}?\s?([-+]?[\d.,{_GAPS}]*\d)\s?(?:{_SIGNS}|%)?")
+_BELOW = re.compile(
+    r"\((.+)\)|([^-]+)-"
+)  # (12.50) and 12.50-, as bookkeepers write what is below zero
+_ID = re.compile(r"(^|[\W_])(?i:id|key|no|number)$|[a-z](ID|Id)$")
+_LIMIT = 2**63
+
+
+def number_reading(held: list[str], most: int, *, comma: bool = False) -> Reading | None:
+    """How a column of numbers is written; None where it holds none.
+
+    Args:
+        held: Texts that say something, trimmed.
+        most: How many may not fit.
+        comma: Whether 1,234 has a decimal comma.
+    """
+    for adorned in (False, True):
+        texts = [_bare(value) for value in held] if adorned else held
+        if _identifiers(texts):
+            return None
+        for style, pattern in (("plain", PLAIN_NUMBER), ("comma", _COMMA), ("english", _ENGLISH)):
+            if misfits(texts, pattern) > most or not _telling(style, texts):
+                continue
+            if style == "comma" and not comma and _ambiguous(style, texts):
+                continue  # 1,234 in each row: thousands
+            fitting = [text for text in texts if pattern.fullmatch(text)]
+            plain = [_plain(text, style) for text in fitting]
+            whole = all(_INT.fullmatch(text) for text in plain)
+            if whole and any(abs(int(text)) >= _LIMIT for text in plain):
+                return None  # longer than any whole number: an id
+            notes = (_READ_AS[style],) if _ambiguous(style, fitting) else ()
+            return Reading("int64" if whole else "float64", style, adorned=adorned, notes=notes)
+    return None
+
+
+def _identifiers(texts: Sequence[str]) -> bool:
+    """Whether the digits are a name: leading zeros say so, for a number has none."""
+    return any(len(text) > 1 and text[0] == "0" and text.isdecimal() for text in texts)
+
+
+def _telling(style: str, texts: Sequence[str]) -> bool:
+    """Whether a way of writing is seen in the texts, rather than merely not contradicted."""
+    if style == "plain":
+        return True
+    marks = f",{_GAPS}"
+    return any(text.count(".") > 1 or any(mark in text for mark in marks) for text in texts)
+
+
+_READ_AS = {
+    "plain": "",
+    "comma": "every comma stands before three digits: read as decimal commas",
+    "english": "every comma stands before three digits: read as thousands",
+}
+
+
+def _ambiguous(style: str, texts: Sequence[str]) -> bool:
+    """Whether every comma could be either sign: 1,234."""
+    if style == "plain" or not any("," in text for text in texts):
+        return False
+    odd = any("," in text and len(text.rpartition(",")[2]) != 3 for text in texts)
+    marks = any(mark in text for text in texts for mark in (".", *_GAPS))
+    twice = any(text.count(",") > 1 for text in texts)
+    begun = any(text.startswith(("0,", "-0,")) for text in texts)
+    return not (odd or marks or twice or begun)
+
+
+def _bare(text: str) -> str:
+    below = _BELOW.fullmatch(text)
+    found = _ADORNED.fullmatch((below[1] or below[2]).strip() if below else text)
+    return f"{'-' if below else ''}{found[1]}{found[2].strip()}" if found else text
+
+
+def _plain(text: str, style: str) -> str:
+    if style == "comma":
+        return re.sub(f"[.{_GAPS}]", "", text).replace(",", ".")
+    return re.sub(f"[,{_GAPS}]", "", text) if style == "english" else text
+
+
+def whole_id(held: list[str], reading: Reading, name: str) -> Reading:
+    """An id that was written with a fraction of zero, 17.0, is a whole number."""
+    named = _ID.search(name.strip())
+    if reading.kind == "float64" and reading.style == "plain" and named and not reading.adorned:
+        plain = [value for value in held if PLAIN_NUMBER.fullmatch(value)]
+        if all(re.fullmatch(r"\d{1,15}\.0*|\d{1,15}", value) for value in plain):
+            return Reading("int64", "tenths")
+    return reading
+
+
+def sql_number(text: str, reading: Reading) -> str:
+    """SQL (DuckDB's) for the number that a text is; null where it is none."""
+    if reading.adorned:
+        text = f"regexp_replace({text}, '{_SIGNS}|[%\\s]', '', 'g')"
+        text = (
+            f"regexp_replace(regexp_replace({text}, '^\\((.+)\\)$', '-\\1'), '^([^-]+)-$', '-\\1')"
+        )
+    gaps = _GAPS.replace("'", "''")
+    if reading.style == "comma":
+        text = f"replace(regexp_replace({text}, '[.{gaps}]', '', 'g'), ',', '.')"
+    elif reading.style == "english":
+        text = f"regexp_replace({text}, '[,{gaps}]', '', 'g')"
+    elif reading.style == "tenths":
+        text = f"regexp_replace({text}, '\\.0*$', '')"
+    if reading.kind == "int64":  # DuckDB would round 1.5
+        return f"CASE WHEN NOT contains({text}, '.') THEN TRY_CAST({text} AS BIGINT) END"
+    return f"CASE WHEN isfinite(TRY_CAST({text} AS DOUBLE)) THEN TRY_CAST({text} AS DOUBLE) END"
