@@ -8,8 +8,8 @@ import html
 import re
 from xml.etree import ElementTree as ET
 
-from furrow.drawing.strips import MOST_ROWS, strips
 from furrow.drawing.page_shell import alone, policy_of, stylesheet
+from furrow.drawing.strips import MOST_ROWS, strips
 
 
 def test_a_document_alone_names_its_style_by_hash() -> None:
