@@ -18,6 +18,7 @@ from furrow.layout import FURROW, PROBLEMS
 if TYPE_CHECKING:
     from furrow.scaffold.answers import Asked
     from furrow.scaffold.bring_up import Step
+    from furrow.scaffold.first_runs import FirstRun
     from furrow.scaffold.plan_init import InitPlan, Looked
 
 _QUESTIONS = {
@@ -327,6 +328,13 @@ def _bring_up(root: Path, *, train: bool) -> None:
         say("the project's tests did not run: `pip install pytest`, then `pytest`")
 
 
+def _verdict(run: FirstRun) -> str:
+    """Champion, passed, or the rules that it failed."""
+    if run.failed:
+        return f"failed the rule: {'; '.join(run.failed)}"
+    return "champion" if run.champion else "passed"
+
+
 def _show_runs(root: Path) -> None:
     from furrow.scaffold.first_runs import first_runs  # noqa: PLC0415 - after --help
 
@@ -336,11 +344,11 @@ def _show_runs(root: Path) -> None:
         (
             run.name,
             *(run.metrics.get(name) for name in names),
-            "champion" if run.champion else "; ".join(run.failed),
+            _verdict(run),
         )
         for run in runs
     ]
-    render.table(rows, ["run", *names, ""])
+    render.table(rows, ["run", *names, "verdict"])
     best = next((run.name for run in runs if run.champion), "")
     if not best:
         say(
