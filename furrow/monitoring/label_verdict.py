@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from furrow.files import read_json
 from furrow.layout import RUN_CONFIG, RUNS, predictions, run_file
 from furrow.monitoring.alarm_book import Alarm
+from furrow.monitoring.decisive_metric import decisive_metric
 from furrow.monitoring.estimated_performance import (
     ErrorSizes,
     Estimate,
@@ -69,6 +70,8 @@ class LabelVerdict:
         estimate: Metrics without labels; None where the task has no estimate.
         gaps: Of fairness.
         calibration: Of a binary label: tenths of the labelled rows.
+        decisive: The metric whose fall is an alarm. Others hang on how often the label comes, or on
+            a threshold, and would cry wolf in seasons; of one that was not evaluated all are.
     """
 
     states: dict[str, int]
@@ -78,6 +81,7 @@ class LabelVerdict:
     estimate: Estimate | None = None
     gaps: list[Gap] = field(default_factory=list)
     calibration: list[CalibrationBin] = field(default_factory=list)
+    decisive: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -95,8 +99,11 @@ class LabelVerdict:
         """What a person should know of it."""
         when = now.astimezone(UTC).isoformat(timespec="seconds")
         found = []
+        known = {one.metric for one in self.tracked if one.expected and not one.slice}
+        counting = {self.decisive} & known or known
         for one in self.tracked:
-            if one.verdict == "surely worse" and not one.slice and one.expected:
+            surely = one.verdict == "surely worse" and not one.slice
+            if surely and one.expected and one.metric in counting:
                 text = (
                     f"{one.metric} is {one.value:.4f} [{one.low:.4f}, {one.high:.4f}] on {one.rows:,} labels;"
                     f" it was evaluated as {one.expected[0]:.4f} to {one.expected[1]:.4f}"
@@ -159,7 +166,8 @@ def _verdict(
     estimate = _estimate(rows, problem, classes, sizes)
     covered = coverage(joined, problem.slices, SCORE)
     known = judged_rows(joined.known, problem)
-    verdict = LabelVerdict(joined.states, joined.late, covered, [], estimate)
+    decisive = decisive_metric(site.root, problem)
+    verdict = LabelVerdict(joined.states, joined.late, covered, [], estimate, decisive=decisive)
     if len(known):
         metrics = load_task(problem.task).metrics(problem, own_metrics(site.root))
         tracked = track(

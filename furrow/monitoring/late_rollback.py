@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
-from furrow.files import read_json
-from furrow.layout import PIPELINE, RUN_CONFIG, run_file
+from furrow.layout import RUN_CONFIG, run_file
+from furrow.monitoring.decisive_metric import decisive_metric
 from furrow.serving.deployment_state import read_followed, read_holds, roll_back, wanted
 from furrow.training import config
 from furrow.training.metric_registry import sign
@@ -20,12 +20,10 @@ from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from furrow.monitoring.label_verdict import LabelVerdict
     from furrow.monitoring.labelled_performance import Tracked
     from furrow.monitoring.monitor_site import Site
-    from furrow.training.problem import Problem
 
 __all__ = ["go_back", "surely_worse"]
 
@@ -77,7 +75,7 @@ def go_back(site: Site, labels: Mapping[str, LabelVerdict]) -> str:
     problem = config.load(path).problem
     metrics = load_task(problem.task).metrics(problem, own_metrics(site.root))
     ways = {name: one.direction for name, one in metrics.items()}
-    metric = _decisive(site.root, problem)
+    metric = decisive_metric(site.root, problem)
     why = surely_worse(labels[main], labels[previous], metric, sign(metric, ways))
     if not why:
         return ""
@@ -88,14 +86,6 @@ def go_back(site: Site, labels: Mapping[str, LabelVerdict]) -> str:
     except FurrowError as exc:
         return f"{main} is surely worse than {previous}, and it could not be rolled back: {exc.message}"
     return f"rolled back from {main} to {previous}: {why}"
-
-
-def _decisive(root: Path, problem: Problem) -> str:
-    """The metric that the problem's gate selects by; the task's own where no gate is compiled."""
-    path = root / PIPELINE
-    gates = read_json(path).get("gates", {}) if path.is_file() else {}
-    chosen: str = gates.get(problem.name, {}).get("select", {}).get("metric", "")
-    return chosen or load_task(problem.task).metric
 
 
 def _whole(verdict: LabelVerdict, metric: str) -> Tracked | None:

@@ -260,21 +260,30 @@ def _one(
             and one.model == version
             and one.subject not in finding.culprits
         ]
-    return figures, alarms + _quality(start, version, profile, reference)
+    season = season_of(moment, settings.season)
+    return figures, alarms + _quality(start, version, profile, reference, season=season)
 
 
-def _quality(start: str, version: str, profile: Profile, reference: Reference) -> list[Alarm]:
-    """Values of another type or that training never saw, missing throughout or expired: no drift, but a fault."""
+def _quality(
+    start: str, version: str, profile: Profile, reference: Reference, *, season: str
+) -> list[Alarm]:
+    """Values of another type or that training never saw, missing throughout or expired: no drift, but a fault.
+
+    What was missing as often in the reference, in such a season, is none.
+    """
     found, bins = [], reference.profile.bins
     for name, one in profile.columns.items():
         total = one.known + one.nulls + one.mistyped
         if not total:
             continue
+        usual = reference.expected.get(name)
+        mean, bound = (float(ends[-1]) for ends in usual.at(season)) if usual else (0.0, 0.0)
+        more = (one.nulls + one.mistyped) / total > mean + bound
         if one.mistyped / total >= _NEW_SHARE:
             text = f"{name} is of another type in {one.mistyped / total:.1%} of rows"
-        elif one.nulls == total and reference.profile.columns[name].known:
+        elif one.nulls == total and more and reference.profile.columns[name].known:
             text = f"{name} is missing in every row"
-        elif one.statuses.get("expired", 0) / total >= _STALE_SHARE:
+        elif one.statuses.get("expired", 0) / total >= _STALE_SHARE and more:
             text = f"{name} has expired in {one.statuses['expired'] / total:.1%} of rows"
         elif bins[name].values and bins[name].whole and one.cells[-1] / total >= _NEW_SHARE:
             shown = ", ".join(repr(value) for value in list(one.unknown)[:3])

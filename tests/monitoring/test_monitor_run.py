@@ -2,6 +2,7 @@
 
 import html
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -234,6 +235,34 @@ def test_another_type_and_a_feature_that_is_gone_are_faults(tmp_path: Path) -> N
     said = {one.subject: one.text for one in found.alarms if one.kind == "quality"}
     assert "another type in 100.0%" in said["miles"]
     assert "missing in every row" in said["weight"]
+
+
+def _stale(days: range, share: float, seed: int) -> list[PredictionRecord]:
+    """Records of which a share's weight has expired, as the log says it."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for one in _records(days, 60, seed):
+        gone = generator.random() < share
+        features = {**one.features, "weight": None if gone else one.features["weight"]}
+        statuses = {**one.statuses, "weight": "expired" if gone else "present"}
+        found.append(replace(one, features=features, statuses=statuses))
+    return found
+
+
+def test_what_was_always_missing_is_no_fault(tmp_path: Path) -> None:
+    """A third expires in the reference, and a third does now: nothing to say; when most do, or all are missing, it is told."""
+    folder = tmp_path / "log"
+    _write(folder, _stale(range(6), 0.33, 1))
+    assert _run(_site(tmp_path, folder, 6, first=5)).alarms == []
+    _write(folder, _stale(range(6, 7), 0.9, 2))
+    found = _run(_site(tmp_path, folder, 7, first=5))
+    assert [
+        "weight has expired in" in one.text for one in found.alarms if one.kind == "quality"
+    ] == [True]
+    usual = tmp_path / "other"
+    usual.mkdir()
+    _write(usual / "log", [*_stale(range(3), 0.97, 3), *_stale(range(3, 6), 1.0, 4)])
+    assert _run(_site(usual, usual / "log", 6, first=5)).alarms == []
 
 
 def test_the_training_set_is_the_reference_where_it_is(tmp_path: Path, log: Path) -> None:
