@@ -12,6 +12,7 @@ from typing import Any, get_origin, get_type_hints
 from furrow.errors import FurrowError
 from furrow.ground.isolate import Limits
 from furrow.parse import ParseError, parse_yaml
+from furrow.training.boosting_libraries import LIBRARIES
 
 __all__ = ["CiSettings", "CiSettingsError", "parse_settings"]
 
@@ -40,6 +41,8 @@ class CiSettings:
         limits: What a command of a commit from outside may take: hours, processes, memory_gb,
             disk_gb.
         imports: Addresses that a commit from outside may import data from with DVC.
+        estimators: Libraries beside scikit-learn whose estimators a model may name: lightgbm,
+            xgboost.
     """
 
     branch: str = "main"
@@ -50,6 +53,7 @@ class CiSettings:
     register: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     imports: list[str] = field(default_factory=list)
+    estimators: list[str] = field(default_factory=list)
 
     @property
     def bounds(self) -> Limits:
@@ -125,11 +129,21 @@ def parse_settings(content: bytes | None, *, branch: str = "main") -> CiSettings
             raise CiSettingsError(
                 f"conf/ci.yaml: limits.{key} is {given!r}", hint="give a positive number"
             )
+    _check_lists(value)
+    return CiSettings(**{"branch": branch, **value})
+
+
+def _check_lists(value: dict[str, Any]) -> None:
     if not all(isinstance(one, str) for one in value.get("imports") or []):
         raise CiSettingsError(
             "conf/ci.yaml: imports holds something else than addresses", hint="give texts"
         )
-    return CiSettings(**{"branch": branch, **value})
+    for name in value.get("estimators") or []:
+        if name not in LIBRARIES:
+            raise CiSettingsError(
+                f"conf/ci.yaml: estimators names {name!r}",
+                hint=f"there are: {', '.join(LIBRARIES)}",
+            )
 
 
 def _inner(value: dict[str, Any], name: str, known: tuple[str, ...]) -> list[tuple[str, Any]]:

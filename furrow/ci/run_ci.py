@@ -17,6 +17,7 @@ from furrow.ci import steps
 from furrow.ci.budget_check import budget_check
 from furrow.ci.card_check import cards_whole
 from furrow.ci.ci_commit import made_by_ci
+from furrow.ci.ci_settings import CiSettingsError, parse_settings
 from furrow.ci.deployment_check import deployments_hold
 from furrow.ci.dvc_checkout import Bench, configure
 from furrow.ci.fair_comparison import rejudged
@@ -34,7 +35,7 @@ from furrow.ground.isolate import CommandError, open_isolation
 from furrow.ground.project_place import dvc_root, project_prefix, project_root
 from furrow.ground.runcache import cache_folder
 from furrow.ground.worktree import checkout
-from furrow.layout import CHAMPION, DVC_YAML
+from furrow.layout import CHAMPION, CI_YAML, DVC_YAML
 from furrow.models.pause import CI, paused
 from furrow.plan.resource_kinds import kind_named
 
@@ -341,12 +342,27 @@ def _expanded(session: Session) -> Check | None:
     return Check("inspect", "failed", REFUSED, tuple(found))
 
 
+def _more_estimators(repo: Path, commit: str, target: Target) -> list[str]:
+    """Libraries whose estimators a commit from outside allows itself, and the target branch does not."""
+    try:
+        own = parse_settings(show(repo, commit, CI_YAML)).estimators
+    except CiSettingsError as exc:
+        return [str(exc)]
+    return [
+        f"conf/ci.yaml: estimators of {name}, which {target.branch} does not allow"
+        for name in own
+        if name not in target.settings.estimators
+    ]
+
+
 def _inspected(repo: Path, commit: str, target: Target, options: Options) -> Check:
     """Refuse what leads out of the repository, before anything of the commit is written or run."""
     base = (target.tip or target.base) if options.untrusted else ""
     found = inspect_commit(
         repo, commit, base, outside=options.untrusted, imports=target.settings.imports
     )
+    if options.untrusted:
+        found += _more_estimators(repo, commit, target)
     config = [line for line in found if line.startswith(".dvc/config: differs")]
     refused = [line for line in found if line not in config]
     if refused:

@@ -12,6 +12,7 @@ import click
 from furrow.cli import render
 from furrow.cli.completed_names import experiment_names
 from furrow.cli.terminal import on_terminal, say
+from furrow.errors import UsageError
 from furrow.ground.openmp import wait_asleep
 from furrow.layout import MANIFEST
 from furrow.safe_text import line
@@ -42,6 +43,16 @@ OTHERS = 3
 )
 @click.option("--trials", "-n", type=click.IntRange(min=1), help="How many trials a search makes.")
 @click.option(
+    "--auto",
+    is_flag=True,
+    help="Search among models and their parameters: a portfolio, then around the best of it.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="How long --auto searches; 10 by default.",
+)
+@click.option(
     "--engine", metavar="NAME", help="Where trials run: an option of conf/engine, such as cluster."
 )
 @click.option(
@@ -63,6 +74,8 @@ def command(
     jobs: int | None,
     search: str | None,
     trials: int | None,
+    auto: bool,
+    minutes: float | None,
     engine: str | None,
     metric: str | None,
     limit: int,
@@ -76,13 +89,24 @@ def command(
     interval(LOW,HIGH) or tag(log, interval(LOW,HIGH)) may vary too, and trials that fall behind the
     median on their first months are given up.
 
+    With --auto nothing need be said: a dozen models are fitted to growing shares of the rows and
+    scored on rows before the first test month, the worse ones are dropped, and Optuna goes on around
+    the best, for so many minutes.
+
     The same command goes on where an earlier one was stopped.
 
     \b
     furrow try gbm model.learning_rate=0.03,0.1 model.max_leaf_nodes=15,31,63 --jobs 2
     furrow try gbm --search tpe --trials 200
     furrow try gbm model=forest,logistic --engine cluster
+    furrow try gbm --auto --minutes 10
     """  # noqa: D301, E501 - \b is click's mark for lines to be left as they are
+    if auto and (overrides or search or trials):
+        raise UsageError(
+            "--auto chooses what varies", hint="leave OVERRIDES, --search and --trials out"
+        )
+    if minutes is not None and not auto:
+        raise UsageError("--minutes is for --auto", hint="add --auto, or say how many --trials")
     wait_asleep()  # before scikit-learn loads
     from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when trials are to run
     from furrow.ground.git import resolve  # noqa: PLC0415 - the same
@@ -109,6 +133,10 @@ def command(
     sweeping = prepare(request, clock=time.time)
     for warning in sweeping.warnings:
         say(f"warning: {warning}", err=True)
+    if auto:
+        from furrow.cli.try_auto import follow_auto  # noqa: PLC0415 - the same
+
+        return follow_auto(sweeping, minutes or 10.0, limit=limit, as_json=as_json)
     if not sweeping.sweep.dimensions and not yes and _declined(experiment):
         return 0
     found: list[Finished] = []

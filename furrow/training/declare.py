@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.ground.hydra import ConfigError, compose, structured
 from furrow.parse import ParseError, read_yaml
+from furrow.training.boosting_libraries import require_allowed
 from furrow.training.config import Code, Experiment, parse
 from furrow.training.gate import Gate, settle_gate
 from furrow.training.metric_registry import Metric, MetricError, find, of_task
@@ -235,6 +236,7 @@ def resolve(
         )  # said of the problem's own file, before it is composed into an experiment
         composed = compose(conf, "config", chosen(name, entry))
         experiment = parse(composed, where=where, conf=conf)
+        require_allowed(conf.parent, experiment.model, where=where)
         _check(experiment, name, entry.service, services, where)
         check_metrics(experiment, own or {}, where=where)
         experiment.features.digest = services[entry.service]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import treelite
+import treelite.frontend
 import treelite.sklearn
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
@@ -29,6 +31,7 @@ from sklearn.linear_model import (
     Ridge,
 )
 
+from furrow.training.boosting_libraries import library_of, link_of
 from furrow.training.encoding import Category, Encoding, Number
 from furrow.training.logistic import PortableLogisticRegression
 from furrow.training.predictor import Predictor
@@ -48,6 +51,7 @@ _SAMPLE = 500
 _NEAR = (
     1e-9  # two orders of the same sum differ by some 1e-15; another tree or column, by much more
 )
+_NEAR_SINGLE = 1e-5  # XGBoost adds up in single precision
 _STRANGE = "\0 a text that no data hold"
 
 _BOOSTED = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
@@ -74,13 +78,16 @@ def export(pipeline: Pipeline, columns: Sequence[str], frame: pd.DataFrame) -> P
     encoding = _encoding(encoder)
     if encoding is None:
         return None
-    found = _scorer(model, sum(isinstance(part, Category) for part in encoding.parts))
+    texts = sum(isinstance(part, Category) for part in encoding.parts)
+    library = library_of(type(model).__module__ + ".")
+    found = _boosted_scorer(model, library) if library else _scorer(model, texts)
     if found is None:
         return None
     scorer, link = found
     positive = not hasattr(model, "classes_") or len(model.classes_) == 2
     predictor = Predictor(tuple(columns), encoding, scorer, link, positive)
-    return predictor if _agrees(predictor, pipeline, frame[list(columns)]) else None
+    near = _NEAR_SINGLE if library == "xgboost" else _NEAR
+    return predictor if _agrees(predictor, pipeline, frame[list(columns)], near) else None
 
 
 def _encoding(encoder: Any) -> Encoding | None:
@@ -195,6 +202,19 @@ def _scorer(model: Any, texts: int) -> tuple[Scorer, str] | None:
     return None
 
 
+def _boosted_scorer(model: Any, library: str) -> tuple[Scorer, str] | None:
+    """What scores as a model of another library does, and its link; XGBoost compares in single precision."""
+    link = link_of(model)
+    if not link or getattr(model, "reg_sqrt", False):
+        return None
+    try:
+        if library == "lightgbm":
+            return Trees(treelite.frontend.from_lightgbm(model.booster_)), link
+        return Trees(treelite.frontend.from_xgboost(model.get_booster()), single=True), link
+    except treelite.TreeliteError:
+        return None  # a booster that is no trees
+
+
 def _trees(model: Any, *, single: bool) -> Trees:
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -203,7 +223,7 @@ def _trees(model: Any, *, single: bool) -> Trees:
         return Trees(treelite.sklearn.import_model(model), single)
 
 
-def _agrees(predictor: Predictor, pipeline: Pipeline, frame: pd.DataFrame) -> bool:
+def _agrees(predictor: Predictor, pipeline: Pipeline, frame: pd.DataFrame, near: float) -> bool:
     """Whether the predictor gives what scikit-learn gives, to the digits that orders of addition differ in."""
     texts = [part.column for part in predictor.encoding.parts if isinstance(part, Category)]
     kinds = {name: object if name in texts else np.float64 for name in frame.columns}
@@ -211,12 +231,12 @@ def _agrees(predictor: Predictor, pipeline: Pipeline, frame: pd.DataFrame) -> bo
     empty = {name: [None] if name in texts else [np.nan] for name in frame.columns}
     strange = {name: [_STRANGE] if name in texts else some[name].iloc[:1] for name in frame.columns}
     return all(
-        _same(predictor, pipeline, pd.DataFrame(rows).astype(kinds))
+        _same(predictor, pipeline, pd.DataFrame(rows).astype(kinds), near)
         for rows in (some, empty, strange)
     )
 
 
-def _same(predictor: Predictor, pipeline: Pipeline, rows: pd.DataFrame) -> bool:
+def _same(predictor: Predictor, pipeline: Pipeline, rows: pd.DataFrame, near: float) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -233,4 +253,4 @@ def _same(predictor: Predictor, pipeline: Pipeline, rows: pd.DataFrame) -> bool:
     if theirs.ndim > 1 and predictor.positive:
         theirs = theirs[:, -1]
     ours = predictor.raw(predictor.encode(rows))
-    return ours.shape == theirs.shape and bool(np.allclose(ours, theirs, rtol=_NEAR, atol=_NEAR))
+    return ours.shape == theirs.shape and bool(np.allclose(ours, theirs, rtol=near, atol=near))

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from furrow.errors import FurrowError
 from furrow.stores.float_columns import canonical_frame, canonical_matrix
+from furrow.training.boosting_libraries import library_of
 from furrow.training.calibration import Curve
 from furrow.training.export import export
 from furrow.training.reweigh import group_weights
@@ -193,6 +194,8 @@ def _fit(
     model = instantiate(
         experiment.model, where=experiment.name, seed=experiment.seed, kind=task.estimator
     )
+    if library_of(experiment.model["_target_"]):  # they start threads of their own
+        model.set_params(n_jobs=experiment.engine.threads)
     ordinal = experiment.encoding.categories == "ordinal"
     if ordinal and "categorical_features" in model.get_params() and not experiment.encoding.impute:
         model.set_params(categorical_features=list(range(len(categories))))

@@ -11,6 +11,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.training.boosting_libraries import ALWAYS, MORE, library_of, load_estimator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,10 @@ ALLOWED = (
     "sklearn.tree.",
     "furrow.training.logistic.",
 )
-"""Where a `_target_` may live: scikit-learn's public modules of estimators, and this library's own estimator."""
+"""Where a `_target_` may live: scikit-learn's public modules of estimators, and this library's own estimator.
+
+Beside them, where conf/ci.yaml allows them, `furrow.training.boosting_libraries`.
+"""
 
 
 class TargetError(FurrowError):
@@ -59,6 +63,10 @@ def check_target(
     """
     target = spec.get("_target_")
     module_name, _, name = str(target).rpartition(".")
+    if isinstance(target, str) and library_of(target):
+        found = load_estimator(target, kind=kind, where=where)
+        _check_parameters(found, spec, where=where, place=place)
+        return found
     if not isinstance(target, str) or f"{module_name}." not in ALLOWED:
         raise TargetError(
             f"{where}: model._target_ {target!r} is not allowed",
@@ -88,7 +96,21 @@ def check_target(
             f"{where}: model._target_: {module_name} has no estimator {name!r}", hint=hint
         )
     estimator: type = getattr(module, name)
-    known = sorted(inspect.signature(estimator).parameters)
+    _check_parameters(estimator, spec, where=where, place=place)
+    return estimator
+
+
+def _parameters(estimator: type) -> list[str]:
+    """What an estimator takes; those of boosting libraries pass most on to the class that they are of."""
+    if library := library_of(f"{estimator.__module__}."):
+        return sorted({*estimator().get_params(), *MORE[library]})
+    return sorted(inspect.signature(estimator).parameters)
+
+
+def _check_parameters(
+    estimator: type, spec: dict[str, Any], *, where: str, place: Callable[[str], str] | None
+) -> None:
+    known = _parameters(estimator)
     for key, value in spec.items():
         if key == "_target_":
             continue
@@ -97,7 +119,7 @@ def check_target(
             hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known)}"
             raise TargetError(
                 f"{place(f'model.{key}') if place else where}: unknown key 'model.{key}':"
-                f" {name} has no such parameter",
+                f" {estimator.__name__} has no such parameter",
                 hint=hint,
             )
         if isinstance(value, dict):
@@ -105,7 +127,6 @@ def check_target(
                 f"{place(f'model.{key}') if place else where}: model.{key}: nested objects are not allowed",
                 hint="give a plain value",
             )
-    return estimator
 
 
 def _is_estimator(value: object, kind: str) -> bool:
@@ -124,6 +145,7 @@ def instantiate(spec: dict[str, Any], *, where: str, seed: int, kind: str = "cla
     """Make the estimator that a checked config describes, seeded where it takes a seed."""
     estimator = check_target(spec, where=where, kind=kind)
     parameters = {key: value for key, value in spec.items() if key != "_target_"}
-    if "random_state" in inspect.signature(estimator).parameters:
+    if "random_state" in _parameters(estimator):
         parameters.setdefault("random_state", seed)
-    return estimator(**parameters)
+    library = library_of(spec["_target_"])
+    return estimator(**ALWAYS[library], **parameters) if library else estimator(**parameters)

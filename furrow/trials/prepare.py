@@ -144,6 +144,7 @@ def prepare(request: Request, *, clock: Callable[[], float]) -> Sweeping:
             clock=clock,
         ),
         warnings=warnings,
+        first=tuple(first),
     )
     for overrides in _corners(sweep):
         sweeping.recorder.declaration(sweeping.trial(0, overrides))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.training.boosting_libraries import require_allowed
 from furrow.training.config import Code, Engine, Search, parse
 from furrow.training.log import Log, default_folder
 from furrow.trials.ask import Asker
@@ -49,6 +50,7 @@ class Sweeping:
         composer: Of configs.
         recorder: Of what comes of them.
         warnings: What a person should know before it begins.
+        first: The words that compose the experiment as it is declared.
     """
 
     root: Path
@@ -67,6 +69,7 @@ class Sweeping:
     composer: Composer
     recorder: Recorder
     warnings: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
 
     def run(self, say: Callable[[str], None] = lambda _: None) -> Iterator[Finished]:
         """Run the trials and yield each as it ends.
@@ -110,6 +113,7 @@ class Sweeping:
         every = (*self.sweep.fixed, *overrides)
         where = f"{self.experiment} {' '.join(overrides)}".strip()
         config = parse(self.composer.compose(every), where=where)
+        require_allowed(self.root, config.model, where=where)
         service = config.features.service
         if config.name != self.experiment:
             raise SweepError(

@@ -18,6 +18,7 @@ from furrow.training.evaluate import evaluate
 from furrow.training.rolling import joined, predict, scores, to_parquet
 from furrow.training.run_folder import record, texts
 from furrow.training.tasks import load_task
+from furrow.trials.screening import screened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,11 +69,13 @@ class Task:
         experiment: The resolved config.
         metric: Whose value on each fold is kept.
         history: To prune by; None never prunes.
+        share: Of the rows before those held out, to be screened on; None for a whole trial.
     """
 
     experiment: Experiment
     metric: str
     history: History | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,9 @@ def work(shared: Shared, task: Task) -> Result:
     steps: list[float] = []
     parts = []
     metrics = load_task(experiment.problem.task).metrics(experiment.problem, shared.own)
+    if task.share is not None:
+        score, seconds = screened(experiment, training, metrics[task.metric], task.share)
+        return Result((score,), {}, {}, "", seconds, _processor() - before)
     rolling = training.folds(experiment.seed)
     for fold in rolling:
         part, _ = predict(experiment, training, fold)
