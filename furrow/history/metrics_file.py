@@ -114,6 +114,8 @@ def flatten(mapping: dict[Any, Any]) -> Metrics:
     Raises:
         MetricsFileError: It has very many, or is nested very deeply.
     """
+    if _is_plain(mapping):
+        return Metrics(dict(mapping), [], [])
     found = Metrics({}, [], [])
     torn = False
     todo: list[tuple[str, Any, int]] = [("", mapping, 0)]
@@ -133,6 +135,16 @@ def flatten(mapping: dict[Any, Any]) -> Metrics:
             (f"{prefix}{_key(key)}", inner, depth + 1) for key, inner in reversed(value.items())
         ]
     return found._replace(torn=torn)
+
+
+def _is_plain(mapping: dict[Any, Any]) -> bool:
+    """Whether a mapping is what most are: names of plain letters with finite numbers, and not too many."""
+    return len(mapping) <= MOST and all(
+        (type(value) is int or (type(value) is float and math.isfinite(value)))
+        and type(key) is str
+        and key.isascii()
+        for key, value in mapping.items()
+    )
 
 
 def numbers(mapping: dict[Any, Any]) -> dict[str, int | float]:

@@ -27,9 +27,9 @@ from furrow.history.indexing import LARGEST
 from furrow.history.load import NoSuchRunError, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["parse_run", "run"]
+__all__ = ["parse_run", "run", "runs_named"]
 
 MOST_READINGS = 20
 """Places where a RUN may be cut into a name and a revision: each costs a question to Git."""
@@ -75,6 +75,42 @@ def run(name: str, rev: str = "", *, repo: Path | str = ".") -> Run:
                         else _run_at(folder, *reading)
                     )
         raise
+
+
+def runs_named(names: Sequence[str], *, repo: Path | str = ".") -> list[Run]:
+    """Several runs, as `run` gives them, with few questions to Git however many they are.
+
+    Args:
+        names: Each a whole RUN.
+        repo: A folder inside the repository.
+
+    Raises:
+        FurrowError: As of `run`, of the first that is not there.
+    """
+    folder = Path(repo)
+    parsed = {name: parse_run(name) for name in names}
+    commits: dict[str, str] = {}
+    for rev in {rev for _, rev in parsed.values()}:
+        with suppress(UnknownRevisionError):
+            commits[rev] = resolve(folder, rev)
+    held = {commit: ids_at(folder, commit, layout.RUNS) for commit in set(commits.values())}
+    places: list[tuple[str, str, str]] = []
+    for text, (name, rev) in parsed.items():
+        prefix = f"{layout.run(name)}/"
+        for path, oid in held.get(commits.get(rev, ""), {}).items():
+            if _is_name(name) and path.startswith(prefix):
+                places.append((text, path.removeprefix(prefix), oid))
+    answers = read_objects(folder, [oid for _, _, oid in places], largest=LARGEST)
+    files: dict[str, dict[str, bytes | None]] = {}
+    for (text, path, _), (_, kind, content, _) in zip(places, answers, strict=True):
+        if kind == "blob":
+            files.setdefault(text, {})[path] = content
+    return [
+        Run(parsed[text][0], commits[parsed[text][1]], folder, files[text])
+        if text in files
+        else run(text, repo=folder)  # a trial, or a name with an @ or a colon in it
+        for text in names
+    ]
 
 
 def _readings(text: str) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError, UsageError
-from furrow.history.named_run import run as load_run
+from furrow.history.named_run import runs_named
 from furrow.history.run_diff import config_of, diff_runs, flat
 from furrow.history.show import curves
 from furrow.training.metric_registry import direction, ordered
@@ -40,7 +40,7 @@ def compare(site: Site, asked: Asked) -> Page:
     if not 2 <= len(names) <= MOST:
         hint = "/compare?run=A&run=B; the first is what the others are compared with"
         raise UsageError(f"{len(names)} runs are named, 2 to {MOST} can be compared", hint=hint)
-    runs = [load_run(name, repo=site.root) for name in names]
+    runs = runs_named(names, repo=site.root)
     labels = [str(one) for one in runs]
     problems: list[Note] = []
     configs = [_read(one, "config", problems) for one in runs]
@@ -100,8 +100,11 @@ def _metrics(labels: Sequence[str], metrics: Sequence[Mapping[str, Any]], asked:
 
 def _differ(values: Sequence[Any]) -> bool:
     """Whether not all are the same; NaN is the same as NaN."""
-    first = repr(values[0])
-    return any(repr(value) != first for value in values[1:])
+    first = values[0]
+    return any(
+        (value != first and repr(value) != repr(first)) or type(value) is not type(first)
+        for value in values[1:]
+    )
 
 
 def _marked(name: str, values: Sequence[Any]) -> list[Cell]:

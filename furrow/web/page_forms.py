@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 from furrow.drawing.page_shell import policy_of, stylesheet
@@ -91,9 +92,9 @@ def as_html(
     return _ENVIRONMENT.get_template("page.html").render(
         page=page,
         menu=[one for one in menu if one[2] is not None],
-        cell=lambda value, column="", raw=False: _cell(value, column, address, raw=raw),
+        cell=lambda value, column="", raw=False: Markup(_cell(value, column, address, raw=raw)),  # noqa: S704 - escaped
         numeric=_numeric,
-        long=lambda value: len(str(plain(value))) > _LONG,
+        body=lambda table, most: _body(table, most, address),
         kind=lambda found: _KINDS[type(found)],
         address=address,
         svg=Markup,  # furrow.drawing escapes every word in it
@@ -116,32 +117,53 @@ def as_document(page: Page) -> str:
     return as_html(page, nowhere, policy=policy_of(style), style=style)
 
 
+def _body(
+    table: Table,
+    most: int,
+    address: Callable[[str, Mapping[str, str | Sequence[str]]], str | None],
+) -> Markup:
+    """The rows of a table: made here, for there may be tens of thousands of cells."""
+    numeric = [_numeric(table, place) for place in range(len(table.columns))]
+    lines = []
+    for row in table.rows[:most]:
+        cells = []
+        for value, column, is_numeric in zip(row, table.columns, numeric, strict=True):
+            kind = ' class="n"' if is_numeric else ' class="t"' if _is_long(value) else ""
+            cells.append(f"<td{kind}>{_cell(value, column, address, raw=table.raw)}</td>")
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return Markup("\n".join(lines))  # noqa: S704 - each cell is escaped by _cell
+
+
+def _is_long(value: Cell) -> bool:
+    return not isinstance(value, int | float) and len(str(plain(value))) > _LONG
+
+
 def _cell(
     value: Cell,
     column: str,
     address: Callable[[str, Mapping[str, str | Sequence[str]]], str | None],
     *,
     raw: bool,
-) -> Markup:
+) -> str:
+    """A cell as HTML, in which words are escaped."""
+    if isinstance(value, float):
+        return cell(value)
+    if value is None:
+        return '<span class="dim">–</span>'
     if isinstance(value, Link):
-        text = line(value.text)
-        place = address(value.page, value.state)
-        if place is None:
-            return Markup("{}").format(text)
-        return Markup('<a href="{}">{}</a>').format(place, text)
+        text, place = html.escape(line(value.text)), address(value.page, value.state)
+        return text if place is None else f'<a href="{html.escape(place)}">{text}</a>'
     if isinstance(value, Mark):
         shown = line(value.text) if isinstance(value.text, str) else cell(value.text, column)
-        return Markup('<span class="{}">{}</span>').format(value.kind, shown)
-    if value is None:
-        return Markup('<span class="dim">–</span>')
+        return f'<span class="{html.escape(value.kind)}">{html.escape(shown)}</span>'
     if isinstance(value, int) and not isinstance(value, bool):
-        return Markup("{}").format(f"{value:,}")
+        return f"{value:,}"
     shown = (
         block(str(value)) if raw and isinstance(value, str) else cell(value, column, widest=_WIDEST)
     )
     if isinstance(value, str) and len(value) > len(shown):
-        return Markup('<span title="{}">{}</span>').format(block(value[:1000]), shown)
-    return Markup("{}").format(shown)
+        return f'<span title="{html.escape(block(value[:1000]))}">{html.escape(shown)}</span>'
+    return html.escape(shown)
 
 
 def _numeric(table: Table, place: int) -> bool:
