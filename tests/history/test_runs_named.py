@@ -48,7 +48,7 @@ def test_as_one_by_one(folder: Path, names: list[str]) -> None:
 
 @pytest.mark.parametrize("name", ["nobody", "gbm@nowhere", "../gbm", "", "gb"])
 def test_one_that_is_not_there(folder: Path, name: str) -> None:
-    with pytest.raises(Exception, match=".") as told:
+    with pytest.raises(Exception, match=r".") as told:
         runs_named(["gbm", name], repo=folder)
     with pytest.raises(type(told.value)):
         run(name, repo=folder)
