@@ -63,9 +63,16 @@ class FieldsCommand(click.Command):
 @click.option(
     "--batch",
     type=click.Path(path_type=Path),
-    help="A Parquet file of rows to score, as of each row's event_timestamp or, with --online, as of now.",
+    help="A Parquet file of rows to score, or a folder of them, as of each row's event_timestamp or,"
+    " with --online, as of now.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="With --batch: where the scores go.")
+@click.option(
+    "--engine",
+    default="local",
+    metavar="NAME",
+    help="With --batch FOLDER: where its files are scored, an option of conf/engine such as cluster.",
+)
 @click.option(
     "--strict",
     is_flag=True,
@@ -82,6 +89,7 @@ def command(
     sha256: str,
     batch: Path | None,
     out: Path | None,
+    engine: str,
     strict: bool,
     as_json: bool,
     fields: tuple[str, ...],
@@ -102,8 +110,12 @@ def command(
             raise UsageError(
                 "--batch takes no fields and no --at", hint="the file's rows have them"
             )
-        from furrow.models.predict import open_model  # noqa: PLC0415 - scikit-learn loads after --help
+        from furrow.models.predict import champion_of, open_model  # noqa: PLC0415 - loads after --help
 
+        if batch.is_dir():
+            name = experiment or champion_of(root, problem)
+            _score_folder(root, name, batch, out, engine, online=online, sha256=sha256)
+            return
         model = open_model(root, experiment, problem=problem, sha256=sha256)
         score_batch(model, batch, out, online=online)
         return
@@ -137,6 +149,18 @@ def score_batch(model: Model, rows: Path, out: Path, *, online: bool) -> None:
     with render.progress("rows") as advance:
         count = score_file(Job(model, rows, out, online), advance=advance)
     say(f"{count:,} rows scored by {model.name}: {out}")
+
+
+def _score_folder(
+    root: Path, name: str, rows: Path, out: Path, engine: str, *, online: bool, sha256: str
+) -> None:
+    """Score a folder's files on an engine, and say how far it is."""
+    from furrow.serving.batch_folder import FolderJob, engine_named, score_folder  # noqa: PLC0415 - loads after --help
+
+    job = FolderJob(root.absolute(), name, rows.absolute(), out.absolute(), online, sha256)
+    with render.progress("rows") as advance:
+        count = score_folder(job, engine_named(root, engine), advance=advance)
+    say(f"{count:,} rows scored by {name}: {out}")
 
 
 def show(name: str, row: dict[str, Any], prediction: Prediction, *, features: int = SHOWN) -> None:
