@@ -39,7 +39,7 @@ help:
 
 .venv/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	@echo "== setting up .venv from requirements.lock"
-	@python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Furrow needs Python 3.11, this is %d.%d" % sys.version_info[:2])'
+	@python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "this clone is locked for Python 3.11, this is %d.%d: Furrow itself installs on 3.11 to 3.14 (pip install .)" % sys.version_info[:2])'
 	@test -x .venv/bin/python || python3 -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	@.venv/bin/uv pip install --python .venv/bin/python --compile-bytecode --require-hashes -r requirements.lock

@@ -210,3 +210,32 @@ CALLED_BY_OTHERS = {
 def test_lists_have_the_registrys_order() -> None:
     """What is written twice for the sake of speed is the same."""
     assert tuple(METRICS) == METRIC_ORDER
+
+
+LINUX = {
+    "O_DIRECT", "O_PATH", "O_TMPFILE", "copy_file_range", "eventfd", "fdatasync", "getrandom", "memfd_create", "pidfd_open",
+    "posix_fadvise", "posix_fallocate", "sched_getaffinity", "setns", "splice", "unshare", "F_OFD_SETLK", "prlimit",
+}  # fmt: skip
+"""What only Linux has."""
+
+
+def test_nothing_of_linux_alone_is_needed_to_import() -> None:
+    """Neither at a module's top, nor in a class's body, a decorator or a default: other systems are not excluded by construction."""
+    found = []
+    for path in MODULES:
+        waiting: list[ast.AST] = [*ast.parse(path.read_text()).body]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                waiting += [
+                    *node.decorator_list,
+                    *node.args.defaults,
+                    *filter(None, node.args.kw_defaults),
+                ]
+                continue
+            if isinstance(node, ast.Lambda):
+                continue
+            if isinstance(node, ast.Attribute) and node.attr in LINUX:
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.attr}")
+            waiting += ast.iter_child_nodes(node)
+    assert found == []

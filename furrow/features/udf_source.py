@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.features.canonical_source import source_text
 
 if TYPE_CHECKING:
     from types import FunctionType
@@ -56,7 +57,10 @@ def extract(function: FunctionType, folder: Path, *, view: str) -> tuple[str, st
         CodeError: The source can't be found, or uses a name that can't be copied.
     """
     extraction = _Extraction(folder.resolve(), view)
-    name = extraction.take_function(function)
+    try:
+        name = extraction.take_function(function)
+    except ValueError as exc:
+        raise extraction.error(str(exc), hint="give it a name before the f-string") from exc
     return extraction.render(), name
 
 
@@ -209,7 +213,7 @@ class _Extraction:
         self.need(file, name)
 
     def take_external(self, name: str, statement: ast.stmt) -> None:
-        text = ast.unparse(statement)
+        text = source_text(statement)
         self.means(name, text)
         self.imports.add(text)
 
@@ -266,8 +270,8 @@ def _is_feast(decorator: ast.expr) -> bool:
 
 
 def _canonical(node: ast.stmt | ast.expr) -> str:
-    copied = ast.parse(ast.unparse(node))
-    return ast.unparse(ast.fix_missing_locations(_Strip().visit(copied)))
+    copied = ast.parse(source_text(node))
+    return source_text(ast.fix_missing_locations(_Strip().visit(copied)))
 
 
 def _symbols(text: str) -> symtable.SymbolTable:
@@ -290,7 +294,7 @@ def _binds(statement: ast.stmt) -> set[str]:
     """Names that a top-level statement binds in its module."""
     if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
         return set()
-    text = ast.unparse(statement)
+    text = source_text(statement)
     return {
         s.get_name() for s in _symbols(text).get_symbols() if s.is_assigned() or s.is_imported()
     }

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LogError", "LogSettings", "PredictionLog"]
 
+SYNC: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+"""Brings a file's data to the disk; not every system has it without the rest."""
+
 _NOTES_EVERY = 60.0
 """Seconds between two notes of what sampling left out."""
 
@@ -49,7 +52,7 @@ class PredictionLog:
     """
 
     def __init__(
-        self, folder: Path, settings: LogSettings, *, sync: Callable[[int], None] = os.fdatasync
+        self, folder: Path, settings: LogSettings, *, sync: Callable[[int], None] = SYNC
     ) -> None:
         self.folder = folder
         self.settings = settings

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -108,7 +109,7 @@ class ServerMetrics:
         found["furrow_request_seconds_sum"] = self._seconds
         used = resource.getrusage(resource.RUSAGE_SELF)
         found["furrow_process_cpu_seconds_total"] = used.ru_utime + used.ru_stime
-        found["furrow_resident_bytes"] = used.ru_maxrss * 1024
+        found["furrow_resident_bytes"] = used.ru_maxrss * _PEAK_UNIT
         return found | self.gauges
 
     def _others(self) -> list[dict[str, Any]]:
@@ -119,11 +120,26 @@ class ServerMetrics:
         for place in places:
             if place != self._path:
                 counts = read_json(place)
-                alive = Path("/proc", place.stem.removeprefix("metrics-")).exists()
+                alive = _alive(place.stem.removeprefix("metrics-"))
                 found.append(
                     counts if alive else {k: v for k, v in counts.items() if k not in GAUGES}
                 )
         return found
+
+
+_PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in what the system counts peak memory in."""
+
+
+def _alive(process: str) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(int(process), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
 
 
 GAUGES = tuple(name for name, (kind, _) in _HELP.items() if kind == "gauge")

@@ -79,7 +79,7 @@ def test_each_rule_once(tmp_path: Path, orders: dict, rule: str, column: str, co
     assert found[0].files == ("orders/2024-01.parquet",)
     assert len(found[0].sample) == count
     said = verdict(report, data_dir=tmp_path / "data", contract=tmp_path / "contract.yaml")
-    assert f"{rule}, {count:,} row" in said
+    assert f"{rule}, {count:,} row{'s' * (count != 1)}" in said
     assert "in orders/2024-01.parquet" in said
 
 

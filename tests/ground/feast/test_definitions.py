@@ -49,7 +49,7 @@ def test_views_are_read(tmp_path: Path) -> None:
     (view,) = read.views
     assert read.project == "small"
     assert view.join_keys == (("origin", "String"),)
-    assert view.features == (("a", "Int64"), ("b", "Array(Float64)"))
+    assert view.features == (("a", "Int64", "", ""), ("b", "Array(Float64)", "", ""))
     assert (view.source, view.timestamp_field, view.ttl_seconds) == (
         "../build/tables/rows.parquet",
         "ts",
@@ -98,7 +98,7 @@ def sums(inputs):
 """
     (view,) = read_definitions(folder(tmp_path, body)).on_demand
     assert view.inputs == (("rows", "a", "Int64"), ("request", "hour", "Int64"))
-    assert view.features == (("c", "Int64"),)
+    assert view.features == (("c", "Int64", "", ""),)
     assert (view.mode, view.singleton) == ("python", False)
     assert view.function({"a": [1], "hour": [2]}) == {"c": [3]}
 

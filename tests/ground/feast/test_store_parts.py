@@ -73,7 +73,7 @@ def test_a_value_there_and_back(dtype: str, held: object) -> None:
 
 
 def test_a_value_of_another_type_is_refused() -> None:
-    with pytest.raises(RecordError, match="no Int64"):
+    with pytest.raises(RecordError, match="not of type Int64"):
         from_value("Int64")(Value(string_val="x"))
 
 
