@@ -28,7 +28,8 @@ PICTURES = {
 """Of each picture: the page, its part, and the most pixels of height."""
 WIDTH, COLOURS, MARGIN = 1200, 128, 14
 WHOLE = """([top, most]) => {
-  const parts = [...document.querySelectorAll("main tr, main figure svg, main figcaption, main p, main label, main summary, main h2")]
+  const kinds = "main :is(tr, figure svg, figcaption, p, label, summary, h2)";
+  const parts = [...document.querySelectorAll(kinds)]
     .map((one) => one.getBoundingClientRect()).filter((one) => one.height && one.bottom + scrollY > top);
   let cut = most;
   for (let again = true; again;) {
