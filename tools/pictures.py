@@ -21,12 +21,26 @@ PICTURES = {
     "compare": (
         "compare?run=base_rate&run=gbm_schedule&run=gbm",
         "section:has(> h2:text-is('Curves'))",
-        395,
+        480,
     ),
     "lineage": ("features?name=weather_origin", "figure.broad", 520),
 }
 """Of each picture: the page, its part, and the most pixels of height."""
 WIDTH, COLOURS, MARGIN = 1200, 128, 14
+WHOLE = """([top, most]) => {
+  const kinds = "main :is(tr, figure svg, figcaption, p, label, summary, h2)";
+  const parts = [...document.querySelectorAll(kinds)]
+    .map((one) => one.getBoundingClientRect()).filter((one) => one.height && one.bottom + scrollY > top);
+  let cut = most;
+  for (let again = true; again;) {
+    again = false;
+    for (const one of parts) {
+      if (one.top + scrollY < cut - 0.5 && one.bottom + scrollY > cut + 0.5) { cut = one.top + scrollY; again = true; }
+    }
+  }
+  return cut > top + 40 ? cut : most;
+}"""
+"""Where a picture ends so that it cuts no row, drawing or sentence in two: above the first that would be."""
 
 
 def main() -> None:
@@ -51,11 +65,13 @@ def main() -> None:
                 page.goto(f"{address}/{path}", timeout=120_000)
                 box = page.locator(part).first.bounding_box()
                 assert box is not None
+                top = max(0, box["y"] - MARGIN)
+                most = min(box["height"] + 2 * MARGIN, height)
                 clip = {
                     "x": max(0, box["x"] - MARGIN),
-                    "y": max(0, box["y"] - MARGIN),
+                    "y": top,
                     "width": min(WIDTH, box["width"] + 2 * MARGIN),
-                    "height": min(box["height"] + 2 * MARGIN, height),
+                    "height": page.evaluate(WHOLE, [top, top + most]) - top,
                 }
                 size = save(page.screenshot(clip=clip, full_page=True), folder / f"{name}.png")
                 print(f"{name}.png: {size / 1000:.0f} kB")

@@ -26,9 +26,17 @@ def furrow(line: str) -> None:
 
 
 def load(shell: Any) -> None:
-    """Give a shell the magic.
+    """Give a shell the magic, and have it show what clients of features answer.
 
     Args:
         shell: IPython's.
     """
     shell.register_magic_function(furrow, "line")
+    html = shell.display_formatter.formatters["text/html"]
+    html.for_type_by_name("furrow.features.batch", "Batch", _batch)
+
+
+def _batch(batch: Any) -> str:
+    from furrow.models.notebook_features import batch_html  # noqa: PLC0415 - when one is shown
+
+    return batch_html(batch)

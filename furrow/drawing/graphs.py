@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Node", "graph"]
 
-_WIDE, _TALL, _GAP, _STEP = 186, 26, 10, 44
+_WIDE, _TALL, _GAP, _STEP = 200, 26, 10, 34
 
 
 class Node(NamedTuple):
@@ -111,12 +111,12 @@ def _middle(node: Node, places: Mapping[str, tuple[float, float]]) -> float:
 def _edge(start: tuple[float, float], end: tuple[float, float]) -> str:
     x1, y1 = start[0] + _WIDE, start[1] + _TALL / 2
     x2, y2 = end[0], end[1] + _TALL / 2
-    bend = f"C{x1 + 35:.0f} {y1:.0f} {x2 - 35:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
+    bend = f"C{x1 + 27:.0f} {y1:.0f} {x2 - 27:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
     return f'<path class="edge" d="M{x1:.0f} {y1:.0f}{bend}"/>'
 
 
 def _box(node: Node, place: tuple[float, float]) -> str:
-    shown = node.name if len(node.name) <= 25 else f"{node.name[:12]}…{node.name[-12:]}"
+    shown = node.name if len(node.name) <= 27 else f"{node.name[:13]}…{node.name[-13:]}"
     kind = f" {node.kind}" if node.kind.isalpha() else ""
     return (
         f"<g><title>{escape(node.name)}{escape(f': {node.kind}' if node.kind else '')}</title>"

@@ -100,7 +100,9 @@ class Run:
             f"<tr><th>{html_text(name)}</th><td>{value:.4g}</td></tr>"
             for name, value in self._headline()
         )
-        return f"<table><caption>{html_text(str(self))}</caption>{rows}</table>"
+        from furrow.history.notebook_runs import drawn_curves  # noqa: PLC0415 - a notebook alone asks
+
+        return f"<table><caption>{html_text(str(self))}</caption>{rows}</table>{drawn_curves(self)}"
 
     def _headline(self) -> list[tuple[str, float]]:
         """The first metrics, in the registry's order; none where they can't be read."""

@@ -92,9 +92,12 @@ class RunDiff:
             notes.append(f"No test: {self.untested}")
         else:
             notes += [f"{one.metric}: {one.verdict}" for one in self.comparison.differences]
-        return notebook_table(
+        from furrow.history.notebook_runs import drawn_changes  # noqa: PLC0415 - a notebook alone asks
+
+        table = notebook_table(
             f"{self.before} and {self.after}", ("what", "before", "after"), rows, notes=notes
         )
+        return f"{table}{drawn_changes(self.metrics)}"
 
     def __bool__(self) -> bool:
         metrics = any(before != after for _, before, after in self.metrics)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from furrow.drawing.moves import moves
+from furrow.drawing.notebook_drawings import notebook_drawing
+from furrow.drawing.notebook_tables import notebook_table
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
 from furrow.features.manifest import load as load_manifest
@@ -20,6 +23,7 @@ from furrow.history.signed_tags import vouching_tag
 from furrow.layout import CHAMPION, MODELS, RUNS, run_file
 from furrow.models.bundle import Bundle, load
 from furrow.models.doubts import DoubtfulError, doubts_of
+from furrow.models.notebook_features import plain_value
 from furrow.models.prediction_explain import contributions
 from furrow.parse import read_yaml
 from furrow.training.champions import read_champions
@@ -68,6 +72,24 @@ class Prediction:
     task: str = "binary"
     label: str = ""
     doubts: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        said: list[tuple[str, str | float | None]] = [
+            *self.values.items(),
+            ("at", f"{self.at:%Y-%m-%d %H:%M:%S}"),
+            ("from", self.source),
+        ]
+        title = "What moved it"
+        drawn = moves(list(self.contributions.items()), title=title)
+        table = notebook_table(self.label or self.task, (), said, notes=self.doubts)
+        seen = [
+            (name, plain_value(value), self.status.get(name, ""))
+            for name, value in self.features.items()
+        ]
+        features = notebook_table(
+            "Features as the model saw them", ("feature", "value", "status"), seen
+        )
+        return f"{table}{notebook_drawing([(title, drawn)])}{features}"
 
     @property
     def probability(self) -> float:

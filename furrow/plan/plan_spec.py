@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from furrow.drawing.moves import moves
+from furrow.drawing.notebook_drawings import notebook_drawing
 from furrow.drawing.notebook_tables import notebook_table
 from furrow.errors import FurrowError
 from furrow.plan.resource_kinds import RESOURCE_KINDS
@@ -129,7 +131,10 @@ class Plan:
         rows = [(one.name, one.action, "; ".join(one.why), one.seconds) for one in self.stages]
         notes = [f"{one.model} no longer fits: {'; '.join(one.why)}." for one in self.breaks]
         title = "Plan" if self else "Nothing to do"
-        return notebook_table(title, ("stage", "action", "why", "seconds"), rows, notes=notes)
+        table = notebook_table(title, ("stage", "action", "why", "seconds"), rows, notes=notes)
+        timed = [(one.name, one.seconds) for one in self.stages if one.seconds is not None]
+        said = "Seconds that each stage took last"
+        return f"{table}{notebook_drawing([(said, moves(timed, title=said))])}"
 
     @property
     def seconds(self) -> float | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "compare"]
 
 MOST = 50
-_METRICS, _KEYS, _FOLDED = 500, 500, 40
+_METRICS, _KEYS, _FOLDED, _REPLICATES = 500, 500, 40, 200
 _WORDS = {"better": "good", "worse": "bad", "luck": "dim", "same": "dim", "untested": "warn"}
 _SAID = {"luck": "can't be told from luck", "same": "the same", "untested": "not tested"}
 
@@ -48,7 +48,7 @@ def compare(site: Site, asked: Asked) -> Page:
     sections = [
         Section("", [_form(asked, labels)]),
         Section("Metrics", [_metrics(labels, metrics, asked)]),
-        *(_tested(runs, asked) if len(runs) == 2 else []),
+        *(_tested(runs, asked) if len(runs) == 2 else _each_tested(runs, labels, asked)),
         Section("What of the configs differs", [_configs(labels, configs)]),
         Section("Slices", [_slices(runs, labels)]),
         Section("Curves", _drawn(runs, labels)),
@@ -172,6 +172,37 @@ def _tested(runs: Sequence[Run], asked: Asked) -> list[Section]:
         Section("Better, or luck?", _verdicts(found)),
         Section("What else changed", _changes(found)),
     ]
+
+
+def _each_tested(runs: Sequence[Run], labels: Sequence[str], asked: Asked) -> list[Section]:
+    """The paired test of each run against the first, where it is asked for."""
+    title = "Better than the first, or luck?"
+    if not asked.on("tests"):
+        where = Link("test them", "compare", asked.but(tests="1"))
+        return [
+            Section(
+                title, [Note("A paired test of each against the first takes a moment.", link=where)]
+            )
+        ]
+    rows: list[tuple[Cell, ...]] = []
+    for one, label in zip(runs[1:], labels[1:], strict=True):
+        try:
+            found = diff_runs(runs[0], one, replicates=_REPLICATES)
+        except FurrowError as exc:
+            rows.append((label, None, None, None, None, Mark(exc.message[:200], "bad")))
+            continue
+        if found.comparison is None:
+            rows.append(
+                (label, None, None, None, None, Mark(f"no test: {found.untested[:200]}", "warn"))
+            )
+            continue
+        rows += [
+            (label, each.metric, each.after - each.before, each.low, each.high,
+             Mark(_SAID.get(each.verdict, each.verdict), _WORDS.get(each.verdict, "dim")))
+            for each in found.comparison.differences
+        ]  # fmt: skip
+    heads = ("run", "metric", "change", "low", "high", "verdict")
+    return [Section(title, [Table("tests", heads, rows)])]
 
 
 def _verdicts(found: RunDiff) -> list[Block]:

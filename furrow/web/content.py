@@ -168,6 +168,7 @@ class Field:
         hint: An example.
         options: What can be chosen; any text where empty.
         wide: Whether it takes a whole line.
+        more: Whether it is folded away with others that few ask for, until it holds something.
     """
 
     name: str
@@ -176,6 +177,7 @@ class Field:
     hint: str = ""
     options: Sequence[tuple[str, str]] = ()
     wide: bool = False
+    more: bool = False
 
 
 @dataclass(frozen=True)

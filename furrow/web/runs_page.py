@@ -190,12 +190,12 @@ def _form(asked: Asked, limit: int) -> Form:
         Field("sort", "Sort by", asked.one("sort"), "-roc_auc,name"),
         Field("columns", "Columns", asked.one("columns"), "run,roc_auc,model.*"),
         Field("rev", "At", asked.one("rev"), "HEAD, main~3, v1.0.0"),
-        Field("since", "Since", asked.one("since"), "2 weeks ago"),
-        Field("group", "Group by", asked.one("group"), "model"),
-        Field("tag", "With the tag", asked.one("tag"), "good"),
-        Field("curve", "Best and last of the curve", asked.one("curve"), "loss"),
-        Field("step", "Its value at step", asked.one("step"), "100"),
-        Field("limit", "Rows", str(limit) if limit != FIRST else "", str(FIRST)),
+        Field("since", "Since", asked.one("since"), "2 weeks ago", more=True),
+        Field("group", "Group by", asked.one("group"), "model", more=True),
+        Field("tag", "With the tag", asked.one("tag"), "good", more=True),
+        Field("curve", "Best and last of the curve", asked.one("curve"), "loss", more=True),
+        Field("step", "Its value at step", asked.one("step"), "100", more=True),
+        Field("limit", "Rows", str(limit) if limit != FIRST else "", str(FIRST), more=True),
     ]
     kept = {name: asked.many(name) for name in ("pin", "branch") if asked.many(name)}
     boxes = [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from furrow.errors import FurrowError
 from furrow.history import metrics_file
 from furrow.history.load import NoSuchRunError
 from furrow.history.metrics_file import flatten
@@ -48,7 +49,7 @@ def test_as_one_by_one(folder: Path, names: list[str]) -> None:
 
 @pytest.mark.parametrize("name", ["nobody", "gbm@nowhere", "../gbm", "", "gb"])
 def test_one_that_is_not_there(folder: Path, name: str) -> None:
-    with pytest.raises(Exception, match=r".") as told:
+    with pytest.raises(FurrowError) as told:
         runs_named(["gbm", name], repo=folder)
     with pytest.raises(type(told.value)):
         run(name, repo=folder)
