@@ -55,7 +55,7 @@ OUTPUTS = {
     "models register": "name:str version:str commit:str registered:str by:str",
     "models rollback": "version:str environment:str branch:str",
     "models show": "name:str version:str commit:str registered:str by:str",
-    "monitor": "windows:list references:dict labels:dict skew:dict alarms:list fresh:list notes:list",
+    "monitor": "windows:list references:dict labels:dict skew:dict shifts:dict alarms:list fresh:list notes:list",
     "plan": "kind:str difference:bool summary:dict resources:list stages:list breaks:list seconds:num? head:str",
     "predict": "experiment:str row:dict task:str at:str source:str features:dict status:dict contributions:dict",
     "replay": "status:str stages:list environment:dict",
@@ -64,6 +64,7 @@ OUTPUTS = {
     "runs diff": "before:str after:str config:list metrics:list comparison:dict? untested:str features_added:list "
     "features_dropped:list rows:dict data:dict code:list",
     "runs history": "experiment:str metric:str points:list names:list",
+    "runs note": "run:str notes:list tags:list",
     "runs show": "run:str commit:str made_by:dict parent:str? config:dict metrics:dict intervals:dict slices:list "
     "features:dict outputs:list record:dict environment:dict resources:list code:list replays:list problems:list "
     "curves:dict",

@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from furrow.drawing.stylesheet import stylesheet
+from furrow.drawing.page_shell import stylesheet
 from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
