@@ -171,7 +171,11 @@ def _declared(stage: Stage, bench: Bench, settings: Settings) -> _Declared:
                 closure = import_closure(root, entry)
             except CodeError:
                 continue
-            code |= {path.relative_to(root).as_posix() for path in closure.values()}
+            code |= {
+                path.relative_to(root).as_posix()
+                for path in closure.values()
+                if path.is_relative_to(root)  # an installed furrow is the environment's
+            }
     return _Declared(paths, code)
 
 
