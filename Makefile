@@ -53,6 +53,7 @@ test-tools: setup .venv/.spark
 	  command -v java >/dev/null || missing="$$missing default-jre-headless"; \
 	  command -v chromium >/dev/null || missing="$$missing chromium"; \
 	  command -v gpg >/dev/null && command -v gpg-agent >/dev/null || missing="$$missing gpg gpg-agent gpgconf"; \
+	  ldconfig -p | grep -q libgomp.so.1 || missing="$$missing libgomp1"; \
 	  if [ -n "$$missing" ]; then \
 	    echo "== the tests need Debian packages:$$missing (apt-get install)"; \
 	    as=""; [ "$$(id -u)" = 0 ] || as=sudo; \

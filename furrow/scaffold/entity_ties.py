@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from furrow.intake.table_profile import readable
+from furrow.intake.quiet_db import quiet_db
+from furrow.intake.table_profile import quoted, readable
+from furrow.intake.table_profile import relation as relation_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
     from furrow.intake.table_profile import Reference, TableProfile
     from furrow.scaffold.answers import Answers
 
-__all__ = ["Tie", "event_moment", "renamed", "tie"]
+__all__ = ["Tie", "event_moment", "renamed", "tie", "tie_before"]
+
+MEANS_REPEATED = 1.5
+MOST_PAIRS = 20_000_000
+"""Rows of one customer, on average; and pairs of rows of one customer, of all, that are joined at the most."""
 
 _GENERIC = {
     "id",
@@ -157,6 +163,48 @@ def _through_label(
         if name in table.columns and name.endswith(("_id", "_key", "_no"))
     ]
     return _beside(answers, table, shared[0], shared[0]) if shared else None
+
+
+def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
+    """The earlier rows of the label's own table that are of the same customer, or account; None where there are none.
+
+    Their labels are not among what they say: those may have become known only later.
+
+    Args:
+        answers: Who is predicted, and when.
+        table: That holds the label.
+    """
+    if not answers.at or answers.entity not in table.keys:
+        return None
+    for name, column in table.columns.items():
+        repeated = column.held and column.distinct <= column.held / MEANS_REPEATED
+        if name.endswith(("_id", "_key", "_no")) and repeated and _pairs(table, name) <= MOST_PAIRS:
+            break
+    else:
+        return None
+    entity, at, mine = (readable(one) for one in (answers.entity, answers.at, name))
+    kept = {one: each for one, each in table.columns.items() if one not in {answers.label, name}}
+    picked = ", ".join(f"c.{readable(one)}" for one in kept if one != answers.entity)
+    relation = (
+        f"(select {picked}, l.{entity} from {readable(table.name)} as c join {readable(table.name)} as l "
+        f"on c.{mine} = l.{mine} and c.{at} < l.{at})"
+    )
+    about = replace(table, name=f"{table.name}_before", columns=kept)
+    return Tie(
+        about,
+        relation,
+        answers.entity,
+        answers.at,
+        table.columns[answers.at].midnight,
+        single=False,
+    )
+
+
+def _pairs(table: TableProfile, name: str) -> int:
+    """How many pairs of rows have one value of a column."""
+    with quiet_db() as db:
+        counts = f"SELECT count(*) AS n FROM {relation_of(table.path)} GROUP BY {quoted(name)}"
+        return int(db.execute(f"SELECT coalesce(sum(n * n), 0) FROM ({counts})").fetchall()[0][0])
 
 
 def _beside(answers: Answers, table: TableProfile, mine: str, theirs: str) -> Tie:

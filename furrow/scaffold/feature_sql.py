@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from furrow.intake.table_profile import readable
-from furrow.scaffold.entity_ties import Tie, renamed, tie
+from furrow.scaffold.entity_ties import Tie, renamed, tie, tie_before
 from furrow.scaffold.window_sql import OWN_NAMES, Number, Windowed, window_sql
 from furrow.scaffold.wrapping import wrapped
 
@@ -69,6 +69,8 @@ def feature_tables(
     """
     found, told = [], []
     found.append(_attributes(answers, tables[answers.table]))
+    before = tie_before(answers, tables[answers.table])
+    found += [source_table(answers.entity, before)] if before is not None else []
     for table in tables.values():
         if table.name == answers.table:
             continue
