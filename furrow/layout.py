@@ -16,7 +16,12 @@ __all__ = [
     "DATA",
     "DATA_DVC",
     "DEPLOYMENT",
+    "DVC",
+    "DVC_CACHE",
+    "DVC_CONFIG",
+    "DVC_CONFIG_LOCAL",
     "DVC_LOCK",
+    "DVC_TMP",
     "DVC_YAML",
     "ENGINES",
     "EVALUATIONS",
@@ -24,12 +29,16 @@ __all__ = [
     "EXPERIMENT_YAMLS",
     "FEATURES",
     "FEATURE_STORE",
+    "FEATURE_STORE_YAML",
     "FURROW",
     "GATES",
+    "INGEST_PY",
     "INIT_BASE",
     "LOCK",
     "MANIFEST",
+    "MANIFEST_JSON",
     "METRICS_JSON",
+    "METRICS_PY",
     "METRICS_YAML",
     "MODELS",
     "MONITORS",
@@ -42,6 +51,7 @@ __all__ = [
     "RECORD_JSON",
     "REGISTRY_DB",
     "REPLAY_YAML",
+    "ROOT_CONFIG",
     "RUNS",
     "RUN_CONFIG",
     "SCHEMAS",
@@ -128,6 +138,16 @@ CHAMPION = "runs/champion.json"
 RECORD_JSON = "record.json"
 METRICS_JSON = "metrics.json"
 RUN_CONFIG = "config.yaml"
+METRICS_PY = "pipelines/metrics.py"
+INGEST_PY = "pipelines/ingest.py"
+DVC_CACHE = ".dvc/cache"
+DVC_TMP = ".dvc/tmp"
+DVC_CONFIG_LOCAL = ".dvc/config.local"
+DVC_CONFIG = ".dvc/config"
+DVC = ".dvc"
+ROOT_CONFIG = "config.yaml"
+FEATURE_STORE_YAML = "feature_store.yaml"
+MANIFEST_JSON = "manifest.json"
 
 
 def problem_yaml(name: str) -> str:

@@ -144,9 +144,9 @@ def _service(repo: Path, commit: str, model: str, value: dict[str, Any]) -> str:
     # tag's message.
     commits = [version.commit for version in versions(repo, name) if str(version) == model]
     for tagged in commits:
-        if service := _json(repo, tagged, layout.run_file(name, "record.json")).get("service"):
+        if service := _json(repo, tagged, layout.run_file(name, layout.RECORD_JSON)).get("service"):
             return str(service)
-    return str(_json(repo, commit, layout.run_file(name, "record.json")).get("service", ""))
+    return str(_json(repo, commit, layout.run_file(name, layout.RECORD_JSON)).get("service", ""))
 
 
 def _json(repo: Path, commit: str, path: str) -> dict[str, Any]:

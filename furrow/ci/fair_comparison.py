@@ -96,7 +96,8 @@ def _bring(session: Session, pairs: list[Pair]) -> None:
         later.add(layout.predictions(pair.other))
         try:
             record = parse_json(
-                show(session.root, pair.commit, layout.run_file(pair.name, "record.json")) or b"{}"
+                show(session.root, pair.commit, layout.run_file(pair.name, layout.RECORD_JSON))
+                or b"{}"
             )
             later.add(trained_on(record))
         except (ValueError, KeyError, TypeError):

@@ -25,7 +25,7 @@ from furrow.ground.isolate import CommandError, Isolation, hand_over, isolated, 
 from furrow.ground.project_place import dvc_root
 from furrow.ground.start_python import python
 from furrow.ground.take_out import Bounds, take_file, take_out
-from furrow.layout import DVC_LOCK, MANIFEST
+from furrow.layout import DVC_CONFIG, DVC_LOCK, DVC_TMP, MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -236,8 +236,8 @@ def _dvc(folder: Path, *, remote: Path, cache: Path) -> None:
         f"url = {remote}",
         "verify = true",
     ]
-    write_text(folder / ".dvc/config", "\n".join(lines) + "\n")
-    (folder / ".dvc/tmp").mkdir(exist_ok=True)
+    write_text(folder / DVC_CONFIG, "\n".join(lines) + "\n")
+    (folder / DVC_TMP).mkdir(exist_ok=True)
 
 
 def hold(

@@ -17,7 +17,7 @@ from furrow.ci.dvc_files import Place, config_lines, lines_of_file
 from furrow.ground.git import git, show
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.project_place import project_prefix
-from furrow.layout import DVC_LOCK, DVC_YAML, FURROW
+from furrow.layout import DVC_CONFIG, DVC_LOCK, DVC_YAML, FURROW
 from furrow.parse import LISTING, ParseError, parse_json
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def dvc_config(repo: Path, commit: str) -> bytes | None:
     None without any.
     """
     above = ("../" * ups for ups in range(project_prefix(repo).count("/") + 1))
-    found = (show(repo, commit, f"{up}.dvc/config") for up in above)
+    found = (show(repo, commit, f"{up}{DVC_CONFIG}") for up in above)
     return next((content for content in found if content is not None), None)
 
 

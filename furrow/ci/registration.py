@@ -114,7 +114,7 @@ def _replayed(session: Session, name: str) -> bool:
 def _record(session: Session, commit: str, name: str) -> dict[str, Any]:
     try:
         value = parse_json(
-            show(session.root, commit, layout.run_file(name, "record.json")) or b"{}"
+            show(session.root, commit, layout.run_file(name, layout.RECORD_JSON)) or b"{}"
         )
     except ValueError:
         return {}

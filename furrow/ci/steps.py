@@ -16,7 +16,7 @@ from furrow.ground.isolate import CommandError, run, stream
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.start_python import python
 from furrow.history.artifacts import Output, cached, outputs
-from furrow.layout import DVC_LOCK, DVC_YAML, MANIFEST, PIPELINE
+from furrow.layout import DVC_LOCK, DVC_YAML, EVALUATIONS, MANIFEST, PIPELINE, RUN_CONFIG, RUNS
 from furrow.parse import parse_json
 from furrow.plan.plan_spec import Plan, parse_plan
 from furrow.proof.trust_policy import read_policy
@@ -44,7 +44,7 @@ __all__ = [
     "stages",
 ]
 
-_COMPILED = ("runs/*/config.yaml", PIPELINE, MANIFEST)
+_COMPILED = (f"{RUNS}/*/{RUN_CONFIG}", PIPELINE, MANIFEST)
 
 
 def _furrow(session: Session, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
@@ -170,7 +170,7 @@ def stages(session: Session) -> Check:
     if bench.held and session.made:
         bench.held.know(session.made)
         for path, output in outputs(session.root, session.made).items():
-            if path.startswith("build/evaluations/"):
+            if path.startswith(f"{EVALUATIONS}/"):
                 bench.held.collect_file(path, output.md5)
     ran = [row for row in bench.rows if row.action == "run"]
     words = f"{len(ran)} run, {len(bench.rows) - len(ran)} restored"
@@ -314,7 +314,7 @@ def fetch_evaluations(session: Session) -> None:
     """
     for commit in dict.fromkeys((session.result, session.tip, session.base)):
         known = outputs(session.root, commit) if commit else {}
-        bring_of(session, commit, {path for path in known if path.startswith("build/evaluations/")})
+        bring_of(session, commit, {path for path in known if path.startswith(f"{EVALUATIONS}/")})
 
 
 def bring_of(session: Session, commit: str, paths: set[str]) -> None:

@@ -10,6 +10,7 @@ import click
 from furrow.cli import render
 from furrow.cli.terminal import Ink, say, say_block
 from furrow.cli.usage import Nouns
+from furrow.layout import FURROW
 
 if TYPE_CHECKING:
     from furrow.ci.outcome import Outcome
@@ -139,7 +140,7 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     with stopped_by_signals():
         outcome = run_ci(here, rev, options, say=_silent if quiet or as_json else _say)
     folder = (
-        out or machine_file(toplevel(here), f".furrow/ci/{outcome.commit[:12]}/report.md").parent
+        out or machine_file(toplevel(here), f"{FURROW}/ci/{outcome.commit[:12]}/report.md").parent
     )
     write_reports(outcome, folder)
     if as_json:

@@ -13,7 +13,7 @@ import click
 
 from furrow.cli import render
 from furrow.cli.terminal import on_terminal, say
-from furrow.layout import FURROW, PROBLEMS
+from furrow.layout import FURROW, INGEST_PY, PROBLEMS
 
 if TYPE_CHECKING:
     from furrow.scaffold.answers import Asked
@@ -173,8 +173,7 @@ def _is_project(root: Path) -> bool:
     from furrow.layout import CONTRACT, DVC_YAML, EXPERIMENTS_YAML  # noqa: PLC0415 - after --help
 
     return all(
-        (root / path).is_file()
-        for path in (CONTRACT, DVC_YAML, EXPERIMENTS_YAML, "pipelines/ingest.py")
+        (root / path).is_file() for path in (CONTRACT, DVC_YAML, EXPERIMENTS_YAML, INGEST_PY)
     )
 
 

@@ -9,6 +9,7 @@ import click
 
 from furrow.cli.terminal import say
 from furrow.errors import UsageError
+from furrow.layout import MANIFEST_JSON
 
 if TYPE_CHECKING:
     from furrow.serving.serve_settings import Served, ServeSettings
@@ -197,7 +198,7 @@ def _arranged(
 
     root = in_project(".").absolute()
     folder = (features or root / "features").absolute()
-    if (folder / "manifest.json").is_file() and load(folder).on_demand:
+    if (folder / MANIFEST_JSON).is_file() and load(folder).on_demand:
         require_trust(folder, "this runs the code of on-demand features")
     try:
         declared = read_deployment(root, what[0]) if len(what) == 1 and "/" not in what[0] else None

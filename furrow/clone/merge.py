@@ -18,7 +18,7 @@ from furrow.files import FileError, write_text
 from furrow.ground.git import git, toplevel
 from furrow.ground.project_place import project_prefix
 from furrow.ground.start_python import furrow_in_shell
-from furrow.layout import DVC_LOCK, EXPERIMENTS_YAML, MANIFEST
+from furrow.layout import DVC_LOCK, EXPERIMENTS_YAML, MANIFEST, RUNS
 from furrow.parse import ParseError, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ __all__ = ["ATTRIBUTES", "install", "merge_file", "merge_stages", "uninstall"]
 DRIVER = "furrow"
 ATTRIBUTES = {
     DVC_LOCK: f"merge={DRIVER}",
-    "runs/**": f"merge={DRIVER}",
+    f"{RUNS}/**": f"merge={DRIVER}",
     MANIFEST: f"merge={DRIVER}",
     "*.dvc": f"merge={DRIVER}",
     EXPERIMENTS_YAML: "merge=union",

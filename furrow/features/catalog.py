@@ -15,6 +15,7 @@ from furrow.features.manifest_cache import compiled, fingerprint, is_current, re
 from furrow.features.raw_columns import read_contract
 from furrow.features.uses import TrainedModel, experiments_of, models_of
 from furrow.ground.trust import is_trusted
+from furrow.layout import FEATURE_STORE_YAML, MANIFEST_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -255,7 +256,7 @@ def open_catalog(repo_dir: Path, notify: Callable[[str], None] = lambda _: None)
     Raises:
         FurrowError: The definitions are wrong.
     """
-    path = repo_dir / "manifest.json"
+    path = repo_dir / MANIFEST_JSON
     root = repository_root(repo_dir)
     if is_current(repo_dir):
         return Catalog(repo_dir, root, load(path))
@@ -264,7 +265,7 @@ def open_catalog(repo_dir: Path, notify: Callable[[str], None] = lambda _: None)
     if manifest is not None:
         notify(old_news)
         return Catalog(repo_dir, root, manifest, stale=True)
-    if not (repo_dir / "feature_store.yaml").is_file():
+    if not (repo_dir / FEATURE_STORE_YAML).is_file():
         hint = "name the folder of the Feast repository: `-C features`"
         raise FurrowError(f"there is no Feast repository at {repo_dir}", hint=hint)
     if path.is_file() and not is_trusted(repo_dir):

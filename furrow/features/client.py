@@ -15,6 +15,7 @@ from furrow.features.json_reader import ManifestError
 from furrow.features.manifest import Manifest, load, parse
 from furrow.features.open_store import open_reader
 from furrow.features.read_plan import Plan, make_plan
+from furrow.layout import MANIFEST_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +92,7 @@ class FeatureClient:
             manifest = parse(_fetch(text, timeout), origin=text)
             root = Path(folder) if folder else Path("features")
         else:
-            path = path / "manifest.json" if path.is_dir() else path
+            path = path / MANIFEST_JSON if path.is_dir() else path
             manifest = load(path)
             root = Path(folder) if folder else path.parent
         if digest is not None and manifest.digest != digest:

@@ -24,6 +24,7 @@ from furrow.features.schema import (
     View,
 )
 from furrow.files import inside, read_bytes
+from furrow.layout import MANIFEST_JSON
 from furrow.stores.feast_types import UnservedTypeError, parse_type
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def load(path: Path) -> Manifest:
             right.
         FileError: A path of it leads out of the repository through a symbolic link.
     """
-    path = path / "manifest.json" if path.is_dir() else path
+    path = path / MANIFEST_JSON if path.is_dir() else path
     try:
         data = read_bytes(path)
     except OSError as exc:

@@ -21,7 +21,7 @@ from furrow.files import (
     sha256_json,
     write_json,
 )
-from furrow.layout import FURROW
+from furrow.layout import FEATURE_STORE_YAML, FURROW, MANIFEST_JSON
 
 if TYPE_CHECKING:
     from furrow.features.schema import Manifest
@@ -37,7 +37,7 @@ def is_current(repo_dir: Path) -> bool:
     Args:
         repo_dir: The features folder.
     """
-    return (repo_dir / "manifest.json").is_file() and _entry(repo_dir) == {
+    return (repo_dir / MANIFEST_JSON).is_file() and _entry(repo_dir) == {
         "files": fingerprint(repo_dir)
     }
 
@@ -104,7 +104,7 @@ def fingerprint(repo_dir: Path) -> str:
         repo_dir: The features folder.
     """
     root = repository_root(repo_dir)
-    names = ["feature_store.yaml", "manifest.json", ".feastignore"]
+    names = [FEATURE_STORE_YAML, MANIFEST_JSON, ".feastignore"]
     files = [path for name in names if (path := repo_dir / name).is_file()]
     files += [
         path for path in repo_dir.rglob("*.py") if not {".venv", "__pycache__"} & set(path.parts)

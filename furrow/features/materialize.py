@@ -16,6 +16,7 @@ from furrow.features.manifest import load
 from furrow.features.offline_rows import Source, SourceFile, find, read
 from furrow.features.open_store import open_store
 from furrow.features.stored_views import schema_of, stored_name
+from furrow.layout import MANIFEST_JSON
 from furrow.stores.lmdb_env import take_place
 from furrow.stores.lmdb_store import LmdbStore
 from furrow.stores.pack import microseconds, pack_rows
@@ -143,7 +144,7 @@ def materialize_into(
 
 def features_folder(repo_dir: Path) -> Path:
     """The folder with manifest.json: the one given, or `features` in it."""
-    return repo_dir if (repo_dir / "manifest.json").exists() else repo_dir / "features"
+    return repo_dir if (repo_dir / MANIFEST_JSON).exists() else repo_dir / "features"
 
 
 def _one(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from furrow.errors import FurrowError
 from furrow.features.manifest_cache import remember
 from furrow.files import read_json, write_json
+from furrow.layout import FEATURE_STORE_YAML, MANIFEST_JSON
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PlainCompiled", "compile_plain", "feast_folder"]
 
-_SETTINGS = "feature_store.yaml"
+_SETTINGS = FEATURE_STORE_YAML
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def compile_plain(folder: Path, *, write: bool = True) -> PlainCompiled:
 
     notes: list[str] = []
     manifest = compile_manifest(folder, notes.append)
-    path = folder / "manifest.json"
+    path = folder / MANIFEST_JSON
     before = path.read_bytes() if path.is_file() else b""
     if write:
         write_json(path, manifest.to_json())

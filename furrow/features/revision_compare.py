@@ -8,6 +8,7 @@ from furrow.errors import FurrowError
 from furrow.features.manifest import parse
 from furrow.features.manifest_diff import Diff, diff
 from furrow.ground.git import show
+from furrow.layout import MANIFEST_JSON
 
 if TYPE_CHECKING:
     from furrow.features.catalog import Catalog
@@ -29,7 +30,7 @@ def since(catalog: Catalog, rev: str) -> Diff:
         FurrowError: There is no such revision, or it has no manifest.
     """
     folder = catalog.repo_dir.resolve().relative_to(catalog.root).as_posix()
-    path = "manifest.json" if folder == "." else f"{folder}/manifest.json"
+    path = MANIFEST_JSON if folder == "." else f"{folder}/manifest.json"
     data = show(catalog.root, rev, path)
     if data is None:
         hint = "name a later commit: `git log --oneline -- " + path + "`"

@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
+from furrow.layout import FEATURE_STORE_YAML
 from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def compare_stores(repo_dir: Path, service: str, spine: pa.Table) -> StoreCompar
 def _store(repo_dir: Path) -> str:
     """The type of the repository's own offline store."""
     try:
-        said = (read_yaml(repo_dir / "feature_store.yaml") or {}).get("offline_store") or "dask"
+        said = (read_yaml(repo_dir / FEATURE_STORE_YAML) or {}).get("offline_store") or "dask"
     except (OSError, ParseError, AttributeError) as exc:
         raise FurrowError(
             f"{repo_dir}/feature_store.yaml can't be read: {exc}", hint="is it a Feast repository?"

@@ -16,13 +16,14 @@ from configobj import ConfigObj, ConfigObjError
 
 from furrow.files import read_bytes
 from furrow.ground.git import GitError, git, is_bare, show, toplevel
+from furrow.layout import DVC_CONFIG, DVC_CONFIG_LOCAL
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["FILES", "default_remote", "odd_settings", "odd_settings_of"]
 
-FILES = (".dvc/config", ".dvc/config.local")
+FILES = (DVC_CONFIG, DVC_CONFIG_LOCAL)
 _HARMLESS = re.compile(
     r"core\.(remote|analytics|check_update|autostage|hardlink_lock)|cache\.(type|protected|shared)"
     r"|remote\.(url|region|endpointurl|verify|read_timeout|connect_timeout|use_ssl|jobs)"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
+from furrow.layout import DVC
 from furrow.time_limit import time_limit
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LONGEST", "Ignored"]
 
-_ALWAYS = (".hg/", ".git/", ".git", ".dvc/")
+_ALWAYS = (".hg/", ".git/", ".git", f"{DVC}/")
 _NAME = ".dvcignore"
 _STARS = re.compile(r"[*+]")
 FEW_STARS = 3

@@ -13,6 +13,7 @@ from furrow.errors import FurrowError
 from furrow.files import FileError, machine_file, read_bytes, write_text
 from furrow.ground.dvcignore import Ignored
 from furrow.ground.project_place import dvc_root
+from furrow.layout import FURROW
 from furrow.parse import LISTING, parse_json
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Hasher", "file_md5_as", "folder_md5"]
 
-CACHE = ".furrow/hashes.json"
+CACHE = f"{FURROW}/hashes.json"
 _SETTLED = 2_000_000_000
 """Nanoseconds: a file younger than this may still change without its time showing it."""
 

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from furrow.errors import FurrowError
 from furrow.ground.resolvers import impure, place_of, pure
+from furrow.layout import ROOT_CONFIG
 from furrow.parse import LIMITS, ParseError, check_yaml
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def at_fault(conf: Path, key: str, where: str) -> str:
         own = conf / Path(where.partition(" ")[0]).name
     group, last = key.partition(".")[0], key.rpartition(".")[2]
     option = _option(conf, own, group)
-    files = [own, *([conf / group / f"{option}.yaml"] if option else []), conf / "config.yaml"]
+    files = [own, *([conf / group / f"{option}.yaml"] if option else []), conf / ROOT_CONFIG]
     hits = [hit for path in files if (hit := _line_of(path, last))] or [
         hit for path in sorted(conf.rglob("*.yaml")) if (hit := _line_of(path, last))
     ]
@@ -225,7 +226,7 @@ def at_fault(conf: Path, key: str, where: str) -> str:
 
 def _option(conf: Path, own: Path, group: str) -> str:
     """Which option of a group an experiment's file chooses, or config.yaml for it."""
-    for path in (own, conf / "config.yaml"):
+    for path in (own, conf / ROOT_CONFIG):
         found = re.search(rf"-\s*(?:override\s+)?/?{re.escape(group)}:\s*(\w+)", _text(path))
         if found:
             return found[1]

@@ -19,6 +19,7 @@ from furrow.errors import FurrowError
 from furrow.files import write_text
 from furrow.ground.git import clean_environment
 from furrow.ground.project_place import dvc_root
+from furrow.layout import DVC_TMP
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def forget_dead(root: Path) -> None:
     DVC does the first itself, but takes a killed process that nobody has waited for yet for a
     living one.
     """
-    path = dvc_root(root) / ".dvc/tmp/rwlock"
+    path = dvc_root(root) / f"{DVC_TMP}/rwlock"
     if not path.is_file():
         return
     with path.with_name("rwlock.lock").open("a+") as guard:

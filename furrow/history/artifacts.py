@@ -17,7 +17,7 @@ from furrow.files import inside
 from furrow.ground.git import common_dir, files_at, is_bare, show
 from furrow.ground.project_place import project_root
 from furrow.ground.runcache import cache_folder
-from furrow.layout import DVC_LOCK, DVC_YAML, TRAINING, training_set
+from furrow.layout import DVC_CACHE, DVC_LOCK, DVC_YAML, TRAINING, training_set
 from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
 
 if TYPE_CHECKING:
@@ -152,9 +152,7 @@ def _cache_folders(repo: Path) -> list[Path]:
     if not is_bare(repo):
         roots.insert(0, project_root(repo))
     return list(
-        dict.fromkeys(
-            folder for root in roots for folder in (cache_folder(root), root / ".dvc/cache")
-        )
+        dict.fromkeys(folder for root in roots for folder in (cache_folder(root), root / DVC_CACHE))
     )
 
 

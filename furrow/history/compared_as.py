@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.ground.trust import is_trusted
 from furrow.history.paired_test import About, PairingError
-from furrow.layout import METRICS_YAML
+from furrow.layout import METRICS_YAML, RUN_CONFIG
 from furrow.training.metric_registry import BINARY
 from furrow.training.metrics import Judging
 from furrow.training.own_metrics import own_metrics
@@ -47,7 +47,7 @@ def compared_as(before: Run, after: Run) -> About:
         raise PairingError(
             f"this version of furrow knows no task {tasks[0]!r}", hint="read it with a newer one"
         )
-    config = after.config if "config.yaml" in after.files else {}  # a project may keep none
+    config = after.config if RUN_CONFIG in after.files else {}  # a project may keep none
     problem = config.get("problem")
     if not isinstance(problem, dict):
         return About(task=tasks[0], own=_own(after))

@@ -21,6 +21,7 @@ from furrow.history.flatten import (
 )
 from furrow.history.metrics_file import MetricsFileError, as_float, is_number, read_metrics
 from furrow.history.runs_index import BOOLEAN, INTEGER, REAL, TABLES, TEXT
+from furrow.layout import RECORD_JSON, RUN_CONFIG
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,8 +40,8 @@ Answer = tuple[str, str, bytes | None, int]
 ROWS = 500
 MEMORY = 2_000
 _READERS = {
-    "config": (config_sections, config_section, flat_config, "config.yaml"),
-    "record": (record_sections, record_section, flat_record, "record.json"),
+    "config": (config_sections, config_section, flat_config, RUN_CONFIG),
+    "record": (record_sections, record_section, flat_record, RECORD_JSON),
 }
 _BITS: dict[type, int] = {type(None): REAL, int: INTEGER, float: REAL, str: TEXT, bool: BOOLEAN}
 
@@ -127,11 +128,11 @@ class Rows:
         elif (content := _content(file, metrics, problems)) is not None:
             besides = self._metrics(file, content, row, problems)
         settings: list[Any] = [number, *self._configs.empty]
-        if config[1] != "missing" and (text := _text("config.yaml", config, problems)) is not None:
+        if config[1] != "missing" and (text := _text(RUN_CONFIG, config, problems)) is not None:
             self._sections("config", text, settings, problems)
             row[6] = self._family(settings)
         facts: list[Any] = [number, *self._records.empty]
-        if record[1] != "missing" and (text := _text("record.json", record, problems)) is not None:
+        if record[1] != "missing" and (text := _text(RECORD_JSON, record, problems)) is not None:
             self._sections("record", text, facts, problems)
         if self._left_out:
             problems.append(

@@ -14,6 +14,7 @@ from furrow.ground.project_place import project_prefix
 from furrow.history.index_rows import Rows
 from furrow.history.metrics_file import NAMES
 from furrow.history.runs_index import PACKED
+from furrow.layout import RECORD_JSON, RUN_CONFIG
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,7 +28,7 @@ __all__ = ["LARGEST", "extend"]
 LARGEST = 4 << 20
 """Bytes beyond which a file of a run is reported, not read: metrics and configs are small."""
 
-FILES = ("config.yaml", "record.json")
+FILES = (RUN_CONFIG, RECORD_JSON)
 CHUNK = 1_000
 FURTHEST = 2**37
 """A clock that is further on (the year 6325) orders its commit no later: the index has room for no more."""

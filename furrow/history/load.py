@@ -143,17 +143,17 @@ class Run:
         Raises:
             RunFileError: It is missing or malformed.
         """
-        content = self.files.get("config.yaml")
+        content = self.files.get(layout.RUN_CONFIG)
         if content is None:
-            raise RunFileError(str(self), "config.yaml", "is missing")
+            raise RunFileError(str(self), layout.RUN_CONFIG, "is missing")
         try:
             value = parse_yaml(content)
         except ParseError as exc:
             raise RunFileError(
-                str(self), "config.yaml", f"is not valid YAML: {' '.join(str(exc).split())}"
+                str(self), layout.RUN_CONFIG, f"is not valid YAML: {' '.join(str(exc).split())}"
             ) from exc
         if not isinstance(value, dict):
-            raise RunFileError(str(self), "config.yaml", "is not a mapping")
+            raise RunFileError(str(self), layout.RUN_CONFIG, "is not a mapping")
         return value
 
     @cached_property
@@ -211,7 +211,7 @@ class Run:
 
         Empty when the run has none.
         """
-        return self._object("record.json")
+        return self._object(layout.RECORD_JSON)
 
     def _object(self, file: str) -> dict[str, Any]:
         found: dict[str, Any] = self._json(file, dict)
@@ -276,7 +276,7 @@ class Run:
             raise NotKeptError(str(self), trial_name(self.repo, self.commit))
         if not sha256:
             raise RunFileError(
-                str(self), "record.json", "names no model_sha256: the model is not opened"
+                str(self), layout.RECORD_JSON, "names no model_sha256: the model is not opened"
             )
         # Only who asks for the model pays for the imports.
         from furrow.history.signed_tags import vouching_tag  # noqa: PLC0415
@@ -289,7 +289,7 @@ class Run:
         if given and given not in {sha256, scores}:
             raise RunFileError(
                 str(self),
-                "record.json",
+                layout.RECORD_JSON,
                 f"records another model than {given[:12]}…: it is not opened",
             )
         if not scores:  # an older run, or an estimator that only its pickle holds
@@ -310,7 +310,7 @@ class Run:
 
     def _model_file(self, name: str, sha256: str) -> bytes:
         """A file of the model, hash checked."""
-        path = f"build/models/{self.name}/{name}"
+        path = f"{layout.MODELS}/{self.name}/{name}"
         content = find_file(
             self.repo, self.commit, path, sha256=sha256, what=str(self)
         ).read_bytes()

@@ -95,7 +95,11 @@ def history(repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "")
         )
         raise NoSuchRunError(experiment, rev, runs)
     files, prefix = (*NAMES, "intervals.json"), project_prefix(repo)
-    asked = [f"{commit[0]}:{prefix}runs/{commit[4]}/{file}" for commit in commits for file in files]
+    asked = [
+        f"{commit[0]}:{prefix}{layout.RUNS}/{commit[4]}/{file}"
+        for commit in commits
+        for file in files
+    ]
     answers = iter(list(read_objects(repo, asked, largest=LARGEST)))
     contents = [(commit, [(file, next(answers)) for file in files]) for commit in commits]
     parsed = [(commit, *_metrics(found), _intervals(found[-1][1][2])) for commit, found in contents]
@@ -135,7 +139,7 @@ def _changes(repo: Path, experiment: str, start: str) -> list[_Change]:
 def _log(repo: Path, name: str, tip: str) -> list[_Change]:
     output = git(
         repo, "log", "--first-parent", "--encoding=UTF-8", "-z",
-        "--format=%H%x00%ct%x00%an%x00%s", tip, "--", f":(top,literal){project_prefix(repo)}runs/{name}",
+        "--format=%H%x00%ct%x00%an%x00%s", tip, "--", f":(top,literal){project_prefix(repo)}{layout.RUNS}/{name}",
     )  # fmt: skip
     parts = output.decode(errors="replace").split("\0")
     return [

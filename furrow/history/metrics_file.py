@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple, TypeGuard
 
+from furrow.layout import METRICS_JSON
 from furrow.parse import ParseError, parse_json, parse_toml, parse_yaml_12
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
     "read_metrics",
 ]
 
-NAMES = ("metrics.json", "metrics.yaml", "metrics.yml", "metrics.toml")
+NAMES = (METRICS_JSON, "metrics.yaml", "metrics.yml", "metrics.toml")
 """What a run's metrics may be called; the first that is there counts."""
 
 DEEPEST = 100

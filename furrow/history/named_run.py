@@ -42,7 +42,7 @@ def parse_run(text: str) -> tuple[str, str]:
         return name, rev or "HEAD"
     if ":" in text:
         rev, _, name = text.rpartition(":")
-        return name.removeprefix("runs/").strip("/"), rev or "HEAD"
+        return name.removeprefix(f"{layout.RUNS}/").strip("/"), rev or "HEAD"
     return text, "HEAD"
 
 
@@ -125,7 +125,7 @@ def _readings(text: str) -> Iterator[tuple[str, str]]:
         if text[at] == "@" and before and after:
             yield before, after
         elif text[at] == ":" and before and after:
-            yield after.removeprefix("runs/").strip("/"), before
+            yield after.removeprefix(f"{layout.RUNS}/").strip("/"), before
 
 
 def _meant(folder: Path, name: str) -> Run:
@@ -148,7 +148,7 @@ def _run_at(folder: Path, name: str, rev: str) -> Run:
             return _run_at(folder, written[name], rev)
         raise NoSuchRunError(name, rev, names)
     answers = read_objects(folder, ids.values(), largest=LARGEST)
-    prefix = f"runs/{name}/"
+    prefix = f"{layout.RUNS}/{name}/"
     files = {
         path.removeprefix(prefix): content
         for path, (_, kind, content, _) in zip(ids, answers, strict=True)
@@ -176,7 +176,7 @@ def _tried(folder: Path, trial: str, commit: str) -> str:
     if named:
         return max(named, key=len)
     prefix = project_prefix(folder)
-    pattern = f":(top){prefix}runs/*/metrics.json"
+    pattern = f":(top){prefix}{layout.RUNS}/*/{layout.METRICS_JSON}"
     listed = git(
         folder, "diff-tree", "-r", "-z", "--name-only", "--no-commit-id", commit, "--", pattern
     )

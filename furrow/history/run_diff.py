@@ -11,6 +11,7 @@ from furrow.drawing.notebook_tables import notebook_table
 from furrow.errors import FurrowError
 from furrow.ground.git import git
 from furrow.history.artifacts import Output, cached, data_listing
+from furrow.layout import RUN_CONFIG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,7 +195,7 @@ def _test(
 
 def config_of(run: Run) -> dict[str, Any]:
     """A run's config; empty where a project keeps none."""
-    return run.config if "config.yaml" in run.files else {}
+    return run.config if RUN_CONFIG in run.files else {}
 
 
 def _is_nan(value: Value) -> bool:

@@ -151,7 +151,7 @@ def _outputs(run: Run, problems: list[str]) -> dict[str, Output]:
 
 def _made_by(run: Run) -> tuple[dict[str, str], str | None]:
     """The newest commit that changed the run's folder, and its first parent."""
-    folder = f"{project_prefix(run.repo)}runs/{run.name}"
+    folder = f"{project_prefix(run.repo)}{layout.RUNS}/{run.name}"
     output = git(
         run.repo, "log", "-1", "--first-parent", "--encoding=UTF-8",
         "--format=%H%x00%cI%x00%an%x00%s%x00%P", run.commit, "--", f":(top,literal){folder}",

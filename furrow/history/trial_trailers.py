@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.ground.git import git
 from furrow.ground.project_place import project_prefix
+from furrow.layout import RUNS
 from furrow.parse import parse_json
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def tried(repo: Path, commit: str, name: str) -> dict[str, Any]:
     """
     output = git(
         repo, "log", "-1", "--first-parent", "--encoding=UTF-8",
-        "--format=%H%n%(trailers:only,unfold)", commit, "--", f":(top,literal){project_prefix(repo)}runs/{name}",
+        "--format=%H%n%(trailers:only,unfold)", commit, "--", f":(top,literal){project_prefix(repo)}{RUNS}/{name}",
     )  # fmt: skip
     made_by, *lines = output.decode(errors="replace").split("\n")
     said = dict(line.split(": ", 1) for line in lines if ": " in line)

@@ -240,7 +240,7 @@ def _model(content: bytes, environment: str) -> str | None:
         return str(value["model"]) if value else None
     except (ParseError, KeyError, TypeError) as exc:
         raise DeploymentError(
-            f"conf/deployment/{environment}.yaml is malformed: {exc}",
+            f"{layout.DEPLOYMENT}/{environment}.yaml is malformed: {exc}",
             hint="write `model: NAME@vX.Y.Z`",
         ) from exc
 

@@ -20,7 +20,7 @@ from furrow.features.point_in_time import service_at
 from furrow.files import read_json
 from furrow.ground.trust import require_trust
 from furrow.history.signed_tags import vouching_tag
-from furrow.layout import CHAMPION, MODELS, RUNS, run_file
+from furrow.layout import CHAMPION, MODELS, RECORD_JSON, RUN_CONFIG, RUNS, run_file
 from furrow.models.bundle import Bundle, load
 from furrow.models.doubts import DoubtfulError, doubts_of
 from furrow.models.notebook_features import plain_value
@@ -252,7 +252,7 @@ def fields_of(root: Path, name: str) -> list[str]:
         PredictionError: There is no such run.
     """
     record = _record(root, name)
-    config = root / run_file(name, "config.yaml")
+    config = root / run_file(name, RUN_CONFIG)
     declared = (read_yaml(config) or {}) if config.is_file() else {}
     keys = (declared.get("features") or {}).get("keys") or []
     return needed(root, str(record.get("service")), [str(key) for key in keys])
@@ -301,7 +301,7 @@ def open_model(
 
 
 def _record(root: Path, name: str) -> dict[str, Any]:
-    path = root / run_file(name, "record.json")
+    path = root / run_file(name, RECORD_JSON)
     if not path.is_file():
         known = sorted(one.parent.name for one in (root / RUNS).glob("*/record.json"))
         close = get_close_matches(name, known, 1)

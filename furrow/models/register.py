@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.files import sha256_file
 from furrow.ground.git import git, is_dirty, is_shallow, resolve, show
-from furrow.layout import CHAMPION, CI_YAML, model, run_file
+from furrow.layout import CHAMPION, CI_YAML, METRICS_JSON, RECORD_JSON, RUNS, model, run_file
 from furrow.models.registry import MODEL, RegistryError, Version, find, tag_prefix, versions
 from furrow.models.trusted_version import check_signer, registration
 from furrow.parse import parse_json, read_yaml
@@ -77,13 +77,11 @@ def register(
     _on_branch(root, commit, asked["branch"])
     name = _passed(champions_at(root, commit), experiment, commit)
     _names_a_tag(root, name)
-    record = _json(
-        root, commit, run_file(name, "record.json"), "the stage that evaluates writes it"
-    )
+    record = _json(root, commit, run_file(name, RECORD_JSON), "the stage that evaluates writes it")
     if "model_sha256" not in record:
         hint = "the stage that trains writes the sha256 of build/models/NAME/model.joblib there"
         raise RegistryError(
-            f"runs/{name}/record.json at {commit[:10]} names no model_sha256", hint=hint
+            f"{RUNS}/{name}/record.json at {commit[:10]} names no model_sha256", hint=hint
         )
     _holds_model(root, name, record["model_sha256"])
     policy = read_policy(root)
@@ -108,9 +106,7 @@ def register(
         "model_sha256": record["model_sha256"],
         "features_digest": record.get("features_digest"),
         "service": record.get("service"),
-        "metrics": _json(
-            root, commit, run_file(name, "metrics.json"), "run `dvc repro` and commit"
-        ),
+        "metrics": _json(root, commit, run_file(name, METRICS_JSON), "run `dvc repro` and commit"),
         "replayed": bool(replayed),
     }
     number = next_number(before, facts["features_digest"])

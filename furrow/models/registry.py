@@ -13,7 +13,7 @@ from furrow.ground.gitobjects import iso_date, list_refs, peel, read_objects
 from furrow.ground.project_place import project_prefix
 from furrow.history.metrics_file import numbers
 from furrow.history.signed_tags import LARGEST, TAG, tag_facts
-from furrow.layout import run_file
+from furrow.layout import METRICS_JSON, RECORD_JSON, run_file
 from furrow.parse import ParseError, parse_json
 from furrow.training.metric_registry import NEITHER, direction, ordered
 
@@ -126,7 +126,7 @@ def versions(root: Path, name: str | None = None) -> list[Version]:
     names = [
         f"{commits[oid]}:{prefix}{run_file(match['name'], file)}"
         for match, oid in tags
-        for file in ("record.json", "metrics.json")
+        for file in (RECORD_JSON, METRICS_JSON)
     ]
     files = [_mapping(content) for _, _, content, _ in read_objects(root, names, largest=LARGEST)]
     found = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from furrow.layout import run_file
+from furrow.layout import RUN_CONFIG, run_file
 from furrow.monitoring.labelled_performance import judged_rows
 from furrow.monitoring.labelled_rows import join_labels
 from furrow.monitoring.late_labels import Settled, landed, settle
@@ -50,9 +50,9 @@ def supply_labels(site: Site) -> Block | None:
     seen, settled = Block(), dict[str, Settled]()
     for batch in read_log(site.log, evidence.began, site.now):
         rows = flat(batch).to_pandas()
-        declared = site.root / run_file(str(rows["model"].iloc[0]), "config.yaml")
+        declared = site.root / run_file(str(rows["model"].iloc[0]), RUN_CONFIG)
         if not declared.is_file():
-            declared = site.root / run_file(_experiment(rows), "config.yaml")
+            declared = site.root / run_file(_experiment(rows), RUN_CONFIG)
         if not declared.is_file():
             continue
         problem = config.load(declared).problem

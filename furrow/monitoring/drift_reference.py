@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from furrow.files import FileError, canonical_json, read_json, write_text
-from furrow.layout import predictions, run_file, training_set
+from furrow.layout import RUN_CONFIG, predictions, run_file, training_set
 from furrow.monitoring.expected_means import Expected, expected, marks_of, season_of
 from furrow.monitoring.log_windows import (
     SCORE,
@@ -112,7 +112,7 @@ def from_training(
     Returns:
         None where the project has no such training set here: not pulled, or of other features.
     """
-    declared = root / run_file(model, "config.yaml")
+    declared = root / run_file(model, RUN_CONFIG)
     if not declared.is_file():
         return None
     experiment = config.load(declared)

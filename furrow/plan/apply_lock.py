@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.layout import FURROW
 from furrow.parse import parse_json
 from furrow.plan.recovery import take_over
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOCK", "LockedError", "Owner", "apply_lock"]
 
-LOCK = ".furrow/apply.lock"
+LOCK = f"{FURROW}/apply.lock"
 
 
 class LockedError(FurrowError):

@@ -17,7 +17,7 @@ from furrow.features.sql import canonical, parse_query
 from furrow.files import FileError, machine_file, read_json, sha256_bytes, write_json
 from furrow.ground.git import GitError, git, resolve, show
 from furrow.ground.project_place import project_prefix
-from furrow.layout import DVC_LOCK
+from furrow.layout import DVC_LOCK, FURROW
 from furrow.training.code_digest import import_closure
 from furrow.training.stage_code import stage_modules
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Baseline"]
 
-FORMS = ".furrow/sql.json"
+FORMS = f"{FURROW}/sql.json"
 _LOOK_BACK = 20
 
 

@@ -48,7 +48,7 @@ def registered(root: Path) -> tuple[list[Registered], list[str]]:
         newest.setdefault(version.name, version)
     by_name = {str(version): version for version in known}
     for environment, model in served.items():
-        said = f"conf/deployment/{environment}.yaml serves {model}"
+        said = f"{layout.DEPLOYMENT}/{environment}.yaml serves {model}"
         if model not in by_name:
             notes.append(f"{said}, which is not registered here: `git fetch --tags`")
         elif refused := refusal(root, by_name[model]):
@@ -61,7 +61,7 @@ def registered(root: Path) -> tuple[list[Registered], list[str]]:
 def _registered(root: Path, version: Version, served: dict[str, str]) -> Registered:
     facts = version.facts
     if "features_digest" not in facts:
-        content = show(root, version.commit, layout.run_file(version.name, "record.json"))
+        content = show(root, version.commit, layout.run_file(version.name, layout.RECORD_JSON))
         try:
             facts = parse_json(content) if content else {}
         except ValueError:
@@ -78,7 +78,9 @@ def _deployments(root: Path) -> tuple[dict[str, str], list[str]]:
             value = read_yaml(path)
             served[path.stem] = str(value["model"])
         except (OSError, ParseError, KeyError, TypeError):
-            notes.append(f"conf/deployment/{path.name} is malformed: write `model: NAME@vX.Y.Z`")
+            notes.append(
+                f"{layout.DEPLOYMENT}/{path.name} is malformed: write `model: NAME@vX.Y.Z`"
+            )
     return served, notes
 
 

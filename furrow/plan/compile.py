@@ -19,6 +19,7 @@ from furrow.layout import (
     FEATURES,
     MANIFEST,
     PIPELINE,
+    RUN_CONFIG,
     run_file,
     table_sql,
 )
@@ -73,7 +74,7 @@ class Compiled:
     def files(self) -> dict[str, str]:
         """Text by path, for a comparison with what a commit holds."""
         return {
-            run_file(name, "config.yaml"): dump(experiment)
+            run_file(name, RUN_CONFIG): dump(experiment)
             for name, experiment in self.experiments.items()
         }
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lookup"]
 
-COMPILED = ".furrow/compiled.json"
+COMPILED = f"{layout.FURROW}/compiled.json"
 
 
 class Lookup:
@@ -92,8 +92,8 @@ class Lookup:
         self._after = parse(held[MANIFEST], origin=MANIFEST, depth=1)
         texts: dict[str, str | None] = dict(held)
         for stale in (self._root / EVALUATIONS).glob("*.json"):
-            if layout.run_file(stale.stem, "config.yaml") not in held:
-                texts[f"build/evaluations/{stale.name}"] = None
+            if layout.run_file(stale.stem, layout.RUN_CONFIG) not in held:
+                texts[f"{layout.EVALUATIONS}/{stale.name}"] = None
         return texts
 
     def _compile(self, manifest: Manifest | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.features.online_kinds import online_kind
 from furrow.files import FileError, machine_file, read_json, sha256_json, write_json
-from furrow.layout import REGISTRY_DB
+from furrow.layout import FURROW, REGISTRY_DB
 from furrow.plan.plan_spec import Resource
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["APPLIED", "local_resources", "note_applied", "online_state"]
 
-APPLIED = ".furrow/applied.json"
+APPLIED = f"{FURROW}/applied.json"
 
 
 def _applied(root: Path) -> dict[str, Any]:

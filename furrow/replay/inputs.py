@@ -13,6 +13,7 @@ from furrow.ground.dvc import DvcError, Item, Project
 from furrow.ground.git import is_bare
 from furrow.ground.project_place import project_root
 from furrow.history.artifacts import cached
+from furrow.layout import DVC_CACHE
 from furrow.parse import LISTING, parse_json
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Supply:
         kept = cached(self.source, name + (".dir" if md5.endswith(".dir") else ""))
         inside = f"files/md5/{md5[:2]}/{md5[2:]}"
         caches = [one for one in (self.home, self.project.root) if one is not None]
-        options = [kept, *(root / ".dvc/cache" / inside for root in caches)]
+        options = [kept, *(root / DVC_CACHE / inside for root in caches)]
         if self.home is not None and not md5.endswith(".dir"):
             options.append(self.home / path)
         seen = set()

@@ -19,7 +19,7 @@ from furrow.ground.git import files_at, show
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.project_place import project_prefix
 from furrow.history.artifacts import yaml_at
-from furrow.layout import DVC_LOCK, DVC_YAML
+from furrow.layout import DVC_CONFIG, DVC_LOCK, DVC_YAML
 from furrow.replay.replay_verdict import IDENTICAL
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def recorded_steps(repo: Path, commit: str) -> dict[str, Step] | str:
         with tempfile.TemporaryDirectory(prefix="furrow-note-") as scratch:
             top = Path(scratch)
             root = top / prefix
-            own = not prefix or show(repo, commit, ".dvc/config") is not None
+            own = not prefix or show(repo, commit, DVC_CONFIG) is not None
             root.mkdir(parents=True, exist_ok=True)
             ((root if own else top) / ".dvc").mkdir()
             for path in sorted(_needed(repo, commit)):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from furrow.ground.pipeline import overlaps
+from furrow.layout import RUN_CONFIG, RUNS
 from furrow.trials.trial_lock import EMPTY_MD5S
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def read_trial(stages: Mapping[str, Stage]) -> Trial:
         if _claims_nothing(stage):
             unkept.add(name)
             runs |= {
-                one.path.removesuffix("config.yaml")
+                one.path.removesuffix(RUN_CONFIG)
                 for one in stage.parameters
-                if one.path.startswith("runs/")
+                if one.path.startswith(f"{RUNS}/")
             }
             continue
         before = [out.path for other in (*unkept, *never_run) for out in stages[other].outs]

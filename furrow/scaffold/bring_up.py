@@ -13,7 +13,7 @@ from furrow.ground.dvc_setup import init_dvc, track
 from furrow.ground.git import GitError, git, toplevel
 from furrow.ground.repro import ReproError, run_tool
 from furrow.ground.start_python import stage_python
-from furrow.layout import BUILD, CONTRACT, DATA, FURROW
+from furrow.layout import BUILD, CONTRACT, DATA, DVC_CONFIG, FURROW, INGEST_PY
 from furrow.plan.apply_lock import apply_lock
 from furrow.plan.compile import compile_repository, write
 from furrow.plan.stage_graph import write_stages
@@ -108,11 +108,11 @@ def _repository(root: Path, watch: Callable[[Step], None]) -> None:
         git(root, "init", "-q", "-b", "main")
         top = root.resolve()
     inside = [root.resolve(), *root.resolve().parents]
-    if not any((folder / ".dvc/config").is_file() for folder in inside[: inside.index(top) + 1]):
+    if not any((folder / DVC_CONFIG).is_file() for folder in inside[: inside.index(top) + 1]):
         watch(Step("dvc init"))
         half = (root / ".dvc").is_dir()  # one that was killed
         init_dvc(root, subdir=top != root.resolve(), again=half)
-    ignored = "build/" in _text(root / ".gitignore")
+    ignored = f"{BUILD}/" in _text(root / ".gitignore")
     for folder in () if ignored else (BUILD, FURROW):  # a .gitignore that was there stays as it is
         if not (root / folder / ".gitignore").exists():
             write_text(root / folder / ".gitignore", "*\n")
@@ -123,7 +123,7 @@ def _data(root: Path, watch: Callable[[Step], None]) -> None:
     tables = load_contract(root / CONTRACT).tables
     if not all(table_files(root / DATA, table) for table in tables.values()):
         watch(Step("land the data"))
-        _run(root, *stage_python("pipelines/ingest.py"))
+        _run(root, *stage_python(INGEST_PY))
     if not (root / DATA / f"{LANDED}.dvc").is_file():
         watch(Step("dvc add data/landed"))
         track(root, f"{DATA}/{LANDED}")

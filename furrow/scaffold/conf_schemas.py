@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.data.contract import Contract
 from furrow.files import write_text
-from furrow.layout import CONTRACT, EXPERIMENTS_YAML, METRICS_YAML, REPLAY_YAML, SCHEMAS
+from furrow.layout import (
+    CONF,
+    CONTRACT,
+    EXPERIMENT_YAMLS,
+    EXPERIMENTS_YAML,
+    GATES,
+    METRICS_YAML,
+    PROBLEMS,
+    REPLAY_YAML,
+    SCHEMAS,
+)
 from furrow.replay.replay_settings import Settings
 from furrow.scaffold.dataclass_schema import dataclass_schema
 from furrow.training.config import Calibration, Engine, Experiment, Search
@@ -43,18 +53,18 @@ def conf_schemas() -> dict[str, Kind]:
     """The schema of each kind of file in conf/, by name."""
     experiment = _with_defaults(dataclass_schema(Experiment, partial=True))
     found = {
-        "problem": Kind("conf/problem/*.yaml", dataclass_schema(Problem)),
+        "problem": Kind(f"{PROBLEMS}/*.yaml", dataclass_schema(Problem)),
         "experiments": Kind(EXPERIMENTS_YAML, _experiments()),
-        "experiment": Kind("conf/experiment/*.yaml", experiment),
-        "model": Kind("conf/model/*.yaml", experiment),
-        "gate": Kind("conf/gate/*.yaml", dataclass_schema(Gate)),
+        "experiment": Kind(f"{EXPERIMENT_YAMLS}/*.yaml", experiment),
+        "model": Kind(f"{CONF}/model/*.yaml", experiment),
+        "gate": Kind(f"{GATES}/*.yaml", dataclass_schema(Gate)),
         "metrics": Kind(METRICS_YAML, _map("metrics", dataclass_schema(OwnMetric))),
         "contract": Kind(CONTRACT, Contract.model_json_schema()),
         "replay": Kind(REPLAY_YAML, dataclass_schema(Settings)),
     }
     for name, kind in (("calibration", Calibration), ("search", Search), ("engine", Engine)):
         own = _with_defaults(dataclass_schema(kind, partial=True))
-        found[name] = Kind(f"conf/{name}/*.yaml", {"anyOf": [own, experiment]})
+        found[name] = Kind(f"{CONF}/{name}/*.yaml", {"anyOf": [own, experiment]})
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import read_json
-from furrow.layout import CHAMPION, run_file
+from furrow.layout import CHAMPION, METRICS_JSON, run_file
 from furrow.training.champions import read_champions
 from furrow.training.metric_registry import MINIMIZE, direction
 
@@ -60,7 +60,7 @@ def _run(
 ) -> FirstRun:
     values = {
         key: float(value)
-        for key, value in read_json(root / run_file(name, "metrics.json")).items()
+        for key, value in read_json(root / run_file(name, METRICS_JSON)).items()
         if isinstance(value, int | float) and key not in {"rows", "classes"}
     }
     names = [key for key in (metric, *_USUAL, *values) if key in values]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from furrow.layout import METRICS_PY
 from furrow.scaffold.answer_error import AnswerError, near
 
 __all__ = ["METRICS_PY", "metric_text"]
 
-METRICS_PY = "pipelines/metrics.py"
 
 _HEAD = '''"""Metrics of this project's own: conf/metrics.yaml names each, and `furrow compile` checks it."""
 

@@ -81,11 +81,11 @@ def project_texts(facts: Facts) -> dict[str, str]:
         EXPERIMENTS_YAML: _experiments(answers),
         CONTRACT: _contract(facts),
         FEATURE_STORE: feature_store_text(facts.name),
-        "features/definitions.py": definitions_text(
+        f"{layout.FEATURES}/definitions.py": definitions_text(
             [about_of(answers, label)], facts.features, facts.name
         ),
         layout.spine_sql(answers.name): spine_text(answers, label, facts.until),
-        "pipelines/ingest.py": _ingest(facts),
+        layout.INGEST_PY: _ingest(facts),
         DVC_YAML: dvc_text(),
         "tests/test_project.py": _tests(answers),
         ".gitignore": "/build/\n/.furrow/\n__pycache__/\n",

@@ -19,7 +19,18 @@ from furrow.ground.dvcget import get
 from furrow.ground.git import show
 from furrow.ground.trust import require_trust
 from furrow.history.signed_tags import vouching_tag
-from furrow.layout import BUNDLE_JSON, DATA_DVC, DVC_LOCK, FURROW, MANIFEST, model, run_file
+from furrow.layout import (
+    BUNDLE_JSON,
+    DATA_DVC,
+    DVC_LOCK,
+    FURROW,
+    MANIFEST,
+    METRICS_JSON,
+    RECORD_JSON,
+    RUN_CONFIG,
+    model,
+    run_file,
+)
 from furrow.models.bundle import load
 from furrow.models.registry import MODEL, name_of
 from furrow.parse import ParseError, parse_json, parse_yaml
@@ -130,7 +141,7 @@ def trace(root: Path, record: PredictionRecord) -> Trace:
 
 
 def _config(root: Path, commit: str, run: str) -> dict[str, Any]:
-    path = run_file(run, "config.yaml")
+    path = run_file(run, RUN_CONFIG)
     content = show(root, commit, path)
     if content is None:
         raise TraceError(f"{commit[:10]} has no {path}")
@@ -154,7 +165,7 @@ def _data(root: Path, commit: str, _run: str) -> dict[str, Any]:
 
 
 def _metrics(root: Path, commit: str, run: str) -> dict[str, Any]:
-    path = run_file(run, "metrics.json")
+    path = run_file(run, METRICS_JSON)
     value = parse_json(show(root, commit, path) or b"null", path)
     if not isinstance(value, dict):
         raise TraceError(f"{commit[:10]} has no {path}")
@@ -230,7 +241,7 @@ def _scores(root: Path, record: PredictionRecord, run: str) -> str:
     Of a model without one from its own bundle.
     """
     if record.commit:
-        path = run_file(run, "record.json")
+        path = run_file(run, RECORD_JSON)
         value = parse_json(show(root, record.commit, path) or b"{}", path)
         return str(value.get("predictor_sha256") or "")
     for folder in _bundles(root, record, run):

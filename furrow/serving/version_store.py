@@ -13,7 +13,7 @@ from furrow.features.manifest import load as load_manifest
 from furrow.files import sha256_file
 from furrow.ground.dvcget import get
 from furrow.ground.git import show
-from furrow.layout import model, run_file
+from furrow.layout import RECORD_JSON, model, run_file
 from furrow.models.register import refusal
 from furrow.models.registry import MODEL, Version, find
 from furrow.models.trusted_version import trust_refusal
@@ -139,7 +139,7 @@ def forget_others(store: Path, kept: Iterable[Local | None]) -> None:
 
 
 def _record(mirror: Path, version: Version) -> dict[str, Any]:
-    path = run_file(version.name, "record.json")
+    path = run_file(version.name, RECORD_JSON)
     value = parse_json(show(mirror, version.commit, path) or b"null", path)
     if not isinstance(value, dict) or "model_sha256" not in value:
         raise RefusedError(f"{path} at {version.commit[:10]} names no model_sha256")

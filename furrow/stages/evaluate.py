@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from furrow.files import read_json, sha256_file, write_json, write_text
-from furrow.layout import LOCK, evaluation, model, predictions, run, run_file
+from furrow.layout import LOCK, RUN_CONFIG, evaluation, model, predictions, run, run_file
 from furrow.models.bundle import BUNDLE
 from furrow.models.card import card
 from furrow.stages.command import run_stage
@@ -28,7 +28,7 @@ __all__ = ["judge"]
 def judge(root: Path, name: str) -> None:
     """Judge one experiment's predictions: runs/NAME/ and build/evaluations/NAME.json."""
     with journal.record(root, f"evaluate@{name}"):
-        experiment = config.load(root / run_file(name, "config.yaml"))
+        experiment = config.load(root / run_file(name, RUN_CONFIG))
         source = root / predictions(name)
         # Not pd.read_parquet: it gives Arrow's threads a Python file, and a process that ends while
         # one lets go of it aborts, once in a hundred times on a busy machine

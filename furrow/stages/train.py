@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import track
 
 from furrow.files import sha256_file, write_bytes
-from furrow.layout import model, predictions, run_file, training_set
+from furrow.layout import RUN_CONFIG, model, predictions, run_file, training_set
 from furrow.models.bundle import save
 from furrow.monitoring.drift_reference import leave_in_bundle
 from furrow.stages.command import run_stage
@@ -40,7 +40,7 @@ def train(root: Path, name: str) -> None:
         journal.record(root, f"train@{name}") as facts,
         log_to(f"train@{name}", default_folder(root)),
     ):
-        experiment = config.load(root / run_file(name, "config.yaml"))
+        experiment = config.load(root / run_file(name, RUN_CONFIG))
         source = root / training_set(experiment.problem.name, experiment.features.service)
         training = dataset.load(source, experiment)
         steps = training.folds(experiment.seed)

@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from furrow.layout import FURROW
 from furrow.parse import ParseError, parse_json
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JOURNAL", "read", "record"]
 
-JOURNAL = ".furrow/journal.jsonl"
+JOURNAL = f"{FURROW}/journal.jsonl"
 
 
 @contextmanager

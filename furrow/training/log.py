@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 FORMAT = 1
-FOLDER = ".furrow/logs"
+FOLDER = f"{FURROW}/logs"
 FACTS = "run.json"
 LOCK = ".lock"
 DIR_VARIABLE = "FURROW_LOG_DIR"

@@ -8,6 +8,7 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import sha256_file
+from furrow.layout import METRICS_JSON, RECORD_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,10 +92,10 @@ def texts(outcome: Outcome, facts: dict[str, Any]) -> dict[str, str]:
         facts: What record.json says.
     """
     found = {
-        "metrics.json": _pretty(outcome.metrics),
+        METRICS_JSON: _pretty(outcome.metrics),
         "intervals.json": _pretty(outcome.intervals),
         "slices.json": _pretty(outcome.slices),
-        "record.json": _pretty(facts),
+        RECORD_JSON: _pretty(facts),
     }
     curves = {
         f"plots/{curve}.csv": points.to_csv(index=False) for curve, points in outcome.curves.items()

@@ -142,7 +142,7 @@ def _content(root: Path, recorded: Recorded, path: str) -> bytes:
 
 
 def _config(root: Path, recorded: Recorded, source: str) -> Experiment:
-    path = layout.run_file(source, "config.yaml")
+    path = layout.run_file(source, layout.RUN_CONFIG)
     return parse(
         parse_yaml(_content(root, recorded, path), f"{recorded.name}:{path}"),
         where=f"{recorded.name}:{path}",
@@ -199,7 +199,7 @@ def _warnings(
         yield f"the feature service {tried.features.service!r} has changed since the trial"
     path = root / training_set(tried.problem.name, tried.features.service)
     record = parse_json(
-        _content(root, recorded, layout.run_file(source, "record.json")),
+        _content(root, recorded, layout.run_file(source, layout.RECORD_JSON)),
         f"{recorded.name}:runs/{source}/record.json",
     )
     if path.is_file() and sha256_file(path) != record["training_set_sha256"]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.hydra import compose, structured
+from furrow.layout import SEARCHES
 from furrow.training.config import Search
 from furrow.training.tasks import load_task
 from furrow.trials.ask import Asker, dimensions
@@ -225,7 +226,7 @@ class AutoSearch:
         conf = self.sweeping.root / "conf"
         name = space_of(best.config.model)
         value = compose(conf, "config", [*self.sweeping.first, f"search={name}"])["search"]
-        where = f"conf/search/{name}.yaml"
+        where = f"{SEARCHES}/{name}.yaml"
         return structured(Search, value, where=where, conf=conf / "search").space
 
 

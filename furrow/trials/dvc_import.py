@@ -14,7 +14,7 @@ from furrow.ground.git import git, show
 from furrow.ground.project_place import project_prefix
 from furrow.history.artifacts import cached, yaml_at
 from furrow.history.metrics_file import MetricsFileError, read_metrics
-from furrow.layout import DVC_LOCK, DVC_YAML
+from furrow.layout import DVC_LOCK, DVC_YAML, METRICS_JSON, RECORD_JSON, RUN_CONFIG
 from furrow.parse import parse_json
 from furrow.trials.foreign_runs import ForeignRun, Imported, record_runs
 
@@ -98,9 +98,9 @@ def _files(
         "deps": {str(one.get("path")): str(one.get("md5", "")) for one in entry.get("deps") or []},
     }  # fmt: skip
     texts = {
-        "config.yaml": yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=10**6),
-        "metrics.json": _json(metrics),
-        "record.json": _json({"format": 1, "dvc": about}),
+        RUN_CONFIG: yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=10**6),
+        METRICS_JSON: _json(metrics),
+        RECORD_JSON: _json({"format": 1, "dvc": about}),
     }
     return {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
 

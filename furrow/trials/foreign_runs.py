@@ -102,7 +102,7 @@ def _write(base: Base, run: ForeignRun, name: str, digest: str, tool: str) -> st
     subject = " ".join(run.title.split()) or run.key
     trailers = f"{tool}-Run: {run.key}\n{tool}-Digest: {digest}\n"
     message = f"{subject[:120]}\n\n{trailers}"
-    files = {f"runs/{name}/{path}": content for path, content in run.files.items()}
+    files = {f"{layout.RUNS}/{name}/{path}": content for path, content in run.files.items()}
     key = slug(run.key, "-")
     for short in (f"{name}-{key[:8]}", f"{name}-{key[:40]}", f"{name}-{digest[:24]}"):
         if base.recorded(short) is None:

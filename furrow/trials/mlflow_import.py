@@ -14,6 +14,7 @@ import yaml
 from furrow.ground.git import git
 from furrow.ground.project_place import project_prefix
 from furrow.intake.mlflow_store import last
+from furrow.layout import METRICS_JSON, RECORD_JSON, RUN_CONFIG
 from furrow.trials.foreign_runs import ForeignRun, Imported, record_runs, slug
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ def run_files(run: MlflowRun) -> dict[str, bytes]:
     }  # fmt: skip
     metrics = {name: _number(last(points)) for name, points in sorted(run.metrics.items())}
     files = {
-        "config.yaml": yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=10**6),
-        "metrics.json": _json(metrics),
-        "record.json": _json({"format": 1, "mlflow": about, "tags": tags}),
+        RUN_CONFIG: yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=10**6),
+        METRICS_JSON: _json(metrics),
+        RECORD_JSON: _json({"format": 1, "mlflow": about, "tags": tags}),
     }
     for name, points in run.metrics.items():
         if len(points) > 1:

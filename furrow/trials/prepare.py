@@ -11,7 +11,7 @@ from furrow.files import sha256_file
 from furrow.ground.experiments import list_experiments, open_base
 from furrow.ground.hydra import compose, structured
 from furrow.ground.overrides import Composer, Dimension, Sweep, parse
-from furrow.layout import DVC_LOCK, ENGINES, training_set
+from furrow.layout import DVC_LOCK, ENGINES, SEARCHES, training_set
 from furrow.layout import LOCK as LOCKED
 from furrow.parse import read_yaml
 from furrow.training import config, dataset
@@ -179,7 +179,7 @@ def _search(request: Request, conf: Path, first: list[str]) -> Search | None:
     if request.search in options:
         value = compose(conf, "config", [*first, f"search={request.search}"])["search"]
         found = structured(
-            Search, value, where=f"conf/search/{request.search}.yaml", conf=conf / "search"
+            Search, value, where=f"{SEARCHES}/{request.search}.yaml", conf=conf / "search"
         )
     elif request.search in SAMPLERS:
         found = Search(space={}, sampler=request.search)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Finished", "Recorder", "Trial"]
 
-PRUNED = ".furrow/pruned.jsonl"
+PRUNED = f"{layout.FURROW}/pruned.jsonl"
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Recorder:
         if commit is not None:
             trailers = self._base.trailers(commit)
             metrics = parse_json(
-                self._base.read(commit, folder)["metrics.json"], f"{folder}/metrics.json"
+                self._base.read(commit, folder)[layout.METRICS_JSON], f"{folder}/metrics.json"
             )
             steps = tuple(float(word) for word in trailers.get("Furrow-Steps", "").split())
             seconds = float(trailers.get("Furrow-Seconds", "0"))

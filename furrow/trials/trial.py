@@ -13,6 +13,7 @@ import optuna
 
 from furrow.errors import FurrowError
 from furrow.files import sha256_bytes, sha256_json
+from furrow.layout import RUN_CONFIG
 from furrow.training.config import Experiment, dump
 from furrow.training.evaluate import evaluate
 from furrow.training.rolling import joined, predict, scores, to_parquet
@@ -181,7 +182,7 @@ def work(shared: Shared, task: Task) -> Result:
     return Result(
         steps=tuple(steps),
         metrics=outcome.metrics,
-        files={"config.yaml": dump(experiment), **texts(outcome, facts)},
+        files={RUN_CONFIG: dump(experiment), **texts(outcome, facts)},
         predictions_sha256=digest,
         seconds=time.perf_counter() - began,
         cpu_seconds=_processor() - before,

@@ -59,7 +59,7 @@ def unclaimed(root: Path, lock: str, experiment: str) -> str:
             pipeline.steps[name].locked_cmd,
             [out for out in pipeline.steps[name].outs if out.cached],
         )
-        for name in downstream(pipeline, layout.run_file(experiment, "config.yaml"))
+        for name in downstream(pipeline, layout.run_file(experiment, layout.RUN_CONFIG))
         if pipeline.steps[name].recorded
     }
     return _edited(lock, changed) if changed else lock
@@ -73,7 +73,7 @@ def keep_empty(root: Path) -> None:
     """
     here = root.resolve()
     holder = next(
-        (folder for folder in (here, *here.parents) if (folder / ".dvc/config").is_file()), None
+        (folder for folder in (here, *here.parents) if (folder / layout.DVC_CONFIG).is_file()), None
     )
     if holder is None:
         return

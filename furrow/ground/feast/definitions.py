@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from furrow.layout import FEATURE_STORE_YAML
+
 with warnings.catch_warnings():
     from feast import Entity, FeatureService, FeatureView, OnDemandFeatureView
     from feast.base_feature_view import BaseFeatureView
@@ -143,7 +145,7 @@ def read_definitions(repo_dir: Path) -> Definitions:
             twice.
     """
     folder = repo_dir.resolve()
-    config = _read_config(repo_dir / "feature_store.yaml")
+    config = _read_config(repo_dir / FEATURE_STORE_YAML)
     found = _Found()
     with importable(folder, get_repo_files(folder)):
         for file, module in repo_modules(folder, get_repo_files(folder)):

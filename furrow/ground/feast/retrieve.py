@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from furrow.layout import FEATURE_STORE_YAML
+
 with warnings.catch_warnings():
     from feast import (
         Entity,
@@ -209,7 +211,7 @@ def _objects(repo_dir: Path) -> dict[tuple[type, str], Any]:
 
 def _config(repo_dir: Path, scratch: Path, offline_store: Mapping[str, Any] | None) -> RepoConfig:
     """The repository's own configuration, with a registry to throw away and no online store."""
-    raw = read_yaml(repo_dir / "feature_store.yaml")
+    raw = read_yaml(repo_dir / FEATURE_STORE_YAML)
     raw |= {"offline_store": dict(offline_store)} if offline_store is not None else {}
     raw |= {"registry": str(scratch / "registry.db"), "online_store": None}
     return RepoConfig(**raw, repo_path=repo_dir.resolve())
