@@ -17,9 +17,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import log_loss, mean_absolute_error
 from sklearn.preprocessing import OrdinalEncoder
@@ -27,6 +27,9 @@ from sklearn.preprocessing import OrdinalEncoder
 from furrow.layout import run_file, training_set
 from furrow.training import config, dataset
 from furrow.training.fit import input_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 HAND_SET = {"learning_rate": 0.03, "max_iter": 300, "max_leaf_nodes": 15, "min_samples_leaf": 20, "max_features": 0.5,
@@ -137,7 +140,7 @@ def main() -> None:
     declared = config.load(asked.project / run_file(asked.experiment, "config.yaml"))
     place.write_bytes(
         subprocess.run(
-            ["git", "show", f"{json.loads(shown)['rev']}:{run_file(asked.experiment, 'config.yaml')}"],
+            ["git", "show", f"{json.loads(shown)['commit']}:{run_file(asked.experiment, 'config.yaml')}"],
             cwd=asked.project, check=True, stdout=subprocess.PIPE,
         ).stdout
     )  # fmt: skip
@@ -147,15 +150,15 @@ def main() -> None:
     )
     ours, blocks = losses(chosen, training, None)
     print(
-        f"{asked.experiment}: {said['screened']} configs on all rows, {len(said['trials'])} trials, {took:.0f} s; chosen: {' '.join(best['overrides'])}"
+        f"{asked.experiment}: {said['screened']} configs on all rows, {len(said['trials'])} trials, {took:.0f} s"
     )
+    print(f"  chosen: {' '.join(best['overrides'])}")
     print(f"  furrow try --auto       {ours.mean():.4f}")
     for name, options in (("defaults", {"random_state": 1}), ("set by hand", HAND_SET)):
         theirs, _ = losses(declared, training, options)
         mean, low, high = difference(ours, theirs, blocks)
-        print(
-            f"  scikit-learn, {name:<11} {theirs.mean():.4f}   furrow's minus it: {mean:+.4f} ({low:+.4f} to {high:+.4f})"
-        )
+        print(f"  scikit-learn, {name:<11} {theirs.mean():.4f}")
+        print(f"    furrow's minus it: {mean:+.4f} ({low:+.4f} to {high:+.4f})")
 
 
 if __name__ == "__main__":
