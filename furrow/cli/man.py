@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from furrow.cli.terminal import say_block
+from furrow.layout import CONF, FEATURES, FURROW, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["command", "manual"]
 
 _FILES = (
-    ("conf/", "what is declared: problems, experiments, models, gates, the data contract"),
-    ("features/", "the Feast repository: definitions, feature tables, spines, manifest.json"),
-    ("runs/NAME/", "the record of an experiment: config, metrics, intervals, slices, plots, card"),
+    (f"{CONF}/", "what is declared: problems, experiments, models, gates, the data contract"),
+    (f"{FEATURES}/", "the Feast repository: definitions, feature tables, spines, manifest.json"),
+    (
+        f"{RUNS}/NAME/",
+        "the record of an experiment: config, metrics, intervals, slices, plots, card",
+    ),
     ("dvc.yaml, dvc.lock", "the stages, and what they made of what"),
-    (".furrow/", "what this machine keeps; nothing that Git has not"),
+    (f"{FURROW}/", "what this machine keeps; nothing that Git has not"),
 )
 _ENVIRONMENT = (
     ("NO_COLOR, FORCE_COLOR", "no colors; colors in a pipe, too"),

@@ -10,10 +10,12 @@ import resource
 import sys
 import time
 from collections import Counter
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from furrow.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["BOUNDS", "ServerMetrics"]
 
