@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.ci.bare_hook import state
 from furrow.ci.publish import read_status, runs_ci, subjects
 from furrow.web.content import Field, Form, Link, Mark, Note, Page, Section, Table, Text
-from furrow.web.numbers import number
+from furrow.web.plain_values import number
 
 if TYPE_CHECKING:
     from furrow.web.asked import Asked

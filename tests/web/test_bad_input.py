@@ -14,8 +14,8 @@ from furrow.cli.main import run as furrow
 from furrow.web import local_servers
 from furrow.web.asked import LONGEST, Asked
 from furrow.web.content import Page, Section, Table
-from furrow.web.numbers import number
 from furrow.web.plain_forms import as_csv
+from furrow.web.plain_values import number
 from furrow.web.recent_commits import recent
 from furrow.web.site import Site
 
