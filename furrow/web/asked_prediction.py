@@ -12,7 +12,7 @@ from furrow.drawing.moves import moves
 from furrow.errors import FurrowError
 from furrow.serving.serving_client import ServingClient
 from furrow.web.content import Drawing, Facts, Field, Form, Link, Note, Section, Table
-from furrow.web.numbers import number, shown_value
+from furrow.web.plain_values import number, shown_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

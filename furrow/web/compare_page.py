@@ -10,7 +10,7 @@ from furrow.history.run_diff import config_of, diff_runs, flat
 from furrow.history.show import curves
 from furrow.training.metric_registry import direction, ordered
 from furrow.web.content import Choice, Facts, Field, Form, Link, Mark, Note, Page, Section, Table
-from furrow.web.numbers import number
+from furrow.web.plain_values import number
 from furrow.web.run_curves import curve_drawings, laid_over
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from furrow.drawing.charts import lines
 from furrow.drawing.plots import plot
 from furrow.drawing.strips import strips
 from furrow.web.content import Drawing, Link, Mark, Note, Section, Table
-from furrow.web.numbers import number
+from furrow.web.plain_values import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -34,6 +34,7 @@ MENU = {
     "features": "Features",
     "models": "Models",
     "monitoring": "Monitoring",
+    "ci": "CI",
     "prediction": "Prediction",
     "business": "For the business",
 }

@@ -27,6 +27,7 @@ PAGES = {
     "features": "features_page",
     "models": "models_page",
     "monitoring": "monitoring_page",
+    "ci": "ci_page",
     "prediction": "prediction_page",
     "business": "business_page",
 }

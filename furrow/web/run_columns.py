@@ -16,7 +16,7 @@ from furrow.replay.replay_verdict import worst
 from furrow.replay.run_replays import replays_of
 from furrow.training.metric_registry import direction
 from furrow.web.content import Link, Mark
-from furrow.web.numbers import number
+from furrow.web.plain_values import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from furrow.drawing.plots import plot
 from furrow.history.show import curves
 from furrow.web.content import Drawing, Table
-from furrow.web.numbers import number
+from furrow.web.plain_values import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,7 +17,7 @@ from furrow.layout import run_file
 from furrow.replay.run_replays import replays_of
 from furrow.training.metric_registry import ordered
 from furrow.web.content import Drawing, Facts, Link, Mark, Note, Page, Section, Table, Text
-from furrow.web.numbers import number, shown_value
+from furrow.web.plain_values import number, shown_value
 from furrow.web.run_columns import replay_mark
 from furrow.web.run_curves import own_curves
 from furrow.web.run_story import counted, running, said_where, written

@@ -11,7 +11,7 @@ from furrow.training.log import default_folder
 from furrow.trials.watch import Watcher, WatchError
 from furrow.web.confusion import confusion
 from furrow.web.content import Link, Note, Steps, Table
-from furrow.web.numbers import shown_value
+from furrow.web.plain_values import shown_value
 
 if TYPE_CHECKING:
     from furrow.history.load import Run

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 from furrow.cli.main import run as furrow
+from furrow.cli.runs_note import command
 from furrow.errors import UsageError
 from furrow.ground.notes import add_line
 from furrow.history.named_run import run as load_run
@@ -87,3 +89,8 @@ def test_the_command(
     assert json.loads(said[said.index("{") :])["tags"] == ["good"]
     assert furrow(["runs", "note", "gbm", "x" * 5000]) == 2
     assert furrow(["runs", "note", "nobody", "x"]) == 1
+
+
+def test_its_help_says_that_a_note_is_a_claim() -> None:
+    said = CliRunner().invoke(command, ["--help"]).output
+    assert "Anybody who may push notes may write in any name" in " ".join(said.split())

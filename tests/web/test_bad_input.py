@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -14,8 +15,8 @@ from furrow.cli.main import run as furrow
 from furrow.web import local_servers
 from furrow.web.asked import LONGEST, Asked
 from furrow.web.content import Page, Section, Table
-from furrow.web.numbers import number
 from furrow.web.plain_forms import as_csv
+from furrow.web.plain_values import number
 from furrow.web.recent_commits import recent
 from furrow.web.site import Site
 
@@ -256,3 +257,38 @@ def test_recent_commits_of_a_path(judged: Path) -> None:
     head = site.commit("")
     assert [one.subject[:8] for one in recent(site, head, 5)] == ["rate 0.2", "rate 0.1"]
     assert len(recent(site, head, 5, "conf/monitor")) == 1
+
+
+ODD = [
+    "",
+    "'",
+    "' or 1=1 --",
+    "\x1b[2J",
+    "x" * 3000,
+    "-1",
+    "nan",
+    "9" * 40,
+    "../../etc/passwd",
+    "שלום",
+    "%00",
+    "gbm@HEAD",
+]
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        "/runs.json?tag={}", "/runs.json?curve={}&step={}", "/runs.json?pin={}&pin=gbm", "/runs.json?luck={}",
+        "/runs.json?group={}&metric={}", "/run.json?run=gbm&confusion={}", "/compare.json?run=gbm&run=line&tests={}",
+        "/ci.json?rev={}", "/prediction.json?ask={}&f.x={}", "/monitoring.json?environment={}", "/live.json?run={}",
+        "/data.json?sample={}&profile={}", "/state.json?x={}",
+    ],
+)  # fmt: skip
+def test_odd_values_of_every_switch(judged: Path, asks: str) -> None:
+    """Whatever an address holds, the answer is a page or an error that is known, never a bug."""
+    ask = asking(judged)
+    for odd in ODD:
+        path = asks.replace("{}", quote(odd, safe=""))
+        answer = ask(path)
+        assert answer.status_code in {200, 400, 404}, (path, answer.text[:300])
+        assert "\x1b" not in answer.text

@@ -15,7 +15,7 @@ from furrow.training.log import log, log_to
 from furrow.web.asked import Asked
 from furrow.web.confusion import confusion
 from furrow.web.content import Link, Note, Table, plain
-from furrow.web.numbers import number, shown_value
+from furrow.web.plain_values import number, shown_value
 from furrow.web.run_columns import curve_values, quoted, replay_mark
 from furrow.web.run_curves import laid_over
 from furrow.web.run_page import run
