@@ -225,7 +225,7 @@ class AutoSearch:
         conf = self.sweeping.root / "conf"
         name = space_of(best.config.model)
         value = compose(conf, "config", [*self.sweeping.first, f"search={name}"])["search"]
-        where = f"conf/search/{name}.yaml"
+        where = f"{conf.name}/search/{name}.yaml"
         return structured(Search, value, where=where, conf=conf / "search").space
 
 
