@@ -56,6 +56,7 @@ __all__ = [
     "RUN_CONFIG",
     "SCHEMAS",
     "SCORE_YAML",
+    "SCREENED",
     "SEARCHES",
     "SERVED",
     "SPINES",
@@ -87,6 +88,7 @@ BUILD = "build"
 BUNDLE_JSON = "bundle.json"
 RUNS = "runs"
 FURROW = ".furrow"
+SCREENED = f"{FURROW}/screened.jsonl"
 
 DATA_DVC = "data.dvc"
 DVC_YAML = "dvc.yaml"

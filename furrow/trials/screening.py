@@ -11,7 +11,7 @@ import numpy as np
 
 from furrow.errors import FurrowError
 from furrow.files import FileError, sha256_json
-from furrow.layout import FURROW
+from furrow.layout import SCREENED
 from furrow.parse import parse_json
 from furrow.training.rolling import joined, predict, scores
 from furrow.training.splits import Fold, holdout
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from furrow.training.dataset import TrainingSet
     from furrow.training.metric_registry import Metric
 
-__all__ = ["SCREENED", "ScreenBook", "held_folds", "screened"]
+__all__ = ["ScreenBook", "held_folds", "screened"]
 
-SCREENED = f"{FURROW}/screened.jsonl"
 DIGITS = 9
 HELD, FOLDS, LEAST = 2_000, 4, 0.3
 """Rows that are held out at least, in how many periods at most, and the share of rows that must be left to fit on."""

@@ -14,6 +14,8 @@ import pytest
 from furrow.intake.column_reading import Reading
 from furrow.intake.column_types import read_as, sql_held, sql_value
 from furrow.intake.dialect import IntakeError
+from furrow.intake.moment_texts import MOMENT_WORDS, epoch_reading, moment_reading
+from furrow.intake.number_texts import number_reading, whole_id
 from furrow.intake.typed_table import open_typed
 
 if TYPE_CHECKING:
@@ -86,6 +88,17 @@ def test_names_tell_moments_and_ids(name: str, values: list[str], kind: str, sty
     """Great numbers in a column of a moment's name count since 1970; an id with a fraction of zero is whole."""
     found = read_as(values, name=name)
     assert (found.kind, found.style) == (kind, style)
+
+
+def test_what_is_neither() -> None:
+    """Texts that are no numbers, or no moments, have no reading of that kind; a number may be neither a moment nor an id."""
+    assert number_reading(["12", "twelve"], 0) is None
+    assert moment_reading(["2024-01-02", "soon"], 0) is None
+    assert moment_reading(["2024-01-02", "soon"], 1) is not None
+    number = Reading("float64")
+    assert whole_id(["1.5"], number, "id") == number
+    assert "at" in MOMENT_WORDS
+    assert epoch_reading(["1.5"], number, "paid_at") is None
 
 
 def test_a_semicolon_goes_with_decimal_commas() -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from furrow.cli.try_auto import follow_auto
 from furrow.ground.experiments import list_experiments
+from furrow.layout import SCREENED
 from furrow.training.config import Range
 from furrow.trials.auto_search import AutoSearch, Screened
 from furrow.trials.portfolio import PORTFOLIO, narrowed, options_for, space_of
 from furrow.trials.recorder import Finished
-from furrow.trials.screening import SCREENED, held_folds
+from furrow.trials.screening import held_folds
 
 from .conftest import Run, sweeping
 
@@ -128,6 +131,16 @@ def test_around_the_best() -> None:
     assert (found["model.rate"].low, found["model.rate"].high) == (0.01, pytest.approx(0.18))
     assert found["model.share"] == space["model.share"]
     assert narrowed(space, {}) == space
+
+
+def test_what_is_shown(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON: the best on held-out rows first, each trial with both of its scores."""
+    assert follow_auto(sweeping(project, jobs=1), 0.01, limit=9, as_json=True) == 0
+    found = json.loads(capsys.readouterr().out)
+    held = [one["held_out"] for one in found["trials"]]
+    assert held == sorted(held)
+    assert len(held) >= 3
+    assert all(one["score"] == one["metrics"]["log_loss"] for one in found["trials"])
 
 
 def test_the_command(project: Path, run: Run) -> None:
