@@ -26,6 +26,7 @@ LIMIT = 400  # seconds for one benchmark
 SMALL: dict[str, tuple[str, ...]] = {
     "log_steps": ("--steps", "200000"),
     "plan_noop": (),
+    "command_times": ("2",),
     "offline_join": (
         "--scale",
         "0.1",
