@@ -73,7 +73,9 @@ class History:
     names: tuple[str, ...]
 
 
-def history(repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "") -> History:
+def history(
+    repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "", most: int = 0
+) -> History:
     """Follow an experiment along the first parents of a revision.
 
     Args:
@@ -81,6 +83,7 @@ def history(repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "")
         experiment: Its name at the revision, or at some commit before.
         rev: Where to start.
         metric: Which metric; the most usual one that the run has by default.
+        most: How many commits at most, the newest; all of them, if 0.
 
     Raises:
         NoSuchRunError: No commit has such a run.
@@ -88,7 +91,7 @@ def history(repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "")
         UnknownRevisionError: There is no such revision.
     """
     start = resolve(repo, rev)
-    commits = _changes(repo, experiment, start) if experiment else []
+    commits = _changes(repo, experiment, start, most) if experiment else []
     if not commits:
         runs = sorted(
             {path.split("/")[1] for path in files_at(repo, rev, "runs") if path.count("/") > 1}
@@ -121,14 +124,14 @@ def history(repo: Path, experiment: str, *, rev: str = "HEAD", metric: str = "")
 _Change = tuple[str, int, str, str, str]  # commit, time, author, subject, the experiment's name
 
 
-def _changes(repo: Path, experiment: str, start: str) -> list[_Change]:
-    """Commits that changed the run, newest first, following it when it was renamed."""
+def _changes(repo: Path, experiment: str, start: str, most: int) -> list[_Change]:
+    """Commits that changed the run, newest first, following it when it was renamed; at most so many, unless 0."""
     found: list[_Change] = []
     name, tip = experiment, start
     while True:
-        part = _log(repo, name, tip)
+        part = _log(repo, name, tip, most - len(found) if most else 0)
         found.extend(part)
-        if not part:
+        if not part or (most and len(found) >= most):
             return found
         before = _renamed_from(repo, name, part[-1][0])
         if before is None:
@@ -136,9 +139,10 @@ def _changes(repo: Path, experiment: str, start: str) -> list[_Change]:
         name, tip = before
 
 
-def _log(repo: Path, name: str, tip: str) -> list[_Change]:
+def _log(repo: Path, name: str, tip: str, most: int) -> list[_Change]:
+    bound = [f"--max-count={most}"] if most else []
     output = git(
-        repo, "log", "--first-parent", "--encoding=UTF-8", "-z",
+        repo, "log", "--first-parent", "--encoding=UTF-8", "-z", *bound,
         "--format=%H%x00%ct%x00%an%x00%s", tip, "--", f":(top,literal){project_prefix(repo)}{layout.RUNS}/{name}",
     )  # fmt: skip
     parts = output.decode(errors="replace").split("\0")

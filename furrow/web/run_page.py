@@ -134,7 +134,7 @@ def _metrics(details: Details) -> Table:
 def _over_commits(site: Site, found: Run) -> list[Block]:
     """The first metric over the commits before, where it moved."""
     try:
-        known = history(site.root, found.name, rev=found.commit)
+        known = history(site.root, found.name, rev=found.commit, most=_POINTS)
     except FurrowError:
         return []
     points = [
@@ -142,7 +142,8 @@ def _over_commits(site: Site, found: Run) -> list[Block]:
     ]
     if len({value for _, value in points}) < 2:
         return []
-    title = f"{known.metric} over {len(known.points)} commits, oldest first"
+    newest = "the newest " if len(known.points) == _POINTS else ""
+    title = f"{known.metric} over {newest}{len(known.points)} commits, oldest first"
     rows = [
         (one.commit[:10], iso_date(one.time), one.value, one.subject)
         for one in known.points[-_POINTS:]

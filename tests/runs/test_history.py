@@ -30,6 +30,8 @@ def test_each_change_is_a_point(history: Any) -> None:
     ]
     assert (found.points[0].low, found.points[0].high) == (pytest.approx(0.69), pytest.approx(0.71))
     assert follow(history.path, "gbm", rev="HEAD~3", metric="log_loss").points[-1].value == 0.5
+    newest = follow(history.path, "gbm", most=2)
+    assert [point.subject for point in newest.points] == ["AUC 0.8", "AUC 0.7"]
 
 
 def test_a_rename_is_followed(history: Any) -> None:
@@ -44,6 +46,15 @@ def test_a_rename_is_followed(history: Any) -> None:
     assert found.names == ("second", "first")
     assert [point.name for point in found.points] == ["first", "second", "third", "third"]
     assert follow(history.path, "copy").names == ()
+
+
+def test_a_bound_holds_across_a_rename(history: Any) -> None:
+    """So many of the newest, under whatever name they were."""
+    history.commit(history.run("first", 0.6))
+    history.commit(history.run("first", 0.61))
+    history.commit({**history.run("second", 0.61), "runs/first": None})
+    for most in (1, 2, 3, 9):
+        assert len(follow(history.path, "second", most=most).points) == min(most, 3)
 
 
 def test_holes_are_shown_as_such(history: Any) -> None:
