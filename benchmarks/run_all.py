@@ -52,6 +52,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "false_pages": ("--worlds", "1"),
     "monitor_day": ("--rows", "200000"),
     "governance_scale": ("--models", "50", "--commits", "20", "--predictions", "100000"),
+    "init_time": ("--customers", "1000"),
     "try_overhead": ("--trials", "20", "--experiments", "2", "--no-queue"),
 }
 
