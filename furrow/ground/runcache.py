@@ -18,7 +18,7 @@ from furrow.ground.project_place import dvc_root
 from furrow.parse import LISTING, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from furrow.ground.pipeline_spec import Step
 
@@ -78,7 +78,11 @@ def _excluding(value: Any) -> Any:
 
 
 def run_key(
-    step: Step, deps: Mapping[str, str], params: Mapping[str, Mapping[str, Any]], runnable: set[str]
+    step: Step,
+    deps: Mapping[str, str],
+    params: Mapping[str, Mapping[str, Any]],
+    runnable: set[str],
+    legacy: Collection[str] = (),
 ) -> str:
     """The key under which DVC keeps a run: the sha256 of its command, its inputs and the names of its outputs.
 
@@ -87,6 +91,7 @@ def run_key(
         deps: md5 by the path as written in dvc.yaml.
         params: Values by file (`Step.written`), then key.
         runnable: Those deps that are executable files.
+        legacy: Those that are as a lock of DVC 2 has them, whose hashes say no `hash`.
 
     Returns:
         Empty where DVC can make no key of such values, as of dates.
@@ -96,7 +101,7 @@ def run_key(
         value["deps"] = [
             {
                 "path": path,
-                "hash": "md5",
+                **({} if path in legacy else {"hash": "md5"}),
                 "md5": deps[path],
                 **({"isexec": True} if path in runnable else {}),
             }

@@ -150,7 +150,7 @@ class _Look:
             if any(cause.kind in {"upstream", "unknown"} for cause in causes)
             else self._earlier(causes)
         )
-        if earlier is not None and self._restored(earlier):
+        if earlier is not None and self._restored(earlier, recorded=not causes):
             for out in step.outs:
                 self.world.make(out.path, earlier[out.path], _algorithm(out, earlier[out.path]))
             return Prediction(step.name, "restore", True, (*causes, *outs))
@@ -256,20 +256,32 @@ class _Look:
             return None
         if not causes and all(out.md5 for out in step.outs):
             return {out.path: out.md5 for out in step.outs}
+        changed = {cause.path for cause in causes if cause.kind == "dep"}
+        # DVC 3 takes the hash of what changed anew, and leaves what DVC 2 wrote of the rest
+        legacy = {
+            dep.local: dep.md5
+            for dep in step.deps
+            if dep.algorithm != "md5" and dep.md5 and dep.path not in changed
+        }
         deps = {
             dep.local: md5 for dep in step.deps if (md5 := self.world.md5(dep.path)) is not None
         }
+        deps |= legacy
         if len(deps) < len(step.deps) or UNKNOWN in deps.values():
             return None
         runnable = {dep.local for dep in step.deps if self.world.executable(dep.path)}
-        found = self.cache.run(run_key(step, deps, params, runnable))
+        found = self.cache.run(run_key(step, deps, params, runnable, legacy))
         if found is None or any(out.local not in found for out in step.outs):
             return None
         return {out.path: found[out.local] for out in step.outs}
 
-    def _restored(self, earlier: Mapping[str, str]) -> bool:
-        """Whether the cache holds all of those outputs."""
-        old = {out.path: out.algorithm for out in self.step.outs if out.md5 == earlier[out.path]}
+    def _restored(self, earlier: Mapping[str, str], *, recorded: bool) -> bool:
+        """Whether the cache holds all of those outputs.
+
+        Those of dvc.lock lie where DVC 2 may have put them, those of a run where DVC 3 does.
+        """
+        whole = recorded and all(out.md5 for out in self.step.outs)
+        old = {out.path: out.algorithm for out in self.step.outs} if whole else {}
         return all(self.world.holds(md5, old.get(path, "md5")) for path, md5 in earlier.items())
 
     def _run(self, causes: list[Cause], earlier: Mapping[str, str]) -> None:
