@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from furrow.features.schema import Manifest
+    from furrow.features.schema import Manifest, OnDemandView, View
 
     Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -65,7 +65,7 @@ def _manifest(root: Path) -> Manifest:
 
 def _features(root: Path) -> Iterable[str]:
     manifest = _manifest(root)
-    views = [*manifest.views.values(), *manifest.on_demand.values()]
+    views: list[View | OnDemandView] = [*manifest.views.values(), *manifest.on_demand.values()]
     columns = (f"{view.name}:{column.name}" for view in views for column in view.features)
     return (*(view.name for view in views), *manifest.services, *manifest.tables, *columns)
 
