@@ -1,4 +1,4 @@
-"""What each command that reads takes on a small project: `python -m benchmarks.command_times [ROUNDS]`.
+"""What each command that reads takes on a small project, start to end: `python -m benchmarks.command_times [ROUNDS]`.
 
 The project is that of the snapshots (four runs over two commits, features, data, a gate). Each command
 is a process of its own, from a warm disk; the least processor time of ROUNDS counts, beside a limit.

@@ -65,10 +65,7 @@ def _manifest(root: Path) -> Manifest:
 
 def _features(root: Path) -> Iterable[str]:
     manifest = _manifest(root)
-    views: list[View | OnDemandView] = [
-        *manifest.views.values(),
-        *manifest.on_demand.values(),
-    ]
+    views: list[View | OnDemandView] = [*manifest.views.values(), *manifest.on_demand.values()]
     columns = (f"{view.name}:{column.name}" for view in views for column in view.features)
     return (*(view.name for view in views), *manifest.services, *manifest.tables, *columns)
 

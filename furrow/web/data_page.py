@@ -230,6 +230,11 @@ def _profiled(site: Site, contract: Contract | None, asked: Asked, *, here: bool
 
 def _table_profile(one: TableProfile) -> list[Block]:
     notes: list[Block] = [Note(text, "warn") for text in one.notes]
+    notes += [
+        Note(f"{each.name}: {each.doubted:,} hard to believe, up to {each.most}.", "warn")
+        for each in one.columns
+        if each.doubted
+    ]
     parts = list(one.partitions)
     drawn: list[Block] = []
     if parts:
@@ -260,7 +265,14 @@ def _table_profile(one: TableProfile) -> list[Block]:
     ]  # fmt: skip
     heads = ("column", "type", "null", "distinct", "min", "median", "max", "most frequent")
     figures: list[Block] = [
-        Drawing(each.name, spark(each.histogram.counts, title=each.name))
+        Drawing(
+            f"{each.name} [{each.unit}]" if each.unit else each.name,
+            spark(
+                each.histogram.counts,
+                title=f"{each.name}: {each.histogram.below:,} below and {each.histogram.above:,} above: hollow ends",
+                tails=(each.histogram.below > 0, each.histogram.above > 0),
+            ),
+        )
         for each in one.columns
         if each.histogram and each.distinct > 40
     ]

@@ -153,7 +153,13 @@ def test_what_is_printed_of_features(capsys: pytest.CaptureFixture[str]) -> None
     show_features(
         [
             SimpleNamespace(
-                name="v:a", dtype="Int64", ttl_seconds=3600, services=("full",), owner="o"
+                name="v:a",
+                dtype="Int64",
+                unit="mph",
+                ttl_seconds=3600,
+                services=("full",),
+                owner="o",
+                description="",
             )
         ]
     )

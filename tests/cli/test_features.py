@@ -82,9 +82,9 @@ def answer(call: Call, *arguments: str) -> Any:
     code, out, err = call(*arguments, "--json")
     assert (code, err) == (0, "")
     found = json.loads(out)
-    assert found["format"] == 1
-    for name in ("entries", "views"):
-        if set(found) == {"format", name}:
+    assert found.pop("format") == 1
+    for name in ("entries", "views"):  # a list has a name of its own
+        if set(found) == {name}:
             return found[name]
     return found
 
@@ -202,7 +202,7 @@ def test_materialize_get_verify_and_push(furrow: Call, root: Path) -> None:
 
     code, out, _ = furrow("verify", "--rows", "50")
     assert (code, out.count("all equal")) == (0, 2)
-    assert answer(furrow, "verify", "full", "--rows", "20")[0]["differences"] == []
+    assert answer(furrow, "verify", "full", "--rows", "20")["reports"][0]["differences"] == []
 
     event = {
         "origin": "LGA",
