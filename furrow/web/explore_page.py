@@ -27,6 +27,8 @@ MOST = 5000
 """Runs that are drawn, the newest."""
 _AXES = 8
 _LISTED = 200
+_AT_ONCE = 200
+"""Runs up to which importance is worked out unasked: of a thousand it takes 15 seconds of a processor."""
 
 
 def explore(site: Site, asked: Asked) -> Page:
@@ -64,7 +66,7 @@ def explore(site: Site, asked: Asked) -> Page:
         Section("", [form, _scatter(answer, x, y)]),
         Section("Parallel coordinates", _parallel(answer, axes[:_AXES])),
         Section("The trade-off front", [_front(answer, x, y)]),
-        Section(f"Which keys move {y}", _importance(answer, keys, y)),
+        Section(f"Which keys move {y}", _importance(answer, keys, y, asked)),
     ]
     lead = f"{len(answer.rows):,} of {answer.total:,} runs."
     names = list(dict.fromkeys((*axes[:_AXES], x, y)))
@@ -175,7 +177,10 @@ def front(
     return kept
 
 
-def _importance(answer: Rows, keys: Sequence[str], metric: str) -> list[Block]:
+def _importance(answer: Rows, keys: Sequence[str], metric: str, asked: Asked) -> list[Block]:
+    if len(answer.rows) > _AT_ONCE and not asked.on("importance"):
+        where = Link("work it out", "explore", asked.but(importance="1"))
+        return [Note("Of so many runs it takes some seconds of the server.", link=where)]
     numbers: dict[str, Any] = {key: _numbers(answer, key) for key in keys}
     found = importance(numbers, _numbers(answer, metric))
     if not found:
