@@ -13,12 +13,8 @@ OWNER = "flights-team@example.com"
 
 
 def fields(**types):
-    """Fields from name=type, or name=(type, what it is, unit); of a table's columns its SQL says the latter."""
-    told = {name: one if isinstance(one, tuple) else (one, "", "") for name, one in types.items()}
-    return [
-        Field(name=name, dtype=dtype, description=words, tags={"unit": unit} if unit else {})
-        for name, (dtype, words, unit) in told.items()
-    ]
+    """Fields from name=type; what each is its table's SQL says, or a tag of its view."""
+    return [Field(name=name, dtype=dtype) for name, dtype in types.items()]
 
 
 origin_traffic = FeatureView(
@@ -183,27 +179,36 @@ weather_origin = FeatureView(
 clock = on_demand_feature_view(
     sources=[sources.request],
     schema=fields(
-        departure_hour=(Float64, "hour of the scheduled departure in New York", "h"),
-        departure_hour_sin=(Float64, "the hour on the circle of a day", "1"),
-        departure_hour_cos=(Float64, "the hour on the circle of a day", "1"),
-        departure_weekday=(Int64, "weekday of the scheduled departure, Monday is 0", "days"),
-        departure_weekday_sin=(Float64, "the moment on the circle of a week", "1"),
-        departure_weekday_cos=(Float64, "the moment on the circle of a week", "1"),
-        departure_weekend=(Int64, "whether that is Saturday or Sunday", "0 or 1"),
+        departure_hour=Float64,
+        departure_hour_sin=Float64,
+        departure_hour_cos=Float64,
+        departure_weekday=Int64,
+        departure_weekday_sin=Float64,
+        departure_weekday_cos=Float64,
+        departure_weekend=Int64,
     ),
     mode="python",
     description="Time of day and day of week in New York at the scheduled departure.",
     owner=OWNER,
-    tags={"domain": "timetable"},
+    tags={
+        "domain": "timetable",
+        "departure_hour": "hour of the scheduled departure in New York [h]",
+        "departure_hour_sin": "the hour on the circle of a day [1]",
+        "departure_hour_cos": "the hour on the circle of a day [1]",
+        "departure_weekday": "weekday of the scheduled departure, Monday is 0 [days]",
+        "departure_weekday_sin": "the moment on the circle of a week [1]",
+        "departure_weekday_cos": "the moment on the circle of a week [1]",
+        "departure_weekend": "whether that is Saturday or Sunday [0 or 1]",
+    },
 )(on_demand.clock)
 
 weather_age = on_demand_feature_view(
     sources=[weather_origin[["weather_reading_minute"]], sources.request],
-    schema=fields(weather_age_hours=(Float64, "hours from the reading to the prediction", "h")),
+    schema=fields(weather_age_hours=Float64),
     mode="python",
     description="Hours between the weather reading at hand and the prediction.",
     owner=OWNER,
-    tags={"domain": "weather"},
+    tags={"domain": "weather", "weather_age_hours": "hours from the reading to the prediction [h]"},
 )(on_demand.weather_age)
 
 tail_readiness = on_demand_feature_view(
@@ -214,21 +219,16 @@ tail_readiness = on_demand_feature_view(
         sources.request,
     ],
     schema=fields(
-        tail_idle_hours=(
-            Float64,
-            "hours from the last news of the aircraft to the prediction",
-            "h",
-        ),
-        tail_planned_minutes=(Float64, "minutes to spare before this departure, as planned", "min"),
-        tail_spare_minutes=(
-            Float64,
-            "minutes to spare before this departure, as it turns out",
-            "min",
-        ),
+        tail_idle_hours=Float64, tail_planned_minutes=Float64, tail_spare_minutes=Float64
     ),
     mode="python",
     description="Hours since the last news of the aircraft, and the minutes to spare before this departure, "
     "as planned and as it turns out.",
     owner=OWNER,
-    tags={"domain": "aircraft"},
+    tags={
+        "domain": "aircraft",
+        "tail_idle_hours": "hours from the last news of the aircraft to the prediction [h]",
+        "tail_planned_minutes": "minutes to spare before this departure, as planned [min]",
+        "tail_spare_minutes": "minutes to spare before this departure, as it turns out [min]",
+    },
 )(on_demand.tail_readiness)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
-from furrow.features.column_notes import Meaning, meaning, noted
+from furrow.features.column_notes import Meaning, meaning, noted, tagged
 from furrow.features.manifest import load, repository_root
 from furrow.features.manifest_cache import compiled, fingerprint, is_current, remember
 from furrow.features.raw_columns import read_contract
@@ -117,10 +117,14 @@ class Catalog:
         return feature_lineage(self.manifest, self.repo_dir, read_contract(self.root))
 
     def meanings(self, view: View | OnDemandView) -> dict[str, Meaning]:
-        """What each feature of a view means, and its unit: by its Field, or by a comment of the table's SQL."""
+        """What each feature of a view means, and its unit.
+
+        By its Field, a comment of the table's SQL, or a tag of an on-demand view.
+        """
         mapping: Mapping[str, str] = getattr(view, "field_mapping", {})
         sources = {feature: source for source, feature in mapping.items()}
-        comments = self._comments(getattr(view, "table", None))
+        names = [column.name for column in view.features]
+        comments = {**tagged(view.tags, names), **self._comments(getattr(view, "table", None))}
         return {
             column.name: meaning(column, comments, sources.get(column.name, ""))
             for column in view.features

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from furrow.features.catalog import Catalog
-from furrow.features.column_notes import Meaning, meaning, noted
+from furrow.features.column_notes import Meaning, meaning, noted, tagged
 from furrow.features.manifest import load
 from furrow.features.schema import Column
 
@@ -72,3 +72,12 @@ def test_each_feature_of_this_repository_is_told() -> None:
     assert [one.name for one in catalog.features() if not (one.description and one.unit)] == []
     found = [one.entry.name for one in catalog.search(("gust", "mph"))]
     assert found[0] == "weather_origin:weather_gust_3h"
+
+
+def test_an_on_demand_view_says_it_in_tags() -> None:
+    """By the feature's name; what else the view is tagged with is no meaning."""
+    tags = {"domain": "x", "hour": "of the departure [h]", "late": "whether it was"}
+    assert tagged(tags, ["hour", "late", "other"]) == {
+        "hour": Meaning("of the departure", "h"),
+        "late": Meaning("whether it was"),
+    }

@@ -59,7 +59,7 @@ def test_services_are_as_large_as_they_should(definitions: Definitions) -> None:
     features = [name for projection in full.views for name in projection.features]
     assert len(features) >= 30
     names = Counter(
-        name for view in (*definitions.views, *definitions.on_demand) for name, _ in view.features
+        name for view in (*definitions.views, *definitions.on_demand) for name, *_ in view.features
     )
     assert names.most_common(1)[0][1] == 1
     assert not [name for name in features if name.endswith("_minute")], (
@@ -69,7 +69,7 @@ def test_services_are_as_large_as_they_should(definitions: Definitions) -> None:
 
 def test_no_column_hides_an_on_demand_feature(definitions: Definitions, world: World) -> None:
     """Feast skips an on-demand feature, silently, where a source has a column of its name."""
-    computed = {name for view in definitions.on_demand for name, _ in view.features}
+    computed = {name for view in definitions.on_demand for name, *_ in view.features}
     stored = {
         name for file in world.tables.glob("*.parquet") for name in pq.read_schema(file).names
     }
@@ -85,7 +85,7 @@ def test_views_declare_the_columns_that_the_tables_have(
     for view in definitions.views:
         schema = pq.read_schema(world.tables / f"{view.name}.parquet")
         keys = {name for name, _ in view.join_keys}
-        declared = {name: types[dtype] for name, dtype in view.features}
+        declared = {name: types[dtype] for name, dtype, *_ in view.features}
         actual = {field.name: str(field.type) for field in schema}
         assert declared == {
             name: type_ for name, type_ in actual.items() if name not in {*keys, "event_timestamp"}

@@ -43,7 +43,7 @@ day = FeatureView(
 )
 asked = RequestSource(name="asked", schema=[Field(name="amount", dtype=Float64)])
 
-@on_demand_feature_view(sources=[day, asked], schema=[Field(name="share", dtype=Float64)], mode="python")
+@on_demand_feature_view(sources=[day, asked], schema=[Field(name="share", dtype=Float64, description="of the mean", tags={{"unit": "1"}})], mode="python")
 {CODE.strip()}
 
 full = FeatureService(name="full", features=[day[["visits", "spent_mean"]], share])

@@ -30,7 +30,7 @@ from furrow.parse import read_yaml
 from furrow.stores.pack import computed_column, declared_column
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["RetrievalError", "features_by_store", "historical_features"]
 
@@ -114,6 +114,7 @@ def _joined(
                     kind is OnDemandFeatureView
                 ):  # Feast tries each function on made-up values, and knows no Float32
                     objects[kind, name].infer_features = lambda: None
+                    _forget_words(objects[kind, name], objects.values())
             store.apply([*objects.values()])
             # Feast's own stores take pandas alone; Furrow's takes Arrow, which keeps the types.
             rows = (
@@ -231,3 +232,20 @@ def _checked(joined: pa.Table, spine: pa.Table, features: list[str], service: st
             hint="the offline store must give one row per row, in their order: is offline_store Furrow's?",
         )
     return joined.select([*spine.column_names, *features])
+
+
+def _forget_words(view: OnDemandFeatureView, objects: Iterable[Any]) -> None:
+    """Take descriptions and tags off an on-demand view's fields, wherever they are projected.
+
+    Feast's registry forgets them of the view alone, and then finds no such field.
+    """
+    projections = [
+        one
+        for service in objects
+        if isinstance(service, FeatureService)
+        for one in service.feature_view_projections
+        if one.name == view.name
+    ]
+    for holder in (view, view.projection, *projections):
+        for field in holder.features:
+            field.description, field.tags = "", {}
