@@ -81,7 +81,7 @@ def test_the_status_tells_the_canary_s_evidence(project):
 def test_what_is_declared_and_what_is_served(project):
     said(rollback, "production")
     (project / "conf/deployment/staging.yaml").write_text("modle: x\n")
-    one, two = json.loads(said(deployments, "--json"))
+    one, two = json.loads(said(deployments, "--json"))["environments"]
     assert (one["declared"], one["serves"]) == ("a@v1.1.0", "a@v1.0.0")
     assert (two["environment"], two["serves"]) == ("staging", "")
     assert "names no model" in two["problem"]

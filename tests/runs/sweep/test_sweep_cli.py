@@ -39,7 +39,7 @@ def test_try_adopt_and_watch_tell_what_happened_and_what_is_next(
     watched = run(project, "furrow", "runs", "watch", "--once", "try@gbm")
     assert "log_loss" in watched.stdout
     assert "ended" in watched.stdout
-    plain = json.loads(run(project, "furrow", "runs", "watch", "--json").stdout)
+    plain = json.loads(run(project, "furrow", "runs", "watch", "--json").stdout)["runs"]
     assert plain[0]["run"] == "try@gbm"
     assert plain[0]["curves"]["log_loss"]["rows"] == 1
     unknown = run(project, "furrow", "try", "gmb", code=1)
