@@ -79,7 +79,7 @@ def stage(lines: str) -> str:
         ({"a\nb": "x"}, "control characters"),
         ({"dvc.yaml": "vars: ['../../secret.yaml']\n" + stage("")}, "vars: ../../secret.yaml leads out"),
         ({"dvc.yaml": "vars: [/root/.aws/credentials]\n" + stage("")}, "vars: /root/.aws/credentials leads out"),
-        ({"dvc.yaml": "vars: ['${out}']\n" + stage("")}, "no plain path"),
+        ({"dvc.yaml": "vars: ['${out}']\n" + stage("")}, "not a plain path"),
         ({"dvc.yaml": "vars: ['https://x.invalid/v.yaml']\n" + stage("")}, "leads out"),
         ({"dvc.yaml": stage("    vars: ['../../../x.yaml:k']\n")}, "leads out"),
         ({"v.yaml": "-> w.yaml", "w.yaml": "-> /etc/passwd", "dvc.yaml": "vars: [v.yaml]\n" + stage("")}, "leads out"),

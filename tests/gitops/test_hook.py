@@ -348,7 +348,7 @@ def test_install(team, tmp_path):
     with pytest.raises(HookError, match="has a work tree"):
         install(team / "ada")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(HookError, match="no Git repository"):
+    with pytest.raises(HookError, match="not a Git repository"):
         install(tmp_path / "empty")
 
 

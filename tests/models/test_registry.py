@@ -316,7 +316,7 @@ def test_what_can_not_be_promoted_or_rolled_back(project):
     forged(project, "gbm@v0.3.0", "0" * 64)
     with pytest.raises(FurrowError, match="does not say that gbm passed"):
         promote(project, "gbm@v0.3.0", "production")
-    with pytest.raises(FurrowError, match="no environment's name"):
+    with pytest.raises(FurrowError, match="not an environment's name"):
         current(project, "../x")
     with pytest.raises(FurrowError, match="no earlier version"):
         rollback(project, "production")

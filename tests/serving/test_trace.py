@@ -163,7 +163,7 @@ def test_what_can_not_be_told_is_called_missing(project):
 def test_an_id_that_is_not_logged(project):
     with pytest.raises(TraceError, match="not logged"):
         find_logged(project, new_id())
-    with pytest.raises(TraceError, match="no prediction's id"):
+    with pytest.raises(TraceError, match="not a prediction's id"):
         find_logged(project, "17")
 
 

@@ -31,7 +31,7 @@ VERBS = [
     "models get gbm --out got", "models promote gbm --to production", "models rollback production", "models log",
     "ci --base HEAD~1", "ci status", "predict --carrier B6 --flight 1 --origin JFK --dest BOS", "install", "apply",
     "try gbm model.rate=1,2", "adopt exp-one as new", "trust --list", "init", "init data.csv --predict b --dry-run",
-    "add table spending", "add problem churn", "add metric money", "import dvc", "import mlflow nowhere", "schema", "completion bash",
+    "man", "mcp --help", "add table spending", "add problem churn", "add metric money", "import dvc", "import mlflow nowhere", "schema", "completion bash",
     "doctor", "cost", "cost --json", "fsck", "fsck --json", "gc", "score", "score --json", "audit gbm", "audit production", "audit 2024-03",
     "audit --key customer=1", "verify", "verify HEAD", "verify gbm@v1.0.0", "approve gbm@v1.0.0 --to production", "deployments",
     "deployments production", "status production", "hold production", "release production", "rollback production",
