@@ -102,7 +102,7 @@ def drafted(
 def _branch(repo: Path, name: str) -> str:
     if not _BRANCH.fullmatch(name):
         raise DraftError(
-            f"{name[:80]!r} is no name of a draft", hint="lower-case letters, digits, - and _"
+            f"{name[:80]!r} is not a name of a draft", hint="lower-case letters, digits, - and _"
         )
     branch = f"{PREFIX}{project_prefix(repo)}{name}"
     if git(repo, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", ok=(0, 1)).strip():

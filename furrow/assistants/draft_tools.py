@@ -71,7 +71,9 @@ def _files(said: Said) -> Parts:
 def _name(said: Said) -> str:
     name = str(said["name"])
     if not _WORD.fullmatch(name):
-        raise UsageError(f"{name[:80]!r} is no name", hint="use lower-case letters, digits and _")
+        raise UsageError(
+            f"{name[:80]!r} is not a name", hint="use lower-case letters, digits and _"
+        )
     return name
 
 

@@ -87,7 +87,7 @@ def check_name(name: str, taken: Mapping[str, object] | Sequence[str] = ()) -> N
         AdditionError: It is not.
     """
     if not _NAME.fullmatch(name):
-        raise AdditionError(f"{name!r} is no name", hint="use lower-case letters, digits and _")
+        raise AdditionError(f"{name!r} is not a name", hint="use lower-case letters, digits and _")
     if name in taken:
         raise AdditionError(f"there is one of the name {name!r} already", hint="give another name")
 

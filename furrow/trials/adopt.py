@@ -89,7 +89,7 @@ def adopt(
     conf = root / "conf"
     entries = declared(conf)
     if not NAME.fullmatch(name):
-        raise AdoptError(f"{name!r} is no name", hint="use lower-case letters, digits and _")
+        raise AdoptError(f"{name!r} is not a name", hint="use lower-case letters, digits and _")
     if name in entries:
         raise AdoptError(f"there is an experiment {name!r} already", hint="choose another name")
     recorded = find(root, trial)

@@ -134,7 +134,7 @@ def test_all_of_it_compiles(copy: Path) -> None:
 
 
 WRONG = {
-    "a name": (["experiment", "2nd"], "is no name"),
+    "a name": (["experiment", "2nd"], "is not a name"),
     "taken": (["experiment", "linear"], "already"),
     "no model": (["experiment", "odd", "--model", "gbmm"], "gbm"),
     "no service": (["experiment", "odd", "--service", "al"], "did you mean 'all'?"),

@@ -104,7 +104,7 @@ def test_no_other_site_has_it_ask(
     assert ask("/prediction?ask=1", **{"sec-fetch-site": "same-origin"}).status_code == 200
     assert furrow(["ui", "--ask", "file:///etc/passwd", "--port", "0"]) == 1
     assert furrow(["ui", "--ask-token", "absent", "--port", "0"]) == 2
-    assert "is no address" in capsys.readouterr().err
+    assert "is not an address" in capsys.readouterr().err
     page = prediction(Site(folder, server=address), asked())
     assert any(part.title == f"Ask {address}" for part in page.sections)
 

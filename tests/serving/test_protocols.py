@@ -182,7 +182,7 @@ def test_csv_as_sagemaker_s_clients_send_it(server):
         ("shop,weekday,amount\nnorth,3", "row 0 has 2 values"),
         ("shop,weekday,amount\nnorth,three,1", "weekday must be Int64"),
         ("shop,weekday\nnorth,3", "lacks amount"),
-        ('shop,weekday,amount\n"north,3,1', "no CSV"),
+        ('shop,weekday,amount\n"north,3,1', "not CSV"),
         ("", "must name fields"),
         ("shop,weekday,amount\n", "no row"),
     ],
