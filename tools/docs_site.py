@@ -105,18 +105,19 @@ def commands() -> str:
         "# Commands\n",
         "`furrow COMMAND --help` says the same. `-C DIR` starts any command in another folder.\n",
     ]
+    whole = click.Context(cli, info_name="furrow", **cli.context_settings)
     of = {name: title for title, names in SECTIONS.items() for name in names}
     for title in (*SECTIONS, "More"):
         parts.append(f"## {title}\n")
         for name in sorted(one for one in COMMANDS if of.get(one, "More") == title):
-            command = cli.get_command(click.Context(cli), name)
+            command = cli.get_command(whole, name)
             assert command is not None
-            parts += _command(f"furrow {name}", command)
+            parts += _command(f"furrow {name}", command, whole)
     return "\n".join(parts)
 
 
-def _command(name: str, command: click.Command) -> list[str]:
-    context = click.Context(command, info_name=name)
+def _command(name: str, command: click.Command, above: click.Context) -> list[str]:
+    context = click.Context(command, info_name=name, parent=above)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     said = inspect.cleandoc(command.help or command.short_help or "")
     parts = [f"### {name}\n", f"    {usage}\n", *map(_paragraph, said.split("\n\n"))]
@@ -134,7 +135,7 @@ def _command(name: str, command: click.Command) -> list[str]:
         for inner in command.list_commands(context):
             found = command.get_command(context, inner)
             if found is not None:
-                parts += _command(f"{name} {inner}", found)
+                parts += _command(f"{name} {inner}", found, context)
     return parts
 
 

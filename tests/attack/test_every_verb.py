@@ -80,6 +80,7 @@ READS = {
     "resume": [["resume", "production"]],
     "completion": [["completion", "bash"]],
     "doctor": [["doctor"], ["doctor", "--json"]],
+    "man": [["man"]],
     "schema": [["schema"]],
     "import dvc": [["import", "dvc"]],
     "import mlflow": [["import", "mlflow", "mlruns"]],

@@ -142,7 +142,7 @@ def leaves() -> Iterator[tuple[str, click.Command]]:
             yield name, command
 
 
-WITHOUT_JSON = {"init", "ci install", "ci hook", "ci rejudge", "ci run-queue", "models card", "serve", "hold", "release",
+WITHOUT_JSON = {"mcp", "init", "ci install", "ci hook", "ci rejudge", "ci run-queue", "models card", "serve", "hold", "release",
                 "rollback", "completion", "add", "man", "pause", "resume"}  # fmt: skip
 """Commands that a person looks at, or that write a file; take one away when it learns --json."""
 

@@ -62,7 +62,7 @@ def test_json_is_sorted_and_strict(capsys: pytest.CaptureFixture[str]) -> None:
     """Sorted keys; NaN is refused rather than written as what JSON does not have."""
     render.echo_json({"b": 1, "a": "é"})
     text = capsys.readouterr().out
-    assert json.loads(text) == {"a": "é", "b": 1}
+    assert json.loads(text) == {"a": "é", "b": 1, "format": 1}
     assert text.index('"a"') < text.index('"b"')
     with pytest.raises(ValueError, match="JSON"):
-        render.echo_json(float("nan"))
+        render.echo_json({"a": float("nan")})

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.otherprocessors import OLD
-from tests.projects.in_process import plant
 
 if TYPE_CHECKING:
     import pytest
@@ -35,30 +34,27 @@ def _files(root: Path) -> dict[str, bytes]:
     }
 
 
+def _made(root: Path, *before: str, **environment: str) -> dict[str, bytes]:
+    """The project, made by a process of its own: what another process has loaded is in no pickle of it."""
+    root.parent.mkdir(exist_ok=True)
+    subprocess.run(
+        [*before, sys.executable, "-c", SCRIPT, str(root)],
+        env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    return _files(root)
+
+
 def test_the_same_bytes_from_an_old_processor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without vector instructions, fused multiplications and a modern BLAS, on one core, in another folder, zone and locale."""
     monkeypatch.setenv("FURROW_TRUST", "1")
-    here = _files(plant("retail", tmp_path / "retail", monkeypatch))
-    there = tmp_path / "another folder" / "retail"
-    there.parent.mkdir()
-    subprocess.run(
-        [
-            "taskset",
-            "-c",
-            str(min(os.sched_getaffinity(0))),
-            sys.executable,
-            "-c",
-            SCRIPT,
-            str(there),
-        ],
-        env={**os.environ, **OLD, **ELSEWHERE, "PYTHONPATH": str(ROOT)},
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    other = _files(there)
+    here = _made(tmp_path / "here" / "retail")
+    core = str(min(os.sched_getaffinity(0)))
+    other = _made(tmp_path / "another folder" / "retail", "taskset", "-c", core, **OLD, **ELSEWHERE)
     assert set(other) == set(here)
     assert {name for name in here if here[name] != other[name]} == set()
     assert sum("reference.json" in name for name in here) == 2

@@ -144,7 +144,7 @@ def test_the_command_says_both(
     monkeypatch.chdir(history.path)
     assert furrow(["runs", "show", trial]) == 0
     shown = capsys.readouterr().out
-    assert re.search(r"^seconds +2\.2500$", shown, re.MULTILINE)
+    assert re.search(r"^seconds +2\.25", shown, re.MULTILINE)
     assert "cpu seconds" in shown
     assert "model.learning_rate=0.3" in shown
     assert (

@@ -336,7 +336,7 @@ BAD = {
     "no such entity": ({"people.csv": text()}, {"about": "household"}, "no column for 'household'"),
     "no such moment": ({"people.csv": text()}, {"at": "att"}, "did you mean 'at'?"),
     "no moment": ({"people.csv": text()}, {"at": "plan"}, "not a moment"),
-    "no span": ({"people.csv": text()}, {"known_after": "soon"}, "is no span"),
+    "no span": ({"people.csv": text()}, {"known_after": "soon"}, "is not a span"),
     "no period": ({"people.csv": text()}, {"test": "3 moons"}, "is no test period"),
     "no task": ({"people.csv": text()}, {"task": "ranking"}, "ranking"),
     "too few": ({"people.csv": csv(people(12))}, {}, "too few to learn from"),
