@@ -45,17 +45,16 @@
   }
 
   // The last word of a filter, a sort or a list of columns is completed with the names of columns.
-  let names = null;
-  async function columns() {
-    if (names === null) {
-      names = [];
+  let names = null; // the promise of them: whoever asks while they are fetched waits for the same
+  function columns() {
+    names ??= (async () => {
       const here = new URLSearchParams(location.search), asked = new URLSearchParams();
       for (const name of ["rev", "all", "since"]) if (here.get(name)) asked.set(name, here.get(name));
       try {
         const answer = await fetch("columns.json?" + asked);
-        names = (await answer.json()).tables.columns.rows.map((row) => row[0]);
-      } catch { names = []; }
-    }
+        return (await answer.json()).tables.columns.rows.map((row) => row[0]);
+      } catch { return []; }
+    })();
     return names;
   }
   function completing(input) {
@@ -68,6 +67,7 @@
       const word = /[\w.\-]*$/.exec(input.value)[0];
       const before = input.value.slice(0, input.value.length - word.length);
       const fits = word ? (await columns()).filter((name) => name.startsWith(word) && name !== word).slice(0, 12) : [];
+      if (input.value !== before + word) return; // more was typed meanwhile
       list.replaceChildren(...fits.map((name) => { const one = document.createElement("option"); one.value = before + name; return one; }));
     });
   }
