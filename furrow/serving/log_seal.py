@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from furrow.serving.log_settings import LogSettings
     from furrow.serving.prediction_record import PredictionRecord
 
-__all__ = ["NOTES", "Losses", "live_folder", "seal", "sealed_folder", "segment_records"]
+__all__ = ["BEGUN", "NOTES", "Losses", "live_folder", "seal", "sealed_folder", "segment_records"]
 
 NOTES = "notes.json"
 _KEY = tuple(FIELDS.index(name) for name in GROUP)
+BEGUN = ".begun"
+"""The suffix of a segment that is not locked yet."""
+_FORGOTTEN = 3_600
 _ROWS = 500
 """Rows that are made into columns at a time: whoever answers beside it doesn't wait for more."""
 _GROUP = 20
@@ -142,8 +145,18 @@ def seal(folder: Path, settings: LogSettings, *, wait: bool = False) -> int:
                     continue
                 except OSError:  # no room for it: the segment stays, and reads as well
                     break
+        _remove_begun(folder)
         _remove_old(folder, settings)
     return done
+
+
+def _remove_begun(folder: Path) -> None:
+    """Remove what a process left that was killed before its segment had a name: empty, and long ago."""
+    limit = datetime.now(UTC).timestamp() - _FORGOTTEN
+    for path in live_folder(folder).glob(f"*{BEGUN}"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < limit:
+                path.unlink()
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from furrow.serving.log_frames import NOTE, RECORD, FrameError, frame, new_head
-from furrow.serving.log_seal import live_folder, seal
+from furrow.serving.log_seal import BEGUN, live_folder, seal
 from furrow.serving.log_settings import LogError, LogSettings, is_sampled, redact
 from furrow.serving.prediction_record import new_id, pack, to_payload
 
@@ -218,13 +218,18 @@ class PredictionLog:
                 return
 
     def _open_segment(self) -> None:
-        """Begin a segment of this process's own; its name sorts by time and is used once."""
+        """Begin a segment of this process's own; its name sorts by time and is used once.
+
+        It gets its name when it is locked: whoever seals would take it for a dead process's before.
+        """
         hour = _hour()
         path = live_folder(self.folder) / f"{hour}-{new_id()}.log"
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+        begun = path.with_suffix(BEGUN)
+        file = os.open(begun, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
         fcntl.flock(file, fcntl.LOCK_EX)
         head, seed = new_head()
         try:
+            begun.rename(path)
             os.write(file, head)
         except OSError:
             os.close(file)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from furrow.serving import prediction_log
 from furrow.serving.log_frames import read_frames, read_seed
 from furrow.serving.log_reader import find_record, query, read_log, read_losses, read_records
-from furrow.serving.log_seal import live_folder, seal, sealed_folder
+from furrow.serving.log_seal import BEGUN, live_folder, seal, sealed_folder
 from furrow.serving.prediction_log import LogError, LogSettings, PredictionLog
 
 from .records import NOON, record
@@ -144,6 +144,36 @@ def test_a_kill_between_sealing_and_removing_gives_no_record_twice(folder):
     seal(folder, LogSettings())
     assert list(read_records(folder)) == given_
     assert not path.exists()
+
+
+def test_what_begins_while_another_seals_is_kept(folder):
+    """Many logs are opened while somebody seals without a pause: no segment is taken for a dead one's, no record is lost."""
+    done = threading.Event()
+
+    def sealing():
+        while not done.is_set():
+            seal(folder, LogSettings(), wait=True)
+
+    PredictionLog.open(folder).close()
+    other = threading.Thread(target=sealing)
+    other.start()
+    try:
+        for number in range(120):
+            one = PredictionLog.open(folder)
+            one.append([record(number)])
+            one.close()
+    finally:
+        done.set()
+        other.join()
+    found = [each.keys["customer"] for each in read_records(folder)]
+    assert sorted(found) == sorted(record(number).keys["customer"] for number in range(120))
+    left = live_folder(folder) / f"x{BEGUN}"
+    left.write_bytes(b"")
+    seal(folder, LogSettings(), wait=True)
+    assert left.exists(), "whoever begins it may still be at it"
+    os.utime(left, (1e9, 1e9))
+    seal(folder, LogSettings(), wait=True)
+    assert not left.exists()
 
 
 def test_a_living_process_s_segment_is_not_sealed(folder):
