@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from furrow.history.metric_order import METRIC_ORDER
+from furrow.training.code_digest import import_closure
 from furrow.training.metric_registry import DIRECTIONS, METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -237,3 +238,18 @@ def test_nothing_of_linux_alone_is_needed_to_import() -> None:
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.attr}")
             waiting += ast.iter_child_nodes(node)
     assert found == []
+
+
+def test_no_stage_hangs_on_what_shows_serves_or_judges_changes() -> None:
+    """An edit of the command line, the pages or the server retrains nothing (DESIGN.md, "The stage graph")."""
+    stages = [
+        path.stem for path in (ROOT / "furrow/stages").glob("*.py") if path.stem != "__init__"
+    ]
+    rooms = {
+        name.split(".")[1]
+        for stage in stages
+        for name in import_closure(ROOT, f"furrow.stages.{stage}")
+        if name.startswith("furrow.") and stage not in {"command", "land"}
+    }
+    assert "training" in rooms
+    assert rooms.isdisjoint({"cli", "web", "serving", "ci", "clone", "plan", "governance", "proof"})

@@ -1,6 +1,6 @@
-"""What a version's predictions are compared with.
+"""What a version's predictions are compared with: its training set, or what training left of it in the bundle.
 
-Its training set, or the first windows that it served.
+Training writes it, and must not hang on how predictions are served or logged (`served_reference`).
 """
 
 from __future__ import annotations
@@ -18,16 +18,10 @@ import pyarrow.parquet as pq
 from furrow.files import FileError, canonical_json, read_json, write_text
 from furrow.layout import RUN_CONFIG, predictions, run_file, training_set
 from furrow.monitoring.expected_means import Expected, expected, marks_of, season_of
-from furrow.monitoring.log_windows import (
-    SCORE,
-    count_windows,
-    first_rows,
-    window_starts,
-    windows_seen,
-)
 from furrow.monitoring.monitor_settings import MonitorSettings
 from furrow.monitoring.profile_bins import ProfileError, bins_of
 from furrow.monitoring.profile_counts import Profile, count, merged
+from furrow.monitoring.window_clock import SCORE, window_starts
 from furrow.training import config
 from furrow.training.dataset import sealed
 
@@ -35,11 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Reference", "bundled", "from_first", "from_training", "leave_in_bundle"]
+__all__ = ["Reference", "bundled", "from_training", "leave_in_bundle", "season_at", "together"]
 
 FORMAT = 1
 REFERENCE = "reference.json"
-_NOT_WATCHED = ("id", "time", "version", "model", "variant", "latency_us")
 
 
 @dataclass(frozen=True)
@@ -134,7 +127,7 @@ def from_training(
         if column is not None and "event_timestamp" in said.column_names:
             score = pa.table({SCORE: said.column(column)})
             parts.append(_seasonal(score, said.column("event_timestamp"), [SCORE], settings))
-    return _together(f"the training set of {model}", parts, settings)
+    return together(f"the training set of {model}", parts, settings)
 
 
 def bundled(folder: Path, settings: MonitorSettings) -> Reference | None:
@@ -198,44 +191,6 @@ def _about(settings: MonitorSettings) -> dict[str, Any]:
     }
 
 
-def from_first(
-    log: Path, version: str, settings: MonitorSettings, *, until: datetime
-) -> Reference | None:
-    """The first windows that a version served; None before there are as many as declared."""
-    where = {"window": settings.window, "timezone": settings.timezone}
-    seen = windows_seen(log, version, until=until, **where)
-    if len(seen) <= settings.first:
-        return None
-    ends = datetime.fromisoformat(seen[settings.first])
-    rows = first_rows(log, version, ends)
-    if rows is None:
-        return None
-    names = [
-        name
-        for name in rows.column_names
-        if name not in _NOT_WATCHED
-        and (not settings.features or name in {*settings.features, SCORE})
-        and _countable(rows.schema.field(name).type)
-    ]
-    bins = {name: bins_of(rows.column(name)) for name in names}
-    counted = count_windows(
-        log, datetime.fromisoformat(seen[0]), ends, bins={version: bins}, **where
-    )
-    windows = [
-        (_season(start, settings), one.profile)
-        for (start, which), one in sorted(counted.items())
-        if which == version and one.profile is not None
-    ]
-    return _together(
-        f"the first {len(windows)} {settings.window}s of {version}", [windows], settings
-    )
-
-
-def _countable(kind: pa.DataType) -> bool:
-    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string)
-    return any(test(kind) for test in tests)
-
-
 def _seasonal(
     table: pa.Table, times: pa.ChunkedArray, names: Sequence[str], settings: MonitorSettings
 ) -> list[tuple[str, Profile]]:
@@ -250,18 +205,26 @@ def _seasonal(
     found = []
     for begin, end in zip(begins, [*begins[1:], len(windows)], strict=True):
         start = pd.Timestamp(windows[begin], tz="UTC").isoformat()
-        found.append((_season(start, settings), count(table.slice(begin, end - begin), bins)))
+        found.append((season_at(start, settings), count(table.slice(begin, end - begin), bins)))
     return found
 
 
-def _season(start: str, settings: MonitorSettings) -> str:
+def season_at(start: str, settings: MonitorSettings) -> str:
+    """The season of a window that begins then, ISO 8601, on the declared clocks."""
     moment = datetime.fromisoformat(start).astimezone(ZoneInfo(settings.timezone))
     return season_of(moment, settings.season)
 
 
-def _together(
+def together(
     source: str, parts: list[list[tuple[str, Profile]]], settings: MonitorSettings
 ) -> Reference | None:
+    """One reference of several tables' windows; None of none.
+
+    Args:
+        source: What it is, in words.
+        parts: Of each table its windows: season and profile.
+        settings: What is watched, and how many false pages are allowed.
+    """
     parts = [windows for windows in parts if windows]
     if not parts:
         return None

@@ -34,7 +34,8 @@ from furrow.monitoring.labelled_performance import (
 )
 from furrow.monitoring.labelled_rows import Coverage, coverage, join_labels
 from furrow.monitoring.late_labels import landed, settle
-from furrow.monitoring.log_windows import SCORE, flat
+from furrow.monitoring.log_windows import flat
+from furrow.monitoring.window_clock import SCORE
 from furrow.serving.log_reader import read_log
 from furrow.training import config
 from furrow.training.class_columns import PREFIX, class_names

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from furrow.monitoring.profile_counts import Profile, count, empty
+from furrow.monitoring.window_clock import SCORE, window_starts
 from furrow.serving.log_reader import read_log
 
 if TYPE_CHECKING:
@@ -22,17 +22,13 @@ if TYPE_CHECKING:
     from furrow.monitoring.profile_bins import Bins
 
 __all__ = [
-    "SCORE",
     "WindowCounts",
     "count_windows",
     "first_rows",
     "flat",
-    "window_starts",
     "windows_seen",
 ]
 
-SCORE = "score"
-"""The column that the prediction itself is watched by."""
 _SCORES = ("probability", "prediction")
 STATUSES = "statuses"
 _AT_ONCE = 50_000
@@ -52,21 +48,6 @@ class WindowCounts:
     rows: int = 0
     latency_us: int = 0
     profile: Profile | None = None
-
-
-def window_starts(times: pd.Series[Any], window: str, timezone: str) -> pd.Series[Any]:
-    """When the window of each time begins, UTC.
-
-    Args:
-        times: Aware times.
-        window: "day", on the clocks of `timezone`, or "hour".
-        timezone: A zone's name.
-    """
-    if window == "hour":
-        starts: pd.Series[Any] = times.dt.tz_convert("UTC").dt.floor("h")
-    else:
-        starts = times.dt.tz_convert(ZoneInfo(timezone)).dt.normalize().dt.tz_convert("UTC")
-    return starts
 
 
 def flat(batch: pa.RecordBatch | pa.Table, *, statuses: bool = False) -> pa.Table:

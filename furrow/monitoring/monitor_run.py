@@ -22,16 +22,18 @@ from furrow.layout import model as model_folder
 from furrow.monitoring.alarm_book import Alarm
 from furrow.monitoring.alarm_delivery import deliver
 from furrow.monitoring.canary_labels import supply_labels
-from furrow.monitoring.drift_reference import Reference, bundled, from_first, from_training
+from furrow.monitoring.drift_reference import Reference, bundled, from_training
 from furrow.monitoring.drift_sizes import drift_of
 from furrow.monitoring.drift_watch import Watch, step
 from furrow.monitoring.expected_means import season_of
 from furrow.monitoring.label_verdict import LabelVerdict, judge_labels
 from furrow.monitoring.late_rollback import go_back
-from furrow.monitoring.log_windows import WindowCounts, count_windows, window_starts
+from furrow.monitoring.log_windows import WindowCounts, count_windows
 from furrow.monitoring.monitor_state import MonitorState, load_state, one_writer, save_state
 from furrow.monitoring.score_shift import ScoreShift, importance_shares, score_shift
+from furrow.monitoring.served_reference import from_first
 from furrow.monitoring.serving_skew import Recomputed, recompute, sample
+from furrow.monitoring.window_clock import window_starts
 from furrow.serving.deployment_state import read_followed
 from furrow.serving.log_reader import read_log, read_losses
 

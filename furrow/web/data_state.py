@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from furrow.data.raw_files import table_files
 from furrow.drawing.strips import strips
 from furrow.errors import FurrowError
 from furrow.files import read_json, sha256_json
@@ -16,6 +15,7 @@ from furrow.layout import DATA, VALIDATION
 from furrow.monitoring.drift_sizes import drifts
 from furrow.monitoring.profile_counts import count, reference_of
 from furrow.web.content import Drawing, Mark, Note, Table
+from furrow.web.sample_rows import files_inside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,9 +98,7 @@ def partition_drift(folder: Path, name: str, declared: Declared) -> list[Block]:
         name: The table.
         declared: What the contract says of it.
     """
-    root = folder.resolve().parent
-    paths = [path for path in table_files(folder, declared) if path.resolve().is_relative_to(root)]
-    paths = paths[-_PARTS:]
+    paths = files_inside(folder, declared)[-_PARTS:]
     if len(paths) < 2 or not declared.period:
         return []
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from furrow.data.contract import Table as Declared
     from furrow.web.content import Cell
 
-__all__ = ["ROWS", "sample"]
+__all__ = ["ROWS", "files_inside", "sample"]
 
 ROWS = 20
 _COLUMNS, _LONGEST = 60, 200
@@ -32,8 +32,7 @@ def sample(folder: Path, name: str, declared: Declared) -> Table | Note:
         name: The table.
         declared: What the contract says of it.
     """
-    root = folder.resolve().parent
-    paths = [path for path in table_files(folder, declared) if path.resolve().is_relative_to(root)]
+    paths = files_inside(folder, declared)
     if not paths:
         return Note(f"No file of {name} is here.", "warn")
     try:
@@ -48,6 +47,12 @@ def sample(folder: Path, name: str, declared: Declared) -> Table | Note:
     values = [] if rows is None else rows.to_pylist()
     cells = [tuple(_cell(row[column]) for column in columns) for row in values]
     return Table(f"sample-{name}", columns, cells, empty=f"{paths[0].name} has no row.")
+
+
+def files_inside(folder: Path, declared: Declared) -> list[Path]:
+    """A table's files that lie in the project, wherever links lead."""
+    root = folder.resolve().parent
+    return [path for path in table_files(folder, declared) if path.resolve().is_relative_to(root)]
 
 
 def _cell(value: Any) -> Cell:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 
+from furrow.serving.log_settings import LogSettings
+from furrow.serving.prediction_log import PredictionLog
 from furrow.serving.prediction_record import PredictionRecord, new_id
 
 NOON = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -35,3 +38,13 @@ def record(number: int = 0, **changes) -> PredictionRecord:
         "latency_us": 812,
     }
     return PredictionRecord(**(values | changes))
+
+
+def killed(folder, records, settings=None):
+    """A log whose process died right after it wrote: nothing was closed, the lock is gone."""
+    child = os.fork()
+    if not child:
+        log = PredictionLog(folder, settings or LogSettings())
+        log.append(records)
+        os._exit(0)
+    os.waitpid(child, 0)

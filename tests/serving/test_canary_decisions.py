@@ -44,6 +44,16 @@ def convinced(settings):
     assert now.action == "promote"
 
 
+def _fails(tally, settings, found):
+    """A canary whose every second answer is an error, until it is ended."""
+    for _ in range(60):
+        tally.add("main", count=40)
+        tally.add("canary", count=20, error=True)
+        tally.write()
+        if judge(settings, found) is None:
+            break
+
+
 def test_a_canary_s_promotion_is_a_branch_to_merge(served):
     """With the evidence in the commit's message; proposed once, and merging it deploys."""
     repo, settings = served
@@ -112,12 +122,7 @@ def test_without_a_remote_a_decision_is_told_and_nothing_is_signed(served):
     (said,) = told
     assert said.startswith("the canary regression@v1.0.0 may be promoted: ")
     tally = Tally(settings.state, "two", found.canary_digest)
-    for _ in range(60):
-        tally.add("main", count=40)
-        tally.add("canary", count=20, error=True)
-        tally.write()
-        if judge(settings, found) is None:
-            break
+    _fails(tally, settings, found)
     assert read_holds(settings.state)
     assert told[1].startswith("the canary regression@v1.0.0: abort: ")
     assert len(told) == 2
@@ -137,12 +142,7 @@ def test_with_a_remote_an_abort_is_signed_where_the_server_has_a_key(served):
     tally = Tally(settings.state, "one", found.canary_digest)
     told = []
     settings = replace(settings, tell=told.append)
-    for _ in range(60):
-        tally.add("main", count=40)
-        tally.add("canary", count=20, error=True)
-        tally.write()
-        if judge(settings, found) is None:
-            break
+    _fails(tally, settings, found)
     assert len(told) == 1
     commit = git(repo.work, "rev-parse", "regression@v1.0.0^{commit}")
     note = git(repo.origin, "notes", "--ref", "refs/notes/furrow/replay", "show", commit)
