@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from furrow import layout
+from furrow.ci.bring_contents import bring_of
 from furrow.ci.gather import (
     Pair,
     blocks_of,
@@ -13,7 +14,6 @@ from furrow.ci.gather import (
     changed_experiments,
     evaluation,
 )
-from furrow.ci.steps import bring_of
 from furrow.errors import FurrowError
 from furrow.ground.git import show
 from furrow.ground.isolate import run

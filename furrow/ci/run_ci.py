@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from furrow.ci import steps
+from furrow.ci.bring_contents import fetch_evaluations
 from furrow.ci.budget_check import budget_check
 from furrow.ci.card_check import cards_whole
 from furrow.ci.ci_commit import made_by_ci
@@ -305,7 +306,7 @@ def _run(session: Session, outcome: Outcome) -> Outcome:
             "deployments", lambda: deployments_hold(session.root, session.base, session.result)
         )
         session.check("trust", lambda: trust_holds(session))
-        steps.fetch_evaluations(session)
+        fetch_evaluations(session)
         session.elsewhere = rejudged(session)
         session.check("gate", lambda: _gated(session))
         session.check("card", lambda: cards_whole(session.root, session.tip, session.result))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from furrow.ci.bring_contents import bring, bring_lists, kept_of
 from furrow.ci.ci_commit import MovedError, commit_results, made_by_ci, offer
 from furrow.ci.dvc_checkout import RefusedError, RemoteError, inputs_of
 from furrow.ci.gather import changed_experiments, experiments_at
 from furrow.ci.outcome import Check, Replayed
 from furrow.errors import FurrowError
-from furrow.files import read_json
 from furrow.ground.git import common_dir, git, is_bare
 from furrow.ground.isolate import CommandError, run, stream
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.start_python import python
-from furrow.history.artifacts import Output, cached, outputs
-from furrow.layout import DVC_LOCK, DVC_YAML, EVALUATIONS, MANIFEST, PIPELINE, RUN_CONFIG, RUNS
+from furrow.history.artifacts import outputs
+from furrow.layout import EVALUATIONS, MANIFEST, PIPELINE, RUN_CONFIG, RUNS
 from furrow.parse import parse_json
 from furrow.plan.plan_spec import Plan, parse_plan
 from furrow.proof.trust_policy import read_policy
@@ -24,18 +24,14 @@ from furrow.replay.replay_verdict import Verdict, VerdictError
 from furrow.replay.statement import write_note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from furrow.ci.run_ci import Session
     from furrow.ground.pipeline_spec import Pipeline
     from furrow.plan.plan_spec import Resource
 
 __all__ = [
     "address",
-    "bring_of",
     "compiled",
     "differences",
-    "fetch_evaluations",
     "offered",
     "plan",
     "remote",
@@ -62,7 +58,7 @@ def plan(session: Session) -> Check:
     """Which stages the commit's author has not run."""
     # Which stages read something new hangs on the lists of raw data's files; the files themselves
     # are not needed.
-    _bring_lists(session, [source.md5 for source in read_pipeline(session.root).sources])
+    bring_lists(session, [source.md5 for source in read_pipeline(session.root).sources])
     found = _planned(session, f"{session.commit}..{session.commit}")
     session.stale = {stage.name: stage.why for stage in found.stages}
     session.certain = {stage.name for stage in found.stages if stage.certain}
@@ -74,28 +70,6 @@ def plan(session: Session) -> Check:
     count = len(session.stale)
     details = tuple(f"{stage}: {line}" for stage, why in session.stale.items() for line in why[:2])
     return Check("plan", "passed", f"{count} stage{'s' * (count > 1)} to run: {named}", details)
-
-
-def _bring_lists(session: Session, md5s: Iterable[str]) -> None:
-    """Bring the lists of folders' files, without the files.
-
-    One that nobody has is told of, and left.
-    """
-    wanted = [md5 for md5 in md5s if md5.endswith(".dir") and cached(session.root, md5) is None]
-    if wanted and session.bench.remote:
-        held = session.bench.held
-        try:
-            if held:
-                held.fetch_lists(wanted)
-                return
-            run(
-                python("-m", "furrow.ground.dvcdirs", *wanted), session.root, session.bench.fetching
-            )
-        except (CommandError, RemoteError) as exc:
-            said = exc.lines[-1] if isinstance(exc, CommandError) and exc.lines else exc.message
-            session.say(
-                f"what some folders hold is not known, and stages that read them may be stale: {said}"
-            )
 
 
 def differences(session: Session) -> tuple[Resource, ...]:
@@ -157,7 +131,7 @@ def stages(session: Session) -> Check:
         return Check("stages", "passed", "nothing to run")
     pipeline = read_pipeline(session.root)
     try:
-        _bring(session, inputs_of(pipeline, set(session.stale), session.certain))
+        bring(session, inputs_of(pipeline, set(session.stale), session.certain))
         bench.repro(session.stale, pull=not asked.untrusted)
     except RemoteError as exc:
         if isinstance(exc, RefusedError) and not asked.untrusted:
@@ -195,7 +169,7 @@ def _rebuild(session: Session, pipeline: Pipeline, cause: RemoteError) -> None:
         session.bench.held.reset(session.commit)
     session.bench.rows.clear()
     try:
-        _bring(session, [source.path for source in pipeline.sources])
+        bring(session, [source.path for source in pipeline.sources])
     except RemoteError as exc:
         if not session.settings.prepare:
             raise
@@ -206,65 +180,6 @@ def _rebuild(session: Session, pipeline: Pipeline, cause: RemoteError) -> None:
             session.say(line)
     why = dict.fromkeys(pipeline.steps, (f"rebuilt: {cause.message}",))
     session.bench.repro({**why, **session.stale}, pull=False, everything=True)
-
-
-def _bring(session: Session, paths: list[str]) -> None:
-    bench, untrusted = session.bench, session.options.untrusted
-    absent = [path for path in paths if not (bench.place / path).exists()]
-    if not absent:
-        return
-    if not bench.remote:
-        if untrusted or not _at_hand(session, absent):
-            raise RemoteError(
-                f"{absent[0]} is needed, and the repository names no DVC remote",
-                hint="`dvc remote add --default`, `dvc push`; or give conf/ci.yaml a `prepare` command that makes it",
-            )
-    else:
-        bench.fetch(absent, _known(session, session.commit))
-        # DVC passes over what it finds damaged in the remote, and says that everything is up to
-        # date.
-        lost = [path for path in absent if not _at_hand(session, [path])]
-        if lost:
-            raise RemoteError(
-                f"{lost[0]} is missing in the DVC remote, or damaged there",
-                hint="`dvc push` where it was made; or `dvc repro` there makes it again",
-            )
-    bench.checkout(absent)
-
-
-def _known(session: Session, commit: str) -> dict[str, Output]:
-    """What DVC keeps of a commit, by path.
-
-    Of the checkout's own commit, what every .dvc file tracks too.
-    """
-    found = dict(outputs(session.root, commit))
-    if commit in {session.commit, session.result}:
-        for source in read_pipeline(session.root).sources:
-            found.setdefault(source.path, Output(source.path, source.md5))
-    return found
-
-
-def _at_hand(session: Session, paths: list[str], commit: str = "") -> bool:
-    """Whether DVC's cache holds paths of a commit, every file of a folder too."""
-    known = _known(session, commit or session.commit)
-    for path in paths:
-        name = next((name for name in known if path == name or path.startswith(f"{name}/")), None)
-        md5 = known[name].md5 if name else ""
-        listing = cached(session.root, md5)
-        if name is None or listing is None:
-            return False
-        if md5.endswith(".dir"):
-            inner = path.removeprefix(name).strip("/")
-            try:
-                entries = [(str(one["relpath"]), str(one["md5"])) for one in read_json(listing)]
-            except (FurrowError, KeyError, TypeError):
-                return False
-            wanted = [
-                md5 for at, md5 in entries if not inner or at == inner or at.startswith(f"{inner}/")
-            ]
-            if any(cached(session.root, one) is None for one in wanted):
-                return False
-    return True
 
 
 def remote(session: Session) -> Check | None:
@@ -305,36 +220,6 @@ def remote(session: Session) -> Check | None:
         f"the DVC remote lacks {count} object{'s' * (count > 1)}",
         tuple(details),
     )
-
-
-def fetch_evaluations(session: Session) -> None:
-    """Bring the evaluations of both sides into the cache, for the paired comparison.
-
-    Without them it is not made.
-    """
-    for commit in dict.fromkeys((session.result, session.tip, session.base)):
-        known = outputs(session.root, commit) if commit else {}
-        bring_of(session, commit, {path for path in known if path.startswith(f"{EVALUATIONS}/")})
-
-
-def bring_of(session: Session, commit: str, paths: set[str]) -> None:
-    """Bring outputs of a commit into the cache; those that can't be had are told of, and left."""
-    known = outputs(session.root, commit) if paths else {}
-    absent = [path for path in sorted(paths & set(known)) if not _at_hand(session, [path], commit)]
-    if not absent or not session.bench.remote:
-        return
-    try:
-        if session.bench.held:
-            session.bench.fetch(absent, known)
-            return
-        # DVC fetches what dvc.lock names: the other commit's is put in place for as long as it
-        # takes.
-        git(session.root, "checkout", "-q", commit, "--", DVC_LOCK, DVC_YAML, "conf")
-        session.bench.fetch(absent, known)
-    except FurrowError as exc:
-        session.say(f"what {commit[:10]} made is not compared: {exc.message}")
-    finally:
-        git(session.root, "reset", "-q", "--hard", session.result)
 
 
 def replays(session: Session) -> None:
@@ -384,10 +269,10 @@ def replay_one(session: Session, name: str) -> Replayed:
     Raises:
         FurrowError: It could not be replayed.
     """
-    known = _known(session, session.result)
+    known = kept_of(session, session.result)
     session.bench.fetch([source.path for source in read_pipeline(session.root).sources], known)
     if session.options.untrusted:  # held without a network, a replay can't ask for them itself
-        _bring_lists(
+        bring_lists(
             session, [output.md5 for output in outputs(session.root, session.result).values()]
         )
     session.say(f"replaying {name}")

@@ -64,7 +64,7 @@ def _compile_project(root: Path, *, check: bool, stages: bool, as_json: bool) ->
     from furrow.plan.compile import compile_repository, write  # noqa: PLC0415 - see above
     from furrow.plan.known_manifest import known_manifest  # noqa: PLC0415 - see above
     from furrow.plan.project_root import check_feature_store  # noqa: PLC0415 - see above
-    from furrow.plan.stage_graph import write_stages  # noqa: PLC0415 - see above
+    from furrow.plan.stage_file import write_stages  # noqa: PLC0415 - see above
 
     check_feature_store(root, "compile")
     known = None if check else known_manifest(root)

@@ -23,7 +23,8 @@ from furrow.layout import (
     run_file,
     table_sql,
 )
-from furrow.plan.stage_graph import WrittenStage, check_compile, check_stages, expected_stages
+from furrow.plan.stage_file import check_compile, check_stages
+from furrow.plan.stage_graph import WrittenStage, expected_stages
 from furrow.training.config import Experiment, dump
 from furrow.training.declare import DeclarationError, gate, resolve
 from furrow.training.declare import problem as declared_problem

@@ -8,7 +8,7 @@ from furrow.files import write_text
 from furrow.layout import DVC_YAML
 from furrow.plan.apply_lock import apply_lock
 from furrow.plan.compile import compile_repository, write
-from furrow.plan.stage_graph import depend, write_stages
+from furrow.plan.stage_file import depend, write_stages
 from furrow.scaffold.additions import AdditionError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from furrow.ground.start_python import stage_python
 from furrow.layout import BUILD, CONTRACT, DATA, DVC_CONFIG, FURROW, INGEST_PY
 from furrow.plan.apply_lock import apply_lock
 from furrow.plan.compile import compile_repository, write
-from furrow.plan.stage_graph import write_stages
+from furrow.plan.stage_file import write_stages
 from furrow.scaffold.conf_schemas import write_schemas
 from furrow.scaffold.template_base import keep_base
 from furrow.scaffold.texts import LANDED

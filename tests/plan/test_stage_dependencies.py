@@ -19,7 +19,8 @@ from furrow.features.schema import (
     Table,
     View,
 )
-from furrow.plan.stage_graph import StageError, WrittenStage, check_stages, expected_stages
+from furrow.plan.stage_file import check_stages
+from furrow.plan.stage_graph import StageError, WrittenStage, expected_stages
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from furrow.plan.stage_graph import StageError, WrittenStage, check_stages, write_stages
+from furrow.plan.stage_file import check_stages, write_stages
+from furrow.plan.stage_graph import StageError, WrittenStage
 
 PIPELINE = "runs/pipeline.json"
 DVC_YAML = """# Ours.
