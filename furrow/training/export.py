@@ -35,6 +35,7 @@ from furrow.training.boosting_libraries import library_of, link_of
 from furrow.training.encoding import Category, Encoding, Number
 from furrow.training.logistic import PortableLogisticRegression
 from furrow.training.predictor import Predictor
+from furrow.training.ridge import PortableRidge
 from furrow.training.scorers import Constant, Linear, Trees
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ _SINGLE = (
     GradientBoostingClassifier, GradientBoostingRegressor,
 )  # fmt: skip
 _LOGISTIC = (LogisticRegression, LogisticRegressionCV, PortableLogisticRegression)
-_STRAIGHT = (LinearRegression, Ridge, Lasso, ElasticNet)
+_STRAIGHT = (LinearRegression, PortableRidge, Ridge, Lasso, ElasticNet)
 
 
 def export(pipeline: Pipeline, columns: Sequence[str], frame: pd.DataFrame) -> Predictor | None:
