@@ -190,6 +190,7 @@ def test_what_is_defined_has_a_caller() -> None:
 
 CALLED_BY_OTHERS = {
     "AsyncServingClient",
+    "FurrowComputeEngineConfig",
     "FurrowOfflineStoreConfig",
     "FurrowOnlineStoreConfig",
     "FurrowRedisOnlineStoreConfig",

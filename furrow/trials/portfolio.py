@@ -32,8 +32,8 @@ PORTFOLIO = {
 
 _SPACES = {
     "HistGradientBoosting": "around_gbm", "RandomForest": "around_forest", "ExtraTrees": "around_forest",
-    "LGBM": "around_lightgbm", "XGB": "around_xgboost", "PortableLogistic": "around_logistic", "PortableRidge": "around_ridge",
-    "Ridge": "around_ridge",
+    "LGBM": "around_lightgbm", "XGB": "around_xgboost", "PortableLogistic": "around_logistic",
+    "PortableRidge": "around_ridge", "Ridge": "around_ridge",
 }  # fmt: skip
 _NEAR = 6.0
 """How many times more or less than the best value so far is tried."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from dataclasses import dataclass, field
-from types import FunctionType, SimpleNamespace
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow as pa
 from furrow.layout import FEATURE_STORE_YAML
 
 with warnings.catch_warnings():
-    from feast import Entity, FeatureService, FeatureView, OnDemandFeatureView
+    from feast import Entity, FeatureService, FeatureView, OnDemandFeatureView, RepoConfig
     from feast.base_feature_view import BaseFeatureView
     from feast.feature_view import DUMMY_ENTITY_NAME
     from feast.infra.offline_stores.file_source import FileSource
@@ -288,7 +288,11 @@ def _found_type(source: FileSource, key: str, folder: Path) -> str | None:
     """
     column = {new: old for old, new in (source.field_mapping or {}).items()}.get(key, key)
     try:
-        held = dict(source.get_table_column_names_and_types(SimpleNamespace(repo_path=folder)))
+        config = RepoConfig(
+            project="types", provider="local", registry="none.db",
+            entity_key_serialization_version=3, repo_path=folder,
+        )  # fmt: skip
+        held = dict(source.get_table_column_names_and_types(config))
         arrow = held[column]
         return (
             "String"

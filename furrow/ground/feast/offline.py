@@ -17,6 +17,7 @@ from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
+from furrow.ground.feast.declared_transformation import declared_view
 from furrow.ground.feast.offline_job import FurrowRetrievalJob, Metadata
 from furrow.ground.feast.offline_plan import Plan
 from furrow.ground.feast.offline_pull import Pull
@@ -127,7 +128,12 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
             joiner=cls._joiner(config),
         )
         metadata = Metadata(feature_refs, plan.check(), plan.time_range)
-        return FurrowRetrievalJob(plan, on_demand, metadata, full_feature_names=full_feature_names)
+        return FurrowRetrievalJob(
+            plan,
+            [declared_view(view) for view in on_demand],
+            metadata,
+            full_feature_names=full_feature_names,
+        )
 
     @staticmethod
     def pull_latest_from_table_or_query(  # noqa: PLR0917 - Feast's signature
@@ -156,6 +162,7 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
                 end=end_date,
                 newest_of=tuple(key for key in join_key_columns if key != DUMMY_ENTITY_ID),
                 dummy=not join_key_columns,
+                by_feast=_feast_materializes(config),
             )
         )
 
@@ -183,6 +190,7 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
                 end=end_date,
                 dummy=not join_key_columns
                 and not any(name.startswith("__") for name in feature_name_columns),
+                by_feast=_feast_materializes(config),  # its engine reads all rows of the time range
             )
         )
 
@@ -213,6 +221,12 @@ class FurrowOfflineStore(OfflineStore):  # type: ignore[misc]
 
 def _root(config: RepoConfig) -> Path:
     return Path(config.repo_path) if config.repo_path is not None else Path.cwd()
+
+
+def _feast_materializes(config: RepoConfig) -> bool:
+    """Whether the engine that takes rows to an online store is Feast's own."""
+    engine = config.batch_engine_config
+    return (engine.get("type") if isinstance(engine, dict) else engine) in {None, "local"}
 
 
 def _settings(config: RepoConfig) -> Settings:

@@ -132,6 +132,14 @@ class FurrowRetrievalJob(RetrievalJob):  # type: ignore[misc]
             )
             yield piece.to_arrow()
 
+    def tables(self, rows: int = _ROWS) -> Generator[pa.Table]:
+        """What was read, piece by piece, as it was read: without on-demand features.
+
+        Args:
+            rows: The rows of a piece.
+        """
+        return self._query.chunks(rows)
+
     def persist(
         self,
         storage: SavedDatasetStorage,

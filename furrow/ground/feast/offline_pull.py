@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from feast.feature_view import DUMMY_ENTITY_ID
 
+from furrow.ground.feast.feast_losses import refuse_losses, refuse_mapped_time
 from furrow.ground.feast.offline_spine import regroup
 from furrow.ground.feast.offline_views import open_feast_source
 from furrow.stores.engine import Settings, connect
@@ -46,6 +47,8 @@ class Pull:
         end: The latest event time; None: any.
         newest_of: The keys of which the newest row alone is wanted; None: all rows.
         dummy: Whether to add the key that Feast gives to a view without entities.
+        by_feast: Whether Feast's own engine takes the rows to an online store, so that values which
+            it would change are refused.
     """
 
     settings: Settings
@@ -58,6 +61,7 @@ class Pull:
     end: datetime | None
     newest_of: tuple[str, ...] | None = None
     dummy: bool = False
+    by_feast: bool = False
 
     def chunks(self, rows: int | None) -> Generator[pa.Table]:
         """Run the query, so many rows at a time; None: all at once.
@@ -66,6 +70,8 @@ class Pull:
             SourceError: The source can't be read or lacks a column.
         """
         source = open_feast_source(self.data_source, self.root)
+        if self.by_feast:
+            refuse_mapped_time(self.data_source)
         columns = self._columns()
         source.check(columns)
         with connect(self.settings) as connection:
@@ -131,6 +137,8 @@ class Pull:
         for each in columns:
             values = read[each.column] if each in late else found[held[each.column]]
             result[each.column] = settled_column(source, each, values)
+        if self.by_feast:
+            refuse_losses(pa.table(result), str(source.path), (self.timestamp, self.created))
         if (
             self.dummy or DUMMY_ENTITY_ID in self.columns
         ):  # the key that Feast gives to a view without entities

@@ -24,6 +24,7 @@ from furrow.ground.feast.online_values import from_value, key_values, to_value, 
 from furrow.ground.feast.proto_floats import settle_floats
 from furrow.stores.lmdb_env import DEFAULT_LIMIT
 from furrow.stores.lmdb_store import LmdbStore
+from furrow.stores.pack import pack_rows
 from furrow.stores.packed_values import as_moment, micros_of
 from furrow.stores.record import Layout, RecordError
 from furrow.stores.store_api import OnlineStore as RecordStore
@@ -32,6 +33,7 @@ from furrow.stores.store_api import ViewMissingError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import pyarrow as pa
     from feast.online_response import OnlineResponse
 
 __all__ = ["FurrowOnlineStore", "FurrowOnlineStoreConfig", "RecordOnlineStore"]
@@ -86,6 +88,28 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
         store.write(name, _packed(layout, data, online=progress is None))
         if progress:
             progress(len(data))
+
+    def write_table(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        rows: pa.Table,
+        events: pa.Array,
+        created: pa.Array | None,
+    ) -> None:
+        """Write rows of the offline store where they are newer than what is held.
+
+        Args:
+            config: Feast's configuration.
+            table: The view.
+            rows: Columns named as its join keys and features; no null keys.
+            events: Event times in microseconds, no nulls.
+            created: Created times in microseconds, or None.
+        """
+        store = self._open(config, create=True)
+        name = _name(config, table)
+        layout = self._layout(store.define(name, view_schema(table)).schema)
+        store.write(name, pack_rows(layout, rows, events, created))
 
     def online_read(
         self,

@@ -120,6 +120,7 @@ def feast(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         lines = f"  type: {kind}\n  url: {url}\n  deadline_ms: 5000\n"
     (root / "features" / "feature_store.yaml").write_text(
         "project: types\nprovider: local\nregistry: ../registry.db\nentity_key_serialization_version: 3\n"
+        "batch_engine:\n  type: furrow.ground.feast.compute_engine.FurrowComputeEngine\n"
         f"offline_store:\n  type: furrow.ground.feast.offline.FurrowOfflineStore\nonline_store:\n{lines}"
     )
     (root / "features" / "definitions.py").write_text(DEFINITIONS)
@@ -274,6 +275,18 @@ def test_materialized(feast: FeatureStore, data: dict[str, list[Any]]) -> None:
     """What Furrow materializes is served, by the client and by Feast's SDK."""
     write(feast, data, datetime.now(UTC) - timedelta(hours=1), *range(KEYS))
     materialize(feast.repo_path, full=True)
+    check(feast, data)
+
+
+@settings(SLOW, max_examples=2)
+@given(data=examples(nulls=True))
+def test_materialized_by_feast(feast: FeatureStore, data: dict[str, list[Any]]) -> None:
+    """What Feast's own command materializes through Furrow's engine is served as it is, nulls inside lists included."""
+    now = datetime.now(UTC)
+    write(feast, {name: [None] for name in TYPES}, now - timedelta(days=1), 99)
+    materialize(feast.repo_path, full=True)
+    write(feast, data, now - timedelta(hours=1), *range(KEYS))
+    feast.materialize(now - timedelta(days=1), now)
     check(feast, data)
 
 
