@@ -30,8 +30,9 @@ __all__ = ["FURROW_STORES", "Differing", "StoreComparison", "compare_stores", "r
 FURROW_STORES = (
     "offline_store: {type: furrow.ground.feast.offline.FurrowOfflineStore}",
     "online_store: {type: furrow.ground.feast.online.FurrowOnlineStore, path: online}",
+    "batch_engine: {type: furrow.ground.feast.compute_engine.FurrowComputeEngine}",
 )
-"""The two lines of feature_store.yaml that make a Feast repository Furrow's."""
+"""The lines of feature_store.yaml that make a Feast repository Furrow's: its stores, and how Feast fills them."""
 
 _OURS = {"type": "furrow.ground.feast.offline.FurrowOfflineStore"}
 _ROW = "furrow_row"

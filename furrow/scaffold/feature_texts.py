@@ -31,6 +31,7 @@ def feature_store_text(name: str) -> str:
         f"project: {name}\nregistry: ../build/registry.db\n"
         "offline_store: {type: furrow.ground.feast.offline.FurrowOfflineStore}\n"
         "online_store: {type: furrow.ground.feast.online.FurrowOnlineStore, path: ../build/online}\n"
+        "batch_engine: {type: furrow.ground.feast.compute_engine.FurrowComputeEngine}\n"
         "entity_key_serialization_version: 3\n"
     )
 

@@ -28,8 +28,9 @@ ALLOWED = (
     "sklearn.svm.",
     "sklearn.tree.",
     "furrow.training.logistic.",
+    "furrow.training.ridge.",
 )
-"""Where a `_target_` may live: scikit-learn's public modules of estimators, and this library's own estimator.
+"""Where a `_target_` may live: scikit-learn's public modules of estimators, and this library's own estimators.
 
 Beside them, where conf/ci.yaml allows them, `furrow.training.boosting_libraries`.
 """
