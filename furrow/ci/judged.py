@@ -94,7 +94,7 @@ def _problem_check(
         return Check(
             "gate",
             "warning" if seems else "passed",
-            f"{words}; {how or 'the metric is not compared'}",
+            f"{words}{', which is worse' * seems}; {how or 'the metric is not compared'}",
         )
     low, high, verdict = differences[metric]
     said = {"luck": "may be luck"}.get(verdict, verdict)
