@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from furrow.intake.copied_rows import GivenError
 from furrow.intake.given import Given, find_given
+from furrow.intake.given_error import GivenError
 
 if TYPE_CHECKING:
     from pathlib import Path
