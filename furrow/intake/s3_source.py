@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from contextlib import contextmanager
@@ -72,7 +73,12 @@ def _store(address: str) -> Iterator[Any]:
     except ImportError as exc:
         raise MissingExtraError("s3", "reading S3") from exc
     try:
-        # Nothing kept from before: neither listings nor credentials of another moment.
-        yield s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True)
+        # One client for all objects; listings are asked for anew.
+        yield s3fs.S3FileSystem(use_listings_cache=False, endpoint_url=_endpoint())
     except (OSError, ValueError, BotoCoreError) as exc:
         raise GivenError(f"{address} can't be read: {exc}", hint=_HINT) from exc
+
+
+def _endpoint() -> str | None:
+    """Another server than Amazon's, as its own tools are told of it; a client is kept for each."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import s3fs
 from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
@@ -233,5 +234,6 @@ def test_what_s3_can_mean(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("HOME", str(tmp_path))
+    s3fs.S3FileSystem.clear_instance_cache()
     with pytest.raises(GivenError, match="credentials"):
         found("s3://lake/mixed")
