@@ -20,12 +20,8 @@ from furrow.intake.copied_rows import (
 )
 from furrow.intake.dialect import detect
 from furrow.intake.given_error import GivenError
-from furrow.intake.postgres_source import (
-    is_postgres,
-    open_postgres,
-    postgres_tables,
-    without_password,
-)
+from furrow.intake.postgres_address import is_postgres, without_password
+from furrow.intake.postgres_source import open_postgres, postgres_tables
 from furrow.intake.s3_source import is_s3, s3_object, s3_objects
 from furrow.intake.text_table import open_text
 from furrow.intake.typed_table import open_typed, parquet_names

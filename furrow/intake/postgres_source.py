@@ -4,32 +4,22 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from furrow.errors import MissingExtraError
 from furrow.intake.given_error import GivenError
+from furrow.intake.postgres_address import host_of, name_parts, plain_or_quoted, quoted_name
 from furrow.intake.typed_table import TypedTable, open_typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = [
-    "fragment_of",
-    "is_postgres",
-    "open_postgres",
-    "postgres_tables",
-    "without_password",
-]
+__all__ = ["open_postgres", "postgres_tables"]
 
-_SCHEMES = ("postgres://", "postgresql://")
-_PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
-_ENCODE = "the password's characters other than letters and digits must be percent-encoded"
 _TABLES = """
     SELECT n.nspname, c.relname, pg_table_is_visible(c.oid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -55,48 +45,6 @@ _KEY = """
     SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
     WHERE i.indrelid = %s AND i.indisprimary ORDER BY a.attnum
 """
-
-
-def is_postgres(place: str) -> bool:
-    """Whether a place is an address of a PostgreSQL server."""
-    return place.startswith(_SCHEMES)
-
-
-def without_password(address: str) -> tuple[str, str]:
-    """An address that may be written down, and the password that stood in it.
-
-    Args:
-        address: `postgres://...`, without a fragment.
-
-    Raises:
-        GivenError: It is no address, which may be because of the password: it is not repeated.
-    """
-    try:
-        parts = urlsplit(address)
-        user, password, _ = parts.username, parts.password, parts.port
-    except ValueError:
-        raise GivenError("the address of PostgreSQL can't be read", hint=_ENCODE) from None
-    if address.count("@") > parts.netloc.count("@") or parts.netloc.count("@") > 1:
-        raise GivenError("the address of PostgreSQL has an @ out of its place", hint=_ENCODE)
-    asked = parse_qsl(parts.query, keep_blank_values=True)
-    if any(name == "sslpassword" for name, _ in asked):
-        hint = "say it in a service file, and give postgres://?service=NAME"
-        raise GivenError("the address of PostgreSQL holds an sslpassword", hint=hint)
-    said = [value for name, value in asked if name == "password"]
-    if password is None and not said:
-        return address, ""
-    rest = urlencode([pair for pair in asked if pair[0] != "password"], quote_via=quote)
-    host = parts.netloc.rpartition("@")[2]
-    place = host if user is None else f"{user}@{host}"
-    bare = urlunsplit((parts.scheme, place, parts.path, rest, ""))
-    if not place:  # a socket's: urlunsplit would leave the slashes out
-        bare = f"{parts.scheme}://{parts.path}{'?' if rest else ''}{rest}"
-    return bare, unquote(password) if password else said[-1] if said else ""
-
-
-def fragment_of(table: str) -> str:
-    """A table's name as it stands behind the # of an address."""
-    return re.sub("[%#@]", lambda found: f"%{ord(found[0]):02X}", table)
 
 
 def postgres_tables(address: str, password: str = "", *, only: str = "") -> list[tuple[str, str]]:
@@ -125,7 +73,7 @@ def postgres_tables(address: str, password: str = "", *, only: str = "") -> list
             else "see that the user may read some"
         )
         what = f"no table {only}" if only else "no table on the search path"
-        raise GivenError(f"PostgreSQL at {_where(address)} has {what}", hint=hint)
+        raise GivenError(f"PostgreSQL at {host_of(address)} has {what}", hint=hint)
     return held
 
 
@@ -148,7 +96,7 @@ def open_postgres(
         path = Path(scratch) / "rows.csv"
         types, notes = _copy(address, password, table, path)
         with open_typed(path, columns=types, timezone=timezone) as opened:
-            said = f"{_where(address)}/{table}"
+            said = f"{host_of(address)}/{table}"
             yield replace(opened, path=Path(said), notes=(*opened.notes, *notes))
 
 
@@ -156,21 +104,22 @@ def _copy(
     address: str, password: str, table: str, path: Path
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Write a table's rows as CSV; its columns, with DuckDB's types, and what a person should know."""
-    schema, name = _parts(table)
+    schema, name = name_parts(table)
     with _connected(address, password) as db:
         found = db.execute(_FIND, [name, schema, schema]).fetchone()
         if found is None:
             hint = "put what takes its place into pipelines/ingest.py, or see who may read it"
-            raise GivenError(f"PostgreSQL at {_where(address)} has no table {table}", hint=hint)
+            raise GivenError(f"PostgreSQL at {host_of(address)} has no table {table}", hint=hint)
         oid, *names = found
         columns = [(name, *_typed(kind, group, mod), kind, group)
                    for name, kind, group, mod in db.execute(_COLUMNS, [oid]).fetchall()]  # fmt: skip
         key = [name for (name,) in db.execute(_KEY, [oid]).fetchall()]
         values = [
-            f"{value.format(_quoted(name))} AS {_quoted(name)}" for name, _, value, *_ in columns
+            f"{value.format(quoted_name(name))} AS {quoted_name(name)}"
+            for name, _, value, *_ in columns
         ]
-        order = ", ".join(map(_quoted, key)) or _all_of(len(values))
-        rows = f"SELECT {', '.join(values)} FROM {'.'.join(map(_quoted, names))}"
+        order = ", ".join(map(quoted_name, key)) or _all_of(len(values))
+        rows = f"SELECT {', '.join(values)} FROM {'.'.join(map(quoted_name, names))}"
         rows += f" ORDER BY {order}"
         written = f"COPY ({rows}) TO STDOUT WITH (FORMAT csv, ENCODING 'UTF8')"
         with path.open("wb") as out, db.cursor() as cursor, cursor.copy(written) as data:
@@ -230,20 +179,11 @@ def _connected(address: str, password: str) -> Iterator[Any]:
     except psycopg.Error as exc:
         said = " ".join(str(exc).split())
         hint = "check address and rights; a password is read from PGPASSWORD or a password file"
-        raise GivenError(f"PostgreSQL at {_where(address)}: {said}", hint=hint) from exc
-
-
-def _where(address: str) -> str:
-    return urlsplit(address).hostname or "the server"
-
-
-def _parts(table: str) -> tuple[str, str]:
-    parts = [one.replace('""', '"') if one else two for one, two in _PART.findall(table)]
-    return ("", parts[0]) if len(parts) == 1 else (parts[0], parts[-1]) if parts else ("", table)
+        raise GivenError(f"PostgreSQL at {host_of(address)}: {said}", hint=hint) from exc
 
 
 def _meant(only: str, schema: str, name: str, visible: bool) -> bool:
-    before, last = _parts(only)
+    before, last = name_parts(only)
     return (before, last) in {("", schema), (schema, name)} or (
         visible and not before and last == name
     )
@@ -251,12 +191,4 @@ def _meant(only: str, schema: str, name: str, visible: bool) -> bool:
 
 def _known_as(schema: str, name: str, visible: bool) -> str:
     held: Sequence[str] = (name,) if visible else (schema, name)
-    return ".".join(map(_plain_or_quoted, held))
-
-
-def _plain_or_quoted(name: str) -> str:
-    return name if re.fullmatch(r"[^\W\d]\w*", name) else _quoted(name)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return ".".join(map(plain_or_quoted, held))

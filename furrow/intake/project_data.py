@@ -10,7 +10,7 @@ from furrow.errors import FurrowError
 from furrow.files import inside
 from furrow.intake.given import Given
 from furrow.intake.landed import Landed, land
-from furrow.intake.postgres_source import is_postgres, without_password
+from furrow.intake.postgres_address import is_postgres, without_password
 from furrow.layout import CONTRACT, DATA
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from furrow import layout
-from furrow.intake.postgres_source import fragment_of, is_postgres
+from furrow.intake.postgres_address import fragment_of, is_postgres
 from furrow.layout import CONTRACT, DVC_YAML, EXPERIMENTS_YAML, FEATURE_STORE
 from furrow.scaffold.conf_schemas import header
 from furrow.scaffold.feature_texts import (

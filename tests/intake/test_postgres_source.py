@@ -11,7 +11,7 @@ import pytest
 from furrow.intake.given import Given, find_given
 from furrow.intake.given_error import GivenError
 from furrow.intake.landed import land
-from furrow.intake.postgres_source import fragment_of, without_password
+from furrow.intake.postgres_address import fragment_of, without_password
 from furrow.intake.project_data import given_of
 from tests.postgresserver import PASSWORD, PostgresServer, postgres_server
 
