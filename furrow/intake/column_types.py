@@ -9,6 +9,7 @@ number but isn't one, such as an id with leading zeros, stays text.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from furrow.intake.column_reading import NULLS, Reading
@@ -20,8 +21,44 @@ if TYPE_CHECKING:
 
 __all__ = ["read_as", "sql_held", "sql_value"]
 
-_YES = ("true", "yes", "y", "t", "ja", "j", "oui", "si", "sí", "sim", "wahr", "vrai", "on")
-_NO = ("false", "no", "n", "f", "nein", "non", "não", "falsch", "faux", "off")
+_YES = (
+    "true",
+    "yes",
+    "y",
+    "t",
+    "ja",
+    "j",
+    "oui",
+    "si",
+    "sí",
+    "sì",
+    "sim",
+    "wahr",
+    "vrai",
+    "vero",
+    "verdadero",
+    "verdadeiro",
+    "tak",
+    "prawda",
+    "ano",
+    "igen",
+    "evet",
+    "kyllä",
+    "da",
+    "да",
+    "так",
+    "ναι",
+    "はい",
+    "是",
+    "예",
+    "on",
+    "✓",
+    "✔",
+)
+_NO = (
+    "false", "no", "n", "f", "nein", "non", "não", "nee", "nej", "nei", "falsch", "faux", "falso", "nie", "fałsz", "ne",
+    "nem", "hayır", "ei", "nu", "нет", "ні", "όχι", "いいえ", "否", "아니오", "off", "✗", "✘",
+)  # fmt: skip
 
 
 def read_as(
@@ -46,7 +83,23 @@ def read_as(
     reading = _boolean(held, most) or compact_days(held, most)
     if reading is None and (reading := number_reading(held, most, comma=comma)) is not None:
         return epoch_reading(held, reading, name) or whole_id(held, reading, name)
-    return reading or moment_reading(held, most) or Reading("string")
+    return reading or moment_reading(held, most) or Reading("string", notes=_unread(held, most))
+
+
+_YEARS = re.compile(r"(?<!\d)(19|20|21)\d\d(?!\d)")
+_OTHERS = re.compile(r"(?<!\d)\d{1,2}(?!\d)")
+
+
+def _unread(held: Sequence[str], most: int) -> tuple[str, ...]:
+    """What to say of text that looks like dates of a way of writing that is not known."""
+    like = sum(
+        len(one) <= 60 and bool(_YEARS.search(one)) and bool(_OTHERS.search(one)) for one in held
+    )
+    if len(set(held)) < 2 or like < len(held) - most:
+        return ()
+    return (
+        f"looks like dates that can't be read, such as {held[0][:40]!r}: kept as text; write 2024-03-01 10:00+01:00",
+    )
 
 
 def _boolean(held: list[str], most: int) -> Reading | None:
