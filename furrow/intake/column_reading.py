@@ -30,7 +30,8 @@ class Reading:
     Attributes:
         kind: The type, as the data contract names it.
         style: How numbers or moments are written: `plain`, `comma` (1.234,5), `english` (1,234.5);
-            `iso`, `formats`, `worded` (months of a language), or what is counted since 1970: `seconds`, `milliseconds`, `microseconds`.
+            `iso`, `formats`, `worded` (months of a language), or what is counted since 1970:
+            `seconds`, `milliseconds`, `microseconds`; or in days since 1900: `serial`.
         formats: Of moments, as strptime writes them; the first that fits counts. Where months are
             words: their shape, and the language.
         adorned: Whether a currency or a percent sign is taken off, and (5) or 5- is minus 5.

@@ -10,6 +10,7 @@ number but isn't one, such as an id with leading zeros, stays text.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from furrow.intake.column_reading import NULLS, Reading
@@ -79,7 +80,20 @@ def read_as(
     held = [value.strip() for value in values if value.strip().lower() not in NULLS]
     if not held:
         return Reading("string")
-    most = int(len(held) * allow)
+    found = _held_as(held, int(len(held) * allow), name, comma=comma)
+    errors = [
+        value.strip()
+        for value in values
+        if value.strip().startswith("#") and value.strip().lower() in NULLS
+    ]
+    if errors and found.kind != "string":
+        told = f"errors of a spreadsheet such as {errors[0]} are taken as missing"
+        return replace(found, notes=(*found.notes, told))
+    return found
+
+
+def _held_as(held: list[str], most: int, name: str, *, comma: bool) -> Reading:
+    """How texts that say something are to be read."""
     reading = _boolean(held, most) or compact_days(held, most)
     if reading is None and (reading := number_reading(held, most, comma=comma)) is not None:
         return epoch_reading(held, reading, name) or whole_id(held, reading, name)

@@ -19,8 +19,10 @@ MOMENT_WORDS = frozenset({
 _ISO = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?( ?(Z|UTC|[-+]\d{2}(:?\d{2})?| [A-Z]\w+/\w+))?)?"
 )
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M Uhr", " %Hh%M", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p", ", %H:%M", ", %H:%M:%S",
-           ", %I:%M %p", ", %I:%M:%S %p")  # fmt: skip
+_CLOCKS = (
+    "", " %H:%M", " %H:%M:%S", " %H:%M Uhr", " %Hh%M", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p",
+    ", %H:%M", ", %H:%M:%S", ", %I:%M %p", ", %I:%M:%S %p",
+)  # fmt: skip
 _DAYS = (
     "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y",
@@ -37,6 +39,7 @@ _DATED = re.compile(
 )
 _COMPACT = re.compile(r"(19|20)\d{6}(\d{6})?")
 _EPOCHS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
+_SERIAL = (36_526, 55_153)  # 2000 to 2050, in days as spreadsheets count them
 _SINCE, _UNTIL = 946_684_800, 2_208_988_800  # 2000 to 2040, in seconds
 _TELLING = 200  # values that tell which formats are in use
 
@@ -60,6 +63,8 @@ def epoch_reading(held: list[str], reading: Reading, name: str) -> Reading | Non
     for unit, times in _EPOCHS.items():
         if all(_SINCE * times <= value < _UNTIL * times for value in values):
             return Reading("timestamp", unit, notes=(f"read as {unit} since 1970",))
+    if len(set(values)) > 1 and all(_SERIAL[0] <= value < _SERIAL[1] for value in values):
+        return Reading("timestamp", "serial", notes=("read as a spreadsheet's days since 1900",))
     return None
 
 
@@ -150,6 +155,9 @@ def _parses(value: str, format_: str) -> bool:
 def sql_moment(text: str, reading: Reading, timezone: str) -> str:
     """SQL (DuckDB's) for the moment that a text is; null where it is none."""
     zone = timezone.replace("'", "''")
+    if reading.style == "serial":
+        seconds = f"CAST(round((TRY_CAST({text} AS DOUBLE) - 25569) * 86400) AS BIGINT)"
+        return f"timezone('{zone}', make_timestamp({seconds} * 1000000))"
     if reading.style == "worded":
         return sql_worded(text, reading, zone)
     if reading.style in _EPOCHS:

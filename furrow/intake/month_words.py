@@ -17,8 +17,10 @@ __all__ = ["sql_worded", "worded_reading"]
 
 _MONTHS = {
     "English": "january february march april may june july august september october november december",
-    "German": "januar,jänner februar,feber märz,mrz,maerz april mai juni juli august september oktober november dezember",
-    "French": "janvier février,fevrier mars avril mai juin juillet août,aout septembre octobre novembre décembre,decembre",
+    "German": "januar,jänner februar,feber märz,mrz,maerz april mai juni juli august september oktober november "
+    "dezember",
+    "French": "janvier février,fevrier mars avril mai juin juillet août,aout septembre octobre novembre "
+    "décembre,decembre",
     "Spanish": "enero febrero marzo abril mayo junio julio agosto septiembre,setiembre octubre noviembre diciembre",
     "Portuguese": "janeiro fevereiro março,marco abril maio junho julho agosto setembro outubro novembro dezembro",
     "Italian": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
@@ -45,14 +47,14 @@ _WORD = r"[^\s\d.,/:()'-]"
 _CLOCK = r"(?:,?\s+(?:um\s+|kl\.?\s+|à\s+|at\s+)?(\d{1,2})(?::|\.|h)(\d{2})(?:[:.](\d{2}))?(?:\s*(?:Uhr|h))?)?"
 _DAY_OF_WEEK = rf"(?:{_WORD}+[.,]{{0,2}}\s+)?"
 _NTH = r"(?:\.|er|re|º|ª|°|st|nd|rd|th)?"
+_DAY_MONTH = rf"(\d{{1,2}}){_NTH}[\s-]*(?:de\s+|of\s+)?({_WORD}{{3,}})\.?,?[\s-]*(?:del?\s+)?(\d{{4}}|\d{{2}})"
 _SHAPES = {
-    "day": (rf"{_DAY_OF_WEEK}(\d{{1,2}}){_NTH}[\s-]*(?:de\s+|of\s+)?({_WORD}{{3,}})\.?,?[\s-]*(?:del?\s+)?(\d{{4}}|\d{{2}}){_CLOCK}",
-            (3, 2, 1)),
+    "day": (f"{_DAY_OF_WEEK}{_DAY_MONTH}{_CLOCK}", (3, 2, 1)),
     "month": (rf"{_DAY_OF_WEEK}({_WORD}{{3,}})\.?\s+(\d{{1,2}}){_NTH},?\s+(\d{{4}}){_CLOCK}", (3, 1, 2)),
     "only": (rf"({_WORD}{{3,}})\.?[\s-]+(?:de\s+|del\s+)?(\d{{4}})", (2, 1, 0)),
     "signs": (rf"(\d{{4}})\s*[年년]\s*(\d{{1,2}})\s*[月월]\s*(\d{{1,2}})\s*[日일]{_CLOCK}", (1, 2, 3)),
 }  # fmt: skip
-"""Shapes, in a form that Python and DuckDB (RE2) read alike, and the groups of year, month and day; then the clock's."""
+"""Shapes that Python and DuckDB (RE2) read alike, and the groups of year, month and day; the clock's follow."""
 
 _SIGNS = "signs"
 
@@ -148,7 +150,8 @@ def sql_worded(text: str, reading: Reading, timezone: str) -> str:
         return f"regexp_extract(nfc_normalize({text}), '{whole}', {group})"
 
     clock = max(year, month, day) + 1
-    years = f"CASE length({part(year)}) WHEN 2 THEN CASE WHEN {part(year)} < '69' THEN '20' ELSE '19' END ELSE '' END || {part(year)}"
+    century = f"CASE WHEN length({part(year)}) = 4 THEN '' WHEN {part(year)} < '69' THEN '20' ELSE '19' END"
+    years = f"{century} || {part(year)}"
     listed = " ".join(f"WHEN '{word}' THEN '{number}'" for word, number in _words(language))
     months = f"CASE lower({part(month)}) {listed} END" if language else part(month)
     days = part(day) if day else "'1'"

@@ -32,6 +32,7 @@ _BELOW = re.compile(
     r"\((.+)\)|([^-]+)-"
 )  # (12.50) and 12.50-, as bookkeepers write what is below zero
 _ID = re.compile(r"(^|[\W_])(?i:id|key|no|number)$|[a-z](ID|Id)$")
+_SHORTENED = re.compile(r"\d(\.\d+)?[eE]\+\d+", re.ASCII)
 _LIMIT = 2**63
 
 
@@ -71,7 +72,10 @@ def _identifiers(texts: Sequence[str]) -> bool:
     return zeros or any(_PHONE.fullmatch(text) for text in texts)
 
 
-_CURRENCIES = "amounts of several currencies are no numbers of one column: kept as text; give the currency a column of its own"
+_CURRENCIES = (
+    "amounts of several currencies are not numbers of one column: kept as text; "
+    "give the currency a column of its own"
+)
 
 
 def _mixture(held: Sequence[str]) -> tuple[str, ...]:
@@ -124,8 +128,11 @@ def _plain(text: str, style: str) -> str:
 
 
 def whole_id(held: list[str], reading: Reading, name: str) -> Reading:
-    """An id that was written with a fraction of zero, 17.0, is a whole number."""
+    """An id that was written with a fraction of zero, 17.0, is a whole number; a shortened one is text."""
     named = _ID.search(name.strip())
+    if named and sum(bool(_SHORTENED.fullmatch(value)) for value in held) * 2 > len(held):
+        told = "ids shortened by a spreadsheet (1.2E+12) have lost digits: kept as text; export them anew, as text"
+        return Reading("string", notes=(told,))
     if reading.kind == "float64" and reading.style == "plain" and named and not reading.adorned:
         plain = [value for value in held if PLAIN_NUMBER.fullmatch(value)]
         if all(re.fullmatch(r"\d{1,15}\.0*|\d{1,15}", value) for value in plain):
