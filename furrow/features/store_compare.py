@@ -131,9 +131,11 @@ def compare_stores(
     from furrow.ground.feast.source_events import source_events  # noqa: PLC0415 - the same
 
     store = _store(repo_dir)
-    made = isinstance(spine, int)
-    sources = source_events(repo_dir, service, asked=made)
-    rows = sampled_rows(sources, spine, now=now or datetime.now(UTC)) if made else spine
+    sources = source_events(repo_dir, service, asked=isinstance(spine, int))
+    if isinstance(spine, int):
+        rows = sampled_rows(sources, spine, now=now or datetime.now(UTC))
+    else:
+        rows = spine
     numbered = rows.append_column(_ROW, pa.array(range(rows.num_rows), pa.int64()))
     ours = features_by_store(repo_dir, service, numbered, _OURS).to_pandas().set_index(_ROW)
     theirs = features_by_store(repo_dir, service, numbered, None).to_pandas()

@@ -87,7 +87,9 @@ def test_rows_of_the_repositorys_own(
     text = definitions.read_text()
     text = text.replace('"event_timestamp")', '"event_timestamp", created_timestamp_column="at")')
     definitions.write_text(text.partition("every =")[0])
-    hours = [place // 2 * 30 for place in range(60)]  # two events at each moment, the first written last
+    hours = [
+        place // 2 * 30 for place in range(60)
+    ]  # two events at each moment, the first written last
     moments = [DAY + timedelta(hours=hour) for hour in hours]
     rows = {
         "who": ["ab"[hour % 4 // 2] for hour in hours],

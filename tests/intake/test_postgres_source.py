@@ -12,6 +12,7 @@ from furrow.intake.given import Given, find_given
 from furrow.intake.given_error import GivenError
 from furrow.intake.landed import land
 from furrow.intake.postgres_address import fragment_of, without_password
+from furrow.intake.postgres_source import open_postgres, postgres_tables
 from furrow.intake.project_data import given_of
 from tests.postgresserver import PASSWORD, PostgresServer, postgres_server
 
@@ -137,11 +138,27 @@ def test_a_schema_and_names_that_need_quotes(
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     (given,) = find_given([address(server, after)])
     assert given.name == "odd_name_1"
+    if after == "#Späti":
+        assert [name for name, _ in postgres_tables(server.address, PASSWORD, only="Späti")] == [
+            ODD
+        ]
     written = f"{given.places[0]}#{fragment_of(given.table)}"
     again = given_of(tmp_path, given.name, [written])
     assert again == given
     assert landed(again, tmp_path)[1] == [{"größe_cm": 1.5, "a_b": 2}]
     assert find_given([written]) == [given]
+
+
+def test_a_table_that_went_away(server: PostgresServer) -> None:
+    """It is named; where it was read from is no place of this machine."""
+    with open_postgres(server.address, "glad", password=PASSWORD) as table:
+        assert str(table.path) == "127.0.0.1/glad"
+        assert [batch.num_rows for batch in table.batches()] == [1]
+    with (
+        pytest.raises(GivenError, match="has no table gone"),
+        open_postgres(server.address, "gone", password=PASSWORD),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from furrow.cli.init import command
 from furrow.intake.given import find_given
 from furrow.intake.given_error import GivenError
 from furrow.intake.landed import land
+from furrow.intake.s3_source import s3_objects
 from furrow.scaffold.first_runs import first_runs
 from furrow.scaffold.template_base import read_base
 from furrow.stages import evaluate, select, tables, train, training_set, validate
@@ -225,6 +226,7 @@ def test_what_s3_can_mean(
     assert found("s3://lake/mixed") == everything
     assert found(str(tmp_path / "given")) == everything
     assert found("s3://lake/mixed/*.csv") == {"days": [0, 1, 2]}
+    assert s3_objects("s3://lake/mixed/*_1.csv", {".csv"}) == ["s3://lake/mixed/days_1.csv"]
     assert found("s3://lake/mixed/part-1.parquet") == {"part_1": [1]}
     for address in ("s3://lake/none", "s3://none/a.csv", "s3://lake/mixed/none.csv", "s3://"):
         with pytest.raises(GivenError) as caught:
