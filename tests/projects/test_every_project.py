@@ -263,8 +263,8 @@ def test_no_feature_knows_the_future(project: Path, example: Example) -> None:
             table = table.set_column(table.column_names.index(name), field, other)
         pq.write_table(table, file)
     assert scrambled > 100
-    for path in (project / "features/tables").glob("*.sql"):
-        tables(project, path.stem)
+    for sql in (project / "features/tables").glob("*.sql"):
+        tables(project, sql.stem)
     build(project, example.problem, example.service)
     after = pq.read_table(path)
     features = read_json(project / "build/models" / example.best / "bundle.json")["features"]
