@@ -46,10 +46,11 @@ help:
 	@.venv/bin/uv pip install --python .venv/bin/python --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# What only the tests need: Spark, and Debian's Redis, Java, Chromium and GnuPG.
-test-tools: setup .venv/.spark
+# What only the tests need: Spark, psycopg, and Debian's Redis, PostgreSQL, Java, Chromium and GnuPG.
+test-tools: setup .venv/.spark .venv/.postgres
 	@missing=""; \
 	  command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	  ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	  command -v java >/dev/null || missing="$$missing default-jre-headless"; \
 	  command -v chromium >/dev/null || missing="$$missing chromium"; \
 	  command -v gpg >/dev/null && command -v gpg-agent >/dev/null || missing="$$missing gpg gpg-agent gpgconf"; \
@@ -63,6 +64,11 @@ test-tools: setup .venv/.spark
 .venv/.spark: requirements-spark.lock | .venv/.ready
 	@echo "== adding Spark for the tests"
 	@.venv/bin/uv pip install --python .venv/bin/python --compile-bytecode --require-hashes -r requirements-spark.lock
+	@touch $@
+
+.venv/.postgres: requirements-postgres.lock | .venv/.ready
+	@echo "== adding psycopg for the tests"
+	@.venv/bin/uv pip install --python .venv/bin/python --compile-bytecode --require-hashes -r requirements-postgres.lock
 	@touch $@
 
 # The tests run the code of this clone: who runs them has said so.
@@ -90,7 +96,7 @@ attack: test-tools
 # The lock files against a list of known faults: a folder of OSV records for PyPI, which whoever runs this brings.
 audit: setup
 	@test -n "$(DATABASE)" || { echo "make audit DATABASE=FOLDER (of OSV records for PyPI)"; exit 2; }
-	@python tools/lock_audit.py --database "$(DATABASE)" requirements.lock requirements-uv.lock requirements-spark.lock
+	@python tools/lock_audit.py --database "$(DATABASE)" requirements.lock requirements-uv.lock requirements-spark.lock requirements-postgres.lock
 
 check: setup
 	ruff format --check .
@@ -123,6 +129,7 @@ lock: setup
 	uv pip compile pyproject.toml benchmarks/peers.in --extra redis --extra serve --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements-peers.lock
 	echo uv | uv pip compile - --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-uv.lock
 	echo pyspark | uv pip compile - -c requirements.lock --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-spark.lock
+	echo 'psycopg[binary]' | uv pip compile - -c requirements.lock --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-postgres.lock
 
 clean:
 	rm -rf build .furrow

@@ -125,33 +125,55 @@ def verify_command(
 
 
 @click.command("compare-stores")
-@click.argument("service", shell_complete=service_names)
-@click.argument("rows", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("service", required=False, default="", shell_complete=service_names)
+@click.argument(
+    "rows", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @catalog_options
-def compare_command(*, service: str, rows: Path, repo: Path | None, as_json: bool) -> int:
+@click.option(
+    "--sample",
+    type=click.IntRange(1, 1_000_000),
+    default=2_000,
+    show_default=True,
+    help="Without ROWS: how many to make of the sources' keys and moments.",
+)
+def compare_command(
+    *, service: str, rows: Path | None, repo: Path | None, as_json: bool, sample: int
+) -> int:
     """Join SERVICE to ROWS (Parquet, CSV: keys, event_timestamp) by this repository's offline store and by Furrow's.
 
-    For a Feast repository that is to be joined: which rows its store loses, and which values
-    differ. Exits 1 if any do. Nothing is written.
+    For a Feast repository that is to be joined: which rows its store loses, which values differ,
+    and why. Without ROWS they are made of what the sources hold; without SERVICE all views are
+    joined. Exits 1 if anything differs. Nothing is written.
     """
     from furrow.features.store_compare import FURROW_STORES, compare_stores, read_rows  # noqa: PLC0415
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help
 
     folder = features_folder(repo)
     require_trust(folder, "this runs the feature definitions of this repository")
-    found = compare_stores(folder, service, read_rows(rows))
+    with waiting("joining twice"):
+        found = compare_stores(folder, service, read_rows(rows) if rows else sample)
     if as_json:
         render.echo_json(jsonable(asdict(found)))
         return 1 if found else 0
+    made = "" if rows else ", made of the sources' own keys and moments"
     say(
-        f"{found.rows:,} rows, {len(found.features)} features, by {found.store} and by Furrow's store"
+        f"{found.rows:,} rows{made}, {len(found.features)} features, by {found.store} and by Furrow's store"
     )
     say(
         f"lost: {found.lost:,} rows; repeated: {found.repeated:,}; values that differ: {found.differing:,}"
     )
+    if found.written_later:
+        say(
+            f"in {found.written_later:,} rows both give a value that was written only after the row's moment"
+            " (backfilled: training knows it too early)"
+        )
+    if not found:
+        say("the two stores agree")
     render.table(
         [(name, count) for name, count in found.features.items() if count], ["feature", "values"]
     )
+    render.table([(count, why) for why, count in found.reasons.items()], ["of these", "because"])
     render.table(
         [(row_text(one.row), one.feature, one.theirs, one.ours) for one in found.examples],
         ["row", "feature", found.store, "Furrow"],

@@ -8,7 +8,9 @@ found again in what a store gives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +20,13 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
+from furrow.features.rows_reasons import ReasonsOfRows
+from furrow.features.sampled_rows import sampled_rows
 from furrow.layout import FEATURE_STORE_YAML
 from furrow.parse import ParseError, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["FURROW_STORES", "Differing", "StoreComparison", "compare_stores", "read_rows"]
@@ -51,6 +55,7 @@ class Differing:
     feature: str
     theirs: Any
     ours: Any
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,9 @@ class StoreComparison:
         repeated: How many it gave more than once.
         features: By feature, how many values differ among the rows that it gave.
         examples: Some of what differs.
+        reasons: How many lost rows and differing values there are of each reason.
+        written_later: How many rows have a value, by both stores, that was written only after their
+            moment (`created_timestamp_column`): a backfill, which training then knows too early.
     """
 
     store: str
@@ -72,6 +80,8 @@ class StoreComparison:
     repeated: int
     features: Mapping[str, int]
     examples: tuple[Differing, ...]
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    written_later: int = 0
 
     @property
     def differing(self) -> int:
@@ -104,43 +114,80 @@ def read_rows(path: Path) -> pa.Table:
     return table.set_column(at, "event_timestamp", moments)
 
 
-def compare_stores(repo_dir: Path, service: str, spine: pa.Table) -> StoreComparison:
+def compare_stores(
+    repo_dir: Path, service: str, spine: pa.Table | int, *, now: datetime | None = None
+) -> StoreComparison:
     """Join a service to rows by a repository's own offline store, and by Furrow's.
 
     Args:
         repo_dir: The Feast repository.
-        service: The feature service's name.
-        spine: Join keys and event_timestamp.
+        service: The feature service's name; empty for all views.
+        spine: Join keys and event_timestamp; or how many such rows to make of the sources' own.
+        now: No row that is made is of later; this moment by default.
 
     Raises:
         FurrowError: The repository's store is Furrow's, or its definitions are at fault.
     """
     from furrow.ground.feast.retrieve import features_by_store  # noqa: PLC0415 - Feast takes seconds to import
+    from furrow.ground.feast.source_events import source_events  # noqa: PLC0415 - the same
 
     store = _store(repo_dir)
-    numbered = spine.append_column(_ROW, pa.array(range(spine.num_rows), pa.int64()))
+    sources = source_events(repo_dir, service, asked=isinstance(spine, int))
+    if isinstance(spine, int):
+        rows = sampled_rows(sources, spine, now=now or datetime.now(UTC))
+    else:
+        rows = spine
+    numbered = rows.append_column(_ROW, pa.array(range(rows.num_rows), pa.int64()))
     ours = features_by_store(repo_dir, service, numbered, _OURS).to_pandas().set_index(_ROW)
     theirs = features_by_store(repo_dir, service, numbered, None).to_pandas()
     repeated = int(theirs[_ROW].duplicated().sum())
     theirs = theirs.drop_duplicates(_ROW).set_index(_ROW)
     lost = ours.index.difference(theirs.index)
     both = ours.index.intersection(theirs.index)
-    keys = spine.to_pandas()
-    examples = [
-        Differing(dict(keys.loc[row]), "", "no such row", "") for row in lost[: _SHOWN // 2]
-    ]
+    why = ReasonsOfRows(rows, sources, set(both))
+    found = [Differing(why.rows[row], "", "no such row", "", why.lost(row)) for row in lost]
     features = {}
-    for name in [column for column in ours.columns if column not in spine.column_names]:
+    for name in [column for column in ours.columns if column not in rows.column_names]:
         if name not in theirs.columns:
             raise FurrowError(f"{store} gives no {name}", hint="compare by a service that it has")
         one, other = ours.loc[both, name], theirs.loc[both, name]
         wrong = both[~_equal(one, other)]
         features[name] = len(wrong)
-        examples += [
-            Differing(dict(keys.loc[row]), name, other[row], one[row])
-            for row in wrong[: max(0, _SHOWN - len(examples))]
+        found += [
+            Differing(
+                why.rows[row],
+                name,
+                _shown(other[row]),
+                _shown(one[row]),
+                why.differs(row, name, other[row]),
+            )
+            for row in wrong
         ]
-    return StoreComparison(store, spine.num_rows, len(lost), repeated, features, tuple(examples))
+    reasons = Counter(one.why for one in found)
+    return StoreComparison(
+        store=store,
+        rows=rows.num_rows,
+        lost=len(lost),
+        repeated=repeated,
+        features=features,
+        examples=_some_of_each(found),
+        reasons=dict(reasons.most_common()),
+        written_later=why.written_later(),
+    )
+
+
+def _shown(value: Any) -> Any:
+    """A value of a frame, which has more than one word for nothing."""
+    return None if value is None or value is pd.NaT or value != value else value  # noqa: PLR0124 - NaN
+
+
+def _some_of_each(found: Sequence[Differing]) -> tuple[Differing, ...]:
+    """Some of what differs: of every reason as many."""
+    by = defaultdict(list)
+    for one in found:
+        by[one.why].append(one)
+    each = max(1, _SHOWN // max(1, len(by)))
+    return tuple(one for those in by.values() for one in those[:each])[:_SHOWN]
 
 
 def _store(repo_dir: Path) -> str:

@@ -20,7 +20,7 @@ NULLS = (
 
 Kind = Literal["string", "int64", "float64", "timestamp", "bool"]
 
-PLAIN_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+PLAIN_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,10 @@ class Reading:
     Attributes:
         kind: The type, as the data contract names it.
         style: How numbers or moments are written: `plain`, `comma` (1.234,5), `english` (1,234.5);
-            `iso`, `formats`, or what is counted since 1970: `seconds`, `milliseconds`, `microseconds`.
-        formats: Of moments, as strptime writes them; the first that fits counts.
+            `iso`, `formats`, `worded` (months of a language), or what is counted since 1970:
+            `seconds`, `milliseconds`, `microseconds`; or in days since 1900: `serial`.
+        formats: Of moments, as strptime writes them; the first that fits counts. Where months are
+            words: their shape, and the language.
         adorned: Whether a currency or a percent sign is taken off, and (5) or 5- is minus 5.
         notes: What a person should know, such as that dates could be read in two ways.
     """

@@ -9,6 +9,8 @@ number but isn't one, such as an id with leading zeros, stays text.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from furrow.intake.column_reading import NULLS, Reading
@@ -20,8 +22,44 @@ if TYPE_CHECKING:
 
 __all__ = ["read_as", "sql_held", "sql_value"]
 
-_YES = ("true", "yes", "y", "t", "ja", "j", "oui", "si", "sí", "sim", "wahr", "vrai", "on")
-_NO = ("false", "no", "n", "f", "nein", "non", "não", "falsch", "faux", "off")
+_YES = (
+    "true",
+    "yes",
+    "y",
+    "t",
+    "ja",
+    "j",
+    "oui",
+    "si",
+    "sí",
+    "sì",
+    "sim",
+    "wahr",
+    "vrai",
+    "vero",
+    "verdadero",
+    "verdadeiro",
+    "tak",
+    "prawda",
+    "ano",
+    "igen",
+    "evet",
+    "kyllä",
+    "da",
+    "да",
+    "так",
+    "ναι",
+    "はい",
+    "是",
+    "예",
+    "on",
+    "✓",
+    "✔",
+)
+_NO = (
+    "false", "no", "n", "f", "nein", "non", "não", "nee", "nej", "nei", "falsch", "faux", "falso", "nie", "fałsz", "ne",
+    "nem", "hayır", "ei", "nu", "нет", "ні", "όχι", "いいえ", "否", "아니오", "off", "✗", "✘",
+)  # fmt: skip
 
 
 def read_as(
@@ -42,11 +80,40 @@ def read_as(
     held = [value.strip() for value in values if value.strip().lower() not in NULLS]
     if not held:
         return Reading("string")
-    most = int(len(held) * allow)
+    found = _held_as(held, int(len(held) * allow), name, comma=comma)
+    errors = [
+        value.strip()
+        for value in values
+        if value.strip().startswith("#") and value.strip().lower() in NULLS
+    ]
+    if errors and found.kind != "string":
+        told = f"errors of a spreadsheet such as {errors[0]} are taken as missing"
+        return replace(found, notes=(*found.notes, told))
+    return found
+
+
+def _held_as(held: list[str], most: int, name: str, *, comma: bool) -> Reading:
+    """How texts that say something are to be read."""
     reading = _boolean(held, most) or compact_days(held, most)
     if reading is None and (reading := number_reading(held, most, comma=comma)) is not None:
         return epoch_reading(held, reading, name) or whole_id(held, reading, name)
-    return reading or moment_reading(held, most) or Reading("string")
+    return reading or moment_reading(held, most) or Reading("string", notes=_unread(held, most))
+
+
+_YEARS = re.compile(r"(?<!\d)(19|20|21)\d\d(?!\d)")
+_OTHERS = re.compile(r"(?<!\d)\d{1,2}(?!\d)")
+
+
+def _unread(held: Sequence[str], most: int) -> tuple[str, ...]:
+    """What to say of text that looks like dates of a way of writing that is not known."""
+    like = sum(
+        len(one) <= 60 and bool(_YEARS.search(one)) and bool(_OTHERS.search(one)) for one in held
+    )
+    if len(set(held)) < 2 or like < len(held) - most:
+        return ()
+    return (
+        f"looks like dates that can't be read, such as {held[0][:40]!r}: kept as text; write 2024-03-01 10:00+01:00",
+    )
 
 
 def _boolean(held: list[str], most: int) -> Reading | None:

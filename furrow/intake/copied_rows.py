@@ -1,38 +1,28 @@
-"""Databases, workbooks and addresses: their tables' names, and their rows copied out as CSV, piece by piece."""
+"""Databases and workbooks: their tables' names, and their rows copied out as CSV, piece by piece."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import sqlite3
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
-from urllib.parse import urlsplit
 
-from furrow.errors import FurrowError, MissingExtraError
+from furrow.errors import MissingExtraError
 from furrow.intake.dialect import IntakeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = [
-    "GivenError",
     "copied",
     "duckdb_tables",
     "excel_rows",
     "excel_sheets",
-    "postgres_rows",
-    "postgres_tables",
-    "s3_object",
     "sqlite_rows",
     "sqlite_tables",
 ]
-
-
-class GivenError(FurrowError):
-    """Nothing can be read where somebody pointed to."""
 
 
 @contextmanager
@@ -125,56 +115,3 @@ def excel_rows(path: Path, sheet: str, handle: TextIO) -> None:
             cells = ["" if value is None else str(value) for value in row]
             if any(cells):
                 write.writerow(cells)
-
-
-def postgres_tables(address: str) -> list[str]:
-    """The tables and views on the search path."""
-    query = (
-        "SELECT table_name FROM information_schema.tables "
-        "WHERE table_schema = ANY (current_schemas(false)) ORDER BY 1"
-    )
-    with _postgres_open(address) as db:
-        return [name for (name,) in db.execute(query).fetchall()]
-
-
-@contextmanager
-def _postgres_open(address: str) -> Iterator[Any]:
-    try:
-        import psycopg  # noqa: PLC0415 - an extra
-    except ImportError as exc:
-        raise MissingExtraError("postgres", "reading PostgreSQL") from exc
-    try:
-        with psycopg.connect(address, connect_timeout=10) as db:
-            yield db
-    except psycopg.Error as exc:
-        where = urlsplit(address).hostname or "the server"
-        raise GivenError(
-            f"PostgreSQL at {where}: {str(exc).strip()}", hint="check address and rights"
-        ) from exc
-
-
-def postgres_rows(address: str, table: str, handle: TextIO) -> None:
-    """Write a table's rows, with a header."""
-    quoted = '"' + table.replace('"', '""') + '"'
-    query = f"COPY (SELECT * FROM {quoted}) TO STDOUT WITH (FORMAT csv, HEADER true)"  # noqa: S608 - quoted
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with _postgres_open(address) as db, db.cursor() as cursor, cursor.copy(query) as rows:
-        handle.writelines(decoder.decode(bytes(piece)) for piece in rows)
-
-
-@contextmanager
-def s3_object(address: str) -> Iterator[Path]:
-    """An object of S3 in a temporary file."""
-    try:
-        import s3fs  # noqa: PLC0415 - an extra
-    except ImportError as exc:
-        raise MissingExtraError("s3", "reading S3") from exc
-    with tempfile.TemporaryDirectory(prefix="furrow-intake-") as scratch:
-        path = Path(scratch) / Path(urlsplit(address).path).name
-        try:
-            s3fs.S3FileSystem().get_file(address, str(path))
-        except (OSError, ValueError) as exc:
-            raise GivenError(
-                f"{address} can't be read: {exc}", hint="check the address and credentials"
-            ) from exc
-        yield path

@@ -20,6 +20,8 @@ __all__ = ["Dialect", "IntakeError", "detect"]
 SAMPLE = 1 << 20  # bytes that tell the dialect
 RECORDS = 1000  # records that tell the delimiter and the header
 _DELIMITERS = (",", ";", "\t", "|")
+_SELDOM = ("^", "~", "\x01")
+"""Delimiters that are thought of where none of the others divides anything."""
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -95,6 +97,7 @@ def detect(path: Path) -> Dialect:
     text = codecs.getincrementaldecoder(encoding)("replace").decode(whole, final=complete)
     if not text.strip():
         raise IntakeError(f"{path} is empty", path=path, hint="give a file with a header and rows")
+    _refuse_other(text, path)
     escape = "\\" if '\\"' in text and '""' not in text.replace(',""', "") else '"'
     delimiter, records = _delimiter(text, escape, complete=complete)
     found = _header(encoding, delimiter, records)
@@ -104,6 +107,19 @@ def detect(path: Path) -> Dialect:
     if damaged:
         told.append("some bytes are no UTF-8: each is read as \ufffd")
     return replace(found, escape=escape, damaged=damaged, notes=(*told, *found.notes))
+
+
+def _refuse_other(text: str, path: Path) -> None:
+    """Refuse what is written as something else than lines of cells."""
+    begin = text.lstrip("\ufeff \r\n\t")[:200].lower()
+    if begin.startswith(("<!doctype", "<html", "<?xml", "<table")):
+        raise IntakeError(
+            f"{path} is a web page or XML, not a table",
+            path=path,
+            hint="a login page may have come instead of the file: get it anew, as CSV",
+        )
+    if re.match(r'\[\s*\{|\{\s*"\w[^"]*"\s*:', begin):
+        raise IntakeError(f"{path} is JSON", path=path, hint="name it *.json or *.jsonl")
 
 
 _GUESSED = {"cp1252": "Windows-1252", "latin-1": "Latin-1"}
@@ -171,7 +187,9 @@ def _delimiter(text: str, escape: str, *, complete: bool) -> tuple[str, list[lis
     And the records.
     """
     best: tuple[tuple[float, int], str, list[list[str]]] | None = None
-    for delimiter in _DELIMITERS:
+    for delimiter in (*_DELIMITERS, *_SELDOM):
+        if delimiter in _SELDOM and best is not None and best[0][1] > 1:
+            break
         records = _records(text, Dialect("", delimiter, (), 0, escape=escape), complete=complete)
         widths = Counter(len(record) for record in records)
         width, count = max(widths.items(), key=lambda item: (item[0] > 1, item[1], item[0]))

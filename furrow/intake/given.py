@@ -5,26 +5,26 @@ from __future__ import annotations
 import glob
 import re
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from furrow.intake.copied_rows import (
-    GivenError,
     copied,
     duckdb_tables,
     excel_rows,
     excel_sheets,
-    postgres_rows,
-    postgres_tables,
-    s3_object,
     sqlite_rows,
     sqlite_tables,
 )
 from furrow.intake.dialect import detect
+from furrow.intake.given_error import GivenError
+from furrow.intake.postgres_address import is_postgres, without_password
+from furrow.intake.postgres_source import open_postgres, postgres_tables
+from furrow.intake.s3_source import is_s3, s3_object, s3_objects
 from furrow.intake.text_table import open_text
-from furrow.intake.typed_table import open_typed
+from furrow.intake.typed_table import open_typed, parquet_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,6 +37,7 @@ __all__ = ["Given", "GivenError", "OpenTable", "find_given"]
 
 TEXT = {".csv", ".tsv", ".txt", ".psv"}
 TYPED = {".parquet", ".pq", ".jsonl", ".ndjson", ".json"}
+PARQUET = {".parquet", ".pq"}
 EXCEL = {".xlsx", ".xlsm"}
 SQLITE = {".sqlite", ".sqlite3", ".db"}
 DUCKDB = {".duckdb", ".ddb"}
@@ -67,13 +68,15 @@ class Given:
 
     Attributes:
         name: A name for it, usable in SQL: from the file's, the sheet's or the table's.
-        places: Its files, of one header, in order; or one address.
+        places: Its files, of one header, in order; or one address, without a password.
         table: The table of a database, or the sheet of a workbook.
+        password: That stood in the address: for reading now, never to be written down.
     """
 
     name: str
     places: tuple[str, ...]
     table: str = ""
+    password: str = field(default="", repr=False, compare=False)
 
     @property
     def address(self) -> str:
@@ -101,16 +104,13 @@ class Given:
             GivenError: Reading it needs a package that is not installed.
         """
         with ExitStack() as stack:
-            path = Path(place)
+            if is_postgres(place):
+                opened = open_postgres(place, self.table, password=self.password, timezone=timezone)
+                yield stack.enter_context(opened)
+                return
+            path = stack.enter_context(s3_object(place)) if is_s3(place) else Path(place)
             suffix = path.suffix.lower()
-            if place.startswith("s3://"):
-                path = stack.enter_context(s3_object(place))
-            if place.startswith(("postgres://", "postgresql://")):
-                path = stack.enter_context(
-                    copied(lambda write: postgres_rows(place, self.table, write))
-                )
-                suffix = ".csv"
-            elif suffix in EXCEL:
+            if suffix in EXCEL:
                 path = stack.enter_context(
                     copied(lambda write: excel_rows(path, self.table, write))
                 )
@@ -141,15 +141,34 @@ def find_given(arguments: Iterable[str]) -> list[Given]:
     found: list[Given] = []
     files: list[Path] = []
     for argument in arguments:
-        if argument.startswith(("postgres://", "postgresql://")):
-            found += [Given(name, (argument,), name) for name in postgres_tables(argument)]
-        elif argument.startswith("s3://"):
-            found.append(Given(Path(urlsplit(argument).path).stem, (argument,)))
+        if is_postgres(argument):
+            found += _of_server(argument)
+        elif is_s3(argument):
+            for address in s3_objects(argument, TEXT | TYPED | EXCEL | SQLITE | DUCKDB):
+                found += _in_object(address)
         else:
             files += _files(argument)
     for path in dict.fromkeys(files):
         found += _tables(path)
     return _named(_joined(found))
+
+
+def _of_server(argument: str) -> list[Given]:
+    before, _, only = argument.partition("#")
+    if "@" in only:  # a password that holds a #, as it is
+        before, only = argument, ""
+    address, password = without_password(before)
+    tables = postgres_tables(address, password, only=unquote(only))
+    return [Given(name, (address,), table, password) for name, table in tables]
+
+
+def _in_object(address: str) -> list[Given]:
+    """The tables of an object: of a database or a workbook there may be several."""
+    path = Path(address)
+    if path.suffix.lower() not in EXCEL | SQLITE | DUCKDB:
+        return [Given(path.stem, (address,))]
+    with s3_object(address) as copy:
+        return [replace(one, places=(address,)) for one in _tables(copy)]
 
 
 def _files(argument: str) -> list[Path]:
@@ -199,14 +218,13 @@ def _tables(path: Path) -> list[Given]:
 
 
 def _joined(found: Sequence[Given]) -> list[Given]:
-    """Text files of one folder with one header become one table, named by what their names share."""
+    """Files of one folder whose names differ by numbers, and whose columns are the same, become one table.
+
+    It is named by what their names share.
+    """
     groups: dict[tuple[str, ...], list[Given]] = {}
     for one in found:
-        path = Path(one.places[0])
-        key: tuple[str, ...] = ("alone", one.name, *one.places, one.table)
-        if path.suffix.lower() in TEXT and path.is_file() and re.search(r"\d", path.stem):
-            key = (str(path.parent), path.suffix, *detect(path).names)
-        groups.setdefault(key, []).append(one)
+        groups.setdefault(_like(one), []).append(one)
     joined = []
     for members in groups.values():
         if len(members) == 1:
@@ -216,6 +234,21 @@ def _joined(found: Sequence[Given]) -> list[Given]:
         shared = re.sub(r"[\W\d_]+$", "", _prefix([one.name for one in members]))
         joined.append(Given(shared or Path(places[0]).parent.name, places))
     return joined
+
+
+def _like(one: Given) -> tuple[str, ...]:
+    """What files that are one table have in common."""
+    place = one.places[0]
+    path = Path(place)
+    suffix, folder = path.suffix.lower(), place.rpartition("/")[0]
+    if not one.table and re.search(r"\d", path.stem):
+        if is_s3(place) and suffix in TEXT | TYPED:  # not fetched to be looked at: the name says it
+            return (folder, suffix, re.sub(r"\d+", "0", path.stem))
+        if suffix in TEXT and path.is_file():
+            return (str(path.parent), suffix, *detect(path).names)
+        if suffix in PARQUET and path.is_file():
+            return (str(path.parent), suffix, re.sub(r"\d+", "0", path.stem), *parquet_names(path))
+    return ("alone", one.name, *one.places, one.table)
 
 
 def _prefix(names: Sequence[str]) -> str:
@@ -236,5 +269,5 @@ def _named(found: Sequence[Given]) -> list[Given]:
         while name in taken:
             name, number = f"{wanted}_{number}", number + 1
         taken.add(name)
-        named.append(Given(name, one.places, one.table))
+        named.append(replace(one, name=name))
     return named

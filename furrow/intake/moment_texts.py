@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from furrow.intake.column_reading import PLAIN_NUMBER, Reading, misfits
+from furrow.intake.month_words import sql_worded, worded_reading
 
 __all__ = ["MOMENT_WORDS", "compact_days", "epoch_reading", "moment_reading", "sql_moment"]
 
@@ -18,8 +19,10 @@ MOMENT_WORDS = frozenset({
 _ISO = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?( ?(Z|UTC|[-+]\d{2}(:?\d{2})?| [A-Z]\w+/\w+))?)?"
 )
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p", ", %H:%M", ", %H:%M:%S",
-           ", %I:%M %p", ", %I:%M:%S %p")  # fmt: skip
+_CLOCKS = (
+    "", " %H:%M", " %H:%M:%S", " %H:%M Uhr", " %Hh%M", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p",
+    ", %H:%M", ", %H:%M:%S", ", %I:%M %p", ", %I:%M:%S %p",
+)  # fmt: skip
 _DAYS = (
     "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y",
@@ -36,6 +39,7 @@ _DATED = re.compile(
 )
 _COMPACT = re.compile(r"(19|20)\d{6}(\d{6})?")
 _EPOCHS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
+_SERIAL = (36_526, 55_153)  # 2000 to 2050, in days as spreadsheets count them
 _SINCE, _UNTIL = 946_684_800, 2_208_988_800  # 2000 to 2040, in seconds
 _TELLING = 200  # values that tell which formats are in use
 
@@ -59,6 +63,8 @@ def epoch_reading(held: list[str], reading: Reading, name: str) -> Reading | Non
     for unit, times in _EPOCHS.items():
         if all(_SINCE * times <= value < _UNTIL * times for value in values):
             return Reading("timestamp", unit, notes=(f"read as {unit} since 1970",))
+    if len(set(values)) > 1 and all(_SERIAL[0] <= value < _SERIAL[1] for value in values):
+        return Reading("timestamp", "serial", notes=("read as a spreadsheet's days since 1900",))
     return None
 
 
@@ -74,12 +80,12 @@ def moment_reading(held: list[str], most: int) -> Reading | None:
         notes = (f"{len(zones)} time zones: all are turned into UTC",) if len(zones) > 1 else ()
         return Reading("timestamp", "iso", notes=notes)
     if sum(bool(_DATED.fullmatch(value)) for value in held) < len(held) - most:
-        return None
+        return worded_reading(held, most)
     fits = {format_: _fitting(held, format_) for format_ in _formats(held)}
     whole = [format_ for format_, rows in fits.items() if len(rows) >= len(held) - most]
     if whole:
         return _chosen(whole)
-    return _mixed(held, fits, most)
+    return _mixed(held, fits, most) or worded_reading(held, most)
 
 
 def _chosen(whole: list[str]) -> Reading:
@@ -149,6 +155,11 @@ def _parses(value: str, format_: str) -> bool:
 def sql_moment(text: str, reading: Reading, timezone: str) -> str:
     """SQL (DuckDB's) for the moment that a text is; null where it is none."""
     zone = timezone.replace("'", "''")
+    if reading.style == "serial":
+        seconds = f"CAST(round((TRY_CAST({text} AS DOUBLE) - 25569) * 86400) AS BIGINT)"
+        return f"timezone('{zone}', make_timestamp({seconds} * 1000000))"
+    if reading.style == "worded":
+        return sql_worded(text, reading, zone)
     if reading.style in _EPOCHS:
         micros = 1_000_000 // _EPOCHS[reading.style]
         return f"make_timestamptz(CAST(round(TRY_CAST({text} AS DOUBLE) * {micros}) AS BIGINT))"

@@ -12,16 +12,27 @@ if TYPE_CHECKING:
 
 __all__ = ["number_reading", "sql_number", "whole_id"]
 
-_INT = re.compile(r"[-+]?\d+")
+_INT = re.compile(r"[-+]?\d+", re.ASCII)
 _GAPS = "' \u00a0\u202f\u2019"  # what may stand between thousands in any language
-_COMMA = re.compile(rf"[-+]?(\d{{1,3}}([.{_GAPS}]\d{{3}})+|\d+)(,\d+)?")
-_ENGLISH = re.compile(rf"[-+]?\d{{1,3}}([,{_GAPS}]\d{{3}})+(\.\d+)?|[-+]?\d+(\.\d+)?")
-_SIGNS = r"(?:[€$£¥₹]|EUR|USD|GBP|CHF|JPY|CAD|AUD|SEK|NOK|DKK|PLN|CZK)"
-_ADORNED = re.compile(rf"([-+]?){_SIGNS}?\s?([-+]?[\d.,{_GAPS}]*\d)\s?(?:{_SIGNS}|%)?")
+_COMMA = re.compile(rf"[-+]?(\d{{1,3}}([.{_GAPS}]\d{{3}})+|\d+)(,\d+)?", re.ASCII)
+_ENGLISH = re.compile(
+    rf"[-+]?\d{{1,3}}([,{_GAPS}]\d{{3}})+(\.\d+)?|[-+]?\d+(\.\d+)?"
+    r"|[-+]?\d{1,2}(,\d{2})+,\d{3}(\.\d+)?",  # lakhs and crores: 12,34,567
+    re.ASCII,
+)
+_SIGNS = (
+    r"(?:R\$|[€$£¥₹₺₽₩₪₫₴₦₱฿]|EUR|USD|GBP|CHF|JPY|CAD|AUD|NZD|SGD|HKD|INR|CNY|KRW|THB|BRL|MXN|ZAR|TRY|RUB|RON|HUF|"
+    r"SEK|NOK|DKK|ISK|PLN|CZK|BGN|ILS|kr\.?|zł|Kč|Ft|lei|Rs\.?|TL|Fr\.)"
+)
+_SIGN = re.compile(_SIGNS)
+_ADORNED = re.compile(rf"([-+]?){_SIGNS}?\s?([-+]?[0-9.,{_GAPS}]*[0-9])\s?(?:{_SIGNS}|%)?")
+_MINUS = "\u2212"  # as typesetters write it
+_PHONE = re.compile(rf"\+\d{{1,3}}[{_GAPS}]\d[\d{_GAPS}]*", re.ASCII)
 _BELOW = re.compile(
     r"\((.+)\)|([^-]+)-"
 )  # (12.50) and 12.50-, as bookkeepers write what is below zero
 _ID = re.compile(r"(^|[\W_])(?i:id|key|no|number)$|[a-z](ID|Id)$")
+_SHORTENED = re.compile(r"\d(\.\d+)?[eE]\+\d+", re.ASCII)
 _LIMIT = 2**63
 
 
@@ -37,6 +48,7 @@ def number_reading(held: list[str], most: int, *, comma: bool = False) -> Readin
         texts = [_bare(value) for value in held] if adorned else held
         if _identifiers(texts):
             return None
+        told = _mixture(held) if adorned else ()
         for style, pattern in (("plain", PLAIN_NUMBER), ("comma", _COMMA), ("english", _ENGLISH)):
             if misfits(texts, pattern) > most or not _telling(style, texts):
                 continue
@@ -47,14 +59,33 @@ def number_reading(held: list[str], most: int, *, comma: bool = False) -> Readin
             whole = all(_INT.fullmatch(text) for text in plain)
             if whole and any(abs(int(text)) >= _LIMIT for text in plain):
                 return None  # longer than any whole number: an id
-            notes = (_READ_AS[style],) if _ambiguous(style, fitting) else ()
+            if told and told[0] == _CURRENCIES:
+                return Reading("string", notes=told)
+            notes = (*told, *((_READ_AS[style],) if _ambiguous(style, fitting) else ()))
             return Reading("int64" if whole else "float64", style, adorned=adorned, notes=notes)
     return None
 
 
 def _identifiers(texts: Sequence[str]) -> bool:
     """Whether the digits are a name: leading zeros say so, for a number has none."""
-    return any(len(text) > 1 and text[0] == "0" and text.isdecimal() for text in texts)
+    zeros = any(len(text) > 1 and text[0] == "0" and text.isdecimal() for text in texts)
+    return zeros or any(_PHONE.fullmatch(text) for text in texts)
+
+
+_CURRENCIES = (
+    "amounts of several currencies are not numbers of one column: kept as text; "
+    "give the currency a column of its own"
+)
+
+
+def _mixture(held: Sequence[str]) -> tuple[str, ...]:
+    """What to say where values are adorned in several ways."""
+    signs = {found[0].strip(".") for one in held for found in _SIGN.finditer(one)}
+    if len(signs) > 1:
+        return (_CURRENCIES,)
+    percent = sum("%" in one for one in held)
+    some = 0 < percent < len(held)
+    return (f"{percent} of {len(held)} values looked at have a percent sign: taken off",) * some
 
 
 def _telling(style: str, texts: Sequence[str]) -> bool:
@@ -84,6 +115,7 @@ def _ambiguous(style: str, texts: Sequence[str]) -> bool:
 
 
 def _bare(text: str) -> str:
+    text = text.replace(_MINUS, "-")
     below = _BELOW.fullmatch(text)
     found = _ADORNED.fullmatch((below[1] or below[2]).strip() if below else text)
     return f"{'-' if below else ''}{found[1]}{found[2].strip()}" if found else text
@@ -96,8 +128,11 @@ def _plain(text: str, style: str) -> str:
 
 
 def whole_id(held: list[str], reading: Reading, name: str) -> Reading:
-    """An id that was written with a fraction of zero, 17.0, is a whole number."""
+    """An id that was written with a fraction of zero, 17.0, is a whole number; a shortened one is text."""
     named = _ID.search(name.strip())
+    if named and sum(bool(_SHORTENED.fullmatch(value)) for value in held) * 2 > len(held):
+        told = "ids shortened by a spreadsheet (1.2E+12) have lost digits: kept as text; export them anew, as text"
+        return Reading("string", notes=(told,))
     if reading.kind == "float64" and reading.style == "plain" and named and not reading.adorned:
         plain = [value for value in held if PLAIN_NUMBER.fullmatch(value)]
         if all(re.fullmatch(r"\d{1,15}\.0*|\d{1,15}", value) for value in plain):
@@ -108,7 +143,7 @@ def whole_id(held: list[str], reading: Reading, name: str) -> Reading:
 def sql_number(text: str, reading: Reading) -> str:
     """SQL (DuckDB's) for the number that a text is; null where it is none."""
     if reading.adorned:
-        text = f"regexp_replace({text}, '{_SIGNS}|[%\\s]', '', 'g')"
+        text = f"regexp_replace(replace({text}, '{_MINUS}', '-'), '{_SIGNS}|[%\\s]', '', 'g')"
         text = (
             f"regexp_replace(regexp_replace({text}, '^\\((.+)\\)$', '-\\1'), '^([^-]+)-$', '-\\1')"
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from furrow.data.contract import load_contract
 from furrow.errors import FurrowError
 from furrow.files import inside
 from furrow.intake.given import Given
 from furrow.intake.landed import Landed, land
+from furrow.intake.postgres_address import is_postgres, without_password
 from furrow.layout import CONTRACT, DATA
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ def given_of(root: Path, name: str, places: Sequence[str]) -> Given:
     """
     table = "" if (root / places[0]).exists() else places[0].partition("#")[2]
     bare = [place.removesuffix(f"#{table}") if table else place for place in places]
+    if is_postgres(bare[0]):
+        address, password = without_password(bare[0])
+        return Given(name, (address,), unquote(table), password)
     return Given(
         name, tuple(place if "://" in place else str(root / place) for place in bare), table
     )

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from furrow.intake.column_reading import Reading
 from furrow.intake.dialect import IntakeError, unique_names
 from furrow.intake.quiet_db import quiet_db
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import pyarrow as pa
-
-__all__ = ["TypedTable", "open_typed"]
+__all__ = ["TypedTable", "open_typed", "parquet_names"]
 
 BATCH_ROWS = 50_000
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
@@ -53,13 +53,20 @@ class TypedTable:
 
 
 @contextmanager
-def open_typed(path: Path, *, table: str = "", timezone: str = "UTC") -> Iterator[TypedTable]:
+def open_typed(
+    path: Path,
+    *,
+    table: str = "",
+    timezone: str = "UTC",
+    columns: Sequence[tuple[str, str]] = (),
+) -> Iterator[TypedTable]:
     """Open a table whose columns have types.
 
     Args:
         path: A Parquet file, JSON lines (or an array of objects), or a DuckDB file.
         table: The table of a DuckDB file.
         timezone: Of moments that name no zone.
+        columns: Names and DuckDB's types of a CSV file of bare rows, as a server gave them.
 
     Yields:
         The table. Its rows can be read until the context ends.
@@ -70,9 +77,9 @@ def open_typed(path: Path, *, table: str = "", timezone: str = "UTC") -> Iterato
     with tempfile.TemporaryDirectory(prefix="furrow-intake-") as scratch:
         try:
             with quiet_db(scratch) as db:
-                relation = _relation(db, path, table)
-                columns = db.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-                query, readings, notes = _select(columns, timezone)
+                relation = _bare_rows(path, columns) if columns else _relation(db, path, table)
+                described = db.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+                query, readings, notes = _select(described, timezone)
                 ((rows,),) = db.execute(f"SELECT count(*) FROM {relation}").fetchall()
                 yield TypedTable(path, readings, rows, notes, db, f"{query} FROM {relation}")
         except duckdb.Error as exc:
@@ -82,13 +89,34 @@ def open_typed(path: Path, *, table: str = "", timezone: str = "UTC") -> Iterato
 
 
 def _relation(db: duckdb.DuckDBPyConnection, path: Path, table: str) -> str:
-    place = "'" + os.fspath(path).replace("'", "''") + "'"
+    place = _text(os.fspath(path))
     if table:
         db.execute(f"ATTACH {place} AS given (READ_ONLY)")
         return "given." + ".".join(_quoted(part) for part in table.split("."))
     if path.suffix.lower() in {".parquet", ".pq"}:
         return f"read_parquet({place})"
     return f"read_json({place}, sample_size = -1, maximum_depth = 2, convert_strings_to_integers = false)"
+
+
+def parquet_names(path: Path) -> list[str]:
+    """The columns of a Parquet file, in order; none where it can't be read."""
+    try:
+        return list(pq.read_schema(path).names)
+    except (OSError, pa.ArrowException):
+        return []
+
+
+def _bare_rows(path: Path, columns: Sequence[tuple[str, str]]) -> str:
+    place, types = (_text(os.fspath(path)), ", ".join(f"{_text(n)}: '{t}'" for n, t in columns))
+    return (
+        f"read_csv({place}, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', "
+        f"new_line = '\\n', columns = {{{types}}}, strict_mode = true, null_padding = false, "
+        "max_line_size = 16777216, parallel = false)"
+    )
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _select(

@@ -120,6 +120,10 @@ def plan_init(root: Path, looked: Looked, asked: Asked, *, now: datetime) -> Ini
         root, answers, given, looked.tables, looked.references, now=now
     )
     read = [f"{one.name}: {note}" for one in looked.landed for note in one.notes]
+    if any(one.password for one in looked.given):
+        notes.append(
+            "the password is written nowhere: pipelines/ingest.py reads PGPASSWORD, or a password file (~/.pgpass)"
+        )
     return InitPlan(answers, texts, looked.landed, features, (*read, *notes), given)
 
 

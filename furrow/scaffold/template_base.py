@@ -58,7 +58,7 @@ def base_text(texts: Mapping[str, str], answers: Answers, given: Sequence[Given]
         "format": FORMAT,
         "texts": dict(texts),
         "answers": said,
-        "given": list(map(asdict, given)),
+        "given": [{"name": one.name, "places": one.places, "table": one.table} for one in given],
     }
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 

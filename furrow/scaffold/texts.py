@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from furrow import layout
+from furrow.intake.postgres_address import fragment_of, is_postgres
 from furrow.layout import CONTRACT, DVC_YAML, EXPERIMENTS_YAML, FEATURE_STORE
 from furrow.scaffold.conf_schemas import header
 from furrow.scaffold.feature_texts import (
@@ -195,18 +196,20 @@ def _ingest(facts: Facts) -> str:
         if facts.answers.timezone != "UTC"
         else ""
     )
+    server = any(is_postgres(one.places[0]) for one in facts.given)
+    secret = "# The password of PostgreSQL: PGPASSWORD, or a password file (~/.pgpass).\n" * server
     return (
         '"""Land the data: each becomes data/landed/NAME.parquet, typed as conf/data/contract.yaml says."""\n\n'
-        "from furrow.stages.land import land_project\n\n"
+        f"{secret}from furrow.stages.land import land_project\n\n"
         f"land_project({{\n{sources}}}{zone})\n"
     )
 
 
 def _places(given: Given) -> str:
     """Where a table comes from; the table of a database, or the sheet, behind a #."""
+    table = fragment_of(given.table) if is_postgres(given.places[0]) else given.table
     return json.dumps(
-        [f"{place}#{given.table}" if given.table else place for place in given.places],
-        ensure_ascii=False,
+        [f"{place}#{table}" if table else place for place in given.places], ensure_ascii=False
     )
 
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from furrow.intake.copied_rows import GivenError
+from furrow.intake.copied_rows import duckdb_tables, sqlite_tables
 from furrow.intake.given import Given, find_given
+from furrow.intake.given_error import GivenError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +56,8 @@ def test_one_table_in_every_form(tmp_path: Path) -> None:
     assert sorted(found) == ["csv", "excel", "json", "one", "parquet", "tsv", "two"]
     for name, held in found.items():
         assert held == table.to_pylist(), name
+    assert sqlite_tables(tmp_path / "lite.sqlite") == ["one"]
+    assert duckdb_tables(tmp_path / "duck.duckdb") == ["two"]
 
 
 def test_files_of_one_header_are_one_table(tmp_path: Path) -> None:

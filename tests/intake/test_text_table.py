@@ -209,6 +209,32 @@ def test_no_table(tmp_path: Path, content: bytes) -> None:
         read(path)
 
 
+@pytest.mark.parametrize("delimiter", ["^", "~", "\x01"])
+def test_delimiters_that_are_seldom(tmp_path: Path, delimiter: str) -> None:
+    """Thought of where nothing else divides the rows, and only there."""
+    text = "a,when\n1,2024-01-02\n2,2024-01-03\n"
+    table, _ = read(write(tmp_path / "odd.csv", text.replace(",", delimiter)))
+    assert table.column_names == ["a", "when"]
+    assert table["a"].to_pylist() == [1, 2]
+    table, _ = read(write(tmp_path / "plain.csv", "a,b\n1^2,3\n4^5,6\n"))
+    assert table["a"].to_pylist() == ["1^2", "4^5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<!DOCTYPE html>\n<html><body>Log in</body></html>", "is a web page or XML"),
+        ('\n[{"id": 1}]', "is JSON"),
+        ('{"id": 1}\n{"id": 2}\n', "is JSON"),
+    ],
+)
+def test_another_kind_of_file(tmp_path: Path, text: str, said: str) -> None:
+    """What is no lines of cells at all is named, with what to do."""
+    with pytest.raises(IntakeError, match=said) as caught:
+        detect(write(tmp_path / "file.csv", text))
+    assert caught.value.hint
+
+
 def test_zones(tmp_path: Path) -> None:
     """Two zones become one, and it is told; a moment without a zone is in the one that is declared."""
     path = write(

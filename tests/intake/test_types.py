@@ -44,6 +44,20 @@ if TYPE_CHECKING:
         (["12.5 EUR", "(3.20 EUR)"], "float64", "plain"),
         (["12.5-", "3"], "float64", "plain"),
         (["12 %", "3.5%"], "float64", "plain"),
+        (["12,34,567.50", "1,23,456", "500"], "float64", "english"),
+        (["\u20b91,00,000", "\u20b999,500"], "int64", "english"),
+        (["\u221212.5", "3"], "float64", "plain"),
+        (["R$ 1.234,50", "R$ 3,00"], "float64", "comma"),
+        (["1 234,50 zł", "3,00 zł"], "float64", "comma"),
+        (["5 €", "7 USD"], "string", "plain"),
+        (["+43 664 123", "+43 699 999"], "string", "plain"),
+        (["\u0661\u0662", "\u0663\u0664"], "string", "plain"),
+        (["ja", "nee"], "bool", "plain"),
+        (["Ja", "nej"], "bool", "plain"),
+        (["tak", "nie"], "bool", "plain"),
+        (["\u0434\u0430", "\u043d\u0435\u0442"], "bool", "plain"),
+        (["14/03/2024 10h30", "15/03/2024 11h30"], "timestamp", "formats"),
+        (["14.03.2024 10:30 Uhr", "15.03.2024 9:30 Uhr"], "timestamp", "formats"),
         (["1.5", "inf", "#DIV/0!", "-Infinity"], "float64", "plain"),
         (["J", "n", "j"], "bool", "plain"),
         (["on", "off"], "bool", "plain"),
@@ -209,3 +223,33 @@ def test_json_lines_and_what_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises(IntakeError, match="can't be read"), open_typed(tmp_path / "t.parquet"):
         pass
+
+
+def test_signs_that_do_not_agree_are_told() -> None:
+    """Two currencies are no numbers of one column; a percent sign on some values alone is said."""
+    (said,) = read_as(["5 €", "7 USD"]).notes
+    assert "a column of its own" in said
+    assert read_as(["$5", "$7"]).notes == ()
+    (said,) = read_as(["12 %", "0.5"]).notes
+    assert said.startswith("1 of 2 values")
+    assert read_as(["12 %", "1 %"]).notes == ()
+
+
+def test_what_spreadsheets_do_is_told() -> None:
+    """Errors are missing, days since 1900 are moments where the name says so, shortened ids are text: each with a note."""
+    reading = read_as(["1", "#REF!", "3"])
+    assert (reading.kind, reading.notes) == (
+        "int64",
+        ("errors of a spreadsheet such as #REF! are taken as missing",),
+    )
+    reading = read_as(["45352", "45353.5"], name="Ordered at")
+    assert (reading.kind, reading.style) == ("timestamp", "serial")
+    with duckdb.connect() as db:
+        db.execute("SET TimeZone = 'UTC'")
+        query = f"SELECT {sql_value('c', reading)} FROM (VALUES ('45353.5')) AS given(c)"
+        assert db.execute(query).fetchall() == [(datetime(2024, 3, 2, 12, tzinfo=UTC),)]
+    assert read_as(["45352", "45353.5"], name="amount").kind == "float64"
+    reading = read_as(["1.20000E+12", "1.20001E+12"], name="customer_id")
+    assert reading.kind == "string"
+    assert "lost digits" in reading.notes[0]
+    assert read_as(["1.2E+12", "1.3E+12"], name="mass").kind == "float64"

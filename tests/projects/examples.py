@@ -19,7 +19,7 @@ class Example:
     """A project.
 
     Attributes:
-        name: Of its folder.
+        name: Of the project.
         problem: What its experiments predict.
         task: The problem's.
         service: What they are trained on.
@@ -28,8 +28,12 @@ class Example:
         other: The one that does not.
         edits: By kind.
         raw: A file of raw data.
-        known: When a row of the raw data is known, as SQL; empty where there are no times.
-        facts: The raw columns that a leak would be of.
+        known: By raw table: when a row is known, as SQL, and the columns that a leak would be of; empty
+            where there are no times.
+        of: The folder of tests/projects or examples/, or `flights`, if it is not the name.
+        experiments: Those that are kept of a project that has more.
+        model: The file in conf/model of the best experiment, if it is not its name.
+        deps: The edit by which compile depends on pipelines/, if it does not.
         wrong: How wrong a prediction is, of `rows`, in Python.
     """
 
@@ -42,17 +46,25 @@ class Example:
     other: str
     raw: str
     edits: dict[str, Edit] = field(default_factory=dict)
-    known: str = ""
-    facts: tuple[str, ...] = ()
+    known: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    of: str = ""
+    experiments: dict[str, str] = field(default_factory=dict)
+    model: str = ""
+    deps: Edit | None = None
     wrong: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Where it is from."""
+        return self.of or self.name
 
     @property
     def training_set(self) -> str:
         """The stage that builds it."""
         return f"training_set_{self.problem}_{self.service}"
 
-    def what_runs(self, kind: str) -> set[str]:
-        """The table of what an edit makes necessary, and nothing else."""
+    def what_runs(self, kind: str, rebuilt: set[str] | None = None) -> set[str]:
+        """The table of what an edit makes necessary, and nothing else; `rebuilt`: tables of changed data."""
         judged = {f"evaluate@{self.best}", f"evaluate@{self.other}", "select"}
         trained = {f"train@{self.best}", f"train@{self.other}", *judged}
         built = {self.training_set, *trained}
@@ -67,9 +79,19 @@ class Example:
             "spine": {"compile", *built},
             "table": {"compile", f"tables_{self.table}", *built},
             "ttl": {"compile", *built},
-            "data": {"validate", f"tables_{self.table}", *built},
+            "data": {"validate", *(rebuilt or ()), *built},
         }[kind]
 
+
+PLAIN = Edit(
+    "dvc.yaml", "      - features/tables\n", "      - features/tables\n      - pipelines\n"
+)
+INIT = Edit(
+    "dvc.yaml", "features/spines, features/tables]", "features/spines, features/tables, pipelines]"
+)
+FLOWN = ("coalesce(arrival, departure, scheduled_arrival)", ("arrival_delay", "air_time"))
+READ = ("observed_at", ("temp", "wind_speed", "visib"))
+BOUGHT = {"transactions": ("transaction_timestamp", ("sales_value", "quantity"))}
 
 EXAMPLES = (
     Example(
@@ -81,6 +103,7 @@ EXAMPLES = (
         best="boosted",
         other="prior",
         raw="data/regions.parquet",
+        deps=PLAIN,
         wrong="1 - rows.frame['probability_sky'].where(rows.frame['label'] == 'sky', 1)",
         edits={
             "comment": Edit("conf/problem/kind.yaml", "task: multiclass", "task: multiclass   # seven classes"),
@@ -102,8 +125,8 @@ EXAMPLES = (
         best="boosted",
         other="middle",
         raw="data/days/2011-Q2.parquet",
-        known="day + interval '1 day'",
-        facts=("units", "orders"),
+        known={"days": ("day + interval '1 day'", ("units", "orders"))},
+        deps=PLAIN,
         wrong="abs(rows.column('prediction') - rows.column('label'))",
         edits={
             "comment": Edit("conf/problem/units.yaml", "season: 7d", "season: 7d    # a week"),
@@ -114,6 +137,120 @@ EXAMPLES = (
             "spine": Edit("features/spines/units.sql", "from days as known", "from (select * from days where units < 9999) as known"),
             "table": Edit("features/tables/country_days.sql", "rows between 27", "rows between 20"),
             "ttl": Edit("features/definitions.py", "timedelta(days=2)", "timedelta(days=3)"),
+        },
+    ),
+    Example(
+        name="late",
+        of="flights",
+        problem="late",
+        task="binary",
+        service="weather",
+        table="weather_origin",
+        best="gbm_weather",
+        other="base_rate",
+        experiments={
+            "gbm_weather": "{problem: late, service: weather}",
+            "base_rate": "{problem: late, service: weather, model: base_rate}",
+        },
+        model="gbm",
+        raw="data/weather/2013-04.parquet",
+        known={"flights": FLOWN, "weather": READ},
+        wrong="abs(rows.column('probability') - rows.column('label'))",
+        edits={
+            "comment": Edit("conf/problem/late.yaml", "task: binary", "task: binary   # or not"),
+            "hyper-parameter": Edit("conf/model/gbm.yaml", "max_iter: 12", "max_iter: 11"),
+            "slices": Edit("conf/problem/late.yaml", "slices: [origin, carrier,", "slices: [origin,"),
+            "block": Edit("conf/problem/late.yaml", "block: day ", "block: week "),
+            "split": Edit("conf/problem/late.yaml", "test: 2", "test: 1"),
+            "spine": Edit("features/spines/late.sql", "as hour from flights)", "as hour from flights where distance > 80)"),
+            "table": Edit("features/tables/weather_origin.sql", "temp as weather_temp", "temp + 1 as weather_temp"),
+            "ttl": Edit("features/views.py", "ttl=timedelta(days=14)", "ttl=timedelta(days=13)"),
+        },
+    ),
+    Example(
+        name="delay",
+        of="flights",
+        problem="delay",
+        task="regression",
+        service="full",
+        table="weather_origin",
+        best="delay_gbm",
+        other="delay_middle",
+        experiments={
+            "delay_gbm": "{problem: delay, service: full}",
+            "delay_middle": "{problem: delay, service: full, model: base_value}",
+        },
+        model="gbm_regressor",
+        raw="data/weather/2013-04.parquet",
+        known={"flights": FLOWN, "weather": READ},
+        wrong="abs(rows.column('prediction') - rows.column('label'))",
+        edits={
+            "comment": Edit("conf/problem/delay.yaml", "task: regression", "task: regression   # minutes"),
+            "hyper-parameter": Edit("conf/model/gbm_regressor.yaml", "max_iter: 12", "max_iter: 11"),
+            "slices": Edit("conf/problem/delay.yaml", "slices: [origin, carrier,", "slices: [origin,"),
+            "block": Edit("conf/problem/delay.yaml", "block: day", "block: week"),
+            "split": Edit("conf/problem/delay.yaml", "test: 2", "test: 1"),
+            "spine": Edit("features/spines/delay.sql", "where status = 'landed'", "where status = 'landed' and distance > 80"),
+            "table": Edit("features/tables/weather_origin.sql", "temp as weather_temp", "temp + 1 as weather_temp"),
+            "ttl": Edit("features/views.py", "ttl=timedelta(days=14)", "ttl=timedelta(days=13)"),
+        },
+    ),
+    Example(
+        name="redeemed",
+        of="shop",
+        problem="redeemed",
+        task="binary",
+        service="offer",
+        table="campaign_match",
+        best="redeemed_gbm",
+        other="redeemed_rate",
+        experiments={
+            "redeemed_gbm": "{problem: redeemed, service: offer, model: gbm}",
+            "redeemed_rate": "{problem: redeemed, service: offer, model: base_rate}",
+        },
+        model="gbm",
+        raw="data/landed/coupons.parquet",
+        known=BOUGHT,
+        deps=INIT,
+        wrong="abs(rows.column('probability') - rows.column('label'))",
+        edits={
+            "comment": Edit("conf/problem/redeemed.yaml", "task: binary", "task: binary   # or not"),
+            "hyper-parameter": Edit("conf/model/gbm.yaml", "max_iter: 8", "max_iter: 7"),
+            "slices": Edit("conf/problem/redeemed.yaml", "slices: [campaign_type]", "slices: []"),
+            "block": Edit("conf/problem/redeemed.yaml", "block: household_id", "block: day"),
+            "split": Edit("conf/problem/redeemed.yaml", "test: 4", "test: 3"),
+            "spine": Edit("features/spines/redeemed.sql", "timestamptz '2017-02-01", "timestamptz '2017-03-01"),
+            "table": Edit("features/tables/campaign_match.sql", "coalesce(lines, 0) as", "coalesce(lines, 0) + 1 as"),
+            "ttl": Edit("features/definitions.py", "        ttl=ttl,", "        ttl=ttl / 2,"),
+        },
+    ),
+    Example(
+        name="returned",
+        of="returns",
+        problem="returned",
+        task="binary",
+        service="all",
+        table="orders_profile",
+        best="boosting",
+        other="baseline",
+        experiments={
+            "boosting": "{problem: returned, service: all, model: gbm}",
+            "baseline": "{problem: returned, service: all, model: base_rate}",
+        },
+        model="gbm",
+        raw="data/landed/credit_notes.parquet",
+        known={"credit_notes": ("credited_at", ("units", "price"))},
+        deps=INIT,
+        wrong="abs(rows.column('probability') - rows.column('label'))",
+        edits={
+            "comment": Edit("conf/problem/returned.yaml", "task: binary", "task: binary   # or not"),
+            "hyper-parameter": Edit("conf/model/gbm.yaml", "max_iter: 8", "max_iter: 7"),
+            "slices": Edit("conf/problem/returned.yaml", "positive: 1", "positive: 1\nslices: [month]"),
+            "block": Edit("conf/problem/returned.yaml", "block: day ", "block: week "),
+            "split": Edit("conf/problem/returned.yaml", "test: 3", "test: 2"),
+            "spine": Edit("features/spines/returned.sql", "where returned is", "where lines < 999 and returned is"),
+            "table": Edit("features/tables/orders_profile.sql", "cast(month(invoice_date)", "cast(1 + month(invoice_date)"),
+            "ttl": Edit("features/definitions.py", "timedelta(days=36_500)", "timedelta(days=3_650)"),
         },
     ),
 )  # fmt: skip

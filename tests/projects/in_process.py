@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ from furrow.plan.compile import compile_repository, write
 if TYPE_CHECKING:
     import pytest
 
-PROJECTS = Path(__file__).parent
 COMMAND = re.compile(r"python -m furrow(?:\.stages\.(\w+)| compile)((?: \w+)*)")
 FUNCTIONS = {"evaluate": "judge", "training_set": "build"}
 IGNORED = "/build/\n/data/\n/.furrow/\n__pycache__\n"
@@ -90,9 +88,8 @@ def _add(root: Path) -> None:
         repo.close()
 
 
-def plant(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of this folder in a repository of its own, with every stage run, committed."""
-    shutil.copytree(PROJECTS / name, folder, ignore=shutil.ignore_patterns("__pycache__"))
+def plant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of a project's files as a repository of its own, with every stage run, committed."""
     (folder / ".gitignore").write_text(IGNORED)
     pygit2.init_repository(str(folder), initial_head="main")
     Repo.init(str(folder)).close()

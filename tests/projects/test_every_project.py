@@ -1,8 +1,8 @@
 """What every project keeps, whatever it predicts: written once, run over all of them.
 
-The flights, with their two problems, are held to the same table of edits by
-tests/stories/test_edits.py, through processes as a user has them; the wheel's test
-(test_installed.py) runs one of these projects so.
+The flights' two problems and the examples are cut down to one problem each. Through processes, as
+a user has them, tests/stories/test_edits.py holds the flights to the same table of edits, and the
+wheel's test (test_installed.py) runs one of these projects.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from furrow.ground.git import git
 from furrow.models.predict import open_model
 from furrow.models.register import register
 from furrow.models.registry import find
+from furrow.parse import read_yaml
 from furrow.plan.compile import compile_repository
 from furrow.plan.make_plan import make_plan
 from furrow.plan.stage_graph import StageError
@@ -40,6 +41,7 @@ from furrow.training.metric_registry import of_task
 from furrow.training.problem import RESERVED
 from furrow.training.spine_rows import SpineError
 
+from .cut_down import bring
 from .examples import EXAMPLES, Edit, Example
 from .in_process import commit, plant, repro, status, track
 
@@ -63,7 +65,9 @@ def rested(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FURROW_TRUST", "1")
         patch.setenv("DVC_NO_ANALYTICS", "1")
-        yield plant(example.name, tmp_path_factory.mktemp("of mine") / example.name, patch)
+        folder = tmp_path_factory.mktemp("of mine") / example.name
+        bring(example.folder, example.problem, example.experiments, folder)
+        yield plant(folder, patch)
 
 
 @pytest.fixture
@@ -82,20 +86,27 @@ def make(root: Path, edit: Edit) -> None:
 def change(root: Path, example: Example, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An edit of a kind."""
     if kind == "option":
-        shutil.copy(root / f"conf/model/{example.best}.yaml", root / "conf/model/nobodys.yaml")
+        model = example.model or example.best
+        shutil.copy(root / f"conf/model/{model}.yaml", root / "conf/model/nobodys.yaml")
     elif kind == "experiment":
-        text = (root / f"conf/experiment/{example.best}.yaml").read_text()
-        (root / "conf/experiment/another.yaml").write_text(
-            text.replace(f"name: {example.best}", "name: another") + "seed: 8\n"
-        )
-        with (root / "conf/experiments.yaml").open("a") as handle:
-            handle.write(f"  another: {{service: {example.service}}}\n")
+        declare_as(root, example, example.best, "another", "seed: 8\n")
     elif kind == "data":
         table = pq.read_table(root / example.raw)
         pq.write_table(table.slice(0, table.num_rows - 2), root / example.raw)
         track(root, monkeypatch)
     else:
         make(root, example.edits[kind])
+
+
+def declare_as(root: Path, example: Example, like: str, name: str, more: str = "") -> None:
+    """An experiment more, as another one is: with a file of its own where that one has one."""
+    file = root / f"conf/experiment/{like}.yaml"
+    if file.is_file():
+        text = file.read_text().replace(f"name: {like}", f"name: {name}")
+        (root / f"conf/experiment/{name}.yaml").write_text(text + more)
+    entry = example.experiments.get(like, f"{{service: {example.service}}}")
+    with (root / "conf/experiments.yaml").open("a") as handle:
+        handle.write(f"  {name}: {entry}\n")
 
 
 def test_a_judged_model(rested: Path, example: Example) -> None:
@@ -117,6 +128,16 @@ def test_at_rest_nothing_runs(project: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert repro(project, monkeypatch) == set()
 
 
+def built_from(root: Path, raw: str) -> set[str]:
+    """The feature tables that dvc.yaml builds from a file of raw data."""
+    stages = read_yaml(root / "dvc.yaml")["stages"]
+    return {
+        name
+        for name, stage in stages.items()
+        if name.startswith("tables_") and any(raw.startswith(place) for place in stage["deps"])
+    }
+
+
 @pytest.mark.parametrize("kind", CHEAP)
 def test_what_an_edit_makes_necessary(
     project: Path, example: Example, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -125,7 +146,9 @@ def test_what_an_edit_makes_necessary(
     change(project, example, kind, monkeypatch)
     before = status(project)
     planned = {stage.name for stage in make_plan(project, local=False).stages}
-    expected = example.what_runs(kind)
+    expected = example.what_runs(
+        kind, built_from(project, example.raw) if kind == "data" else set()
+    )
     assert (
         planned <= expected
         if kind == "comment"
@@ -224,27 +247,32 @@ def test_no_feature_knows_the_future(project: Path, example: Example) -> None:
     moment = times[len(times) * 2 // 3]
     scrambled = 0
     raw = project_files(project, load_contract(project / "conf/data/contract.yaml"))
-    for file in (one for files in raw.files.values() for one in files):
+    for file in (one for name in example.known for one in raw.files[name]):
+        known, facts = next(
+            example.known[name] for name, files in raw.files.items() if file in files
+        )
         table = pq.read_table(file)
         late = duckdb.sql(
-            f"select {example.known} > timestamptz '{moment.isoformat()}' as late from '{file}'"
+            f"select {known} > timestamptz '{moment.isoformat()}' as late from '{file}'"
         ).to_arrow_table()["late"]
-        scrambled += pc.sum(late).as_py()
-        for name in example.facts:
-            other = pc.if_else(late, pc.add(pc.multiply(table[name], 7), 13), table[name])
-            table = table.set_column(
-                table.column_names.index(name), table.schema.field(name), other
-            )
+        scrambled += pc.sum(late).as_py() or 0
+        for name in facts:
+            field = table.schema.field(name)
+            wild = pc.cast(pc.add(pc.multiply(table[name], 7), 13), field.type)
+            other = pc.if_else(pc.fill_null(late, False), wild, table[name])
+            table = table.set_column(table.column_names.index(name), field, other)
         pq.write_table(table, file)
     assert scrambled > 100
-    tables(project, example.table)
+    for sql in (project / "features/tables").glob("*.sql"):
+        tables(project, sql.stem)
     build(project, example.problem, example.service)
     after = pq.read_table(path)
     features = read_json(project / "build/models" / example.best / "bundle.json")["features"]
+    entity = read_yaml(project / f"conf/problem/{example.problem}.yaml")["entity"]
     keys = [
         name
         for name in before.column_names
-        if name not in features and name in ("country", "event_timestamp", "horizon")
+        if name not in features and name in (*entity, "event_timestamp", "horizon")
     ]
 
     def known(table: pa.Table) -> pa.Table:
@@ -279,12 +307,7 @@ def test_a_merge_of_two_experiments(
     commit(project, "Set up")
     for name in ("one", "two"):
         git(project, "switch", "-q", "-c", name, "main")
-        text = (project / f"conf/experiment/{example.other}.yaml").read_text()
-        (project / f"conf/experiment/{name}.yaml").write_text(
-            text.replace(f"name: {example.other}", f"name: {name}")
-        )
-        with (project / "conf/experiments.yaml").open("a") as handle:
-            handle.write(f"  {name}: {{service: {example.service}}}\n")
+        declare_as(project, example, example.other, name)
         repro(project, monkeypatch)
         commit(project, name)
     git(project, "merge", "-q", "--no-edit", "one")
@@ -354,32 +377,41 @@ def cost(rows):
 '''
 
 
+def search_by_cost(root: Path, example: Example) -> None:
+    """The best experiment searches two settings by the new metric; one of one line gets a file."""
+    file = root / f"conf/experiment/{example.best}.yaml"
+    if not file.is_file():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(
+            f"# @package _global_\ndefaults: [override /model: {example.model}]\nname: {example.best}\n"
+            f"features: {{service: {example.service}}}\n"
+        )
+        make(root, Edit("conf/experiments.yaml", f", model: {example.model}", ""))
+    with file.open("a") as handle:
+        handle.write("engine: {backend: sequential}\nsearch:\n  space: {model.max_iter: {choices: [3, 9]}}\n"
+                     "  sampler: random\n  trials: 2\n  batch: 2\n  metric: cost\n")  # fmt: skip
+
+
 def test_a_metric_of_the_projects_own(
     project: Path, example: Example, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file of pipelines/ and a line of conf/: judged with an interval, gated, searched by, the champion's, compared."""
-    (project / "pipelines").mkdir()
+    (project / "pipelines").mkdir(exist_ok=True)
     (project / "pipelines/prices.py").write_text("PRICE = 0\n")
     (project / "pipelines/costs.py").write_text(COSTS.replace("{wrong}", example.wrong))
     (project / "conf/metrics.yaml").write_text(
         f"metrics: {{cost: {{function: pipelines.costs:cost, direction: minimize, tasks: [{example.task}]}}}}\n"
     )
-    (project / "conf/gate").mkdir()
+    (project / "conf/gate").mkdir(exist_ok=True)
     (project / f"conf/gate/{example.problem}.yaml").write_text(
         "baseline: {metric: cost}\nmaximum: {cost: 0.000001}\nselect: {metric: cost}\n"
     )
-    with (project / f"conf/experiment/{example.best}.yaml").open("a") as handle:
-        handle.write("engine: {backend: sequential}\nsearch:\n  space: {model.max_iter: {choices: [3, 9]}}\n"
-                     "  sampler: random\n  trials: 2\n  batch: 2\n  metric: cost\n")  # fmt: skip
-    with pytest.raises(StageError, match=r"stage compile reads pipelines/costs\.py") as caught:
-        compile_repository(project)
-    assert caught.value.hint == "add to its deps: - pipelines"
-    make(
-        project,
-        Edit(
-            "dvc.yaml", "      - features/tables\n", "      - features/tables\n      - pipelines\n"
-        ),
-    )
+    search_by_cost(project, example)
+    if example.deps is not None:
+        with pytest.raises(StageError, match=r"stage compile reads pipelines/costs\.py") as caught:
+            compile_repository(project)
+        assert caught.value.hint == "add to its deps: - pipelines"
+        make(project, example.deps)
     commit(project, "Declare a cost")
     ran = repro(project, monkeypatch)
     assert f"train@{example.best}" in ran

@@ -35,8 +35,8 @@ EXTRAS = {
     "from furrow.training.config import Engine\nfrom furrow.training.search import cluster\n"
     "with cluster(Engine(backend='dask')): pass": "cluster",
     "from pathlib import Path\nfrom furrow.intake.copied_rows import excel_sheets; excel_sheets(Path('x.xlsx'))": "excel",
-    "from furrow.intake.copied_rows import postgres_tables; postgres_tables('postgresql://x')": "postgres",
-    "from furrow.intake.copied_rows import s3_object\nwith s3_object('s3://a/b'): pass": "s3",
+    "from furrow.intake.postgres_source import postgres_tables; postgres_tables('postgresql://x')": "postgres",
+    "from furrow.intake.s3_source import s3_object\nwith s3_object('s3://a/b'): pass": "s3",
 }
 pytestmark = [pytest.mark.story, pytest.mark.long]
 

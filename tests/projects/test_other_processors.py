@@ -18,9 +18,11 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import pytest
+from tests.projects.cut_down import bring
 from tests.projects.in_process import plant
 with pytest.MonkeyPatch.context() as patch:
-    plant("retail", Path(sys.argv[1]), patch)
+    bring("retail", "units", {}, Path(sys.argv[1]))
+    plant(Path(sys.argv[1]), patch)
 """
 ELSEWHERE = {"PYTHONHASHSEED": "4242", "TZ": "Asia/Kathmandu", "LC_ALL": "C"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,16 +23,15 @@ with warnings.catch_warnings():
     from feast.repo_operations import get_repo_files
 
 from furrow.ground.feast.declared_transformation import DeclaredTransformation, RetrievalError
-from furrow.ground.feast.offline_job import FurrowRetrievalJob
 from furrow.ground.project_modules import importable, repo_modules
 from furrow.parse import read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
-__all__ = ["RetrievalError", "features_by_store", "historical_features"]
+__all__ = ["RetrievalError", "applied_repository", "features_by_store", "historical_features"]
 
 _KINDS = (Entity, FeatureView, OnDemandFeatureView, FeatureService)
 
@@ -68,7 +67,7 @@ def features_by_store(
 
     Args:
         repo_dir: The Feast repository.
-        service: The feature service's name.
+        service: The feature service's name; empty for all views.
         spine: Join keys, event_timestamp and whatever else is to be kept.
         offline_store: Its settings, as in feature_store.yaml; the repository's own if None.
 
@@ -83,15 +82,46 @@ def _joined(
     repo_dir: Path, service: str, spine: pa.Table, offline_store: Mapping[str, Any] | None
 ) -> tuple[pa.Table, list[str]]:
     """The join as the store gives it, and the names of the features in the service's order."""
+    with applied_repository(repo_dir, service, offline_store) as (store, taken):
+        # Feast's own stores take pandas alone; Furrow's takes Arrow, which keeps the types.
+        ours = store.config.offline_store.type.startswith("furrow.")
+        names, full = _named(taken)
+        job = store.get_historical_features(
+            entity_df=spine if ours else spine.to_pandas(), features=taken, full_feature_names=full
+        )
+        if not ours:
+            for view in job.on_demand_feature_views:
+                view.feature_transformation = DeclaredTransformation(view)
+        joined = job.to_arrow()
+    return joined, [f"{view}__{name}" if full else name for view, name in names]
+
+
+def _named(service: FeatureService) -> tuple[list[tuple[str, str]], bool]:
+    """View and name of each feature of a service, and whether both are needed to tell them apart."""
+    names = [
+        (view.name_to_use(), field.name)
+        for view in service.feature_view_projections
+        for field in view.features
+    ]
+    return names, len({name for _, name in names}) < len(names)
+
+
+@contextmanager
+def applied_repository(
+    repo_dir: Path, service: str, offline_store: Mapping[str, Any] | None
+) -> Iterator[tuple[FeatureStore, FeatureService]]:
+    """A repository applied to a registry that is thrown away, and one of its services.
+
+    Args:
+        repo_dir: The Feast repository.
+        service: The feature service's name; empty for all views, as a service of their own.
+        offline_store: Its settings; the repository's own if None.
+
+    Raises:
+        RetrievalError: There is no such service.
+    """
     objects = _objects(repo_dir)
-    found: FeatureService | None = objects.get((FeatureService, service))
-    if found is None:
-        known = (
-            ", ".join(sorted(name for kind, name in objects if kind is FeatureService)) or "none"
-        )
-        raise RetrievalError(
-            f"{repo_dir} has no feature service {service!r}", hint=f"its services are: {known}"
-        )
+    found = _service(repo_dir, objects, service)
     views = found.feature_view_projections
     for view in views:
         if sum(other.name == view.name for other in views) > 1:
@@ -112,28 +142,28 @@ def _joined(
                     objects[kind, name].infer_features = lambda: None
                     _forget_words(objects[kind, name], objects.values())
             store.apply([*objects.values()])
-            # Feast's own stores take pandas alone; Furrow's takes Arrow, which keeps the types.
-            rows = (
-                spine
-                if store.config.offline_store.type.startswith("furrow.")
-                else spine.to_pandas()
+            yield store, store.get_feature_service(found.name)
+
+
+def _service(repo_dir: Path, objects: dict[tuple[type, str], Any], service: str) -> FeatureService:
+    """The service of a name; a new one of all views where there is no name."""
+    found: FeatureService | None = objects.get((FeatureService, service))
+    if not service:
+        views = [one for (kind, _), one in objects.items() if kind is FeatureView]
+        if not views:
+            raise RetrievalError(
+                f"{repo_dir} has no feature view", hint="is it a Feast repository?"
             )
-            taken = store.get_feature_service(service)
-            names = [
-                (view.name_to_use(), field.name)
-                for view in taken.feature_view_projections
-                for field in view.features
-            ]
-            full = len({name for _, name in names}) < len(names)
-            job = store.get_historical_features(
-                entity_df=rows, features=taken, full_feature_names=full
-            )
-            if not isinstance(job, FurrowRetrievalJob):
-                for view in job.on_demand_feature_views:
-                    view.feature_transformation = DeclaredTransformation(view)
-            joined = job.to_arrow()
-    features = [f"{view}__{name}" if full else name for view, name in names]
-    return joined, features
+        found = FeatureService(name="furrow_all_views", features=views)
+        objects[FeatureService, found.name] = found
+    if found is None:
+        known = (
+            ", ".join(sorted(name for kind, name in objects if kind is FeatureService)) or "none"
+        )
+        raise RetrievalError(
+            f"{repo_dir} has no feature service {service!r}", hint=f"its services are: {known}"
+        )
+    return found
 
 
 def _objects(repo_dir: Path) -> dict[tuple[type, str], Any]:
