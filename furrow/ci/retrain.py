@@ -1,7 +1,8 @@
 """A retraining: newer data landed on a branch, judged as CI judges any other, and offered if it is no worse.
 
 Everything runs in checkouts of the main branch's tip; neither the work tree nor the main branch is
-touched. What is offered is a branch for a person to merge, and nothing deploys without that.
+touched. What is offered is a branch for a person to merge, and nothing deploys without that, but
+where conf/deployment says `approve: gate` (`furrow.ci.gate_approval`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from furrow.ci.ci_commit import IDENTITY
 from furrow.ci.dvc_checkout import Bench, configure
+from furrow.ci.gate_approval import Candidate, on_trial, put_on_trial
 from furrow.ci.publish import write_reports
 from furrow.ci.run_ci import Options, run_ci
 from furrow.errors import FurrowError
@@ -58,6 +60,7 @@ class Retrained:
         branch: What is offered.
         causes: Why.
         report: The folder of the evidence.
+        version: What the gate has put on trial; empty where a person approves.
     """
 
     result: str
@@ -65,6 +68,7 @@ class Retrained:
     branch: str = ""
     causes: tuple[Cause, ...] = ()
     report: str = ""
+    version: str = ""
 
     def __bool__(self) -> bool:
         return self.result == OFFERED
@@ -120,6 +124,8 @@ def retrain(
     base = _base(site.root, remote)
     if open_one := _open_branch(site.root, remote, prefix, base):
         return Retrained("waiting", f"{open_one} is open: merge or delete it", causes=tuple(fresh))
+    if tried := on_trial(site, base):
+        return Retrained("waiting", tried, causes=tuple(fresh))
     day = site.now.strftime("%Y%m%d-%H%M%S")
     work = _Work(site, remote, base, f"{prefix}{day}", tuple(fresh), say, judge)
     made = _attempt(work)
@@ -159,8 +165,13 @@ def _judged(work: _Work, outcome: Outcome) -> Retrained:
     if result == OFFERED and work.remote:
         ref = f"refs/heads/{work.branch}"
         git(work.site.root, "push", "--quiet", work.remote, f"{ref}:{ref}")
-    branch = work.branch if result == OFFERED else ""
-    return Retrained(result, text, branch, work.causes, str(work.report))
+    branch, version = work.branch if result == OFFERED else "", ""
+    if branch:
+        why = "\n".join(f"- {one.text}" for one in work.causes)
+        offer = Candidate(work.site, work.remote, work.base, branch, outcome, why)
+        version, said = put_on_trial(offer, say=work.say)
+        text = f"{text}; {said}" if said else text
+    return Retrained(result, text, branch, work.causes, str(work.report), version)
 
 
 def verdict(outcome: Outcome) -> tuple[str, str]:

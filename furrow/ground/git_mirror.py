@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from furrow.ground.git import GitError, git, toplevel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "open_mirror",
     "push_branch",
     "push_notes_of",
+    "push_onto",
     "remote_address",
 ]
 
@@ -141,6 +142,18 @@ def push_branch(mirror: Path, remote: str, branch: str) -> None:
     """
     ref = f"refs/heads/{branch}"
     git(mirror, *_PATIENCE, "push", "--quiet", "--", remote, f"{ref}:{ref}")
+
+
+def push_onto(
+    mirror: Path, remote: str, commit: str, branch: str, tags: Sequence[str] = ()
+) -> None:
+    """Let a branch of a remote go on to a commit that comes after its tip, and bring tags, all or nothing.
+
+    Raises:
+        GitError: The remote can't be reached, takes no such push, or has moved on.
+    """
+    refs = [f"{commit}:refs/heads/{branch}", *(f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags)]
+    git(mirror, *_PATIENCE, "push", "--quiet", "--atomic", "--", remote, *refs)
 
 
 def push_notes_of(mirror: Path, remote: str, join: Callable[[], object]) -> None:

@@ -35,7 +35,7 @@ from furrow.serving.canary_decision import GO_ON, PROMOTE, Verdict
 from furrow.serving.canary_propose import propose
 from furrow.serving.canary_statement import sign_decision
 from furrow.serving.canary_watch import decide
-from furrow.serving.deployment_spec import Deployment, parse_deployment
+from furrow.serving.deployment_spec import GATE, Deployment, parse_deployment
 from furrow.serving.deployment_state import (
     Followed,
     Local,
@@ -45,6 +45,7 @@ from furrow.serving.deployment_state import (
     wanted,
     write_followed,
 )
+from furrow.serving.gate_step import take_step
 from furrow.serving.version_loader import Loader
 from furrow.serving.version_store import (
     RefusedError,
@@ -322,9 +323,10 @@ def judge(
     labels: Block | None = None,
     now: datetime | None = None,
 ) -> Verdict | None:
-    """Decide about the canary.
+    """Decide about the canary, or the shadow that a gate may let go on.
 
-    Abort it here and now, or propose it for promotion on a branch of the remote.
+    Abort it here and now, or propose it for promotion on a branch of the remote; with `approve:
+    gate` the step is taken on the branch that is followed.
 
     Args:
         settings: What is followed.
@@ -339,24 +341,56 @@ def judge(
         declared = parse_deployment(followed.declared.encode(), "the deployment")
     except FurrowError:
         return None
-    if declared.canary is None:
+    if declared.tried is None:
         return None
-    digest = declared.canary_digest
-    verdict = decide(settings.state, declared.canary, digest, labels=labels, now=now)
+    variant, spec = declared.tried
+    digest, by_gate = declared.canary_digest, declared.approve == GATE and bool(settings.remote)
+    verdict = decide(settings.state, spec, digest, labels=labels, now=now, variant=variant)
+    if verdict is None and by_gate:
+        _withdraw(settings, followed)
     if verdict is None or verdict.action == GO_ON:
         return verdict
     if verdict.action == PROMOTE and followed.paused:
         return verdict  # nothing is proposed meanwhile; what ends a canary ends it all the same
-    canary = declared.canary.model
     if verdict.action != PROMOTE:
-        settings.tell(f"the canary {canary}: {verdict.action}: {verdict.why}")
+        settings.tell(f"the {variant} {spec.model}: {verdict.action}: {verdict.why}")
         if settings.remote:
-            _sign(settings, canary, verdict, now)
+            _sign(settings, spec.model, verdict, now)
+    elif by_gate:
+        if _step(settings, followed, verdict) and variant == "canary":
+            _sign(settings, spec.model, verdict, now)
     elif settings.remote:
-        _propose(settings, followed, canary, verdict, now)
+        _propose(settings, followed, spec.model, verdict, now)
     else:
-        _tell_once(settings, digest, f"the canary {canary} may be promoted: {verdict.why}")
+        _tell_once(settings, digest, f"the canary {spec.model} may be promoted: {verdict.why}")
     return verdict
+
+
+def _step(settings: FollowSettings, followed: Followed, verdict: Verdict) -> bool:
+    """Go a step on the branch itself, where the deployment says `approve: gate`.
+
+    What did not get there is tried again with the next poll.
+    """
+    if followed.paused or followed.problem:
+        return False
+    mirror, place = settings.state / "mirror.git", (settings.remote, settings.branch)
+    with meaning(settings.prefix):
+        try:
+            done = take_step(mirror, place, settings.environment, followed.commit, verdict)
+        except FurrowError as exc:
+            said = f"the step that evidence allows could not be taken: {_line(exc)}"
+            _tell_once(settings, f"{followed.canary_digest} {followed.commit} failed", said)
+            return False
+    settings.tell(done)
+    return True
+
+
+def _withdraw(settings: FollowSettings, followed: Followed) -> None:
+    """Take from the branch what was ended here, on whatever evidence."""
+    now = wanted(followed, read_holds(settings.state))
+    ended = now.ended
+    if ended is not None and now.held is None:
+        _step(settings, followed, Verdict(ended.kind, ended.why or "it was ended"))
 
 
 def _propose(

@@ -235,10 +235,10 @@ class Scoring:
             self.log.append(records)
             shadow = self.host.shadow(name, answer.identities[0])
             if shadow is not None:
-                self._shadow(shadow, rows, moment)
+                self._shadow(name, shadow, rows, moment)
         return answer
 
-    def _count_failure(self, name: str, loaded: Loaded, count: int, exc: FurrowError) -> None:
+    def _count_failure(self, name: str, loaded: Loaded, count: int, exc: Exception) -> None:
         """Tell the host of rows that a version failed on.
 
         What the asker did wrong is no failure of the version.
@@ -247,18 +247,25 @@ class Scoring:
         if refused or not isinstance(exc, RowError):
             self.host.count(name, loaded.variant, count=count, error=not refused, refused=refused)
 
-    def _shadow(self, shadow: Loaded, rows: list[dict[str, Any]], moment: datetime) -> None:
+    def _shadow(
+        self, name: str, shadow: Loaded, rows: list[dict[str, Any]], moment: datetime
+    ) -> None:
         """Have rows scored for the log alone, later; where much waits already, not at all."""
         if self._shadows < SHADOWS and not self.waiting:
             with self._counting:
                 self._shadows += 1
-            self._behind.submit(self._score_shadow, shadow, rows, moment)
+            self._behind.submit(self._score_shadow, name, shadow, rows, moment)
 
-    def _score_shadow(self, shadow: Loaded, rows: list[dict[str, Any]], moment: datetime) -> None:
-        began = time.monotonic()
+    def _score_shadow(
+        self, name: str, shadow: Loaded, rows: list[dict[str, Any]], moment: datetime
+    ) -> None:
+        began, counted = time.monotonic(), False
         try:
             scored = shadow.scorer.score(rows, at=self.settings.at)
             latency = time.monotonic() - began
+            took = round(latency * 1e6)
+            self.host.count(name, shadow.variant, count=len(scored), latency_us=took)
+            counted = True
             records = [
                 record_of(shadow, one, new_id(moment), time=moment, latency=latency)
                 for one in scored
@@ -267,6 +274,8 @@ class Scoring:
                 self.log.append(records)
         except Exception as exc:  # noqa: BLE001 - a shadow may fail in any way, and nobody waits for it
             LOGGER.warning("the shadow %s failed: %s", shadow.version, exc)
+            if not counted:
+                self._count_failure(name, shadow, len(rows), exc)
         finally:
             with self._counting:
                 self._shadows -= 1
