@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from furrow.models.registry import Version
     from furrow.monitoring.monitor_site import Site
 
-__all__ = ["Candidate", "on_trial", "put_on_trial", "unproved"]
+__all__ = ["Candidate", "no_better", "on_trial", "put_on_trial", "unproved"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,26 @@ def on_trial(site: Site, base: str) -> str:
         return ""
     variant, spec = declared.tried
     return f"{spec.model} is the {variant} of {site.environment}: the next after that is decided"
+
+
+def no_better(site: Site, base: str, outcome: Outcome) -> str:
+    """Why a retraining is not worth a trial, where the gate decides and not a person; empty where it is.
+
+    A person may want a model that is as good and younger; nobody tries one that is not surely better.
+
+    Args:
+        site: The environment.
+        base: The main branch's tip.
+        outcome: Of CI.
+    """
+    declared = _declared(site, base)
+    if declared is None:
+        return ""
+    found = [one.measures[0] for one in outcome.runs if one.champion and one.measures]
+    if any(one.verdict == "better" for one in found):
+        return ""
+    said = "; ".join(f"{one.metric}: {one.verdict}" for one in found) or "nothing was compared"
+    return f"not surely better than what is served ({said}), and `approve: gate` tries nothing else"
 
 
 def unproved(candidate: Candidate) -> str:

@@ -24,6 +24,7 @@ from furrow.ground.git_mirror import (
     accept,
     drop_branch,
     fetch_branch,
+    mirror_place,
     open_mirror,
     push_branch,
 )
@@ -75,6 +76,10 @@ _COUNT = 1.0
 """Seconds between two looks at what came of requests."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def _quiet(_text: str) -> None:
     """Tell nobody."""
 
@@ -93,6 +98,7 @@ class FollowSettings:
         name: Under which the model is asked for; the environment's, if empty.
         prefix: Of the project within its repository, with a slash behind it.
         every: Seconds between two polls.
+        clock: The time; a simulation's is its own.
         tell: Is given a line for a person whenever something changes.
     """
 
@@ -104,6 +110,7 @@ class FollowSettings:
     name: str = ""
     prefix: str = ""
     every: float = 5.0
+    clock: Callable[[], datetime] = _now
     tell: Callable[[str], None] = _quiet
 
 
@@ -118,9 +125,9 @@ def poll(settings: FollowSettings, *, now: datetime | None = None) -> Followed:
         What is known now; `problem` says why what Git declares is not served.
     """
     before = read_followed(settings.state, settings.environment)
-    moment = (now or datetime.now(UTC)).isoformat()
+    moment = (now or settings.clock()).isoformat()
     try:
-        mirror = open_mirror(settings.state / "mirror.git")
+        mirror = open_mirror(mirror_place(settings.state))
         fetched = fetch_branch(mirror, settings.remote, settings.branch)
     except (GitError, OSError) as exc:
         after = replace(before, problem=f"Git can't be asked: {_line(exc)}")
@@ -345,6 +352,7 @@ def judge(
         return None
     variant, spec = declared.tried
     digest, by_gate = declared.canary_digest, declared.approve == GATE and bool(settings.remote)
+    now = now or settings.clock()
     verdict = decide(settings.state, spec, digest, labels=labels, now=now, variant=variant)
     if verdict is None and by_gate:
         _withdraw(settings, followed)
@@ -373,7 +381,7 @@ def _step(settings: FollowSettings, followed: Followed, verdict: Verdict) -> boo
     """
     if followed.paused or followed.problem:
         return False
-    mirror, place = settings.state / "mirror.git", (settings.remote, settings.branch)
+    mirror, place = mirror_place(settings.state), (settings.remote, settings.branch)
     with meaning(settings.prefix):
         try:
             done = take_step(mirror, place, settings.environment, followed.commit, verdict)
@@ -404,7 +412,7 @@ def _propose(
 
     What did not get there is tried again with the next poll.
     """
-    mirror, branch = settings.state / "mirror.git", ""
+    mirror, branch = mirror_place(settings.state), ""
     with meaning(settings.prefix):
         try:
             branch = propose(mirror, settings.environment, followed, verdict.why)
@@ -435,7 +443,7 @@ def _sign(settings: FollowSettings, canary: str, verdict: Verdict, now: datetime
 
     What fails is told, and undoes nothing.
     """
-    mirror, moment = settings.state / "mirror.git", now or datetime.now(UTC)
+    mirror, moment = mirror_place(settings.state), now or datetime.now(UTC)
     where = settings.environment
     with meaning(settings.prefix):
         problem = sign_decision(mirror, settings.remote, where, canary, verdict, now=moment)

@@ -109,7 +109,14 @@ class Scoring:
     def warm(self, loaded: Loaded) -> None:
         """Score the example row, so that what is loaded on first use is loaded."""
         with suppress(FeaturesAbsentError):  # as declared; it is warm all the same
-            loaded.scorer.score([example_row(loaded.scorer)], at=self.settings.at)
+            loaded.scorer.score([example_row(loaded.scorer)], at=self._moments()[1])
+
+    def _moments(self) -> tuple[datetime, datetime | None]:
+        """When a request is answered, and as of when its features are."""
+        if self.settings.clock is None:
+            return datetime.now(UTC), self.settings.at
+        moment = self.settings.clock.now()
+        return moment, moment
 
     async def answer(
         self, form: str, name: str, content: bytes | bytearray, request: Request
@@ -207,12 +214,12 @@ class Scoring:
     ) -> Answer:
         """Score rows, each by the version that the host gives it to, and log them."""
         answer = Answer(len(rows))
-        moment = datetime.now(UTC)
+        moment, at = self._moments()
         records = []
         for loaded, places in self.host.split(name, rows):
             asked = rows if len(places) == len(rows) else [rows[place] for place in places]
             try:
-                scored = loaded.scorer.score(asked, at=self.settings.at)
+                scored = loaded.scorer.score(asked, at=at)
             except FurrowError as exc:
                 self._count_failure(name, loaded, len(places), exc)
                 raise
@@ -261,7 +268,9 @@ class Scoring:
     ) -> None:
         began, counted = time.monotonic(), False
         try:
-            scored = shadow.scorer.score(rows, at=self.settings.at)
+            scored = shadow.scorer.score(
+                rows, at=moment if self.settings.clock else self.settings.at
+            )
             latency = time.monotonic() - began
             took = round(latency * 1e6)
             self.host.count(name, shadow.variant, count=len(scored), latency_us=took)

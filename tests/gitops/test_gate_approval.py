@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from furrow.ci.gate_approval import Candidate, on_trial, put_on_trial, unproved
-from furrow.ci.outcome import Check, Outcome
+from furrow.ci.gate_approval import Candidate, no_better, on_trial, put_on_trial, unproved
+from furrow.ci.outcome import Check, Measure, Outcome, RunReport
 from furrow.ci.retrain import retrain
 from furrow.models.pause import pause, resume
 from furrow.models.register import register
@@ -18,7 +18,7 @@ from furrow.monitoring.retrain_policy import Cause
 from furrow.serving.deployment_spec import parse_deployment
 from furrow.serving.deployment_state import hold, release
 
-from .ciproject import commit, copied, run
+from .ciproject import STAGES, commit, copied, run
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 DEPLOYMENT = """model: {model}
@@ -93,6 +93,23 @@ def test_what_is_unsure_is_left_to_a_person(deployed):
     assert run(root, "git", "tag").stdout == tags
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "worth"), [(["better"], True), (["luck"], False), (["same"], False), ([], False)]
+)
+def test_only_what_is_surely_better_is_tried(deployed, verdicts, worth):
+    """As good may be a person's wish; where a person approves all the same it is offered."""
+    root, version = deployed
+    runs = tuple(
+        RunReport("gbm", "changed", champion=True, measures=(Measure("log_loss", verdict=one),))
+        for one in verdicts
+    )
+    outcome = Outcome("c", checks=PASSED, runs=runs)
+    assert (no_better(_site(root), "origin/main", outcome) == "") is worth
+    (root / "conf/deployment/production.yaml").write_text(f"model: {version}\n")
+    tip = commit(root, "A person approves")
+    assert no_better(_site(root), tip, outcome) == ""
+
+
 def test_a_hold_outranks_it(deployed):
     from furrow.serving.deployment_state import Followed, Local, write_followed  # noqa: PLC0415
 
@@ -120,6 +137,13 @@ def test_a_person_approves_where_nothing_else_is_said(deployed):
 def test_a_retraining_is_a_shadow_without_a_person(deployed):
     """Merged as CI judged it, registered, declared, in the declared name; paused it waits; the next one waits for it."""
     root, version = deployed
+    better = STAGES.replace("+ 0.1\n", "+ 0.1 - 0.02 * int(rows)\n")
+    assert better != STAGES
+    (root / "stages.py").write_text(better)
+    run(root, "dvc", "repro", "-q")
+    run(root, "dvc", "push", "-q")
+    commit(root, "More rows, less loss")
+    run(root, "git", "push", "-q", "origin", "main")
     before = run(root, "git", "rev-parse", "origin/main").stdout.strip()
     pause(root, "retraining", "no budget", now=NOW)
     assert retrain(_site(root), [Cause("drift:1", "x")], remote="origin", say=_quiet).result == (
