@@ -34,7 +34,7 @@ from furrow.monitoring.labelled_performance import (
     track,
 )
 from furrow.monitoring.labelled_rows import Coverage, coverage, join_labels
-from furrow.monitoring.late_labels import landed, settle
+from furrow.monitoring.late_labels import ID, landed, settle
 from furrow.monitoring.log_windows import flat
 from furrow.monitoring.window_clock import SCORE
 from furrow.serving.log_reader import read_log
@@ -144,7 +144,8 @@ def judge_labels(site: Site) -> tuple[dict[str, LabelVerdict], list[str]]:
     frames = landed(site.labels)
     found: dict[str, LabelVerdict] = {}
     notes: list[str] = []
-    for version, rows in _predictions(site, notes).items():
+    by_id = any(ID in one for one in frames)
+    for version, rows in _predictions(site, notes, by_id=by_id).items():
         model = str(rows["model"].iloc[0])
         declared = site.root / run_file(model, RUN_CONFIG)
         if not declared.is_file():
@@ -308,12 +309,13 @@ def _evaluated_by_slice(
     return found
 
 
-def _predictions(site: Site, notes: list[str]) -> dict[str, pd.DataFrame]:
+def _predictions(site: Site, notes: list[str], *, by_id: bool) -> dict[str, pd.DataFrame]:
     """The newest predictions by version: what labels can still be waited for.
 
-    The log is read as a stream, and the oldest rows go when there are too many.
+    The log is read as a stream, and the oldest rows go when there are too many. What nothing asks
+    for is not held: ids where no label comes by one, and rows of a model that has no run here.
     """
-    parts: deque[pd.DataFrame] = deque()
+    parts: deque[tuple[str, str, pd.DataFrame]] = deque()
     asked: dict[str, set[str] | None] = {}
     rows = passed = 0
     for batch in read_log(
@@ -323,38 +325,47 @@ def _predictions(site: Site, notes: list[str]) -> dict[str, pd.DataFrame]:
         if model not in asked:
             asked[model] = _asked(site, model)
         whole, names = flat(batch), asked[model]
-        if names is not None:
-            kept = [one for one in whole.column_names if one in names or one.startswith(PREFIX)]
-            whole = whole.select(kept)
-        table = whole.filter(pc.not_equal(whole.column("variant"), "shadow")).to_pandas()
-        if not len(table):
+        whole = whole.filter(pc.not_equal(whole.column("variant"), "shadow"))
+        if not whole.num_rows:
             continue
-        parts.append(table)
+        version = str(whole.column("version")[0])
+        left_out = {"version", "model", "variant", *(() if by_id else (ID,))}
+        kept = [one for one in whole.column_names if one not in left_out]
+        if names is not None:
+            kept = [one for one in kept if one in names or one.startswith(PREFIX)]
+        if names == set():  # one row tells that there were any
+            whole, kept = whole.slice(0, 1), ["time"]
+        table = whole.select(kept).to_pandas()
+        parts.append((version, model, table))
         rows += len(table)
-        while rows - len(parts[0]) >= _MOST:
-            passed += len(parts[0])
-            rows -= len(parts.popleft())
+        while rows - len(parts[0][2]) >= _MOST:
+            passed += len(parts[0][2])
+            rows -= len(parts.popleft()[2])
     if passed:
         notes.append(
             f"labels are judged on the newest {rows:,} predictions of the span;"
             f" {passed:,} older ones were passed over"
         )
-    found: dict[str, list[pd.DataFrame]] = {}
-    for table in parts:
-        found.setdefault(str(table["version"].iloc[0]), []).append(table)
-    return {name: pd.concat(some, ignore_index=True) for name, some in sorted(found.items())}
+    found: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    while parts:
+        version, model, table = parts.popleft()
+        found.setdefault((version, model), []).append(table)
+    return {
+        version: pd.concat(found.pop((version, model)), ignore_index=True).assign(model=model)
+        for version, model in sorted(found)
+    }
 
 
 def _asked(site: Site, model: str) -> set[str] | None:
     """The columns that a model's predictions are judged by; None for all, which a project's own metrics may read."""
     path = site.root / run_file(model, RUN_CONFIG)
     if not path.is_file():
-        return {"id", "time", "version", "model", "variant"}
+        return set()
     if own_metrics(site.root):
         return None
     problem = config.load(path).problem
     return {
-        *("id", "time", "version", "model", "variant", SCORE, problem.block),
+        *(ID, "time", SCORE, problem.block),
         *("probability", "prediction", "low", "high", problem.split.at, *problem.keys),
         *(site.settings.slices or problem.slices),
         *site.settings.fairness.groups,
