@@ -18,8 +18,8 @@ import numpy as np
 from benchmarks.figures import Figure
 from benchmarks.figures import found as tell
 from furrow.serving.canary_decision import ABORT, Evidence
+from furrow.serving.canary_spec import Abort, Canary
 from furrow.serving.canary_test import Block
-from furrow.serving.deployment_spec import Abort, Canary
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOOK, SHARE, RATE, ALPHA = 50, 0.2, 0.01, 0.01

@@ -59,6 +59,7 @@ __all__ = [
     "SCREENED",
     "SEARCHES",
     "SERVED",
+    "SIMULATION",
     "SPINES",
     "TABLES",
     "TABLE_SQL",
@@ -89,6 +90,7 @@ BUNDLE_JSON = "bundle.json"
 RUNS = "runs"
 FURROW = ".furrow"
 SCREENED = f"{FURROW}/screened.jsonl"
+SIMULATION = f"{FURROW}/simulation/marked.json"
 
 DATA_DVC = "data.dvc"
 DVC_YAML = "dvc.yaml"

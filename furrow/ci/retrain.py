@@ -1,17 +1,19 @@
 """A retraining: newer data landed on a branch, judged as CI judges any other, and offered if it is no worse.
 
 Everything runs in checkouts of the main branch's tip; neither the work tree nor the main branch is
-touched. What is offered is a branch for a person to merge, and nothing deploys without that.
+touched. What is offered is a branch for a person to merge, and nothing deploys without that, but
+where conf/deployment says `approve: gate` (`furrow.ci.gate_approval`).
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from furrow.ci.ci_commit import IDENTITY
 from furrow.ci.dvc_checkout import Bench, configure
+from furrow.ci.gate_approval import Candidate, no_better, on_trial, put_on_trial
 from furrow.ci.publish import write_reports
 from furrow.ci.run_ci import Options, run_ci
 from furrow.errors import FurrowError
@@ -41,8 +43,10 @@ if TYPE_CHECKING:
 __all__ = ["Retrained", "retrain", "verdict"]
 
 TRAILER = "Furrow-Cause"
+AT = "FURROW_AT"
+"""The variable that tells the command which lands data as of when: a moment past, in `--at` and in simulations."""
 _FAILED, _REFUSED, _WORSE = "failed", "refused", "worse"
-_MOVED, _NOTHING = "base moved", "nothing new"
+_MOVED, _NOTHING, _NO_BETTER = "base moved", "nothing new", "no better"
 _REFUSING = ("gate", "card", "budget", "trust")
 """Checks by which a model that was made is refused; by the others none was made."""
 
@@ -52,12 +56,13 @@ class Retrained:
     """What came of it; truthy when a branch is offered.
 
     Attributes:
-        result: "offered", "failed", "refused", "worse", "base moved", "nothing new", or "waiting"
-            where nothing was tried.
+        result: "offered", "failed", "refused", "worse", "no better" (where the gate decides alone),
+            "base moved", "nothing new", or "waiting" where nothing was tried.
         text: In words.
         branch: What is offered.
         causes: Why.
         report: The folder of the evidence.
+        version: What the gate has put on trial; empty where a person approves.
     """
 
     result: str
@@ -65,6 +70,7 @@ class Retrained:
     branch: str = ""
     causes: tuple[Cause, ...] = ()
     report: str = ""
+    version: str = ""
 
     def __bool__(self) -> bool:
         return self.result == OFFERED
@@ -120,6 +126,8 @@ def retrain(
     base = _base(site.root, remote)
     if open_one := _open_branch(site.root, remote, prefix, base):
         return Retrained("waiting", f"{open_one} is open: merge or delete it", causes=tuple(fresh))
+    if tried := on_trial(site, base):
+        return Retrained("waiting", tried, causes=tuple(fresh))
     day = site.now.strftime("%Y%m%d-%H%M%S")
     work = _Work(site, remote, base, f"{prefix}{day}", tuple(fresh), say, judge)
     made = _attempt(work)
@@ -156,11 +164,18 @@ def _judged(work: _Work, outcome: Outcome) -> Retrained:
     if result == OFFERED and _base(work.site.root, work.remote) != work.base:
         result = _MOVED
         text = f"the main branch has moved on from {work.base[:10]}: begin again on its tip"
+    if result == OFFERED and (why := no_better(work.site, work.base, outcome)):
+        result, text = _NO_BETTER, why
     if result == OFFERED and work.remote:
         ref = f"refs/heads/{work.branch}"
         git(work.site.root, "push", "--quiet", work.remote, f"{ref}:{ref}")
-    branch = work.branch if result == OFFERED else ""
-    return Retrained(result, text, branch, work.causes, str(work.report))
+    branch, version = work.branch if result == OFFERED else "", ""
+    if branch:
+        why = "\n".join(f"- {one.text}" for one in work.causes)
+        offer = Candidate(work.site, work.remote, work.base, branch, outcome, why)
+        version, said = put_on_trial(offer, say=work.say)
+        text = f"{text}; {said}" if said else text
+    return Retrained(result, text, branch, work.causes, str(work.report), version)
 
 
 def verdict(outcome: Outcome) -> tuple[str, str]:
@@ -209,7 +224,9 @@ def _land(work: _Work) -> str:
         if command:
             sources = read_pipeline(tree.root).sources
             _bring(bench, [one.path for one in sources])
-            for line in stream(["/bin/sh", "-c", command], tree.root, bench.running):
+            moment = {AT: site.now.isoformat(timespec="seconds")}
+            held = replace(bench.running, environment={**bench.running.environment, **moment})
+            for line in stream(["/bin/sh", "-c", command], tree.root, held):
                 work.say(line)
             # what is tracked is as it lies there now, whether the command told DVC or not
             for one in read_pipeline(tree.root).sources:

@@ -101,5 +101,7 @@ def _show(made: Retrained) -> None:
     say(Ink(made.result, colour, bold=True), f": {made.text}")
     if made.report:
         say(f"evidence: {made.report}/report.html")
-    if made:
+    if made.version:
+        say("next: furrow deployments; its evidence decides how it goes on")
+    elif made:
         say(f"next: review and merge the branch {made.branch}")

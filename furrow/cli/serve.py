@@ -96,6 +96,7 @@ folder = click.Path(path_type=Path)
     help="Serve nothing: write what this orchestrator needs to.",
 )
 @click.option("--image", default="furrow-serve:latest", help="With --manifest: the image.")
+@click.option("--simulated", is_flag=True, hidden=True, help="By the clock of a simulation.")
 @click.option("--most-models", default=8, show_default=True, help="How many models stay in memory.")
 def command(
     *,
@@ -195,6 +196,7 @@ def _arranged(
     from furrow.serving.deployment_state import state_folder
     from furrow.serving.serve_settings import Following, Served
     from furrow.serving.served_models import resolve
+    from furrow.serving.simulated_clock import SimulatedClock
 
     root = in_project(".").absolute()
     folder = (features or root / "features").absolute()
@@ -235,6 +237,9 @@ def _arranged(
     served = Served(tuple(models), folder, most=most, following=following)
     if declared is not None:
         served = replace(served, logged=declared.log.settings())
+    if options["simulated"]:  # its days are long past: none of them is too old to be kept
+        settings = replace(settings, clock=SimulatedClock.of(root))
+        served = replace(served, logged=replace(served.logged, retention=None))
     return served, settings
 
 

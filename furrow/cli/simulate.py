@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from furrow.monitoring.simulation import Day
+    from furrow.rehearsal.rehearsed_days import RehearsedDay
+    from furrow.rehearsal.rehearsed_quality import Stretch
 
 # Domain modules are imported inside the command, so that --help stays instant.
 # ruff: noqa: PLC0415
@@ -34,6 +36,16 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Where log and state go.  [default: .furrow/simulated/ENVIRONMENT-FROM-TO]",
 )
+@click.option(
+    "--server",
+    is_flag=True,
+    help="With a real server that follows a copy of this repository, and retrainings, trials and promotions there.",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    help="With --server: write the whole of it as a page that needs no network.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a day a line.")
 def command(
     *,
@@ -42,13 +54,19 @@ def command(
     until: str,
     model: str,
     out: Path | None,
+    server: bool,
+    html: Path | None,
     as_json: bool,
 ) -> int:
     """Live through a span of history: each day's rows are predicted and logged, labels come as late as they came.
 
     Features are what the tables say of each row's own moment. Monitoring runs at the end of each
-    day, as conf/monitor/ENVIRONMENT.yaml says, and tells nobody else. Exits 4 with open alarms.
+    day, as conf/monitor/ENVIRONMENT.yaml says, and tells nobody else. With --server each row is asked
+    for over HTTP at its moment, features come from an online store of that day, retrainings run, and
+    what conf/deployment leaves to the gate goes on to production: all in the folder of --out. The
+    command that lands data is told the day as $FURROW_AT. Exits 4 with open alarms.
     """
+    from furrow.errors import UsageError
     from furrow.ground.trust import require_trust
     from furrow.layout import FURROW
     from furrow.monitoring.simulation import Simulation, simulate, told
@@ -58,6 +76,13 @@ def command(
     root = in_project(".")
     require_trust(root, "this runs the code of on-demand features")
     first, (_, end) = _span(since, "--from")[0], _span(until, "--to")
+    if html is not None and not server:
+        raise UsageError("--html is of --server", hint="add it, or use furrow monitor --html")
+    if server:
+        if model:
+            raise UsageError("--server serves what ENVIRONMENT declares", hint="leave --model out")
+        folder = out or root / FURROW / "simulated" / f"{environment}-{first}-{until}-server"
+        return _with_server(root, environment, first, end, folder.absolute(), html, as_json=as_json)
     [served] = resolve(root, [model or environment])
     folder = out or root / FURROW / "simulated" / f"{environment}-{first}-{until}"
     asked = Simulation(root, environment, served, first, end, folder.absolute())
@@ -71,6 +96,79 @@ def command(
     if not as_json:
         say(f"next: furrow monitor {environment} --log {asked.folder / 'log'} --history")
     return 4 if open_ones else 0
+
+
+def _with_server(  # noqa: PLR0917 - what the command was given
+    root: Path,
+    environment: str,
+    first: date,
+    end: date,
+    folder: Path,
+    html: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Live through it with a server; the report lies beside its folder's contents."""
+    from furrow.files import write_json, write_text
+    from furrow.ground.process import stopped_by_signals
+    from furrow.rehearsal.rehearsed_days import judged, rehearse
+    from furrow.rehearsal.rehearsed_project import Rehearsal
+
+    asked, days = Rehearsal(root, environment, first, end, folder), []
+    with stopped_by_signals():
+        for day in rehearse(asked, say=lambda line: say(Ink(line, dim=True), err=True)):
+            days.append(day)
+            if as_json:
+                render.echo_json(day.to_json())
+            else:
+                _show_day(day)
+    found = judged(asked, days)
+    told = {"days": [one.to_json() for one in days], "quality": [one.to_json() for one in found]}
+    write_json(folder / "report.json", {"format": 1, "environment": environment, **told})
+    if html is not None:
+        from furrow.web.rehearsal_report import rehearsal_report
+
+        write_text(html, rehearsal_report(environment, days, found))
+    if not as_json:
+        _show_quality(found)
+        if found:
+            say(f"next: furrow -C {folder / 'clone'} trace {found[-1].example}")
+    return 4 if days and days[-1].found.alarms else 0
+
+
+def _show_day(day: RehearsedDay) -> None:
+    beside = f", beside it {day.tried}" if day.tried else ""
+    said = f"{day.day}  {day.serves}{beside}: {day.answered:,} of {day.asked:,} answered"
+    alarms = f", {len(day.found.alarms)} alarms open" if day.found.alarms else ""
+    say(f"{said}, {day.labels:,} labels came", Ink(alarms, dim=True))
+    for one in day.found.alarms:
+        if one.id in day.found.fresh:
+            say(Ink("  new alarm ", "red"), f"{one.kind}: {one.text}")
+    if day.retrained is not None and day.retrained.result != "waiting":
+        colour = "green" if day.retrained else "yellow"
+        say(Ink(f"  retraining {day.retrained.result}: ", colour), day.retrained.text)
+    for commit in day.merged:
+        say(Ink("  merged ", "green"), commit)
+
+
+def _show_quality(found: list[Stretch]) -> None:
+    names = list(
+        dict.fromkeys(one.metric for some in found for one in some.tracked if not one.slice)
+    )
+    shown, rows = names[:3], []
+    for one in found:
+        judged = [one.metric(name) for name in shown]
+        spans = [
+            ""
+            if at is None
+            else f"{at.value:.3f}" + ("" if at.low is None else f" [{at.low:.3f}, {at.high:.3f}]")
+            for at in judged
+        ]
+        off = "" if one.off is None else f"{one.off:.3f}"
+        rows.append([one.version, one.variant, one.part, f"{one.first} to {one.last}",
+                     one.labelled, *spans, off])  # fmt: skip
+    heads = ["version", "as", "first alarm", "answered", "labelled", *shown, "calibration off"]
+    render.table(rows, heads)
 
 
 def _span(text: str, option: str) -> tuple[date, date]:

@@ -40,7 +40,13 @@ def commit_file(repo: Path, branch: str, base: str, path: str, content: bytes, m
 
 
 def commit_files(
-    repo: Path, branch: str, base: str, changes: Mapping[str, bytes | None], message: str
+    repo: Path,
+    branch: str,
+    base: str,
+    changes: Mapping[str, bytes | None],
+    message: str,
+    *,
+    who: tuple[str, str] | None = None,
 ) -> str:
     """Write a commit that changes files, as a new branch.
 
@@ -50,6 +56,7 @@ def commit_files(
         base: The full id of the commit that it comes after.
         changes: Contents by path from the top of the tree; None takes a file away.
         message: Of the commit.
+        who: Name and address of its author; those that Git knows, if None.
 
     Returns:
         The commit's id.
@@ -68,12 +75,20 @@ def commit_files(
                 continue
             blob = opened.create_blob(content)
             index.add(pygit2.IndexEntry(path, blob, pygit2.enums.FileMode.BLOB))
-        try:
-            who = opened.default_signature
-        except KeyError:
-            who = pygit2.Signature("furrow", f"furrow@{socket.gethostname() or 'localhost'}")
+        author = _signature(opened, who)
         tree = index.write_tree(opened)
-        made = opened.create_commit(f"refs/heads/{branch}", who, who, message, tree, [parent.id])
+        ref = f"refs/heads/{branch}"
+        made = opened.create_commit(ref, author, author, message, tree, [parent.id])
     except (pygit2.GitError, pygit2.AlreadyExistsError, KeyError, ValueError, OSError) as exc:
         raise GitError(f"the branch {branch} could not be written in {repo}: {exc}") from exc
     return str(made)
+
+
+def _signature(opened: pygit2.Repository, who: tuple[str, str] | None) -> pygit2.Signature:
+    """Who commits, now."""
+    if who is not None:
+        return pygit2.Signature(*who)
+    try:
+        return opened.default_signature
+    except KeyError:
+        return pygit2.Signature("furrow", f"furrow@{socket.gethostname() or 'localhost'}")

@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from furrow.ground.git import GitError, git, toplevel
+from furrow.files import sha256_bytes
+from furrow.ground.git import GitError, common_dir, git, toplevel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "drop_branch",
     "fetch_branch",
     "forget",
+    "mirror_place",
     "open_mirror",
     "push_branch",
     "push_notes_of",
+    "push_onto",
     "remote_address",
 ]
 
@@ -55,6 +58,23 @@ class Fetched:
     rewritten: bool
     moved: tuple[str, ...]
     gone: tuple[str, ...]
+
+
+def mirror_place(state: Path) -> Path:
+    """Where the mirror of a server's state lies: in its folder, or in the .git of a clone around it.
+
+    A repository among a clone's files might have come with a commit, settings and all; none is
+    believed there.
+
+    Args:
+        state: The state folder.
+    """
+    whole = state.resolve()
+    around = next((up for up in (whole, *whole.parents) if (up / ".git").exists()), None)
+    if around is None:
+        return state / "mirror.git"
+    name = sha256_bytes(str(whole).encode())[:16]
+    return common_dir(around) / "furrow" / "mirrors" / f"{name}.git"
 
 
 def open_mirror(folder: Path) -> Path:
@@ -141,6 +161,18 @@ def push_branch(mirror: Path, remote: str, branch: str) -> None:
     """
     ref = f"refs/heads/{branch}"
     git(mirror, *_PATIENCE, "push", "--quiet", "--", remote, f"{ref}:{ref}")
+
+
+def push_onto(
+    mirror: Path, remote: str, commit: str, branch: str, tags: Sequence[str] = ()
+) -> None:
+    """Let a branch of a remote go on to a commit that comes after its tip, and bring tags, all or nothing.
+
+    Raises:
+        GitError: The remote can't be reached, takes no such push, or has moved on.
+    """
+    refs = [f"{commit}:refs/heads/{branch}", *(f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags)]
+    git(mirror, *_PATIENCE, "push", "--quiet", "--atomic", "--", remote, *refs)
 
 
 def push_notes_of(mirror: Path, remote: str, join: Callable[[], object]) -> None:

@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from furrow import layout
 from furrow.errors import FurrowError
 from furrow.files import write_text
 from furrow.ground.git import git, is_dirty, resolve, show
 from furrow.ground.project_place import project_prefix
 from furrow.layout import DEPLOYMENT
+from furrow.models.deployment_text import with_version
 from furrow.models.register import refusal, replay_holds, settings
 from furrow.models.registry import RegistryError, Version, find
 from furrow.models.trusted_version import trust_refusal
-from furrow.parse import ParseError, compose_yaml, parse_yaml
+from furrow.parse import ParseError, parse_yaml
 from furrow.training.metric_registry import NEITHER, direction
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ __all__ = [
     "promote",
     "promotion_branch",
     "rollback",
-    "with_version",
 ]
 
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]*")
@@ -248,47 +246,6 @@ def _model(content: bytes, environment: str) -> str | None:
 def promotion_branch(root: Path, environment: str, version: Version) -> str:
     """The branch on which a version's promotion is proposed."""
     return f"promote/{project_prefix(root)}{environment}/{version.name}-v{version.number}"
-
-
-def with_version(content: bytes | None, version: Version) -> str:
-    """The file that deploys a version; what it says beside the version stays as it is.
-
-    A canary of that very version is one no longer.
-
-    Args:
-        content: The file as it is; None where there is none.
-        version: The version.
-
-    Raises:
-        ParseError: The file is malformed.
-    """
-    root = compose_yaml(content) if content else None
-    if content is None or not isinstance(root, yaml.MappingNode) or root.flow_style:
-        return _yaml(version)
-    value = parse_yaml(content)
-    gone = {"model", "model_sha256", "features_digest", "service"}
-    if isinstance(value.get("canary"), dict) and value["canary"].get("model") == str(version):
-        gone.add("canary")
-    lines = content.decode().splitlines(keepends=True)
-    starts = [(key.value, key.start_mark.line) for key, _ in root.value]
-    ends = [*(line for _, line in starts[1:]), len(lines)]
-    kept = [
-        "".join(lines[line:end])
-        for (name, line), end in zip(starts, ends, strict=True)
-        if name not in gone
-    ]
-    return _yaml(version) + "".join(kept)
-
-
-def _yaml(version: Version) -> str:
-    value = {
-        "model": str(version),
-        **{key: version.facts.get(key) for key in ("model_sha256", "features_digest")},
-    }
-    text: str = yaml.safe_dump(
-        {k: v for k, v in value.items() if v}, sort_keys=False, allow_unicode=True, width=1000
-    )
-    return f"# Which version this environment serves. Change it with `furrow models promote` and a merge.\n{text}"
 
 
 def _message(root: Path, environment: str, before: str | None, version: Version) -> str:

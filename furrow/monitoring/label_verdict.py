@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -33,7 +34,7 @@ from furrow.monitoring.labelled_performance import (
     track,
 )
 from furrow.monitoring.labelled_rows import Coverage, coverage, join_labels
-from furrow.monitoring.late_labels import landed, settle
+from furrow.monitoring.late_labels import ID, landed, settle
 from furrow.monitoring.log_windows import flat
 from furrow.monitoring.window_clock import SCORE
 from furrow.serving.log_reader import read_log
@@ -41,20 +42,27 @@ from furrow.training import config
 from furrow.training.class_columns import PREFIX, class_names
 from furrow.training.group_fairness import Gap, fairness
 from furrow.training.own_metrics import own_metrics
+from furrow.training.periods import blocks
 from furrow.training.problem import span
 from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from furrow.monitoring.monitor_site import Site
+    from furrow.training.metric_registry import Metric
     from furrow.training.problem import Problem
 
 __all__ = ["LabelVerdict", "judge_labels"]
 
 _DAYS = 30
 """How many days of due labels are judged, beside the time that they take."""
+_NEWEST, _ALPHA = 5, 0.05
+"""Blocks that are judged by themselves, and how often that may err at most."""
 _MOST = 2_000_000
 """How many rows are held at most: the newest."""
 
@@ -103,14 +111,14 @@ class LabelVerdict:
         known = {one.metric for one in self.tracked if one.expected and not one.slice}
         counting = {self.decisive} & known or known
         for one in self.tracked:
-            surely = one.verdict == "surely worse" and not one.slice
-            if surely and one.expected and one.metric in counting:
+            if one.verdict == "surely worse" and one.expected and one.metric in counting:
+                subject = f"{one.metric} of {one.slice}" if one.slice else one.metric
                 text = (
-                    f"{one.metric} is {one.value:.4f} [{one.low:.4f}, {one.high:.4f}] on {one.rows:,} labels;"
+                    f"{subject} is {one.value:.4f} [{one.low:.4f}, {one.high:.4f}] on {one.rows:,} labels;"
                     f" it was evaluated as {one.expected[0]:.4f} to {one.expected[1]:.4f}"
                 )
                 found.append(
-                    Alarm("performance", one.metric, version, when, when, text, one.to_json())
+                    Alarm("performance", subject, version, when, when, text, one.to_json())
                 )
         for gap in self.gaps:
             if gap.verdict == "broken":
@@ -136,7 +144,8 @@ def judge_labels(site: Site) -> tuple[dict[str, LabelVerdict], list[str]]:
     frames = landed(site.labels)
     found: dict[str, LabelVerdict] = {}
     notes: list[str] = []
-    for version, rows in _predictions(site, notes).items():
+    by_id = any(ID in one for one in frames)
+    for version, rows in _predictions(site, notes, by_id=by_id).items():
         model = str(rows["model"].iloc[0])
         declared = site.root / run_file(model, RUN_CONFIG)
         if not declared.is_file():
@@ -172,8 +181,14 @@ def _verdict(
     if len(known):
         metrics = load_task(problem.task).metrics(problem, own_metrics(site.root))
         tracked = track(
-            known, problem, metrics, expected=_evaluated(site.root, model), classes=classes
+            known,
+            problem,
+            metrics,
+            expected=_evaluated(site.root, model),
+            classes=classes,
+            by_slice=_evaluated_by_slice(site.root, model, metrics),
         )
+        tracked += _newest(site, known, problem, metrics, classes, decisive)
         off = _off(_estimate(known, problem, classes, sizes), tracked)
         estimate = replace(estimate, off=off) if estimate else None
         verdict = replace(verdict, tracked=tracked, estimate=estimate)
@@ -193,6 +208,43 @@ def _verdict(
         ]
         verdict = replace(verdict, gaps=gaps)
     return verdict
+
+
+def _newest(  # noqa: PLR0917 - what is judged, how, and by what
+    site: Site,
+    known: pd.DataFrame,
+    problem: Problem,
+    metrics: Mapping[str, Metric],
+    classes: tuple[str, ...],
+    decisive: str,
+) -> list[Tracked]:
+    """The decisive metric of the newest blocks alone: what broke lately is not thinned by what was well before.
+
+    Each span of blocks has its part of the budget of false pages.
+    """
+    block, names = blocks(known, problem.block, "time", problem.split.timezone)
+    expected, metric = _evaluated(site.root, _model_of(known)), metrics.get(decisive)
+    if len(names) <= _NEWEST or metric is None or decisive not in expected:
+        return []
+    recent = known[np.isin(block, np.argsort(_last_times(known, block))[-_NEWEST:])]
+    alpha = min(_ALPHA, _NEWEST / site.settings.budget)
+    alone = replace(problem, slices=[])
+    found = track(
+        recent, alone, {decisive: metric}, expected=expected, alpha=alpha, classes=classes
+    )
+    return [replace(one, slice=f"the newest {_NEWEST} blocks") for one in found]
+
+
+def _model_of(rows: pd.DataFrame) -> str:
+    return str(rows["model"].iloc[0])
+
+
+def _last_times(rows: pd.DataFrame, block: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Of each block, by its number, when its last row was."""
+    times = pd.to_datetime(rows["time"], utc=True).astype("int64").to_numpy()
+    found = np.full(int(block.max()) + 1, np.iinfo(np.int64).min)
+    np.maximum.at(found, block, times)
+    return found
 
 
 def _error_sizes(root: Path, model: str) -> ErrorSizes | None:
@@ -238,12 +290,32 @@ def _evaluated(root: Path, model: str) -> dict[str, tuple[float, float]]:
     }
 
 
-def _predictions(site: Site, notes: list[str]) -> dict[str, pd.DataFrame]:
+def _evaluated_by_slice(
+    root: Path, model: str, metrics: Mapping[str, Any]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """The intervals of the run's evaluation by slice."""
+    path = root / run_file(model, "slices.json")
+    if not path.is_file():
+        return {}
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for one in read_json(path):
+        spans = {name: (one.get(f"{name}_low"), one.get(f"{name}_high")) for name in metrics}
+        known = {
+            name: (float(low), float(high))
+            for name, (low, high) in spans.items()
+            if low is not None and high is not None
+        }
+        found[f"{one['slice']} {one['value']}"] = known
+    return found
+
+
+def _predictions(site: Site, notes: list[str], *, by_id: bool) -> dict[str, pd.DataFrame]:
     """The newest predictions by version: what labels can still be waited for.
 
-    The log is read as a stream, and the oldest rows go when there are too many.
+    The log is read as a stream, and the oldest rows go when there are too many. What nothing asks
+    for is not held: ids where no label comes by one, and rows of a model that has no run here.
     """
-    parts: deque[pd.DataFrame] = deque()
+    parts: deque[tuple[str, str, pd.DataFrame]] = deque()
     asked: dict[str, set[str] | None] = {}
     rows = passed = 0
     for batch in read_log(
@@ -253,38 +325,47 @@ def _predictions(site: Site, notes: list[str]) -> dict[str, pd.DataFrame]:
         if model not in asked:
             asked[model] = _asked(site, model)
         whole, names = flat(batch), asked[model]
-        if names is not None:
-            kept = [one for one in whole.column_names if one in names or one.startswith(PREFIX)]
-            whole = whole.select(kept)
-        table = whole.filter(pc.not_equal(whole.column("variant"), "shadow")).to_pandas()
-        if not len(table):
+        whole = whole.filter(pc.not_equal(whole.column("variant"), "shadow"))
+        if not whole.num_rows:
             continue
-        parts.append(table)
+        version = str(whole.column("version")[0])
+        left_out = {"version", "model", "variant", *(() if by_id else (ID,))}
+        kept = [one for one in whole.column_names if one not in left_out]
+        if names is not None:
+            kept = [one for one in kept if one in names or one.startswith(PREFIX)]
+        if names == set():  # one row tells that there were any
+            whole, kept = whole.slice(0, 1), ["time"]
+        table = whole.select(kept).to_pandas()
+        parts.append((version, model, table))
         rows += len(table)
-        while rows - len(parts[0]) >= _MOST:
-            passed += len(parts[0])
-            rows -= len(parts.popleft())
+        while rows - len(parts[0][2]) >= _MOST:
+            passed += len(parts[0][2])
+            rows -= len(parts.popleft()[2])
     if passed:
         notes.append(
             f"labels are judged on the newest {rows:,} predictions of the span;"
             f" {passed:,} older ones were passed over"
         )
-    found: dict[str, list[pd.DataFrame]] = {}
-    for table in parts:
-        found.setdefault(str(table["version"].iloc[0]), []).append(table)
-    return {name: pd.concat(some, ignore_index=True) for name, some in sorted(found.items())}
+    found: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    while parts:
+        version, model, table = parts.popleft()
+        found.setdefault((version, model), []).append(table)
+    return {
+        version: pd.concat(found.pop((version, model)), ignore_index=True).assign(model=model)
+        for version, model in sorted(found)
+    }
 
 
 def _asked(site: Site, model: str) -> set[str] | None:
     """The columns that a model's predictions are judged by; None for all, which a project's own metrics may read."""
     path = site.root / run_file(model, RUN_CONFIG)
     if not path.is_file():
-        return {"id", "time", "version", "model", "variant"}
+        return set()
     if own_metrics(site.root):
         return None
     problem = config.load(path).problem
     return {
-        *("id", "time", "version", "model", "variant", SCORE, problem.block),
+        *(ID, "time", SCORE, problem.block),
         *("probability", "prediction", "low", "high", problem.split.at, *problem.keys),
         *(site.settings.slices or problem.slices),
         *site.settings.fairness.groups,

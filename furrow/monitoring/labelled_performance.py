@@ -21,7 +21,7 @@ from furrow.training.periods import blocks
 from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -126,6 +126,7 @@ def track(
     expected: Mapping[str, tuple[float, float]] | None = None,
     alpha: float = 0.05,
     classes: Sequence[str] = (),
+    by_slice: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
 ) -> list[Tracked]:
     """The metrics of labelled predictions, over all and by the problem's slices.
 
@@ -136,20 +137,33 @@ def track(
         expected: By metric: the interval of the run's own evaluation.
         alpha: The probability that any interval ever fails.
         classes: Of a multiclass problem.
+        by_slice: What is expected of slices, by "NAME VALUE": those are judged, too, and share alpha
+            between them.
     """
     if rows.empty:
         return []
     expected = expected or {}
     found = _tracked(rows, problem, metrics, alpha=alpha, classes=classes)
     found = [_judged(one, metrics[one.metric], expected.get(one.metric)) for one in found]
-    for name in problem.slices:
-        if name not in rows:
-            continue
-        for value, part in rows.groupby(rows[name].astype("string").fillna("unknown"), sort=True):
-            if len(part) >= _FEWEST:
-                some = _tracked(part, problem, metrics, alpha=alpha, classes=classes)
-                found += [replace(one, slice=f"{name} {value}") for one in some]
+    parts = dict(_parts(rows, problem))
+    known = {name: (by_slice or {})[name] for name in parts if name in (by_slice or {})}
+    for name, part in parts.items():
+        share = alpha / len(known) if name in known else alpha
+        some = _tracked(part, problem, metrics, alpha=share, classes=classes)
+        spans = known.get(name, {})
+        judged = [_judged(one, metrics[one.metric], spans.get(one.metric)) for one in some]
+        found += [replace(one, slice=name) for one in judged]
     return found
+
+
+def _parts(rows: pd.DataFrame, problem: Problem) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each slice that has enough of them."""
+    for name in problem.slices:
+        if name in rows:
+            values = rows[name].astype("string").fillna("unknown")
+            for value, part in rows.groupby(values, sort=True):
+                if len(part) >= _FEWEST:
+                    yield f"{name} {value}", part
 
 
 def calibration_bins(

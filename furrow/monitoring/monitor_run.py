@@ -26,6 +26,7 @@ from furrow.monitoring.drift_reference import Reference, bundled, from_training
 from furrow.monitoring.drift_sizes import drift_of
 from furrow.monitoring.drift_watch import Watch, step
 from furrow.monitoring.expected_means import season_of
+from furrow.monitoring.fault_shapes import fault_shapes
 from furrow.monitoring.label_verdict import LabelVerdict, judge_labels
 from furrow.monitoring.late_rollback import go_back
 from furrow.monitoring.log_windows import WindowCounts, count_windows
@@ -240,6 +241,7 @@ def _one(
     alarms = []
     model = version.partition("@")[0]
     shares = importance_shares(site.root, model) if finding.culprits else {}
+    shapes = fault_shapes(finding.culprits, reference.profile, profile)
     for column in finding.culprits:
         size = drift_of(
             column, profile.bins[column], reference.profile.columns[column], profile.columns[column]
@@ -252,6 +254,9 @@ def _one(
         if column in shares:
             facts["importance"] = round(shares[column], 4)
             text += f"; {shares[column]:.0%} of the model's importance"
+        if column in shapes:
+            facts["looks_like"] = shapes[column]
+            text += f"; {shapes[column]}"
         alarms.append(Alarm("drift", column, version, start, finding.since[column], text, facts))
     if finding.alarm:  # beyond the budget as a whole: what was named before is not over yet
         alarms += [

@@ -44,7 +44,17 @@ if TYPE_CHECKING:
     from furrow.serving.serve_settings import ServedModel
     from furrow.training.problem import Problem
 
-__all__ = ["Day", "Simulation", "SimulationError", "simulate", "told"]
+__all__ = [
+    "Day",
+    "Simulation",
+    "SimulationError",
+    "known_rows",
+    "land_known",
+    "midnight",
+    "rows_between",
+    "simulate",
+    "told",
+]
 
 
 class SimulationError(FurrowError):
@@ -120,7 +130,7 @@ def simulate(asked: Simulation) -> Iterator[Day]:
         rows = spine_rows(
             asked.root, problem, project_files(asked.root, load_contract(asked.root / CONTRACT))
         )
-        yield from _days(asked, scorer, problem, _with_known(rows, problem))
+        yield from _days(asked, scorer, problem, known_rows(rows, problem))
     finally:
         scorer.close()
 
@@ -135,18 +145,18 @@ def _days(asked: Simulation, scorer: Scorer, problem: Problem, rows: pa.Table) -
     local = Local(model.version, model.commit, str(model.folder), str(facts["model_sha256"]))
     write_followed(asked.folder, Followed(asked.environment, model.commit, main=local))
     loaded = Loaded(scorer, model.name, model.version, model.commit)
-    begin, day = _midnight(asked.since, zone), asked.since
-    served = _between(rows, "event_timestamp", begin, _midnight(asked.until, zone))
+    begin, day = midnight(asked.since, zone), asked.since
+    served = rows_between(rows, "event_timestamp", begin, midnight(asked.until, zone))
     if not served.num_rows:
         raise SimulationError(
             f"{problem.spine} has no rows from {asked.since} to {asked.until}",
             hint="land the data of those days first",
         )
     while day < asked.until:
-        end = _midnight(day + timedelta(days=1), zone)
-        made = _serve(asked, loaded, _between(served, "event_timestamp", begin, end))
-        known = _between(served, "label_timestamp", begin, end)
-        _land(asked, site.labels, known, problem, end)
+        end = midnight(day + timedelta(days=1), zone)
+        made = _serve(asked, loaded, rows_between(served, "event_timestamp", begin, end))
+        known = rows_between(served, "label_timestamp", begin, end)
+        land_known(asked.folder, site.labels, known, problem, end)
         found = monitor(replace(site, now=end + site.settings.wait), say=_quiet)
         causes = reasons(replace(site, now=end + site.settings.wait), found)
         yield Day(day, made, known.num_rows, found, tuple(causes))
@@ -175,19 +185,28 @@ def _serve(asked: Simulation, loaded: Loaded, rows: pa.Table) -> int:
     return len(scored)
 
 
-def _land(
-    asked: Simulation, labels: Path, known: pa.Table, problem: Problem, now: datetime
+def land_known(
+    folder: Path, labels: Path, known: pa.Table, problem: Problem, now: datetime
 ) -> None:
+    """Land the labels of rows that have become known.
+
+    Args:
+        folder: Of the simulation: the files that came are kept there.
+        labels: Where they are landed.
+        known: Rows of the spine.
+        problem: Whose.
+        now: The moment.
+    """
     if not known.num_rows:
         return
     keys = [*problem.entity, "event_timestamp", problem.label, "label_timestamp"]
-    path = asked.folder / "came" / f"{now.date()}.parquet"
+    path = folder / "came" / f"{now.date()}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(known.select(list(dict.fromkeys(keys))), path)
     land(labels, path, problem, now=now)
 
 
-def _with_known(rows: pa.Table, problem: Problem) -> pa.Table:
+def known_rows(rows: pa.Table, problem: Problem) -> pa.Table:
     """The spine with when each label was known: at the latest, where it doesn't say."""
     rows = rows.set_column(
         rows.column_names.index("event_timestamp"),
@@ -203,14 +222,16 @@ def _with_known(rows: pa.Table, problem: Problem) -> pa.Table:
     return rows.append_column("label_timestamp", known)
 
 
-def _between(rows: pa.Table, column: str, begin: datetime, end: datetime) -> pa.Table:
+def rows_between(rows: pa.Table, column: str, begin: datetime, end: datetime) -> pa.Table:
+    """The rows whose time in a column is in a span, its end left out."""
     kind = pa.timestamp("us", "UTC")
     values = rows.column(column)
     after = pc.greater_equal(values, pa.scalar(begin.astimezone(UTC), kind))
     return rows.filter(pc.and_(after, pc.less(values, pa.scalar(end.astimezone(UTC), kind))))
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When a day begins, on the clocks of a zone."""
     return datetime.combine(day, time(), zone)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from furrow.serving.deployment_spec import Canary
+    from furrow.serving.canary_spec import Canary
 
 __all__ = ["is_canary", "place_of"]
 

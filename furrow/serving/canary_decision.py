@@ -15,7 +15,7 @@ from furrow.serving.canary_test import AsGood, Block, Worse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from furrow.serving.deployment_spec import Canary
+    from furrow.serving.canary_spec import Canary
 
 __all__ = ["ABORT", "END", "GO_ON", "PROMOTE", "Evidence", "Verdict"]
 

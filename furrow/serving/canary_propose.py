@@ -8,7 +8,8 @@ from furrow.ground.git import git, show
 from furrow.ground.git_commit import commit_file
 from furrow.ground.project_place import project_prefix
 from furrow.layout import DEPLOYMENT
-from furrow.models.deployment import promotion_branch, with_version
+from furrow.models.deployment import promotion_branch
+from furrow.models.deployment_text import with_version
 from furrow.models.registry import find
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from furrow.serving.deployment_state import end_canary, read_followed, read_hold
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from furrow.serving.deployment_spec import Canary
+    from furrow.serving.canary_spec import Canary
 
 __all__ = ["LABEL", "Tally", "count_labels", "decide", "read_evidence"]
 
@@ -41,14 +41,22 @@ class Tally:
         worker: The process's name: used once.
         digest: Of the canary, as it is declared.
         slow_us: From how many microseconds on an answer is slow; None if that doesn't count.
+        variant: What is judged beside the main version: "canary" or "shadow".
     """
 
     def __init__(
-        self, folder: Path, worker: str, digest: str, *, slow_us: int | None = None
+        self,
+        folder: Path,
+        worker: str,
+        digest: str,
+        *,
+        slow_us: int | None = None,
+        variant: str = "canary",
     ) -> None:
         self._path = folder / COUNTS / f"{worker}.json"
         self._digest = digest
         self._slow = slow_us
+        self._names = {"main": "main", variant: "canary"}
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
@@ -64,19 +72,20 @@ class Tally:
         """Count requests.
 
         Args:
-            variant: "main" or "canary"; what a shadow does counts for nothing.
+            variant: "main" or the one that is judged; what another does counts for nothing.
             count: How many.
             error: Whether they failed.
             refused: Whether their scores were refused for want of features.
             latency_us: How long they took.
         """
-        if variant not in ("main", "canary"):
+        counted = self._names.get(variant)
+        if counted is None:
             return
         slow = self._slow is not None and latency_us > self._slow
         with self._lock:
-            self._counts[variant] += count
+            self._counts[counted] += count
             for name, bad in (("errors", error), ("refused", refused), ("slow", slow)):
-                self._counts[f"{variant} {name}"] += count * bad
+                self._counts[f"{counted} {name}"] += count * bad
 
     def write(self) -> None:
         """Let the counts be seen by the one who decides."""
@@ -114,6 +123,7 @@ def decide(
     *,
     labels: Block | None = None,
     now: datetime | None = None,
+    variant: str = "canary",
 ) -> Verdict | None:
     """Take in what is new, and do what follows from it.
 
@@ -125,12 +135,15 @@ def decide(
         digest: Of it.
         labels: Predictions whose labels became known since the last call, and the wrong ones.
         now: The time.
+        variant: What is judged: "canary" or "shadow".
 
     Returns:
-        The verdict; None while no canary answers.
+        The verdict; None while it does not answer, or a hold outranks what is declared.
     """
     followed = read_followed(folder)
-    if followed.canary_digest != digest or wanted(followed, read_holds(folder)).canary is None:
+    served = wanted(followed, read_holds(folder))
+    answers = served.shadow if variant == "shadow" else served.canary
+    if followed.canary_digest != digest or served.held is not None or answers is None:
         return None
     moment = now or datetime.now(UTC)
     stored = _read(folder, digest)

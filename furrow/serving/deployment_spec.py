@@ -13,128 +13,45 @@ canary:
 shadow: {model: late@v2.0.0, share: 0.1}
 log: {durable: false, when_full: continue, sample: 1.0, redact: [], retention: 90d, size_limit: 10GB}
 features_stale: {action: "null", defaults: {}}
+approve: person              # or gate: what passed goes on by evidence, as shadow, canary, main version
+trial: {approver: "Release <release@example.com>", shadow: 1.0, canary: {share: 0.1}}   # how, with `approve: gate`
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from furrow.errors import FurrowError
 from furrow.files import sha256_json
 from furrow.ground.git import show
 from furrow.ground.hydra import structured
 from furrow.layout import DEPLOYMENT
 from furrow.parse import ParseError, parse_yaml
+from furrow.serving.canary_spec import (
+    SPAN,
+    Canary,
+    Shadow,
+    SpecError,
+    Trial,
+    seconds,
+    wrong_canary,
+    wrong_trial,
+)
 from furrow.serving.log_settings import LogSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = [
-    "Abort",
-    "Canary",
-    "Deployment",
-    "Shadow",
-    "SpecError",
-    "parse_deployment",
-    "read_deployment",
-]
+__all__ = ["GATE", "Deployment", "Tried", "parse_deployment", "read_deployment"]
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SPANS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+GATE = "gate"
+"""The word of `approve` by which evidence stands for a person's merge."""
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?")
 _SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _VERSION = re.compile(r".+@v\d+\.\d+\.\d+")
-
-
-class SpecError(FurrowError):
-    """A deployment is declared in a way that can't be meant."""
-
-
-@dataclass
-class Abort:
-    """What ends a canary when it is surely worse than the main version.
-
-    Attributes:
-        errors: The share of requests that fail.
-        refused: The share of scores that are refused: features are missing or expired.
-        slower_than: The share of answers that take longer; empty: latency ends nothing.
-        label: The share of predictions that turn out wrong, once labels are known.
-    """
-
-    errors: bool = True
-    refused: bool = True
-    slower_than: str = ""
-    label: bool = False
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals that are watched."""
-        chosen = {
-            "errors": self.errors,
-            "refused": self.refused,
-            "slow": bool(self.slower_than),
-            "label": self.label,
-        }
-        return tuple(name for name, wanted in chosen.items() if wanted)
-
-    @property
-    def slow_us(self) -> int | None:
-        """From how many microseconds on an answer is slow."""
-        return round(1e6 * _seconds(self.slower_than)) if self.slower_than else None
-
-
-@dataclass
-class Canary:
-    """A version that answers for some entities, to find out whether it is as good.
-
-    Attributes:
-        model: The version.
-        share: Of the entities.
-        by: The keys that choose; every key, if empty.
-        abort: What ends it.
-        confidence: 1 - the chance that one as good as the main version is ended.
-        margin: By how much a share of the above may be worse for it to be proposed for promotion.
-        least: Requests that it must have answered by then.
-        longest: When it ends without a decision.
-        salt: What its entities are drawn with; its version, if empty.
-    """
-
-    model: str = ""
-    share: float = 0.05
-    by: list[str] = field(default_factory=list)
-    abort: Abort = field(default_factory=Abort)
-    confidence: float = 0.99
-    margin: float = 0.01
-    least: int = 1000
-    longest: str = "7d"
-    salt: str = ""
-
-    @property
-    def alpha(self) -> float:
-        """The chance that a canary as good as the main version is ended."""
-        return 1 - self.confidence
-
-    @property
-    def longest_time(self) -> timedelta:
-        """When it ends without a decision."""
-        return timedelta(seconds=_seconds(self.longest))
-
-
-@dataclass
-class Shadow:
-    """A version whose answers are logged and never given.
-
-    Attributes:
-        model: The version.
-        share: Of the requests.
-    """
-
-    model: str = ""
-    share: float = 1.0
 
 
 @dataclass
@@ -155,7 +72,7 @@ class Log:
             when_full=self.when_full,
             sample=self.sample,
             redact=frozenset(self.redact),
-            retention=timedelta(seconds=_seconds(self.retention)) if self.retention else None,
+            retention=timedelta(seconds=seconds(self.retention)) if self.retention else None,
             size_limit=_bytes(self.size_limit) if self.size_limit else None,
         )
 
@@ -166,6 +83,18 @@ class Stale:
 
     action: str = "null"
     defaults: dict[str, Any] = field(default_factory=dict)
+
+
+class Tried(NamedTuple):
+    """A version that is judged beside the main version.
+
+    Attributes:
+        variant: "canary" or "shadow".
+        spec: How it is judged.
+    """
+
+    variant: str
+    spec: Canary
 
 
 @dataclass
@@ -181,6 +110,8 @@ class Deployment:
         shadow: Behind it; None for none.
         log: How predictions are logged.
         features_stale: What becomes of missing and expired features.
+        approve: Whose word deploys a version that passed its gate: a person's, or the gate's.
+        trial: How such a version is tried, with the gate's.
     """
 
     model: str = ""
@@ -191,17 +122,32 @@ class Deployment:
     shadow: Shadow | None = None
     log: Log = field(default_factory=Log)
     features_stale: Stale = field(default_factory=Stale)
+    approve: str = "person"
+    trial: Trial = field(default_factory=Trial)
+
+    @property
+    def tried(self) -> Tried | None:
+        """What is judged: the canary, or without one the shadow that a gate may let go on; None for nothing."""
+        if self.canary is not None:
+            return Tried("canary", self.canary)
+        if self.shadow is None or self.approve != GATE:
+            return None
+        like = self.trial.canary
+        abort = replace(like.abort, label=False)  # labels are the canary's part
+        spec = replace(like, model=self.shadow.model, share=self.shadow.share, abort=abort)
+        return Tried("shadow", spec)
 
     @property
     def canary_digest(self) -> str:
-        """Changes whenever the canary is declared otherwise.
+        """Changes whenever what is judged is declared otherwise.
 
         What was found out about another counts no more.
         """
-        if self.canary is None:
+        if self.tried is None:
             return ""
-        said = {**vars(self.canary), "abort": vars(self.canary.abort), "main": self.model}
-        return sha256_json(said)[:16]
+        variant, spec = self.tried
+        said = {**vars(spec), "abort": vars(spec.abort), "main": self.model}
+        return sha256_json(said if variant == "canary" else {**said, "as": variant})[:16]
 
 
 def read_deployment(root: Path, environment: str, rev: str = "HEAD") -> Deployment | None:
@@ -249,7 +195,7 @@ def _wrong(found: Deployment) -> Any:
         if part is not None and not _VERSION.fullmatch(part.model):
             yield f"{key}model", part.model, version
     if found.canary is not None:
-        yield from _wrong_canary(found.canary, found.model)
+        yield from wrong_canary(found.canary, found.model)
     if found.shadow is not None and not 0 <= found.shadow.share <= 1:
         yield "shadow.share", found.shadow.share, share
     log = found.log
@@ -257,38 +203,16 @@ def _wrong(found: Deployment) -> Any:
         yield "log.when_full", log.when_full, "write continue or stop"
     if not 0 < log.sample <= 1:
         yield "log.sample", log.sample, "give it a number above 0, up to 1"
-    if log.retention and not _SPAN.fullmatch(log.retention):
+    if log.retention and not SPAN.fullmatch(log.retention):
         yield "log.retention", log.retention, "write it as 12h or 90d"
     if log.size_limit and not _SIZE.fullmatch(log.size_limit):
         yield "log.size_limit", log.size_limit, "write it as 500MB or 10GB"
+    if found.approve not in ("person", GATE):
+        yield "approve", found.approve, "write person or gate"
+    yield from wrong_trial(found.trial)
     if found.features_stale.action not in ("null", "default", "refuse"):
         action = found.features_stale.action
         yield "features_stale.action", action, 'write "null", default or refuse'
-
-
-def _wrong_canary(canary: Canary, main: str) -> Any:
-    if canary.model == main:
-        yield "canary.model", main, "that is the main version: name another one"
-    if not 0 <= canary.share <= 0.5:
-        yield "canary.share", canary.share, "give it a number from 0 to 0.5"
-    if not 0.5 <= canary.confidence < 1:
-        yield "canary.confidence", canary.confidence, "give it a number from 0.5 to below 1"
-    if not 0 < canary.margin < 1:
-        yield "canary.margin", canary.margin, "give it a number between 0 and 1"
-    if canary.least < 1:
-        yield "canary.least", canary.least, "give it at least 1: no evidence promotes nothing"
-    for key, text in (("longest", canary.longest), ("abort.slower_than", canary.abort.slower_than)):
-        if (text or key == "longest") and not _SPAN.fullmatch(text):
-            yield f"canary.{key}", text, "write it as 50ms, 2h or 7d"
-    if not canary.abort.signals:
-        yield "canary.abort", "nothing", "watch at least one of errors, refused, slower_than, label"
-
-
-def _seconds(text: str) -> float:
-    found = _SPAN.fullmatch(text)
-    if found is None:
-        raise SpecError(f"{text!r} is not a span of time", hint="write it as 50ms, 2h or 7d")
-    return float(found[1]) * _SPANS[found[2]]
 
 
 def _bytes(text: str) -> int:

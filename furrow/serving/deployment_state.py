@@ -83,7 +83,7 @@ class Followed:
         canary: Beside it.
         shadow: Behind it.
         declared: The text of the deployment's file that they are from.
-        canary_digest: Of the canary as it is declared.
+        canary_digest: Of the canary as it is declared; without one, of a shadow that is judged.
         paused: Who has paused the environment, and why; empty where nobody has.
     """
 
@@ -194,7 +194,8 @@ def wanted(followed: Followed, holds: dict[str, Hold]) -> Wanted:
         ended = None
     main = followed.main if held is None else held.serve
     canary = followed.canary if ended is None and held is None else None
-    return Wanted(main, canary, followed.shadow, held, ended)
+    shadow = followed.shadow if ended is None or followed.canary is not None else None
+    return Wanted(main, canary, shadow, held, ended)
 
 
 def roll_back(folder: Path, *, why: str = "", now: datetime | None = None) -> Hold:

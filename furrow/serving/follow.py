@@ -24,6 +24,7 @@ from furrow.ground.git_mirror import (
     accept,
     drop_branch,
     fetch_branch,
+    mirror_place,
     open_mirror,
     push_branch,
 )
@@ -35,7 +36,7 @@ from furrow.serving.canary_decision import GO_ON, PROMOTE, Verdict
 from furrow.serving.canary_propose import propose
 from furrow.serving.canary_statement import sign_decision
 from furrow.serving.canary_watch import decide
-from furrow.serving.deployment_spec import Deployment, parse_deployment
+from furrow.serving.deployment_spec import GATE, Deployment, parse_deployment
 from furrow.serving.deployment_state import (
     Followed,
     Local,
@@ -45,6 +46,7 @@ from furrow.serving.deployment_state import (
     wanted,
     write_followed,
 )
+from furrow.serving.gate_step import take_step
 from furrow.serving.version_loader import Loader
 from furrow.serving.version_store import (
     RefusedError,
@@ -74,6 +76,10 @@ _COUNT = 1.0
 """Seconds between two looks at what came of requests."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def _quiet(_text: str) -> None:
     """Tell nobody."""
 
@@ -92,6 +98,7 @@ class FollowSettings:
         name: Under which the model is asked for; the environment's, if empty.
         prefix: Of the project within its repository, with a slash behind it.
         every: Seconds between two polls.
+        clock: The time; a simulation's is its own.
         tell: Is given a line for a person whenever something changes.
     """
 
@@ -103,6 +110,7 @@ class FollowSettings:
     name: str = ""
     prefix: str = ""
     every: float = 5.0
+    clock: Callable[[], datetime] = _now
     tell: Callable[[str], None] = _quiet
 
 
@@ -117,9 +125,9 @@ def poll(settings: FollowSettings, *, now: datetime | None = None) -> Followed:
         What is known now; `problem` says why what Git declares is not served.
     """
     before = read_followed(settings.state, settings.environment)
-    moment = (now or datetime.now(UTC)).isoformat()
+    moment = (now or settings.clock()).isoformat()
     try:
-        mirror = open_mirror(settings.state / "mirror.git")
+        mirror = open_mirror(mirror_place(settings.state))
         fetched = fetch_branch(mirror, settings.remote, settings.branch)
     except (GitError, OSError) as exc:
         after = replace(before, problem=f"Git can't be asked: {_line(exc)}")
@@ -322,9 +330,10 @@ def judge(
     labels: Block | None = None,
     now: datetime | None = None,
 ) -> Verdict | None:
-    """Decide about the canary.
+    """Decide about the canary, or the shadow that a gate may let go on.
 
-    Abort it here and now, or propose it for promotion on a branch of the remote.
+    Abort it here and now, or propose it for promotion on a branch of the remote; with `approve:
+    gate` the step is taken on the branch that is followed.
 
     Args:
         settings: What is followed.
@@ -339,24 +348,57 @@ def judge(
         declared = parse_deployment(followed.declared.encode(), "the deployment")
     except FurrowError:
         return None
-    if declared.canary is None:
+    if declared.tried is None:
         return None
-    digest = declared.canary_digest
-    verdict = decide(settings.state, declared.canary, digest, labels=labels, now=now)
+    variant, spec = declared.tried
+    digest, by_gate = declared.canary_digest, declared.approve == GATE and bool(settings.remote)
+    now = now or settings.clock()
+    verdict = decide(settings.state, spec, digest, labels=labels, now=now, variant=variant)
+    if verdict is None and by_gate:
+        _withdraw(settings, followed)
     if verdict is None or verdict.action == GO_ON:
         return verdict
     if verdict.action == PROMOTE and followed.paused:
         return verdict  # nothing is proposed meanwhile; what ends a canary ends it all the same
-    canary = declared.canary.model
     if verdict.action != PROMOTE:
-        settings.tell(f"the canary {canary}: {verdict.action}: {verdict.why}")
+        settings.tell(f"the {variant} {spec.model}: {verdict.action}: {verdict.why}")
         if settings.remote:
-            _sign(settings, canary, verdict, now)
+            _sign(settings, spec.model, verdict, now)
+    elif by_gate:
+        if _step(settings, followed, verdict) and variant == "canary":
+            _sign(settings, spec.model, verdict, now)
     elif settings.remote:
-        _propose(settings, followed, canary, verdict, now)
+        _propose(settings, followed, spec.model, verdict, now)
     else:
-        _tell_once(settings, digest, f"the canary {canary} may be promoted: {verdict.why}")
+        _tell_once(settings, digest, f"the canary {spec.model} may be promoted: {verdict.why}")
     return verdict
+
+
+def _step(settings: FollowSettings, followed: Followed, verdict: Verdict) -> bool:
+    """Go a step on the branch itself, where the deployment says `approve: gate`.
+
+    What did not get there is tried again with the next poll.
+    """
+    if followed.paused or followed.problem:
+        return False
+    mirror, place = mirror_place(settings.state), (settings.remote, settings.branch)
+    with meaning(settings.prefix):
+        try:
+            done = take_step(mirror, place, settings.environment, followed.commit, verdict)
+        except FurrowError as exc:
+            said = f"the step that evidence allows could not be taken: {_line(exc)}"
+            _tell_once(settings, f"{followed.canary_digest} {followed.commit} failed", said)
+            return False
+    settings.tell(done)
+    return True
+
+
+def _withdraw(settings: FollowSettings, followed: Followed) -> None:
+    """Take from the branch what was ended here, on whatever evidence."""
+    now = wanted(followed, read_holds(settings.state))
+    ended = now.ended
+    if ended is not None and now.held is None:
+        _step(settings, followed, Verdict(ended.kind, ended.why or "it was ended"))
 
 
 def _propose(
@@ -370,7 +412,7 @@ def _propose(
 
     What did not get there is tried again with the next poll.
     """
-    mirror, branch = settings.state / "mirror.git", ""
+    mirror, branch = mirror_place(settings.state), ""
     with meaning(settings.prefix):
         try:
             branch = propose(mirror, settings.environment, followed, verdict.why)
@@ -401,7 +443,7 @@ def _sign(settings: FollowSettings, canary: str, verdict: Verdict, now: datetime
 
     What fails is told, and undoes nothing.
     """
-    mirror, moment = settings.state / "mirror.git", now or datetime.now(UTC)
+    mirror, moment = mirror_place(settings.state), now or datetime.now(UTC)
     where = settings.environment
     with meaning(settings.prefix):
         problem = sign_decision(mirror, settings.remote, where, canary, verdict, now=moment)

@@ -109,7 +109,14 @@ class Scoring:
     def warm(self, loaded: Loaded) -> None:
         """Score the example row, so that what is loaded on first use is loaded."""
         with suppress(FeaturesAbsentError):  # as declared; it is warm all the same
-            loaded.scorer.score([example_row(loaded.scorer)], at=self.settings.at)
+            loaded.scorer.score([example_row(loaded.scorer)], at=self._moments()[1])
+
+    def _moments(self) -> tuple[datetime, datetime | None]:
+        """When a request is answered, and as of when its features are."""
+        if self.settings.clock is None:
+            return datetime.now(UTC), self.settings.at
+        moment = self.settings.clock.now()
+        return moment, moment
 
     async def answer(
         self, form: str, name: str, content: bytes | bytearray, request: Request
@@ -207,12 +214,12 @@ class Scoring:
     ) -> Answer:
         """Score rows, each by the version that the host gives it to, and log them."""
         answer = Answer(len(rows))
-        moment = datetime.now(UTC)
+        moment, at = self._moments()
         records = []
         for loaded, places in self.host.split(name, rows):
             asked = rows if len(places) == len(rows) else [rows[place] for place in places]
             try:
-                scored = loaded.scorer.score(asked, at=self.settings.at)
+                scored = loaded.scorer.score(asked, at=at)
             except FurrowError as exc:
                 self._count_failure(name, loaded, len(places), exc)
                 raise
@@ -235,10 +242,10 @@ class Scoring:
             self.log.append(records)
             shadow = self.host.shadow(name, answer.identities[0])
             if shadow is not None:
-                self._shadow(shadow, rows, moment)
+                self._shadow(name, shadow, rows, moment)
         return answer
 
-    def _count_failure(self, name: str, loaded: Loaded, count: int, exc: FurrowError) -> None:
+    def _count_failure(self, name: str, loaded: Loaded, count: int, exc: Exception) -> None:
         """Tell the host of rows that a version failed on.
 
         What the asker did wrong is no failure of the version.
@@ -247,18 +254,27 @@ class Scoring:
         if refused or not isinstance(exc, RowError):
             self.host.count(name, loaded.variant, count=count, error=not refused, refused=refused)
 
-    def _shadow(self, shadow: Loaded, rows: list[dict[str, Any]], moment: datetime) -> None:
+    def _shadow(
+        self, name: str, shadow: Loaded, rows: list[dict[str, Any]], moment: datetime
+    ) -> None:
         """Have rows scored for the log alone, later; where much waits already, not at all."""
         if self._shadows < SHADOWS and not self.waiting:
             with self._counting:
                 self._shadows += 1
-            self._behind.submit(self._score_shadow, shadow, rows, moment)
+            self._behind.submit(self._score_shadow, name, shadow, rows, moment)
 
-    def _score_shadow(self, shadow: Loaded, rows: list[dict[str, Any]], moment: datetime) -> None:
-        began = time.monotonic()
+    def _score_shadow(
+        self, name: str, shadow: Loaded, rows: list[dict[str, Any]], moment: datetime
+    ) -> None:
+        began, counted = time.monotonic(), False
         try:
-            scored = shadow.scorer.score(rows, at=self.settings.at)
+            scored = shadow.scorer.score(
+                rows, at=moment if self.settings.clock else self.settings.at
+            )
             latency = time.monotonic() - began
+            took = round(latency * 1e6)
+            self.host.count(name, shadow.variant, count=len(scored), latency_us=took)
+            counted = True
             records = [
                 record_of(shadow, one, new_id(moment), time=moment, latency=latency)
                 for one in scored
@@ -267,6 +283,8 @@ class Scoring:
                 self.log.append(records)
         except Exception as exc:  # noqa: BLE001 - a shadow may fail in any way, and nobody waits for it
             LOGGER.warning("the shadow %s failed: %s", shadow.version, exc)
+            if not counted:
+                self._count_failure(name, shadow, len(rows), exc)
         finally:
             with self._counting:
                 self._shadows -= 1

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from furrow.serving.simulated_clock import SimulatedClock
+
 __all__ = [
     "LOOPBACK",
     "Following",
@@ -86,6 +88,7 @@ class ServeSettings:
         state: A folder of this server alone, for what its processes tell one another.
         log: The prediction log's folder; None for no log.
         at: Answer as of this moment, not of now: for demonstrations and trials.
+        clock: Of a simulation; None outside of one.
         stale: What becomes of scores whose features are absent.
         certificate: A PEM file of the server's certificate; with it the server speaks TLS.
         key: Its key.
@@ -101,6 +104,7 @@ class ServeSettings:
     state: Path | None = None
     log: Path | None = None
     at: datetime | None = None
+    clock: SimulatedClock | None = None
     stale: StalePolicy = field(default_factory=StalePolicy)
     certificate: Path | None = None
     key: Path | None = None
@@ -121,6 +125,8 @@ class ServeSettings:
                 f"listening on {self.address} lets in whoever reaches this machine",
                 hint="give --tokens FILE (`furrow serve --new-token NAME --tokens FILE` makes one), or --no-tokens",
             )
+        if self.clock is not None and self.address not in LOOPBACK:
+            raise UsageError(f"a simulation is served on this machine alone, not on {self.address}")
         if (self.certificate is None) != (self.key is None):
             raise UsageError("--certificate and --key belong together")
 

@@ -6,6 +6,7 @@ import gc
 import logging
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         ServeSettings,
         StalePolicy,
     )
+    from furrow.serving.simulated_clock import SimulatedClock
 
 __all__ = ["Follower", "build_app", "host_of", "open_served"]
 
@@ -56,7 +58,7 @@ def build_app(served: Served, settings: ServeSettings) -> App:
     else:
         following = served.following
         host = SplitHost({}, default=following.name or following.environment)
-        follower = Follower(host, served.following, served.features)
+        follower = Follower(host, served.following, served.features, settings.clock)
     log = None if settings.log is None else PredictionLog.open(settings.log, served.logged)
     spans = RequestSpans.of_environment()
     app = App(host, settings, log=log, follower=follower, spans=spans)
@@ -72,9 +74,16 @@ class Follower:
         host: Where versions are swapped.
         following: What is followed.
         features: The features folder.
+        clock: Of a simulation; None outside of one.
     """
 
-    def __init__(self, host: SplitHost, following: Following, features: Path) -> None:
+    def __init__(
+        self,
+        host: SplitHost,
+        following: Following,
+        features: Path,
+        clock: SimulatedClock | None = None,
+    ) -> None:
         self._host = host
         self._name = following.name or following.environment
         self._settings = FollowSettings(
@@ -88,6 +97,8 @@ class Follower:
             every=following.every,
             tell=lambda text: LOGGER.info("%s", text),
         )
+        if clock is not None:
+            self._settings = replace(self._settings, clock=clock.now)
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=follow, args=(host, self._settings, self._stop), name="follower", daemon=True

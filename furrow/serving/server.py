@@ -161,8 +161,10 @@ def run(served: Served, settings: ServeSettings, taken: socket.socket) -> None:
     state = Path(tempfile.mkdtemp(prefix="furrow-serve-"))
     settings = replace(settings, state=state)
     several = settings.workers > 1
+    # a simulation's server ends with whoever simulates, however that one ends
+    parent = os.getpid() if several else os.getppid() if settings.clock is not None else 0
     config = Config(
-        AppFactory(served, settings, os.getpid() if several else 0),
+        AppFactory(served, settings, parent),
         factory=True,
         http=GuardedProtocol,
         loop="uvloop",

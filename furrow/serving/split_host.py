@@ -11,8 +11,8 @@ from furrow.serving.model_host import Host, Loaded
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from furrow.serving.canary_spec import Canary, Shadow
     from furrow.serving.canary_watch import Tally
-    from furrow.serving.deployment_spec import Canary, Shadow
 
 __all__ = ["SplitHost"]
 

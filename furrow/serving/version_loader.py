@@ -91,16 +91,19 @@ class Loader:
             declared.canary,
             shadow=None if shadow is None else self._loaded(shadow, declared, "shadow"),
             shadow_spec=declared.shadow,
-            tally=self._counting(declared) if canary is not None else None,
+            tally=self._counting(now, declared),
         )
 
-    def _counting(self, declared: Deployment) -> Tally | None:
-        """What counts for a canary as it is declared; the same one for as long as it is."""
-        digest = declared.canary_digest
-        if declared.canary is not None and (self._tally is None or self._tally[0] != digest):
-            slow = declared.canary.abort.slow_us
-            self._tally = (digest, Tally(self._state, new_id(), digest, slow_us=slow))
-        return None if self._tally is None else self._tally[1]
+    def _counting(self, now: Wanted, declared: Deployment) -> Tally | None:
+        """What counts for what is judged as it is declared; the same one for as long as it is."""
+        tried, digest = declared.tried, declared.canary_digest
+        if tried is None or (now.shadow if tried.variant == "shadow" else now.canary) is None:
+            return None
+        if self._tally is None or self._tally[0] != digest:
+            slow = tried.spec.abort.slow_us
+            made = Tally(self._state, new_id(), digest, slow_us=slow, variant=tried.variant)
+            self._tally = (digest, made)
+        return self._tally[1]
 
     def _loaded(self, local: Local, declared: Deployment, variant: str) -> Loaded:
         scorer = self._scorer(local, declared)

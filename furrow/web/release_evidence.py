@@ -19,7 +19,7 @@ from furrow.web.local_servers import monitored, state_of
 if TYPE_CHECKING:
     from furrow.models.registry import Version
     from furrow.serving.canary_decision import Evidence
-    from furrow.serving.deployment_spec import Canary
+    from furrow.serving.canary_spec import Canary
     from furrow.web.content import Block
     from furrow.web.site import Site
 
@@ -81,11 +81,12 @@ def canary_evidence(site: Site, commit: str, environment: str) -> list[Block]:
         return [Note(f"{environment}: the server's state can't be read: {exc}", "bad")]
     words = [(name, said) for name, said in evidence.told().items()]
     seen = Table(f"canary-{environment}", ("signal", "seen"), words)
-    canary = declared.canary if declared else None
-    if canary is None:
+    tried = declared.tried if declared else None
+    if tried is None:
         return [Note(f"Canary of {environment}; this commit declares none any more:", "warn"), seen]
+    variant, canary = tried
     return [
-        Note(f"Canary of {environment}, {canary.model}:"),
+        Note(f"{variant.capitalize()} of {environment}, {canary.model}:"),
         *_near(environment, canary, evidence),
         seen,
     ]

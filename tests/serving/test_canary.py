@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from furrow.serving.canary_assignment import is_canary, place_of
 from furrow.serving.canary_decision import ABORT, END, GO_ON, PROMOTE, Evidence
+from furrow.serving.canary_spec import Abort, Canary
 from furrow.serving.canary_test import AsGood, Block, Worse
-from furrow.serving.deployment_spec import Abort, Canary
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

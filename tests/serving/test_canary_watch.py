@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from furrow.models.deployment import with_version
+from furrow.models.deployment_text import with_version
 from furrow.models.registry import Version
 from furrow.serving.canary_decision import ABORT, END, GO_ON, PROMOTE
 from furrow.serving.canary_test import Block

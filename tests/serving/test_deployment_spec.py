@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from furrow.errors import FurrowError
-from furrow.serving.deployment_spec import Abort, parse_deployment
+from furrow.serving.canary_spec import Abort
+from furrow.serving.deployment_spec import parse_deployment
 
 WHERE = "conf/deployment/production.yaml"
 

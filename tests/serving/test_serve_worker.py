@@ -6,7 +6,7 @@ import pytest
 
 from furrow.errors import FurrowError
 from furrow.serving.app import App
-from furrow.serving.deployment_spec import Canary, Shadow
+from furrow.serving.canary_spec import Canary, Shadow
 from furrow.serving.log_reader import read_records
 from furrow.serving.model_host import Loaded
 from furrow.serving.prediction_log import PredictionLog
