@@ -201,13 +201,19 @@ def _address(folder: Path) -> str:
         with suppress(httpx.TransportError):
             if found and httpx.get(f"{found[1]}/readyz", timeout=5).status_code == 200:
                 return found[1]
-        if not _pids(folder):
-            raise RuntimeError(f"the server ended: {(place / 'errors').read_text()[-3000:]}")
+        ended = not _pids(folder)
         known = read_followed(state_folder(place / "work", "production")).main
-        if known is None and time.monotonic() > lacking and any(place.glob("*.away")):
+        if known is None and any(place.glob("*.away")) and (ended or time.monotonic() > lacking):
             raise NotReadyError("there is no version on this machine, and no remote has one")
+        if ended:
+            raise RuntimeError(f"the server ended: {_errors(place)}")
         time.sleep(0.1)
-    raise RuntimeError(f"it is never ready: {(place / 'errors').read_text()[-3000:]}")
+    raise RuntimeError(f"it is never ready: {_errors(place)}")
+
+
+def _errors(place: Path) -> str:
+    """What a server complained of, without what a native library says of its own at the end."""
+    return (place / "errors").read_text().partition("nanobind:")[0][-3000:]
 
 
 class NotReadyError(FurrowError):
