@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.governance.audit import Audit
+from furrow.governance.key_places import in_git_texts, in_online_store, on_remote
 from furrow.governance.key_search import Holding, find_key, parse_key, rows_in
 from furrow.ground.git import files_at, show
 from furrow.ground.notes import noted
@@ -55,14 +57,27 @@ def deletion_request(root: Path, texts: Sequence[str], *, now: datetime) -> Audi
         "other outputs (predictions, say)": [_told(one) for one in kinds["other"]],
         "prediction logs": logs,
         "labels, and other files of servers": _landed(root, keys, made.unknown),
+        "online store": in_online_store(root, keys, made.unknown),
+        "the remote's objects": on_remote(root, {one.file_md5 for one in holdings}, made.unknown),
+        "texts in Git, and notes": in_git_texts(root, keys, made.unknown),
     }
     serving = _serving(root, {one["version"] for one in models if one["version"]})
     landed = [str(one["path"]) for one in made.sections["labels, and other files of servers"]]
-    made.sections["plan"] = _plan(kinds, models, logs, landed, serving)
-    made.sections["what that makes invalid"] = _invalid(root, holdings, models, logs)
+    made.sections["plan"] = [
+        *_plan(kinds, models, _log_steps(logs, texts), landed, serving),
+        *_plan_elsewhere(made.sections, named=bool(kinds["features"] or kinds["training"])),
+    ]
+    made.sections["what that makes invalid"] = [
+        *_invalid(root, holdings, models, logs),
+        *_invalid_elsewhere(made.sections),
+    ]
     made.unknown.append(
-        "copies elsewhere: other clones, remotes, backups, and what the data came from"
+        "copies elsewhere: other clones, other remotes, backups, and what the data came from"
     )
+    if any((root / FURROW / "serving").glob("*/monitor/*")):
+        made.unknown.append(
+            "figures of monitoring: profiles and references name the values of a column that has few"
+        )
     return made
 
 
@@ -170,7 +185,7 @@ def _serving(root: Path, held: set[str]) -> list[str]:
 def _plan(
     kinds: Mapping[str, Sequence[Holding]],
     models: Sequence[Mapping[str, Any]],
-    logs: Sequence[Mapping[str, Any]],
+    log_steps: Sequence[str],
     landed: Sequence[str],
     serving: Sequence[str],
 ) -> list[str]:
@@ -192,12 +207,7 @@ def _plan(
         )
     if named:
         steps.append(f"take back the versions {', '.join(named)}: `git tag -d`, on the remote too")
-    if logs:
-        places = sorted({f"{one['environment']}: {one['segment']}" for one in logs})
-        steps.append(
-            f"remove from the prediction logs, or rewrite: {'; '.join(places[:5])}"
-            f"{' ...' if len(places) > 5 else ''}; `log: {{redact: [NAME]}}` keeps later ones out"
-        )
+    steps += log_steps
     if landed:
         steps.append(f"land labels that take theirs back, and remove from {', '.join(landed[:5])}")
     if any(kinds.values()):
@@ -206,6 +216,59 @@ def _plan(
             " cache, with --remote from a remote that is a folder; other clones must do so, too"
         )
     return steps
+
+
+def _log_steps(logs: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> list[str]:
+    """How prediction logs are told to name them no more."""
+    asked = " ".join(f"--forget {shlex.quote(text)}" for text in texts)
+    places = sorted({str(one["environment"]) for one in logs})
+    commands = [f"`furrow log {FURROW}/serving/{one}/log {asked} --yes`" for one in places]
+    if not commands:
+        return []
+    return [f"{', '.join(commands)}; `log: {{redact: [NAME]}}` keeps later ones out"]
+
+
+def _plan_elsewhere(sections: Mapping[str, Sequence[Any]], *, named: bool) -> list[str]:
+    """What to do about the online store and Git itself."""
+    steps = []
+    if sections["online store"] and not named:
+        steps.append("`furrow features materialize --full`: the online store without them")
+    texts = sections["texts in Git, and notes"]
+    notes = sorted({str(one["in"]) for one in texts if one["in"] != "Git"})
+    files = sorted({str(one["path"]) for one in texts if one["in"] == "Git"})
+    if notes:
+        commands = [
+            f"`git notes --ref={one['in'].removeprefix('notes/')} remove {one['path']}`"
+            for one in texts
+            if one["in"] != "Git"
+        ]
+        steps.append(f"{', '.join(commands[:5])}, and push {', '.join(notes)}")
+    if files:
+        steps.append(
+            f"take it out of {', '.join(files[:5])} and commit; history keeps it until it is rewritten"
+            " (`git filter-repo`), which gives every later commit another name"
+        )
+    return steps
+
+
+def _invalid_elsewhere(sections: Mapping[str, Sequence[Any]]) -> list[str]:
+    """What ends with the online store's records and with texts in Git."""
+    said = []
+    if views := sections["online store"]:
+        said.append(
+            f"{_count(len(views), 'view')} of the online store answers `missing` for them: scores differ"
+        )
+    texts = sections["texts in Git, and notes"]
+    if notes := [one for one in texts if one["in"] != "Git"]:
+        said.append(
+            f"{_count(len(notes), 'note')} says no more what it said: its commit is unproved"
+        )
+    if len(notes) < len(texts):
+        said.append(
+            "a history that is rewritten makes every tag, note, signature and replay of it void: versions are"
+            " registered anew"
+        )
+    return said
 
 
 def _invalid(

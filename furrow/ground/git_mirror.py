@@ -78,10 +78,20 @@ def mirror_place(state: Path) -> Path:
 
 
 def open_mirror(folder: Path) -> Path:
-    """The bare repository in a folder; made if it is not there."""
-    if not (folder / "HEAD").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        git(folder.parent, "init", "--quiet", "--bare", "--initial-branch=main", str(folder))
+    """The bare repository in a folder; made if it is not there.
+
+    It lies in the folder's `.git`, which no commit can hold: one that could be planted among the
+    files of a clone is not believed, and a server's state lies among them. An older one is moved
+    there.
+    """
+    own, older = folder / ".git", folder.with_name(f".{folder.name}.older")
+    if (folder / "HEAD").is_file():
+        folder.rename(older)
+    folder.mkdir(parents=True, exist_ok=True)
+    if older.is_dir() and not own.exists():
+        older.rename(own)
+    if not (own / "HEAD").is_file():
+        git(folder.parent, "init", "--quiet", "--bare", "--initial-branch=main", str(own))
     return folder
 
 

@@ -6,6 +6,8 @@ all of them, so a correction needs no more than to be landed.
 
 from __future__ import annotations
 
+import fcntl
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from furrow.errors import FurrowError
 from furrow.files import sha256_file, write_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -30,6 +33,7 @@ ID = "id"
 _KNOWN, _SAID, _GONE = "label_timestamp", "event_timestamp", "deleted"
 _NUMBERS = ("binary", "regression", "forecast")
 _SEAL = b"furrow.labels"
+_LOCK = ".lock"
 
 
 class LateLabelError(FurrowError):
@@ -82,18 +86,29 @@ def land(folder: Path, source: Path, problem: Problem, *, now: datetime) -> Land
     """
     table = _checked(_read(source), problem, source)
     digest = sha256_file(source)
-    for path in _files(folder):
-        if path.stem.endswith(digest[:16]):
-            return Landing(path, table.num_rows, new=False)
     if _KNOWN not in table.column_names:
         moment = pa.scalar(now, pa.timestamp("us", tz="UTC"))
         table = table.append_column(_KNOWN, pa.repeat(moment, table.num_rows))
-    number = len(_files(folder)) + 1
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata({_SEAL: b"1"}), sink)
-    path = folder / f"{number:06}-{digest[:16]}.parquet"
-    write_bytes(path, sink.getvalue().to_pybytes())
+    with _one_lander(folder):
+        there = _files(folder)
+        for path in there:
+            if path.stem.endswith(digest[:16]):
+                return Landing(path, table.num_rows, new=False)
+        number = int(there[-1].name.partition("-")[0]) + 1 if there else 1
+        path = folder / f"{number:06}-{digest[:16]}.parquet"
+        write_bytes(path, sink.getvalue().to_pybytes())
     return Landing(path, table.num_rows, new=True)
+
+
+@contextmanager
+def _one_lander(folder: Path) -> Iterator[None]:
+    """Wait until nobody else lands labels here: the order in which files came is in their numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def landed(folder: Path) -> list[pd.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,31 @@ def first_rows(log: Path, version: str, until: datetime, most: int = 200_000) ->
         if rows < most and batch.num_rows and batch.column("version")[0].as_py() == version:
             parts.append(flat(batch))
             rows += batch.num_rows
-    return pa.concat_tables(parts, promote_options="permissive") if parts else None
+    return pa.concat_tables(_alike(parts), promote_options="permissive") if parts else None
+
+
+def _alike(parts: list[pa.Table]) -> list[pa.Table]:
+    """Tables that can be one: of a column whose type differs, what is of the rarer types is left out."""
+    known: dict[str, Counter[str]] = {}
+    for part in parts:
+        for field, column in zip(part.schema, part.columns, strict=True):
+            kinds = known.setdefault(field.name, Counter())
+            kinds[_kind(field.type)] += len(column) - column.null_count
+    usual = {name: min(kinds, key=lambda one: (-kinds[one], one)) for name, kinds in known.items()}
+    made = []
+    for table in parts:
+        one = table
+        for place, field in enumerate(table.schema):
+            if _kind(field.type) != usual[field.name]:
+                one = one.set_column(place, field.name, pa.nulls(table.num_rows))
+        made.append(one)
+    return made
+
+
+def _kind(type_: pa.DataType) -> str:
+    """A column's type, as far as two of it can be one column."""
+    number = pa.types.is_integer(type_) or pa.types.is_floating(type_)
+    return "number" if number else str(type_)
 
 
 def _groups(

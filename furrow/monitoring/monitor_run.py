@@ -162,7 +162,8 @@ def _windows(site: Site, state: MonitorState, found: Monitored) -> tuple[datetim
         state.through = (_end(start, settings)).isoformat()
         save_state(site.folder, state)
         found.windows += figures
-    state.through = until.isoformat()
+    # No further than the last window with records: a clock that was ahead for a moment must not
+    # have all that comes until then pass for looked at.
     return since, until
 
 

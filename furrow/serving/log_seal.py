@@ -32,7 +32,16 @@ if TYPE_CHECKING:
     from furrow.serving.log_settings import LogSettings
     from furrow.serving.prediction_record import PredictionRecord
 
-__all__ = ["BEGUN", "NOTES", "Losses", "live_folder", "seal", "sealed_folder", "segment_records"]
+__all__ = [
+    "BEGUN",
+    "NOTES",
+    "Losses",
+    "live_folder",
+    "one_sealer",
+    "seal",
+    "sealed_folder",
+    "segment_records",
+]
 
 NOTES = "notes.json"
 _KEY = tuple(FIELDS.index(name) for name in GROUP)
@@ -129,7 +138,7 @@ def seal(folder: Path, settings: LogSettings, *, wait: bool = False) -> int:
         How many segments were sealed.
     """
     done = 0
-    with _alone(folder, wait=wait) as mine:
+    with one_sealer(folder, wait=wait) as mine:
         if not mine:
             return 0
         for path in sorted(live_folder(folder).glob("*.log")):
@@ -160,7 +169,13 @@ def _remove_begun(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path, *, wait: bool) -> Iterator[bool]:
+def one_sealer(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Whether this process alone seals, removes or replaces for as long as the block runs.
+
+    Args:
+        folder: The log's folder.
+        wait: Until the other one is done, if there is one.
+    """
     with (folder / ".seal").open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["records_about", "same_value"]
+__all__ = ["records_about", "rows_about", "same_value"]
 
 _PARTS = ("keys", "request")
 
@@ -70,19 +70,33 @@ def _of_file(path: Path, key: Mapping[str, str]) -> dict[str, int]:
     with pq.ParquetFile(path) as file:
         there = set(file.schema_arrow.names)
         table = file.read(columns=["version", *(part for part in _PARTS if part in there)])
+    rows = rows_about(table, key)
+    counted = table.filter(rows).column("version").value_counts() if rows is not None else ()
+    return {one["values"].as_py(): one["counts"].as_py() for one in counted}
+
+
+def rows_about(table: pa.Table, key: Mapping[str, str]) -> Any:
+    """Which rows of a sealed file name all parts of a key; None where it has no column of a part.
+
+    Args:
+        table: With `keys` and `request`, where the file has them.
+        key: Values as text, by name.
+    """
     rows: Any = None
     for name, value in key.items():
         told: Any = None
         for part in _PARTS:
-            if part not in there or table.schema.field(part).type.get_field_index(name) < 0:
+            if (
+                part not in table.column_names
+                or table.schema.field(part).type.get_field_index(name) < 0
+            ):
                 continue
             same = same_value(pc.struct_field(table.column(part), name), value)
             told = same if told is None else pc.or_(told, same)
         if told is None:
-            return {}
+            return None
         rows = told if rows is None else pc.and_(rows, told)
-    counted = table.filter(rows).column("version").value_counts() if rows is not None else ()
-    return {one["values"].as_py(): one["counts"].as_py() for one in counted}
+    return rows
 
 
 def same_value(column: Any, text: str) -> Any:

@@ -32,6 +32,7 @@ from furrow.ground.runcache import store
 from furrow.serving.log_counts import commits_of
 from furrow.serving.log_search import records_about, same_value
 from tests.proof.signingpeople import SHA256, commit, run
+from tests.servingworld import build_features
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 OLD = time.time() - 100 * 86_400
@@ -144,6 +145,58 @@ def test_every_place_that_holds_a_key_is_found(built: Path) -> None:
         assert words in said
     assert "1 commit recorded can't be replayed" in told["what that makes invalid"][0]
     assert any("copies elsewhere" in one for one in made.unknown)
+
+
+def test_the_remote_s_objects_are_named(built: Path) -> None:
+    """Each content that is found here and that the remote has, too; a remote elsewhere is not known."""
+    told = deletion_request(built, ["customer=42"], now=NOW)
+    tables = ("data versions", "features", "training sets")
+    asked = {one["content"] for name in tables for one in told.sections[name]}
+    assert {one["object"] for one in told.sections["the remote's objects"]} == asked
+    assert len(asked) == 3
+
+
+def test_a_remote_that_is_no_folder_is_not_known(root: Path) -> None:
+    config = root / ".dvc/config"
+    config.write_text(config.read_text().replace("../../remote", "s3://bucket/x"))
+    made = deletion_request(root, ["customer=42"], now=NOW)
+    assert made.sections["the remote's objects"] == []
+    assert "s3://bucket/x is no folder" in "\n".join(made.unknown)
+
+
+def test_texts_in_git_and_notes_that_name_a_key(root: Path) -> None:
+    """Beside its value, not 421 nor another column; the note's command is in the plan, and what it ends."""
+    (root / "card.md").write_text("the odd one is customer: 42, of all\n")
+    (root / "other.md").write_text("customer: 421\ncustomers: 4.2\norder = 42\n")
+    tip = commit(root, "a card")
+    note = json.dumps({"differs": [{"customer": "42"}]})
+    run(root, "git", "notes", "--ref", "refs/notes/furrow/replay", "add", "-m", note, "HEAD~1")
+    made = deletion_request(root, ["customer=42"], now=NOW)
+    told = {(one["path"], one["in"]) for one in made.sections["texts in Git, and notes"]}
+    noted_on = run(root, "git", "rev-parse", f"{tip}~1").strip()
+    assert told == {("card.md", "Git"), (noted_on, "notes/furrow/replay")}
+    plan = "\n".join(made.sections["plan"])
+    assert f"git notes --ref=furrow/replay remove {noted_on}" in plan
+    assert "card.md" in plan
+    ends = "\n".join(made.sections["what that makes invalid"])
+    assert "1 note says no more" in ends
+    assert "history that is rewritten" in ends
+
+
+def test_the_online_store_is_asked(tmp_path: Path) -> None:
+    """By its own keys; somebody of whom it has nothing is not there, and without a store that is told."""
+    run(tmp_path, "git", "init", "-q", "-b", "main")
+    build_features(tmp_path)
+    commit(tmp_path, "features")
+    made = deletion_request(tmp_path, ["shop=north", "shop=nowhere", "visits=10"], now=NOW)
+    (one,) = made.sections["online store"]
+    assert (one["view"], one["records"]) == ("day", 1)
+    assert any("materialize --full" in step for step in made.sections["plan"])
+    assert any("answers `missing`" in said for said in made.sections["what that makes invalid"])
+    assert not deletion_request(tmp_path, ["shop=nowhere"], now=NOW).sections["online store"]
+    shutil.rmtree(tmp_path / "build/online")
+    made = deletion_request(tmp_path, ["shop=north"], now=NOW)
+    assert any("online store can't be looked at" in one for one in made.unknown)
 
 
 def test_a_branch_whose_changes_a_merge_did_not_take(root: Path) -> None:

@@ -1,5 +1,6 @@
 """Labels that come late, again, otherwise, or not at all: which one a prediction has, and how many have none."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -74,6 +75,15 @@ def test_each_file_is_landed_once(tmp_path: Path) -> None:
     assert (first.new, again.new, other.new) == (True, False, True)
     assert again.path == first.path
     assert [len(one) for one in landed(folder)] == [1, 1]
+
+
+def test_files_that_are_landed_at_once(tmp_path: Path) -> None:
+    """Each has a number of its own, and the same file is landed once."""
+    files = [_file(tmp_path, f"{n % 6}", [_label(n % 6, 1)]) for n in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda one: land(tmp_path / "labels", one, _PROBLEM, now=_DAY), files))
+    names = sorted(path.name for path in (tmp_path / "labels").glob("*.parquet"))
+    assert [name[:6] for name in names] == [f"{n:06}" for n in range(1, 7)]
 
 
 def test_a_correction_counts_and_an_older_file_does_not_undo_it(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from furrow.monitoring.label_verdict import judge_labels
-from furrow.monitoring.log_windows import SCORE, flat, window_starts
+from furrow.monitoring.log_windows import SCORE, first_rows, flat, window_starts
 from furrow.monitoring.monitor_settings import MonitorSettings
 from furrow.monitoring.monitor_site import Site
+from furrow.serving.log_seal import seal
+from furrow.serving.log_settings import LogSettings
 from furrow.serving.log_tables import to_batch
 from furrow.serving.prediction_log import PredictionLog
 from furrow.serving.prediction_record import PredictionRecord, new_id
@@ -110,3 +112,22 @@ def test_errors_of_numbers_are_estimated_from_what_was_judged(tmp_path) -> None:
     assert one.estimate.metrics["mae"] == pytest.approx(0.9, abs=0.05)
     assert set(one.states) == {"pending", "missing"}
     assert one.tracked == []
+
+
+def test_first_rows_whose_types_are_at_odds(tmp_path) -> None:
+    """A column that was null for a while, then a number, then text: what most rows hold is what bins are laid by."""
+    cities: list[list[object]] = [[None, None], [7.0], ["north", "south", "west"]]
+    for day, some in enumerate(cities):  # each in a file of its own, of its own type
+        log = PredictionLog.open(tmp_path / "log")
+        log.append(
+            [
+                _record(24 * day + n, {"probability": 0.5}, features={"city": city, "x": 1.0})
+                for n, city in enumerate(some)
+            ]
+        )
+        log.close()
+        seal(tmp_path / "log", LogSettings(), wait=True)
+    found = first_rows(tmp_path / "log", "m@v1.0.0", _NOW + timedelta(days=1))
+    texts = sorted(one for one in found.column("city").to_pylist() if one)
+    assert texts == ["north", "south", "west"]
+    assert found.column("x").to_pylist() == [1.0] * 6

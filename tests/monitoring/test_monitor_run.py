@@ -178,6 +178,20 @@ def test_two_monitors_at_once(tmp_path: Path, log: Path) -> None:
     assert not (site.folder / "state.json").exists()
 
 
+def test_a_clock_that_was_ahead_for_a_while(tmp_path: Path) -> None:
+    """Ten years later and back again: what comes then is looked at all the same."""
+    log = tmp_path / "log"
+    _write(log, _records(range(3), rows=5))
+    assert len(_run(_site(tmp_path, log, 3650)).windows) == 3
+    assert _run(_site(tmp_path, log, 3)).windows == []
+    _write(log, _records(range(4, 6), rows=5))
+    found = _run(_site(tmp_path, log, 6))
+    assert [(one["window"][:10], one["rows"]) for one in found.windows] == [
+        ("2024-01-05", 5),
+        ("2024-01-06", 5),
+    ]
+
+
 def test_an_empty_log_a_gap_and_a_torn_tail(tmp_path: Path) -> None:
     """No record is no window; days without any are passed over; half a record at the end is none."""
     folder = tmp_path / "log"

@@ -9,15 +9,21 @@ import random
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
+from tests.torture.parts import PARTS
 from tests.torture.world import VERBS, Ack, BrokenError, Step, World
 
 Verbs = dict[str, Callable[[Path, int, Ack], None]]
 LENGTH = 25
 _WEIGHTS = {"edit": 4, "note": 4, "log": 4, "sync": 3, "version": 2}
+_KINDS: dict[str, tuple[int, int]] = {
+    "": (0, 25), "watched": (4, 25), "applied": (9, 9), "served": (6, 12)
+}  # fmt: skip
+"""What a story has besides, in turn: how often its verbs come, and how long the story is at most."""
 _CALLS = 50
 """A step makes about so many calls that touch the disk: a kill comes before one of them."""
 _TRIES = 2
@@ -27,11 +33,16 @@ _TRIES = 2
 def story(seed: int, length: int = LENGTH, *, troubles: bool = True) -> list[Step]:
     """The steps of a seed: the same for the same one."""
     rng = random.Random(seed)
-    names = list(VERBS)
-    weights = [_WEIGHTS.get(name, 1) for name in names]
+    kind = list(_KINDS)[seed % len(_KINDS)]
+    often, most = _KINDS[kind]
+    more = list(PARTS[kind].verbs) if kind else []
+    names = [*VERBS, *more]
+    weights = [_WEIGHTS.get(name, 1) if name in VERBS else often for name in names]
     steps = []
-    for name in rng.choices(names, weights, k=length):
+    for name in rng.choices(names, weights, k=min(length, most)):
         trouble = rng.choices(["", "kill", "full"], [6, 3, 1])[0] if troubles else ""
+        if name in more and not PARTS[kind].kills:
+            trouble = ""
         when = {"": 0, "kill": rng.randrange(1, _CALLS), "full": int(10 ** rng.uniform(1, 4.7))}
         steps.append(Step(name, rng.randrange(2), rng.randrange(1000), trouble, when[trouble]))
     return steps
@@ -45,15 +56,24 @@ def tell(steps: Sequence[Step], verbs: Verbs | None = None) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         world = World(Path(folder), verbs)
-        for number, step in enumerate(steps, 1):
-            try:
-                world.take(step)
-            except BrokenError as exc:
-                return f"step {number}, {step}: {exc}"
         try:
-            world.finish()
+            return _told(world, steps)
+        finally:
+            world.close()
+
+
+def _told(world: World, steps: Sequence[Step]) -> str:
+    for number, step in enumerate(steps, 1):
+        try:
+            world.take(step)
         except BrokenError as exc:
-            return f"at the end: {exc}"
+            return f"step {number}, {step}: {exc}"
+    try:
+        world.finish()
+    except BrokenError as exc:
+        return f"at the end: {exc}"
+    except Exception:  # noqa: BLE001 - whatever it is, it is a fault, and is told
+        return f"at the end: {traceback.format_exc()}"
     return ""
 
 
@@ -101,7 +121,7 @@ def main(seed: int, minutes: float) -> int:
                 print(f"  {step}")
             return 1
         told += 1
-    print(f"{told} stories of {LENGTH} steps, seeds {seed} to {seed + told - 1}: all holds")
+    print(f"{told} stories of up to {LENGTH} steps, seeds {seed} to {seed + told - 1}: all holds")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A small world of two clones, a remote and a prediction log, and a model of what must hold in it.
+"""A small world of two clones, a remote and a prediction log, parts beside it, and a model of what must hold in it.
 
 What was acknowledged is never lost; what was under way when a process was killed is there whole, or
 not at all; whatever was killed, the same step can be taken again.
@@ -39,6 +39,7 @@ from furrow.serving.log_settings import LogSettings
 from furrow.serving.prediction_log import PredictionLog
 from tests.proof.signingpeople import project
 from tests.serving.records import record
+from tests.torture.parts import PARTS, Part
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -110,12 +111,14 @@ class Model:
         tags: Versions, by clone: tag and commit.
         logged: Ids of records.
         perhaps: Ids of records that were under way when their process was killed.
+        told: What else was acknowledged, in order.
     """
 
     notes: set[tuple[str, str, str]] = field(default_factory=set)
     tags: dict[tuple[str, str], str] = field(default_factory=dict)
     logged: set[str] = field(default_factory=set)
     perhaps: set[str] = field(default_factory=set)
+    told: list[tuple[str, ...]] = field(default_factory=list)
 
 
 class BrokenError(Exception):
@@ -240,6 +243,7 @@ VERBS: dict[str, Act] = {
     "runs": runs,
     "gc": garbage,
 }
+ALL = {**VERBS, **{name: act for part in PARTS.values() for name, act in part.verbs.items()}}
 
 
 class World:
@@ -252,8 +256,9 @@ class World:
 
     def __init__(self, folder: Path, verbs: dict[str, Act] | None = None) -> None:
         self.folder = folder
-        self.verbs = verbs or VERBS
+        self.verbs = verbs or ALL
         self.model = Model()
+        self.begun: dict[str, Part] = {}
         first = project(folder / "one", "", "")
         (first / "conf/ci.yaml").write_text("branch: main\n")
         (first / ".dvc").mkdir()
@@ -275,6 +280,10 @@ class World:
             BrokenError: It does not.
         """
         root = self.folder / CLONES[step.who % 2]
+        for name, part in PARTS.items():
+            if step.verb in part.verbs and name not in self.begun:
+                part.begin(self.folder)
+                self.begun[name] = part
         self._act(root, step)
         if step.trouble:
             for stale in [*root.glob(".git/**/*.lock"), *self.folder.glob("bare.git/**/*.lock")]:
@@ -313,6 +322,8 @@ class World:
             model.perhaps.add(said[1])
         elif said[0] == "logged":
             model.logged.add(said[1])
+        else:
+            model.told.append(said)
 
     def check(self, verb: str) -> None:
         """See that all that was acknowledged is there, each once.
@@ -332,7 +343,7 @@ class World:
             for (clone, tag), commit in self.model.tags.items():
                 if find(self.folder / clone, tag).commit != commit:
                     yield f"{clone}: {tag} is of another commit"
-        if verb in ("log", "seal"):
+        if verb in ("log", "seal", "answers"):
             place = self.folder / "log"
             ids = [one.id for one in read_records(place)] if place.is_dir() else []
             if len(set(ids)) != len(ids):
@@ -344,6 +355,14 @@ class World:
         if verb in ("gc", "edit"):
             for clone in CLONES:
                 yield from _contents(self.folder / clone)
+        for part in self.begun.values():
+            if verb in part.verbs and verb in (part.looks or part.verbs):
+                yield from part.lost(self.folder, self.model.told)
+
+    def close(self) -> None:
+        """End what was started."""
+        for part in self.begun.values():
+            part.close(self.folder)
 
     def finish(self) -> None:
         """At the end: both clones have met, and every part holds together.
@@ -367,6 +386,10 @@ class World:
             wrong = [one for one in fsck(self.folder / clone) if one.state in ("damaged", "lost")]
             if wrong:
                 raise BrokenError(f"{clone}: {wrong[0].part}: {wrong[0].said}")
+        for part in self.begun.values():
+            told = self.model.told
+            for one in (*part.converged(self.folder, told), *part.lost(self.folder, told)):
+                raise BrokenError(one)
 
 
 def _contents(root: Path) -> Iterator[str]:
