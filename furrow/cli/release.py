@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 )
 def command(*, environment: str, state: Path | None, rewritten: bool) -> None:
     """End every hold of ENVIRONMENT on this machine: rollbacks, aborts of canaries, holds."""
-    from furrow.ground.git_mirror import forget, mirror_place, open_mirror  # noqa: PLC0415 - loads after --help
+    from furrow.ground.git_mirror import forget, open_mirror  # noqa: PLC0415 - loads after --help
     from furrow.serving.deployment_state import release  # noqa: PLC0415 - the same
 
     folder = state_of(environment, state)
     for one in release(folder):
         say(f"{environment}: the {one.kind} of {one.since[:16].replace('T', ' ')} has ended")
     if rewritten:
-        forget(open_mirror(mirror_place(folder)))
+        forget(open_mirror(folder / "mirror.git"))
         say(f"{environment}: the branch is taken as it is now")
     say(f"next: furrow status {environment}")

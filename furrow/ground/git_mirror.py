@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from furrow.files import sha256_bytes
-from furrow.ground.git import GitError, common_dir, git, toplevel
+from furrow.ground.git import GitError, git, toplevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +19,6 @@ __all__ = [
     "drop_branch",
     "fetch_branch",
     "forget",
-    "mirror_place",
     "open_mirror",
     "push_branch",
     "push_notes_of",
@@ -58,23 +56,6 @@ class Fetched:
     rewritten: bool
     moved: tuple[str, ...]
     gone: tuple[str, ...]
-
-
-def mirror_place(state: Path) -> Path:
-    """Where the mirror of a server's state lies: in its folder, or in the .git of a clone around it.
-
-    A repository among a clone's files might have come with a commit, settings and all; none is
-    believed there.
-
-    Args:
-        state: The state folder.
-    """
-    whole = state.resolve()
-    around = next((up for up in (whole, *whole.parents) if (up / ".git").exists()), None)
-    if around is None:
-        return state / "mirror.git"
-    name = sha256_bytes(str(whole).encode())[:16]
-    return common_dir(around) / "furrow" / "mirrors" / f"{name}.git"
 
 
 def open_mirror(folder: Path) -> Path:

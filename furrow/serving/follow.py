@@ -24,7 +24,6 @@ from furrow.ground.git_mirror import (
     accept,
     drop_branch,
     fetch_branch,
-    mirror_place,
     open_mirror,
     push_branch,
 )
@@ -127,7 +126,7 @@ def poll(settings: FollowSettings, *, now: datetime | None = None) -> Followed:
     before = read_followed(settings.state, settings.environment)
     moment = (now or settings.clock()).isoformat()
     try:
-        mirror = open_mirror(mirror_place(settings.state))
+        mirror = open_mirror(settings.state / "mirror.git")
         fetched = fetch_branch(mirror, settings.remote, settings.branch)
     except (GitError, OSError) as exc:
         after = replace(before, problem=f"Git can't be asked: {_line(exc)}")
@@ -381,7 +380,7 @@ def _step(settings: FollowSettings, followed: Followed, verdict: Verdict) -> boo
     """
     if followed.paused or followed.problem:
         return False
-    mirror, place = mirror_place(settings.state), (settings.remote, settings.branch)
+    mirror, place = settings.state / "mirror.git", (settings.remote, settings.branch)
     with meaning(settings.prefix):
         try:
             done = take_step(mirror, place, settings.environment, followed.commit, verdict)
@@ -412,7 +411,7 @@ def _propose(
 
     What did not get there is tried again with the next poll.
     """
-    mirror, branch = mirror_place(settings.state), ""
+    mirror, branch = settings.state / "mirror.git", ""
     with meaning(settings.prefix):
         try:
             branch = propose(mirror, settings.environment, followed, verdict.why)
@@ -443,7 +442,7 @@ def _sign(settings: FollowSettings, canary: str, verdict: Verdict, now: datetime
 
     What fails is told, and undoes nothing.
     """
-    mirror, moment = mirror_place(settings.state), now or datetime.now(UTC)
+    mirror, moment = settings.state / "mirror.git", now or datetime.now(UTC)
     where = settings.environment
     with meaning(settings.prefix):
         problem = sign_decision(mirror, settings.remote, where, canary, verdict, now=moment)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from furrow.files import read_json, write_json
-from furrow.ground.git_mirror import forget, mirror_place, remote_address
+from furrow.ground.git_mirror import forget, remote_address
 from furrow.models.pause import pause, resume
 from furrow.serving.deployment_state import (
     StateError,
@@ -66,16 +66,14 @@ def test_a_merge_is_followed_and_the_version_before_stays(served):
 
 
 def test_a_server_in_a_clone_follows_too(served):
-    """Its state lies among the clone's files, and its mirror in .git: what a commit could hold is never believed."""
+    """Its state lies among the clone's files, and its mirror in a folder .git of its own: what a commit could hold is never believed."""
     repo, settings = served
     state = repo.work / ".furrow/serving/production"
     found = poll(replace(settings, state=state))
     assert (found.problem, found.main.version) == ("", "binary@v1.0.0")
-    assert not (state / "mirror.git").exists()
-    mirror = mirror_place(state)
-    assert mirror.is_relative_to(repo.work / ".git")
+    mirror = state / "mirror.git"
+    assert sorted(path.name for path in mirror.iterdir()) == [".git"]
     assert git(mirror, "rev-parse", "refs/furrow/accepted") == found.commit
-    assert mirror_place(settings.state) == settings.state / "mirror.git"
 
 
 def refused(repo, settings, said):
