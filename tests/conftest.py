@@ -54,6 +54,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """File by file, as `--dist loadscope` does it, but for those that share a Spark cluster: one process starts it."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - where tests run side by side
+
+    class Sharing(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            shared = "tests/conformance/"
+            return shared if nodeid.startswith(shared) else super()._split_scope(nodeid)
+
+    return Sharing(config, log)
+
+
 class Telling:
     """Says which test failed when it fails: the summary comes at the end, and not at all from a run that is cut off."""
 

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData"
+"""Java that lives for a minute: no second compiler, and no threads that clean up."""
+
 
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that nobody listens on."""
@@ -44,6 +47,7 @@ def spark_cluster(tmp_path_factory) -> Iterator[str]:
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_HOME": str(home),
         "SPARK_DAEMON_MEMORY": "256m",
+        "SPARK_DAEMON_JAVA_OPTS": QUICK,
     }
     deploy = "org.apache.spark.deploy"
     common = ["--host", "127.0.0.1"]
@@ -116,6 +120,9 @@ def spark_settings() -> dict[str, str]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "700m",
+        "spark.driver.extraJavaOptions": QUICK,
+        "spark.executor.extraJavaOptions": QUICK,
+        "spark.ui.enabled": "false",
         "spark.executor.memory": "600m",
         "spark.sql.shuffle.partitions": "2",
         "spark.default.parallelism": "2",
