@@ -132,10 +132,8 @@ def compare_stores(
 
     store = _store(repo_dir)
     sources = source_events(repo_dir, service, asked=isinstance(spine, int))
-    if isinstance(spine, int):
-        rows = sampled_rows(sources, spine, now=now or datetime.now(UTC))
-    else:
-        rows = spine
+    until = now or datetime.now(UTC)
+    rows = sampled_rows(sources, spine, now=until) if isinstance(spine, int) else spine
     numbered = rows.append_column(_ROW, pa.array(range(rows.num_rows), pa.int64()))
     ours = features_by_store(repo_dir, service, numbered, _OURS).to_pandas().set_index(_ROW)
     theirs = features_by_store(repo_dir, service, numbered, None).to_pandas()
