@@ -245,7 +245,7 @@ EXAMPLES = (
         edits={
             "comment": Edit("conf/problem/returned.yaml", "task: binary", "task: binary   # or not"),
             "hyper-parameter": Edit("conf/model/gbm.yaml", "max_iter: 8", "max_iter: 7"),
-            "slices": Edit("conf/problem/returned.yaml", "positive: 1", "positive: 1\nslices: [month]"),
+            "slices": Edit("conf/problem/returned.yaml", "positive: true", "positive: true\nslices: [month]"),
             "block": Edit("conf/problem/returned.yaml", "block: day ", "block: week "),
             "split": Edit("conf/problem/returned.yaml", "test: 3", "test: 2"),
             "spine": Edit("features/spines/returned.sql", "where returned is", "where lines < 999 and returned is"),
