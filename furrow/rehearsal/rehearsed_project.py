@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
@@ -25,6 +24,7 @@ from furrow.serving.simulated_clock import SimulatedClock
 
 if TYPE_CHECKING:
     from datetime import date, datetime
+    from pathlib import Path
 
 __all__ = ["Rehearsal", "RehearsalError", "Rehearsed", "project_of", "rehearse_in"]
 
