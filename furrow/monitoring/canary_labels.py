@@ -15,6 +15,7 @@ from furrow.monitoring.labelled_performance import judged_rows
 from furrow.monitoring.labelled_rows import join_labels
 from furrow.monitoring.late_labels import Settled, landed, settle
 from furrow.monitoring.log_windows import flat
+from furrow.monitoring.logged_run import run_of
 from furrow.serving.canary_test import Block
 from furrow.serving.canary_watch import count_labels, read_evidence
 from furrow.serving.deployment_state import read_followed
@@ -50,9 +51,8 @@ def supply_labels(site: Site) -> Block | None:
     seen, settled = Block(), dict[str, Settled]()
     for batch in read_log(site.log, evidence.began, site.now):
         rows = flat(batch).to_pandas()
-        declared = site.root / run_file(str(rows["model"].iloc[0]), RUN_CONFIG)
-        if not declared.is_file():
-            declared = site.root / run_file(_experiment(rows), RUN_CONFIG)
+        run = run_of(site.root, *(str(rows[one].iloc[0]) for one in ("model", "version")))
+        declared = site.root / run_file(run, RUN_CONFIG)
         if not declared.is_file():
             continue
         problem = config.load(declared).problem
@@ -96,8 +96,3 @@ def _seen(site: Site, rows: pd.DataFrame, settled: Settled, problem: Problem) ->
         wrong = wrong_ones(known, problem) if len(known) else pd.Series(dtype=bool)
         found += [len(wrong), int(wrong.sum())]
     return Block(*found)
-
-
-def _experiment(rows: pd.DataFrame) -> str:
-    """The run that a version is of: a server may ask for it by another name."""
-    return str(rows["version"].iloc[0]).rpartition("@")[0]

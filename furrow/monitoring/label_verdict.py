@@ -36,6 +36,7 @@ from furrow.monitoring.labelled_performance import (
 from furrow.monitoring.labelled_rows import Coverage, coverage, join_labels
 from furrow.monitoring.late_labels import ID, landed, settle
 from furrow.monitoring.log_windows import flat
+from furrow.monitoring.logged_run import run_of
 from furrow.monitoring.window_clock import SCORE
 from furrow.serving.log_reader import read_log
 from furrow.training import config
@@ -321,14 +322,15 @@ def _predictions(site: Site, notes: list[str], *, by_id: bool) -> dict[str, pd.D
     for batch in read_log(
         site.log, _since(site), site.now, without=("event_times", "redacted", "statuses")
     ):
-        model = str(batch.column("model")[0]) if batch.num_rows else ""
+        first = {one: str(batch.column(one)[0]) for one in ("model", "version")}
+        model = run_of(site.root, **first)
         if model not in asked:
             asked[model] = _asked(site, model)
         whole, names = flat(batch), asked[model]
         whole = whole.filter(pc.not_equal(whole.column("variant"), "shadow"))
         if not whole.num_rows:
             continue
-        version = str(whole.column("version")[0])
+        version = first["version"]
         left_out = {"version", "model", "variant", *(() if by_id else (ID,))}
         kept = [one for one in whole.column_names if one not in left_out]
         if names is not None:

@@ -30,6 +30,7 @@ from furrow.monitoring.fault_shapes import fault_shapes
 from furrow.monitoring.label_verdict import LabelVerdict, judge_labels
 from furrow.monitoring.late_rollback import go_back
 from furrow.monitoring.log_windows import WindowCounts, count_windows
+from furrow.monitoring.logged_run import run_of
 from furrow.monitoring.monitor_state import MonitorState, load_state, one_writer, save_state
 from furrow.monitoring.score_shift import ScoreShift, importance_shares, score_shift
 from furrow.monitoring.served_reference import from_first
@@ -329,7 +330,8 @@ def _versions(site: Site, since: datetime | None, until: datetime) -> dict[str, 
                 name: batch.column(name)[0].as_py()
                 for name in ("version", "model", "features_digest")
             }
-            found[first["version"]] = (first["model"], first["features_digest"])
+            run = run_of(site.root, first["model"], first["version"])
+            found[first["version"]] = (run, first["features_digest"])
     return dict(sorted(found.items()))
 
 

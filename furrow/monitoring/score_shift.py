@@ -10,6 +10,7 @@ import pyarrow as pa
 from furrow.errors import FurrowError
 from furrow.models.predict import open_model
 from furrow.models.prediction_explain import mean_shift
+from furrow.monitoring.logged_run import run_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ def score_shift(root: Path, records: Sequence[PredictionRecord]) -> ScoreShift:
     """
     first = records[0]
     try:
-        model = open_model(root, first.model)
+        model = open_model(root, run_of(root, first.model, first.version))
         if model.bundle.facts.get("model_sha256") != first.model_sha256:
             return ScoreShift(why=f"the model of {first.version} is not the one in this clone")
         names = [one["name"] for one in model.bundle.facts["columns"]]

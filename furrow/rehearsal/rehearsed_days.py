@@ -79,19 +79,18 @@ class RehearsedDay:
     merged: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """As plain values: what a simulation without a server tells, and more."""
         made = self.retrained
-        new = [one for one in self.found.alarms if one.id in self.found.fresh]
         return {
             "day": self.day.isoformat(),
+            "predictions": self.answered,
+            "labels": self.labels,
+            "alarms": [one.to_json() for one in self.found.alarms],
+            "fresh": self.found.fresh,
+            "retrain": [one.text for one in self.causes],
             "serves": self.serves,
             "tried": self.tried,
             "asked": self.asked,
-            "answered": self.answered,
-            "labels": self.labels,
-            "open_alarms": len(self.found.alarms),
-            "new_alarms": [one.to_json() for one in new],
-            "causes": [one.text for one in self.causes],
             "retraining": {} if made is None else {"result": made.result, "text": made.text,
                            "branch": made.branch, "version": made.version},
             "merged": list(self.merged),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
@@ -25,6 +24,7 @@ from furrow.serving.simulated_clock import SimulatedClock
 
 if TYPE_CHECKING:
     from datetime import date, datetime
+    from pathlib import Path
 
 __all__ = ["Rehearsal", "RehearsalError", "Rehearsed", "project_of", "rehearse_in"]
 
@@ -143,7 +143,7 @@ def _check(asked: Rehearsal, branch: str) -> None:
     if not (asked.root / TABLES).is_dir():
         raise RehearsalError(f"there is no {TABLES} here", hint="run its stages: dvc repro")
     store = load_manifest(asked.root / FEATURES).online_store
-    if store.type != "lmdb" or Path(str(store.options.get("path", ""))).is_absolute():
+    if store.type != "lmdb":  # whose path a manifest has within the project alone
         raise RehearsalError(
             f"the online store ({store.type}) is shared with whoever is served from it now",
             hint="simulate with LMDB in the project: features/feature_store.yaml",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RehearsedServer", "serving"]
 
-_EVERY = 0.2
+_EVERY = 0.5
 """Seconds between two looks at the branch."""
 _COUNTED = 1.3
 """Seconds after which what came of requests is counted."""

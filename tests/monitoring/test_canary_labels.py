@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from furrow.monitoring.canary_labels import supply_labels, wrong_ones
 from furrow.monitoring.label_verdict import judge_labels
 from furrow.monitoring.late_labels import land
+from furrow.monitoring.logged_run import run_of
 from furrow.monitoring.monitor_settings import MonitorSettings
 from furrow.monitoring.monitor_site import Site
 from furrow.serving.canary_decision import ABORT
@@ -68,6 +70,18 @@ def site(tmp_path):
     pd.DataFrame(rows).to_parquet(tmp_path / "truth.parquet")
     land(found.labels, tmp_path / "truth.parquet", PROBLEM, now=found.now)
     return found
+
+
+def test_a_model_is_judged_whatever_a_server_calls_it(site, tmp_path):
+    """A server that follows an environment logs by its name; the run is the version's."""
+    log = PredictionLog.open(tmp_path / "other")
+    log.append([replace(record(number, "main"), model="production") for number in range(400)])
+    log.close()
+    found, notes = judge_labels(replace(site, log=tmp_path / "other"))
+    assert notes == []
+    assert found["m@v1.0.0"].states == {"labelled": 400}
+    assert run_of(site.root, "production", "m@v1.0.0") == "m"
+    assert run_of(site.root, "m", "other@v1.0.0") == "m"
 
 
 def test_wrong_labels_end_a_canary(site, tmp_path):

@@ -44,7 +44,7 @@ spine: features/spines/returned.sql
 label: returned
 known_after: 40h
 split: {by: day, test: 2}
-block: day
+block: hour
 positive: 1
 """
 SPINE = """select depot, amount, moment as event_timestamp, known as label_timestamp, returned
@@ -110,10 +110,10 @@ model:
   early_stopping: false
 """
 MONITOR = """reference: first
-first: 7
+first: 5
 season: none
 settle: 1h
-retraining: {drift: true, decay: true, cooling: 2d, land: "python land.py"}
+retraining: {drift: false, decay: true, cooling: 2d, land: "python land.py"}
 """
 DEPLOYMENT = """approve: gate
 trial:
