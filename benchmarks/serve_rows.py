@@ -116,10 +116,10 @@ def feast_serve(folder: Path) -> Iterator[tuple[int, int]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "feast.cli.cli", "serve", "--host", "127.0.0.1", "--port", str(port),
+    command = [str(Path(sys.executable).with_name("feast")), "serve", "--host", "127.0.0.1", "--port", str(port),
                "--no-access-log"]  # fmt: skip
     with running(command, folder) as process:
-        for _ in range(600):
+        for _ in range(1500):  # on a busy machine it takes more than a minute to come up
             if process.poll() is not None:
                 raise SystemExit("feast serve ended")
             with suppress(OSError):
