@@ -46,6 +46,8 @@ SMALL: dict[str, tuple[str, ...]] = {
     "predictor_row": (),
     "drift": ("--rows", "200000"),
     "serve_row": ("--requests", "2000", "--rounds", "2"),
+    "serve_rows": ("--requests", "100"),
+    "swaps": ("--swaps", "200"),
     "overload": ("--seconds", "5"),
     "batch_scores": ("--rows", "100000"),
     "canary_rollouts": ("--runs", "200", "--requests", "2000"),

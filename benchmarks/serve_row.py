@@ -130,8 +130,13 @@ def main() -> int:
     return 0 if all(tell(one).held for one in told) else 1
 
 
-def build(root: Path) -> pd.DataFrame:
-    """A features folder with its store, and a bundle of 100 trees; the rows of the store."""
+def build(root: Path, *, other: bool = False) -> pd.DataFrame:
+    """A features folder with its store, and a bundle of 100 trees; the rows of the store.
+
+    Args:
+        root: Where it is made.
+        other: Whether there is a bundle of 50 trees, too, in build/other.
+    """
     draw = np.random.default_rng(1)
     frame = pd.DataFrame(draw.normal(size=(ENTITIES, len(COLUMNS))), columns=COLUMNS)
     now = datetime.now(UTC).replace(microsecond=0)
@@ -156,20 +161,21 @@ def build(root: Path) -> pd.DataFrame:
     problem = Problem(
         name="p", task="binary", entity=["entity"], spine="s", label="y", split=Split(by="month")
     )
-    model = {
-        "_target_": "sklearn.ensemble.HistGradientBoostingClassifier",
-        "max_iter": 100,
-        "early_stopping": False,
-    }
     features = Features("full", [], manifest.services["full"].digest)
-    experiment = Experiment(
-        name="model", seed=1, problem=problem, features=features, model=model, encoding=Encoding()
-    )
     rows = frame.assign(
         y=(frame["x00"] + draw.normal(size=ENTITIES) > 0).astype("int8"),
         event_timestamp=pd.Timestamp(now),
     )
-    save(root / "build/model", experiment, fit(experiment, rows, COLUMNS), rows, extra={})
+    for name, trees in {"model": 100, **({"other": 50} if other else {})}.items():
+        model = {
+            "_target_": "sklearn.ensemble.HistGradientBoostingClassifier",
+            "max_iter": trees,
+            "early_stopping": False,
+        }
+        experiment = Experiment(
+            name=name, seed=1, problem=problem, features=features, model=model, encoding=Encoding()
+        )
+        save(root / "build" / name, experiment, fit(experiment, rows, COLUMNS), rows, extra={})
     return frame
 
 

@@ -31,6 +31,10 @@ _ENVIRONMENT = (
     ("FURROW_PROGRESS", "0: what takes long says nothing of it"),
     ("FURROW_TRUST", "1: the code of this repository may run"),
     ("FURROW_SCHEDULER", "tcp://HOST:PORT of the Dask cluster of the engine `cluster`"),
+    (
+        "FURROW_SPARK",
+        "the master of the engine `spark`, such as spark://HOST:7077; this machine, if unset",
+    ),
 )
 _EXITS = (
     ("0", "done, or nothing to do"),

@@ -71,7 +71,7 @@ class FieldsCommand(click.Command):
     "--engine",
     default="local",
     metavar="NAME",
-    help="With --batch FOLDER: where its files are scored, an option of conf/engine such as cluster.",
+    help="With --batch FOLDER: where its files are scored, an option of conf/engine such as cluster; or spark.",
 )
 @click.option(
     "--strict",

@@ -37,11 +37,13 @@ class Lacking:
         sources: md5 by path of raw data.
         outs: md5 by path of what stages wrote, those left out that are certain to be written anew.
         held: Paths of what the cache holds and the work tree lacks.
+        nothing_here: Whether neither has any output of the stages, as in a fresh clone.
     """
 
     sources: dict[str, str]
     outs: dict[str, str]
     held: tuple[str, ...] = ()
+    nothing_here: bool = True
 
     def __bool__(self) -> bool:
         return bool(self.sources or self.outs)
@@ -98,6 +100,13 @@ def lacking(root: Path, pipeline: Pipeline, stages: Collection[str]) -> Lacking:
         for out in step.outs
         if out.cached and out.md5 and not cache.holds(out.md5) and hasher.md5(out.path) != out.md5
     }
+    outputs = {
+        out.path
+        for name, step in pipeline.steps.items()
+        if name in stages
+        for out in step.outs
+        if out.cached and out.md5
+    }
     held = [
         out.path
         for name, step in pipeline.steps.items()
@@ -126,7 +135,8 @@ def lacking(root: Path, pipeline: Pipeline, stages: Collection[str]) -> Lacking:
         for out in pipeline.steps[name].outs
     }
     left = {path: md5 for path, md5 in outs.items() if path not in anew}
-    return Lacking(sources, left, tuple(path for path in held if path not in anew))
+    kept = tuple(path for path in held if path not in anew)
+    return Lacking(sources, left, kept, nothing_here=outputs <= outs.keys())
 
 
 def fetch(root: Path, lack: Lacking) -> str:
@@ -140,7 +150,7 @@ def fetch(root: Path, lack: Lacking) -> str:
         What the remote lacks too, in words; empty if all came.
 
     Raises:
-        FurrowError: The remote can't be reached, or raw data is not there.
+        FurrowError: The remote can't be reached, raw data is not there, or nothing is, here or there.
     """
     from furrow.ground.dvc import DvcError, Project  # noqa: PLC0415 - DVC, only when something has to come
 
@@ -173,7 +183,8 @@ def fetch(root: Path, lack: Lacking) -> str:
             f"{raw[0]} is not here, and the DVC remote does not give it: {said or 'it lacks it'}",
             hint="`dvc push` where it was landed; or land it here, as `prepare` in conf/ci.yaml does",
         )
-    if absent and len(absent) == len(lack.paths):
+    # A clone with nothing would run for hours on a remote's word; one that lacks a part makes it again.
+    if len(absent) == len(lack.paths) and absent and (said or lack.nothing_here):
         raise FurrowError(
             f"the DVC remote gives nothing: {said or 'it lacks everything'}",
             hint="look at `dvc remote list`, `dvc push` where it was made; or make it here again: dvc repro",

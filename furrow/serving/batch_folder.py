@@ -1,13 +1,14 @@
 """Scores of a folder of Parquet files: each by the function that scores one, on the workers of an engine.
 
-What is larger than a machine wants to wait for lies in many files; a worker of this machine or of a
-Dask cluster opens the model and scores a whole one. On a cluster the workers see the same folders
+What is larger than a machine wants to wait for lies in many files; a worker of this machine, of a
+Dask cluster or of Spark opens the model and scores a whole one. On a cluster the workers see the same folders
 and have Furrow. Results that are there and whole are kept: a kill loses at most the files it hit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import joblib
@@ -18,6 +19,7 @@ from furrow.ground.hydra import compose, structured
 from furrow.layout import CONF, ENGINES
 from furrow.models.predict import open_model
 from furrow.serving.batch_scores import BatchError, Job, score_file
+from furrow.serving.batch_spark import BACKEND, on_spark
 from furrow.training.config import Engine
 from furrow.training.search import engine
 
@@ -50,12 +52,14 @@ class FolderJob:
 
 
 def engine_named(root: Path, name: str) -> Engine:
-    """An option of conf/engine.
+    """An option of conf/engine; `spark` needs no file.
 
     Raises:
         ConfigError: There is none of that name, or it says what can't be meant.
     """
     conf = root / CONF
+    if name == BACKEND and not (root / ENGINES / f"{name}.yaml").is_file():
+        return Engine(BACKEND, threads=1)
     chosen = compose(conf, "config", [f"engine={name}"])["engine"]
     found: Engine = structured(Engine, chosen, where=ENGINES, conf=conf / "engine")
     return found
@@ -87,13 +91,20 @@ def score_folder(
     left = [one for one in files if job.online or not _is_done(job.out / one.name, one, digest)]
     total = sum(int(pq.read_metadata(one).num_rows) for one in files if one not in left)
     advance(total)
+    for count in _counts(job, [one.name for one in left], on):
+        total += count
+        advance(count)
+    return total
+
+
+def _counts(job: FolderJob, names: list[str], on: Engine) -> Iterator[int]:
+    """Score files where the engine says; the rows of each, as it is done."""
+    if on.backend == BACKEND:
+        yield from on_spark(partial(_score, job), names, on)
+        return
     with engine(on):
         parallel = joblib.Parallel(return_as="generator_unordered")
-        found: Iterator[int] = parallel(joblib.delayed(_score)(job, one.name) for one in left)
-        for count in found:
-            total += count
-            advance(count)
-    return total
+        yield from parallel(joblib.delayed(_score)(job, name) for name in names)
 
 
 def _score(job: FolderJob, name: str) -> int:

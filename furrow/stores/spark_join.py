@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from furrow.stores.spine import Spine
     from furrow.stores.view import View
 
-__all__ = ["SparkError", "spark_join", "spark_session", "spark_table"]
+__all__ = ["PySparkException", "SparkError", "spark_join", "spark_session", "spark_table"]
 
 _TASKS = 1000
 _OURS = re.compile(r"SourceError: (.+)")

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from furrow.errors import FurrowError
 from furrow.ground.repro import MARK, ReproError
 from furrow.plan.apply import Applied, Event, Order, apply
 from furrow.plan.apply_lock import LOCK, LockedError, apply_lock
@@ -75,6 +77,22 @@ def test_back_from_the_cache(small: Path) -> None:
     assert done.restored == ("train@gbm",)
     assert "train@gbm" not in done.ran
     assert [event.name for event in events if event.kind == "restored"] == ["train@gbm"]
+
+
+def test_what_the_remote_has_lost_is_made_again(small: Path, tmp_path: Path) -> None:
+    """One output that neither the machine nor the remote has: made here, and said; a fresh clone with nothing is refused."""
+    run(small, "dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "empty"))
+    (tmp_path / "empty/files/md5").mkdir(parents=True)
+    shutil.rmtree(small / ".dvc/cache")
+    shutil.rmtree(small / "build/models/base")
+    done, events = applied(small)
+    assert not done.left
+    assert (small / "build/models/base/model.txt").is_file()
+    assert any("lacks build/models/base: made again here" in event.name for event in events)
+    for name in (".dvc/cache", "build"):
+        shutil.rmtree(small / name)
+    with pytest.raises(FurrowError, match="gives nothing"):
+        applied(small)
 
 
 def test_one_target(small: Path) -> None:

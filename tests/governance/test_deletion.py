@@ -26,6 +26,7 @@ from furrow.governance.deletion import deletion_request
 from furrow.governance.fsck import fsck
 from furrow.governance.garbage import collect, contents_of_request, find_garbage
 from furrow.governance.kept_contents import KeptError, kept_commits, named_contents
+from furrow.governance.key_places import in_git_texts
 from furrow.governance.key_search import AskedKeyError, find_key, parse_key
 from furrow.governance.needed_contents import needed_contents
 from furrow.ground.runcache import store
@@ -173,6 +174,7 @@ def test_texts_in_git_and_notes_that_name_a_key(root: Path) -> None:
     run(root, "git", "notes", "--ref", "refs/notes/furrow/replay", "add", "-m", note, "HEAD~1")
     made = deletion_request(root, ["customer=42"], now=NOW)
     told = {(one["path"], one["in"]) for one in made.sections["texts in Git, and notes"]}
+    assert len(in_git_texts(root, [{"customer": "42"}], [])) == 2
     noted_on = run(root, "git", "rev-parse", f"{tip}~1").strip()
     assert told == {("card.md", "Git"), (noted_on, "notes/furrow/replay")}
     plan = "\n".join(made.sections["plan"])
