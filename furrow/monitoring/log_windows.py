@@ -32,7 +32,7 @@ __all__ = [
 
 _SCORES = ("probability", "prediction")
 STATUSES = "statuses"
-_AT_ONCE = 50_000
+_AT_ONCE = 30_000
 _OTHER = "shadow"
 
 
@@ -185,7 +185,10 @@ def _pieces(log: Path, since: datetime | None, until: datetime) -> Iterator[pa.T
         if rows >= _AT_ONCE:
             yield from _joined(held)
             held, rows = [], 0
+            pa.default_memory_pool().release_unused()  # what threads keep to themselves adds up
     yield from _joined(held)
+    held = []
+    pa.default_memory_pool().release_unused()
 
 
 def _statuses(rows: pa.Table, names: Mapping[str, Any]) -> dict[str, pa.ChunkedArray]:
