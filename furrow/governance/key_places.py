@@ -161,7 +161,7 @@ def on_remote(root: Path, contents: Collection[str], unknown: list[str]) -> list
         return []
     if folder is None or not folder.is_dir():
         unknown.append(
-            f"the DVC remote {address} is no folder that is here: whether it has the {len(contents)} contents is"
+            f"the DVC remote {address} is not a folder of this machine: whether it has the {len(contents)} contents is"
             " not known (`dvc status --cloud`)"
         )
         return []
