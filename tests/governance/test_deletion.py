@@ -162,7 +162,7 @@ def test_a_remote_that_is_no_folder_is_not_known(root: Path) -> None:
     config.write_text(config.read_text().replace("../../remote", "s3://bucket/x"))
     made = deletion_request(root, ["customer=42"], now=NOW)
     assert made.sections["the remote's objects"] == []
-    assert "s3://bucket/x is no folder" in "\n".join(made.unknown)
+    assert "s3://bucket/x is not a folder" in "\n".join(made.unknown)
 
 
 def test_texts_in_git_and_notes_that_name_a_key(root: Path) -> None:
