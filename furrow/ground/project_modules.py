@@ -148,19 +148,23 @@ def _run(file: Path, folder: Path) -> ModuleType:
 
 
 def _place(exc: BaseException, folder: Path, file: Path) -> str:
-    """Where in the repository it happened: the innermost of its lines."""
+    """Where it happened: the innermost of the repository's lines, as the reader's editor finds the file."""
     if isinstance(exc, SyntaxError) and exc.filename:
-        return f"{Path(exc.filename).name}:{exc.lineno}"
+        return f"{_shown(Path(exc.filename), folder)}:{exc.lineno}"
     frames = [
         f
         for f in traceback.extract_tb(exc.__traceback__)
         if Path(f.filename).is_relative_to(folder)
     ]
-    return (
-        f"{Path(frames[-1].filename).relative_to(folder)}:{frames[-1].lineno}"
-        if frames
-        else file.name
-    )
+    if not frames:
+        return _shown(file, folder)
+    return f"{_shown(Path(frames[-1].filename), folder)}:{frames[-1].lineno}"
+
+
+def _shown(file: Path, folder: Path) -> str:
+    """A file's path from the current folder, where it is below; else from the repository's."""
+    above = next((one for one in (Path.cwd(), folder) if file.is_relative_to(one)), file.parent)
+    return str(file.relative_to(above))
 
 
 def _reason(exc: BaseException) -> str:

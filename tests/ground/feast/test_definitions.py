@@ -178,6 +178,24 @@ def test_feastignore_and_folders_are_minded(tmp_path: Path) -> None:
     assert sorted(view.name for view in read_definitions(made).views) == ["extra", "rows"]
 
 
+@pytest.mark.parametrize("text", ["def (:\n", "raise ValueError\n"])
+def test_a_fault_is_named_by_the_path_from_here(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editor finds the file where the command was run, in the repository or above it."""
+    made = folder(tmp_path, "")
+    (made / "air").mkdir()
+    (made / "air" / "more.py").write_text(text)
+    for here, said in ((made.parent, f"{made.name}/air/more.py:1"), (made, "air/more.py:1")):
+        monkeypatch.chdir(here)
+        with pytest.raises(DefinitionError) as caught:
+            read_definitions(made)
+        assert str(caught.value).startswith(f"{said}: ")
+    monkeypatch.chdir(made / "air")
+    with pytest.raises(DefinitionError, match=r"^more\.py:1: "):
+        read_definitions(made)
+
+
 SERVICE = "s = FeatureService(name='s', features=[{}])\n"
 VIEW = "v = FeatureView(name={name!r}, entities={entities}, schema={schema}, source={source})\n"
 FIELD = "[Field(name='z', dtype=Int64)]"
