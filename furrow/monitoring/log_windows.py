@@ -32,7 +32,7 @@ __all__ = [
 
 _SCORES = ("probability", "prediction")
 STATUSES = "statuses"
-_AT_ONCE = 30_000
+_AT_ONCE = 50_000
 _OTHER = "shadow"
 
 
@@ -132,9 +132,11 @@ def first_rows(log: Path, version: str, until: datetime, most: int = 200_000) ->
     """Some of a version's first records, to lay bins by; None without any."""
     parts, rows = [], 0
     for batch in read_log(log, None, until):
-        if rows < most and batch.num_rows and batch.column("version")[0].as_py() == version:
+        if batch.column("version")[0].as_py() == version:
             parts.append(flat(batch))
             rows += batch.num_rows
+        if rows >= most:
+            break
     return pa.concat_tables(_alike(parts), promote_options="permissive") if parts else None
 
 
@@ -185,10 +187,7 @@ def _pieces(log: Path, since: datetime | None, until: datetime) -> Iterator[pa.T
         if rows >= _AT_ONCE:
             yield from _joined(held)
             held, rows = [], 0
-            pa.default_memory_pool().release_unused()  # what threads keep to themselves adds up
     yield from _joined(held)
-    held = []
-    pa.default_memory_pool().release_unused()
 
 
 def _statuses(rows: pa.Table, names: Mapping[str, Any]) -> dict[str, pa.ChunkedArray]:

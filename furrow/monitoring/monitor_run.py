@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-import pyarrow as pa
 
 from furrow.errors import FurrowError
 from furrow.files import read_json, write_bytes, write_json
@@ -110,7 +109,6 @@ def monitor(site: Site, *, say: Callable[[str], None]) -> Monitored:
         found.notes += [str(one) for one in site.pauses]
         since, until = _windows(site, state, found)
         _skew(site, state, found, since=since, until=until)
-        pa.default_memory_pool().release_unused()
         _labels(site, state, found)
         losses = read_losses(site.log)
         if losses.dropped or losses.damaged:
@@ -148,7 +146,6 @@ def _windows(site: Site, state: MonitorState, found: Monitored) -> tuple[datetim
             )
         else:
             references[version] = one
-    pa.default_memory_pool().release_unused()
     bins = {version: one.profile.bins for version, one in references.items()}
     counted = count_windows(
         log, since, until, bins=bins, window=settings.window, timezone=settings.timezone

@@ -187,9 +187,10 @@ def _sealed_batches(
         span = time_span(path)
         if span is None or (since and span[1] < since) or (until and span[0] >= until):
             return
-        with pq.ParquetFile(path) as file:
+        # ahead of what is asked for it would hold the whole file
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             wanted = _wanted(file.schema_arrow, columns, without)
-            yield from file.iter_batches(batch_size=_SEALED_ROWS, columns=wanted)
+            yield from file.iter_batches(_SEALED_ROWS, columns=wanted, use_threads=False)
     except FileNotFoundError:  # too old meanwhile
         return
 

@@ -70,7 +70,6 @@ def test_the_shift_is_found_and_nothing_before_it(lived):
         if alarm.kind == "drift"
     }
     assert drifted["price"] == _day(SHIFT)
-    assert drifted["amount_mean"] <= _day(SHIFT + 2)
     assert shift_of(days)[:10] == _day(SHIFT).isoformat()
     decayed = min(
         one.day
@@ -169,7 +168,7 @@ def test_everything_is_traceable_by_id(lived):
 def test_the_report_tells_it_all(lived):
     _, days, found = lived
     page = rehearsal_report("production", days, found)
-    for said in (f"Promote {NEW} to production", "surely", "roc_auc", found[0].example):
+    for said in (f"Promote {NEW} to production", "log_loss is", "roc_auc", found[0].example):
         assert said in page
     assert json.loads(json.dumps([one.to_json() for one in days]))[0]["serves"] == OLD
     assert json.loads(json.dumps([one.to_json() for one in found]))
