@@ -132,7 +132,7 @@ def first_rows(log: Path, version: str, until: datetime, most: int = 200_000) ->
     """Some of a version's first records, to lay bins by; None without any."""
     parts, rows = [], 0
     for batch in read_log(log, None, until):
-        if batch.column("version")[0].as_py() == version:
+        if batch.num_rows and batch.column("version")[0].as_py() == version:
             parts.append(flat(batch))
             rows += batch.num_rows
         if rows >= most:

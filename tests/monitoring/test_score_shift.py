@@ -67,7 +67,8 @@ def test_what_nobody_can_tell_is_said(world: Path) -> None:
     assert "not the one in this clone" in score_shift(world, other).why
     hidden = [replace(one, redacted=("visits",)) for one in records]
     assert "redacted" in score_shift(world, hidden).why
-    assert "no run" in score_shift(world, [replace(one, model="ghost") for one in records]).why
+    ghosts = [replace(one, model="ghost", version="ghost@v1.0.0") for one in records]
+    assert "no run" in score_shift(world, ghosts).why
 
 
 def test_shares_of_importance(world: Path) -> None:
