@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from furrow.data.check_report import Violation, plain
+from furrow.data.imported_pandera import pandera
 from furrow.data.raw_tables import FILE, Raw
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from furrow.stores.engine import Settings, connect
 from furrow.stores.join import join
 from furrow.stores.pack import arrow_type, plain_values
 from furrow.stores.spine import Spine
-from furrow.stores.timestamps import US, arrow_ticks
+from furrow.stores.timestamps import US, arrow_ticks, in_utc
 from furrow.stores.view import Feature, Key
 from furrow.stores.view import View as JoinView
 
@@ -122,11 +122,11 @@ def join_service(
     """
     fields = {name: dtype for spec in plan.specs for name, _, dtype in spec.fields}
     columns = {
-        name: pa.array([row[name] for row in rows], type=arrow_type(dtype))
+        name: pa.array([in_utc(row[name]) for row in rows], type=arrow_type(dtype))
         for name, dtype in fields.items()
     }
     moments = [moment] * len(rows) if isinstance(moment, datetime) else list(moment)
-    times = pa.array(moments, type=pa.timestamp("us", tz="UTC"))
+    times = pa.array(in_utc(moments), type=pa.timestamp("us", tz="UTC"))
     spine = Spine(pa.table({**columns, "event_timestamp": times}), "event_timestamp")
     views = [
         each

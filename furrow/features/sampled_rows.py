@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from furrow.errors import FurrowError
+from furrow.stores.timestamps import in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,9 +54,13 @@ def sampled_rows(sources: Sequence[Sourced], count: int, *, now: datetime) -> pa
             moments = _moments(event["event_timestamp"], source.ttl)
             row["event_timestamp"] = min(moments[number % len(moments)], now)
             rows += [row] * (2 if number % _TWICE == _TWICE - 1 else 1)
-    columns = {name: pa.array([row.get(name) for row in rows], _type(held, name)) for name in names}
+    columns = {
+        name: pa.array([in_utc(row.get(name)) for row in rows], _type(held, name)) for name in names
+    }
     moments_type = pa.timestamp("us", "UTC")
-    columns["event_timestamp"] = pa.array([row["event_timestamp"] for row in rows], moments_type)
+    columns["event_timestamp"] = pa.array(
+        in_utc([row["event_timestamp"] for row in rows]), moments_type
+    )
     return pa.table(columns)
 
 

@@ -13,7 +13,7 @@ from furrow.stores.feast_types import FeastType, UnservedTypeError, parse_type
 from furrow.stores.float_columns import canonical_array
 from furrow.stores.packed_values import conform, decoder, encoder
 from furrow.stores.record import HASHED, NO_TIME, Layout, RecordError, shorten
-from furrow.stores.timestamps import arrow_ticks
+from furrow.stores.timestamps import arrow_ticks, in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,6 +45,7 @@ _ARROW: dict[str, pa.DataType] = {
     "Json": pa.string(),
 }
 _SIMPLE = {"Int32", "Int64", "Float32", "Float64", "Bool", "String", "Bytes"}
+_TIMED = {"UnixTimestamp", "ZonedTimestamp", "Struct"}
 _NUMPY = {
     "Int32": "<i4",
     "Int64": "<i8",
@@ -84,6 +85,8 @@ def arrow_column(values: Sequence[Any], dtype: str) -> pa.Array:
     """
     kind = parse_type(dtype)
     wanted = _arrow(kind)
+    if kind.leaf.kind in _TIMED:
+        values = [in_utc(value) for value in values]
     if wanted is None:
         values = [_with_entries(kind, value) for value in values]
         wanted = _arrow_for(kind, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ __all__ = [
     "arrow_ticks",
     "between",
     "in_range",
+    "in_utc",
     "is_time",
     "micros",
     "moment",
@@ -40,6 +42,19 @@ END = 253_402_300_800  # the year 10000: Python, pandas and Feast know no later 
 def is_time(type_: pa.DataType) -> bool:
     """Whether a column of this type can say when something happened."""
     return bool(pa.types.is_timestamp(type_) or pa.types.is_date(type_))
+
+
+def in_utc(value: Any) -> Any:
+    """A value whose times with a zone are in UTC: lists, sets and dicts by what they hold, all else as it is.
+
+    Arrow reads a datetime of another zone by its clock alone where the environment says
+    PYARROW_IGNORE_TIMEZONE, which pandas on Spark asks for and other packages set by themselves.
+    """
+    if isinstance(value, datetime):
+        return value if value.tzinfo is None else value.astimezone(UTC)
+    if isinstance(value, list | tuple | set):
+        return [in_utc(each) for each in value]
+    return {key: in_utc(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def arrow_ticks(

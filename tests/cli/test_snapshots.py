@@ -17,6 +17,7 @@ import pytest
 from furrow.cli.group import cli
 from furrow.cli.json_outputs import OUTPUTS, output_schemas
 from furrow.cli.man import manual
+from furrow.cli.runs import listing
 
 from .planted import copied, planted
 from .terminals import INK, said
@@ -63,6 +64,7 @@ def steady(text: str, root: Path) -> str:
 
 def forget_help(words: str) -> None:
     """A command keeps its --help as it was first asked, which another test may have done without the group above it."""
+    listing._help_option = None  # `furrow runs --help` shows what it takes
     command: click.Command | None = cli
     for word in words.split():
         if not isinstance(command, click.Group):

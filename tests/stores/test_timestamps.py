@@ -1,11 +1,14 @@
 """Times as whole numbers: exact in any unit, beside nulls, before 1970 and far from it; what can't be is refused."""
 
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from furrow.stores.pack import microseconds
+from furrow.stores.pack import arrow_column, microseconds
 from furrow.stores.record import RecordError
 from furrow.stores.timestamps import DAY, END, FIRST, LIMIT, arrow_ticks
 
@@ -71,3 +74,24 @@ def test_what_is_no_time_is_refused():
     for array in (pa.array(["2024-01-01"]), pa.array([1]), pa.array([1], pa.duration("s"))):
         with pytest.raises(ValueError, match="is not a time"):
             arrow_ticks(array)
+
+
+PRAGUE = datetime(2024, 7, 1, 12, 30, tzinfo=ZoneInfo("Europe/Prague"))
+INDIA = datetime(2024, 7, 1, 16, 0, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+MOMENT_OF_BOTH = datetime(2024, 7, 1, 10, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "wanted"),
+    [
+        ("ZonedTimestamp", PRAGUE, MOMENT_OF_BOTH),
+        ("UnixTimestamp", INDIA, MOMENT_OF_BOTH),
+        ("Array(UnixTimestamp)", [PRAGUE, None], [MOMENT_OF_BOTH, None]),
+        ("Struct({t: UnixTimestamp, a: Int64})", {"t": INDIA, "a": 1}, {"t": MOMENT_OF_BOTH, "a": 1}),
+        ("Array(Struct({t: UnixTimestamp}))", [{"t": PRAGUE}], [{"t": MOMENT_OF_BOTH}]),
+    ],
+)  # fmt: skip
+def test_zones_count_where_arrow_was_told_to_ignore_them(monkeypatch, dtype, value, wanted):
+    """Pandas on Spark wants PYARROW_IGNORE_TIMEZONE set: a datetime's zone would count for nothing."""
+    monkeypatch.setenv("PYARROW_IGNORE_TIMEZONE", "1")
+    assert arrow_column([value, None], dtype).to_pylist() == [wanted, None]
