@@ -207,7 +207,10 @@ class Node:
             depth: How many folders the manifest's folder lies below the root of the repository.
         """
         text = self.text(4000)
-        scheme = urlsplit(text).scheme if "://" in text else ""
+        try:
+            scheme = urlsplit(text).scheme if "://" in text else ""
+        except ValueError as exc:
+            self.fail(f"is not an address: {exc}")
         if scheme:
             if scheme not in REMOTE_SCHEMES:
                 self.fail(

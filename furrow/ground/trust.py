@@ -131,7 +131,10 @@ def _own_or_known(place: Path, known: dict[str, Any], depth: int) -> bool:
 def _is_own(url: str, place: Path, known: dict[str, Any], depth: int) -> bool:
     """Whether a remote is a folder of this user's whose own repository is trusted."""
     if url.startswith("file://"):
-        folder = Path(unquote(urlsplit(url).path))
+        try:
+            folder = Path(unquote(urlsplit(url).path))
+        except ValueError:  # no address, such as file://[
+            return False
     elif "://" in url or ":" in url.partition("/")[0]:
         return False
     else:

@@ -107,7 +107,10 @@ def store_path(source: str) -> Path:
     Raises:
         MlflowError: It is a server's address, or nothing is there.
     """
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+    except ValueError as exc:
+        raise MlflowError(f"{source} is not an address: {exc}", hint="give a folder") from exc
     if parts.scheme in {"http", "https", "postgresql", "mysql", "mssql", "databricks"}:
         hint = "give the folder or the SQLite file behind it; `mlflow db` and mlflow-export-import make one"
         raise MlflowError(f"{source} is a server: only stores on this machine are read", hint=hint)

@@ -101,8 +101,12 @@ class ServingClient:
         timeout: float = 5.0,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(address)
+            whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            whole = False
+        if not whole:
             raise FurrowError(f"{address!r} is not an address", hint="write http://127.0.0.1:8080")
         self.address = address.rstrip("/")
         self._parts = parts

@@ -301,6 +301,12 @@ class Layout:
                 f"a record of {len(record)} bytes does not fit its schema",
                 hint="rebuild the store: furrow features materialize --full",
             ) from exc
+        if not self.straight and (type(tail) is not list or len(tail) != len(self.loose)):
+            stamp_of(record)
+            raise RecordError(
+                f"a record of {len(record)} bytes does not fit its schema",
+                hint="rebuild the store: furrow features materialize --full",
+            )
         if found[0] & ~ONLINE != self.format:
             stamp_of(record)
             raise RecordError(

@@ -44,8 +44,13 @@ class Wire:
     """
 
     def __init__(self, url: str, *, deadline: float) -> None:
-        parts = urlsplit(url)
-        self.place = f"redis://{parts.hostname or 'localhost'}:{parts.port or 6379}{parts.path}"
+        try:
+            parts = urlsplit(url)
+            self.place = f"redis://{parts.hostname or 'localhost'}:{parts.port or 6379}{parts.path}"
+        except ValueError as exc:  # it is not repeated: a password may stand in it
+            raise StoreError(
+                "online_store.url: it can't be read", place="", hint="such as redis://host:6379/0"
+            ) from exc
         self.deadline = deadline
         options: dict[str, Any] = {
             "socket_timeout": deadline,

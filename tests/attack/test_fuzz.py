@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import lmdb
+import msgpack
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -30,10 +31,14 @@ from furrow.errors import FurrowError
 from furrow.features.manifest import parse
 from furrow.features.on_demand import RequestError, coerced
 from furrow.ground.pipeline import read_pipeline
+from furrow.ground.trust import is_trusted
 from furrow.history.signed_tags import tag_facts
+from furrow.intake.mlflow_store import store_path
 from furrow.plan.plan_spec import parse_plan
 from furrow.replay.statement import verdict_of
+from furrow.serving.serving_client import ServingClient
 from furrow.stores.record import Layout, RecordError, ViewSchema
+from furrow.stores.redis_wire import Wire
 from furrow.training.config import parse as parse_config
 
 pytestmark = pytest.mark.attack
@@ -358,3 +363,39 @@ def test_the_errors_are_seen():
         known(lambda: (_ for _ in ()).throw(ValueError("unknown")))
     with pytest.raises(RecordError):
         Layout(SCHEMAS[0]).unpack(b"")
+
+
+BROKEN = ["redis://[::1", "redis://host:99999999/0", "redis://host:x/0", "redis://h]/0"]
+
+
+@pytest.mark.parametrize("address", [*BROKEN, *(one.replace("redis", "http") for one in BROKEN)])
+def test_addresses_that_are_none(address, tmp_path, monkeypatch):
+    """An address that can't be parsed is told by whatever takes one, and a remote of that kind makes no owner."""
+    with pytest.raises(FurrowError):
+        ServingClient(address)
+    with pytest.raises(FurrowError):
+        Wire(address, deadline=1.0)
+    with pytest.raises(FurrowError):
+        store_path(address.replace("http", "sqlite"))
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    url = f"file://{address.partition('//')[2]}"
+    subprocess.run(["git", "-C", str(tmp_path), "remote", "add", "origin", url], check=True)
+    monkeypatch.delenv("FURROW_TRUST", raising=False)
+    assert not is_trusted(tmp_path)
+
+
+@given(
+    tail=st.one_of(
+        st.integers(-(2**63), 2**63), st.lists(st.integers(0, 9), max_size=4), st.text(), st.none()
+    )
+)
+def test_records_that_end_with_something_else(tail):
+    """A record whose loose values are of another number, or no list, is refused by name."""
+    layout = Layout(ViewSchema((("k", "String"),), (("a", "String"), ("n", "Int64"))))
+    whole = layout.pack(["x", 1], 5, None)
+    record = whole[: layout.struct.size] + msgpack.packb(tail)
+    if isinstance(tail, list) and len(tail) == 1:
+        assert layout.unpack(record).values == (tail[0], 1)
+        return
+    with pytest.raises(RecordError, match="does not fit its schema"):
+        layout.unpack(record)

@@ -133,6 +133,7 @@ HOSTILE: list[tuple[str, Any, str]] = [
     ("tables/traffic/source", "/etc/passwd", "tables.traffic.source: '/etc/passwd' should be a path relative"),
     ("tables/traffic/source", "../../x.parquet", "leads out of the repository"),
     ("tables/traffic/source", "../build/../../x.parquet", "leads out of the repository"),
+    ("tables/traffic/source", "s3://[bucket/x", "tables.traffic.source: 's3://[bucket/x' is not an address"),
     ("tables/traffic/source", "..\\..\\x", "should be a path relative"),
     ("tables/traffic/source", "C:/x.parquet", "should be a path relative"),
     ("tables/traffic/source", "~/x.parquet", "should be a path relative"),
