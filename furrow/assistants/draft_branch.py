@@ -94,7 +94,10 @@ def drafted(
         }
     if not changes:
         raise DraftError("nothing differs: it is there already", hint=f"git show {commit[:10]}")
-    message = f"Draft {name}\n\nDrafted with `furrow mcp` after {commit[:10]}: furrow {' '.join(command)}\n"
+    message = (
+        f"Draft {name}\n\nDrafted with `furrow mcp` after {commit[:10]}: furrow"
+        f" {' '.join(command)}\n"
+    )
     made = commit_files(repo, branch, commit, changes, message)
     return Draft(branch, made, commit, tuple(sorted(changes)), tuple(said))
 

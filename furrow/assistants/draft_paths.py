@@ -43,7 +43,10 @@ def check_path(path: str) -> str:
     if not fits:
         raise DraftError(
             f"a draft may not write {path[:80]!r}",
-            hint="files of features/, pipelines/, tests/ and conf/ of experiments, models, problems, data",
+            hint=(
+                "files of features/, pipelines/, tests/ and conf/ of experiments, models, problems,"
+                " data"
+            ),
         )
     return path
 

@@ -135,7 +135,8 @@ DRAFTS = {
         _problem,
     ),
     "draft_files": DraftTool(
-        "Files of features/, pipelines/, tests/ and conf/ (experiments, models, problems, data), compiled.",
+        "Files of features/, pipelines/, tests/ and conf/ (experiments, models, problems, data),"
+        " compiled.",
         {"name": "of the draft", "files": "whole texts by path", **_BASE},
         ("name", "files"),
         _files,

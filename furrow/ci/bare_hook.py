@@ -137,7 +137,8 @@ def run_queue(repo: Path, *, say: Callable[[str], None]) -> int:
             if not mine:
                 waiting = len(jobs(home))
                 say(
-                    f"furrow: another run is under way, {waiting} wait; `furrow ci status` tells how it goes"
+                    f"furrow: another run is under way, {waiting} wait; `furrow ci status` tells"
+                    " how it goes"
                 )
                 return done
             while found := _ready(home, say):
@@ -226,7 +227,10 @@ def _ended(job: Job, check: Check) -> Outcome:
 
 
 def _on_main(home: Path, job: Job) -> bool:
-    """Whether the branch is the one that others are measured against: then its own earlier commit counts."""
+    """Whether the branch is the one that others are measured against.
+
+    Then its own earlier commit counts.
+    """
     head = git(home, "symbolic-ref", "--short", "HEAD", ok=(0, 128)).decode().strip()
     return job.branch == head
 

@@ -1,4 +1,7 @@
-"""What the steps of CI read, brought into DVC's cache and into the checkout: by the remote, or because it is here."""
+"""What the steps of CI read, brought into DVC's cache and into the checkout.
+
+By the remote, or because it is here.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,8 @@ def bring_lists(session: Session, md5s: Iterable[str]) -> None:
         except (CommandError, RemoteError) as exc:
             said = exc.lines[-1] if isinstance(exc, CommandError) and exc.lines else exc.message
             session.say(
-                f"what some folders hold is not known, and stages that read them may be stale: {said}"
+                "what some folders hold is not known, and stages that read them may be stale:"
+                f" {said}"
             )
 
 
@@ -58,7 +62,10 @@ def bring(session: Session, paths: list[str]) -> None:
         if untrusted or not at_hand(session, absent):
             raise RemoteError(
                 f"{absent[0]} is needed, and the repository names no DVC remote",
-                hint="`dvc remote add --default`, `dvc push`; or give conf/ci.yaml a `prepare` command that makes it",
+                hint=(
+                    "`dvc remote add --default`, `dvc push`; or give conf/ci.yaml a `prepare`"
+                    " command that makes it"
+                ),
             )
     else:
         bench.fetch(absent, kept_of(session, session.commit))

@@ -45,7 +45,8 @@ def deployments_hold(repo: Path, base: str, commit: str) -> Check:
         return Check(
             "deployments",
             "failed",
-            "a change breaks what is deployed: move the deployment with it (`furrow models promote`), or undo it",
+            "a change breaks what is deployed: move the deployment with it (`furrow models"
+            " promote`), or undo it",
             tuple(new.values()),
         )
     return Check(

@@ -76,7 +76,10 @@ class Place:
         if self.strict and isinstance(value, dict):
             for key in value:
                 if key not in allowed:
-                    yield f"{self.file}: {what} holds {str(key)[:60]!r}, which a commit from outside may not"
+                    yield (
+                        f"{self.file}: {what} holds {str(key)[:60]!r}, which a commit from outside"
+                        " may not"
+                    )
 
 
 def lines_of_file(place: Place, content: bytes) -> Iterator[str]:
@@ -158,7 +161,10 @@ def _pointer(place: Place, value: dict[str, Any]) -> Iterator[str]:
         if repo is None and not _SCHEME.match(path):
             yield from place.path("deps", path, wdir)
         elif place.strict and address not in place.imports:
-            yield f"{place.file}: it imports from {address[:200]}, which `imports` in the target's conf/ci.yaml lacks"
+            yield (
+                f"{place.file}: it imports from {address[:200]}, which `imports` in the target's"
+                " conf/ci.yaml lacks"
+            )
         yield from place.keys(one, _RECORD | {"repo"}, "deps")
         yield from place.keys(repo, _REPO, "deps: repo")
 

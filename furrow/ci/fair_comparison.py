@@ -86,7 +86,10 @@ def _other_days(session: Session, pair: Pair) -> bool:
 
 
 def _bring(session: Session, pairs: list[Pair]) -> None:
-    """What the comparison reads, into the cache: predictions, the earlier models, the later training sets."""
+    """What the comparison reads, into the cache.
+
+    Predictions, the earlier models, the later training sets.
+    """
     wanted: dict[str, set[str]] = {}
     for pair in pairs:
         wanted.setdefault(pair.commit, set()).update(

@@ -60,7 +60,9 @@ class Candidate:
 
 
 def on_trial(site: Site, base: str) -> str:
-    """The version that a gate has on trial already, in words; empty for none, and where a person approves.
+    """The version that a gate has on trial already, in words.
+
+    Empty for none, and where a person approves.
 
     Args:
         site: The environment.
@@ -74,9 +76,12 @@ def on_trial(site: Site, base: str) -> str:
 
 
 def no_better(site: Site, base: str, outcome: Outcome) -> str:
-    """Why a retraining is not worth a trial, where the gate decides and not a person; empty where it is.
+    """Why a retraining is not worth a trial, where the gate decides and not a person.
 
-    A person may want a model that is as good and younger; nobody tries one that is not surely better.
+    Empty where it is.
+
+    A person may want a model that is as good and younger; nobody tries one that is not surely
+    better.
 
     Args:
         site: The environment.
@@ -94,7 +99,10 @@ def no_better(site: Site, base: str, outcome: Outcome) -> str:
 
 
 def unproved(candidate: Candidate) -> str:
-    """Why a person has to look at an offer, though `approve: gate`; empty where evidence is enough."""
+    """Why a person has to look at an offer, though `approve: gate`.
+
+    Empty where evidence is enough.
+    """
     site, outcome = candidate.site, candidate.outcome
     if not candidate.remote:
         return "there is no remote whose main branch servers follow"
@@ -102,7 +110,10 @@ def unproved(candidate: Candidate) -> str:
         read_followed(site.log.parent, site.environment), read_holds(site.log.parent)
     ).held
     if held is not None:
-        return f"a {held.kind} since {held.since[:16]} outranks it: {held.why or 'no reason was given'}"
+        return (
+            f"a {held.kind} since {held.since[:16]} outranks it:"
+            f" {held.why or 'no reason was given'}"
+        )
     gate = next((one for one in outcome.checks if one.name == "gate"), None)
     if gate is None or gate.status != "passed":
         return f"no gate let it pass: {'nothing was judged' if gate is None else gate.text}"
@@ -149,8 +160,9 @@ def _begun(
     content = with_tried(show(root, tip, path) or b"", tried).encode()
     gate = next(one.text for one in candidate.outcome.checks if one.name == "gate")
     said = (
-        f"Try {version} as the shadow of {site.environment}\n\nRetrained because\n{candidate.why}\n\n"
-        f"The gate let it pass: {gate}.\nBy evidence alone: {path} says `approve: gate`.\n"
+        f"Try {version} as the shadow of {site.environment}\n\nRetrained"
+        f" because\n{candidate.why}\n\nThe gate let it pass: {gate}.\nBy evidence alone: {path}"
+        " says `approve: gate`.\n"
     )
     drop_branch(root, temporary)
     whole = f"{project_prefix(root)}{path}"

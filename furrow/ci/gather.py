@@ -94,7 +94,10 @@ def champion_before(there: Mapping[str, Champion], here: Champion) -> Champion |
 
 
 def declared_directions(champion: Champion) -> dict[str, str]:
-    """The directions of metrics that a champion's gate declares: of the project's own, and of the one it selects by."""
+    """The directions of metrics that a champion's gate declares.
+
+    Of the project's own, and of the one it selects by.
+    """
     select = champion.gate.get("select")
     found = {str(name): str(way) for name, way in champion.directions.items()}
     if isinstance(select, dict) and select.get("direction"):
@@ -181,9 +184,11 @@ def side_by_side(
             experiment=name,
             status=state,
             champion=champion,
-            passed=bool(verdict.get("passed"))
-            if isinstance(verdict, dict) and new is not None
-            else None,
+            passed=(
+                bool(verdict.get("passed"))
+                if isinstance(verdict, dict) and new is not None
+                else None
+            ),
             measures=tuple(_measures(old, new, state, differences, first)),
             method=method,
             config=tuple(_config(old, new)) if state == "changed" else (),

@@ -1,4 +1,6 @@
-"""What a commit must not hold before anything of it is run or written: paths that lead out, links, odd DVC files.
+"""What a commit must not hold before anything of it is run or written.
+
+Paths that lead out, links, odd DVC files.
 
 Everything is read from Git's objects. For a commit from outside, DVC's files may hold what a list
 allows and no more.
@@ -124,7 +126,10 @@ def dvc_config(repo: Path, commit: str) -> bytes | None:
 
 
 def _tree(repo: Path, commit: str, *, strict: bool) -> tuple[Tree, list[str]]:
-    """A commit's files; and in words that they are too many, too large or too deep for one from outside."""
+    """A commit's files.
+
+    And in words that they are too many, too large or too deep for one from outside.
+    """
     tree, total = Tree(), 0
     for line in git(repo, "ls-tree", "-r", "-l", "-z", "--full-tree", commit).split(b"\0"):
         if not line:
@@ -137,9 +142,8 @@ def _tree(repo: Path, commit: str, *, strict: bool) -> tuple[Tree, list[str]]:
         if strict and (
             len(tree.files) > _MOST_FILES or total > _MOST_BYTES or path.count("/") > _DEEPEST
         ):
-            return tree, [
-                f"{path[:200]!r}: too many files, too many bytes or too deep for a commit from outside"
-            ]
+            said = "too many files, too many bytes or too deep for a commit from outside"
+            return tree, [f"{path[:200]!r}: {said}"]
     links = [
         (path, blob)
         for path, (mode, blob, size) in tree.files.items()
@@ -217,9 +221,11 @@ def expanded(repo: Path, commit: str, root: Path, *, outside: bool = True) -> li
         f"{name}: {kind}: {path!r} {why}"
         for name, kind, path in named
         if (
-            why := "leads out of the repository"
-            if odd.match(path) or _CONTROL.search(path)
-            else _wrong(tree, _from_top(path, root.resolve(), prefix))
+            why := (
+                "leads out of the repository"
+                if odd.match(path) or _CONTROL.search(path)
+                else _wrong(tree, _from_top(path, root.resolve(), prefix))
+            )
         )
     ]
 

@@ -1,4 +1,7 @@
-"""The champion of a commit beside the target branch's: the gate, the metrics, and the paired replicates."""
+"""The champion of a commit beside the target branch's.
+
+The gate, the metrics, and the paired replicates.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,10 @@ def _problem_check(
     own = declared_directions(here)
     differences, how = paired(repo, Pair(tip, str(before), commit, str(name)), elsewhere or {}, own)
     if direction(metric, own) == NEITHER and values[0] != values[1]:
-        hint = f"say in the gate what is better: select: {{metric: {metric}, direction: minimize}}, or maximize"
+        hint = (
+            f"say in the gate what is better: select: {{metric: {metric}, direction: minimize}}, or"
+            " maximize"
+        )
         return Check(
             "gate", "warning", f"{words}; nothing says whether more of it is better", (hint,)
         )
@@ -125,6 +131,7 @@ def _failures(record: Champion) -> list[str]:
             first = failures[0]
             rest = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
             found.append(
-                f"{name}: {first.get('rule')} is {first.get('value')}, needs {first.get('limit')}{rest}"
+                f"{name}: {first.get('rule')} is {first.get('value')}, needs"
+                f" {first.get('limit')}{rest}"
             )
     return found

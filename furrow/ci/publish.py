@@ -1,4 +1,7 @@
-"""Where an outcome goes: report.md, report.html, report.json, and a note on its commit (refs/notes/furrow/ci)."""
+"""Where an outcome goes.
+
+report.md, report.html, report.json, and a note on its commit (refs/notes/furrow/ci).
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,10 @@ def _noted(repo: Path, commits: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def _shown(line: dict[str, Any]) -> dict[str, Any]:
-    """A line that anybody may have written, fit to be shown: of the right types, and without control characters."""
+    """A line that anybody may have written, fit to be shown.
+
+    Of the right types, and without control characters.
+    """
     seconds, checks, report = (line.get(name) for name in ("seconds", "checks", "report"))
     found: dict[str, Any] = {
         name: _CONTROL.sub("", value) for name, value in line.items() if isinstance(value, str)

@@ -95,7 +95,8 @@ def _known(session: Session, version: Version) -> Check:
     return Check(
         "register",
         "failed",
-        f"the tag {version} claims the champion's model, and the commit {version.commit[:10]} that it tags has another",
+        f"the tag {version} claims the champion's model, and the commit {version.commit[:10]} that"
+        " it tags has another",
         (f"whoever made the tag was wrong: `git push --delete REMOTE refs/tags/{version.tag}`",),
     )
 

@@ -44,7 +44,9 @@ def span(value: tuple[float, float] | None) -> str:
 
 
 def change(one: Measure) -> str:
-    """How much a metric changed, with the interval of that: +0.0206 [0.0156, 0.0256]; empty where nothing is compared.
+    """How much a metric changed, with the interval of that: +0.0206 [0.0156, 0.0256].
+
+    Empty where nothing is compared.
 
     Args:
         one: The metric before and here.
@@ -230,12 +232,18 @@ def _top(outcome: Outcome) -> tuple[str, ...]:
     if outcome.offered:
         lines += [
             "",
-            f"The stages had not been run. CI ran them; the results are commit {code(outcome.offered[:10])}.",
+            (
+                "The stages had not been run. CI ran them; the results are commit"
+                f" {code(outcome.offered[:10])}."
+            ),
         ]
     if outcome.untrusted:
         lines += [
             "",
-            f"Run as a branch from outside: {markdown_text(outcome.isolation or 'no credentials')}, nothing pushed.",
+            (
+                "Run as a branch from outside:"
+                f" {markdown_text(outcome.isolation or 'no credentials')}, nothing pushed."
+            ),
         ]
     return tuple(lines)
 
@@ -261,7 +269,10 @@ def _champion(outcome: Outcome) -> str:
 
 def _checks(outcome: Outcome) -> Iterable[str]:
     for check in outcome.checks:
-        yield f"| {SIGNS[check.status]} | {markdown_text(check.name)} | {code(check.text)} | {seconds(check.seconds)} |"
+        yield (
+            f"| {SIGNS[check.status]} | {markdown_text(check.name)} | {code(check.text)} |"
+            f" {seconds(check.seconds)} |"
+        )
 
 
 def _details(outcome: Outcome) -> Iterable[str]:
@@ -300,8 +311,8 @@ def _slices(run: RunReport) -> Iterable[str]:
     for one in run.slices:
         where = code(f"{one.name}={one.value}")
         yield (
-            f"| {where} | {one.rows:,} | {code(one.metric)} | {number(one.before)} | {number(one.after)} "
-            f"| {span(one.after_span)} |"
+            f"| {where} | {one.rows:,} | {code(one.metric)} | {number(one.before)} |"
+            f" {number(one.after)} | {span(one.after_span)} |"
         )
 
 

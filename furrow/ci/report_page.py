@@ -90,11 +90,13 @@ def _top(outcome: Outcome) -> str:
                 else ""
             )
             lines.append(
-                f"<p>Champion: {_code(run.experiment)}, {escape(one.metric)} {number(one.after)}{before}</p>"
+                f"<p>Champion: {_code(run.experiment)}, {escape(one.metric)}"
+                f" {number(one.after)}{before}</p>"
             )
     if outcome.offered:
         lines.append(
-            f"<p>The stages had not been run. CI ran them; the results are commit {_code(outcome.offered[:10])}.</p>"
+            "<p>The stages had not been run. CI ran them; the results are commit"
+            f" {_code(outcome.offered[:10])}.</p>"
         )
     if outcome.untrusted:
         held = escape(outcome.isolation or "no credentials")
@@ -184,7 +186,8 @@ def _plots(runs: Sequence[RunReport]) -> str:
         pictures = "".join(curves(name, sides) for name, sides in run.curves.items())
         opened = " open" if run.champion or len(drawn) == 1 else ""
         parts.append(
-            f'<details{opened}><summary>{escape(run.experiment)}</summary><div class="plots">{pictures}</div></details>'
+            f"<details{opened}><summary>{escape(run.experiment)}</summary><div"
+            f' class="plots">{pictures}</div></details>'
         )
     return f"<h2>Plots</h2>{''.join(parts)}" if parts else ""
 
@@ -218,7 +221,8 @@ def _slices(runs: Sequence[RunReport]) -> str:
         heads = ["slice", "rows", "metric", "before", "here", "95 %"]
         table = _table(heads, rows, right=["rows", "before", "here", "95 %"])
         parts.append(
-            f"<details><summary>{escape(run.experiment)}: {len(rows)} slices</summary>{table}</details>"
+            f"<details><summary>{escape(run.experiment)}: {len(rows)}"
+            f" slices</summary>{table}</details>"
         )
     return f"<h2>Slices</h2>{''.join(parts)}" if parts else ""
 

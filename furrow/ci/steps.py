@@ -119,7 +119,8 @@ def compiled(session: Session) -> Check | None:
     return Check(
         "compile",
         "failed",
-        "resolved files are not what the declarations give: edited by hand? `furrow compile`, then `dvc repro`",
+        "resolved files are not what the declarations give: edited by hand? `furrow compile`, then"
+        " `dvc repro`",
         tuple(wrong),
     )
 
@@ -256,7 +257,7 @@ def _replayed(session: Session, wanted: list[str]) -> Check:
     wrong = [one for one in found if not one]
     if wrong:
         details = tuple(
-            f"{one.experiment}: {line}" for one in wrong for line in (one.reasons or (one.status,))
+            f"{one.experiment}: {line}" for one in wrong for line in one.reasons or (one.status,)
         )
         words = f"{len(wrong)} of {len(found)} replayed experiments are not what the commit says"
         return Check("replay", "failed", words, details)

@@ -1,4 +1,7 @@
-"""What a commit is measured against, and whose settings count: the target branch, and never the commit from outside."""
+"""What a commit is measured against, and whose settings count.
+
+The target branch, and never the commit from outside.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,10 @@ def _trusted(repo: Path, commit: str, asked: str) -> tuple[str, str, CiSettings]
         return settings.branch, tip, settings
     head = _head(repo)
     if not head:
-        hint = "name it: --base BRANCH; or ask the remote for its main branch: `git remote set-head origin --auto`"
+        hint = (
+            "name it: --base BRANCH; or ask the remote for its main branch: `git remote set-head"
+            " origin --auto`"
+        )
         raise TargetError(
             "which branch a commit from outside is to be measured against is not known", hint=hint
         )

@@ -44,7 +44,10 @@ def _steps(outcome: Outcome) -> Iterator[str]:
             mend = MENDS.get(check.name, "read its finding below, mend it, and push again")
             yield f"{check.name} failed: {mend}"
     if outcome.offered:
-        yield f"take over what CI ran, if it is not on the branch yet: `git merge {outcome.offered[:10]}`"
+        yield (
+            "take over what CI ran, if it is not on the branch yet: `git merge"
+            f" {outcome.offered[:10]}`"
+        )
     for check in outcome.checks:
         if check.status == "warning":
             yield f"look at the warning of {check.name}"

@@ -183,7 +183,8 @@ def install_command(*, bare: Path, background: bool) -> None:
     path = install(bare, background=background)
     say(f"wrote {path}")
     say(
-        "next: git push; `furrow ci status` tells how it went, there and in every clone after a fetch"
+        "next: git push; `furrow ci status` tells how it went, there and in every clone after a"
+        " fetch"
     )
 
 

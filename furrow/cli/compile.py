@@ -116,5 +116,6 @@ def _say_plain(compiled: PlainCompiled, *, check: bool) -> None:
     for note in compiled.notes:
         say(note)
     say(
-        f"the Feast repository {manifest.project}: {held}; no dvc.yaml with conf/, so no experiments"
+        f"the Feast repository {manifest.project}: {held}; no dvc.yaml with conf/, so no"
+        " experiments"
     )

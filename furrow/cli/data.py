@@ -157,7 +157,8 @@ def _show_profile(found: Profile) -> None:
             if column.doubted:
                 many = f"{column.doubted:,} value{'s' * (column.doubted != 1)}"
                 say(
-                    f"hard to believe: {table.name}.{column.name}: {many}; furrow data check shows them",
+                    f"hard to believe: {table.name}.{column.name}: {many}; furrow data check shows"
+                    " them",
                     err=True,
                 )
         for note in table.notes:

@@ -68,11 +68,13 @@ def materialize_command(
     for view in done:
         if view.kept:
             say(
-                f"{view.view}: {view.kept:,} records that were pushed online only are served on, until newer rows come"
+                f"{view.view}: {view.kept:,} records that were pushed online only are served on,"
+                " until newer rows come"
             )
         if view.dropped:
             say(
-                f"{view.view}: {view.dropped:,} records that were pushed online only are gone: push them again"
+                f"{view.view}: {view.dropped:,} records that were pushed online only are gone: push"
+                " them again"
             )
 
 
@@ -158,15 +160,17 @@ def compare_command(
         return 1 if found else 0
     made = "" if rows else ", made of the sources' own keys and moments"
     say(
-        f"{found.rows:,} rows{made}, {len(found.features)} features, by {found.store} and by Furrow's store"
+        f"{found.rows:,} rows{made}, {len(found.features)} features, by {found.store} and by"
+        " Furrow's store"
     )
     say(
-        f"lost: {found.lost:,} rows; repeated: {found.repeated:,}; values that differ: {found.differing:,}"
+        f"lost: {found.lost:,} rows; repeated: {found.repeated:,}; values that differ:"
+        f" {found.differing:,}"
     )
     if found.written_later:
         say(
-            f"in {found.written_later:,} rows both give a value that was written only after the row's moment"
-            " (backfilled: training knows it too early)"
+            f"in {found.written_later:,} rows both give a value that was written only after the"
+            " row's moment (backfilled: training knows it too early)"
         )
     if not found:
         say("the two stores agree")

@@ -21,12 +21,18 @@ from furrow.cli.terminal import say
 @click.option(
     "--remote",
     is_flag=True,
-    help="The DVC remote, too, if it is a folder. `git fetch --all` first: what others pushed is known by it.",
+    help=(
+        "The DVC remote, too, if it is a folder. `git fetch --all` first: what others pushed is"
+        " known by it."
+    ),
 )
 @click.option(
     "--drop",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Also the contents that a deletion request found (`furrow audit --key`), whatever needs them.",
+    help=(
+        "Also the contents that a deletion request found (`furrow audit --key`), whatever needs"
+        " them."
+    ),
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def command(*, yes: bool, older: str, remote: bool, drop: Path | None, as_json: bool) -> None:

@@ -77,7 +77,10 @@ _QUESTIONS = {
 @click.option(
     "--update",
     is_flag=True,
-    help="Bring what this version of Furrow writes differently into a project; merged with your edits.",
+    help=(
+        "Bring what this version of Furrow writes differently into a project; merged with your"
+        " edits."
+    ),
 )
 @click.option("--no-run", is_flag=True, help="Write and compile, and train nothing yet.")
 def command(
@@ -188,7 +191,10 @@ def _check_same(root: Path, asked: Asked) -> None:
     }
     wanted = asked.predict.rpartition(".")[2]
     if wanted and wanted.lower() not in {label.lower() for label in (*labels.values(), *labels)}:
-        said = f"this folder is a project that predicts {', '.join(sorted(labels.values()))}, not {wanted}"
+        said = (
+            f"this folder is a project that predicts {', '.join(sorted(labels.values()))}, not"
+            f" {wanted}"
+        )
         raise FurrowError(
             said, hint="run it in another folder, or declare a second problem in conf/problem/"
         )
@@ -279,7 +285,8 @@ def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
     answers = plan.answers
     for one in plan.landed:
         say(
-            f"{one.name}: {one.rows:,} rows, {len(one.columns)} columns, from {_source(looked, one.name)}"
+            f"{one.name}: {one.rows:,} rows, {len(one.columns)} columns, from"
+            f" {_source(looked, one.name)}"
         )
     moment = answers.at or answers.moment or "no moment"
     test = split_words(answers.by, answers.test, answers.start)
@@ -298,7 +305,8 @@ def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
     count = sum(len(table.features) for table in plan.features)
     word = "would write" if dry_run else "writing"
     say(
-        f"{word} {len(plan.texts)} files, {lines} lines: {count} features in {len(plan.features)} tables"
+        f"{word} {len(plan.texts)} files, {lines} lines: {count} features in {len(plan.features)}"
+        " tables"
     )
     for path, text in sorted(plan.texts.items()):
         say(f"  {path} ({text.count(chr(10))} lines)")
@@ -351,18 +359,23 @@ def _show_runs(root: Path) -> None:
     best = next((run.name for run in runs if run.champion), "")
     if not best:
         say(
-            "no run passed the gate: none is surely better than the baseline, or one feature tells the label alone"
+            "no run passed the gate: none is surely better than the baseline, or one feature tells"
+            " the label alone"
         )
     say("next:")
     say(
-        "  git add -A && git commit -m 'A first model'   then `furrow runs`, `furrow runs show boosting`"
+        "  git add -A && git commit -m 'A first model'   then `furrow runs`, `furrow runs show"
+        " boosting`"
     )
     say(
-        "  edit features/tables/*.sql or conf/experiments.yaml, then `dvc repro`: it runs what the edit made necessary"
+        "  edit features/tables/*.sql or conf/experiments.yaml, then `dvc repro`: it runs what the"
+        " edit made necessary"
     )
     say(
-        "  furrow try boosting model.learning_rate=0.03,0.1   tries hyper-parameters; `furrow plan` says what would run"
+        "  furrow try boosting model.learning_rate=0.03,0.1   tries hyper-parameters; `furrow plan`"
+        " says what would run"
     )
     say(
-        "  dvc remote add -d NAME URL && dvc push   carries data and models to where CI and others find them"
+        "  dvc remote add -d NAME URL && dvc push   carries data and models to where CI and others"
+        " find them"
     )

@@ -20,12 +20,17 @@ OUTPUTS = {
     "apply": "seconds:num left:dict registered:str? ran:list restored:list",
     "approve": "version:str environment:str by:list needed:int problems:list",
     "audit": "kind:str of:str at:str unknown:list sections:dict",
-    "ci": "passed:bool verdict:str commit:str checks:list stages:list runs:list changes:dict replays:list offered:str",
+    "ci": (
+        "passed:bool verdict:str commit:str checks:list stages:list runs:list changes:dict"
+        " replays:list offered:str"
+    ),
     "ci status": "running:list waiting:list commits:list",
     "compile": "experiments:list changed:bool|list check:bool",
     "cost": "by:str spent:dict budget:dict? over:bool",
     "data card": "problem:str commit:str card:str",
-    "data check": "passed:bool violations:list not_checked:list rows:dict rules:int as_of:str contract:str",
+    "data check": (
+        "passed:bool violations:list not_checked:list rows:dict rules:int as_of:str contract:str"
+    ),
     "data profile": "tables:list",
     "deployments": "environments:list",
     "doctor": "findings:list",
@@ -55,19 +60,32 @@ OUTPUTS = {
     "models register": "name:str version:str commit:str registered:str by:str",
     "models rollback": "version:str environment:str branch:str",
     "models show": "name:str version:str commit:str registered:str by:str",
-    "monitor": "windows:list references:dict labels:dict skew:dict shifts:dict alarms:list fresh:list notes:list",
-    "plan": "kind:str difference:bool summary:dict resources:list stages:list breaks:list seconds:num? head:str",
-    "predict": "experiment:str row:dict task:str at:str source:str features:dict status:dict contributions:dict",
+    "monitor": (
+        "windows:list references:dict labels:dict skew:dict shifts:dict alarms:list fresh:list"
+        " notes:list"
+    ),
+    "plan": (
+        "kind:str difference:bool summary:dict resources:list stages:list breaks:list seconds:num?"
+        " head:str"
+    ),
+    "predict": (
+        "experiment:str row:dict task:str at:str source:str features:dict status:dict"
+        " contributions:dict"
+    ),
     "replay": "status:str stages:list environment:dict",
     "retrain": "result:str causes:list",
     "runs": "columns:list runs:list total:int commits:int shallow:bool problems:list",
-    "runs diff": "before:str after:str config:list metrics:list comparison:dict? untested:str features_added:list "
-    "features_dropped:list rows:dict data:dict code:list",
+    "runs diff": (
+        "before:str after:str config:list metrics:list comparison:dict? untested:str"
+        " features_added:list features_dropped:list rows:dict data:dict code:list"
+    ),
     "runs history": "experiment:str metric:str points:list names:list",
     "runs note": "run:str notes:list tags:list",
-    "runs show": "run:str commit:str made_by:dict parent:str? config:dict metrics:dict intervals:dict slices:list "
-    "features:dict outputs:list record:dict environment:dict resources:list code:list replays:list problems:list "
-    "curves:dict",
+    "runs show": (
+        "run:str commit:str made_by:dict parent:str? config:dict metrics:dict intervals:dict"
+        " slices:list features:dict outputs:list record:dict environment:dict resources:list"
+        " code:list replays:list problems:list curves:dict"
+    ),
     "runs watch": "runs:list",
     "schema": "written:list",
     "score": "commit:str score:num points:num means:str sections:dict tests:list",

@@ -26,7 +26,10 @@ from predictions order by time desc, id desc limit 20"""
     "forgotten",
     multiple=True,
     metavar="NAME=VALUE[,NAME=VALUE]",
-    help="Take somebody out, as `furrow audit --key` names them; says how many records without --yes.",
+    help=(
+        "Take somebody out, as `furrow audit --key` names them; says how many records without"
+        " --yes."
+    ),
 )
 @click.option("--yes", is_flag=True, help="With --forget: do it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
@@ -70,7 +73,8 @@ def command(
     lost = read_losses(folder)
     if lost.dropped or lost.damaged:
         say(
-            f"not in the log: {lost.dropped} records dropped ({lost.why}), {lost.damaged} bytes damaged"
+            f"not in the log: {lost.dropped} records dropped ({lost.why}), {lost.damaged} bytes"
+            " damaged"
         )
 
 

@@ -93,7 +93,8 @@ def _prepare_streams() -> None:
     if sys.stdout is None:  # `>&-`
         sys.exit(
             _say(
-                "error: standard output is closed\n  send it somewhere: to /dev/null if it isn't wanted",
+                "error: standard output is closed\n  send it somewhere: to /dev/null if it isn't"
+                " wanted",
                 1,
             )
         )

@@ -52,7 +52,8 @@ def register_command(*, experiment: str | None, rev: str, sign: bool, as_json: b
         render.echo_json(_entry(version))
         return
     say(
-        f"{version} {'is registered already' if str(version) in before else 'registered'} at {version.commit[:10]}"
+        f"{version} {'is registered already' if str(version) in before else 'registered'} at"
+        f" {version.commit[:10]}"
     )
     say(f"next: git push origin {version.tag}; furrow models promote {version} --to production")
 
@@ -165,7 +166,10 @@ def show_command(*, version: str, as_json: bool) -> None:
 @click.option(
     "--standard",
     is_flag=True,
-    help="With Hugging Face's metadata, the sentences of conf/card, and an index of the EU AI Act and NIST AI RMF.",
+    help=(
+        "With Hugging Face's metadata, the sentences of conf/card, and an index of the EU AI Act"
+        " and NIST AI RMF."
+    ),
 )
 def card_command(*, version: str, standard: bool) -> None:
     """Print a version's model card, from its commit."""
@@ -252,7 +256,8 @@ def promote_command(*, version: str, environment: str, as_json: bool) -> None:
         return
     say(f"{found} to {environment}: a commit on the branch {branch}, nothing is deployed yet")
     say(
-        f"next: git push origin {branch}, review it, and merge it to approve (git merge --no-ff {branch})"
+        f"next: git push origin {branch}, review it, and merge it to approve (git merge --no-ff"
+        f" {branch})"
     )
 
 

@@ -64,7 +64,10 @@ def command(
     if rev is not None and ".." not in rev:
         raise UsageError(
             f"--rev {rev}: two commits are needed",
-            hint=f"write {rev}^..{rev} for what that commit changed, or {rev}..HEAD for what came since",
+            hint=(
+                f"write {rev}^..{rev} for what that commit changed, or {rev}..HEAD for what came"
+                " since"
+            ),
         )
     root = repository_root(Path.cwd())
     if rev is not None:
@@ -134,7 +137,8 @@ def show(plan: Plan, *, everything: bool = False) -> None:
             say(f"    {line}")
     if any(broken.environments for broken in plan.breaks):
         say(
-            "  next: undo it, or register a version trained on the new features and promote it with this change"
+            "  next: undo it, or register a version trained on the new features and promote it with"
+            " this change"
         )
     for note in plan.notes:
         say(f"note: {note}")
@@ -179,7 +183,10 @@ def summary(plan: Plan) -> str:
     time = f"about {duration(plan.seconds)}" if plan.seconds else ""
     if unknown and plan.stages:
         time = f"{time or 'an unknown time'}{f', {unknown} never timed here' if time else ''}"
-    counts = f"{plan.count('add')} to add, {plan.count('change')} to change, {plan.count('destroy')} to destroy"
+    counts = (
+        f"{plan.count('add')} to add, {plan.count('change')} to change, {plan.count('destroy')} to"
+        " destroy"
+    )
     if plan.count("unknown"):
         counts += f", {plan.count('unknown')} that can't be told"
     return f"{counts}; {', '.join(parts)}{f'; {time}' if time else ''}"

@@ -63,15 +63,20 @@ class FieldsCommand(click.Command):
 @click.option(
     "--batch",
     type=click.Path(path_type=Path),
-    help="A Parquet file of rows to score, or a folder of them, as of each row's event_timestamp or,"
-    " with --online, as of now.",
+    help=(
+        "A Parquet file of rows to score, or a folder of them, as of each row's event_timestamp or,"
+        " with --online, as of now."
+    ),
 )
 @click.option("--out", type=click.Path(path_type=Path), help="With --batch: where the scores go.")
 @click.option(
     "--engine",
     default="local",
     metavar="NAME",
-    help="With --batch FOLDER: where its files are scored, an option of conf/engine such as cluster; or spark.",
+    help=(
+        "With --batch FOLDER: where its files are scored, an option of conf/engine such as cluster;"
+        " or spark."
+    ),
 )
 @click.option(
     "--strict",
@@ -136,7 +141,8 @@ def command(
     show(model.name, row, prediction)
     if any(one in ("expired", "missing") for one in prediction.status.values()) and at is None:
         say(
-            "next: `furrow features materialize` after landing newer data, or --at TIME to replay history"
+            "next: `furrow features materialize` after landing newer data, or --at TIME to replay"
+            " history"
         )
     else:
         say(f"next: furrow runs show {model.name}")

@@ -186,7 +186,8 @@ def _show(verdict: Verdict, kept: str, *, note: bool) -> None:
                 "not kept",
             }:
                 say(
-                    f"{stage.stage}: {output.path} {'differs' if output.status == 'different' else 'has other bytes'}"
+                    f"{stage.stage}: {output.path}"
+                    f" {'differs' if output.status == 'different' else 'has other bytes'}"
                 )
                 for words in output.differences:
                     say(f"  {words.removeprefix(f'{output.path}: ')}")
@@ -202,13 +203,15 @@ def _show(verdict: Verdict, kept: str, *, note: bool) -> None:
         say("environment: the commit locks none; nothing was compared")
     elif place.differences:
         say(
-            f"environment: {len(place.differences)} of {place.locked} distributions are not what {place.lock} says"
+            f"environment: {len(place.differences)} of {place.locked} distributions are not what"
+            f" {place.lock} says"
         )
         for words in place.differences[:8]:
             say(f"  {words}")
     else:
         say(
-            f"environment: {place.locked} distributions as {place.lock} says, {place.python}, {place.platform}"
+            f"environment: {place.locked} distributions as {place.lock} says, {place.python},"
+            f" {place.platform}"
         )
     say(_summary(verdict) + (f"; {kept}" if kept else ""))
     say(f"next: {_next(verdict, kept=bool(kept), note=note)}")
@@ -220,7 +223,8 @@ def _undeclared(verdict: Verdict) -> None:
         for one in stage.undeclared:
             if not any(one.path in text for text in told):
                 say(
-                    f"{stage.stage}: note: reads {one.path} ({one.where}), which it does not declare"
+                    f"{stage.stage}: note: reads {one.path} ({one.where}), which it does not"
+                    " declare"
                 )
 
 
@@ -238,7 +242,10 @@ def _next(verdict: Verdict, *, kept: bool, note: bool) -> str:
     if verdict.status == "equal in what it predicts, other bytes":
         return "`dvc repro` here and commit, if this machine's bytes are to be the recorded ones"
     if verdict.status == "not kept":
-        return f"`furrow replay {short}` compares what the trial keeps: metrics, intervals, slices, curves"
+        return (
+            f"`furrow replay {short}` compares what the trial keeps: metrics, intervals, slices,"
+            " curves"
+        )
     if kinds & {"seed", "clock", "hash order", "random"}:
         return f"make {verdict.first} give the same each time, then `dvc repro` and commit"
     if "undeclared" in kinds or (verdict and not verdict.trusted()):
@@ -251,8 +258,9 @@ def _next(verdict: Verdict, *, kept: bool, note: bool) -> str:
             again = f"`furrow replay {words}` keeps the verdict"
             return f"{again} once the note can be written" if note else f"{again} as a note"
         return (
-            f"`furrow replay --verify {short}` checks the note; `git push` carries it once `furrow install` has run, "
-            "to a remote that takes notes; `furrow replay --push REMOTE` does so now"
+            f"`furrow replay --verify {short}` checks the note; `git push` carries it once `furrow"
+            " install` has run, to a remote that takes notes; `furrow replay --push REMOTE` does"
+            " so now"
         )
     if kinds & {"edited by hand", "compile", "stale", "command", "earlier input", "unrecorded"}:
         return "`dvc repro` writes the true results; commit them"
@@ -300,6 +308,7 @@ def _verify(rev: str, *, as_json: bool) -> int:
                 say(f"  {words}")
             if one:
                 say(
-                    f"  {one.checked} files are what the note says, {one.absent} are not on this machine"
+                    f"  {one.checked} files are what the note says, {one.absent} are not on this"
+                    " machine"
                 )
     return 0 if all(found) and all(one.verdict for one in found) else 1

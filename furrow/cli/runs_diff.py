@@ -121,7 +121,10 @@ def _test(found: RunDiff) -> str:
         rows.append([one.metric, f"{one.after - one.before:+.4f}", span, p, SAID[one.verdict]])
     about = f"{test.rows:,} rows that both predicted; {test.method}\n"
     if test.only_before or test.only_after:
-        about += f"left out: {test.only_before:,} rows of the first alone, {test.only_after:,} of the second alone\n"
+        about += (
+            f"left out: {test.only_before:,} rows of the first alone, {test.only_after:,} of the"
+            " second alone\n"
+        )
     if test.relabelled:
         about += f"left out: {test.relabelled:,} rows whose labels differ\n"
     return (
@@ -150,7 +153,8 @@ def _data(found: RunDiff) -> str:
     if change.files is None:
         return (
             text
-            + "which files changed can't be told here: `dvc fetch --all-commits data` brings their lists\n"
+            + "which files changed can't be told here: `dvc fetch --all-commits data` brings their"
+            " lists\n"
         )
     rows = [
         [path, what, f"{change.rows[path]:+,}" if path in change.rows else ""]

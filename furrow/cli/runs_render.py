@@ -47,9 +47,15 @@ def notes(found: Listing) -> Iterator[str]:
     for run, problem in answer.problems[:REPORTED]:
         yield f"warning: {cell(run)}: {problem}"
     if len(answer.problems) > REPORTED:
-        yield f'warning: {len(answer.problems) - REPORTED} more runs have problems: --where "problem is not null"'
+        yield (
+            f'warning: {len(answer.problems) - REPORTED} more runs have problems: --where "problem'
+            ' is not null"'
+        )
     if found.shallow:
-        yield "note: this clone is shallow, so older runs and first commits are missing: `git fetch --unshallow`"
+        yield (
+            "note: this clone is shallow, so older runs and first commits are missing: `git fetch"
+            " --unshallow`"
+        )
 
 
 def _cells(found: Listing) -> tuple[list[str], list[list[str]]]:

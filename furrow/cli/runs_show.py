@@ -129,9 +129,11 @@ def _headline(found: Details) -> str:
     made_of = [
         f"of {problem}" if problem else "",
         f"with {found.features['service']}" if found.features.get("service") else "",
-        f"by {cell(model['_target_']).rpartition('.')[2]}"
-        if isinstance(model, dict) and model.get("_target_")
-        else "",
+        (
+            f"by {cell(model['_target_']).rpartition('.')[2]}"
+            if isinstance(model, dict) and model.get("_target_")
+            else ""
+        ),
         f"{rows:,} rows" if isinstance(rows, int) else "",
     ]
     first = [
@@ -152,7 +154,10 @@ def _made(found: Details) -> str:
     if not found.made_by:
         return ""
     made = found.made_by
-    return f"made by {made['commit'][:10]}, {made['date']}, {cell(made['author'])}: {cell(made['subject'])}\n"
+    return (
+        f"made by {made['commit'][:10]}, {made['date']}, {cell(made['author'])}:"
+        f" {cell(made['subject'])}\n"
+    )
 
 
 def _trial(found: Details) -> str:
@@ -228,7 +233,10 @@ def _features(found: Details) -> str:
     names = found.features["names"]
     if not found.features["service"] and not names:
         return ""
-    head = f"service {found.features['service']}, digest {str(found.features['digest'])[:16]}, {len(names)} features\n"
+    head = (
+        f"service {found.features['service']}, digest {str(found.features['digest'])[:16]},"
+        f" {len(names)} features\n"
+    )
     return head + "".join(f"  {cell(name)}\n" for name in names)
 
 
@@ -276,12 +284,16 @@ def _replays(found: Details) -> str:
     lines = []
     for one in found.replays:
         if one["holds"]:
-            place = f"on {cell(one['where'])}, Python {cell(one['python'])}, {cell(one['platform'])}, {one['started']}"
+            place = (
+                f"on {cell(one['where'])}, Python {cell(one['python'])}, {cell(one['platform'])},"
+                f" {one['started']}"
+            )
             lines.append(f"{one['commit'][:10]}: {_outcome(one)}, {place}\n")
             continue
         said = f", which says {cell(one['status'])}," if "status" in one else ""
         lines.append(
-            f"{one['commit'][:10]}: a note{said} does NOT hold: {cell(one['problems'][0], widest=WIDE)}\n"
+            f"{one['commit'][:10]}: a note{said} does NOT hold:"
+            f" {cell(one['problems'][0], widest=WIDE)}\n"
         )
     return "".join(lines) or "not yet: `furrow replay` does it\n"
 

@@ -81,7 +81,10 @@ folder = click.Path(path_type=Path)
 @click.option(
     "--stale",
     type=click.Choice(["null", "refuse"]),
-    help="Missing or expired features: score without them, or refuse the row; as declared, if left out.",
+    help=(
+        "Missing or expired features: score without them, or refuse the row; as declared, if left"
+        " out."
+    ),
 )
 @click.option(
     "--follow", metavar="REMOTE/BRANCH", help="Serve what this branch declares, as it changes."
@@ -229,7 +232,8 @@ def _arranged(
         models = resolve(root, what)
     if following is not None and options["stale"] is not None:
         raise UsageError(
-            f"--stale is for bundles and versions: {what[0]} declares what becomes of absent features",
+            f"--stale is for bundles and versions: {what[0]} declares what becomes of absent"
+            " features",
             hint=f"features_stale in conf/deployment/{what[0]}.yaml",
         )
     name = what[0] if following else models[0].name

@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 @click.option(
     "--server",
     is_flag=True,
-    help="With a real server that follows a copy of this repository, and retrainings, trials and promotions there.",
+    help=(
+        "With a real server that follows a copy of this repository, and retrainings, trials and"
+        " promotions there."
+    ),
 )
 @click.option(
     "--html",
@@ -159,9 +162,12 @@ def _show_quality(found: list[Stretch]) -> None:
     for one in found:
         judged = [one.metric(name) for name in shown]
         spans = [
-            ""
-            if at is None
-            else f"{at.value:.3f}" + ("" if at.low is None else f" [{at.low:.3f}, {at.high:.3f}]")
+            (
+                ""
+                if at is None
+                else f"{at.value:.3f}"
+                + ("" if at.low is None else f" [{at.low:.3f}, {at.high:.3f}]")
+            )
             for at in judged
         ]
         off = "" if one.off is None else f"{one.off:.3f}"

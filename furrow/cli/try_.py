@@ -145,7 +145,8 @@ def command(
     except KeyboardInterrupt:
         done = sum(one.state == "done" for one in found)
         say(
-            f"interrupted: {done} of {sweeping.size} trials are recorded; the same command goes on from there",
+            f"interrupted: {done} of {sweeping.size} trials are recorded; the same command goes on"
+            " from there",
             err=True,
         )
         return 130
@@ -281,7 +282,8 @@ def _report(sweeping: Sweeping, found: list[Finished], *, limit: int, as_json: b
     if best is not None:
         if len(found) > 1:
             say(
-                "The best of many was chosen on the test months themselves: expect a little less of it on new ones."
+                "The best of many was chosen on the test months themselves: expect a little less of"
+                " it on new ones."
             )
         say(f"next: `furrow adopt {best.trial.name} as NAME`, or `dvc exp apply {best.trial.name}`")
 

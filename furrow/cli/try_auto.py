@@ -56,7 +56,8 @@ def follow_auto(sweeping: Sweeping, minutes: float, *, limit: int, as_json: bool
         said = f"chosen by {sweeping.metric} on rows held out before the first tested one"
         say(f"{said}; the test rows had no say in it")
         say(
-            f"next: `furrow adopt {ranked[0].trial.name} as NAME`, or `furrow replay {ranked[0].trial.name}`"
+            f"next: `furrow adopt {ranked[0].trial.name} as NAME`, or `furrow replay"
+            f" {ranked[0].trial.name}`"
         )
     return 0 if ranked else 1
 
@@ -76,7 +77,10 @@ def _line(sweeping: Sweeping, step: Screened | Finished) -> str:
             if step.score is None
             else f"{sweeping.metric} {step.score:.4f} on the test rows"
         )
-        return f"{step.trial.name}  {score if step.state == 'done' else step.message}  {_what(step.trial)}"
+        return (
+            f"{step.trial.name}  {score if step.state == 'done' else step.message} "
+            f" {_what(step.trial)}"
+        )
     if step.score is None:
         return f"failed  {_what(step.trial)}: {step.message}"
     on = "all" if step.share == 1 else f"{step.share:.0%} of"

@@ -51,7 +51,9 @@ def _hooks() -> dict[str, str]:
         "post-checkout": f'if test "$3" = 1; then {left}; fi',
         # A merge that a person finished by hand ends in a commit, and Git calls no post-merge.
         "pre-push": _CARRY.replace("{command}", furrow_in_shell()),
-        "post-commit": f"if git rev-parse -q --verify HEAD^2 >/dev/null; then {follow_from('HEAD^1')}; fi",
+        "post-commit": (
+            f"if git rev-parse -q --verify HEAD^2 >/dev/null; then {follow_from('HEAD^1')}; fi"
+        ),
     }
 
 
@@ -172,7 +174,10 @@ def _bring(top: Path, name: str, md5: str, shown: str) -> str:
     if not is_trusted(
         top
     ):  # DVC would read the settings of whatever was checked out, and ask its remotes
-        return f"{shown} is not what {name} says now: `furrow trust`, once, if this clone is; then `dvc pull {name}`"
+        return (
+            f"{shown} is not what {name} says now: `furrow trust`, once, if this clone is; then"
+            f" `dvc pull {name}`"
+        )
     try:
         if not Cache(top).holds(md5):
             for _ in run_tool(top, "dvc", ["fetch", name]):

@@ -70,7 +70,9 @@ def uninstall(root: Path, *, dry_run: bool = False) -> list[str]:
 
 
 def install(root: Path, *, dry_run: bool = False) -> list[str]:
-    """Set up a clone for merges: the driver in its own settings, its hooks, the attributes in the repository.
+    """Set up a clone for merges.
+
+    The driver in its own settings, its hooks, the attributes in the repository.
 
     Args:
         root: The repository.

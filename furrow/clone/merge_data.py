@@ -1,4 +1,7 @@
-"""Merging raw data: both branches landed some, and the merged .dvc file tracks what either did to which file."""
+"""Merging raw data.
+
+Both branches landed some, and the merged .dvc file tracks what either did to which file.
+"""
 
 from __future__ import annotations
 
@@ -149,4 +152,7 @@ def _size(cache: Cache, files: Mapping[str, str]) -> int | None:
 
 
 def _choose(name: str) -> str:
-    return f"take one side: git checkout --ours (or --theirs) {name}, `dvc checkout {name}`, git add {name}"
+    return (
+        f"take one side: git checkout --ours (or --theirs) {name}, `dvc checkout {name}`, git add"
+        f" {name}"
+    )

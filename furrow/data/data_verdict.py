@@ -34,8 +34,8 @@ def verdict(report: Report, *, data_dir: Path, contract: Path, land: str = "") -
         )
     lands = f"`{land}` lands what is missing or damaged, " if land else ""
     parts.append(
-        f"Next: mend the data ({lands}"
-        f"`dvc checkout {data_dir}` brings back what was committed), or, if the change is meant, {contract}."
+        f"Next: mend the data ({lands}`dvc checkout {data_dir}` brings back what was committed),"
+        f" or, if the change is meant, {contract}."
     )
     return "\n\n".join(parts) + warned
 

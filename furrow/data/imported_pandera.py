@@ -1,7 +1,7 @@
 """pandera, without what its import leaves in the environment.
 
-It tells Arrow, by PYARROW_IGNORE_TIMEZONE, to read the clock of a datetime and not its zone, for the
-rest of the process and for all that it starts: times of other zones would be hours off.
+It tells Arrow, by PYARROW_IGNORE_TIMEZONE, to read the clock of a datetime and not its zone, for
+the rest of the process and for all that it starts: times of other zones would be hours off.
 """
 
 from __future__ import annotations

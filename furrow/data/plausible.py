@@ -1,8 +1,8 @@
 """Values that a contract allows, and that are hard to believe: a wind of 1,048 mph among breezes.
 
-A column's `plausible` says what can be believed. Without it a value is doubted that lies more than ten
-times as far from the median as the outermost half per cent begins: long tails (delays, prices) are
-believed, a slipped decimal point is not. Nothing here breaks a contract.
+A column's `plausible` says what can be believed. Without it a value is doubted that lies more than
+ten times as far from the median as the outermost half per cent begins: long tails (delays, prices)
+are believed, a slipped decimal point is not. Nothing here breaks a contract.
 """
 
 from __future__ import annotations
@@ -83,8 +83,10 @@ def _doubted(name: str, table: Table, column: str, raw: Raw) -> Violation | None
     why = (
         f"is not within {bounds}{unit}, which the contract calls plausible"
         if spec.plausible
-        else f"is far beyond the others, 99 % of which lie well within {bounds}{unit}; "
-        "if it is meant, say so: `plausible: {min: ..., max: ...}` at the column"
+        else (
+            f"is far beyond the others, 99 % of which lie well within {bounds}{unit}; "
+            "if it is meant, say so: `plausible: {min: ..., max: ...}` at the column"
+        )
     )
     keys = [key for key in dict.fromkeys((*table.unique, column)) if key in raw.good]
     files = tuple(sorted(set(rows[FILE].to_pylist())))

@@ -170,7 +170,10 @@ def _table(
 
 def _by_file(db: duckdb.DuckDBPyConnection, name: str, condition: str) -> tuple[float, ...]:
     """The share of rows that a condition holds for, by file in their order."""
-    sql = f"SELECT count(*) FILTER ({condition}) / count(*) FROM {_q(name)} GROUP BY {FILE} ORDER BY {FILE}"
+    sql = (
+        f"SELECT count(*) FILTER ({condition}) / count(*) FROM {_q(name)} GROUP BY {FILE} ORDER BY"
+        f" {FILE}"
+    )
     return tuple(float(share) for (share,) in db.execute(sql).fetchall())
 
 
@@ -181,7 +184,8 @@ def _column(
     numeric = spec.type not in {"string", "bool"}
     median = f"quantile_disc({quoted}, 0.5)" if numeric else "NULL"
     ((count, distinct, least, middle, most),) = db.execute(
-        f"SELECT count({quoted}), count(DISTINCT {quoted}), min({quoted}), {median}, max({quoted}) FROM {_q(name)}"
+        f"SELECT count({quoted}), count(DISTINCT {quoted}), min({quoted}), {median}, max({quoted})"
+        f" FROM {_q(name)}"
     ).fetchall()
     telling = distinct < count and (
         not numeric or distinct <= _FEW
@@ -226,7 +230,8 @@ def _histogram(db: duckdb.DuckDBPyConnection, name: str, quoted: str, kind: str)
     ).fetchall():
         counts[bin_] = count
     ((below, above),) = db.execute(
-        f"SELECT count(*) FILTER ({quoted} < {float(low)}), count(*) FILTER ({quoted} > {float(high)}) FROM {_q(name)}"
+        f"SELECT count(*) FILTER ({quoted} < {float(low)}), count(*) FILTER ({quoted} >"
+        f" {float(high)}) FROM {_q(name)}"
     ).fetchall()
     return Histogram(_text(low, kind), _text(high, kind), tuple(counts), below, above)
 

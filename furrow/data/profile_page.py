@@ -127,8 +127,9 @@ def _column(column: ColumnProfile, rows: int) -> str:
     )
     cells = "".join(f'<td class="n" data-is="{name}">{text}</td>' for name, text in figures)
     return (
-        f'<tr><td class="name"><span>{escape(column.name)}{unit} <span class="type">{escape(column.type)}</span>'
-        f'{words}</span></td>{cells}<td class="top">{drawn}</td></tr>'
+        f'<tr><td class="name"><span>{escape(column.name)}{unit} <span'
+        f' class="type">{escape(column.type)}</span>{words}</span></td>{cells}<td'
+        f' class="top">{drawn}</td></tr>'
     )
 
 
@@ -146,7 +147,9 @@ def _distribution(name: str, found: Histogram) -> str:
 
 
 def heat(share: float) -> int:
-    """How strong the color of a share is, in per cent: by its order of magnitude, from a thousandth to all.
+    """How strong the color of a share is, in per cent.
+
+    By its order of magnitude, from a thousandth to all.
 
     Args:
         share: From 0 to 1.
@@ -168,10 +171,10 @@ def _nulls(table: TableProfile) -> str:
     )
     scale = "".join(map(_warm, _SCALE))
     return (
-        f'<h3>Null by {table.period}</h3><div class="scroll"><table class="heat"><thead><tr><th></th>'
-        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        f'<div class="scroll"><table class="heat scale"><tbody><tr><td class="dim">scale</td>{scale}</tr></tbody>'
-        "</table></div>"
+        f'<h3>Null by {table.period}</h3><div class="scroll"><table'
+        f' class="heat"><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div><div'
+        ' class="scroll"><table class="heat scale"><tbody><tr><td'
+        f' class="dim">scale</td>{scale}</tr></tbody></table></div>'
     )
 
 

@@ -119,7 +119,10 @@ def read_tables(data_dir: Path, contract: Contract, *, land: str = "") -> dict[s
 
 
 def _owner(name: str, contract: Contract) -> str:
-    """The table that an unknown file is reported under: the one of its folder, or else the first."""
+    """The table that an unknown file is reported under.
+
+    The one of its folder, or else the first.
+    """
     folder = name.rpartition("/")[0]
     return next(
         (

@@ -183,7 +183,10 @@ class Relations:
 
     def _reference(self, name: str, column: str, reference: Reference) -> None:
         there = f"SELECT {_q(reference.column)} FROM {_q(reference.table)}"
-        bad = f"{_q(column)} IS NOT NULL AND {_q(column)} NOT IN ({there} WHERE {_q(reference.column)} IS NOT NULL)"
+        bad = (
+            f"{_q(column)} IS NOT NULL AND {_q(column)} NOT IN ({there} WHERE"
+            f" {_q(reference.column)} IS NOT NULL)"
+        )
         if reference.except_:
             bad += f" AND {_q(column)} NOT IN ({', '.join(map(_literal, reference.except_))})"
         total = self.raw[name].rows.num_rows
@@ -227,8 +230,14 @@ class Relations:
         zone = _literal(self.contract.clock.timezone)
         if table.partition_by and self._can(name, "partition_by", {table.partition_by}):
             lies = sql_name(period, f"({_q(table.partition_by)} AT TIME ZONE {zone})")
-            bad = f"{lies} <> regexp_extract({FILE}, {_literal(path_pattern(table.files, period))}, 1)"
-            message = f"lies in another {period} on the clocks of {self.contract.clock.timezone} than its file's"
+            bad = (
+                f"{lies} <> regexp_extract({FILE},"
+                f" {_literal(path_pattern(table.files, period))}, 1)"
+            )
+            message = (
+                f"lies in another {period} on the clocks of {self.contract.clock.timezone} than its"
+                " file's"
+            )
             self._bad_rows(name, _Fault("partition", message, bad, table.partition_by))
         for column, bounds in table.by_partition.null_share.items():
             if self._can(name, f"null share of {column}", {column}):
@@ -240,7 +249,10 @@ class Relations:
 
     def _share(self, name: str, rule: str, label: str, condition: str, bounds: Bounds) -> None:
         """Report the partitions in which the share of rows that a condition holds for is out of bounds."""
-        sql = f"SELECT {FILE}, count(*) FILTER ({condition}) / count(*) FROM {_q(name)} GROUP BY 1 ORDER BY 1"
+        sql = (
+            f"SELECT {FILE}, count(*) FILTER ({condition}) / count(*) FROM {_q(name)} GROUP BY 1"
+            " ORDER BY 1"
+        )
         try:
             off = [
                 (str(file), float(share))
@@ -267,8 +279,8 @@ class Relations:
         age = float("inf") if newest is None else (now.timestamp() - newest) / 3600
         if age > fresh.within_hours:
             message = (
-                f"the newest is {age:.0f} hours before the end of the newest partition, {now.isoformat()}; "
-                f"at most {fresh.within_hours:g} hours may be missing"
+                f"the newest is {age:.0f} hours before the end of the newest partition,"
+                f" {now.isoformat()}; at most {fresh.within_hours:g} hours may be missing"
             )
             self.violations.append(Violation("fresh", name, fresh.column, message, 1, (str(file),)))
 
@@ -283,15 +295,16 @@ class Relations:
         minutes = f"INTERVAL {covers.within_hours * 60:.0f} MINUTE"
         lacking = f"t.{_q(at)} IS NULL OR o.{_q(covers.at)} - t.{_q(at)} > {minutes}"
         sql = (
-            f"SELECT o.{FILE}, count(*) FILTER ({lacking}), count(*) FROM {_q(covers.table)} o "
-            f"ASOF LEFT JOIN {_q(name)} t ON {keys} AND o.{_q(covers.at)} >= t.{_q(at)} GROUP BY 1 ORDER BY 1"
+            f"SELECT o.{FILE}, count(*) FILTER ({lacking}), count(*) FROM {_q(covers.table)} o ASOF"
+            f" LEFT JOIN {_q(name)} t ON {keys} AND o.{_q(covers.at)} >= t.{_q(at)} GROUP BY 1"
+            " ORDER BY 1"
         )
         off = [row for row in self._rows_of(sql) if row[1] > covers.missing_share * row[2]]
         if off:
             shares = ", ".join(f"{lost / rows:.1%}" for _, lost, rows in off)
             message = (
-                f"{shares} of the rows of {covers.table} have none within {covers.within_hours:g} hours before "
-                f"{covers.at}; at most {covers.missing_share:.0%} may"
+                f"{shares} of the rows of {covers.table} have none within {covers.within_hours:g}"
+                f" hours before {covers.at}; at most {covers.missing_share:.0%} may"
             )
             files = tuple(file for file, _, _ in off)
             self.violations.append(

@@ -1,4 +1,7 @@
-"""The folder that data.dvc describes: its pointer, and its hash in DVC's way, without loading DVC."""
+"""The folder that data.dvc describes.
+
+Its pointer, and its hash in DVC's way, without loading DVC.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,10 @@ def file_hashes(folder: Path) -> dict[str, str]:
 
 
 def folder_md5(hashes: dict[str, str]) -> str:
-    """The hash of a folder as DVC 3 computes it: the md5 of the JSON list of its files, sorted by path."""
+    """The hash of a folder as DVC 3 computes it.
+
+    The md5 of the JSON list of its files, sorted by path.
+    """
     entries = [{"md5": hashes[name], "relpath": name} for name in sorted(hashes)]
     text = json.dumps(entries, sort_keys=True)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"

@@ -1,1 +1,4 @@
-"""Drawings as SVG text, for every page and report: they take their colours from the page that they stand on."""
+"""Drawings as SVG text, for every page and report.
+
+They take their colours from the page that they stand on.
+"""

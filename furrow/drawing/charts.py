@@ -28,14 +28,14 @@ def spark(counts: Sequence[int], *, title: str, tails: tuple[bool, bool] = (Fals
     ends = (0, len(counts) - 1)
     hollow = {place for place, tail in zip(ends, tails, strict=True) if tail}
     drawn = "".join(
-        f'<rect class="{"tail" if place in hollow else "full"}" x="{place * step:.1f}" y="{height - tall:.1f}" '
-        f'width="{step - 1:.1f}" height="{tall:.1f}"/>'
+        f'<rect class="{"tail" if place in hollow else "full"}" x="{place * step:.1f}"'
+        f' y="{height - tall:.1f}" width="{step - 1:.1f}" height="{tall:.1f}"/>'
         for place, count in enumerate(counts)
         if (tall := max(count / most * height, 1.5 if count else 0.0))
     )
     return (
-        f'<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">'
-        f"<title>{escape(title)}</title>{drawn}</svg>"
+        f'<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+        f' role="img"><title>{escape(title)}</title>{drawn}</svg>'
     )
 
 
@@ -50,8 +50,9 @@ def bars(
         y = _y(value, top)
         x = _LEFT + place * step
         drawn.append(
-            f'<rect class="bar" x="{x + step * 0.12:.1f}" y="{y:.1f}" width="{step * 0.76:.1f}" '
-            f'height="{_HEIGHT - _BOTTOM - y:.1f}" rx="2"><title>{escape(label)}: {escape(text(value))}</title></rect>'
+            f'<rect class="bar" x="{x + step * 0.12:.1f}" y="{y:.1f}" width="{step * 0.76:.1f}"'
+            f' height="{_HEIGHT - _BOTTOM - y:.1f}" rx="2"><title>{escape(label)}:'
+            f" {escape(text(value))}</title></rect>"
         )
     return _frame(labels, top, "".join(drawn), text=text, title=title)
 
@@ -65,9 +66,9 @@ def lines(
     points = [(_LEFT + (place + 0.5) * step, _y(value, top)) for place, value in enumerate(values)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{escape(label)}: {escape(text(value))}</title></circle>'
-        f'<text class="value{_odd(place)}" x="{x:.1f}" y="{y + _beside(values, place):.1f}">'
-        f"{escape(text(value))}</text>"
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{escape(label)}:'
+        f' {escape(text(value))}</title></circle><text class="value{_odd(place)}" x="{x:.1f}"'
+        f' y="{y + _beside(values, place):.1f}">{escape(text(value))}</text>'
         for place, ((x, y), label, value) in enumerate(zip(points, labels, values, strict=True))
     )
     return _frame(labels, top, f'<polyline points="{path}"/>{dots}', text=text, title=title)
@@ -94,17 +95,18 @@ def _frame(
 ) -> str:
     """Axes, grid and labels around what is drawn."""
     grid = "".join(
-        f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{_y(top * part, top):.1f}" y2="{_y(top * part, top):.1f}"/>'
-        f'<text class="scale" x="{_LEFT - 8}" y="{_y(top * part, top) + 4:.1f}">{escape(text(top * part))}</text>'
+        f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{_y(top * part, top):.1f}"'
+        f' y2="{_y(top * part, top):.1f}"/><text class="scale" x="{_LEFT - 8}"'
+        f' y="{_y(top * part, top) + 4:.1f}">{escape(text(top * part))}</text>'
         for part in (0, 0.5, 1)
     )
     step = (_WIDTH - _LEFT) / max(len(labels), 1)
     names = "".join(
-        f'<text class="label{_odd(place)}" x="{_LEFT + (place + 0.5) * step:.1f}" y="{_HEIGHT - 6}">'
-        f"{escape(label)}</text>"
+        f'<text class="label{_odd(place)}" x="{_LEFT + (place + 0.5) * step:.1f}"'
+        f' y="{_HEIGHT - 6}">{escape(label)}</text>'
         for place, label in enumerate(labels)
     )
     return (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"><title>{escape(title)}</title>'
-        f"{grid}{inside}{names}</svg>"
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
+        f' role="img"><title>{escape(title)}</title>{grid}{inside}{names}</svg>'
     )

@@ -54,17 +54,24 @@ def curves(name: str, sides: Mapping[str, Points]) -> str:
         drawn += [
             f'<line class="grid" x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{_TOP + _SIZE}"/>',
             f'<line class="grid" x1="{_LEFT}" y1="{y:.1f}" x2="{_LEFT + _SIZE}" y2="{y:.1f}"/>',
-            f'<text class="tick" x="{x:.1f}" y="{_TOP + _SIZE + 13}" text-anchor="middle">{share:g}</text>',
-            f'<text class="tick" x="{_LEFT - 5}" y="{y + 3:.1f}" text-anchor="end">{share:g}</text>',
+            (
+                f'<text class="tick" x="{x:.1f}" y="{_TOP + _SIZE + 13}"'
+                f' text-anchor="middle">{share:g}</text>'
+            ),
+            (
+                f'<text class="tick" x="{_LEFT - 5}" y="{y + 3:.1f}"'
+                f' text-anchor="end">{share:g}</text>'
+            ),
         ]
     drawn.append(
-        f'<text class="tick" x="{_LEFT + _SIZE / 2}" y="{height - 5}" text-anchor="middle">{escape(across)}</text>'
-        f'<text class="tick" transform="translate(10 {_TOP + _SIZE / 2}) rotate(-90)" text-anchor="middle">'
-        f"{escape(up)}</text>"
+        f'<text class="tick" x="{_LEFT + _SIZE / 2}" y="{height - 5}"'
+        f' text-anchor="middle">{escape(across)}</text><text class="tick" transform="translate(10'
+        f' {_TOP + _SIZE / 2}) rotate(-90)" text-anchor="middle">{escape(up)}</text>'
     )
     if name != "pr":
         drawn.append(
-            f'<line class="even" x1="{_LEFT}" y1="{_TOP + _SIZE}" x2="{_LEFT + _SIZE}" y2="{_TOP}"/>'
+            f'<line class="even" x1="{_LEFT}" y1="{_TOP + _SIZE}" x2="{_LEFT + _SIZE}"'
+            f' y2="{_TOP}"/>'
         )
     for side in ("before", "after"):
         points = sides.get(side, ())
@@ -75,12 +82,14 @@ def curves(name: str, sides: Mapping[str, Points]) -> str:
             drawn.append(f'<polyline class="{side}" points="{path}"/>')
             if name == "calibration":
                 drawn += [
-                    f'<circle class="{side}" r="2.5" cx="{pair.split(",")[0]}" cy="{pair.split(",")[1]}"/>'
+                    f'<circle class="{side}" r="2.5" cx="{pair.split(",")[0]}"'
+                    f' cy="{pair.split(",")[1]}"/>'
                     for pair in path.split()
                 ]
     label = escape(f"{title}, before and here")
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{label}">'
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"'
+        f' aria-label="{label}">'
         f"{''.join(drawn)}</svg>"
     )
 
@@ -119,7 +128,8 @@ def intervals(rows: Sequence[tuple[str, Sided]], *, metric: str) -> str:
         y = 26 + place * step + step / 2
         shown = name if len(name) <= 26 else f"{name[:25]}…"
         drawn.append(
-            f'<text class="label" x="{left - 10}" y="{y + 4:.1f}" text-anchor="end">{escape(shown)}</text>'
+            f'<text class="label" x="{left - 10}" y="{y + 4:.1f}"'
+            f' text-anchor="end">{escape(shown)}</text>'
         )
         for side, value, spread, lift in (
             ("before", one.before, one.before_span, -5),
@@ -129,15 +139,15 @@ def intervals(rows: Sequence[tuple[str, Sided]], *, metric: str) -> str:
                 continue
             if spread:
                 drawn.append(
-                    f'<line class="{side}" x1="{at(spread[0]):.1f}" y1="{y + lift:.1f}" x2="{at(spread[1]):.1f}" '
-                    f'y2="{y + lift:.1f}"/>'
+                    f'<line class="{side}" x1="{at(spread[0]):.1f}" y1="{y + lift:.1f}"'
+                    f' x2="{at(spread[1]):.1f}" y2="{y + lift:.1f}"/>'
                 )
             drawn.append(
                 f'<circle class="{side}" cx="{at(value):.1f}" cy="{y + lift:.1f}" r="3.5"/>'
             )
     return (
-        f'<svg class="intervals" viewBox="0 0 {left + wide + 30} {height}" width="{left + wide + 30}" '
-        f'height="{height}" role="img" '
-        f'aria-label="{escape(metric)} with intervals, before and here">'
-        f'<text class="title" x="0" y="14">{escape(metric)}</text>{"".join(drawn)}</svg>'
+        f'<svg class="intervals" viewBox="0 0 {left + wide + 30} {height}"'
+        f' width="{left + wide + 30}" height="{height}" role="img" aria-label="{escape(metric)}'
+        ' with intervals, before and here"><text class="title" x="0"'
+        f' y="14">{escape(metric)}</text>{"".join(drawn)}</svg>'
     )

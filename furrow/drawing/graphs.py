@@ -89,7 +89,10 @@ def _layers(nodes: Mapping[str, Node]) -> dict[str, int]:
 
 
 def _direct(node: Node, known: Mapping[str, Node], layers: Mapping[str, int]) -> tuple[str, ...]:
-    """What a node comes after at once: what it comes after by way of another node, too, needs no line of its own."""
+    """What a node comes after at once.
+
+    What it comes after by way of another node, too, needs no line of its own.
+    """
     before = {one for one in node.after if one in known and layers[one] < layers[node.name]}
     waiting = [*before]
     reached: set[str] = set()
@@ -120,6 +123,7 @@ def _box(node: Node, place: tuple[float, float]) -> str:
     kind = f" {node.kind}" if node.kind.isalpha() else ""
     return (
         f"<g><title>{escape(node.name)}{escape(f': {node.kind}' if node.kind else '')}</title>"
-        f'<rect class="node{kind}" x="{place[0]:.0f}" y="{place[1]:.0f}" width="{_WIDE}" height="{_TALL}" rx="5"/>'
+        f'<rect class="node{kind}" x="{place[0]:.0f}" y="{place[1]:.0f}" width="{_WIDE}"'
+        f' height="{_TALL}" rx="5"/>'
         f'<text x="{place[0] + 8:.0f}" y="{place[1] + 17:.0f}">{escape(shown)}</text></g>'
     )

@@ -17,7 +17,9 @@ _LEFT, _WIDE, _TALL, _GAP = 230, 340, 18, 6
 
 
 def moves(parts: Sequence[tuple[str, float]], *, title: str) -> str:
-    """Draw bars, the longest first; to the right what raised the value, to the left what lowered it.
+    """Draw bars, the longest first.
+
+    To the right what raised the value, to the left what lowered it.
 
     Args:
         parts: Name and how far it moved the value; what is not finite is left out, and beyond
@@ -38,10 +40,11 @@ def moves(parts: Sequence[tuple[str, float]], *, title: str) -> str:
         x = middle if by >= 0 else middle - wide
         shown = name if len(name) <= 30 else f"{name[:29]}…"
         drawn.append(
-            f'<text x="{_LEFT - 8}" y="{y + 13}" text-anchor="end">{escape(shown)}</text>'
-            f'<rect class="{"raised" if by >= 0 else "lowered"}" x="{x:.1f}" y="{y}" width="{max(1.0, wide):.1f}" '
-            f'height="{_TALL}" rx="2"><title>{escape(name)}: {by:+.4g}</title></rect>'
-            f'<text class="tick" x="{_LEFT + _WIDE + 8}" y="{y + 13}">{by:+.4g}</text>'
+            f'<text x="{_LEFT - 8}" y="{y + 13}" text-anchor="end">{escape(shown)}</text><rect'
+            f' class="{"raised" if by >= 0 else "lowered"}" x="{x:.1f}" y="{y}"'
+            f' width="{max(1.0, wide):.1f}" height="{_TALL}" rx="2"><title>{escape(name)}:'
+            f' {by:+.4g}</title></rect><text class="tick" x="{_LEFT + _WIDE + 8}"'
+            f' y="{y + 13}">{by:+.4g}</text>'
         )
     width = _LEFT + _WIDE + 80
     return (

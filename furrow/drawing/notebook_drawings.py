@@ -1,4 +1,6 @@
-"""Drawings as a notebook shows them: the pages' own SVG with the pages' own colours, in light and dark, and no script.
+"""Drawings as a notebook shows them.
+
+The pages' own SVG with the pages' own colours, in light and dark, and no script.
 
 Each carries the rules that it needs, which hold inside it alone: a notebook may be sent on, or
 shown by a program that has no stylesheet of Furrow's.
@@ -52,8 +54,8 @@ def notebook_drawing(drawings: Sequence[tuple[str, str]]) -> str:
     if not some:
         return ""
     figures = "".join(
-        f'<figure style="display:inline-block;vertical-align:top;margin:.5em 1em .5em 0;max-width:100%">'
-        f"<figcaption>{escape(title)}</figcaption>{svg}</figure>"
+        '<figure style="display:inline-block;vertical-align:top;margin:.5em 1em .5em'
+        f' 0;max-width:100%"><figcaption>{escape(title)}</figcaption>{svg}</figure>'
         for title, svg in some
     )
     return f'<div class="{SCOPE}"><style>{notebook_style()}</style>{figures}</div>'

@@ -1,4 +1,7 @@
-"""Tables as a notebook shows them: HTML that takes its colours from the notebook, in which words stay words."""
+"""Tables as a notebook shows them.
+
+HTML that takes its colours from the notebook, in which words stay words.
+"""
 
 from __future__ import annotations
 

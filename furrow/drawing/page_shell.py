@@ -1,4 +1,7 @@
-"""The one stylesheet of every page, and the frame of pages that stand alone: nothing fetched, nothing run."""
+"""The one stylesheet of every page, and the frame of pages that stand alone.
+
+Nothing fetched, nothing run.
+"""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def plot(
     """Draw several series.
 
     Args:
-        series: Points by name, of which those that are not finite are left out; at most MOST_SERIES are drawn.
+        series: Points by name, of which those that are not finite are left out; at most MOST_SERIES
+            are drawn.
         title: What a screen reader says.
         across: Below the axis.
         up: Beside the axis.
@@ -74,7 +75,8 @@ def plot(
         placed = [at(point) for point in some]
         if points or len(placed) == 1:
             parts += [
-                f'<circle class="{hue}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{escape(name)}</title></circle>'
+                f'<circle class="{hue}" cx="{x:.1f}" cy="{y:.1f}"'
+                f' r="3.5"><title>{escape(name)}</title></circle>'
                 for x, y in thinned(placed, 2000)
             ]
         else:
@@ -93,7 +95,9 @@ def plot(
 
 
 def thinned(points: Sequence[Point], most: int) -> list[Point]:
-    """No more than so many points: of each part of a longer series its first, least, greatest and last.
+    """No more than so many points.
+
+    Of each part of a longer series its first, least, greatest and last.
 
     Args:
         points: In their order.
@@ -140,9 +144,10 @@ def _axes(sides: tuple[int, int], across: Point, up: Point, words: tuple[str, st
         )
     middle = (left + right) / 2
     parts.append(
-        f'<text class="tick" x="{middle}" y="{bottom + 33}" text-anchor="middle">{escape(words[0][:60])}</text>'
-        f'<text class="tick" transform="translate(11 {(_TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">'
-        f"{escape(words[1][:40])}</text>"
+        f'<text class="tick" x="{middle}" y="{bottom + 33}"'
+        f' text-anchor="middle">{escape(words[0][:60])}</text><text class="tick"'
+        f' transform="translate(11 {(_TOP + bottom) / 2}) rotate(-90)"'
+        f' text-anchor="middle">{escape(words[1][:40])}</text>'
     )
     return "".join(parts)
 
@@ -153,7 +158,7 @@ def _legend(names: Sequence[str]) -> str:
         x, y = 12 + (place % 2) * 225, _HEIGHT + 10 + (place // 2) * 18
         shown = name if len(name) <= 28 else f"{name[:27]}…"
         parts.append(
-            f'<line class="s{place % HUES}" stroke-width="2.5" x1="{x}" y1="{y - 4}" x2="{x + 24}" y2="{y - 4}"/>'
-            f'<text x="{x + 30}" y="{y}">{escape(shown)}</text>'
+            f'<line class="s{place % HUES}" stroke-width="2.5" x1="{x}" y1="{y - 4}" x2="{x + 24}"'
+            f' y2="{y - 4}"/><text x="{x + 30}" y="{y}">{escape(shown)}</text>'
         )
     return "".join(parts)

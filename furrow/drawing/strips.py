@@ -16,7 +16,9 @@ _LEFT, _WIDTH, _TALL, _GAP, _TOP = 190, 760, 16, 6, 8
 
 
 def strips(names: Sequence[str], rows: Mapping[str, Sequence[bool]], *, title: str) -> str:
-    """Draw rows of cells; one that is set is filled and higher, so that it is seen without colour, too.
+    """Draw rows of cells.
+
+    One that is set is filled and higher, so that it is seen without colour, too.
 
     Args:
         names: Of the windows, in order.
@@ -31,12 +33,14 @@ def strips(names: Sequence[str], rows: Mapping[str, Sequence[bool]], *, title: s
         y = _TOP + place * (_TALL + _GAP)
         shown = name if len(name) <= 26 else f"{name[:25]}…"
         drawn.append(
-            f'<text class="tick" x="{_LEFT - 8}" y="{y + 12}" text-anchor="end">{escape(shown)}</text>'
-            f'<line class="grid" x1="{_LEFT}" y1="{y + _TALL / 2:.0f}" x2="{_WIDTH}" y2="{y + _TALL / 2:.0f}"/>'
+            f'<text class="tick" x="{_LEFT - 8}" y="{y + 12}"'
+            f' text-anchor="end">{escape(shown)}</text><line class="grid" x1="{_LEFT}"'
+            f' y1="{y + _TALL / 2:.0f}" x2="{_WIDTH}" y2="{y + _TALL / 2:.0f}"/>'
         )
         drawn += [
-            f'<rect class="cell" x="{_LEFT + at * step:.1f}" y="{y}" width="{max(2.0, step - 1):.1f}" '
-            f'height="{_TALL}"><title>{escape(name)}: {escape(names[at])}</title></rect>'
+            f'<rect class="cell" x="{_LEFT + at * step:.1f}" y="{y}"'
+            f' width="{max(2.0, step - 1):.1f}" height="{_TALL}"><title>{escape(name)}:'
+            f" {escape(names[at])}</title></rect>"
             for at, there in enumerate(cells)
             if there
         ]
@@ -49,6 +53,6 @@ def strips(names: Sequence[str], rows: Mapping[str, Sequence[bool]], *, title: s
     )
     height = bottom + 18
     return (
-        f'<svg viewBox="0 0 {_WIDTH + 60} {height}" width="{_WIDTH + 60}" height="{height}" role="img" '
-        f'aria-label="{escape(title)}">{"".join(drawn)}{ends}</svg>'
+        f'<svg viewBox="0 0 {_WIDTH + 60} {height}" width="{_WIDTH + 60}" height="{height}"'
+        f' role="img" aria-label="{escape(title)}">{"".join(drawn)}{ends}</svg>'
     )

@@ -66,7 +66,10 @@ class Batch:
         return len(self._rows)
 
     def __repr__(self) -> str:
-        return f"Batch({self._plan.service.name}: {len(self)} rows, {len(self._plan.outputs)} features)"
+        return (
+            f"Batch({self._plan.service.name}: {len(self)} rows, {len(self._plan.outputs)}"
+            " features)"
+        )
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Each feature's values, None for null, missing and expired; times are aware datetimes."""
@@ -81,7 +84,10 @@ class Batch:
         return self._values
 
     def columns(self) -> dict[str, Any]:
-        """Each feature's values: float64 with NaN for null where they are numbers, else as `to_dict` has them."""
+        """Each feature's values.
+
+        Float64 with NaN for null where they are numbers, else as `to_dict` has them.
+        """
         found: dict[str, Any] = {}
         for name, part, where, dtype in self._plan.outputs:
             if part < 0:
@@ -146,7 +152,10 @@ class Batch:
 
     @property
     def status(self) -> dict[str, list[str]]:
-        """Each value's status: "present", "null", "missing" (an unknown entity) or "expired" (older than the ttl)."""
+        """Each value's status.
+
+        "present", "null", "missing" (an unknown entity) or "expired" (older than the ttl).
+        """
         values, found = self.to_dict(), {}
         for name, part, _, _ in self._plan.outputs:
             if None not in values[name]:  # what is missing or expired has no value
@@ -154,13 +163,15 @@ class Batch:
                 continue
             states = self.part(part).states() if part >= 0 else [0] * len(self)
             found[name] = [
-                "missing"
-                if state == MISSING
-                else "expired"
-                if state == EXPIRED
-                else "null"
-                if value is None
-                else "present"
+                (
+                    "missing"
+                    if state == MISSING
+                    else "expired"
+                    if state == EXPIRED
+                    else "null"
+                    if value is None
+                    else "present"
+                )
                 for state, value in zip(states, values[name], strict=True)
             ]
         return found

@@ -1,4 +1,7 @@
-"""Compiling the manifest: Feast's definitions and the feature tables' SQL become one file of plain JSON."""
+"""Compiling the manifest.
+
+Feast's definitions and the feature tables' SQL become one file of plain JSON.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A syntax tree as source text, the same on every version of Python.
 
-`ast.unparse` writes all but f-strings alike since 3.11: newer versions choose other quotes, and nest them,
-which 3.11 can't read. Digests are taken of the text, so f-strings are written here, as 3.11 does: the first
-quotes that stand nowhere in them, and no backslash between braces.
+`ast.unparse` writes all but f-strings alike since 3.11: newer versions choose other quotes, and
+nest them, which 3.11 can't read. Digests are taken of the text, so f-strings are written here, as
+3.11 does: the first quotes that stand nowhere in them, and no backslash between braces.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ def _quoted(text: str) -> str:
 
 
 def _parts(node: ast.JoinedStr) -> list[tuple[str, bool]]:
-    """The parts as they stand in the source, and whether each is text; neighbors that are text are one."""
+    """The parts as they stand in the source, and whether each is text.
+
+    Neighbors that are text are one.
+    """
     found: list[tuple[str, bool]] = []
     for value in node.values:
         constant = isinstance(value, ast.Constant)

@@ -219,7 +219,9 @@ class Catalog:
         )
 
     def search(self, words: tuple[str, ...]) -> list[Found]:
-        """Find entries that hold every word: in a name, a tag, a description, an owner or a raw column.
+        """Find entries that hold every word.
+
+        In a name, a tag, a description, an owner or a raw column.
 
         Args:
             words: The words, in any case; a part of a word fits too, less well.

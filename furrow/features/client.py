@@ -1,4 +1,7 @@
-"""The client for serving code: fresh features from the online store, by the manifest, without Feast."""
+"""The client for serving code.
+
+Fresh features from the online store, by the manifest, without Feast.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +146,8 @@ class FeatureClient:
             make_plan(self.manifest, service, run_code=False, full_names=False)
         elif plan.digest != digest:
             raise ManifestMismatchError(
-                f"feature service {service} has digest {plan.digest[:12]}, the model was trained on {digest[:12]}",
+                f"feature service {service} has digest {plan.digest[:12]}, the model was trained on"
+                f" {digest[:12]}",
                 hint="serve the features of the model's commit, or train the model again",
             )
 
@@ -207,7 +211,8 @@ class FeatureClient:
                 wanted = ", ".join(f"{name} {dtype}" for name, dtype in part.layout.schema.features)
                 there = ", ".join(f"{name} {dtype}" for name, dtype in entry.schema.features)
                 raise ManifestMismatchError(
-                    f"view {part.view}: the manifest says ({wanted}), {self.store.place} holds ({there})",
+                    f"view {part.view}: the manifest says ({wanted}), {self.store.place} holds"
+                    f" ({there})",
                     hint="bring the store up to the manifest: furrow features materialize",
                 )
             if entry.digest is not None and entry.digest != part.digest:

@@ -1,4 +1,6 @@
-"""What a feature means, and its unit: told by its Field, or by a comment beside it in the table's SQL.
+"""What a feature means, and its unit.
+
+Told by its Field, or by a comment beside it in the table's SQL.
 
     wind_speed as weather_wind_speed,  -- mean wind of the hour [mph]
 

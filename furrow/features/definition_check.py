@@ -49,10 +49,16 @@ def _views(manifest: Manifest) -> Iterator[Problem]:
     for name, view in sorted(manifest.views.items()):
         if view.table is None and "://" not in view.source:
             table = view.source.rpartition("/")[2].removesuffix(".parquet")
-            hint = f"write features/tables/{table}.sql, or name a source that one of tables/*.sql builds"
+            hint = (
+                f"write features/tables/{table}.sql, or name a source that one of tables/*.sql"
+                " builds"
+            )
             yield Problem(f"{name}.source", f"no SQL builds {view.source}", hint)
         if view.ttl_seconds is None:
-            hint = "write how long a value holds: ttl=timedelta(hours=...); timedelta(days=36_500) for always"
+            hint = (
+                "write how long a value holds: ttl=timedelta(hours=...); timedelta(days=36_500) for"
+                " always"
+            )
             yield Problem(f"{name}.ttl", "is not declared, so a value never expires", hint)
         other = sources.setdefault(view.source, name)
         if other != name and _overlap(manifest, other, name):

@@ -45,7 +45,9 @@ class ManifestError(FurrowError):
 
 
 def parse_json(text: str | bytes, *, origin: str, limit: int = 16_000_000) -> Any:
-    """Parse JSON, refusing what `json.loads` lets through: repeated keys, NaN, deep nesting, huge files.
+    """Parse JSON, refusing what `json.loads` lets through.
+
+    Repeated keys, NaN, deep nesting, huge files.
 
     Args:
         text: The JSON text.
@@ -119,7 +121,10 @@ class Node:
         return self.value
 
     def fields(self, *names: str, optional: tuple[str, ...] = ()) -> dict[str, Node]:
-        """The mapping's fields: all of `names`, maybe those of `optional` (null when absent), no others."""
+        """The mapping's fields.
+
+        All of `names`, maybe those of `optional` (null when absent), no others.
+        """
         value = self.mapping()
         for name in names:
             if name not in value:
@@ -214,7 +219,8 @@ class Node:
         if scheme:
             if scheme not in REMOTE_SCHEMES:
                 self.fail(
-                    f"has the scheme {scheme!r}; remote sources are {', '.join(sorted(REMOTE_SCHEMES))}"
+                    f"has the scheme {scheme!r}; remote sources are"
+                    f" {', '.join(sorted(REMOTE_SCHEMES))}"
                 )
             return text
         if not text or text.startswith(("/", "~")) or "\\" in text or re.match(r"[A-Za-z]:", text):

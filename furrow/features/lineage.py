@@ -83,7 +83,10 @@ def _found(
 
 
 def _spelled_out(tree: exp.Query) -> exp.Query:
-    """The query with its named windows written out where they are used: SQLGlot's lineage looks only there."""
+    """The query with its named windows written out where they are used.
+
+    SQLGlot's lineage looks only there.
+    """
     copied = tree.copy()
     for select in copied.find_all(exp.Select):
         named = {window.name.lower(): window for window in select.args.get("windows") or ()}
@@ -94,9 +97,11 @@ def _spelled_out(tree: exp.Query) -> exp.Query:
                     held = spec.args.get(part)
                     window.set(
                         part,
-                        [each.copy() for each in held]
-                        if isinstance(held, list)
-                        else held and held.copy(),
+                        (
+                            [each.copy() for each in held]
+                            if isinstance(held, list)
+                            else held and held.copy()
+                        ),
                     )
                 window.set("alias", None)
     return copied

@@ -141,7 +141,8 @@ def read_dtype(node: Node) -> str:
         parse_type(text)
     except UnservedTypeError:
         node.fail(
-            "is not a type of Feast's that is served (Int64, String, Array(Int64), Struct({a: Int64}), ...)"
+            "is not a type of Feast's that is served (Int64, String, Array(Int64), Struct({a:"
+            " Int64}), ...)"
         )
     return text
 
@@ -267,9 +268,9 @@ def _service(name: str, node: Node) -> Service:
                 view=entry["view"].name(),
                 name=entry["name"].name(),
                 features=tuple(feature.name() for feature in entry["features"].items()),
-                join_key_map={key: value.name() for key, value in renamed.entries()}
-                if renamed
-                else {},
+                join_key_map=(
+                    {key: value.name() for key, value in renamed.entries()} if renamed else {}
+                ),
             )
         )
         _unique(entry["features"], list(projections[-1].features))

@@ -195,7 +195,10 @@ def newest_event(folder: Path, view: View) -> datetime | None:
 
 
 def _in_order(rows: pa.Table, time: str) -> pa.Table:
-    """Rows in the order of their nanoseconds, if they have any: of events within one microsecond the last wins."""
+    """Rows in the order of their nanoseconds, if they have any.
+
+    Of events within one microsecond the last wins.
+    """
     column = rows.column(time)
     if column.type.unit != NS:
         return rows

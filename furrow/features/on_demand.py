@@ -105,7 +105,8 @@ def compute(
     short = [name for name, values in found.items() if len(values) != count]
     if short:
         raise OnDemandError(
-            f"on-demand view {view.name} returned {len(found[short[0]])} values of {short[0]} for {count} rows",
+            f"on-demand view {view.name} returned {len(found[short[0]])} values of {short[0]} for"
+            f" {count} rows",
             view=view.name,
         )
     return found
@@ -173,14 +174,19 @@ def _wrong(name: str, dtype: str, value: Any) -> RequestError:
     return RequestError(
         f"{name} must be {dtype}, got {type(value).__name__} {shown}",
         field=name,
-        hint="a time is ISO 8601, such as 2013-10-01T12:00:00+00:00"
-        if dtype == "UnixTimestamp"
-        else "",
+        hint=(
+            "a time is ISO 8601, such as 2013-10-01T12:00:00+00:00"
+            if dtype == "UnixTimestamp"
+            else ""
+        ),
     )
 
 
 def _frame(view: OnDemandView, inputs: Mapping[str, Sequence[Any]]) -> Any:
-    """The inputs as the data frame that the function saw in training: made of Arrow's columns of the declared types."""
+    """The inputs as the data frame that the function saw in training.
+
+    Made of Arrow's columns of the declared types.
+    """
     import pyarrow as pa  # noqa: PLC0415 - only functions that are written for pandas need it
 
     from furrow.stores.pack import arrow_column  # noqa: PLC0415 - the same

@@ -67,7 +67,8 @@ def _kind(manifest: Manifest, what: str, *, written: bool = False) -> OnlineKind
     if kind is None or (written and not kind.writes):
         known = " or ".join(one.types[-1] for one in ONLINE_KINDS if one.writes)
         raise ManifestError(
-            f"online_store.type: {manifest.online_store.type!r} is not a store that Furrow's client {what}",
+            f"online_store.type: {manifest.online_store.type!r} is not a store that Furrow's client"
+            f" {what}",
             field="online_store.type",
             hint=f"use {known}",
         )
@@ -100,15 +101,22 @@ def _expanded(key: str, value: Any, *, expand: bool) -> Any:
         name = found.group(1)
         if not expand:
             raise ManifestError(
-                f"{field} asks for ${{{name}}} of this environment, and the manifest is from elsewhere",
+                f"{field} asks for ${{{name}}} of this environment, and the manifest is from"
+                " elsewhere",
                 field=field,
-                hint="one from a URL, for another folder or of a clone without `furrow trust` names no variables",
+                hint=(
+                    "one from a URL, for another folder or of a clone without `furrow trust` names"
+                    " no variables"
+                ),
             )
         if not name.startswith(PREFIX):
             raise ManifestError(
                 f"{field} asks for ${{{name}}} of this environment, which is not meant for it",
                 field=field,
-                hint=f"name it {PREFIX}..., in feature_store.yaml and in the environment, then `furrow compile`",
+                hint=(
+                    f"name it {PREFIX}..., in feature_store.yaml and in the environment, then"
+                    " `furrow compile`"
+                ),
             )
         if name not in os.environ:
             raise ManifestError(

@@ -1,4 +1,7 @@
-"""Compiling a Feast repository that is no Furrow project: its manifest, beside its feature_store.yaml."""
+"""Compiling a Feast repository that is no Furrow project.
+
+Its manifest, beside its feature_store.yaml.
+"""
 
 from __future__ import annotations
 

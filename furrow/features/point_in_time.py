@@ -61,13 +61,15 @@ class Joined:
                 continue
             rows = zip(values, self.events[part], self.ever[part], strict=True)
             found[name] = [
-                "present"
-                if value is not None
-                else "null"
-                if event is not None
-                else "missing"
-                if ever is None
-                else "expired"
+                (
+                    "present"
+                    if value is not None
+                    else "null"
+                    if event is not None
+                    else "missing"
+                    if ever is None
+                    else "expired"
+                )
                 for value, event, ever in rows
             ]
         return found

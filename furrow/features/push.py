@@ -1,4 +1,7 @@
-"""Pushing single events: appended to the view's offline source, then written to the online store."""
+"""Pushing single events.
+
+Appended to the view's offline source, then written to the online store.
+"""
 
 from __future__ import annotations
 
@@ -150,9 +153,11 @@ def _append(folder: Path, view: View, table: pa.Table) -> None:
         for name in table.column_names
     }
     columns = [
-        table.column(renamed[field.name]).cast(field.type)
-        if field.name in renamed
-        else pa.nulls(len(table), field.type)
+        (
+            table.column(renamed[field.name]).cast(field.type)
+            if field.name in renamed
+            else pa.nulls(len(table), field.type)
+        )
         for field in schema
     ]
     rows = pa.table(columns, schema=schema)

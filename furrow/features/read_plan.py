@@ -1,4 +1,7 @@
-"""What one service needs to answer: which keys, from which views, in which order, worked out once."""
+"""What one service needs to answer.
+
+Which keys, from which views, in which order, worked out once.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ def key_value(name: str, dtype: str, value: Any) -> Any:
 
 @dataclass(frozen=True)
 class KeySpec:
-    """Where a view's key comes from in a request: (request field, join key, type) in the key's order."""
+    """Where a view's key comes from in a request.
+
+    (request field, join key, type) in the key's order.
+    """
 
     fields: tuple[tuple[str, str, str], ...]
 
@@ -151,7 +157,10 @@ class Part:
 
 
 class Computed(NamedTuple):
-    """An on-demand view, its function, and its inputs: (names the function uses, part, position)."""
+    """An on-demand view, its function, and its inputs.
+
+    (names the function uses, part, position).
+    """
 
     view: OnDemandView
     function: Callable[[dict[str, Any]], Any]
@@ -298,9 +307,13 @@ class _Builder:
         view = self.manifest.on_demand[projection.view]
         if not run_code:
             raise OnDemandError(
-                f"on-demand view {view.name} comes with a manifest from elsewhere: its code is not run",
+                f"on-demand view {view.name} comes with a manifest from elsewhere: its code is"
+                " not run",
                 view=view.name,
-                hint="pin the manifest: FeatureClient.open(place, digest=...); or `furrow trust`, for a clone",
+                hint=(
+                    "pin the manifest: FeatureClient.open(place, digest=...); or `furrow trust`,"
+                    " for a clone"
+                ),
             )
         sources = []
         for source in view.inputs:

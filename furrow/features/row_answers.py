@@ -1,7 +1,9 @@
-"""A batch row by row: what each row's features are and came from, read at once and not a column at a time.
+"""A batch row by row.
 
-For a request's few rows that takes a third of the time of `Batch.to_dict`, `status` and `event_time`;
-it says the same.
+What each row's features are and came from, read at once and not a column at a time.
+
+For a request's few rows that takes a third of the time of `Batch.to_dict`, `status` and
+`event_time`; it says the same.
 """
 
 from __future__ import annotations

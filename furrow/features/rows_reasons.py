@@ -1,4 +1,7 @@
-"""Why another store lost rows or gave other values: each row held against the events of its own keys."""
+"""Why another store lost rows or gave other values.
+
+Each row held against the events of its own keys.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Rows to join by, made of what a service's own sources hold: their keys, at moments where joins go wrong."""
+"""Rows to join by, made of what a service's own sources hold.
+
+Their keys, at moments where joins go wrong.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ _TWICE = 20  # every so many rows, one comes twice, as rows of training do
 
 
 def sampled_rows(sources: Sequence[Sourced], count: int, *, now: datetime) -> pa.Table:
-    """Keys and event_timestamp: at events, an hour after them, just before them, at the ttl and beyond it.
+    """Keys and event_timestamp.
+
+    At events, an hour after them, just before them, at the ttl and beyond it.
 
     The same sources give the same rows.
 

@@ -94,7 +94,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input of an on-demand view: a feature of a view, or a field of the request (view "request")."""
+    """An input of an on-demand view.
+
+    A feature of a view, or a field of the request (view "request").
+    """
 
     view: str
     name: str
@@ -149,7 +152,10 @@ class Service:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether two of its features have one name, so that all go by VIEW__FEATURE: trained, served and verified."""
+        """Whether two of its features have one name, so that all go by VIEW__FEATURE.
+
+        Trained, served and verified.
+        """
         names = [feature for projection in self.views for feature in projection.features]
         return len(names) > len(set(names))
 

@@ -47,7 +47,10 @@ class ColumnStatistics:
 
 @dataclass(frozen=True, slots=True)
 class ViewStatistics:
-    """The offline rows of a view: how many, from when to when, and the statistics of each feature."""
+    """The offline rows of a view.
+
+    How many, from when to when, and the statistics of each feature.
+    """
 
     rows: int
     oldest: datetime | None

@@ -1,4 +1,7 @@
-"""Why another store's answer is not the point-in-time join's: told from the events that its sources hold."""
+"""Why another store's answer is not the point-in-time join's.
+
+Told from the events that its sources hold.
+"""
 
 from __future__ import annotations
 
@@ -94,8 +97,14 @@ class EventHistory:
         if not events:
             return f"{self.source.view} has no event of its key"
         if any(one.at <= at for one in events):
-            return f"every value of {self.source.view} is older than the ttl: rows whose values expired are dropped"
-        return f"every value of {self.source.view} is of later: rows before their first event are dropped"
+            return (
+                f"every value of {self.source.view} is older than the ttl: rows whose values"
+                " expired are dropped"
+            )
+        return (
+            f"every value of {self.source.view} is of later: rows before their first event are"
+            " dropped"
+        )
 
     def why_differs(self, row: Mapping[str, Any], feature: str, theirs: Any) -> str:
         """Why the other store gives another value."""
@@ -113,7 +122,10 @@ class EventHistory:
         return next((why for why in self._in_words() if why in found), UNKNOWN)
 
     def written_later(self, row: Mapping[str, Any]) -> bool:
-        """Whether the event that counts was written only after the row's moment: both stores count it."""
+        """Whether the event that counts was written only after the row's moment.
+
+        Both stores count it.
+        """
         counting = self._counting(self._events.get(self.key(row), []), row["event_timestamp"])
         created = counting[-1].created if counting else None
         return created is not None and created > row["event_timestamp"]

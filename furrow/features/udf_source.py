@@ -134,7 +134,10 @@ class _Extraction:
                     if min(lines) == code.co_firstlineno and name == code.co_name:
                         found.append(node)
         if len(found) != 1:
-            why = f"{path.name}:{code.co_firstlineno} holds {len(found)} functions {code.co_name!r}, not one"
+            why = (
+                f"{path.name}:{code.co_firstlineno} holds {len(found)} functions {code.co_name!r},"
+                " not one"
+            )
             raise self.error(why, hint="write it as a `def` of its own")
         return found[0]
 
@@ -238,7 +241,10 @@ class _Extraction:
 
 
 class _Strip(ast.NodeTransformer):
-    """Take off what changes no result: docstrings, Feast's decorator, the annotations of functions."""
+    """Take off what changes no result.
+
+    Docstrings, Feast's decorator, the annotations of functions.
+    """
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
@@ -301,7 +307,10 @@ def _binds(statement: ast.stmt) -> set[str]:
 
 
 def _changes(statement: ast.stmt) -> set[str]:
-    """Names whose value a top-level statement may change in place: `TABLE["x"] = 1`, `TABLE.update(...)`."""
+    """Names whose value a top-level statement may change in place.
+
+    `TABLE["x"] = 1`, `TABLE.update(...)`.
+    """
     if isinstance(statement, ast.Assign | ast.AugAssign | ast.Delete):
         targets = [statement.target] if isinstance(statement, ast.AugAssign) else statement.targets
         bases = [t.value for t in targets if isinstance(t, ast.Subscript | ast.Attribute)]

@@ -1,1 +1,4 @@
-"""What a project's models are worth and whose they are: proof, health, owners, cost, score, audit."""
+"""What a project's models are worth and whose they are.
+
+Proof, health, owners, cost, score, audit.
+"""

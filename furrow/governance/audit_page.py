@@ -46,7 +46,8 @@ def audit_page(made: Audit) -> str:
         made: The audit.
 
     Returns:
-        HTML: every text escaped, no script that runs, nothing from elsewhere; the JSON is inside, as data.
+        HTML: every text escaped, no script that runs, nothing from elsewhere; the JSON is inside,
+            as data.
     """
     title = html_text(f"Audit of {made.of}")
     unknown = "".join(f"<li>{html_text(one)}</li>" for one in made.unknown)

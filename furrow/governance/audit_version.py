@@ -1,4 +1,7 @@
-"""What a version's commit and its notes say: data, contract, features, code, config, environment, metrics, proof."""
+"""What a version's commit and its notes say.
+
+Data, contract, features, code, config, environment, metrics, proof.
+"""
 
 from __future__ import annotations
 

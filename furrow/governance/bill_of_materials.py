@@ -1,4 +1,7 @@
-"""The software bill of materials of a commit, from its lock file: CycloneDX 1.5 in JSON, the same for the same lock."""
+"""The software bill of materials of a commit, from its lock file.
+
+CycloneDX 1.5 in JSON, the same for the same lock.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""DVC's contents, hashed: in the cache, in a remote that is a folder, and where one can come from when it is gone."""
+"""DVC's contents, hashed.
+
+In the cache, in a remote that is a folder, and where one can come from when it is gone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""conf/cost.yaml: what a second of a processor is worth, as the project declares it. Nothing is looked up anywhere.
+"""conf/cost.yaml: what a second of a processor is worth, as the project declares it.
+
+Nothing is looked up anywhere.
 
 currency: EUR
 cpu_hour: 0.045          # price of a processor for an hour

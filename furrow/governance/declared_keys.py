@@ -1,4 +1,7 @@
-"""The keys of a file that a person declares something in: a misspelt one is an error, not left out."""
+"""The keys of a file that a person declares something in.
+
+A misspelt one is an error, not left out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A request to be forgotten: what holds a key, how to take it out, and what that makes invalid. Nothing is removed."""
+"""A request to be forgotten: what holds a key, how to take it out, and what that makes invalid.
+
+Nothing is removed.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,8 @@ def deletion_request(root: Path, texts: Sequence[str], *, now: datetime) -> Audi
     )
     if any((root / FURROW / "serving").glob("*/monitor/*")):
         made.unknown.append(
-            "figures of monitoring: profiles and references name the values of a column that has few"
+            "figures of monitoring: profiles and references name the values of a column that"
+            " has few"
         )
     return made
 
@@ -194,8 +198,9 @@ def _plan(
     if kinds["data"]:
         paths = sorted({one.path for one in kinds["data"]})
         steps.append(
-            f"take the rows out at the source and out of {', '.join(paths[:5])}"
-            f"{' ...' if len(paths) > 5 else ''}, then `dvc add {kinds['data'][0].output}` and commit"
+            "take the rows out at the source and out of"
+            f" {', '.join(paths[:5])}{' ...' if len(paths) > 5 else ''}, then `dvc add"
+            f" {kinds['data'][0].output}` and commit"
         )
     if kinds["features"] or kinds["training"] or models:
         steps.append("`dvc repro`, and commit: features, training sets and models without them")
@@ -212,8 +217,9 @@ def _plan(
         steps.append(f"land labels that take theirs back, and remove from {', '.join(landed[:5])}")
     if any(kinds.values()):
         steps.append(
-            "`furrow gc --drop FILE.json --yes`, with the JSON of this, removes these contents from DVC's"
-            " cache, with --remote from a remote that is a folder; other clones must do so, too"
+            "`furrow gc --drop FILE.json --yes`, with the JSON of this, removes these contents from"
+            " DVC's cache, with --remote from a remote that is a folder; other clones must do"
+            " so, too"
         )
     return steps
 
@@ -245,8 +251,8 @@ def _plan_elsewhere(sections: Mapping[str, Sequence[Any]], *, named: bool) -> li
         steps.append(f"{', '.join(commands[:5])}, and push {', '.join(notes)}")
     if files:
         steps.append(
-            f"take it out of {', '.join(files[:5])} and commit; history keeps it until it is rewritten"
-            " (`git filter-repo`), which gives every later commit another name"
+            f"take it out of {', '.join(files[:5])} and commit; history keeps it until it is"
+            " rewritten (`git filter-repo`), which gives every later commit another name"
         )
     return steps
 
@@ -256,7 +262,8 @@ def _invalid_elsewhere(sections: Mapping[str, Sequence[Any]]) -> list[str]:
     said = []
     if views := sections["online store"]:
         said.append(
-            f"{_count(len(views), 'view')} of the online store answers `missing` for them: scores differ"
+            f"{_count(len(views), 'view')} of the online store answers `missing` for them: scores"
+            " differ"
         )
     texts = sections["texts in Git, and notes"]
     if notes := [one for one in texts if one["in"] != "Git"]:
@@ -265,8 +272,8 @@ def _invalid_elsewhere(sections: Mapping[str, Sequence[Any]]) -> list[str]:
         )
     if len(notes) < len(texts):
         said.append(
-            "a history that is rewritten makes every tag, note, signature and replay of it void: versions are"
-            " registered anew"
+            "a history that is rewritten makes every tag, note, signature and replay of it void:"
+            " versions are registered anew"
         )
     return said
 
@@ -285,8 +292,8 @@ def _invalid(
         said.append(f"what {_count(len(commits), 'commit')} recorded can't be replayed any more")
         if replayed:
             said.append(
-                f"{_count(replayed, 'commit')} of them keep the note of a replay, and `furrow verify`"
-                " says that its objects are absent"
+                f"{_count(replayed, 'commit')} of them keep the note of a replay, and `furrow"
+                " verify` says that its objects are absent"
             )
     if models:
         said.append(

@@ -17,7 +17,8 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        part: Of the platform: Git, DVC cache, DVC remote, versions, notes, index, online store, log.
+        part: Of the platform: Git, DVC cache, DVC remote, versions, notes, index, online store,
+            log.
         state: ok; odd: it works, and should be known; unknown: it was not looked at; mended: by
             this very command; stale: it can be made anew from what is here; missing; damaged;
             lost: nothing brings it back.

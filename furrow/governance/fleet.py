@@ -1,4 +1,7 @@
-"""Every model of several repositories: whose it is, how old, when replayed and approved, how it fares, what it cost."""
+"""Every model of several repositories.
+
+Whose it is, how old, when replayed and approved, how it fares, what it cost.
+"""
 
 from __future__ import annotations
 

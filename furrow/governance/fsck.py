@@ -1,4 +1,7 @@
-"""Whether the parts of the platform hold together: what is lost, what can be made again, and how."""
+"""Whether the parts of the platform hold together.
+
+What is lost, what can be made again, and how.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Which contents of DVC something still needs: whatever a text of a commit that is kept names is kept.
+"""Which contents of DVC something still needs.
+
+Whatever a text of a commit that is kept names is kept.
 
 Read as text, so that a file of a form that is not known, or one that is damaged, loses nothing: any
 word of 32 hexadecimal digits in a dvc.lock or a .dvc file counts as a content's name.

@@ -1,4 +1,7 @@
-"""Where a key is besides DVC's contents and prediction logs: the online store, texts in Git, the remote's objects."""
+"""Where a key is besides DVC's contents and prediction logs.
+
+The online store, texts in Git, the remote's objects.
+"""
 
 from __future__ import annotations
 
@@ -161,8 +164,8 @@ def on_remote(root: Path, contents: Collection[str], unknown: list[str]) -> list
         return []
     if folder is None or not folder.is_dir():
         unknown.append(
-            f"the DVC remote {address} is not a folder of this machine: whether it has the {len(contents)} contents is"
-            " not known (`dvc status --cloud`)"
+            f"the DVC remote {address} is not a folder of this machine: whether it has the"
+            f" {len(contents)} contents is not known (`dvc status --cloud`)"
         )
         return []
     places = {md5: folder / "files/md5" / md5[:2] / md5[2:] for md5 in sorted(contents)}

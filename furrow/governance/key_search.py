@@ -54,7 +54,9 @@ class Holding:
 
 
 def parse_key(texts: Sequence[str]) -> list[dict[str, str]]:
-    """Ways to name somebody: "customer=42", or "country=NL,number=7" where it takes several columns.
+    """Ways to name somebody.
+
+    "customer=42", or "country=NL,number=7" where it takes several columns.
 
     Raises:
         AskedKeyError: A text names no column, or no value.

@@ -1,4 +1,6 @@
-"""The ML Test Score of a commit: 1 for a test that runs by itself, 0.5 for one that a person did, with a date.
+"""The ML Test Score of a commit.
+
+1 for a test that runs by itself, 0.5 for one that a person did, with a date.
 
 conf/score.yaml says what no file shows:
 
@@ -86,7 +88,10 @@ class Score:
 
     @property
     def points(self) -> float:
-        """All of them, of 28: it falls with every check that goes, the score with the lowest section's."""
+        """All of them, of 28.
+
+        It falls with every check that goes, the score with the lowest section's.
+        """
         return sum(one.points for one in self.answers)
 
     @property
@@ -213,9 +218,9 @@ def badge(made: Score, at: datetime) -> str:
     value = f"{made.total:g} of 7"
     text = f"ML Test Score {value}, {at.astimezone(UTC):%Y-%m-%d}"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="160" height="20" role="img" aria-label="{text}">'
-        f'<title>{text}</title><rect width="104" height="20" fill="#1d2433"/>'
-        f'<rect x="104" width="56" height="20" fill="{colour}"/>'
-        '<g fill="#fff" font-family="Verdana,sans-serif" font-size="11" text-anchor="middle">'
-        f'<text x="52" y="14">ML Test Score</text><text x="132" y="14">{value}</text></g></svg>\n'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="160" height="20" role="img"'
+        f' aria-label="{text}"><title>{text}</title><rect width="104" height="20"'
+        f' fill="#1d2433"/><rect x="104" width="56" height="20" fill="{colour}"/><g fill="#fff"'
+        ' font-family="Verdana,sans-serif" font-size="11" text-anchor="middle"><text x="52"'
+        f' y="14">ML Test Score</text><text x="132" y="14">{value}</text></g></svg>\n'
     )

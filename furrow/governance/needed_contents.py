@@ -1,4 +1,7 @@
-"""What DVC must still have: for HEAD, for the branch that people merge into, and for each registered version."""
+"""What DVC must still have.
+
+For HEAD, for the branch that people merge into, and for each registered version.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""conf/owners.yaml: whose each problem, feature service and deployment is, and how much hangs on it.
+"""conf/owners.yaml.
+
+Whose each problem, feature service and deployment is, and how much hangs on it.
 
 default: {owner: data@example.com, tier: 3}
 problems: {late: {owner: ops@example.com, tier: 1}}

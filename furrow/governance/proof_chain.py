@@ -1,4 +1,7 @@
-"""The chain behind a commit, a version or a prediction: each link held against objects and signatures, offline."""
+"""The chain behind a commit, a version or a prediction.
+
+Each link held against objects and signatures, offline.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ class Link:
 
 
 def broken(links: Iterable[Link]) -> list[Link]:
-    """The links for which a chain does not hold: what is refused, and what is needed and not proved."""
+    """The links for which a chain does not hold.
+
+    What is refused, and what is needed and not proved.
+    """
     return [
         one for one in links if one.state == "refused" or (one.needed and one.state not in _HOLDS)
     ]

@@ -450,7 +450,8 @@ TESTS = (
         "models are not too stale",
         _stale,
         "furrow models list",
-        "`due` in conf/owners.yaml, and a workflow that runs `furrow models list --all-repos --check`",
+        "`due` in conf/owners.yaml, and a workflow that runs `furrow models list --all-repos"
+        " --check`",
     ),
     ScoreTest(
         _O,

@@ -1,4 +1,7 @@
-"""What a project spent: the stages that ran on this machine, and the trials that its history holds."""
+"""What a project spent.
+
+The stages that ran on this machine, and the trials that its history holds.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ _FORMAT = (
 
 
 def lines_of(root: Path) -> list[dict[str, Any]]:
-    """Everything that is known to have run: the journal of this machine, and each trial in the history's references.
+    """Everything that is known to have run.
+
+    The journal of this machine, and each trial in the history's references.
 
     Args:
         root: The project.

@@ -1,4 +1,6 @@
-"""A model card and a data card in the forms that others read: Model Cards, Datasheets, Hugging Face's metadata.
+"""A model card and a data card in the forms that others read.
+
+Model Cards, Datasheets, Hugging Face's metadata.
 
 What can be told is generated, what only a person can say comes from conf/card, and what nobody
 wrote is said to be missing. A list says under which headings of the EU AI Act's Annex IV and of
@@ -119,7 +121,10 @@ def _index() -> list[str]:
     return [
         "## Where others ask for the same",
         "",
-        "An index, not a claim of compliance: which headings ask for what stands here or in `furrow audit`.",
+        (
+            "An index, not a claim of compliance: which headings ask for what stands here or in"
+            " `furrow audit`."
+        ),
         "",
         "| what | EU AI Act, Annex IV | NIST AI RMF 1.0 |",
         "|---|---|---|",
@@ -129,7 +134,9 @@ def _index() -> list[str]:
 
 
 def data_card(root: Path, commit: str, problem: str) -> str:
-    """The datasheet of a problem's data at a commit (Gebru et al. 2021): what is known, and what a person must say.
+    """The datasheet of a problem's data at a commit (Gebru et al. 2021).
+
+    What is known, and what a person must say.
 
     Args:
         root: The project; it may be bare.

@@ -1,4 +1,6 @@
-"""What a checkout needs beside the objects at hand: promised objects, submodules, and the clone's own conversions.
+"""What a checkout needs beside the objects at hand.
+
+Promised objects, submodules, and the clone's own conversions.
 
 A clone may hold less than its commits name (a partial clone), or make files other than they are
 stored (filters, line ends). What can be had is brought; what can't is said, for nobody may be
@@ -91,7 +93,10 @@ def bring_objects(repo: Path, commit: str) -> None:
         missing = sorted({line[1:] for line in listed if line.startswith(b"?")})
         if not missing:
             return
-        words = f"{len(missing)} of its objects are not in this clone ({missing[0].decode()[:10]} is one)"
+        words = (
+            f"{len(missing)} of its objects are not in this clone ({missing[0].decode()[:10]} is"
+            " one)"
+        )
         remotes = _promisors(repo)
         if not remotes:
             raise IncompleteError(
@@ -116,8 +121,12 @@ def bring_objects(repo: Path, commit: str) -> None:
         else:
             raise IncompleteError(
                 commit,
-                f"{words}, and the remote {remotes[0]}, which promised them, doesn't give them: {said}",
-                hint=f"see that `git fetch {remotes[0]}` works here, or replay in a clone without --filter",
+                f"{words}, and the remote {remotes[0]}, which promised them, doesn't give them:"
+                f" {said}",
+                hint=(
+                    f"see that `git fetch {remotes[0]}` works here, or replay in a clone without"
+                    " --filter"
+                ),
             )
     raise IncompleteError(
         commit, "objects of it are missing however often they are fetched", hint="clone again"

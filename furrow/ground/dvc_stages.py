@@ -1,4 +1,6 @@
-"""The stages of a DVC project as DVC itself reads them: templates, working folders, locks and .dvc files of any form.
+"""The stages of a DVC project as DVC itself reads them.
+
+Templates, working folders, locks and .dvc files of any form.
 
 Each stage is read by itself: one that DVC can't understand is told of, and the others are read all
 the same. Nothing is written: no lock of DVC's is taken, and none of its caches is opened.
@@ -165,7 +167,9 @@ def words(exc: BaseException) -> str:
 
 
 def _stage_files(repo: Repo, found: Reading) -> Iterator[str]:
-    """The files of stages, as DVC collects them: not inside outputs, nor where Git or .dvcignore ignores them.
+    """The files of stages, as DVC collects them.
+
+    Not inside outputs, nor where Git or .dvcignore ignores them.
 
     A folder's own stages are read before it is gone into, so that their outputs are known.
     """

@@ -1,4 +1,6 @@
-"""DVC experiments written and read as what they are: commits on a base, under refs/exps/<sha[:2]>/<sha[2:]>/<name>.
+"""DVC experiments written and read as what they are.
+
+Commits on a base, under refs/exps/<sha[:2]>/<sha[2:]>/<name>.
 
 `dvc exp run` copies the work tree, runs a pipeline and commits what came of it. A trial needs the
 last part only: a few blobs, the trees above them, a commit and a reference, which is atomic and the
@@ -121,7 +123,9 @@ def _trailers(message: str) -> dict[str, str]:
 
 
 class Base:
-    """The commit that experiments are made on: HEAD, with what the work tree changed in tracked files.
+    """The commit that experiments are made on.
+
+    HEAD, with what the work tree changed in tracked files.
 
     Use `open_base`. Objects are written under this process's own names and references are created,
     never moved, so any number of processes may record on one repository at once.
@@ -173,7 +177,9 @@ class Base:
     def write(
         self, name: str, files: Mapping[str, bytes | None], message: str, *, when: int
     ) -> str:
-        """Record an experiment: the base's tree with some files replaced, added or (None) taken away.
+        """Record an experiment.
+
+        The base's tree with some files replaced, added or (None) taken away.
 
         Args:
             name: As DVC shows it.
@@ -209,7 +215,10 @@ class Base:
         except (pygit2.GitError, OSError) as exc:
             raise ExperimentError(
                 f"cannot record {name} in {self._repo.path}: {exc}",
-                hint="free some space or check the permissions, then give the same command: it goes on from there",
+                hint=(
+                    "free some space or check the permissions, then give the same command: it goes"
+                    " on from there"
+                ),
             ) from exc
 
     def _named(self, name: str, commit: pygit2.Oid) -> str:

@@ -1,4 +1,6 @@
-"""What a Git repository says: its folders and branches, the commit that a name means, a file at a revision.
+"""What a Git repository says.
+
+Its folders and branches, the commit that a name means, a file at a revision.
 
 How Git is started stands in `furrow.ground.git_process`, whose words are had from here, too. Where
 names are read, what Git prints is separated by NUL.

@@ -1,4 +1,7 @@
-"""A bare mirror of one branch and the tags of a remote: what a server follows, beside nobody's work tree."""
+"""A bare mirror of one branch and the tags of a remote.
+
+What a server follows, beside nobody's work tree.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,9 @@ def remote_address(root: Path, remote: str) -> str:
 
 
 def fetch_branch(mirror: Path, remote: str, branch: str) -> Fetched:
-    """Ask a remote what it has, and bring what is new: the branch, tags, and what was signed of its commits.
+    """Ask a remote what it has, and bring what is new.
+
+    The branch, tags, and what was signed of its commits.
 
     Args:
         mirror: From `open_mirror`.

@@ -119,7 +119,10 @@ class NotARepositoryError(GitError):
     def __init__(self, path: Path, *, stderr: str = "", planted: bool = False) -> None:
         hint = "run it inside a clone, or make one here with `git init`"
         if planted:
-            hint = "a bare repository lies there among the files of another: its settings are not believed: move it out"
+            hint = (
+                "a bare repository lies there among the files of another: its settings are not"
+                " believed: move it out"
+            )
         if "safe.directory" in stderr:
             hint = f"another user owns it: `git config --global --add safe.directory {path}`"
         super().__init__(f"{path} is not inside a Git repository", stderr=stderr, hint=hint)
@@ -299,10 +302,14 @@ def git(
         r"[Cc]ould not read|bad object|unable to read|missing (blob|tree|commit)", stderr
     )
     raise GitError(
-        f"git {arguments[_verb(arguments)]} failed in {repo}: {stderr or f'exit code {done.returncode}'}",
+        f"git {arguments[_verb(arguments)]} failed in {repo}:"
+        f" {stderr or f'exit code {done.returncode}'}",
         returncode=done.returncode,
         stderr=stderr,
-        hint="objects are missing: `git fsck` lists them, `git fetch --refetch` or a new clone brings them"
-        if lost
-        else "",
+        hint=(
+            "objects are missing: `git fsck` lists them, `git fetch --refetch` or a new clone"
+            " brings them"
+            if lost
+            else ""
+        ),
     )

@@ -46,7 +46,10 @@ class Commit(NamedTuple):
 
 
 def list_refs(repo: Path, *patterns: str) -> bytes:
-    """Every reference that matches, one `OID NAME` a line: bytes, because most callers only compare them."""
+    """Every reference that matches, one `OID NAME` a line.
+
+    Bytes, because most callers only compare them.
+    """
     arguments = ("for-each-ref", "--format=%(objectname) %(refname)", *patterns)
     with spawn(repo, *arguments) as process:
         found = process.communicate()[0]

@@ -1,4 +1,6 @@
-"""Running a commit's stages as CI does: with a chosen environment, and for a stranger's commit held in a jail.
+"""Running a commit's stages as CI does.
+
+With a chosen environment, and for a stranger's commit held in a jail.
 
 A stranger's stages get an environment of named variables only, an empty HOME, no network, no view
 of other processes, and a file system of chosen folders (`furrow.ground.jail`). Where this machine
@@ -175,15 +177,21 @@ def isolated(
     except (CommandError, ParseError) as exc:
         said = exc.lines[-1] if isinstance(exc, CommandError) and exc.lines else str(exc)
         raise HoldError(
-            f"a branch from outside can't be held on this machine: {said.removeprefix('furrow: no jail: ')}",
-            hint="it needs Linux with namespaces for users (sysctl user.max_user_namespaces), or root; where nothing "
-            "of worth can be reached anyway, --unheld runs it all the same",
+            "a branch from outside can't be held on this machine:"
+            f" {said.removeprefix('furrow: no jail: ')}",
+            hint=(
+                "it needs Linux with namespaces for users (sysctl user.max_user_namespaces), or"
+                " root; where nothing of worth can be reached anyway, --unheld runs it all the same"
+            ),
         ) from exc
     return replace(held, words=_words(facts))
 
 
 def _rules() -> bool:
-    """Whether this process may mount, and become any user: root of a machine, and not of a container without rights."""
+    """Whether this process may mount, and become any user.
+
+    Root of a machine, and not of a container without rights.
+    """
     with suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         rights = int(next(line for line in lines if line.startswith("CapEff:")).split()[1], 16)

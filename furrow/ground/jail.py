@@ -1,4 +1,6 @@
-"""What holds a stranger's commands: a root of chosen folders, no network, no other processes, no way to more rights.
+"""What holds a stranger's commands.
+
+A root of chosen folders, no network, no other processes, no way to more rights.
 
 `python -I -m furrow.ground.jail SPEC FOLDER COMMAND...` builds it, looks from inside whether it
 holds, and only then starts the command. Whoever is no root gets it through a user namespace; for
@@ -135,7 +137,10 @@ def _reap(child: int) -> int:
 
 
 def _loopback() -> None:
-    """Set the loopback up: programs talk to their own workers over it, and nothing else is there."""
+    """Set the loopback up.
+
+    Programs talk to their own workers over it, and nothing else is there.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
         fcntl.ioctl(
             handle, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40)

@@ -1,4 +1,6 @@
-"""The bounds of a jail that no limit of a single process holds: time, and the memory and disk of all together.
+"""The bounds of a jail that no limit of a single process holds.
+
+Time, and the memory and disk of all together.
 
 Looked at from outside, a few times a second; whoever passes one is ended with all that it started.
 """

@@ -1,4 +1,7 @@
-"""Hydra's override and sweep grammar: what a person types to try values, parsed, enumerated and composed."""
+"""Hydra's override and sweep grammar.
+
+What a person types to try values, parsed, enumerated and composed.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,9 @@ class Setting:
 
 
 def parse(conf: Path, words: Sequence[str]) -> Sweep:
-    """Read overrides and sweeps: `a=1`, `a=1,2`, `a=range(1,9,2)`, `a=interval(0,1)`, `model=glob(*)`, `+a=1`.
+    """Read overrides and sweeps.
+
+    `a=1`, `a=1,2`, `a=range(1,9,2)`, `a=interval(0,1)`, `model=glob(*)`, `+a=1`.
 
     A key given twice counts as given last.
 
@@ -155,9 +160,11 @@ def settings(conf: Path, words: Sequence[str]) -> list[Setting]:
     """The overrides of one trial, to be written down as a declaration."""
     return [
         Setting(
-            key=f"{override.key_or_group}@{override.package}"
-            if override.package
-            else override.key_or_group,
+            key=(
+                f"{override.key_or_group}@{override.package}"
+                if override.package
+                else override.key_or_group
+            ),
             value=override.value(),
             group=is_group(conf, override.key_or_group),
             add=override.is_add() or override.is_force_add(),

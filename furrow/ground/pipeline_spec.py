@@ -79,7 +79,10 @@ class Out:
 
     @property
     def marker(self) -> bool:
-        """Whether it only says that its stage has run: neither cached nor removed, always the same bytes."""
+        """Whether it only says that its stage has run.
+
+        Neither cached nor removed, always the same bytes.
+        """
         return self.persist and not self.cached
 
 
@@ -119,7 +122,10 @@ class Step:
         return [dep.path for dep in self.deps] + [entry.path for entry in self.params]
 
     def written(self, path: str) -> str:
-        """The path of a file of parameters as DVC writes it in the record of a run: from the working folder."""
+        """The path of a file of parameters as DVC writes it in the record of a run.
+
+        From the working folder.
+        """
         return path if path.startswith("/") or "://" in path else posixpath.relpath(path, self.wdir)
 
     @property
@@ -182,7 +188,10 @@ class Pipeline:
 
 
 def inner(path: str, folder: str) -> str | None:
-    """Where a path is inside a folder, both normal and told from one root: "" for the folder itself, None outside."""
+    """Where a path is inside a folder, both normal and told from one root.
+
+    "" for the folder itself, None outside.
+    """
     if path == folder:
         return ""
     if path.startswith(f"{folder}/"):

@@ -75,7 +75,9 @@ class Ended:
 def stage_environment(
     *, root: Path, stage: str, extra: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment of a stage: this process's, its own Python first on the PATH, the watch first for Python.
+    """The environment of a stage.
+
+    This process's, its own Python first on the PATH, the watch first for Python.
 
     Args:
         root: The work tree.
@@ -184,7 +186,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def installed(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
-    """What `python` means to a stage: its version, its platform, and the distributions that it finds.
+    """What `python` means to a stage.
+
+    Its version, its platform, and the distributions that it finds.
 
     Raises:
         ProcessError: It can't be started, or fails.

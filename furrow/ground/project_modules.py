@@ -1,4 +1,7 @@
-"""Running a Feast repository's Python files without a trace: no sys.path, no sys.modules, no bytecode, no filters."""
+"""Running a Feast repository's Python files without a trace.
+
+No sys.path, no sys.modules, no bytecode, no filters.
+"""
 
 from __future__ import annotations
 
@@ -148,7 +151,10 @@ def _run(file: Path, folder: Path) -> ModuleType:
 
 
 def _place(exc: BaseException, folder: Path, file: Path) -> str:
-    """Where it happened: the innermost of the repository's lines, as the reader's editor finds the file."""
+    """Where it happened.
+
+    The innermost of the repository's lines, as the reader's editor finds the file.
+    """
     if isinstance(exc, SyntaxError) and exc.filename:
         return f"{_shown(Path(exc.filename), folder)}:{exc.lineno}"
     frames = [
@@ -173,7 +179,10 @@ def _reason(exc: BaseException) -> str:
 
 
 def _suggestion(exc: BaseException) -> str:
-    """What may have been meant: a name like the one not defined, or a feature like the one not there."""
+    """What may have been meant.
+
+    A name like the one not defined, or a feature like the one not there.
+    """
     frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
     wrong, known = "", list[str]()
     if isinstance(exc, NameError) and frames:

@@ -1,4 +1,6 @@
-"""Where a project is: its own root, the folder of its .dvc, and the top of its Git repository, which may be others.
+"""Where a project is.
+
+Its own root, the folder of its .dvc, and the top of its Git repository, which may be others.
 
 A bare repository has no folder to stand in: there it is said which project is meant.
 """
@@ -37,7 +39,9 @@ def meaning(folder: str) -> Iterator[None]:
 
 
 def projects_among(paths: Iterable[str]) -> list[str]:
-    """The projects among a tree's files: folders with dvc.yaml and conf/, and others with dvc.yaml in none of those.
+    """The projects among a tree's files.
+
+    Folders with dvc.yaml and conf/, and others with dvc.yaml in none of those.
 
     What lies in a project's own tree, as an example among its tests does, is another one only where
     it has a .dvc.
@@ -90,7 +94,9 @@ def _above(here: Path) -> list[Path]:
 
 
 def project_root(here: Path) -> Path:
-    """The project that a folder lies in: the nearest upwards with dvc.yaml and conf/, or with dvc.yaml alone.
+    """The project that a folder lies in.
+
+    The nearest upwards with dvc.yaml and conf/, or with dvc.yaml alone.
 
     Args:
         here: A folder.

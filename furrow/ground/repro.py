@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["MARK", "Line", "ReproError", "end_marked", "forget_dead", "run_tool"]
 
 MARK = "FURROW_APPLY"
+_STARTING = 10
+"""Looks at which a process without an environment may be one that is just being started."""
 _GRACE = 5.0
 _TAIL = 30
 _RUNNING = re.compile(r"Running stage '([^']+)'")
@@ -143,9 +145,13 @@ def end_marked(token: str) -> int:
     """
     wanted = f"{MARK}={token}".encode()
     ended = 0
-    for _ in range(50):
-        alive = [pid for pid in _own_processes() if _carries(pid, wanted)]
-        if not alive:
+    for look in range(50):
+        held = {pid: _environment(pid) for pid in _own_processes()}
+        alive = [pid for pid, one in held.items() if wanted in one.split(b"\0")]
+        starting = look < _STARTING and any(
+            not one and _is_program(pid) for pid, one in held.items()
+        )
+        if not alive and not starting:
             break
         for pid in alive:
             with suppress(ProcessLookupError, PermissionError):
@@ -166,9 +172,18 @@ def _own_processes() -> list[int]:
     ]
 
 
-def _carries(pid: int, wanted: bytes) -> bool:
+def _environment(pid: int) -> bytes:
+    """A process's environment; empty while it becomes another program, too."""
     try:
-        return wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def _is_program(pid: int) -> bool:
+    """Whether a process runs a program: threads of the kernel and ended processes don't."""
+    try:
+        return bool(Path(f"/proc/{pid}/exe").readlink())
     except OSError:
         return False
 

@@ -1,4 +1,7 @@
-"""DVC's cache read from outside: which contents it holds, and which earlier run of a stage it could give back."""
+"""DVC's cache read from outside.
+
+Which contents it holds, and which earlier run of a stage it could give back.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +87,9 @@ def run_key(
     runnable: set[str],
     legacy: Collection[str] = (),
 ) -> str:
-    """The key under which DVC keeps a run: the sha256 of its command, its inputs and the names of its outputs.
+    """The key under which DVC keeps a run.
+
+    The sha256 of its command, its inputs and the names of its outputs.
 
     Args:
         step: The stage.

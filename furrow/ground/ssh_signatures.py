@@ -1,4 +1,6 @@
-"""SSH signatures as Git makes them, through `ssh-keygen -Y`: with a list of signers that is given, and no other.
+"""SSH signatures as Git makes them, through `ssh-keygen -Y`.
+
+With a list of signers that is given, and no other.
 
 Nothing that a clone is set up to runs: no program of its settings, no list of signers of theirs.
 """

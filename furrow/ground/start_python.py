@@ -34,7 +34,10 @@ def stage_python(*arguments: str) -> list[str]:
 
 
 def furrow_in_shell() -> str:
-    """`furrow` for a hook or a merge driver: words for a shell, which hang on neither PATH nor PYTHON* variables."""
+    """`furrow` for a hook or a merge driver.
+
+    Words for a shell, which hang on neither PATH nor PYTHON* variables.
+    """
     return f"{shlex.quote(sys.executable)} -P -E -m furrow"
 
 

@@ -1,4 +1,7 @@
-"""What a stranger's stages made, taken out of their folder: regular files, no link followed, so much and no more."""
+"""What a stranger's stages made, taken out of their folder.
+
+Regular files, no link followed, so much and no more.
+"""
 
 from __future__ import annotations
 

@@ -125,7 +125,10 @@ class Checkout:
         return git(self.root, *self.settings, *ends, "cat-file", "--filters", named)
 
     def stores(self, path: str, content: bytes) -> bool:
-        """Whether Git would store content of a path as what the commit holds: filters and line ends put aside."""
+        """Whether Git would store content of a path as what the commit holds.
+
+        Filters and line ends put aside.
+        """
         named = f"{self.commit}:{self._whole(path)}"
         held = git(self.root, "rev-parse", "--verify", "--quiet", named, ok=(0, 1, 128)).strip()
         made = git(
@@ -209,7 +212,10 @@ def _filled(made: Checkout, top: Path, repo: Path) -> Checkout:
     unlike = frozenset(made.changed())
     gone = sorted(path for path in unlike if not os.path.lexists(made.root / path))
     if gone:
-        because = f"{gone[0]} is not in the checkout (is there another path that this disk takes for the same?)"
+        because = (
+            f"{gone[0]} is not in the checkout (is there another path that this disk takes for the"
+            " same?)"
+        )
         raise IncompleteError(
             made.commit, because, hint="set TMPDIR to a disk that tells names apart"
         )

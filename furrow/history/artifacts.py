@@ -1,4 +1,6 @@
-"""The bulk behind a run: which files dvc.lock names at a commit, and where on this machine they are.
+"""The bulk behind a run.
+
+Which files dvc.lock names at a commit, and where on this machine they are.
 
 Only files are read (dvc.lock, .dvc files, .dvc/config, the cache): nothing here needs DVC, a work
 tree, or a network.

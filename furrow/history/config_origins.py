@@ -1,4 +1,6 @@
-"""Where each value of a run's config was said: file and line, as the commit that compiled it has them.
+"""Where each value of a run's config was said.
+
+File and line, as the commit that compiled it has them.
 
 Files are looked through as Hydra lets them count: the experiment's own file and line first, then
 the option that it chose of the key's group, then conf/config.yaml. A value that a file says

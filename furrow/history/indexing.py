@@ -130,8 +130,8 @@ class _Work:
         known = self.commits.get(oid)
         if known is None and not self.empty:
             row = self.connection.execute(
-                "SELECT c.id, c.rank, trees.oid, c.tree FROM commits c LEFT JOIN trees ON trees.id = c.tree "
-                "WHERE c.oid = ?",
+                "SELECT c.id, c.rank, trees.oid, c.tree FROM commits c LEFT JOIN trees ON trees.id"
+                " = c.tree WHERE c.oid = ?",
                 (bytes.fromhex(oid),),
             ).fetchone()
             if row:

@@ -1,4 +1,7 @@
-"""A run of a commit: its config, metrics, predictions and model, each held against what the commit says."""
+"""A run of a commit.
+
+Its config, metrics, predictions and model, each held against what the commit says.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,10 @@ class NotKeptError(FurrowError):
     def __init__(self, run: str, trial: str) -> None:
         hint = "`dvc repro` on its commit makes them"
         if trial:
-            hint = f"`dvc exp apply {trial}` and `dvc repro` make them, or `furrow adopt {trial} as NAME`"
+            hint = (
+                f"`dvc exp apply {trial}` and `dvc repro` make them, or `furrow adopt {trial} as"
+                " NAME`"
+            )
         super().__init__(
             f"{run} is a trial: it keeps no model, and of its predictions only their hash",
             hint=hint,

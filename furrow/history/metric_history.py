@@ -125,7 +125,10 @@ _Change = tuple[str, int, str, str, str]  # commit, time, author, subject, the e
 
 
 def _changes(repo: Path, experiment: str, start: str, most: int) -> list[_Change]:
-    """Commits that changed the run, newest first, following it when it was renamed; at most so many, unless 0."""
+    """Commits that changed the run, newest first, following it when it was renamed.
+
+    At most so many, unless 0.
+    """
     found: list[_Change] = []
     name, tip = experiment, start
     while True:
@@ -153,7 +156,10 @@ def _log(repo: Path, name: str, tip: str, most: int) -> list[_Change]:
 
 
 def _renamed_from(repo: Path, name: str, commit: str) -> tuple[str, str] | None:
-    """If the run came to its name in this commit by a rename: its name before, and the commit's parent."""
+    """If the run came to its name in this commit by a rename.
+
+    Its name before, and the commit's parent.
+    """
     parent = (
         git(repo, "rev-list", "--first-parent", "--max-count=1", "--skip=1", commit)
         .decode()

@@ -139,7 +139,10 @@ def flatten(mapping: dict[Any, Any]) -> Metrics:
 
 
 def _is_plain(mapping: dict[Any, Any]) -> bool:
-    """Whether a mapping is what most are: names of plain letters with finite numbers, and not too many."""
+    """Whether a mapping is what most are.
+
+    Names of plain letters with finite numbers, and not too many.
+    """
     return len(mapping) <= MOST and all(
         (type(value) is int or (type(value) is float and math.isfinite(value)))
         and type(key) is str

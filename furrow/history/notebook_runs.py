@@ -1,4 +1,7 @@
-"""Runs as drawings in a notebook: the curves of one, what a difference moved, and any two columns of many."""
+"""Runs as drawings in a notebook.
+
+The curves of one, what a difference moved, and any two columns of many.
+"""
 
 from __future__ import annotations
 

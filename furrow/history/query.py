@@ -1,4 +1,7 @@
-"""Questions to the index: which columns there are, and the rows of a scope, filtered, sorted and cut short."""
+"""Questions to the index.
+
+Which columns there are, and the rows of a scope, filtered, sorted and cut short.
+"""
 
 from __future__ import annotations
 

@@ -176,9 +176,11 @@ def _test(
         ]
         return (
             None,
-            f"{same}, yet not the same {', '.join(odd)}: `furrow replay` tells which holds"
-            if odd
-            else same,
+            (
+                f"{same}, yet not the same {', '.join(odd)}: `furrow replay` tells which holds"
+                if odd
+                else same
+            ),
         )
     from furrow.history.compared_as import compared_as  # noqa: PLC0415 - pandas, which a list of changes does without
     from furrow.history.paired_test import compare  # noqa: PLC0415 - the same
@@ -245,7 +247,10 @@ def _count(repo: Path, md5: str | None) -> int | None:
 def changed_files(
     repo: Path, before: str, after: str
 ) -> tuple[tuple[str, int | None, int | None], ...]:
-    """Files of code and declarations that differ between two commits: path, lines added, lines deleted."""
+    """Files of code and declarations that differ between two commits.
+
+    Path, lines added, lines deleted.
+    """
     output = git(
         repo, "diff", "--numstat", "--no-renames", "-z", before, after, "--", ":/", *NOT_CODE
     )

@@ -1,4 +1,6 @@
-"""The index of runs: a disposable SQLite file under the Git directory, keyed by immutable object ids.
+"""The index of runs.
+
+A disposable SQLite file under the Git directory, keyed by immutable object ids.
 
 Nothing in it is a source of truth. It is thrown away and built again, without a word, when it is
 damaged, of another format, or when a shallow clone was deepened. Where the Git directory can't be

@@ -1,4 +1,7 @@
-"""What `furrow try` wrote down of a trial beside its files: in the last lines of its commit's message."""
+"""What `furrow try` wrote down of a trial beside its files.
+
+In the last lines of its commit's message.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,9 @@ def trial_name(repo: Path, commit: str) -> str:
 
 
 def tried(repo: Path, commit: str, name: str) -> dict[str, Any]:
-    """What is known of a trial besides its files: overrides, engine, durations, the metric on each fold.
+    """What is known of a trial besides its files.
+
+    Overrides, engine, durations, the metric on each fold.
 
     Args:
         repo: The repository.

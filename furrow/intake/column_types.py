@@ -112,7 +112,10 @@ def _unread(held: Sequence[str], most: int) -> tuple[str, ...]:
     if len(set(held)) < 2 or like < len(held) - most:
         return ()
     return (
-        f"looks like dates that can't be read, such as {held[0][:40]!r}: kept as text; write 2024-03-01 10:00+01:00",
+        (
+            f"looks like dates that can't be read, such as {held[0][:40]!r}: kept as text; write"
+            " 2024-03-01 10:00+01:00"
+        ),
     )
 
 
@@ -141,7 +144,10 @@ def sql_value(column: str, reading: Reading, *, timezone: str = "UTC") -> str:
         return sql_number(text, reading)
     if reading.kind == "bool":
         yes, no = (", ".join(f"'{word}'" for word in those) for those in (_YES, _NO))
-        return f"CASE WHEN lower({text}) IN ({yes}) THEN true WHEN lower({text}) IN ({no}) THEN false END"
+        return (
+            f"CASE WHEN lower({text}) IN ({yes}) THEN true WHEN lower({text}) IN ({no}) THEN"
+            " false END"
+        )
     return sql_moment(text, reading, timezone)
 
 

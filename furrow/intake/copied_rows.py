@@ -1,4 +1,7 @@
-"""Databases and workbooks: their tables' names, and their rows copied out as CSV, piece by piece."""
+"""Databases and workbooks.
+
+Their tables' names, and their rows copied out as CSV, piece by piece.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ def copied(fill: Callable[[TextIO], None]) -> Iterator[Path]:
 
 def sqlite_tables(path: Path) -> list[str]:
     """The tables and views of an SQLite file."""
-    query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    query = (
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE"
+        " 'sqlite_%' ORDER BY name"
+    )
     try:
         with _sqlite_open(path) as db:
             return [name for (name,) in db.execute(query)]

@@ -1,4 +1,7 @@
-"""How a text table is written: its encoding, delimiter, quotes, the lines before its header, and the header itself."""
+"""How a text table is written.
+
+Its encoding, delimiter, quotes, the lines before its header, and the header itself.
+"""
 
 from __future__ import annotations
 
@@ -154,7 +157,10 @@ def find_encoding(path: Path) -> tuple[str, bool]:
 
 
 def _mostly_utf8(sample: bytes) -> bool:
-    """Whether, of what is no ASCII, only a few bytes are no UTF-8: a damaged file, not another encoding."""
+    """Whether, of what is no ASCII, only a few bytes are no UTF-8.
+
+    A damaged file, not another encoding.
+    """
     text = sample.decode("utf-8", "replace")
     beyond = len(text) - sum(map(text.count, map(chr, range(128))))
     return text.count("\ufffd") * 10 < beyond

@@ -259,7 +259,10 @@ def _prefix(names: Sequence[str]) -> str:
 
 
 def _named(found: Sequence[Given]) -> list[Given]:
-    """Names that are usable everywhere: lower case ASCII letters, digits and underscores, each once."""
+    """Names that are usable everywhere.
+
+    Lower case ASCII letters, digits and underscores, each once.
+    """
     taken: set[str] = set()
     named = []
     for one in found:

@@ -1,4 +1,7 @@
-"""Landing what somebody gave: one typed Parquet file a table, the same bytes for the same rows, whole or not at all."""
+"""Landing what somebody gave.
+
+One typed Parquet file a table, the same bytes for the same rows, whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,9 @@ class Landed:
 
 
 def column_name(text: str, taken: set[str]) -> str:
-    """A name for a column that SQL, YAML and Feast take without quotes: lower case, letters, digits, underscores.
+    """A name for a column that SQL, YAML and Feast take without quotes.
+
+    Lower case, letters, digits, underscores.
 
     Args:
         text: As the file has it.
@@ -160,11 +165,13 @@ def _common_types(given: Given, timezone: str) -> dict[str, str]:
                     held.add(reading.kind)
     number = {"int64", "float64"}
     return {
-        name: next(iter(kinds))
-        if len(kinds) == 1
-        else "float64"
-        if kinds and kinds <= number
-        else "string"
+        name: (
+            next(iter(kinds))
+            if len(kinds) == 1
+            else "float64"
+            if kinds and kinds <= number
+            else "string"
+        )
         for name, kinds in found.items()
     }
 
@@ -211,7 +218,8 @@ def _agree(
         if kind == "string" and _empty(table, name):
             continue
         raise IntakeError(
-            f"{place}: column {name} is of type {kind}, conf/data/contract.yaml says {columns[name]}",
+            f"{place}: column {name} is of type {kind}, conf/data/contract.yaml says"
+            f" {columns[name]}",
             path=path,
             hint="mend the file, or declare the type that it has",
         )

@@ -1,4 +1,7 @@
-"""MLflow's store of files: mlruns/EXPERIMENT/RUN/{meta.yaml,params,metrics,tags}, and mlruns/models."""
+"""MLflow's store of files.
+
+Mlruns/EXPERIMENT/RUN/{meta.yaml,params,metrics,tags}, and mlruns/models.
+"""
 
 from __future__ import annotations
 

@@ -147,7 +147,10 @@ def _metrics(
 ) -> dict[str, dict[str, list[Point]]]:
     found: dict[str, dict[str, list[Point]]] = defaultdict(lambda: defaultdict(list))
     marks = ", ".join("?" * len(ids))
-    query = f"{_select('metrics', _METRICS, there)} WHERE run_uuid IN ({marks}) ORDER BY key, step, timestamp"
+    query = (
+        f"{_select('metrics', _METRICS, there)} WHERE run_uuid IN ({marks}) ORDER BY key, step,"
+        " timestamp"
+    )
     for run, key, value, moment, step, is_nan in db.execute(query, ids):
         number = math.nan if is_nan or value is None else float(value)
         if abs(number) >= sys.float_info.max:  # as which MLflow keeps an infinite one

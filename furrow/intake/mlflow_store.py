@@ -112,7 +112,10 @@ def store_path(source: str) -> Path:
     except ValueError as exc:
         raise MlflowError(f"{source} is not an address: {exc}", hint="give a folder") from exc
     if parts.scheme in {"http", "https", "postgresql", "mysql", "mssql", "databricks"}:
-        hint = "give the folder or the SQLite file behind it; `mlflow db` and mlflow-export-import make one"
+        hint = (
+            "give the folder or the SQLite file behind it; `mlflow db` and mlflow-export-import"
+            " make one"
+        )
         raise MlflowError(f"{source} is a server: only stores on this machine are read", hint=hint)
     path = source
     if parts.scheme in {"file", "sqlite"}:

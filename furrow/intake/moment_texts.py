@@ -1,4 +1,7 @@
-"""Moments as people write them: ISO 8601, in the formats of countries and programs, or counted since 1970."""
+"""Moments as people write them.
+
+ISO 8601, in the formats of countries and programs, or counted since 1970.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ MOMENT_WORDS = frozenset({
 """Words in the names of columns that hold moments."""
 
 _ISO = re.compile(
-    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?( ?(Z|UTC|[-+]\d{2}(:?\d{2})?| [A-Z]\w+/\w+))?)?"
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?( ?(Z|UTC|[-+]\d{2}(:?\d{2})?|"
+    r" [A-Z]\w+/\w+))?)?"
 )
 _CLOCKS = (
     "", " %H:%M", " %H:%M:%S", " %H:%M Uhr", " %Hh%M", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p",
@@ -35,7 +39,8 @@ _WHOLE = (
 
 _TWINS = {f"%m{s}%d{s}%{y}": f"%d{s}%m{s}%{y}" for s in "/-" for y in "Yy"}
 _DATED = re.compile(
-    r"\w{1,9}[-/. ]\w{1,9}[-/., ]{1,2}\d{2,4}.*|[A-Z]\w{2},? .*\d{4}.*|\w{2,9}[-/ ]\w{2,4}|(19|20)\d{6}T?\d{6}Z?"
+    r"\w{1,9}[-/. ]\w{1,9}[-/., ]{1,2}\d{2,4}.*|[A-Z]\w{2},? .*\d{4}.*|\w{2,9}[-/"
+    r" ]\w{2,4}|(19|20)\d{6}T?\d{6}Z?"
 )
 _COMPACT = re.compile(r"(19|20)\d{6}(\d{6})?")
 _EPOCHS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
@@ -89,7 +94,10 @@ def moment_reading(held: list[str], most: int) -> Reading | None:
 
 
 def _chosen(whole: list[str]) -> Reading:
-    """One format for all; where day and month could change places, month first as written in English, and told."""
+    """One format for all.
+
+    Where day and month could change places, month first as written in English, and told.
+    """
     for month_first, day_first in _TWINS.items():
         for clock in _CLOCKS:
             if f"{month_first}{clock}" in whole and f"{day_first}{clock}" in whole:
@@ -112,7 +120,10 @@ def _mixed(held: list[str], fits: dict[str, set[int]], most: int) -> Reading | N
         days = {re.split(r",? %[HI]", one)[0] for one in chosen}
         if any(first in days and second in days for first, second in _TWINS.items()):
             return None  # 03/04 means two things in one column
-    told = f"{len(chosen) + bool(iso)} ways of writing dates: {', '.join([*(['ISO'] if iso else []), *chosen])}"
+    told = (
+        f"{len(chosen) + bool(iso)} ways of writing dates:"
+        f" {', '.join([*(['ISO'] if iso else []), *chosen])}"
+    )
     return Reading("timestamp", "formats", tuple(chosen), notes=(told,))
 
 
@@ -164,8 +175,8 @@ def sql_moment(text: str, reading: Reading, timezone: str) -> str:
         micros = 1_000_000 // _EPOCHS[reading.style]
         return f"make_timestamptz(CAST(round(TRY_CAST({text} AS DOUBLE) * {micros}) AS BIGINT))"
     zoned = (
-        f"regexp_full_match({text}, '.*[0-9]( ?(Z|UTC)|[ ]?[-+][0-9]{{2}}(:?[0-9]{{2}})?| [A-Z]\\w+/\\w+)') "
-        f"AND length({text}) > 10"
+        f"regexp_full_match({text}, '.*[0-9]( ?(Z|UTC)|[ ]?[-+][0-9]{{2}}(:?[0-9]{{2}})?|"
+        f" [A-Z]\\w+/\\w+)') AND length({text}) > 10"
     )
     iso = (
         f"CASE WHEN {zoned} THEN TRY_CAST({text} AS TIMESTAMPTZ) "

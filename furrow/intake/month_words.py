@@ -1,4 +1,7 @@
-"""Dates whose months are words of some language: 3. März 2024, 1er février 2024, March 3rd, 2024, 2024年3月3日."""
+"""Dates whose months are words of some language: 3.
+
+März 2024, 1er février 2024, March 3rd, 2024, 2024年3月3日.
+"""
 
 from __future__ import annotations
 
@@ -16,29 +19,63 @@ if TYPE_CHECKING:
 __all__ = ["sql_worded", "worded_reading"]
 
 _MONTHS = {
-    "English": "january february march april may june july august september october november december",
-    "German": "januar,jänner februar,feber märz,mrz,maerz april mai juni juli august september oktober november "
-    "dezember",
-    "French": "janvier février,fevrier mars avril mai juin juillet août,aout septembre octobre novembre "
-    "décembre,decembre",
-    "Spanish": "enero febrero marzo abril mayo junio julio agosto septiembre,setiembre octubre noviembre diciembre",
-    "Portuguese": "janeiro fevereiro março,marco abril maio junho julho agosto setembro outubro novembro dezembro",
-    "Italian": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
-    "Dutch": "januari februari maart,mrt april mei juni juli augustus september oktober november december",
-    "Swedish": "januari februari mars april maj juni juli augusti september oktober november december",
+    "English": (
+        "january february march april may june july august september october november december"
+    ),
+    "German": (
+        "januar,jänner februar,feber märz,mrz,maerz april mai juni juli august september oktober"
+        " november dezember"
+    ),
+    "French": (
+        "janvier février,fevrier mars avril mai juin juillet août,aout septembre octobre novembre "
+        "décembre,decembre"
+    ),
+    "Spanish": (
+        "enero febrero marzo abril mayo junio julio agosto septiembre,setiembre octubre noviembre"
+        " diciembre"
+    ),
+    "Portuguese": (
+        "janeiro fevereiro março,marco abril maio junho julho agosto setembro outubro novembro"
+        " dezembro"
+    ),
+    "Italian": (
+        "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre"
+        " dicembre"
+    ),
+    "Dutch": (
+        "januari februari maart,mrt april mei juni juli augustus september oktober november"
+        " december"
+    ),
+    "Swedish": (
+        "januari februari mars april maj juni juli augusti september oktober november december"
+    ),
     "Danish": "januar februar marts april maj juni juli august september oktober november december",
-    "Norwegian": "januar februar mars april mai juni juli august september oktober november desember",
-    "Finnish": "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta "
-    "lokakuuta marraskuuta joulukuuta",
-    "Polish": "stycznia,styczeń lutego,luty marca,marzec kwietnia,kwiecień maja,maj czerwca,czerwiec lipca,lipiec "
-    "sierpnia,sierpień września,wrzesień października,październik listopada,listopad grudnia,grudzień",
-    "Czech": "ledna,leden února,únor března,březen dubna,duben května,květen června,červen července,červenec "
-    "srpna,srpen září října,říjen listopadu,listopad prosince,prosinec",
-    "Croatian": "siječnja,siječanj veljače,veljača ožujka,ožujak travnja,travanj svibnja,svibanj lipnja,lipanj "
-    "srpnja,srpanj kolovoza,kolovoz rujna,rujan listopada,listopad studenoga,studeni prosinca,prosinac",
+    "Norwegian": (
+        "januar februar mars april mai juni juli august september oktober november desember"
+    ),
+    "Finnish": (
+        "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta"
+        " syyskuuta lokakuuta marraskuuta joulukuuta"
+    ),
+    "Polish": (
+        "stycznia,styczeń lutego,luty marca,marzec kwietnia,kwiecień maja,maj czerwca,czerwiec"
+        " lipca,lipiec sierpnia,sierpień września,wrzesień października,październik"
+        " listopada,listopad grudnia,grudzień"
+    ),
+    "Czech": (
+        "ledna,leden února,únor března,březen dubna,duben května,květen června,červen"
+        " července,červenec srpna,srpen září října,říjen listopadu,listopad prosince,prosinec"
+    ),
+    "Croatian": (
+        "siječnja,siječanj veljače,veljača ožujka,ožujak travnja,travanj svibnja,svibanj"
+        " lipnja,lipanj srpnja,srpanj kolovoza,kolovoz rujna,rujan listopada,listopad"
+        " studenoga,studeni prosinca,prosinac"
+    ),
     "Turkish": "ocak şubat mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık",
-    "Russian": "января,январь февраля,февраль марта,март апреля,апрель мая,май июня,июнь июля,июль августа,август "
-    "сентября,сентябрь октября,октябрь ноября,ноябрь декабря,декабрь",
+    "Russian": (
+        "января,январь февраля,февраль марта,март апреля,апрель мая,май июня,июнь июля,июль"
+        " августа,август сентября,сентябрь октября,октябрь ноября,ноябрь декабря,декабрь"
+    ),
 }
 """The months' names by language, in order; several forms of one with commas. Three letters or more that begin
 one month alone are it, too."""
@@ -109,7 +146,10 @@ def _composed(text: str) -> str:
 
 
 def _valid(match: re.Match[str], shape: str, language: str) -> bool:
-    """Whether there is such a day; a word that is no month is a misfit, and is counted elsewhere."""
+    """Whether there is such a day.
+
+    A word that is no month is a misfit, and is counted elsewhere.
+    """
     year, month, day = _SHAPES[shape][1]
     number = _names(language).get(match[month].lower())
     if number is None:
@@ -123,7 +163,10 @@ def _valid(match: re.Match[str], shape: str, language: str) -> bool:
 
 @cache
 def _names(language: str) -> Mapping[str, int]:
-    """Every word that is a month: names, and beginnings of three letters or more that are of one month alone."""
+    """Every word that is a month.
+
+    Names, and beginnings of three letters or more that are of one month alone.
+    """
     begun: dict[str, set[int]] = {}
     whole: dict[str, int] = {}
     for number, names in enumerate(_MONTHS[language].split(), start=1):
@@ -150,7 +193,10 @@ def sql_worded(text: str, reading: Reading, timezone: str) -> str:
         return f"regexp_extract(nfc_normalize({text}), '{whole}', {group})"
 
     clock = max(year, month, day) + 1
-    century = f"CASE WHEN length({part(year)}) = 4 THEN '' WHEN {part(year)} < '69' THEN '20' ELSE '19' END"
+    century = (
+        f"CASE WHEN length({part(year)}) = 4 THEN '' WHEN {part(year)} < '69' THEN '20' ELSE"
+        " '19' END"
+    )
     years = f"{century} || {part(year)}"
     listed = " ".join(f"WHEN '{word}' THEN '{number}'" for word, number in _words(language))
     months = f"CASE lower({part(month)}) {listed} END" if language else part(month)

@@ -1,4 +1,7 @@
-"""Numbers as people write them: thousands, decimal commas, currencies, percent, brackets; ids that are none."""
+"""Numbers as people write them: thousands, decimal commas, currencies, percent, brackets.
+
+Ids that are none.
+"""
 
 from __future__ import annotations
 
@@ -128,10 +131,16 @@ def _plain(text: str, style: str) -> str:
 
 
 def whole_id(held: list[str], reading: Reading, name: str) -> Reading:
-    """An id that was written with a fraction of zero, 17.0, is a whole number; a shortened one is text."""
+    """An id that was written with a fraction of zero, 17.0, is a whole number.
+
+    A shortened one is text.
+    """
     named = _ID.search(name.strip())
     if named and sum(bool(_SHORTENED.fullmatch(value)) for value in held) * 2 > len(held):
-        told = "ids shortened by a spreadsheet (1.2E+12) have lost digits: kept as text; export them anew, as text"
+        told = (
+            "ids shortened by a spreadsheet (1.2E+12) have lost digits: kept as text; export them"
+            " anew, as text"
+        )
         return Reading("string", notes=(told,))
     if reading.kind == "float64" and reading.style == "plain" and named and not reading.adorned:
         plain = [value for value in held if PLAIN_NUMBER.fullmatch(value)]

@@ -1,4 +1,7 @@
-"""Addresses of PostgreSQL: what may be written down of them, and the names of tables behind the #."""
+"""Addresses of PostgreSQL.
+
+What may be written down of them, and the names of tables behind the #.
+"""
 
 from __future__ import annotations
 

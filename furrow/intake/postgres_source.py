@@ -1,4 +1,7 @@
-"""Tables of a PostgreSQL server, read through libpq: with the types that the server declares, and no password kept."""
+"""Tables of a PostgreSQL server, read through libpq.
+
+With the types that the server declares, and no password kept.
+"""
 
 # ruff: noqa: S608 - names are quoted, and come from the server's own catalog
 
@@ -52,7 +55,8 @@ def postgres_tables(address: str, password: str = "", *, only: str = "") -> list
 
     Args:
         address: Without a password.
-        password: That stood in it; libpq finds one itself (PGPASSWORD, a password file) where empty.
+        password: That stood in it; libpq finds one itself (PGPASSWORD, a password file) where
+            empty.
         only: A table, or a schema of which all are meant; those on the search path where empty.
 
     Raises:
@@ -103,7 +107,10 @@ def open_postgres(
 def _copy(
     address: str, password: str, table: str, path: Path
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """Write a table's rows as CSV; its columns, with DuckDB's types, and what a person should know."""
+    """Write a table's rows as CSV.
+
+    Its columns, with DuckDB's types, and what a person should know.
+    """
     schema, name = name_parts(table)
     with _connected(address, password) as db:
         found = db.execute(_FIND, [name, schema, schema]).fetchone()
@@ -130,8 +137,8 @@ def _copy(
 
 
 _ODD = {"json", "jsonb", "xml", "interval", "time", "timetz", "bytea", "point", "hstore"}
-_MOMENT = (
-    "CASE WHEN {0} >= '0001-01-01'::date AND {0} < '10000-01-01'::date THEN {0} END"  # no infinity
+_MOMENT = (  # no infinity
+    "CASE WHEN {0} >= '0001-01-01'::date AND {0} < '10000-01-01'::date THEN {0} END"
 )
 _NUMBER = "CASE WHEN {0}::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN {0} END"
 

@@ -26,7 +26,9 @@ def is_s3(place: str) -> bool:
 
 
 def s3_objects(address: str, known: Collection[str]) -> list[str]:
-    """The addresses of the objects that an address means: one, those of a folder, or those of a pattern.
+    """The addresses of the objects that an address means.
+
+    One, those of a folder, or those of a pattern.
 
     Args:
         address: `s3://BUCKET/...`.

@@ -1,4 +1,7 @@
-"""What landed tables look like, as far as guesses need it: nulls, distinct values, ranges, keys, references."""
+"""What landed tables look like, as far as guesses need it.
+
+Nulls, distinct values, ranges, keys, references.
+"""
 
 # ruff: noqa: S608 - names are quoted, and DuckDB reads these files only
 
@@ -203,7 +206,9 @@ def _unique(db: duckdb.DuckDBPyConnection, one: Landed, column: ColumnProfile) -
 
 
 def references(tables: Mapping[str, TableProfile]) -> list[Reference]:
-    """Which columns refer to which tables' keys: by name (`customer_id`, `customer`), and by their values.
+    """Which columns refer to which tables' keys.
+
+    By name (`customer_id`, `customer`), and by their values.
 
     Returns:
         The references; of several keys that a column might refer to, the one with the nearest name.
@@ -254,8 +259,14 @@ def _missing(
     db: duckdb.DuckDBPyConnection, child: TableProfile, column: str, parent: TableProfile, key: str
 ) -> float | None:
     """The share of rows whose value is not among the keys; None where too few of the values are."""
-    rows = f"SELECT {quoted(column)} AS v, count(*) AS n FROM {relation(child.path)} WHERE v IS NOT NULL GROUP BY v"
+    rows = (
+        f"SELECT {quoted(column)} AS v, count(*) AS n FROM {relation(child.path)} WHERE v IS NOT"
+        " NULL GROUP BY v"
+    )
     there = f"v IN (SELECT {quoted(key)} FROM {relation(parent.path)})"
-    share = f"SELECT count(*), count(*) FILTER ({there}), sum(n), sum(n) FILTER (NOT {there}) FROM ({rows})"
+    share = (
+        f"SELECT count(*), count(*) FILTER ({there}), sum(n), sum(n) FILTER (NOT {there}) FROM"
+        f" ({rows})"
+    )
     ((values, included, held, lost),) = db.execute(share).fetchall()
     return float(lost or 0) / float(held) if values and included >= INCLUDED * values else None

@@ -102,7 +102,9 @@ def open_text(
 
 
 def _as_utf8(path: Path, dialect: Dialect, scratch: Path) -> tuple[Path, list[str]]:
-    """The rows alone in UTF-8, each ending in a line feed: without what precedes them, or the header standing again.
+    """The rows alone in UTF-8, each ending in a line feed.
+
+    Without what precedes them, or the header standing again.
 
     A file that needs nothing of this is read where it is. DuckDB must be told how lines end, and
     only a line feed lets a quoted value hold any other end of line.
@@ -128,9 +130,9 @@ def _as_utf8(path: Path, dialect: Dialect, scratch: Path) -> tuple[Path, list[st
                     again += 1
                 else:
                     write.writerow(record)
-    return plain, [
-        f"the header stands {again} times more among the rows: left out"
-    ] if again else []
+    return plain, (
+        [f"the header stands {again} times more among the rows: left out"] if again else []
+    )
 
 
 def _holds(path: Path, byte: bytes) -> bool:
@@ -168,10 +170,10 @@ def _stands_again(path: Path, dialect: Dialect) -> bool:
 def _relation(plain: Path, dialect: Dialect) -> str:
     columns = ", ".join(f"'{_place(at)}': 'VARCHAR'" for at in range(len(dialect.names)))
     return (
-        f"read_csv({_text(os.fspath(plain))}, auto_detect = false, header = false, delim = {_text(dialect.delimiter)}, "
-        f"new_line = '\\n', quote = '\"', escape = '\"', columns = {{{columns}}}, strict_mode = true, "
-        "null_padding = false, ignore_errors = true, store_rejects = true, rejects_limit = 0, "
-        "max_line_size = 16777216, parallel = false)"
+        f"read_csv({_text(os.fspath(plain))}, auto_detect = false, header = false, delim ="
+        f" {_text(dialect.delimiter)}, new_line = '\\n', quote = '\"', escape = '\"', columns ="
+        f" {{{columns}}}, strict_mode = true, null_padding = false, ignore_errors = true,"
+        " store_rejects = true, rejects_limit = 0, max_line_size = 16777216, parallel = false)"
     )
 
 
@@ -190,7 +192,8 @@ def _count(db: duckdb.DuckDBPyConnection, relation: str, path: Path) -> tuple[in
             f"{path} can't be read: {said}", path=path, hint="see whether its quotes are closed"
         ) from exc
     found = db.execute(
-        "SELECT line, any_value(error_type), any_value(csv_line) FROM reject_errors GROUP BY line ORDER BY line"
+        "SELECT line, any_value(error_type), any_value(csv_line) FROM reject_errors GROUP BY line"
+        " ORDER BY line"
     ).fetchall()
     db.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
     if not found:
@@ -222,7 +225,10 @@ def _types(
         readings[name] = reading
     misfits = _misfits(db, relation, readings, timezone)
     for name, (bad, held, example) in misfits.items():
-        said = f"{name}: {bad:,} of {held:,} values are no {_WORDS[readings[name].kind]} (such as {example!r})"
+        said = (
+            f"{name}: {bad:,} of {held:,} values are no {_WORDS[readings[name].kind]} (such as"
+            f" {example!r})"
+        )
         if bad > MISFITS * held:
             readings[name] = _again(db, relation, dialect.names.index(name), readings[name])
             told.append(f"{said}: kept as {readings[name].kind}")
@@ -241,7 +247,10 @@ _WORDS = {
 
 
 def _again(db: duckdb.DuckDBPyConnection, relation: str, at: int, failed: Reading) -> Reading:
-    """A wider reading for a column whose later rows contradict the first ones: numbers for whole numbers, else text."""
+    """A wider reading for a column whose later rows contradict the first ones.
+
+    Numbers for whole numbers, else text.
+    """
     if failed.kind == "int64":
         wider = replace(failed, kind="float64")
         column = _place(at)
@@ -257,8 +266,10 @@ def _misfits(
 ) -> dict[str, tuple[int, int, str]]:
     """By column: how many values do not fit its type, how many there are, and one that does not."""
     misfit = {
-        name: f"{_place(at)} IS NOT NULL AND ({sql_value(_place(at), reading, timezone=timezone)}) IS NULL "
-        f"AND {sql_held(_place(at))}"
+        name: (
+            f"{_place(at)} IS NOT NULL AND ({sql_value(_place(at), reading, timezone=timezone)}) IS"
+            f" NULL AND {sql_held(_place(at))}"
+        )
         for at, (name, reading) in enumerate(readings.items())
         if reading.kind != "string"
     }

@@ -95,7 +95,10 @@ def _relation(db: duckdb.DuckDBPyConnection, path: Path, table: str) -> str:
         return "given." + ".".join(_quoted(part) for part in table.split("."))
     if path.suffix.lower() in {".parquet", ".pq"}:
         return f"read_parquet({place})"
-    return f"read_json({place}, sample_size = -1, maximum_depth = 2, convert_strings_to_integers = false)"
+    return (
+        f"read_json({place}, sample_size = -1, maximum_depth = 2, convert_strings_to_integers ="
+        " false)"
+    )
 
 
 def parquet_names(path: Path) -> list[str]:
@@ -109,9 +112,9 @@ def parquet_names(path: Path) -> list[str]:
 def _bare_rows(path: Path, columns: Sequence[tuple[str, str]]) -> str:
     place, types = (_text(os.fspath(path)), ", ".join(f"{_text(n)}: '{t}'" for n, t in columns))
     return (
-        f"read_csv({place}, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', "
-        f"new_line = '\\n', columns = {{{types}}}, strict_mode = true, null_padding = false, "
-        "max_line_size = 16777216, parallel = false)"
+        f"read_csv({place}, auto_detect = false, header = false, delim = ',', quote = '\"', escape"
+        f" = '\"', new_line = '\\n', columns = {{{types}}}, strict_mode = true, null_padding ="
+        " false, max_line_size = 16777216, parallel = false)"
     )
 
 

@@ -44,10 +44,19 @@ def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> st
         markdown_text(experiment.description),
         "",
         f"- problem: {markdown_text(experiment.problem.name)} ({task.name}), label {label}",
-        f"- model: {model}, calibration {experiment.calibration.method}, sha256 `{record['model_sha256'][:16]}`",
-        f"- features: service {service} ({len(record['features'])}), `{record['features_digest'][:16]}`",
+        (
+            f"- model: {model}, calibration {experiment.calibration.method}, sha256"
+            f" `{record['model_sha256'][:16]}`"
+        ),
+        (
+            f"- features: service {service} ({len(record['features'])}),"
+            f" `{record['features_digest'][:16]}`"
+        ),
         f"- trained on {record['rows']['train']:,} rows{_span(periods['train'])}",
-        f"- judged on {record['rows']['test']:,} rows{_span(periods['test'])}, split by {experiment.problem.split.by}",
+        (
+            f"- judged on {record['rows']['test']:,} rows{_span(periods['test'])}, split by"
+            f" {experiment.problem.split.by}"
+        ),
         f"- there: {', '.join(sorted(facts))}",
         "",
         "## Metrics",
@@ -60,7 +69,8 @@ def card(experiment: Experiment, record: dict[str, Any], outcome: Outcome) -> st
         if name in outcome.metrics:
             low, high = (_number(outcome.intervals[name][end]) for end in ("low", "high"))
             lines.append(
-                f"| {name} | {_number(outcome.metrics[name])} | {low} to {high} | {_number(said.get(name))} |"
+                f"| {name} | {_number(outcome.metrics[name])} | {low} to {high} |"
+                f" {_number(said.get(name))} |"
             )
     metric = (
         task.metric if task.metric in outcome.replicates else next(iter(outcome.replicates), "")

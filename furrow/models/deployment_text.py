@@ -1,4 +1,7 @@
-"""The text of conf/deployment/ENV.yaml, changed: another version, canary or shadow; all else stays."""
+"""The text of conf/deployment/ENV.yaml, changed: another version, canary or shadow.
+
+All else stays.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,10 @@ def _yaml(version: Version) -> str:
         **{key: version.facts.get(key) for key in ("model_sha256", "features_digest")},
     }
     said = _dumped({k: v for k, v in value.items() if v})
-    return f"# Which version this environment serves. Change it with `furrow models promote` and a merge.\n{said}"
+    return (
+        "# Which version this environment serves. Change it with `furrow models promote` and a"
+        f" merge.\n{said}"
+    )
 
 
 def _dumped(value: Mapping[str, Any]) -> str:

@@ -53,7 +53,8 @@ def doubts_of(
     found = []
     if newest is not None and at > newest:
         found.append(
-            f"{at:%Y-%m-%d %H:%M} UTC is after the newest event of the feature tables, {newest:%Y-%m-%d %H:%M} UTC"
+            f"{at:%Y-%m-%d %H:%M} UTC is after the newest event of the feature tables,"
+            f" {newest:%Y-%m-%d %H:%M} UTC"
         )
     states = Counter(status.values())
     for state, why in (

@@ -1,4 +1,7 @@
-"""What a client answered, as a notebook shows it: the first rows of each feature, and how many have a value."""
+"""What a client answered, as a notebook shows it.
+
+The first rows of each feature, and how many have a value.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Pauses: a person stops what Furrow does by itself, with a reason, in Git's history.
 
-conf/pause/WHAT.yaml is there for as long as something is paused: an environment (its servers take no
-other version), `retraining` (nothing is retrained or proposed) or `ci` (commits wait). A file that
-can't be read is a pause, too: who wrote it wanted one.
+conf/pause/WHAT.yaml is there for as long as something is paused: an environment (its servers take
+no other version), `retraining` (nothing is retrained or proposed) or `ci` (commits wait). A file
+that can't be read is a pause, too: who wrote it wanted one.
 """
 
 from __future__ import annotations
@@ -145,7 +145,10 @@ def pause_at(repo: Path, rev: str, what: str) -> Pause | None:
 
 
 def paused_in(repo: Path, rev: str, what: str) -> str:
-    """The commit of a history that paused something, or said so last: what it declares is what stays."""
+    """The commit of a history that paused something, or said so last.
+
+    What it declares is what stays.
+    """
     path = f"{project_prefix(repo)}{pause_yaml(what)}"
     # from the top of the tree, in a bare repository and in any folder of a work tree
     said = git(repo, "log", "-1", "--format=%H", "--first-parent", rev, "--", f":/{path}")

@@ -294,8 +294,12 @@ def open_model(
     service = manifest.services.get(bundle.facts["service"])
     if service is None or service.digest != bundle.facts["features_digest"]:
         raise PredictionError(
-            f"{name} was trained on another definition of the feature service {bundle.facts['service']!r}",
-            hint="run `dvc repro` to train on the features as they are, or check out the model's commit",
+            f"{name} was trained on another definition of the feature service"
+            f" {bundle.facts['service']!r}",
+            hint=(
+                "run `dvc repro` to train on the features as they are, or check out the model's"
+                " commit"
+            ),
         )
     return Model(root, name, bundle)
 
@@ -338,7 +342,9 @@ def champion_of(root: Path, problem: str | None) -> str:
     if chosen is None or chosen.experiment is None:
         raise PredictionError(
             "there is no champion: no run passed the gate",
-            hint="`furrow gate` says why; `dvc repro` judges again; or name a run with --experiment",
+            hint=(
+                "`furrow gate` says why; `dvc repro` judges again; or name a run with --experiment"
+            ),
         )
     return chosen.experiment
 

@@ -1,4 +1,7 @@
-"""Explanations by sampled Shapley values: what moved one prediction, and what moved the mean score."""
+"""Explanations by sampled Shapley values.
+
+What moved one prediction, and what moved the mean score.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Registering a model: the next version of a run that passed its gate, and what a version must keep to be deployed."""
+"""Registering a model.
+
+The next version of a run that passed its gate, and what a version must keep to be deployed.
+"""
 
 from __future__ import annotations
 
@@ -144,11 +147,17 @@ def refusal(root: Path, version: Version, *, merging: str = "") -> str:
         verdict = verdict_of(champions_at(root, version.commit), version.name)
         passed = bool((verdict or {})["passed"])
     except (RegistryError, KeyError, TypeError):
-        return f"{version.commit[:10]}, which {version} is of, does not say that {version.name} passed the gate"
+        return (
+            f"{version.commit[:10]}, which {version} is of, does not say that {version.name} passed"
+            " the gate"
+        )
     if not passed:
         return f"{version} did not pass the gate at {version.commit[:10]}"
     if wrong := version.invented:
-        return f"the tag {version} says what its commit {version.commit[:10]} does not: {', '.join(wrong)}"
+        return (
+            f"the tag {version} says what its commit {version.commit[:10]} does not:"
+            f" {', '.join(wrong)}"
+        )
     try:
         _on_branch(root, version.commit, settings(root)["branch"], merging=merging)
     except RegistryError as exc:

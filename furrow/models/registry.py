@@ -85,7 +85,10 @@ class Version:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What the commit says of its metrics: numbers by name, nested ones as `val.auc`, in order."""
+        """What the commit says of its metrics.
+
+        Numbers by name, nested ones as `val.auc`, in order.
+        """
         said = self.facts.get("metrics")
         found = numbers(said) if isinstance(said, dict) else {}
         return {name: found[name] for name in ordered(found)}
@@ -247,7 +250,10 @@ def find(root: Path, text: str) -> Version:
 
 
 def compare(one: Version, two: Version) -> dict[str, Any]:
-    """What differs between two versions: metrics side by side, the features' digest, the model's hash."""
+    """What differs between two versions.
+
+    Metrics side by side, the features' digest, the model's hash.
+    """
     metrics = {}
     first, second = one.metrics, two.metrics
     for name in ordered({*first, *second}):

@@ -1,4 +1,7 @@
-"""What conf/trust.yaml asks of a version: who registered it, and who approved it for an environment."""
+"""What conf/trust.yaml asks of a version.
+
+Who registered it, and who approved it for an environment.
+"""
 
 from __future__ import annotations
 

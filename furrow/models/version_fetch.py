@@ -45,7 +45,8 @@ def fetch(root: Path, text: str, out: Path) -> Version:
     if found != expected:
         shutil.rmtree(out)
         raise RegistryError(
-            f"the model that came for {version} has sha256 {found[:12]}…, its commit says {str(expected)[:12]}…",
+            f"the model that came for {version} has sha256 {found[:12]}…, its commit says"
+            f" {str(expected)[:12]}…",
             hint="do not use that remote's copy: check out the commit and run `dvc repro`",
         )
     return version

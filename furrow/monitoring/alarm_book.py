@@ -1,4 +1,6 @@
-"""The book of alarms: each cause once, acknowledged or muted by a person, delivered until it has been.
+"""The book of alarms.
+
+Each cause once, acknowledged or muted by a person, delivered until it has been.
 
 An alarm is written down before it is sent, and sent until each sink has taken it: what is killed in
 between sends it again, under the same id, by which a receiver knows it.
@@ -119,9 +121,11 @@ class AlarmBook:
         """
         holding = {one.cause for one in current}
         kept = [
-            replace(one, open=False)
-            if one.open and one.kind in kinds and one.cause not in holding
-            else one
+            (
+                replace(one, open=False)
+                if one.open and one.kind in kinds and one.cause not in holding
+                else one
+            )
             for one in self.alarms
         ]
         known = {one.cause for one in kept if one.open} | {("", "", one.id) for one in kept}

@@ -1,7 +1,7 @@
 """Labels as evidence about a canary: how many predictions of each variant turned out wrong.
 
-Wrong is a probability on the other side of one half, a class that is not the likeliest one, a number
-outside of its interval. What a server decides by them is in `furrow.serving.canary_watch`.
+Wrong is a probability on the other side of one half, a class that is not the likeliest one, a
+number outside of its interval. What a server decides by them is in `furrow.serving.canary_watch`.
 """
 
 from __future__ import annotations

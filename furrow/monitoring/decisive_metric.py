@@ -1,4 +1,7 @@
-"""The metric that a problem is decided by: alarms and rollbacks go by it, the others are shown beside it."""
+"""The metric that a problem is decided by.
+
+Alarms and rollbacks go by it, the others are shown beside it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a version's predictions are compared with: its training set, or what training left of it in the bundle.
+"""What a version's predictions are compared with.
+
+Its training set, or what training left of it in the bundle.
 
 Training writes it, and must not hang on how predictions are served or logged (`served_reference`).
 """
@@ -131,7 +133,9 @@ def from_training(
 
 
 def bundled(folder: Path, settings: MonitorSettings) -> Reference | None:
-    """The reference that training left in a bundle: where its rows are not, as on a server's machine.
+    """The reference that training left in a bundle.
+
+    Where its rows are not, as on a server's machine.
 
     Args:
         folder: The bundle.

@@ -1,6 +1,7 @@
 """What a drift looks like: another unit, two columns that were swapped, a column that stands still.
 
-Told from the counts alone, for columns that have drifted: a hint for whoever looks at it, no evidence.
+Told from the counts alone, for columns that have drifted: a hint for whoever looks at it, no
+evidence.
 """
 
 from __future__ import annotations

@@ -115,8 +115,8 @@ class LabelVerdict:
             if one.verdict == "surely worse" and one.expected and one.metric in counting:
                 subject = f"{one.metric} of {one.slice}" if one.slice else one.metric
                 text = (
-                    f"{subject} is {one.value:.4f} [{one.low:.4f}, {one.high:.4f}] on {one.rows:,} labels;"
-                    f" it was evaluated as {one.expected[0]:.4f} to {one.expected[1]:.4f}"
+                    f"{subject} is {one.value:.4f} [{one.low:.4f}, {one.high:.4f}] on {one.rows:,}"
+                    f" labels; it was evaluated as {one.expected[0]:.4f} to {one.expected[1]:.4f}"
                 )
                 found.append(
                     Alarm("performance", subject, version, when, when, text, one.to_json())
@@ -219,7 +219,9 @@ def _newest(  # noqa: PLR0917 - what is judged, how, and by what
     classes: tuple[str, ...],
     decisive: str,
 ) -> list[Tracked]:
-    """The decisive metric of the newest blocks alone: what broke lately is not thinned by what was well before.
+    """The decisive metric of the newest blocks alone.
+
+    What broke lately is not thinned by what was well before.
 
     Each span of blocks has its part of the budget of false pages.
     """
@@ -359,7 +361,10 @@ def _predictions(site: Site, notes: list[str], *, by_id: bool) -> dict[str, pd.D
 
 
 def _asked(site: Site, model: str) -> set[str] | None:
-    """The columns that a model's predictions are judged by; None for all, which a project's own metrics may read."""
+    """The columns that a model's predictions are judged by.
+
+    None for all, which a project's own metrics may read.
+    """
     path = site.root / run_file(model, RUN_CONFIG)
     if not path.is_file():
         return set()
@@ -375,7 +380,10 @@ def _asked(site: Site, model: str) -> set[str] | None:
 
 
 def _since(site: Site) -> datetime | None:
-    """From when on predictions count: as long as any run's labels may take, and the days that are judged."""
+    """From when on predictions count.
+
+    As long as any run's labels may take, and the days that are judged.
+    """
     waits = []
     for path in sorted((site.root / RUNS).glob("*/config.yaml")):
         problem = config.load(path).problem

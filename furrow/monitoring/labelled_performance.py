@@ -137,8 +137,8 @@ def track(
         expected: By metric: the interval of the run's own evaluation.
         alpha: The probability that any interval ever fails.
         classes: Of a multiclass problem.
-        by_slice: What is expected of slices, by "NAME VALUE": those are judged, too, and share alpha
-            between them.
+        by_slice: What is expected of slices, by "NAME VALUE": those are judged, too, and share
+            alpha between them.
     """
     if rows.empty:
         return []

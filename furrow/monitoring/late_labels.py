@@ -104,7 +104,10 @@ def land(folder: Path, source: Path, problem: Problem, *, now: datetime) -> Land
 
 @contextmanager
 def _one_lander(folder: Path) -> Iterator[None]:
-    """Wait until nobody else lands labels here: the order in which files came is in their numbers."""
+    """Wait until nobody else lands labels here.
+
+    The order in which files came is in their numbers.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -138,8 +141,9 @@ def settle(frames: list[pd.DataFrame], problem: Problem) -> Settled:
                 _SAID: _utc(one[_SAID]) if _SAID in one else pd.NaT,
                 "label": one[problem.label].astype(object),
                 _KNOWN: _utc(one[_KNOWN]),
-                "gone": (one[_GONE].eq(True) if _GONE in one else False)
-                | one[problem.label].isna(),
+                "gone": (
+                    (one[_GONE].eq(True) if _GONE in one else False) | one[problem.label].isna()
+                ),
                 "landing": number,
             }
         )
@@ -261,8 +265,8 @@ def _with_labels(table: pa.Table, problem: Problem, source: Path) -> pa.Table:
         if wrong.any():
             row = int(wrong.argmax())
             raise LateLabelError(
-                f"{source}: {name} is {column[row].as_py()!r} in row {row + 1:,},"
-                f" which is not a label of a {problem.task} problem ({int(wrong.sum()):,} rows are such)",
+                f"{source}: {name} is {column[row].as_py()!r} in row {row + 1:,}, which is not a"
+                f" label of a {problem.task} problem ({int(wrong.sum()):,} rows are such)",
                 hint="nothing was landed: mend the file and land it again",
             )
         column = pa.chunked_array([pa.array(numbers, pa.float64(), from_pandas=True)])

@@ -46,8 +46,9 @@ def surely_worse(new: LabelVerdict, before: LabelVerdict, metric: str, way: int)
     if not apart:
         return ""
     return (
-        f"{metric} is {one.value:.4f} [{one.low:.4f}, {one.high:.4f}] on {one.rows:,} labels, and that of"
-        f" the version before {other.value:.4f} [{other.low:.4f}, {other.high:.4f}] on {other.rows:,}"
+        f"{metric} is {one.value:.4f} [{one.low:.4f}, {one.high:.4f}] on {one.rows:,} labels, and"
+        f" that of the version before {other.value:.4f} [{other.low:.4f}, {other.high:.4f}] on"
+        f" {other.rows:,}"
     )
 
 
@@ -80,11 +81,17 @@ def go_back(site: Site, labels: Mapping[str, LabelVerdict]) -> str:
     if not why:
         return ""
     if not site.settings.rollback:
-        return f"{main} is surely worse than {previous}: {why}; next: furrow rollback {site.environment}"
+        return (
+            f"{main} is surely worse than {previous}: {why}; next: furrow rollback"
+            f" {site.environment}"
+        )
     try:
         roll_back(state, why=f"late labels: {why}", now=site.now)
     except FurrowError as exc:
-        return f"{main} is surely worse than {previous}, and it could not be rolled back: {exc.message}"
+        return (
+            f"{main} is surely worse than {previous}, and it could not be rolled back:"
+            f" {exc.message}"
+        )
     return f"rolled back from {main} to {previous}: {why}"
 
 

@@ -141,7 +141,10 @@ def first_rows(log: Path, version: str, until: datetime, most: int = 200_000) ->
 
 
 def _alike(parts: list[pa.Table]) -> list[pa.Table]:
-    """Tables that can be one: of a column whose type differs, what is of the rarer types is left out."""
+    """Tables that can be one.
+
+    Of a column whose type differs, what is of the rarer types is left out.
+    """
     known: dict[str, Counter[str]] = {}
     for part in parts:
         for field, column in zip(part.schema, part.columns, strict=True):

@@ -1,4 +1,7 @@
-"""The run that logged predictions are of: a server may ask for a model by its environment's name."""
+"""The run that logged predictions are of.
+
+A server may ask for a model by its environment's name.
+"""
 
 from __future__ import annotations
 

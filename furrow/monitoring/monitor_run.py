@@ -1,4 +1,6 @@
-"""A run of monitoring: every window of the log that has ended since the last run, then labels, then alarms.
+"""A run of monitoring.
+
+Every window of the log that has ended since the last run, then labels, then alarms.
 
 Each window is looked at once, in order, and written down with the state after it: a run that is
 killed goes on where it was, and says the same as one that was not.
@@ -113,7 +115,8 @@ def monitor(site: Site, *, say: Callable[[str], None]) -> Monitored:
         losses = read_losses(site.log)
         if losses.dropped or losses.damaged:
             found.notes.append(
-                f"the log lacks records: {losses.dropped:,} dropped, {losses.damaged:,} bytes damaged"
+                f"the log lacks records: {losses.dropped:,} dropped, {losses.damaged:,} bytes"
+                " damaged"
             )
         save_state(site.folder, state)
         state.book, failed = deliver(
@@ -204,8 +207,8 @@ def _tell_stragglers(site: Site, state: MonitorState, found: Monitored, since: d
     )
     if late:
         found.notes.append(
-            f"{late:,} predictions of the day before {since.isoformat()[:16]} were logged after it was looked at"
-            " and are in no window: let `settle` be longer"
+            f"{late:,} predictions of the day before {since.isoformat()[:16]} were logged after it"
+            " was looked at and are in no window: let `settle` be longer"
         )
 
 
@@ -276,7 +279,9 @@ def _one(
 def _quality(
     start: str, version: str, profile: Profile, reference: Reference, *, season: str
 ) -> list[Alarm]:
-    """Values of another type or that training never saw, missing throughout or expired: no drift, but a fault.
+    """Values of another type or that training never saw, missing throughout or expired.
+
+    No drift, but a fault.
 
     What was missing as often in the reference, in such a season, is none.
     """
@@ -296,7 +301,10 @@ def _quality(
             text = f"{name} has expired in {one.statuses['expired'] / total:.1%} of rows"
         elif bins[name].values and bins[name].whole and one.cells[-1] / total >= _NEW_SHARE:
             shown = ", ".join(repr(value) for value in list(one.unknown)[:3])
-            text = f"{name} has values that were never seen before in {one.cells[-1] / total:.1%} of rows: {shown}"
+            text = (
+                f"{name} has values that were never seen before in {one.cells[-1] / total:.1%} of"
+                f" rows: {shown}"
+            )
         else:
             continue
         facts = {"mistyped": one.mistyped, "nulls": one.nulls, "rows": total, **one.statuses}

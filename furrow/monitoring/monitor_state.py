@@ -1,4 +1,7 @@
-"""The state of monitoring, beside the log: one writer, replaced whole, so that a kill leaves the one or the next."""
+"""The state of monitoring, beside the log.
+
+One writer, replaced whole, so that a kill leaves the one or the next.
+"""
 
 from __future__ import annotations
 

@@ -235,7 +235,10 @@ def _counted(column: pa.ChunkedArray, bins: Bins) -> ColumnCounts:
 
 
 def _count_numbers(values: NDArray[np.float64], bins: Bins) -> ColumnCounts:
-    """Sorted once, each cut is found in the values: cheaper than to find each value among the cuts."""
+    """Sorted once, each cut is found in the values.
+
+    Cheaper than to find each value among the cuts.
+    """
     ranked = np.sort(values)  # NaN comes last
     known = int(np.searchsorted(ranked, np.nan))
     ranked = ranked[:known]

@@ -1,4 +1,6 @@
-"""When a model is retrained: causes that the policy knows, each offered once, with a pause between and a limit of cost.
+"""When a model is retrained.
+
+Causes that the policy knows, each offered once, with a pause between and a limit of cost.
 
 What was tried before lies beside the log, in `retraining.json`.
 """
@@ -142,9 +144,12 @@ def held_back(
         return fresh, f"the last retraining was {last.isoformat()[:16]}: the next after {until}"
     spent = sum(one.seconds for one in before if now - datetime.fromisoformat(one.when) < _WINDOW)
     if spent >= policy.hours * 3600:
-        return fresh, (
-            f"retrainings of the last {_WINDOW.days} days took {spent / 3600:.1f} hours"
-            f" of {policy.hours:g}"
+        return (
+            fresh,
+            (
+                f"retrainings of the last {_WINDOW.days} days took {spent / 3600:.1f} hours"
+                f" of {policy.hours:g}"
+            ),
         )
     return fresh, ""
 

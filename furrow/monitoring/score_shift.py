@@ -1,4 +1,7 @@
-"""What moved the mean score of a version that drifts: its new predictions beside the rows that it was trained on."""
+"""What moved the mean score of a version that drifts.
+
+Its new predictions beside the rows that it was trained on.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The first windows that a version served, as what later ones are compared with: where its training set is not here."""
+"""The first windows that a version served, as what later ones are compared with.
+
+Where its training set is not here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Whether serving saw what training would: a sample of the log, joined again from the feature tables.
+"""Whether serving saw what training would.
+
+A sample of the log, joined again from the feature tables.
 
 A value that the tables give otherwise at the moment of the same event is skew. One that the tables
 know from a later event, which was there by the time of the prediction, came late: the online store
@@ -100,7 +102,8 @@ class Recomputed:
             if one.late and one.late / one.compared >= _LATE:
                 text = (
                     f"{name}: the online store is behind the tables in {one.late:,} of"
-                    f" {one.compared:,} predictions, by up to {timedelta(seconds=round(one.behind))}"
+                    f" {one.compared:,} predictions, by up to"
+                    f" {timedelta(seconds=round(one.behind))}"
                 )
                 found.append(Alarm("freshness", name, version, window, window, text, vars(one)))
         return found

@@ -1,4 +1,6 @@
-"""The loop on history: day by day a spine's rows are predicted, logged, watched, and labelled as late as they were.
+"""The loop on history.
+
+Day by day a spine's rows are predicted, logged, watched, and labelled as late as they were.
 
 The scorer, the log, the labels and the monitor are those of a server; features are what the tables
 say of each row's own moment, so that nothing is known too early. What a simulation does not show is

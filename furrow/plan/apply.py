@@ -309,7 +309,10 @@ class _Run:
                 self._time(name, seconds)
 
     def _all_goals(self) -> list[str]:
-        """What `dvc repro` is to be told: the targets, else every file of stages of this project, and no other's."""
+        """What `dvc repro` is to be told.
+
+        The targets, else every file of stages of this project, and no other's.
+        """
         if self._targets:
             return self._goals
         if dvc_root(self.root) == self.root.resolve():
@@ -383,6 +386,9 @@ class _Run:
         if is_dirty(self.root):
             raise RegistryError(
                 "nothing is registered: what the stages wrote, or you, is in no commit yet",
-                hint="look at it and commit it (git add -A && git commit), then: furrow apply --register",
+                hint=(
+                    "look at it and commit it (git add -A && git commit), then: furrow apply"
+                    " --register"
+                ),
             )
         self._step("register", work)

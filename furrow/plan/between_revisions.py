@@ -1,4 +1,7 @@
-"""A plan between two commits, neither of which is checked out: B's declarations against what A's dvc.lock records."""
+"""A plan between two commits, neither of which is checked out.
+
+B's declarations against what A's dvc.lock records.
+"""
 
 from __future__ import annotations
 

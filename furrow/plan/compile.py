@@ -170,8 +170,8 @@ def _check_keys(experiment: Experiment, manifest: Manifest) -> None:
     for key in experiment.features.keys:
         if key not in known:
             raise DeclarationError(
-                f"experiment {experiment.name}: features.keys names {key!r}, which is neither of the problem's entity,"
-                " nor a join key, nor a request field of a feature view",
+                f"experiment {experiment.name}: features.keys names {key!r}, which is neither of"
+                " the problem's entity, nor a join key, nor a request field of a feature view",
                 hint=f"there are: {', '.join(sorted(known))}; make a feature of anything else",
             )
 

@@ -47,7 +47,8 @@ def destroy(root: Path, pipeline: Pipeline, stages: set[str]) -> list[str]:
         name = experiment_of(stage)
         if name and not _committed(root, layout.run(name)):
             kept.append(
-                f"{layout.RUNS}/{name} holds what no commit holds: commit it or remove it, then apply again"
+                f"{layout.RUNS}/{name} holds what no commit holds: commit it or remove it, then"
+                " apply again"
             )
             continue
         for out in pipeline.dead[stage]:

@@ -75,7 +75,10 @@ def wanting(root: Path, pipeline: Pipeline, stages: Collection[str]) -> tuple[st
         return remote, lack if remote else Lacking({}, {}, lack.held)
     raise PlanError(
         f"{next(iter(lack.sources))} is not here, and the repository names no DVC remote",
-        hint="`dvc remote add --default NAME URL`, then apply again; or land it, as `prepare` in conf/ci.yaml does",
+        hint=(
+            "`dvc remote add --default NAME URL`, then apply again; or land it, as `prepare` in"
+            " conf/ci.yaml does"
+        ),
     )
 
 
@@ -150,7 +153,8 @@ def fetch(root: Path, lack: Lacking) -> str:
         What the remote lacks too, in words; empty if all came.
 
     Raises:
-        FurrowError: The remote can't be reached, raw data is not there, or nothing is, here or there.
+        FurrowError: The remote can't be reached, raw data is not there, or nothing is, here or
+            there.
     """
     from furrow.ground.dvc import DvcError, Project  # noqa: PLC0415 - DVC, only when something has to come
 
@@ -181,13 +185,18 @@ def fetch(root: Path, lack: Lacking) -> str:
     if raw:
         raise FurrowError(
             f"{raw[0]} is not here, and the DVC remote does not give it: {said or 'it lacks it'}",
-            hint="`dvc push` where it was landed; or land it here, as `prepare` in conf/ci.yaml does",
+            hint=(
+                "`dvc push` where it was landed; or land it here, as `prepare` in conf/ci.yaml does"
+            ),
         )
     # A clone with nothing would run for hours on a remote's word; one that lacks a part makes it again.
     if len(absent) == len(lack.paths) and absent and (said or lack.nothing_here):
         raise FurrowError(
             f"the DVC remote gives nothing: {said or 'it lacks everything'}",
-            hint="look at `dvc remote list`, `dvc push` where it was made; or make it here again: dvc repro",
+            hint=(
+                "look at `dvc remote list`, `dvc push` where it was made; or make it here again:"
+                " dvc repro"
+            ),
         )
     more = f" and {len(absent) - 4} more" if len(absent) > 4 else ""
     return f"the DVC remote lacks {', '.join(absent[:4])}{more}: made again here" if absent else ""

@@ -226,7 +226,10 @@ def _parsed(path: Path) -> Manifest | None:
 
 
 def _concerned(manifest: Manifest, service: str) -> set[str]:
-    """The definitions that a service stands on: its views, their tables, what feeds its on-demand views, itself."""
+    """The definitions that a service stands on.
+
+    Its views, their tables, what feeds its on-demand views, itself.
+    """
     if service not in manifest.services:
         return {service}
     names = {projection.view for projection in manifest.services[service].views}

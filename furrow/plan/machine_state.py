@@ -39,7 +39,10 @@ def note_applied(root: Path, **facts: Any) -> None:
 
 
 def online_state(manifest: Manifest, folder: Path) -> str:
-    """A hash of what the online store should hold: the views' digests, and their files' sizes and times."""
+    """A hash of what the online store should hold.
+
+    The views' digests, and their files' sizes and times.
+    """
     files: dict[str, Any] = {}
     for name, view in manifest.views.items():
         path = folder / view.source

@@ -44,7 +44,9 @@ TAGS = "registered models"
 
 @dataclass
 class Scene:
-    """What a plan is made of: a tree of declarations, its stages and dvc.lock, its files, DVC's cache.
+    """What a plan is made of.
+
+    A tree of declarations, its stages and dvc.lock, its files, DVC's cache.
 
     Attributes:
         root: The tree.
@@ -238,7 +240,8 @@ def _notes(scene: Scene) -> list[str]:
         )
     if current_branch(root) is None:
         notes.append(
-            "HEAD is detached: what is applied here is on no branch until you make one (`git switch -c NAME`)"
+            "HEAD is detached: what is applied here is on no branch until you make one (`git switch"
+            " -c NAME`)"
         )
     absent = [
         out.path
@@ -311,13 +314,16 @@ def _source_changes(scene: Scene, source: Source, recorded: list[tuple[str, str]
 
 
 def _untracked(scene: Scene, source: Source, now: str) -> str:
-    """What is to be said of data that is not what its .dvc file says: new data, or what an earlier commit had."""
+    """What is to be said of data that is not what its .dvc file says.
+
+    New data, or what an earlier commit had.
+    """
     earlier = scene.lookup.baseline.tracked(source.file, now) if scene.local else None
     if earlier is None:
         return f"not in {source.file} yet"
     return (
-        f"older than {source.file}: what that said at {earlier[:10]}; `dvc checkout {source.file}` brings what it says "
-        "now, else the older data is tracked again"
+        f"older than {source.file}: what that said at {earlier[:10]}; `dvc checkout {source.file}`"
+        " brings what it says now, else the older data is tracked again"
     )
 
 
@@ -342,7 +348,7 @@ def check_repository(plan: Plan, root: Path, where: str) -> None:
     own = repository_name(root)
     if plan.repository != own:
         raise PlanError(
-            f"{where} is a plan of another repository (its first commit is {plan.repository[:10] or 'none'}, "
-            f"here it is {own[:10] or 'none'})",
+            f"{where} is a plan of another repository (its first commit is"
+            f" {plan.repository[:10] or 'none'}, here it is {own[:10] or 'none'})",
             hint="apply it there, or plan here: furrow plan --out FILE",
         )

@@ -1,4 +1,7 @@
-"""A plan as a value: what would become of each declared resource, of each stage, and what that breaks."""
+"""A plan as a value.
+
+What would become of each declared resource, of each stage, and what that breaks.
+"""
 
 from __future__ import annotations
 

@@ -61,6 +61,10 @@ def check_feature_store(root: Path, verb: str) -> None:
     """
     if not (root / FEATURE_STORE).is_file():
         raise FurrowError(
-            f"`furrow {verb}` composes experiments over a feature store, and features/feature_store.yaml is not there",
-            hint="`feast init` makes one; stages of your own need none: `dvc repro` runs, `furrow runs` lists them",
+            f"`furrow {verb}` composes experiments over a feature store, and"
+            " features/feature_store.yaml is not there",
+            hint=(
+                "`feast init` makes one; stages of your own need none: `dvc repro` runs, `furrow"
+                " runs` lists them"
+            ),
         )

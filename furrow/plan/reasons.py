@@ -84,9 +84,8 @@ def _words(cause: Cause, facts: Facts) -> list[str]:
         case "lost":
             return [f"{cause.path} is gone from DVC's cache"]
         case "out":
-            return [
-                f"{cause.path} {_state(cause, absent='is missing', there='is not what dvc.lock records')}"
-            ]
+            said = _state(cause, absent="is missing", there="is not what dvc.lock records")
+            return [f"{cause.path} {said}"]
         case "dep":
             return _dep(cause, facts)
         case "param":

@@ -1,4 +1,7 @@
-"""Taking over from an apply that was killed: its processes ended, what DVC and Furrow left half-written put right."""
+"""Taking over from an apply that was killed.
+
+Its processes ended, what DVC and Furrow left half-written put right.
+"""
 
 from __future__ import annotations
 
@@ -62,15 +65,17 @@ def _mended(root: Path, path: Path) -> list[str]:
     before = git(root, "show", f"HEAD:./{name}", ok=(0, 128))
     if before:
         write_text(path, before.decode())
-        return [
-            f"{name} was cut short: taken from the last commit, and what came after it from DVC's cache"
-        ]
+        after = "and what came after it from DVC's cache"
+        return [f"{name} was cut short: taken from the last commit, {after}"]
     path.unlink()
     return [f"{name} was cut short, and no commit holds it: it is written anew"]
 
 
 def _whole(path: Path) -> bool:
-    """Whether dvc.lock is what DVC can read: cut short between two lines, its last stage lacks something."""
+    """Whether dvc.lock is what DVC can read.
+
+    Cut short between two lines, its last stage lacks something.
+    """
     try:
         held = read_yaml(path)
         stages: dict[str, Any] = held.get("stages", {})

@@ -38,7 +38,10 @@ def experiment_of(stage: str) -> str | None:
 
 @dataclass(frozen=True)
 class StageView:
-    """What stages are seen through: the pipeline, the predictions, what explains them, how long they took."""
+    """What stages are seen through.
+
+    The pipeline, the predictions, what explains them, how long they took.
+    """
 
     pipeline: Pipeline
     predictions: Mapping[str, Prediction]

@@ -56,7 +56,9 @@ def check_stages(root: Path, expected: Mapping[str, WrittenStage]) -> None:
 
 
 def check_compile(root: Path, read: Iterable[str]) -> None:
-    """See that the stage compile depends on files that it reads: else an edit of one would go unseen.
+    """See that the stage compile depends on files that it reads.
+
+    Else an edit of one would go unseen.
 
     Args:
         root: The project.
@@ -106,7 +108,9 @@ def depend(root: Path, name: str, paths: Iterable[str]) -> bool:
 
 
 def write_stages(root: Path, expected: Mapping[str, WrittenStage]) -> list[str]:
-    """Write the stages into dvc.yaml: new ones beside their kind, wrong ones mended, those of nothing taken out.
+    """Write the stages into dvc.yaml.
+
+    New ones beside their kind, wrong ones mended, those of nothing taken out.
 
     Args:
         root: The project.

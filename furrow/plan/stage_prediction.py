@@ -1,4 +1,6 @@
-"""Which stages `dvc repro` would run, which it would take from its cache, and why: its own rules, stage by stage.
+"""Which stages `dvc repro` would run, which it would take from its cache, and why.
+
+Its own rules, stage by stage.
 
 DVC's rules (3.67): a stage is changed when its command, an input, a key or an output differs from
 dvc.lock, or when the cache has lost an output. A changed stage comes back from the cache when the

@@ -42,7 +42,10 @@ class Envelope:
 
 
 def pae(payload: bytes, kind: str = PAYLOAD_TYPE) -> bytes:
-    """The bytes to sign: DSSE's pre-authentication encoding, in which type and payload can't run into one another."""
+    """The bytes to sign.
+
+    DSSE's pre-authentication encoding, in which type and payload can't run into one another.
+    """
     return b"DSSEv1 %d %s %d %s" % (len(kind.encode()), kind.encode(), len(payload), payload)
 
 

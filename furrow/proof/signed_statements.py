@@ -1,4 +1,7 @@
-"""Signed statements on a commit: kept in the note of its replays, read back, and weighed by the policy."""
+"""Signed statements on a commit.
+
+Kept in the note of its replays, read back, and weighed by the policy.
+"""
 
 from __future__ import annotations
 
@@ -256,7 +259,10 @@ def _commits(statement: dict[str, Any]) -> set[str]:
 
 
 def before_policy(repo: Path, commit: str, policy: TrustPolicy) -> bool:
-    """Whether a commit is the one that the policy begins with, or before it: of those it asks nothing."""
+    """Whether a commit is the one that the policy begins with, or before it.
+
+    Of those it asks nothing.
+    """
     if not policy.since:
         return False
     return commit in git(repo, "merge-base", commit, policy.since, ok=(0, 1)).decode().split()
@@ -301,7 +307,10 @@ def stands(
 
 
 def count_people(signers: Iterable[Signer], role: Role) -> tuple[str, ...]:
-    """Those of a role among signers: a key counts once, whatever its names, and a person once, whatever the keys."""
+    """Those of a role among signers.
+
+    A key counts once, whatever its names, and a person once, whatever the keys.
+    """
     names: dict[str, None] = {}
     keys: set[str] = set()
     for signer in signers:

@@ -1,4 +1,6 @@
-"""conf/trust.yaml: whose statements count for what. Read from the branch that people merge into, never from another.
+"""conf/trust.yaml: whose statements count for what.
+
+Read from the branch that people merge into, never from another.
 
 since: 4f1c...                    # a commit, its whole id; what is of it or before it needs no signature
 keys: keys/allowed_signers        # as Git's gpg.ssh.allowedSignersFile; expiry stands there (valid-before=)
@@ -195,7 +197,8 @@ def parse_policy(value: dict[str, Any]) -> TrustPolicy:
     """The policy that a mapping declares; keys are read elsewhere.
 
     Raises:
-        TrustPolicyError: A key or a value that can't be meant: what is misspelt must not open a door.
+        TrustPolicyError: A key or a value that can't be meant: what is misspelt must not open a
+            door.
     """
     _only(value, _KEYS, "")
     commits = value.get("commits", "any")

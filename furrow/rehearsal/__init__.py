@@ -1,1 +1,4 @@
-"""The whole loop on history: a real server that follows Git, late labels, monitoring, retraining, trial, promotion."""
+"""The whole loop on history.
+
+A real server that follows Git, late labels, monitoring, retraining, trial, promotion.
+"""

@@ -1,7 +1,8 @@
 """The loop, a day at a time: asked over HTTP, labelled late, monitored, retrained, tried, promoted.
 
-What a day's end finds is what `furrow monitor` and `furrow retrain` would find then, in the double's
-clone; the server follows the double's branch by itself, and decides about what is on trial.
+What a day's end finds is what `furrow monitor` and `furrow retrain` would find then, in the
+double's clone; the server follows the double's branch by itself, and decides about what is on
+trial.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A project's double for a simulation: a repository to follow, a clone that monitors and retrains, a DVC remote.
+"""A project's double for a simulation.
+
+A repository to follow, a clone that monitors and retrains, a DVC remote.
 
 All of it lies in one folder. Of the project itself nothing is changed; its DVC cache is shared, so
 that stages which ran before are not run again.

@@ -1,7 +1,9 @@
-"""How good the answers of a simulation were: before the first alarm, after it, and of the next version.
+"""How good the answers of a simulation were.
 
-Metrics of labelled answers with intervals that hold at all times together, calibration by tenths, and
-for each part an answer by whose id it can be traced.
+Before the first alarm, after it, and of the next version.
+
+Metrics of labelled answers with intervals that hold at all times together, calibration by tenths,
+and for each part an answer by whose id it can be traced.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The server of a simulation: `furrow serve ENV --follow` in a process of its own, asked over HTTP."""
+"""The server of a simulation.
+
+`furrow serve ENV --follow` in a process of its own, asked over HTTP.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,10 @@ class RehearsedServer:
             scorer.close()
 
     def ask(self, rows: Sequence[Mapping[str, Any]], moment: datetime) -> int:
-        """Ask for predictions at a moment; how many were given: refused ones are counted by the server."""
+        """Ask for predictions at a moment.
+
+        How many were given: refused ones are counted by the server.
+        """
         self.double.clock.set(moment)
         try:
             return len(self.client.predict(rows))

@@ -1,4 +1,6 @@
-"""Which replays of a commit are believed: those that this clone made, and those that a trusted key signed.
+"""Which replays of a commit are believed.
+
+Those that this clone made, and those that a trusted key signed.
 
 Whoever may push can write a note that agrees with its commit in every hash.
 """

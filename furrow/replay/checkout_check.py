@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["complain", "settle_checkout"]
 
-_HINT = "set it up in this clone as those who committed have it (`git config`, `git lfs install`, `git submodule`)"
+_HINT = (
+    "set it up in this clone as those who committed have it (`git config`, `git lfs install`, `git"
+    " submodule`)"
+)
 
 
 def settle_checkout(tree: Checkout, project: Project, chosen: Iterable[str]) -> dict[str, str]:

@@ -169,7 +169,10 @@ class _Trials:
         """What is not known for want of an end."""
         if not self.unfinished:
             return []
-        text = f"{'; '.join(self.unfinished)}: that did not end within {self.limit:.0f} s, and tells nothing"
+        text = (
+            f"{'; '.join(self.unfinished)}: that did not end within {self.limit:.0f} s, and tells"
+            " nothing"
+        )
         return [Reason("unknown", f"{self.stage.name} {text}")]
 
 
@@ -224,14 +227,18 @@ def _found(
     return _earlier(trials, wrong) or [
         Reason(
             "replaced",
-            f"{stage.name} gives the same twice, from the inputs that dvc.lock names: {', '.join(paths)} as recorded "
-            "was edited, replaced, or made from something else (an input edited under the run, another environment)",
+            f"{stage.name} gives the same twice, from the inputs that dvc.lock names:"
+            f" {', '.join(paths)} as recorded was edited, replaced, or made from something else (an"
+            " input edited under the run, another environment)",
         )
     ]
 
 
 def _unsteady(trials: _Trials, one: Attempt, other: Attempt, paths: Sequence[str]) -> Reason:
-    """Two runs differ from each other: the clock, the order of hashes, random numbers, or something else."""
+    """Two runs differ from each other.
+
+    The clock, the order of hashes, random numbers, or something else.
+    """
     name = trials.stage.name
     if moment := _moment(_values_between(one, other, paths)):
         return Reason("clock", f"{name} writes the time of its run: {moment}")
@@ -245,7 +252,10 @@ def _unsteady(trials: _Trials, one: Attempt, other: Attempt, paths: Sequence[str
         return Reason("seed", f"{name}: {text}")
     if trials.unfinished:
         return Reason("random", f"{name}: two runs differ")
-    text = "two runs differ, also with the same random numbers: threads, the clock, or something outside"
+    text = (
+        "two runs differ, also with the same random numbers: threads, the clock, or something"
+        " outside"
+    )
     return Reason("random", f"{name}: {text}")
 
 
@@ -289,7 +299,10 @@ def _moment(values: Iterable[tuple[Any, Any]]) -> str:
 
 
 def _times(value: Any) -> list[datetime]:
-    """The moments that a value could mean: seconds to nanoseconds since 1970, a date, a date in a line of text."""
+    """The moments that a value could mean.
+
+    Seconds to nanoseconds since 1970, a date, a date in a line of text.
+    """
     if isinstance(value, datetime):
         return [value if value.tzinfo else value.replace(tzinfo=UTC)]
     text = repr(float(value)) if isinstance(value, float) and math.isfinite(value) else str(value)

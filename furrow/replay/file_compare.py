@@ -1,4 +1,7 @@
-"""Two versions of a file, compared by what they hold: keys of JSON, rows and columns of tables, lines of text."""
+"""Two versions of a file, compared by what they hold.
+
+Keys of JSON, rows and columns of tables, lines of text.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,8 @@ def _json(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> Co
             continue
         values.append((before[key], after[key]))
         words.append(
-            f"{key}: recorded {words_of(before[key])}, replayed {words_of(after[key])}{_gap(before[key], after[key])}"
+            f"{key}: recorded {words_of(before[key])}, replayed"
+            f" {words_of(after[key])}{_gap(before[key], after[key])}"
         )
     return judged(path, words, values, tolerated, settings)
 
@@ -120,7 +124,10 @@ def judged(
     return Comparison(
         DIFFERENT,
         (
-            "every value is equal, the bytes are not: written by another version, or in another order",
+            (
+                "every value is equal, the bytes are not: written by another version, or in another"
+                " order"
+            ),
         ),
     )
 

@@ -1,4 +1,7 @@
-"""The locked environment: what the commit's lock file names, beside what the stages' Python finds."""
+"""The locked environment.
+
+What the commit's lock file names, beside what the stages' Python finds.
+"""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Does the commit still say what the note says it says?
 
-Whoever may write refs/notes/furrow/replay can write a note that holds: `believed_replays` tells which of
-them somebody trusted signed.
+Whoever may write refs/notes/furrow/replay can write a note that holds: `believed_replays` tells
+which of them somebody trusted signed.
 What this finds is a note that was altered, moved to another commit, made of other results than the
 commit's, or that leaves stages out.
 """
@@ -161,7 +161,8 @@ def _commit(repo: Path, commit: str, steps: Mapping[str, Step], verdict: Verdict
             recorded = {one.get("path"): one.get("md5", "") for one in entries}
         said = {output.path: output.recorded_md5 for output in stage.outputs if output.declared}
         problems += [
-            f"{path}: dvc.lock says {recorded.get(path) or 'nothing'}, the note {said.get(path) or 'nothing'}"
+            f"{path}: dvc.lock says {recorded.get(path) or 'nothing'}, the note"
+            f" {said.get(path) or 'nothing'}"
             for path in sorted(said.keys() | recorded.keys())
             if said.get(path, "") != recorded.get(path, "")
         ]

@@ -1,4 +1,6 @@
-"""Models whose bytes are others and whose predictions are the recorded ones: a class of verdict of its own.
+"""Models whose bytes are others and whose predictions are the recorded ones.
+
+A class of verdict of its own.
 
 conf/replay.yaml declares which outputs are models, and what they predicted. On another processor a
 library may leave other last digits in a model; what counts then is what it predicts, within the
@@ -143,7 +145,10 @@ def _borne_out(
     )
     if tells and not any(other.status in {DIFFERENT, FAILED} for other in later):
         return one
-    words = f"{lost[0]} is other than recorded, and neither the recorded file nor metrics made from it are at hand"
+    words = (
+        f"{lost[0]} is other than recorded, and neither the recorded file nor metrics made from it"
+        " are at hand"
+    )
     return replace(one, status=DIFFERENT, reasons=(*one.reasons, Reason("unknown", words)))
 
 

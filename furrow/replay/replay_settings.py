@@ -1,4 +1,7 @@
-"""conf/replay.yaml: the tolerances that a commit declares, and what its stages read beyond their dependencies."""
+"""conf/replay.yaml.
+
+The tolerances that a commit declares, and what its stages read beyond their dependencies.
+"""
 
 from __future__ import annotations
 

@@ -163,7 +163,10 @@ def replay(
 
 
 def _other_remedy(path: str, project: Project, options: Options, tree: Checkout) -> str:
-    """What helps besides bringing an input that is nowhere to be had: that depends on where it comes from."""
+    """What helps besides bringing an input that is nowhere to be had.
+
+    That depends on where it comes from.
+    """
     makers = [
         name
         for name, stage in project.stages.items()
@@ -306,7 +309,10 @@ class _Replay:
             )
         for item in stage.deps:
             if item.path in self.bench.tainted:
-                text = f"{item.path} is what {self.bench.tainted[item.path]} gave now: nobody has the recorded one"
+                text = (
+                    f"{item.path} is what {self.bench.tainted[item.path]} gave now: nobody has the"
+                    " recorded one"
+                )
                 reasons.append(Reason("upstream", text))
         place = why.environment_reason(self.environment.differences, attempt)
         odd = [*said, *([place] if place else [])]
@@ -349,8 +355,8 @@ def _compiled(stage: Stage, side: list[Output]) -> list[Reason]:
     return [
         Reason(
             "compile",
-            f"{output.path} is not what {stage.name} writes from the commit's declarations: edited by hand, or "
-            "committed without running it",
+            f"{output.path} is not what {stage.name} writes from the commit's declarations: edited"
+            " by hand, or committed without running it",
         )
         for output in side
         if output.status == DIFFERENT

@@ -52,9 +52,10 @@ def judge_output(
     if content.md5 == item.md5 and as_held:
         return Output(item.path, IDENTICAL, **facts), []
     if not item.md5 and not tracked:
-        return Output(
-            item.path, DIFFERENT, differences=("dvc.lock says nothing of it",), **facts
-        ), []
+        return (
+            Output(item.path, DIFFERENT, differences=("dvc.lock says nothing of it",), **facts),
+            [],
+        )
     try:
         recorded = held or bench.supply.listing(item)
     except (AbsentInputError, CorruptInputError) as exc:
@@ -137,10 +138,16 @@ def _disagreement(item: Item, md5: str, held: Mapping[str, str], *, as_held: boo
     if not item.md5 or (single and single == item.md5):
         return []
     if not as_held and md5 == item.md5:
-        text = f"{item.path}: the replay gives what dvc.lock says, the commit's own file is another: edited by hand"
+        text = (
+            f"{item.path}: the replay gives what dvc.lock says, the commit's own file is another:"
+            " edited by hand"
+        )
         return [Reason("edited by hand", f"{text} after the run")]
     if as_held:
-        text = f"{item.path}: the replay gives the commit's own file, dvc.lock names another: committed without its run"
+        text = (
+            f"{item.path}: the replay gives the commit's own file, dvc.lock names another:"
+            " committed without its run"
+        )
         return [Reason("stale", text)]
     if single:
         return [
@@ -196,7 +203,10 @@ def _contents(
         else:
             before, after = bench.recorded(item, name), attempt.read(path)
             if before is None or after is None:
-                words = f"its hash: recorded {recorded[name]}, replayed {files[name]}; the recorded file is not at hand"
+                words = (
+                    f"its hash: recorded {recorded[name]}, replayed {files[name]}; the recorded"
+                    " file is not at hand"
+                )
                 found[path] = Comparison(DIFFERENT, (words,), at_hand=False)
             else:
                 found[path] = _compared(path, before, after, bench, settings)

@@ -169,7 +169,10 @@ def write_note(repo: Path, verdict: Verdict, *, sign: bool = False) -> dict[str,
 
 
 def made_here(repo: Path) -> frozenset[str]:
-    """The sha256 of each verdict, as canonical JSON, that this clone found itself: no push can write it."""
+    """The sha256 of each verdict, as canonical JSON, that this clone found itself.
+
+    No push can write it.
+    """
     path = common_dir(repo) / _OWN
     return frozenset(path.read_text(encoding="ascii").split()) if path.is_file() else frozenset()
 

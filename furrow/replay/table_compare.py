@@ -52,7 +52,8 @@ def _read_csv(content: bytes) -> pd.DataFrame:
 def _parquet(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> Comparison:
     before, after = (pq.read_table(pa.BufferReader(content)) for content in (recorded, replayed))
     kinds = [
-        f"column {name}: recorded {before.schema.field(name).type}, replayed {after.schema.field(name).type}"
+        f"column {name}: recorded {before.schema.field(name).type}, replayed"
+        f" {after.schema.field(name).type}"
         for name in before.column_names
         if name in after.column_names
         and before.schema.field(name).type != after.schema.field(name).type
@@ -132,7 +133,8 @@ def _column(name: str, before: pd.DataFrame, after: pd.DataFrame, odd: pd.Series
     for at in places[:_ROWS]:
         who = ", ".join(f"{key}={before[key].iloc[at]}" for key in keys)
         examples.append(
-            f"row {at}{f' ({who})' if who else ''} {words_of(before[name].iloc[at])} → {words_of(after[name].iloc[at])}"
+            f"row {at}{f' ({who})' if who else ''} {words_of(before[name].iloc[at])} →"
+            f" {words_of(after[name].iloc[at])}"
         )
     return f"{words}; {'; '.join(examples)}"
 

@@ -1,4 +1,7 @@
-"""What a stage read and does not declare: files of the commit, data of DVC's, files elsewhere, the network."""
+"""What a stage read and does not declare.
+
+Files of the commit, data of DVC's, files elsewhere, the network.
+"""
 
 from __future__ import annotations
 

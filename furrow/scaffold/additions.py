@@ -1,4 +1,7 @@
-"""The everyday additions to a project, each as files: a feature table, a view, a service, an experiment, a metric."""
+"""The everyday additions to a project, each as files.
+
+A feature table, a view, a service, an experiment, a metric.
+"""
 
 from __future__ import annotations
 
@@ -214,7 +217,9 @@ def add_experiment(
 
 
 def add_metric(root: Path, name: str, *, task: str = "", direction: str = MINIMIZE) -> Addition:
-    """A metric of the project's own: a function of pipelines/metrics.py, and a line of conf/metrics.yaml.
+    """A metric of the project's own.
+
+    A function of pipelines/metrics.py, and a line of conf/metrics.yaml.
 
     Args:
         root: The project.

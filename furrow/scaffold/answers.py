@@ -180,7 +180,8 @@ def _known_after(table: TableProfile, label: str, at: str, why: dict[str, str]) 
         why["known_after"] = f"{column} is {found} after {at} at the latest"
     else:
         why["known_after"] = (
-            "nothing in the data tells: say --known-after where it takes time until the label is known"
+            "nothing in the data tells: say --known-after where it takes time until the label is"
+            " known"
         )
     return found
 

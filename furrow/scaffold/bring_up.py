@@ -1,4 +1,7 @@
-"""From written files to judged runs: Git, DVC, landed data, compiled declarations, every stage, the project's tests."""
+"""From written files to judged runs.
+
+Git, DVC, landed data, compiled declarations, every stage, the project's tests.
+"""
 
 from __future__ import annotations
 

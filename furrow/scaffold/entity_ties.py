@@ -1,4 +1,7 @@
-"""Which rows of a table are about the one who is predicted: by a column of theirs, or through another table."""
+"""Which rows of a table are about the one who is predicted.
+
+By a column of theirs, or through another table.
+"""
 
 # ruff: noqa: S608 - names are quoted; the text is a file of the project, which the user reads
 
@@ -144,7 +147,10 @@ def _through_label(
     tables: Mapping[str, TableProfile],
     references: Sequence[Reference],
 ) -> Tie | None:
-    """What is about somebody whom the label's row names beside the entity: the customer of a loan."""
+    """What is about somebody whom the label's row names beside the entity.
+
+    The customer of a loan.
+    """
     label = tables[answers.table]
     for one in references:
         if one.table != label.name or one.column == answers.entity:
@@ -166,7 +172,9 @@ def _through_label(
 
 
 def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
-    """The earlier rows of the label's own table that are of the same customer, or account; None where there are none.
+    """The earlier rows of the label's own table that are of the same customer, or account.
+
+    None where there are none.
 
     Their labels are not among what they say: those may have become known only later.
 
@@ -186,8 +194,8 @@ def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
     kept = {one: each for one, each in table.columns.items() if one not in {answers.label, name}}
     picked = ", ".join(f"c.{readable(one)}" for one in kept if one != answers.entity)
     relation = (
-        f"(select {picked}, l.{entity} from {readable(table.name)} as c join {readable(table.name)} as l "
-        f"on c.{mine} = l.{mine} and c.{at} < l.{at})"
+        f"(select {picked}, l.{entity} from {readable(table.name)} as c join {readable(table.name)}"
+        f" as l on c.{mine} = l.{mine} and c.{at} < l.{at})"
     )
     about = replace(table, name=f"{table.name}_before", columns=kept)
     return Tie(
@@ -210,7 +218,10 @@ def _pairs(table: TableProfile, name: str) -> int:
 def _beside(answers: Answers, table: TableProfile, mine: str, theirs: str) -> Tie:
     at, entity = event_moment(table), readable(answers.entity)
     picked = [f"c.{readable(name)}" for name in table.columns if name != answers.entity]
-    label = f"(select distinct {entity}, {renamed(mine, 'own_key')} from {readable(answers.table)}) as l"
+    label = (
+        f"(select distinct {entity}, {renamed(mine, 'own_key')} from {readable(answers.table)})"
+        " as l"
+    )
     relation = (
         f"(select {', '.join(picked)}, l.{entity} from {readable(table.name)} as c "
         f"join {label} on c.{readable(theirs)} = l.own_key)"
@@ -220,7 +231,10 @@ def _beside(answers: Answers, table: TableProfile, mine: str, theirs: str) -> Ti
 
 
 def event_moment(table: TableProfile) -> str:
-    """The column of moments that says when a row happened: of those almost without gaps the earliest; empty if none."""
+    """The column of moments that says when a row happened.
+
+    Of those almost without gaps the earliest; empty if none.
+    """
     full = [name for name in table.times if table.columns[name].nulls <= 0.05 * table.rows]
     return min(full, key=lambda name: table.columns[name].least) if full else ""
 

@@ -122,9 +122,9 @@ def _attributes(answers: Answers, table: TableProfile) -> FeatureTable:
         listed.append(f"cast(month({at}) as bigint) as {readable(f'{table.name}_month')}")
     listing = "\n".join(f"    {line}" for line in wrapped(listed))
     sql = (
-        f"-- What {table.name} says of each {answers.entity} at the moment of a prediction.\n"
-        f"select {entity}, {at} as event_timestamp{',' if listed else ''}\n{listing}\n"
-        f"from {readable(table.name)} {rows_sql(answers, table)}order by {entity}, event_timestamp\n"
+        f"-- What {table.name} says of each {answers.entity} at the moment of a prediction.\nselect"
+        f" {entity}, {at} as event_timestamp{',' if listed else ''}\n{listing}\nfrom"
+        f" {readable(table.name)} {rows_sql(answers, table)}order by {entity}, event_timestamp\n"
     )
     return FeatureTable(name, sql, features)
 
@@ -185,7 +185,9 @@ def _chosen(source: Tie) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
 
 
 def source_table(entity: str, source: Tie) -> FeatureTable:
-    """The feature table of a source, by what its rows are: timeless, one for each entity, or events.
+    """The feature table of a source, by what its rows are.
+
+    Timeless, one for each entity, or events.
 
     Args:
         entity: The column that the table is keyed by.
@@ -213,7 +215,10 @@ def _timeless(entity: str, source: Tie) -> FeatureTable:
     if not single:
         features[f"{name}_count"] = "Int64"
         values.append(f"count(*) as {readable(f'{name}_count')}")
-    said = f"-- What {name} says of each {entity}; it has no moments, so it is taken as known at any time."
+    said = (
+        f"-- What {name} says of each {entity}; it has no moments, so it is taken as known at any"
+        " time."
+    )
     about = readable(source.entity)
     where = f"{about} is not null\ngroup by {about}"
     order = readable(entity)
@@ -262,7 +267,8 @@ def _history(entity: str, source: Tie) -> FeatureTable:
             entity,
             renamed(source.entity, entity),
             _known(source),
-            f"{source.relation} where {readable(source.entity)} is not null and {readable(source.at)} is not null",
+            f"{source.relation} where {readable(source.entity)} is not null and"
+            f" {readable(source.at)} is not null",
             [Number(one.name, *_bounds(one), nullable=bool(one.nulls)) for one in numbers],
             {one.name: (_plain(one), _TYPES[one.kind]) for one in words},
         )

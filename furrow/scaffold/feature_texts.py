@@ -30,7 +30,8 @@ def feature_store_text(name: str) -> str:
     return (
         f"project: {name}\nregistry: ../build/registry.db\n"
         "offline_store: {type: furrow.ground.feast.offline.FurrowOfflineStore}\n"
-        "online_store: {type: furrow.ground.feast.online.FurrowOnlineStore, path: ../build/online}\n"
+        "online_store: {type: furrow.ground.feast.online.FurrowOnlineStore, path:"
+        " ../build/online}\n"
         "batch_engine: {type: furrow.ground.feast.compute_engine.FurrowComputeEngine}\n"
         "entity_key_serialization_version: 3\n"
     )
@@ -122,10 +123,16 @@ def _view_function(entities: str, owner: str) -> list[str]:
     return [
         "def view(name, **types):  # a row of its table holds until the next one of its entity",
         '    place = f"../build/tables/{name}.parquet"',
-        '    source = FileSource(name=f"{name}_table", path=place, timestamp_field="event_timestamp")',
+        (
+            '    source = FileSource(name=f"{name}_table", path=place,'
+            ' timestamp_field="event_timestamp")'
+        ),
         "    schema = [Field(name=feature, dtype=type_) for feature, type_ in types.items()]",
         f"    said = {said}",
-        f"    return FeatureView(name=name, entities=[{entities}], schema=schema, source=source, **said)",
+        (
+            f"    return FeatureView(name=name, entities=[{entities}], schema=schema,"
+            " source=source, **said)"
+        ),
     ]
 
 
@@ -178,7 +185,7 @@ def spine_text(answers: Answers, table: TableProfile, until: str = "") -> str:
         first, rest = rows.split("\n", 1)
         rows = f"{first} and {at} <= timestamptz '{until}'  -- the others lie in the future\n{rest}"
     return (
-        f"-- Who is predicted, when, and what came of it.\n"
+        "-- Who is predicted, when, and what came of it.\n"
         f"select {entity}, {at} as event_timestamp, {label},\n"
         f"    {at} + interval '{span[:-1]} {_UNITS[span[-1]]}' as label_timestamp\n"
         f"from {readable(answers.table)} {rows}order by event_timestamp, {entity}\n"

@@ -1,4 +1,7 @@
-"""What is predicted, of what kind it is, and which of two values says yes: the first guesses of `furrow init`."""
+"""What is predicted, of what kind it is, and which of two values says yes.
+
+The first guesses of `furrow init`.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,8 @@ def label_of(
         raise AnswerError(
             f"{predict} is {found.least!r} in every row{' that has one' if found.nulls else ''}",
             hint=(
-                f"{found.nulls:,} rows hold nothing, and unlabelled is not negative: if that means no, write it there"
+                f"{found.nulls:,} rows hold nothing, and unlabelled is not negative: if that means"
+                " no, write it there"
                 if found.nulls
                 else "give data in which it differs"
             ),

@@ -1,4 +1,6 @@
-"""Columns of the label's own table that are written only once the label is known: named, and left out.
+"""Columns of the label's own table that are written only once the label is known.
+
+Named, and left out.
 
 Whatever stands beside a label in one row may have been filled in with it. Three signs tell: a
 moment that lies after the one at which a prediction would be made; values that are there for one
@@ -52,7 +54,10 @@ def find_leaks(table: TableProfile, answers: Answers) -> dict[str, str]:
         columns = ", ".join(
             quoted(name) for name in dict.fromkeys([*others, answers.label, *_at(answers)])
         )
-        query = f"SELECT {columns} FROM {relation(table.path)} WHERE {quoted(answers.label)} IS NOT NULL"
+        query = (
+            f"SELECT {columns} FROM {relation(table.path)} WHERE {quoted(answers.label)} IS NOT"
+            " NULL"
+        )
         frame = db.execute(
             f"SELECT * FROM ({query}) USING SAMPLE reservoir({ROWS} ROWS) REPEATABLE (1)"
         ).df()

@@ -19,17 +19,21 @@ _NUMBER = '''    """The mean error of a prediction, where too little costs twice
 '''
 
 _BODIES = {
-    "binary": '''    """What wrong predictions cost a row: 5 for a positive that was missed, 1 for a false alarm."""
+    "binary": (
+        '''    """What wrong predictions cost a row: 5 for a positive that was missed, 1 for a false alarm."""
     said = rows.column("probability") >= 0.5
     came = rows.column("label") == 1
     return rows.mean(np.where(came & ~said, 5, 0) + np.where(said & ~came, 1, 0))
-''',
-    "multiclass": '''    """The share of rows whose class was not the most probable one."""
+'''
+    ),
+    "multiclass": (
+        '''    """The share of rows whose class was not the most probable one."""
     classes = [name for name in rows.frame.columns if name.startswith("probability_")]
     best = rows.frame[classes].to_numpy().argmax(axis=1)
     said = np.array([name.removeprefix("probability_") for name in classes])[best]
     return rows.mean(said != rows.frame["label"].astype(str).to_numpy())
-''',
+'''
+    ),
     "regression": _NUMBER,
     "forecast": _NUMBER,
 }

@@ -106,7 +106,10 @@ def stage(root: Path, texts: Mapping[str, str]) -> None:
         raise InTheWayError(
             f"{wrong[0]} is there already"
             + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""),
-            hint="init changes nothing that is there: run it in another folder, or move the file away",
+            hint=(
+                "init changes nothing that is there: run it in another folder, or move the file"
+                " away"
+            ),
         )
     for path, text in texts.items():
         write_text(made / "files" / path, text)

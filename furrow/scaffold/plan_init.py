@@ -1,4 +1,7 @@
-"""What `furrow init` would write: the data landed and looked at, the questions answered, every file as text."""
+"""What `furrow init` would write.
+
+The data landed and looked at, the questions answered, every file as text.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +125,8 @@ def plan_init(root: Path, looked: Looked, asked: Asked, *, now: datetime) -> Ini
     read = [f"{one.name}: {note}" for one in looked.landed for note in one.notes]
     if any(one.password for one in looked.given):
         notes.append(
-            "the password is written nowhere: pipelines/ingest.py reads PGPASSWORD, or a password file (~/.pgpass)"
+            "the password is written nowhere: pipelines/ingest.py reads PGPASSWORD, or a password"
+            " file (~/.pgpass)"
         )
     return InitPlan(answers, texts, looked.landed, features, (*read, *notes), given)
 
@@ -183,7 +187,8 @@ def _about(answers: Answers, table: TableProfile) -> list[str]:
     label = table.columns[answers.label]
     if label.nulls:
         found.append(
-            f"{label.nulls:,} rows of {table.name} have no {label.name}: unlabelled is not negative, left out"
+            f"{label.nulls:,} rows of {table.name} have no {label.name}: unlabelled is not"
+            " negative, left out"
         )
     gaps = table.columns[answers.at].nulls if answers.at else 0
     if gaps:
@@ -194,7 +199,8 @@ def _about(answers: Answers, table: TableProfile) -> list[str]:
         found.append(f"{said}: the first of each is kept (--about names another key)")
     if not answers.at:
         found.append(
-            "predictions have no moment of their own: nothing can tell what was known before (--at COLUMN)"
+            "predictions have no moment of their own: nothing can tell what was known before (--at"
+            " COLUMN)"
         )
     return found
 
@@ -208,11 +214,13 @@ def _until(table: TableProfile, answers: Answers, now: datetime, told: list[str]
         ((later,),) = db.execute(query, [now]).fetchall()
     if later > FUTURE * table.rows:
         told.append(
-            f"{later:,} rows of {table.name} lie in the future of this machine's clock: taken as they are"
+            f"{later:,} rows of {table.name} lie in the future of this machine's clock: taken as"
+            " they are"
         )
         return ""
     told.append(
-        f"{later:,} rows of {table.name} lie in the future ({table.columns[answers.at].most:%Y-%m-%d}): left out"
+        f"{later:,} rows of {table.name} lie in the future"
+        f" ({table.columns[answers.at].most:%Y-%m-%d}): left out"
     )
     return now.isoformat(" ", "seconds")
 

@@ -71,7 +71,10 @@ def guess_split(rows: Timed, known_after: str) -> tuple[str, int] | None:
     with rows.rows() as db:
         zone = rows.timezone.replace("'", "''")
         for by, most in _NAMES.items():
-            begin = f"SELECT date_trunc('{by}', timezone('{zone}', moment)) AS p, min(moment), count(*) FROM labelled"
+            begin = (
+                f"SELECT date_trunc('{by}', timezone('{zone}', moment)) AS p, min(moment), count(*)"
+                " FROM labelled"
+            )
             periods: list[tuple[Any, datetime, int]] = db.execute(
                 f"{begin} GROUP BY p ORDER BY p"
             ).fetchall()

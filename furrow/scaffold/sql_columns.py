@@ -1,4 +1,7 @@
-"""What a feature table's SQL gives: its keys and its features, with Feast's types, without a row of data."""
+"""What a feature table's SQL gives.
+
+Its keys and its features, with Feast's types, without a row of data.
+"""
 
 from __future__ import annotations
 

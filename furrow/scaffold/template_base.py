@@ -89,7 +89,10 @@ def read_base(root: Path) -> Base:
     reference = _reference(root)
     content = git(root, "cat-file", "blob", reference, ok=(0, 128))
     if not content:
-        hint = f"where it was made: git push origin {reference}; here: git fetch origin {reference}:{reference}"
+        hint = (
+            f"where it was made: git push origin {reference}; here: git fetch origin"
+            f" {reference}:{reference}"
+        )
         raise TemplateError(
             f"this clone has no {reference}, which holds what init wrote", hint=hint
         )

@@ -1,4 +1,7 @@
-"""The files of a new project but for its features, as text: short, commented, and a person's own from then on."""
+"""The files of a new project but for its features, as text.
+
+Short, commented, and a person's own from then on.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +135,10 @@ def problem_text(answers: Answers) -> str:
         f"entity: [{yaml_key(answers.entity)}]",
         f"spine: features/spines/{answers.name}.sql",
         f"label: {yaml_key(answers.label)}",
-        f"known_after: {answers.known_after}   # when the label is known, at the latest, after the prediction",
+        (
+            f"known_after: {answers.known_after}   # when the label is known, at the latest, after"
+            " the prediction"
+        ),
         f"split: {split}",
         "block: day   # rows of one day stay together in the bootstrap",
     ]
@@ -155,13 +161,19 @@ def _experiments(answers: Answers) -> str:
     entry = f"problem: {answers.name}, service: all"
     names = experiments_of(answers.task).items()
     listed = "".join(f"  {name}: {{{entry}, model: {model}}}\n" for name, model in names)
-    said = "# of what is trained; conf/experiment/NAME.yaml can say more, conf/model/NAME.yaml hold another model"
+    said = (
+        "# of what is trained; conf/experiment/NAME.yaml can say more, conf/model/NAME.yaml hold"
+        " another model"
+    )
     return f"experiments: {said}\n{listed}"
 
 
 def _contract(facts: Facts) -> str:
     lines = [
-        "# What the raw data must keep: `furrow data check` and the stage `validate` hold data/ against it.",
+        (
+            "# What the raw data must keep: `furrow data check` and the stage `validate` hold data/"
+            " against it."
+        ),
         "format: 1",
         f"clock: {{timezone: {facts.answers.timezone}}}",
         "tables:",
@@ -186,7 +198,10 @@ def _column(column: ColumnProfile) -> str:
 
 def _reference(one: Reference) -> str:
     missing = f", missing_share: {min(1.0, one.missing * 1.5 + 0.01):.2f}" if one.missing else ""
-    return f"{yaml_key(one.column)}: {{to: {json.dumps(f'{one.to}.{one.key}', ensure_ascii=False)}{missing}}}"
+    return (
+        f"{yaml_key(one.column)}: {{to:"
+        f" {json.dumps(f'{one.to}.{one.key}', ensure_ascii=False)}{missing}}}"
+    )
 
 
 def _ingest(facts: Facts) -> str:
@@ -199,9 +214,9 @@ def _ingest(facts: Facts) -> str:
     server = any(is_postgres(one.places[0]) for one in facts.given)
     secret = "# The password of PostgreSQL: PGPASSWORD, or a password file (~/.pgpass).\n" * server
     return (
-        '"""Land the data: each becomes data/landed/NAME.parquet, typed as conf/data/contract.yaml says."""\n\n'
-        f"{secret}from furrow.stages.land import land_project\n\n"
-        f"land_project({{\n{sources}}}{zone})\n"
+        '"""Land the data: each becomes data/landed/NAME.parquet, typed as conf/data/contract.yaml'
+        f' says."""\n\n{secret}from furrow.stages.land import'
+        f" land_project\n\nland_project({{\n{sources}}}{zone})\n"
     )
 
 

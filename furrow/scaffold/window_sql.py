@@ -124,12 +124,21 @@ def window_sql(events: Windowed) -> WindowSql:
         f"partition by {key} order by known_at, window_days desc{held} rows unbounded preceding"
     )
     lines = [
-        f"-- {name} of each {events.entity}: the last values; counts, sums and means of {shown} days before a moment.",
+        (
+            f"-- {name} of each {events.entity}: the last values; counts, sums and means of {shown}"
+            " days before a moment."
+        ),
         "with own_events as (",
         f"    select {', '.join([events.key, f'{events.known_at} as known_at', *values])}",
         f"    from {events.rows}",
-        "), own_changes as (  -- an event counts from its moment on, and in a window until it is that old",
-        f"    select {key}, known_at + window_days * interval '1 day' as known_at, window_days, {change}{held}",
+        (
+            "), own_changes as (  -- an event counts from its moment on, and in a window until it"
+            " is that old"
+        ),
+        (
+            f"    select {key}, known_at + window_days * interval '1 day' as known_at, window_days,"
+            f" {change}{held}"
+        ),
         f"    from own_events cross join (values {spans}) as w(window_days)",
         "), own_sums as (",
         *_commas(_sums(events, key, summed)),

@@ -1,8 +1,11 @@
-"""Scores of a folder of Parquet files: each by the function that scores one, on the workers of an engine.
+"""Scores of a folder of Parquet files.
+
+Each by the function that scores one, on the workers of an engine.
 
 What is larger than a machine wants to wait for lies in many files; a worker of this machine, of a
-Dask cluster or of Spark opens the model and scores a whole one. On a cluster the workers see the same folders
-and have Furrow. Results that are there and whole are kept: a kill loses at most the files it hit.
+Dask cluster or of Spark opens the model and scores a whole one. On a cluster the workers see the
+same folders and have Furrow. Results that are there and whole are kept: a kill loses at most the
+files it hit.
 """
 
 from __future__ import annotations

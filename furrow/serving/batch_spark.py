@@ -1,6 +1,9 @@
-"""Files scored on Spark: each by the function that scores one, on a worker that sees the same folders and has Furrow.
+"""Files scored on Spark.
 
-The master is that of FURROW_SPARK, such as spark://HOST:7077; without it Spark runs on this machine.
+Each by the function that scores one, on a worker that sees the same folders and has Furrow.
+
+The master is that of FURROW_SPARK, such as spark://HOST:7077; without it Spark runs on this
+machine.
 """
 
 from __future__ import annotations

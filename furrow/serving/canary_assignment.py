@@ -25,12 +25,15 @@ def place_of(salt: str, keys: Mapping[str, Any], by: Sequence[str] = ()) -> floa
         keys: The entity's keys.
         by: Which of them count; every one, if empty.
     """
-    chosen = [[name, keys.get(name)] for name in (by or sorted(keys))]
+    chosen = [[name, keys.get(name)] for name in by or sorted(keys)]
     text = json.dumps([salt, chosen], separators=(",", ":"), default=str)
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
 
 
 def is_canary(canary: Canary, keys: Mapping[str, Any]) -> bool:
-    """Whether a canary answers for an entity: of a larger share the smaller one is a part, and 0 is nobody."""
+    """Whether a canary answers for an entity.
+
+    Of a larger share the smaller one is a part, and 0 is nobody.
+    """
     return place_of(canary.salt or canary.model, keys, canary.by) < canary.share

@@ -1,4 +1,7 @@
-"""A version beside the one that is served: its canary, its shadow, and its way to production through both."""
+"""A version beside the one that is served.
+
+Its canary, its shadow, and its way to production through both.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The canary's watch: processes count what came of requests, one of them decides, and what it decides is a hold.
+"""The canary's watch.
+
+Processes count what came of requests, one of them decides, and what it decides is a hold.
 
 Each worker keeps its counts in a file of its own (`counts/WORKER.json`); `decide` adds up what is
 new in all of them. An abort is a hold, at once and on this machine. A promotion is only proposed: a

@@ -1,4 +1,7 @@
-"""Rows of a CSV body, as SageMaker's clients send them: a header of field names, a line for each row."""
+"""Rows of a CSV body, as SageMaker's clients send them.
+
+A header of field names, a line for each row.
+"""
 
 from __future__ import annotations
 

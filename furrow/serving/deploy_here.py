@@ -1,4 +1,7 @@
-"""Serving what this clone declares, without following a branch: canary, shadow and rollback as with one."""
+"""Serving what this clone declares, without following a branch.
+
+Canary, shadow and rollback as with one.
+"""
 
 from __future__ import annotations
 

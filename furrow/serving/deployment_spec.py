@@ -1,4 +1,6 @@
-"""conf/deployment/ENV.yaml, typed: the version that an environment serves, its canary and its shadow, and the log.
+"""conf/deployment/ENV.yaml, typed.
+
+The version that an environment serves, its canary and its shadow, and the log.
 
 model: gbm@v1.1.0            # with model_sha256 and features_digest, as `furrow models promote` writes them
 canary:
@@ -11,8 +13,8 @@ canary:
   least: 1000                # requests that it must have answered by then
   longest: 7d                # without a decision by then it ends
 shadow: {model: late@v2.0.0, share: 0.1}
-log: {durable: false, when_full: continue, sample: 1.0, redact: [], retention: 90d, size_limit: 10GB}
-features_stale: {action: "null", defaults: {}}
+log: {durable: false, when_full: continue, sample: 1.0, redact: [], retention: 90d, size_limit:
+10GB} features_stale: {action: "null", defaults: {}}
 approve: person              # or gate: what passed goes on by evidence, as shadow, canary, main version
 trial: {approver: "Release <release@example.com>", shadow: 1.0, canary: {share: 0.1}}   # how, with `approve: gate`
 """
@@ -79,7 +81,10 @@ class Log:
 
 @dataclass
 class Stale:
-    """What becomes of a score whose features are missing or expired: "null", "default" or "refuse"."""
+    """What becomes of a score whose features are missing or expired.
+
+    "null", "default" or "refuse".
+    """
 
     action: str = "null"
     defaults: dict[str, Any] = field(default_factory=dict)
@@ -127,7 +132,10 @@ class Deployment:
 
     @property
     def tried(self) -> Tried | None:
-        """What is judged: the canary, or without one the shadow that a gate may let go on; None for nothing."""
+        """What is judged: the canary, or without one the shadow that a gate may let go on.
+
+        None for nothing.
+        """
         if self.canary is not None:
             return Tried("canary", self.canary)
         if self.shadow is None or self.approve != GATE:

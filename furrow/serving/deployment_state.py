@@ -1,4 +1,6 @@
-"""What a server keeps beside Git: which versions it has, which one it serves, and its own decisions (holds).
+"""What a server keeps beside Git.
+
+Which versions it has, which one it serves, and its own decisions (holds).
 
 A state folder holds `followed.json` (written by the one process that follows Git) and `holds.json`
 (written by whoever decides: an operator's command, or a canary's abort). A hold outranks what Git

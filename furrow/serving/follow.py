@@ -270,7 +270,8 @@ def _taken(settings: FollowSettings, mirror: Path, fetched: Fetched, before: Fol
         return before
     if fetched.rewritten:
         raise RefusedError(
-            f"{settings.branch} was rewritten: {fetched.commit[:10]} does not come after what was served",
+            f"{settings.branch} was rewritten: {fetched.commit[:10]} does not come after what was"
+            " served",
             hint=f"if it was meant: furrow release {settings.environment} --rewritten",
         )
     paused = pause_at(mirror, fetched.commit, settings.environment)

@@ -1,8 +1,10 @@
-"""Steps without a person, where conf/deployment says `approve: gate`: shadow, canary, main version; or back out.
+"""Steps without a person, where conf/deployment says `approve: gate`.
 
-Each step is a commit on the branch that servers follow, in the declared name, with the evidence that
-it rests on. A branch that moved meanwhile, a pause and a hold stop it: the next poll sees what counts
-by then.
+Shadow, canary, main version; or back out.
+
+Each step is a commit on the branch that servers follow, in the declared name, with the evidence
+that it rests on. A branch that moved meanwhile, a pause and a hold stop it: the next poll sees what
+counts by then.
 """
 
 from __future__ import annotations

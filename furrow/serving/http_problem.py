@@ -1,4 +1,7 @@
-"""Errors as answers: RFC 9457 problems that name the row and the field, and nothing of the server's inside."""
+"""Errors as answers.
+
+RFC 9457 problems that name the row and the field, and nothing of the server's inside.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ __all__ = ["Problem", "problem_of"]
 
 
 def problem_of(exc: BaseException) -> Problem:
-    """What an error of a score is to whoever asked: rows' errors in full, the server's own without its paths."""
+    """What an error of a score is to whoever asked.
+
+    Rows' errors in full, the server's own without its paths.
+    """
     if isinstance(exc, Problem):
         return exc
     if isinstance(exc, RowError):

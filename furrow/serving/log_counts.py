@@ -1,4 +1,7 @@
-"""How many predictions a log holds by version and variant, and of which commits: no record is made."""
+"""How many predictions a log holds by version and variant, and of which commits.
+
+No record is made.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Taking somebody out of a prediction log: that there was an answer stays, of whom and of what does not.
+"""Taking somebody out of a prediction log.
+
+That there was an answer stays, of whom and of what does not.
 
 In each record that names a key, every key, request field, feature and event time becomes null and
 is named as redacted; id, time, version and score stay. A file is replaced whole; what a server

@@ -1,4 +1,6 @@
-"""Sealing: what became of closed segments of a prediction log: Parquet by hour, whole or not at all.
+"""Sealing: what became of closed segments of a prediction log.
+
+Parquet by hour, whole or not at all.
 
 `sealed/HOUR/SEGMENT/` appears by one rename and holds a Parquet file for each version, and
 notes.json: records that were dropped, sampled out, or damaged. Its segment is removed afterwards;
@@ -160,7 +162,10 @@ def seal(folder: Path, settings: LogSettings, *, wait: bool = False) -> int:
 
 
 def _remove_begun(folder: Path) -> None:
-    """Remove what a process left that was killed before its segment had a name: empty, and long ago."""
+    """Remove what a process left that was killed before its segment had a name.
+
+    Empty, and long ago.
+    """
     limit = datetime.now(UTC).timestamp() - _FORGOTTEN
     for path in live_folder(folder).glob(f"*{BEGUN}"):
         with suppress(FileNotFoundError):
@@ -208,8 +213,8 @@ def _seal_one(folder: Path, path: Path, file: BinaryIO) -> None:
 def _write_tables(made: Path, file: BinaryIO) -> Losses:
     """Write a Parquet file for each version; what the segment does not hold.
 
-    The first records say which types columns have. Where later ones ask for others, it is all written
-    again, with what they have in common.
+    The first records say which types columns have. Where later ones ask for others, it is all
+    written again, with what they have in common.
     """
     shapes: dict[tuple[str, ...], Shape] = {}
     while True:

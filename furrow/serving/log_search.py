@@ -1,4 +1,7 @@
-"""Which records of a prediction log are about a key: the columns that name it are read, no record is made."""
+"""Which records of a prediction log are about a key.
+
+The columns that name it are read, no record is made.
+"""
 
 from __future__ import annotations
 

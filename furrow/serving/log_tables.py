@@ -47,8 +47,8 @@ _EXACT = range(-(1 << 53), (1 << 53) + 1)
 class Piece:
     """Some records of one version turned round: a column of values for each field and name.
 
-    What is one value under many names, as statuses and event times mostly are, is one column, looked
-    at and made once.
+    What is one value under many names, as statuses and event times mostly are, is one column,
+    looked at and made once.
 
     Args:
         rows: Each record's values in the fields' order, of `record_values` or `payload_values`.
@@ -187,7 +187,10 @@ def _mappings(column: pa.Field, array: pa.StructArray) -> list[dict[str, Any]]:
 
 
 def _columns(folded: Sequence[Any]) -> dict[str, Sequence[Any]]:
-    """Mappings turned round; at once where all have the same names in the same order, as those of a version have."""
+    """Mappings turned round.
+
+    At once where all have the same names in the same order, as those of a version have.
+    """
     first = folded[0] if folded else {}
     if isinstance(first, list) and all(
         type(one) is list and one[1:] == first[1:] for one in folded

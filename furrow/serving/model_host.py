@@ -110,7 +110,9 @@ class Host:
     def split(
         self, name: str, rows: Sequence[Mapping[str, Any]]
     ) -> list[tuple[Loaded, Sequence[int]]]:
-        """Which version answers which rows, by their places: one answers all, unless a host divides them.
+        """Which version answers which rows, by their places.
+
+        One answers all, unless a host divides them.
 
         Raises:
             UnknownModelError, FurrowError: As `current`.

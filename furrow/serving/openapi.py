@@ -1,4 +1,7 @@
-"""What a server says of itself: OpenAPI, made from the manifest and the bundle, with an example row that works."""
+"""What a server says of itself.
+
+OpenAPI, made from the manifest and the bundle, with an example row that works.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What an orchestrator needs to run the server: for Kubernetes, Compose and SageMaker, and the image that they run.
+"""What an orchestrator needs to run the server.
+
+For Kubernetes, Compose and SageMaker, and the image that they run.
 
 Servers keep nothing that another one needs: features lie in Redis, versions come from Git and the
 DVC remote, a log is a volume of its own. So replicas may come and go. Each runs as nobody, with a
@@ -239,8 +241,8 @@ def _compose(spec: ManifestSpec) -> str:
 def _sagemaker(spec: ManifestSpec) -> str:
     """A CloudFormation template: model, endpoint's config, endpoint.
 
-    SageMaker starts the image with `serve` alone, and unpacks ModelDataUrl: the bundle, and beside it
-    features/ with its manifest.
+    SageMaker starts the image with `serve` alone, and unpacks ModelDataUrl: the bundle, and beside
+    it features/ with its manifest.
     """
     model = "/opt/ml/model"
     told = {

@@ -150,8 +150,8 @@ def id_time(text: str) -> datetime:
 def to_payload(record: PredictionRecord) -> bytes:
     """A record as the log keeps it: the values in the fields' order, in msgpack.
 
-    A mapping whose values are one and the same, as statuses and event times mostly are, is a list of
-    that value and the names.
+    A mapping whose values are one and the same, as statuses and event times mostly are, is a list
+    of that value and the names.
     """
     values = list(_VALUES(record))
     for place in _ALIKE:

@@ -1,4 +1,7 @@
-"""An error as an answer (RFC 9457): apart from what errors become one, so that who needs no more loads no more."""
+"""An error as an answer (RFC 9457).
+
+Apart from what errors become one, so that who needs no more loads no more.
+"""
 
 from __future__ import annotations
 

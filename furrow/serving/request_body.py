@@ -23,7 +23,9 @@ _CLOSE = ((b"connection", b"close"),)
 
 
 def deadline_of(request: Request, limits: Limits) -> float:
-    """Until when a request has to be answered: by its header X-Request-Timeout, in seconds, or by the server's rule.
+    """Until when a request has to be answered.
+
+    By its header X-Request-Timeout, in seconds, or by the server's rule.
 
     Raises:
         Problem: The header is no number of seconds.

@@ -1,8 +1,11 @@
-"""Spans of requests for OpenTelemetry: an extra, which is loaded where its usual variables ask for it.
+"""Spans of requests for OpenTelemetry.
 
-`OTEL_EXPORTER_OTLP_ENDPOINT` (or `..._TRACES_ENDPOINT`) says where spans go, and the other variables of
-OpenTelemetry hold as anywhere. A span continues the trace that `traceparent` names. What exports runs
-in a thread of its own, keeps a bounded queue and drops what that can't hold: no request waits for it.
+An extra, which is loaded where its usual variables ask for it.
+
+`OTEL_EXPORTER_OTLP_ENDPOINT` (or `..._TRACES_ENDPOINT`) says where spans go, and the other
+variables of OpenTelemetry hold as anywhere. A span continues the trace that `traceparent` names.
+What exports runs in a thread of its own, keeps a bounded queue and drops what that can't hold: no
+request waits for it.
 """
 
 from __future__ import annotations

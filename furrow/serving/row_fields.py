@@ -1,4 +1,7 @@
-"""What a row to be scored may hold: typed fields, checked one by one, so that an error names row and field."""
+"""What a row to be scored may hold.
+
+Typed fields, checked one by one, so that an error names row and field.
+"""
 
 from __future__ import annotations
 

@@ -228,7 +228,9 @@ class Scorer:
     def outputs(
         self, rows: Sequence[Mapping[str, Any]], *, at: datetime | None = None
     ) -> dict[str, NDArray[Any]]:
-        """The predictions' columns alone, each of shape (rows,): for many rows, of which nothing else is asked.
+        """The predictions' columns alone, each of shape (rows,).
+
+        For many rows, of which nothing else is asked.
 
         Args:
             rows: As of `score`, with the same bits.
@@ -352,15 +354,18 @@ def _overridable(manifest: Manifest, service: Service, names: Sequence[str]) -> 
             )
         if name in sources and any(part.view in manifest.on_demand for part in service.views):
             raise ScoreError(
-                f"feature service {service.name}: {OVERRIDABLE} names {name}, which on-demand features"
-                " are computed from",
+                f"feature service {service.name}: {OVERRIDABLE} names {name}, which on-demand"
+                " features are computed from",
                 hint="let rows give what is computed of it, or neither",
             )
     return wanted
 
 
 def _fields(plan: Any, bundle: Bundle, given: Sequence[str]) -> list[RowField]:
-    """What a row of a bundle's service holds: keys, request fields, the model's own keys, given features."""
+    """What a row of a bundle's service holds.
+
+    Keys, request fields, the model's own keys, given features.
+    """
     found: dict[str, RowField] = {}
     for spec in plan.specs:
         for name, _, dtype in spec.fields:

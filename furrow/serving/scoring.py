@@ -204,7 +204,10 @@ class Scoring:
         limits = self.settings.limits
         most = limits.explained if explain else limits.rows
         if count > most:
-            said = f"a request may have {most:,} rows{' with explanations' if explain else ''}, not {count:,}"
+            said = (
+                f"a request may have {most:,} rows{' with explanations' if explain else ''}, not"
+                f" {count:,}"
+            )
             raise Problem(413, "rows", said)
         if not count:
             raise Problem(422, "rows", "the request has no row")

@@ -123,7 +123,10 @@ class ServeSettings:
         if self.address not in LOOPBACK and self.tokens is None and not open_to_all:
             raise UsageError(
                 f"listening on {self.address} lets in whoever reaches this machine",
-                hint="give --tokens FILE (`furrow serve --new-token NAME --tokens FILE` makes one), or --no-tokens",
+                hint=(
+                    "give --tokens FILE (`furrow serve --new-token NAME --tokens FILE` makes one),"
+                    " or --no-tokens"
+                ),
             )
         if self.clock is not None and self.address not in LOOPBACK:
             raise UsageError(f"a simulation is served on this machine alone, not on {self.address}")

@@ -17,7 +17,8 @@ __all__ = ["POLICY", "draw"]
 
 _HASH = base64.b64encode(hashlib.sha256(stylesheet().encode()).digest()).decode()
 POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
 ).encode()
 
 
@@ -59,7 +60,7 @@ def _model(document: dict[str, Any], path: str, operation: dict[str, Any]) -> st
     command = f"curl -s -H 'content-type: application/json'{token} -d '{example}' http://HOST{path}"
     return (
         f"<section><h2>POST {_text(path)}</h2><p>{_text(operation['summary'])}</p>"
-        f"<table><thead><tr><th>field</th><th>what it is</th><th>needed</th></tr></thead>"
+        "<table><thead><tr><th>field</th><th>what it is</th><th>needed</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>"
         f"<pre>{_text(command)}</pre></section>"
     )

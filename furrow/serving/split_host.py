@@ -57,7 +57,9 @@ class SplitHost(Host):
     def split(
         self, name: str, rows: Sequence[Mapping[str, Any]]
     ) -> list[tuple[Loaded, Sequence[int]]]:
-        """Which version answers which rows: the canary for its entities, the main version for the others.
+        """Which version answers which rows.
+
+        The canary for its entities, the main version for the others.
 
         Raises:
             UnknownModelError, FurrowError: As `current`.

@@ -104,7 +104,10 @@ def find_logged(root: Path, identity: str, log: Path | None = None) -> Predictio
     looked = ", ".join(map(str, folders)) or "no log is here"
     raise TraceError(
         f"the prediction {identity} is not logged ({looked})",
-        hint="name the log: furrow trace ID --log FOLDER; it may have been sampled out, or be too old",
+        hint=(
+            "name the log: furrow trace ID --log FOLDER; it may have been sampled out, or be"
+            " too old"
+        ),
     )
 
 
@@ -149,7 +152,10 @@ def _config(root: Path, commit: str, run: str) -> dict[str, Any]:
 
 
 def _data(root: Path, commit: str, _run: str) -> dict[str, Any]:
-    """What data the commit was made of: data.dvc, and what its stages read that no other stage wrote."""
+    """What data the commit was made of.
+
+    data.dvc, and what its stages read that no other stage wrote.
+    """
     found: dict[str, str] = {}
     tracked = parse_yaml(show(root, commit, DATA_DVC) or b"", DATA_DVC) or {}
     for out in tracked.get("outs") or ():

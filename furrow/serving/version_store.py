@@ -58,14 +58,17 @@ def deployable(
     recorded = str(version.facts.get("model_sha256"))
     if model_sha256 and model_sha256 != recorded:
         raise RefusedError(
-            f"the deployment says that {version} has sha256 {model_sha256[:12]}…, its commit says {recorded[:12]}…",
+            f"the deployment says that {version} has sha256 {model_sha256[:12]}…, its commit says"
+            f" {recorded[:12]}…",
             hint="promote it again: furrow models promote",
         )
     return version
 
 
 def check_trust(mirror: Path, version: Version, environment: str, tip: str) -> None:
-    """Hold a version against conf/trust.yaml of the commit that declares it: one that is here already, too.
+    """Hold a version against conf/trust.yaml of the commit that declares it.
+
+    One that is here already, too.
 
     Raises:
         RefusedError: Nobody whom that asks for signed it, or no longer: a key was revoked.
@@ -88,7 +91,10 @@ def check_features(features: Path, name: str, digest: str, service: str) -> None
     have = "no such service" if found is None else found.digest[:12]
     raise RefusedError(
         f"{name} was trained on {service or 'a service'} {digest[:12]}; the store here has {have}",
-        hint="bring the features up to date (furrow compile, furrow features materialize), or deploy what fits",
+        hint=(
+            "bring the features up to date (furrow compile, furrow features materialize), or deploy"
+            " what fits"
+        ),
     )
 
 
@@ -122,7 +128,8 @@ def bring(mirror: Path, version: Version, store: Path) -> Local:
         if not _is_whole(half, sha256, scores):
             shutil.rmtree(half)
             raise RefusedError(
-                f"what the DVC remote has for {version} is not what its commit records ({sha256[:12]}…)",
+                f"what the DVC remote has for {version} is not what its commit records"
+                f" ({sha256[:12]}…)",
                 hint="push the bundle again from where it was trained: dvc push",
             )
         half.rename(folder)

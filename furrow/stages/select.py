@@ -21,7 +21,10 @@ __all__ = ["select"]
 
 
 def select(root: Path) -> None:
-    """Write runs/champion.json: each problem's champion, or the rules that failed and by how much."""
+    """Write runs/champion.json.
+
+    Each problem's champion, or the rules that failed and by how much.
+    """
     with journal.record(root, "select"):
         gates = read_json(root / PIPELINE)["gates"]
         of_problem: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in gates}

@@ -1,4 +1,7 @@
-"""Stage `training_set_P_S`: the rows of a problem's spine, each with a feature service as of its event_timestamp."""
+"""Stage `training_set_P_S`.
+
+The rows of a problem's spine, each with a feature service as of its event_timestamp.
+"""
 
 from __future__ import annotations
 
@@ -106,8 +109,8 @@ def _tell_empty(joined: pa.Table, held: Manifest, service: str, problem: Problem
     count = pc.sum(empty).as_py() or 0
     if count > MOST_EMPTY * joined.num_rows:
         raise SpineError(
-            f"problem {problem.name}: {count:,} of {joined.num_rows:,} rows have no feature of {service!r}: they come"
-            " before every event of the feature tables, or after their ttl",
+            f"problem {problem.name}: {count:,} of {joined.num_rows:,} rows have no feature of"
+            f" {service!r}: they come before every event of the feature tables, or after their ttl",
             hint=f"compare event_timestamp in {problem.spine} and in features/tables",
         )
     if count:

@@ -1,4 +1,7 @@
-"""Stage `validate`: data/ keeps its contract, or the pipeline stops here with nothing overwritten."""
+"""Stage `validate`.
+
+Data/ keeps its contract, or the pipeline stops here with nothing overwritten.
+"""
 
 from __future__ import annotations
 

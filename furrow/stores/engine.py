@@ -1,4 +1,7 @@
-"""The query engine: a DuckDB connection with limits, its own scratch folder, and errors in Furrow's words."""
+"""The query engine.
+
+A DuckDB connection with limits, its own scratch folder, and errors in Furrow's words.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ def _opened(settings: Settings, scratch: str) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(":memory:", config=config)
     except duckdb.Error as exc:
         given = ", ".join(f"{name}={value}" for name, value in config.items() if value != scratch)
-        hint = "correct threads, memory_limit (such as 2GB) or temp_directory in the offline store's settings"
+        hint = (
+            "correct threads, memory_limit (such as 2GB) or temp_directory in the offline store's"
+            " settings"
+        )
         raise EngineError(f"the engine refuses its limits ({given}): {exc}", hint=hint) from exc
 
 
@@ -95,7 +101,10 @@ def _config(settings: Settings, scratch: str) -> dict[str, str]:
 def _translated(exc: duckdb.Error) -> EngineError:
     text = str(exc).strip()
     if isinstance(exc, duckdb.OutOfMemoryException):
-        hint = "raise memory_limit in the offline store's settings, or persist the result to Parquet instead"
+        hint = (
+            "raise memory_limit in the offline store's settings, or persist the result to Parquet"
+            " instead"
+        )
         return EngineError(f"the query ran out of memory: {text}", hint=hint)
     if "No space left" in text:
         return EngineError(

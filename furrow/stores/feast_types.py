@@ -1,4 +1,7 @@
-"""The names of Feast's types ("Int64", "Array(Struct({a: Int64}))"), read into trees: which of them are served."""
+"""The names of Feast's types ("Int64", "Array(Struct({a: Int64}))"), read into trees.
+
+Which of them are served.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,10 @@ def travelling(view: View, holds: Holds) -> list[int]:
 
 
 def carried(view: View, holds: Holds) -> tuple[Wanted, ...]:
-    """The columns that the join needs: keys, the features that travel, the time, the created time."""
+    """The columns that the join needs.
+
+    Keys, the features that travel, the time, the created time.
+    """
     keys = len(view.keys)
     features = [view.wanted[keys + at] for at in travelling(view, holds)]
     return (*view.wanted[:keys], *features, *view.wanted[view.time_place :])

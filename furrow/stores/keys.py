@@ -25,7 +25,8 @@ def check_key(schema: pa.Schema, key: Key, view: View) -> None:
     if key.spine not in schema.names:
         there = ", ".join(schema.names)
         raise SpineError(
-            f"the entity rows have no column {key.spine!r}, the join key of {view.name}; they have: {there}",
+            f"the entity rows have no column {key.spine!r}, the join key of {view.name}; they have:"
+            f" {there}",
             column=key.spine,
             hint=f"add {key.spine} to the entity rows",
         )
@@ -38,7 +39,8 @@ def check_key(schema: pa.Schema, key: Key, view: View) -> None:
     )
     if not (pa.types.is_null(held) or numbers or alike):
         raise SpineError(
-            f"the entity rows' {key.spine} is of type {held}, the join key {key.column} of {view.name} is {wanted}",
+            f"the entity rows' {key.spine} is of type {held}, the join key {key.column} of"
+            f" {view.name} is {wanted}",
             column=key.spine,
             hint=f"convert {key.spine} to {wanted}",
         )

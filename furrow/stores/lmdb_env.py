@@ -1,4 +1,7 @@
-"""LMDB environments: one per file and process, shared by everything in the process, with errors in Furrow's words."""
+"""LMDB environments.
+
+One per file and process, shared by everything in the process, with errors in Furrow's words.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The embedded online store: one LMDB file, many reading processes, one writer at a time, nothing ever half-written."""
+"""The embedded online store.
+
+One LMDB file, many reading processes, one writer at a time, nothing ever half-written.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +124,10 @@ class LmdbStore:
                 with translated(self.path):
                     raise
             self._state = _State(b"?", {}, {})
-        hint = f"ask again, or give this user the right to write {self.path / 'lock.mdb'}, so that writers see it"
+        hint = (
+            f"ask again, or give this user the right to write {self.path / 'lock.mdb'}, so that"
+            " writers see it"
+        )
         raise StoreLockedError(
             f"{self.path} changes faster than it can be read", place=self.place, hint=hint
         )
@@ -281,7 +287,10 @@ class LmdbStore:
     def swap(
         self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None
     ) -> int:
-        """Write the last pairs and serve a built generation from now on: one transaction with its watermark."""
+        """Write the last pairs and serve a built generation from now on.
+
+        One transaction with its watermark.
+        """
         with translated(self.path), self._writer().begin(write=True) as txn:
             written = put_new(txn, _prefix(generation), list(items))
             catalog = self._catalog(txn)
@@ -310,7 +319,8 @@ class LmdbStore:
             except BlockingIOError as exc:
                 handle.seek(0)
                 raise StoreLockedError(
-                    f"process {handle.read().strip() or 'unknown'} is materializing into {self.path}",
+                    f"process {handle.read().strip() or 'unknown'} is materializing into"
+                    f" {self.path}",
                     place=self.place,
                     hint="wait for it to end, then run again",
                 ) from exc
@@ -371,7 +381,8 @@ class LmdbStore:
         catalog: dict[str, Any] = parse_json(found, self.path)
         if catalog.get("format") != STORE_FORMAT:
             raise StoreVersionError(
-                f"the store {self.path} has format {catalog.get('format')}, this Furrow reads {STORE_FORMAT}",
+                f"the store {self.path} has format {catalog.get('format')}, this Furrow reads"
+                f" {STORE_FORMAT}",
                 place=self.place,
                 hint=REBUILD,
             )

@@ -1,4 +1,7 @@
-"""Columns to packed records: the newest row of each key, packed without a Python loop over values."""
+"""Columns to packed records.
+
+The newest row of each key, packed without a Python loop over values.
+"""
 
 from __future__ import annotations
 
@@ -240,11 +243,14 @@ def _by_key(layout: Layout, columns: list[pa.Array], rows: Any) -> tuple[Any, bo
         if (pc.max(pc.binary_length(values)).as_py() or 0) >= HASHED:
             return rows, False
         return rows[pc.sort_indices(values).to_numpy()], True
-    return rows[
-        np.argsort(
-            values.cast(pa.int64()).to_numpy(zero_copy_only=False).view("uint64"), kind="stable"
-        )
-    ], True
+    return (
+        rows[
+            np.argsort(
+                values.cast(pa.int64()).to_numpy(zero_copy_only=False).view("uint64"), kind="stable"
+            )
+        ],
+        True,
+    )
 
 
 def _keys(layout: Layout, columns: list[pa.Array], count: int) -> list[bytes]:

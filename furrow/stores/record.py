@@ -340,7 +340,10 @@ class Layout:
 
 
 def converter(old: ViewSchema, new: ViewSchema) -> Callable[[bytes], bytes]:
-    """The function that packs a record of one schema anew for another: features of both keep their values."""
+    """The function that packs a record of one schema anew for another.
+
+    Features of both keep their values.
+    """
     before, after = Layout(old), Layout(new)
     places = {feature: at for at, feature in enumerate(old.features)}
     source = [places.get(feature) for feature in new.features]

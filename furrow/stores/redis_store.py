@@ -1,4 +1,7 @@
-"""The online store beyond one machine: the same packed records and rules as the embedded one, in Redis or Valkey."""
+"""The online store beyond one machine.
+
+The same packed records and rules as the embedded one, in Redis or Valkey.
+"""
 
 from __future__ import annotations
 
@@ -261,7 +264,10 @@ class RedisStore:
     def swap(
         self, view: str, generation: int, items: Iterable[tuple[bytes, bytes]], *, mark: Any = None
     ) -> int:
-        """Write the last pairs and serve a built generation from now on: one step with its watermark."""
+        """Write the last pairs and serve a built generation from now on.
+
+        One step with its watermark.
+        """
         written = self.fill(view, generation, items)
         while True:
             state, catalog = self._load()
@@ -309,7 +315,8 @@ class RedisStore:
             catalog = parse_json(found, self.place)
             if catalog.get("format") != STORE_FORMAT:
                 raise StoreVersionError(
-                    f"the store at {self.place} has format {catalog.get('format')}, this Furrow reads {STORE_FORMAT}",
+                    f"the store at {self.place} has format {catalog.get('format')}, this Furrow"
+                    f" reads {STORE_FORMAT}",
                     place=self.place,
                     hint=f"empty its namespace {self._space!r}, then {REBUILD}",
                 )

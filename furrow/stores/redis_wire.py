@@ -1,4 +1,6 @@
-"""Redis on the wire: one connection pool with a deadline, errors in the store's words, and fast reads of many values.
+"""Redis on the wire.
+
+One connection pool with a deadline, errors in the store's words, and fast reads of many values.
 
 redis-py makes and keeps the connections (passwords, TLS, databases); commands that read thousands
 of values are written and parsed here, several times faster than value by value.
@@ -147,7 +149,10 @@ class Wire:
             return StoreUnreachableError(
                 f"{self.place} did not answer within {self.deadline:g} s",
                 place=self.place,
-                hint="ask again; if it stays so, raise online_store.deadline_ms or look at the server",
+                hint=(
+                    "ask again; if it stays so, raise online_store.deadline_ms or look at the"
+                    " server"
+                ),
             )
         if isinstance(exc, redis.ConnectionError | redis.BusyLoadingError | OSError):
             hint = "start the server, or correct online_store.url; the client recovers by itself"

@@ -1,4 +1,7 @@
-"""The Parquet files that a path means: a file, a folder, a glob or an address of object storage, and their footers."""
+"""The Parquet files that a path means.
+
+A file, a folder, a glob or an address of object storage, and their footers.
+"""
 
 from __future__ import annotations
 
@@ -178,7 +181,10 @@ def read_footers(
 
 
 def open_parquet(system: fs.FileSystem, path: str) -> pq.ParquetFile:
-    """Open a Parquet file: extension types as such, and the old 96-bit times as microseconds, which hold any year."""
+    """Open a Parquet file.
+
+    Extension types as such, and the old 96-bit times as microseconds, which hold any year.
+    """
     return pq.ParquetFile(
         path,
         filesystem=system,

@@ -203,7 +203,10 @@ class Source:
 
     def _absent(self, wanted: Wanted, file: SourceFile) -> SourceError:
         there = ", ".join([*file.schema.names, *file.place.partitions])
-        message = f"{self._shown(file)} has no column {wanted.column!r} ({wanted.purpose}); it has: {there}"
+        message = (
+            f"{self._shown(file)} has no column {wanted.column!r} ({wanted.purpose}); it has:"
+            f" {there}"
+        )
         twin = _twin(wanted.column, file)
         hint = (
             f"name it {wanted.column}, not {twin}"
@@ -246,7 +249,10 @@ def _twin(column: str, file: SourceFile) -> str | None:
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:
-    """A type that every reader has: no dictionaries, extensions or half floats, one kind of text."""
+    """A type that every reader has.
+
+    No dictionaries, extensions or half floats, one kind of text.
+    """
     if isinstance(type_, pa.UuidType):
         return pa.string()
     type_ = settled(type_)

@@ -172,7 +172,10 @@ def _found(session: Any, spine: Spine, view: View, *, known_only: bool) -> pa.Ta
             raise SourceError(
                 ours[1], path=path, hint="correct the file, or the type that is declared"
             ) from exc
-        hint = "see that the workers have furrow and reach the source's files, and look into their logs"
+        hint = (
+            "see that the workers have furrow and reach the source's files, and look into their"
+            " logs"
+        )
         raise SparkError(f"Spark failed on {view.name}: {_first(exc)}", hint=hint) from exc
     finally:
         for kind in ("spine", "rows"):

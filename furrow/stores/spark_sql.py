@@ -68,7 +68,10 @@ def view_sql(
         ]
     )
     order = "seen, side, t, c, place"
-    carried = f"last_value(version) IGNORE NULLS OVER ({_partition(keys)}ORDER BY {order} ROWS UNBOUNDED PRECEDING)"
+    carried = (
+        f"last_value(version) IGNORE NULLS OVER ({_partition(keys)}ORDER BY {order} ROWS UNBOUNDED"
+        " PRECEDING)"
+    )
     chosen = ", ".join(f"{_fresh(view.ttl, unit, name)} AS {name}" for name in values)
     features = _features(view, rows, values, known_only=known_only)
     return (

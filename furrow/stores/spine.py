@@ -179,8 +179,11 @@ def check_times(spine: Spine, *, now: datetime | None, offset: int = 0) -> None:
     bound = micros(now) * (1000 if spine.unit == NS else 1)
     row = pc.index(pc.greater(spine.ticks, bound), value=True).as_py()
     raise SpineError(
-        f"{spine.timestamp} {column[row].as_py()} of entity row {row + offset} lies in the future (it is {now})",
+        f"{spine.timestamp} {column[row].as_py()} of entity row {row + offset} lies in the future"
+        f" (it is {now})",
         column=spine.timestamp,
-        hint="features of the future are not known yet; to join such rows all the same, "
-        "set future_timestamps: allow in the offline store's settings",
+        hint=(
+            "features of the future are not known yet; to join such rows all the same, "
+            "set future_timestamps: allow in the offline store's settings"
+        ),
     )

@@ -45,7 +45,9 @@ def is_time(type_: pa.DataType) -> bool:
 
 
 def in_utc(value: Any) -> Any:
-    """A value whose times with a zone are in UTC: lists, sets and dicts by what they hold, all else as it is.
+    """A value whose times with a zone are in UTC.
+
+    Lists, sets and dicts by what they hold, all else as it is.
 
     Arrow reads a datetime of another zone by its clock alone where the environment says
     PYARROW_IGNORE_TIMEZONE, which pandas on Spark asks for and other packages set by themselves.

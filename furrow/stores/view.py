@@ -76,7 +76,10 @@ class View:
 
     @cached_property
     def wanted(self) -> tuple[Wanted, ...]:
-        """Every column of the source that the join reads: keys, features, the time, the created time."""
+        """Every column of the source that the join reads.
+
+        Keys, features, the time, the created time.
+        """
         columns = [
             Wanted(key.column, "key", key.type, f"join key of {self.name}") for key in self.keys
         ]

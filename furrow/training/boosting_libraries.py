@@ -1,4 +1,6 @@
-"""LightGBM and XGBoost: estimators of other libraries, where an extra brings them and conf/ci.yaml allows them.
+"""LightGBM and XGBoost.
+
+Estimators of other libraries, where an extra brings them and conf/ci.yaml allows them.
 
 A project names them in conf/ci.yaml (`estimators: [lightgbm]`), and for a commit from outside CI
 takes what the target branch's says.
@@ -85,7 +87,10 @@ def require_allowed(root: Path, spec: Mapping[str, Any], *, where: str) -> None:
     """
     library = library_of(spec.get("_target_"))
     if library and library not in allowed_libraries(root):
-        said = f"{where}: model._target_ {spec['_target_']!r} is of {library}, which conf/ci.yaml does not allow"
+        said = (
+            f"{where}: model._target_ {spec['_target_']!r} is of {library}, which conf/ci.yaml does"
+            " not allow"
+        )
         raise BoostingError(said, hint=f"write `estimators: [{library}]` there, on the main branch")
 
 
@@ -121,6 +126,9 @@ def load_estimator(target: str, *, kind: str, where: str) -> type:
 
 
 def link_of(model: Any) -> str:
-    """What makes predictions of a fitted model's sums, by its objective; empty where that is not known."""
+    """What makes predictions of a fitted model's sums, by its objective.
+
+    Empty where that is not known.
+    """
     objective = getattr(model, "objective_", None) or getattr(model, "objective", None)
     return _LINKS.get(objective, "") if isinstance(objective, str) else ""

@@ -1,4 +1,7 @@
-"""Metrics of the predicted class: accuracy, F1, precision and recall, from one confusion matrix by replicate."""
+"""Metrics of the predicted class.
+
+Accuracy, F1, precision and recall, from one confusion matrix by replicate.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The digest of code: an entry point and every module of the project, and of furrow, that it imports."""
+"""The digest of code.
+
+An entry point and every module of the project, and of furrow, that it imports.
+"""
 
 from __future__ import annotations
 

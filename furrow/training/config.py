@@ -56,7 +56,10 @@ class Features:
 
 @dataclass
 class Encoding:
-    """How features become numbers: categories as codes or columns, missing values filled, columns scaled."""
+    """How features become numbers.
+
+    Categories as codes or columns, missing values filled, columns scaled.
+    """
 
     categories: str = "ordinal"
     scale: bool = False
@@ -166,7 +169,8 @@ def parse(value: dict[str, Any], *, where: str, conf: Path | None = None) -> Exp
     check_problem(experiment.problem, tasks=task_names(), where=f"{where}: problem")
     if experiment.features.reweigh and load_task(experiment.problem.task).estimator != "classifier":
         raise ProblemError(
-            f"{where}: features.reweigh weighs classes, and {experiment.problem.name} predicts numbers",
+            f"{where}: features.reweigh weighs classes, and {experiment.problem.name} predicts"
+            " numbers",
             hint="leave reweigh out",
         )
     place = None if conf is None else partial(_place, conf, where)
@@ -194,7 +198,10 @@ def load(path: Path) -> Experiment:
 
 
 def dump(experiment: Experiment) -> str:
-    """The resolved config as canonical YAML: keys in the order of the types above, the model's own sorted."""
+    """The resolved config as canonical YAML.
+
+    Keys in the order of the types above, the model's own sorted.
+    """
     value = dataclasses.asdict(experiment)
     if value["problem"]["fairness"] is None:
         del value["problem"]["fairness"]  # a config without it is as it was before there was any

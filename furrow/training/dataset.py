@@ -77,7 +77,9 @@ class TrainingSet:
 def seal(
     table: pa.Table, *, problem: str, service: str, digest: str, features: Sequence[str]
 ) -> pa.Table:
-    """Write into a table's metadata what it is: whose features it holds, and which of its columns they are.
+    """Write into a table's metadata what it is.
+
+    Whose features it holds, and which of its columns they are.
 
     Args:
         table: Spine columns and features.

@@ -112,7 +112,9 @@ def declared(conf: Path) -> dict[str, Declared]:
     for name in sorted(files - set(entries)):
         raise DeclarationError(
             f"{conf.name}/experiment/{name}.yaml has no entry in {path.name}",
-            hint=f"add `{name}: {{service: SERVICE}}` to {conf.name}/{path.name}, or remove the file",
+            hint=(
+                f"add `{name}: {{service: SERVICE}}` to {conf.name}/{path.name}, or remove the file"
+            ),
         )
     problems = sorted(file.stem for file in (conf / "problem").glob("*.yaml"))
     return {
@@ -172,7 +174,10 @@ def chosen(name: str, entry: Declared) -> list[str]:
 def experiment_text(name: str, entry: Declared) -> str:
     """A file conf/experiment/NAME.yaml that says what an entry of one line says."""
     lines = [f"  - override /{group}: {option}\n" for group, option in entry.options.items()]
-    return f"# @package _global_\ndefaults:\n{''.join(lines)}\nname: {name}\nfeatures: {{service: {entry.service}}}\n"
+    return (
+        f"# @package _global_\ndefaults:\n{''.join(lines)}\nname: {name}\nfeatures: {{service:"
+        f" {entry.service}}}\n"
+    )
 
 
 def problem(conf: Path, name: str) -> Problem:
@@ -274,7 +279,8 @@ def _check(
         )
     if experiment.features.service != service:
         raise DeclarationError(
-            f"{where}: features.service is {experiment.features.service!r}, experiments.yaml says {service!r}",
+            f"{where}: features.service is {experiment.features.service!r}, experiments.yaml says"
+            f" {service!r}",
             hint="make the two agree",
         )
     if service not in services:
@@ -287,13 +293,19 @@ def _check(
     for key in experiment.features.keys:
         if key in known:
             raise DeclarationError(
-                f"{where}: features.keys names {key!r}, which is known only afterwards, or says when",
-                hint="a model sees the features of its service, and keys that are known when it predicts",
+                f"{where}: features.keys names {key!r}, which is known only afterwards, or says"
+                " when",
+                hint=(
+                    "a model sees the features of its service, and keys that are known when it"
+                    " predicts"
+                ),
             )
 
 
 def gate(conf: Path, name: str, own: Mapping[str, Metric] | None = None) -> Gate:
-    """The gate of a problem: conf/gate/PROBLEM.yaml, or what conf/select.yaml chooses, or Furrow's own.
+    """The gate of a problem.
+
+    conf/gate/PROBLEM.yaml, or what conf/select.yaml chooses, or Furrow's own.
 
     Args:
         conf: The folder of configs.

@@ -45,7 +45,7 @@ class Category:
         codes, unknown = self.codes, self.unknown
         found = np.array(
             [
-                self.missing if value is None or value != value else codes.get(value, unknown)  # noqa: PLR0124
+                (self.missing if value is None or value != value else codes.get(value, unknown))  # noqa: PLR0124
                 for value in values
             ],
             dtype=np.float64,
@@ -71,7 +71,10 @@ class Category:
 
 @dataclass(frozen=True)
 class Number:
-    """A column of numbers: what stands for a missing one, and how it is scaled, (value - mean) / scale."""
+    """A column of numbers.
+
+    What stands for a missing one, and how it is scaled, (value - mean) / scale.
+    """
 
     column: str
     fill: float | None = None
@@ -118,7 +121,10 @@ class _Alone:
 
 
 class _Numbers:
-    """Columns of numbers: the same bits as one by one, at a tenth of the time for a request's one row."""
+    """Columns of numbers.
+
+    The same bits as one by one, at a tenth of the time for a request's one row.
+    """
 
     def __init__(self, parts: tuple[Any, ...]) -> None:
         self._columns = [part.column for part in parts]

@@ -1,4 +1,7 @@
-"""From scikit-learn's fitted objects to a predictor: encoders by asking them, estimators by their numbers."""
+"""From scikit-learn's fitted objects to a predictor.
+
+Encoders by asking them, estimators by their numbers.
+"""
 
 from __future__ import annotations
 
@@ -175,9 +178,9 @@ def _scorer(model: Any, texts: int) -> tuple[Scorer, str] | None:
             # a number as a category: a value never seen would be another one than in scikit-learn
             return None
         link = "exp" if getattr(model, "loss", "") in {"poisson", "gamma"} else "identity"
-        return _trees(model, single=False), ("softmax" if many else "sigmoid") if hasattr(
-            model, "classes_"
-        ) else link
+        return _trees(model, single=False), (
+            ("softmax" if many else "sigmoid") if hasattr(model, "classes_") else link
+        )
     if isinstance(model, _SINGLE):
         boosted = isinstance(model, GradientBoostingClassifier)
         if boosted and (
@@ -185,12 +188,12 @@ def _scorer(model: Any, texts: int) -> tuple[Scorer, str] | None:
         ):
             return None
         return _trees(model, single=True), (
-            "softmax" if many else "sigmoid"
-        ) if boosted else "identity"
+            ("softmax" if many else "sigmoid") if boosted else "identity"
+        )
     if isinstance(model, _LOGISTIC):
-        return Linear(
-            np.array(model.coef_), np.array(model.intercept_)
-        ), "softmax" if many else "sigmoid"
+        return Linear(np.array(model.coef_), np.array(model.intercept_)), (
+            "softmax" if many else "sigmoid"
+        )
     if isinstance(model, (*_STRAIGHT, PoissonRegressor)) and np.ndim(model.coef_) == 1:
         scorer = Linear(
             np.array(model.coef_)[None, :], np.array([model.intercept_], dtype=np.float64)
@@ -204,7 +207,10 @@ def _scorer(model: Any, texts: int) -> tuple[Scorer, str] | None:
 
 
 def _boosted_scorer(model: Any, library: str) -> tuple[Scorer, str] | None:
-    """What scores as a model of another library does, and its link; XGBoost compares in single precision."""
+    """What scores as a model of another library does, and its link.
+
+    XGBoost compares in single precision.
+    """
     link = link_of(model)
     if not link or getattr(model, "reg_sqrt", False):
         return None

@@ -121,7 +121,10 @@ class Fitted:
         return load_task(self.task).outputs(raw, self.calibrator, self.classes)
 
     def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """One number a row: the probability of the positive or of the likeliest class, or the number predicted."""
+        """One number a row.
+
+        The probability of the positive or of the likeliest class, or the number predicted.
+        """
         return load_task(self.task).score(self.outputs(frame))
 
 
@@ -166,7 +169,8 @@ def fit(
             older = ~held & known_by(frame, problem, frame.loc[held, "event_timestamp"].min())
             if not older.any() or not held.any():
                 raise FitError(
-                    f"{experiment.name}: calibration.share {experiment.calibration.share:g} leaves no row to fit on",
+                    f"{experiment.name}: calibration.share {experiment.calibration.share:g} leaves"
+                    " no row to fit on",
                     hint="bring more history or calibrate on less",
                 )
             first = _fit(experiment, frame[older], columns, target[older], classes)

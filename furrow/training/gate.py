@@ -278,7 +278,10 @@ def _failures(
         # An interval that touches 0 may be luck: as good as the baseline is not better than it.
         rules.append((rule, gained, part.at_least or SOME, 1))
     if gate.margin:
-        rule = f"margin of {gate.margin.metric} over {gate.margin.over} ({gate.margin.confidence:.0%} sure)"
+        rule = (
+            f"margin of {gate.margin.metric} over {gate.margin.over} ({gate.margin.confidence:.0%}"
+            " sure)"
+        )
         gained = _margin(gate.margin, run, evaluations[gate.margin.over], own)
         rules.append((rule, gained, gate.margin.at_least, 1))
     if gate.slices:

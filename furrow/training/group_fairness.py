@@ -3,8 +3,8 @@
 Demographic parity asks for equal shares of positive predictions; equal opportunity for equal shares
 of positives found; equalised odds for that and equal false alarms (Hardt, Price and Srebro 2016);
 calibration within groups for probabilities that are right in each; of numbers, errors of one size.
-Of several classes each is asked by itself, as the one that is predicted or not, and the worst counts.
-Intervals of groups hold together, so that of a gap holds, too.
+Of several classes each is asked by itself, as the one that is predicted or not, and the worst
+counts. Intervals of groups hold together, so that of a gap holds, too.
 """
 
 from __future__ import annotations

@@ -261,7 +261,10 @@ def log_to(run: str, folder: Path | None = None, *, resume: bool = False) -> Ite
 
 
 def default_folder(start: Path | None = None) -> Path:
-    """The folder of logs: FURROW_LOG_DIR, else .furrow/logs in the repository around a folder, else in it."""
+    """The folder of logs.
+
+    FURROW_LOG_DIR, else .furrow/logs in the repository around a folder, else in it.
+    """
     if given := os.environ.get(DIR_VARIABLE):
         return Path(given)
     here = (start or Path.cwd()).resolve()

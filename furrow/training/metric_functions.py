@@ -42,7 +42,10 @@ def metric_function(metric: Metric) -> Callable[..., object]:
     except (
         Exception
     ) as exc:  # a project's own code: whatever its module raises is told as what it is
-        said = f"metric {metric.name}: there is no function {metric.function}: {type(exc).__name__}: {exc}"
+        said = (
+            f"metric {metric.name}: there is no function {metric.function}: {type(exc).__name__}:"
+            f" {exc}"
+        )
         raise MetricError(said, hint=f"mend {metric.function}, then run the stage again") from exc
     return found
 

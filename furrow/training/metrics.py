@@ -188,8 +188,11 @@ def _called(metric: Metric, rows: Rows) -> NDArray[np.float64]:
         raise MetricError(f"metric {metric.name}: {type(exc).__name__}: {exc}", hint=hint) from exc
     if values.shape != (len(rows.weights),):
         raise MetricError(
-            f"metric {metric.name}: {metric.function} gave shape {values.shape}, not one value for the rows and"
-            f" one for each of {len(rows.weights) - 1} replicates",
-            hint="return rows.mean(value_of_each_row), rows.sums(...) or rows.each(function_of_weights)",
+            f"metric {metric.name}: {metric.function} gave shape {values.shape}, not one value for"
+            f" the rows and one for each of {len(rows.weights) - 1} replicates",
+            hint=(
+                "return rows.mean(value_of_each_row), rows.sums(...) or"
+                " rows.each(function_of_weights)"
+            ),
         )
     return values

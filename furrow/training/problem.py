@@ -191,7 +191,10 @@ def check_problem(
         if not there:
             raise ProblemError(
                 f"{where}: there is no spine {problem.spine}",
-                hint=f"write it: a SELECT of {', '.join(problem.keys)}, {problem.label} and label_timestamp",
+                hint=(
+                    f"write it: a SELECT of {', '.join(problem.keys)}, {problem.label} and"
+                    " label_timestamp"
+                ),
             )
 
 

@@ -35,7 +35,10 @@ def pr_auc(rows: Rows) -> NDArray[np.float64]:
 
 
 def recall_at_precision(rows: Rows) -> NDArray[np.float64]:
-    """The greatest recall of any threshold whose precision is what the problem asks for; 0 if none is."""
+    """The greatest recall of any threshold whose precision is what the problem asks for.
+
+    0 if none is.
+    """
     return _binary(rows)["recall"]
 
 
@@ -123,7 +126,10 @@ def _counts(
     block: NDArray[np.intp],
     blocks: int,
 ) -> _Counts:
-    """The counts of rows in their order: the group of equal scores of each, its class and its block."""
+    """The counts of rows in their order.
+
+    The group of equal scores of each, its class and its block.
+    """
     size = len(kept) * blocks
 
     def cells(chosen: NDArray[np.bool_], place: NDArray[np.intp]) -> NDArray[np.float64]:

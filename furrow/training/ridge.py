@@ -1,8 +1,9 @@
 """Ridge regression with the same bytes on every processor.
 
-scikit-learn's own adds up and solves in a BLAS, whose kernels differ from one processor to another in
-the last digits. Here the normal equations (Hoerl and Kennard 1970) are added up in an order that is
-written down, and solved by Cholesky's decomposition in single additions, multiplications and roots.
+scikit-learn's own adds up and solves in a BLAS, whose kernels differ from one processor to another
+in the last digits. Here the normal equations (Hoerl and Kennard 1970) are added up in an order that
+is written down, and solved by Cholesky's decomposition in single additions, multiplications and
+roots.
 """
 
 from __future__ import annotations

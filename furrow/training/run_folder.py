@@ -30,7 +30,10 @@ PACKAGES = ("duckdb", "feast", "numpy", "pandas", "pyarrow", "scikit-learn")
 
 
 def environment(lock: Path) -> dict[str, Any]:
-    """What a run was made with: Python, the packages that matter most, and the hash of requirements.lock."""
+    """What a run was made with.
+
+    Python, the packages that matter most, and the hash of requirements.lock.
+    """
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "packages": {package: importlib.metadata.version(package) for package in PACKAGES},

@@ -96,7 +96,8 @@ def _check_columns(rows: pa.Table, problem: Problem) -> None:
         )
     if PERIOD in rows.column_names:
         raise SpineError(
-            f"{problem.spine} gives a column {PERIOD!r}, which is what the rows' periods are called",
+            f"{problem.spine} gives a column {PERIOD!r}, which is what the rows' periods are"
+            " called",
             hint="name it otherwise",
         )
     for name in _TIMES:
@@ -137,14 +138,20 @@ def _check_labels(rows: pa.Table, problem: Problem) -> None:
         raise SpineError(
             f"{problem.spine}: {problem.label} is missing in {nulls:,} of {rows.num_rows:,} rows"
             f" ({nulls / rows.num_rows:.0%})",
-            hint="unlabelled is not negative: leave them out (WHERE ... IS NOT NULL), or say what they are",
+            hint=(
+                "unlabelled is not negative: leave them out (WHERE ... IS NOT NULL), or say what"
+                " they are"
+            ),
         )
     if "label_timestamp" not in rows.column_names:
         return
     stamps: Any = rows["label_timestamp"].to_pandas()
     events: Any = rows["event_timestamp"].to_pandas()
     if stamps.isna().any():
-        said = f"{problem.spine}: label_timestamp is null in {int(stamps.isna().sum()):,} rows that have a label"
+        said = (
+            f"{problem.spine}: label_timestamp is null in {int(stamps.isna().sum()):,} rows that"
+            " have a label"
+        )
         raise SpineError(said, hint="say when each label was known")
     if problem.task == "forecast":
         return
@@ -153,7 +160,7 @@ def _check_labels(rows: pa.Table, problem: Problem) -> None:
     if late:
         longest = (stamps - events).max()
         raise SpineError(
-            f"problem {problem.name}: known_after {problem.known_after}, and {late:,} labels of {problem.spine} were"
-            f" known later, the last {longest} after",
+            f"problem {problem.name}: known_after {problem.known_after}, and {late:,} labels of"
+            f" {problem.spine} were known later, the last {longest} after",
             hint="write a greater known_after: until then a label may be missing",
         )

@@ -81,7 +81,10 @@ def folds(frame: pd.DataFrame, problem: Problem, seed: int = 0) -> list[Fold]:
         return [_fold(frame, problem, f"from {split.start}", train=~tested, test=tested)]
     if split.by == "random":
         if frame["event_timestamp"].nunique() > 1:
-            said = f"problem {problem.name}: a random split of rows with times trains on what came after the test"
+            said = (
+                f"problem {problem.name}: a random split of rows with times trains on what came"
+                " after the test"
+            )
             warnings.warn(
                 f"{said}; split.by month, or another period, does not", SplitWarning, stacklevel=2
             )
@@ -129,7 +132,10 @@ def newest(frame: pd.DataFrame, rows: NDArray[np.intp], share: float) -> NDArray
 
 
 def known_by(frame: pd.DataFrame, problem: Problem, moment: Any) -> NDArray[np.bool_]:
-    """Which rows' labels are known at a moment: by label_timestamp, or known_after at the latest."""
+    """Which rows' labels are known at a moment.
+
+    By label_timestamp, or known_after at the latest.
+    """
     if "label_timestamp" in frame.columns:
         known = frame["label_timestamp"]
     else:
@@ -150,7 +156,8 @@ def period_names(frame: pd.DataFrame, problem: Problem) -> pd.Series[str]:
     if split.by not in frame.columns:
         known = ", ".join([*PERIODS, "date", "random", *frame.columns])
         raise SplitError(
-            f"problem {problem.name}: split.by {split.by!r} is neither a period nor a column of the spine",
+            f"problem {problem.name}: split.by {split.by!r} is neither a period nor a column of the"
+            " spine",
             hint=f"there are: {known}",
         )
     return frame[split.by].astype(str)
@@ -163,8 +170,8 @@ def _rolling(frame: pd.DataFrame, problem: Problem) -> list[Fold]:
     if len(periods) - count < 2:
         left = max(0, len(periods) - count)
         raise SplitError(
-            f"problem {problem.name}: split.test {count} leaves {left} of {len(periods)} {problem.split.by}s"
-            " to train on",
+            f"problem {problem.name}: split.test {count} leaves {left} of {len(periods)}"
+            f" {problem.split.by}s to train on",
             hint=f"bring more {problem.split.by}s of data, or test on fewer",
         )
     found = []
@@ -219,7 +226,10 @@ def _fold(
     if not train.any():
         raise SplitError(
             f"problem {problem.name}: no label is known before the test {name} begins",
-            hint=f"the embargo is {problem.known_after} (known_after): bring more history, or test on less",
+            hint=(
+                f"the embargo is {problem.known_after} (known_after): bring more history, or test"
+                " on less"
+            ),
         )
     return Fold(name, periods, np.flatnonzero(train), np.flatnonzero(test))
 

@@ -1,4 +1,7 @@
-"""The code of a project's stages: which module each stage of dvc.yaml runs, and the digest of what it imports."""
+"""The code of a project's stages.
+
+Which module each stage of dvc.yaml runs, and the digest of what it imports.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,9 @@ def stage_digest(root: Path, stage: str) -> str:
 
 
 def experiment_code(root: Path, experiment: Experiment, own: Mapping[str, Metric]) -> Code:
-    """Digests of the code that an experiment's train and evaluate stages run: with its task, and its metrics.
+    """Digests of the code that an experiment's train and evaluate stages run.
+
+    With its task, and its metrics.
 
     Metrics change what is judged, not what is trained, unless a search asks for them.
     """

@@ -84,7 +84,8 @@ def check_target(
             getattr(module, name, None), "regressor" if kind == "classifier" else "classifier"
         ):
             raise TargetError(
-                f"{where}: model._target_ {target!r} is not a {kind}, and the problem's task takes one",
+                f"{where}: model._target_ {target!r} is not a {kind}, and the problem's task"
+                " takes one",
                 hint=f"name a {kind}: {', '.join(public)}",
             )
         close = difflib.get_close_matches(name, public, 1)
@@ -102,7 +103,10 @@ def check_target(
 
 
 def _parameters(estimator: type) -> list[str]:
-    """What an estimator takes; those of boosting libraries pass most on to the class that they are of."""
+    """What an estimator takes.
+
+    Those of boosting libraries pass most on to the class that they are of.
+    """
     if library := library_of(f"{estimator.__module__}."):
         return sorted({*estimator().get_params(), *MORE[library]})
     return sorted(inspect.signature(estimator).parameters)
@@ -125,7 +129,8 @@ def _check_parameters(
             )
         if isinstance(value, dict):
             raise TargetError(
-                f"{place(f'model.{key}') if place else where}: model.{key}: nested objects are not allowed",
+                f"{place(f'model.{key}') if place else where}: model.{key}: nested objects are not"
+                " allowed",
                 hint="give a plain value",
             )
 

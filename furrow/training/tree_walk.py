@@ -1,8 +1,10 @@
-"""Trees walked for a few rows: treelite's own GTIL through its C interface, without what its Python does for each call.
+"""Trees walked for a few rows.
 
-For one row the wrapper takes three times as long as the walk: it writes its settings as JSON, parses
-them, and asks for types and shapes. Here all of that is asked once. The function that computes is
-the same (`TreeliteGTILPredict`), and so are the bits.
+Treelite's own GTIL through its C interface, without what its Python does for each call.
+
+For one row the wrapper takes three times as long as the walk: it writes its settings as JSON,
+parses them, and asks for types and shapes. Here all of that is asked once. The function that
+computes is the same (`TreeliteGTILPredict`), and so are the bits.
 """
 
 from __future__ import annotations

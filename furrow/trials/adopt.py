@@ -1,4 +1,7 @@
-"""Adopting a trial: exploration becomes declaration, an experiment's file and its entry in the map."""
+"""Adopting a trial.
+
+Exploration becomes declaration, an experiment's file and its entry in the map.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,9 @@ def adopt(
     services: Mapping[str, str],
     code: Callable[[Experiment], Code],
 ) -> Adopted:
-    """Declare a trial as an experiment: conf/experiment/NAME.yaml and its entry in conf/experiments.yaml.
+    """Declare a trial as an experiment.
+
+    conf/experiment/NAME.yaml and its entry in conf/experiments.yaml.
 
     The new file is the tried experiment's own, as it was then, with the overrides written in. Where
     conf/ has changed since, the trial's values are written out, so that the experiment is the

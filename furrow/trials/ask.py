@@ -1,4 +1,7 @@
-"""Asking for the next trials: a sampler of Optuna's over a sweep's dimensions, the same at any number of workers."""
+"""Asking for the next trials.
+
+A sampler of Optuna's over a sweep's dimensions, the same at any number of workers.
+"""
 
 from __future__ import annotations
 

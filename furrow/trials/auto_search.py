@@ -81,7 +81,9 @@ class AutoSearch:
     _number: int = 0
 
     def run(self) -> Iterator[Screened | Finished]:
-        """Search, and yield each step as it ends: screenings, and trials, which are recorded before.
+        """Search, and yield each step as it ends.
+
+        Screenings, and trials, which are recorded before.
 
         Raises:
             SplitError: The rows are too few to hold some out.
@@ -189,7 +191,10 @@ class AutoSearch:
             yield finished
 
     def _around(self, workers: Workers, contest: Sequence[Trial]) -> Iterator[Screened | Finished]:
-        """Ask Optuna for configs near the best one; each that is better than all before becomes a trial."""
+        """Ask Optuna for configs near the best one.
+
+        Each that is better than all before becomes a trial.
+        """
         best = next((one for one in contest if space_of(one.config.model)), None)
         if best is None or best.digest not in self.held:
             return
@@ -231,7 +236,10 @@ class AutoSearch:
 
 
 def _shares(rows: int, contest: int) -> list[float]:
-    """Growing shares of the rows to fit on, the last of them all: as many as have rows, and as the contest asks for."""
+    """Growing shares of the rows to fit on, the last of them all.
+
+    As many as have rows, and as the contest asks for.
+    """
     found = [1.0]
     while contest > FINALISTS and len(found) < 3 and rows * found[0] * KEPT >= LEAST_ROWS:
         found.insert(0, found[0] * KEPT)

@@ -1,4 +1,7 @@
-"""Runs of a DVC repository that knew no Furrow: each stage with metrics, at each commit that changed what it gave."""
+"""Runs of a DVC repository that knew no Furrow.
+
+Each stage with metrics, at each commit that changed what it gave.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Editing declarations as a person would: a value replaced or a line put in, every other character left alone."""
+"""Editing declarations as a person would.
+
+A value replaced or a line put in, every other character left alone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""MLflow's runs as DVC experiments, its registered versions as tags: searched and shown like any other."""
+"""MLflow's runs as DVC experiments, its registered versions as tags.
+
+Searched and shown like any other.
+"""
 
 from __future__ import annotations
 

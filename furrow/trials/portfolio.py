@@ -1,4 +1,7 @@
-"""What an automatic search begins with: options of conf/model that come with Furrow, and what of each can be varied."""
+"""What an automatic search begins with.
+
+Options of conf/model that come with Furrow, and what of each can be varied.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,9 @@ _NEAR = 6.0
 
 
 def options_for(root: Path, kind: str) -> list[str]:
-    """The options to begin with: those of boosting libraries where conf/ci.yaml allows them and they are installed.
+    """The options to begin with.
+
+    Those of boosting libraries where conf/ci.yaml allows them and they are installed.
 
     Args:
         root: The project.

@@ -1,4 +1,7 @@
-"""Preparing a sweep: what a person typed, checked as a whole before the first trial takes its hours."""
+"""Preparing a sweep.
+
+What a person typed, checked as a whole before the first trial takes its hours.
+"""
 
 from __future__ import annotations
 
@@ -165,7 +168,9 @@ def _check_size(size: int) -> None:
     if size > MOST:
         raise SweepError(
             f"there are {size:,} combinations, and a grid tries each of them: {MOST:,} at most",
-            hint="give fewer values, or let a search choose among them: --search random --trials 200",
+            hint=(
+                "give fewer values, or let a search choose among them: --search random --trials 200"
+            ),
         )
 
 
@@ -242,9 +247,9 @@ def _training(
         sha256[service] = sha256_file(path)
         if _is_stale(request.root, path):
             warnings.append(
-                f"{path.relative_to(request.root)} is not the one that dvc.lock names: "
-                f"`dvc repro training_set_{experiment.problem.name}_{service}` first, if trials are to be compared "
-                "with runs"
+                f"{path.relative_to(request.root)} is not the one that dvc.lock names: `dvc repro"
+                f" training_set_{experiment.problem.name}_{service}` first, if trials are to be"
+                " compared with runs"
             )
     return Shared(training, sha256, environment(request.root / LOCKED), own), tuple(warnings)
 

@@ -185,13 +185,15 @@ class Recorder:
         table = (self._root / entries).read_text(encoding="utf-8")
         return {
             place: with_settings(text, settings(conf, trial.every), where=place).encode(),
-            entries: with_entry(
-                table,
-                name,
-                trial.config.features.service,
-                where=entries,
-                problem=trial.config.problem.name,
-            ).encode(),
+            entries: (
+                with_entry(
+                    table,
+                    name,
+                    trial.config.features.service,
+                    where=entries,
+                    problem=trial.config.problem.name,
+                ).encode()
+            ),
         }
 
     def _experiment_text(self, trial: Trial, place: str) -> str:
@@ -202,7 +204,10 @@ class Recorder:
         return experiment_text(name, declared(self._root / "conf")[name])
 
     def _write(self, trial: Trial, run: Mapping[str, bytes], facts: Mapping[str, str]) -> str:
-        """A trial's commit: its declaration and its run, so that `dvc repro` on it gives the same."""
+        """A trial's commit.
+
+        Its declaration and its run, so that `dvc repro` on it gives the same.
+        """
         folder = layout.run(trial.config.name)
         files: dict[str, bytes | None] = {
             **self._files,

@@ -149,7 +149,10 @@ class Sweeping:
 
     @contextmanager
     def _curve(self) -> Iterator[Callable[[Finished], None]]:
-        """The sweep's own curve, for `furrow runs watch`: each trial's score, and the best so far."""
+        """The sweep's own curve, for `furrow runs watch`.
+
+        Each trial's score, and the best so far.
+        """
         curve = Log(default_folder(self.root) / f"try@{self.experiment}")
         best: list[float] = []
 
@@ -171,7 +174,10 @@ class Sweeping:
         return self._batch(workers, trials, None)
 
     def _searched(self, workers: Workers, search: Search) -> Iterator[Finished]:
-        """Batches, each told in the order of asking before the next is asked: the same at any number of workers."""
+        """Batches, each told in the order of asking before the next is asked.
+
+        The same at any number of workers.
+        """
         asker = Asker(
             self.sweep.dimensions, sampler=search.sampler, seed=self.seed, direction=self.direction
         )

@@ -54,7 +54,10 @@ class History:
 
 @dataclass(frozen=True)
 class Shared:
-    """What every trial of a sweep reads, held once: training sets by feature service and their hashes, and so on."""
+    """What every trial of a sweep reads, held once.
+
+    Training sets by feature service and their hashes, and so on.
+    """
 
     training: Mapping[str, TrainingSet]
     sha256: Mapping[str, str]
@@ -101,7 +104,9 @@ class Result:
 
 
 def identity(experiment: Experiment, training_sha256: str, lock_sha256: str) -> str:
-    """What a trial's outcome hangs on: the config with its digests of features and code, the data, the environment.
+    """What a trial's outcome hangs on.
+
+    The config with its digests of features and code, the data, the environment.
 
     The processes that run it don't count; the threads of one fit do, for they change the last
     digits.

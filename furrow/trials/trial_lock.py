@@ -40,7 +40,9 @@ EMPTY_MD5S = frozenset(map(_name, EMPTY))
 
 
 def unclaimed(root: Path, lock: str, experiment: str) -> str:
-    """The text of dvc.lock without what follows from an experiment's config: training, evaluation, the choice.
+    """The text of dvc.lock without what follows from an experiment's config.
+
+    Training, evaluation, the choice.
 
     What stands there is of the run before: a commit would name that run's model beside the trial's
     metrics.

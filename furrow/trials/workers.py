@@ -249,7 +249,8 @@ def _join(client: Any, say: Callable[[str], None]) -> None:
     busy = sum(count.get(state, 0) for count in counts for state in BUSY)
     if busy:
         say(
-            f"the cluster's workers must finish other work first ({busy} running: of a sweep that was killed, perhaps)"
+            f"the cluster's workers must finish other work first ({busy} running: of a sweep that"
+            " was killed, perhaps)"
         )
 
 

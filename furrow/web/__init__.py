@@ -1,1 +1,4 @@
-"""Pages of a repository, live and exported: read-only, made by the server, each also JSON and CSV."""
+"""Pages of a repository, live and exported.
+
+Read-only, made by the server, each also JSON and CSV.
+"""

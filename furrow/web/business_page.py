@@ -52,7 +52,10 @@ GLOSSARY = (
     ("interval", "How far a figure could be off by chance, as with a poll of a thousand people."),
     (
         "drift",
-        "The world has changed since the model learned: new customers, new prices, a broken sensor.",
+        (
+            "The world has changed since the model learned: new customers, new prices, a broken"
+            " sensor."
+        ),
     ),
     ("alarm", "Something a person should look at; each tells since when and why."),
     ("canary", "A new version that answers a small part of the questions first, like a taster."),
@@ -114,7 +117,10 @@ def _problem(site: Site, commit: str, one: Champion) -> list[Block]:
         *lately(site, _serving(site, commit, one.experiment)),
         (
             "examined",
-            f"{len(one.verdicts)} candidates, {sum(bool(said.get('passed')) for said in one.verdicts.values())} passed",
+            (
+                f"{len(one.verdicts)} candidates,"
+                f" {sum(bool(said.get('passed')) for said in one.verdicts.values())} passed"
+            ),
         ),
         ("at work in", ", ".join(_serving(site, commit, one.experiment)) or "nowhere yet"),
         ("answers for it", _owner(site, commit, one)),

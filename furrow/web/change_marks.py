@@ -50,7 +50,10 @@ class Marks:
         return _digest(parts)
 
     def curves(self) -> str:
-        """Another one when training code has logged something; empty where nothing is logged here."""
+        """Another one when training code has logged something.
+
+        Empty where nothing is logged here.
+        """
         site = self._site
         return "" if not site.live or site.bare else curves_mark(default_folder(site.root))
 

@@ -1,4 +1,7 @@
-"""CI: what came of the commits that were run, each with its checks and report; and where the other reports are."""
+"""CI: what came of the commits that were run, each with its checks and report.
+
+And where the other reports are.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Compare: 2 to 50 runs: what of their configs differs, metrics with a paired test, slices, curves over one another."""
+"""Compare: 2 to 50 runs.
+
+What of their configs differs, metrics with a paired test, slices, curves over one another.
+"""
 
 from __future__ import annotations
 

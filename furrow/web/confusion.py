@@ -1,4 +1,7 @@
-"""How often each class was taken for which: counted from the predictions that a run keeps, where they are here."""
+"""How often each class was taken for which.
+
+Counted from the predictions that a run keeps, where they are here.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ THRESHOLD = 0.5
 
 
 def confusion(run: Run) -> list[Block]:
-    """A row for each true class, a column for each predicted one; of a binary label at a threshold of one half.
+    """A row for each true class, a column for each predicted one.
+
+    Of a binary label at a threshold of one half.
 
     Args:
         run: The run.

@@ -127,11 +127,13 @@ def _changed(site: Site, before: str, after: str) -> Block:
     rows = [
         (
             path,
-            Mark("added", "good")
-            if path not in old_files
-            else Mark("removed", "bad")
-            if path not in new_files
-            else "changed",
+            (
+                Mark("added", "good")
+                if path not in old_files
+                else Mark("removed", "bad")
+                if path not in new_files
+                else "changed"
+            ),
         )
         for path in sorted({*old_files, *new_files})
         if old_files.get(path) != new_files.get(path)
@@ -269,7 +271,10 @@ def _table_profile(one: TableProfile) -> list[Block]:
             f"{each.name} [{each.unit}]" if each.unit else each.name,
             spark(
                 each.histogram.counts,
-                title=f"{each.name}: {each.histogram.below:,} below and {each.histogram.above:,} above: hollow ends",
+                title=(
+                    f"{each.name}: {each.histogram.below:,} below and {each.histogram.above:,}"
+                    " above: hollow ends"
+                ),
                 tails=(each.histogram.below > 0, each.histogram.above > 0),
             ),
         )

@@ -1,4 +1,7 @@
-"""Whether data keep their contract: as this machine checked them last, and as a commit's dvc.lock says."""
+"""Whether data keep their contract.
+
+As this machine checked them last, and as a commit's dvc.lock says.
+"""
 
 from __future__ import annotations
 
@@ -131,8 +134,8 @@ def partition_drift(folder: Path, name: str, declared: Declared) -> list[Block]:
         drawn = strips(labels[1:], {one: moved[one] for one in order}, title=title)
         blocks.append(Drawing(title, drawn, broad=True))
     about = (
-        "Population stability index over tenths of the partition before, with its interval; moved: surely 0.1 or more."
-        f" At most {_ROWS:,} rows of each file, the first ones."
+        "Population stability index over tenths of the partition before, with its interval; moved:"
+        f" surely 0.1 or more. At most {_ROWS:,} rows of each file, the first ones."
     )
     return [*blocks, Table(f"{name}-drift", heads, rows[:200], total=len(rows)), Note(about)]
 

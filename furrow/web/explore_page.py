@@ -1,4 +1,7 @@
-"""Explore many runs at once: any two keys, parallel coordinates, which keys matter, the trade-off front."""
+"""Explore many runs at once.
+
+Any two keys, parallel coordinates, which keys matter, the trade-off front.
+"""
 
 from __future__ import annotations
 
@@ -185,5 +188,8 @@ def _importance(answer: Rows, keys: Sequence[str], metric: str, asked: Asked) ->
     found = importance(numbers, _numbers(answer, metric))
     if not found:
         return [Note("Too few runs, or no key of numbers differs: 10 runs with values are needed.")]
-    about = "The share of the metric's variance that a key explains among these runs (Optuna's fANOVA); not a cause."
+    about = (
+        "The share of the metric's variance that a key explains among these runs (Optuna's fANOVA);"
+        " not a cause."
+    )
     return [Table("importance", ("key", "share"), found), Note(about)]

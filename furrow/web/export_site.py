@@ -32,7 +32,10 @@ _FIRST = ("home", "runs", "explore", "plan", "data", "features", "models", "busi
 _FOLLOWED = {"run": "run", "features": "name", "models": "version"}
 """Pages that are exported for what they are linked with, and the name in the address that says for what."""
 _MOST = 400
-_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none';"
+    " form-action 'none'"
+)
 
 Key = tuple[str, str]
 

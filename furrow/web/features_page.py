@@ -71,7 +71,10 @@ def features(site: Site, asked: Asked) -> Page:
 
 @contextmanager
 def _catalog(site: Site, commit: str, *, stats: bool) -> Iterator[Catalog]:
-    """The catalog of a commit; of the work tree's files, where their figures are asked for and it stands there."""
+    """The catalog of a commit.
+
+    Of the work tree's files, where their figures are asked for and it stands there.
+    """
     manifest = parse(show(site.root, commit, MANIFEST) or b"", origin=f"{commit[:10]}:{MANIFEST}")
     if stats and site.live and not site.bare and commit == site.commit("HEAD"):
         yield Catalog(site.root / FEATURES, site.root, manifest)
@@ -101,7 +104,10 @@ def _all(site: Site, catalog: Catalog, commit: str, asked: Asked) -> Page:
             )
         )
     sections.append(Section("", [_table("features", entries, asked)]))
-    lead = f"{len(catalog.entries())} views and services, {len(catalog.features())} features at commit {commit[:10]}."
+    lead = (
+        f"{len(catalog.entries())} views and services, {len(catalog.features())} features at commit"
+        f" {commit[:10]}."
+    )
     return Page("features", "Features", sections, lead)
 
 
@@ -177,9 +183,11 @@ def _shown(value: Any) -> Cell:
         return ", ".join(f"{key}: {inner}" for key, inner in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(
-            str(one.get("name") or one.get("experiment") or one)
-            if isinstance(one, dict)
-            else str(one)
+            (
+                str(one.get("name") or one.get("experiment") or one)
+                if isinstance(one, dict)
+                else str(one)
+            )
             for one in value
         )
     return str(value)
@@ -206,7 +214,10 @@ def _fresh(found: dict[str, Any]) -> list[Block]:
 
 
 def _within(value: Any, site: Site) -> Any:
-    """Paths of the project as they are called in it: a page tells nothing of the machine's other folders."""
+    """Paths of the project as they are called in it.
+
+    A page tells nothing of the machine's other folders.
+    """
     if isinstance(value, dict):
         return {key: _within(inner, site) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -245,7 +256,10 @@ def _columns(found: dict[str, Any], asked: Asked) -> list[Block]:
 
 
 def _lineage(catalog: Catalog, found: dict[str, Any]) -> list[Block]:
-    """From raw columns through the feature table and the view to services and experiments: the nearest alone."""
+    """From raw columns through the feature table and the view to services and experiments.
+
+    The nearest alone.
+    """
     view = str(found.get("view") or "")
     columns = [one for one in found.get("features") or [] if isinstance(one, dict)]
     raw = sorted({part for one in columns for part in one.get("lineage") or ()})

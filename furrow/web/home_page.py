@@ -58,9 +58,9 @@ def home(site: Site, asked: Asked) -> Page:
         ],
         lead=f"At {rev or current_branch(site.root) or 'HEAD'}, commit {commit[:10]}.",
         data={"commit": commit},
-        later=None
-        if rev or asked.on("plan") or not _plans(site)
-        else Link("", "home", {"plan": "1"}),
+        later=(
+            None if rev or asked.on("plan") or not _plans(site) else Link("", "home", {"plan": "1"})
+        ),
     )
 
 
@@ -120,7 +120,8 @@ def _needed(site: Site, asked: Asked, known: Sequence[Standing]) -> list[Note]:
         return [
             *_failed_gates(known),
             Note(
-                "Stale stages, alarms and proposals are facts of a work tree and of servers: see the live page."
+                "Stale stages, alarms and proposals are facts of a work tree and of servers: see"
+                " the live page."
             ),
         ]
     notes = [
@@ -142,7 +143,8 @@ def _failed_gates(known: Sequence[Standing]) -> list[Note]:
     """Problems that no run may be released for."""
     return [
         Note(
-            f"{one.problem or 'The gate'}: no run passed, of {len(one.verdicts)}. Next: furrow gate",
+            f"{one.problem or 'The gate'}: no run passed, of {len(one.verdicts)}. Next: furrow"
+            " gate",
             "bad",
             Link("its runs", "runs"),
         )
@@ -212,7 +214,8 @@ def _stale(site: Site) -> list[Note]:
     return [
         *broken,
         Note(
-            f"{len(stale)} stages are stale: {', '.join(stale[:6])}{'…' * (len(stale) > 6)}. Next: furrow apply",
+            f"{len(stale)} stages are stale: {', '.join(stale[:6])}{'…' * (len(stale) > 6)}. Next:"
+            " furrow apply",
             "warn",
             where,
         ),

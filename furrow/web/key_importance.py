@@ -1,4 +1,7 @@
-"""How much each hyper-parameter has to do with a metric among runs: functional ANOVA, as Optuna computes it."""
+"""How much each hyper-parameter has to do with a metric among runs.
+
+Functional ANOVA, as Optuna computes it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What this machine knows beside Git: environments, what their servers do, open alarms, proposed branches."""
+"""What this machine knows beside Git.
+
+Environments, what their servers do, open alarms, proposed branches.
+"""
 
 from __future__ import annotations
 

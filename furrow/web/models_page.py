@@ -1,4 +1,7 @@
-"""Models and deployments: versions with their evidence, what serves where, canaries, promotions and rollbacks."""
+"""Models and deployments.
+
+Versions with their evidence, what serves where, canaries, promotions and rollbacks.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,8 @@ def _environments(site: Site, commit: str, declared: list[str]) -> list[Block]:
     if not names:
         return [
             Note(
-                "Nothing is declared to be served yet. Next: furrow models promote VERSION --to production"
+                "Nothing is declared to be served yet. Next: furrow models promote VERSION --to"
+                " production"
             )
         ]
     rows: list[tuple[Cell, ...]] = []

@@ -1,4 +1,7 @@
-"""A run of monitoring as one file: the page of `furrow ui`, which needs no network and runs nothing."""
+"""A run of monitoring as one file.
+
+The page of `furrow ui`, which needs no network and runs nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Monitoring: what `furrow monitor` has written down: windows, drift by feature over time, alarms."""
+"""Monitoring: what `furrow monitor` has written down.
+
+Windows, drift by feature over time, alarms.
+"""
 
 from __future__ import annotations
 

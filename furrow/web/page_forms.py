@@ -109,7 +109,10 @@ def as_html(
 
 
 def as_document(page: Page) -> str:
-    """A page as one file that needs no network: its style within, no script, no link to other pages."""
+    """A page as one file that needs no network.
+
+    Its style within, no script, no link to other pages.
+    """
     style = stylesheet()
 
     def nowhere(name: str, state: Mapping[str, str | Sequence[str]]) -> None:

@@ -49,7 +49,10 @@ class PageSettings:
         if self.address not in LOOPBACK and self.tokens is None:
             raise UsageError(
                 f"--host {self.address}: others could read this repository",
-                hint="furrow serve --new-token NAME --scope read --tokens FILE makes one; then furrow ui --tokens FILE",
+                hint=(
+                    "furrow serve --new-token NAME --scope read --tokens FILE makes one; then"
+                    " furrow ui --tokens FILE"
+                ),
             )
 
     @property

@@ -1,4 +1,7 @@
-"""Every page by its name; a page's module is loaded when it is asked for first, so that a server starts at once."""
+"""Every page by its name.
+
+A page's module is loaded when it is asked for first, so that a server starts at once.
+"""
 
 from __future__ import annotations
 

@@ -95,7 +95,10 @@ def _form(asked: Asked, before: str, after: str) -> Form:
 def _summary(found: Plan) -> str:
     if not found:
         return f"Nothing to do: {found.count('unchanged')} resources are as declared."
-    counts = f"{found.count('add')} to add, {found.count('change')} to change, {found.count('destroy')} to destroy"
+    counts = (
+        f"{found.count('add')} to add, {found.count('change')} to change, {found.count('destroy')}"
+        " to destroy"
+    )
     run = sum(stage.action == "run" for stage in found.stages)
     time = f", about {found.seconds:,.0f} s" if found.seconds else ""
     return f"{counts}; {run} stages to run{time}."

@@ -1,4 +1,7 @@
-"""A simulation with a server as one file: each day, what was decided, and how good the answers were."""
+"""A simulation with a server as one file.
+
+Each day, what was decided, and how good the answers were.
+"""
 
 from __future__ import annotations
 

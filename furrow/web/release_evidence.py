@@ -1,4 +1,7 @@
-"""What speaks for a version: what the gate asked of it, a canary's e-processes, traffic and latency."""
+"""What speaks for a version.
+
+What the gate asked of it, a canary's e-processes, traffic and latency.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,10 @@ def gate_evidence(site: Site, version: Version) -> list[Block]:
         name = f"gate-{one.problem or 'model'}"
         passed = Mark("passed", "good") if verdict.get("passed") else Mark("failed", "bad")
         others = sum(bool(said.get("passed")) for said in one.verdicts.values())
-        words = f"{one.problem or 'The gate'}: {passed.text}; {others} of {len(one.verdicts)} runs passed"
+        words = (
+            f"{one.problem or 'The gate'}: {passed.text}; {others} of {len(one.verdicts)} runs"
+            " passed"
+        )
         blocks.append(Note(f"{words}{', and it was the best' if champion else ''}.", passed.kind))
         blocks.append(Table(name, ("rule", "asked", "its own"), rows))
         failures = [
@@ -64,7 +70,9 @@ def gate_evidence(site: Site, version: Version) -> list[Block]:
 
 
 def canary_evidence(site: Site, commit: str, environment: str) -> list[Block]:
-    """What is known of a canary that answers here: what came of requests, and how near a decision is.
+    """What is known of a canary that answers here.
+
+    What came of requests, and how near a decision is.
 
     The evidence is an e-process for each signal and each question; its logarithm is told as a
     share of what a decision takes.

@@ -1,4 +1,7 @@
-"""Curves of runs as drawings: with axes from 0 to 1, of a project's own, of one run or several over one another."""
+"""Curves of runs as drawings.
+
+With axes from 0 to 1, of a project's own, of one run or several over one another.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,10 @@ def curve_drawings(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]
 
 
 def _other(name: str, rows: Sequence[Mapping[str, str]]) -> list[Block]:
-    """A curve of the project's own: the first column across, every other column of numbers a line."""
+    """A curve of the project's own.
+
+    The first column across, every other column of numbers a line.
+    """
     heads = [head for head in rows[0] if head is not None]
     if len(heads) < 2:
         return []

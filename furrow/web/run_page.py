@@ -215,9 +215,11 @@ def _replays(details: Details) -> list[Block]:
             str(one.get("started") or "") or None,
             Mark(str(one.get("status") or "?"), "good" if one.get("holds") else "bad"),
             str((one.get("own") or {}).get("status") or "") or None,
-            Mark("yes", "good")
-            if one.get("holds")
-            else Mark("; ".join(map(str, one.get("problems", ()))) or "no", "bad"),
+            (
+                Mark("yes", "good")
+                if one.get("holds")
+                else Mark("; ".join(map(str, one.get("problems", ()))) or "no", "bad")
+            ),
         )
         for one in details.replays
     ]
@@ -251,4 +253,7 @@ def _code(found: Run, details: Details) -> list[Block]:
 def _again(details: Details) -> str:
     name = details.run.rpartition("@")[0]
     commit = (details.made_by.get("commit") or details.commit)[:10]
-    return f"furrow replay {commit} --experiment {name}\ngit checkout {commit} && dvc repro evaluate@{name}"
+    return (
+        f"furrow replay {commit} --experiment {name}\ngit checkout {commit} && dvc repro"
+        f" evaluate@{name}"
+    )

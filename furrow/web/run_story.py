@@ -1,4 +1,7 @@
-"""What a run's page tells beside its record: whether it trains now, notes, which class was taken for which, origins."""
+"""What a run's page tells beside its record.
+
+Whether it trains now, notes, which class was taken for which, origins.
+"""
 
 from __future__ import annotations
 

@@ -213,9 +213,11 @@ def _paging(found: Listing, asked: Asked, number: int, limit: int) -> Sequence[B
         return [_more(asked)]
     steps = {"first": 1, "before": number - 1, "next": number + 1, "last": pages}
     cells: list[Cell] = [
-        Link(word, "runs", asked.but(page=str(at)))
-        if 1 <= at <= pages and at != number
-        else Mark(word, "dim")
+        (
+            Link(word, "runs", asked.but(page=str(at)))
+            if 1 <= at <= pages and at != number
+            else Mark(word, "dim")
+        )
         for word, at in steps.items()
     ]
     row = [Mark(f"page {number:,} of {pages:,}", "dim"), *cells]

@@ -1,4 +1,7 @@
-"""Plans that several readers ask for: made once, by the first; the others wait for it and get the same."""
+"""Plans that several readers ask for: made once, by the first.
+
+The others wait for it and get the same.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ class SharedResults(Generic[T]):
         self._held: OrderedDict[Hashable, tuple[Future[T], float]] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The result of a key, made if it is not there; an error is told to all who wait, and not kept."""
+        """The result of a key, made if it is not there.
+
+        An error is told to all who wait, and not kept.
+        """
         future: Future[T] = Future()
         with self._lock:
             known, until = self._held.get(key, (future, 0.0))

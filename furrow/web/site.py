@@ -32,7 +32,8 @@ class Site:
 
     Attributes:
         root: The project; of a bare repository, the repository.
-        live: Whether this machine's own state (work tree, logs, servers) is shown, and not a commit alone.
+        live: Whether this machine's own state (work tree, logs, servers) is shown, and not a commit
+            alone.
         project: In a bare repository: the folder of the project meant.
         server: The address of a server of predictions that may be asked; empty for none.
         token: What it is asked with.

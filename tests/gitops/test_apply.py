@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from furrow.errors import FurrowError
-from furrow.ground.repro import MARK, ReproError
+from furrow.ground.repro import MARK, ReproError, end_marked
 from furrow.plan.apply import Applied, Event, Order, apply
 from furrow.plan.apply_lock import LOCK, LockedError, apply_lock
 from furrow.plan.make_plan import make_plan
@@ -226,6 +226,18 @@ def test_a_lock_of_a_dead_process(small: Path) -> None:
         assert "ended before it was done" in next(
             event.name for event in events if event.kind == "note"
         )
+        assert left.wait() == -signal.SIGKILL
+    finally:
+        left.kill()
+        left.wait()
+
+
+def test_what_is_only_being_started_is_ended_as_well() -> None:
+    """While a process becomes another program its environment is empty: it is looked at again."""
+    late = f"sleep 0.06; {MARK}=a-token exec sleep 60"
+    left = subprocess.Popen(["sh", "-c", late], env={})
+    try:
+        assert end_marked("a-token") == 1
         assert left.wait() == -signal.SIGKILL
     finally:
         left.kill()

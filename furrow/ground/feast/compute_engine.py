@@ -46,7 +46,10 @@ class FurrowComputeEngineConfig(FeastConfigBaseModel):  # type: ignore[misc]
 
 
 class FurrowComputeEngine(LocalComputeEngine):  # type: ignore[misc]
-    """From Furrow's offline store to Furrow's online store in Arrow; everything else as Feast does it."""
+    """From Furrow's offline store to Furrow's online store in Arrow.
+
+    Everything else as Feast does it.
+    """
 
     def __init__(self, **options: Any) -> None:
         options.pop("type", None)
@@ -96,7 +99,10 @@ class FurrowComputeEngine(LocalComputeEngine):  # type: ignore[misc]
     def _write(
         self, view: FeatureView, table: pa.Table, keys: list[str], time: str, created: str | None
     ) -> None:
-        """Write rows in the source's names; one with a null key can never be asked for, and is left out."""
+        """Write rows in the source's names.
+
+        One with a null key can never be asked for, and is left out.
+        """
         for key in keys:
             table = table.filter(pc.is_valid(table.column(key)))
         times = microseconds(table.column(time))

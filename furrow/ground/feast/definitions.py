@@ -1,4 +1,7 @@
-"""A Feast repository's Python definitions as plain values: no registry, no store, nothing left behind."""
+"""A Feast repository's Python definitions as plain values.
+
+No registry, no store, nothing left behind.
+"""
 
 from __future__ import annotations
 
@@ -154,9 +157,9 @@ def read_definitions(repo_dir: Path) -> Definitions:
     store = config.get("online_store", {"type": "sqlite"})
     return Definitions(
         project=str(config["project"]),
-        online_store={"type": store}
-        if isinstance(store, str)
-        else dict(store or {"type": "sqlite"}),
+        online_store=(
+            {"type": store} if isinstance(store, str) else dict(store or {"type": "sqlite"})
+        ),
         views=tuple(_view(view, found.entities, folder) for view in found.views.values()),
         on_demand=tuple(map(_on_demand, found.on_demand.values())),
         services=tuple(
@@ -239,7 +242,8 @@ def _view(view: Any, entities: Mapping[str, Any], folder: Path) -> ViewDefinitio
     seconds = view.ttl.total_seconds() if view.ttl else 0
     if seconds < 0 or seconds != int(seconds):
         raise DefinitionError(
-            f"feature view {view.name!r}: ttl: {view.ttl} is not a whole number of seconds, 0 or more"
+            f"feature view {view.name!r}: ttl: {view.ttl} is not a whole number of seconds, 0 or"
+            " more"
         )
     return ViewDefinition(
         name=view.name,
@@ -347,7 +351,10 @@ def _check_inputs(view: Any, inputs: list[tuple[str, str, str]]) -> None:
     for projection in view.source_feature_view_projections.values():
         if projection.name_alias or projection.join_key_map:
             done = "with_name" if projection.name_alias else "with_join_key_map"
-            hint = f"Feast looks for {projection.name} itself: take it as it is, or make a view of the renamed"
+            hint = (
+                f"Feast looks for {projection.name} itself: take it as it is, or make a view of the"
+                " renamed"
+            )
             raise DefinitionError(
                 f"on-demand view {view.name!r}: sources: {projection.name}.{done}(...)", hint=hint
             )
@@ -364,7 +371,10 @@ def _service(
 ) -> ServiceDefinition:
     for projection in service.feature_view_projections:
         if projection.name in others:
-            message = f"feature service {service.name!r}: {others[projection.name]}, which has no manifest"
+            message = (
+                f"feature service {service.name!r}: {others[projection.name]}, which has no"
+                " manifest"
+            )
             raise DefinitionError(message, hint="use a FeatureView or an on-demand view")
     projections = [_projection(service.name, p, views) for p in service.feature_view_projections]
     for reference in service._pending_feature_refs:
@@ -408,8 +418,14 @@ def _check_renamed(
                     ", ".join(f"{old} as {new}" for old, new in other.join_key_map.items())
                     or "other names"
                 )
-                what = f"{part.view} is computed from {source.name}, which is taken as {other.name} ({keys})"
-                hint = f"take {source.name} itself as well, or take {part.view} in a service of its own"
+                what = (
+                    f"{part.view} is computed from {source.name}, which is taken as {other.name}"
+                    f" ({keys})"
+                )
+                hint = (
+                    f"take {source.name} itself as well, or take {part.view} in a service of"
+                    " its own"
+                )
                 raise DefinitionError(f"feature service {service!r}: {what}", hint=hint)
 
 

@@ -41,14 +41,17 @@ def refuse_losses(table: pa.Table, path: str, times: tuple[str | None, ...]) -> 
         found = _loss(table.column(name).combine_chunks())
         if found:
             raise SourceError(
-                f"{path}: column {name} {found}: Feast's own engine would change it on the way to the online store",
+                f"{path}: column {name} {found}: Feast's own engine would change it on the way to"
+                " the online store",
                 path=path,
                 hint=_HINT,
             )
 
 
 def refuse_mapped_time(source: DataSource) -> None:
-    """Refuse a source whose event time has another name after the mapping: Feast's own engine looks for the first.
+    """Refuse a source whose event time has another name after the mapping.
+
+    Feast's own engine looks for the first.
 
     Raises:
         SourceError: It is so.
@@ -58,7 +61,8 @@ def refuse_mapped_time(source: DataSource) -> None:
     if other != name:
         path = str(getattr(source, "path", source.name))
         raise SourceError(
-            f"{path}: the time {name} is mapped to {other}, and Feast's own engine does not find it",
+            f"{path}: the time {name} is mapped to {other}, and Feast's own engine does not"
+            " find it",
             path=path,
             hint=_HINT,
         )

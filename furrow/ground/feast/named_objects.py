@@ -1,4 +1,7 @@
-"""What a Feast repository's Python files call their entities, views and services: `views.weather`."""
+"""What a Feast repository's Python files call their entities, views and services.
+
+`views.weather`.
+"""
 
 from __future__ import annotations
 

@@ -40,7 +40,10 @@ class Query(Protocol):
 
 
 class Metadata(RetrievalMetadata):  # type: ignore[misc]
-    """What was asked for; the time range is read from the entity rows when somebody wants to know it."""
+    """What was asked for.
+
+    The time range is read from the entity rows when somebody wants to know it.
+    """
 
     def __init__(
         self,

@@ -259,7 +259,10 @@ class RecordOnlineStore(OnlineStore):  # type: ignore[misc]
         full_feature_names: bool,
         include_feature_view_version_metadata: bool,
     ) -> None:
-        """Feast's read of a request: the same answers as `online_read`, with each value's own status."""
+        """Feast's read of a request.
+
+        The same answers as `online_read`, with each value's own status.
+        """
         for table, requested in grouped_refs:
             unique, places, length = _unique(table, join_key_values, entity_name_to_join_key_map)
             protos = utils._get_entity_key_protos(unique)

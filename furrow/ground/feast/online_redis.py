@@ -1,4 +1,7 @@
-"""Feast's online store on Redis or Valkey: the same packed records and rules as the embedded one."""
+"""Feast's online store on Redis or Valkey.
+
+The same packed records and rules as the embedded one.
+"""
 
 from __future__ import annotations
 

@@ -193,12 +193,19 @@ def _checked(joined: pa.Table, spine: pa.Table, features: list[str], service: st
     if missing:
         raise RetrievalError(
             f"service {service!r}: the join gave no column {missing[0]!r}",
-            hint="give each feature a name of its own, other than any column of the spine or of a source",
+            hint=(
+                "give each feature a name of its own, other than any column of the spine or of a"
+                " source"
+            ),
         )
     if joined.num_rows != spine.num_rows or not joined.select(spine.column_names).equals(spine):
         raise RetrievalError(
-            f"service {service!r}: the join gave {joined.num_rows} rows for {spine.num_rows}, or other ones",
-            hint="the offline store must give one row per row, in their order: is offline_store Furrow's?",
+            f"service {service!r}: the join gave {joined.num_rows} rows for {spine.num_rows}, or"
+            " other ones",
+            hint=(
+                "the offline store must give one row per row, in their order: is offline_store"
+                " Furrow's?"
+            ),
         )
     return joined.select([*spine.column_names, *features])
 

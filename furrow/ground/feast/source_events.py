@@ -1,4 +1,7 @@
-"""The events behind a feature service: what its sources hold, by view, in the names of the rows that are joined."""
+"""The events behind a feature service.
+
+What its sources hold, by view, in the names of the rows that are joined.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,8 @@ class ViewEvents:
         ttl: How old a value may be; None for any age.
         created: Whether events say when they were written.
         zoned: Whether the source's times name a zone.
-        events: Keys, features, `event_timestamp`, `created` if there is one; in the order of the files.
+        events: Keys, features, `event_timestamp`, `created` if there is one; in the order of the
+            files.
     """
 
     view: str

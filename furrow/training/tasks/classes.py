@@ -1,4 +1,7 @@
-"""What binary and multiclass labels have in common: checks, calibration of a probability, its curve."""
+"""What binary and multiclass labels have in common.
+
+Checks, calibration of a probability, its curve.
+"""
 
 from __future__ import annotations
 

@@ -50,7 +50,10 @@ class Forecast(NumberTask):
             if name not in frame.columns:
                 raise LabelError(
                     f"{problem.spine} gives no column {name}",
-                    hint="a forecast's spine gives horizon, and as label_timestamp the time that the label is of",
+                    hint=(
+                        "a forecast's spine gives horizon, and as label_timestamp the time that the"
+                        " label is of"
+                    ),
                 )
         _check_horizons(frame, problem)
         season = pd.Timedelta(span(str(problem.season), where=f"problem {problem.name}: season"))
@@ -59,7 +62,10 @@ class Forecast(NumberTask):
         if known.duplicated([*keys, "label_timestamp"]).any():
             one = known[known.duplicated([*keys, "label_timestamp"])].iloc[0]
             who = ", ".join(f"{key} {one[key]}" for key in keys)
-            said = f"{problem.spine}: {who} has two values of {problem.label} at {one['label_timestamp']}"
+            said = (
+                f"{problem.spine}: {who} has two values of {problem.label} at"
+                f" {one['label_timestamp']}"
+            )
             raise LabelError(said, hint="one time has one value, whatever the horizon")
         ahead = (
             frame["label_timestamp"] - frame["event_timestamp"]
@@ -88,7 +94,10 @@ class Forecast(NumberTask):
         return ["horizon"]
 
     def tells(self, feature: NDArray[np.float64], labels: NDArray[Any]) -> float:
-        """As of any number; a smooth series is told by its last value, so the bound is nearer to 1."""
+        """As of any number.
+
+        A smooth series is told by its last value, so the bound is nearer to 1.
+        """
         found = super().tells(feature, labels)
         return max(0.0, 1 - 10 * (1 - found))
 
@@ -99,12 +108,14 @@ def _check_horizons(frame: pd.DataFrame, problem: Problem) -> None:
     needless = sorted(set(there) - set(problem.horizons))
     if missing:
         raise LabelError(
-            f"problem {problem.name}: horizon {missing[0]} is longer than the history: the spine has no row of it",
+            f"problem {problem.name}: horizon {missing[0]} is longer than the history: the spine"
+            " has no row of it",
             hint=f"bring more history, or forecast {', '.join(map(str, there))} steps ahead",
         )
     if needless:
         raise LabelError(
-            f"{problem.spine} gives horizon {needless[0]}, which problem {problem.name} does not declare",
+            f"{problem.spine} gives horizon {needless[0]}, which problem {problem.name} does not"
+            " declare",
             hint=f"write `horizons: [{', '.join(map(str, there))}]`, or leave it out",
         )
 

@@ -41,8 +41,12 @@ class Multiclass(Task):
         known = labels.nunique()
         if labels.dtype.kind == "f" or known > MOST_CLASSES:
             raise LabelError(
-                f"label {problem.label!r} of a multiclass problem holds {known} values of type {labels.dtype}",
-                hint="let the spine give text or whole numbers of few values, or write `task: regression`",
+                f"label {problem.label!r} of a multiclass problem holds {known} values of type"
+                f" {labels.dtype}",
+                hint=(
+                    "let the spine give text or whole numbers of few values, or write `task:"
+                    " regression`"
+                ),
             )
 
     def classes(self, labels: pd.Series[Any], problem: Problem) -> tuple[str, ...]:
@@ -62,8 +66,8 @@ class Multiclass(Task):
         unseen = sorted(set(test.astype(str)) - set(train.astype(str)))
         if unseen:
             raise LabelError(
-                f"label {problem.label!r}: {unseen[0]!r} occurs in the test {period}, and nowhere before it"
-                + (f" (and {len(unseen) - 1} more)" if len(unseen) > 1 else ""),
+                f"label {problem.label!r}: {unseen[0]!r} occurs in the test {period}, and nowhere"
+                " before it" + (f" (and {len(unseen) - 1} more)" if len(unseen) > 1 else ""),
                 hint="let the spine put rare classes together, bring more history, or test on less",
             )
 
@@ -166,7 +170,10 @@ class Multiclass(Task):
                 if name.startswith(PREFIX)
             )
         )
-        return f"{label} {ranked[0][1]} ({-ranked[0][0]:.1%}), then {ranked[1][1]} ({-ranked[1][0]:.1%})"
+        return (
+            f"{label} {ranked[0][1]} ({-ranked[0][0]:.1%}), then {ranked[1][1]}"
+            f" ({-ranked[1][0]:.1%})"
+        )
 
 
 TASK = Multiclass()
