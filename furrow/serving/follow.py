@@ -12,30 +12,22 @@ import fcntl
 import threading
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
-from furrow.files import write_text
 from furrow.ground.git import GitError, show
 from furrow.ground.git_mirror import (
     Fetched,
     accept,
-    drop_branch,
     fetch_branch,
     open_mirror,
-    push_branch,
 )
 from furrow.ground.project_place import meaning
 from furrow.layout import DEPLOYMENT
 from furrow.models.pause import pause_at, paused_in
 from furrow.models.registry import find
-from furrow.serving.canary_decision import GO_ON, PROMOTE, Verdict
-from furrow.serving.canary_propose import propose
-from furrow.serving.canary_statement import sign_decision
-from furrow.serving.canary_watch import decide
-from furrow.serving.deployment_spec import GATE, Deployment, parse_deployment
+from furrow.serving.deployment_spec import Deployment, parse_deployment
 from furrow.serving.deployment_state import (
     Followed,
     Local,
@@ -45,7 +37,8 @@ from furrow.serving.deployment_state import (
     wanted,
     write_followed,
 )
-from furrow.serving.gate_step import take_step
+from furrow.serving.follow_settings import FollowSettings, one_line
+from furrow.serving.trial_judge import judge
 from furrow.serving.version_loader import Loader
 from furrow.serving.version_store import (
     RefusedError,
@@ -57,12 +50,11 @@ from furrow.serving.version_store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from datetime import datetime
 
-    from furrow.serving.canary_test import Block
     from furrow.serving.model_host import Host
 
-__all__ = ["FollowSettings", "follow", "judge", "poll"]
+__all__ = ["follow", "poll"]
 
 _LOOK = 0.1
 """Seconds between two looks at the state folder: what a rollback waits for at most."""
@@ -70,47 +62,8 @@ _LOOK = 0.1
 
 _LONGEST = 30.0
 """Seconds between two polls, at most, while something is wrong."""
-_TOLD = "promotion.told"
 _COUNT = 1.0
 """Seconds between two looks at what came of requests."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _quiet(_text: str) -> None:
-    """Tell nobody."""
-
-
-@dataclass(frozen=True)
-class FollowSettings:
-    """What is followed, and where the state is.
-
-    Attributes:
-        environment: Such as "production".
-        remote: A path or an address, from `git_mirror.remote_address`; empty where nothing is
-            polled, and what the state folder says is served (`furrow.serving.deploy_here`).
-        branch: Its branch.
-        state: The state folder.
-        features: The features folder whose store the versions read.
-        name: Under which the model is asked for; the environment's, if empty.
-        prefix: Of the project within its repository, with a slash behind it.
-        every: Seconds between two polls.
-        clock: The time; a simulation's is its own.
-        tell: Is given a line for a person whenever something changes.
-    """
-
-    environment: str
-    remote: str
-    branch: str
-    state: Path
-    features: Path
-    name: str = ""
-    prefix: str = ""
-    every: float = 5.0
-    clock: Callable[[], datetime] = _now
-    tell: Callable[[str], None] = _quiet
 
 
 def poll(settings: FollowSettings, *, now: datetime | None = None) -> Followed:
@@ -126,10 +79,10 @@ def poll(settings: FollowSettings, *, now: datetime | None = None) -> Followed:
     before = read_followed(settings.state, settings.environment)
     moment = (now or settings.clock()).isoformat()
     try:
-        mirror = open_mirror(settings.state / "mirror.git")
+        mirror = open_mirror(settings.mirror)
         fetched = fetch_branch(mirror, settings.remote, settings.branch)
     except (GitError, OSError) as exc:
-        after = replace(before, problem=f"Git can't be asked: {_line(exc)}")
+        after = replace(before, problem=f"Git can't be asked: {one_line(exc)}")
     else:
         with meaning(settings.prefix):
             try:
@@ -202,7 +155,7 @@ def _poll_alone(settings: FollowSettings, stop: threading.Event) -> None:
                         else settings.every
                     )
                 except (FurrowError, OSError) as exc:  # a full disk, say: the next poll tries again
-                    settings.tell(f"the state can't be kept: {_line(exc)}")
+                    settings.tell(f"the state can't be kept: {one_line(exc)}")
                 stop.wait(max(0.0, wait - (time.monotonic() - began)))
 
 
@@ -323,134 +276,6 @@ def _is_at_rest(settings: FollowSettings, fetched: Fetched, before: Followed) ->
     return all(Path(one.folder).is_dir() for one in here)
 
 
-def judge(
-    settings: FollowSettings,
-    followed: Followed,
-    *,
-    labels: Block | None = None,
-    now: datetime | None = None,
-) -> Verdict | None:
-    """Decide about the canary, or the shadow that a gate may let go on.
-
-    Abort it here and now, or propose it for promotion on a branch of the remote; with `approve:
-    gate` the step is taken on the branch that is followed.
-
-    Args:
-        settings: What is followed.
-        followed: From `poll`.
-        labels: Predictions whose labels became known since the last call, and the wrong ones.
-        now: The time.
-
-    Returns:
-        The verdict; None while no canary answers.
-    """
-    try:
-        declared = parse_deployment(followed.declared.encode(), "the deployment")
-    except FurrowError:
-        return None
-    if declared.tried is None:
-        return None
-    variant, spec = declared.tried
-    digest, by_gate = declared.canary_digest, declared.approve == GATE and bool(settings.remote)
-    now = now or settings.clock()
-    verdict = decide(settings.state, spec, digest, labels=labels, now=now, variant=variant)
-    if verdict is None and by_gate:
-        _withdraw(settings, followed)
-    if verdict is None or verdict.action == GO_ON:
-        return verdict
-    if verdict.action == PROMOTE and followed.paused:
-        return verdict  # nothing is proposed meanwhile; what ends a canary ends it all the same
-    if verdict.action != PROMOTE:
-        settings.tell(f"the {variant} {spec.model}: {verdict.action}: {verdict.why}")
-        if settings.remote:
-            _sign(settings, spec.model, verdict, now)
-    elif by_gate:
-        if _step(settings, followed, verdict) and variant == "canary":
-            _sign(settings, spec.model, verdict, now)
-    elif settings.remote:
-        _propose(settings, followed, spec.model, verdict, now)
-    else:
-        _tell_once(settings, digest, f"the canary {spec.model} may be promoted: {verdict.why}")
-    return verdict
-
-
-def _step(settings: FollowSettings, followed: Followed, verdict: Verdict) -> bool:
-    """Go a step on the branch itself, where the deployment says `approve: gate`.
-
-    What did not get there is tried again with the next poll.
-    """
-    if followed.paused or followed.problem:
-        return False
-    mirror, place = settings.state / "mirror.git", (settings.remote, settings.branch)
-    with meaning(settings.prefix):
-        try:
-            done = take_step(mirror, place, settings.environment, followed.commit, verdict)
-        except FurrowError as exc:
-            said = f"the step that evidence allows could not be taken: {_line(exc)}"
-            _tell_once(settings, f"{followed.canary_digest} {followed.commit} failed", said)
-            return False
-    settings.tell(done)
-    return True
-
-
-def _withdraw(settings: FollowSettings, followed: Followed) -> None:
-    """Take from the branch what was ended here, on whatever evidence."""
-    now = wanted(followed, read_holds(settings.state))
-    ended = now.ended
-    if ended is not None and now.held is None:
-        _step(settings, followed, Verdict(ended.kind, ended.why or "it was ended"))
-
-
-def _propose(
-    settings: FollowSettings,
-    followed: Followed,
-    canary: str,
-    verdict: Verdict,
-    now: datetime | None,
-) -> None:
-    """Propose a promotion on the remote, once.
-
-    What did not get there is tried again with the next poll.
-    """
-    mirror, branch = settings.state / "mirror.git", ""
-    with meaning(settings.prefix):
-        try:
-            branch = propose(mirror, settings.environment, followed, verdict.why)
-            if not branch:
-                return
-            push_branch(mirror, settings.remote, branch)
-        except FurrowError as exc:
-            # rejected: another machine proposed it, or the remote wants none
-            if branch and "rejected" not in f"{exc.message} {getattr(exc, 'stderr', '')}":
-                drop_branch(mirror, branch)
-            said = f"the promotion could not be proposed: {exc.message}"
-            _tell_once(settings, f"{followed.canary_digest} failed", said)
-            return
-    settings.tell(f"proposed on the branch {branch}: review and merge it")
-    _sign(settings, canary, verdict, now)
-
-
-def _tell_once(settings: FollowSettings, what: str, text: str) -> None:
-    """Tell what every poll finds again; a server that starts anew tells no more."""
-    path = settings.state / _TOLD
-    if not path.is_file() or path.read_text(encoding="utf-8") != what:
-        settings.tell(text)
-        write_text(path, what)
-
-
-def _sign(settings: FollowSettings, canary: str, verdict: Verdict, now: datetime | None) -> None:
-    """Sign a decision, where this machine's Git has a key.
-
-    What fails is told, and undoes nothing.
-    """
-    mirror, moment = settings.state / "mirror.git", now or datetime.now(UTC)
-    where = settings.environment
-    with meaning(settings.prefix):
-        problem = sign_decision(mirror, settings.remote, where, canary, verdict, now=moment)
-    if problem:
-        settings.tell(problem)
-
-
 def _tidy(settings: FollowSettings, after: Followed) -> None:
     """End holds on what is no longer declared, and remove versions that nothing goes back to."""
     with change_holds(settings.state) as holds:
@@ -477,7 +302,3 @@ def _stamp(folder: Path) -> object:
         except OSError:
             found.append((0, 0))
     return found
-
-
-def _line(exc: Exception) -> str:
-    return " ".join(str(exc).split())[:500]

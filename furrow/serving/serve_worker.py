@@ -15,7 +15,8 @@ from furrow.features.client import FeatureClient
 from furrow.ground.trust import require_trust
 from furrow.serving.app import App
 from furrow.serving.deployment_state import read_followed
-from furrow.serving.follow import FollowSettings, follow
+from furrow.serving.follow import follow
+from furrow.serving.follow_settings import FollowSettings
 from furrow.serving.model_host import Host, Loaded
 from furrow.serving.prediction_log import PredictionLog
 from furrow.serving.request_spans import RequestSpans

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from furrow.serving.follow import FollowSettings, poll
+from furrow.serving.follow import poll
+from furrow.serving.follow_settings import FollowSettings
 from tests.servingworld import ServingWorld, build
 
 from .followedrepo import NAMES, Followed

@@ -19,10 +19,11 @@ from furrow.serving.deployment_state import (
     read_holds,
     roll_back,
 )
-from furrow.serving.follow import judge, poll
+from furrow.serving.follow import poll
 from furrow.serving.serve_settings import Following
 from furrow.serving.serve_worker import Follower
 from furrow.serving.split_host import SplitHost
+from furrow.serving.trial_judge import judge
 from furrow.serving.version_store import RefusedError
 
 from .followedrepo import git

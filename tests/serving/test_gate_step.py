@@ -22,11 +22,12 @@ from furrow.serving.deployment_state import (
     wanted,
     write_followed,
 )
-from furrow.serving.follow import judge, poll
+from furrow.serving.follow import poll
 from furrow.serving.gate_step import approver
 from furrow.serving.prediction_log import PredictionLog
 from furrow.serving.serve_settings import ServeSettings
 from furrow.serving.split_host import SplitHost
+from furrow.serving.trial_judge import judge
 from furrow.serving.version_loader import Loader
 from tests.servingworld import ROW
 

@@ -5,7 +5,6 @@ No registry, no store, nothing left behind.
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -25,6 +24,7 @@ with warnings.catch_warnings():
     from feast.types import from_value_type
     from feast.value_type import ValueType
 
+from furrow.ground.feast.service_definition import ServiceDefinition, read_service
 from furrow.ground.project_modules import DefinitionError, importable, repo_modules
 from furrow.parse import ParseError, read_yaml
 
@@ -33,14 +33,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from feast.feature_view_projection import FeatureViewProjection
-
 __all__ = [
     "DefinitionError",
     "Definitions",
     "OnDemandDefinition",
-    "ProjectionDefinition",
-    "ServiceDefinition",
     "ViewDefinition",
     "read_definitions",
 ]
@@ -77,27 +73,6 @@ class OnDemandDefinition:
     function: FunctionType
     mode: str
     singleton: bool
-    owner: str
-    description: str
-    tags: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectionDefinition:
-    """What a service takes of one view."""
-
-    view: str
-    name: str
-    features: tuple[str, ...]
-    join_key_map: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceDefinition:
-    """A feature service as declared."""
-
-    name: str
-    views: tuple[ProjectionDefinition, ...]
     owner: str
     description: str
     tags: Mapping[str, str]
@@ -163,7 +138,7 @@ def read_definitions(repo_dir: Path) -> Definitions:
         views=tuple(_view(view, found.entities, folder) for view in found.views.values()),
         on_demand=tuple(map(_on_demand, found.on_demand.values())),
         services=tuple(
-            _service(service, names, found.others) for service in found.services.values()
+            read_service(service, names, found.others) for service in found.services.values()
         ),
         left_out=tuple(found.others.values()),
     )
@@ -364,108 +339,3 @@ def _check_inputs(view: Any, inputs: list[tuple[str, str, str]]) -> None:
             what = f"both {owners[name]} and {source} give {name!r}"
             hint = "the function sees one of them: rename the other, or leave it out: view[[...]]"
             raise DefinitionError(f"on-demand view {view.name!r}: sources: {what}", hint=hint)
-
-
-def _service(
-    service: Any, views: Mapping[str, Any], others: Mapping[str, str]
-) -> ServiceDefinition:
-    for projection in service.feature_view_projections:
-        if projection.name in others:
-            message = (
-                f"feature service {service.name!r}: {others[projection.name]}, which has no"
-                " manifest"
-            )
-            raise DefinitionError(message, hint="use a FeatureView or an on-demand view")
-    projections = [_projection(service.name, p, views) for p in service.feature_view_projections]
-    for reference in service._pending_feature_refs:
-        name, _, feature = reference.partition(":")
-        view = _known(service.name, name, views)
-        names = tuple(f.name for f in view.features)
-        if feature and feature not in names:
-            raise _unknown(
-                f"feature service {service.name!r}: {name} has no feature {feature!r}",
-                feature,
-                names,
-            )
-        projections.append(ProjectionDefinition(name, name, (feature,) if feature else names, {}))
-    _check_renamed(service.name, projections, views)
-    return ServiceDefinition(
-        name=service.name,
-        views=tuple(projections),
-        owner=service.owner,
-        description=service.description,
-        tags=dict(service.tags),
-    )
-
-
-def _check_renamed(
-    service: str, projections: Iterable[ProjectionDefinition], views: Mapping[str, Any]
-) -> None:
-    """Refuse an on-demand view whose input the service takes under other names or keys only.
-
-    Feast then computes it from the renamed one, or not at all, depending on whether it trains or
-    serves.
-    """
-    renamed = {
-        part.view: part for part in projections if part.name != part.view or part.join_key_map
-    }
-    plain = {part.view for part in projections if part.name == part.view and not part.join_key_map}
-    for part in projections:
-        for source in getattr(views[part.view], "source_feature_view_projections", {}).values():
-            if source.name in renamed.keys() - plain:
-                other = renamed[source.name]
-                keys = (
-                    ", ".join(f"{old} as {new}" for old, new in other.join_key_map.items())
-                    or "other names"
-                )
-                what = (
-                    f"{part.view} is computed from {source.name}, which is taken as {other.name}"
-                    f" ({keys})"
-                )
-                hint = (
-                    f"take {source.name} itself as well, or take {part.view} in a service of"
-                    " its own"
-                )
-                raise DefinitionError(f"feature service {service!r}: {what}", hint=hint)
-
-
-def _projection(
-    service: str, projection: FeatureViewProjection, views: Mapping[str, Any]
-) -> ProjectionDefinition:
-    view = _known(service, projection.name, views)
-    if projection.version_tag is not None:
-        hint = "a version is a commit here; take the pin away"
-        raise DefinitionError(
-            f"feature service {service!r}: {projection.name}: pins a version of Feast's registry",
-            hint=hint,
-        )
-    names = tuple(f.name for f in view.features)
-    wanted = (
-        tuple(f.name for f in projection.features) or tuple(projection.desired_features) or names
-    )
-    for feature in wanted:
-        if feature not in names:
-            message = f"feature service {service!r}: {projection.name} has no feature {feature!r}"
-            raise _unknown(message, feature, names)
-    return ProjectionDefinition(
-        view=projection.name,
-        name=projection.name_alias or projection.name,
-        features=wanted,
-        join_key_map=dict(projection.join_key_map),
-    )
-
-
-def _known(service: str, name: str, views: Mapping[str, Any]) -> Any:
-    if name not in views:
-        raise _unknown(
-            f"feature service {service!r}: there is no feature view {name!r}", name, views
-        )
-    return views[name]
-
-
-def _unknown(message: str, name: str, known: Iterable[str]) -> DefinitionError:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    hint = (
-        f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known)) or 'none'}"
-    )
-    return DefinitionError(message, hint=hint)

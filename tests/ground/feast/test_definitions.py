@@ -13,6 +13,7 @@ from feast.types import PRIMITIVE_FEAST_TYPES_TO_STRING, Array, Int64, Set, Stri
 from furrow.features.json_reader import Node
 from furrow.features.manifest import read_dtype
 from furrow.ground.feast.definitions import DefinitionError, read_definitions
+from furrow.ground.feast.service_definition import ProjectionDefinition
 
 STORE = "project: small\nprovider: local\nregistry: r.db\nentity_key_serialization_version: 3\n"
 HEAD = """
@@ -75,12 +76,7 @@ whole = FeatureService(name="whole", features=["rows"])
 """
     services = {s.name: s.views for s in read_definitions(folder(tmp_path, body)).services}
     (far,) = services["full"]
-    assert (far.view, far.name, far.features, far.join_key_map) == (
-        "rows",
-        "far",
-        ("b",),
-        {"origin": "dest"},
-    )
+    assert far == ProjectionDefinition("rows", "far", ("b",), {"origin": "dest"})
     assert services["named"][0].features == ("b",)
     assert services["whole"][0].features == ("a", "b")
 
