@@ -133,4 +133,7 @@ def echo_json(value: Any, named: str = "items") -> None:
 
 def echo_json_line(value: Mapping[str, Any]) -> None:
     """Print one of several values as JSON on a line of its own, for a script that reads along."""
-    say_block(json_text({"format": 1, **value}, indent=None))
+    lines = json_text({"format": 1, **value}).split(
+        "\n"
+    )  # none is within a text: those are escaped
+    say_block("".join(line.lstrip() for line in lines) + "\n")
