@@ -388,7 +388,7 @@ def search_by_cost(root: Path, example: Example) -> None:
         )
         make(root, Edit("conf/experiments.yaml", f", model: {example.model}", ""))
     with file.open("a") as handle:
-        handle.write("engine: {backend: sequential}\nsearch:\n  space: {model.max_iter: {choices: [3, 9]}}\n"
+        handle.write(f"engine: {{backend: sequential}}\nsearch:\n  space: {{{example.space}}}\n"
                      "  sampler: random\n  trials: 2\n  batch: 2\n  metric: cost\n")  # fmt: skip
 
 
