@@ -272,7 +272,7 @@ EXAMPLES = (
         raw="data/landed/transactions.parquet",
         known=BOUGHT,
         deps=INIT,
-        wrong="1 - rows.frame['probability_grocery'].where(rows.frame['label'] == 'GROCERY', 1)",
+        wrong="1 - rows.frame['probability_GROCERY'].where(rows.frame['label'] == 'GROCERY', 1)",
         edits={
             "comment": Edit("conf/problem/next_department.yaml", "task: multiclass", "task: multiclass   # seven"),
             "hyper-parameter": Edit("conf/model/gbm.yaml", "max_iter: 8", "max_iter: 7"),
