@@ -22,6 +22,7 @@ __all__ = [
     "sha256_bytes",
     "sha256_file",
     "sha256_json",
+    "state_folder",
     "write_bytes",
     "write_json",
     "write_text",
@@ -106,6 +107,12 @@ def sha256_file(path: Path) -> str:
     """Hex sha256 of a file's content, read in blocks."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def state_folder() -> Path:
+    """Where this user's own word about repositories and stores is kept, outside all of them."""
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
+    return Path(home) / "furrow"
 
 
 def machine_file(root: Path, path: str | Path) -> Path:
