@@ -27,6 +27,7 @@ __all__ = [
     "ColumnProfile",
     "Reference",
     "TableProfile",
+    "counted",
     "profile_tables",
     "quoted",
     "readable",
@@ -123,6 +124,12 @@ def profile_tables(landed: Sequence[Landed], *, timezone: str = "UTC") -> dict[s
     """
     with quiet_db() as db:
         return {one.name: _profile(db, one, timezone) for one in landed}
+
+
+def counted(table: TableProfile, column: str) -> TableProfile:
+    """A table's profile with a first column that counts its rows."""
+    count = ColumnProfile(column, "int64", table.rows, 0, table.rows, 1, table.rows)
+    return replace(table, columns={column: count, **table.columns}, keys=(column, *table.keys))
 
 
 def relation(path: Path) -> str:

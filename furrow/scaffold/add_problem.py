@@ -22,6 +22,7 @@ from furrow.layout import (
     table_sql,
 )
 from furrow.scaffold.additions import Addition, check_name, owner_of, problems_of
+from furrow.scaffold.answer_error import AnswerError
 from furrow.scaffold.answers import complete_answers
 from furrow.scaffold.conf_schemas import header
 from furrow.scaffold.feature_sql import feature_tables
@@ -60,6 +61,9 @@ def add_problem(root: Path, name: str, asked: Asked) -> Addition:
     tables, references = raw_profiles(root)
     zone = load_contract(root / CONTRACT).clock.timezone
     answers = complete_answers(replace(asked, timezone=zone), tables, references)
+    if answers.numbered:
+        hint = "say it: --about COLUMN, or let pipelines/ingest.py number the rows"
+        raise AnswerError(f"no column of {answers.table} names each row", hint=hint)
     answers = replace(answers, called=name)
     label = tables[answers.table]
     leaks = {**find_leaks(label, answers), **_other_labels(root, label, answers)}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import quoted, readable
 from furrow.intake.table_profile import relation as relation_of
+from furrow.scaffold.planned_moments import is_planned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -233,9 +234,13 @@ def _beside(answers: Answers, table: TableProfile, mine: str, theirs: str) -> Ti
 def event_moment(table: TableProfile) -> str:
     """The column of moments that says when a row happened.
 
-    Of those almost without gaps the earliest; empty if none.
+    Of those almost without gaps, and not named as what is planned, the earliest; empty if none.
     """
-    full = [name for name in table.times if table.columns[name].nulls <= 0.05 * table.rows]
+    full = [
+        name
+        for name in table.times
+        if table.columns[name].nulls <= 0.05 * table.rows and not is_planned(name)
+    ]
     return min(full, key=lambda name: table.columns[name].least) if full else ""
 
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from furrow.intake.landed import column_name
 from furrow.intake.table_profile import readable
 from furrow.scaffold.entity_ties import Tie, renamed, tie, tie_before
+from furrow.scaffold.planned_moments import is_planned
 from furrow.scaffold.window_sql import OWN_NAMES, Number, Windowed, window_sql
 from furrow.scaffold.wrapping import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile
     from furrow.scaffold.answers import Answers
@@ -85,9 +87,9 @@ def feature_tables(
             )
         elif not source.at:
             found.append(source_table(answers.entity, source))
-            told.append(
-                f"{table.name}: it has no moments, so its values are taken as known at any time"
-            )
+            planned = [name for name in table.times if is_planned(name)]
+            why = f"{planned[0]} is a plan and tells no moment" if planned else "it has no moments"
+            told.append(f"{table.name}: {why}, so its values are taken as known at any time")
         else:
             found.append(source_table(answers.entity, source))
     return [_free(table, tables) for table in found if table.features], told
@@ -116,10 +118,10 @@ def _attributes(answers: Answers, table: TableProfile) -> FeatureTable:
             features[f"{feature}_days"] = "Float64"
             days = f"cast(date_diff('hour', {value}, {at}) / 24.0 as double)"
             listed.append(f"{days} as {readable(f'{feature}_days')}")
-    if answers.at:
-        features |= {f"{table.name}_weekday": "Int64", f"{table.name}_month": "Int64"}
-        listed.append(f"cast(isodow({at}) as bigint) as {readable(f'{table.name}_weekday')}")
-        listed.append(f"cast(month({at}) as bigint) as {readable(f'{table.name}_month')}")
+    for part, value in _calendar(answers, table) if answers.at else ():
+        feature = column_name(f"{table.name}_{part}", set(features))
+        features[feature] = "Int64"
+        listed.append(f"cast({value} as bigint) as {readable(feature)}")
     listing = "\n".join(f"    {line}" for line in wrapped(listed))
     sql = (
         f"-- What {table.name} says of each {answers.entity} at the moment of a prediction.\nselect"
@@ -127,6 +129,16 @@ def _attributes(answers: Answers, table: TableProfile) -> FeatureTable:
         f" {readable(table.name)} {rows_sql(answers, table)}order by {entity}, event_timestamp\n"
     )
     return FeatureTable(name, sql, features)
+
+
+def _calendar(answers: Answers, table: TableProfile) -> Iterator[tuple[str, str]]:
+    """The weekday, the month, and of moments that are timed the hour, on the project's clocks."""
+    at, zone = moment_sql(answers), answers.timezone.replace("'", "''")
+    local = at if zone == "UTC" else f"timezone('{zone}', {at})"
+    yield "weekday", f"isodow({local})"
+    yield "month", f"month({local})"
+    if not table.columns[answers.at].midnight:
+        yield "hour", f"hour({local})"
 
 
 def moment_sql(answers: Answers) -> str:
