@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Tie", "event_moment", "renamed", "tie", "tie_before"]
 
 MEANS_REPEATED = 1.5
+LEAST_OF_THEM = 10
 MOST_PAIRS = 20_000_000
-"""Rows of one customer, on average; and pairs of rows of one customer, of all, that are joined at the most."""
+"""Rows of one customer, on average, and customers at the least: three plans are none.
+Pairs of rows of one customer, of all, that are joined at the most."""
 
 _GENERIC = {
     "id",
@@ -186,7 +188,7 @@ def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
     if not answers.at or answers.entity not in table.keys:
         return None
     for name, column in table.columns.items():
-        repeated = column.held and column.distinct <= column.held / MEANS_REPEATED
+        repeated = LEAST_OF_THEM <= column.distinct <= column.held / MEANS_REPEATED
         if name.endswith(("_id", "_key", "_no")) and repeated and _pairs(table, name) <= MOST_PAIRS:
             break
     else:

@@ -38,8 +38,8 @@ _QUANTITIES = (
     "total",
 )
 _HAPPENED = {
-    "canceled", "show", "noshow", "fails", "failed", "failure", "left", "attrition", "closed", "subscribed", "purchased",
-    "approved", "readmitted", "claimed", "stroke", "diabetes", "exited", "unhappy", "delinquent", "lapsed",
+    "canceled", "show", "noshow", "fails", "failed", "failure", "left", "attrition", "closed", "subscribed",
+    "purchased", "approved", "readmitted", "claimed", "stroke", "diabetes", "exited", "unhappy", "delinquent", "lapsed",
     "renewed",
 }  # fmt: skip
 _OUTCOMES = {
@@ -82,8 +82,8 @@ def label_of(
                 if wanted in table.columns:
                     why["predict"] = f"{table.name} has a column of that name"
                     return table, wanted
-        if (found := _named_so(tables, why)) is not None:
-            return found
+        if (guess := _named_so(tables, why)) is not None:
+            return guess
         raise AnswerError(
             "no column looks like what is to be predicted", hint="say it: --predict COLUMN"
         )

@@ -16,7 +16,7 @@ from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import counted, profile_tables, quoted, references, relation
 from furrow.scaffold.answer_error import AnswerError
 from furrow.scaffold.answers import Answers, Asked, complete_answers
-from furrow.scaffold.feature_sql import FeatureTable, feature_tables
+from furrow.scaffold.feature_sql import feature_tables
 from furrow.scaffold.leaks import find_leaks, planned_notes
 from furrow.scaffold.texts import Facts, project_texts
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from furrow.intake.landed import Landed
     from furrow.intake.table_profile import Reference, TableProfile
+    from furrow.scaffold.source_tables import FeatureTable
 
 __all__ = ["InitPlan", "Looked", "look", "plan_init", "written_for"]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from furrow.intake.given import Given
     from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile
     from furrow.scaffold.answers import Answers
-    from furrow.scaffold.feature_sql import FeatureTable
+    from furrow.scaffold.source_tables import FeatureTable
 
 __all__ = [
     "LANDED",
