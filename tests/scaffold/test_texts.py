@@ -79,7 +79,12 @@ def test_a_table_for_each_source_with_its_windows() -> None:
     assert [one.name for one in found] == ["customers_profile", "orders_history"]
     assert told == []
     profile, orders = (set(one.features) for one in found)
-    assert profile == {"customers_city", "customers_weekday", "customers_month"}
+    assert profile == {
+        "customers_city",
+        "customers_weekday",
+        "customers_month",
+        "customers_hour",
+    }
     assert {f"orders_amount_sum_{days}d" for days in WINDOWS} < orders
     assert "orders_paid_last" in orders
     for one in found:
