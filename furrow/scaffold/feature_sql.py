@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.landed import column_name
 from furrow.intake.table_profile import readable
-from furrow.scaffold.entity_ties import tie, tie_before
+from furrow.scaffold.entity_ties import MOST_PAIRS, strangers, tie, tie_before
 from furrow.scaffold.planned_moments import is_planned
 from furrow.scaffold.source_tables import (
     ALWAYS,
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from furrow.scaffold.answers import Answers
 
 __all__ = ["feature_tables", "moment_sql", "rows_sql"]
+
+STRANGERS = 0.2
+"""The share of a source's rows about nobody who is predicted that a person should know of."""
 
 MOST_TABLES = 3
 """Feature tables of a project at the most: with its other files they are fourteen."""
@@ -74,6 +77,11 @@ def feature_tables(
             told.append(
                 f"{table.name}: its rows have moments, and predictions have none (--at): left out"
             )
+        elif source.pairs > MOST_PAIRS:
+            told.append(
+                f"{table.name}: left out, for joined to {label.name} it is some {source.pairs:,} rows:"
+                " build its features by `furrow add table`"
+            )
         elif not source.at:
             sources.append(source)
             planned = [name for name in table.times if is_planned(name)]
@@ -81,6 +89,12 @@ def feature_tables(
             told.append(f"{table.name}: {why}, so its values are taken as known at any time")
         else:
             sources.append(source)
+    told += [
+        f"{one.table.name}: {share:.0%} of its rows have a {one.entity} that {label.name} has not"
+        for one in sources
+        if one.table.path != label.path
+        and (share := strangers(one, label, answers.entity, references)) >= STRANGERS
+    ]
     told += [
         f"{one.table.name}: no features of {', '.join(left)}: `furrow add table` takes more"
         for one in sources
