@@ -36,6 +36,13 @@ __all__ = [
 ]
 
 FEW = 300  # different values that are counted exactly
+_MISREAD = {
+    "alter", "connect_by_root", "current_catalog", "current_date", "current_time", "current_timestamp", "current_user",
+    "drop", "force", "grant", "if", "insert", "install", "localtime", "localtimestamp", "partitioned_by", "regexp",
+    "revoke", "rlike", "rollback", "session_user", "uncache", "xor",
+}  # fmt: skip
+"""Words that DuckDB takes for names, and that SQLGlot reads as statements, operators or functions."""
+
 INCLUDED = (
     0.95  # the share of a column's values that a key must hold for the one to refer to the other
 )
@@ -144,7 +151,8 @@ def quoted(name: str) -> str:
 
 def readable(name: str) -> str:
     """A name as a person writes it in SQL: with quotes only where it needs them."""
-    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) is not None and name not in _keywords()
+    word = re.fullmatch(r"[a-z_][a-z0-9_]*", name) is not None
+    plain = word and name not in _MISREAD and name not in _keywords()
     return name if plain else quoted(name)
 
 

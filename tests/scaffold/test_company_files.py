@@ -254,7 +254,7 @@ def test_objects_of_json_are_columns(tmp_path: Path) -> None:
             }
             held = {
                 "os": ["ios", "win"][number % 2],
-                "screen": {"w": 300 + number, "deep": {"x": {"y": 1}}},
+                "screen": {"w": 300 + number % 5, "deep": {"x": {"y": 1}}},
             }
             file.write(json.dumps({**said, "device": held, "tags": ["a"]}) + "\n")
     looked = look([str(tmp_path / "given")], tmp_path / "project/data/landed")
