@@ -105,7 +105,7 @@ check: setup
 	lint-imports
 
 # Every claim of speed on small sizes, beside its peers in an environment of their own; one table at the end.
-bench: test-tools .venv-peers/.ready
+bench: test-tools .venv-peers/.ready .venv-peers-drift/.ready
 	@.venv-peers/bin/python -m benchmarks.run_all
 
 # The pictures in README.md, of this repository's own pages.
@@ -115,6 +115,13 @@ pictures: test-tools
 # The site of docs/, with a reference made from the code and a search that needs no network: build/docs/index.html.
 docs: setup
 	@python tools/docs_site.py
+
+.venv-peers-drift/.ready: requirements-peers-drift.lock | .venv/.ready
+	@echo "== setting up .venv-peers-drift: Evidently, NannyML and shap, which want other versions (about 1.5 GB)"
+	@test -x .venv-peers-drift/bin/python || python3 -m venv .venv-peers-drift
+	@.venv/bin/uv pip install --python .venv-peers-drift/bin/python --compile-bytecode --require-hashes -r requirements-peers-drift.lock
+	@.venv/bin/uv pip install --python .venv-peers-drift/bin/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
 
 .venv-peers/.ready: requirements-peers.lock | .venv/.ready
 	@echo "== setting up .venv-peers: what the benchmarks measure beside Furrow (about 1.5 GB)"
@@ -127,6 +134,7 @@ docs: setup
 lock: setup
 	uv pip compile pyproject.toml --extra redis --extra s3 --extra serve --extra ui --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements.lock
 	uv pip compile pyproject.toml benchmarks/peers.in --extra redis --extra serve --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements-peers.lock
+	uv pip compile pyproject.toml benchmarks/peers_drift.in --generate-hashes --no-emit-index-url --python-version 3.11 -q -o requirements-peers-drift.lock
 	echo uv | uv pip compile - --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-uv.lock
 	echo pyspark | uv pip compile - -c requirements.lock --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-spark.lock
 	echo 'psycopg[binary]' | uv pip compile - -c requirements.lock --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q -o requirements-postgres.lock

@@ -45,6 +45,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "pages": ("{scratch}/pages", "--commits", "200", "--trials", "600"),
     "predictor_row": (),
     "drift": ("--rows", "200000"),
+    "estimates": (),
     "serve_row": ("--requests", "2000", "--rounds", "2"),
     "serve_rows": ("--requests", "100"),
     "swaps": ("--swaps", "200"),
@@ -57,6 +58,9 @@ SMALL: dict[str, tuple[str, ...]] = {
     "init_time": ("--customers", "1000"),
     "try_overhead": ("--trials", "20", "--experiments", "2", "--no-queue"),
 }
+DRIFT = Path(__file__).parents[1] / ".venv-peers-drift/bin/python"
+PYTHON = {"drift": DRIFT, "estimates": DRIFT}
+"""Whose peers want other versions than the others' do."""
 
 
 def main() -> int:
@@ -71,7 +75,7 @@ def main() -> int:
             print(f"\n== {one} {' '.join(arguments)}", flush=True)
             try:
                 subprocess.run(
-                    [sys.executable, "-m", f"benchmarks.{one}", *arguments],
+                    [PYTHON.get(one, sys.executable), "-m", f"benchmarks.{one}", *arguments],
                     env={**os.environ, PLACE: str(place)}, check=True, timeout=LIMIT,
                 )  # fmt: skip
             except subprocess.CalledProcessError as exc:

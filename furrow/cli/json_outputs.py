@@ -61,8 +61,8 @@ OUTPUTS = {
     "models rollback": "version:str environment:str branch:str",
     "models show": "name:str version:str commit:str registered:str by:str",
     "monitor": (
-        "windows:list references:dict labels:dict skew:dict shifts:dict alarms:list fresh:list"
-        " notes:list"
+        "windows:list references:dict labels:dict skew:dict shifts:dict arrived_late:dict"
+        " alarms:list fresh:list notes:list"
     ),
     "plan": (
         "kind:str difference:bool summary:dict resources:list stages:list breaks:list seconds:num?"

@@ -74,7 +74,7 @@ def command(
         from furrow.plan.between_revisions import plan_between  # noqa: PLC0415 - after --help
 
         with waiting("looking at both commits"):
-            plan = plan_between(root, rev)
+            plan = plan_between(root, rev).plan
     else:
         from furrow.plan.make_plan import make_plan  # noqa: PLC0415 - after --help
 

@@ -51,6 +51,12 @@ def _remembered(text: str, schema: tuple[tuple[str, tuple[tuple[str, str], ...]]
     )
 
 
+@lru_cache(maxsize=256)
+def _relations(text: str, origin: str) -> tuple[str, ...]:
+    """The relations that the SQL of a table reads, remembered likewise."""
+    return reads(parse_query(text, origin=origin))
+
+
 def _found(
     tree: exp.Query, known: dict[str, dict[str, str]], relations: tuple[str, ...]
 ) -> Columns:
@@ -174,8 +180,11 @@ class _Tables:
         self.known[table] = {}
         path = self.files[table]
         text = path.read_text(encoding="utf-8")
-        tree = parse_query(text, origin=str(path))
-        upstream = {name: self.columns(name) for name in reads(tree) if name in self.files}
+        upstream = {
+            name: self.columns(name)
+            for name in _relations(text, f"{path.parent.name}/{path.name}")
+            if name in self.files
+        }
         schema = {
             **self.schema,
             **{name: dict.fromkeys(columns, "") for name, columns in upstream.items()},

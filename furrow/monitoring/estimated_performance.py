@@ -73,8 +73,8 @@ def estimate_binary(probability: NDArray[np.float64], threshold: float = 0.5) ->
 def _spreads(p: NDArray[np.float64], q: NDArray[np.float64]) -> dict[str, float]:
     clipped, other = np.maximum(p, _CLIP), np.maximum(q, _CLIP)
     return {
-        "log_loss": float(-(p @ np.log(clipped) + q @ np.log(other)) / p.size),
-        "brier": float((p @ q) / p.size),
+        "log_loss": -(_dot(p, np.log(clipped)) + _dot(q, np.log(other))) / p.size,
+        "brier": _dot(p, q) / p.size,
     }
 
 
@@ -93,7 +93,7 @@ def _auc(p: NDArray[np.float64]) -> float:
     alarms = (ends + 1) - hits
     if hits[-1] <= 0 or alarms[-1] <= 0:
         return np.nan
-    steps = (hits[1:] + hits[:-1]) @ (alarms[1:] - alarms[:-1]) + hits[0] * alarms[0]
+    steps = _dot(hits[1:] + hits[:-1], alarms[1:] - alarms[:-1]) + hits[0] * alarms[0]
     return float(steps / 2 / hits[-1] / alarms[-1])
 
 
@@ -190,6 +190,11 @@ def estimate_number(prediction: NDArray[np.float64], sizes: ErrorSizes) -> Estim
         "rmse": float(np.sqrt(share @ sizes.squared)),
     }
     return Estimate(known.size, _finite(found))
+
+
+def _dot(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """The sum of products: BLAS would wake its threads for it, and round by how many there are."""
+    return float((one * other).sum())
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -30,6 +30,7 @@ from furrow.monitoring.drift_watch import Watch, step
 from furrow.monitoring.expected_means import season_of
 from furrow.monitoring.fault_shapes import fault_shapes
 from furrow.monitoring.label_verdict import LabelVerdict, judge_labels
+from furrow.monitoring.late_arrivals import look_for_late
 from furrow.monitoring.late_rollback import go_back
 from furrow.monitoring.log_windows import WindowCounts, count_windows
 from furrow.monitoring.logged_run import run_of
@@ -66,6 +67,7 @@ class Monitored:
         labels: By version: coverage, performance, fairness.
         skew: By version: a sample of its predictions, joined again from the feature tables.
         shifts: By version that drifts: what moved its mean score.
+        arrived_late: By version: predictions that came too late to be in any window.
         alarms: Open ones, the new ones among them.
         fresh: Ids of the alarms that this run opened.
         notes: What could not be done, and why.
@@ -76,6 +78,7 @@ class Monitored:
     labels: dict[str, LabelVerdict] = field(default_factory=dict)
     skew: dict[str, Recomputed] = field(default_factory=dict)
     shifts: dict[str, ScoreShift] = field(default_factory=dict)
+    arrived_late: dict[str, Any] = field(default_factory=dict)
     alarms: list[Alarm] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -88,6 +91,7 @@ class Monitored:
             "labels": {name: one.to_json() for name, one in self.labels.items()},
             "skew": {name: one.to_json() for name, one in self.skew.items()},
             "shifts": {name: one.to_json() for name, one in self.shifts.items()},
+            "arrived_late": self.arrived_late,
             "alarms": [one.to_json() for one in self.alarms],
             "fresh": self.fresh,
             "notes": self.notes,
@@ -134,8 +138,10 @@ def _windows(site: Site, state: MonitorState, found: Monitored) -> tuple[datetim
     log, settings = site.log, site.settings
     until = _whole(site.now - settings.wait, settings)
     since = datetime.fromisoformat(state.through) if state.through else None
+    state.arrivals = look_for_late(log, state.arrivals, since)
+    found.arrived_late = state.arrivals.told()
     if since is not None:
-        _tell_stragglers(site, state, found, since)
+        found.notes += state.arrivals.notes(since)
         if since >= until:
             return until, until
     references = {}
@@ -191,25 +197,6 @@ def _skew(
     seen = set(found.skew) - unknown
     kept = [one for one in state.book.alarms if one.open and one.model not in seen]
     state.book = state.book.seen(until.isoformat(), [*alarms, *kept], ("skew", "freshness"))
-
-
-def _tell_stragglers(site: Site, state: MonitorState, found: Monitored, since: datetime) -> None:
-    """Predictions of the last day that were written after their window was looked at, as from a clock that stepped."""
-    settings, begin = site.settings, since - timedelta(days=1)
-    counted = count_windows(
-        site.log, begin, since, bins={}, window=settings.window, timezone=settings.timezone
-    )
-    known = {(one["window"], one["version"]): int(one["rows"]) for one in state.history}
-    late = sum(
-        max(0, one.rows - known.get(which, 0))
-        for which, one in counted.items()
-        if datetime.fromisoformat(which[0]) >= begin
-    )
-    if late:
-        found.notes.append(
-            f"{late:,} predictions of the day before {since.isoformat()[:16]} were logged after it"
-            " was looked at and are in no window: let `settle` be longer"
-        )
 
 
 def _one(

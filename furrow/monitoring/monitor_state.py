@@ -14,6 +14,7 @@ from furrow.errors import FurrowError
 from furrow.files import read_json, write_json
 from furrow.monitoring.alarm_book import AlarmBook
 from furrow.monitoring.drift_watch import Watch
+from furrow.monitoring.late_arrivals import Arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ class MonitorState:
         history: Figures by window, the newest last.
         labels: By version, what the last run knew from labels.
         performance: Metrics by labels at each run, the newest last.
+        arrivals: What has been seen of the log, and what came too late to be watched.
     """
 
     through: str = ""
@@ -50,6 +52,7 @@ class MonitorState:
     history: list[dict[str, Any]] = field(default_factory=list)
     labels: dict[str, dict[str, Any]] = field(default_factory=dict)
     performance: list[dict[str, Any]] = field(default_factory=list)
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     def note_labels(self, labels: dict[str, dict[str, Any]], at: str) -> None:
         """Keep what labels say now, and the metrics of all rows with their moment.
@@ -119,6 +122,7 @@ def load_state(folder: Path) -> MonitorState:
         list(value["history"]),
         dict(value.get("labels", {})),  # an older one has none
         list(value.get("performance", [])),
+        Arrivals.from_json(value.get("arrivals", {})),
     )
 
 
@@ -134,5 +138,6 @@ def save_state(folder: Path, state: MonitorState) -> None:
             "history": state.history[-_HISTORY:],
             "labels": state.labels,
             "performance": state.performance[-_PERFORMANCE:],
+            "arrivals": state.arrivals.to_json(),
         },
     )

@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from furrow.files import inside, write_bytes
 from furrow.ground.git import git, ids_at, is_bare, resolve, show, toplevel
@@ -31,14 +31,21 @@ if TYPE_CHECKING:
     from furrow.ground.pipeline_spec import Pipeline
     from furrow.plan.plan_spec import Plan
 
-__all__ = ["Committed", "Recorded", "plan_between"]
+__all__ = ["Committed", "Planned", "Recorded", "plan_between"]
 
 _LARGEST = 1 << 30
 _FILLED = b"export-subst"
 _ODD = {"", ".", "..", ".git"}
 
 
-def plan_between(repo: Path, revisions: str) -> Plan:
+class Planned(NamedTuple):
+    """A plan from one commit to another, and the stages of the later one."""
+
+    plan: Plan
+    pipeline: Pipeline
+
+
+def plan_between(repo: Path, revisions: str) -> Planned:
     """Plan from one commit to another.
 
     Args:
@@ -71,7 +78,7 @@ def plan_between(repo: Path, revisions: str) -> Plan:
         cache = Recorded(repo, pipeline)
         workspace = Committed(root, pipeline, cache, before)
         scene = Scene(root, repo, pipeline, workspace, cache, commit=old, local=False)
-        return survey(scene, revisions=(old, new))
+        return Planned(survey(scene, revisions=(old, new)), pipeline)
 
 
 def _extract(repo: Path, commit: str, root: Path) -> None:

@@ -26,14 +26,22 @@ from furrow.serving.log_tables import records_of, same_shape, to_batch
 from furrow.serving.prediction_record import id_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
     from typing import BinaryIO
 
     from furrow.serving.prediction_record import PredictionRecord
 
-__all__ = ["find_record", "query", "read_log", "read_losses", "read_records"]
+__all__ = [
+    "find_record",
+    "query",
+    "read_log",
+    "read_losses",
+    "read_records",
+    "read_segments",
+    "segment_names",
+]
 
 _ROWS = 2_000
 """Live records at a time: each is a Python object."""
@@ -74,12 +82,40 @@ def read_log(
                 for batch in _sealed_batches(path, since, until, columns, without):
                     yield from _chosen(batch, since, until, model)
         for _, file in sorted(live.items()):
-            for rows in _pieces(file):
-                for each in same_shape(rows):
-                    batch = to_batch(each)
-                    wanted = _wanted(batch.schema, columns, without)
-                    batch = batch if wanted is None else batch.select(wanted)
-                    yield from _chosen(batch, since, until, model)
+            for batch in _live_batches(file, columns, without):
+                yield from _chosen(batch, since, until, model)
+
+
+def segment_names(folder: Path) -> set[str]:
+    """The segments that a log has, sealed or not; each name is used once."""
+    live = {path.stem for path in live_folder(folder).glob("*.log")}
+    return live | {path.name for path in sealed_folder(folder).glob("*/[!.]*")}
+
+
+def read_segments(
+    folder: Path, *, columns: Sequence[str], without: Collection[str]
+) -> Iterator[tuple[str, bool, pa.RecordBatch]]:
+    """A log segment by segment: its name, whether it is sealed, and its records some at a time.
+
+    Records of one model, version and features come in the order that they were written in, before
+    a segment is sealed and after it.
+
+    Args:
+        folder: The log's folder.
+        columns: Of the records.
+        without: Names of sealed segments that are left out.
+    """
+    with ExitStack() as stack:
+        live = {path.stem: stack.enter_context(file) for path, file in _open_live(folder)}
+        for sealed in sorted(sealed_folder(folder).glob("*/[!.]*")):
+            live.pop(sealed.name, None)
+            files = () if sealed.name in without else sorted(sealed.glob("*.parquet"))
+            for path in files:
+                for batch in _sealed_batches(path, None, None, columns, ()):
+                    yield sealed.name, True, batch
+        for name, file in sorted(live.items()):
+            for batch in _live_batches(file, columns, ()):
+                yield name, False, batch
 
 
 def read_records(
@@ -174,6 +210,16 @@ def _open_live(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
             yield path, path.open("rb")
         except FileNotFoundError:  # sealed meanwhile
             continue
+
+
+def _live_batches(
+    file: BinaryIO, columns: Sequence[str] | None, without: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    for rows in _pieces(file):
+        for each in same_shape(rows):
+            batch = to_batch(each)
+            wanted = _wanted(batch.schema, columns, without)
+            yield batch if wanted is None else batch.select(wanted)
 
 
 def _sealed_batches(

@@ -69,12 +69,20 @@ def monitoring(site: Site, asked: Asked) -> Page:
     health = (
         Note(f"{len(alarms)} open alarms.", "bad") if alarms else Note("No open alarm.", "good")
     )
+    late = [
+        Note(
+            f"{one.rows:,} predictions of {version} came too late to be watched: from"
+            f" {one.first[:16]} to {one.last[:16]}.",
+            "warn",
+        )
+        for version, one in sorted((state.arrivals.late or {}).items())
+    ]
     through = f"Looked at until {state.through}." if state.through else "It never ran."
     command = Text("look again", f"furrow monitor {name}")
     return Page(
         "monitoring",
         f"Monitoring of {name}",
-        [Section("", [form, health]), *sections, Section("Next", [command])],
+        [Section("", [form, health, *late]), *sections, Section("Next", [command])],
         through,
     )
 

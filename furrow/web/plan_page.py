@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from furrow.drawing.graphs import Node, graph
 from furrow.errors import UsageError
 from furrow.ground.pipeline import overlaps, read_pipeline
-from furrow.layout import DVC_LOCK, DVC_YAML
+from furrow.layout import DVC_YAML
 from furrow.web.content import Choice, Drawing, Field, Form, Mark, Note, Page, Section, Table, Text
 from furrow.web.shared_plans import plan_of_commits, plan_of_work_tree
 
@@ -45,7 +45,7 @@ def plan(site: Site, asked: Asked) -> Page:
     if ".." in before or ".." in after:
         raise UsageError("a plan is between two commits", hint="/plan?from=main~1&to=main")
     if before:
-        found = plan_of_commits(site, before, after)
+        found, stages = plan_of_commits(site, before, after)
         title, command = (
             f"Plan from {before} to {after or 'HEAD'}",
             f"furrow plan --rev {before}..{after or 'HEAD'}",
@@ -57,12 +57,12 @@ def plan(site: Site, asked: Asked) -> Page:
             [Section("", [Note("This project declares no stages. Next: furrow init", "warn")])],
         )
     else:
-        found = plan_of_work_tree(site.root)
+        found, stages = plan_of_work_tree(site.root), read_pipeline(site.root)
         title, command = "Plan of the work tree", "furrow plan"
     sections = [
         Section("", [form, Note(_summary(found), "good" if not found else "warn")]),
         Section("What breaks", _breaks(found)),
-        Section("Stages", _stages(site, found)),
+        Section("Stages", _stages(found, stages)),
         Section("Resources", [_resources(found, everything=asked.on("all"))]),
         Section("In a terminal", [Text("command", command)]),
     ]
@@ -117,7 +117,7 @@ def _breaks(found: Plan) -> list[Block]:
     return [Table("breaks", ("version", "served in", "trained on", "why"), rows)] if rows else []
 
 
-def _stages(site: Site, found: Plan) -> list[Block]:
+def _stages(found: Plan, pipeline: Pipeline) -> list[Block]:
     rows = [
         (
             stage.name,
@@ -135,7 +135,7 @@ def _stages(site: Site, found: Plan) -> list[Block]:
         empty="No stage would run.",
     )
     actions = {stage.name: stage.action for stage in found.stages}
-    nodes = _nodes(site, found, actions)
+    nodes = _nodes(pipeline, actions)
     drawn = graph(nodes[:_DRAWN], title="The graph of stages")
     return (
         [Drawing("The graph of stages; those that would run stand out", drawn, broad=True), table]
@@ -144,23 +144,8 @@ def _stages(site: Site, found: Plan) -> list[Block]:
     )
 
 
-def _nodes(site: Site, found: Plan, actions: dict[str, str]) -> list[Node]:
-    """The stages of the later side, each after those whose outputs it reads."""
-    if not found.revisions:
-        return _of(read_pipeline(site.root), actions)
-    commit = found.revisions[1]
-    with site.laid_out(commit, _declares) as root:
-        return _of(read_pipeline(root), actions) if (root / DVC_YAML).is_file() else []
-
-
-def _declares(path: str) -> bool:
-    """Whether a file is one of the small ones that a pipeline is read from."""
-    return path.rpartition("/")[2] in {DVC_LOCK, "config"} or path.endswith(
-        (".dvc", ".yaml", ".yml")
-    )
-
-
-def _of(pipeline: Pipeline, actions: dict[str, str]) -> list[Node]:
+def _nodes(pipeline: Pipeline, actions: dict[str, str]) -> list[Node]:
+    """The stages, each after those whose outputs it reads."""
     outs = [(out.path, name) for name, step in pipeline.steps.items() for out in step.outs]
     nodes = []
     for name, step in pipeline.steps.items():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from pathlib import Path
 
+    from furrow.plan.between_revisions import Planned
     from furrow.plan.plan_spec import Plan
     from furrow.web.site import Site
 
@@ -72,12 +73,12 @@ class SharedResults(Generic[T]):
         return found
 
 
-_COMMITS: SharedResults[Plan] = SharedResults()
+_COMMITS: SharedResults[Planned] = SharedResults()
 _WORK_TREES: SharedResults[Plan] = SharedResults(_FRESH)
 
 
-def plan_of_commits(site: Site, before: str, after: str) -> Plan:
-    """The plan between two commits.
+def plan_of_commits(site: Site, before: str, after: str) -> Planned:
+    """The plan between two commits, with the later one's stages.
 
     Args:
         site: The site.

@@ -260,15 +260,15 @@ def test_between_commits(small: Path) -> None:
     path.write_text(path.read_text().replace("0.1", "0.7"))
     commit(small, "another rate")
     before = everything(small)
-    plan = plan_between(small, "HEAD~1..HEAD")
+    plan = plan_between(small, "HEAD~1..HEAD").plan
     assert why(plan, "experiments/gbm") == ("model.learning_rate 0.1 -> 0.7",)
     assert why(plan, "training_sets/full") == ("service 1 -> 2",)  # A had not been run
-    assert not plan_between(small, "HEAD~2..HEAD~2")
+    assert not plan_between(small, "HEAD~2..HEAD~2").plan
     value = json.loads(run(small, "furrow", "plan", "--rev", "HEAD~2..HEAD", "--json").stdout)
     jsonschema.validate(value, SCHEMA)
     assert len(value["revisions"]) == 2
     assert everything(small) == before
-    back = plan_between(small, "HEAD..HEAD~2")
+    back = plan_between(small, "HEAD..HEAD~2").plan
     assert not back
 
 
@@ -277,7 +277,7 @@ def test_between_commits_with_data(small: Path) -> None:
     (small / "data/flights/2013-03.csv").write_text("AA,9\n")
     run(small, "dvc", "add", "-q", "data")
     commit(small, "March")
-    plan = plan_between(small, "HEAD~1..HEAD")
+    plan = plan_between(small, "HEAD~1..HEAD").plan
     assert why(plan, "data") == ("flights 2013-03 added",)
     assert {stage.name for stage in plan.stages} == {
         stage.name for stage in make_plan(small).stages

@@ -213,7 +213,7 @@ def test_an_empty_log_a_gap_and_a_torn_tail(tmp_path: Path) -> None:
     assert [one["rows"] for one in found.windows] == [3]
     torn.append(_records(range(_DAYS + 1, _DAYS + 2), 2, seed=9))
     found = _run(_site(tmp_path / "b", folder, _DAYS + 2))
-    assert "2 predictions of the day before 2024-01-27" in found.notes[0]
+    assert "2 predictions of gbm@v1.0.0 came too late" in found.notes[0]
     torn.close()
 
 

@@ -72,8 +72,8 @@ def test_plans_of_each(both: Path, git: Callable[..., str]) -> None:
     assert [stage.name for stage in make_plan(prices, local=False).stages] == ["train"]
     assert not make_plan(rents, local=False)
     git(both, "commit", "-qam", "Another score")
-    assert [stage.name for stage in plan_between(prices, "HEAD~1..HEAD").stages] == ["train"]
-    assert not plan_between(rents, "HEAD~1..HEAD").stages
+    assert [stage.name for stage in plan_between(prices, "HEAD~1..HEAD").plan.stages] == ["train"]
+    assert not plan_between(rents, "HEAD~1..HEAD").plan.stages
     (both / "services/shared.txt").write_text("changed\n")
     assert [stage.name for stage in make_plan(rents, local=False).stages] == ["train"]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from furrow.monitoring.alarm_book import Alarm, AlarmBook
+from furrow.monitoring.late_arrivals import Arrivals, ArrivedLate
 from furrow.monitoring.monitor_state import MonitorState, load_state, save_state
 from furrow.web.asked import Asked
 from furrow.web.content import Text
@@ -54,6 +55,8 @@ def watched(tmp_path: Path) -> Site:
     state = MonitorState("2026-01-07T00:00:00+00:00")
     state.history = HISTORY
     state.book = AlarmBook((Alarm("drift", "load", "gbm@v1.0.0", "w", "s", HOSTILE),))
+    late = ArrivedLate(1234, "2026-01-01T03:00", "2026-01-02T04:00", "2026-01-07T00:00:00+00:00")
+    state.arrivals = Arrivals({}, {HOSTILE: late})
     for day in (5, 6):
         state.note_labels(LABELS, f"2026-01-0{day}T12:00:00+00:00")
     save_state(folder / ".furrow/serving/production/monitor", state)
@@ -84,6 +87,7 @@ def test_the_page_tells_all_of_it(watched: Site) -> None:
     text = as_html(page, lambda name, state: None)
     assert HOSTILE not in text
     assert text.count('class="cell"') == 3
+    assert "1,234 predictions of" in text
     assert "blind to concept drift: brier 0.1200" in text
 
 
