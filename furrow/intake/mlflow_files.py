@@ -20,6 +20,8 @@ __all__ = ["read_files"]
 
 _STATUS = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _MODELS = "models"
+LONGEST = {"params": 1 << 20, "tags": 1 << 20, "aliases": 1 << 20, "metrics": 1 << 26}
+"""Bytes of one file at the most, by its folder: MLflow cuts a parameter at 6,000 letters."""
 
 
 def read_files(root: Path) -> MlflowStore:
@@ -65,6 +67,9 @@ def _runs(root: Path, notes: list[str]) -> Iterator[MlflowRun]:
 
 
 def _meta(folder: Path, notes: list[str]) -> dict[str, Any] | None:
+    if folder.is_symlink() or (folder / "meta.yaml").is_symlink():
+        notes.append(f"{folder.name} is a link to another place: left out")
+        return None
     try:
         value = read_yaml(folder / "meta.yaml")
     except (OSError, ParseError) as exc:
@@ -78,7 +83,7 @@ def _meta(folder: Path, notes: list[str]) -> dict[str, Any] | None:
 
 def _run(place: Path, meta: dict[str, Any], experiment: str, notes: list[str]) -> MlflowRun | None:
     status = meta.get("status")
-    tags = _texts(place / "tags")
+    tags = _texts(place / "tags", notes)
     name = str(meta.get("run_name") or tags.get("mlflow.runName") or place.name)
     try:
         return MlflowRun(
@@ -89,7 +94,7 @@ def _run(place: Path, meta: dict[str, Any], experiment: str, notes: list[str]) -
             str(meta.get("user_id") or ""),
             int(meta.get("start_time") or 0),
             int(meta["end_time"]) if meta.get("end_time") else None,
-            _texts(place / "params"),
+            _texts(place / "params", notes),
             _metrics(place, notes),
             tags,
             str(meta.get("artifact_uri") or ""),
@@ -99,18 +104,26 @@ def _run(place: Path, meta: dict[str, Any], experiment: str, notes: list[str]) -
         return None
 
 
-def _texts(folder: Path) -> dict[str, str]:
-    """Files of a folder by path in it: MLflow takes a / in a name for one."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8", errors="replace")
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+def _texts(folder: Path, notes: list[str]) -> dict[str, str]:
+    """Files of a folder by path in it: MLflow takes a / in a name for one.
+
+    A link is not followed: what it leads to is of this machine, and would be told to everyone.
+    """
+    found = {}
+    for path in sorted(folder.rglob("*")) if not folder.is_symlink() else [folder]:
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            notes.append(f"run {folder.parent.name}: {folder.name}/{name} is a link: left out")
+        elif path.is_file() and path.stat().st_size > LONGEST[folder.name]:
+            notes.append(f"run {folder.parent.name}: {folder.name}/{name} is too long: left out")
+        elif path.is_file():
+            found[name] = path.read_text(encoding="utf-8", errors="replace")
+    return found
 
 
 def _metrics(place: Path, notes: list[str]) -> dict[str, list[Point]]:
     found: dict[str, list[Point]] = {}
-    for name, text in _texts(place / "metrics").items():
+    for name, text in _texts(place / "metrics", notes).items():
         points = []
         for number, line in enumerate(text.splitlines(), 1):
             words = line.split()
@@ -130,7 +143,7 @@ def _versions(root: Path, notes: list[str]) -> list[MlflowVersion]:
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
         if not (folder / "meta.yaml").is_file():
             continue
-        aliases = _texts(folder / "aliases")
+        aliases = _texts(folder / "aliases", notes)
         for place in sorted(folder.glob("version-*")):
             meta = _meta(place, notes) if (place / "meta.yaml").is_file() else None
             if meta is None:
