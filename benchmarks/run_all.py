@@ -46,6 +46,8 @@ SMALL: dict[str, tuple[str, ...]] = {
     "predictor_row": (),
     "drift": ("--rows", "200000"),
     "estimates": (),
+    "tree_shap": (),
+    "pages_peers": ("{scratch}/pages_peers", "--commits", "20", "--trials", "360", "--most", "500"),
     "serve_row": ("--requests", "2000", "--rounds", "2"),
     "serve_rows": ("--requests", "100"),
     "swaps": ("--swaps", "200"),
@@ -59,7 +61,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "try_overhead": ("--trials", "20", "--experiments", "2", "--no-queue"),
 }
 DRIFT = Path(__file__).parents[1] / ".venv-peers-drift/bin/python"
-PYTHON = {"drift": DRIFT, "estimates": DRIFT}
+PYTHON = {"drift": DRIFT, "estimates": DRIFT, "tree_shap": DRIFT}
 """Whose peers want other versions than the others' do."""
 
 

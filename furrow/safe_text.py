@@ -133,8 +133,8 @@ def csv_text(rows: Any) -> str:
     return sink.getvalue()
 
 
-def json_text(value: Any, *, sort_keys: bool = True) -> str:
-    """A value as indented JSON with a final newline.
+def json_text(value: Any, *, sort_keys: bool = True, indent: int | None = 1) -> str:
+    """A value as JSON with a final newline: indented, or on one line.
 
     The exact value, written so that a terminal obeys none of it.
 
@@ -143,7 +143,9 @@ def json_text(value: Any, *, sort_keys: bool = True) -> str:
     """
     import json  # noqa: PLC0415 - a table must not wait for it
 
-    text = json.dumps(value, indent=1, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        value, indent=indent, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False
+    )
     return (
         "\n".join(
             each if each.isprintable() else "".join(map(_escaped, each))

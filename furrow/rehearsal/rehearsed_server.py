@@ -142,6 +142,7 @@ def serving(double: Rehearsed) -> Iterator[RehearsedServer]:
     """
     words = ["serve", double.asked.environment, "--follow", f"origin/{double.branch}"]
     words += ["--every", str(_EVERY), "--port", "0", "--simulated"]
+    words += ["--workers", str(double.asked.workers)]
     command, folder = python("-m", "furrow", *words), double.asked.folder / "server"
     with in_background(command, double.project, folder) as process:
         until = time.monotonic() + _PATIENCE
