@@ -39,18 +39,8 @@ def read_files(root: Path) -> MlflowStore:
 
 
 def _runs(root: Path, notes: list[str]) -> Iterator[MlflowRun]:
-    for folder in sorted(root.iterdir()):
-        if not (folder / "meta.yaml").is_file() or folder.name == _MODELS:
-            continue
-        if _leads_out(folder, notes):
-            continue
-        about = _meta(folder, notes)
-        if about is None:
-            continue
-        name, deleted = str(about.get("name") or folder.name), 0
-        if about.get("lifecycle_stage") == "deleted":
-            notes.append(f"experiment {name} is deleted: left out")
-            continue
+    for folder, name in _experiments(root, notes):
+        deleted = 0
         for place in sorted(folder.iterdir()):
             if _leads_out(place, notes):
                 continue
@@ -67,6 +57,21 @@ def _runs(root: Path, notes: list[str]) -> Iterator[MlflowRun]:
                     yield run
         if deleted:
             notes.append(f"{deleted} deleted runs of {name}: left out")
+
+
+def _experiments(root: Path, notes: list[str]) -> Iterator[tuple[Path, str]]:
+    """Folder and name of each experiment that isn't deleted."""
+    for folder in sorted(root.iterdir()):
+        if not (folder / "meta.yaml").is_file() or folder.name == _MODELS:
+            continue
+        about = None if _leads_out(folder, notes) else _meta(folder, notes)
+        if about is None:
+            continue
+        name = str(about.get("name") or folder.name)
+        if about.get("lifecycle_stage") == "deleted":
+            notes.append(f"experiment {name} is deleted: left out")
+            continue
+        yield folder, name
 
 
 def _meta(folder: Path, notes: list[str]) -> dict[str, Any] | None:
