@@ -20,12 +20,8 @@ __all__ = ["read_files"]
 
 _STATUS = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _MODELS = "models"
-<<<<<<< HEAD
 LONGEST = {"params": 1 << 20, "tags": 1 << 20, "aliases": 1 << 20, "metrics": 1 << 26}
 """Bytes of one file at the most, by its folder: MLflow cuts a parameter at 6,000 letters."""
-=======
-_LONGEST = 1 << 28  # bytes of a metric's points
->>>>>>> b
 
 
 def read_files(root: Path) -> MlflowStore:
@@ -80,12 +76,7 @@ def _experiments(root: Path, notes: list[str]) -> Iterator[tuple[Path, str]]:
 
 
 def _meta(folder: Path, notes: list[str]) -> dict[str, Any] | None:
-<<<<<<< HEAD
-    if folder.is_symlink() or (folder / "meta.yaml").is_symlink():
-        notes.append(f"{folder.name} is a link to another place: left out")
-=======
     if _leads_out(folder / "meta.yaml", notes):
->>>>>>> b
         return None
     try:
         value = read_yaml(folder / "meta.yaml")
@@ -122,28 +113,15 @@ def _run(place: Path, meta: dict[str, Any], experiment: str, notes: list[str]) -
 
 
 def _texts(folder: Path, notes: list[str]) -> dict[str, str]:
-<<<<<<< HEAD
-    """Files of a folder by path in it: MLflow takes a / in a name for one.
-
-    A link is not followed: what it leads to is of this machine, and would be told to everyone.
-    """
-    found = {}
-    for path in sorted(folder.rglob("*")) if not folder.is_symlink() else [folder]:
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink():
-            notes.append(f"run {folder.parent.name}: {folder.name}/{name} is a link: left out")
-        elif path.is_file() and path.stat().st_size > LONGEST[folder.name]:
-            notes.append(f"run {folder.parent.name}: {folder.name}/{name} is too long: left out")
-        elif path.is_file():
-            found[name] = path.read_text(encoding="utf-8", errors="replace")
-    return found
-=======
     """Files of a folder by path in it: MLflow takes a / in a name for one."""
-    return {
-        path.relative_to(folder).as_posix(): read_bytes(path, _LONGEST).decode("utf-8", "replace")
-        for path in _files(folder, notes)
-    }
->>>>>>> b
+    found = {}
+    for path in _files(folder, notes):
+        name = path.relative_to(folder).as_posix()
+        if path.stat().st_size > LONGEST[folder.name]:
+            notes.append(f"{folder.parent.name}: {folder.name}/{name} is too long: left out")
+        else:
+            found[name] = read_bytes(path, LONGEST[folder.name]).decode("utf-8", "replace")
+    return found
 
 
 def _files(folder: Path, notes: list[str]) -> Iterator[Path]:
