@@ -88,6 +88,17 @@ def lmdb_pages(content: bytes, folder: Path) -> None:
         sum(1 for _ in opened.items("a"))
 
 
+def trees(content: bytes, _: Path) -> None:
+    """A file of trees with some other bytes: two for the place, one for what stands there."""
+    from furrow.training.scorers import _trees
+
+    whole = bytearray(forest())
+    for at in range(0, len(content) - 2, 3):
+        whole[int.from_bytes(content[at : at + 2], "big") % len(whole)] = content[at + 2]
+    opened = _trees(bytes(whole), single=False)
+    opened.row([0.5] * opened.model.num_feature)
+
+
 def requests(content: bytes, _: Path) -> None:
     """A value of a request, behind its type."""
     from furrow.features.on_demand import coerced
@@ -122,6 +133,7 @@ TARGETS: dict[str, tuple[Target, Callable[[], list[bytes]]]] = {
     ),
     "records": (records, lambda: [bytes([7]) + bytes(40)]),
     "LMDB pages": (lmdb_pages, lambda: [b"", bytes([0, 16, 1])]),
+    "trees": (trees, lambda: [b"", bytes([0, 22, 1])]),
     "requests": (requests, lambda: [b"Int64 5", b'String "x"', b"Array(Int64) [1, 2]"]),
 }
 
@@ -136,6 +148,19 @@ def store(made: list[bytes] = []) -> bytes:  # noqa: B006 - made once a process
                 for number in range(50):
                     txn.put(b"a%d" % number, bytes(20))
             made.append((Path(folder) / "data.mdb").read_bytes())
+    return made[0]
+
+
+def forest(made: list[bytes] = []) -> bytes:  # noqa: B006 - made once a process
+    """The bytes of a few trees."""
+    if not made:
+        import numpy as np
+        import treelite.sklearn
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        rows = np.random.RandomState(1).normal(size=(200, 4))
+        fitted = HistGradientBoostingClassifier(max_iter=3).fit(rows, rows[:, 0] > 0)
+        made.append(treelite.sklearn.import_model(fitted).serialize_bytes())
     return made[0]
 
 

@@ -146,7 +146,9 @@ def _update(root: Path, *, dry_run: bool) -> None:
     for path in plan.texts:
         clash = " (your edit and the newer text clash: see <<<<<<<)" if path in plan.clashes else ""
         say(f"{'would write' if dry_run else 'wrote'} {path}{clash}")
-    if not plan.texts:
+    for path in plan.removed:
+        say(f"{'would take' if dry_run else 'took'} {path} away: it is written no more")
+    if not (plan.texts or plan.removed):
         say("what init writes has not changed for this project")
     if dry_run:
         return
@@ -156,7 +158,7 @@ def _update(root: Path, *, dry_run: bool) -> None:
             f"{len(plan.clashes)} files hold clashes",
             hint="mend them, then `furrow compile --write`",
         )
-    if plan.texts:
+    if plan.texts or plan.removed:
         say("next: furrow compile --write, then dvc repro")
 
 

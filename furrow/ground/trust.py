@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from furrow.errors import FurrowError
-from furrow.files import FileError, read_json, write_json
+from furrow.files import FileError, read_json, state_folder, write_json
 from furrow.ground.git import GitError, bare_above, common_dir, git
 
 __all__ = [
@@ -166,8 +166,7 @@ def _identity(place: Path) -> dict[str, Any]:
 
 
 def _file() -> Path:
-    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
-    return Path(home) / "furrow" / "trusted.json"
+    return state_folder() / "trusted.json"
 
 
 def _known() -> dict[str, Any]:

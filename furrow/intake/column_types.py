@@ -135,8 +135,8 @@ def sql_value(column: str, reading: Reading, *, timezone: str = "UTC") -> str:
         reading: How it is read.
         timezone: Of moments that name none.
     """
-    if reading.kind == "string":
-        return f"nullif({column}, '')"
+    if reading.kind == "string":  # a key that is padded in one file is the same in another
+        return f"nullif(trim({column}), '')"
     # A cast of the bare column would be made while the file is scanned, and a row that fails it be
     # dropped whole.
     text = f"trim({column})"

@@ -190,16 +190,19 @@ def _western(sample: bytes) -> str:
 def _delimiter(text: str, escape: str, *, complete: bool) -> tuple[str, list[list[str]]]:
     """The delimiter under which most records have one width, and more than one cell.
 
-    And the records.
+    And the records. Of several it is the one whose records begin sooner: a header has no decimal
+    commas.
     """
-    best: tuple[tuple[float, int], str, list[list[str]]] | None = None
+    best: tuple[tuple[float, int, int], str, list[list[str]]] | None = None
     for delimiter in (*_DELIMITERS, *_SELDOM):
-        if delimiter in _SELDOM and best is not None and best[0][1] > 1:
+        if delimiter in _SELDOM and best is not None and best[0][2] > 1:
             break
         records = _records(text, Dialect("", delimiter, (), 0, escape=escape), complete=complete)
         widths = Counter(len(record) for record in records)
         width, count = max(widths.items(), key=lambda item: (item[0] > 1, item[1], item[0]))
-        score = (0.0, 0) if width < 2 else (round(count / len(records), 2), width)
+        begin = next(at for at, record in enumerate(records) if len(record) == width)
+        share = round(count / len(records), 2)
+        score = (0.0, 0, 0) if width < 2 else (share, -begin, width)
         if best is None or score > best[0]:
             best = score, delimiter, records
     assert best is not None

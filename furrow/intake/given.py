@@ -121,7 +121,8 @@ class Given:
                 )
                 suffix = ".csv"
             if suffix in TYPED or suffix in DUCKDB:
-                yield stack.enter_context(open_typed(path, table=self.table, timezone=timezone))
+                opened = open_typed(path, table=self.table, timezone=timezone, kinds=kinds)
+                yield stack.enter_context(opened)
             else:
                 yield stack.enter_context(open_text(path, kinds=kinds, timezone=timezone))
 

@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from furrow.intake.given import Given, OpenTable
 
-__all__ = ["Landed", "column_name", "land"]
+__all__ = ["Landed", "column_name", "land", "number_rows"]
 
 ROWS = 100_000  # of a row group
 TYPES = {
@@ -87,6 +87,7 @@ def land(
     *,
     columns: Mapping[str, str] | None = None,
     timezone: str = "UTC",
+    numbered: str = "",
     progress: Callable[[int], None] | None = None,
 ) -> Landed:
     """Land a table.
@@ -96,6 +97,8 @@ def land(
         path: The Parquet file to write; left alone where it would be the same.
         columns: The types that the data contract declares, by name; found where None.
         timezone: Of moments that name no zone.
+        numbered: A first column that counts the rows from 1, in the order of the source; empty for
+            none.
         progress: Called now and then with the rows that were read.
 
     Returns:
@@ -106,8 +109,10 @@ def land(
         GivenError: Reading it needs a package that is not installed.
         FileError: The file can't be written.
     """
-    target = _Target(path)
+    target = _Target(path, numbered)
     notes: list[str] = []
+    if columns is not None and numbered:
+        columns = {name: kind for name, kind in columns.items() if name != numbered}
     if columns is None and len(given.places) > 1:
         columns = _common_types(given, timezone)
     try:
@@ -125,7 +130,33 @@ def land(
         changed = target.finish(columns or {})
     finally:
         target.drop()
-    return Landed(given.name, path, target.rows, columns or {}, changed, tuple(notes))
+    held = target.columns(columns or {})
+    return Landed(given.name, path, target.rows, held, changed, tuple(notes))
+
+
+def number_rows(landed: Landed, column: str) -> Landed:
+    """Give a landed table a first column that counts its rows: the file that `land` would write.
+
+    Args:
+        landed: The table.
+        column: What the column is called; the table has none of that name.
+
+    Raises:
+        FileError: The file can't be written.
+    """
+    target = _Target(landed.path, column)
+    try:
+        with pq.ParquetFile(landed.path) as file:
+            for batch in file.iter_batches(ROWS):
+                target.add(pa.Table.from_batches([batch]))
+        changed = target.finish(landed.columns)
+    finally:
+        target.drop()
+    return replace(landed, columns=target.columns(landed.columns), changed=changed)
+
+
+_AS_DECLARED = {(kind, "string") for kind in TYPES if kind != "string"} | {("timestamp", "int64")}
+"""What a column looks like and what the contract says of it, where that is how it is to be read."""
 
 
 @contextmanager
@@ -136,15 +167,18 @@ def _opened(
     with given.open(place, timezone=timezone) as table:
         names = _names(table)
         looks = {name: reading.kind for name, reading in table.readings.items()}
+        declared = columns or {}
         forced = {
-            name
+            name: declared[names[name]]
             for name, kind in looks.items()
-            if kind != "string" and (columns or {}).get(names[name]) == "string"
+            if (kind, declared.get(names[name])) in _AS_DECLARED
         }
+        missing = set(declared) - set(names.values())  # an object that a column holds as text
+        forced |= {name: "string" for name in missing if declared[name] == "string"}
         if not forced:
             yield table
             return
-    with given.open(place, timezone=timezone, kinds=dict.fromkeys(forced, "string")) as table:
+    with given.open(place, timezone=timezone, kinds=forced) as table:
         yield table
 
 
@@ -258,8 +292,9 @@ def _cast(values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
 class _Target:
     """A Parquet file that is written beside its place, in row groups of one size, and put there at the end."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, numbered: str = "") -> None:
         self.path = path
+        self.numbered = numbered
         self.rows = 0
         self._temporary: Path | None = None
         self._writer: pq.ParquetWriter | None = None
@@ -268,6 +303,9 @@ class _Target:
 
     def add(self, table: pa.Table) -> None:
         """Take rows; whole row groups go to the file."""
+        if self.numbered:
+            counted = pa.array(range(self.rows + 1, self.rows + table.num_rows + 1), pa.int64())
+            table = table.add_column(0, self.numbered, counted)
         self._held.append(table)
         self._waiting += table.num_rows
         self.rows += table.num_rows
@@ -277,13 +315,18 @@ class _Target:
             self._held = [whole.slice(ROWS)]
             self._waiting -= ROWS
 
+    def columns(self, columns: Mapping[str, str]) -> dict[str, str]:
+        """The types of the file's columns: those of the source, and the count before them."""
+        return {self.numbered: "int64", **columns} if self.numbered else dict(columns)
+
     def finish(self, columns: Mapping[str, str]) -> bool:
         """Write what is left and put the file in place; whether it is another one than before.
 
         Raises:
             FileError: It can't be written.
         """
-        schema = pa.schema([(name, TYPES[kind]) for name, kind in columns.items()])
+        kinds = self.columns(columns)
+        schema = pa.schema([(name, TYPES[kind]) for name, kind in kinds.items()])
         if self._waiting or self._writer is None:
             self._write(pa.concat_tables(self._held) if self._held else schema.empty_table())
         assert self._writer is not None

@@ -21,7 +21,11 @@ __all__ = ["given_of", "land_all"]
 
 
 def land_all(
-    root: Path, sources: Mapping[str, Sequence[str]], *, timezone: str = "UTC"
+    root: Path,
+    sources: Mapping[str, Sequence[str]],
+    *,
+    timezone: str = "UTC",
+    numbered: Mapping[str, str] | None = None,
 ) -> list[Landed]:
     """Land each table where the contract says, with the types that it declares.
 
@@ -30,6 +34,7 @@ def land_all(
         sources: Where each table comes from: files from the project's root, addresses; PLACE#TABLE
             of a database.
         timezone: Of moments that name no zone.
+        numbered: Tables whose rows are counted, and what the column of the count is called.
 
     Raises:
         FurrowError: A source can't be read, is not as declared, or is of a table that the contract
@@ -46,7 +51,8 @@ def land_all(
     for name, places in sources.items():
         columns = {column: declared.type for column, declared in tables[name].columns.items()}
         target = inside(root, f"{DATA}/{tables[name].files}")
-        found.append(land(given_of(root, name, places), target, columns=columns, timezone=timezone))
+        given, count = given_of(root, name, places), (numbered or {}).get(name, "")
+        found.append(land(given, target, columns=columns, timezone=timezone, numbered=count))
     return found
 
 

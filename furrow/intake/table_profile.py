@@ -27,6 +27,7 @@ __all__ = [
     "ColumnProfile",
     "Reference",
     "TableProfile",
+    "counted",
     "profile_tables",
     "quoted",
     "readable",
@@ -35,6 +36,13 @@ __all__ = [
 ]
 
 FEW = 300  # different values that are counted exactly
+_MISREAD = {
+    "alter", "connect_by_root", "current_catalog", "current_date", "current_time", "current_timestamp", "current_user",
+    "drop", "force", "grant", "if", "insert", "install", "localtime", "localtimestamp", "partitioned_by", "regexp",
+    "revoke", "rlike", "rollback", "session_user", "uncache", "xor",
+}  # fmt: skip
+"""Words that DuckDB takes for names, and that SQLGlot reads as statements, operators or functions."""
+
 INCLUDED = (
     0.95  # the share of a column's values that a key must hold for the one to refer to the other
 )
@@ -125,6 +133,12 @@ def profile_tables(landed: Sequence[Landed], *, timezone: str = "UTC") -> dict[s
         return {one.name: _profile(db, one, timezone) for one in landed}
 
 
+def counted(table: TableProfile, column: str) -> TableProfile:
+    """A table's profile with a first column that counts its rows."""
+    count = ColumnProfile(column, "int64", table.rows, 0, table.rows, 1, table.rows)
+    return replace(table, columns={column: count, **table.columns}, keys=(column, *table.keys))
+
+
 def relation(path: Path) -> str:
     """SQL for a landed table."""
     return f"read_parquet('{os.fspath(path).replace(chr(39), chr(39) * 2)}')"
@@ -137,7 +151,8 @@ def quoted(name: str) -> str:
 
 def readable(name: str) -> str:
     """A name as a person writes it in SQL: with quotes only where it needs them."""
-    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) is not None and name not in _keywords()
+    word = re.fullmatch(r"[a-z_][a-z0-9_]*", name) is not None
+    plain = word and name not in _MISREAD and name not in _keywords()
     return name if plain else quoted(name)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 
 from furrow.intake.column_reading import Reading
 from furrow.intake.dialect import IntakeError, unique_names
+from furrow.intake.landed import column_name
+from furrow.intake.moment_texts import epoch_reading, sql_moment
 from furrow.intake.quiet_db import quiet_db
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["TypedTable", "open_typed", "parquet_names"]
 
 BATCH_ROWS = 50_000
+DEPTH = 3
+MOST_COLUMNS = 1_000
+"""Objects within objects that become columns, and columns at the most; the rest is kept as text."""
+
+_JSON = {".json", ".jsonl", ".ndjson"}
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _NUMBERS = {"FLOAT", "DOUBLE", "UBIGINT", "HUGEINT", "UHUGEINT"}
 
@@ -59,6 +66,7 @@ def open_typed(
     table: str = "",
     timezone: str = "UTC",
     columns: Sequence[tuple[str, str]] = (),
+    kinds: Mapping[str, str] | None = None,
 ) -> Iterator[TypedTable]:
     """Open a table whose columns have types.
 
@@ -67,6 +75,8 @@ def open_typed(
         table: The table of a DuckDB file.
         timezone: Of moments that name no zone.
         columns: Names and DuckDB's types of a CSV file of bare rows, as a server gave them.
+        kinds: Types that are known, by column: an object that is "string" stays whole, and a whole
+            number that is "int64" counts no seconds.
 
     Yields:
         The table. Its rows can be read until the context ends.
@@ -78,8 +88,10 @@ def open_typed(
         try:
             with quiet_db(scratch) as db:
                 relation = _bare_rows(path, columns) if columns else _relation(db, path, table)
-                described = db.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-                query, readings, notes = _select(described, timezone)
+                parts = _parts(db, relation, kinds or {})
+                if path.suffix.lower() in _JSON:
+                    parts = [_counted(db, relation, one, kinds or {}) for one in parts]
+                query, readings, notes = _select(parts, timezone)
                 ((rows,),) = db.execute(f"SELECT count(*) FROM {relation}").fetchall()
                 yield TypedTable(path, readings, rows, notes, db, f"{query} FROM {relation}")
         except duckdb.Error as exc:
@@ -96,7 +108,7 @@ def _relation(db: duckdb.DuckDBPyConnection, path: Path, table: str) -> str:
     if path.suffix.lower() in {".parquet", ".pq"}:
         return f"read_parquet({place})"
     return (
-        f"read_json({place}, sample_size = -1, maximum_depth = 2, convert_strings_to_integers ="
+        f"read_json({place}, sample_size = -1, maximum_depth = {DEPTH + 1}, convert_strings_to_integers ="
         " false)"
     )
 
@@ -122,16 +134,71 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A column: its name, SQL for it, DuckDB's type, and in what it counts since 1970, if it does."""
+
+    name: str
+    sql: str
+    type_: str
+    epoch: Reading | None = None
+
+
+def _parts(db: duckdb.DuckDBPyConnection, relation: str, kinds: Mapping[str, str]) -> list[_Part]:
+    """The columns, those of an object in the place of the object: device.os as device_os."""
+    described = db.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    held = [(_Part(name, _quoted(name), type_), 1) for name, type_, *_ in reversed(described)]
+    found: list[_Part] = []
+    while held:
+        one, depth = held.pop()
+        whole = not one.type_.startswith("STRUCT(") or one.type_.endswith("]")
+        if whole or depth > DEPTH or _declared(one, kinds) == "string":
+            found.append(one)
+            continue
+        inner = db.execute(f"DESCRIBE SELECT UNNEST({one.sql}) FROM {relation}").fetchall()
+        if len(found) + len(held) + len(inner) > MOST_COLUMNS:
+            found.append(one)
+            continue
+        held += [
+            (
+                _Part(f"{one.name}_{name}", f"struct_extract({one.sql}, {_text(name)})", type_),
+                depth + 1,
+            )
+            for name, type_, *_ in reversed(inner)
+        ]
+    return found
+
+
+def _declared(one: _Part, kinds: Mapping[str, str]) -> str | None:
+    """The type that is known of a column, by its name in the file or as it lands."""
+    return kinds.get(one.name, kinds.get(column_name(one.name, set())))
+
+
+def _counted(
+    db: duckdb.DuckDBPyConnection, relation: str, one: _Part, kinds: Mapping[str, str]
+) -> _Part:
+    """A column, whose whole numbers count seconds since 1970 where its name and all values say so."""
+    if one.type_ not in _WHOLE or _declared(one, kinds) == "int64":
+        return one
+    ends = db.execute(f"SELECT min({one.sql}), max({one.sql}) FROM {relation}").fetchall()[0]
+    held = [str(end) for end in ends if end is not None]
+    found = epoch_reading(held, Reading("int64"), one.name) if held else None
+    return replace(one, epoch=found) if found is not None and found.style != "serial" else one
+
+
 def _select(
-    columns: list[tuple[str, ...]], timezone: str
+    columns: Sequence[_Part], timezone: str
 ) -> tuple[str, dict[str, Reading], tuple[str, ...]]:
     """The query that gives every column a type of the data contract."""
-    names, notes = unique_names([column[0] for column in columns])
+    names, notes = unique_names([one.name for one in columns])
     zone = timezone.replace("'", "''")
     readings, parts, told = {}, [], list(notes)
-    for (held, type_, *_), name in zip(columns, names, strict=True):
-        column = _quoted(held)
-        if type_ in _WHOLE:
+    for one, name in zip(columns, names, strict=True):
+        column, type_ = one.sql, one.type_
+        if one.epoch is not None:
+            reading, value = one.epoch, sql_moment(column, one.epoch, timezone)
+            told += [f"{name}: {note}" for note in one.epoch.notes]
+        elif type_ in _WHOLE:
             reading, value = Reading("int64"), f"{column}::BIGINT"
         elif type_ in _NUMBERS or type_.startswith("DECIMAL"):
             # Not nullif: a comparison with NaN is decided by the statistics of a Parquet file,

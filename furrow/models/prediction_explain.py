@@ -136,7 +136,9 @@ def _gains(
         chosen = put_in[:, :, place].ravel()
         one, other = (np.repeat(frame[name].to_numpy(), len(steps)) for frame in (ends, starts))
         hybrids[name] = np.where(chosen, one, other)
-    frame = pd.DataFrame(hybrids).astype({name: starts[name].dtype for name in starts.columns})
+    frame = pd.DataFrame(hybrids).astype(  # a row may lack a value where the background has none
+        {name: "float64" if one.kind in "iub" else one for name, one in starts.dtypes.items()}
+    )
     outcome = predict(frame).reshape(rows, len(steps))
     gained = np.zeros((rows, columns))
     np.put_along_axis(gained, orders, np.diff(outcome, axis=1), axis=1)

@@ -22,12 +22,14 @@ from furrow.layout import (
     table_sql,
 )
 from furrow.scaffold.additions import Addition, check_name, owner_of, problems_of
+from furrow.scaffold.answer_error import AnswerError
 from furrow.scaffold.answers import complete_answers
 from furrow.scaffold.conf_schemas import header
 from furrow.scaffold.feature_sql import feature_tables
 from furrow.scaffold.feature_texts import definitions_text, spine_text
 from furrow.scaffold.leaks import find_leaks
 from furrow.scaffold.raw_profiles import raw_profiles
+from furrow.scaffold.source_tables import MERGED
 from furrow.scaffold.texts import about_of, experiments_of, problem_text
 from furrow.training.declare import problem as declared_problem
 from furrow.trials.edit import with_value
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from furrow.intake.table_profile import TableProfile
     from furrow.scaffold.answers import Answers, Asked
-    from furrow.scaffold.feature_sql import FeatureTable
+    from furrow.scaffold.source_tables import FeatureTable
 
 __all__ = ["add_problem"]
 
@@ -60,17 +62,20 @@ def add_problem(root: Path, name: str, asked: Asked) -> Addition:
     tables, references = raw_profiles(root)
     zone = load_contract(root / CONTRACT).clock.timezone
     answers = complete_answers(replace(asked, timezone=zone), tables, references)
+    if answers.numbered:
+        hint = "say it: --about COLUMN, or let pipelines/ingest.py number the rows"
+        raise AnswerError(f"no column of {answers.table} names each row", hint=hint)
     answers = replace(answers, called=name)
     label = tables[answers.table]
     leaks = {**find_leaks(label, answers), **_other_labels(root, label, answers)}
     kept = {column: one for column, one in label.columns.items() if column not in leaks}
-    features, told = feature_tables(
-        answers, {**tables, label.name: replace(label, columns=kept)}, references
-    )
     known = named_objects(root / FEATURES)
     there = {
         path.stem: path.read_text(encoding="utf-8") for path in (root / TABLE_SQL).glob("*.sql")
     }
+    seen = {**tables, label.name: replace(label, columns=kept)}
+    merge = MERGED in there  # as init wrote it: so that the same table is found again
+    features, told = feature_tables(answers, seen, references, merge=merge)
     held = {text: table for table, text in there.items() if table in known.views}
     new = [_free(one, name, {*there, *tables}) for one in features if one.sql not in held]
     others = [known.views[held[one.sql]] for one in features if one.sql in held]

@@ -27,10 +27,10 @@ from furrow.layout import (
 from furrow.parse import read_yaml
 from furrow.scaffold.answer_error import AnswerError, held_as, near
 from furrow.scaffold.entity_ties import Tie, event_moment
-from furrow.scaffold.feature_sql import FeatureTable, source_table
 from furrow.scaffold.feature_texts import About, definitions_text, entity_name
 from furrow.scaffold.metric_texts import METRICS_PY, metric_text
 from furrow.scaffold.raw_profiles import raw_profiles
+from furrow.scaffold.source_tables import FeatureTable, source_table
 from furrow.scaffold.sql_columns import sql_columns
 from furrow.scaffold.texts import experiments_of
 from furrow.training.declare import problem as declared_problem

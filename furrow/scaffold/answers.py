@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from furrow.scaffold.answer_error import AnswerError
-from furrow.scaffold.key_guess import entity_of, moment_of
+from furrow.scaffold.key_guess import entity_of, free_count, moment_of, one_each
 from furrow.scaffold.label_guess import checked_task, guess_task, label_of, positive_value
 from furrow.scaffold.split_guess import (
     Timed,
@@ -74,6 +74,8 @@ class Answers:
         timezone: Of moments that name no zone.
         repeated: Rows that have the entity and the moment of an earlier one.
         called: What the problem is called, where a person said so.
+        numbered: The column of the entity, where it only counts the rows of the table, because
+            none names them; it is added when the table lands.
         why: How each answer came about, in words, by question.
     """
 
@@ -91,6 +93,7 @@ class Answers:
     repeated: int = 0
     start: str = ""
     called: str = ""
+    numbered: str = ""
     why: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -133,8 +136,12 @@ def complete_answers(
             said, hint=f"bring {LEAST_ROWS} labelled rows at least, better some thousands"
         )
     task = checked_task(asked.task, column) if asked.task else guess_task(column, why)
-    entity = guessed["about"] = entity_of(asked.about, table, references, label, why)
+    entity = entity_of(asked.about, table, references, label, why)
     at, moment = moment_of(asked.at, table, label, entity, why)
+    if not asked.about:
+        entity = one_each(entity, table, label, at, why)
+    numbered = "" if entity else free_count(table)
+    entity = guessed["about"] = entity or numbered
     guessed["at"] = at or moment
     known_after = asked.known_after or _known_after(table, label, at, why)
     span(known_after, where="--known-after")
@@ -147,7 +154,8 @@ def complete_answers(
             hint="give --at COLUMN, or a share: 0.2",
         )
     guessed["test"] = split_words(by, test, start)
-    repeated = repeated_rows(table, [entity, *([at] if at else [])])
+    moments = [at] if at else []
+    repeated = 0 if numbered else repeated_rows(table, [entity, *moments])
     positive = positive_value(column, task)
     return Answers(
         table.name,
@@ -163,6 +171,7 @@ def complete_answers(
         asked.timezone,
         repeated,
         start,
+        numbered=numbered,
         why=why,
     )
 

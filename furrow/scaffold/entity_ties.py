@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import quoted, readable
 from furrow.intake.table_profile import relation as relation_of
+from furrow.scaffold.planned_moments import is_planned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from furrow.intake.table_profile import Reference, TableProfile
     from furrow.scaffold.answers import Answers
 
-__all__ = ["Tie", "event_moment", "renamed", "tie", "tie_before"]
+__all__ = ["MOST_PAIRS", "Tie", "event_moment", "renamed", "strangers", "tie", "tie_before"]
 
 MEANS_REPEATED = 1.5
+LEAST_OF_THEM = 10
 MOST_PAIRS = 20_000_000
-"""Rows of one customer, on average; and pairs of rows of one customer, of all, that are joined at the most."""
+"""Rows of one customer, on average, and customers at the least: three plans are none.
+Pairs of rows of one customer, of all, that are joined at the most."""
 
 _GENERIC = {
     "id",
@@ -47,6 +50,7 @@ class Tie:
         at: The column that says when; empty where there is none.
         dated: Whether all of its moments are dates.
         single: Whether there is one row at the most for each entity.
+        pairs: About how many rows the relation has, where each is joined to many of the label's.
     """
 
     table: TableProfile
@@ -55,6 +59,7 @@ class Tie:
     at: str
     dated: bool
     single: bool
+    pairs: int = 0
 
 
 def tie(
@@ -137,7 +142,8 @@ def _through_parent(
             f"join {readable(parent.name)} as p on c.{readable(one.column)} = p.{readable(one.key)}"
         )
         relation = f"(select {', '.join(picked)} from {readable(table.name)} as c {joined})"
-        return Tie(table, relation, answers.entity, "own_at" if moment else "", dated, single=False)
+        told = _without_key(table, one.column)
+        return Tie(told, relation, answers.entity, "own_at" if moment else "", dated, single=False)
     return None
 
 
@@ -162,13 +168,13 @@ def _through_label(
             if (ref.table, ref.to, ref.key) == (table.name, one.to, one.key)
         ]
         if theirs:
-            return _beside(answers, table, one.column, theirs[0])
+            return _beside(answers, label, table, one.column, theirs[0])
     shared = [
         name
         for name in label.columns
         if name in table.columns and name.endswith(("_id", "_key", "_no"))
     ]
-    return _beside(answers, table, shared[0], shared[0]) if shared else None
+    return _beside(answers, label, table, shared[0], shared[0]) if shared else None
 
 
 def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
@@ -185,7 +191,7 @@ def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
     if not answers.at or answers.entity not in table.keys:
         return None
     for name, column in table.columns.items():
-        repeated = column.held and column.distinct <= column.held / MEANS_REPEATED
+        repeated = LEAST_OF_THEM <= column.distinct <= column.held / MEANS_REPEATED
         if name.endswith(("_id", "_key", "_no")) and repeated and _pairs(table, name) <= MOST_PAIRS:
             break
     else:
@@ -215,7 +221,9 @@ def _pairs(table: TableProfile, name: str) -> int:
         return int(db.execute(f"SELECT coalesce(sum(n * n), 0) FROM ({counts})").fetchall()[0][0])
 
 
-def _beside(answers: Answers, table: TableProfile, mine: str, theirs: str) -> Tie:
+def _beside(
+    answers: Answers, labelled: TableProfile, table: TableProfile, mine: str, theirs: str
+) -> Tie:
     at, entity = event_moment(table), readable(answers.entity)
     picked = [f"c.{readable(name)}" for name in table.columns if name != answers.entity]
     label = (
@@ -227,15 +235,55 @@ def _beside(answers: Answers, table: TableProfile, mine: str, theirs: str) -> Ti
         f"join {label} on c.{readable(theirs)} = l.own_key)"
     )
     dated = bool(at) and table.columns[at].midnight
-    return Tie(table, relation, answers.entity, at, dated, theirs in table.keys)
+    pairs = 0 if theirs in table.keys else _pairs_beside(labelled, mine, table, theirs)
+    single, told = theirs in table.keys, _without_key(table, theirs)
+    return Tie(told, relation, answers.entity, at, dated, single, pairs)
+
+
+def _without_key(table: TableProfile, key: str) -> TableProfile:
+    """A table without the column that ties it: a number of a shop is no quantity."""
+    return replace(table, columns={name: one for name, one in table.columns.items() if name != key})
+
+
+def _pairs_beside(labelled: TableProfile, mine: str, table: TableProfile, theirs: str) -> int:
+    """About how many pairs of a row of the label's table and one of another have one value."""
+    values = max(labelled.columns[mine].distinct, table.columns[theirs].distinct, 1)
+    return labelled.rows * table.rows // values
+
+
+def strangers(
+    source: Tie, labelled: TableProfile, entity: str, references: Sequence[Reference]
+) -> float:
+    """The share of a table's rows that are about nobody in the label's table; 0 where others tie it.
+
+    Args:
+        source: How the table is tied.
+        labelled: The label's table.
+        entity: Its column of the entity.
+        references: Which columns refer to which keys.
+    """
+    if source.relation != readable(source.table.name):
+        return 0.0
+    for one in references:
+        if (one.table, one.column) == (source.table.name, source.entity):
+            return one.missing
+    column, known = quoted(source.entity), relation_of(labelled.path)
+    share = f"avg(CASE WHEN {column} IN (SELECT {quoted(entity)} FROM {known}) THEN 0 ELSE 1 END)"
+    query = f"SELECT {share} FROM {relation_of(source.table.path)} WHERE {column} IS NOT NULL"
+    with quiet_db() as db:
+        return float(db.execute(query).fetchall()[0][0] or 0.0)
 
 
 def event_moment(table: TableProfile) -> str:
     """The column of moments that says when a row happened.
 
-    Of those almost without gaps the earliest; empty if none.
+    Of those almost without gaps, and not named as what is planned, the earliest; empty if none.
     """
-    full = [name for name in table.times if table.columns[name].nulls <= 0.05 * table.rows]
+    full = [
+        name
+        for name in table.times
+        if table.columns[name].nulls <= 0.05 * table.rows and not is_planned(name)
+    ]
     return min(full, key=lambda name: table.columns[name].least) if full else ""
 
 

@@ -8,54 +8,46 @@ one. Events that are dated but not timed are known at the end of their day.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from furrow.intake.landed import column_name
 from furrow.intake.table_profile import readable
-from furrow.scaffold.entity_ties import Tie, renamed, tie, tie_before
-from furrow.scaffold.window_sql import OWN_NAMES, Number, Windowed, window_sql
+from furrow.scaffold.entity_ties import MOST_PAIRS, strangers, tie, tie_before
+from furrow.scaffold.planned_moments import is_planned
+from furrow.scaffold.source_tables import (
+    ALWAYS,
+    FEW,
+    TYPES,
+    FeatureTable,
+    merged_tables,
+    not_taken,
+    plain_value,
+    source_table,
+)
 from furrow.scaffold.wrapping import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile
     from furrow.scaffold.answers import Answers
 
-__all__ = ["FeatureTable", "feature_tables", "moment_sql", "rows_sql", "source_table"]
+__all__ = ["feature_tables", "moment_sql", "rows_sql"]
 
-MOST_NUMBERS = 4  # columns of numbers of a source that are summed and averaged
-MOST_WORDS = 3  # columns of words of a source whose last value is kept
-_ALWAYS = "1970-01-01 00:00:00+00"
-FEW = 200  # different words at the most
-_TYPES = {
-    "int64": "Int64",
-    "int32": "Int64",
-    "float64": "Float64",
-    "string": "String",
-    "bool": "Int64",
-}
+STRANGERS = 0.2
+"""The share of a source's rows about nobody who is predicted that a person should know of."""
 
-
-@dataclass(frozen=True)
-class FeatureTable:
-    """A feature table to be written.
-
-    Attributes:
-        name: Of the table, its file and its view.
-        sql: Its text.
-        features: Feast's type of each feature, by name.
-    """
-
-    name: str
-    sql: str
-    features: Mapping[str, str]
+MOST_TABLES = 3
+"""Feature tables of a project at the most: with its other files they are fourteen."""
 
 
 def feature_tables(
     answers: Answers,
     tables: Mapping[str, TableProfile],
     references: Sequence[Reference],
+    *,
+    merge: bool = True,
 ) -> tuple[list[FeatureTable], list[str]]:
     """A feature table for each source that can be tied to the entity.
 
@@ -63,14 +55,16 @@ def feature_tables(
         answers: What is predicted, about whom, and when.
         tables: What was landed, without the columns that are left out.
         references: Which columns refer to which keys.
+        merge: Whether several sources are in one table where there would be more than a few.
 
     Returns:
         The tables; and what was left out, in words.
     """
-    found, told = [], []
-    found.append(_attributes(answers, tables[answers.table]))
-    before = tie_before(answers, tables[answers.table])
-    found += [source_table(answers.entity, before)] if before is not None else []
+    label = tables[answers.table]
+    attributes = _attributes(answers, label)
+    before = tie_before(answers, label)
+    sources = [before] if before is not None else []
+    told = _untaken(answers, label)
     for table in tables.values():
         if table.name == answers.table:
             continue
@@ -83,14 +77,51 @@ def feature_tables(
             told.append(
                 f"{table.name}: its rows have moments, and predictions have none (--at): left out"
             )
-        elif not source.at:
-            found.append(source_table(answers.entity, source))
+        elif source.pairs > MOST_PAIRS:
             told.append(
-                f"{table.name}: it has no moments, so its values are taken as known at any time"
+                f"{table.name}: left out, for joined to {label.name} it is some {source.pairs:,} rows:"
+                " build its features by `furrow add table`"
             )
+        elif not source.at:
+            sources.append(source)
+            planned = [name for name in table.times if is_planned(name)]
+            why = f"{planned[0]} is a plan and tells no moment" if planned else "it has no moments"
+            told.append(f"{table.name}: {why}, so its values are taken as known at any time")
         else:
-            found.append(source_table(answers.entity, source))
-    return [_free(table, tables) for table in found if table.features], told
+            sources.append(source)
+    told += [
+        f"{one.table.name}: {share:.0%} of its rows have a {one.entity} that {label.name} has not"
+        for one in sources
+        if one.table.path != label.path
+        and (share := strangers(one, label, answers.entity, references)) >= STRANGERS
+    ]
+    told += [
+        f"{one.table.name}: no features of {', '.join(left)}: `furrow add table` takes more"
+        for one in sources
+        if (left := not_taken(one))
+    ]
+    single = [source_table(answers.entity, one) for one in sources]
+    found = [one for one in (attributes, *single) if one.features]
+    if len(found) > MOST_TABLES and merge:
+        found = [
+            one for one in (attributes, *merged_tables(answers.entity, sources)) if one.features
+        ]
+        told.append(
+            f"{len(sources)} sources are in {len(found) - 1} feature tables, not in one each"
+        )
+    return [_free(table, tables) for table in found], told
+
+
+def _untaken(answers: Answers, table: TableProfile) -> list[str]:
+    """What to say of columns beside the label that are no features."""
+    taken = {answers.label, answers.entity, answers.at}
+    names = [
+        one.name
+        for one in table.columns.values()
+        if one.name not in taken and one.held and one.kind in TYPES and _names(one, table)
+    ]
+    said = "no features, for they differ from row to row: "
+    return [f"{table.name}: {said}{', '.join(names[:20])}"] if names else []
 
 
 def _free(table: FeatureTable, tables: Mapping[str, TableProfile]) -> FeatureTable:
@@ -109,17 +140,17 @@ def _attributes(answers: Answers, table: TableProfile) -> FeatureTable:
     features, listed = {}, []
     for column in held:
         feature, value = f"{table.name}_{column.name}", readable(column.name)
-        if column.kind in _TYPES and not _names(column, table):
-            features[feature] = _TYPES[column.kind]
-            listed.append(f"{_plain(column)} as {readable(feature)}")
+        if column.kind in TYPES and not _names(column, table):
+            features[feature] = TYPES[column.kind]
+            listed.append(f"{plain_value(column)} as {readable(feature)}")
         elif column.kind == "timestamp" and (answers.at or answers.moment):
             features[f"{feature}_days"] = "Float64"
             days = f"cast(date_diff('hour', {value}, {at}) / 24.0 as double)"
             listed.append(f"{days} as {readable(f'{feature}_days')}")
-    if answers.at:
-        features |= {f"{table.name}_weekday": "Int64", f"{table.name}_month": "Int64"}
-        listed.append(f"cast(isodow({at}) as bigint) as {readable(f'{table.name}_weekday')}")
-        listed.append(f"cast(month({at}) as bigint) as {readable(f'{table.name}_month')}")
+    for part, value in _calendar(answers, table) if answers.at else ():
+        feature = column_name(f"{table.name}_{part}", set(features))
+        features[feature] = "Int64"
+        listed.append(f"cast({value} as bigint) as {readable(feature)}")
     listing = "\n".join(f"    {line}" for line in wrapped(listed))
     sql = (
         f"-- What {table.name} says of each {answers.entity} at the moment of a prediction.\nselect"
@@ -129,11 +160,21 @@ def _attributes(answers: Answers, table: TableProfile) -> FeatureTable:
     return FeatureTable(name, sql, features)
 
 
+def _calendar(answers: Answers, table: TableProfile) -> Iterator[tuple[str, str]]:
+    """The weekday, the month, and of moments that are timed the hour, on the project's clocks."""
+    at, zone = moment_sql(answers), answers.timezone.replace("'", "''")
+    local = at if zone == "UTC" else f"timezone('{zone}', {at})"
+    yield "weekday", f"isodow({local})"
+    yield "month", f"month({local})"
+    if not table.columns[answers.at].midnight:
+        yield "hour", f"hour({local})"
+
+
 def moment_sql(answers: Answers) -> str:
     """SQL for the moment of a prediction."""
     if answers.at:
         return readable(answers.at)
-    return f"timestamptz '{answers.moment or _ALWAYS}'"
+    return f"timestamptz '{answers.moment or ALWAYS}'"
 
 
 def rows_sql(answers: Answers, table: TableProfile, label: str = "") -> str:
@@ -162,126 +203,3 @@ def _names(column: ColumnProfile, table: TableProfile) -> bool:
     return column.name in table.keys or (
         column.kind == "string" and column.distinct > max(FEW, 0.2 * column.rows)
     )
-
-
-def _chosen(source: Tie) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
-    """The columns of numbers and those of words that are worth a feature."""
-    own = {source.entity, source.at, *OWN_NAMES}
-    columns = [one for one in source.table.columns.values() if one.held and one.name not in own]
-    ids = {
-        name
-        for name in source.table.columns
-        if name in source.table.keys or name.endswith(("_id", "_key"))
-    }
-    numbers = [
-        one for one in columns if one.kind in {"int64", "int32", "float64"} and one.name not in ids
-    ]
-    words = [
-        one
-        for one in columns
-        if one.kind in {"string", "bool"} and 1 < one.distinct <= FEW and one.name not in ids
-    ]
-    return numbers[:MOST_NUMBERS], words[:MOST_WORDS]
-
-
-def source_table(entity: str, source: Tie) -> FeatureTable:
-    """The feature table of a source, by what its rows are.
-
-    Timeless, one for each entity, or events.
-
-    Args:
-        entity: The column that the table is keyed by.
-        source: Where its rows are, and whom they are about.
-    """
-    if not source.at:
-        return _timeless(entity, source)
-    return _once(entity, source) if source.single else _history(entity, source)
-
-
-def _timeless(entity: str, source: Tie) -> FeatureTable:
-    """Values that are known at any time: one row for each entity."""
-    numbers, words = _chosen(source)
-    name, single = source.table.name, source.single
-    features: dict[str, str] = {}
-    values = [f"timestamptz '{_ALWAYS}' as event_timestamp"]
-    for column in numbers:
-        feature = f"{name}_{column.name}" if single else f"{name}_{column.name}_mean"
-        features[feature] = "Float64"
-        values.append(f"cast(avg({readable(column.name)}) as double) as {readable(feature)}")
-    for column in words if single else []:
-        feature = f"{name}_{column.name}"
-        features[feature] = _TYPES[column.kind]
-        values.append(f"min({_plain(column)}) as {readable(feature)}")
-    if not single:
-        features[f"{name}_count"] = "Int64"
-        values.append(f"count(*) as {readable(f'{name}_count')}")
-    said = (
-        f"-- What {name} says of each {entity}; it has no moments, so it is taken as known at any"
-        " time."
-    )
-    about = readable(source.entity)
-    where = f"{about} is not null\ngroup by {about}"
-    order = readable(entity)
-    sql = _plain_select(entity, source, said, values, where=where, order=order)
-    return FeatureTable(f"{name}_facts", sql, features)
-
-
-def _once(entity: str, source: Tie) -> FeatureTable:
-    """Values of the one row that there is for each entity, known from its moment on."""
-    numbers, words = _chosen(source)
-    name = source.table.name
-    features = {f"{name}_{column.name}": _TYPES[column.kind] for column in (*numbers, *words)}
-    values = [f"{_plain(one)} as {readable(f'{name}_{one.name}')}" for one in (*numbers, *words)]
-    sql = _plain_select(
-        entity,
-        source,
-        f"-- What {name} says of each {entity}, from {source.at} on.",
-        [f"{_known(source)} as event_timestamp", *values],
-        where=f"{readable(source.entity)} is not null and {readable(source.at)} is not null",
-        order=f"{readable(entity)}, event_timestamp",
-    )
-    return FeatureTable(f"{name}_history", sql, features)
-
-
-def _plain_select(
-    entity: str, source: Tie, said: str, values: Sequence[str], *, where: str, order: str
-) -> str:
-    """A SELECT of the entity and some values, a line each."""
-    listed = ",\n".join(f"    {one}" for one in (renamed(source.entity, entity), *values))
-    return f"{said}\nselect\n{listed}\nfrom {source.relation}\nwhere {where}\norder by {order}\n"
-
-
-def _known(source: Tie) -> str:
-    """SQL for the moment from which on a row is known: of a day, its end."""
-    at = readable(source.at)
-    return f"{at} + interval '1 day'" if source.dated else at
-
-
-def _history(entity: str, source: Tie) -> FeatureTable:
-    """Counts, sums and means of the last days, and the last values."""
-    numbers, words = _chosen(source)
-    name = source.table.name
-    found = window_sql(
-        Windowed(
-            name,
-            entity,
-            renamed(source.entity, entity),
-            _known(source),
-            f"{source.relation} where {readable(source.entity)} is not null and"
-            f" {readable(source.at)} is not null",
-            [Number(one.name, *_bounds(one), nullable=bool(one.nulls)) for one in numbers],
-            {one.name: (_plain(one), _TYPES[one.kind]) for one in words},
-        )
-    )
-    return FeatureTable(f"{name}_history", found.sql, found.features)
-
-
-def _plain(column: ColumnProfile) -> str:
-    """A value as models take it: yes and no as 1 and 0."""
-    name = readable(column.name)
-    return f"cast({name} as bigint)" if column.kind == "bool" else name
-
-
-def _bounds(column: ColumnProfile) -> tuple[bool, float]:
-    """Whether a number is whole, and how great its values are."""
-    return column.kind != "float64", max(abs(column.least), abs(column.most))

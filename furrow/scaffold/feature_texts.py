@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from furrow.intake.table_profile import TableProfile
     from furrow.scaffold.answers import Answers
-    from furrow.scaffold.feature_sql import FeatureTable
+    from furrow.scaffold.source_tables import FeatureTable
 
 __all__ = ["About", "definitions_text", "entity_name", "feature_store_text", "spine_text"]
 

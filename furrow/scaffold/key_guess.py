@@ -6,14 +6,16 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from furrow.intake.landed import column_name
 from furrow.scaffold.answer_error import AnswerError, held_as, near
+from furrow.scaffold.split_guess import repeated_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from furrow.intake.table_profile import Reference, TableProfile
 
-__all__ = ["entity_of", "moment_of"]
+__all__ = ["entity_of", "free_count", "moment_of", "one_each"]
 
 _MOMENTS = (
     "at",
@@ -33,6 +35,16 @@ _COUNTS = re.compile(
 )
 """Names of columns that only count the rows: they are keys, and nobody's name."""
 
+_IDS = re.compile(r"(^|_)(id|key|no|nr|num|number|code|[ug]uid)$|id$")
+_WHOM = {
+    "customer", "client", "user", "account", "member", "patient", "household", "subscriber", "employee", "device",
+    "machine", "vehicle", "driver", "store", "shop", "sku", "sensor", "station", "msisdn", "email", "phone", "iban",
+}  # fmt: skip
+"""Names of columns that say whom or what a row is about, one of several rows."""
+
+REPEATED = 0.05
+"""The share of rows that may have the guessed entity and the moment of an earlier one."""
+
 _ONCE = {
     "birth",
     "birthday",
@@ -41,6 +53,11 @@ _ONCE = {
     "founded",
     "built",
 }  # moments of a life, not of a prediction
+_AFTER = {
+    "status", "updated", "modified", "changed", "closed", "resolved", "ended", "end", "finished", "completed",
+    "delivered", "returned", "cancelled", "canceled", "paid", "last", "deleted", "dropoff", "settled",
+}  # fmt: skip
+"""Words in the names of moments at which it is known what came."""
 
 
 FEW_GAPS = 0.02
@@ -56,8 +73,10 @@ def entity_of(
 ) -> str:
     """The column of the label's table that says who or what is predicted.
 
+    Empty where none is named so, or where it is each row that was asked for.
+
     Raises:
-        AnswerError: There is none.
+        AnswerError: There is no such column.
     """
     names = {
         column: ref.to for ref in references if ref.table == table.name for column in (ref.column,)
@@ -70,6 +89,8 @@ def entity_of(
             column = held_as(word, table.columns)
             if column and column != label:
                 return column
+        if about in {"row", "row_id"}:
+            return ""
         raise AnswerError(
             f"{table.name} has no column for {about!r}", hint=near(about, table.columns)
         )
@@ -83,14 +104,50 @@ def entity_of(
         column = next(iter(names))
         why["about"] = f"it refers to {names[column]}"
         return column
-    ids = [column for column in table.columns if column.endswith("id") and column != label]
+    ids = _named_so(table, label)
     if ids:
         why["about"] = "it is named like an id"
-        return ids[0]
-    raise AnswerError(
-        f"{table.name} has no column that says who or what is predicted",
-        hint="say it: --about COLUMN",
-    )
+    return ids[0] if ids else ""
+
+
+def _named_so(table: TableProfile, label: str) -> list[str]:
+    """Columns that are named as ids are, then those named as persons and things."""
+    held = [
+        name
+        for name, one in table.columns.items()
+        if one.kind in {"string", "int64", "int32"} and one.distinct > 1 and name != label
+    ]
+    ids = [name for name in held if _IDS.search(name) and not _COUNTS.fullmatch(name)]
+    return ids + [name for name in held if name not in ids and set(name.split("_")) & _WHOM]
+
+
+def one_each(entity: str, table: TableProfile, label: str, at: str, why: dict[str, str]) -> str:
+    """The guessed entity, or another column, that comes hardly ever again at one moment.
+
+    Empty where all do: then nothing but its place in the file names a row.
+
+    Args:
+        entity: The guess; may be empty.
+        table: That holds the label.
+        label: Its column.
+        at: The column of moments; may be empty.
+        why: Gets the reason.
+    """
+    if entity in table.keys:
+        return entity
+    moments = [at] if at else []
+    for name in dict.fromkeys([*([entity] if entity else []), *_named_so(table, label)]):
+        if repeated_rows(table, [name, *moments]) <= REPEATED * table.rows:
+            if name != entity:
+                why["about"] = "it is named like an id"
+            return name
+    why["about"] = "no column names each row: they are counted, in the file's order"
+    return ""
+
+
+def free_count(table: TableProfile) -> str:
+    """A name for a column that counts a table's rows."""
+    return column_name("row_id", set(table.columns))
 
 
 def moment_of(
@@ -126,6 +183,11 @@ def moment_of(
     ]
     if not full:
         why["at"] = f"{table.name} has no column of moments without gaps"
+        return "", ""
+    after = [name for name in full if set(name.split("_")) & _AFTER]
+    full = [name for name in full if name not in after]
+    if not full:
+        why["at"] = f"{' and '.join(after)}: named like the moment at which all is over"
         return "", ""
     told = [name for name in full if table.columns[name].distinct > 1 or len(full) == 1]
     named = [

@@ -37,6 +37,33 @@ _QUANTITIES = (
     "units",
     "total",
 )
+_HAPPENED = {
+    "canceled", "show", "noshow", "fails", "failed", "failure", "left", "attrition", "closed", "subscribed",
+    "purchased", "approved", "readmitted", "claimed", "stroke", "diabetes", "exited", "unhappy", "delinquent", "lapsed",
+    "renewed",
+}  # fmt: skip
+_OUTCOMES = {
+    "class",
+    "status",
+    "outcome",
+    "result",
+    "label",
+    "target",
+    "response",
+    "priority",
+    "category",
+}
+_MEASURED = {
+    "price", "sales", "revenue", "demand", "duration", "cnt", "load", "consumption", "spend", "amount", "cost",
+    "payout", "target", "label", "y", "outcome",
+}  # fmt: skip
+"""Words in the names of what may be predicted: what happened, of what kind it was, how much."""
+
+_AFFIRMED = {
+    "yes", "y", "true", "t", "1", "churned", "late", "bad", "fraud", "default", "defaulted", "charged off", "canceled",
+    "cancelled", "failed", "positive", "left", "lost", "returned", "attrited customer", "no show", "no-show",
+}  # fmt: skip
+FEW_CLASSES = 20
 MANY = 10  # classes of whole numbers at the most; more of them are a quantity
 MOST_CLASSES = 100
 
@@ -55,6 +82,8 @@ def label_of(
                 if wanted in table.columns:
                     why["predict"] = f"{table.name} has a column of that name"
                     return table, wanted
+        if (guess := _named_so(tables, why)) is not None:
+            return guess
         raise AnswerError(
             "no column looks like what is to be predicted", hint="say it: --predict COLUMN"
         )
@@ -91,6 +120,42 @@ def label_of(
             ),
         )
     return having[0], column
+
+
+def _named_so(
+    tables: Mapping[str, TableProfile], why: dict[str, str]
+) -> tuple[TableProfile, str] | None:
+    """A column among whose words is a usual one, of what comes about rather than of what is known.
+
+    Of the columns of two values those come first; of several numbers, the last of the table.
+    """
+    found = [
+        (place, table, name)
+        for table in tables.values()
+        for name, column in table.columns.items()
+        if (place := _place(column, table)) is not None
+    ]
+    if not found:
+        return None
+    first = min(place for place, _, _ in found)
+    _, table, name = [one for one in found if one[0] == first][-1]
+    why["predict"] = f"{table.name}.{name} is named like what is to be predicted"
+    return table, name
+
+
+def _place(column: ColumnProfile, table: TableProfile) -> int | None:
+    """How likely a column is what is to be predicted by its name, 0 being likeliest."""
+    words = {*column.name.split("_"), column.name}
+    two = column.kind == "bool" or column.distinct == 2
+    few = two or (column.kind == "string" and 2 < column.distinct <= FEW_CLASSES)
+    number = column.kind in {"int64", "int32", "float64"} and column.distinct > MANY
+    if not column.held or column.name in table.keys:
+        return None
+    if two and words & {*_LABELS, *_HAPPENED}:
+        return 0 if column.kind != "string" or _sure(column) else 1
+    if few and words & _OUTCOMES:
+        return 1 if two else 2
+    return 3 if number and words & _MEASURED else None
 
 
 def guess_task(column: ColumnProfile, why: dict[str, str]) -> str:
@@ -153,10 +218,11 @@ def positive_value(column: ColumnProfile, task: str) -> str:
 
 def _yes(column: ColumnProfile) -> str:
     """Of two words, the one that says yes, else the later one in the alphabet."""
+    sure = _sure(column)
+    return sure[0] if sure else str(column.most)
+
+
+def _sure(column: ColumnProfile) -> list[str]:
+    """Those of two words that say yes, or that it went wrong."""
     words = (str(column.least), str(column.most))
-    sure = [
-        word
-        for word in words
-        if word.lower() in {"yes", "y", "true", "t", "1", "churned", "late", "bad", "fraud"}
-    ]
-    return sure[0] if sure else words[1]
+    return [word for word in words if word.lower() in _AFFIRMED]

@@ -2,10 +2,11 @@
 
 Named, and left out.
 
-Whatever stands beside a label in one row may have been filled in with it. Three signs tell: a
-moment that lies after the one at which a prediction would be made; values that are there for one
-label and missing for the other; a column that alone tells the label almost surely (Kaufman et al.
-2012, "Leakage in data mining", call these tell-tales).
+Whatever stands beside a label in one row may have been filled in with it. Five signs tell: a moment
+that lies after the one at which a prediction would be made, if it is not named as what is planned;
+values that are there for one label and missing for the other; values other than the usual one that
+stand beside the rarer label alone; a column that alone tells the label almost surely (Kaufman et al.
+2012, "Leakage in data mining", call these tell-tales); two that do so together.
 """
 
 # ruff: noqa: S608 - names are quoted, and DuckDB reads this one file
@@ -18,6 +19,8 @@ import numpy as np
 
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import quoted, relation
+from furrow.scaffold.joint_leaks import joint_leaks
+from furrow.scaffold.planned_moments import is_planned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,10 +30,12 @@ if TYPE_CHECKING:
     from furrow.intake.table_profile import TableProfile
     from furrow.scaffold.answers import Answers
 
-__all__ = ["find_leaks"]
+__all__ = ["find_leaks", "planned_notes"]
 
 ROWS = 50_000  # rows that are looked at
 SURE = 0.98  # ROC AUC (or its like) of one column alone that no honest column has
+LEAST = 50  # rows that can tell anything
+PURE = 0.998  # the share of one label that no honest column has beside its unusual values
 LATER = 0.001  # the share of moments that may lie after the prediction, as clocks differ
 
 
@@ -63,10 +68,44 @@ def find_leaks(table: TableProfile, answers: Answers) -> dict[str, str]:
         ).df()
     truth = _truth(frame[answers.label], answers)
     for name in others:
-        said = _later(frame, name, answers, table) or _tells(frame, name, answers, truth)
+        said = (
+            _later(frame, name, answers, table)
+            or _tells(frame, name, answers, truth)
+            or _beside_one(frame, name, answers, truth)
+        )
         if said:
             found[name] = said
-    return found
+    numbers = {
+        name: _numbers(frame[name], truth[0])
+        for name in others
+        if name not in found and name not in table.keys and frame[name].dtype.kind in "iuf"
+    }
+    ranked = answers.task == "regression"
+    kept = {name: values for name, values in numbers.items() if values is not None}
+
+    def strength(values: np.ndarray, rows: slice) -> float:
+        part = [one[rows] for one in truth]
+        return _strength(values, answers, [*map(_ranks, part)] if ranked else part)
+
+    return found | joint_leaks(kept, answers.task, strength)
+
+
+def planned_notes(table: TableProfile, answers: Answers) -> list[str]:
+    """What to say of moments that lie ahead and are kept, because they are named as plans.
+
+    Args:
+        table: The table that holds the label, without what is left out.
+        answers: What is predicted, and when.
+    """
+    if not answers.at:
+        return []
+    last = table.columns[answers.at].most
+    return [
+        f"{table.name}.{name} is kept though it lies ahead: it is named as what is planned; take it"
+        " out if it is known only later"
+        for name in table.times
+        if name != answers.at and is_planned(name) and table.columns[name].most > last
+    ]
 
 
 def _at(answers: Answers) -> Sequence[str]:
@@ -75,7 +114,7 @@ def _at(answers: Answers) -> Sequence[str]:
 
 def _later(frame: pd.DataFrame, name: str, answers: Answers, table: TableProfile) -> str:
     """Whether a moment lies after the one of the prediction."""
-    if table.columns[name].kind != "timestamp" or not answers.at:
+    if table.columns[name].kind != "timestamp" or not answers.at or is_planned(name):
         return ""
     both = frame[[name, answers.at]].dropna()
     share = float((both[name] > both[answers.at]).mean()) if len(both) else 0.0
@@ -94,7 +133,7 @@ def _truth(label: pd.Series, answers: Answers) -> list[np.ndarray]:
 
 def _tells(frame: pd.DataFrame, name: str, answers: Answers, truth: list[np.ndarray]) -> str:
     """Whether a column, or its being there, tells the label almost surely."""
-    if len(frame) < 50 or frame[answers.label].nunique() < 2:
+    if len(frame) < LEAST or frame[answers.label].nunique() < 2:
         return ""
     present = frame[name].notna().to_numpy()
     if (
@@ -105,6 +144,22 @@ def _tells(frame: pd.DataFrame, name: str, answers: Answers, truth: list[np.ndar
     values = _numbers(frame[name], truth[0])
     strength = 0.0 if values is None else _strength(values, answers, truth)
     return f"it alone tells {answers.label} ({strength:.3f} of 1)" if strength > SURE else ""
+
+
+def _beside_one(frame: pd.DataFrame, name: str, answers: Answers, truth: list[np.ndarray]) -> str:
+    """Whether values other than the usual one, or any at all, stand beside the rarer label alone."""
+    if answers.task != "binary" or len(frame) < LEAST:
+        return ""
+    values = frame[name].astype("string").fillna("")
+    usual = values.value_counts().index[0]
+    others, yes = (values != usual).to_numpy(), truth[0]
+    rarer = yes if yes.mean() <= 0.5 else 1 - yes
+    count = int(others.sum())
+    if count < LEAST or rarer[others].mean() < PURE or rarer[others].sum() < 0.05 * rarer.sum():
+        return ""
+    label = frame[answers.label][others].mode()[0]
+    where = f"not {usual}" if usual else "filled in"
+    return f"where it is {where}, {answers.label} is {label} ({count:,} rows)"
 
 
 def _numbers(values: pd.Series, target: np.ndarray) -> np.ndarray | None:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from furrow.intake.given import Given, find_given
-from furrow.intake.landed import land
+from furrow.intake.landed import land, number_rows
 from furrow.intake.quiet_db import quiet_db
-from furrow.intake.table_profile import profile_tables, quoted, references, relation
+from furrow.intake.table_profile import counted, profile_tables, quoted, references, relation
 from furrow.scaffold.answer_error import AnswerError
 from furrow.scaffold.answers import Answers, Asked, complete_answers
-from furrow.scaffold.feature_sql import FeatureTable, feature_tables
-from furrow.scaffold.leaks import find_leaks
+from furrow.scaffold.feature_sql import feature_tables
+from furrow.scaffold.leaks import find_leaks, planned_notes
 from furrow.scaffold.texts import Facts, project_texts
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from furrow.intake.landed import Landed
     from furrow.intake.table_profile import Reference, TableProfile
+    from furrow.scaffold.source_tables import FeatureTable
 
 __all__ = ["InitPlan", "Looked", "look", "plan_init", "written_for"]
 
@@ -118,6 +119,7 @@ def plan_init(root: Path, looked: Looked, asked: Asked, *, now: datetime) -> Ini
     """
     asked = replace(asked, timezone=looked.timezone)
     answers = complete_answers(asked, looked.tables, looked.references)
+    looked = _numbered(looked, answers)
     given = _from(root, looked.given)
     texts, features, notes = written_for(
         root, answers, given, looked.tables, looked.references, now=now
@@ -129,6 +131,18 @@ def plan_init(root: Path, looked: Looked, asked: Asked, *, now: datetime) -> Ini
             " file (~/.pgpass)"
         )
     return InitPlan(answers, texts, looked.landed, features, (*read, *notes), given)
+
+
+def _numbered(looked: Looked, answers: Answers) -> Looked:
+    """The data, the rows of the label's table counted where nothing else names them."""
+    if not answers.numbered:
+        return looked
+    landed = [
+        number_rows(one, answers.numbered) if one.name == answers.table else one
+        for one in looked.landed
+    ]
+    table = counted(looked.tables[answers.table], answers.numbered)
+    return replace(looked, landed=landed, tables={**looked.tables, table.name: table})
 
 
 def written_for(
@@ -172,6 +186,7 @@ def written_for(
     until = _until(label, answers, now, told)
     facts = Facts(_project_name(root), answers, given, tables, references, features, until)
     notes = [f"{label.name}.{name} is left out: {why}" for name, why in leaks.items()]
+    notes += planned_notes(kept[label.name], answers)
     return project_texts(facts), features, [*notes, *told, *_about(answers, label)]
 
 

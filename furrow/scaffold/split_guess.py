@@ -149,10 +149,11 @@ def guess_known_after(table: TableProfile, label: str, at: str) -> tuple[str, st
     if not others:
         return "0h", ""
     with quiet_db() as db:
+        ends = {name: _end(table, name) for name in others}
         asked = ", ".join(
-            f"quantile_cont(epoch({quoted(name)} - {quoted(at)}), 0.999), "
-            f"count(*) FILTER ({quoted(name)} >= {quoted(at)}), count({quoted(name)})"
-            for name in others
+            f"quantile_cont(epoch({end} - {quoted(at)}), 0.999), "
+            f"count(*) FILTER ({end} >= {quoted(at)}), count({end})"
+            for end in ends.values()
         )
         query = f"SELECT {asked} FROM {relation(table.path)} WHERE {quoted(label)} IS NOT NULL"
         row = db.execute(query).fetchall()[0]
@@ -168,6 +169,13 @@ def guess_known_after(table: TableProfile, label: str, at: str) -> tuple[str, st
     seconds, name = max(found)
     days = int(seconds // 86_400) + 1
     return (f"{days}d" if seconds > 3_600 else "1h"), name
+
+
+def _end(table: TableProfile, name: str) -> str:
+    """SQL for a moment; of a day, its end, where others are timed."""
+    timed = any(not table.columns[one].midnight for one in table.times)
+    day = " + INTERVAL 1 DAY" if table.columns[name].midnight and timed else ""
+    return f"({quoted(name)}{day})"
 
 
 def repeated_rows(table: TableProfile, columns: list[str]) -> int:

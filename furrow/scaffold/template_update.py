@@ -29,13 +29,15 @@ class UpdatePlan:
     """What would be written.
 
     Attributes:
-        texts: By path; falsy when there is nothing to do.
+        texts: By path.
+        removed: Paths that are not written any more, and are as they were written.
         clashes: Paths whose text holds both sides of what can't be merged.
         notes: What a person should know.
         base: What is kept from then on.
     """
 
     texts: Mapping[str, str]
+    removed: tuple[str, ...]
     clashes: tuple[str, ...]
     notes: tuple[str, ...]
     base: str
@@ -70,14 +72,15 @@ def plan_update(root: Path, *, now: datetime) -> UpdatePlan:
             if merged != there:
                 texts[path] = merged
                 clashes += [path] if clash else []
+    gone = {path: _text(root / path) for path in sorted(set(base.texts) - set(newer))}
+    removed = tuple(path for path, there in gone.items() if there == base.texts[path])
     notes += [
-        f"{path} is not written any more: left as it is"
-        for path in base.texts
-        if path not in newer and (root / path).exists()
+        f"{path} is not written any more, and you edited it: left as it is"
+        for path, there in gone.items()
+        if there is not None and path not in removed
     ]
-    return UpdatePlan(
-        texts, tuple(clashes), tuple(notes), base_text(newer, base.answers, base.given)
-    )
+    kept = base_text(newer, base.answers, base.given)
+    return UpdatePlan(texts, removed, tuple(clashes), tuple(notes), kept)
 
 
 def write_update(root: Path, plan: UpdatePlan) -> None:
@@ -89,6 +92,8 @@ def write_update(root: Path, plan: UpdatePlan) -> None:
     """
     for path, text in plan.texts.items():
         write_text(root / path, text)
+    for path in plan.removed:
+        (root / path).unlink(missing_ok=True)
     keep_base(root, plan.base)
 
 

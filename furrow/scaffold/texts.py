@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from furrow.intake.given import Given
     from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile
     from furrow.scaffold.answers import Answers
-    from furrow.scaffold.feature_sql import FeatureTable
+    from furrow.scaffold.source_tables import FeatureTable
 
 __all__ = [
     "LANDED",
@@ -211,12 +211,14 @@ def _ingest(facts: Facts) -> str:
         if facts.answers.timezone != "UTC"
         else ""
     )
+    counted = facts.answers.numbered
+    count = f", numbered={json.dumps({facts.answers.table: counted})}" if counted else ""
     server = any(is_postgres(one.places[0]) for one in facts.given)
     secret = "# The password of PostgreSQL: PGPASSWORD, or a password file (~/.pgpass).\n" * server
     return (
         '"""Land the data: each becomes data/landed/NAME.parquet, typed as conf/data/contract.yaml'
         f' says."""\n\n{secret}from furrow.stages.land import'
-        f" land_project\n\nland_project({{\n{sources}}}{zone})\n"
+        f" land_project\n\nland_project({{\n{sources}}}{zone}{count})\n"
     )
 
 

@@ -19,7 +19,16 @@ from furrow.intake.table_profile import readable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["OWN_NAMES", "WINDOWS", "Number", "WindowSql", "Windowed", "window_sql"]
+__all__ = [
+    "OWN_NAMES",
+    "WINDOWS",
+    "Number",
+    "WindowSql",
+    "Windowed",
+    "changed",
+    "counted_in",
+    "window_sql",
+]
 
 WINDOWS = (7, 30, 90)
 OWN_NAMES = frozenset({"known_at", "window_days", "event_count"})
@@ -71,6 +80,7 @@ class Windowed:
         rows: SQL behind FROM: the events.
         numbers: Columns to be counted, summed, averaged.
         words: Columns of which the last value is kept: SQL for it, and Feast's type.
+        single: Whether there is one event at the most of each entity, which is not counted.
     """
 
     name: str
@@ -80,6 +90,7 @@ class Windowed:
     rows: str
     numbers: Sequence[Number]
     words: Mapping[str, tuple[str, str]]
+    single: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,10 +172,7 @@ def _last(column: str, type_: str) -> str:
 
 def _sums(events: Windowed, key: str, summed: Sequence[Number]) -> list[str]:
     """The running sums of each window's changes, and the last values; a line for each column."""
-    counts = [
-        f"sum(event_count) filter (window_days in (0, {days})) over so_far as own_count_{days}"
-        for days in WINDOWS
-    ]
+    counts = [f"{changed('event_count', days)} as own_count_{days}" for days in WINDOWS]
     lines = [f"    select {key}, known_at, {', '.join(counts)}"]
     for number in summed:
         column, parts = readable(number.name), []
@@ -173,8 +181,8 @@ def _sums(events: Windowed, key: str, summed: Sequence[Number]) -> list[str]:
             if number.nullable:
                 count = f"sum(event_count) filter ({within} and {column} is not null)"
                 parts.append(f"{count} over so_far as {_count(number, days)}")
-            total = f"sum(event_count * {column}) filter ({within})"
-            parts.append(f"{total} over so_far as {_sum(number, days)}")
+            total = changed(f"event_count * {column}", days)
+            parts.append(f"{total} as {_sum(number, days)}")
         lines.append(f"        {', '.join(parts)}")
     lasting = []
     for column in (*(one.name for one in events.numbers), *events.words):
@@ -196,10 +204,30 @@ def _sum(number: Number, days: int) -> str:
 
 def _figure(number: Number, word: str, days: int) -> str:
     """A sum or a mean; nothing where the window holds no value."""
-    count, total = _count(number, days), f"cast({_sum(number, days)} as double)"
+    return counted_in(word, _sum(number, days), _count(number, days))
+
+
+def changed(value: str, days: int) -> str:
+    """SQL for the running sum of a window's changes.
+
+    Args:
+        value: SQL for what an event changes it by.
+        days: The window's.
+    """
+    return f"sum({value}) filter (window_days in (0, {days})) over so_far"
+
+
+def counted_in(word: str, total: str, count: str) -> str:
+    """SQL for a sum or a mean; nothing where the window holds no value.
+
+    Args:
+        word: sum or mean.
+        total: SQL for the sum.
+        count: SQL for how many values it is of.
+    """
     if word == "mean":
-        return f"{total} / nullif({count}, 0)"
-    return f"case when {count} > 0 then {total} end"
+        return f"cast({total} as double) / nullif({count}, 0)"
+    return f"case when {count} > 0 then cast({total} as double) end"
 
 
 def _listed(features: dict[str, str], figures: Mapping[str, tuple[str, str]]) -> str:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["land_project"]
 
 
-def land_project(sources: Mapping[str, Sequence[str]], *, timezone: str = "UTC") -> None:
+def land_project(
+    sources: Mapping[str, Sequence[str]],
+    *,
+    timezone: str = "UTC",
+    numbered: Mapping[str, str] | None = None,
+) -> None:
     """Land the tables of the project that the running script is of.
 
     The process ends with 1 where one can't be landed.
@@ -24,10 +29,12 @@ def land_project(sources: Mapping[str, Sequence[str]], *, timezone: str = "UTC")
     Args:
         sources: Where each table comes from, as for `furrow.intake.project_data.land_all`.
         timezone: Of moments that name no zone.
+        numbered: Tables whose rows are counted from 1, in the order of their source, because no
+            column of theirs names them; and what the column of the count is called.
     """
     root = Path(sys.argv[0]).resolve().parent.parent
     try:
-        for one in land_all(root, sources, timezone=timezone):
+        for one in land_all(root, sources, timezone=timezone, numbered=numbered):
             for line in one.notes:
                 note(f"note: {one.name}: {line}")
             say(f"{one.name}: {one.rows:,} rows, {'landed' if one.changed else 'unchanged'}")

@@ -186,7 +186,7 @@ class LmdbStore:
         found = self.held().get(view)
         if found is not None and found.schema.digest == schema.digest:
             return found
-        with translated(self.path), self._writer().begin(write=True) as txn:
+        with self._writing() as txn:
             catalog = self._catalog(txn)
             old = catalog["views"].get(view)
             held = _held(old) if old else None
@@ -226,7 +226,7 @@ class LmdbStore:
         while True:
             chunk = list(islice(source, _CHUNK))
             last = len(chunk) < _CHUNK
-            with translated(self.path), self._writer().begin(write=True) as txn:
+            with self._writing() as txn:
                 catalog = self._catalog(txn)
                 entry = catalog["views"].get(view)
                 if entry is None:
@@ -242,7 +242,7 @@ class LmdbStore:
 
     def drop(self, views: Iterable[str]) -> None:
         """Forget views and their records."""
-        with translated(self.path), self._writer().begin(write=True) as txn:
+        with self._writing() as txn:
             catalog = self._catalog(txn)
             for view in views:
                 entry = catalog["views"].pop(view, None)
@@ -257,7 +257,7 @@ class LmdbStore:
 
         An unfinished one is thrown away.
         """
-        with translated(self.path), self._writer().begin(write=True) as txn:
+        with self._writing() as txn:
             catalog = self._catalog(txn)
             for number, entry in list(catalog["building"].items()):
                 if entry["view"] == view:
@@ -280,7 +280,7 @@ class LmdbStore:
         source = iter(items)
         written = 0
         while chunk := list(islice(source, _CHUNK)):
-            with translated(self.path), self._writer().begin(write=True) as txn:
+            with self._writing() as txn:
                 written += put_new(txn, _prefix(generation), chunk)
         return written
 
@@ -291,7 +291,7 @@ class LmdbStore:
 
         One transaction with its watermark.
         """
-        with translated(self.path), self._writer().begin(write=True) as txn:
+        with self._writing() as txn:
             written = put_new(txn, _prefix(generation), list(items))
             catalog = self._catalog(txn)
             entry = catalog["building"].pop(str(generation))
@@ -345,6 +345,15 @@ class LmdbStore:
                     self._state = _State(b"?", {}, {})
         return self._shared.env
 
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        """A transaction that is committed if the block ends well, and what it leaves is known to be sound."""
+        with translated(self.path):
+            env, shared = self._writer(), self._shared
+            with env.begin(write=True) as txn:
+                yield txn
+            shared.remember()
+
     def _writer(self) -> Any:
         env = self._env()
         if not self._shared.writable:
@@ -396,7 +405,7 @@ class LmdbStore:
     def _sweep(self) -> None:
         """Delete the records of generations that nobody serves, a chunk a transaction."""
         while True:
-            with translated(self.path), self._writer().begin(write=True) as txn:
+            with self._writing() as txn:
                 catalog = self._catalog(txn)
                 if not catalog["garbage"]:
                     return

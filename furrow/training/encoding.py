@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Category", "Encoding", "Number"]
 
+_WIDEST = 1 << 20
+
 
 @dataclass(frozen=True)
 class Category:
@@ -39,6 +41,19 @@ class Category:
     missing: float | None
     unknown: float | None
     width: int
+
+    def __post_init__(self) -> None:
+        """Hold each place to the width.
+
+        Raises:
+            ValueError: One lies beyond it, or nothing is that wide.
+        """
+        if not 0 <= self.width <= _WIDEST:
+            raise ValueError(f"{self.column!r} becomes {self.width} numbers")
+        places = [*self.codes.values(), self.missing, self.unknown] if self.width else []
+        for place in places:
+            if place is not None and not math.isnan(place) and not 0 <= place < self.width:
+                raise ValueError(f"{self.column!r} has place {place} of {self.width}")
 
     def numbers(self, values: Iterable[Any]) -> NDArray[np.float64]:
         """The column's numbers, shape (rows, width or 1)."""

@@ -194,6 +194,8 @@ def _fit(
     )  # a sort may leave either of 0.0 and -0.0 in an encoder or in a bin
     categories = [name for name in columns if not _is_number(inputs[name])]
     numbers = [name for name in columns if name not in categories]
+    if not experiment.encoding.impute:  # of a column without a value no tree can find a bin
+        numbers = [name for name in numbers if inputs[name].notna().any()] or numbers
     task = load_task(experiment.problem.task)
     model = instantiate(
         experiment.model, where=experiment.name, seed=experiment.seed, kind=task.estimator

@@ -144,20 +144,29 @@ class Predictor:
             PredictorError: It is of another format.
         """
         facts = parse_json(content, PREDICTOR)
+        if not isinstance(facts, dict):
+            raise PredictorError(f"{PREDICTOR} is none", hint="train again")
         if facts.get("format") != FORMAT:
             raise PredictorError(
                 f"{PREDICTOR} has format {facts.get('format')!r}, not {FORMAT}",
                 hint="open it with the version of Furrow that wrote it, or train again",
             )
-        wanted = facts["scorer"].get("sha256")
-        return cls(
-            tuple(facts["columns"]),
-            Encoding.from_json(facts["encoding"]),
-            scorer_from_json(facts["scorer"], b"" if wanted is None else trees(wanted)),
-            facts["link"],
-            facts["positive"],
-            None if facts["curve"] is None else curve_from_json(facts["curve"]),
-        )
+        try:
+            LINKS[facts["link"]]  # one that there is
+            wanted = facts["scorer"].get("sha256")
+            return cls(
+                tuple(facts["columns"]),
+                Encoding.from_json(facts["encoding"]),
+                scorer_from_json(facts["scorer"], b"" if wanted is None else trees(wanted)),
+                facts["link"],
+                facts["positive"],
+                None if facts["curve"] is None else curve_from_json(facts["curve"]),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+            raise PredictorError(
+                f"{PREDICTOR} is damaged or none: {type(exc).__name__} {exc}",
+                hint="it is not opened; get it again from who trained it, or train again",
+            ) from exc
 
 
 def held_bytes(path: Path, sha256: str, error: type[FurrowError] = PredictorError) -> bytes:

@@ -12,6 +12,7 @@ import treelite.gtil
 
 from furrow.files import sha256_bytes
 from furrow.training.portable import exp, exp_one, linear, sigmoid, sigmoid_one, softmax
+from furrow.training.tree_file import hold_to_format
 from furrow.training.tree_walk import TreeWalk
 
 if TYPE_CHECKING:
@@ -157,4 +158,5 @@ def scorer_from_json(facts: dict[str, Any], trees: bytes) -> Scorer:
 
 
 def _trees(content: bytes, single: bool) -> Trees:
+    hold_to_format(content)
     return Trees(treelite.Model.deserialize_bytes(content), single)

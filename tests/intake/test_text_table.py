@@ -264,3 +264,13 @@ def test_dialect_of_a_folder_of_notes(tmp_path: Path) -> None:
         "2020",
     )
     assert detect(write(tmp_path / "b.csv", "name\nAnn\nBob\n")).names == ("name",)
+
+
+@pytest.mark.parametrize("title", ["", "Report of 2022\n"])
+def test_decimal_commas_in_every_column(tmp_path: Path, title: str) -> None:
+    """As many commas as semicolons in each row: the header has none, and tells how cells are divided."""
+    lines = "".join(f"2022-03-01T0{n}:00;{n}2.871,{n};1{n},0;-{n},5\n" for n in range(9))
+    path = write(tmp_path / "load.csv", f"{title}Zeit;Last;Temperatur;Saldo\n{lines}")
+    found, _ = read(path)
+    assert found.column_names == ["Zeit", "Last", "Temperatur", "Saldo"]
+    assert found["Last"].to_pylist()[3] == 32871.3

@@ -84,3 +84,16 @@ def test_equal_windows_moved_nothing() -> None:
         half = mean_shift(_score, rows[:150], rows[150:].reset_index(drop=True), seed=seed)
         wrong += sum(not one.low <= 0 <= one.high for one in half)
     assert wrong <= 20  # of 80, where the halves themselves differ by chance
+
+
+def test_a_row_may_lack_what_the_background_has() -> None:
+    """Whole numbers and truths that every background row has, and an unknown entity's row has not."""
+    background = _rows(64, 7).assign(visits=np.arange(64), seen=True)
+    row = background.head(1).assign(visits=np.nan, seen=np.nan)
+
+    def score(frame: pd.DataFrame) -> np.ndarray:
+        return frame["visits"].fillna(-1.0).to_numpy(dtype=float) + frame["seen"].isna().to_numpy()
+
+    found = contributions(score, row, background)
+    assert max(found, key=lambda name: abs(found[name])) == "visits"
+    assert found["seen"] == pytest.approx(1.0)

@@ -10,7 +10,7 @@ from furrow.intake.project_data import land_all
 from furrow.plan.compile import compile_repository
 from furrow.plan.stage_file import write_stages
 from pipelines.ingest import ingest
-from tests.examples.conftest import land_thin, make_cheap
+from tests.examples.conftest import DEFAULTS, land_thin, make_cheap
 from tests.rawdata import thin
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def bring(name: str, problem: str, experiments: Mapping[str, str], folder: Path)
         shutil.copytree(ROOT / "examples" / name, folder, ignore=junk)
         make_cheap(folder)
         if name == "shop":
-            land_thin(folder, every=5)
+            land_thin(folder, every=1 if problem == "department_sales" else 5)
+            if problem == "department_sales":
+                shutil.copy(DEFAULTS / "model/ridge.yaml", folder / "conf/model/ridge.yaml")
         else:
             sources = {"orders": ["given/orders.csv"], "credit_notes": ["given/credit_notes.csv"]}
             land_all(folder, sources)

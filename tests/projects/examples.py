@@ -35,6 +35,7 @@ class Example:
         model: The file in conf/model of the best experiment, if it is not its name.
         deps: The edit by which compile depends on pipelines/, if it does not.
         wrong: How wrong a prediction is, of `rows`, in Python.
+        space: A setting of the best experiment's model and the values that a search tries.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Example:
     model: str = ""
     deps: Edit | None = None
     wrong: str = ""
+    space: str = "model.max_iter: {choices: [3, 9]}"
 
     @property
     def folder(self) -> str:
@@ -222,6 +224,94 @@ EXAMPLES = (
             "spine": Edit("features/spines/redeemed.sql", "timestamptz '2017-02-01", "timestamptz '2017-03-01"),
             "table": Edit("features/tables/campaign_match.sql", "coalesce(lines, 0) as", "coalesce(lines, 0) + 1 as"),
             "ttl": Edit("features/definitions.py", "        ttl=ttl,", "        ttl=ttl / 2,"),
+        },
+    ),
+    Example(
+        name="spend",
+        of="shop",
+        problem="spend",
+        task="regression",
+        service="habits",
+        table="household_weeks",
+        best="spend_gbm",
+        other="spend_median",
+        experiments={
+            "spend_gbm": "{problem: spend, service: habits, model: gbm_regressor, calibration: conformal}",
+            "spend_median": "{problem: spend, service: habits, model: base_value}",
+        },
+        model="gbm_regressor",
+        raw="data/landed/transactions.parquet",
+        known=BOUGHT,
+        deps=INIT,
+        wrong="abs(rows.column('prediction') - rows.column('label'))",
+        edits={
+            "comment": Edit("conf/problem/spend.yaml", "task: regression", "task: regression   # dollars"),
+            "hyper-parameter": Edit("conf/model/gbm_regressor.yaml", "max_iter: 8", "max_iter: 7"),
+            "slices": Edit("conf/problem/spend.yaml", "interval: 0.9", "interval: 0.9\nslices: [kids_count]"),
+            "block": Edit("conf/problem/spend.yaml", "block: household_id", "block: month"),
+            "split": Edit("conf/problem/spend.yaml", "test: 3", "test: 2"),
+            "spine": Edit("features/spines/spend.sql", "timestamptz '2017-02-01", "timestamptz '2017-03-01"),
+            "table": Edit("features/tables/household_weeks.sql", "cast(sales as double) as sales_1w", "cast(sales + 1 as double) as sales_1w"),
+            "ttl": Edit("features/definitions.py", "    timedelta(days=8),\n    sales_1w=Float64,\n    sales_4w", "    timedelta(days=9),\n    sales_1w=Float64,\n    sales_4w"),
+        },
+    ),
+    Example(
+        name="next_department",
+        of="shop",
+        problem="next_department",
+        task="multiclass",
+        service="habits",
+        table="household_departments",
+        best="next_gbm",
+        other="next_prior",
+        experiments={
+            "next_gbm": "{problem: next_department, service: habits, model: gbm}",
+            "next_prior": "{problem: next_department, service: habits, model: base_rate}",
+        },
+        model="gbm",
+        raw="data/landed/transactions.parquet",
+        known=BOUGHT,
+        deps=INIT,
+        wrong="1 - rows.frame['probability_GROCERY'].where(rows.frame['label'] == 'GROCERY', 1)",
+        edits={
+            "comment": Edit("conf/problem/next_department.yaml", "task: multiclass", "task: multiclass   # seven"),
+            "hyper-parameter": Edit("conf/model/gbm.yaml", "max_iter: 8", "max_iter: 7"),
+            "slices": Edit("conf/problem/next_department.yaml", "block: household_id", "block: household_id\nslices: [kids_count]"),
+            "block": Edit("conf/problem/next_department.yaml", "block: household_id", "block: month"),
+            "split": Edit("conf/problem/next_department.yaml", "test: 3", "test: 2"),
+            "spine": Edit("features/spines/next_department.sql", "timestamptz '2017-02-06", "timestamptz '2017-03-06"),
+            "table": Edit("features/tables/household_departments.sql", "sum(deli) over quarter", "2 * sum(deli) over quarter"),
+            "ttl": Edit("features/definitions.py", "    timedelta(days=8),\n    grocery_share", "    timedelta(days=9),\n    grocery_share"),
+        },
+    ),
+    Example(
+        name="department_sales",
+        of="shop",
+        problem="department_sales",
+        task="forecast",
+        service="trade",
+        table="department_weeks",
+        best="sales_linear",
+        other="sales_middle",
+        experiments={
+            "sales_linear": "{problem: department_sales, service: trade}",
+            "sales_middle": "{problem: department_sales, service: trade, model: base_value}",
+        },
+        model="ridge",
+        raw="data/landed/transactions.parquet",
+        known=BOUGHT,
+        deps=INIT,
+        wrong="abs(rows.column('prediction') - rows.column('label'))",
+        space="model.alpha: {choices: [3, 9]}",
+        edits={
+            "comment": Edit("conf/problem/department_sales.yaml", "task: forecast", "task: forecast   # dollars"),
+            "hyper-parameter": Edit("conf/model/ridge.yaml", "alpha: 10.0", "alpha: 20.0"),
+            "slices": Edit("conf/problem/department_sales.yaml", "slices: [department]", "slices: []"),
+            "block": Edit("conf/problem/department_sales.yaml", "block: week", "block: month"),
+            "split": Edit("conf/problem/department_sales.yaml", "test: 3", "test: 2"),
+            "spine": Edit("features/spines/department_sales.sql", "timestamptz '2017-01-09", "timestamptz '2017-01-16"),
+            "table": Edit("features/tables/department_weeks.sql", "rows 11 preceding", "rows 10 preceding"),
+            "ttl": Edit("features/definitions.py", "    timedelta(days=8),\n    sales_1w=Float64,\n    sales_2w", "    timedelta(days=9),\n    sales_1w=Float64,\n    sales_2w"),
         },
     ),
     Example(

@@ -382,13 +382,20 @@ def search_by_cost(root: Path, example: Example) -> None:
     file = root / f"conf/experiment/{example.best}.yaml"
     if not file.is_file():
         file.parent.mkdir(exist_ok=True)
-        file.write_text(
-            f"# @package _global_\ndefaults: [override /model: {example.model}]\nname: {example.best}\n"
-            f"features: {{service: {example.service}}}\n"
+        said = ", calibration: conformal"
+        also = (
+            ", override /calibration: conformal"
+            if said in example.experiments[example.best]
+            else ""
         )
-        make(root, Edit("conf/experiments.yaml", f", model: {example.model}", ""))
+        file.write_text(
+            f"# @package _global_\ndefaults: [override /model: {example.model}{also}]\n"
+            f"name: {example.best}\nfeatures: {{service: {example.service}}}\n"
+        )
+        more = f", model: {example.model}{said if also else ''}"
+        make(root, Edit("conf/experiments.yaml", more, ""))
     with file.open("a") as handle:
-        handle.write("engine: {backend: sequential}\nsearch:\n  space: {model.max_iter: {choices: [3, 9]}}\n"
+        handle.write(f"engine: {{backend: sequential}}\nsearch:\n  space: {{{example.space}}}\n"
                      "  sampler: random\n  trials: 2\n  batch: 2\n  metric: cost\n")  # fmt: skip
 
 

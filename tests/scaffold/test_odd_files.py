@@ -105,6 +105,7 @@ def test_plain(tmp_path: Path) -> None:
         "people_spent",
         "people_weekday",
         "people_month",
+        "people_hour",
     }
 
 

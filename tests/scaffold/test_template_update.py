@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from furrow.cli.init import command
 from furrow.layout import INIT_BASE
-from furrow.scaffold import stage_texts
+from furrow.scaffold import feature_sql, stage_texts
 from furrow.scaffold.place_files import place, scratch, stage
 from furrow.scaffold.plan_init import look, plan_init
 from furrow.scaffold.template_base import TemplateError, base_text, keep_base, read_base
@@ -111,6 +111,35 @@ def test_a_clash_and_what_was_taken_away(project: Path, monkeypatch: pytest.Monk
         merged.index("<<<<<<< yours") < merged.index("my-own-runner") < merged.index("ubuntu-26.04")
     )
     assert not (project / "dvc.yaml").exists()
+
+
+def test_tables_that_share_a_file_from_now_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More feature tables than a version writes become one; those as they were go, an edited one stays, and is told of."""
+    monkeypatch.setattr(feature_sql, "MOST_TABLES", 2)
+    lines = project / "features/tables/order_lines_history.sql"
+    lines.write_text(lines.read_text() + "-- mine\n")
+    definitions = project / "features/definitions.py"
+    definitions.write_text(definitions.read_text().replace('"""Who', '"""Mine: who'))
+    plan = plan_update(project, now=NOW)
+    assert set(plan.texts) == {"features/definitions.py", "features/tables/history.sql"}
+    assert plan.removed == ("features/tables/orders_history.sql",)
+    assert [
+        "order_lines_history.sql is not written any more, and you edited it" in note
+        for note in plan.notes
+    ] == [True]
+    monkeypatch.chdir(project)
+    said = CliRunner().invoke(command, ["--update"])
+    assert said.exit_code == 0
+    assert "took features/tables/orders_history.sql away" in said.output
+    assert lines.exists()
+    assert not (project / "features/tables/orders_history.sql").exists()
+    assert definitions.read_text().startswith('"""Mine: who')
+    assert "history_view" in definitions.read_text()
+    assert "orders_history" not in definitions.read_text()
+    again = plan_update(project, now=NOW)
+    assert (again.texts, again.removed, again.notes) == ({}, (), ())
 
 
 def test_a_clone_without_it(made: Path, tmp_path: Path, git: Callable[..., str]) -> None:

@@ -17,9 +17,11 @@ import sqlglot
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 
 from furrow.intake.given import Given
-from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile
+from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile, readable
 from furrow.scaffold.answers import Answers
 from furrow.scaffold.feature_sql import feature_tables, moment_sql, rows_sql
 from furrow.scaffold.feature_texts import definitions_text, feature_store_text, spine_text
@@ -79,7 +81,12 @@ def test_a_table_for_each_source_with_its_windows() -> None:
     assert [one.name for one in found] == ["customers_profile", "orders_history"]
     assert told == []
     profile, orders = (set(one.features) for one in found)
-    assert profile == {"customers_city", "customers_weekday", "customers_month"}
+    assert profile == {
+        "customers_city",
+        "customers_weekday",
+        "customers_month",
+        "customers_hour",
+    }
     assert {f"orders_amount_sum_{days}d" for days in WINDOWS} < orders
     assert "orders_paid_last" in orders
     for one in found:
@@ -139,6 +146,19 @@ def test_any_name_of_a_column_is_written_so_that_it_can_be_read(name: str) -> No
         assert f"customers_{name}" in _words_of(definitions)
     contract = yaml.safe_load(project_texts(replace(facts(), tables=known))["conf/data/contract.yaml"])  # fmt: skip
     assert set(contract["tables"]["customers"]["columns"]) == set(columns)
+
+
+def test_words_of_sql_are_names_of_columns() -> None:
+    """Each keyword of DuckDB and of SQLGlot, written as init writes names, is read as a column by both."""
+    words = {row[0] for row in duckdb.sql("select keyword_name from duckdb_keywords()").fetchall()}
+    words |= {word.lower() for word in DuckDB.Tokenizer.KEYWORDS if word.isidentifier()}
+    words |= {name.lower() for name in DuckDB.Parser.FUNCTIONS}
+    assert {"alter", "current_date", "select"} <= words
+    for word in sorted(words):
+        name = readable(word)
+        sql = f"select {name}, c.{name}, {name} + 1 as {name} from t as c where {name} is not null"
+        found = sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Column)
+        assert [one.name for one in found] == [word] * 4, word
 
 
 def _words_of(text: str) -> set[str]:

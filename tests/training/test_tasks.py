@@ -24,6 +24,7 @@ from furrow.training.config import Calibration, Encoding, Evaluation, Experiment
 from furrow.training.dataset import TrainingSet
 from furrow.training.evaluate import Outcome, evaluate
 from furrow.training.fairness_measures import measures_of
+from furrow.training.fit import fit
 from furrow.training.gate import Gate, GateError, gate_json, judge, settle_gate
 from furrow.training.group_fairness import MEASURES, FairnessError, fairness
 from furrow.training.metric_registry import MetricError, of_task
@@ -120,6 +121,21 @@ def judged(
     parts = [predict(experiment, training, fold)[0] for fold in training.folds(1)]
     predictions = joined(parts)
     return task, experiment, training, predictions, evaluate(predictions, experiment, of_task(task))
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_feature_without_a_value_is_nothing_to_trees(task: str) -> None:
+    """What no training row has stops no boosting: the model is that of the other columns, one by one, too."""
+    experiment, training = made(task)
+    frame = training.frame.assign(empty=np.nan)
+    plain = fit(experiment, frame, ["x", "y"], training.classes)
+    found = fit(experiment, frame, ["x", "empty", "y"], training.classes)
+    assert found.columns == ["shop", "x", "empty", "y"]
+    filled = frame.assign(empty=1.5)
+    assert found.raw(filled).tobytes() == plain.raw(frame).tobytes()
+    assert found.predictor is not None
+    row = filled[found.columns].iloc[0].to_dict()
+    assert found.predictor.row(row) == plain.raw(frame[:1])[0]
 
 
 def test_every_metric_of_a_task_has_a_value_and_an_interval(judged) -> None:
