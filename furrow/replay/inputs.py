@@ -120,7 +120,7 @@ class Supply:
         try:
             content_path(target, md5)
         except FileNotFoundError as exc:
-            raise AbsentInputError(path, md5, why=exc.strerror) from exc
+            raise AbsentInputError(path, md5, why=str(exc)) from exc
         if target.is_file() and _hash(target) == md5.removesuffix(".dir"):
             return
         odd: list[str] = []
