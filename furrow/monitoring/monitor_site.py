@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from furrow.files import machine_folder
+from furrow.files import machine_file, machine_folder
 from furrow.ground.git import NotARepositoryError
 from furrow.layout import FURROW, MONITORS
 from furrow.models.pause import RETRAINING, paused
@@ -64,7 +64,7 @@ def open_site(root: Path, environment: str, now: datetime, log: Path | None = No
     Raises:
         MonitorSettingsError: conf/monitor/ENV.yaml says what can't be meant.
     """
-    log = log or machine_folder(root, f"{FURROW}/serving/{environment}/log")
+    log = log or machine_file(root, f"{FURROW}/serving/{environment}/log")
     folder = machine_folder(log.parent, "monitor")
     settings = read_settings(root / MONITORS / f"{environment}.yaml")
     pauses = tuple(one for what in (environment, RETRAINING) if (one := _paused(root, what)))

@@ -1,5 +1,6 @@
 """What this machine writes under .furrow is its own: a commit that holds it there, or a link, leads nowhere."""
 
+import gzip
 import json
 import shutil
 import threading
@@ -11,8 +12,10 @@ import pytest
 
 from furrow.errors import FurrowError
 from furrow.files import open_lock
+from furrow.models.bundle import BundleError, read_facts
 from furrow.monitoring.alarm_book import Alarm, AlarmBook
 from furrow.monitoring.monitor_state import MonitorState, one_writer, save_state
+from furrow.monitoring.profile_counts import Profile, ProfileError
 from furrow.serving.deployment_state import Followed, Local, change_holds, write_followed
 from tests.attack.test_every_verb import called
 from tests.attack.test_every_verb import hostile as hostile  # noqa: PLC0414 - a clone that is worked in
@@ -148,3 +151,19 @@ def test_locks_that_are_links(hostile: Path, outside: Path) -> None:
     with open_lock(hostile / "held"):
         pass
     assert (hostile / "held").read_text() == "stays"
+
+
+def test_a_bundle_of_any_facts(tmp_path: Path) -> None:
+    """bundle.json may be anyone's: each of these was a bug in Furrow."""
+    for facts in ({"format": 2}, [], 5, {"format": 4}, {"format": 2, "experiment": ["x"]}, None):
+        (tmp_path / "bundle.json").write_text(json.dumps(facts))
+        with pytest.raises(BundleError, match=r"bundle\.json"):
+            read_facts(tmp_path)
+        assert called(["serve", str(tmp_path), "--port", "0"])[0] == 1
+
+
+def test_a_profile_that_means_very_much(tmp_path: Path) -> None:
+    """A small file in the place of a profile is not unpacked to its end."""
+    (tmp_path / "p.json.gz").write_bytes(gzip.compress(bytes(1 << 28)))
+    with pytest.raises(ProfileError, match="bytes"):
+        Profile.read(tmp_path / "p.json.gz")
