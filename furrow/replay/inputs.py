@@ -120,11 +120,7 @@ class Supply:
         try:
             content_path(target, md5)
         except FileNotFoundError as exc:
-<<<<<<< HEAD
-            raise AbsentInputError(path, md5, why=exc.strerror or "") from exc
-=======
             raise AbsentInputError(path, md5, why=str(exc)) from exc
->>>>>>> b
         if target.is_file() and _hash(target) == md5.removesuffix(".dir"):
             return
         odd: list[str] = []
