@@ -1,13 +1,13 @@
 """How good the examples' models are: the champion and `furrow try CHAMPION --auto` beside FLAML, on the same rows.
 
-    python -m benchmarks.example_quality [PROBLEM ...] [--minutes 1] [--only-run]
+    python -m benchmarks.example_quality [PROBLEM ...] [--minutes 1]
 
 The training sets are those that the project's stages made, and the columns those that its models
 see. Both searches are given what is known before the first tested row, and what each chooses there
-is fitted again for each fold of the project's split, to what was known before it. Furrow's is told
-so many minutes of one processor (its clock is the wall's: a busy machine shortens its search);
-FLAML's clock is the processor's, and it has those minutes, or what Furrow's whole command took of
-the processor where that was more. Judged by the gate's metric as `furrow runs diff` does: a paired
+is fitted again for each fold of the project's split, to what was known before it. Both have so many
+minutes of the processor, on two cores, and count these alone: their clocks are set so, for a busy
+machine shortens the wall's. FLAML has as many as Furrow's whole command took where those are more.
+Judged by the gate's metric as `furrow runs diff` does: a paired
 bootstrap of the problem's blocks. The claim: Furrow's is not surely worse (the interval of the
 difference reaches 0). Runs in .venv-peers (`make bench`).
 """
@@ -32,7 +32,7 @@ import pandas as pd
 
 from benchmarks.figures import Figure, found
 from furrow.history.paired_test import About, Difference, compare
-from furrow.layout import CHAMPION, PREDICTIONS, run_file, training_set
+from furrow.layout import CHAMPION, PREDICTIONS, SCREENED, run_file, training_set
 from furrow.training import config, dataset
 from furrow.training.champions import read_champions
 from furrow.training.fit import input_columns
@@ -55,6 +55,9 @@ EXAMPLES = {
 }
 """Problems, and whose they are."""
 CORES, SEED = 2, 1
+COUNTING = """import runpy, sys, time
+time.perf_counter = time.process_time  # of each worker, which is forked
+runpy.run_module("furrow", run_name="__main__", alter_sys=True)"""
 
 
 @dataclass(frozen=True)
@@ -94,33 +97,36 @@ class World:
 
 
 def called(project: Path, *words: str) -> tuple[str, float]:
-    """What a command of furrow says, and the processor's seconds that it took."""
+    """What a program says, and the processor's seconds that it took."""
     environment = {**os.environ, "FURROW_TRUST": "1", "DVC_NO_ANALYTICS": "1"}
     before = os.times()
     done = subprocess.run(
-        [sys.executable, "-m", "furrow", *words],
-        cwd=project, env=environment, check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        words, cwd=project, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
     now = os.times()
     used = now.children_user + now.children_system - before.children_user - before.children_system
     return done.stdout, used
 
 
 def searched(world: World, minutes: float) -> tuple[pd.DataFrame, float, str]:
-    """Predictions of what `furrow try --auto` chose, the processor's seconds, and what it is."""
-    name = str(world.champion.experiment)
-    wall = str(minutes / CORES)  # of each of as many workers
+    """Predictions of what `furrow try --auto` chose, the processor's seconds, and what it is.
+
+    It begins anew: what earlier searches recorded is forgotten.
+    """
+    name, python = str(world.champion.experiment), sys.executable
+    called(world.project, python, "-m", "dvc", "exp", "remove", "--all-commits", "--quiet")
+    (world.project / SCREENED).unlink(missing_ok=True)
+    each = ("--jobs", str(CORES), "--minutes", str(minutes / CORES))
     said, used = called(
-        world.project, "try", name, "--auto", "--jobs", str(CORES), "--minutes", wall, "--json"
+        world.project, python, "-c", COUNTING, "try", name, "--auto", *each, "--json"
     )
     best = json.loads(said)["trials"][0]
-    shown, _ = called(world.project, "runs", "show", best["trial"], "--json")
+    shown, _ = called(
+        world.project, python, "-m", "furrow", "runs", "show", best["trial"], "--json"
+    )
     file = f"{json.loads(shown)['commit']}:{run_file(name, 'config.yaml')}"
     place = world.project / ".furrow/chosen.yaml"
-    command = ["git", "show", file]
-    place.write_bytes(
-        subprocess.run(command, cwd=world.project, check=True, stdout=subprocess.PIPE).stdout
-    )
+    place.write_text(called(world.project, "git", "show", file)[0])
     chosen, training = config.load(place), world.training
     parts = [predict(chosen, training, fold)[0] for fold in training.folds(chosen.seed)]
     return joined(parts), used, " ".join(best["overrides"]) or "as declared"
@@ -195,15 +201,11 @@ def main() -> None:
     parser.add_argument("problems", nargs="*", choices=[*EXAMPLES, []], metavar="PROBLEM")
     parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--split", default="auto", help="FLAML's split_type: auto or time")
-    parser.add_argument("--only-run", action="store_true", help="leave out examples not run yet")
     asked = parser.parse_args()
     warnings.filterwarnings("ignore")
     for name in asked.problems or EXAMPLES:
         project = ROOT / "build/examples" / EXAMPLES[name]
         if not (project / CHAMPION).is_file():
-            if asked.only_run:
-                print(f"{name}: left out, `make example NAME={project.name}` was not run")
-                continue
             subprocess.run(
                 [sys.executable, ROOT / "tools/run_example.py", project.name], check=True
             )

@@ -58,6 +58,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "monitor_day": ("--rows", "200000"),
     "governance_scale": ("--models", "50", "--commits", "20", "--predictions", "100000"),
     "init_time": ("--customers", "1000"),
+    "example_quality": ("returned", "--minutes", "0.25"),
     "try_overhead": ("--trials", "20", "--experiments", "2", "--no-queue"),
 }
 DRIFT = Path(__file__).parents[1] / ".venv-peers-drift/bin/python"
