@@ -16,11 +16,11 @@ from furrow.files import (
     FileError,
     canonical_json,
     machine_file,
-    read_json,
     sha256_file,
     sha256_json,
     write_json,
 )
+from furrow.ground.kept_here import read_kept
 from furrow.layout import FEATURE_STORE_YAML, FURROW, MANIFEST_JSON
 
 if TYPE_CHECKING:
@@ -90,10 +90,7 @@ def _key(repo_dir: Path, root: Path) -> str:
 
 
 def _remembered(root: Path) -> dict[str, Any]:
-    try:
-        known = read_json(root / KNOWN)
-    except FileError:
-        return {}
+    known = read_kept(root, KNOWN.as_posix())
     return known if isinstance(known, dict) else {}
 
 
