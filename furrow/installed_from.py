@@ -8,8 +8,6 @@ from urllib.parse import unquote, urlsplit
 
 __all__ = ["install_command"]
 
-_LONGEST = 1 << 16
-
 
 def install_command(extra: str) -> str:
     """The command that installs an extra of this very Furrow.
@@ -21,8 +19,7 @@ def install_command(extra: str) -> str:
         extra: Such as "redis".
     """
     try:
-        told = metadata.distribution("furrow").read_text("direct_url.json") or "{}"
-        found = json.loads(told[:_LONGEST])
+        found = json.loads(metadata.distribution("furrow").read_text("direct_url.json") or "{}")
         url = str(found.get("url", ""))
         vcs = found.get("vcs_info") or {}
         folder = found.get("dir_info")
