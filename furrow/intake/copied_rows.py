@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from furrow.errors import MissingExtraError
 from furrow.intake.dialect import IntakeError
+from furrow.intake.foreign_sqlite import open_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ def sqlite_tables(path: Path) -> list[str]:
 
 @contextmanager
 def _sqlite_open(path: Path) -> Iterator[sqlite3.Connection]:
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    db = open_foreign(path)
     try:
         yield db
     finally:
@@ -66,11 +67,14 @@ def sqlite_rows(path: Path, table: str, handle: TextIO) -> None:
     """Write a table's rows, with a header; bytes as hexadecimal text."""
     quoted = '"' + table.replace('"', '""') + '"'
     with _sqlite_open(path) as db:
-        rows = db.execute(f"SELECT * FROM {quoted}")  # noqa: S608 - quoted
         write = csv.writer(handle)
-        write.writerow([column[0] for column in rows.description])
-        for row in rows:
-            write.writerow(["" if value is None else _cell(value) for value in row])
+        try:
+            rows = db.execute(f"SELECT * FROM {quoted}")  # noqa: S608 - quoted
+            write.writerow([column[0] for column in rows.description])
+            for row in rows:
+                write.writerow(["" if value is None else _cell(value) for value in row])
+        except sqlite3.Error as exc:
+            raise IntakeError(f"{path}: {table} can't be read: {exc}", path=path) from exc
 
 
 def _cell(value: object) -> object:

@@ -14,6 +14,7 @@ from collections import defaultdict
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from furrow.intake.foreign_sqlite import computed_columns, open_foreign
 from furrow.intake.mlflow_store import MlflowError, MlflowRun, MlflowStore, MlflowVersion
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def read_sqlite(path: Path) -> MlflowStore:
 
 
 def _open(path: Path) -> closing[sqlite3.Connection]:
-    return closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True))
+    return closing(open_foreign(path))
 
 
 def _columns(db: sqlite3.Connection, path: Path) -> dict[str, set[str]]:
@@ -73,6 +74,13 @@ def _columns(db: sqlite3.Connection, path: Path) -> dict[str, set[str]]:
         }
     except sqlite3.DatabaseError as exc:
         raise MlflowError(f"{path} is no SQLite file: {exc}", hint="give mlflow.db") from exc
+    computed = {name: computed_columns(db, name) for name in found}
+    if any(computed.values()):
+        name = next(name for name in computed if computed[name])
+        raise MlflowError(
+            f"{path}: {name}.{computed[name][0]} is computed, which MLflow's stores have not",
+            hint="give mlflow.db as MLflow wrote it",
+        )
     lacking = [
         name for name in ("experiments", "runs", "params", "metrics", "tags") if name not in found
     ]

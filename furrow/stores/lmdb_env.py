@@ -8,15 +8,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import stat
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import lmdb
 
-from furrow.stores.known_sound import is_known_sound, remember_sound
-from furrow.stores.lmdb_pages import SnapshotGoneError, head_fault, pages_fault
+from furrow.stores.known_sound import remember_sound
+from furrow.stores.lmdb_check import check_head, check_pages
 from furrow.stores.store_api import (
     REBUILD,
     StoreCorruptError,
@@ -40,7 +39,6 @@ The file itself is as large as its data; only this limit can be 'full'.
 """
 
 _READERS = 1024
-_TRIES = 100
 _NO_SPACE = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -149,12 +147,12 @@ def open_environment(path: Path, *, create: bool, limit: int = DEFAULT_LIMIT) ->
         with translated(path):
             if create:
                 path.mkdir(parents=True, exist_ok=True)
-            _check_head(path)
+            check_head(path)
             env, writable, locked = _open(path, limit)
         opened = Environment(env, path, _identity(path) or (0, 0), writable=writable, locked=locked)
         try:
             with translated(path):
-                _check_pages(opened)
+                check_pages(opened)
         except StoreError:
             env.close()
             raise
@@ -211,62 +209,6 @@ def _may_lock(path: Path) -> bool:
     """Whether this user may write the lock file, or make it."""
     file = path / "lock.mdb"
     return os.access(file if file.exists() else path, os.W_OK)
-
-
-def _check_head(path: Path) -> None:
-    """Refuse what is no file, and meta pages that LMDB must not see.
-
-    Raises:
-        StoreCorruptError: It is one of them.
-    """
-    try:
-        kind = (path / "data.mdb").stat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISREG(kind):
-        raise _damaged(path, "it is not a file")
-    found = head_fault(path / "data.mdb")
-    if found is not None:
-        raise _damaged(path, found)
-
-
-def _check_pages(opened: Environment) -> None:
-    """Refuse a file with pages that would kill the process that walks them.
-
-    Raises:
-        StoreCorruptError: The file isn't as LMDB would have written it.
-        StoreLockedError: Writers were faster, each time.
-    """
-    path = opened.path
-    file = path / "data.mdb"
-    before = file.stat()
-    if is_known_sound(before):
-        return
-    gone = -1
-    for _ in range(_TRIES):
-        with opened.env.begin() as txn:
-            snapshot = txn.id()
-            try:
-                found = pages_fault(file, snapshot)
-            except SnapshotGoneError:
-                if snapshot == gone:  # no writer moved it
-                    raise _damaged(path, "no meta page is of its last transaction") from None
-                gone = snapshot
-                continue
-        if found is None:
-            remember_sound(before)
-            return
-        if opened.sound(snapshot):
-            raise _damaged(path, found)
-    raise StoreLockedError(
-        f"{path} changes faster than it can be looked at", place=str(path), hint="run again"
-    )
-
-
-def _damaged(path: Path, fault: str) -> StoreCorruptError:
-    return StoreCorruptError(
-        f"{path / 'data.mdb'} is damaged or no store: {fault}", place=str(path), hint=REBUILD
-    )
 
 
 @contextmanager

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from furrow.stores.known_sound import is_known_sound, remember_sound
-from furrow.stores.lmdb_env import _check_pages, open_environment
+from furrow.stores.lmdb_check import check_pages
+from furrow.stores.lmdb_env import open_environment
 from furrow.stores.lmdb_nodes import PageFaultError, nodes_of
 from furrow.stores.lmdb_pages import SnapshotGoneError, head_fault, pages_fault
 from furrow.stores.lmdb_store import LmdbStore
@@ -67,7 +68,8 @@ import os, random, struct, sys, warnings
 from pathlib import Path
 import lmdb
 from furrow.errors import FurrowError
-from furrow.stores.lmdb_env import _check_pages, open_environment
+from furrow.stores.lmdb_check import check_pages
+from furrow.stores.lmdb_env import open_environment
 
 os.environ["XDG_STATE_HOME"] = os.devnull  # each is looked at
 whole, room, seed, examples = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
@@ -267,7 +269,7 @@ def test_an_unchanged_store_is_looked_at_once(
         looks.append(txn)
         return pages_fault(path, txn)
 
-    monkeypatch.setattr("furrow.stores.lmdb_env.pages_fault", looked)
+    monkeypatch.setattr("furrow.stores.lmdb_check.pages_fault", looked)
     data = _used_store(tmp_path / "whole")
     for _ in range(3):
         LmdbStore(data.parent).close()
@@ -327,7 +329,7 @@ with lmdb.open({str(folder)!r}, map_size=1 << 26, sync=False) as env:
                 opened.release()
                 continue
             opened.locked = False
-            _check_pages(opened)
+            check_pages(opened)
             opened.release()
     finally:
         writer.kill()
