@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from furrow.intake.table_profile import Reference, TableProfile
     from furrow.scaffold.answers import Answers
 
-__all__ = ["MOST_PAIRS", "Tie", "event_moment", "renamed", "strangers", "tie", "tie_before"]
+__all__ = [
+    "MOST_PAIRS",
+    "Tie",
+    "event_moment",
+    "renamed",
+    "shared_column",
+    "strangers",
+    "tie",
+    "tie_before",
+]
 
 MEANS_REPEATED = 1.5
 LEAST_OF_THEM = 10
@@ -51,6 +60,7 @@ class Tie:
         dated: Whether all of its moments are dates.
         single: Whether there is one row at the most for each entity.
         pairs: About how many rows the relation has, where each is joined to many of the label's.
+        outcomes: Whether they say what came of earlier rows.
     """
 
     table: TableProfile
@@ -60,6 +70,7 @@ class Tie:
     dated: bool
     single: bool
     pairs: int = 0
+    outcomes: bool = False
 
 
 def tie(
@@ -178,32 +189,30 @@ def _through_label(
 
 
 def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
-    """The earlier rows of the label's own table that are of the same customer, or account.
+    """The earlier rows of the label's own table that are of the same entity, customer or account.
 
     None where there are none.
 
-    Their labels are not among what they say: those may have become known only later.
+    Their labels are not among what they say: those may have become known only later (see
+    `furrow.scaffold.earlier_outcomes`).
 
     Args:
         answers: Who is predicted, and when.
         table: That holds the label.
     """
-    if not answers.at or answers.entity not in table.keys:
-        return None
-    for name, column in table.columns.items():
-        repeated = LEAST_OF_THEM <= column.distinct <= column.held / MEANS_REPEATED
-        if name.endswith(("_id", "_key", "_no")) and repeated and _pairs(table, name) <= MOST_PAIRS:
-            break
-    else:
+    name = shared_column(answers, table)
+    if not name:
         return None
     entity, at, mine = (readable(one) for one in (answers.entity, answers.at, name))
     kept = {one: each for one, each in table.columns.items() if one not in {answers.label, name}}
-    picked = ", ".join(f"c.{readable(one)}" for one in kept if one != answers.entity)
-    relation = (
-        f"(select {picked}, l.{entity} from {readable(table.name)} as c join {readable(table.name)}"
-        f" as l on c.{mine} = l.{mine} and c.{at} < l.{at})"
-    )
-    about = replace(table, name=f"{table.name}_before", columns=kept)
+    relation = readable(table.name)
+    if name != answers.entity:
+        picked = ", ".join(f"c.{readable(one)}" for one in kept if one != answers.entity)
+        relation = (
+            f"(select {picked}, l.{entity} from {relation} as c join {relation} as l"
+            f" on c.{mine} = l.{mine} and c.{at} < l.{at})"
+        )
+    about = replace(table, name=f"{table.name}_before", columns=kept, keys=())
     return Tie(
         about,
         relation,
@@ -212,6 +221,26 @@ def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
         table.columns[answers.at].midnight,
         single=False,
     )
+
+
+def shared_column(answers: Answers, table: TableProfile) -> str:
+    """The column whose value rows of one entity, customer or account share; empty for none.
+
+    Args:
+        answers: Who is predicted, and when.
+        table: That holds the label.
+    """
+    if not answers.at:
+        return ""
+    if answers.entity not in table.keys:
+        own = table.columns[answers.entity]
+        return own.name if own.distinct <= own.held / MEANS_REPEATED else ""
+    for name, column in table.columns.items():
+        repeated = LEAST_OF_THEM <= column.distinct <= column.held / MEANS_REPEATED
+        named = name.endswith(("_id", "_key", "_no")) and name != answers.label
+        if named and repeated and _pairs(table, name) <= MOST_PAIRS:
+            return name
+    return ""
 
 
 def _pairs(table: TableProfile, name: str) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.landed import column_name
 from furrow.intake.table_profile import readable
+from furrow.scaffold.earlier_outcomes import tie_outcomes
 from furrow.scaffold.entity_ties import MOST_PAIRS, strangers, tie, tie_before
 from furrow.scaffold.planned_moments import is_planned
 from furrow.scaffold.source_tables import (
@@ -62,8 +63,8 @@ def feature_tables(
     """
     label = tables[answers.table]
     attributes = _attributes(answers, label)
-    before = tie_before(answers, label)
-    sources = [before] if before is not None else []
+    before = (tie_before(answers, label), tie_outcomes(answers, label))
+    sources = [one for one in before if one is not None]
     told = _untaken(answers, label)
     for table in tables.values():
         if table.name == answers.table:
@@ -107,7 +108,8 @@ def feature_tables(
             one for one in (attributes, *merged_tables(answers.entity, sources)) if one.features
         ]
         told.append(
-            f"{len(sources)} sources are in {len(found) - 1} feature tables, not in one each"
+            f"{len(sources)} sources are in {len(found) - 1} feature"
+            f" table{'s' * (len(found) > 2)}, not in one each"
         )
     return [_free(table, tables) for table in found], told
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from furrow.intake.table_profile import readable
 from furrow.scaffold.entity_ties import Tie, renamed
 from furrow.scaffold.merged_sql import Known, merged_facts, merged_windows
-from furrow.scaffold.window_sql import OWN_NAMES, Number, Windowed, window_sql
+from furrow.scaffold.window_sql import EVER, OWN_NAMES, WINDOWS, Number, Windowed, window_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -209,6 +209,8 @@ def _events(entity: str, source: Tie) -> Windowed:
         [Number(one.name, *_bounds(one), nullable=bool(one.nulls)) for one in numbers],
         {one.name: (plain_value(one), TYPES[one.kind]) for one in words},
         source.single,
+        (*WINDOWS, EVER) if source.outcomes else WINDOWS,
+        ("mean",) if source.outcomes else ("sum", "mean"),
     )
 
 
