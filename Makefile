@@ -47,7 +47,7 @@ help:
 	@touch $@
 
 # What only the tests need: Spark, psycopg, and Debian's Redis, PostgreSQL, Java, Chromium and GnuPG.
-test-tools: setup .venv/.spark .venv/.postgres
+test-tools: setup .venv/.spark .venv/.postgres .venv/.yaml-server
 	@missing=""; \
 	  command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	  ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
@@ -65,6 +65,11 @@ test-tools: setup .venv/.spark .venv/.postgres
 	@echo "== adding Spark for the tests"
 	@.venv/bin/uv pip install --python .venv/bin/python --compile-bytecode --require-hashes -r requirements-spark.lock
 	@touch $@
+
+# One test asks an editor's language server; where npm is not, or reaches nothing, it is skipped.
+.venv/.yaml-server: | .venv/.ready
+	@if command -v npm >/dev/null && npm install --prefix .venv/yaml-server --silent --no-fund --no-audit --ignore-scripts yaml-language-server@1.25.0; \
+	  then touch $@; else echo "== no yaml-language-server: its test is skipped"; fi
 
 .venv/.postgres: requirements-postgres.lock | .venv/.ready
 	@echo "== adding psycopg for the tests"

@@ -46,6 +46,8 @@ SMALL: dict[str, tuple[str, ...]] = {
     "predictor_row": (),
     "drift": ("--rows", "200000"),
     "estimates": (),
+    "tree_shap": (),
+    "pages_peers": ("{scratch}/pages_peers", "--commits", "20", "--trials", "360", "--most", "500"),
     "serve_row": ("--requests", "2000", "--rounds", "2"),
     "serve_rows": ("--requests", "100"),
     "swaps": ("--swaps", "200"),
@@ -56,10 +58,11 @@ SMALL: dict[str, tuple[str, ...]] = {
     "monitor_day": ("--rows", "200000"),
     "governance_scale": ("--models", "50", "--commits", "20", "--predictions", "100000"),
     "init_time": ("--customers", "1000"),
+    "example_quality": ("returned", "--minutes", "0.25"),
     "try_overhead": ("--trials", "20", "--experiments", "2", "--no-queue"),
 }
 DRIFT = Path(__file__).parents[1] / ".venv-peers-drift/bin/python"
-PYTHON = {"drift": DRIFT, "estimates": DRIFT}
+PYTHON = {"drift": DRIFT, "estimates": DRIFT, "tree_shap": DRIFT}
 """Whose peers want other versions than the others' do."""
 
 

@@ -51,7 +51,9 @@ class MissingExtraError(FurrowError):
     """
 
     def __init__(self, extra: str, what: str) -> None:
+        from furrow.installed_from import install_command  # noqa: PLC0415 - for who meets it
+
         super().__init__(
-            f"{what} needs the extra {extra!r}", hint=f"install it: pip install 'furrow[{extra}]'"
+            f"{what} needs the extra {extra!r}", hint=f"install it: {install_command(extra)}"
         )
         self.extra = extra

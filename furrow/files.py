@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from furrow.errors import FileError
 from furrow.parse import parse_json, read_bytes
@@ -17,6 +17,8 @@ __all__ = [
     "canonical_json",
     "inside",
     "machine_file",
+    "machine_folder",
+    "open_lock",
     "read_bytes",
     "read_json",
     "sha256_bytes",
@@ -131,6 +133,32 @@ def machine_file(root: Path, path: str | Path) -> Path:
             hint = "remove it: only this machine writes there, and not to somewhere else"
             raise FileError(f"{folder} is a symbolic link", path=folder, hint=hint)
     return whole
+
+
+def machine_folder(root: Path, path: str | Path) -> Path:
+    """A folder that only this machine writes in a clone; a commit may hold a link in its place, too.
+
+    Raises:
+        FileError: It, or a folder on the way, is a symbolic link.
+    """
+    return machine_file(root, Path(path) / "x").parent
+
+
+def open_lock(path: Path) -> BinaryIO:
+    """Open a file to lock it, or make it; what it holds stays.
+
+    Raises:
+        FileError: It is a link, which a commit may have put there, or can't be opened.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        return os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
+    except OSError as exc:
+        raise FileError(
+            f"cannot open {path}: {exc.strerror}",
+            path=path,
+            hint="it has to be a file that this user may write: remove what is there",
+        ) from exc
 
 
 def inside(root: Path, path: str | Path) -> Path:

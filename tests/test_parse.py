@@ -31,9 +31,10 @@ from furrow.parse import (
 )
 
 ROOT = Path(__file__).parents[1] / "furrow"
-ALLOWED = {"parse.py", "ground/jail.py", "plan/stage_file.py"}
-"""The place that parses; the jail, which reads an argument of Furrow's own with the standard library alone; and what
-writes dvc.yaml with its comments, which holds it within the bounds first."""
+ALLOWED = {"parse.py", "ground/jail.py", "plan/stage_file.py", "installed_from.py"}
+"""The place that parses; the jail, which reads an argument of Furrow's own with the standard library alone; what
+writes dvc.yaml with its comments, which holds it within the bounds first; and what an installer wrote beside Furrow
+itself, which the lowest layer reads."""
 PARSERS = {
     "yaml.load", "yaml.safe_load", "yaml.load_all", "yaml.safe_load_all", "yaml.full_load", "yaml.compose", "yaml.parse",
     "yaml.scan", "json.load", "json.loads", "json.JSONDecoder", "tomllib.load", "tomllib.loads", "OmegaConf.load", "YAML",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -182,6 +183,7 @@ def fuzz(name: str, seconds: int, room: Path) -> None:
     """Fuzz one target in this process, which ends with it."""
     import atheris
 
+    os.environ["XDG_STATE_HOME"] = os.devnull  # a store is looked at each time
     corpus = room / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(TARGETS[name][1]()):

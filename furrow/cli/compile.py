@@ -95,6 +95,8 @@ def _compile_project(root: Path, *, check: bool, stages: bool, as_json: bool) ->
         return
     for path in changed:
         say(f"wrote {path}")
+    for note in compiled.notes:
+        say(f"note: {note}")
     say(f"{len(compiled.experiments)} experiments compiled, {len(changed)} files changed")
 
 

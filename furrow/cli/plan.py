@@ -92,6 +92,8 @@ def command(
         _show_forecast(costs)
         if out is not None:
             say(f"saved: `furrow apply {out}` carries it out, if nothing moves before")
+    if plan.unreadable:
+        return 1
     return 4 if plan and detailed_exitcode else 0
 
 
@@ -147,7 +149,15 @@ def show(plan: Plan, *, everything: bool = False) -> None:
         if names:
             say(f"stages {words}: {', '.join(names)}")
     say(summary(plan))
-    if plan and not plan.revisions:
+    _show_next(plan)
+
+
+def _show_next(plan: Plan) -> None:
+    for line in plan.unreadable:
+        say(Ink(f"error: {line}", "red"))
+    if plan.unreadable:
+        say("  mend that first: nothing can be planned or applied before, then `furrow plan` again")
+    elif plan and not plan.revisions:
         say("next: `furrow apply` does it (`dvc repro` the stages alone)")
 
 

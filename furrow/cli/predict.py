@@ -13,8 +13,8 @@ from furrow.cli.patience import waiting
 from furrow.cli.terminal import Ink, say
 from furrow.errors import UsageError
 from furrow.features.manifest import load
-from furrow.layout import MANIFEST
-from furrow.plan.project_root import in_project
+from furrow.layout import FEATURES, MANIFEST
+from furrow.plan.project_root import in_project, repository_root
 from furrow.safe_text import line
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ def command(
         raise UsageError("--batch and --out go together", hint="name the rows and the result")
     at = moment_of(moment)
     root = in_project(".")
+    if not (root / FEATURES).is_dir():
+        repository_root(Path.cwd())  # what is wrong with this place, in its words
     if batch is not None and out is not None:
         if fields or at is not None:
             raise UsageError(

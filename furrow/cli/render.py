@@ -10,7 +10,7 @@ from furrow.cli.terminal import Ink, on_terminal, say, say_block
 from furrow.safe_text import json_text, line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.console import Console, RenderableType
     from rich.progress import Progress
@@ -129,3 +129,11 @@ def echo_json(value: Any, named: str = "items") -> None:
     """
     fields = {named: value} if isinstance(value, list | tuple) else value
     say_block(json_text({"format": 1, **fields}))
+
+
+def echo_json_line(value: Mapping[str, Any]) -> None:
+    """Print one of several values as JSON on a line of its own, for a script that reads along."""
+    lines = json_text({"format": 1, **value}).split(
+        "\n"
+    )  # none is within a text: those are escaped
+    say_block("".join(line.lstrip() for line in lines) + "\n")

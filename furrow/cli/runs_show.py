@@ -240,6 +240,13 @@ def _features(found: Details) -> str:
     return head + "".join(f"  {cell(name)}\n" for name in names)
 
 
+_REFITTED = {
+    "train": " (all of them for the model that is kept)",
+    "test": " (each predicted by a model of the periods before it)",
+}
+"""What periods are for, where the model that was judged is fitted once more on all of them."""
+
+
 def _data(found: Details) -> str:
     lines = []
     if found.data:
@@ -247,10 +254,11 @@ def _data(found: Details) -> str:
         lines.append(f"data {found.data.md5}, {found.data.files or '?'} files{size}")
     months = found.record.get("periods") or found.record.get("months")
     if isinstance(months, dict):
+        parts = {part: value for part, value in months.items() if isinstance(value, list)}
+        again = set(map(str, parts.get("test", ()))) & set(map(str, parts.get("train", ())))
         lines += [
-            f"{part}: {' '.join(map(str, value))}"
-            for part, value in months.items()
-            if isinstance(value, list)
+            f"{part}: {' '.join(map(str, value))}{_REFITTED.get(part, '') if again else ''}"
+            for part, value in parts.items()
         ]
     rows = found.record.get("rows")
     if isinstance(rows, dict):

@@ -99,7 +99,9 @@ folder = click.Path(path_type=Path)
     help="Serve nothing: write what this orchestrator needs to.",
 )
 @click.option("--image", default="furrow-serve:latest", help="With --manifest: the image.")
-@click.option("--simulated", is_flag=True, hidden=True, help="By the clock of a simulation.")
+@click.option(
+    "--simulated", type=int, hidden=True, help="By the clock of a simulation of this process id."
+)
 @click.option("--most-models", default=8, show_default=True, help="How many models stay in memory.")
 def command(
     *,
@@ -241,8 +243,11 @@ def _arranged(
     served = Served(tuple(models), folder, most=most, following=following)
     if declared is not None:
         served = replace(served, logged=declared.log.settings())
-    if options["simulated"]:  # its days are long past: none of them is too old to be kept
-        settings = replace(settings, clock=SimulatedClock.of(root))
+    if (
+        options["simulated"] is not None
+    ):  # its days are long past: none of them is too old to be kept
+        asked_by = int(str(options["simulated"]))
+        settings = replace(settings, clock=SimulatedClock.of(root), asked_by=asked_by)
         served = replace(served, logged=replace(served.logged, retention=None))
     return served, settings
 

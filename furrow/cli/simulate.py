@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from furrow.monitoring.simulation import Day
     from furrow.rehearsal.rehearsed_days import RehearsedDay
+    from furrow.rehearsal.rehearsed_project import Rehearsal
     from furrow.rehearsal.rehearsed_quality import Stretch
 
 # Domain modules are imported inside the command, so that --help stays instant.
@@ -45,6 +46,13 @@ if TYPE_CHECKING:
     ),
 )
 @click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="With --server: how many processes answer.",
+)
+@click.option(
     "--html",
     type=click.Path(path_type=Path),
     help="With --server: write the whole of it as a page that needs no network.",
@@ -58,6 +66,7 @@ def command(
     model: str,
     out: Path | None,
     server: bool,
+    workers: int,
     html: Path | None,
     as_json: bool,
 ) -> int:
@@ -74,6 +83,7 @@ def command(
     from furrow.layout import FURROW
     from furrow.monitoring.simulation import Simulation, simulate, told
     from furrow.plan.project_root import in_project
+    from furrow.rehearsal.rehearsed_project import Rehearsal
     from furrow.serving.served_models import resolve
 
     root = in_project(".")
@@ -85,7 +95,10 @@ def command(
         if model:
             raise UsageError("--server serves what ENVIRONMENT declares", hint="leave --model out")
         folder = out or root / FURROW / "simulated" / f"{environment}-{first}-{until}-server"
-        return _with_server(root, environment, first, end, folder.absolute(), html, as_json=as_json)
+        asked_for = Rehearsal(root, environment, first, end, folder.absolute(), workers)
+        return _with_server(asked_for, html, as_json=as_json)
+    if workers != 1:
+        raise UsageError("--workers is of --server", hint="add it")
     [served] = resolve(root, [model or environment])
     folder = out or root / FURROW / "simulated" / f"{environment}-{first}-{until}"
     asked = Simulation(root, environment, served, first, end, folder.absolute())
@@ -93,7 +106,7 @@ def command(
     for day in simulate(asked):
         open_ones = len(day.found.alarms)
         if as_json:
-            render.echo_json(told(day))
+            render.echo_json_line(told(day))
         else:
             _show(day)
     if not as_json:
@@ -101,41 +114,32 @@ def command(
     return 4 if open_ones else 0
 
 
-def _with_server(  # noqa: PLR0917 - what the command was given
-    root: Path,
-    environment: str,
-    first: date,
-    end: date,
-    folder: Path,
-    html: Path | None,
-    *,
-    as_json: bool,
-) -> int:
+def _with_server(asked: Rehearsal, html: Path | None, *, as_json: bool) -> int:
     """Live through it with a server; the report lies beside its folder's contents."""
     from furrow.files import write_json, write_text
     from furrow.ground.process import stopped_by_signals
     from furrow.rehearsal.rehearsed_days import judged, rehearse
-    from furrow.rehearsal.rehearsed_project import Rehearsal
 
-    asked, days = Rehearsal(root, environment, first, end, folder), []
+    days = []
     with stopped_by_signals():
         for day in rehearse(asked, say=lambda line: say(Ink(line, dim=True), err=True)):
             days.append(day)
             if as_json:
-                render.echo_json(day.to_json())
+                render.echo_json_line(day.to_json())
             else:
                 _show_day(day)
     found = judged(asked, days)
     told = {"days": [one.to_json() for one in days], "quality": [one.to_json() for one in found]}
-    write_json(folder / "report.json", {"format": 1, "environment": environment, **told})
+    report = {"format": 1, "environment": asked.environment, **told}
+    write_json(asked.folder / "report.json", report)
     if html is not None:
         from furrow.web.rehearsal_report import rehearsal_report
 
-        write_text(html, rehearsal_report(environment, days, found))
+        write_text(html, rehearsal_report(asked.environment, days, found))
     if not as_json:
         _show_quality(found)
         if found:
-            say(f"next: furrow -C {folder / 'clone'} trace {found[-1].example}")
+            say(f"next: furrow -C {asked.folder / 'clone'} trace {found[-1].example}")
     return 4 if days and days[-1].found.alarms else 0
 
 

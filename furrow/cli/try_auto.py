@@ -45,7 +45,7 @@ def follow_auto(sweeping: Sweeping, minutes: float, *, limit: int, as_json: bool
     except KeyboardInterrupt:
         say(f"interrupted: {len(found)} trials are recorded; the same command goes on", err=True)
         return 130
-    ranked = sorted(found.values(), key=lambda one: _place(search, one))
+    ranked = sorted(found.values(), key=lambda one: search.place(one.trial.digest))
     if as_json:
         render.echo_json(_plain(search, ranked))
     else:
@@ -85,11 +85,6 @@ def _line(sweeping: Sweeping, step: Screened | Finished) -> str:
         return f"failed  {_what(step.trial)}: {step.message}"
     on = "all" if step.share == 1 else f"{step.share:.0%} of"
     return f"{sweeping.metric} {step.score:.4f} held out, fitted to {on} rows  {_what(step.trial)}"
-
-
-def _place(search: AutoSearch, one: Finished) -> float:
-    held = search.held.get(one.trial.digest, float("inf"))
-    return held if search.sweeping.direction == "minimize" else -held
 
 
 def _table(search: AutoSearch, ranked: list[Finished]) -> None:

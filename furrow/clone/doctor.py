@@ -23,6 +23,7 @@ from furrow.ground.dvc_settings import default_remote
 from furrow.ground.git import git, is_shallow, toplevel
 from furrow.ground.isolate import HoldError, isolated
 from furrow.ground.trust import is_trusted
+from furrow.installed_from import install_command
 from furrow.layout import CONTRACT, DATA, FURROW, LOCK
 from furrow.plan.project_root import repository_root
 from furrow.replay.locked_environment import locked
@@ -140,7 +141,7 @@ def _extras() -> Finding:
         return Finding("extras", "ok", "all are installed")
     said = "; ".join(f"{extra}: {', '.join(names)}" for extra, names in sorted(lacking.items()))
     return Finding(
-        "extras", "ok", f"not installed: {said}", "pip install 'furrow[EXTRA]' if wanted"
+        "extras", "ok", f"not installed: {said}", f"{install_command('EXTRA')} if wanted"
     )
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.ground.hashes import content_path
 from furrow.ground.runcache import cache_folder
-from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
+from furrow.parse import LISTING, ParseError, parse_json, parse_yaml, read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,13 +97,12 @@ def differences(pointer: Pointer, hashes: dict[str, str]) -> list[str] | None:
         repository does not hold the list of files, so that only the whole folder's hash can be
         compared.
     """
-    listing = (
-        cache_folder(pointer.path.parent) / "files" / "md5" / pointer.md5[:2] / pointer.md5[2:]
-    )
+    cache = cache_folder(pointer.path.parent) / "files" / "md5"
     try:
+        listing = content_path(cache, pointer.md5)
         wanted = {
             entry["relpath"]: entry["md5"]
-            for entry in parse_json(listing.read_bytes(), limits=LISTING)
+            for entry in parse_json(read_bytes(listing, LISTING.size), limits=LISTING)
         }
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -24,7 +24,7 @@ MAX_ITEMS = 10_000
 REMOTE_SCHEMES = frozenset(
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "http", "https"}
 )
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\-]{0,199}\Z")
+NAME = re.compile(r"\w[\w.@\-]{0,199}\Z")  # letters of any script: columns are named in them
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -156,7 +156,7 @@ class Node:
         return self.value
 
     def name(self) -> str:
-        """The value as a name: letters, digits, and _ . - @ after the first character."""
+        """The value as a name: letters of any script, digits, _; and . - @ after the first character."""
         if not NAME.match(self.text(200)):
             self.fail("is not a name (letters, digits, '_', '.', '-')")
         return str(self.value)

@@ -16,11 +16,12 @@ from furrow.files import (
     FileError,
     canonical_json,
     machine_file,
-    read_json,
     sha256_file,
     sha256_json,
     write_json,
+    write_text,
 )
+from furrow.ground.kept_here import read_kept
 from furrow.layout import FEATURE_STORE_YAML, FURROW, MANIFEST_JSON
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ def remember(repo_dir: Path, seen: str | None = None, manifest: Manifest | None 
     if manifest is not None:
         entry["manifest"] = manifest.to_json()
     try:
+        apart = machine_file(root, (Path(FURROW) / ".gitignore").as_posix())
+        if not apart.exists():  # what a commit holds is believed no more
+            write_text(apart, "*\n")
         write_json(machine_file(root, KNOWN), _remembered(root) | {_key(repo_dir, root): entry})
     except FileError:
         return  # a read-only checkout: the next look is slower, that is all
@@ -90,10 +94,7 @@ def _key(repo_dir: Path, root: Path) -> str:
 
 
 def _remembered(root: Path) -> dict[str, Any]:
-    try:
-        known = read_json(root / KNOWN)
-    except FileError:
-        return {}
+    known = read_kept(root, KNOWN.as_posix())
     return known if isinstance(known, dict) else {}
 
 

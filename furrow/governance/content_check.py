@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import stat
 from typing import TYPE_CHECKING
 
 from furrow.data.raw_files import how_to_land
 from furrow.errors import FurrowError
 from furrow.governance.finding import Finding, State
 from furrow.ground.dvc_remote_folder import remote_address_of, remote_folder
+from furrow.ground.hashes import content_path
 from furrow.ground.project_place import dvc_root
 from furrow.ground.runcache import cache_folder
 from furrow.layout import FURROW
-from furrow.parse import LISTING, parse_json
+from furrow.parse import LISTING, parse_json, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +43,12 @@ class Shelf:
         self._states: dict[str, str] = {}
 
     def place(self, md5: str) -> Path:
-        """Where a content lies."""
-        return self.folder / md5[:2] / md5[2:]
+        """Where a content lies.
+
+        Raises:
+            FileNotFoundError: It is no name of a content.
+        """
+        return content_path(self.folder, md5)
 
     def state(self, md5: str) -> str:
         """ok, absent or damaged: the bytes are hashed, whatever their protection says."""
@@ -52,6 +58,8 @@ class Shelf:
 
     def _look(self, md5: str) -> str:
         try:
+            if not stat.S_ISREG(self.place(md5).stat().st_mode):
+                return "damaged"
             with self.place(md5).open("rb") as handle:
                 found = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False))
         except OSError:
@@ -63,7 +71,7 @@ class Shelf:
         if not md5.endswith(".dir"):
             return []
         try:
-            listed = parse_json(self.place(md5).read_bytes(), limits=LISTING)
+            listed = parse_json(read_bytes(self.place(md5), LISTING.size), limits=LISTING)
             return [str(one["md5"]) for one in listed]
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -135,7 +143,10 @@ def _mend(
 ) -> bool:
     """Put good copies in place; whether nothing is lost now."""
     for md5 in lost:
-        path = cache.place(md5)
+        try:
+            path = cache.place(md5)
+        except FileNotFoundError:  # no content has that name
+            return False
         if cache.state(md5) == "damaged":
             aside = root / _SET_ASIDE / md5
             aside.parent.mkdir(parents=True, exist_ok=True)

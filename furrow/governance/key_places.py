@@ -16,6 +16,7 @@ from furrow.features.read_plan import make_plan
 from furrow.features.schema import Projection, Service
 from furrow.ground.dvc_remote_folder import remote_address_of, remote_folder
 from furrow.ground.git import git, is_bare
+from furrow.ground.hashes import content_path
 from furrow.ground.notes import NOTES
 from furrow.ground.project_place import dvc_root
 from furrow.layout import FEATURES, MANIFEST_JSON
@@ -168,5 +169,5 @@ def on_remote(root: Path, contents: Collection[str], unknown: list[str]) -> list
             f" {len(contents)} contents is not known (`dvc status --cloud`)"
         )
         return []
-    places = {md5: folder / "files/md5" / md5[:2] / md5[2:] for md5 in sorted(contents)}
+    places = {md5: content_path(folder / "files/md5", md5) for md5 in sorted(contents)}
     return [{"remote": address, "object": md5} for md5, path in places.items() if path.is_file()]

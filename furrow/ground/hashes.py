@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import stat
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,11 +22,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Hasher", "file_md5_as", "folder_md5"]
+__all__ = ["Hasher", "content_path", "file_md5_as", "folder_md5"]
 
 CACHE = f"{FURROW}/hashes.json"
+_NAME = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _SETTLED = 2_000_000_000
 """Nanoseconds: a file younger than this may still change without its time showing it."""
+
+
+def content_path(folder: Path, md5: str) -> Path:
+    """Where DVC keeps a content under a folder of its own: files/md5 of a cache or a remote.
+
+    Args:
+        folder: That folder.
+        md5: The content's name, which a commit or a list says: anything.
+
+    Raises:
+        FileNotFoundError: It is no name of a content, but leads elsewhere.
+    """
+    if not _NAME.fullmatch(md5):
+        raise FileNotFoundError(errno.ENOENT, "no name of a content", md5[:80])
+    return folder / md5[:2] / md5[2:]
 
 
 def folder_md5(files: Mapping[str, str]) -> str:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.files import write_bytes
 from furrow.ground.git import GitError, common_dir
-from furrow.ground.hashes import file_md5_as
+from furrow.ground.hashes import content_path, file_md5_as
 from furrow.ground.parameters import ParameterError, parse_text
 from furrow.ground.project_place import dvc_root
-from furrow.parse import LISTING, parse_json
+from furrow.parse import LISTING, parse_json, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -147,14 +147,16 @@ class Cache:
         folder = (
             self._folder / "files" / "md5" if algorithm == "md5" else self._folder
         )  # where DVC 2 kept it
-        return folder / md5[:2] / md5[2:]
+        return content_path(folder, md5)
 
     def listing(self, md5: str, algorithm: str = "md5") -> dict[str, str] | None:
         """The files of a folder's content, by path; None when the cache does not hold the list."""
         key = f"{algorithm}:{md5}"
         if key not in self._listings:
             try:
-                found = parse_json(self._path(md5, algorithm).read_bytes(), limits=LISTING)
+                found = parse_json(
+                    read_bytes(self._path(md5, algorithm), LISTING.size), limits=LISTING
+                )
                 self._listings[key] = {entry["relpath"]: entry["md5"] for entry in found}
             except (OSError, ValueError, KeyError, TypeError):
                 self._listings[key] = None
@@ -162,7 +164,10 @@ class Cache:
 
     def path(self, md5: str) -> Path | None:
         """The file of a content, if it is there."""
-        found = self._path(md5)
+        try:
+            found = self._path(md5)
+        except FileNotFoundError:  # no name of a content
+            return None
         return found if found.is_file() else None
 
     def holds(self, md5: str, algorithm: str = "md5") -> bool:
@@ -179,9 +184,11 @@ class Cache:
         """As DVC tells: a write-protected object is believed, another is hashed."""
         if not md5:
             return False
-        path = self._path(md5, algorithm)
         try:
+            path = self._path(md5, algorithm)
             mode = path.stat().st_mode
+            if not stat.S_ISREG(mode):
+                return False
             if stat.S_IMODE(mode) == _PROTECTED:
                 return True
             if algorithm != "md5":

@@ -22,12 +22,17 @@ _TYPES = {
 }
 
 
-def bind(files: Iterable[Path], columns: Mapping[str, Mapping[str, str]]) -> None:
+def bind(
+    files: Iterable[Path], columns: Mapping[str, Mapping[str, str]]
+) -> dict[Path, tuple[str, ...]]:
     """Bind each file's SELECT to empty tables, as DuckDB does before it runs one.
 
     Args:
         files: SQL files, one SELECT each.
         columns: Columns and their types, as a data contract writes them, by raw table.
+
+    Returns:
+        The columns that each SELECT gives, in its order, by file.
 
     Raises:
         TableError: A SELECT names a column or a function that is not there, or gives a function
@@ -36,6 +41,7 @@ def bind(files: Iterable[Path], columns: Mapping[str, Mapping[str, str]]) -> Non
     import duckdb  # noqa: PLC0415 - for who compiles something that changed
 
     connection = open_engine(threads=1)
+    given = {}
     try:
         connection.execute("SET enable_external_access = false")
         for table, declared in columns.items():
@@ -45,10 +51,13 @@ def bind(files: Iterable[Path], columns: Mapping[str, Mapping[str, str]]) -> Non
             sql = path.read_text(encoding="utf-8")
             try:
                 connection.execute(f"EXPLAIN {sql}")
+                told = connection.execute(f"DESCRIBE {sql}").fetchall()
             except duckdb.Error as exc:
                 raise engine_error(exc, sql, path) from exc
+            given[path] = tuple(str(row[0]) for row in told)
     finally:
         connection.close()
+    return given
 
 
 def _quoted(name: str) -> str:

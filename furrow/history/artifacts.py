@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.files import inside
 from furrow.ground.git import common_dir, files_at, is_bare, show
+from furrow.ground.hashes import content_path
 from furrow.ground.project_place import project_root
 from furrow.ground.runcache import cache_folder
 from furrow.layout import DVC_CACHE, DVC_LOCK, DVC_YAML, TRAINING, training_set
@@ -160,14 +161,11 @@ def _cache_folders(repo: Path) -> list[Path]:
 
 def cached(repo: Path, md5: str) -> Path | None:
     """The file in DVC's cache with this content, if it is there."""
-    name = md5.removesuffix(".dir")
-    if len(name) != 32 or not all(c in "0123456789abcdef" for c in name):
+    try:
+        places = [content_path(folder / "files/md5", md5) for folder in _cache_folders(repo)]
+    except FileNotFoundError:  # no name of a content
         return None
-    for folder in _cache_folders(repo):
-        path = folder / "files/md5" / md5[:2] / md5[2:]
-        if path.is_file():
-            return path
-    return None
+    return next((path for path in places if path.is_file()), None)
 
 
 def _listing(repo: Path, output: Output) -> dict[str, str] | None:

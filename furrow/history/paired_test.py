@@ -244,7 +244,10 @@ def _pair(
     if joined.empty:
         raise PairingError(
             "the two runs share no predicted rows",
-            hint="compare runs that were tested on common periods",
+            hint=(
+                "compare runs that were tested on common periods: a split of fixed dates keeps them"
+                " (`split` in conf/problem)"
+            ),
         )
     frames = [
         joined[[*keys, *(f"{name}_{side}" for name in said)]].set_axis(

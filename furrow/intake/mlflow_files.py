@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from furrow.intake.mlflow_store import MlflowError, MlflowRun, MlflowStore, MlflowVersion
-from furrow.parse import ParseError, read_yaml
+from furrow.parse import ParseError, read_bytes, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,8 @@ __all__ = ["read_files"]
 
 _STATUS = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _MODELS = "models"
+LONGEST = {"params": 1 << 20, "tags": 1 << 20, "aliases": 1 << 20, "metrics": 1 << 26}
+"""Bytes of one file at the most, by its folder: MLflow cuts a parameter at 6,000 letters."""
 
 
 def read_files(root: Path) -> MlflowStore:
@@ -38,17 +40,11 @@ def read_files(root: Path) -> MlflowStore:
 
 
 def _runs(root: Path, notes: list[str]) -> Iterator[MlflowRun]:
-    for folder in sorted(root.iterdir()):
-        if not (folder / "meta.yaml").is_file() or folder.name == _MODELS:
-            continue
-        about = _meta(folder, notes)
-        if about is None:
-            continue
-        name, deleted = str(about.get("name") or folder.name), 0
-        if about.get("lifecycle_stage") == "deleted":
-            notes.append(f"experiment {name} is deleted: left out")
-            continue
+    for folder, name in _experiments(root, notes):
+        deleted = 0
         for place in sorted(folder.iterdir()):
+            if _leads_out(place, notes):
+                continue
             if not (place / "meta.yaml").is_file() or place.name in {"models", "traces"}:
                 if place.is_dir() and (place / "params").is_dir():
                     notes.append(f"run {place.name} of {name} has no meta.yaml: left out")
@@ -64,7 +60,24 @@ def _runs(root: Path, notes: list[str]) -> Iterator[MlflowRun]:
             notes.append(f"{deleted} deleted runs of {name}: left out")
 
 
+def _experiments(root: Path, notes: list[str]) -> Iterator[tuple[Path, str]]:
+    """Folder and name of each experiment that isn't deleted."""
+    for folder in sorted(root.iterdir()):
+        if not (folder / "meta.yaml").is_file() or folder.name == _MODELS:
+            continue
+        about = None if _leads_out(folder, notes) else _meta(folder, notes)
+        if about is None:
+            continue
+        name = str(about.get("name") or folder.name)
+        if about.get("lifecycle_stage") == "deleted":
+            notes.append(f"experiment {name} is deleted: left out")
+            continue
+        yield folder, name
+
+
 def _meta(folder: Path, notes: list[str]) -> dict[str, Any] | None:
+    if _leads_out(folder / "meta.yaml", notes):
+        return None
     try:
         value = read_yaml(folder / "meta.yaml")
     except (OSError, ParseError) as exc:
@@ -78,7 +91,7 @@ def _meta(folder: Path, notes: list[str]) -> dict[str, Any] | None:
 
 def _run(place: Path, meta: dict[str, Any], experiment: str, notes: list[str]) -> MlflowRun | None:
     status = meta.get("status")
-    tags = _texts(place / "tags")
+    tags = _texts(place / "tags", notes)
     name = str(meta.get("run_name") or tags.get("mlflow.runName") or place.name)
     try:
         return MlflowRun(
@@ -89,7 +102,7 @@ def _run(place: Path, meta: dict[str, Any], experiment: str, notes: list[str]) -
             str(meta.get("user_id") or ""),
             int(meta.get("start_time") or 0),
             int(meta["end_time"]) if meta.get("end_time") else None,
-            _texts(place / "params"),
+            _texts(place / "params", notes),
             _metrics(place, notes),
             tags,
             str(meta.get("artifact_uri") or ""),
@@ -99,18 +112,42 @@ def _run(place: Path, meta: dict[str, Any], experiment: str, notes: list[str]) -
         return None
 
 
-def _texts(folder: Path) -> dict[str, str]:
+def _texts(folder: Path, notes: list[str]) -> dict[str, str]:
     """Files of a folder by path in it: MLflow takes a / in a name for one."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8", errors="replace")
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    found = {}
+    for path in _files(folder, notes):
+        name = path.relative_to(folder).as_posix()
+        if path.stat().st_size > LONGEST[folder.name]:
+            notes.append(f"{folder.parent.name}: {folder.name}/{name} is too long: left out")
+        else:
+            found[name] = read_bytes(path, LONGEST[folder.name]).decode("utf-8", "replace")
+    return found
+
+
+def _files(folder: Path, notes: list[str]) -> Iterator[Path]:
+    """The files in a folder and those in it, by name, and none that a link leads to.
+
+    A store may be a stranger's, and what it holds is recorded: a link would record a file of the
+    user's.
+    """
+    if _leads_out(folder, notes) or not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            yield from _files(path, notes)
+        elif not _leads_out(path, notes) and path.is_file():
+            yield path
+
+
+def _leads_out(path: Path, notes: list[str]) -> bool:
+    if path.is_symlink():
+        notes.append(f"{'/'.join(path.parts[-3:])} is a link: left out")
+    return path.is_symlink()
 
 
 def _metrics(place: Path, notes: list[str]) -> dict[str, list[Point]]:
     found: dict[str, list[Point]] = {}
-    for name, text in _texts(place / "metrics").items():
+    for name, text in _texts(place / "metrics", notes).items():
         points = []
         for number, line in enumerate(text.splitlines(), 1):
             words = line.split()
@@ -128,11 +165,12 @@ def _metrics(place: Path, notes: list[str]) -> dict[str, list[Point]]:
 def _versions(root: Path, notes: list[str]) -> list[MlflowVersion]:
     found = []
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
-        if not (folder / "meta.yaml").is_file():
+        if not (folder / "meta.yaml").is_file() or _leads_out(folder, notes):
             continue
-        aliases = _texts(folder / "aliases")
+        aliases = _texts(folder / "aliases", notes)
         for place in sorted(folder.glob("version-*")):
-            meta = _meta(place, notes) if (place / "meta.yaml").is_file() else None
+            inside = (place / "meta.yaml").is_file() and not _leads_out(place, notes)
+            meta = _meta(place, notes) if inside else None
             if meta is None:
                 continue
             number = str(meta.get("version"))

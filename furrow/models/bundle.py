@@ -28,11 +28,31 @@ if TYPE_CHECKING:
 
     from furrow.training.config import Experiment
 
-__all__ = ["BUNDLE", "FORMAT", "MODEL", "Bundle", "BundleError", "load", "profile", "save"]
+__all__ = [
+    "BUNDLE",
+    "FORMAT",
+    "MODEL",
+    "Bundle",
+    "BundleError",
+    "load",
+    "profile",
+    "read_facts",
+    "save",
+]
 
 FORMAT = 2
 READ = (1, FORMAT)
 """Formats that are read: 1 is of before there were problems, when every label was binary."""
+_NEEDED = {
+    "experiment": str,
+    "service": str,
+    "features_digest": str,
+    "keys": list,
+    "columns": list,
+    "model_sha256": str,
+    "background_sha256": str,
+    "profile": dict,
+}
 MODEL = "model.joblib"
 BUNDLE = BUNDLE_JSON
 BACKGROUND = "background.parquet"
@@ -166,14 +186,7 @@ def load(folder: Path, *, model_sha256: str, predictor_sha256: str | None = None
     Raises:
         BundleError: The bundle is missing, damaged, of another format, or another model.
     """
-    hint = f"run `dvc checkout {model(folder.name)}` or `dvc repro train@{folder.name}`"
-    if not (folder / BUNDLE).is_file():
-        raise BundleError(f"there is no model in {folder}", hint=hint)
-    facts = read_json(folder / BUNDLE)
-    if facts.get("format") not in READ:
-        raise BundleError(
-            f"{folder / BUNDLE} has format {facts.get('format')!r}, not {FORMAT}", hint=hint
-        )
+    facts = read_facts(folder)
     background = pq.read_table(
         pa.BufferReader(held_bytes(folder / BACKGROUND, facts["background_sha256"], BundleError))
     )
@@ -185,6 +198,31 @@ def load(folder: Path, *, model_sha256: str, predictor_sha256: str | None = None
     else:
         fitted = unpickled(held_bytes(folder / MODEL, model_sha256, BundleError))
     return Bundle(facts, fitted, background.to_pandas())
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What bundle.json says of a bundle, which may be anyone's: every fact that is needed is there.
+
+    Raises:
+        BundleError: It is missing, of another format, or no bundle's.
+    """
+    hint = f"run `dvc checkout {model(folder.name)}` or `dvc repro train@{folder.name}`"
+    if not (folder / BUNDLE).is_file():
+        raise BundleError(f"there is no model in {folder}", hint=hint)
+    facts = read_json(folder / BUNDLE)
+    if not isinstance(facts, dict) or facts.get("format") not in READ:
+        said = facts.get("format") if isinstance(facts, dict) else facts
+        raise BundleError(f"{folder / BUNDLE} has format {said!r:.60}, not {FORMAT}", hint=hint)
+    for name, kind in _NEEDED.items():
+        if not isinstance(facts.get(name), kind):
+            raise BundleError(
+                f"{folder / BUNDLE} is no bundle's: {name} is {facts.get(name)!r:.60}", hint=hint
+            )
+    if not all(
+        isinstance(one, dict) and {"name", "dtype"} <= one.keys() for one in facts["columns"]
+    ):
+        raise BundleError(f"{folder / BUNDLE} is no bundle's: its columns have no names", hint=hint)
+    return facts
 
 
 def profile(frame: pd.DataFrame) -> dict[str, Any]:

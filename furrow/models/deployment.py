@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from furrow import layout
 from furrow.errors import FurrowError
-from furrow.files import write_text
+from furrow.files import machine_file, write_text
 from furrow.ground.git import git, is_dirty, resolve, show
 from furrow.ground.project_place import project_prefix
 from furrow.layout import DEPLOYMENT
@@ -156,7 +156,7 @@ def rollback(root: Path, environment: str) -> tuple[str | None, str | None]:
         )
     last = served[0]
     content = show(root, f"{last.commit}^", _path(environment)) or b""
-    write_text(root / _path(environment), content.decode())
+    write_text(machine_file(root, _path(environment)), content.decode())
     git(root, "add", "--", _path(environment))
     message = f"Roll {environment} back to {last.before}\n\nThis reverts commit {last.commit}.\n"
     git(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from furrow.errors import FurrowError
-from furrow.files import write_text
+from furrow.files import machine_file, write_text
 from furrow.ground.git import UnbornBranchError, files_at, git, is_bare, resolve, show
 from furrow.ground.project_place import project_prefix
 from furrow.layout import PAUSES, pause_yaml
@@ -93,7 +93,7 @@ def pause(root: Path, what: str, why: str, *, now: datetime) -> Pause:
     found = Pause(what, f"{ident}>", now.isoformat(timespec="seconds"), reason)
     value = {"who": found.who, "since": found.since, "why": found.why}
     said: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000)
-    write_text(root / path, said)
+    write_text(machine_file(root, path), said)
     git(root, "add", "--", path)
     _commit(root, path, f"Pause {what}\n\n{reason}\n")
     return found

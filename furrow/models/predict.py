@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,10 @@ class Prediction:
         return load_task(self.task).said(self.values, self.label)
 
 
+LONG_AGO = timedelta(days=30)
+"""From so old a newest event on, what the online store says of now is doubted."""
+
+
 @dataclass(frozen=True)
 class Model:
     """A run's model, opened, and the features that it was trained on."""
@@ -145,7 +149,9 @@ class Model:
         inputs = self.bundle.inputs(rows, values)
         frame = self.bundle.frame(inputs)
         source = "online" if online else "point in time"
-        newest = None if online else self._newest()
+        newest = self._newest()
+        if online and newest is not None and moment - newest < LONG_AGO:
+            newest = None  # the present is always after what is known, by a little
         found = []
         task = str(self.bundle.facts.get("task", "binary"))
         outputs = self.bundle.outputs(inputs)
@@ -225,20 +231,25 @@ def needed(root: Path, service: str, keys: Iterable[str]) -> list[str]:
         service: The model's feature service.
         keys: Keys that the model sees as they are.
     """
+    return sorted({*field_types(root, service), *keys})
+
+
+def field_types(root: Path, service: str) -> dict[str, str]:
+    """Feast's types of the join keys and request fields that a service's features need, by name."""
     manifest = load_manifest(root / "features")
     if service not in manifest.services:
-        return sorted(keys)
-    joined = {
-        key.name for name in views_of(manifest, service) for key in manifest.views[name].join_keys
+        return {}
+    found = {
+        key.name: key.dtype
+        for name in views_of(manifest, service)
+        for key in manifest.views[name].join_keys
     }
-    asked = {
-        entry.name
-        for part in manifest.services[service].views
-        if part.view in manifest.on_demand
-        for entry in manifest.on_demand[part.view].inputs
-        if entry.view == "request"
-    }
-    return sorted(joined | asked | set(keys))
+    for part in manifest.services[service].views:
+        if part.view in manifest.on_demand:
+            for entry in manifest.on_demand[part.view].inputs:
+                if entry.view == "request":
+                    found.setdefault(entry.name, entry.dtype)
+    return found
 
 
 def fields_of(root: Path, name: str) -> list[str]:

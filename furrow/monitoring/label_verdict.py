@@ -37,6 +37,7 @@ from furrow.monitoring.labelled_rows import Coverage, coverage, join_labels
 from furrow.monitoring.late_labels import ID, landed, settle
 from furrow.monitoring.log_windows import flat
 from furrow.monitoring.logged_run import run_of
+from furrow.monitoring.metric_ranges import cut_gap
 from furrow.monitoring.window_clock import SCORE
 from furrow.serving.log_reader import read_log
 from furrow.training import config
@@ -201,7 +202,7 @@ def _verdict(
     if asked.groups and asked.limits:
         judged = joined.rows.assign(label=known["label"].reindex(joined.rows.index))
         gaps = [
-            gap
+            cut_gap(gap)
             for by in asked.groups
             for gap in fairness(
                 judged, by, asked.limits, threshold=asked.threshold, least=asked.least

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
+from furrow.monitoring.metric_ranges import cut_interval, range_of
 from furrow.training.binomial import wilson
 from furrow.training.metric_registry import MAXIMIZE, MINIMIZE
 from furrow.training.metrics import block_weights, score
@@ -44,7 +45,8 @@ class Tracked:
     Attributes:
         metric: Its name.
         value: As it is.
-        low: The lower end of its confidence sequence; None with one block alone.
+        low: The lower end of its confidence sequence, cut to where the metric can be; None with one
+            block alone.
         high: The upper end.
         rows: Labelled predictions.
         blocks: Of them.
@@ -209,7 +211,7 @@ def _tracked(
         if len(names) > 1 and drawn.size > 1:
             few = sqrt(len(names) / (len(names) - 1))  # a bootstrap of few blocks varies too little
             half = half_width(float(drawn.std(ddof=1)) * few, len(names), alpha)
-            low, high = value - half, value + half
+            low, high = cut_interval(value, half, range_of(metrics[name], classes))
         found.append(Tracked(name, value, low, high, len(rows), len(names)))
     return found
 

@@ -18,7 +18,7 @@ import pyarrow.json as pc_json
 import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
-from furrow.files import sha256_file, write_bytes
+from furrow.files import open_lock, sha256_file, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +109,7 @@ def _one_lander(folder: Path) -> Iterator[None]:
     The order in which files came is in their numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("ab") as lock:
+    with open_lock(folder / _LOCK) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -19,10 +19,11 @@ import pandas as pd
 
 from furrow.errors import FurrowError
 from furrow.files import read_json, write_bytes, write_json
+from furrow.ground.trust import is_trusted
 from furrow.layout import BUNDLE_JSON
 from furrow.layout import model as model_folder
 from furrow.monitoring.alarm_book import Alarm
-from furrow.monitoring.alarm_delivery import deliver
+from furrow.monitoring.alarm_delivery import deliver, sink_name
 from furrow.monitoring.canary_labels import supply_labels
 from furrow.monitoring.drift_reference import Reference, bundled, from_training
 from furrow.monitoring.drift_sizes import drift_of
@@ -45,7 +46,7 @@ from furrow.serving.log_reader import read_log, read_losses
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from furrow.monitoring.monitor_settings import MonitorSettings
+    from furrow.monitoring.monitor_settings import MonitorSettings, Sink
     from furrow.monitoring.monitor_site import Site
     from furrow.monitoring.profile_counts import Profile
 
@@ -123,14 +124,37 @@ def monitor(site: Site, *, say: Callable[[str], None]) -> Monitored:
                 " damaged"
             )
         save_state(site.folder, state)
-        state.book, failed = deliver(
-            state.book, site.settings.alarms, site.folder, now=site.now, say=say
-        )
+        sinks, kept = _sinks(site, state)
+        state.book, failed = deliver(state.book, sinks, site.folder, now=site.now, say=say)
         save_state(site.folder, state)
-        found.notes += failed
+        found.notes += failed + kept
         found.alarms = [one for one in state.book.alarms if one.open]
         found.fresh = [one.id for one in state.book.alarms if one.id not in before]
         return found
+
+
+def _sinks(site: Site, state: MonitorState) -> tuple[list[Sink], list[str]]:
+    """Where alarms may go: what a clone declares may leave the folder of its state once it is trusted.
+
+    Returns:
+        The sinks, and a sentence for each that has to wait although there is something for it.
+    """
+    sinks, kept = [], []
+    for sink in site.settings.alarms:
+        name = sink_name(sink)
+        beside = (
+            sink.to == "file"
+            and Path(sink.path).name == sink.path
+            and not (site.folder / sink.path).is_symlink()
+        )
+        if sink.to == "stdout" or beside or is_trusted(site.root):
+            sinks.append(sink)
+        elif left := len(state.book.waiting(name, site.now)):
+            kept.append(
+                f"{name} takes no alarms: this clone is not trusted to write or send them there;"
+                f" {left} wait for `furrow trust`"
+            )
+    return sinks, kept
 
 
 def _windows(site: Site, state: MonitorState, found: Monitored) -> tuple[datetime | None, datetime]:

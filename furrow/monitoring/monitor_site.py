@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from furrow.files import machine_file, machine_folder
 from furrow.ground.git import NotARepositoryError
 from furrow.layout import FURROW, MONITORS
 from furrow.models.pause import RETRAINING, paused
@@ -48,7 +49,7 @@ class Site:
     @property
     def labels(self) -> Path:
         """Where labels are landed."""
-        return self.folder / "labels"
+        return machine_folder(self.folder, "labels")
 
 
 def open_site(root: Path, environment: str, now: datetime, log: Path | None = None) -> Site:
@@ -63,10 +64,11 @@ def open_site(root: Path, environment: str, now: datetime, log: Path | None = No
     Raises:
         MonitorSettingsError: conf/monitor/ENV.yaml says what can't be meant.
     """
-    log = log or root / FURROW / "serving" / environment / "log"
+    log = log or machine_file(root, f"{FURROW}/serving/{environment}/log")
+    folder = machine_folder(log.parent, "monitor")
     settings = read_settings(root / MONITORS / f"{environment}.yaml")
     pauses = tuple(one for what in (environment, RETRAINING) if (one := _paused(root, what)))
-    return Site(root, log, log.parent / "monitor", settings, now, environment, pauses)
+    return Site(root, log, folder, settings, now, environment, pauses)
 
 
 def _paused(root: Path, what: str) -> Pause | None:

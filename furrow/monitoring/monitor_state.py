@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
-from furrow.files import read_json, write_json
+from furrow.files import open_lock, read_json, write_json
 from furrow.monitoring.alarm_book import AlarmBook
 from furrow.monitoring.drift_watch import Watch
 from furrow.monitoring.late_arrivals import Arrivals
@@ -88,7 +88,7 @@ def one_writer(folder: Path) -> Iterator[None]:
         BusyError: Another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w") as handle:
+    with open_lock(folder / _LOCK) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,6 +7,7 @@ its rows came and however they were split; sums of numbers would not.
 from __future__ import annotations
 
 import gzip
+import io
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 
 from furrow.files import canonical_json
 from furrow.monitoring.profile_bins import NUMBER, Bins, ProfileError, bins_digest, bins_of, numbers
-from furrow.parse import ParseError, parse_json
+from furrow.parse import LIMITS, ParseError, parse_json, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -161,7 +162,9 @@ class Profile:
     def read(cls, path: Path, bins: Mapping[str, Bins] | None = None) -> Profile:
         """Read the file of `to_bytes`; arguments and errors as those of `from_json`."""
         try:
-            return cls.from_json(parse_json(gzip.decompress(path.read_bytes()), path), bins)
+            with gzip.GzipFile(fileobj=io.BytesIO(read_bytes(path))) as packed:
+                text = packed.read(LIMITS.size + 1)  # a small file may mean very much
+            return cls.from_json(parse_json(text, path), bins)
         except (OSError, EOFError, ParseError) as exc:
             raise ProfileError(f"cannot read the profile {path}: {exc}") from exc
 

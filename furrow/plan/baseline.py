@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.features.sql import canonical, parse_query
-from furrow.files import FileError, machine_file, read_json, sha256_bytes, write_json
+from furrow.files import FileError, machine_file, sha256_bytes, write_json
 from furrow.ground.git import GitError, git, resolve, show
+from furrow.ground.kept_here import read_kept
 from furrow.ground.project_place import project_prefix
 from furrow.layout import DVC_LOCK, FURROW
 from furrow.training.code_digest import import_closure
@@ -189,9 +190,6 @@ class Baseline:
 
     @cached_property
     def _forms(self) -> dict[str, str]:
-        try:
-            held = read_json(self._repo / FORMS)
-        except FileError:
-            return {}
+        held = read_kept(self._repo, FORMS)
         forms = held.get("forms") if isinstance(held, dict) and held.get("format") == 1 else None
         return forms if isinstance(forms, dict) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +35,11 @@ from furrow.training.stage_code import experiment_code, stage_digest
 from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from furrow.features.manifest import Manifest
+    from furrow.features.schema import View
     from furrow.training.problem import Problem as Declared
 
 __all__ = ["MARKER", "Compiled", "DefinitionsError", "compile_repository", "write"]
@@ -65,12 +67,14 @@ class Compiled:
         experiments: Resolved configs by name.
         pipeline: Digests that the stages depend on, the gates, and the problems.
         stages: That dvc.yaml must have.
+        notes: What a person should know: a column of a feature table that no view has.
     """
 
     manifest: Manifest
     experiments: dict[str, Experiment]
     pipeline: dict[str, Any]
     stages: Mapping[str, WrittenStage] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def files(self) -> dict[str, str]:
         """Text by path, for a comparison with what a commit holds."""
@@ -127,7 +131,7 @@ def compile_repository(
     }
     stages = expected_stages(root, manifest, contract, trained)
     spines = dict.fromkeys(one.spine for one in problems.values())
-    bind(
+    given = bind(
         [root / name for name in (*map(table_sql, manifest.tables), *spines)],
         {
             name: {column: one.type for column, one in raw.columns.items()}
@@ -139,7 +143,45 @@ def compile_repository(
         check_compile(
             root, {f"{one.function.partition(':')[0].replace('.', '/')}.py" for one in own.values()}
         )
-    return Compiled(manifest, experiments, pipeline, stages)
+    notes = tuple(
+        _left_over(manifest, {name: given[root / table_sql(name)] for name in manifest.tables})
+    )
+    return Compiled(manifest, experiments, pipeline, stages, notes)
+
+
+def _left_over(manifest: Manifest, given: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A line for each feature table with columns that none of its views has as a feature.
+
+    Raises:
+        DeclarationError: A view has a column that its table's SQL does not make.
+    """
+    for name, columns in given.items():
+        views = [view for view in manifest.views.values() if view.table == name]
+        used: set[str] = set()
+        for view in views:
+            named = _columns_of(view)
+            for missing in [one for one in named if one not in columns]:
+                close = difflib.get_close_matches(missing, columns, 1)
+                raise DeclarationError(
+                    f"view {view.name} has {missing}, which {table_sql(name)} does not make",
+                    hint=f"did you mean {close[0]!r}?"
+                    if close
+                    else f"it makes: {', '.join(columns)}",
+                )
+            used.update(named)
+        left = [column for column in columns if column not in used]
+        if left and views:
+            told = f"{', '.join(left)}, and no view has {'them' if len(left) > 1 else 'it'}"
+            add = f'add `Field(name="{left[0]}", ...)` to the view {views[0].name}'
+            yield f"{table_sql(name)} makes {told}: to have a feature of it, {add}"
+
+
+def _columns_of(view: View) -> list[str]:
+    """The columns of its source that a view reads."""
+    source = {feature: column for column, feature in view.field_mapping.items()}
+    named = [source.get(one.name, one.name) for one in (*view.join_keys, *view.features)]
+    created = [view.created_timestamp_column] if view.created_timestamp_column else []
+    return [*named, view.timestamp_field, *created]
 
 
 def _spine_of(one: Declared) -> dict[str, Any]:

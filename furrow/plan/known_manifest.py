@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from furrow.features.manifest import load
-from furrow.features.manifest_cache import KNOWN, is_current
-from furrow.ground.git import git
+from furrow.features.manifest_cache import is_current
 from furrow.layout import FEATURES
 
 if TYPE_CHECKING:
@@ -28,11 +27,9 @@ def known_manifest(root: Path) -> Manifest | None:
 
     Returns:
         None where the definitions must be run: something changed, they import more of the project
-        than features/, or what says that nothing changed came with a commit.
+        than features/, or what says that nothing changed is not this machine's.
     """
     folder = root / FEATURES
-    if git(root, "ls-files", "--", KNOWN.as_posix(), ok=(0, 128)).strip():
-        return None
     return load(folder) if _stands_alone(root) and is_current(folder) else None
 
 

@@ -20,6 +20,7 @@ from furrow.features.manifest_diff import diff
 from furrow.files import FileError, machine_file, read_json, sha256_json, write_json
 from furrow.ground.git import GitError, show
 from furrow.ground.hashes import folder_md5
+from furrow.ground.kept_here import read_kept
 from furrow.layout import CONTRACT, EVALUATIONS, MANIFEST, PIPELINE
 from furrow.plan.baseline import Baseline
 
@@ -107,10 +108,9 @@ class Lookup:
         }
 
     def _remembered(self, key: str) -> dict[str, str] | None:
-        try:
-            held = read_json(self._root / COMPILED)
-        except FileError:
+        if self._root != self._repo:  # the tree of a commit, which says what it likes
             return None
+        held = read_kept(self._root, COMPILED)
         if not isinstance(held, dict) or held.get("format") != 1 or held.get("key") != key:
             return None
         texts = held.get("texts")

@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from furrow.features.online_kinds import online_kind
-from furrow.files import FileError, machine_file, read_json, sha256_json, write_json
+from furrow.files import FileError, machine_file, sha256_json, write_json
+from furrow.ground.kept_here import read_kept
 from furrow.layout import FURROW, REGISTRY_DB
 from furrow.plan.plan_spec import Resource
 
@@ -26,10 +27,7 @@ APPLIED = f"{FURROW}/applied.json"
 
 
 def _applied(root: Path) -> dict[str, Any]:
-    try:
-        found = read_json(root / APPLIED)
-    except FileError:
-        return {}
+    found = read_kept(root, APPLIED)
     return found if isinstance(found, dict) and found.get("format") == 1 else {}
 
 

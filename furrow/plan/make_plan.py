@@ -11,6 +11,7 @@ from furrow.features.manifest import load
 from furrow.files import sha256_bytes
 from furrow.ground.git import current_branch, git, is_shallow
 from furrow.ground.hashes import Hasher
+from furrow.ground.kept_here import is_kept_here
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.pipeline_spec import inner
 from furrow.ground.runcache import Cache
@@ -173,7 +174,7 @@ def survey(
     """
     rules = Rules(effects=scene.effects, equivalent=scene.same_form)
     predictions, seen = predict(scene.pipeline, scene.workspace, scene.cache, rules)
-    journal = read_journal(scene.repo)
+    journal = read_journal(scene.repo) if is_kept_here(scene.repo) else []
     view = StageView(scene.pipeline, predictions, scene.facts(), Durations(journal))
     stages = stage_plans(view)
     resources = [*_sources(scene, predictions), *stage_resources(view, stages)]

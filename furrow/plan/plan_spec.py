@@ -12,7 +12,7 @@ from furrow.drawing.moves import moves
 from furrow.drawing.notebook_drawings import notebook_drawing
 from furrow.drawing.notebook_tables import notebook_table
 from furrow.errors import FurrowError
-from furrow.plan.resource_kinds import RESOURCE_KINDS
+from furrow.plan.resource_kinds import DECLARATIONS, RESOURCE_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,6 +138,16 @@ class Plan:
         timed = [(one.name, one.seconds) for one in self.stages if one.seconds is not None]
         said = "Seconds that each stage took last"
         return f"{table}{notebook_drawing([(said, moves(timed, title=said))])}"
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Why what is declared can't be read: until that is mended nothing can be carried out."""
+        return tuple(
+            line
+            for each in self.resources
+            if each.kind == DECLARATIONS and each.action == "unknown"
+            for line in each.why
+        )
 
     @property
     def seconds(self) -> float | None:

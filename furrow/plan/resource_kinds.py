@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["RESOURCE_KINDS", "ResourceKind", "kind_named", "resource_of"]
+__all__ = ["DECLARATIONS", "RESOURCE_KINDS", "ResourceKind", "kind_named", "resource_of"]
+
+DECLARATIONS = "declarations"
+"""The kind of what conf/ and features/ say, which the stage compile reads."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class ResourceKind:
 RESOURCE_KINDS = (
     ResourceKind("data", told="data"),
     ResourceKind("contract", stages="validate"),
-    ResourceKind("declarations", stages="compile"),
+    ResourceKind(DECLARATIONS, stages="compile"),
     ResourceKind("tables", stages=r"tables[_@](.+)", told="features"),
     ResourceKind("views", compiled=True, told="features"),
     ResourceKind("training_sets", stages=r"training_set[_@](.+)"),

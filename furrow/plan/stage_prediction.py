@@ -119,7 +119,8 @@ def predict(
         try:
             found[name] = looked.prediction()
         except FurrowError as exc:
-            found[name] = looked.unknown([Cause("unknown", key=exc.message)])
+            said = f"{exc.message} ({exc.hint})" if exc.hint else exc.message
+            found[name] = looked.unknown([Cause("unknown", key=said)])
     return found, world.seen
 
 

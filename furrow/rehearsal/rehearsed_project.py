@@ -48,6 +48,7 @@ class Rehearsal:
         since: The first day, on the clocks of conf/monitor.
         until: The day after the last.
         folder: Where all of it goes; it must not be there.
+        workers: How many processes answer.
     """
 
     root: Path
@@ -55,6 +56,7 @@ class Rehearsal:
     since: date
     until: date
     folder: Path
+    workers: int = 1
 
 
 @dataclass(frozen=True)

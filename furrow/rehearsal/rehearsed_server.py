@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from contextlib import contextmanager
@@ -141,7 +142,8 @@ def serving(double: Rehearsed) -> Iterator[RehearsedServer]:
         RehearsalError: It is never ready.
     """
     words = ["serve", double.asked.environment, "--follow", f"origin/{double.branch}"]
-    words += ["--every", str(_EVERY), "--port", "0", "--simulated"]
+    words += ["--every", str(_EVERY), "--port", "0", "--simulated", str(os.getpid())]
+    words += ["--workers", str(double.asked.workers)]
     command, folder = python("-m", "furrow", *words), double.asked.folder / "server"
     with in_background(command, double.project, folder) as process:
         until = time.monotonic() + _PATIENCE

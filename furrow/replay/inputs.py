@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from furrow.errors import FurrowError
 from furrow.ground.dvc import DvcError, Item, Project
 from furrow.ground.git import is_bare
+from furrow.ground.hashes import content_path
 from furrow.ground.project_place import project_root
 from furrow.history.artifacts import cached
 from furrow.layout import DVC_CACHE
@@ -116,6 +117,10 @@ class Supply:
             CorruptInputError: The cache holds something else under that name, and nobody has
                 better.
         """
+        try:
+            content_path(target, md5)
+        except FileNotFoundError as exc:
+            raise AbsentInputError(path, md5, why=str(exc)) from exc
         if target.is_file() and _hash(target) == md5.removesuffix(".dir"):
             return
         odd: list[str] = []
@@ -147,11 +152,9 @@ class Supply:
         raise AbsentInputError(path, md5, why=why)
 
     def _candidates(self, md5: str, path: str) -> Iterator[Path]:
-        name = md5.removesuffix(".dir")
-        kept = cached(self.source, name + (".dir" if md5.endswith(".dir") else ""))
-        inside = f"files/md5/{md5[:2]}/{md5[2:]}"
+        kept = cached(self.source, md5)
         caches = [one for one in (self.home, self.project.root) if one is not None]
-        options = [kept, *(root / DVC_CACHE / inside for root in caches)]
+        options = [kept, *(content_path(root / DVC_CACHE / "files/md5", md5) for root in caches)]
         if self.home is not None and not md5.endswith(".dir"):
             options.append(self.home / path)
         seen = set()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.data.contract import Contract
-from furrow.files import write_text
+from furrow.files import machine_file, write_text
 from furrow.layout import (
     CONF,
     CONTRACT,
@@ -97,7 +97,7 @@ def write_schemas(root: Path, more: Mapping[str, Kind] | None = None) -> list[st
     texts[f"{SCHEMAS}/.gitignore"] = "*\n"
     changed = []
     for path, text in texts.items():
-        place = root / path
+        place = machine_file(root, path)
         if not place.is_file() or place.read_text(encoding="utf-8") != text:
             write_text(place, text)
             changed.append(path)

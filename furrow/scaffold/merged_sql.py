@@ -47,8 +47,7 @@ def merged_windows(sources: Sequence[Windowed]) -> WindowSql:
     moved = "known_at + window_days * interval '1 day' as known_at"
     sign = "case window_days when 0 then 1 else -1 end as event_count"
     lines = [
-        f"-- What happened to each {sources[0].entity}, by source: the last values; counts, sums and",
-        f"-- means of {shown} days before a moment. An event leaves a window when it is that old.",
+        f"-- What happened to each {sources[0].entity}: last values; counts, sums, means of {shown} days.",
         "with own_events as (",
         "    " + "\n    union all by name ".join(branches),
         f"), own_changes as (select {key}, {moved}, window_days, {sign}, {', '.join(held)}",

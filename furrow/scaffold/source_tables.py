@@ -9,6 +9,7 @@ from furrow.intake.table_profile import readable
 from furrow.scaffold.entity_ties import Tie, renamed
 from furrow.scaffold.merged_sql import Known, merged_facts, merged_windows
 from furrow.scaffold.window_sql import EVER, OWN_NAMES, WINDOWS, Number, Windowed, window_sql
+from furrow.scaffold.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,10 +138,10 @@ def _timeless(entity: str, source: Tie) -> FeatureTable:
         " time."
     )
     values = [f"{sql} as {readable(feature)}" for feature, sql in known.values.items()]
-    listed = [known.key, f"timestamptz '{ALWAYS}' as event_timestamp", *values]
-    lines = ",\n".join(f"    {one}" for one in listed)
+    lines = "\n".join(f"    {line}" for line in wrapped(values))
     rows = known.rows.replace(" where ", "\nwhere ").replace(" group by ", "\ngroup by ")
-    sql = f"{said}\nselect\n{lines}\nfrom {rows}\norder by {readable(entity)}\n"
+    begin = f"select {known.key}, timestamptz '{ALWAYS}' as event_timestamp,"
+    sql = f"{said}\n{begin}\n{lines}\nfrom {rows}\norder by {readable(entity)}\n"
     return FeatureTable(f"{name}_facts", sql, known.types)
 
 

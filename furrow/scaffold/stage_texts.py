@@ -53,7 +53,7 @@ jobs:
     runs-on: ubuntu-24.04
     steps:
       - {uses: actions/checkout@v4, with: {fetch-depth: 0}}
-      - run: pip install furrow
+      - run: pip install "${{ vars.FURROW }}"   # a variable here, as git+https://HOST/OWNER/furrow@COMMIT
       - run: furrow ci --out report && cat report/report.md >> "$GITHUB_STEP_SUMMARY"
 """
 

@@ -11,7 +11,7 @@ the result has the same bytes however often it was interrupted.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,9 @@ import pyarrow.parquet as pq
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
 from furrow.files import FileError, canonical_json, read_json, sha256_file, write_bytes, write_json
+from furrow.models.predict import field_types
 from furrow.models.request import complete
+from furrow.serving.batch_csv import TEXTS, parquet_of
 from furrow.serving.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -80,13 +82,26 @@ def score_file(job: Job, *, advance: Callable[[int], None] = lambda _: None) -> 
         How many rows there are.
 
     Raises:
-        BatchError: The file is no Parquet, or lacks a column that the model needs.
+        BatchError: The file can't be read, or lacks a column that the model needs.
         FurrowError: Features can't be read or joined.
     """
+    if job.out.suffix.lower() in TEXTS:
+        raise BatchError(
+            f"{job.out} would not be what it is called: scores are written as Parquet",
+            hint=f"--out {job.out.with_suffix('.parquet')}",
+        )
+    types = field_types(job.model.root, job.model.service)
+    with parquet_of(job.rows, job.out, types, TIME) as rows:
+        return _score(replace(job, rows=rows), advance)
+
+
+def _score(job: Job, advance: Callable[[int], None]) -> int:
     try:
         file = pq.ParquetFile(job.rows)
     except (OSError, pa.ArrowException) as exc:
-        raise BatchError(f"{job.rows} can't be read: {exc}", hint="give a Parquet file") from exc
+        raise BatchError(
+            f"{job.rows} can't be read: {exc}", hint="give Parquet, CSV or TSV"
+        ) from exc
     with file:
         ahead = _checked(job, file.schema_arrow)
         folder = _parts_folder(job)

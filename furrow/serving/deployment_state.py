@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
-from furrow.files import read_json, write_json
+from furrow.files import machine_folder, open_lock, read_json, write_json
 from furrow.layout import FURROW
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Wanted:
 
 def state_folder(root: Path, environment: str) -> Path:
     """Where a project's server keeps the state of an environment, unless told otherwise."""
-    return root / FURROW / "serving" / environment
+    return machine_folder(root, f"{FURROW}/serving/{environment}")
 
 
 def read_followed(folder: Path, environment: str = "") -> Followed:
@@ -177,7 +177,7 @@ def read_holds(folder: Path) -> dict[str, Hold]:
 def change_holds(folder: Path) -> Iterator[dict[str, Hold]]:
     """Change the holds: what the mapping is at the end of the block is written, whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{HOLDS}.lock").open("ab") as lock:
+    with open_lock(folder / f".{HOLDS}.lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         holds = read_holds(folder)
         before = dict(holds)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
+from furrow.files import open_lock
 from furrow.ground.git import GitError, show
 from furrow.ground.git_mirror import (
     Fetched,
@@ -131,7 +132,7 @@ def follow(host: Host, settings: FollowSettings, stop: threading.Event) -> None:
 
 def _poll_alone(settings: FollowSettings, stop: threading.Event) -> None:
     """Poll, if no other process of this machine does; take over when that one ends."""
-    with (settings.state / ".follow.lock").open("ab") as lock:
+    with open_lock(settings.state / ".follow.lock") as lock:
         while not stop.is_set():
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from furrow.files import write_json
+from furrow.files import open_lock, write_json
 from furrow.serving.log_frames import RECORD, FrameError, read_frames, read_seed
 from furrow.serving.log_tables import GROUP, Piece, Shape, to_batch
 from furrow.serving.prediction_record import FIELDS, from_payload, payload_values, unpack
@@ -181,7 +181,7 @@ def one_sealer(folder: Path, *, wait: bool) -> Iterator[bool]:
         folder: The log's folder.
         wait: Until the other one is done, if there is one.
     """
-    with (folder / ".seal").open("ab") as lock:
+    with open_lock(folder / ".seal") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -16,9 +16,8 @@ from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
 from furrow.features.point_in_time import join_service
 from furrow.features.row_answers import RowAnswer, RowReader
-from furrow.files import read_json
 from furrow.ground.trust import require_trust
-from furrow.models.bundle import BUNDLE, Bundle, load
+from furrow.models.bundle import BUNDLE, Bundle, load, read_facts
 from furrow.models.prediction_explain import contributions
 from furrow.serving.row_fields import RowError, RowField, RowFields
 from furrow.serving.serve_settings import StalePolicy
@@ -134,7 +133,7 @@ class Scorer:
             ScoreError: The bundle holds a pickle alone.
             UntrustedError: On-demand features come from a clone whose code may not run.
         """
-        facts = read_json(folder / BUNDLE) if (folder / BUNDLE).is_file() else {}
+        facts = read_facts(folder) if (folder / BUNDLE).is_file() else {}
         scores = predictor_sha256 or facts.get("predictor_sha256")
         if facts and not scores and not model_sha256:
             raise ScoreError(

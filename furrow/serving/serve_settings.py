@@ -89,6 +89,7 @@ class ServeSettings:
         log: The prediction log's folder; None for no log.
         at: Answer as of this moment, not of now: for demonstrations and trials.
         clock: Of a simulation; None outside of one.
+        asked_by: The process that simulates, without which the server ends; 0 for none.
         stale: What becomes of scores whose features are absent.
         certificate: A PEM file of the server's certificate; with it the server speaks TLS.
         key: Its key.
@@ -105,6 +106,7 @@ class ServeSettings:
     log: Path | None = None
     at: datetime | None = None
     clock: SimulatedClock | None = None
+    asked_by: int = 0
     stale: StalePolicy = field(default_factory=StalePolicy)
     certificate: Path | None = None
     key: Path | None = None

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError, UsageError
-from furrow.files import read_json
 from furrow.layout import BUNDLE_JSON as BUNDLE
 from furrow.layout import SERVED
+from furrow.models.bundle import read_facts
 from furrow.models.deployment import current
 from furrow.models.registry import find
 from furrow.serving.serve_settings import ServedModel
@@ -74,7 +74,7 @@ def _one(root: Path, word: str) -> ServedModel:
 
 def _folder(folder: Path) -> ServedModel:
     """A bundle that nobody vouches for but its owner."""
-    facts = read_json(folder / BUNDLE)
+    facts = read_facts(folder)
     digest = str(facts.get("predictor_sha256") or facts.get("model_sha256"))
     return ServedModel(str(facts["experiment"]), folder, f"sha256:{digest[:12]}")
 

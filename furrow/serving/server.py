@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from furrow.serving.app import App
     from furrow.serving.serve_settings import Served, ServeSettings
 
-__all__ = ["AppFactory", "GuardedProtocol", "ListenError", "alone", "listen", "run"]
+__all__ = ["AppFactory", "GuardedProtocol", "ListenError", "alone", "end_with", "listen", "run"]
 
 LOGGER = logging.getLogger("furrow.serving")
 GRACE = 25
@@ -70,8 +70,7 @@ class AppFactory:
         """
         from furrow.serving.serve_worker import build_app  # noqa: PLC0415 - see above
 
-        if self.parent:
-            threading.Thread(target=_follow, args=(self.parent,), daemon=True).start()
+        end_with(self.parent)
         GuardedProtocol.seconds = self.settings.limits.receive
         GuardedProtocol.most = self.settings.limits.connections
         return build_app(self.served, self.settings)
@@ -161,8 +160,7 @@ def run(served: Served, settings: ServeSettings, taken: socket.socket) -> None:
     state = Path(tempfile.mkdtemp(prefix="furrow-serve-"))
     settings = replace(settings, state=state)
     several = settings.workers > 1
-    # a simulation's server ends with whoever simulates, however that one ends
-    parent = os.getpid() if several else os.getppid() if settings.clock is not None else 0
+    parent = os.getpid() if several else settings.asked_by
     config = Config(
         AppFactory(served, settings, parent),
         factory=True,
@@ -183,7 +181,9 @@ def run(served: Served, settings: ServeSettings, taken: socket.socket) -> None:
     )
     try:
         if several:
-            Multiprocess(config, [taken]).run()
+            supervisor = Multiprocess(config, [taken])  # from here on it heeds SIGTERM
+            end_with(settings.asked_by)
+            supervisor.run()
         else:
             alone(config, taken)
     finally:
@@ -202,6 +202,16 @@ def alone(config: Config, taken: socket.socket) -> None:
     server.run([taken])
     if not server.started:
         raise FurrowError("the server could not be started", hint="its log says why, above")
+
+
+def end_with(parent: int) -> None:
+    """End this process, as by SIGTERM, when its parent is gone, however that one ended.
+
+    Args:
+        parent: The process that started it; 0 for whoever it may be.
+    """
+    if parent:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
 
 def _follow(parent: int) -> None:

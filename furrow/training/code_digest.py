@@ -63,6 +63,7 @@ def code_digest(root: Path, entry: str, also: Iterable[str] = ()) -> str:
         CodeError: The entry point does not exist, or a file of the closure does not parse.
     """
     shapes: dict[str, str] = {}
+    own = _has_furrow(root)
     for one in (entry, *also):
         closure = import_closure(root, one)
         if one not in closure:
@@ -70,7 +71,7 @@ def code_digest(root: Path, entry: str, also: Iterable[str] = ()) -> str:
         for name, path in closure.items():
             if name not in shapes:
                 shapes[name] = _source(path, _stamp(path)).shape
-            if not path.is_relative_to(root.resolve()):
+            if not own and name.partition(".")[0] == "furrow":  # wherever its environment lies
                 shapes["furrow.__version__"] = version("furrow")
     return sha256_json(shapes)
 
@@ -101,6 +102,11 @@ def import_closure(root: Path, entry: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def _has_furrow(root: Path) -> bool:
+    """Whether a project brings a furrow of its own."""
+    return (root / "furrow/__init__.py").is_file()
+
+
 def _is_package(path: Path) -> bool:
     return path.name == "__init__.py"
 
@@ -108,7 +114,7 @@ def _is_package(path: Path) -> bool:
 def _locate(root: Path, name: str) -> Path | None:
     parts = name.split(".")
     place = root
-    if parts[0] == "furrow" and not (root / "furrow/__init__.py").is_file():
+    if parts[0] == "furrow" and not _has_furrow(root):
         place = INSTALLED
     base = place.joinpath(*parts)
     return next(

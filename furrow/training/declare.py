@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from furrow.errors import FurrowError
 from furrow.ground.hydra import ConfigError, compose, structured
 from furrow.parse import ParseError, read_yaml
@@ -36,6 +38,8 @@ __all__ = [
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 _OPTIONS = ("model", "calibration", "search", "engine")
 """Groups of which an entry of conf/experiments.yaml may choose an option."""
+_SETTING = re.compile(r"(?:model|calibration|search|engine|encoding|features)(?:\.[A-Za-z_]\w*)+")
+"""A key whose value an entry may set."""
 
 
 class DeclarationError(FurrowError):
@@ -51,11 +55,18 @@ class Declared:
         problem: The problem that it solves.
         options: What it chooses of conf's groups, where it has no file conf/experiment/NAME.yaml:
             `model: gbm`.
+        settings: Values of keys below those, by their whole path: `model.learning_rate: 0.03`.
     """
 
     service: str
     problem: str
     options: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def said(self) -> list[str]:
+        """What the entry itself chooses and sets."""
+        return [*self.options, *self.settings]
 
 
 def declared(conf: Path) -> dict[str, Declared]:
@@ -74,7 +85,7 @@ def declared(conf: Path) -> dict[str, Declared]:
             str(name): (
                 str(entry["service"]),
                 entry.get("problem"),
-                _options(path, str(name), entry),
+                *_options(path, str(name), entry),
             )
             for name, entry in value["experiments"].items()
         }
@@ -93,8 +104,8 @@ def declared(conf: Path) -> dict[str, Declared]:
             raise DeclarationError(
                 f"{path}: {name!r} is not a name", hint="use lower-case letters, digits and _"
             )
-        options = entries[name][2]
-        if name not in files and not options:
+        said_here = [word for part in entries[name][2:] for word in part]
+        if name not in files and not said_here:
             close = difflib.get_close_matches(name, sorted(files - set(entries)), 1)
             place = f"{conf.name}/experiment/{name}.yaml"
             hint = (
@@ -103,12 +114,15 @@ def declared(conf: Path) -> dict[str, Declared]:
                 else f"write {place}, or add `model: gbm`, or drop the entry"
             )
             raise DeclarationError(f"{path}: {name!r} has no file {place}", hint=hint)
-        if name in files and options:
+        if name in files and said_here:
             place = f"{conf.name}/experiment/{name}.yaml"
-            said = f"{path}: {name!r} chooses {', '.join(options)}, and has a file {place}"
-            raise DeclarationError(
-                said, hint="say it in one place: move the choice into the file's defaults"
+            said = f"{path}: {name!r} says {', '.join(said_here)}, and has a file {place}"
+            hint = (
+                "say it in one place: in the file, which begins with `# @package _global_` and"
+                " `defaults: [override /model: gbm]`, or here, as `model.learning_rate: 0.05`"
+                " without the file"
             )
+            raise DeclarationError(said, hint=hint)
     for name in sorted(files - set(entries)):
         raise DeclarationError(
             f"{conf.name}/experiment/{name}.yaml has no entry in {path.name}",
@@ -118,20 +132,35 @@ def declared(conf: Path) -> dict[str, Declared]:
         )
     problems = sorted(file.stem for file in (conf / "problem").glob("*.yaml"))
     return {
-        name: Declared(service, _problem_of(path, name, problem, problems), options)
-        for name, (service, problem, options) in entries.items()
+        name: Declared(service, _problem_of(path, name, problem, problems), options, settings)
+        for name, (service, problem, options, settings) in entries.items()
     }
 
 
-def _options(path: Path, name: str, entry: Mapping[str, Any]) -> dict[str, str]:
-    """What an entry chooses; a word that means nothing there is an error."""
+def _options(
+    path: Path, name: str, entry: Mapping[str, Any]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """What an entry chooses and sets; a word that means nothing there is an error."""
     known = ("problem", "service", *_OPTIONS)
+    settings = {str(key): value for key, value in entry.items() if _SETTING.fullmatch(str(key))}
     for key in entry:
-        if key not in known:
+        if key not in known and str(key) not in settings:
             close = difflib.get_close_matches(str(key), known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"an entry has: {', '.join(known)}"
+            hint = (
+                f"did you mean {close[0]!r}?"
+                if close
+                else f"an entry has: {', '.join(known)}; a model's own settings are written by"
+                f" their whole path, as `model.{key}: ...` is"
+            )
             raise DeclarationError(f"{path}: {name}: unknown key {str(key)!r}", hint=hint)
-    return {key: str(entry[key]) for key in _OPTIONS if key in entry}
+    for key in _OPTIONS:
+        if isinstance(entry.get(key), dict | list):
+            within = next(iter(entry[key]), "learning_rate")
+            raise DeclarationError(
+                f"{path}: {name}: {key} is the name of an option, such as gbm, not a mapping",
+                hint=f"set what is in it by its whole path: `{key}.{within}: ...`",
+            )
+    return {key: str(entry[key]) for key in _OPTIONS if key in entry}, settings
 
 
 def _problem_of(path: Path, name: str, problem: str | None, problems: list[str]) -> str:
@@ -159,8 +188,9 @@ def _problem_of(path: Path, name: str, problem: str | None, problems: list[str])
 def chosen(name: str, entry: Declared) -> list[str]:
     """The overrides that compose a declared experiment, and the problem that it is of."""
     words = [f"problem={entry.problem}", f"++problem.name={entry.problem}"]
-    if not entry.options:
+    if not entry.said:
         return [f"experiment={name}", *words]
+    settings = [f"++{key}={_written(value)}" for key, value in entry.settings.items()]
     options = [f"{group}={option}" for group, option in entry.options.items()]
     return [
         "experiment=one_line",
@@ -168,16 +198,37 @@ def chosen(name: str, entry: Declared) -> list[str]:
         *options,
         f"++name={name}",
         f"++features.service={entry.service}",
+        *settings,
     ]
+
+
+def _written(value: Any) -> str:
+    """A value in Hydra's grammar of overrides."""
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{_written(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_written, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float):
+        return repr(value)
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
 
 
 def experiment_text(name: str, entry: Declared) -> str:
     """A file conf/experiment/NAME.yaml that says what an entry of one line says."""
     lines = [f"  - override /{group}: {option}\n" for group, option in entry.options.items()]
-    return (
-        f"# @package _global_\ndefaults:\n{''.join(lines)}\nname: {name}\nfeatures: {{service:"
-        f" {entry.service}}}\n"
-    )
+    defaults = f"defaults:\n{''.join(lines)}\n" if lines else ""
+    values: dict[str, Any] = {"features": {"service": entry.service}}
+    for key, value in entry.settings.items():
+        place = values
+        *above, last = key.split(".")
+        for part in above:
+            place = place.setdefault(part, {})
+        place[last] = value
+    said = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
+    return f"# @package _global_\n{defaults}name: {name}\n{said}"
 
 
 def problem(conf: Path, name: str) -> Problem:

@@ -70,6 +70,8 @@ class AutoSearch:
         seconds: That trials may take, all workers together.
         say: Called with what a person should know.
         held: The score on held-out rows of each config that was fitted to all rows before them.
+        last: The share and the score of each config where it was screened last: what it stands by
+            where the time was over before all rows had their turn.
         spent: Seconds that were spent so far, of earlier calls too.
     """
 
@@ -77,6 +79,7 @@ class AutoSearch:
     seconds: float
     say: Callable[[str], None] = lambda _: None
     held: dict[str, float] = field(default_factory=dict)
+    last: dict[str, tuple[float, float]] = field(default_factory=dict)
     spent: float = 0.0
     _number: int = 0
 
@@ -112,6 +115,13 @@ class AutoSearch:
     def better(self, one: float, other: float) -> bool:
         """Whether a score is better than another."""
         return self.sweeping.better(one, other)
+
+    def place(self, digest: str) -> tuple[float, float]:
+        """What sorts configs, the best first: by the most rows that they were fitted to, then by score."""
+        if digest not in self.last:
+            return 0.0, float("inf")
+        share, score = self.last[digest]
+        return -share, score if self.sweeping.direction == "minimize" else -score
 
     def _portfolio(self) -> list[Trial]:
         """The experiment's own config, and those of the options that it takes; each once."""
@@ -168,8 +178,10 @@ class AutoSearch:
 
     def _told(self, one: Screened) -> Screened:
         self.spent += one.seconds
-        if one.share == 1 and one.score is not None:
-            self.held[one.trial.digest] = one.score
+        if one.score is not None:
+            self.last[one.trial.digest] = one.share, one.score
+            if one.share == 1:
+                self.held[one.trial.digest] = one.score
         return one
 
     def _record(self, workers: Workers, trials: Sequence[Trial]) -> Iterator[Finished]:

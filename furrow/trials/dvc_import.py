@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from furrow.errors import FurrowError
 from furrow.files import canonical_json, sha256_bytes
 from furrow.ground.git import git, show
 from furrow.ground.project_place import project_prefix
@@ -54,12 +55,19 @@ def _runs(root: Path, notes: list[str]) -> Iterator[ForeignRun]:
         "--format=%H %ct %s", "--", path,
     )  # fmt: skip
     seen: set[str] = set()
+    if not lines.strip():
+        notes.append(
+            f"no commit holds {DVC_LOCK}, which says what ran: `dvc repro`, then commit it"
+        )
     for line in os.fsdecode(lines).split("\n"):
         commit, _, rest = line.partition(" ")
         when, _, subject = rest.partition(" ")
-        stages = yaml_at(root, commit, DVC_LOCK).get("stages") if commit else None
-        for stage, entry in stages.items() if isinstance(stages, dict) else ():
+        stages = _read(root, commit, DVC_LOCK, notes).get("stages") if commit else None
+        if commit and not isinstance(stages, dict):
+            notes.append(f"{DVC_LOCK} at {commit[:10]} holds no stages: left out")
+        for stage, entry in _mapping(stages).items():
             if not isinstance(entry, dict):
+                notes.append(f"{stage} in {DVC_LOCK} at {commit[:10]} is no stage: left out")
                 continue
             key = sha256_bytes(
                 canonical_json([stage, parse_json(json.dumps(entry, default=str))]).encode()
@@ -78,7 +86,7 @@ def _files(
 ) -> dict[str, bytes]:
     """The files of a run; none for a stage without metrics."""
     metrics: dict[str, Any] = {}
-    paths = _metric_paths(root, commit, stage, entry)
+    paths = _metric_paths(root, commit, stage, entry, notes)
     for path, md5 in paths.items():
         content = show(root, commit, path)
         if content is None and md5 and (place := cached(root, md5)):
@@ -98,7 +106,7 @@ def _files(
     config = {"name": stage, "params": _merged(entry.get("params"))}
     about = {
         "stage": stage, "commit": commit, "cmd": str(entry.get("cmd", "")), "metrics": sorted(paths),
-        "deps": {str(one.get("path")): str(one.get("md5", "")) for one in entry.get("deps") or []},
+        "deps": {str(one.get("path")): str(one.get("md5", "")) for one in _mappings(entry.get("deps"))},
     }  # fmt: skip
     texts = {
         RUN_CONFIG: yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=10**6),
@@ -112,27 +120,51 @@ def _merged(params: Any) -> dict[str, Any]:
     """Parameters of one file as they are; of several, under each file's name."""
     if not isinstance(params, dict):
         return {}
-    if len(params) == 1:
-        return dict(next(iter(params.values())) or {})
-    return {path: values for path, values in params.items() if values}
+    held = {str(path): values for path, values in params.items() if isinstance(values, dict)}
+    if len(held) == 1:
+        return dict(next(iter(held.values())))
+    return {path: values for path, values in held.items() if values}
 
 
-def _metric_paths(root: Path, commit: str, stage: str, entry: dict[str, Any]) -> dict[str, str]:
+def _mapping(value: Any) -> dict[str, Any]:
+    """A mapping; an empty one where something else stands, as in a file that was merged badly."""
+    return value if isinstance(value, dict) else {}
+
+
+def _mappings(value: Any) -> list[dict[str, Any]]:
+    """The mappings of a list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _read(root: Path, commit: str, path: str, notes: list[str]) -> dict[str, Any]:
+    """A file of a commit; one that was committed with the marks of a merge hides no other commit."""
+    try:
+        return yaml_at(root, commit, path)
+    except FurrowError as exc:
+        if (said := exc.message) not in notes:
+            notes.append(said)
+        return {}
+
+
+def _metric_paths(
+    root: Path, commit: str, stage: str, entry: dict[str, Any], notes: list[str]
+) -> dict[str, str]:
     """The outputs of a stage that dvc.yaml calls metrics, with their md5.
 
     A template is a pattern here.
     """
-    declared = yaml_at(root, commit, DVC_YAML)
-    stages = declared.get("stages") or {}
-    body = stages.get(stage) or stages.get(stage.partition("@")[0]) or {}
-    body = body.get("do") or body if isinstance(body, dict) else {}
-    wanted = [*(body.get("metrics") or []), *(declared.get("metrics") or [])]
+    declared = _read(root, commit, DVC_YAML, notes)
+    stages = _mapping(declared.get("stages"))
+    body = _mapping(stages.get(stage) or stages.get(stage.partition("@")[0]))
+    body = _mapping(body.get("do")) or body
+    held = [one.get("metrics") for one in (body, declared)]
+    wanted = [name for one in held if isinstance(one, list) for name in one if name]
     names = [str(next(iter(one)) if isinstance(one, dict) else one) for one in wanted]
     patterns = [
         re.compile("".join(".+" if part.startswith("${") else re.escape(part) for part in parts))
         for parts in (re.split(r"(\$\{[^}]*\})", name) for name in names)
     ]
-    outs = {str(one.get("path")): str(one.get("md5") or "") for one in entry.get("outs") or []}
+    outs = {str(one.get("path")): str(one.get("md5") or "") for one in _mappings(entry.get("outs"))}
     return {path: md5 for path, md5 in outs.items() if any(one.fullmatch(path) for one in patterns)}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.attack
 TOOL = Path(__file__).parents[2] / "tools/fuzz.py"
-NAMES = ["manifest", "dvc.yaml", "contract", "notes", "tags", "records", "LMDB pages", "requests"]
+NAMES = ["manifest", "dvc.yaml", "contract", "notes", "tags", "records", "LMDB pages", "trees", "requests"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

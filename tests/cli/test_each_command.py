@@ -171,6 +171,16 @@ def test_what_is_printed_of_features(capsys: pytest.CaptureFixture[str]) -> None
     assert "1.5" in said
 
 
+def test_outside_a_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each verb says that this is no repository, not what it could not find there."""
+    monkeypatch.chdir(tmp_path)
+    for words in ("predict --customer 3", "plan", "runs"):
+        assert furrow(words.split()) == 1
+        assert "is not inside a Git repository" in capsys.readouterr().err
+
+
 def test_equal_reasons_are_told_once() -> None:
     """Resources of one action with the same reasons stand in one line; others, and unchanged ones, by themselves."""
     made = Plan(
@@ -195,6 +205,16 @@ def test_a_plan_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 stage to run" in said
     assert "stages that run: train\n" in said
     assert said.endswith("next: `furrow apply` does it (`dvc repro` the stages alone)\n")
+    fault = "conf/problem/p.yaml:7: unknown key"
+    unreadable = Plan(
+        (*made.resources, Resource("declarations", "declarations", "unknown", (fault,))),
+        made.stages,
+    )
+    plan.show(unreadable)
+    *_, error, way_out = capsys.readouterr().out.splitlines()
+    assert error == f"error: {fault}"
+    assert "mend that first" in way_out
+    assert unreadable.unreadable == (fault,) != made.unreadable
     assert plan.duration(61.0) != plan.duration(None)
     assert plan.counted(1, "stage") != plan.counted(2, "stage")
     assert plan.summary(Plan((), ()))

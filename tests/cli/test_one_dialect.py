@@ -36,7 +36,7 @@ MISTAKES = {
     "replay --verify nowhere": "nowhere",
     "-C nowhere runs": "-C nowhere: No such file or directory",
     "plan --out": "requires an argument",
-    "predict --carier B6": "`furrow compile` writes it",
+    "predict --carier B6": "has no dvc.yaml",
 }
 """Typical mistakes, and what must be said."""
 

@@ -66,3 +66,14 @@ def test_json_is_sorted_and_strict(capsys: pytest.CaptureFixture[str]) -> None:
     assert text.index('"a"') < text.index('"b"')
     with pytest.raises(ValueError, match="JSON"):
         render.echo_json({"a": float("nan")})
+
+
+def test_one_of_several_values_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is JSON by itself, whatever its texts hold, so that a script reads as they come."""
+    for place in range(2):
+        render.echo_json_line({"day": place, "text": "a\nb\x1b[2J"})
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"day": place, "format": 1, "text": "a\nb\x1b[2J"} for place in range(2)
+    ]
+    assert "\x1b" not in "".join(lines)

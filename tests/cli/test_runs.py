@@ -12,10 +12,12 @@ import re
 import subprocess
 import sys
 import termios
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from furrow.cli import runs_show
 from furrow.cli.main import run
 from furrow.cli.plots import chart
 
@@ -272,3 +274,14 @@ def test_the_list_stays_lean() -> None:
     code = f"import sys, furrow.cli.runs; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_periods_that_are_both_tested_and_trained_on_are_explained() -> None:
+    """The model that is kept is fitted on all; no one reads that it was tested on what it was trained on."""
+    record = {"periods": {"train": ["2013-01", "2013-02"], "test": ["2013-02"]}}
+    found = SimpleNamespace(data=None, record=record, outputs=())
+    train, test = runs_show._data(found).splitlines()
+    assert train == "train: 2013-01 2013-02 (all of them for the model that is kept)"
+    assert test == "test: 2013-02 (each predicted by a model of the periods before it)"
+    found.record["periods"]["train"] = ["2013-01"]
+    assert runs_show._data(found).splitlines() == ["train: 2013-01", "test: 2013-02"]

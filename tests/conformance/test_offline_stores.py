@@ -15,6 +15,7 @@ from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, File
 from feast.types import Array, Bool, Float64, Int32, Int64, String, UnixTimestamp
 from feast.value_type import ValueType
 
+from furrow.installed_from import install_command
 from furrow.stores.reference import reference_join
 from furrow.stores.spark_join import spark_session, spark_table
 from furrow.stores.timestamps import arrow_ticks
@@ -341,6 +342,6 @@ def test_without_pyspark():
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True
     )
     assert (
-        "MissingExtraError a join on Spark needs the extra 'spark'\n  install it: pip install 'furrow[spark]'"
+        f"MissingExtraError a join on Spark needs the extra 'spark'\n  install it: {install_command('spark')}"
         in done.stdout
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from furrow.features.digest import seal
+from furrow.features.json_reader import NAME
 from furrow.features.manifest import ManifestError, load, parse, repository_root
 from furrow.features.schema import (
     Column,
@@ -126,6 +127,8 @@ HOSTILE: list[tuple[str, Any, str]] = [
     ("format", True, "format: True is a format"),
     ("surprise", 1, "surprise: 1 is a field this version does not know"),
     ("project", "../evil", "project: '../evil' is not a name"),
+    ("project", "größe\u202e", "is not a name"),
+    ("project", "價 格", "is not a name"),
     ("project", 7, "project: 7 should be a text"),
     ("digest", "abc", "digest: 'abc' is not a sha256"),
     ("digest", "A" * 64, "is not a sha256"),
@@ -296,3 +299,9 @@ def test_the_digest_of_the_whole_covers_every_part() -> None:
         replace(SAMPLE, services={"full": service, "more": replace(service, name="more")}),
     ]
     assert len({SAMPLE.digest, *(seal(each).digest for each in changed)}) == 6
+
+
+@pytest.mark.parametrize("name", ["größe", "価格", "顾客编号", "_x", "a.b-c"])
+def test_names_are_of_any_script(name: str) -> None:
+    """Columns are called as the company's people speak."""
+    assert NAME.match(name)

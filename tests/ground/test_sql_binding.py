@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from furrow.errors import FurrowError
 from furrow.ground.sql_binding import bind
 from furrow.ground.tables import RawFiles, TableError, run_sql
 from furrow.plan.compile import compile_repository
@@ -102,3 +103,18 @@ def test_a_project_with_such_sql_does_not_compile(name, tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("select", "select nowhere.at_all,", 1))
     with pytest.raises(TableError, match=path.name):
         compile_repository(tmp_path, check=False)
+
+
+def test_columns_that_no_view_has_and_views_without_a_column(tmp_path: Path) -> None:
+    """The former are told, the latter refused, with the name that was meant."""
+    declare(tmp_path)
+    assert compile_repository(tmp_path, check=False).notes == ()
+    path = next((tmp_path / "features/tables").glob("*.sql"))
+    text = path.read_text()
+    path.write_text(text.replace("count(*) as visits", "count(*) as visits, 2 as twice", 1))
+    (told,) = compile_repository(tmp_path, check=False).notes
+    assert f"{path.name} makes twice, and no view has it" in told
+    path.write_text(text.replace("count(*) as visits", "count(*) as visit", 1))
+    with pytest.raises(FurrowError, match=r"has visits, which .* does not make") as caught:
+        compile_repository(tmp_path, check=False)
+    assert caught.value.hint == "did you mean 'visit'?"

@@ -144,3 +144,29 @@ def test_where_a_store_is(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE runs (a)").connection.close()
     with pytest.raises(MlflowError, match="no MLflow store"):
         read_sqlite(tmp_path / "other.db")
+
+
+def test_a_store_that_leads_elsewhere(tmp_path: Path) -> None:
+    """Links are not followed, whatever they are called; what is too long is left out; both are told, and the rest is read."""
+    root = shutil.copytree(STORES / "files", tmp_path / "mlruns")
+    (secret := tmp_path / "secret").mkdir()
+    (secret / "meta.yaml").write_text("run_id: secret\n")
+    (secret / "key").write_text("hush")
+    experiment = next(one for one in sorted(root.iterdir()) if one.name not in {"0", "models"})
+    run = next(one for one in sorted(experiment.iterdir()) if one.is_dir())
+    (run / "params/key").symlink_to(secret / "key")
+    (run / "metrics/all").symlink_to(secret)
+    (run / "tags/long").write_text("x" * (1 << 20) + "y")
+    (experiment / "linked").symlink_to(secret)
+    plain, store = read_files(STORES / "files"), read_files(root)
+    runs = {one.id: repr(one) for one in store.runs}
+    assert runs == {one.id: repr(one) for one in plain.runs}
+    told = " ".join(store.notes)
+    for said in (
+        "params/key is a link",
+        "metrics/all is a link",
+        "tags/long is too long",
+        "linked is a link",
+    ):
+        assert said in told
+    assert "hush" not in str(runs)

@@ -53,6 +53,47 @@ def test_sampled_values_are_the_exact_ones() -> None:
     assert found == pytest.approx(_exact(row, background), abs=0.12)
 
 
+def test_an_order_and_its_reverse_share_out_products_exactly() -> None:
+    """What two columns add together is shared out in halves by two draws, whatever the order is."""
+    background, row = _rows(1, 5)[["a", "b", "c"]], _rows(1, 6)[["a", "b", "c"]]
+
+    def product(frame: pd.DataFrame) -> np.ndarray:
+        return (frame["a"] * frame["b"] + frame["b"] * frame["c"]).to_numpy(dtype=float)
+
+    a, b, c = row.iloc[0] - background.iloc[0]
+    start = background.iloc[0]
+    exact = {
+        "a": a * start["b"] + a * b / 2,
+        "b": b * (start["a"] + start["c"]) + (a * b + b * c) / 2,
+        "c": c * start["b"] + b * c / 2,
+    }
+    for seed in range(9):
+        found = contributions(product, row, background, permutations=2, seed=seed)
+        assert found == pytest.approx(exact)
+    assert sum(contributions(product, row, background, permutations=1).values()) == pytest.approx(
+        product(row)[0] - product(background)[0]
+    )
+
+
+def test_background_rows_are_drawn_as_often_as_one_another() -> None:
+    """As many draws as rows: what is additive is exact; fewer draws are not always of the first rows."""
+    background, row = _rows(24, 7)[["a", "b"]], _rows(1, 8)[["a", "b"]]
+
+    def total(frame: pd.DataFrame) -> np.ndarray:
+        return (frame["a"] + 2 * frame["b"]).to_numpy(dtype=float)
+
+    exact = {
+        "a": row["a"][0] - background["a"].mean(),
+        "b": 2 * (row["b"][0] - background["b"].mean()),
+    }
+    assert contributions(total, row, background) == pytest.approx(exact)
+    few = {
+        round(contributions(total, row, background, permutations=1, seed=seed)["a"], 9)
+        for seed in range(60)
+    }
+    assert len(few) > 12
+
+
 def test_they_add_up_and_are_the_same_each_time() -> None:
     """To the prediction less the mean of the background rows drawn."""
     background, row = _rows(1, 3), _rows(1, 4)
@@ -84,3 +125,16 @@ def test_equal_windows_moved_nothing() -> None:
         half = mean_shift(_score, rows[:150], rows[150:].reset_index(drop=True), seed=seed)
         wrong += sum(not one.low <= 0 <= one.high for one in half)
     assert wrong <= 20  # of 80, where the halves themselves differ by chance
+
+
+def test_a_row_may_lack_what_the_background_has() -> None:
+    """Whole numbers and truths that every background row has, and an unknown entity's row has not."""
+    background = _rows(64, 7).assign(visits=np.arange(64), seen=True)
+    row = background.head(1).assign(visits=np.nan, seen=np.nan)
+
+    def score(frame: pd.DataFrame) -> np.ndarray:
+        return frame["visits"].fillna(-1.0).to_numpy(dtype=float) + frame["seen"].isna().to_numpy()
+
+    found = contributions(score, row, background)
+    assert max(found, key=lambda name: abs(found[name])) == "visits"
+    assert found["seen"] == pytest.approx(1.0)

@@ -18,6 +18,7 @@ from furrow.cli.monitor import command as monitor_command
 from furrow.errors import FurrowError
 from furrow.monitoring import monitor_run
 from furrow.monitoring.drift_reference import Reference, bundled, leave_in_bundle
+from furrow.monitoring.label_verdict import judge_labels
 from furrow.monitoring.late_labels import land
 from furrow.monitoring.monitor_run import Monitored, monitor
 from furrow.monitoring.monitor_settings import FairnessSettings, MonitorSettings, Sink
@@ -372,6 +373,21 @@ def test_labels_performance_and_fairness(tmp_path: Path, log: Path) -> None:
     state = load_state(site.folder)
     assert state.labels["gbm@v1.0.0"]["states"] == one.states
     assert {each["version"] for each in state.performance} == {*found.labels}
+
+
+def test_fairness_of_few_labels_is_told_within_its_range(tmp_path: Path, log: Path) -> None:
+    """Two labels in each group: calibration of a group is no more than 1 off, whatever its interval."""
+    asked = FairnessSettings(groups=["region"], least=2, limits={"calibration_within_groups": None})
+    site = _site(_project(tmp_path), log, fairness=asked)
+    truth = pd.DataFrame(
+        [{"trip": one.keys["trip"], "event_timestamp": one.time, "label_timestamp": one.time + timedelta(hours=5),
+          "late": number % 4 // 2} for number, one in enumerate(_records(range(19, 20))[:4])]
+    )  # fmt: skip
+    truth.to_parquet(tmp_path / "truth.parquet")
+    land(site.labels, tmp_path / "truth.parquet", _PROBLEM, now=site.now)
+    [gap] = judge_labels(site)[0]["gbm@v1.0.0"].gaps
+    assert [one.rows for one in gap.groups] == [2, 2]
+    assert all(-1 <= one.low <= one.value <= one.high <= 1 for one in gap.groups), gap
 
 
 def test_damaged_state_is_said(tmp_path: Path, log: Path) -> None:

@@ -142,10 +142,10 @@ def test_a_lock_that_was_cut_short_is_taken_from_the_last_commit(
     assert (repo / "dvc.lock").read_text() == whole
 
 
-def test_what_was_applied_is_noted(tmp_path: Path) -> None:
-    note_applied(tmp_path, registry="a")
-    note_applied(tmp_path, online="b")
-    assert json.loads((tmp_path / APPLIED).read_text()) == {
+def test_what_was_applied_is_noted(repo: Path) -> None:
+    note_applied(repo, registry="a")
+    note_applied(repo, online="b")
+    assert json.loads((repo / APPLIED).read_text()) == {
         "format": 1,
         "registry": "a",
         "online": "b",

@@ -151,5 +151,5 @@ def test_what_needs_an_extra_names_it(tmp_path: Path, run: Run) -> None:
         extra, kind, said = (part.strip() for part in line.split("|", 2))
         assert kind == "MissingExtraError", line
         assert f"needs the extra '{extra}'" in said
-        assert f"pip install 'furrow[{extra}]'" in said
+        assert f"install it: pip install 'furrow[{extra}] @ file://" in said
     assert there == "here: []"

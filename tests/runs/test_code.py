@@ -1,5 +1,6 @@
 """The digest of code changes with what is imported and with nothing else."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,21 @@ def test_the_folder_does_not_count(tree, tmp_path_factory):
     before = code_digest(other, "pipelines.train")
     other.rename(tree)
     assert code_digest(tree, "pipelines.train") == before
+
+
+def test_where_the_environment_lies_does_not_count(tree, monkeypatch):
+    """An installed furrow gives one digest inside the project, as README has it, and anywhere else; its version counts."""
+    project = tree / "mine"
+    (project / "pipelines").mkdir(parents=True)
+    (project / "pipelines/train.py").write_text("import os\nfrom furrow.a import f\n")
+    found = []
+    for place in (tree, project / ".venv/lib/site-packages"):
+        if place != tree:
+            shutil.copytree(tree / "furrow", place / "furrow")
+        monkeypatch.setattr("furrow.training.code_digest.INSTALLED", place)
+        found.append(code_digest(project, "pipelines.train"))
+    monkeypatch.setattr("furrow.training.code_digest.version", lambda _name: "99")
+    assert found[0] == found[1] != code_digest(project, "pipelines.train")
 
 
 def test_code_that_does_not_parse(tree):

@@ -239,6 +239,36 @@ def test_one_line_is_a_file_written_short(short):
     assert dump(resolve(short, SERVICES, code)["calm"]) == before
 
 
+def test_a_line_sets_what_is_inside_its_options(short):
+    """By whole paths, values of every kind; the file that says the same resolves to the same config."""
+    more = "model: gbm, model.learning_rate: 0.03, model.max_bins: 64, 'features.keys': [carrier]"
+    edit(short / "experiments.yaml", "model: gbm", more)
+    found = resolve(short, SERVICES, code)["plain"]
+    assert (found.model["learning_rate"], found.model["max_bins"]) == (0.03, 64)
+    assert found.features.keys == ["carrier"]
+    (short / "experiment").mkdir()
+    (short / "experiment/plain.yaml").write_text(experiment_text("plain", declared(short)["plain"]))
+    assert "has a file" in fails(short)
+    edit(short / "experiments.yaml", f", {more}", "")
+    assert dump(resolve(short, SERVICES, code)["plain"]) == dump(found)
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("learning_rate: 0.03", "`model.learning_rate: ...`"),
+        ("model: {learning_rate: 0.03}", "`model.learning_rate: ...`"),
+        ("model: gbm, model.learning_rat: 0.03", "learning_rate"),
+        ("model: gbm, model.learning_rate: '${oc.env:HOME}'", "oc.env"),
+        ("model: gbm, model._target_: os.system", "os.system"),
+    ],
+)
+def test_settings_that_mean_nothing(short, said, hint):
+    """A setting without its path, an option that is a mapping, a misspelt one, a resolver, a forbidden target."""
+    edit(short / "experiments.yaml", "model: gbm", said)
+    assert hint in fails(short)
+
+
 def test_what_a_line_can_not_say(short):
     """A misspelt key suggests the right one; an entry that chooses nothing needs a file."""
     edit(short / "experiments.yaml", "model: gbm", "modle: gbm")

@@ -11,8 +11,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from furrow.features.manifest import load
 from furrow.intake.landed import land
+from furrow.layout import MANIFEST
 from furrow.scaffold.answers import Asked
+from furrow.scaffold.bring_up import compile_project
 from furrow.scaffold.entity_ties import strangers, tie
 from furrow.scaffold.joint_leaks import joint_leaks
 from furrow.scaffold.plan_init import InitPlan, Looked, look, plan_init
@@ -315,3 +318,24 @@ def test_a_source_of_too_many_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     plan = planned(tmp_path, looked)
     assert "weather_history" not in [one.name for one in plan.features]
     assert any(note.startswith("weather: left out, for joined") for note in plan.notes)
+
+
+def test_names_of_another_language_compile(tmp_path: Path) -> None:
+    """A key, a label and features of other letters, and a word of SQL: from Feast's definitions to the manifest."""
+
+    def add(number: int, row: dict[str, Any]) -> None:
+        row |= {
+            "顾客": f"k{number}",
+            "alter": number % 60,
+            "größe": number % 9,
+            "解約": row["canceled"],
+        }
+        del row["canceled"]
+
+    root = tmp_path / "project"
+    plan = planned(tmp_path, seen(tmp_path, bookings=rows(add)), predict="解約")
+    assert plan.answers.entity == "顾客"
+    compile_project(root, lambda step: None)
+    manifest = load(root / MANIFEST)
+    (view,) = manifest.views.values()
+    assert [feature.name for feature in view.features][2:4] == ["bookings_alter", "bookings_größe"]

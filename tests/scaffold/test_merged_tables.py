@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from furrow.ground.tables import RawFiles, run_sql
+from furrow.intake.quiet_db import quiet_db
+from furrow.intake.table_profile import ColumnProfile, TableProfile
 from furrow.scaffold import feature_sql
 from furrow.scaffold.answers import Asked
+from furrow.scaffold.entity_ties import Tie
+from furrow.scaffold.merged_sql import Known, merged_facts
 from furrow.scaffold.plan_init import InitPlan, look, plan_init
+from furrow.scaffold.source_tables import MERGED, not_taken
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +87,7 @@ def test_several_in_one_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """At each moment every feature has the value that it has in a table of its own; there are fourteen files."""
     written(tmp_path)
     merged = planned(tmp_path)
-    assert [one.name for one in merged.features] == ["accounts_profile", "history", "facts"]
+    assert [one.name for one in merged.features] == ["accounts_profile", MERGED, "facts"]
     assert len(merged.texts) == 14
     assert any("7 sources are in 2 feature tables" in note for note in merged.notes)
     monkeypatch.setattr(feature_sql, "MOST_TABLES", 99)
@@ -105,3 +110,32 @@ def test_the_same_again(tmp_path: Path) -> None:
     """The same text from the same data, and the same rows whatever order the files are in."""
     written(tmp_path)
     assert planned(tmp_path).texts == planned(tmp_path).texts
+
+
+def test_facts_of_those_whom_one_source_knows() -> None:
+    """Everybody of whom any source says something has a row; what a source does not say is missing."""
+    sizes = Known(
+        "who", {"size": "avg(n)"}, {"size": "Float64"}, "a where who is not null group by who"
+    )
+    marks = Known("id as who", {"marks": "count(*)"}, {"marks": "Int64"}, "b group by id")
+    found = merged_facts("who", "timestamptz '1970-01-01'", [sizes, marks])
+    assert dict(found.features) == {"size": "Float64", "marks": "Int64"}
+    with quiet_db() as db:
+        db.execute(
+            "create table a as select * from (values (1, 4), (1, 6), (2, 1), (null, 9)) t(who, n)"
+        )
+        db.execute("create table b as select * from (values (2), (3), (3)) t(id)")
+        rows = db.sql(found.sql).fetchall()
+    assert [(who, size, marks) for who, _, size, marks in rows] == [
+        (1, 5.0, None),
+        (2, 1.0, 1),
+        (3, None, 2),
+    ]
+
+
+def test_columns_that_are_left_are_told(tmp_path: Path) -> None:
+    """Four columns of numbers are summed; the fifth is named."""
+    names = [f"x{number}" for number in range(5)]
+    columns = {name: ColumnProfile(name, "float64", 9, 0, 9, 0.0, 1.0) for name in names}
+    table = TableProfile("logs", tmp_path, 9, columns, ())
+    assert not_taken(Tie(table, "logs", "who", "at", False, False)) == ["x4"]

@@ -8,15 +8,17 @@ from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
 from furrow.cli.predict import command
-from furrow.errors import UsageError
+from furrow.errors import FurrowError, UsageError
 from furrow.features.client import FeatureClient
 from furrow.models.bundle import load
 from furrow.models.predict import Model
 from furrow.serving import batch_scores
+from furrow.serving.batch_csv import TEXTS
 from furrow.serving.batch_scores import BatchError, Job, score_file
 from furrow.serving.scorer import Scorer
 from tests.servingworld import CODE, NOW
@@ -207,6 +209,27 @@ def test_what_is_wrong_with_the_rows_is_told(world, tmp_path):
     path.write_bytes(b"PAR1")
     with pytest.raises(BatchError, match="can't be read"):
         score_file(Job(opened(world), path, out))
+
+
+@pytest.mark.parametrize(("ending", "divider"), TEXTS.items())
+def test_text_is_scored_as_parquet_is(world, tmp_path, ending, divider):
+    """The same bits, keys with leading zeros as they are typed; what can't be read is named, and nothing is left."""
+    table = rows_file(tmp_path / "rows.parquet")
+    out = tmp_path / "scored.parquet"
+    score_file(Job(opened(world), tmp_path / "rows.parquet", out))
+    text = tmp_path / f"rows{ending.upper()}"
+    pacsv.write_csv(table, text, pacsv.WriteOptions(delimiter=divider))
+    again = tmp_path / "again.parquet"
+    assert score_file(Job(opened(world), text, again)) == table.num_rows
+    assert predictions(again, ["probability"]) == predictions(out, ["probability"])
+    assert pq.read_table(again)["shop"].to_pylist() == table["shop"].to_pylist()
+    text.write_text(text.read_text().replace(f"{NOW.year}-", "then-", 1))
+    with pytest.raises(FurrowError, match="can't be read") as caught:
+        score_file(Job(opened(world), text, again))
+    assert "event_timestamp" in str(caught.value)
+    with pytest.raises(BatchError, match=r"--out .*x\.parquet"):
+        score_file(Job(opened(world), text, tmp_path / "x.csv"))
+    assert not list(tmp_path.glob(".*rows*"))
 
 
 def test_the_command_scores_a_file(world, tmp_path, monkeypatch, capsys):

@@ -69,6 +69,7 @@ import lmdb
 from furrow.errors import FurrowError
 from furrow.stores.lmdb_env import _check_pages, open_environment
 
+os.environ["XDG_STATE_HOME"] = os.devnull  # each is looked at
 whole, room, seed, examples = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 sound = whole.read_bytes()
 pages = len(sound) // 4096

@@ -74,6 +74,7 @@ def test_now_is_years_after_the_data(served):
     """Asked for now, the features of 2013 have expired, and the answer says so and what to do."""
     words = arguments(flight(served))
     done = run(served, "python", "-m", "furrow", "predict", *words, "--experiment", "gbm")
+    assert "is after the newest event of the feature tables" in done.stdout
     assert "features are expired (older than their ttl)" in done.stdout
     assert "--at TIME" in done.stdout
 

@@ -86,7 +86,7 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra, or the library of the system that LightGBM stands on."""
     spec = {"_target_": "lightgbm.sklearn.LGBMClassifier"}
     for fault, said in (
-        (ImportError("no lightgbm"), "pip install 'furrow[lightgbm]'"),
+        (ImportError("no lightgbm"), "[lightgbm]'"),
         (OSError("libgomp.so.1: cannot open shared object file"), "apt-get install libgomp1"),
     ):
 

@@ -159,3 +159,48 @@ def test_a_dvc_repository(
     assert (import_dvc(root).new, git(root, "status", "--porcelain")) == (0, before)
     with Repo(str(root)) as repo:
         assert repo.status() == {}
+
+
+BROKEN = {
+    "marks of a merge": "<<<<<<< HEAD\nstages: {}\n=======\n>>>>>>> other\n",
+    "a list": "- x\n",
+    "stages in a list": "stages: [1, 2]\n",
+    "no stage": "stages: {a: text}\n",
+    "odd parts": "stages: {a: {cmd: [x], outs: [text, {path: m.toml, md5: {a: 1}}], deps: [x], params: 7}}\n",
+    "parts in mappings": "stages: {a: {outs: {path: m.toml}, params: {p.yaml: text}}}\n",
+    "paths that lead out": 'stages: {a: {outs: [{path: ../out.json, md5: "../../out"}, {path: /etc/passwd}]}}\n',
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_dvc_lock_that_was_written_by_hand(
+    repository: Path, git: Callable[..., str], kind: str
+) -> None:
+    """One broken commit hides none of the others; nothing outside of the repository is read."""
+    root = repository
+    Repo.init(str(root)).close()
+    (root.parent / "out.json").write_text('{"secret": 42}')
+    (root / "m.toml").write_text("auc = 0.5\n")
+    metrics = [{name: {"cache": False}} for name in ("m.toml", "../out.json", "/etc/passwd")]
+    (root / "dvc.yaml").write_text(
+        yaml.safe_dump({"stages": {"a": {"cmd": "x", "metrics": metrics}}})
+    )
+    whole = "stages: {a: {cmd: CMD, outs: [{path: m.toml, md5: aa}], params: {p.yaml: {lr: 1}}}}\n"
+    for text in (whole, BROKEN[kind], whole.replace("CMD", "again")):
+        (root / "dvc.lock").write_text(text)
+        git(root, "add", "-A")
+        git(root, "commit", "-q", "-m", "lock")
+    found = import_dvc(root)
+    assert found.new == (3 if kind == "odd parts" else 2)
+    assert bool(found.notes) is (kind not in {"odd parts", "parts in mappings"})
+    frame = furrow.runs(revs="all", repo=root)
+    assert set(frame["auc"]) == {0.5}
+    assert "secret" not in str(list(frame.columns))
+
+
+def test_a_dvc_repository_that_never_ran(repository: Path) -> None:
+    """Nothing to record: it says what is missing."""
+    Repo.init(str(repository)).close()
+    found = import_dvc(repository)
+    assert found.new == 0
+    assert "no commit holds dvc.lock" in found.notes[0]

@@ -80,6 +80,19 @@ def test_its_time_ends_it(project: Path) -> None:
     kinds = [type(one).__name__ for one in found.run()]
     assert kinds.count("Finished") == 3
     assert found.spent > 0
+    assert not found.held
+
+
+@pytest.mark.parametrize("limit", [1e-6, 1e6])
+def test_the_best_on_the_most_rows_is_chosen(project: Path, limit: float) -> None:
+    """Whatever ended first: also where the time was over before a config was fitted to all rows."""
+    found = AutoSearch(sweeping(project, jobs=1), limit)
+    steps = list(found.run())
+    screened = [one for one in steps if isinstance(one, Screened) and one.score is not None]
+    most = max(one.share for one in screened)
+    best = min((one.score, one.trial.digest) for one in screened if one.share == most)
+    trials = [one.trial.digest for one in steps if isinstance(one, Finished)]
+    assert min(reversed(trials), key=found.place) == best[1]
 
 
 def test_held_out_rows_come_before_every_test(project: Path) -> None:

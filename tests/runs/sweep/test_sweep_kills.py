@@ -94,7 +94,7 @@ def test_ctrl_c_is_clean(project: Path, environ: dict[str, str]) -> None:
     wait_for(lambda: len(recorded(project)) >= 1)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=300)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "the same command goes on from there" in errors
     assert "Traceback" not in errors
     assert not group(process.pid)
