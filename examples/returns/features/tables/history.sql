@@ -1,5 +1,4 @@
--- What happened to each invoice, by source: the last values; counts, sums and
--- means of 7, 30, 90 days before a moment. An event leaves a window when it is that old.
+-- What happened to each invoice: last values; counts, sums, means of 7, 30, 90 days.
 with own_events as (
     select invoice, invoice_date as known_at, 1 as orders_before__event, lines as orders_before__lines, units as orders_before__units, cast(amount as decimal(38, 12)) as orders_before__amount, country as orders_before__country from (select c.invoice_date, c.country, c.lines, c.units, c.amount, l.invoice from orders as c join orders as l on c.customer_id = l.customer_id and c.invoice_date < l.invoice_date) where invoice is not null and invoice_date is not null
     union all by name select invoice, outcome_known_at as known_at, 1 as orders_outcomes__event, returned as orders_outcomes__returned from (select l.invoice, c.invoice_date + interval '30 days' as outcome_known_at, cast(c.returned as bigint) as returned from orders as c join orders as l on c.customer_id = l.customer_id and c.invoice_date + interval '30 days' <= l.invoice_date where c.returned is not null) where invoice is not null and outcome_known_at is not null
