@@ -52,8 +52,9 @@ def merged_windows(sources: Sequence[Windowed]) -> WindowSql:
         "    " + "\n    union all by name ".join(branches),
         f"), own_changes as (select {key}, {moved}, window_days, {sign}, {', '.join(held)}",
         f"    from own_events cross join (values {spans}) as w(window_days)",
-        "), own_sums as (",
-        ",\n".join([f"    select {key}, known_at", *(f"        {line}" for line in sums)]),
+        ",\n".join(
+            [f"), own_sums as (select {key}, known_at", *(f"        {line}" for line in sums)]
+        ),
         f"    from own_changes window so_far as ({order} rows unbounded preceding)",
         "    qualify lead(known_at) over so_far is distinct from known_at",
         ",\n".join(
