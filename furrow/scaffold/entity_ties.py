@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import quoted, readable
 from furrow.intake.table_profile import relation as relation_of
-from furrow.scaffold.planned_moments import is_planned
+from furrow.scaffold.planned_moments import is_of_a_life, is_planned, is_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +61,7 @@ class Tie:
         single: Whether there is one row at the most for each entity.
         pairs: About how many rows the relation has, where each is joined to many of the label's.
         outcomes: Whether they say what came of earlier rows.
+        asked: The column of the relation that holds the moment of the prediction; empty for none.
     """
 
     table: TableProfile
@@ -71,6 +72,7 @@ class Tie:
     single: bool
     pairs: int = 0
     outcomes: bool = False
+    asked: str = ""
 
 
 def tie(
@@ -255,10 +257,11 @@ def _beside(
 ) -> Tie:
     at, entity = event_moment(table), readable(answers.entity)
     picked = [f"c.{readable(name)}" for name in table.columns if name != answers.entity]
-    label = (
-        f"(select distinct {entity}, {renamed(mine, 'own_key')} from {readable(answers.table)})"
-        " as l"
-    )
+    asked = "asked_at" if answers.at and answers.entity in labelled.keys else ""
+    asked = "" if asked in table.columns else asked
+    held = [entity, renamed(mine, "own_key"), *([renamed(answers.at, asked)] if asked else [])]
+    label = f"(select distinct {', '.join(held)} from {readable(answers.table)}) as l"
+    picked += [f"l.{asked}"] if asked else []
     relation = (
         f"(select {', '.join(picked)}, l.{entity} from {readable(table.name)} as c "
         f"join {label} on c.{readable(theirs)} = l.own_key)"
@@ -266,7 +269,7 @@ def _beside(
     dated = bool(at) and table.columns[at].midnight
     pairs = 0 if theirs in table.keys else _pairs_beside(labelled, mine, table, theirs)
     single, told = theirs in table.keys, _without_key(table, theirs)
-    return Tie(told, relation, answers.entity, at, dated, single, pairs)
+    return Tie(told, relation, answers.entity, at, dated, single, pairs, asked=asked)
 
 
 def _without_key(table: TableProfile, key: str) -> TableProfile:
@@ -304,15 +307,20 @@ def strangers(
 
 
 def event_moment(table: TableProfile) -> str:
-    """The column of moments that says when a row happened.
+    """The column of moments that says from when on a row is known.
 
-    Of those almost without gaps, and not named as what is planned, the earliest; empty if none.
+    Of those almost without gaps, and not named as what is planned or when somebody was born: the
+    latest that is named as when the row was written, else the earliest; empty if none.
     """
     full = [
         name
         for name in table.times
-        if table.columns[name].nulls <= 0.05 * table.rows and not is_planned(name)
+        if table.columns[name].nulls <= 0.05 * table.rows
+        and not is_planned(name)
+        and not is_of_a_life(name)
     ]
+    if written := [name for name in full if is_recorded(name)]:
+        return max(written, key=lambda name: table.columns[name].least)
     return min(full, key=lambda name: table.columns[name].least) if full else ""
 
 

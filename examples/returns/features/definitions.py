@@ -17,8 +17,8 @@ def view(name, **types):  # a row of its table holds until the next one of its e
 
 
 orders_profile_view = view("orders_profile",
-    orders_customer_id=Int64, orders_country=String, orders_lines=Int64, orders_units=Int64, orders_amount=Float64,
-    orders_weekday=Int64, orders_month=Int64, orders_hour=Int64)
+    orders_country=String, orders_lines=Int64, orders_units=Int64, orders_amount=Float64, orders_weekday=Int64,
+    orders_month=Int64, orders_hour=Int64)
 history_view = view("history",
     orders_before_7d=Int64, orders_before_30d=Int64, orders_before_90d=Int64, orders_before_lines_sum_7d=Float64,
     orders_before_lines_sum_30d=Float64, orders_before_lines_sum_90d=Float64, orders_before_lines_mean_7d=Float64,
