@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from furrow.intake.file_patterns import pattern_of
 from furrow.intake.given import Given, find_given
 from furrow.intake.landed import land, number_rows
 from furrow.intake.quiet_db import quiet_db
@@ -241,11 +242,20 @@ def _until(table: TableProfile, answers: Answers, now: datetime, told: list[str]
 
 
 def _from(root: Path, given: Sequence[Given]) -> list[Given]:
-    """Places as the project writes them down: from its root where they lie in it."""
+    """Places as the project writes them down: from its root, several files by the pattern of their names."""
     return [
-        Given(one.name, tuple(_place(root, place) for place in one.places), one.table)
+        Given(
+            one.name,
+            tuple(_place(root, place) for place in _by_pattern(one)),
+            one.table,
+        )
         for one in given
     ]
+
+
+def _by_pattern(given: Given) -> Sequence[str]:
+    pattern = "" if given.table else pattern_of(given.places)
+    return [pattern] if pattern else given.places
 
 
 def _place(root: Path, place: str) -> str:
