@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from furrow.cli import render
+from furrow.cli.init_questions import ask_person
 from furrow.cli.terminal import on_terminal, say
 from furrow.layout import FURROW, INGEST_PY, PROBLEMS
 
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from furrow.scaffold.bring_up import Step
     from furrow.scaffold.first_runs import FirstRun
     from furrow.scaffold.plan_init import InitPlan, Looked
-
-_QUESTIONS = {
-    "predict": "What is to be predicted (a column)",
-    "about": "Of whom, or of what (a column)",
-    "at": "When is it predicted (a column of moments)",
-    "known_after": "When is it known, after that moment",
-    "test": "What is it tested on",
-}
 
 
 @click.command()
@@ -223,7 +215,7 @@ def _write(root: Path, sources: tuple[str, ...], asked: Asked, *, ask: bool, dry
                     ),
                 )
             plan = plan_init(
-                root, looked, _asked(looked, asked) if ask else asked, now=datetime.now(UTC)
+                root, looked, ask_person(looked, asked) if ask else asked, now=datetime.now(UTC)
             )
             _show(plan, looked, dry_run=dry_run)
             if dry_run:
@@ -248,37 +240,6 @@ def _forget(root: Path) -> None:
     with suppress(OSError):
         scratch(root).rmdir()
         (root / FURROW).rmdir()
-
-
-def _asked(looked: Looked, asked: Asked) -> Asked:
-    """Ask what was not said, each question with its guess."""
-    from furrow.errors import FurrowError  # noqa: PLC0415 - after --help
-    from furrow.scaffold.answers import complete_answers  # noqa: PLC0415 - the same
-
-    def found(said: Asked) -> tuple[dict[str, str], str]:
-        """The answers that the data bear out, and what is wrong with the first one that they don't."""
-        guesses: dict[str, str] = {}
-        try:
-            complete_answers(said, looked.tables, looked.references, guesses)
-        except FurrowError as exc:
-            return guesses, str(exc)
-        return guesses, ""
-
-    for question, words in _QUESTIONS.items():
-        if getattr(asked, question):
-            continue
-        guess = found(asked)[0].get(question, "")
-        while True:
-            said = click.prompt(words, default=guess or "", show_default=bool(guess), err=True)
-            if said == guess:
-                break
-            answered = replace(asked, **{question: said.strip()})
-            guesses, wrong = found(answered)
-            if question in guesses:
-                asked = answered
-                break
-            say(wrong, err=True)
-    return asked
 
 
 def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
