@@ -14,6 +14,7 @@ from furrow.cli import render
 from furrow.cli.init_questions import ask_person
 from furrow.cli.terminal import on_terminal, say
 from furrow.layout import FURROW, INGEST_PY, PROBLEMS
+from furrow.plurals import number_of
 
 if TYPE_CHECKING:
     from furrow.scaffold.answers import Asked
@@ -147,7 +148,7 @@ def _update(root: Path, *, dry_run: bool) -> None:
     write_update(root, plan)
     if plan.clashes:
         raise FurrowError(
-            f"{len(plan.clashes)} files hold clashes",
+            f"clashes in {number_of(len(plan.clashes), 'file')}",
             hint="mend them, then `furrow compile --write`",
         )
     if plan.texts or plan.removed:
@@ -211,7 +212,7 @@ def _write(root: Path, sources: tuple[str, ...], asked: Asked, *, ask: bool, dry
                     folder / LANDED,
                     timezone=asked.timezone,
                     watch=lambda name, rows: advance(
-                        0, description=f"reading {name}: {rows:,} rows"
+                        0, description=f"reading {name}: {number_of(rows, 'row')}"
                     ),
                 )
             plan = plan_init(
@@ -248,7 +249,7 @@ def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
     answers = plan.answers
     for one in plan.landed:
         say(
-            f"{one.name}: {one.rows:,} rows, {len(one.columns)} columns, from"
+            f"{one.name}: {number_of(one.rows, 'row')}, {number_of(len(one.columns), 'column')}, from"
             f" {_source(looked, one.name)}"
         )
     moment = answers.at or answers.moment or "no moment"
@@ -268,8 +269,8 @@ def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
     count = sum(len(table.features) for table in plan.features)
     word = "would write" if dry_run else "writing"
     say(
-        f"{word} {len(plan.texts)} files, {lines} lines: {count} features in {len(plan.features)}"
-        " tables"
+        f"{word} {number_of(len(plan.texts), 'file')}, {number_of(lines, 'line')}:"
+        f" {number_of(count, 'feature')} in {number_of(len(plan.features), 'table')}"
     )
     for path, text in sorted(plan.texts.items()):
         say(f"  {path} ({text.count(chr(10))} lines)")
@@ -294,6 +295,7 @@ def _bring_up(root: Path, *, train: bool) -> None:
         say("written and compiled. Next: dvc repro")
         return
     _show_runs(root)
+    _show_doubts(root)
     if not tested:
         say("the project's tests did not run: `pip install pytest`, then `pytest`")
 
@@ -303,6 +305,18 @@ def _verdict(run: FirstRun) -> str:
     if run.failed:
         return f"failed the rule: {'; '.join(run.failed)}"
     return "champion" if run.champion else "passed"
+
+
+def _show_doubts(root: Path) -> None:
+    """Values that nobody may have meant: a model takes -999 for a temperature."""
+    from furrow.data.contract import load_contract  # noqa: PLC0415 - after --help
+    from furrow.data.plausible import short_doubts  # noqa: PLC0415 - the same
+    from furrow.layout import CONTRACT, DATA  # noqa: PLC0415 - the same
+
+    doubts = short_doubts(root / DATA, load_contract(root / CONTRACT))
+    if doubts:
+        more = f"; and {number_of(len(doubts) - 3, 'more column')}" if len(doubts) > 3 else ""
+        say(f"hard to believe: {'; '.join(doubts[:3])}{more} (`furrow data check` shows them)")
 
 
 def _show_runs(root: Path) -> None:

@@ -28,6 +28,7 @@ from furrow.ground.virtual_environments import exposed_environments
 from furrow.installed_from import install_command
 from furrow.layout import CONTRACT, DATA, FURROW, LOCK
 from furrow.plan.project_root import repository_root
+from furrow.plurals import number_of
 from furrow.replay.locked_environment import locked
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def _lock(root: Path) -> Finding:
     if other:
         said = "; ".join(other[:3]) + (f" and {len(other) - 3} more" if len(other) > 3 else "")
         return Finding("environment", "odd", said, f"pip install -r {LOCK}")
-    return Finding("environment", "ok", f"the {len(wanted)} versions of {LOCK}")
+    return Finding("environment", "ok", f"the {number_of(len(wanted), 'version')} of {LOCK}")
 
 
 def _environments(root: Path) -> Finding:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.landed import column_name
 from furrow.intake.table_profile import readable
+from furrow.plurals import number_of
 from furrow.scaffold.earlier_outcomes import tie_outcomes
 from furrow.scaffold.entity_ties import MOST_PAIRS, strangers, tie, tie_before
 from furrow.scaffold.id_columns import id_columns, is_category
@@ -118,8 +119,8 @@ def feature_tables(
             one for one in (attributes, *merged_tables(answers.entity, sources)) if one.features
         ]
         told.append(
-            f"{len(sources)} sources are in {len(found) - 1} feature"
-            f" table{'s' * (len(found) > 2)}, not in one each"
+            f"{len(sources)} sources are in {number_of(len(found) - 1, 'feature table')}, not in one"
+            " each"
         )
     return [_free(table, tables) for table in found], told
 

@@ -15,6 +15,7 @@ from furrow.intake.given import Given, find_given
 from furrow.intake.landed import land, number_rows
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import counted, profile_tables, quoted, references, relation
+from furrow.plurals import number_of
 from furrow.scaffold.answer_error import AnswerError
 from furrow.scaffold.answers import Answers, Asked, complete_answers
 from furrow.scaffold.feature_sql import feature_tables
@@ -203,15 +204,15 @@ def _about(answers: Answers, table: TableProfile) -> list[str]:
     label = table.columns[answers.label]
     if label.nulls:
         found.append(
-            f"{label.nulls:,} rows of {table.name} have no {label.name}: unlabelled is not"
+            f"{number_of(label.nulls, 'row')} of {table.name} without {label.name}: unlabelled is not"
             " negative, left out"
         )
     gaps = table.columns[answers.at].nulls if answers.at else 0
     if gaps:
-        found.append(f"{gaps:,} rows of {table.name} have no {answers.at}: left out")
+        found.append(f"{number_of(gaps, 'row')} of {table.name} without {answers.at}: left out")
     if answers.repeated:
         moment = f" at one {answers.at}" if answers.at else ""
-        said = f"{answers.entity} comes again{moment} in {answers.repeated:,} rows of {table.name}"
+        said = f"{answers.entity} comes again{moment} in {number_of(answers.repeated, 'row')} of {table.name}"
         found.append(f"{said}: the first of each is kept (--about names another key)")
     if not answers.at:
         found.append(
@@ -230,12 +231,12 @@ def _until(table: TableProfile, answers: Answers, now: datetime, told: list[str]
         ((later,),) = db.execute(query, [now]).fetchall()
     if later > FUTURE * table.rows:
         told.append(
-            f"{later:,} rows of {table.name} lie in the future of this machine's clock: taken as"
+            f"{number_of(later, 'row')} of {table.name} in the future of this machine's clock: taken as"
             " they are"
         )
         return ""
     told.append(
-        f"{later:,} rows of {table.name} lie in the future"
+        f"{number_of(later, 'row')} of {table.name} in the future"
         f" ({table.columns[answers.at].most:%Y-%m-%d}): left out"
     )
     return now.isoformat(" ", "seconds")
