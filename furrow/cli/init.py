@@ -320,7 +320,7 @@ def _show_doubts(root: Path) -> None:
 
 
 def _show_runs(root: Path) -> None:
-    from furrow.scaffold.first_runs import first_runs  # noqa: PLC0415 - after --help
+    from furrow.scaffold.first_runs import doubted_champion, first_runs  # noqa: PLC0415 - after --help
 
     runs = first_runs(root)
     names = list(dict.fromkeys(name for run in runs for name in run.metrics))
@@ -333,6 +333,8 @@ def _show_runs(root: Path) -> None:
         for run in runs
     ]
     render.table(rows, ["run", *names, "verdict"])
+    if doubt := doubted_champion(runs):
+        say(f"note: {doubt}")
     best = next((run.name for run in runs if run.champion), "")
     if not best:
         say(

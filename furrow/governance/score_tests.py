@@ -58,6 +58,7 @@ def _every(things: Iterable[Any], good: Callable[[Any], Any], words: str) -> str
     every = list(things)
     if not every or not all(good(one) for one in every):
         return ""
+    words = words.replace("each of {}", "each of {}" if len(every) > 1 else "the {}")
     return re.sub(r"\{\} ((?:feature )?\w+)s\b", lambda one: number_of(len(every), one[1]), words)
 
 
