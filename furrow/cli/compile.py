@@ -10,6 +10,7 @@ import click
 from furrow.cli import render
 from furrow.cli.patience import waiting
 from furrow.cli.terminal import say
+from furrow.plurals import number_of
 
 if TYPE_CHECKING:
     from furrow.features.plain_compile import PlainCompiled
@@ -86,7 +87,9 @@ def _compile_project(root: Path, *, check: bool, stages: bool, as_json: bool) ->
                 hint="run `furrow compile` and commit the result",
             )
         if not as_json:
-            say(f"{len(compiled.experiments)} experiments: resolved configs are what conf/ gives")
+            say(
+                f"{number_of(len(compiled.experiments), 'experiment')}: resolved configs are what conf/ gives"
+            )
     changed = [] if check else write(root, compiled)
     if as_json:
         facts = {"experiments": sorted(compiled.experiments), "changed": changed}
@@ -97,7 +100,9 @@ def _compile_project(root: Path, *, check: bool, stages: bool, as_json: bool) ->
         say(f"wrote {path}")
     for note in compiled.notes:
         say(f"note: {note}")
-    say(f"{len(compiled.experiments)} experiments compiled, {len(changed)} files changed")
+    say(
+        f"{number_of(len(compiled.experiments), 'experiment')} compiled, {number_of(len(changed), 'file')} changed"
+    )
 
 
 def _say_plain(compiled: PlainCompiled, *, check: bool) -> None:

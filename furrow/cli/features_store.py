@@ -22,6 +22,7 @@ from furrow.cli.features_given import (
 )
 from furrow.cli.patience import waiting
 from furrow.cli.terminal import say
+from furrow.plurals import number_of
 
 __all__ = ["COMMANDS"]
 
@@ -109,9 +110,7 @@ def verify_command(
     if as_json:
         render.echo_json([jsonable(asdict(report)) for report in reports], "reports")
     for report in reports if not as_json else []:
-        said = (
-            f"{report.rows:,} rows, {report.features} features, {report.present:,} values present"
-        )
+        said = f"{report.rows:,} rows, {number_of(report.features, 'feature')}, {report.present:,} values present"
         said += f", {report.online_only:,} pushed online only" if report.online_only else ""
         said += f", {report.newer:,} newer than the moment" if report.newer else ""
         wrong = len(report.differences)
@@ -160,7 +159,7 @@ def compare_command(
         return 1 if found else 0
     made = "" if rows else ", made of the sources' own keys and moments"
     say(
-        f"{found.rows:,} rows{made}, {len(found.features)} features, by {found.store} and by"
+        f"{found.rows:,} rows{made}, {number_of(len(found.features), 'feature')}, by {found.store} and by"
         " Furrow's store"
     )
     say(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,22 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from furrow.cli import render
+from furrow.cli.init_questions import ask_person
 from furrow.cli.terminal import on_terminal, say
 from furrow.layout import FURROW, INGEST_PY, PROBLEMS
+from furrow.plurals import number_of
 
 if TYPE_CHECKING:
     from furrow.scaffold.answers import Asked
     from furrow.scaffold.bring_up import Step
     from furrow.scaffold.first_runs import FirstRun
     from furrow.scaffold.plan_init import InitPlan, Looked
-
-_QUESTIONS = {
-    "predict": "What is to be predicted (a column)",
-    "about": "Of whom, or of what (a column)",
-    "at": "When is it predicted (a column of moments)",
-    "known_after": "When is it known, after that moment",
-    "test": "What is it tested on",
-}
 
 
 @click.command()
@@ -155,7 +148,7 @@ def _update(root: Path, *, dry_run: bool) -> None:
     write_update(root, plan)
     if plan.clashes:
         raise FurrowError(
-            f"{len(plan.clashes)} files hold clashes",
+            f"clashes in {number_of(len(plan.clashes), 'file')}",
             hint="mend them, then `furrow compile --write`",
         )
     if plan.texts or plan.removed:
@@ -219,11 +212,11 @@ def _write(root: Path, sources: tuple[str, ...], asked: Asked, *, ask: bool, dry
                     folder / LANDED,
                     timezone=asked.timezone,
                     watch=lambda name, rows: advance(
-                        0, description=f"reading {name}: {rows:,} rows"
+                        0, description=f"reading {name}: {number_of(rows, 'row')}"
                     ),
                 )
             plan = plan_init(
-                root, looked, _asked(looked, asked) if ask else asked, now=datetime.now(UTC)
+                root, looked, ask_person(looked, asked) if ask else asked, now=datetime.now(UTC)
             )
             _show(plan, looked, dry_run=dry_run)
             if dry_run:
@@ -250,44 +243,13 @@ def _forget(root: Path) -> None:
         (root / FURROW).rmdir()
 
 
-def _asked(looked: Looked, asked: Asked) -> Asked:
-    """Ask what was not said, each question with its guess."""
-    from furrow.errors import FurrowError  # noqa: PLC0415 - after --help
-    from furrow.scaffold.answers import complete_answers  # noqa: PLC0415 - the same
-
-    def found(said: Asked) -> tuple[dict[str, str], str]:
-        """The answers that the data bear out, and what is wrong with the first one that they don't."""
-        guesses: dict[str, str] = {}
-        try:
-            complete_answers(said, looked.tables, looked.references, guesses)
-        except FurrowError as exc:
-            return guesses, str(exc)
-        return guesses, ""
-
-    for question, words in _QUESTIONS.items():
-        if getattr(asked, question):
-            continue
-        guess = found(asked)[0].get(question, "")
-        while True:
-            said = click.prompt(words, default=guess or "", show_default=bool(guess), err=True)
-            if said == guess:
-                break
-            answered = replace(asked, **{question: said.strip()})
-            guesses, wrong = found(answered)
-            if question in guesses:
-                asked = answered
-                break
-            say(wrong, err=True)
-    return asked
-
-
 def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
     from furrow.scaffold.answers import split_words  # noqa: PLC0415 - after --help
 
     answers = plan.answers
     for one in plan.landed:
         say(
-            f"{one.name}: {one.rows:,} rows, {len(one.columns)} columns, from"
+            f"{one.name}: {number_of(one.rows, 'row')}, {number_of(len(one.columns), 'column')}, from"
             f" {_source(looked, one.name)}"
         )
     moment = answers.at or answers.moment or "no moment"
@@ -307,8 +269,8 @@ def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
     count = sum(len(table.features) for table in plan.features)
     word = "would write" if dry_run else "writing"
     say(
-        f"{word} {len(plan.texts)} files, {lines} lines: {count} features in {len(plan.features)}"
-        " tables"
+        f"{word} {number_of(len(plan.texts), 'file')}, {number_of(lines, 'line')}:"
+        f" {number_of(count, 'feature')} in {number_of(len(plan.features), 'table')}"
     )
     for path, text in sorted(plan.texts.items()):
         say(f"  {path} ({text.count(chr(10))} lines)")
@@ -333,6 +295,7 @@ def _bring_up(root: Path, *, train: bool) -> None:
         say("written and compiled. Next: dvc repro")
         return
     _show_runs(root)
+    _show_doubts(root)
     if not tested:
         say("the project's tests did not run: `pip install pytest`, then `pytest`")
 
@@ -344,8 +307,20 @@ def _verdict(run: FirstRun) -> str:
     return "champion" if run.champion else "passed"
 
 
+def _show_doubts(root: Path) -> None:
+    """Values that nobody may have meant: a model takes -999 for a temperature."""
+    from furrow.data.contract import load_contract  # noqa: PLC0415 - after --help
+    from furrow.data.plausible import short_doubts  # noqa: PLC0415 - the same
+    from furrow.layout import CONTRACT, DATA  # noqa: PLC0415 - the same
+
+    doubts = short_doubts(root / DATA, load_contract(root / CONTRACT))
+    if doubts:
+        more = f"; and {number_of(len(doubts) - 3, 'more column')}" if len(doubts) > 3 else ""
+        say(f"hard to believe: {'; '.join(doubts[:3])}{more} (`furrow data check` shows them)")
+
+
 def _show_runs(root: Path) -> None:
-    from furrow.scaffold.first_runs import first_runs  # noqa: PLC0415 - after --help
+    from furrow.scaffold.first_runs import doubted_champion, first_runs  # noqa: PLC0415 - after --help
 
     runs = first_runs(root)
     names = list(dict.fromkeys(name for run in runs for name in run.metrics))
@@ -358,6 +333,8 @@ def _show_runs(root: Path) -> None:
         for run in runs
     ]
     render.table(rows, ["run", *names, "verdict"])
+    if doubt := doubted_champion(runs):
+        say(f"note: {doubt}")
     best = next((run.name for run in runs if run.champion), "")
     if not best:
         say(

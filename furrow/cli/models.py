@@ -16,6 +16,7 @@ from furrow.cli.usage import Nouns
 from furrow.errors import FurrowError
 from furrow.ground.project_place import project_root
 from furrow.layout import DEPLOYMENT
+from furrow.plurals import number_of
 
 if TYPE_CHECKING:
     from furrow.models.registry import Version
@@ -126,7 +127,7 @@ def _fleet(folders: tuple[Path, ...], *, as_json: bool) -> int:
     for problem in problems:
         say(f"not read: {problem}")
     todo = sum(bool(one.remarks) for one in found)
-    say(f"{len(found)} models; {todo} are orphaned or overdue")
+    say(f"{number_of(len(found), 'model')}; {todo} are orphaned or overdue")
     return todo + len(problems)
 
 

@@ -16,6 +16,7 @@ from furrow.cli.runs_render import as_json, cell
 from furrow.cli.terminal import say, say_block
 from furrow.ground.gitobjects import iso_date
 from furrow.history.metric_history import history
+from furrow.plurals import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,9 @@ def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: b
     if as_text:
         say_block(as_json({"format": 1, **asdict(found)}))
         return
-    say(f"{found.metric} of {found.experiment}, {len(found.points)} commits, oldest first")
+    say(
+        f"{found.metric} of {found.experiment}, {number_of(len(found.points), 'commit')}, oldest first"
+    )
     if found.names:
         say(f"before, it was called {', '.join(found.names)}")
     width = max(20, min(100, shutil.get_terminal_size().columns - 12))

@@ -15,6 +15,7 @@ from furrow.history.listing import list_runs
 from furrow.history.query import Query
 from furrow.history.selection import Selection
 from furrow.history.standings import WHOLE, ranked, standings
+from furrow.plurals import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,4 +126,4 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _progress(count: int) -> None:
-    say(f"indexing: {count:,} runs ", err=True, end="", over=True)
+    say(f"indexing: {number_of(count, 'run')} ", err=True, end="", over=True)

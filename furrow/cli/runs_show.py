@@ -18,6 +18,7 @@ from furrow.errors import UsageError
 from furrow.history.named_run import run
 from furrow.history.shown_values import setting
 from furrow.history.trial_trailers import is_trial
+from furrow.plurals import number_of
 from furrow.safe_text import line
 from furrow.training.metric_registry import ordered
 
@@ -235,7 +236,7 @@ def _features(found: Details) -> str:
         return ""
     head = (
         f"service {found.features['service']}, digest {str(found.features['digest'])[:16]},"
-        f" {len(names)} features\n"
+        f" {number_of(len(names), 'feature')}\n"
     )
     return head + "".join(f"  {cell(name)}\n" for name in names)
 

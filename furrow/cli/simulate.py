@@ -10,6 +10,7 @@ import click
 from furrow.cli import render
 from furrow.cli.completed_names import environment_names
 from furrow.cli.terminal import Ink, say
+from furrow.plurals import number_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -146,7 +147,7 @@ def _with_server(asked: Rehearsal, html: Path | None, *, as_json: bool) -> int:
 def _show_day(day: RehearsedDay) -> None:
     beside = f", beside it {day.tried}" if day.tried else ""
     said = f"{day.day}  {day.serves}{beside}: {day.answered:,} of {day.asked:,} answered"
-    alarms = f", {len(day.found.alarms)} alarms open" if day.found.alarms else ""
+    alarms = f", {number_of(len(day.found.alarms), 'alarm')} open" if day.found.alarms else ""
     say(f"{said}, {day.labels:,} labels came", Ink(alarms, dim=True))
     for one in day.found.alarms:
         if one.id in day.found.fresh:
@@ -205,7 +206,12 @@ def _span(text: str, option: str) -> tuple[date, date]:
 
 def _show(day: Day) -> None:
     said = f"{day.day}  {day.predictions:,} predictions, {day.labels:,} labels came"
-    say(said, Ink(f", {len(day.found.alarms)} alarms open", dim=True) if day.found.alarms else "")
+    say(
+        said,
+        Ink(f", {number_of(len(day.found.alarms), 'alarm')} open", dim=True)
+        if day.found.alarms
+        else "",
+    )
     for one in day.found.alarms:
         if one.id in day.found.fresh:
             say(Ink("  new alarm ", "red"), f"{one.kind}: {one.text}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -23,9 +24,11 @@ from furrow.ground.dvc_settings import default_remote
 from furrow.ground.git import git, is_shallow, toplevel
 from furrow.ground.isolate import HoldError, isolated
 from furrow.ground.trust import is_trusted
+from furrow.ground.virtual_environments import exposed_environments
 from furrow.installed_from import install_command
 from furrow.layout import CONTRACT, DATA, FURROW, LOCK
 from furrow.plan.project_root import repository_root
+from furrow.plurals import number_of
 from furrow.replay.locked_environment import locked
 
 if TYPE_CHECKING:
@@ -171,6 +174,7 @@ def _clone(root: Path) -> Iterator[Finding]:
     yield _data(root)
     yield _remote(root)
     yield _lock(root)
+    yield _environments(root)
     yield _left_over(root)
 
 
@@ -249,7 +253,19 @@ def _lock(root: Path) -> Finding:
     if other:
         said = "; ".join(other[:3]) + (f" and {len(other) - 3} more" if len(other) > 3 else "")
         return Finding("environment", "odd", said, f"pip install -r {LOCK}")
-    return Finding("environment", "ok", f"the {len(wanted)} versions of {LOCK}")
+    return Finding("environment", "ok", f"the {number_of(len(wanted), 'version')} of {LOCK}")
+
+
+def _environments(root: Path) -> Finding:
+    """Whether `git add -A` would commit a virtual environment, or has done so."""
+    found = exposed_environments(root)
+    if not found:
+        return Finding("virtual environment", "ok", "none that Git would commit")
+    name, tracked = max(found.items(), key=lambda one: one[1])
+    said = f"{name}/ is {'tracked by Git' if tracked else 'not ignored by Git'}"
+    hint = f"add {name}/ to .gitignore"
+    hint += f", then `git rm -r -q --cached {shlex.quote(name)}`" if tracked else ""
+    return Finding("virtual environment", "odd", said, hint)
 
 
 def _left_over(root: Path) -> Finding:

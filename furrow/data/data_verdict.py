@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from furrow.plurals import number_of
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,7 +21,8 @@ def verdict(report: Report, *, data_dir: Path, contract: Path, land: str = "") -
         rows = sum(sum(counts.values()) for counts in report.rows.values())
         files = sum(len(counts) for counts in report.rows.values())
         return (
-            f"{data_dir} keeps its contract: {report.rules} rules, {rows:,} rows in {files} files."
+            f"{data_dir} keeps its contract: {number_of(report.rules, 'rule')},"
+            f" {number_of(rows, 'row')} in {number_of(files, 'file')}."
             f"{warned}"
         )
     breaches = len(report.violations)
@@ -30,7 +33,7 @@ def verdict(report: Report, *, data_dir: Path, contract: Path, land: str = "") -
     if report.not_checked:
         rules = "\n".join(f"  {rule}" for rule in report.not_checked)
         parts.append(
-            f"not checked, as a column or file is wanting: {len(report.not_checked)} rules\n{rules}"
+            f"not checked, as a column or file is wanting: {number_of(len(report.not_checked), 'rule')}\n{rules}"
         )
     lands = f"`{land}` lands what is missing or damaged, " if land else ""
     parts.append(

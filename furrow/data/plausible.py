@@ -14,12 +14,15 @@ import pyarrow.compute as pc
 
 from furrow.data.check_report import Violation
 from furrow.data.columns import sample_rows
-from furrow.data.raw_tables import FILE, Raw
+from furrow.data.raw_tables import FILE, Raw, read_tables
+from furrow.plurals import number_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from furrow.data.contract import Column, Contract, Table
 
-__all__ = ["believable", "implausible"]
+__all__ = ["believable", "implausible", "short_doubts"]
 
 NUMBERS = ("int32", "int64", "float64")
 TAIL, TIMES, LEAST = 0.005, 10.0, 200
@@ -45,6 +48,23 @@ def implausible(raw: dict[str, Raw], contract: Contract) -> tuple[Violation, ...
                 if one is not None:
                     found.append(one)
     return tuple(found)
+
+
+def short_doubts(data_dir: Path, contract: Contract) -> list[str]:
+    """The same of a data folder, a line for each column: how many rows, and one of the values.
+
+    Args:
+        data_dir: The folder.
+        contract: What it says of the data.
+
+    Raises:
+        NoDataError: The folder holds none of the contract's files.
+    """
+    return [
+        f"{one.table}.{one.column}: {number_of(one.count, 'row')}, such as"
+        f" {one.sample[0][one.column]:g}"
+        for one in implausible(read_tables(data_dir, contract), contract)
+    ]
 
 
 def believable(spec: Column, values: pa.ChunkedArray) -> tuple[float | None, float | None]:

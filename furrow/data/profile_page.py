@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from furrow.drawing.charts import bars, lines, spark
 from furrow.drawing.page_shell import alone
 from furrow.files import write_text
+from furrow.plurals import number_of
 from furrow.safe_text import html_text as escape
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def _section(table: TableProfile) -> str:
     )
     return (
         f'<section id="{escape(table.name)}"><h2>{escape(table.name)}</h2>'
-        f"<p>{table.rows:,} rows, {len(table.columns)} columns{parts}</p>{notes}{_charts(table)}"
+        f"<p>{number_of(table.rows, 'row')}, {number_of(len(table.columns), 'column')}{parts}</p>"
+        f"{notes}{_charts(table)}"
         f'<div class="scroll"><table class="stacked"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{columns}</tbody></table></div>{_nulls(table)}</section>\n"
     )

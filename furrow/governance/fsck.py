@@ -21,6 +21,7 @@ from furrow.layout import FEATURES, FURROW, MANIFEST
 from furrow.models.register import refusal
 from furrow.models.registry import versions
 from furrow.parse import ParseError, parse_json
+from furrow.plurals import number_of
 from furrow.proof.signed_statements import NOTE
 from furrow.serving.log_check import damaged_files, leftovers
 from furrow.serving.log_reader import read_losses
@@ -126,7 +127,11 @@ def _online(root: Path, repair: bool) -> Iterator[Finding]:
     manifest = parse(path.read_bytes(), origin=str(path))
     lines = behind(manifest, root / FEATURES)
     if not lines:
-        yield Finding("online store", "ok", f"{len(manifest.views)} views, as the tables have them")
+        yield Finding(
+            "online store",
+            "ok",
+            f"{number_of(len(manifest.views), 'view')}, as the tables have them",
+        )
     elif repair:
         materialize(root / FEATURES, full=True)
         yield Finding(

@@ -23,6 +23,7 @@ from furrow.errors import FurrowError
 from furrow.governance.score_tests import SECTIONS, TESTS
 from furrow.layout import SCORE_YAML
 from furrow.parse import ParseError, parse_yaml
+from furrow.plurals import number_of
 from furrow.training.problem import ProblemError, span
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _manual(name: str, said: dict[str, Any], now: datetime) -> tuple[str, str]:
     if age < timedelta(0):
         return "", f"it was done on {entry['date']}, which is yet to come"
     if age > said["valid"]:
-        return "", f"it was done on {entry['date']}, {age.days} days ago: do it again"
+        return "", f"it was done on {entry['date']}, {number_of(age.days, 'day')} ago: do it again"
     return f"{entry['by']} on {entry['date']}: {entry['how']}", ""
 
 

@@ -8,11 +8,13 @@ with every commit, or the trace that the check left.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import sha256_bytes
 from furrow.layout import CHAMPION, CONTRACT, COST_YAML, LOCK, OWNERS_YAML, TRUST_YAML
+from furrow.plurals import number_of
 from furrow.training.gate import Gate
 
 if TYPE_CHECKING:
@@ -54,7 +56,10 @@ class ScoreTest:
 def _every(things: Iterable[Any], good: Callable[[Any], Any], words: str) -> str:
     """Words, where there is something and each of it is good."""
     every = list(things)
-    return words.format(len(every)) if every and all(good(one) for one in every) else ""
+    if not every or not all(good(one) for one in every):
+        return ""
+    words = words.replace("each of {}", "each of {}" if len(every) > 1 else "the {}")
+    return re.sub(r"\{\} ((?:feature )?\w+)s\b", lambda one: number_of(len(every), one[1]), words)
 
 
 def _part(value: Any, *names: str) -> Any:
@@ -252,7 +257,9 @@ def _speed(of: Evidence) -> str:
 
 
 def _quality(of: Evidence) -> str:
-    return _every(of.monitors.values(), lambda one: one.get("alarms"), "{} monitors raise alarms")
+    return _every(
+        of.monitors.values(), lambda one: one.get("alarms"), "alarms are raised by {} monitors"
+    )
 
 
 _D, _M, _I, _O = SECTIONS

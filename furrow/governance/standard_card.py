@@ -19,6 +19,7 @@ from furrow.ground.git import show
 from furrow.history.artifacts import outputs
 from furrow.layout import CONTRACT, RECORD_JSON, run_file
 from furrow.parse import ParseError, parse_json, parse_yaml
+from furrow.plurals import number_of
 from furrow.safe_text import markdown_code, markdown_text
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def data_card(root: Path, commit: str, problem: str) -> str:
 
     data = outputs(root, commit).get("data")
     size = (
-        f"{data.files:,} files, {data.size:,} bytes"
+        f"{number_of(data.files, 'file')}, {number_of(data.size, 'byte')}"
         if data and data.files and data.size
         else "unknown"
     )

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.files import FileError
+from furrow.plurals import number_of
 from furrow.stores.float_columns import canonical_table
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ def _check(table: pa.Table, sql_file: Path) -> None:
     repeated = table.num_rows - table.select(keys).group_by(keys).aggregate([]).num_rows
     if repeated:
         raise TableError(
-            f"{sql_file}: {repeated} rows repeat a key and event_timestamp ({', '.join(keys)})",
+            f"{sql_file}: a key and event_timestamp come again in {number_of(repeated, 'row')} ({', '.join(keys)})",
             path=sql_file,
             hint="give one row per key and event time",
         )

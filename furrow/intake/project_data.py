@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from furrow.data.contract import load_contract
 from furrow.errors import FurrowError
 from furrow.files import inside
+from furrow.intake.file_patterns import files_of
 from furrow.intake.given import Given
 from furrow.intake.landed import Landed, land
 from furrow.intake.postgres_address import is_postgres, without_password
@@ -31,8 +32,8 @@ def land_all(
 
     Args:
         root: The project.
-        sources: Where each table comes from: files from the project's root, addresses; PLACE#TABLE
-            of a database.
+        sources: Where each table comes from: files from the project's root, patterns of files,
+            addresses; PLACE#TABLE of a database.
         timezone: Of moments that name no zone.
         numbered: Tables whose rows are counted, and what the column of the count is called.
 
@@ -62,7 +63,10 @@ def given_of(root: Path, name: str, places: Sequence[str]) -> Given:
     Args:
         root: The project.
         name: Of the table.
-        places: Files from the project's root, addresses; PLACE#TABLE of a database.
+        places: Files from the project's root, patterns, addresses; PLACE#TABLE of a database.
+
+    Raises:
+        GivenError: No file follows a pattern.
     """
     table = "" if (root / places[0]).exists() else places[0].partition("#")[2]
     bare = [place.removesuffix(f"#{table}") if table else place for place in places]
@@ -70,5 +74,9 @@ def given_of(root: Path, name: str, places: Sequence[str]) -> Given:
         address, password = without_password(bare[0])
         return Given(name, (address,), unquote(table), password)
     return Given(
-        name, tuple(place if "://" in place else str(root / place) for place in bare), table
+        name,
+        tuple(
+            one for place in bare for one in ([place] if "://" in place else files_of(root, place))
+        ),
+        table,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.drawing.moves import moves
 from furrow.drawing.notebook_drawings import notebook_drawing
 from furrow.drawing.notebook_tables import notebook_table
+from furrow.plurals import number_of
 
 if TYPE_CHECKING:
     from furrow.features.batch import Batch
@@ -35,7 +36,9 @@ def batch_html(batch: Batch) -> str:
         for name, said in batch.status.items()
     ]
     title = "Share of rows with a value"
-    table = notebook_table(f"{len(batch)} rows of {len(batch.names)} features", heads, rows)
+    table = notebook_table(
+        f"{number_of(len(batch), 'row')} of {number_of(len(batch.names), 'feature')}", heads, rows
+    )
     return f"{table}{notebook_drawing([(title, moves(present, title=title))])}"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
+from furrow.plurals import number_of
 from furrow.scaffold.answer_error import AnswerError
 from furrow.scaffold.key_guess import entity_of, free_count, moment_of, one_each
 from furrow.scaffold.label_guess import checked_task, guess_task, label_of, positive_value
@@ -180,7 +181,7 @@ def split_words(by: str, test: float, start: str) -> str:
     """A split as `--test` takes it."""
     if by == "date":
         return start
-    return f"{test:g}" if by == "random" else f"{test:g} {by}s"
+    return f"{test:g}" if by == "random" else number_of(int(test), by)
 
 
 def _known_after(table: TableProfile, label: str, at: str, why: dict[str, str]) -> str:
@@ -200,9 +201,8 @@ def _split(rows: Timed | None, known_after: str, why: dict[str, str]) -> tuple[s
         why["test"] = "there are no moments: a random fifth"
         return "random", 0.2, ""
     if found := guess_split(rows, known_after):
-        why["test"] = (
-            f"the last {found[1]} {found[0]}s, each predicted from what was known before it"
-        )
+        last = f"last {found[0]}" if found[1] == 1 else f"last {found[1]} {found[0]}s, each"
+        why["test"] = f"the {last} predicted from what was known before it"
         return found[0], float(found[1]), ""
     if start := guess_start(rows, known_after):
         why["test"] = (

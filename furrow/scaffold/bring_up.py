@@ -16,6 +16,7 @@ from furrow.ground.dvc_setup import init_dvc, track
 from furrow.ground.git import GitError, git, toplevel
 from furrow.ground.repro import ReproError, run_tool
 from furrow.ground.start_python import stage_python
+from furrow.ground.virtual_environments import ignore_environments
 from furrow.layout import BUILD, CONTRACT, DATA, DVC_CONFIG, FURROW, INGEST_PY
 from furrow.plan.apply_lock import apply_lock
 from furrow.plan.compile import compile_repository, write
@@ -119,6 +120,8 @@ def _repository(root: Path, watch: Callable[[Step], None]) -> None:
     for folder in () if ignored else (BUILD, FURROW):  # a .gitignore that was there stays as it is
         if not (root / folder / ".gitignore").exists():
             write_text(root / folder / ".gitignore", "*\n")
+    if hidden := ignore_environments(root):
+        watch(Step(f".gitignore: {', '.join(hidden)}"))
 
 
 def _data(root: Path, watch: Callable[[Step], None]) -> None:

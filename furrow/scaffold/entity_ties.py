@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import quoted, readable
 from furrow.intake.table_profile import relation as relation_of
-from furrow.scaffold.planned_moments import is_planned
+from furrow.scaffold.planned_moments import is_of_a_life, is_planned, is_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from furrow.intake.table_profile import Reference, TableProfile
     from furrow.scaffold.answers import Answers
 
-__all__ = ["MOST_PAIRS", "Tie", "event_moment", "renamed", "strangers", "tie", "tie_before"]
+__all__ = [
+    "MOST_PAIRS",
+    "Tie",
+    "event_moment",
+    "renamed",
+    "shared_column",
+    "strangers",
+    "tie",
+    "tie_before",
+]
 
 MEANS_REPEATED = 1.5
 LEAST_OF_THEM = 10
@@ -51,6 +60,8 @@ class Tie:
         dated: Whether all of its moments are dates.
         single: Whether there is one row at the most for each entity.
         pairs: About how many rows the relation has, where each is joined to many of the label's.
+        outcomes: Whether they say what came of earlier rows.
+        asked: The column of the relation that holds the moment of the prediction; empty for none.
     """
 
     table: TableProfile
@@ -60,6 +71,8 @@ class Tie:
     dated: bool
     single: bool
     pairs: int = 0
+    outcomes: bool = False
+    asked: str = ""
 
 
 def tie(
@@ -178,32 +191,30 @@ def _through_label(
 
 
 def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
-    """The earlier rows of the label's own table that are of the same customer, or account.
+    """The earlier rows of the label's own table that are of the same entity, customer or account.
 
     None where there are none.
 
-    Their labels are not among what they say: those may have become known only later.
+    Their labels are not among what they say: those may have become known only later (see
+    `furrow.scaffold.earlier_outcomes`).
 
     Args:
         answers: Who is predicted, and when.
         table: That holds the label.
     """
-    if not answers.at or answers.entity not in table.keys:
-        return None
-    for name, column in table.columns.items():
-        repeated = LEAST_OF_THEM <= column.distinct <= column.held / MEANS_REPEATED
-        if name.endswith(("_id", "_key", "_no")) and repeated and _pairs(table, name) <= MOST_PAIRS:
-            break
-    else:
+    name = shared_column(answers, table)
+    if not name:
         return None
     entity, at, mine = (readable(one) for one in (answers.entity, answers.at, name))
     kept = {one: each for one, each in table.columns.items() if one not in {answers.label, name}}
-    picked = ", ".join(f"c.{readable(one)}" for one in kept if one != answers.entity)
-    relation = (
-        f"(select {picked}, l.{entity} from {readable(table.name)} as c join {readable(table.name)}"
-        f" as l on c.{mine} = l.{mine} and c.{at} < l.{at})"
-    )
-    about = replace(table, name=f"{table.name}_before", columns=kept)
+    relation = readable(table.name)
+    if name != answers.entity:
+        picked = ", ".join(f"c.{readable(one)}" for one in kept if one != answers.entity)
+        relation = (
+            f"(select {picked}, l.{entity} from {relation} as c join {relation} as l"
+            f" on c.{mine} = l.{mine} and c.{at} < l.{at})"
+        )
+    about = replace(table, name=f"{table.name}_before", columns=kept, keys=())
     return Tie(
         about,
         relation,
@@ -212,6 +223,26 @@ def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
         table.columns[answers.at].midnight,
         single=False,
     )
+
+
+def shared_column(answers: Answers, table: TableProfile) -> str:
+    """The column whose value rows of one entity, customer or account share; empty for none.
+
+    Args:
+        answers: Who is predicted, and when.
+        table: That holds the label.
+    """
+    if not answers.at:
+        return ""
+    if answers.entity not in table.keys:
+        own = table.columns[answers.entity]
+        return own.name if own.distinct <= own.held / MEANS_REPEATED else ""
+    for name, column in table.columns.items():
+        repeated = LEAST_OF_THEM <= column.distinct <= column.held / MEANS_REPEATED
+        named = name.endswith(("_id", "_key", "_no")) and name != answers.label
+        if named and repeated and _pairs(table, name) <= MOST_PAIRS:
+            return name
+    return ""
 
 
 def _pairs(table: TableProfile, name: str) -> int:
@@ -226,10 +257,11 @@ def _beside(
 ) -> Tie:
     at, entity = event_moment(table), readable(answers.entity)
     picked = [f"c.{readable(name)}" for name in table.columns if name != answers.entity]
-    label = (
-        f"(select distinct {entity}, {renamed(mine, 'own_key')} from {readable(answers.table)})"
-        " as l"
-    )
+    asked = "asked_at" if answers.at and answers.entity in labelled.keys else ""
+    asked = "" if asked in table.columns else asked
+    held = [entity, renamed(mine, "own_key"), *([renamed(answers.at, asked)] if asked else [])]
+    label = f"(select distinct {', '.join(held)} from {readable(answers.table)}) as l"
+    picked += [f"l.{asked}"] if asked else []
     relation = (
         f"(select {', '.join(picked)}, l.{entity} from {readable(table.name)} as c "
         f"join {label} on c.{readable(theirs)} = l.own_key)"
@@ -237,7 +269,7 @@ def _beside(
     dated = bool(at) and table.columns[at].midnight
     pairs = 0 if theirs in table.keys else _pairs_beside(labelled, mine, table, theirs)
     single, told = theirs in table.keys, _without_key(table, theirs)
-    return Tie(told, relation, answers.entity, at, dated, single, pairs)
+    return Tie(told, relation, answers.entity, at, dated, single, pairs, asked=asked)
 
 
 def _without_key(table: TableProfile, key: str) -> TableProfile:
@@ -275,15 +307,20 @@ def strangers(
 
 
 def event_moment(table: TableProfile) -> str:
-    """The column of moments that says when a row happened.
+    """The column of moments that says from when on a row is known.
 
-    Of those almost without gaps, and not named as what is planned, the earliest; empty if none.
+    Of those almost without gaps, and not named as what is planned or when somebody was born: the
+    latest that is named as when the row was written, else the earliest; empty if none.
     """
     full = [
         name
         for name in table.times
-        if table.columns[name].nulls <= 0.05 * table.rows and not is_planned(name)
+        if table.columns[name].nulls <= 0.05 * table.rows
+        and not is_planned(name)
+        and not is_of_a_life(name)
     ]
+    if written := [name for name in full if is_recorded(name)]:
+        return max(written, key=lambda name: table.columns[name].least)
     return min(full, key=lambda name: table.columns[name].least) if full else ""
 
 

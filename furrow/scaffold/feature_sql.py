@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.landed import column_name
 from furrow.intake.table_profile import readable
+from furrow.plurals import number_of
+from furrow.scaffold.earlier_outcomes import tie_outcomes
 from furrow.scaffold.entity_ties import MOST_PAIRS, strangers, tie, tie_before
+from furrow.scaffold.id_columns import id_columns, is_category
 from furrow.scaffold.planned_moments import is_planned
 from furrow.scaffold.source_tables import (
     ALWAYS,
@@ -24,6 +27,7 @@ from furrow.scaffold.source_tables import (
     not_taken,
     plain_value,
     source_table,
+    too_varied,
 )
 from furrow.scaffold.wrapping import wrapped
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
     from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile
     from furrow.scaffold.answers import Answers
+    from furrow.scaffold.entity_ties import Tie
 
 __all__ = ["feature_tables", "moment_sql", "rows_sql"]
 
@@ -61,10 +66,10 @@ def feature_tables(
         The tables; and what was left out, in words.
     """
     label = tables[answers.table]
-    attributes = _attributes(answers, label)
-    before = tie_before(answers, label)
-    sources = [before] if before is not None else []
-    told = _untaken(answers, label)
+    attributes = _attributes(answers, label, id_columns(label, references))
+    before = (tie_before(answers, label), tie_outcomes(answers, label))
+    sources = [one for one in before if one is not None]
+    told = _untaken(answers, label, id_columns(label, references))
     for table in tables.values():
         if table.name == answers.table:
             continue
@@ -95,6 +100,13 @@ def feature_tables(
         if one.table.path != label.path
         and (share := strangers(one, label, answers.entity, references)) >= STRANGERS
     ]
+    numbered = {one.path: id_columns(one, references) - {answers.label} for one in tables.values()}
+    sources = [_without(one, numbered[one.table.path]) for one in sources]
+    told += [
+        f"{one.table.name}: no features of {', '.join(left[:20])}: too many different words"
+        for one in sources
+        if one.table.path != label.path and (left := too_varied(one))
+    ]
     told += [
         f"{one.table.name}: no features of {', '.join(left)}: `furrow add table` takes more"
         for one in sources
@@ -107,20 +119,28 @@ def feature_tables(
             one for one in (attributes, *merged_tables(answers.entity, sources)) if one.features
         ]
         told.append(
-            f"{len(sources)} sources are in {len(found) - 1} feature tables, not in one each"
+            f"{len(sources)} sources are in {number_of(len(found) - 1, 'feature table')}, not in one"
+            " each"
         )
     return [_free(table, tables) for table in found], told
 
 
-def _untaken(answers: Answers, table: TableProfile) -> list[str]:
+def _without(source: Tie, ids: set[str]) -> Tie:
+    """A source without columns that are ids."""
+    columns = source.table.columns
+    kept = {name: one for name, one in columns.items() if source.outcomes or name not in ids}
+    return replace(source, table=replace(source.table, columns=kept))
+
+
+def _untaken(answers: Answers, table: TableProfile, ids: set[str]) -> list[str]:
     """What to say of columns beside the label that are no features."""
     taken = {answers.label, answers.entity, answers.at}
     names = [
         one.name
         for one in table.columns.values()
-        if one.name not in taken and one.held and one.kind in TYPES and _names(one, table)
+        if one.name not in taken and one.held and one.kind in TYPES and _names(one, table, ids)
     ]
-    said = "no features, for they differ from row to row: "
+    said = "no features, for they are ids or differ from row to row: "
     return [f"{table.name}: {said}{', '.join(names[:20])}"] if names else []
 
 
@@ -132,7 +152,7 @@ def _free(table: FeatureTable, tables: Mapping[str, TableProfile]) -> FeatureTab
     return replace(table, name=name)
 
 
-def _attributes(answers: Answers, table: TableProfile) -> FeatureTable:
+def _attributes(answers: Answers, table: TableProfile, ids: set[str]) -> FeatureTable:
     """What stands beside the label: known at the moment of the prediction; and the calendar."""
     taken = {answers.label, answers.entity, answers.at}
     held = [column for column in table.columns.values() if column.name not in taken and column.held]
@@ -140,9 +160,11 @@ def _attributes(answers: Answers, table: TableProfile) -> FeatureTable:
     features, listed = {}, []
     for column in held:
         feature, value = f"{table.name}_{column.name}", readable(column.name)
-        if column.kind in TYPES and not _names(column, table):
-            features[feature] = TYPES[column.kind]
-            listed.append(f"{plain_value(column)} as {readable(feature)}")
+        if column.kind in TYPES and not _names(column, table, ids):
+            category = column.name in ids
+            features[feature] = "String" if category else TYPES[column.kind]
+            plain = f"cast({value} as varchar)" if category else plain_value(column)
+            listed.append(f"{plain} as {readable(feature)}")
         elif column.kind == "timestamp" and (answers.at or answers.moment):
             features[f"{feature}_days"] = "Float64"
             days = f"cast(date_diff('hour', {value}, {at}) / 24.0 as double)"
@@ -198,8 +220,8 @@ def rows_sql(answers: Answers, table: TableProfile, label: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _names(column: ColumnProfile, table: TableProfile) -> bool:
+def _names(column: ColumnProfile, table: TableProfile, ids: set[str]) -> bool:
     """Whether a column only names its row: an id, a text of its own in most rows."""
-    return column.name in table.keys or (
-        column.kind == "string" and column.distinct > max(FEW, 0.2 * column.rows)
-    )
+    if column.name in table.keys or (column.name in ids and not is_category(column)):
+        return True
+    return column.kind == "string" and column.distinct > max(FEW, 0.2 * column.rows)

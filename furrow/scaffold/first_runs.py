@@ -11,11 +11,12 @@ from furrow.training.champions import read_champions
 from furrow.training.metric_registry import MINIMIZE, direction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["FirstRun", "first_runs"]
+__all__ = ["FirstRun", "doubted_champion", "first_runs"]
 
+BASELINE, INF = "baseline", float("inf")
 _SHOWN = 3  # metrics of a run
 
 
@@ -53,6 +54,25 @@ def first_runs(root: Path) -> list[FirstRun]:
             runs, key=lambda run: (not run.champion, sign * next(iter(run.metrics.values()), 0.0))
         )
     return found
+
+
+def doubted_champion(runs: Sequence[FirstRun]) -> str:
+    """In words, why a champion of numbers may be of no use: squared errors say otherwise; empty if not.
+
+    Args:
+        runs: All of them, of one problem.
+    """
+    best = next((one for one in runs if one.champion), None)
+    if best is None:
+        return ""
+    if best.metrics.get("r2", 0.0) < 0:
+        return (
+            f"{best.name} has an r2 of {best.metrics['r2']:.3f}: by squared errors a mean is better"
+        )
+    for one in runs:
+        if one.name == BASELINE and one.metrics.get("rmse", INF) < best.metrics.get("rmse", 0.0):
+            return f"{best.name} has a greater rmse than {one.name}: a few rows are far off"
+    return ""
 
 
 def _run(

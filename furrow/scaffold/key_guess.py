@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.landed import column_name
 from furrow.scaffold.answer_error import AnswerError, held_as, near
+from furrow.scaffold.planned_moments import is_of_a_life
 from furrow.scaffold.split_guess import repeated_rows
 
 if TYPE_CHECKING:
@@ -45,14 +46,6 @@ _WHOM = {
 REPEATED = 0.05
 """The share of rows that may have the guessed entity and the moment of an earlier one."""
 
-_ONCE = {
-    "birth",
-    "birthday",
-    "dob",
-    "born",
-    "founded",
-    "built",
-}  # moments of a life, not of a prediction
 _AFTER = {
     "status", "updated", "modified", "changed", "closed", "resolved", "ended", "end", "finished", "completed",
     "delivered", "returned", "cancelled", "canceled", "paid", "last", "deleted", "dropoff", "settled",
@@ -193,7 +186,7 @@ def moment_of(
     named = [
         name for name in told if any(word in name.split("_") or name == word for word in _MOMENTS)
     ]
-    usual = [name for name in named or told or full if not set(name.split("_")) & _ONCE]
+    usual = [name for name in named or told or full if not is_of_a_life(name)]
     found = usual or named or full
     whole = [name for name in found if not table.columns[name].nulls]
     earliest = min(whole or found, key=lambda name: table.columns[name].least)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.landed import column_name
 from furrow.scaffold.answer_error import AnswerError, held_as, near
+from furrow.scaffold.label_candidates import label_candidates
 from furrow.training.tasks import task_names
 
 if TYPE_CHECKING:
@@ -84,8 +85,11 @@ def label_of(
                     return table, wanted
         if (guess := _named_so(tables, why)) is not None:
             return guess
+        likely = label_candidates(tables)
+        listed = f"; it may be one of these: {', '.join(likely)}" if likely else ""
         raise AnswerError(
-            "no column looks like what is to be predicted", hint="say it: --predict COLUMN"
+            "no column looks like what is to be predicted",
+            hint=f"say it: --predict COLUMN{listed}",
         )
     name, _, column = predict.rpartition(".")
     name = column_name(name, set()) if name else ""

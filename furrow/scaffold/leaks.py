@@ -6,7 +6,8 @@ Whatever stands beside a label in one row may have been filled in with it. Five 
 that lies after the one at which a prediction would be made, if it is not named as what is planned;
 values that are there for one label and missing for the other; values other than the usual one that
 stand beside the rarer label alone; a column that alone tells the label almost surely (Kaufman et al.
-2012, "Leakage in data mining", call these tell-tales); two that do so together.
+2012, "Leakage in data mining", call these tell-tales); two that do so together. Of several classes
+one may be told from the rest by what is filled in; values tell all of them, or are honest.
 """
 
 # ruff: noqa: S608 - names are quoted, and DuckDB reads this one file
@@ -19,7 +20,13 @@ import numpy as np
 
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import quoted, relation
-from furrow.scaffold.joint_leaks import joint_leaks
+from furrow.scaffold.class_leaks import (
+    coded_strength,
+    filled_for_one,
+    ordered_strength,
+    rank_area,
+)
+from furrow.scaffold.joint_leaks import LEAST_ROWS, joint_leaks
 from furrow.scaffold.planned_moments import is_planned
 
 if TYPE_CHECKING:
@@ -36,6 +43,8 @@ ROWS = 50_000  # rows that are looked at
 SURE = 0.98  # ROC AUC (or its like) of one column alone that no honest column has
 LEAST = 50  # rows that can tell anything
 PURE = 0.998  # the share of one label that no honest column has beside its unusual values
+ALL_BUT_SURE = 0.999  # the same where thresholds on a number tell each of several classes
+USUAL = 0.05  # the share of one number among labels, and of the others, that may have a reason
 LATER = 0.001  # the share of moments that may lie after the prediction, as clocks differ
 
 
@@ -85,6 +94,8 @@ def find_leaks(table: TableProfile, answers: Answers) -> dict[str, str]:
 
     def strength(values: np.ndarray, rows: slice) -> float:
         part = [one[rows] for one in truth]
+        if answers.task == "multiclass":
+            return ordered_strength(values, part)
         return _strength(values, answers, [*map(_ranks, part)] if ranked else part)
 
     return found | joint_leaks(kept, answers.task, strength)
@@ -136,14 +147,36 @@ def _tells(frame: pd.DataFrame, name: str, answers: Answers, truth: list[np.ndar
     if len(frame) < LEAST or frame[answers.label].nunique() < 2:
         return ""
     present = frame[name].notna().to_numpy()
-    if (
-        0 < present.sum() < len(present)
-        and _strength(present.astype("float64"), answers, truth) > SURE
-    ):
-        return f"filled in for one {answers.label} only"
+    if 0 < present.sum() < len(present):
+        if answers.task == "binary" and _strength(present.astype("float64"), answers, truth) > SURE:
+            return f"filled in for one {answers.label} only"
+        if answers.task != "binary" and (
+            said := filled_for_one(present, _classes(frame[answers.label], answers), SURE)
+        ):
+            return said
     values = _numbers(frame[name], truth[0])
     strength = 0.0 if values is None else _strength(values, answers, truth)
-    return f"it alone tells {answers.label} ({strength:.3f} of 1)" if strength > SURE else ""
+    if answers.task != "regression":
+        strength = max(strength, coded_strength(frame[name], truth))
+    if strength > SURE:
+        return f"it alone tells {answers.label} ({strength:.3f} of 1)"
+    if answers.task == "multiclass" and values is not None and len(frame) >= LEAST_ROWS:
+        strength = ordered_strength(values, truth)
+        if frame[name].dtype.kind in "iuf" and strength > ALL_BUT_SURE:
+            return f"thresholds on it tell {answers.label} ({strength:.3f} of 1)"
+    return ""
+
+
+def _classes(label: pd.Series, answers: Answers) -> pd.Series:
+    """The classes of a label; of numbers whether it is the usual one, and one if none is."""
+    if answers.task == "multiclass":
+        return label
+    usual = label == label.mode()[0]
+    if not USUAL <= usual.mean() <= 1 - USUAL:
+        usual[:] = True
+    found: pd.Series = usual.map({True: f"{label.mode()[0]:g}", False: "another"})
+    found.name = label.name
+    return found
 
 
 def _beside_one(frame: pd.DataFrame, name: str, answers: Answers, truth: list[np.ndarray]) -> str:
@@ -187,18 +220,10 @@ def _strength(values: np.ndarray, answers: Answers, truth: list[np.ndarray]) -> 
         if np.ptp(values) == 0:
             return 0.0
         return abs(float(np.corrcoef(_ranks(values), truth[0])[0, 1]))
-    scores = [_area(one, values) for one in truth if 0 < one.sum() < len(one)]
+    scores = [rank_area(one, values) for one in truth if 0 < one.sum() < len(one)]
     return min((max(score, 1 - score) for score in scores), default=0.0)
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Ranks; equal values have one."""
     return np.unique(values, return_inverse=True)[1].astype("float64")
-
-
-def _area(positive: np.ndarray, values: np.ndarray) -> float:
-    """ROC AUC by ranks (Mann, Whitney 1947); half for ties."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    yes = float(positive.sum())
-    return (float(rank[positive > 0].sum()) - yes * (yes + 1) / 2) / (yes * (len(positive) - yes))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from furrow.intake.table_profile import readable
-from furrow.scaffold.window_sql import WINDOWS, WindowSql, changed, counted_in
+from furrow.scaffold.window_sql import WINDOWS, WindowSql, changed, counted_in, span_name
 from furrow.scaffold.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def merged_windows(sources: Sequence[Windowed]) -> WindowSql:
         f"-- What happened to each {sources[0].entity}: last values; counts, sums, means of {shown} days.",
         "with own_events as (",
         "    " + "\n    union all by name ".join(branches),
-        "), own_changes as (",
-        f"    select {key}, {moved}, window_days, {sign}, {', '.join(held)}",
+        f"), own_changes as (select {key}, {moved}, window_days, {sign}, {', '.join(held)}",
         f"    from own_events cross join (values {spans}) as w(window_days)",
-        "), own_sums as (",
-        ",\n".join([f"    select {key}, known_at", *(f"        {line}" for line in sums)]),
+        ",\n".join(
+            [f"), own_sums as (select {key}, known_at", *(f"        {line}" for line in sums)]
+        ),
         f"    from own_changes window so_far as ({order} rows unbounded preceding)",
         "    qualify lead(known_at) over so_far is distinct from known_at",
         ",\n".join(
@@ -110,7 +110,8 @@ def _sums(events: Windowed) -> list[str]:
 def _windows(events: Windowed, column: str, value: str, what: str) -> str:
     """A running sum for each window, beside each other."""
     return ", ".join(
-        f"{changed(value, days)} as {_own(events, f'{column}_{what}_{days}')}" for days in WINDOWS
+        f"{changed(value, days)} as {_own(events, f'{column}_{what}_{days}')}"
+        for days in events.windows
     )
 
 
@@ -120,18 +121,18 @@ def _figures(events: Windowed, features: dict[str, str]) -> list[str]:
     if not events.single:
         found: dict[str, tuple[str, str]] = {}
         lines.append(found)
-        for days in WINDOWS:
+        for days in events.windows:
             count = f"cast({_own(events, f'event_count_{days}')} as bigint)"
-            found[f"{events.name}_{days}d"] = (count, "Int64")
+            found[f"{events.name}_{span_name(days)}"] = (count, "Int64")
     for number in _summed(events):
         lines.append(found := {})
-        for word in ("sum", "mean"):
-            for days in WINDOWS:
+        for word in events.figures:
+            for days in events.windows:
                 counted = number.name if number.nullable else "event"
                 count = _own(events, f"{counted}_count_{days}")
                 total = _own(events, f"{number.name}_sum_{days}")
                 value = counted_in(word, total, count)
-                found[f"{events.name}_{number.name}_{word}_{days}d"] = (value, "Float64")
+                found[f"{events.name}_{number.name}_{word}_{span_name(days)}"] = (value, "Float64")
     lines.append(found := {})
     for name, type_ in _lasting(events).items():
         value = _own(events, f"{name}_last")

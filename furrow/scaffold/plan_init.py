@@ -10,10 +10,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from furrow.intake.file_patterns import pattern_of
 from furrow.intake.given import Given, find_given
 from furrow.intake.landed import land, number_rows
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import counted, profile_tables, quoted, references, relation
+from furrow.plurals import number_of
 from furrow.scaffold.answer_error import AnswerError
 from furrow.scaffold.answers import Answers, Asked, complete_answers
 from furrow.scaffold.feature_sql import feature_tables
@@ -202,15 +204,15 @@ def _about(answers: Answers, table: TableProfile) -> list[str]:
     label = table.columns[answers.label]
     if label.nulls:
         found.append(
-            f"{label.nulls:,} rows of {table.name} have no {label.name}: unlabelled is not"
+            f"{number_of(label.nulls, 'row')} of {table.name} without {label.name}: unlabelled is not"
             " negative, left out"
         )
     gaps = table.columns[answers.at].nulls if answers.at else 0
     if gaps:
-        found.append(f"{gaps:,} rows of {table.name} have no {answers.at}: left out")
+        found.append(f"{number_of(gaps, 'row')} of {table.name} without {answers.at}: left out")
     if answers.repeated:
         moment = f" at one {answers.at}" if answers.at else ""
-        said = f"{answers.entity} comes again{moment} in {answers.repeated:,} rows of {table.name}"
+        said = f"{answers.entity} comes again{moment} in {number_of(answers.repeated, 'row')} of {table.name}"
         found.append(f"{said}: the first of each is kept (--about names another key)")
     if not answers.at:
         found.append(
@@ -229,23 +231,32 @@ def _until(table: TableProfile, answers: Answers, now: datetime, told: list[str]
         ((later,),) = db.execute(query, [now]).fetchall()
     if later > FUTURE * table.rows:
         told.append(
-            f"{later:,} rows of {table.name} lie in the future of this machine's clock: taken as"
+            f"{number_of(later, 'row')} of {table.name} in the future of this machine's clock: taken as"
             " they are"
         )
         return ""
     told.append(
-        f"{later:,} rows of {table.name} lie in the future"
+        f"{number_of(later, 'row')} of {table.name} in the future"
         f" ({table.columns[answers.at].most:%Y-%m-%d}): left out"
     )
     return now.isoformat(" ", "seconds")
 
 
 def _from(root: Path, given: Sequence[Given]) -> list[Given]:
-    """Places as the project writes them down: from its root where they lie in it."""
+    """Places as the project writes them down: from its root, several files by the pattern of their names."""
     return [
-        Given(one.name, tuple(_place(root, place) for place in one.places), one.table)
+        Given(
+            one.name,
+            tuple(_place(root, place) for place in _by_pattern(one)),
+            one.table,
+        )
         for one in given
     ]
+
+
+def _by_pattern(given: Given) -> Sequence[str]:
+    pattern = "" if given.table else pattern_of(given.places)
+    return [pattern] if pattern else given.places
 
 
 def _place(root: Path, place: str) -> str:

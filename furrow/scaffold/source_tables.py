@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from furrow.intake.table_profile import readable
 from furrow.scaffold.entity_ties import Tie, renamed
 from furrow.scaffold.merged_sql import Known, merged_facts, merged_windows
-from furrow.scaffold.window_sql import OWN_NAMES, Number, Windowed, window_sql
+from furrow.scaffold.planned_moments import is_of_a_life
+from furrow.scaffold.window_sql import EVER, OWN_NAMES, WINDOWS, Number, Windowed, window_sql
 from furrow.scaffold.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "not_taken",
     "plain_value",
     "source_table",
+    "too_varied",
 ]
 
 MOST_NUMBERS = 4  # columns of numbers of a source that are summed and averaged
@@ -86,6 +88,25 @@ def _fitting(source: Tie) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
     return numbers, words
 
 
+def _births(source: Tie) -> dict[str, tuple[str, str]]:
+    """SQL and Feast's type of the age that a date of birth says, of one row for each entity.
+
+    In years: at the moment of the prediction where rows know it, else at the start of 1970.
+    """
+    if not source.single:
+        return {}
+    asked = readable(source.asked) if source.asked else f"timestamptz '{ALWAYS}'"
+    word = "age" if source.asked else "age_1970"
+    return {
+        f"{name}_{word}": (
+            f"cast(date_diff('day', {readable(name)}, {asked}) / 365.25 as double)",
+            "Float64",
+        )
+        for name in source.table.times
+        if is_of_a_life(name)
+    }
+
+
 def source_table(entity: str, source: Tie) -> FeatureTable:
     """The feature table of a source, by what its rows are.
 
@@ -110,7 +131,9 @@ def merged_tables(entity: str, sources: Sequence[Tie]) -> list[FeatureTable]:
         entity: The column that the tables are keyed by.
         sources: Where rows are, and whom they are about.
     """
-    happened = [one for one in sources if one.at and (any(_chosen(one)) or not one.single)]
+    happened = [
+        one for one in sources if one.at and (any(_chosen(one)) or _births(one) or not one.single)
+    ]
     always = [one for one in sources if not one.at]
     found = []
     if len(happened) > 1:
@@ -128,6 +151,17 @@ def not_taken(source: Tie) -> list[str]:
     """Columns of a source that would do for features, and are not among the few that are taken."""
     numbers, words = _fitting(source)
     return [one.name for one in (*numbers[MOST_NUMBERS:], *words[MOST_WORDS:])]
+
+
+def too_varied(source: Tie) -> list[str]:
+    """Columns of words of a source that have too many of them."""
+    return [
+        one.name
+        for one in source.table.columns.values()
+        if one.kind == "string"
+        and one.distinct > FEW
+        and one.name not in {source.entity, *source.table.keys}
+    ]
 
 
 def _timeless(entity: str, source: Tie) -> FeatureTable:
@@ -157,6 +191,8 @@ def _always_known(entity: str, source: Tie) -> Known:
     for column in words if single else []:
         feature = f"{name}_{column.name}"
         values[feature], types[feature] = f"min({plain_value(column)})", TYPES[column.kind]
+    for part, (sql, type_) in _births(source).items():
+        values[f"{name}_{part}"], types[f"{name}_{part}"] = f"min({sql})", type_
     if not single:
         values[f"{name}_count"], types[f"{name}_count"] = "count(*)", "Int64"
     rows = f"{source.relation} where {about} is not null group by {about}"
@@ -171,6 +207,9 @@ def _once(entity: str, source: Tie) -> FeatureTable:
     values = [
         f"{plain_value(one)} as {readable(f'{name}_{one.name}')}" for one in (*numbers, *words)
     ]
+    for part, (sql, type_) in _births(source).items():
+        features[f"{name}_{part}"] = type_
+        values.append(f"{sql} as {readable(f'{name}_{part}')}")
     sql = _plain_select(
         entity,
         source,
@@ -208,8 +247,10 @@ def _events(entity: str, source: Tie) -> Windowed:
         f"{source.relation} where {readable(source.entity)} is not null and"
         f" {readable(source.at)} is not null",
         [Number(one.name, *_bounds(one), nullable=bool(one.nulls)) for one in numbers],
-        {one.name: (plain_value(one), TYPES[one.kind]) for one in words},
+        {one.name: (plain_value(one), TYPES[one.kind]) for one in words} | _births(source),
         source.single,
+        (*WINDOWS, EVER) if source.outcomes else WINDOWS,
+        ("mean",) if source.outcomes else ("sum", "mean"),
     )
 
 

@@ -92,7 +92,7 @@ def project_texts(facts: Facts) -> dict[str, str]:
         layout.INGEST_PY: _ingest(facts),
         DVC_YAML: dvc_text(),
         "tests/test_project.py": _tests(answers),
-        ".gitignore": "/build/\n/.furrow/\n__pycache__/\n",
+        ".gitignore": "/build/\n/.furrow/\n*venv/\n__pycache__/\n",
         ".github/workflows/furrow.yml": workflow_text(),
     }
     for kind, path in (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
+    "EVER",
     "OWN_NAMES",
     "WINDOWS",
     "Number",
@@ -27,10 +28,14 @@ __all__ = [
     "Windowed",
     "changed",
     "counted_in",
+    "span_name",
     "window_sql",
 ]
 
 WINDOWS = (7, 30, 90)
+EVER = 0
+"""The window that nothing leaves."""
+
 OWN_NAMES = frozenset({"known_at", "window_days", "event_count"})
 """Columns of the SQL that no column of the data may be called as."""
 
@@ -81,6 +86,8 @@ class Windowed:
         numbers: Columns to be counted, summed, averaged.
         words: Columns of which the last value is kept: SQL for it, and Feast's type.
         single: Whether there is one event at the most of each entity, which is not counted.
+        windows: How many days are looked back on.
+        figures: What is told of the numbers in a window: sum, mean.
     """
 
     name: str
@@ -91,6 +98,8 @@ class Windowed:
     numbers: Sequence[Number]
     words: Mapping[str, tuple[str, str]]
     single: bool = False
+    windows: Sequence[int] = WINDOWS
+    figures: Sequence[str] = ("sum", "mean")
 
 
 @dataclass(frozen=True)
@@ -110,13 +119,19 @@ def window_sql(events: Windowed) -> WindowSql:
     key, name = readable(events.entity), events.name
     summed = [one for one in events.numbers if one.exact]
     features: dict[str, str] = {}
-    counts = {f"{name}_{days}d": (f"cast(own_count_{days} as bigint)", "Int64") for days in WINDOWS}
+    counts = {
+        f"{name}_{span_name(days)}": (f"cast(own_count_{days} as bigint)", "Int64")
+        for days in events.windows
+    }
     asked = [f") select {key}, known_at as event_timestamp, {_listed(features, counts)}"]
     for number in summed:
         figures = {
-            f"{name}_{number.name}_{word}_{days}d": (_figure(number, word, days), "Float64")
-            for word in ("sum", "mean")
-            for days in WINDOWS
+            f"{name}_{number.name}_{word}_{span_name(days)}": (
+                _figure(number, word, days),
+                "Float64",
+            )
+            for word in events.figures
+            for days in events.windows
         }
         asked.append(f"    {_listed(features, figures)}")
     last = {one.name: "Float64" for one in events.numbers}
@@ -128,7 +143,8 @@ def window_sql(events: Windowed) -> WindowSql:
     values = [_named(one.exact or readable(one.name), one.name) for one in events.numbers]
     values += [_named(value, word) for word, (value, _) in events.words.items()]
     held = "".join(f", {readable(column)}" for column in last)
-    shown = ", ".join(map(str, WINDOWS))
+    shown = ", ".join(str(days) for days in events.windows if days != EVER)
+    told = f"{', sums' * ('sum' in events.figures)} and means"
     spans = ", ".join(f"({days})" for days in (0, *WINDOWS))
     change = "case window_days when 0 then 1 else -1 end as event_count"
     so_far = (
@@ -136,8 +152,8 @@ def window_sql(events: Windowed) -> WindowSql:
     )
     lines = [
         (
-            f"-- {name} of each {events.entity}: the last values; counts, sums and means of {shown}"
-            " days before a moment."
+            f"-- {name} of each {events.entity}: the last values; counts{told} of {shown} days"
+            f" before a moment{', and of all before it' * (EVER in events.windows)}."
         ),
         "with own_events as (",
         f"    select {', '.join([events.key, f'{events.known_at} as known_at', *values])}",
@@ -172,11 +188,11 @@ def _last(column: str, type_: str) -> str:
 
 def _sums(events: Windowed, key: str, summed: Sequence[Number]) -> list[str]:
     """The running sums of each window's changes, and the last values; a line for each column."""
-    counts = [f"{changed('event_count', days)} as own_count_{days}" for days in WINDOWS]
+    counts = [f"{changed('event_count', days)} as own_count_{days}" for days in events.windows]
     lines = [f"    select {key}, known_at, {', '.join(counts)}"]
     for number in summed:
         column, parts = readable(number.name), []
-        for days in WINDOWS:
+        for days in events.windows:
             within = f"window_days in (0, {days})"
             if number.nullable:
                 count = f"sum(event_count) filter ({within} and {column} is not null)"
@@ -215,6 +231,11 @@ def changed(value: str, days: int) -> str:
         days: The window's.
     """
     return f"sum({value}) filter (window_days in (0, {days})) over so_far"
+
+
+def span_name(days: int) -> str:
+    """A window in the name of a feature."""
+    return f"{days}d" if days != EVER else "ever"
 
 
 def counted_in(word: str, total: str, count: str) -> str:

@@ -8,6 +8,7 @@ from furrow.data.contract import load_contract
 from furrow.data.raw_files import project_files
 from furrow.ground.tables import build_table
 from furrow.layout import CONTRACT, table, table_sql
+from furrow.plurals import number_of
 from furrow.stages.command import run_stage, say
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ def tables(root: Path, name: str) -> None:
     """
     raw = project_files(root, load_contract(root / CONTRACT))
     report = build_table(root / table_sql(name), raw, root / table(name))
-    say(f"{name}: {report.rows:,} rows, {len(report.columns)} columns, {report.size / 1e6:.1f} MB")
+    say(
+        f"{name}: {number_of(report.rows, 'row')}, {number_of(len(report.columns), 'column')},"
+        f" {report.size / 1e6:.1f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from furrow.files import read_json
 from furrow.ground.feast.retrieve import historical_features
 from furrow.ground.tables import write_parquet
 from furrow.layout import CONTRACT, FEATURES, MANIFEST, PIPELINE, training_set
+from furrow.plurals import number_of
 from furrow.stages.command import note, run_stage, say
 from furrow.training.dataset import seal
 from furrow.training.problem import Problem
@@ -63,7 +64,9 @@ def build(root: Path, problem: str, service: str) -> None:
     write_parquet(
         seal(joined, features=features, **facts), root / training_set(about.name, service)
     )
-    say(f"{about.name}, {service}: {joined.num_rows:,} rows, {len(features)} features")
+    say(
+        f"{about.name}, {service}: {number_of(joined.num_rows, 'row')}, {number_of(len(features), 'feature')}"
+    )
 
 
 def _problem(root: Path, name: str) -> Problem:
@@ -114,7 +117,9 @@ def _tell_empty(joined: pa.Table, held: Manifest, service: str, problem: Problem
             hint=f"compare event_timestamp in {problem.spine} and in features/tables",
         )
     if count:
-        note(f"{problem.name}: {count:,} of {joined.num_rows:,} rows come before all features")
+        note(
+            f"{problem.name}: {count:,} of {number_of(joined.num_rows, 'row')} come before all features"
+        )
 
 
 if __name__ == "__main__":

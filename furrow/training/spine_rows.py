@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from furrow.errors import FurrowError
 from furrow.ground.tables import run_sql
+from furrow.plurals import number_of
 from furrow.training.problem import Problem, span
 from furrow.training.tasks import load_task
 
@@ -127,7 +128,7 @@ def _check_keys(rows: pa.Table, problem: Problem) -> None:
         one = counts.filter(pc.greater(counts["count_all"], 1)).slice(0, 1).to_pylist()[0]
         which = ", ".join(f"{name} {one[name]}" for name in keys)
         raise SpineError(
-            f"{problem.spine}: {repeated:,} rows repeat {', '.join(keys)}, first {which}",
+            f"{problem.spine}: {', '.join(keys)} come again in {number_of(repeated, 'row')}, first {which}",
             hint="give one row for each entity and event_timestamp, or name another entity",
         )
 

@@ -11,6 +11,7 @@ from furrow.errors import FurrowError, UsageError
 from furrow.history.named_run import runs_named
 from furrow.history.run_diff import config_of, diff_runs, flat
 from furrow.history.show import curves
+from furrow.plurals import number_of
 from furrow.training.metric_registry import direction, ordered
 from furrow.web.content import Choice, Facts, Field, Form, Link, Mark, Note, Page, Section, Table
 from furrow.web.plain_values import number
@@ -248,7 +249,7 @@ def _changes(found: RunDiff) -> list[Block]:
             found.code[:_KEYS],
             empty="The same code.",
             total=len(found.code),
-            folded=f"{len(found.code):,} files" if len(found.code) > _FOLDED else "",
+            folded=f"{number_of(len(found.code), 'file')}" if len(found.code) > _FOLDED else "",
         ),
     ]
     if found.data:

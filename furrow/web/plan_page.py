@@ -8,6 +8,7 @@ from furrow.drawing.graphs import Node, graph
 from furrow.errors import UsageError
 from furrow.ground.pipeline import overlaps, read_pipeline
 from furrow.layout import DVC_YAML
+from furrow.plurals import number_of
 from furrow.web.content import Choice, Drawing, Field, Form, Mark, Note, Page, Section, Table, Text
 from furrow.web.shared_plans import plan_of_commits, plan_of_work_tree
 
@@ -101,7 +102,7 @@ def _summary(found: Plan) -> str:
     )
     run = sum(stage.action == "run" for stage in found.stages)
     time = f", about {found.seconds:,.0f} s" if found.seconds else ""
-    return f"{counts}; {run} stages to run{time}."
+    return f"{counts}; {number_of(run, 'stage')} to run{time}."
 
 
 def _breaks(found: Plan) -> list[Block]:

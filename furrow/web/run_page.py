@@ -14,6 +14,7 @@ from furrow.history.show import describe, patch
 from furrow.history.trial_trailers import is_trial
 from furrow.layout import run as run_folder
 from furrow.layout import run_file
+from furrow.plurals import number_of
 from furrow.replay.run_replays import replays_of
 from furrow.training.metric_registry import ordered
 from furrow.web.content import Drawing, Facts, Link, Mark, Note, Page, Section, Table, Text
@@ -143,7 +144,7 @@ def _over_commits(site: Site, found: Run) -> list[Block]:
     if len({value for _, value in points}) < 2:
         return []
     newest = "the newest " if len(known.points) == _POINTS else ""
-    title = f"{known.metric} over {newest}{len(known.points)} commits, oldest first"
+    title = f"{known.metric} over {newest}{number_of(len(known.points), 'commit')}, oldest first"
     rows = [
         (one.commit[:10], iso_date(one.time), one.value, one.subject)
         for one in known.points[-_POINTS:]
@@ -192,7 +193,11 @@ def _stands(details: Details) -> list[Block]:
     blocks: list[Block] = [
         Facts("stands on", pairs),
         Table(
-            "features", ("feature",), names, empty="No features.", folded=f"{len(names)} features"
+            "features",
+            ("feature",),
+            names,
+            empty="No features.",
+            folded=f"{number_of(len(names), 'feature')}",
         ),
         Table(
             "data", ("path", "md5", "bytes", "files"), outs, empty="dvc.lock names no data of it."
@@ -243,7 +248,7 @@ def _code(found: Run, details: Details) -> list[Block]:
             rows[:_POINTS],
             empty="None.",
             total=len(rows),
-            folded=f"{len(rows):,} files" if len(rows) > _FOLDED else "",
+            folded=f"{number_of(len(rows), 'file')}" if len(rows) > _FOLDED else "",
         )
     ]
     text = patch(found, details) if rows else ""

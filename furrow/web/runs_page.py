@@ -13,6 +13,7 @@ from furrow.history.listing import list_runs
 from furrow.history.query import Query
 from furrow.history.selection import Selection
 from furrow.history.standings import WHOLE, ranked, standings
+from furrow.plurals import number_of
 from furrow.web.content import Choice, Field, Form, Link, Mark, Note, Page, Section, Steps, Table
 from furrow.web.run_columns import beside, of_tag, quoted
 from furrow.web.run_groups import grouped
@@ -71,7 +72,7 @@ def runs(site: Site, asked: Asked) -> Page:
         if selection.everything
         else f"at {asked.one('rev', 'HEAD')}"
     )
-    lead = f"{total:,} runs {where}, {found.commits:,} commits." + (
+    lead = f"{number_of(total, 'run')} {where}, {number_of(found.commits, 'commit')}." + (
         f" Best first: {about}, of which low and high are the interval." if judged else ""
     )
     notes = [

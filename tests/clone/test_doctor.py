@@ -76,6 +76,21 @@ def test_versions_that_are_not_the_locked_ones(clone: Path) -> None:
     assert "no-such-thing: locked 1, installed not at all" in found.said
 
 
+def test_a_virtual_environment_that_git_would_commit(clone: Path, git: Callable[..., str]) -> None:
+    """Not ignored, then tracked: told with what to do."""
+    (clone / ".venv").mkdir()
+    (clone / ".venv/pyvenv.cfg").write_text("")
+    found = {one.what: one for one in examine(clone)}["virtual environment"]
+    assert (found.state, found.said) == ("odd", ".venv/ is not ignored by Git")
+    git(clone, "add", "-A")
+    found = {one.what: one for one in examine(clone)}["virtual environment"]
+    assert (found.state, found.said) == ("odd", ".venv/ is tracked by Git")
+    assert "git rm -r -q --cached .venv" in found.hint
+    git(clone, "rm", "-r", "-q", "--cached", ".venv")
+    (clone / ".gitignore").write_text(".venv/\n")
+    assert states(clone)["virtual environment"] == "ok"
+
+
 def test_a_clock_behind_the_commits(
     clone: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

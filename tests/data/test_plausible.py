@@ -9,7 +9,7 @@ import pytest
 from furrow.data.contract import Column, ContractError, contract_digest, load_contract
 from furrow.data.data_check import check
 from furrow.data.data_verdict import verdict
-from furrow.data.plausible import believable
+from furrow.data.plausible import believable, short_doubts
 
 CONTRACT = """
 format: 1
@@ -67,6 +67,13 @@ def test_it_is_said_in_words(asked, tmp_path) -> None:
     assert "mph" in said
     assert "place=999  wind=1048.36" in said
     assert report.to_json()["warnings"][0]["column"] == "wind"
+
+
+def test_it_is_said_in_a_line(asked, tmp_path) -> None:
+    """The column, how many rows and one of the values, as `furrow init` ends on it."""
+    asked()
+    contract = load_contract(tmp_path / "contract.yaml")
+    assert short_doubts(tmp_path / "data", contract) == ["readings.wind: 1 row, such as 1048.36"]
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,10 @@ def _bare(text: str) -> str:
 
 
 def test_what_it_found_out() -> None:
-    """Ids that were written with a fraction are whole, months come before days, and earlier orders count."""
+    """Ids that were written with a fraction are whole, months come before days, and earlier orders count, and what came of them."""
     contract = (RETURNS / "conf/data/contract.yaml").read_text()
     assert "customer_id: {type: int64}" in contract
     assert "invoice_date: {type: timestamp}" in contract
-    assert "orders_before_history" in (RETURNS / "features/definitions.py").read_text()
+    definitions = (RETURNS / "features/definitions.py").read_text()
+    assert "orders_before_90d" in definitions
+    assert "orders_outcomes_returned_mean_ever" in definitions

@@ -294,7 +294,7 @@ def test_times_in_the_future(tmp_path: Path) -> None:
         )
 
     plan = planned(tmp_path, {"people.csv": text(add)})
-    assert any("1 rows of people lie in the future" in note for note in plan.notes)
+    assert any("1 row of people in the future" in note for note in plan.notes)
     assert whole(tmp_path, plan).num_rows == ROWS - 1
 
 
@@ -313,7 +313,7 @@ def test_unlabelled_rows(tmp_path: Path) -> None:
         row["left"] = "" if number % 5 == 0 else row["left"]
 
     plan = planned(tmp_path, {"people.csv": text(add)})
-    assert any("30 rows of people have no left" in note for note in plan.notes)
+    assert any("30 rows of people without left" in note for note in plan.notes)
     assert whole(tmp_path, plan).num_rows == ROWS - 30
 
 

@@ -104,7 +104,7 @@ def test_a_clash_and_what_was_taken_away(project: Path, monkeypatch: pytest.Monk
     assert (project / WORKFLOW).read_text() == text
     assert f"would write {WORKFLOW} (your edit" in said.output
     said = CliRunner().invoke(command, ["--update"])
-    assert "1 files hold clashes" in str(said.exception)
+    assert "clashes in 1 file" in str(said.exception)
     assert "dvc.yaml was taken away: left so" in said.output
     merged = (project / WORKFLOW).read_text()
     assert (

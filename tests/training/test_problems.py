@@ -142,7 +142,7 @@ def test_an_experiment_of_a_problem_that_does_not_exist(project: Path) -> None:
     ("sql", "said"),
     [
         ("select shop, sold, moment as event_timestamp from sales union all (select shop, sold, moment from sales limit 1)",
-         "1 rows repeat shop, event_timestamp, first shop a"),
+         "shop, event_timestamp come again in 1 row, first shop a"),
         ("select nullif(shop, 'a') as shop, moment as event_timestamp, sold from sales", "shop is null in 2 of 3 rows"),
         ("select shop, moment::timestamp as event_timestamp, sold from sales", "not a time with a zone"),
         ("select shop, moment as event_timestamp, nullif(sold, 1.0) as sold from sales", "sold is missing in 1 of 3 rows"),
