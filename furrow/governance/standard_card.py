@@ -21,6 +21,7 @@ from furrow.layout import CONTRACT, RECORD_JSON, run_file
 from furrow.parse import ParseError, parse_json, parse_yaml
 from furrow.plurals import number_of
 from furrow.safe_text import markdown_code, markdown_text
+from furrow.training.tasks import load_task, task_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["data_card", "model_card"]
 
-_TASKS = {
-    "binary": "tabular-classification",
-    "multiclass": "tabular-classification",
-    "regression": "tabular-regression",
-    "forecast": "time-series-forecasting",
-}
 _MISSING = "*Nobody wrote this yet: conf/card/{}.yaml, {}.*"
 _INDEX = (
     ("intended use, uses out of scope", "1(a), 3", "MAP 1.1, MAP 1.6"),
@@ -84,7 +79,8 @@ def model_card(root: Path, version: Version) -> str:
 
 
 def _metadata(version: Version, record: dict[str, Any], said: dict[str, str]) -> dict[str, Any]:
-    kind = _TASKS.get(str(record.get("task")), "other")
+    task = str(record.get("task"))
+    kind = load_task(task).tag if task in task_names() else "other"
     metrics = [
         {"type": name, "value": value, "name": name} for name, value in version.metrics.items()
     ]

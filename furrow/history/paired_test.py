@@ -25,11 +25,11 @@ from furrow.training.metric_registry import (
     NEITHER,
     MetricError,
     direction,
-    of_task,
 )
 from furrow.training.metrics import Judging, block_weights, interval, score
 from furrow.training.periods import PeriodError, blocks
 from furrow.training.problem import PERIODS
+from furrow.training.tasks import metrics_of
 from furrow.training.tasks.task import BASELINE
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def compare(
     weights = block_weights(len(known), replicates if drawn > 1 else 0, seed)
     judging = replace(about.judging, classes=class_names(one.columns))
     scores, failed = _scored(frames, about, (block, weights, judging))
-    differences = []
+    differences, known_ways = [], metrics_of(about.task, about.own)
     for metric in scores[0].values:
         values = [float(found.values[metric]) for found in scores]
         if not np.isfinite(values).any():
@@ -168,7 +168,7 @@ def compare(
             low, high, p = delong(labels, *pair, confidence=confidence)
         else:
             low = high = p = math.nan
-        way = about.own[metric].direction if metric in about.own else direction(metric)
+        way = known_ways[metric].direction if metric in known_ways else direction(metric)
         differences.append(_judged(metric, way, values, (low, high, p)))
     unit = f"{about.block}s" if about.block in PERIODS else "blocks"
     method = f"paired bootstrap of {len(known)} {unit}, {replicates:,} replicates"
@@ -187,9 +187,9 @@ def _scored(
     how: tuple[NDArray[np.intp], NDArray[np.float64], Judging],
 ) -> tuple[list[Scores], list[str]]:
     """Both runs' metrics, and why one of the project's own has none."""
-    known = of_task(about.task)
+    known = metrics_of(about.task)
     scores, failed = [score(frame, known, *how) for frame in frames], []
-    for name, extra in of_task(about.task, about.own).items():
+    for name, extra in metrics_of(about.task, about.own).items():
         if name not in known:
             try:
                 added = [score(frame, {name: extra}, *how) for frame in frames]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.safe_text import markdown_code, markdown_text
 from furrow.training.metric_registry import ordered, sign
 from furrow.training.tasks import load_task
+from furrow.training.tasks.task import PROBABILITY
 
 if TYPE_CHECKING:
     from furrow.training.config import Experiment
@@ -114,7 +115,7 @@ def _fairness(outcome: Outcome, experiment: Experiment) -> list[str]:
         told = ["", f"In training rows weigh so that {weighed} and the label are independent."]
     if not outcome.fairness:
         return told
-    if experiment.problem.fairness and experiment.problem.task == "binary":
+    if experiment.problem.fairness and load_task(experiment.problem.task).answers == PROBABILITY:
         told = ["", f"Positive from {experiment.problem.fairness.threshold:g} on.", *told]
     lines = [
         "",

@@ -28,6 +28,7 @@ from furrow.models.prediction_explain import contributions
 from furrow.parse import read_yaml
 from furrow.training.champions import read_champions
 from furrow.training.tasks import load_task
+from furrow.training.tasks.task import NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -98,7 +99,7 @@ class Prediction:
         Raises:
             PredictionError: The model predicts a number.
         """
-        if self.task not in ("binary", "multiclass"):
+        if load_task(self.task).answers == NUMBER:
             raise PredictionError(f"a {self.task} has no probability", hint="read .values")
         return self.score
 

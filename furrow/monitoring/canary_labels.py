@@ -1,7 +1,6 @@
 """Labels as evidence about a canary: how many predictions of each variant turned out wrong.
 
-Wrong is a probability on the other side of one half, a class that is not the likeliest one, a
-number outside of its interval. What a server decides by them is in `furrow.serving.canary_watch`.
+Wrong is what the task says. What a server decides by them is in `furrow.serving.canary_watch`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from furrow.serving.canary_watch import count_labels, read_evidence
 from furrow.serving.deployment_state import read_followed
 from furrow.serving.log_reader import read_log
 from furrow.training import config
-from furrow.training.class_columns import PREFIX
+from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
     from furrow.monitoring.monitor_site import Site
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["supply_labels", "wrong_ones"]
 
-_HALF = 0.5
 _VARIANTS = ("main", "canary")
 
 
@@ -72,17 +70,7 @@ def wrong_ones(rows: pd.DataFrame, problem: Problem) -> pd.Series:
         rows: With labels, from the log.
         problem: What was predicted.
     """
-    judged = judged_rows(rows, problem)
-    if problem.task == "binary":
-        said = judged.dropna(subset=["probability"])
-        return (said["probability"] > _HALF) != (said["label"] > _HALF)
-    if problem.task == "multiclass":
-        classes = judged[[name for name in judged if str(name).startswith(PREFIX)]].fillna(0.0)
-        return classes.idxmax(axis=1).str.removeprefix(PREFIX) != judged["label"]
-    if not {"low", "high"} <= set(judged.columns):
-        return pd.Series(dtype=bool)
-    said = judged.dropna(subset=["low", "high"])
-    return (said["label"] < said["low"]) | (said["label"] > said["high"])
+    return load_task(problem.task).wrong(judged_rows(rows, problem))
 
 
 def _seen(site: Site, rows: pd.DataFrame, settled: Settled, problem: Problem) -> Block:

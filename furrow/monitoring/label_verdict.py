@@ -47,6 +47,7 @@ from furrow.training.own_metrics import own_metrics
 from furrow.training.periods import blocks
 from furrow.training.problem import span
 from furrow.training.tasks import load_task
+from furrow.training.tasks.task import CLASSES, PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -173,7 +174,8 @@ def _verdict(
 ) -> LabelVerdict:
     usable = [one for one in frames if problem.label in one]
     joined = join_labels(rows, settle(usable, problem), problem, now=site.now)
-    classes = class_names(rows.columns) if problem.task == "multiclass" else ()
+    task = load_task(problem.task)
+    classes = class_names(rows.columns) if task.answers == CLASSES else ()
     sizes = _error_sizes(site.root, model)
     estimate = _estimate(rows, problem, classes, sizes)
     covered = coverage(joined, problem.slices, SCORE)
@@ -181,7 +183,7 @@ def _verdict(
     decisive = decisive_metric(site.root, problem)
     verdict = LabelVerdict(joined.states, joined.late, covered, [], estimate, decisive=decisive)
     if len(known):
-        metrics = load_task(problem.task).metrics(problem, own_metrics(site.root))
+        metrics = task.metrics(problem, own_metrics(site.root))
         tracked = track(
             known,
             problem,
@@ -194,7 +196,7 @@ def _verdict(
         off = _off(_estimate(known, problem, classes, sizes), tracked)
         estimate = replace(estimate, off=off) if estimate else None
         verdict = replace(verdict, tracked=tracked, estimate=estimate)
-        if problem.task == "binary":
+        if task.answers == PROBABILITY:
             said = known["probability"].to_numpy(dtype=float)
             bins = calibration_bins(said, known["label"].to_numpy(dtype=float))
             verdict = replace(verdict, calibration=bins)
@@ -265,7 +267,8 @@ def _error_sizes(root: Path, model: str) -> ErrorSizes | None:
 def _estimate(
     rows: pd.DataFrame, problem: Problem, classes: tuple[str, ...], sizes: ErrorSizes | None
 ) -> Estimate | None:
-    if problem.task == "binary" and "probability" in rows:
+    answers = load_task(problem.task).answers
+    if answers == PROBABILITY and "probability" in rows:
         return estimate_binary(rows["probability"].to_numpy(dtype=float))
     if classes:
         return estimate_multiclass(

@@ -114,10 +114,7 @@ def judged_rows(labelled: pd.DataFrame, problem: Problem) -> pd.DataFrame:
         labelled: Rows with a label.
         problem: Whose.
     """
-    label = labelled["label"]
-    if problem.task == "binary":
-        return labelled.assign(label=(label == problem.positive).astype(float))
-    return labelled.assign(label=label.astype(str if problem.task == "multiclass" else float))
+    return labelled.assign(label=load_task(problem.task).judged(labelled["label"], problem))
 
 
 def track(

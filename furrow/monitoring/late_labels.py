@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.files import open_lock, sha256_file, write_bytes
+from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,6 @@ __all__ = ["Landing", "LateLabelError", "Settled", "land", "landed", "settle"]
 
 ID = "id"
 _KNOWN, _SAID, _GONE = "label_timestamp", "event_timestamp", "deleted"
-_NUMBERS = ("binary", "regression", "forecast")
 _SEAL = b"furrow.labels"
 _LOCK = ".lock"
 
@@ -256,10 +256,10 @@ def _with_labels(table: pa.Table, problem: Problem, source: Path) -> pa.Table:
     column = table.column(name)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
-    needs_number = problem.task in _NUMBERS and not isinstance(problem.positive, str)
-    if problem.task == "multiclass":
+    wanted = load_task(problem.task).labels_are(problem)
+    if wanted == "text":
         column = column.cast(pa.string())
-    elif needs_number:
+    elif wanted == "number":
         numbers = pd.to_numeric(column.to_pandas(), errors="coerce")
         wrong = numbers.isna().to_numpy() & ~column.is_null().to_numpy()
         if wrong.any():

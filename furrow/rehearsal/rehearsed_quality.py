@@ -28,6 +28,7 @@ from furrow.serving.log_reader import read_log
 from furrow.training.class_columns import class_names
 from furrow.training.own_metrics import own_metrics
 from furrow.training.tasks import load_task
+from furrow.training.tasks.task import CLASSES, PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,10 +129,11 @@ def _stretch(site: Site, problem: Problem, key: Any, rows: pd.DataFrame) -> Stre
                    example=str(rows["id"].iloc[len(rows) // 2]))  # fmt: skip
     if not len(known):
         return made
-    classes = class_names(rows.columns) if problem.task == "multiclass" else ()
-    metrics = load_task(problem.task).metrics(problem, own_metrics(site.root))
+    task = load_task(problem.task)
+    classes = class_names(rows.columns) if task.answers == CLASSES else ()
+    metrics = task.metrics(problem, own_metrics(site.root))
     tracked = track(known, problem, metrics, classes=classes)
-    if problem.task != "binary":
+    if task.answers != PROBABILITY:
         return Stretch(**{**vars(made), "tracked": tracked})
     said, came = (known[name].to_numpy(dtype=float) for name in ("probability", "label"))
     bins = calibration_bins(said, came)

@@ -111,8 +111,8 @@ def _free(table: FeatureTable, problem: str, taken: set[str]) -> FeatureTable:
 
 def _experiments(root: Path, answers: Answers) -> str:
     text = (root / EXPERIMENTS_YAML).read_text(encoding="utf-8")
-    for experiment, model in experiments_of(answers.task).items():
-        entry = {"problem": answers.name, "service": answers.name, "model": model}
+    for experiment, options in experiments_of(answers.task).items():
+        entry = {"problem": answers.name, "service": answers.name, **options}
         path = ["experiments", f"{answers.name}_{experiment}"]
         text = with_value(text, path, entry, where=EXPERIMENTS_YAML)
     return text

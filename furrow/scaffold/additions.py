@@ -206,11 +206,8 @@ def add_experiment(
     service = service or (used[0] if used else only(services, "service", "--service"))
     if service not in services:
         raise AdditionError(f"there is no service {service!r}", hint=near(service, services))
-    models = experiments_of(problems[problem])
-    if "model" not in options and not models:
-        said = f"a {problems[problem]} problem has no model that would be taken unsaid"
-        raise AdditionError(said, hint="say it: --model")
-    chosen = {"model": models.get("boosting", ""), **options}
+    usual = experiments_of(problems[problem])["boosting"]
+    chosen = options if "model" in options else {**usual, **options}
     entry = {"problem": problem, "service": service, **chosen}
     edited = with_value(text, ["experiments", name], entry, where=EXPERIMENTS_YAML)
     return Addition({}, {EXPERIMENTS_YAML: edited})

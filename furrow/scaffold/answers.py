@@ -20,6 +20,8 @@ from furrow.scaffold.split_guess import (
     repeated_rows,
 )
 from furrow.training.problem import span
+from furrow.training.tasks import load_task
+from furrow.training.tasks.task import NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +64,7 @@ class Answers:
     Attributes:
         table: The table that holds the label.
         label: Its column.
-        task: binary, multiclass or regression.
+        task: Of the tasks that there are.
         positive: Of a binary label, as YAML writes it.
         entity: The column of the label's table that says who or what is predicted.
         at: The column of moments; empty where there is none.
@@ -96,6 +98,11 @@ class Answers:
     called: str = ""
     numbered: str = ""
     why: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def predicts(self) -> str:
+        """What predictions are: a task's `answers`."""
+        return load_task(self.task).answers
 
     @property
     def name(self) -> str:
@@ -147,7 +154,9 @@ def complete_answers(
     known_after = asked.known_after or _known_after(table, label, at, why)
     span(known_after, where="--known-after")
     guessed["known_after"] = known_after
-    rows = Timed(table, label, at, task != "regression", asked.timezone) if at else None
+    rows = (
+        Timed(table, label, at, load_task(task).answers != NUMBER, asked.timezone) if at else None
+    )
     by, test, start = _said(asked.test) if asked.test else _split(rows, known_after, why)
     if by != "random" and rows is None:
         raise AnswerError(

@@ -20,6 +20,7 @@ from furrow.parse import parse_json
 from furrow.scaffold.entity_ties import Tie, shared_column
 from furrow.scaffold.window_sql import OWN_NAMES
 from furrow.training.problem import span
+from furrow.training.tasks.task import NUMBER, PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,9 +93,9 @@ def _values(
     column = f"c.{readable(label.name)}"
     taken = {*OWN_NAMES, _KNOWN, answers.entity}
     name = column_name(label.name, taken)
-    if answers.task == "regression":
+    if answers.predicts == NUMBER:
         return {name: column}, {name: _profile(name, label)}
-    if answers.task == "binary":
+    if answers.predicts == PROBABILITY:
         yes = _is(column, label, parse_json(answers.positive))
         return {name: yes}, {name: _rate(name, label)}
     values, columns = {name: column}, {name: _profile(name, label)}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from furrow.training.tasks.task import CLASSES, NUMBER, PROBABILITY
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -18,12 +20,12 @@ __all__ = ["LEAST_ROWS", "joint_leaks"]
 MOST_COLUMNS = 20
 MOST_ROWS = 2_000
 LEAST_ROWS = 200
-SURE = {"binary": 0.99, "multiclass": 0.999, "regression": 0.999}
+SURE = {PROBABILITY: 0.99, CLASSES: 0.999, NUMBER: 0.999}
 """ROC AUC, or rank correlation, that no two honest columns come to by arithmetic."""
 
 
 def joint_leaks(
-    numbers: Mapping[str, np.ndarray], task: str, strength: Callable[[np.ndarray, slice], float]
+    numbers: Mapping[str, np.ndarray], predicts: str, strength: Callable[[np.ndarray, slice], float]
 ) -> dict[str, str]:
     """Find columns that tell the label by a sum, a difference, a product or a ratio of two.
 
@@ -31,14 +33,14 @@ def joint_leaks(
 
     Args:
         numbers: Columns of numbers, none of which tells the label alone.
-        task: Of the label.
+        predicts: What is predicted: a task's `answers`.
         strength: How well some numbers tell the label of the rows of a slice: 0 to 1.
 
     Returns:
         Why, by column.
     """
     rows = len(next(iter(numbers.values()), ()))
-    if task not in SURE or rows < LEAST_ROWS:
+    if rows < LEAST_ROWS:
         return {}
     part = slice(0, MOST_ROWS)
     held = {name: values[part] for name, values in numbers.items() if np.ptp(values[part]) > 0}
@@ -49,7 +51,7 @@ def joint_leaks(
         if first in found or second in found:
             continue
         told = _arithmetic(held[first], held[second], lambda one: strength(one, part))
-        if not told or told[1] < SURE[task]:
+        if not told or told[1] < SURE[predicts]:
             continue
         said = f"{first} {told[0]} {second} tells the label ({told[1]:.3f} of 1)"
         found |= {first: said, second: said} if told[0] == "+" else {first: said}

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from furrow.intake.landed import column_name
 from furrow.scaffold.answer_error import AnswerError, held_as, near
 from furrow.scaffold.label_candidates import label_candidates
-from furrow.training.tasks import task_names
+from furrow.training.metric_registry import BINARY, MULTICLASS, REGRESSION
+from furrow.training.tasks import load_task, task_names
+from furrow.training.tasks.task import NUMBER, PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -174,7 +176,7 @@ def guess_task(column: ColumnProfile, why: dict[str, str]) -> str:
         )
     if column.kind == "bool" or column.distinct == 2:
         why["task"] = "the label has two values"
-        return "binary"
+        return BINARY
     whole = column.kind in {"int64", "int32"}
     quantity = any(word in _QUANTITIES for word in column.name.split("_"))
     if column.kind == "string" or (whole and column.distinct <= MANY and not quantity):
@@ -184,20 +186,21 @@ def guess_task(column: ColumnProfile, why: dict[str, str]) -> str:
         why["task"] = (
             f"the label has {column.distinct} classes (--task regression takes them for a quantity)"
         )
-        return "multiclass"
+        return MULTICLASS
     why["task"] = "the label is a number"
-    return "regression"
+    return REGRESSION
 
 
 def checked_task(task: str, column: ColumnProfile) -> str:
     """A task that a person named, if the label can be one of its."""
-    known = [name for name in task_names() if name != "forecast"]
+    known = [name for name in task_names() if load_task(name).waits]
     if task not in known:
         raise AnswerError(f"--task {task}: there is none that init writes", hint=near(task, known))
-    if task == "binary" and column.kind != "bool" and column.distinct != 2:
+    answers = load_task(task).answers
+    if answers == PROBABILITY and column.kind != "bool" and column.distinct != 2:
         said = f"{column.name} has {column.distinct:,} values: no binary label"
         raise AnswerError(said, hint="write --task multiclass or regression")
-    if task == "regression" and column.kind in {"string", "bool", "timestamp"}:
+    if answers == NUMBER and column.kind in {"string", "bool", "timestamp"}:
         raise AnswerError(
             f"{column.name} is of type {column.kind}: no number", hint="leave --task out"
         )
@@ -209,7 +212,7 @@ def positive_value(column: ColumnProfile, task: str) -> str:
 
     Empty for other tasks.
     """
-    if task != "binary":
+    if load_task(task).answers != PROBABILITY:
         return ""
     if column.kind == "bool":
         return "true"

@@ -28,6 +28,7 @@ from furrow.scaffold.class_leaks import (
 )
 from furrow.scaffold.joint_leaks import LEAST_ROWS, joint_leaks
 from furrow.scaffold.planned_moments import is_planned
+from furrow.training.tasks.task import CLASSES, NUMBER, PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,16 +90,16 @@ def find_leaks(table: TableProfile, answers: Answers) -> dict[str, str]:
         for name in others
         if name not in found and name not in table.keys and frame[name].dtype.kind in "iuf"
     }
-    ranked = answers.task == "regression"
+    ranked = answers.predicts == NUMBER
     kept = {name: values for name, values in numbers.items() if values is not None}
 
     def strength(values: np.ndarray, rows: slice) -> float:
         part = [one[rows] for one in truth]
-        if answers.task == "multiclass":
+        if answers.predicts == CLASSES:
             return ordered_strength(values, part)
         return _strength(values, answers, [*map(_ranks, part)] if ranked else part)
 
-    return found | joint_leaks(kept, answers.task, strength)
+    return found | joint_leaks(kept, answers.predicts, strength)
 
 
 def planned_notes(table: TableProfile, answers: Answers) -> list[str]:
@@ -134,9 +135,9 @@ def _later(frame: pd.DataFrame, name: str, answers: Answers, table: TableProfile
 
 def _truth(label: pd.Series, answers: Answers) -> list[np.ndarray]:
     """What is to be told: of a number its ranks, else for each class whether it came."""
-    if answers.task == "regression":
+    if answers.predicts == NUMBER:
         return [_ranks(label.to_numpy(dtype="float64"))]
-    if answers.task == "binary":
+    if answers.predicts == PROBABILITY:
         yes = label.astype("string").str.lower() == answers.positive.strip('"').lower()
         return [yes.to_numpy(dtype="float64")]
     return [(label == value).to_numpy(dtype="float64") for value in label.unique()]
@@ -148,19 +149,22 @@ def _tells(frame: pd.DataFrame, name: str, answers: Answers, truth: list[np.ndar
         return ""
     present = frame[name].notna().to_numpy()
     if 0 < present.sum() < len(present):
-        if answers.task == "binary" and _strength(present.astype("float64"), answers, truth) > SURE:
+        if (
+            answers.predicts == PROBABILITY
+            and _strength(present.astype("float64"), answers, truth) > SURE
+        ):
             return f"filled in for one {answers.label} only"
-        if answers.task != "binary" and (
+        if answers.predicts != PROBABILITY and (
             said := filled_for_one(present, _classes(frame[answers.label], answers), SURE)
         ):
             return said
     values = _numbers(frame[name], truth[0])
     strength = 0.0 if values is None else _strength(values, answers, truth)
-    if answers.task != "regression":
+    if answers.predicts != NUMBER:
         strength = max(strength, coded_strength(frame[name], truth))
     if strength > SURE:
         return f"it alone tells {answers.label} ({strength:.3f} of 1)"
-    if answers.task == "multiclass" and values is not None and len(frame) >= LEAST_ROWS:
+    if answers.predicts == CLASSES and values is not None and len(frame) >= LEAST_ROWS:
         strength = ordered_strength(values, truth)
         if frame[name].dtype.kind in "iuf" and strength > ALL_BUT_SURE:
             return f"thresholds on it tell {answers.label} ({strength:.3f} of 1)"
@@ -169,7 +173,7 @@ def _tells(frame: pd.DataFrame, name: str, answers: Answers, truth: list[np.ndar
 
 def _classes(label: pd.Series, answers: Answers) -> pd.Series:
     """The classes of a label; of numbers whether it is the usual one, and one if none is."""
-    if answers.task == "multiclass":
+    if answers.predicts == CLASSES:
         return label
     usual = label == label.mode()[0]
     if not USUAL <= usual.mean() <= 1 - USUAL:
@@ -181,7 +185,7 @@ def _classes(label: pd.Series, answers: Answers) -> pd.Series:
 
 def _beside_one(frame: pd.DataFrame, name: str, answers: Answers, truth: list[np.ndarray]) -> str:
     """Whether values other than the usual one, or any at all, stand beside the rarer label alone."""
-    if answers.task != "binary" or len(frame) < LEAST:
+    if answers.predicts != PROBABILITY or len(frame) < LEAST:
         return ""
     values = frame[name].astype("string").fillna("")
     usual = values.value_counts().index[0]
@@ -216,7 +220,7 @@ def _strength(values: np.ndarray, answers: Answers, truth: list[np.ndarray]) -> 
 
     Or rank correlation.
     """
-    if answers.task == "regression":
+    if answers.predicts == NUMBER:
         if np.ptp(values) == 0:
             return 0.0
         return abs(float(np.corrcoef(_ranks(values), truth[0])[0, 1]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from furrow.layout import METRICS_PY
 from furrow.scaffold.answer_error import AnswerError, near
+from furrow.training.tasks import load_task, task_names
+from furrow.training.tasks.task import CLASSES, NUMBER, PROBABILITY
 
 __all__ = ["METRICS_PY", "metric_text"]
 
@@ -19,14 +21,14 @@ _NUMBER = '''    """The mean error of a prediction, where too little costs twice
 '''
 
 _BODIES = {
-    "binary": (
+    PROBABILITY: (
         '''    """What wrong predictions cost a row: 5 for a positive that was missed, 1 for a false alarm."""
     said = rows.column("probability") >= 0.5
     came = rows.column("label") == 1
     return rows.mean(np.where(came & ~said, 5, 0) + np.where(said & ~came, 1, 0))
 '''
     ),
-    "multiclass": (
+    CLASSES: (
         '''    """The share of rows whose class was not the most probable one."""
     classes = [name for name in rows.frame.columns if name.startswith("probability_")]
     best = rows.frame[classes].to_numpy().argmax(axis=1)
@@ -34,8 +36,7 @@ _BODIES = {
     return rows.mean(said != rows.frame["label"].astype(str).to_numpy())
 '''
     ),
-    "regression": _NUMBER,
-    "forecast": _NUMBER,
+    NUMBER: _NUMBER,
 }
 
 
@@ -50,8 +51,8 @@ def metric_text(name: str, task: str, before: str) -> str:
     Raises:
         AnswerError: There is no such task.
     """
-    if task not in _BODIES:
-        raise AnswerError(f"there is no task {task!r}", hint=near(task, _BODIES))
+    if task not in task_names():
+        raise AnswerError(f"there is no task {task!r}", hint=near(task, task_names()))
     head = before.rstrip("\n") + "\n" if before else _HEAD
     lacking = "import numpy as np\n\n\n" if before and "import numpy as np" not in before else ""
-    return f"{lacking}{head}\n\ndef {name}(rows):\n{_BODIES[task]}"
+    return f"{lacking}{head}\n\ndef {name}(rows):\n{_BODIES[load_task(task).answers]}"

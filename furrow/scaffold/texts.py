@@ -22,6 +22,8 @@ from furrow.scaffold.feature_texts import (
 )
 from furrow.scaffold.stage_texts import dvc_text, workflow_text
 from furrow.scaffold.wrapping import wrapped
+from furrow.training.tasks import load_task
+from furrow.training.tasks.task import NUMBER, PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,9 +47,8 @@ LANDED = "landed"
 """The folder of data/ that holds what was landed, beside whatever else lies there."""
 
 _MODELS = {
-    "binary": ("base_rate", "logistic", "gbm"),
-    "multiclass": ("base_rate", "logistic", "gbm"),
-    "regression": ("base_value", "ridge", "gbm_regressor"),
+    "classifier": ("base_rate", "logistic", "gbm"),
+    "regressor": ("base_value", "ridge", "gbm_regressor"),
 }
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # that YAML takes for values
 
@@ -144,23 +145,35 @@ def problem_text(answers: Answers) -> str:
     ]
     if not answers.at:
         lines[-1] = f"block: {yaml_key(answers.entity)}"
-    if answers.task == "binary":
+    if answers.predicts == PROBABILITY:
         lines.append(f"positive: {answers.positive}")
     return "\n".join(lines) + "\n"
 
 
-def experiments_of(task: str) -> dict[str, str]:
-    """The model of each first experiment of a task, by the experiment's name.
+def experiments_of(task: str) -> dict[str, dict[str, str]]:
+    """The options of each first experiment of a task, by the experiment's name.
 
-    Empty for a task without.
+    Numbers are predicted with an interval: what it is learnt from is no part of a baseline.
     """
-    return dict(zip(("baseline", "linear", "boosting"), _MODELS.get(task, ()), strict=False))
+    kind = load_task(task)
+    found = {
+        name: {"model": model}
+        for name, model in zip(
+            ("baseline", "linear", "boosting"), _MODELS[kind.estimator], strict=True
+        )
+    }
+    if kind.answers == NUMBER:
+        for name in ("linear", "boosting"):
+            found[name]["calibration"] = kind.calibrations[0]
+    return found
 
 
 def _experiments(answers: Answers) -> str:
     entry = f"problem: {answers.name}, service: all"
-    names = experiments_of(answers.task).items()
-    listed = "".join(f"  {name}: {{{entry}, model: {model}}}\n" for name, model in names)
+    listed = "".join(
+        f"  {name}: {{{entry}, {', '.join(f'{key}: {value}' for key, value in options.items())}}}\n"
+        for name, options in experiments_of(answers.task).items()
+    )
     said = (
         "# of what is trained; conf/experiment/NAME.yaml can say more, conf/model/NAME.yaml hold"
         " another model"

@@ -15,6 +15,7 @@ from furrow.models.card import card
 from furrow.stages.command import run_stage
 from furrow.training import config, journal
 from furrow.training.evaluate import evaluate
+from furrow.training.metric_registry import METRICS
 from furrow.training.own_metrics import own_metrics
 from furrow.training.run_folder import record, texts
 from furrow.training.tasks import load_task
@@ -44,7 +45,9 @@ def judge(root: Path, name: str) -> None:
             predictions_sha256=sha256_file(source),
             tested=len(found),
             lock=root / LOCK,
-            directions={one: own[one].direction for one in metrics if one in own},
+            directions={
+                name: one.direction for name, one in metrics.items() if name not in METRICS
+            },
         )
         folder = root / run(name)
         for path, text in texts(outcome, facts).items():

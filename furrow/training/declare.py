@@ -15,9 +15,9 @@ from furrow.parse import ParseError, read_yaml
 from furrow.training.boosting_libraries import require_allowed
 from furrow.training.config import Code, Experiment, parse
 from furrow.training.gate import Gate, settle_gate
-from furrow.training.metric_registry import Metric, MetricError, find, of_task
+from furrow.training.metric_registry import Metric, MetricError, find
 from furrow.training.problem import RESERVED, Problem, check_problem
-from furrow.training.tasks import load_task, task_names
+from furrow.training.tasks import load_task, metrics_of, task_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -313,11 +313,13 @@ def check_metrics(experiment: Experiment, own: Mapping[str, Metric], *, where: s
     ]
     if experiment.search is not None and experiment.search.metric:
         named.append((f"{where}: search.metric", experiment.search.metric))
+    known = metrics_of(task, own)
     for place, name in named:
-        if task not in find(name, own, where=place).tasks:
-            known = ", ".join(of_task(task, own))
+        find(name, {**known, **own}, where=place)
+        if name not in known:
             raise MetricError(
-                f"{place}: {name} is not a metric of a {task} problem", hint=f"it has: {known}"
+                f"{place}: {name} is not a metric of a {task} problem",
+                hint=f"it has: {', '.join(known)}",
             )
 
 

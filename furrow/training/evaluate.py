@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from furrow.errors import FurrowError
-from furrow.training.fairness_measures import measures_of
 from furrow.training.group_fairness import fairness
 from furrow.training.judging import judging_of
 from furrow.training.metric_registry import METRICS, MetricError
@@ -113,7 +112,7 @@ def _fairness(frame: pd.DataFrame, problem: Problem) -> list[dict[str, Any]]:
         return []
     found = []
     for by in asked.groups:
-        limits = dict.fromkeys(measures_of(problem.task))
+        limits = dict.fromkeys(load_task(problem.task).fairness)
         for gap in fairness(frame, by, limits, threshold=asked.threshold, least=asked.least):
             told = gap.to_json()
             found.append({key: told[key] for key in told if key not in {"limit", "verdict"}})

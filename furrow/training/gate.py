@@ -9,8 +9,7 @@ import numpy as np
 from omegaconf import MISSING
 
 from furrow.errors import FurrowError
-from furrow.training.fairness_measures import measures_of
-from furrow.training.metric_registry import NEITHER, find, of_task, sign
+from furrow.training.metric_registry import NEITHER, find, sign
 from furrow.training.metrics import interval
 
 if TYPE_CHECKING:
@@ -171,18 +170,19 @@ def settle_gate(
     compared = [
         part.metric for part in (select, found.baseline, found.margin, found.slices) if part
     ]
+    known = task.known_metrics(own)
     for name in [*gate.minimum, *gate.maximum, *compared]:
-        metric = find(name, own, where=where)
-        if task.name not in metric.tasks:
-            known = ", ".join(of_task(task.name, own))
+        metric = find(name, {**known, **own}, where=where)
+        if name not in known:
             raise GateError(
-                f"{where}: {name} is not a metric of a {task.name} problem", hint=f"it has: {known}"
+                f"{where}: {name} is not a metric of a {task.name} problem",
+                hint=f"it has: {', '.join(known)}",
             )
         if name in compared and metric.direction == NEITHER:
             hint = "give it a minimum or a maximum; compare by another one"
             raise GateError(f"{where}: {name} is neither better nor worse when it grows", hint=hint)
     _check_fairness(gate, task, groups, where)
-    way = find(select.metric, own).direction
+    way = known[select.metric].direction
     if select.direction not in ("", way):
         said = f"{where}: select.direction {select.direction!r}, and {select.metric} is to {way}"
         raise GateError(said, hint="leave the direction out: the metric has its own")
@@ -190,7 +190,7 @@ def settle_gate(
 
 
 def _check_fairness(gate: Gate, task: Task, groups: Sequence[str], where: str) -> None:
-    known = measures_of(task.name)
+    known = task.fairness
     for measure in gate.fairness:
         if measure not in known:
             raise GateError(

@@ -12,15 +12,12 @@ from furrow.ground.hydra import structured
 from furrow.layout import METRICS_YAML
 from furrow.parse import ParseError, read_yaml
 from furrow.training.metric_registry import (
-    BINARY,
     DIRECTIONS,
-    FORECAST,
     METRICS,
-    MULTICLASS,
-    REGRESSION,
     Metric,
     MetricError,
 )
+from furrow.training.tasks import task_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +86,7 @@ def _metric(root: Path, name: str, value: dict[str, object]) -> Metric:
     if not (root / f"{module.replace('.', '/')}.py").is_file():
         said = f"{where}: function {found.function!r} is not in this project"
         raise MetricError(said, hint=f"write it in {module.replace('.', '/')}.py")
-    tasks = tuple(found.tasks) or (BINARY, MULTICLASS, REGRESSION, FORECAST)
+    tasks = tuple(found.tasks) or task_names()
     return Metric(
         name, found.direction, tasks, found.function, found.title or name, str(root.resolve())
     )

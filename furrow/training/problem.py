@@ -13,6 +13,7 @@ from omegaconf import MISSING
 
 from furrow.errors import FurrowError
 from furrow.files import FileError, inside
+from furrow.training.tasks import load_task
 
 __all__ = [
     "PERIODS",
@@ -171,16 +172,7 @@ def check_problem(
                 f"{where}: {name} {share:g} is not a share", hint="give a number between 0 and 1"
             )
     _check_fairness(problem, where)
-    if problem.task == "forecast":
-        if not problem.horizons or min(problem.horizons) < 1:
-            raise ProblemError(
-                f"{where}: a forecast needs horizons", hint="write `horizons: [1, 7]`, steps ahead"
-            )
-        if problem.season is None:
-            raise ProblemError(
-                f"{where}: a forecast needs a season", hint="write `season: 7d`, for its baseline"
-            )
-        span(problem.season, where=f"{where}: season")
+    load_task(problem.task).check_problem(problem, where=where)
     if root is not None:
         try:
             there = inside(root, problem.spine).is_file()

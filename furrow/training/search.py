@@ -136,8 +136,9 @@ def search(
     declared = experiment.search
     if declared is None:
         return experiment, []
+    kind = load_task(experiment.problem.task)
     metric = find(
-        declared.metric or load_task(experiment.problem.task).metric, own, where="search.metric"
+        declared.metric or kind.metric, {**kind.known_metrics(), **own}, where="search.metric"
     )
     if metric.direction == NEITHER:
         raise SearchError(

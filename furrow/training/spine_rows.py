@@ -154,7 +154,7 @@ def _check_labels(rows: pa.Table, problem: Problem) -> None:
             " have a label"
         )
         raise SpineError(said, hint="say when each label was known")
-    if problem.task == "forecast":
+    if not load_task(problem.task).waits:
         return
     limit = pd.Timedelta(span(problem.known_after, where=f"problem {problem.name}: known_after"))
     late = int(np.sum((stamps - events) > limit))

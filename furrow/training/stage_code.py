@@ -13,7 +13,7 @@ from furrow.layout import DVC_YAML
 from furrow.parse import ParseError, read_yaml
 from furrow.training.code_digest import code_digest
 from furrow.training.config import Code
-from furrow.training.metric_registry import of_task
+from furrow.training.tasks import metrics_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ def experiment_code(root: Path, experiment: Experiment, own: Mapping[str, Metric
     """
     modules = stage_modules(root)
     task = f"furrow.training.tasks.{experiment.problem.task}"
-    known = of_task(experiment.problem.task, own)
+    known = metrics_of(experiment.problem.task, own)
     named = experiment.problem.metrics or list(known)
     functions = sorted({known[name].function.partition(":")[0] for name in named if name in known})
     trained = [task, *(functions if experiment.search is not None else ())]

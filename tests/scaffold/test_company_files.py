@@ -20,6 +20,7 @@ from furrow.scaffold.entity_ties import strangers, tie
 from furrow.scaffold.joint_leaks import joint_leaks
 from furrow.scaffold.plan_init import InitPlan, Looked, look, plan_init
 from furrow.scaffold.planned_moments import is_planned
+from furrow.training.tasks.task import NUMBER, PROBABILITY
 from tests.scaffold.test_odd_files import csv, run
 
 if TYPE_CHECKING:
@@ -227,18 +228,18 @@ def test_what_tells_the_label_together(kind: str, said: set[str]) -> None:
         },
         "honest": {"a": bad + draw.normal(0, 0.6, 900), "b": bad + draw.normal(0, 0.6, 900)},
     }[kind]
-    task = "regression" if kind == "sum" else "binary"
+    predicts = NUMBER if kind == "sum" else PROBABILITY
     truth = casual + registered if kind == "sum" else bad * 1.0
 
     def strength(values: np.ndarray, part: slice) -> float:
-        if task == "regression":
+        if predicts == NUMBER:
             return abs(float(np.corrcoef(values, truth[part])[0, 1]))
         order = np.argsort(np.argsort(values))
         yes = truth[part] > 0
         area = (order[yes].mean() - (yes.sum() - 1) / 2) / (~yes).sum()
         return float(max(area, 1 - area))
 
-    found = joint_leaks(numbers, task, strength)
+    found = joint_leaks(numbers, predicts, strength)
     assert set(found) == said
     assert all("tells the label" in why for why in found.values())
 

@@ -23,7 +23,6 @@ from furrow.training import config
 from furrow.training.config import Calibration, Encoding, Evaluation, Experiment, Features
 from furrow.training.dataset import TrainingSet
 from furrow.training.evaluate import Outcome, evaluate
-from furrow.training.fairness_measures import measures_of
 from furrow.training.fit import fit
 from furrow.training.gate import Gate, GateError, gate_json, judge, settle_gate
 from furrow.training.group_fairness import MEASURES, FairnessError, fairness
@@ -218,7 +217,7 @@ def test_fairness_is_judged_before_release(judged) -> None:
     asked = replace(experiment, problem=replace(experiment.problem, fairness=groups))
     shops = predictions.assign(nobody=None)
     found = evaluate(shops, asked, of_task(task)).fairness
-    known = measures_of(task)
+    known = load_task(task).fairness
     assert {(one["measure"], one["by"]) for one in found} == {
         (name, by) for name in known for by in groups.groups
     }
@@ -253,7 +252,7 @@ def test_fairness_is_judged_before_release(judged) -> None:
 
 
 def test_fairness_that_can_not_be_meant() -> None:
-    assert {one for task in task_names() for one in measures_of(task)} == set(MEASURES)
+    assert {one for task in task_names() for one in load_task(task).fairness} == set(MEASURES)
     for wrong, said in (
         (Fairness(groups=[]), "names no groups"),
         (Fairness(groups=["shop"], least=1), "too few"),

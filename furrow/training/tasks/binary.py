@@ -9,13 +9,14 @@ import pandas as pd
 
 from furrow.training.calibration import Curve, curve_from_json, learn_curve
 from furrow.training.tasks.classes import (
+    CLASS_MEASURES,
     apply_curve,
     calibration_points,
     check_classes,
     plain,
     thinned,
 )
-from furrow.training.tasks.task import LabelError, Task
+from furrow.training.tasks.task import PROBABILITY, LabelError, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,15 +29,20 @@ if TYPE_CHECKING:
 
 __all__ = ["TASK"]
 
+_HALF = 0.5
+
 
 class Binary(Task):
     """Two classes, one of them positive."""
 
     name: ClassVar[str] = "binary"
+    answers: ClassVar[str] = PROBABILITY
     estimator: ClassVar[str] = "classifier"
     metric: ClassVar[str] = "log_loss"
     calibrations: ClassVar[tuple[str, ...]] = ("sigmoid", "isotonic")
     unit: ClassVar[tuple[str, float]] = ("points", 100.0)
+    fairness: ClassVar[tuple[str, ...]] = CLASS_MEASURES
+    tag: ClassVar[str] = "tabular-classification"
 
     def check(self, labels: pd.Series[Any], problem: Problem) -> None:
         known = sorted(labels.dropna().unique(), key=str)
@@ -63,6 +69,18 @@ class Binary(Task):
     ) -> NDArray[Any]:
         del classes
         return np.asarray(labels == problem.positive, dtype=np.int8)
+
+    def judged(self, labels: pd.Series[Any], problem: Problem) -> pd.Series[Any]:
+        found: pd.Series[Any] = (labels == problem.positive).astype(float)
+        return found
+
+    def labels_are(self, problem: Problem) -> str:
+        return "any" if isinstance(problem.positive, str) else "number"
+
+    def wrong(self, rows: pd.DataFrame) -> pd.Series[Any]:
+        """A probability on the other side of one half."""
+        said = rows.dropna(subset=["probability"])
+        return (said["probability"] > _HALF) != (said["label"] > _HALF)
 
     def check_fold(
         self, train: pd.Series[Any], test: pd.Series[Any], problem: Problem, *, period: str

@@ -20,9 +20,23 @@ if TYPE_CHECKING:
     from furrow.training.metrics import Rows
     from furrow.training.problem import Problem
 
-__all__ = ["apply_curve", "calibration_points", "check_classes", "plain", "thinned"]
+__all__ = [
+    "CLASS_MEASURES",
+    "apply_curve",
+    "calibration_points",
+    "check_classes",
+    "plain",
+    "thinned",
+]
 
 POINTS = 200
+CLASS_MEASURES = (
+    "demographic_parity",
+    "equal_opportunity",
+    "equalised_odds",
+    "calibration_within_groups",
+)
+"""The measures of fairness that classes have."""
 
 
 def plain(value: Any) -> str:

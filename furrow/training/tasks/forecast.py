@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from furrow.training.problem import span
+from furrow.training.problem import ProblemError, span
 from furrow.training.tasks.numbers import NumberTask, conformal
 from furrow.training.tasks.task import LabelError
 
@@ -34,6 +34,19 @@ class Forecast(NumberTask):
 
     name: ClassVar[str] = "forecast"
     metric: ClassVar[str] = "mase"
+    tag: ClassVar[str] = "time-series-forecasting"
+    waits: ClassVar[bool] = False
+
+    def check_problem(self, problem: Problem, *, where: str) -> None:
+        if not problem.horizons or min(problem.horizons) < 1:
+            raise ProblemError(
+                f"{where}: a forecast needs horizons", hint="write `horizons: [1, 7]`, steps ahead"
+            )
+        if problem.season is None:
+            raise ProblemError(
+                f"{where}: a forecast needs a season", hint="write `season: 7d`, for its baseline"
+            )
+        span(problem.season, where=f"{where}: season")
 
     def known_columns(self, problem: Problem) -> list[str]:
         del problem

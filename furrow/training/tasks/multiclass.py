@@ -10,8 +10,13 @@ import pandas as pd
 from furrow.training.calibration import curve_from_json, learn_curve
 from furrow.training.class_columns import PREFIX, clipped, predicted, probabilities
 from furrow.training.class_metrics import came, confusion
-from furrow.training.tasks.classes import apply_curve, calibration_points, check_classes
-from furrow.training.tasks.task import LabelError, Task
+from furrow.training.tasks.classes import (
+    CLASS_MEASURES,
+    apply_curve,
+    calibration_points,
+    check_classes,
+)
+from furrow.training.tasks.task import CLASSES, LabelError, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,10 +36,13 @@ class Multiclass(Task):
     """Several classes, each with a probability; they add up to one."""
 
     name: ClassVar[str] = "multiclass"
+    answers: ClassVar[str] = CLASSES
     estimator: ClassVar[str] = "classifier"
     metric: ClassVar[str] = "log_loss"
     calibrations: ClassVar[tuple[str, ...]] = ("sigmoid", "isotonic")
     unit: ClassVar[tuple[str, float]] = ("points", 100.0)
+    fairness: ClassVar[tuple[str, ...]] = CLASS_MEASURES
+    tag: ClassVar[str] = "tabular-classification"
 
     def check(self, labels: pd.Series[Any], problem: Problem) -> None:
         check_classes(labels, problem)
@@ -59,6 +67,19 @@ class Multiclass(Task):
         del problem
         places = {name: place for place, name in enumerate(classes)}
         return labels.astype(str).map(places).to_numpy(dtype=np.int64)
+
+    def judged(self, labels: pd.Series[Any], problem: Problem) -> pd.Series[Any]:
+        del problem
+        return labels.astype(str)
+
+    def labels_are(self, problem: Problem) -> str:
+        del problem
+        return "text"
+
+    def wrong(self, rows: pd.DataFrame) -> pd.Series[Any]:
+        """A class that is not the likeliest one."""
+        said = rows[[name for name in rows if str(name).startswith(PREFIX)]].fillna(0.0)
+        return said.idxmax(axis=1).str.removeprefix(PREFIX) != rows["label"]
 
     def check_fold(
         self, train: pd.Series[Any], test: pd.Series[Any], problem: Problem, *, period: str

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from furrow.training.metrics import interval, ratio
-from furrow.training.tasks.task import LabelError, Task
+from furrow.training.tasks.task import NUMBER, LabelError, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +31,12 @@ class NumberTask(Task):
     signed errors on the newest part of training, which the model was first fitted without.
     """
 
+    answers: ClassVar[str] = NUMBER
     estimator: ClassVar[str] = "regressor"
     metric: ClassVar[str] = "mae"
     calibrations: ClassVar[tuple[str, ...]] = ("conformal",)
+    fairness: ClassVar[tuple[str, ...]] = ("error_gap",)
+    tag: ClassVar[str] = "tabular-regression"
 
     def check(self, labels: pd.Series[Any], problem: Problem) -> None:
         if labels.dtype.kind not in "biuf":
@@ -61,6 +64,17 @@ class NumberTask(Task):
     ) -> NDArray[Any]:
         del problem, classes
         return labels.to_numpy(dtype=np.float64)
+
+    def judged(self, labels: pd.Series[Any], problem: Problem) -> pd.Series[Any]:
+        del problem
+        return labels.astype(float)
+
+    def wrong(self, rows: pd.DataFrame) -> pd.Series[Any]:
+        """A number outside of its interval."""
+        if not {"low", "high"} <= set(rows.columns):
+            return pd.Series(dtype=bool)
+        said = rows.dropna(subset=["low", "high"])
+        return (said["label"] < said["low"]) | (said["label"] > said["high"])
 
     def calibrator(
         self,

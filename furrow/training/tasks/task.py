@@ -20,10 +20,17 @@ if TYPE_CHECKING:
     from furrow.training.metrics import Judging, Rows
     from furrow.training.problem import Problem
 
-__all__ = ["BASELINE", "LabelError", "Task"]
+__all__ = ["BASELINE", "CLASSES", "NUMBER", "PROBABILITY", "LabelError", "Task"]
 
 BASELINE = "baseline_"
 """What comes before the name of a column that the baseline predicts."""
+
+PROBABILITY, CLASSES, NUMBER = "probability", "classes", "number"
+"""What predictions are, and so their columns.
+
+`probability` of the positive label; `probability_CLASS` for each class; or `prediction`, with `low`
+and `high` of its interval.
+"""
 
 
 class LabelError(FurrowError):
@@ -35,22 +42,46 @@ class Task(ABC):
 
     Attributes:
         name: As conf/problem/NAME.yaml writes it, and this module's name.
+        answers: What its predictions are: `PROBABILITY`, `CLASSES` or `NUMBER`.
         estimator: The kind of scikit-learn estimator that it takes: "classifier" or "regressor".
         metric: By which a champion is chosen, and slices are ranked, unless a person says
             otherwise.
         calibrations: The methods of calibration that it knows, beside "none".
         unit: What a contribution to a prediction is counted in, and the factor to it.
+        like: Another task, by whose metrics this one is judged, too.
+        own: Metrics of this task that the registry does not list.
+        fairness: The measures of fairness that its predictions have, of
+            `furrow.training.group_fairness`.
+        tag: The task as Hugging Face's model cards name it.
+        waits: Whether label_timestamp says when a label is known, and so comes within the problem's
+            known_after; else it is the time that the label is of.
     """
 
     name: ClassVar[str]
+    answers: ClassVar[str]
     estimator: ClassVar[str]
     metric: ClassVar[str]
     calibrations: ClassVar[tuple[str, ...]] = ()
     unit: ClassVar[tuple[str, float]] = ("", 1.0)
+    like: ClassVar[str] = ""
+    own: ClassVar[tuple[Metric, ...]] = ()
+    fairness: ClassVar[tuple[str, ...]] = ()
+    tag: ClassVar[str] = "other"
+    waits: ClassVar[bool] = True
+
+    def known_metrics(self, own: Mapping[str, Metric] | None = None) -> dict[str, Metric]:
+        """Every metric that the task can be judged by, by name, the project's own last.
+
+        Args:
+            own: The project's own.
+        """
+        mine = {one.name: one for one in self.own}
+        theirs = of_task(self.name, own)
+        return {**(of_task(self.like) if self.like else {}), **mine, **theirs}
 
     def metrics(self, problem: Problem, own: Mapping[str, Metric]) -> dict[str, Metric]:
         """The metrics that a problem is judged by: those that it names, or all of the task's."""
-        known = of_task(self.name, own)
+        known = self.known_metrics(own)
         return {name: known[name] for name in problem.metrics} if problem.metrics else known
 
     def spine(self, frame: pd.DataFrame, problem: Problem) -> pd.DataFrame:
@@ -62,6 +93,18 @@ class Task(ABC):
         """Columns of the spine that a model may see although they are no entity."""
         del problem
         return []
+
+    def check_problem(self, problem: Problem, *, where: str) -> None:
+        """Refuse a problem that lacks what the task needs it to say.
+
+        Args:
+            problem: As declared.
+            where: The file, for messages.
+
+        Raises:
+            ProblemError: The message names the key, and how it is written.
+        """
+        del problem, where
 
     @abstractmethod
     def check(self, labels: pd.Series[Any], problem: Problem) -> None:
@@ -80,6 +123,26 @@ class Task(ABC):
         self, labels: pd.Series[Any], problem: Problem, classes: Sequence[str]
     ) -> NDArray[Any]:
         """Labels as what an estimator is fitted to, shape (rows,)."""
+
+    @abstractmethod
+    def judged(self, labels: pd.Series[Any], problem: Problem) -> pd.Series[Any]:
+        """Labels as metrics see them: 1.0 where positive, a class as text, or a number."""
+
+    def labels_are(self, problem: Problem) -> str:
+        """What labels of a file that comes later are taken as.
+
+        "number", "text" (any value, as text), or "any".
+        """
+        del problem
+        return "number"
+
+    @abstractmethod
+    def wrong(self, rows: pd.DataFrame) -> pd.Series[Any]:
+        """Whether each prediction is wrong, by the rows' index; those that can't be told left out.
+
+        Args:
+            rows: Columns of predictions, and `label` as `judged` gives it.
+        """
 
     def check_fold(
         self, train: pd.Series[Any], test: pd.Series[Any], problem: Problem, *, period: str
