@@ -30,7 +30,7 @@ from furrow.layout import (
     model,
     run_file,
 )
-from furrow.models.bundle import load
+from furrow.models.open_bundle import open_bundle
 from furrow.models.registry import MODEL, name_of
 from furrow.parse import ParseError, parse_json, parse_yaml
 from furrow.replay.note_verify import verify
@@ -224,7 +224,9 @@ def _again(root: Path, record: PredictionRecord, run: str) -> dict[str, float | 
             require_trust(
                 root, f"the model {record.version} is a pickle, which runs code when it is opened"
             )
-        bundle = load(folder, model_sha256=record.model_sha256, predictor_sha256=scores or None)
+        bundle = open_bundle(
+            folder, model_sha256=record.model_sha256, predictor_sha256=scores or None
+        )
     gone = [one["name"] for one in bundle.facts["columns"] if one["name"] in record.redacted]
     if gone:
         raise TraceError(f"what the model saw was redacted: {', '.join(gone)}")
