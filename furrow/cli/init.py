@@ -97,12 +97,14 @@ def command(
     file, or an address (postgres://, s3://). Run it again after a kill: it goes on from there. It
     changes nothing that is there.
     """
-    from furrow.ground.trust import require_trust  # noqa: PLC0415 - after --help
+    from furrow.ground.kept_here import require_kept  # noqa: PLC0415 - after --help
+    from furrow.ground.trust import require_trust  # noqa: PLC0415 - the same
     from furrow.scaffold.answers import Asked  # noqa: PLC0415 - the same
     from furrow.scaffold.place_files import alone, pending, place  # noqa: PLC0415 - the same
 
     root = Path.cwd()
     require_trust(root, "this writes stages into this repository and runs them")
+    require_kept(root)
     if update:
         with alone(root):
             _update(root, dry_run=dry_run)

@@ -37,10 +37,9 @@ def command(*, runs: tuple[str, ...], once: bool, folder: Path | None, as_json: 
 
     It ends when the runs do.
     """
-    from furrow.training.log import default_folder  # noqa: PLC0415 - loaded when there is something to watch
-    from furrow.trials.watch import Watcher  # noqa: PLC0415 - the same
+    from furrow.trials.watch import Watcher, kept_logs  # noqa: PLC0415 - loaded when there is something to watch
 
-    watcher = Watcher(folder or default_folder())
+    watcher = Watcher(folder or kept_logs())
     found = watcher.read(runs)
     if as_json:
         render.echo_json([_plain(one) for one in found], "runs")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.files import write_bytes
+from furrow.ground.bounded_parquet import open_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DamagedError", "ForeignError", "LandingError", "check", "exclusive", "land", "sweep"]
 
 _STAMP = b"furrow.landed"
+_ROWS = 1 << 16
 _LEFTOVER = re.compile(
     r"\..+\.parquet\.[a-z0-9_]+"
 )  # what furrow.files.write_bytes leaves when it is killed
@@ -127,6 +129,7 @@ def check(path: Path, schema: pa.Schema, *, stamp: str) -> int:
 
     Raises:
         LandingError: It can't be opened, so that nothing can be said of it.
+        UnpackedError: Some of its rows mean more than is held at a time.
         DamagedError: It is cut short or its bytes have changed.
         ForeignError: Its columns or its stamp are not those that `land` would have written.
     """
@@ -135,9 +138,10 @@ def check(path: Path, schema: pa.Schema, *, stamp: str) -> int:
             f"cannot read {path}: not a file", path=path, hint="move it away, then run again"
         )
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            found, rows = file.schema_arrow, int(file.metadata.num_rows)
-            file.read()
+        with open_bounded(path) as file:  # which holds pages against their checksums
+            found, rows = file.schema, int(file.metadata.num_rows)
+            for _ in file.parts(_ROWS):
+                pass
     except PermissionError as exc:
         raise LandingError(
             f"cannot read {path}: {exc.strerror}", path=path, hint="check its permissions"

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.features.rows_reasons import ReasonsOfRows
 from furrow.features.sampled_rows import sampled_rows
+from furrow.ground.bounded_parquet import read_bounded
 from furrow.layout import FEATURE_STORE_YAML
 from furrow.parse import ParseError, read_yaml
 
@@ -102,7 +102,7 @@ def read_rows(path: Path) -> pa.Table:
         FurrowError: It can't be read, or has no event_timestamp.
     """
     try:
-        read = pq.read_table if path.suffix == ".parquet" else pyarrow.csv.read_csv
+        read = read_bounded if path.suffix == ".parquet" else pyarrow.csv.read_csv
         table: pa.Table = read(path)
         at = table.schema.get_field_index("event_timestamp")
         if at < 0:

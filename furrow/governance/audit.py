@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.governance.audit_version import version_facts
 from furrow.ground.git import files_at
-from furrow.layout import DEPLOYMENT, FURROW, deployment_yaml
+from furrow.layout import DEPLOYMENT, deployment_yaml
 from furrow.models.deployment import current, history
 from furrow.models.registry import RegistryError, find, versions
 from furrow.monitoring.monitor_state import load_state
 from furrow.proof.trust_policy import trusted_commit
-from furrow.serving.deployment_state import read_holds
+from furrow.serving.deployment_state import read_holds, state_folder
 from furrow.serving.log_counts import count_predictions
 
 if TYPE_CHECKING:
@@ -150,7 +150,11 @@ def _served(
     """What logs and monitoring of this machine say of environments."""
     predictions, incidents, figures, holds = [], [], [], []
     for name in environments:
-        place = root / FURROW / "serving" / name
+        try:
+            place = state_folder(root, name)
+        except FurrowError as exc:
+            made.unknown.append(f"{name}: the state of its server is not believed: {exc.message}")
+            continue
         if not (place / "log").is_dir():
             made.unknown.append(f"{name}: its prediction log is not on this machine")
         else:

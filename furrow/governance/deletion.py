@@ -21,6 +21,7 @@ from furrow.models.registry import versions
 from furrow.parse import ParseError, parse_json
 from furrow.proof.signed_statements import NOTE
 from furrow.proof.trust_policy import trusted_commit
+from furrow.serving.deployment_state import state_folders
 from furrow.serving.log_search import records_about
 
 if TYPE_CHECKING:
@@ -51,7 +52,12 @@ def deletion_request(root: Path, texts: Sequence[str], *, now: datetime) -> Audi
         source = one.output in pointed(root, one.commits[0])
         kinds["data" if source else _kind(one.output)].append(one)
     models = _models(root, kinds["training"], made.unknown)
-    logs = _logs(root, keys, made.unknown)
+    try:
+        places = state_folders(root)
+    except FurrowError as exc:
+        places = []
+        made.unknown.append(f"logs and labels of this machine's servers: {exc.message}")
+    logs = _logs(places, keys, made.unknown)
     made.sections = {
         "data versions": [_told(one) for one in kinds["data"]],
         "features": [_told(one) for one in kinds["features"]],
@@ -59,7 +65,7 @@ def deletion_request(root: Path, texts: Sequence[str], *, now: datetime) -> Audi
         "models": models,
         "other outputs (predictions, say)": [_told(one) for one in kinds["other"]],
         "prediction logs": logs,
-        "labels, and other files of servers": _landed(root, keys, made.unknown),
+        "labels, and other files of servers": _landed(root, places, keys, made.unknown),
         "online store": in_online_store(root, keys, made.unknown),
         "the remote's objects": on_remote(root, {one.file_md5 for one in holdings}, made.unknown),
         "texts in Git, and notes": in_git_texts(root, keys, made.unknown),
@@ -77,7 +83,7 @@ def deletion_request(root: Path, texts: Sequence[str], *, now: datetime) -> Audi
     made.unknown.append(
         "copies elsewhere: other clones, other remotes, backups, and what the data came from"
     )
-    if any((root / FURROW / "serving").glob("*/monitor/*")):
+    if any(any(one.glob("monitor/*")) for one in places):
         made.unknown.append(
             "figures of monitoring: profiles and references name the values of a column that"
             " has few"
@@ -140,10 +146,10 @@ def _models(root: Path, sets: Sequence[Holding], unknown: list[str]) -> list[dic
 
 
 def _logs(
-    root: Path, keys: Sequence[Mapping[str, str]], unknown: list[str]
+    places: Sequence[Path], keys: Sequence[Mapping[str, str]], unknown: list[str]
 ) -> list[dict[str, Any]]:
     found = []
-    for folder in sorted((root / FURROW / "serving").glob("*/log")):
+    for folder in (one / "log" for one in places if (one / "log").is_dir()):
         name = folder.parent.name
         for key in keys:
             counted, unread = records_about(folder, key)
@@ -156,13 +162,16 @@ def _logs(
 
 
 def _landed(
-    root: Path, keys: Sequence[Mapping[str, str]], unknown: list[str]
+    root: Path,
+    places: Sequence[Path],
+    keys: Sequence[Mapping[str, str]],
+    unknown: list[str],
 ) -> list[dict[str, Any]]:
     """The tables beside prediction logs: labels that were landed, say."""
     found = []
-    for path in sorted((root / FURROW / "serving").glob("*/**/*.parquet")):
+    for place, path in ((one, path) for one in places for path in sorted(one.rglob("*.parquet"))):
         name = path.relative_to(root).as_posix()
-        if path.relative_to(root / FURROW / "serving").parts[1] == "log":
+        if path.relative_to(place).parts[0] == "log":
             continue
         rows = rows_in(path, keys)
         if rows is None:

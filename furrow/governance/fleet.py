@@ -14,15 +14,17 @@ from furrow.errors import FurrowError
 from furrow.governance.cost import experiment_of, spent_by
 from furrow.governance.owners import Owner, Owners, owners_at
 from furrow.ground.git import common_dir, files_at, git, is_bare, show
+from furrow.ground.kept_here import why_not_kept
 from furrow.ground.notes import noted
 from furrow.ground.project_place import meaning, projects_among
-from furrow.layout import DEPLOYMENT, FURROW, PIPELINE, RECORD_JSON, deployment_yaml, run_file
+from furrow.layout import DEPLOYMENT, PIPELINE, RECORD_JSON, deployment_yaml, run_file
 from furrow.models.registry import versions
 from furrow.monitoring.monitor_state import load_state
 from furrow.parse import ParseError, parse_json, parse_yaml
 from furrow.proof.signed_statements import NOTE
 from furrow.proof.trust_policy import trusted_commit
 from furrow.replay.statement import read_verdicts
+from furrow.serving.deployment_state import state_folder
 from furrow.training import journal
 
 if TYPE_CHECKING:
@@ -152,7 +154,7 @@ def _of_project(repository: Path, prefix: str, commit: str, now: datetime) -> It
         scene.serves = _served(root, commit)
         scene.noted = noted(root, NOTE)
         place = common_dir(root).parent if bare else root
-        by = spent_by(journal.read(place), experiment_of)
+        by = spent_by([] if why_not_kept(place) else journal.read(place), experiment_of)
         scene.costs = {experiment: one.cpu_seconds for experiment, one in by.items()}
         newest: set[str] = set()
         for version in versions(root):
@@ -249,10 +251,10 @@ def _merged(scene: _Scene, environment: str) -> datetime | None:
 
 def _alarms(root: Path, environment: str) -> int | None:
     """Open alarms of an environment that is monitored here; None where it is not."""
-    folder = root / FURROW / "serving" / environment / "monitor"
-    if not folder.is_dir():
-        return None
     try:
+        folder = state_folder(root, environment) / "monitor"
+        if not folder.is_dir():
+            return None
         return sum(one.open for one in load_state(folder).book.alarms)
     except FurrowError:
         return None

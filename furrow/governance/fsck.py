@@ -17,12 +17,13 @@ from furrow.governance.needed_contents import needed_contents
 from furrow.ground.git import common_dir, git
 from furrow.ground.notes import noted, read_lines
 from furrow.history.runs_index import forget_index, index_problem
-from furrow.layout import FEATURES, FURROW, MANIFEST
+from furrow.layout import FEATURES, MANIFEST
 from furrow.models.register import refusal
 from furrow.models.registry import versions
 from furrow.parse import ParseError, parse_json
 from furrow.plurals import number_of
 from furrow.proof.signed_statements import NOTE
+from furrow.serving.deployment_state import state_folders
 from furrow.serving.log_check import damaged_files, leftovers
 from furrow.serving.log_reader import read_losses
 
@@ -143,7 +144,7 @@ def _online(root: Path, repair: bool) -> Iterator[Finding]:
 
 
 def _logs(root: Path, _repair: bool) -> Iterator[Finding]:
-    for folder in sorted((root / FURROW / "serving").glob("*/log")):
+    for folder in (one / "log" for one in state_folders(root) if (one / "log").is_dir()):
         name = folder.parent.name
         lost = read_losses(folder)
         for path in damaged_files(folder):

@@ -21,7 +21,7 @@ from furrow.ground.notes import noted
 from furrow.layout import DVC_LOCK, FURROW
 from furrow.parse import ParseError, parse_yaml, read_bytes
 from furrow.proof.signed_statements import NOTE
-from furrow.serving.deployment_state import read_followed, read_holds
+from furrow.serving.deployment_state import read_followed, read_holds, state_folders
 from furrow.serving.log_counts import commits_of
 
 if TYPE_CHECKING:
@@ -77,8 +77,10 @@ def _served(root: Path) -> Iterator[Path]:
         top = os.fsdecode(git(root, "rev-parse", "--show-toplevel")).strip()
         tops = [one.parent for one in _below(top)] or [root]
     for one in dict.fromkeys([root, *tops]):
-        place = one / FURROW / "serving"
-        yield from sorted(place.iterdir()) if place.is_dir() else ()
+        try:
+            yield from state_folders(one)
+        except FurrowError as exc:
+            raise KeptError(exc.message, hint=exc.hint) from exc
 
 
 def _below(top: str) -> Iterator[Path]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
+from furrow.ground.bounded_parquet import UnpackedError, open_bounded
 from furrow.ground.git import files_at, git, is_bare
 from furrow.ground.project_place import project_prefix
 from furrow.history.artifacts import cached, outputs
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["AskedKeyError", "Holding", "find_key", "parse_key", "rows_in"]
 
 _TABLE = ".parquet"
+_PIECE = 1 << 16
+"""Rows that are looked at at a time."""
 
 
 class AskedKeyError(FurrowError):
@@ -172,13 +174,13 @@ def rows_in(place: Path, keys: Sequence[Mapping[str, str]]) -> int | None:
         keys: From `parse_key`.
     """
     try:
-        with pq.ParquetFile(place) as file:
-            there = set(file.schema_arrow.names)
+        with open_bounded(place) as file:
+            there = set(file.schema.names)
             asked = [key for key in keys if set(key) <= there]
             names = sorted({name for key in asked for name in key})
-            batches = file.iter_batches(columns=names) if asked else ()
-            return sum(_rows(batch, asked) for batch in batches)
-    except (OSError, pa.ArrowException):
+            parts = file.parts(_PIECE, names) if asked else ()
+            return sum(_rows(batch, asked) for part in parts for batch in part.to_batches())
+    except (OSError, pa.ArrowException, UnpackedError):
         return None
 
 

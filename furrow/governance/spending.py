@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.governance.cost import GROUPS, experiment_of, spent_by
 from furrow.ground.git import git
+from furrow.ground.kept_here import why_not_kept
 from furrow.layout import RUNS
 from furrow.parse import read_yaml
 from furrow.training import journal
@@ -50,7 +51,7 @@ def lines_of(root: Path) -> list[dict[str, Any]]:
                 "cpu_seconds": _float(cpu),
             }
             trials.append(line)
-    return [*journal.read(root), *trials]
+    return [*([] if why_not_kept(root) else journal.read(root)), *trials]
 
 
 def _float(text: str) -> float | None:

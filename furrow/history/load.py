@@ -242,11 +242,12 @@ class Run:
         Raises:
             AbsentError: They are not on this machine; the hint says how to get them.
             NotKeptError: The run is a trial, and its predictions were not made again.
+            UnpackedError: The file means more than is read.
         """
         # Only who asks for predictions pays for the import.
-        import pyarrow.parquet as pq  # noqa: PLC0415
+        from furrow.ground.bounded_parquet import read_bounded  # noqa: PLC0415
 
-        frame: pd.DataFrame = pq.read_table(self.predictions_path()).to_pandas()
+        frame: pd.DataFrame = read_bounded(self.predictions_path()).to_pandas()
         return frame
 
     def predictions_path(self) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from furrow import layout
 from furrow.errors import FurrowError
 from furrow.ground.git import common_dir, git, is_bare
+from furrow.ground.kept_here import why_not_kept
 from furrow.ground.project_place import project_prefix, project_root
 from furrow.history.artifacts import Output, outputs
 from furrow.history.run_diff import NOT_CODE, changed_files
@@ -175,7 +176,7 @@ def _resources(run: Run, record: dict[str, Any]) -> list[dict[str, Any]]:
     The newest of each stage.
     """
     root = common_dir(run.repo).parent if is_bare(run.repo) else project_root(run.repo)
-    lines = journal.read(root)
+    lines = [] if why_not_kept(root) else journal.read(root)
     sha256 = record.get("predictions_sha256")
     made = [
         n for n, line in enumerate(lines) if sha256 and line.get("predictions_sha256") == sha256

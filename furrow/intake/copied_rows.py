@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from furrow.errors import MissingExtraError
 from furrow.intake.dialect import IntakeError
 from furrow.intake.foreign_sqlite import open_foreign
+from furrow.intake.workbook_bounds import bounded_cells, check_workbook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,6 +108,7 @@ def _workbook(path: Path) -> Iterator[Any]:
         import openpyxl  # noqa: PLC0415 - an extra
     except ImportError as exc:
         raise MissingExtraError("excel", "reading a workbook") from exc
+    check_workbook(path)
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except Exception as exc:
@@ -121,7 +123,8 @@ def excel_rows(path: Path, sheet: str, handle: TextIO) -> None:
     """Write a sheet's rows; empty ones are left out."""
     with _workbook(path) as book:
         write = csv.writer(handle)
-        for row in book[sheet].iter_rows(values_only=True):
+        rows = book[sheet].iter_rows(values_only=True)
+        for row in bounded_cells(path, sheet, rows):
             cells = ["" if value is None else str(value) for value in row]
             if any(cells):
                 write.writerow(cells)

@@ -56,7 +56,14 @@ class TypedTable:
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The rows in the file's order, in pieces of bounded size; moments are UTC."""
-        yield from self._db.sql(self._query).to_arrow_reader(rows)
+        try:
+            yield from self._db.sql(self._query).to_arrow_reader(rows)
+        except OSError as exc:  # Arrow's word for more than 2 GB of text in so many rows
+            said = str(exc).splitlines()[0]
+            hint = f"{rows:,} rows at a time are held: take out what is so long"
+            raise IntakeError(
+                f"{self.path} can't be read: {said}", path=self.path, hint=hint
+            ) from exc
 
 
 @contextmanager
@@ -104,6 +111,9 @@ def _relation(db: duckdb.DuckDBPyConnection, path: Path, table: str) -> str:
     place = _text(os.fspath(path))
     if table:
         db.execute(f"ATTACH {place} AS given (READ_ONLY)")
+        # What the file's author calls a table may name a view of his that reads other files.
+        db.execute("SET enable_external_access = false")
+        db.execute("SET lock_configuration = true")
         return "given." + ".".join(_quoted(part) for part in table.split("."))
     if path.suffix.lower() in {".parquet", ".pq"}:
         return f"read_parquet({place})"

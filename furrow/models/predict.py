@@ -21,9 +21,9 @@ from furrow.files import read_json
 from furrow.ground.trust import require_trust
 from furrow.history.signed_tags import vouching_tag
 from furrow.layout import CHAMPION, MODELS, RECORD_JSON, RUN_CONFIG, RUNS, run_file
-from furrow.models.bundle import Bundle, load
 from furrow.models.doubts import DoubtfulError, doubts_of
 from furrow.models.notebook_features import plain_value
+from furrow.models.open_bundle import open_bundle
 from furrow.models.prediction_explain import contributions
 from furrow.parse import read_yaml
 from furrow.training.champions import read_champions
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from furrow.features.manifest import Manifest
+    from furrow.models.bundle import Bundle
 
 __all__ = ["Model", "Prediction", "PredictionError", "champion_of", "fields_of", "open_model"]
 
@@ -302,7 +303,7 @@ def open_model(
         require_trust(root, f"the model of {name} is a pickle, which runs code when it is opened")
     if manifest.on_demand:
         require_trust(root, "this runs the code of on-demand features")
-    bundle = load(root / MODELS / name, model_sha256=recorded, predictor_sha256=scores)
+    bundle = open_bundle(root / MODELS / name, model_sha256=recorded, predictor_sha256=scores)
     service = manifest.services.get(bundle.facts["service"])
     if service is None or service.digest != bundle.facts["features_digest"]:
         raise PredictionError(

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from furrow.files import read_json
+from furrow.ground.bounded_parquet import read_bounded
 from furrow.layout import RUN_CONFIG, RUNS, predictions, run_file
 from furrow.monitoring.alarm_book import Alarm
 from furrow.monitoring.decisive_metric import decisive_metric
@@ -259,7 +260,7 @@ def _error_sizes(root: Path, model: str) -> ErrorSizes | None:
     names = ["prediction", "label"]
     if not path.is_file() or not set(names) <= set(pq.read_schema(path).names):
         return None
-    table = pq.read_table(path, columns=names)
+    table = read_bounded(path, names)
     said, came = (table.column(name).to_numpy().astype(float) for name in names)
     return ErrorSizes.learn(said, came)
 

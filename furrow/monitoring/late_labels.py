@@ -19,7 +19,11 @@ import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.files import open_lock, sha256_file, write_bytes
+<<<<<<< HEAD
 from furrow.training.tasks import load_task
+=======
+from furrow.ground.bounded_parquet import read_bounded
+>>>>>>> c60fbde9628414f654f25c628a37b67a041ee4fb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,8 +87,9 @@ def land(folder: Path, source: Path, problem: Problem, *, now: datetime) -> Land
 
     Raises:
         LateLabelError: It can't be read, lacks a column, or holds values that are no labels.
+        UnpackedError: It means more than is read.
     """
-    table = _checked(_read(source), problem, source)
+    table = _checked(_read(source, problem), problem, source)
     digest = sha256_file(source)
     if _KNOWN not in table.column_names:
         moment = pa.scalar(now, pa.timestamp("us", tz="UTC"))
@@ -196,8 +201,14 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("[0-9]*-*.parquet"))
 
 
-def _read(source: Path) -> pa.Table:
-    readers = {".parquet": pq.read_table, ".csv": pc_csv.read_csv, ".jsonl": pc_json.read_json}
+def _read(source: Path, problem: Problem) -> pa.Table:
+    known = (ID, *problem.entity, _SAID, problem.label, _KNOWN, _GONE)
+
+    def parquet(path: Path) -> pa.Table:  # only the columns that labels have
+        names = pq.read_schema(path).names
+        return read_bounded(path, [name for name in dict.fromkeys(known) if name in names])
+
+    readers = {".parquet": parquet, ".csv": pc_csv.read_csv, ".jsonl": pc_json.read_json}
     readers[".json"] = pc_json.read_json
     reader = readers.get(source.suffix.lower())
     if reader is None:

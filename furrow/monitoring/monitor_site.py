@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from furrow.files import machine_file, machine_folder
+from furrow.files import machine_folder
 from furrow.ground.git import NotARepositoryError
-from furrow.layout import FURROW, MONITORS
+from furrow.layout import MONITORS
 from furrow.models.pause import RETRAINING, paused
 from furrow.monitoring.monitor_settings import read_settings
+from furrow.serving.deployment_state import state_folder
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -62,9 +63,10 @@ def open_site(root: Path, environment: str, now: datetime, log: Path | None = No
         log: The log's folder, where it lies elsewhere than a server of this project keeps it.
 
     Raises:
+        NotKeptError: A commit says what lies where this machine keeps the state of its servers.
         MonitorSettingsError: conf/monitor/ENV.yaml says what can't be meant.
     """
-    log = log or machine_file(root, f"{FURROW}/serving/{environment}/log")
+    log = log or state_folder(root, environment) / "log"
     folder = machine_folder(log.parent, "monitor")
     settings = read_settings(root / MONITORS / f"{environment}.yaml")
     pauses = tuple(one for what in (environment, RETRAINING) if (one := _paused(root, what)))

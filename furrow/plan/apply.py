@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from furrow.ground.git import is_dirty
+from furrow.ground.kept_here import why_not_kept
 from furrow.ground.pipeline import read_pipeline, upstream
 from furrow.ground.project_place import dvc_root
 from furrow.ground.repro import run_tool
@@ -301,7 +302,7 @@ class _Run:
         close()
         timed = {
             str(entry["stage"])
-            for entry in read_journal(self.root)
+            for entry in ([] if why_not_kept(self.root) else read_journal(self.root))
             if entry.get("started", 0) >= started - 1
         }
         for name, seconds in took.items():

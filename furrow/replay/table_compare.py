@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from furrow.ground.bounded_parquet import UnpackedError, read_bounded
 from furrow.replay.file_compare import SHOWN, Comparison, is_number, judged, shown, words_of
 from furrow.replay.replay_verdict import DIFFERENT
 
@@ -41,7 +41,7 @@ def compare_tables(
         if kind == "csv":
             return _tables(path, _read_csv(recorded), _read_csv(replayed), settings)
         return _parquet(path, recorded, replayed, settings)
-    except pa.ArrowException as exc:
+    except (pa.ArrowException, UnpackedError) as exc:
         raise ValueError(str(exc)) from exc
 
 
@@ -50,7 +50,9 @@ def _read_csv(content: bytes) -> pd.DataFrame:
 
 
 def _parquet(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> Comparison:
-    before, after = (pq.read_table(pa.BufferReader(content)) for content in (recorded, replayed))
+    before, after = (
+        read_bounded(pa.py_buffer(content), name=path) for content in (recorded, replayed)
+    )
     kinds = [
         f"column {name}: recorded {before.schema.field(name).type}, replayed"
         f" {after.schema.field(name).type}"

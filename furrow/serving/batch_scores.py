@@ -11,6 +11,7 @@ the result has the same bytes however often it was interrupted.
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
 from furrow.files import FileError, canonical_json, read_json, sha256_file, write_bytes, write_json
+from furrow.ground.bounded_parquet import open_bounded
 from furrow.models.predict import field_types
 from furrow.models.request import complete
 from furrow.serving.batch_csv import TEXTS, parquet_of
@@ -83,6 +85,7 @@ def score_file(job: Job, *, advance: Callable[[int], None] = lambda _: None) -> 
 
     Raises:
         BatchError: The file can't be read, or lacks a column that the model needs.
+        UnpackedError: Some of its rows mean more than is held at a time.
         FurrowError: Features can't be read or joined.
     """
     if job.out.suffix.lower() in TEXTS:
@@ -96,19 +99,19 @@ def score_file(job: Job, *, advance: Callable[[int], None] = lambda _: None) -> 
 
 
 def _score(job: Job, advance: Callable[[int], None]) -> int:
-    try:
-        file = pq.ParquetFile(job.rows)
-    except (OSError, pa.ArrowException) as exc:
-        raise BatchError(
-            f"{job.rows} can't be read: {exc}", hint="give Parquet, CSV or TSV"
-        ) from exc
-    with file:
-        ahead = _checked(job, file.schema_arrow)
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(open_bounded(job.rows))
+        except (OSError, pa.ArrowException) as exc:
+            raise BatchError(
+                f"{job.rows} can't be read: {exc}", hint="give Parquet, CSV or TSV"
+            ) from exc
+        ahead = _checked(job, file.schema)
         folder = _parts_folder(job)
         score = _Online(job) if job.online else _Joined(job)
         paths, done = [], 0
         try:
-            for number, rows in enumerate(_parts(file, job.size)):
+            for number, rows in enumerate(file.parts(job.size)):
                 path = folder / f"{number:06}.parquet"
                 if not path.exists():
                     write_bytes(path, _parquet(score.part(_with_ahead(rows, ahead), rows)))
@@ -117,7 +120,7 @@ def _score(job: Job, advance: Callable[[int], None]) -> int:
                 advance(rows.num_rows)
         finally:
             score.close()
-        _put_together(job, paths, file.schema_arrow)
+        _put_together(job, paths, file.schema)
     shutil.rmtree(folder)
     return done
 
@@ -201,23 +204,6 @@ def _with_ahead(rows: pa.Table, ahead: dict[str, Any]) -> pa.Table:
             value = pa.array([datetime.now(UTC) + span] * rows.num_rows, moment)
         rows = rows.append_column(name, value)
     return rows
-
-
-def _parts(file: pq.ParquetFile, size: int) -> Any:
-    """A file's rows, so many at a time, whatever its row groups."""
-    waiting: list[pa.RecordBatch] = []
-    held = 0
-    for batch in file.iter_batches(batch_size=size):
-        rest = batch
-        while held + rest.num_rows >= size:
-            waiting.append(rest.slice(0, size - held))
-            yield pa.Table.from_batches(waiting)
-            rest, waiting, held = rest.slice(size - held), [], 0
-        if rest.num_rows:
-            waiting.append(rest)
-            held += rest.num_rows
-    if waiting:
-        yield pa.Table.from_batches(waiting)
 
 
 def _parts_folder(job: Job) -> Path:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.files import machine_folder, open_lock, read_json, write_json
+from furrow.ground.kept_here import kept_folder
 from furrow.layout import FURROW
 
 if TYPE_CHECKING:
@@ -36,11 +37,13 @@ __all__ = [
     "release",
     "roll_back",
     "state_folder",
+    "state_folders",
     "wanted",
     "write_followed",
 ]
 
 FORMAT = 1
+_SERVING = f"{FURROW}/serving"
 FOLLOWED = "followed.json"
 HOLDS = "holds.json"
 MAIN, CANARY = "main", "canary"
@@ -143,8 +146,25 @@ class Wanted:
 
 
 def state_folder(root: Path, environment: str) -> Path:
-    """Where a project's server keeps the state of an environment, unless told otherwise."""
-    return machine_folder(root, f"{FURROW}/serving/{environment}")
+    """Where a project's server keeps the state of an environment, unless told otherwise.
+
+    Raises:
+        NotKeptError: A commit says what lies there.
+        FileError: A folder on the way is a symbolic link.
+    """
+    return kept_folder(root, f"{_SERVING}/{environment}")
+
+
+def state_folders(root: Path) -> list[Path]:
+    """The state of every environment that a server of the project has had on this machine, sorted.
+
+    Raises:
+        NotKeptError, FileError: As of `state_folder`.
+    """
+    place = kept_folder(root, _SERVING)
+    found = sorted(one.name for one in place.iterdir()) if place.is_dir() else []
+    whole = [machine_folder(root, f"{_SERVING}/{name}") for name in found]
+    return [one for one in whole if one.is_dir()]
 
 
 def read_followed(folder: Path, environment: str = "") -> Followed:

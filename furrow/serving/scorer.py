@@ -17,7 +17,8 @@ from furrow.features.client import FeatureClient
 from furrow.features.point_in_time import join_service
 from furrow.features.row_answers import RowAnswer, RowReader
 from furrow.ground.trust import require_trust
-from furrow.models.bundle import BUNDLE, Bundle, load, read_facts
+from furrow.models.bundle import BUNDLE, Bundle, read_facts
+from furrow.models.open_bundle import open_bundle
 from furrow.models.prediction_explain import contributions
 from furrow.serving.row_fields import RowError, RowField, RowFields
 from furrow.serving.serve_settings import StalePolicy
@@ -140,7 +141,7 @@ class Scorer:
                 f"{folder} holds a pickle alone, which runs code when it is opened",
                 hint="say which one you mean: --sha256, from the record of its commit",
             )
-        bundle = load(
+        bundle = open_bundle(
             folder,
             model_sha256=model_sha256 or str(facts.get("model_sha256")),
             predictor_sha256=scores,

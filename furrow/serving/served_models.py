@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError, UsageError
+from furrow.ground.kept_here import kept_folder
 from furrow.layout import BUNDLE_JSON as BUNDLE
 from furrow.layout import SERVED
 from furrow.models.bundle import read_facts
@@ -82,7 +83,7 @@ def _folder(folder: Path) -> ServedModel:
 def _brought(root: Path, text: str) -> ServedModel:
     """A registered version, from where it was brought before, or from the cache or the remote."""
     version = find(root, text)
-    local = bring(root, version, root / SERVED)
+    local = bring(root, version, kept_folder(root, SERVED))
     scores = local.predictor_sha256 or None
     return ServedModel(
         version.name, Path(local.folder), local.version, local.commit, local.model_sha256, scores

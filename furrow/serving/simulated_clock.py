@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import UsageError
 from furrow.files import FileError, read_json, write_json
+from furrow.ground.kept_here import require_kept
 from furrow.layout import SIMULATION
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ class SimulatedClock:
             root: The project.
 
         Raises:
+            NotKeptError: A commit says that it is one.
             UsageError: It is none: whatever is served from it is served now.
         """
         marker = root / SIMULATION
+        require_kept(root)
         try:
             value = read_json(marker)
             ours = value["format"] == FORMAT and value["project"] == str(root.resolve())

@@ -23,7 +23,6 @@ from furrow.layout import (
     BUNDLE_JSON,
     DATA_DVC,
     DVC_LOCK,
-    FURROW,
     MANIFEST,
     METRICS_JSON,
     RECORD_JSON,
@@ -31,10 +30,11 @@ from furrow.layout import (
     model,
     run_file,
 )
-from furrow.models.bundle import load
+from furrow.models.open_bundle import open_bundle
 from furrow.models.registry import MODEL, name_of
 from furrow.parse import ParseError, parse_json, parse_yaml
 from furrow.replay.note_verify import verify
+from furrow.serving.deployment_state import state_folders
 from furrow.serving.log_reader import find_record
 from furrow.serving.trace_rows import SourceRow, source_rows
 
@@ -91,7 +91,7 @@ def find_logged(root: Path, identity: str, log: Path | None = None) -> Predictio
     Raises:
         TraceError: It is in none of them, or no id.
     """
-    folders = [log] if log else sorted((root / FURROW / "serving").glob("*/log"))
+    folders = [log] if log else [one / "log" for one in state_folders(root)]
     for folder in folders:
         try:
             found = find_record(folder, identity)
@@ -224,7 +224,9 @@ def _again(root: Path, record: PredictionRecord, run: str) -> dict[str, float | 
             require_trust(
                 root, f"the model {record.version} is a pickle, which runs code when it is opened"
             )
-        bundle = load(folder, model_sha256=record.model_sha256, predictor_sha256=scores or None)
+        bundle = open_bundle(
+            folder, model_sha256=record.model_sha256, predictor_sha256=scores or None
+        )
     gone = [one["name"] for one in bundle.facts["columns"] if one["name"] in record.redacted]
     if gone:
         raise TraceError(f"what the model saw was redacted: {', '.join(gone)}")
@@ -235,10 +237,14 @@ def _again(root: Path, record: PredictionRecord, run: str) -> dict[str, float | 
 
 def _bundles(root: Path, record: PredictionRecord, run: str) -> Iterator[Path]:
     """Bundles of the model on this machine: what servers brought, and the work tree's own."""
-    for folder in (*sorted((root / FURROW / "serving").glob("*/versions/*")), root / model(run)):
+    for folder in (*_brought(root), root / model(run)):
         path = folder / MODEL
         if path.is_file() and sha256_file(path) == record.model_sha256:
             yield folder
+
+
+def _brought(root: Path) -> list[Path]:
+    return [one for place in state_folders(root) for one in sorted(place.glob("versions/*"))]
 
 
 def _scores(root: Path, record: PredictionRecord, run: str) -> str:

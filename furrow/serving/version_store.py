@@ -138,9 +138,9 @@ def bring(mirror: Path, version: Version, store: Path) -> Local:
 
 
 def forget_others(store: Path, kept: Iterable[Local | None]) -> None:
-    """Remove the versions that nothing may go back to."""
+    """Remove the versions that nothing may go back to; through a link, nothing."""
     names = {one.folder for one in kept if one is not None}
-    for folder in store.iterdir() if store.is_dir() else ():
+    for folder in store.iterdir() if store.is_dir() and not store.is_symlink() else ():
         if str(folder) not in names:
             shutil.rmtree(folder, ignore_errors=True)
 

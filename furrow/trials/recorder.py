@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from furrow import layout
-from furrow.files import FileError, sha256_json
+from furrow.files import FileError, machine_file, sha256_json
+from furrow.ground.kept_here import why_not_kept
 from furrow.ground.overrides import settings
 from furrow.layout import EXPERIMENTS_YAML
 from furrow.parse import parse_json
@@ -227,9 +228,10 @@ class Recorder:
         return self._base.write(trial.name, files, message, when=int(self._clock()))
 
     def _pruned(self) -> dict[str, tuple[float, ...]]:
-        path = self._root / PRUNED
+        path = machine_file(self._root, PRUNED)
+        known = path.is_file() and not why_not_kept(self._root)
         found = {}
-        for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        for text in path.read_text(encoding="utf-8").splitlines() if known else ():
             try:
                 line: Any = parse_json(text)
                 found[str(line["key"])] = tuple(float(word) for word in line["steps"])
@@ -238,7 +240,7 @@ class Recorder:
         return found
 
     def _keep_pruned(self, key: str, trial: Trial, steps: Sequence[float]) -> None:
-        path = self._root / PRUNED
+        path = machine_file(self._root, PRUNED)
         line = json.dumps(
             {"key": key, "trial": trial.name, "steps": [repr(step) for step in steps]}
         )

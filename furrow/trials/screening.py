@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from furrow.errors import FurrowError
-from furrow.files import FileError, sha256_json
+from furrow.files import FileError, machine_file, sha256_json
+from furrow.ground.kept_here import why_not_kept
 from furrow.layout import SCREENED
 from furrow.parse import parse_json
 from furrow.training.rolling import joined, predict, scores
@@ -97,9 +98,10 @@ class ScreenBook:
     """
 
     def __init__(self, root: Path) -> None:
-        self._path = root / SCREENED
+        self._path = machine_file(root, SCREENED)
         self._known: dict[str, tuple[float, float]] = {}
-        lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else ()
+        known = self._path.is_file() and not why_not_kept(root)
+        lines = self._path.read_text(encoding="utf-8").splitlines() if known else ()
         for text in lines:
             try:
                 line = parse_json(text)

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from furrow.errors import FurrowError
+from furrow.ground.kept_here import NotKeptError, require_kept
 from furrow.parse import parse_json
-from furrow.training.log import FACTS, FORMAT, LOCK
+from furrow.training.log import DIR_VARIABLE, FACTS, FORMAT, LOCK, default_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Curve", "RunLog", "WatchError", "Watcher", "sparkline"]
+__all__ = ["Curve", "RunLog", "WatchError", "Watcher", "kept_logs", "sparkline"]
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -99,6 +100,24 @@ class RunLog:
     state: str
     started: float
     curves: dict[str, Curve]
+
+
+def kept_logs(start: Path | None = None) -> Path:
+    """The folder of logs, where this machine wrote them.
+
+    Args:
+        start: A folder of the project; else the working directory.
+
+    Raises:
+        WatchError: A commit says what lies there.
+    """
+    folder = default_folder(start)
+    try:
+        if DIR_VARIABLE not in os.environ:
+            require_kept(folder.parent.parent)
+    except NotKeptError as exc:
+        raise WatchError(exc.message, hint=exc.hint) from exc
+    return folder
 
 
 class Watcher:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from furrow.drawing.strips import strips
 from furrow.errors import FurrowError
 from furrow.files import read_json, sha256_json
+from furrow.ground.bounded_parquet import UnpackedError, open_bounded
 from furrow.history.artifacts import lock_stage, outputs
 from furrow.layout import DATA, VALIDATION
 from furrow.monitoring.drift_sizes import drifts
@@ -106,7 +106,7 @@ def partition_drift(folder: Path, name: str, declared: Declared) -> list[Block]:
         return []
     try:
         tables = [_read(path, declared) for path in paths]
-    except (pa.ArrowException, OSError) as exc:
+    except (pa.ArrowException, OSError, UnpackedError) as exc:
         return [Note(f"{name} can't be read: {str(exc).splitlines()[0]}", "bad")]
     labels = [path.stem for path in paths]
     rows: list[tuple[Any, ...]] = []
@@ -142,17 +142,15 @@ def partition_drift(folder: Path, name: str, declared: Declared) -> list[Block]:
 
 def _read(path: Path, declared: Declared) -> pa.Table:
     """The first rows of a file, of columns that the contract names."""
-    with pq.ParquetFile(path) as handle:
-        columns = [one for one in declared.columns if one in handle.schema_arrow.names][:_COLUMNS]
-        batches, seen = [], 0
-        for batch in handle.iter_batches(columns=columns, batch_size=50_000):
-            batches.append(batch)
-            seen += batch.num_rows
+    with open_bounded(path) as file:
+        columns = [one for one in declared.columns if one in file.schema.names][:_COLUMNS]
+        parts, seen = [file.schema.empty_table().select(columns)], 0
+        for part in file.parts(50_000, columns):
+            parts.append(part)
+            seen += part.num_rows
             if seen >= _ROWS:
                 break
-        return pa.Table.from_batches(
-            batches, schema=handle.schema_arrow.empty_table().select(columns).schema
-        )
+        return pa.concat_tables(parts)
 
 
 def _countable(kind: pa.DataType) -> bool:

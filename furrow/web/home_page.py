@@ -14,7 +14,7 @@ from furrow.history.selection import Selection
 from furrow.history.standings import standings
 from furrow.layout import DVC_YAML, MANIFEST
 from furrow.web.content import Facts, Link, Mark, Note, Page, Section, Table, Text
-from furrow.web.local_servers import environments, open_alarms, proposals
+from furrow.web.local_servers import environments, not_believed, open_alarms, proposals
 from furrow.web.recent_commits import recent
 from furrow.web.shared_plans import plan_of_work_tree
 
@@ -129,6 +129,8 @@ def _needed(site: Site, asked: Asked, known: Sequence[Standing]) -> list[Note]:
         *(_stale(site) if asked.on("plan") else _unplanned(site)),
         *_proposals(site),
     ]
+    if why := not_believed(site):
+        notes.append(Note(f"Servers, holds and alarms of this machine are not shown: {why}", "bad"))
     for environment in environments(site):
         alarms = open_alarms(site, environment)
         if alarms:

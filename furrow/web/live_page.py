@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from furrow.drawing.plots import plot
 from furrow.ground.gitobjects import iso_date
-from furrow.training.log import default_folder
-from furrow.trials.watch import Watcher, WatchError
+from furrow.trials.watch import Watcher, WatchError, kept_logs
 from furrow.web.content import Drawing, Facts, Mark, Note, Page, Section, Table
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def live(site: Site, asked: Asked) -> Page:
         note = Note("Curves are logged where a model trains: see the live page of a work tree.")
         return Page("live", "Live curves", [Section("", [note])], lead)
     try:
-        found = Watcher(default_folder(site.root)).read(asked.many("run"))
+        found = Watcher(kept_logs(site.root)).read(asked.many("run"))
     except WatchError as exc:
         return Page("live", "Live curves", [Section("", [Note(exc.message, "dim")])], lead)
     sections = [Section(one.run, _curves(one)) for one in found]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.gitobjects import list_refs
+from furrow.ground.kept_here import why_not_kept
 from furrow.ground.project_place import project_prefix
-from furrow.layout import FURROW
 from furrow.models.deployment import ENVIRONMENT
 from furrow.monitoring.monitor_state import MonitorState, load_state
+from furrow.serving.deployment_state import state_folder, state_folders
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,22 +22,28 @@ if TYPE_CHECKING:
     from furrow.monitoring.alarm_book import Alarm
     from furrow.web.site import Site
 
-__all__ = ["environments", "monitored", "open_alarms", "proposals", "state_of"]
+__all__ = ["environments", "monitored", "not_believed", "open_alarms", "proposals", "state_of"]
 
 
 def environments(site: Site) -> list[str]:
     """Environments that have a server's state or a log on this machine, sorted."""
     if not site.live or site.bare:
         return []
-    folders = (site.root / FURROW / "serving").glob("*/")
-    return sorted(one.name for one in folders if one.is_dir() and ENVIRONMENT.fullmatch(one.name))
+    try:
+        folders = state_folders(site.root)
+    except FurrowError:  # `not_believed` says why
+        return []
+    return [one.name for one in folders if ENVIRONMENT.fullmatch(one.name)]
+
+
+def not_believed(site: Site) -> str:
+    """Why what lies where this machine keeps the state of servers is passed over; empty where it is not."""
+    return "" if site.bare or not site.live else why_not_kept(site.root)
 
 
 def state_of(site: Site, environment: str) -> Path | None:
     """The state folder of an environment; None where this machine has none by that name."""
-    return (
-        site.root / FURROW / "serving" / environment if environment in environments(site) else None
-    )
+    return state_folder(site.root, environment) if environment in environments(site) else None
 
 
 def monitored(site: Site, environment: str) -> MonitorState:

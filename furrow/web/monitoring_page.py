@@ -11,7 +11,7 @@ from furrow.errors import FurrowError
 from furrow.ground.git import git
 from furrow.layout import MONITORS
 from furrow.web.content import Field, Form, Note, Page, Section, Table, Text
-from furrow.web.local_servers import environments, monitored, proposals
+from furrow.web.local_servers import environments, monitored, not_believed, proposals
 from furrow.web.monitoring_sections import alarm_table, label_sections, over_time, window_sections
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def monitoring(site: Site, asked: Asked) -> Page:
     """The page: `?environment=`."""
     names = environments(site)
     name = asked.one("environment") or next(iter(names), "")
+    if why := not_believed(site):
+        return Page("monitoring", "Monitoring", [Section("", [Note(f"Not shown: {why}", "bad")])])
     if not name:
         where = (
             "It is read where a server keeps its log"

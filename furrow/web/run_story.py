@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from furrow.history.config_origins import needed_for, origins
 from furrow.history.run_diff import flat
 from furrow.history.run_notes import notes_of, tags_of
-from furrow.training.log import default_folder
-from furrow.trials.watch import Watcher, WatchError
+from furrow.trials.watch import Watcher, WatchError, kept_logs
 from furrow.web.confusion import confusion
 from furrow.web.content import Link, Note, Steps, Table
 from furrow.web.plain_values import shown_value
@@ -33,7 +32,7 @@ def running(site: Site, found: Run) -> list[Block]:
     if not site.live or site.bare:
         return []
     try:
-        logs = Watcher(default_folder(site.root)).read()
+        logs = Watcher(kept_logs(site.root)).read()
     except WatchError:
         return []
     names = [

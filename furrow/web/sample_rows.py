@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from furrow.data.raw_files import table_files
+from furrow.ground.bounded_parquet import UnpackedError, open_bounded
 from furrow.web.content import Note, Table
 
 if TYPE_CHECKING:
@@ -36,12 +36,11 @@ def sample(folder: Path, name: str, declared: Declared) -> Table | Note:
     if not paths:
         return Note(f"No file of {name} is here.", "warn")
     try:
-        with pq.ParquetFile(paths[0]) as handle:
-            columns = [one for one in declared.columns if one in handle.schema_arrow.names][
-                :_COLUMNS
-            ]
-            batches = handle.iter_batches(batch_size=ROWS, columns=columns)
-            rows = next(batches, None)
+        with open_bounded(paths[0]) as file:
+            columns = [one for one in declared.columns if one in file.schema.names][:_COLUMNS]
+            rows = next(file.parts(ROWS, columns), None)
+    except UnpackedError as exc:
+        return Note(exc.message, "bad")
     except (pa.ArrowException, OSError) as exc:
         return Note(f"{paths[0].name} can't be read: {str(exc).splitlines()[0]}", "bad")
     values = [] if rows is None else rows.to_pylist()

@@ -5,8 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from furrow.ground.bounded_parquet import UnpackedError
 from furrow.monitoring.labelled_rows import coverage, join_labels
 from furrow.monitoring.late_labels import LateLabelError, land, landed, settle
 from furrow.training.binomial import wilson
@@ -247,3 +250,22 @@ def test_wilson_is_what_tables_say() -> None:
     """Of 1 in 10, and of nothing."""
     assert wilson(1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-4)
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.attack
+def test_labels_that_mean_very_much(tmp_path: Path) -> None:
+    """A key of a megabyte that stands once in the file and in each of its rows is refused; a column beside it is not read."""
+    count = 20_000
+    code = pa.nulls(count, pa.int32()).fill_null(0)
+    long = pa.DictionaryArray.from_arrays(code, pa.array(["x" * (1 << 20)]))
+    moment = pa.nulls(count, pa.int64()).fill_null(0).cast(pa.timestamp("us", "UTC"))
+    label = pa.nulls(count, pa.int8()).fill_null(0)
+    columns = {"customer": long, "event_timestamp": moment, "churned": label}
+    path = tmp_path / "labels.parquet"
+    pq.write_table(pa.table(columns), path, compression="zstd", store_schema=False)
+    with pytest.raises(UnpackedError, match=r"labels\.parquet unpacks to too many bytes"):
+        land(tmp_path / "landed", path, _PROBLEM, now=_DAY)
+    assert not list((tmp_path / "landed").glob("*.parquet"))
+    columns |= {"customer": pa.array(range(count)), "note": long}
+    pq.write_table(pa.table(columns), path, compression="zstd", store_schema=False)
+    assert land(tmp_path / "landed", path, _PROBLEM, now=_DAY).rows == count

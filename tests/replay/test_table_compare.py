@@ -3,8 +3,12 @@
 import io
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from furrow.ground import bounded_parquet
+from furrow.replay.file_compare import compare
 from furrow.replay.replay_settings import Settings, Tolerance
 from furrow.replay.replay_verdict import DIFFERENT, TOLERATED
 from furrow.replay.table_compare import compare_tables
@@ -56,3 +60,16 @@ def test_a_tolerance_and_a_type() -> None:
     assert kinds.differences[0] == "column id: recorded int64, replayed double"
     with pytest.raises(ValueError, match=r"."):
         compare_tables("parquet", "t", b"no table", b"no table", settings)
+
+
+@pytest.mark.attack
+def test_what_a_stage_made_that_means_very_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small file that unpacks to more than is read is not compared by content, and says so."""
+    monkeypatch.setattr(bounded_parquet, "WHOLE", 10 << 20)
+    code = pa.nulls(100, pa.int32()).fill_null(0)
+    long = pa.DictionaryArray.from_arrays(code, pa.array(["x" * (1 << 19)]))
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"name": long}), sink, compression="zstd", store_schema=False)
+    found = compare("t.parquet", written(BEFORE, "parquet"), bytes(sink.getvalue()), Settings())
+    assert found.status == DIFFERENT
+    assert "not comparable by content" in found.differences[0]

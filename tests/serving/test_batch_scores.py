@@ -15,6 +15,7 @@ import pytest
 from furrow.cli.predict import command
 from furrow.errors import FurrowError, UsageError
 from furrow.features.client import FeatureClient
+from furrow.ground.bounded_parquet import UnpackedError
 from furrow.models.bundle import load
 from furrow.models.predict import Model
 from furrow.serving import batch_scores
@@ -246,3 +247,18 @@ def test_the_command_scores_a_file(world, tmp_path, monkeypatch, capsys):
     command.main([*words, "--out", str(out)], standalone_mode=False)
     assert "40 rows scored by binary" in capsys.readouterr().out
     assert predictions(out, ["probability"]) == one_by_one(world, table)
+
+
+@pytest.mark.attack
+def test_rows_that_mean_very_much(world, tmp_path):
+    """A text of a megabyte that stands once in the file and in each of its rows is refused by name."""
+    count = 2_000
+    code = pa.nulls(count, pa.int32()).fill_null(0)
+    note = pa.DictionaryArray.from_arrays(code, pa.array(["x" * (1 << 20)]))
+    table = rows_file(tmp_path / "rows.parquet", count).append_column("note", note)
+    pq.write_table(table, tmp_path / "rows.parquet", compression="zstd", store_schema=False)
+    assert (tmp_path / "rows.parquet").stat().st_size < 1 << 20
+    job = Job(opened(world), tmp_path / "rows.parquet", tmp_path / "scored.parquet", online=True)
+    with pytest.raises(UnpackedError, match=r"rows\.parquet unpacks to too many bytes"):
+        score_file(job)
+    assert not (tmp_path / "scored.parquet").exists()

@@ -131,7 +131,7 @@ def test_a_commit_says_whether_its_data_were_checked(tmp_path: Path) -> None:
 def test_costs_by_declared_prices(tmp_path: Path) -> None:
     """Hours always; money and energy where conf/cost.yaml declares them, and never otherwise."""
     folder = made(tmp_path / "cost")
-    commit(folder, {"a.txt": "a"})
+    commit(folder, {"a.txt": "a", ".gitignore": ".furrow/\n"})
     site = Site(folder)
     assert "not known here" in texts(cost_blocks(site, site.commit("")))
     line = {
