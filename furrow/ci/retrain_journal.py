@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from furrow.monitoring.monitor_site import Site
 
-__all__ = ["Underway", "begin", "end", "offering", "one_retraining", "settle_killed"]
+__all__ = ["Underway", "begin", "end", "is_underway", "offering", "one_retraining", "settle_killed"]
 
 FORMAT = 1
 _FILE, _LOCK = "retraining-underway.json", "retraining.lock"
@@ -93,6 +93,15 @@ def offering(folder: Path, tip: str) -> None:
         begin(folder, replace(underway, tip=tip))
 
 
+def is_underway(folder: Path) -> bool:
+    """Whether a retraining has begun and not ended: it was killed, where none is at work.
+
+    Args:
+        folder: Of the state of monitoring.
+    """
+    return (folder / _FILE).is_file()
+
+
 def end(folder: Path) -> None:
     """Nothing is under way any more.
 
@@ -120,23 +129,22 @@ def settle_killed(site: Site, base: str) -> int:
     underway = _read(site.folder)
     if underway is None:
         return 0
-    if any(one.branch == underway.branch for one in attempts(site.folder)):
-        end(site.folder)  # it was killed when all was written down
-        return 0
     drop_branch(site.root, f"gate/{underway.branch}")
-    if underway.tip and _came_out(site.root, underway, base):
+    said = (underway.causes, underway.when)
+    killed = 0
+    if any(one.branch == underway.branch for one in attempts(site.folder)):
+        pass  # all of it was written down
+    elif underway.tip and _came_out(site.root, underway, base):
         text = "it was killed when it was offered: what was to follow is left to a person"
-        said = (underway.causes, underway.when, OFFERED, text, underway.branch)
-        remember(site.folder, Attempt(*said))
-        end(site.folder)
-        return 0
-    drop_branch(site.root, underway.branch)
-    killed = underway.killed + 1
-    if killed >= _KILLED:
-        text = f"it was killed {killed} times in a row before it was done"
-        remember(site.folder, Attempt(underway.causes, underway.when, "failed", text))
-        end(site.folder)
-        return 0
+        remember(site.folder, Attempt(*said, OFFERED, text, underway.branch))
+    else:
+        drop_branch(site.root, underway.branch)
+        killed = underway.killed + 1
+        if killed >= _KILLED:
+            text = f"it was killed {killed} times in a row before it was done"
+            remember(site.folder, Attempt(*said, "failed", text))
+            killed = 0
+    end(site.folder)
     return killed
 
 
