@@ -15,6 +15,15 @@ from furrow.ci.ci_commit import IDENTITY
 from furrow.ci.dvc_checkout import Bench, configure
 from furrow.ci.gate_approval import Candidate, no_better, on_trial, put_on_trial
 from furrow.ci.publish import write_reports
+from furrow.ci.retrain_journal import (
+    Underway,
+    begin,
+    end,
+    is_underway,
+    offering,
+    one_retraining,
+    settle_killed,
+)
 from furrow.ci.run_ci import Options, run_ci
 from furrow.errors import FurrowError
 from furrow.ground.git import common_dir, git, resolve
@@ -40,7 +49,7 @@ if TYPE_CHECKING:
     from furrow.ci.outcome import Outcome
     from furrow.monitoring.monitor_site import Site
 
-__all__ = ["Retrained", "retrain", "verdict"]
+__all__ = ["Retrained", "retrain", "settle", "verdict"]
 
 TRAILER = "Furrow-Cause"
 AT = "FURROW_AT"
@@ -115,27 +124,57 @@ def retrain(
     Raises:
         FurrowError: There is no main branch, or the remote can't be asked.
     """
-    before = attempts(site.folder)
+    with one_retraining(site.folder) as mine:
+        if not mine:
+            words = "another retraining of it is at work"
+            return Retrained("waiting", words, causes=tuple(found))
+        killed = _settled(site, remote)
+        return _unless_held_back(_Work(site, remote, "", "", tuple(found), say, judge), killed)
+
+
+def settle(site: Site, *, remote: str = "") -> None:
+    """End a retraining that was killed, where nothing speaks for another one.
+
+    Args:
+        site: Whose model.
+        remote: Where its branch was to be pushed to; empty to leave it in the clone.
+    """
+    with one_retraining(site.folder) as mine:
+        if mine:
+            _settled(site, remote)
+
+
+def _settled(site: Site, remote: str) -> int:
+    """End what was killed; how often in a row that was, and nothing came of it."""
+    if not is_underway(site.folder):
+        return 0
+    return settle_killed(site, _base(site.root, remote))
+
+
+def _unless_held_back(asked: _Work, killed: int) -> Retrained:
+    """Retrain, unless something speaks against it."""
+    site, found = asked.site, asked.causes
     stopped = next(iter(site.pauses), None)
     if stopped is not None:
-        return Retrained("waiting", str(stopped), causes=tuple(found))
-    fresh, why = held_back(site.settings.retraining, found, before, now=site.now)
+        return Retrained("waiting", str(stopped), causes=found)
+    fresh, why = held_back(site.settings.retraining, found, attempts(site.folder), now=site.now)
     if why or not fresh:
         return Retrained("waiting", why or "no cause that is not offered", causes=tuple(fresh))
     prefix = f"retrain/{project_prefix(site.root)}{site.environment}/"
-    base = _base(site.root, remote)
-    if open_one := _open_branch(site.root, remote, prefix, base):
+    base = _base(site.root, asked.remote)
+    if open_one := _open_branch(site.root, asked.remote, prefix, base):
         return Retrained("waiting", f"{open_one} is open: merge or delete it", causes=tuple(fresh))
     if tried := on_trial(site, base):
         return Retrained("waiting", tried, causes=tuple(fresh))
     day = site.now.strftime("%Y%m%d-%H%M%S")
-    work = _Work(site, remote, base, f"{prefix}{day}", tuple(fresh), say, judge)
+    work = replace(asked, base=base, branch=f"{prefix}{day}", causes=tuple(fresh))
+    ids, when = tuple(one.id for one in fresh), site.now.isoformat(timespec="seconds")
+    begin(site.folder, Underway(work.branch, ids, when, work.remote, killed=killed))
     made = _attempt(work)
     if made.result not in (_MOVED, _NOTHING):
         seconds = round(time.perf_counter() - work.begun, 1)
-        when = site.now.isoformat(timespec="seconds")
-        ids = tuple(one.id for one in fresh)
         remember(site.folder, Attempt(ids, when, made.result, made.text, made.branch, seconds))
+    end(site.folder)
     return made
 
 
@@ -166,6 +205,8 @@ def _judged(work: _Work, outcome: Outcome) -> Retrained:
         text = f"the main branch has moved on from {work.base[:10]}: begin again on its tip"
     if result == OFFERED and (why := no_better(work.site, work.base, outcome)):
         result, text = _NO_BETTER, why
+    if result == OFFERED:
+        offering(work.site.folder, resolve(work.site.root, f"refs/heads/{work.branch}"))
     if result == OFFERED and work.remote:
         ref = f"refs/heads/{work.branch}"
         git(work.site.root, "push", "--quiet", work.remote, f"{ref}:{ref}")

@@ -47,7 +47,7 @@ def command(  # noqa: PLR0917 - a command's options
 
     Exit codes: 0 offered, or nothing to do; 1 it failed, was refused, or is worse.
     """
-    from furrow.ci.retrain import retrain
+    from furrow.ci.retrain import retrain, settle
     from furrow.cli.monitor import moment
     from furrow.ground.git import git
     from furrow.ground.process import stopped_by_signals
@@ -70,15 +70,17 @@ def command(  # noqa: PLR0917 - a command's options
     if not as_json:
         for one in given:
             say(f"because: {one.text}")
+    if remote is None:
+        names = git(root, "remote").decode().split()
+        remote = "origin" if "origin" in names else ""
     if dry_run or not given:
+        if not dry_run:
+            settle(site, remote=remote)
         if as_json:
             render.echo_json({"result": "waiting", "causes": [vars(one) for one in given]})
         elif not given:
             say("nothing speaks for a retraining")
         return 0
-    if remote is None:
-        names = git(root, "remote").decode().split()
-        remote = "origin" if "origin" in names else ""
     with stopped_by_signals():
         made = retrain(site, given, remote=remote, say=tell)
     if as_json:

@@ -8,7 +8,6 @@ killed goes on where it was, and says the same as one that was not.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,19 +16,16 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from furrow.errors import FurrowError
-from furrow.files import read_json, write_bytes, write_json
+from furrow.files import write_bytes
 from furrow.ground.trust import is_trusted
-from furrow.layout import BUNDLE_JSON
-from furrow.layout import model as model_folder
 from furrow.monitoring.alarm_book import Alarm
 from furrow.monitoring.alarm_delivery import deliver, sink_name
 from furrow.monitoring.canary_labels import supply_labels
-from furrow.monitoring.drift_reference import Reference, bundled, from_training
 from furrow.monitoring.drift_sizes import drift_of
 from furrow.monitoring.drift_watch import Watch, step
 from furrow.monitoring.expected_means import season_of
 from furrow.monitoring.fault_shapes import fault_shapes
+from furrow.monitoring.kept_reference import file_name, reference_for
 from furrow.monitoring.label_verdict import LabelVerdict, judge_labels
 from furrow.monitoring.late_arrivals import look_for_late
 from furrow.monitoring.late_rollback import go_back
@@ -37,15 +33,14 @@ from furrow.monitoring.log_windows import WindowCounts, count_windows
 from furrow.monitoring.logged_run import run_of
 from furrow.monitoring.monitor_state import MonitorState, load_state, one_writer, save_state
 from furrow.monitoring.score_shift import ScoreShift, importance_shares, score_shift
-from furrow.monitoring.served_reference import from_first
 from furrow.monitoring.serving_skew import Recomputed, recompute, sample
 from furrow.monitoring.window_clock import window_starts
-from furrow.serving.deployment_state import read_followed
 from furrow.serving.log_reader import read_log, read_losses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from furrow.monitoring.drift_reference import Reference
     from furrow.monitoring.monitor_settings import MonitorSettings, Sink
     from furrow.monitoring.monitor_site import Site
     from furrow.monitoring.profile_counts import Profile
@@ -170,14 +165,9 @@ def _windows(site: Site, state: MonitorState, found: Monitored) -> tuple[datetim
             return until, until
     references = {}
     for version, (model, digest) in _versions(site, since, until).items():
-        one = _reference(site, version, model, digest, until=until, notes=found.notes)
+        one = reference_for(site, version, model, digest, until=until, notes=found.notes)
         found.references[version] = one.source if one else "nothing yet"
-        if one is None:
-            found.notes.append(
-                f"{version} has no training set here, and not yet {settings.first} whole"
-                f" {settings.window}s to compare with: its drift is unknown"
-            )
-        else:
+        if one is not None:
             references[version] = one
     bins = {version: one.profile.bins for version, one in references.items()}
     counted = count_windows(
@@ -241,7 +231,7 @@ def _one(
     if reference is None or counts.profile is None:
         return figures, []
     profile = counts.profile
-    path = site.folder / "profiles" / _file_name(version) / f"{start[:19].replace(':', '')}.json.gz"
+    path = site.folder / "profiles" / file_name(version) / f"{start[:19].replace(':', '')}.json.gz"
     write_bytes(path, profile.to_bytes(with_bins=False))
     moment = datetime.fromisoformat(start).astimezone(ZoneInfo(settings.timezone))
     watch, finding = step(
@@ -352,48 +342,6 @@ def _versions(site: Site, since: datetime | None, until: datetime) -> dict[str, 
             run = run_of(site.root, first["model"], first["version"])
             found[first["version"]] = (run, first["features_digest"])
     return dict(sorted(found.items()))
-
-
-def _reference(
-    site: Site, version: str, model: str, digest: str, *, until: datetime, notes: list[str]
-) -> Reference | None:
-    """A version's reference: made once, and kept beside the state."""
-    path = site.folder / "references" / f"{_file_name(version)}.json"
-    if path.is_file():
-        return Reference.from_json(read_json(path))
-    made = None
-    if site.settings.reference == "training":
-        try:
-            made = _bundled(site, version, model, digest)
-        except FurrowError as exc:  # damaged: there are other references
-            notes.append(exc.message)
-        made = made or from_training(site.root, model, digest, site.settings)
-    if made is None:
-        made = from_first(site.log, version, site.settings, until=until)
-    if made is not None:
-        write_json(path, made.to_json())
-    return made
-
-
-def _bundled(site: Site, version: str, model: str, digest: str) -> Reference | None:
-    """What training left in the version's bundle, as the server here has it, or the project."""
-    followed = read_followed(site.log.parent)
-    local = (followed.main, followed.canary, followed.shadow, followed.previous)
-    for one in local:
-        if one is not None and one.version == version:
-            return bundled(Path(one.folder), site.settings)
-    folder = site.root / model_folder(model)
-    if (folder / BUNDLE_JSON).is_file():
-        facts = read_json(folder / BUNDLE_JSON)
-        if isinstance(facts, dict) and facts.get("features_digest") == digest:
-            return bundled(folder, site.settings)
-    return None
-
-
-def _file_name(version: str) -> str:
-    """A version as a file's name: what a log says is text from outside."""
-    plain = "".join(char if char.isalnum() or char in "-._" else "_" for char in version)[:60]
-    return f"{plain}-{hashlib.sha256(version.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def _whole(moment: datetime, settings: MonitorSettings) -> datetime:

@@ -9,6 +9,7 @@ that stages which ran before are not run again.
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,11 @@ from furrow.ground.runcache import cache_folder
 from furrow.ground.start_python import python
 from furrow.layout import DVC_CONFIG, FEATURES, TABLES
 from furrow.models.register import settings
+from furrow.models.registry import find
 from furrow.serving.deployment_spec import read_deployment
+from furrow.serving.deployment_state import state_folder
 from furrow.serving.simulated_clock import SimulatedClock
+from furrow.serving.version_store import bring
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -125,7 +129,9 @@ def rehearse_in(asked: Rehearsal, begin: datetime) -> Rehearsed:
     _own_remote(asked, project)
     git(clone, "push", "--quiet", "origin", branch)
     shutil.copytree(asked.root / TABLES, project / TABLES, dirs_exist_ok=True)
-    return Rehearsed(asked, project, origin, branch, SimulatedClock.begin(project, begin))
+    made = Rehearsed(asked, project, origin, branch, SimulatedClock.begin(project, begin))
+    _bring_declared(made)
+    return made
 
 
 def project_of(asked: Rehearsal) -> Path:
@@ -152,6 +158,22 @@ def _check(asked: Rehearsal, branch: str) -> None:
             f"the online store ({store.type}) is shared with whoever is served from it now",
             hint="simulate with LMDB in the project: features/feature_store.yaml",
         )
+
+
+def _bring_declared(made: Rehearsed) -> None:
+    """What is deployed at first, from the project's cache.
+
+    Commits of before the simulation name a DVC remote of the project, if any, and not the double's.
+    """
+    environment = made.asked.environment
+    declared = read_deployment(made.project, environment, made.branch)
+    if declared is None:
+        return
+    names = (declared.model, *(one.model for one in (declared.canary, declared.shadow) if one))
+    for name in names:
+        with suppress(FurrowError):  # the server says what is wrong with a version
+            version = find(made.project, name)
+            bring(made.project, version, state_folder(made.project, environment) / "versions")
 
 
 def _own_remote(asked: Rehearsal, project: Path) -> None:

@@ -1,6 +1,6 @@
-"""Files scored on Spark.
+"""Files scored, or counted, on Spark.
 
-Each by the function that scores one, on a worker that sees the same folders and has Furrow.
+Each by the function that does one, on a worker that sees the same folders and has Furrow.
 
 The master is that of FURROW_SPARK, such as spark://HOST:7077; without it Spark runs on this
 machine.
@@ -9,7 +9,7 @@ machine.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from furrow.errors import FurrowError
 from furrow.serving.batch_scores import BatchError
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKEND", "MASTER", "on_spark"]
 
+T = TypeVar("T")
 BACKEND = "spark"
 MASTER = "FURROW_SPARK"
 _TRUST = "FURROW_TRUST"
 
 
-def on_spark(work: Callable[[str], int], names: Sequence[str], on: Engine) -> list[int]:
+def on_spark(work: Callable[[str], T], names: Sequence[str], on: Engine) -> list[T]:
     """Do some work for each name, a task each.
 
     Args:
@@ -48,11 +49,11 @@ def on_spark(work: Callable[[str], int], names: Sequence[str], on: Engine) -> li
     if not names:
         return []
 
-    def one(name: str) -> tuple[int, str, str]:
+    def one(name: str) -> tuple[list[T], str, str]:
         try:
-            return work(name), "", ""
+            return [work(name)], "", ""
         except FurrowError as exc:
-            return 0, exc.message, exc.hint
+            return [], exc.message, exc.hint
 
     try:
         done = session.sparkContext.parallelize(names, len(names)).map(one).collect()
@@ -65,7 +66,7 @@ def on_spark(work: Callable[[str], int], names: Sequence[str], on: Engine) -> li
     for name, (_, message, hint) in zip(names, done, strict=True):
         if message:
             raise BatchError(f"{name}: {message}", hint=hint)
-    return [count for count, _, _ in done]
+    return [given for found, _, _ in done for given in found]
 
 
 def _said(exc: Exception) -> str:

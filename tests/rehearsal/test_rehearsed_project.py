@@ -11,10 +11,12 @@ from dvc.repo import Repo
 from furrow.errors import FurrowError
 from furrow.files import read_json, write_json
 from furrow.ground.trust import is_trusted
+from furrow.models.register import register
 from furrow.rehearsal.rehearsed_project import Rehearsal, RehearsalError, project_of, rehearse_in
 from furrow.rehearsal.rehearsed_server import serving
+from furrow.serving.deployment_state import state_folder
 from furrow.serving.simulated_clock import SimulatedClock
-from tests.gitops.ciproject import commit, run
+from tests.gitops.ciproject import commit, copied, run
 from tests.servingworld import build_features
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -82,3 +84,20 @@ def test_a_server_that_has_nothing_to_serve_says_so(asked):
     with pytest.raises(FurrowError, match=r"ended with|serves nothing"), serving(double):
         pass
     assert "m@v1.0.0" in (asked.folder / "server/errors").read_text()
+
+
+def test_what_is_deployed_needs_no_remote_of_the_project(tmp_path_factory, tmp_path):
+    """A project without a DVC remote, as this repository: the server finds the first version all the same."""
+    root = copied(tmp_path_factory, tmp_path)
+    run(root, "dvc", "remote", "remove", "store")
+    commit(root, "No remote")
+    version = register(root)
+    build_features(root)
+    (root / "conf/deployment").mkdir()
+    (root / "conf/deployment/production.yaml").write_text(f"model: {version}\n")
+    commit(root, "Deploy")
+    asked = Rehearsal(root, "production", date(2024, 1, 1), date(2024, 1, 3), tmp_path / "lived")
+    double = rehearse_in(asked, BEGIN)
+    [folder] = (state_folder(double.project, "production") / "versions").iterdir()
+    [kept] = (root / "build/models").glob(f"{version.name}/model.joblib")
+    assert (folder / "model.joblib").read_bytes() == kept.read_bytes()
