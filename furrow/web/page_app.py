@@ -125,7 +125,7 @@ def _answer(site: Site, request: Request) -> Response:
     try:
         asked = _asked(query)
         with meaning(site.project):
-            page = made(name, site, asked)
+            page = made(name, site, asked, whole=form != "html")
             return Response(_written(page, form, asked, site), media_type=_TYPES[form])
     except FurrowError as exc:
         status = 404 if isinstance(exc, _ABSENT) else 400
