@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from tests.torture.world import Ack
 
 ADDRESS = re.compile(r"on (http://127\.0\.0\.1:\d+)")
+LACKED = "lacked"
+"""The file that tells that a server was started while a remote was away."""
 _READY, _LACKING, _ANSWER = 120.0, 6.0, 600.0
 
 
@@ -189,13 +191,7 @@ def _address(folder: Path) -> str:
     """Of the server that runs; it is started if there is none."""
     place = folder / "served"
     if not _pids(folder):
-        command = [sys.executable, "-m", "furrow", "serve", "production", "--port", "0", "--every", "0.3",
-                   "--follow", f"{place}/origin.git#main", "--features", str(place / "world/features")]  # fmt: skip
-        with (place / "said").open("wb") as out, (place / "errors").open("wb") as err:
-            subprocess.Popen(
-                command, stdout=out, stderr=err, cwd=place / "work", start_new_session=True,
-                env=os.environ | {"FURROW_TRUST": "1"},
-            )  # fmt: skip
+        _start(place)
     patience, lacking = Patience(_READY), Patience(_LACKING)
     while True:
         found = ADDRESS.search((place / "said").read_text())
@@ -207,11 +203,28 @@ def _address(folder: Path) -> str:
         known = read_followed(state_folder(place / "work", "production")).main
         if known is None and any(place.glob("*.away")) and (ended or not lacking.lasts(pids)):
             raise NotReadyError("there is no version on this machine, and no remote has one")
+        if ended and (place / LACKED).exists() and not any(place.glob("*.away")):
+            _start(place)  # as whatever watches over a server does: what it lacked is back
+            continue
         if ended:
             raise RuntimeError(f"the server ended: {_errors(place)}")
         if not patience.lasts(pids):
             raise RuntimeError(f"it is never ready: {_errors(place)}")
         time.sleep(0.1)
+
+
+def _start(place: Path) -> None:
+    """Start a server, and note whether it lacks something from the start."""
+    (place / LACKED).unlink(missing_ok=True)
+    if any(place.glob("*.away")):
+        (place / LACKED).touch()
+    command = [sys.executable, "-m", "furrow", "serve", "production", "--port", "0", "--every", "0.3",
+               "--follow", f"{place}/origin.git#main", "--features", str(place / "world/features")]  # fmt: skip
+    with (place / "said").open("wb") as out, (place / "errors").open("wb") as err:
+        subprocess.Popen(
+            command, stdout=out, stderr=err, cwd=place / "work", start_new_session=True,
+            env=os.environ | {"FURROW_TRUST": "1"},
+        )  # fmt: skip
 
 
 def _errors(place: Path) -> str:

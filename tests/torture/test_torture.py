@@ -71,6 +71,13 @@ def test_who_works_does_not_hang() -> None:
 
 
 @pytest.mark.long
+def test_a_server_that_lacked_its_remote_at_first() -> None:
+    """It ends, soon or late; once the remote is back, whatever watches over it starts it again."""
+    steps = [Step("lose_git", 0, 1), Step("serve", 1, 0), Step("lose_git", 0, 2), Step("ask", 0, 3)]
+    assert tell(steps) == ""
+
+
+@pytest.mark.long
 def test_stories_of_many_seeds() -> None:
     for seed in range(5):
         assert tell(story(seed)) == "", seed
