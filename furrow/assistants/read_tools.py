@@ -137,4 +137,4 @@ def read(site: Site, name: str, said: Mapping[str, Any]) -> dict[str, Any]:
     if sum(len(text) for texts in values.values() for text in texts) > LONGEST:
         raise UsageError("too much is said", hint=f"at most {LONGEST:,} characters")
     with meaning(site.project):
-        return as_values(made(one.page, site, Asked(values)))
+        return as_values(made(one.page, site, Asked(values), whole=True))

@@ -34,7 +34,7 @@ def spark(counts: Sequence[int], *, title: str, tails: tuple[bool, bool] = (Fals
         if (tall := max(count / most * height, 1.5 if count else 0.0))
     )
     return (
-        f'<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+        f'<svg direction="ltr" class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         f' role="img"><title>{escape(title)}</title>{drawn}</svg>'
     )
 
@@ -107,6 +107,6 @@ def _frame(
         for place, label in enumerate(labels)
     )
     return (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
+        f'<svg direction="ltr" class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
         f' role="img"><title>{escape(title)}</title>{grid}{inside}{names}</svg>'
     )

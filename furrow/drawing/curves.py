@@ -88,7 +88,7 @@ def curves(name: str, sides: Mapping[str, Points]) -> str:
                 ]
     label = escape(f"{title}, before and here")
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"'
+        f'<svg direction="ltr" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"'
         f' aria-label="{label}">'
         f"{''.join(drawn)}</svg>"
     )
@@ -146,7 +146,7 @@ def intervals(rows: Sequence[tuple[str, Sided]], *, metric: str) -> str:
                 f'<circle class="{side}" cx="{at(value):.1f}" cy="{y + lift:.1f}" r="3.5"/>'
             )
     return (
-        f'<svg class="intervals" viewBox="0 0 {left + wide + 30} {height}"'
+        f'<svg direction="ltr" class="intervals" viewBox="0 0 {left + wide + 30} {height}"'
         f' width="{left + wide + 30}" height="{height}" role="img" aria-label="{escape(metric)}'
         ' with intervals, before and here"><text class="title" x="0"'
         f' y="14">{escape(metric)}</text>{"".join(drawn)}</svg>'

@@ -48,8 +48,15 @@ def get(root: Path, path: str, rev: str, out: Path) -> None:
     }
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[0]
         raise GetError(
-            f"cannot get {path} of {rev}: {last.removeprefix('ERROR: ')}",
+            f"cannot get {path} of {rev}: {reason(done.stderr)}",
             hint="whoever trained it runs `dvc push`; or check out the commit and run `dvc repro`",
         )
+
+
+def reason(stderr: str) -> str:
+    """Why a command of DVC failed, in its own words: its first error, not what it says around it."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    own = [line for line in lines if "dvc.org/support" not in line]
+    return next(iter((*errors, *own)), "no message")

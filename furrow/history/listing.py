@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from functools import partial
+import threading
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -25,6 +26,9 @@ __all__ = ["Listing", "list_runs"]
 
 ATTEMPTS = 5
 _DIGITS = 10
+_REFS: dict[tuple[str, str], bytes] = {}
+"""The references of the scope that was asked for last: a key never means others."""
+_LOCK = threading.Lock()
 
 
 class Listing(NamedTuple):
@@ -43,20 +47,44 @@ class Listing(NamedTuple):
     shallow: bool
     refs: bytes = b""
 
-    def named(self, runs: Iterable[str]) -> dict[str, str]:
-        """NAME@TRIAL for those runs NAME@COMMIT whose commit is a trial of theirs, as `furrow try` names it."""
+    def named(self, runs: Iterable[str], *, again: bool = False) -> dict[str, str]:
+        """NAME@TRIAL for those runs NAME@COMMIT whose commit is a trial of theirs, as `furrow try` names it.
+
+        Args:
+            runs: Names of runs.
+            again: Whether the same references will be asked about again: they are gone through once.
+        """
         known: dict[bytes, list[str]] = {}
         for run in runs:
             known.setdefault(run.rpartition("@")[2].encode(), []).append(run)
+        if again:
+            trials = _trials(self.refs)
+            pairs = [(digits, trial) for digits in known for trial in trials.get(digits, ())]
+        else:
+            pairs = [
+                (line[:_DIGITS], line.rpartition(b"/")[2])
+                for line in self.refs.splitlines()
+                if line[:_DIGITS] in known and b" refs/exps/" in line
+            ]
         found = {}
-        for line in self.refs.splitlines():
-            if line[:_DIGITS] not in known or b" refs/exps/" not in line:
-                continue
-            for run in known[line[:_DIGITS]]:
-                name, trial = run.rpartition("@")[0], os.fsdecode(line.rpartition(b"/")[2])
+        for digits, last in pairs:
+            trial = os.fsdecode(last)
+            for run in known[digits]:
+                name = run.rpartition("@")[0]
                 if trial.startswith(f"{name}-"):
                     found[run] = f"{name}@{trial}"
         return found
+
+
+@lru_cache(maxsize=1)
+def _trials(refs: bytes) -> dict[bytes, tuple[bytes, ...]]:
+    """Names of trials by the first digits of their commits."""
+    found: dict[bytes, tuple[bytes, ...]] = {}
+    for line in refs.splitlines():
+        if b" refs/exps/" in line:
+            digits = line[:_DIGITS]
+            found[digits] = (*found.get(digits, ()), line[line.rfind(b"/") + 1 :])
+    return found
 
 
 def list_runs(
@@ -89,7 +117,7 @@ def list_runs(
     home = _home(common, project_prefix(root))
     connection = index.connect(home, history=history)
     try:
-        wanted = understand(root, selection, common, partial(_stored_refs, connection))
+        wanted = understand(root, selection, common, partial(_known_refs, connection, home))
         for attempt in range(ATTEMPTS):
             try:
                 find_scope(connection, root, wanted, progress)
@@ -108,6 +136,20 @@ def list_runs(
     finally:
         connection.close()
     raise index.IndexBusyError(index.place(home))
+
+
+def _known_refs(connection: sqlite3.Connection, home: Path, key: str) -> bytes:
+    """The references that a scope of the index was made from, read once by this process."""
+    place = str(home), key
+    with _LOCK:
+        if place in _REFS:
+            return _REFS[place]
+    refs = _stored_refs(connection, key)
+    if refs:
+        with _LOCK:
+            _REFS.clear()
+            _REFS[place] = refs
+    return refs
 
 
 def _stored_refs(connection: sqlite3.Connection, key: str) -> bytes:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from fnmatch import fnmatchcase
-from itertools import islice
 from typing import Any, NamedTuple
 
 from furrow.history.metric_order import METRIC_ORDER
@@ -247,14 +246,14 @@ def _rows(
         return rows, len(rows)
     tables = _tables(f"{sql.condition} {sql.order}")
     statement = f"SELECT s.run FROM {tables} WHERE {sql.inside} ORDER BY {sql.order}"  # noqa: S608
-    if sql.condition:  # how many there are is known only by going through all of them
-        cursor = connection.execute(statement, arguments)
-        before = sum(1 for _ in islice(cursor, offset))
-        found = cursor.fetchmany(limit) if limit else []
-        total = before + len(found) + sum(1 for _ in cursor)
+    part = f"{statement} LIMIT {int(limit)} OFFSET {int(offset)}"
+    found = connection.execute(part, arguments).fetchall()
+    if sql.condition and 0 < len(found) < limit:  # the last of them are among these
+        total = offset + len(found)
+    elif sql.condition:
+        count = f"SELECT count(*) FROM {_tables(sql.condition)} WHERE {sql.inside}"  # noqa: S608
+        total = connection.execute(count, arguments).fetchone()[0]
     else:
-        part = f"{statement} LIMIT {int(limit)} OFFSET {int(offset)}"
-        found = connection.execute(part, arguments).fetchall()
         total = connection.execute(
             "SELECT runs FROM scopes WHERE id = :scope", arguments
         ).fetchone()[0]

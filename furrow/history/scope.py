@@ -7,6 +7,7 @@ import os
 import re
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from furrow.errors import UsageError
@@ -15,7 +16,6 @@ from furrow.ground.gitobjects import list_refs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from furrow.history.selection import Selection
 
@@ -23,6 +23,9 @@ __all__ = ["Wanted", "ref_ids", "steady", "understand"]
 
 _REFS = ("refs/heads", "refs/tags", "refs/remotes", "refs/exps")
 _BOOKKEEPING = re.compile(rb" refs/(exps/(exec|apply|celery|stash|temp)(/|$)|remotes/[^/]+/HEAD$)")
+
+_SETTLED_NS = 2_000_000_000
+_PACKED: dict[str, tuple[tuple[int, ...], bytes]] = {}
 
 
 class Wanted(NamedTuple):
@@ -143,12 +146,37 @@ def _files_digest(common: Path, head: str) -> str:
     loose = sorted(
         f"{at}/{name}" for folder in folders for at, _, names in os.walk(folder) for name in names
     )
-    for path in (f"{common}/packed-refs", *loose):
+    digest.update(_packed_digest(f"{common}/packed-refs"))
+    for path in loose:
         with suppress(FileNotFoundError):
             content = _content(path)
             digest.update(os.fsencode(path))
             digest.update(content)
     return digest.hexdigest()
+
+
+def _packed_digest(path: str) -> bytes:
+    """A digest of the file of packed references, which may have megabytes: read once while it stays as it is.
+
+    As Git does, what was written a moment before it was read is read again: a clock may not tell
+    two writings of one moment apart.
+    """
+    try:
+        about = Path(path).stat()
+    except FileNotFoundError:
+        return b""
+    mark = about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+    known = _PACKED.get(path)
+    if known and known[0] == mark:
+        return known[1]
+    begun = time.time_ns()
+    try:
+        digest = hashlib.sha256(_content(path)).digest()
+    except FileNotFoundError:
+        return b""
+    if begun - max(about.st_mtime_ns, about.st_ctime_ns) > _SETTLED_NS:
+        _PACKED[path] = mark, digest
+    return digest
 
 
 def _content(path: str) -> bytes:

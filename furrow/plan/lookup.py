@@ -23,6 +23,7 @@ from furrow.ground.hashes import folder_md5
 from furrow.ground.kept_here import read_kept
 from furrow.layout import CONTRACT, EVALUATIONS, MANIFEST, PIPELINE
 from furrow.plan.baseline import Baseline
+from furrow.plan.known_manifest import known_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -100,6 +101,8 @@ class Lookup:
     def _compile(self, manifest: Manifest | None) -> dict[str, str]:
         from furrow.plan.compile import compile_repository  # noqa: PLC0415 - Feast and Hydra, only to compile
 
+        if manifest is None and self._root == self._repo:
+            manifest = known_manifest(self._root)
         compiled = compile_repository(self._root, manifest)
         return {
             **compiled.files(),

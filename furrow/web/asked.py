@@ -10,7 +10,7 @@ from furrow.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["LONGEST", "Asked"]
+__all__ = ["LONGEST", "Asked", "asked_of"]
 
 LONGEST = 16_000
 """Characters of an address's state."""
@@ -63,3 +63,10 @@ class Asked:
             if value:
                 found[name] = value
         return found
+
+
+def asked_of(state: Mapping[str, str | Sequence[str]]) -> Asked:
+    """What the state of a link asks for."""
+    return Asked(
+        {name: (some,) if isinstance(some, str) else tuple(some) for name, some in state.items()}
+    )

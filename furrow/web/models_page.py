@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
-from furrow.ground.git import show
 from furrow.layout import DEPLOYMENT, run_file
+from furrow.layout import run as run_folder
 from furrow.models.deployment import current, history
 from furrow.models.register import refusal, replay_holds
 from furrow.models.registry import find, shown_metrics, versions
@@ -224,9 +224,12 @@ def _version(site: Site, commit: str, text: str) -> Page:
 
 
 def _card(site: Site, found: Version) -> list[Section]:
-    content = show(site.root, found.commit, run_file(found.name, "card.md"))
-    return (
-        [Section("Card", [Text("Model card", content.decode(errors="replace")[:_CARD])])]
-        if content
-        else []
-    )
+    card = run_file(found.name, "card.md")
+    content = site.texts(found.commit, lambda path: path == card).get(card)
+    if content:
+        shown = content.decode(errors="replace")[:_CARD]
+        return [Section("Card", [Text("Model card", shown)])]
+    if card not in site.files(found.commit, run_folder(found.name)) or content is not None:
+        return []
+    said = f"The card is too large to be shown: git show {found.commit[:10]}:{card}"
+    return [Section("Card", [Note(said, "warn")])]

@@ -6,9 +6,10 @@ Nothing on the server is changed by any request.
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote_plus
 
 from furrow.drawing.page_shell import stylesheet
 from furrow.errors import FurrowError, MissingExtraError, UsageError
@@ -68,7 +69,20 @@ def static(name: str) -> bytes:
 def address(page: str, state: Mapping[str, str | Sequence[str]]) -> str:
     """The address of a page in a state, from any other page of the site."""
     path = "./" if page == "home" else page
-    return f"{path}?{urlencode(dict(state), doseq=True)}" if state else path
+    if not state:
+        return path
+    pairs = (
+        (name, value)
+        for name, some in state.items()
+        for value in ((some,) if isinstance(some, str) else some)
+    )
+    return f"{path}?{'&'.join(f'{_quoted(name)}={_quoted(value)}' for name, value in pairs)}"
+
+
+@lru_cache(4096)
+def _quoted(text: str) -> str:
+    """As `urlencode` writes it: a page of runs says the same words hundreds of times."""
+    return quote_plus(text, errors="replace")
 
 
 def build(site: Site, hosts: frozenset[str] | None, tokens: Tokens | None = None) -> ASGIApp:
@@ -125,7 +139,7 @@ def _answer(site: Site, request: Request) -> Response:
     try:
         asked = _asked(query)
         with meaning(site.project):
-            page = made(name, site, asked)
+            page = made(name, site, asked, whole=form != "html")
             return Response(_written(page, form, asked, site), media_type=_TYPES[form])
     except FurrowError as exc:
         status = 404 if isinstance(exc, _ABSENT) else 400

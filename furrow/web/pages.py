@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from furrow.web.asked import asked_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,13 +39,14 @@ PAGES = {
 """The module of each page, in which a function is called as the page."""
 
 
-def made(name: str, site: Site, asked: Asked) -> Page:
+def made(name: str, site: Site, asked: Asked, *, whole: bool = False) -> Page:
     """A page.
 
     Args:
         name: One of PAGES.
         site: What is shown.
         asked: The state in the address.
+        whole: Whether what takes longer is waited for: no script will ask for it later.
 
     Raises:
         FurrowError: It can't be shown, which the error says.
@@ -51,4 +54,5 @@ def made(name: str, site: Site, asked: Asked) -> Page:
     function: Callable[[Site, Asked], Page] = getattr(
         import_module(f"furrow.web.{PAGES[name]}"), name
     )
-    return function(site, asked)
+    page = function(site, asked)
+    return function(site, asked_of(page.later.state)) if whole and page.later else page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from furrow.drawing.graphs import Node, graph
@@ -9,8 +10,20 @@ from furrow.errors import UsageError
 from furrow.ground.pipeline import overlaps, read_pipeline
 from furrow.layout import DVC_YAML
 from furrow.plurals import number_of
-from furrow.web.content import Choice, Drawing, Field, Form, Mark, Note, Page, Section, Table, Text
-from furrow.web.shared_plans import plan_of_commits, plan_of_work_tree
+from furrow.web.content import (
+    Choice,
+    Drawing,
+    Field,
+    Form,
+    Link,
+    Mark,
+    Note,
+    Page,
+    Section,
+    Table,
+    Text,
+)
+from furrow.web.shared_plans import last_plan, plan_of_commits, plan_of_work_tree
 
 if TYPE_CHECKING:
     from furrow.ground.pipeline_spec import Pipeline
@@ -47,7 +60,7 @@ def plan(site: Site, asked: Asked) -> Page:
         raise UsageError("a plan is between two commits", hint="/plan?from=main~1&to=main")
     if before:
         found, stages = plan_of_commits(site, before, after)
-        title, command = (
+        told = (
             f"Plan from {before} to {after or 'HEAD'}",
             f"furrow plan --rev {before}..{after or 'HEAD'}",
         )
@@ -58,8 +71,28 @@ def plan(site: Site, asked: Asked) -> Page:
             [Section("", [Note("This project declares no stages. Next: furrow init", "warn")])],
         )
     else:
-        found, stages = plan_of_work_tree(site.root), read_pipeline(site.root)
-        title, command = "Plan of the work tree", "furrow plan"
+        return _of_work_tree(site, asked, form)
+    return _shown(found, stages, told, form, asked)
+
+
+def _of_work_tree(site: Site, asked: Asked, form: Form) -> Page:
+    """At once: what is known; definitions may have to be read through Feast, which takes seconds."""
+    told = "Plan of the work tree", "furrow plan"
+    whole = Link("wait for it", "plan", asked.but(now="1"))
+    known = last_plan(site.root)
+    if asked.on("now") or (known and known.fresh):
+        found = plan_of_work_tree(site.root)
+        return _shown(found, read_pipeline(site.root), told, form, asked)
+    if known:
+        page = _shown(known.plan, read_pipeline(site.root), told, form, asked)
+        old = Note(f"As it was {known.age:,.0f} s ago; it is being made anew.", "warn", whole)
+        return replace(page, notes=[old, *page.notes], later=whole)
+    making = Note("The plan is being made: it takes its place here when it is there.", "dim", whole)
+    return Page("plan", told[0], [Section("", [form, making])], "Nothing is run here.", later=whole)
+
+
+def _shown(found: Plan, stages: Pipeline, told: tuple[str, str], form: Form, asked: Asked) -> Page:
+    title, command = told
     sections = [
         Section("", [form, Note(_summary(found), "good" if not found else "warn")]),
         Section("What breaks", _breaks(found)),

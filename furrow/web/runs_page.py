@@ -137,7 +137,7 @@ def _differing(found: Listing) -> Listing:
 def _table(found: Listing, asked: Asked) -> Table:
     names = [column.name for column in found.answer.columns]
     trials = (
-        found.named(str(row[names.index("run")]) for row in found.answer.rows)
+        found.named((str(row[names.index("run")]) for row in found.answer.rows), again=True)
         if "run" in names
         else {}
     )

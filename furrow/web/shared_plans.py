@@ -9,7 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from furrow.plan.between_revisions import plan_between
 from furrow.plan.make_plan import make_plan
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["SharedResults", "plan_of_commits", "plan_of_work_tree"]
+__all__ = ["LastPlan", "SharedResults", "last_plan", "plan_of_commits", "plan_of_work_tree"]
 
 _KEPT = 32
 _FRESH = 2.0
@@ -42,6 +42,7 @@ class SharedResults(Generic[T]):
         self._seconds = seconds
         self._lock = threading.Lock()
         self._held: OrderedDict[Hashable, tuple[Future[T], float]] = OrderedDict()
+        self._last: OrderedDict[Hashable, tuple[T, float]] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The result of a key, made if it is not there.
@@ -66,11 +67,22 @@ class SharedResults(Generic[T]):
                 self._held.pop(key, None)
             future.set_exception(exc)
             raise
+        now = time.monotonic()
         with self._lock:
             if key in self._held and self._seconds is not None:
-                self._held[key] = future, time.monotonic() + self._seconds
+                self._held[key] = future, now + self._seconds
+            self._last[key] = found, now
+            self._last.move_to_end(key)
+            while len(self._last) > _KEPT:
+                self._last.popitem(last=False)
         future.set_result(found)
         return found
+
+    def last(self, key: Hashable) -> tuple[T, float] | None:
+        """The result that a key had last, however old, and its age in seconds; nothing is made."""
+        with self._lock:
+            known = self._last.get(key)
+        return None if known is None else (known[0], time.monotonic() - known[1])
 
 
 _COMMITS: SharedResults[Planned] = SharedResults()
@@ -88,6 +100,26 @@ def plan_of_commits(site: Site, before: str, after: str) -> Planned:
     known = site.commit(before), site.commit(after)
     key = (site.root, site.project, before, after, *known)
     return _COMMITS.get(key, lambda: plan_between(site.root, f"{before}..{after or 'HEAD'}"))
+
+
+class LastPlan(NamedTuple):
+    """The plan that a work tree had last.
+
+    Attributes:
+        plan: The plan.
+        age: Seconds since it was made.
+        fresh: Whether it would be given again.
+    """
+
+    plan: Plan
+    age: float
+    fresh: bool
+
+
+def last_plan(root: Path) -> LastPlan | None:
+    """The plan of a work tree that was made last, without making one; None where there is none."""
+    known = _WORK_TREES.last(root)
+    return None if known is None else LastPlan(*known, fresh=known[1] < _FRESH)
 
 
 def plan_of_work_tree(root: Path) -> Plan:

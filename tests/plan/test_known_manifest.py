@@ -8,10 +8,16 @@ import pytest
 
 from furrow.cli.usage import no_command
 from furrow.features.digest import seal
+from furrow.features.manifest import parse
 from furrow.features.manifest_cache import KNOWN, remember
 from furrow.features.schema import Manifest, OnlineStore
-from furrow.files import write_json
+from furrow.files import canonical_json, write_json
+from furrow.ground.hashes import Hasher
+from furrow.ground.runcache import Cache
+from furrow.plan.compile import Compiled
 from furrow.plan.known_manifest import known_manifest
+from furrow.plan.lookup import Lookup
+from furrow.plan.workspace import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +55,32 @@ def test_definitions_that_import_more_of_the_project_are_run(project: Path) -> N
 def test_a_committed_memory_is_not_believed(project: Path, git: Callable[..., str]) -> None:
     git(project, "add", "-f", KNOWN.as_posix())
     assert known_manifest(project) is None
+
+
+def test_a_plan_reads_no_definitions_that_are_known(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though they are not what the stages ran on: `furrow compile` has read them since."""
+    given: list[Manifest | None] = []
+
+    def record(_root: Path, manifest: Manifest | None) -> Compiled:
+        given.append(manifest)
+        return Compiled(parse(canonical_json(SAMPLE), origin="sample", depth=1), {}, {})
+
+    monkeypatch.setattr("furrow.plan.compile.compile_repository", record)
+
+    def look() -> None:
+        disk = Disk(project, Hasher(project, remember=False))
+        lookup = Lookup(
+            project, project, None, cache=Cache(project), workspace=disk, sources=[], recorded={}
+        )
+        lookup.compile({"features/views.py": str(len(given))}, same_features=False)
+
+    look()
+    assert given[0] is not None
+    (project / "features/views.py").write_text("from feast import Entity, Field\n")
+    look()
+    assert given[1] is None
 
 
 def test_what_was_meant() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from furrow.history import listing, scope
 from furrow.history.listing import Listing, list_runs
 from furrow.history.query import Query
 from furrow.history.scope import steady
@@ -102,16 +103,18 @@ class Story:
 def everything(history: Any) -> tuple[Listing, int, dict[str, str]]:
     found = list_runs(history.path, ALL, QUERY)
     some = list_runs(history.path, ALL, Query(limit=5))
-    return (
-        found._replace(refs=b""),
-        some.answer.total,
-        found.named(row[0] for row in found.answer.rows),
-    )
+    named = found.named(row[0] for row in found.answer.rows)
+    assert named == found.named((row[0] for row in found.answer.rows), again=True)
+    return found._replace(refs=b""), some.answer.total, named
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_grown_equals_fresh(history: Any, seed: int) -> None:
-    """Trials come by the hundred, go, and change places; branches go forth and back; tags and packs come."""
+def test_grown_equals_fresh(history: Any, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials come by the hundred, go, and change places; branches go forth and back; tags and packs come.
+
+    What this process remembers of the references says the same, believed however new they are.
+    """
+    monkeypatch.setattr(scope, "_SETTLED_NS", -(1 << 62))
     story = Story(history, seed)
     happenings: list[Callable[[], None]] = [
         story.commit,
@@ -134,12 +137,51 @@ def test_grown_equals_fresh(history: Any, seed: int) -> None:
         happening()
         grown = everything(history)
         (history.path / ".git/furrow").rename(history.path / ".git/kept")
+        scope._PACKED.clear()
+        listing._REFS.clear()
         assert everything(history) == grown, happening.__doc__
         subprocess.run(["rm", "-r", history.path / ".git/furrow"], check=True)
         (history.path / ".git/kept").rename(history.path / ".git/furrow")
         assert everything(history) == grown
     assert grown[1] == grown[0].answer.total > 500
     assert len(grown[2]) > 500
+
+
+def test_settled_references_are_read_once(history: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And anew when Git has packed them again, or has just now."""
+    story = Story(history, 1)
+    story.many()
+    story.pack()
+    read: list[str] = []
+    content = scope._content
+    monkeypatch.setattr(scope, "_content", lambda path: (read.append(path), content(path))[1])
+
+    def packed() -> int:
+        read.clear()
+        list_runs(history.path, ALL, Query(limit=5))
+        return sum(path.endswith("packed-refs") for path in read)
+
+    monkeypatch.setattr(scope, "_SETTLED_NS", 1 << 62)
+    assert packed() > 0
+    assert packed() > 0
+    monkeypatch.setattr(scope, "_SETTLED_NS", -(1 << 62))
+    assert packed() > 0
+    assert packed() == 0
+    story.many()
+    story.pack()
+    assert packed() > 0
+
+
+def test_counts_of_a_filter_whatever_part_is_asked_for(history: Any) -> None:
+    """A page that is full, the last one, one beyond the last, none."""
+    Story(history, 2).many()
+    whole = list_runs(history.path, ALL, Query("roc_auc >= 0")).answer
+    assert whole.total == len(whole.rows) > 20
+    for limit, offset in ((5, 0), (whole.total, 0), (7, whole.total - 3), (7, whole.total), (0, 0)):
+        query = Query("roc_auc >= 0", sort=("-roc_auc",), limit=limit, offset=offset)
+        found = list_runs(history.path, ALL, query).answer
+        assert found.total == whole.total, (limit, offset)
+        assert len(found.rows) == max(0, min(limit, whole.total - offset))
 
 
 def test_pieces_of_references() -> None:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from furrow.plan.make_plan import make_plan
 from tests.gitops.small import environment, plant, run
+from tests.torture.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,12 +76,8 @@ def appliers(root: Path, n: int, _ack: Ack) -> None:
         with suppress(subprocess.TimeoutExpired):
             begun[0].wait((n % 50) / 10)
         _end(begun[0])
-    for one in begun:
-        try:
-            one.wait(_LONGEST)
-        except subprocess.TimeoutExpired:
-            _end(one)
-            raise RuntimeError(f"an applier hangs: {one.args}") from None
+    if said := _waited(begun):
+        raise RuntimeError(f"an applier hangs: {said}")
 
 
 def share(root: Path, _n: int, _ack: Ack) -> None:
@@ -138,11 +136,27 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _settled(folder: Path) -> str:
     """One apply alone; what it says where it fails."""
-    done = subprocess.run(
-        [*FURROW, "apply"], cwd=folder, env=environment() | {"FURROW_TRUST": "1"},
-        capture_output=True, text=True, check=False, timeout=_LONGEST,
-    )  # fmt: skip
-    return "" if done.returncode == 0 else f"{done.stdout}\n{done.stderr}"
+    with tempfile.TemporaryFile("w+") as said:
+        one = subprocess.Popen(
+            [*FURROW, "apply"], cwd=folder, env=environment() | {"FURROW_TRUST": "1"},
+            stdout=said, stderr=said, start_new_session=True,
+        )  # fmt: skip
+        if hangs := _waited([one]):
+            raise RuntimeError(f"an apply alone hangs: {hangs}")
+        said.seek(0)
+        return "" if one.returncode == 0 else said.read()
+
+
+def _waited(begun: list[subprocess.Popen[bytes]]) -> str:
+    """Wait for all of them; which one hangs, which is ended then."""
+    patience = Patience(_LONGEST)
+    while waiting := [one for one in begun if one.poll() is None]:
+        if not patience.lasts(one.pid for one in waiting):
+            for one in waiting:
+                _end(one)
+            return str(waiting[0].args)
+        time.sleep(0.05)
+    return ""
 
 
 VERBS = {"rate": rate, "month": month, "appliers": appliers, "share": share, "lose": lose,

@@ -30,6 +30,7 @@ from tests.serving.followedrepo import build as build_followed
 from tests.servingworld import ROW
 from tests.servingworld import build as build_world
 from tests.torture.applied import lose_half
+from tests.torture.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from tests.torture.world import Ack
 
 ADDRESS = re.compile(r"on (http://127\.0\.0\.1:\d+)")
-_READY, _LACKING = 120.0, 6.0
+LACKED = "lacked"
+"""The file that tells that a server was started while a remote was away."""
+_READY, _LACKING, _ANSWER = 120.0, 6.0, 600.0
 
 
 @cache
@@ -98,7 +101,7 @@ def ask(root: Path, n: int, ack: Ack) -> None:
     address = _address(folder)
     for k in range(1 + n % 4):
         row = {**ROW, "shop": ("north", "south")[k % 2], "amount": float(n + k)}
-        answer = httpx.post(f"{address}/predict", json={"rows": [row]}, timeout=60)
+        answer = httpx.post(f"{address}/predict", json={"rows": [row]}, timeout=_ANSWER)
         if answer.status_code != 200:
             raise RuntimeError(f"{answer.status_code}: {answer.text}")
         one = answer.json()["predictions"][0]
@@ -154,9 +157,9 @@ def converged(folder: Path, told: Sequence[tuple[str, ...]]) -> Iterator[str]:
     back(root, 1, lambda _: None)
     wanted = f"{NAMES[len(told) % 2]}@v1.0.0"
     _repo(folder).declare(f"model: {wanted}\n", force=True)
-    address, end, version = _address(folder), time.monotonic() + _READY, ""
-    while time.monotonic() < end and version != wanted:
-        answer = httpx.post(f"{address}/predict", json={"rows": [ROW]}, timeout=60)
+    address, patience, version = _address(folder), Patience(_READY), ""
+    while version != wanted and patience.lasts(_pids(folder)):
+        answer = httpx.post(f"{address}/predict", json={"rows": [ROW]}, timeout=_ANSWER)
         if answer.status_code == 200:
             version = answer.json()["predictions"][0]["version"]
         time.sleep(0.2)
@@ -188,27 +191,40 @@ def _address(folder: Path) -> str:
     """Of the server that runs; it is started if there is none."""
     place = folder / "served"
     if not _pids(folder):
-        command = [sys.executable, "-m", "furrow", "serve", "production", "--port", "0", "--every", "0.3",
-                   "--follow", f"{place}/origin.git#main", "--features", str(place / "world/features")]  # fmt: skip
-        with (place / "said").open("wb") as out, (place / "errors").open("wb") as err:
-            subprocess.Popen(
-                command, stdout=out, stderr=err, cwd=place / "work", start_new_session=True,
-                env=os.environ | {"FURROW_TRUST": "1"},
-            )  # fmt: skip
-    end, lacking = time.monotonic() + _READY, time.monotonic() + _LACKING
-    while time.monotonic() < end:
+        _start(place)
+    patience, lacking = Patience(_READY), Patience(_LACKING)
+    while True:
         found = ADDRESS.search((place / "said").read_text())
         with suppress(httpx.TransportError):
             if found and httpx.get(f"{found[1]}/readyz", timeout=5).status_code == 200:
                 return found[1]
-        ended = not _pids(folder)
+        pids = _pids(folder)
+        ended = not pids
         known = read_followed(state_folder(place / "work", "production")).main
-        if known is None and any(place.glob("*.away")) and (ended or time.monotonic() > lacking):
+        if known is None and any(place.glob("*.away")) and (ended or not lacking.lasts(pids)):
             raise NotReadyError("there is no version on this machine, and no remote has one")
+        if ended and (place / LACKED).exists() and not any(place.glob("*.away")):
+            _start(place)  # as whatever watches over a server does: what it lacked is back
+            continue
         if ended:
             raise RuntimeError(f"the server ended: {_errors(place)}")
+        if not patience.lasts(pids):
+            raise RuntimeError(f"it is never ready: {_errors(place)}")
         time.sleep(0.1)
-    raise RuntimeError(f"it is never ready: {_errors(place)}")
+
+
+def _start(place: Path) -> None:
+    """Start a server, and note whether it lacks something from the start."""
+    (place / LACKED).unlink(missing_ok=True)
+    if any(place.glob("*.away")):
+        (place / LACKED).touch()
+    command = [sys.executable, "-m", "furrow", "serve", "production", "--port", "0", "--every", "0.3",
+               "--follow", f"{place}/origin.git#main", "--features", str(place / "world/features")]  # fmt: skip
+    with (place / "said").open("wb") as out, (place / "errors").open("wb") as err:
+        subprocess.Popen(
+            command, stdout=out, stderr=err, cwd=place / "work", start_new_session=True,
+            env=os.environ | {"FURROW_TRUST": "1"},
+        )  # fmt: skip
 
 
 def _errors(place: Path) -> str:

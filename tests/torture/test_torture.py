@@ -1,10 +1,14 @@
 """The program that tortures: it finds a fault that is planted, and tells it in the shortest story."""
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from furrow.ground.git import git
+from tests.torture.patience import Patience
 from tests.torture.story import shortest, story, tell
 from tests.torture.world import ALL, VERBS, Ack, Step, note
 
@@ -46,6 +50,31 @@ def test_the_shortest_story_is_found(breaks: set[int]) -> None:
     steps = [Step("edit", 0, n, "kill", 5) for n in range(25)]
     less = shortest(steps, lambda some: breaks <= {step.n for step in some})
     assert less == [Step("edit", 0, n) for n in sorted(breaks)]
+
+
+def test_who_works_does_not_hang() -> None:
+    """However little there is to be had of the cores; who rests for ever does, and who works for ever."""
+    with subprocess.Popen(["yes"], stdout=subprocess.DEVNULL) as works:
+        least = Patience(1e-9)
+        while not least.lasts([works.pid]):  # until it has begun
+            least = Patience(1e-9)
+        assert all(Patience(1e-9).lasts([works.pid]) for _ in range(50))
+        bounded = Patience(600, cpu=0.05)
+        while bounded.lasts([works.pid]):
+            pass
+        works.kill()
+    with subprocess.Popen(["sh", "-c", "sleep 600; true"], start_new_session=True) as rests:
+        waited = Patience(0.2)
+        while waited.lasts([rests.pid]):
+            pass
+        os.killpg(rests.pid, signal.SIGKILL)
+
+
+@pytest.mark.long
+def test_a_server_that_lacked_its_remote_at_first() -> None:
+    """It ends, soon or late; once the remote is back, whatever watches over it starts it again."""
+    steps = [Step("lose_git", 0, 1), Step("serve", 1, 0), Step("lose_git", 0, 2), Step("ask", 0, 3)]
+    assert tell(steps) == ""
 
 
 @pytest.mark.long

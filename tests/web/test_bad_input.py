@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 
 from furrow.cli.main import run as furrow
+from furrow.models.register import register
 from furrow.web import local_servers
 from furrow.web.asked import LONGEST, Asked
 from furrow.web.content import Page, Section, Table
@@ -19,14 +23,16 @@ from furrow.web.plain_forms import as_csv
 from furrow.web.plain_values import number
 from furrow.web.recent_commits import recent
 from furrow.web.site import Site
+from tests.proof.signingpeople import project
 
 from .conftest import asking, commit, made, run_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_an_empty_repository(tmp_path: Path) -> None:
@@ -162,12 +168,40 @@ def test_thousands_of_metrics_and_a_card_of_megabytes(tmp_path: Path) -> None:
     assert "more characters are not shown here" in page.text
     assert len(ask("/run.json?run=gbm").json()["tables"]["metrics"]["rows"]) == 5000
     assert len(ask("/runs").content) < 60_000
-    with (folder / "runs/gbm/card.md").open("w") as card:
-        card.truncate(100_000_000)
-    commit(folder, {})
-    page = ask("/run?run=gbm")
-    assert len(page.content) < 1_500_000
-    assert "The card is too large to be shown" in page.text
+
+
+CARDS = """import json, resource, sys
+from pathlib import Path
+from tests.web.conftest import asking
+ask = asking(Path(sys.argv[1]))
+paths = ["/", "/runs", "/run?run=gbm", "/run.json?run=gbm", "/models",
+         "/models?version=gbm@v1.0.0", "/business"]
+said = {path: (found.status_code, len(found.content), "too large to be shown" in found.text)
+        for path in paths for found in [ask(path)]}
+print(json.dumps([said, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+"""
+"""Asks every page that may show a card, in a process of its own, and tells its largest size in kB."""
+
+
+def test_a_card_of_a_hundred_megabytes(tmp_path: Path) -> None:
+    """Every page answers, the two that would show it say where it is, and no process ever holds it."""
+    sizes, said = [], {}
+    for size in (1000, 100_000_000):
+        folder = project(tmp_path / f"card-{size}", "", "")
+        with (folder / "runs/gbm/card.md").open("w") as card:
+            card.truncate(size)
+        commit(folder, {}, "A card")
+        register(folder)
+        words = [sys.executable, "-P", "-c", CARDS, str(folder)]
+        told = subprocess.run(words, check=True, capture_output=True, text=True, cwd=ROOT,
+                              env={**os.environ, "PYTHONPATH": str(ROOT)}).stdout  # fmt: skip
+        said, most = json.loads(told)
+        sizes.append(most)
+    assert {status for status, _, _ in said.values()} == {200}
+    assert all(length < 1_500_000 for _, length, _ in said.values())
+    whole = [path for path, (_, _, large) in said.items() if large]
+    assert whole == ["/run?run=gbm", "/run.json?run=gbm", "/models?version=gbm@v1.0.0"]
+    assert sizes[1] - sizes[0] < 40_000
 
 
 def test_a_repository_that_changes_meanwhile(tmp_path: Path) -> None:

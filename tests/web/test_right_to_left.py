@@ -118,3 +118,26 @@ def test_a_sentence_reads_from_its_own_side(site: Path, page: Any) -> None:
             SAID,
         )
     assert told > 0
+
+
+LABELS = """() => [document.documentElement.scrollWidth, [...document.querySelectorAll('svg')].map((svg) => {
+  const own = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll('text')].map((text) => {
+    const box = text.getBoundingClientRect();
+    return [text.textContent, Math.round(box.left - own.left), Math.round(box.right - own.left)];
+  });
+})]"""
+"""How wide a page is, and from where to where each label of its charts goes within its chart."""
+
+
+def test_charts_in_a_page_from_right_to_left(site: Path, page: Any) -> None:
+    """A browser or a notebook may turn the whole page round: labels stay beside their axes, nothing is beyond the edge."""
+    labels = 0
+    for file in sorted(site.glob("*.html")):
+        page.goto(file.as_uri())
+        wide, before = page.evaluate(LABELS)
+        page.evaluate("document.documentElement.dir = 'rtl'")
+        turned, after = page.evaluate(LABELS)
+        assert (turned, after) == (wide, before), file.name
+        labels += sum(map(len, before))
+    assert labels > 20
