@@ -19,11 +19,8 @@ import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.files import open_lock, sha256_file, write_bytes
-<<<<<<< HEAD
-from furrow.training.tasks import load_task
-=======
 from furrow.ground.bounded_parquet import read_bounded
->>>>>>> c60fbde9628414f654f25c628a37b67a041ee4fb
+from furrow.training.tasks import load_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
