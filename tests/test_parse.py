@@ -195,7 +195,7 @@ def test_a_file_is_read_no_further_than_the_bound(tmp_path):
         read_yaml(path)
     assert time.perf_counter() - begun < 60
     deep = tmp_path / "deep.json"
-    deep.write_text("[" * 5000)
+    deep.write_text("[" * 5000 + "]" * 5000)
     with pytest.raises(FurrowError, match=r"deep\.json is beyond bounds"):
         read_json(deep)
 
