@@ -287,6 +287,7 @@ def _fetch(url: str, timeout: float) -> bytes:
     Raises:
         ManifestError: It can't be had.
     """
+    from urllib.error import HTTPError  # noqa: PLC0415 - the same
     from urllib.request import Request, urlopen  # noqa: PLC0415 - takes 30 ms, and most clients read a file
 
     limit = 16_000_001
@@ -294,6 +295,8 @@ def _fetch(url: str, timeout: float) -> bytes:
         with urlopen(Request(url), timeout=timeout) as answer:  # noqa: S310 - the caller has checked the scheme
             data: bytes = answer.read(limit)
     except (OSError, ValueError) as exc:
+        if isinstance(exc, HTTPError):
+            exc.close()  # it holds the connection
         raise ManifestError(
             f"cannot fetch {url}: {exc}", hint="check the address, or open a local manifest"
         ) from exc

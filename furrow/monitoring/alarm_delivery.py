@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import smtplib
+import urllib.error
 import urllib.request
 from email.message import EmailMessage
 from pathlib import Path
@@ -133,8 +134,12 @@ def _post(alarm: Alarm, sink: Sink) -> None:
         headers[SIGNATURE] = signature(body, Path(sink.secret_file).read_bytes().strip())
     request = urllib.request.Request(sink.url, data=body, headers=headers, method="POST")  # noqa: S310 - http(s) only, held by the settings
     opener = urllib.request.build_opener(_NoRedirect())
-    with opener.open(request, timeout=_SECONDS) as answer:
-        answer.read(1)
+    try:
+        with opener.open(request, timeout=_SECONDS) as answer:
+            answer.read(1)
+    except urllib.error.HTTPError as exc:
+        exc.close()  # it holds the connection
+        raise
 
 
 def _mail(alarm: Alarm, sink: Sink) -> None:

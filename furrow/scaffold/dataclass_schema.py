@@ -6,6 +6,7 @@ A dataclass's fields, their types, and what its docstring says of each.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import types
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -18,7 +19,7 @@ _PLAIN: dict[Any, dict[str, Any]] = {
     float: {"type": "number"},
     bool: {"type": "boolean"},
 }
-_ENTRY = re.compile(r"^        (\w+): (.*)$")
+_ENTRY = re.compile(r"^    (\w+): (.*)$")
 
 
 def dataclass_schema(kind: type, *, partial: bool = False) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def described(kind: type) -> dict[str, str]:
     """What a docstring's Attributes say, by name."""
     found: dict[str, str] = {}
     name = ""
-    for line in (kind.__doc__ or "").partition("Attributes:")[2].splitlines():
+    for line in inspect.cleandoc(kind.__doc__ or "").partition("Attributes:")[2].splitlines():
         entry = _ENTRY.match(line)
         if entry:
             name = entry[1]
