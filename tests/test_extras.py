@@ -60,3 +60,47 @@ def test_the_command_line_and_the_stages_load_without_them() -> None:
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
+
+
+EVERY_MODULE = """
+import importlib, pkgutil
+import furrow
+from furrow.errors import FurrowError
+for found in pkgutil.walk_packages(furrow.__path__, "furrow.", onerror=lambda name: None):
+    if not found.name.endswith(("__main__", "sitecustomize")):
+        try:
+            importlib.import_module(found.name)
+        except FurrowError as exc:
+            assert "needs the extra" in str(exc), exc
+"""
+
+
+def test_no_module_wants_an_extra_without_saying_so() -> None:
+    """Whatever is imported first: a module that can't be had without an extra names it."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    required = (
+        "feast",
+        "jinja2",
+        "starlette",
+        "uvicorn",
+        "uvloop",
+        "httptools",
+        "dask",
+    )  # Feast's own
+    names = {re.split(r"[^\w-]", one)[0].replace("-", "_") for name, wanted in extras.items()
+             if name not in {"dev", "docs", "fuzz"} for one in wanted}  # fmt: skip
+    blocked = sorted(
+        {name for name in {*names, "xgboost"} if not name.startswith("opentelemetry")}
+        - set(required)
+    )
+    assert {"msgspec", "redis", "pyspark"} <= set(blocked)
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED.format(names=blocked) + EVERY_MODULE],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr

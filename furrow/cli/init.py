@@ -180,6 +180,7 @@ def _is_project(root: Path) -> bool:
 def _check_same(root: Path, asked: Asked) -> None:
     """Refuse to take a project for another one."""
     from furrow.errors import FurrowError  # noqa: PLC0415 - after --help
+    from furrow.intake.landed import column_name  # noqa: PLC0415 - the same
     from furrow.parse import read_yaml  # noqa: PLC0415 - the same
 
     labels = {
@@ -187,7 +188,8 @@ def _check_same(root: Path, asked: Asked) -> None:
         for path in (root / PROBLEMS).glob("*.yaml")
     }
     wanted = asked.predict.rpartition(".")[2]
-    if wanted and wanted.lower() not in {label.lower() for label in (*labels.values(), *labels)}:
+    meant = {wanted.lower(), *(column_name(one, set()) for one in (wanted, asked.predict))}
+    if wanted and not meant & {label.lower() for label in (*labels.values(), *labels)}:
         said = (
             f"this folder is a project that predicts {', '.join(sorted(labels.values()))}, not"
             f" {wanted}"

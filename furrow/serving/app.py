@@ -12,20 +12,14 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from furrow.errors import MissingExtraError
 from furrow.serving.access import Tokens, check_site
 from furrow.serving.http_problem import Problem, problem_of
 from furrow.serving.model_host import UnknownModelError
 from furrow.serving.prediction_log import LogError
 from furrow.serving.request_body import CSV, JSON, deadline_of, receive_body
-from furrow.serving.routes import Route, find_route
+from furrow.serving.routes import Route, encoded, find_route
 from furrow.serving.scoring import Scoring
 from furrow.serving.server_metrics import ServerMetrics
-
-try:
-    import msgspec
-except ImportError as exc:
-    raise MissingExtraError("serve", "a server of predictions") from exc
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -140,7 +134,7 @@ class App:
         except Exception as exc:  # noqa: BLE001 - the edge of a request: whatever it is, it is answered
             problem = self._problem(exc)
             status, headers, kind = problem.status, problem.headers(), problem.kind
-            body = msgspec.json.encode(problem.body())
+            body = encoded(problem.body())
             self._tell(request, problem, exc)
         await self._send(send, request, status, headers, body)
         seconds = time.monotonic() - request.began
@@ -159,7 +153,7 @@ class App:
         kinds = (JSON, CSV) if route.form == "invocation" else (JSON,)
         content = await receive_body(request, limits, kinds)
         value = await self.scoring.answer(route.form, name, content, request)
-        return 200, [_JSON], msgspec.json.encode(value)
+        return 200, [_JSON], encoded(value)
 
     def _problem(self, exc: Exception) -> Problem:
         if isinstance(exc, UnknownModelError):

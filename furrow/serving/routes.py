@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from furrow.errors import MissingExtraError
 from furrow.serving.http_problem import Problem
 from furrow.serving.open_inference import model_metadata
 from furrow.serving.openapi import describe, example_row, row_schema
 from furrow.serving.serving_page import POLICY, draw
+
+try:
+    import msgspec
+except ImportError as exc:
+    raise MissingExtraError("serve", "a server of predictions") from exc
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,9 +22,14 @@ if TYPE_CHECKING:
     from furrow.serving.app import App
     from furrow.serving.model_host import Loaded
 
-__all__ = ["Route", "find_route"]
+__all__ = ["Route", "encoded", "find_route"]
 
 Told = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+def encoded(value: Any) -> bytes:
+    """A value as JSON, fast."""
+    return msgspec.json.encode(value)
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ def _of_model(path: str) -> tuple[Route | None, str]:
 
 
 def _json(value: Any, status: int = 200) -> Told:
-    return status, [(b"content-type", b"application/json")], msgspec.json.encode(value)
+    return status, [(b"content-type", b"application/json")], encoded(value)
 
 
 async def _alive(app: App, name: str) -> Told:
