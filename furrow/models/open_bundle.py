@@ -42,7 +42,7 @@ def open_bundle(folder: Path, *, model_sha256: str, predictor_sha256: str | None
         except OSError:  # `load` says whether it is needed
             continue
         if not stat.S_ISREG(found.st_mode):
-            raise BundleError(f"{folder / name} is no regular file", hint=hint)
+            raise BundleError(f"{folder / name} is not a regular file", hint=hint)
         if found.st_size > most:
             said = (
                 f"{folder / name} has {found.st_size:,} bytes, more than the {most:,} that are read"

@@ -38,7 +38,7 @@ def test_devices_and_files_without_end(saved, name: str) -> None:
     folder, said, _ = saved
     (folder / name).unlink(missing_ok=True)
     (folder / name).symlink_to("/dev/zero")
-    with pytest.raises(BundleError, match=rf"{name} is no regular file"):
+    with pytest.raises(BundleError, match=rf"{name} is not a regular file"):
         open_bundle(folder, **said)
     (folder / name).unlink()
     with (folder / name).open("wb") as handle:
