@@ -45,6 +45,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "pages": ("{scratch}/pages", "--commits", "200", "--trials", "600"),
     "predictor_row": (),
     "drift": ("--rows", "200000"),
+    "wide_profile": ("--rows", "20000", "--columns", "300", "--piece", "10000"),
     "estimates": (),
     "tree_shap": (),
     "pages_peers": ("{scratch}/pages_peers", "--commits", "20", "--trials", "360", "--most", "500"),

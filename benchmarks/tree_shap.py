@@ -6,7 +6,10 @@ A gradient boosting of 80 trees, as `gbm` of the flights, on twelve columns of w
 together. Both tell what each column adds to the log-odds, from the same background rows. Furrow's
 values are drawn, for any model and in the unit that is shown (a probability, minutes), so that they
 are not equal to the exact ones: how far off they are must fall with the root of the permutations,
-and they must add up. Runs in .venv-peers-drift (`make bench`).
+and they must add up. Then trees that shap does not read: with a categorical split its values are not
+those of every coalition, nor do they add up, and it says nothing; and LightGBM's own pred_contrib,
+which answers another question (what is unknown follows the tree's training rows, not the
+background). Runs in .venv-peers-drift (`make bench`).
 """
 
 from __future__ import annotations
@@ -14,6 +17,10 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from functools import cache
+from importlib.util import find_spec
+from itertools import combinations
+from math import factorial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,6 +87,74 @@ def main() -> None:
     for few, many in ((24, 400), (400, 6400)):
         assert 2 < off[few] / off[many] < 10, off  # 16 times the draws: a quarter
     assert off[6400] < 0.05 * size * np.sqrt(COLUMNS), off
+    _categorical(shap)
+
+
+def _categorical(shap: Any) -> None:
+    """Five columns, one of them a category: shap, LightGBM and Furrow beside every coalition, in log-odds."""
+    draw = np.random.default_rng(1)
+    frame = pd.DataFrame(draw.normal(size=(3000, 4)), columns=list("abcd"))
+    frame["kind"] = draw.integers(0, 4, len(frame)).astype(float)
+    odds = frame["a"] + frame["b"] * frame["c"] + 2 * frame["kind"].isin([0, 2]) - 1.5
+    label = (odds > 0).astype(int)
+    told = {"categorical_features": ["kind"], "early_stopping": False}
+    model = HistGradientBoostingClassifier(max_iter=20, **told).fit(frame, label)
+    behind, rows = frame.iloc[:40], frame.iloc[-4:]
+    places = range(len(rows))
+
+    def score(some: pd.DataFrame) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = model.decision_function(some)
+        return found
+
+    exact = np.array([_every_coalition(score, rows.iloc[[at]], behind) for at in places])
+    ours = np.array([_ours(score, rows.iloc[[at]], behind, 3200, 0) for at in places])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        explainer = shap.TreeExplainer(model, behind, feature_perturbation="interventional")
+        theirs = np.asarray(explainer.shap_values(rows))
+    left = np.abs(theirs.sum(axis=1) + explainer.expected_value - score(rows)).max()
+    off = {"furrow": np.abs(ours - exact).max(), "shap": np.abs(theirs - exact).max()}
+    size = np.abs(exact).max()
+    print(
+        f"with a categorical split, beside every coalition (values up to {size:.2f}): shap is"
+        f" {off['shap']:.2f} off and adds up to {left:.2f}; furrow is {off['furrow']:.3f} off"
+    )
+    assert off["furrow"] < 0.1 * size, off
+    if find_spec("lightgbm") is not None:
+        import lightgbm  # noqa: PLC0415 - where it is installed
+
+        boosted = lightgbm.LGBMClassifier(n_estimators=20, verbose=-1, n_jobs=1)
+        boosted.fit(frame, label, categorical_feature=["kind"])
+        given = boosted.predict(rows, pred_contrib=True)[:, :-1]
+
+        def raw(some: pd.DataFrame) -> NDArray[np.float64]:
+            return np.asarray(boosted.predict(some, raw_score=True))
+
+        asked = np.array([_every_coalition(raw, rows.iloc[[at]], behind) for at in places])
+        gap = np.abs(given - asked).max()
+        print(f"LightGBM's pred_contrib: {gap:.2f} off (values up to {np.abs(asked).max():.2f})")
+
+
+def _every_coalition(score: Any, row: pd.DataFrame, behind: pd.DataFrame) -> list[float]:
+    """Shapley's formula, each coalition the mean over the background rows."""
+    columns = list(row.columns)
+    count = len(columns)
+
+    @cache
+    def worth(known: frozenset[str]) -> float:
+        mixed = behind.assign(**{name: row[name].iloc[0] for name in known})
+        return float(score(mixed).mean())
+
+    def of(name: str) -> float:
+        others = [one for one in columns if one != name]
+        return sum(
+            factorial(size) * factorial(count - size - 1) / factorial(count)
+            * (worth(frozenset((*some, name))) - worth(frozenset(some)))
+            for size in range(count)
+            for some in combinations(others, size)
+        )  # fmt: skip
+
+    return [of(name) for name in columns]
 
 
 def _ours(

@@ -25,6 +25,7 @@ from furrow.monitoring.monitor_settings import read_settings
 from furrow.monitoring.monitor_site import open_site
 from furrow.monitoring.retrain_reasons import reasons
 from furrow.monitoring.simulation import known_rows, land_known, midnight, rows_between
+from furrow.rehearsal.rehearsed_features import features_of_day
 from furrow.rehearsal.rehearsed_project import RehearsalError, project_of, rehearse_in
 from furrow.rehearsal.rehearsed_quality import shift_of, stretches
 from furrow.rehearsal.rehearsed_server import serving
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from furrow.monitoring.monitor_run import Monitored
     from furrow.monitoring.monitor_site import Site
     from furrow.monitoring.retrain_policy import Cause
+    from furrow.rehearsal.rehearsed_features import FeaturesOfDay
     from furrow.rehearsal.rehearsed_project import Rehearsal
     from furrow.rehearsal.rehearsed_quality import Stretch
     from furrow.rehearsal.rehearsed_server import RehearsedServer
@@ -174,7 +176,6 @@ def _lived(  # noqa: PLR0917 - a day of what, of whom, on which clocks
     double = server.double
     begin, end = midnight(day, zone), midnight(day + timedelta(days=1), zone)
     double.clock.set(begin)
-    materialize(double.project / FEATURES, end=begin)
     now = server.serves()
     beside = [
         f"{one.version} ({what})"
@@ -182,7 +183,8 @@ def _lived(  # noqa: PLR0917 - a day of what, of whom, on which clocks
         if one is not None
     ]
     given = rows_between(rows, "event_timestamp", begin, end)
-    counts = _asked(server, given)
+    with features_of_day(double.project / FEATURES, begin, end) as coming:
+        counts = _asked(server, given, coming)
     known = rows_between(rows, "label_timestamp", begin, end)
     site = site_of(double.asked, end)
     land_known(double.asked.folder, site.labels, known, problem, end)
@@ -207,8 +209,8 @@ def _lived(  # noqa: PLR0917 - a day of what, of whom, on which clocks
     )
 
 
-def _asked(server: RehearsedServer, rows: pa.Table) -> Counter[str]:
-    """Ask for a day's rows, those of one moment in one request."""
+def _asked(server: RehearsedServer, rows: pa.Table, coming: FeaturesOfDay) -> Counter[str]:
+    """Ask for a day's rows, those of one moment in one request, with what was known then."""
     counts: Counter[str] = Counter(asked=0, answered=0)
     if not rows.num_rows:
         return counts
@@ -219,6 +221,7 @@ def _asked(server: RehearsedServer, rows: pa.Table) -> Counter[str]:
     for moment, places in groupby(order, key=lambda place: moments[place]):
         some = [given[place] for place in places]
         counts["asked"] += len(some)
+        coming.bring(moment)
         counts["answered"] += server.ask(some, moment)
     return counts
 

@@ -1,11 +1,14 @@
 """Shapley values: against every coalition worked out, and adding up; what moved a mean, planted and named."""
 
+from collections.abc import Callable
+from functools import cache
 from itertools import combinations
 from math import factorial
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from furrow.models.prediction_explain import contributions, mean_shift
 
@@ -26,20 +29,23 @@ def _rows(size: int, seed: int, **moved: float) -> pd.DataFrame:
     return frame
 
 
-def _exact(row: pd.DataFrame, background: pd.DataFrame) -> dict[str, float]:
+def _exact(
+    row: pd.DataFrame, background: pd.DataFrame, score: Callable[..., np.ndarray] = _score
+) -> dict[str, float]:
     """Shapley's formula over all coalitions, each the mean over the background rows."""
     columns = list(row.columns)
 
+    @cache
     def worth(known: tuple[str, ...]) -> float:
         mixed = background.assign(**{name: row[name].iloc[0] for name in known})
-        return float(_score(mixed).mean())
+        return float(score(mixed).mean())
 
     found = {}
     for name in columns:
         others = [one for one in columns if one != name]
         found[name] = sum(
             factorial(size) * factorial(len(columns) - size - 1) / factorial(len(columns))
-            * (worth((*some, name)) - worth(some))
+            * (worth(tuple(one for one in columns if one in {*some, name})) - worth(some))
             for size in range(len(columns))
             for some in combinations(others, size)
         )  # fmt: skip
@@ -138,3 +144,51 @@ def test_a_row_may_lack_what_the_background_has() -> None:
     found = contributions(score, row, background)
     assert max(found, key=lambda name: abs(found[name])) == "visits"
     assert found["seen"] == pytest.approx(1.0)
+
+
+_COLUMNS = ("a", "b", "c", "d", "kind", "count")
+
+
+def _world(size: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Six columns: two that work together, one with gaps, a category, a whole number, one that says nothing."""
+    draw = np.random.default_rng(seed)
+    frame = pd.DataFrame(draw.normal(size=(size, 4)), columns=list(_COLUMNS[:4]))
+    frame["kind"] = draw.integers(0, 4, size).astype(float)
+    frame["count"] = draw.integers(0, 9, size).astype(float)
+    frame.loc[draw.random(size) < 0.2, "a"] = np.nan
+    odds = frame["a"].fillna(2) + frame["b"] * frame["c"] + 2 * frame["kind"].isin([0, 2]) - 1.5
+    return frame, (draw.random(size) < 1 / (1 + np.exp(-odds))).to_numpy(dtype=int)
+
+
+def _trees(library: str) -> object:
+    few = {"n_estimators": 20, "max_depth": 3, "random_state": 0}
+    if library == "lightgbm":
+        found = pytest.importorskip(library).LGBMClassifier(**few, verbose=-1, n_jobs=1)
+    elif library == "xgboost":
+        found = pytest.importorskip(library).XGBClassifier(**few, n_jobs=1)
+    else:
+        found = HistGradientBoostingClassifier(
+            max_iter=20, max_depth=3, categorical_features=["kind"], early_stopping=False
+        )
+    return found
+
+
+@pytest.mark.parametrize("library", ["scikit-learn", "lightgbm", "xgboost"])
+def test_trees_are_explained_as_every_coalition_says(library: str) -> None:
+    """Of fitted trees with categorical splits, gaps and columns that work together, in the probability that is shown."""
+    frame, label = _world(1500, 9)
+    model = _trees(library).fit(frame, label)
+
+    def score(some: pd.DataFrame) -> np.ndarray:
+        return model.predict_proba(some)[:, 1].astype(float)
+
+    background = frame.head(32)
+    for place in (-1, -2):
+        row = frame.iloc[[place]].reset_index(drop=True)
+        exact = _exact(row, background, score)
+        assert sum(exact.values()) == pytest.approx(
+            float(score(row)[0] - score(background).mean()), abs=1e-6
+        )
+        found = contributions(score, row, background, permutations=3200)
+        assert found == pytest.approx(exact, abs=0.012)
+        assert next(iter(found)) == max(exact, key=lambda name: abs(exact[name]))
