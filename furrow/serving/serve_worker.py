@@ -14,7 +14,7 @@ from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
 from furrow.ground.trust import require_trust
 from furrow.serving.app import App
-from furrow.serving.deployment_state import read_followed
+from furrow.serving.deployment_state import FOLLOWED, read_followed
 from furrow.serving.follow import follow
 from furrow.serving.follow_settings import FollowSettings
 from furrow.serving.model_host import Host, Loaded
@@ -111,10 +111,11 @@ class Follower:
         Raises:
             FurrowError: There is none; the message says why.
         """
+        before = self._written()
         self._thread.start()
         until = time.monotonic() + FIRST_VERSION
         while self._host.ready(self._name) is None:
-            problem = read_followed(self._settings.state, self._name).problem
+            problem = self._problem(before)
             if time.monotonic() > until or (problem and not self._may_yet()):
                 why = problem or "no version came"
                 raise FurrowError(f"{self._name} serves nothing: {why}", hint="furrow deployments")
@@ -124,6 +125,20 @@ class Follower:
         """End it."""
         self._stop.set()
         self._thread.join(timeout=10)
+
+    def _problem(self, before: tuple[int, int]) -> str:
+        """What the remote's answer lacks; what an earlier server left behind tells nothing of now."""
+        if self._settings.remote and self._written() == before:
+            return ""
+        return read_followed(self._settings.state, self._name).problem
+
+    def _written(self) -> tuple[int, int]:
+        """Which file it is that tells what is known of the remote."""
+        try:
+            about = (self._settings.state / FOLLOWED).stat()
+        except FileNotFoundError:
+            return 0, 0
+        return about.st_ino, about.st_mtime_ns
 
     def _may_yet(self) -> bool:
         """Whether a version that was taken before is still being loaded."""

@@ -21,6 +21,7 @@ from furrow.parse import ParseError, parse_yaml
 from furrow.training.champions import read_champions
 from furrow.training.metric_registry import direction
 from furrow.web.business_figures import cost_blocks, lately, month_before
+from furrow.web.business_words import declared_limits, declared_purpose
 from furrow.web.content import Facts, Note, Page, Section, Table
 from furrow.web.local_servers import environments, open_alarms, proposals
 from furrow.web.models_page import declared_environments
@@ -105,6 +106,7 @@ def _problem(site: Site, commit: str, one: Champion) -> list[Block]:
     span, baseline = _span(run, one.metric), _baseline(site, commit, one)
     pairs: list[tuple[str, Cell]] = [
         ("what it tells", _about(declared, one)),
+        *declared_purpose(site, commit, one.problem),
         ("known afterwards within", str(declared.get("known_after") or "") or None),
         ("model at the top", one.experiment),
         ("what it is", str(_read(run, "config").get("description") or "") or None),
@@ -126,7 +128,8 @@ def _problem(site: Site, commit: str, one: Champion) -> list[Block]:
         ("answers for it", _owner(site, commit, one)),
     ]
     known = [pair for pair in pairs if pair[1] is not None]
-    return [Facts(f"problem-{one.problem or 'model'}", known), *_risks(one)]
+    return [Facts(f"problem-{one.problem or 'model'}", known), *_risks(one),
+            *declared_limits(site, commit, one.problem)]  # fmt: skip
 
 
 def _declared(site: Site, commit: str, problem: str) -> dict[str, Any]:

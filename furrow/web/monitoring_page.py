@@ -79,7 +79,7 @@ def monitoring(site: Site, asked: Asked) -> Page:
         )
         for version, one in sorted((state.arrivals.late or {}).items())
     ]
-    through = f"Looked at until {state.through}." if state.through else "It never ran."
+    through = f"Looked at until {state.through}." if state.through else "No window has ended yet."
     command = Text("look again", f"furrow monitor {name}")
     return Page(
         "monitoring",

@@ -136,10 +136,15 @@ def traffic(site: Site, environment: str) -> list[Block]:
          int(some[-1]["rows"]), some[-1].get("latency_ms"))
         for version, some in sorted(found.items())
     ]  # fmt: skip
-    if not rows:
-        return []
-    heads = ("version", "windows", "predictions", "last window", "predictions in it", "ms each")
     where = Link("by window", "monitoring", {"environment": environment})
+    if not rows:
+        state = state_of(site, environment)
+        if state is None or not (state / "log").is_dir():
+            return []
+        asked = f"furrow log {(state / 'log').relative_to(site.root)}"
+        said = f"Traffic of {environment} is counted as windows end, and none has. Next: {asked}"
+        return [Note(said, link=where)]
+    heads = ("version", "windows", "predictions", "last window", "predictions in it", "ms each")
     return [
         Note(f"Traffic of {environment}:", link=where),
         Table(f"traffic-{environment}", heads, rows),

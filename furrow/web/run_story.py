@@ -5,8 +5,10 @@ Whether it trains now, notes, which class was taken for which, origins.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from furrow.ground.gitobjects import iso_date
 from furrow.history.config_origins import needed_for, origins
 from furrow.history.run_diff import flat
 from furrow.history.run_notes import notes_of, tags_of
@@ -18,6 +20,7 @@ from furrow.web.plain_values import shown_value
 if TYPE_CHECKING:
     from furrow.history.load import Run
     from furrow.history.show import Details
+    from furrow.trials.watch import RunLog
     from furrow.web.asked import Asked
     from furrow.web.content import Block
     from furrow.web.site import Site
@@ -25,12 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["counted", "running", "said_where", "written"]
 
 _POINTS, _FOLDED = 400, 40
+_ENDS = {"ended": "ended", "killed": "was killed"}
 
 
 def running(site: Site, found: Run) -> list[Block]:
-    """Where its curves are drawn while it trains on this machine."""
+    """Where its curves are drawn: while it trains on this machine, and of its last training here."""
     if not site.live or site.bare:
         return []
+<<<<<<< HEAD
     try:
         logs = Watcher(kept_logs(site.root)).read()
     except WatchError:
@@ -44,6 +49,24 @@ def running(site: Site, found: Run) -> list[Block]:
         Note(f"{name} is training now:", "good", Link("live curves", "live", {"run": name}))
         for name in names[:5]
     ]
+=======
+    watcher, logs = Watcher(default_folder(site.root)), {}
+    for names in ((), (f"train@{found.name}",)):  # what runs now; what ran last
+        with suppress(WatchError):
+            logs.update({one.run: one for one in watcher.read(names)})
+    own = [one for one in logs.values() if found.name in {one.run, one.run.rpartition("@")[2]}]
+    return [_logged(one) for one in own[:5]]
+
+
+def _logged(one: RunLog) -> Note:
+    if one.state == "running":
+        return Note(
+            f"{one.run} is training now:", "good", Link("live curves", "live", {"run": one.run})
+        )
+    when = iso_date(int(one.started))[:16].replace("T", " ")
+    said = f"{one.run} was trained on this machine last from {when} on, and {_ENDS[one.state]}:"
+    return Note(said, "dim", Link("what it logged", "live", {"run": one.run}))
+>>>>>>> ec3388ee09a5aa945d1e5b95576bc332a35456c1
 
 
 def written(found: Run) -> list[Block]:

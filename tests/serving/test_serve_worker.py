@@ -50,6 +50,28 @@ def test_nothing_to_serve_is_said(serving_world, tmp_path):
     follower.stop()
 
 
+def test_a_server_starts_once_its_remote_is_back(serving_world, followed_repo, tmp_path):
+    """What the one before wrote down when it could not start stops no other."""
+    repo = followed_repo.copied(tmp_path)
+    repo.declare("model: binary@v1.0.0\n")
+    away = repo.origin.rename(tmp_path / "away.git")
+
+    def begun():
+        following = Following("production", str(repo.origin), "main", tmp_path / "state", every=0.2)
+        host = SplitHost({}, default="production")
+        return Follower(host, following, serving_world.features), host
+
+    follower, _ = begun()
+    with pytest.raises(FurrowError, match="Git can't be asked"):
+        follower.start()
+    follower.stop()
+    away.rename(repo.origin)
+    follower, host = begun()
+    follower.start()
+    assert host.ready("production").version == "binary@v1.0.0"
+    follower.stop()
+
+
 class Counting:
     """Stands where a canary's tally does."""
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tests.torture.world import Ack
 
 ADDRESS = re.compile(r"on (http://127\.0\.0\.1:\d+)")
+_STARTED: list[subprocess.Popen[bytes]] = []
 LACKED = "lacked"
 """The file that tells that a server was started while a remote was away."""
 _READY, _LACKING, _ANSWER = 120.0, 6.0, 600.0
@@ -175,6 +176,7 @@ def stop(folder: Path) -> None:
     end = time.monotonic() + 20
     while _pids(folder) and time.monotonic() < end:
         time.sleep(0.02)
+    _STARTED[:] = [one for one in _STARTED if one.poll() is None]
 
 
 def _pids(folder: Path) -> list[int]:
@@ -221,10 +223,11 @@ def _start(place: Path) -> None:
     command = [sys.executable, "-m", "furrow", "serve", "production", "--port", "0", "--every", "0.3",
                "--follow", f"{place}/origin.git#main", "--features", str(place / "world/features")]  # fmt: skip
     with (place / "said").open("wb") as out, (place / "errors").open("wb") as err:
-        subprocess.Popen(
+        one = subprocess.Popen(
             command, stdout=out, stderr=err, cwd=place / "work", start_new_session=True,
             env=os.environ | {"FURROW_TRUST": "1"},
         )  # fmt: skip
+    _STARTED.append(one)
 
 
 def _errors(place: Path) -> str:

@@ -11,10 +11,11 @@ from furrow.monitoring.alarm_book import Alarm, AlarmBook
 from furrow.monitoring.late_arrivals import Arrivals, ArrivedLate
 from furrow.monitoring.monitor_state import MonitorState, load_state, save_state
 from furrow.web.asked import Asked
-from furrow.web.content import Text
+from furrow.web.content import Table, Text
 from furrow.web.monitoring_page import monitoring
 from furrow.web.monitoring_sections import over_time
 from furrow.web.page_forms import as_html
+from furrow.web.release_evidence import traffic
 from furrow.web.site import Site
 
 from .conftest import HOSTILE, commit, made
@@ -104,3 +105,15 @@ def test_a_state_of_an_older_furrow_has_no_labels(watched: Site) -> None:
     assert load_state(folder).labels == {}
     assert "furrow labels land" in str(monitoring(watched, Asked()).sections)
     assert over_time([]) == []
+
+
+def test_traffic_before_the_first_window_has_ended(watched: Site) -> None:
+    """Where it can be asked for until then; nothing of an environment that no server here answers for."""
+    assert traffic(watched, "staging") == []
+    state = watched.root / ".furrow/serving/staging"
+    (state / "log").mkdir(parents=True)
+    [told] = traffic(watched, "staging")
+    assert "none has. Next: furrow log .furrow/serving/staging/log" in str(told)
+    page = monitoring(watched, Asked({"environment": ("staging",)}))
+    assert "No window has ended yet." in page.lead
+    assert any(isinstance(one, Table) for one in traffic(watched, "production"))

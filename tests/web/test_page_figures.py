@@ -19,13 +19,14 @@ from furrow.files import write_json
 from furrow.web.asked import Asked
 from furrow.web.business_figures import cost_blocks, month_before
 from furrow.web.business_page import business
+from furrow.web.business_words import declared_limits, declared_purpose
 from furrow.web.content import Drawing, Facts, Note, Table
 from furrow.web.data_page import data
 from furrow.web.data_state import contract_state, partition_drift
 from furrow.web.home_page import home
 from furrow.web.site import Site
 
-from .conftest import commit, made, run_files, shared_files
+from .conftest import asking, commit, made, run_files, shared_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -226,3 +227,30 @@ def test_moves_to_either_side() -> None:
     assert "&lt;t&gt;" in drawn
     assert moves([(str(n), n + 1.0) for n in range(99)], title="t").count("<rect") == MOST_MOVES
     assert moves([], title="t") == ""
+
+
+CARD = """intended_use: Decide whom to call before a contract ends.
+out_of_scope: Prices.
+limitations: Trained on <b>one</b> country.
+"""
+
+
+def test_what_people_said_of_a_model(tmp_path: Path) -> None:
+    """What it is for, what not and its risks, as conf/card has them; where nobody has said it, that stands there."""
+    folder = made(tmp_path / "said")
+    commit(folder, {**run_files("gbm", {"log_loss": 0.4}), **shared_files("gbm", ["gbm"])})
+    site = Site(folder)
+    [nobody] = declared_limits(site, "HEAD", "late")
+    assert "Nobody has written down" in str(nobody)
+    assert "conf/card/late.yaml" in str(business(site, Asked()).sections)
+    commit(folder, {"conf/card/late.yaml": CARD})
+    assert declared_purpose(site, "HEAD", "late") == [
+        ("what it is for", "Decide whom to call before a contract ends."),
+        ("what it is not for", "Prices."),
+    ]
+    page = asking(folder)("/business").text
+    assert "Risk: Trained on &lt;b&gt;one&lt;/b&gt; country." in page
+    assert "Nobody has written down" not in page
+    commit(folder, {"conf/card/late.yaml": "[1"})
+    assert asking(folder)("/business").status_code == 200
+    assert declared_purpose(site, "HEAD", "../late") == []

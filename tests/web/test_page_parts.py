@@ -13,6 +13,7 @@ import pytest
 
 from furrow.data.contract import load_contract
 from furrow.errors import UsageError
+from furrow.history.named_run import run as load_run
 from furrow.stores.lmdb_store import LmdbStore
 from furrow.training.log import log, log_to
 from furrow.web.asked import Asked
@@ -29,6 +30,7 @@ from furrow.web.plain_forms import as_json
 from furrow.web.plan_page import plan
 from furrow.web.prediction_page import prediction
 from furrow.web.run_groups import MOST_GROUPS
+from furrow.web.run_story import running
 from furrow.web.runs_page import FIRST, command_of
 from furrow.web.sample_rows import ROWS, sample
 from furrow.web.site import Site
@@ -164,11 +166,21 @@ def test_curves_while_a_model_trains(
     monkeypatch.setenv("FURROW_LOG_DIR", str(tmp_path))
     site = Site(judged)
     assert "there are no curves" in str(live(site, asked()).sections)
+    assert not running(site, load_run("gbm", repo=judged))
     with log_to("train@gbm", tmp_path):
         log(step=1, loss=0.5)
         log(step=2, loss=float("nan"))
         page = live(site, asked())
         assert page.again == AGAIN
+        [told] = running(site, load_run("gbm", repo=judged))
+        assert "train@gbm is training now" in str(told)
+    with log_to("train@odd", tmp_path):
+        log(step=1, loss=0.5)
+    [told] = running(site, load_run("gbm", repo=judged))
+    assert "train@gbm was trained on this machine last from 20" in str(told)
+    assert "and ended" in str(told)
+    assert "'run': 'train@gbm'" in str(told)
+    assert not running(site, load_run("line", repo=judged))
     table = page.tables()["train@gbm-loss"]
     assert table.rows[0] == (1, 0.5)
     ended = live(site, asked(run="train@gbm"))
