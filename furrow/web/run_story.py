@@ -35,22 +35,10 @@ def running(site: Site, found: Run) -> list[Block]:
     """Where its curves are drawn: while it trains on this machine, and of its last training here."""
     if not site.live or site.bare:
         return []
-<<<<<<< HEAD
     try:
-        logs = Watcher(kept_logs(site.root)).read()
-    except WatchError:
+        watcher, logs = Watcher(kept_logs(site.root)), {}
+    except WatchError:  # a commit says what lies there
         return []
-    names = [
-        one.run
-        for one in logs
-        if one.state == "running" and found.name in {one.run, one.run.rpartition("@")[2]}
-    ]
-    return [
-        Note(f"{name} is training now:", "good", Link("live curves", "live", {"run": name}))
-        for name in names[:5]
-    ]
-=======
-    watcher, logs = Watcher(default_folder(site.root)), {}
     for names in ((), (f"train@{found.name}",)):  # what runs now; what ran last
         with suppress(WatchError):
             logs.update({one.run: one for one in watcher.read(names)})
@@ -66,7 +54,6 @@ def _logged(one: RunLog) -> Note:
     when = iso_date(int(one.started))[:16].replace("T", " ")
     said = f"{one.run} was trained on this machine last from {when} on, and {_ENDS[one.state]}:"
     return Note(said, "dim", Link("what it logged", "live", {"run": one.run}))
->>>>>>> ec3388ee09a5aa945d1e5b95576bc332a35456c1
 
 
 def written(found: Run) -> list[Block]:
