@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,7 +66,12 @@ def command(
         found = query(folder, sql, _moment(since), _moment(until), model=model)
         names, rows = found.columns, found.fetchall()
     except duckdb.Error as exc:
-        raise UsageError(f"the query is wrong: {str(exc).splitlines()[0]}") from exc
+        hint = (
+            ""
+            if re.search(r"\bpredictions\b", sql, re.IGNORECASE)
+            else "the table is `predictions`"
+        )
+        raise UsageError(f"the query is wrong: {str(exc).splitlines()[0]}", hint=hint) from exc
     if as_json:
         render.echo_json([dict(zip(names, map(_plain, row), strict=True)) for row in rows], "rows")
         return

@@ -139,6 +139,9 @@ def _run(arguments: list[str]) -> int:
         return _say("interrupted", 130)
     except click.exceptions.Exit as exc:
         return exc.exit_code
+    except click.exceptions.NoArgsIsHelpError as exc:
+        say_block(f"{exc.format_message()}\n")
+        return exc.exit_code
     except click.ClickException as exc:
         from furrow.cli.usage import told  # noqa: PLC0415 - see above
 

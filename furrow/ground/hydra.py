@@ -211,6 +211,8 @@ def at_fault(conf: Path, key: str, where: str) -> str:
     if not own.is_file():
         own = conf / Path(where.partition(" ")[0]).name
     group, last = key.partition(".")[0], key.rpartition(".")[2]
+    if said := _short_line(conf, own.stem, key):
+        return said
     option = _option(conf, own, group)
     files = [own, *([conf / group / f"{option}.yaml"] if option else []), conf / ROOT_CONFIG]
     hits = [hit for path in files if (hit := _line_of(path, last))] or [
@@ -222,6 +224,16 @@ def at_fault(conf: Path, key: str, where: str) -> str:
     users = _users(conf, group, path) if path.parent == conf / group else []
     used = f" (used by {', '.join(users)})" if users else ""
     return f"{path.relative_to(conf.parent)}:{number}{used}"
+
+
+def _short_line(conf: Path, name: str, key: str) -> str:
+    """The line of conf/experiments.yaml in which an experiment says a key by its dotted name."""
+    path = conf / "experiments.yaml"
+    pattern = re.compile(rf"^\s*{re.escape(name)}\s*:.*[{{,\s\"']{re.escape(key)}[\"']?\s*:")
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        if pattern.search(line.split("#", 1)[0]):
+            return f"{path.relative_to(conf.parent)}:{number}"
+    return ""
 
 
 def _option(conf: Path, own: Path, group: str) -> str:

@@ -233,14 +233,14 @@ def _agree(
         [name for name in kinds if name not in columns],
     )
     if lacking or more:
-        said = (
-            f"{place} lacks {', '.join(lacking)}"
-            if lacking
-            else f"{place} has more columns: {', '.join(more)}"
+        parts = (
+            f"lacks {', '.join(lacking)}" if lacking else "",
+            f"has more columns: {', '.join(more)}" if more else "",
         )
-        raise IntakeError(
-            said, path=path, hint="name the columns in conf/data/contract.yaml as the file has them"
-        )
+        hint = "name the columns in conf/data/contract.yaml as the file has them"
+        if lacking and more:
+            hint = "were they renamed? Call them in the file as before, for features read them so"
+        raise IntakeError(f"{place} {', and '.join(filter(None, parts))}", path=path, hint=hint)
     for name, kind in kinds.items():
         wider = {(kind, columns[name])} & {
             ("int64", "float64"),

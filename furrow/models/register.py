@@ -257,13 +257,21 @@ def _only(champions: Mapping[str, Champion], commit: str) -> str:
 def _on_branch(root: Path, commit: str, branch: str, *, merging: str = "") -> None:
     # of a branch alone: Git prefers a tag of the same name, which anybody may push
     places = (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}", merging)
-    for candidate in filter(None, places):
+    there = [
+        candidate
+        for candidate in filter(None, places)
         if git(
             root, "rev-parse", "--verify", "--quiet", f"{candidate}^{{commit}}", ok=(0, 1)
-        ).strip():
-            bases = git(root, "merge-base", commit, candidate, ok=(0, 1)).decode().split()
-            if commit in bases:
-                return
+        ).strip()
+    ]
+    for candidate in there:
+        if commit in git(root, "merge-base", commit, candidate, ok=(0, 1)).decode().split():
+            return
+    if not there:
+        raise RegistryError(
+            f"there is no branch {branch} here, of which versions are made",
+            hint=f"call yours so: `git branch -m {branch}`; or name yours in {CI_YAML}: `branch: NAME`",
+        )
     hint = f"merge it into {branch} first"
     if is_shallow(root):
         hint = "this clone is shallow: `git fetch --unshallow`, then register"

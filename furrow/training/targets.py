@@ -133,6 +133,30 @@ def _check_parameters(
                 " allowed",
                 hint="give a plain value",
             )
+    _check_values(estimator, spec, where=where, place=place)
+
+
+def _check_values(
+    estimator: type, spec: dict[str, Any], *, where: str, place: Callable[[str], str] | None
+) -> None:
+    """Refuse a value that scikit-learn itself would refuse once data are there.
+
+    Estimators of other libraries say no more than their names.
+    """
+    if not hasattr(estimator, "_parameter_constraints"):
+        return
+    for key, value in spec.items():
+        if key == "_target_":
+            continue
+        try:
+            estimator(**{key: value})._validate_params()
+        except ValueError as exc:
+            said = str(exc).partition(" must be ")[2]
+            raise TargetError(
+                f"{place(f'model.{key}') if place else where}: model.{key}: {value!r} is not"
+                f" what {estimator.__name__} takes",
+                hint=f"give {said}" if said else str(exc),
+            ) from exc
 
 
 def _is_estimator(value: object, kind: str) -> bool:
