@@ -128,3 +128,12 @@ def test_a_known_error_is_short(tmp_path):
         done.stderr
         == "error: there is no verdict yet: runs/champion.json is missing\n  run `dvc repro`\n"
     )
+
+
+def test_furrow_alone_is_no_error():
+    """The groups of commands are shown, and nothing is called an error; of a group of commands likewise."""
+    for words in ((), ("models",)):
+        done = run(*words)
+        assert done.stdout.startswith("Usage: furrow")
+        assert done.stderr == ""
+        assert done.returncode == 2

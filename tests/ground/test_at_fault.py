@@ -62,3 +62,24 @@ def test_a_parameter_that_an_estimator_lacks(conf: Path) -> None:
             spec, where="conf/experiment/base.yaml",
             place=lambda key: at_fault(conf, key, "conf/experiment/base.yaml"),
         )  # fmt: skip
+
+
+def test_a_key_of_a_line_in_the_list_of_experiments(conf: Path) -> None:
+    """Its line is told, of that experiment alone, and no file that is not there."""
+    lines = "experiments:\n  slow: {model.learning_rat: 1}\n  quick: {model: gbm, model.learning_rat: 3}\n"
+    (conf / "experiments.yaml").write_text(lines)
+    where = "conf/experiment/quick.yaml"
+    assert at_fault(conf, "model.learning_rat", where) == "conf/experiments.yaml:3"
+    assert at_fault(conf, "model.learning_rat", "conf/experiment/slow.yaml").endswith("yaml:2")
+
+
+def test_a_value_that_an_estimator_does_not_take() -> None:
+    """It is refused before anything is trained; what any estimator takes is taken."""
+    target = "sklearn.ensemble.HistGradientBoostingClassifier"
+    for key, value in (("learning_rate", "fast"), ("max_iter", -3), ("max_leaf_nodes", 1.5)):
+        with pytest.raises(TargetError, match=f"model.{key}: {value!r} is not what") as caught:
+            check_target({"_target_": target, key: value}, where="here")
+        assert (caught.value.hint or "").startswith(
+            "give an" if key != "learning_rate" else "give a float"
+        )
+    check_target({"_target_": target, "learning_rate": 0.5, "max_leaf_nodes": None}, where="here")

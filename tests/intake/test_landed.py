@@ -60,6 +60,7 @@ def test_row_groups_do_not_depend_on_batches(
         ("x,y\n1,a\n", "column y is of type string, conf/data/contract.yaml says float64"),
         ("x\n1\n", "lacks y"),
         ("x,y,z\n1,2,3\n", "has more columns: z"),
+        ("x,z\n1,3\n", "lacks y, and has more columns: z"),
     ],
 )
 def test_the_contract_holds(tmp_path: Path, text: str, said: str) -> None:

@@ -381,6 +381,15 @@ def test_where_one_stands(project, tmp_path):
     assert "unshallow" in caught.value.hint
 
 
+def test_no_branch_main(project):
+    """A repository that calls it otherwise is told how to say so."""
+    run(project, "git", "branch", "-m", "main", "trunk")
+    with pytest.raises(FurrowError, match="there is no branch main here") as caught:
+        register(project, "gbm")
+    assert "git branch -m main" in caught.value.hint
+    assert "conf/ci.yaml" in caught.value.hint
+
+
 def test_a_tag_that_exists_already(project):
     """A number that somebody tagged by hand is not used again, and that tag is left as it is."""
     run(project, "git", "tag", "gbm@v1.0.0", "HEAD~1")

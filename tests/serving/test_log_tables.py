@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pytest
+from click.testing import CliRunner
 
 from furrow.cli.log import command as log_command
+from furrow.errors import UsageError
 from furrow.serving.log_settings import LogSettings
 from furrow.serving.log_tables import records_of, same_shape, to_batch
 from furrow.serving.prediction_log import PredictionLog
@@ -47,3 +50,10 @@ def test_the_command_asks_a_log_that_grows(tmp_path, capsys):
     assert '"n": 3' in said
     assert said.count("gbm@v1.0.0") == 1
     log.close()
+
+
+def test_the_table_is_named_where_another_was_asked(tmp_path: Path) -> None:
+    """`from log` is a guess of many: the error says what it is called."""
+    with pytest.raises(UsageError, match="the query is wrong") as caught:
+        CliRunner().invoke(log_command, [str(tmp_path), "select 1 from log"], standalone_mode=False, catch_exceptions=False)  # fmt: skip
+    assert caught.value.hint == "the table is `predictions`"
