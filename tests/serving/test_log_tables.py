@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
@@ -13,6 +15,9 @@ from furrow.serving.log_tables import records_of, same_shape, to_batch
 from furrow.serving.prediction_log import PredictionLog
 
 from .records import record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_columns_have_the_types_of_their_values():
