@@ -109,7 +109,7 @@ def land(
         GivenError: Reading it needs a package that is not installed.
         FileError: The file can't be written.
     """
-    target = _Target(path, numbered)
+    target, before = _Target(path, numbered), _rows_of(path)
     notes: list[str] = []
     if columns is not None and numbered:
         columns = {name: kind for name, kind in columns.items() if name != numbered}
@@ -131,7 +131,17 @@ def land(
     finally:
         target.drop()
     held = target.columns(columns or {})
+    if target.rows < before:
+        notes.append(f"{before - target.rows:,} rows fewer than were landed before ({before:,})")
     return Landed(given.name, path, target.rows, held, changed, tuple(notes))
+
+
+def _rows_of(path: Path) -> int:
+    """How many rows are landed now; none where nothing is."""
+    try:
+        return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
+    except (OSError, pa.ArrowException):
+        return 0
 
 
 def number_rows(landed: Landed, column: str) -> Landed:
