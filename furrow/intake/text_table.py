@@ -175,7 +175,8 @@ def _relation(plain: Path, dialect: Dialect) -> str:
         f"read_csv({_text(os.fspath(plain))}, auto_detect = false, header = false, delim ="
         f" {_text(dialect.delimiter)}, new_line = '\\n', quote = '\"', escape = '\"', columns ="
         f" {{{columns}}}, strict_mode = true, null_padding = false, ignore_errors = true,"
-        " store_rejects = true, rejects_limit = 0, max_line_size = 16777216, parallel = false)"
+        " store_rejects = true, rejects_limit = 0, max_line_size = 16777216, parallel = false,"
+        " hive_partitioning = false)"
     )
 
 
