@@ -18,13 +18,14 @@ from furrow.intake.copied_rows import (
     sqlite_rows,
     sqlite_tables,
 )
-from furrow.intake.dialect import detect
 from furrow.intake.given_error import GivenError
+from furrow.intake.joined_files import joined_files
+from furrow.intake.partitions import with_parts
 from furrow.intake.postgres_address import is_postgres, without_password
 from furrow.intake.postgres_source import open_postgres, postgres_tables
 from furrow.intake.s3_source import is_s3, s3_object, s3_objects
 from furrow.intake.text_table import open_text
-from furrow.intake.typed_table import open_typed, parquet_names
+from furrow.intake.typed_table import open_typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +38,6 @@ __all__ = ["Given", "GivenError", "OpenTable", "find_given"]
 
 TEXT = {".csv", ".tsv", ".txt", ".psv"}
 TYPED = {".parquet", ".pq", ".jsonl", ".ndjson", ".json"}
-PARQUET = {".parquet", ".pq"}
 EXCEL = {".xlsx", ".xlsm"}
 SQLITE = {".sqlite", ".sqlite3", ".db"}
 DUCKDB = {".duckdb", ".ddb"}
@@ -105,8 +105,8 @@ class Given:
         """
         with ExitStack() as stack:
             if is_postgres(place):
-                opened = open_postgres(place, self.table, password=self.password, timezone=timezone)
-                yield stack.enter_context(opened)
+                server = open_postgres(place, self.table, password=self.password, timezone=timezone)
+                yield stack.enter_context(server)
                 return
             path = stack.enter_context(s3_object(place)) if is_s3(place) else Path(place)
             suffix = path.suffix.lower()
@@ -121,10 +121,11 @@ class Given:
                 )
                 suffix = ".csv"
             if suffix in TYPED or suffix in DUCKDB:
-                opened = open_typed(path, table=self.table, timezone=timezone, kinds=kinds)
-                yield stack.enter_context(opened)
+                typed = open_typed(path, table=self.table, timezone=timezone, kinds=kinds)
+                opened: OpenTable = stack.enter_context(typed)
             else:
-                yield stack.enter_context(open_text(path, kinds=kinds, timezone=timezone))
+                opened = stack.enter_context(open_text(path, kinds=kinds, timezone=timezone))
+            yield opened if self.table else with_parts(opened, place, kinds or {}, timezone)
 
 
 def find_given(arguments: Iterable[str]) -> list[Given]:
@@ -134,7 +135,8 @@ def find_given(arguments: Iterable[str]) -> list[Given]:
         arguments: Files, folders, globs, database files, `postgres://` and `s3://` addresses.
 
     Returns:
-        The tables by name. Text files of one folder that have the same header are one table.
+        The tables by name. Files of the same columns whose names, or folders, differ by numbers are
+        one table; so are the files of folders named KEY=VALUE.
 
     Raises:
         GivenError: Nothing is there, or it is of no kind that can be read.
@@ -219,44 +221,20 @@ def _tables(path: Path) -> list[Given]:
 
 
 def _joined(found: Sequence[Given]) -> list[Given]:
-    """Files of one folder whose names differ by numbers, and whose columns are the same, become one table.
-
-    It is named by what their names share.
-    """
-    groups: dict[tuple[str, ...], list[Given]] = {}
-    for one in found:
-        groups.setdefault(_like(one), []).append(one)
-    joined = []
-    for members in groups.values():
-        if len(members) == 1:
-            joined.append(members[0])
-            continue
-        places = tuple(place for one in members for place in one.places)
-        shared = re.sub(r"[\W\d_]+$", "", _prefix([one.name for one in members]))
-        joined.append(Given(shared or Path(places[0]).parent.name, places))
-    return joined
+    """Files that are one table become one; tables of databases and workbooks stay as they are."""
+    known = TEXT | TYPED
+    plain = [one for one in found if not one.table and _suffix(one) in known]
+    joined = {
+        one.places[0]: Given(one.name, one.places)
+        for one in joined_files(place for one in plain for place in one.places)
+    }
+    kept = {place: one for one in joined.values() for place in one.places}
+    those = [kept[one.places[0]] if one in plain else one for one in found]
+    return list(dict.fromkeys(those))
 
 
-def _like(one: Given) -> tuple[str, ...]:
-    """What files that are one table have in common."""
-    place = one.places[0]
-    path = Path(place)
-    suffix, folder = path.suffix.lower(), place.rpartition("/")[0]
-    if not one.table and re.search(r"\d", path.stem):
-        if is_s3(place) and suffix in TEXT | TYPED:  # not fetched to be looked at: the name says it
-            return (folder, suffix, re.sub(r"\d+", "0", path.stem))
-        if suffix in TEXT and path.is_file():
-            return (str(path.parent), suffix, *detect(path).names)
-        if suffix in PARQUET and path.is_file():
-            return (str(path.parent), suffix, re.sub(r"\d+", "0", path.stem), *parquet_names(path))
-    return ("alone", one.name, *one.places, one.table)
-
-
-def _prefix(names: Sequence[str]) -> str:
-    first, last = min(names), max(names)
-    return next(
-        (first[:at] for at, letter in enumerate(first) if last[at : at + 1] != letter), first
-    )
+def _suffix(one: Given) -> str:
+    return Path(one.places[0]).suffix.lower()
 
 
 def _named(found: Sequence[Given]) -> list[Given]:

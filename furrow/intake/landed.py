@@ -109,8 +109,9 @@ def land(
         GivenError: Reading it needs a package that is not installed.
         FileError: The file can't be written.
     """
-    target = _Target(path, numbered)
+    target, before = _Target(path, numbered), _rows_of(path)
     notes: list[str] = []
+    seen: set[str] = set()
     if columns is not None and numbered:
         columns = {name: kind for name, kind in columns.items() if name != numbered}
     if columns is None and len(given.places) > 1:
@@ -121,17 +122,31 @@ def land(
                 names = _names(table)
                 kinds = {names[name]: reading.kind for name, reading in table.readings.items()}
                 columns = dict(kinds) if columns is None else columns
-                _agree(columns, kinds, table, place)
+                seen |= kinds.keys()
+                _agree(columns, kinds, table, place, whole=not _may_lack(given, place))
                 notes += [f"{_begin(given, place)}{note}" for note in table.notes]
                 for batch in table.batches(ROWS):
                     target.add(_typed(batch, names, columns, place))
                     if progress is not None:
                         progress(target.rows)
+        if columns is not None and (nowhere := [name for name in columns if name not in seen]):
+            said = f"no file of {given.name} has {', '.join(nowhere)}"
+            raise IntakeError(said, path=Path(given.places[0]), hint=_NAME_THEM)
         changed = target.finish(columns or {})
     finally:
         target.drop()
     held = target.columns(columns or {})
+    if target.rows < before:
+        notes.append(f"{before - target.rows:,} rows fewer than were landed before ({before:,})")
     return Landed(given.name, path, target.rows, held, changed, tuple(notes))
+
+
+def _rows_of(path: Path) -> int:
+    """How many rows are landed now; none where nothing is."""
+    try:
+        return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
+    except (OSError, pa.ArrowException):
+        return 0
 
 
 def number_rows(landed: Landed, column: str) -> Landed:
@@ -219,8 +234,22 @@ def _names(table: OpenTable) -> dict[str, str]:
     return {name: column_name(name, taken) for name in table.readings}
 
 
+_NAME_THEM = "name the columns in conf/data/contract.yaml as the file has them"
+_OBJECTS = {".json", ".jsonl", ".ndjson"}
+
+
+def _may_lack(given: Given, place: str) -> bool:
+    """Whether a file need not have each column: of several of JSON, which does not write what is not."""
+    return len(given.places) > 1 and Path(place).suffix.lower() in _OBJECTS
+
+
 def _agree(
-    columns: Mapping[str, str], kinds: Mapping[str, str], table: OpenTable, place: str
+    columns: Mapping[str, str],
+    kinds: Mapping[str, str],
+    table: OpenTable,
+    place: str,
+    *,
+    whole: bool,
 ) -> None:
     """See that a file has the declared columns, and that they can hold what it has.
 
@@ -229,10 +258,11 @@ def _agree(
     """
     path = Path(place)
     lacking, more = (
-        [name for name in columns if name not in kinds],
+        [name for name in columns if name not in kinds and whole],
         [name for name in kinds if name not in columns],
     )
     if lacking or more:
+<<<<<<< HEAD
         parts = (
             f"lacks {', '.join(lacking)}" if lacking else "",
             f"has more columns: {', '.join(more)}" if more else "",
@@ -241,6 +271,14 @@ def _agree(
         if lacking and more:
             hint = "were they renamed? Call them in the file as before, for features read them so"
         raise IntakeError(f"{place} {', and '.join(filter(None, parts))}", path=path, hint=hint)
+=======
+        said = (
+            f"{place} lacks {', '.join(lacking)}"
+            if lacking
+            else f"{place} has more columns: {', '.join(more)}"
+        )
+        raise IntakeError(said, path=path, hint=_NAME_THEM)
+>>>>>>> ec55650fe2b394c519b90864d1059b72a67721b1
     for name, kind in kinds.items():
         wider = {(kind, columns[name])} & {
             ("int64", "float64"),
@@ -272,7 +310,12 @@ def _typed(
         [names[name] for name in batch.schema.names]
     )
     try:
-        arrays = [_cast(table[name], TYPES[kind]) for name, kind in columns.items()]
+        arrays = [
+            _cast(table[name], TYPES[kind])
+            if name in table.column_names
+            else pa.nulls(table.num_rows, TYPES[kind])
+            for name, kind in columns.items()
+        ]
     except pa.ArrowInvalid as exc:
         hint = "declare a wider type in conf/data/contract.yaml"
         raise IntakeError(

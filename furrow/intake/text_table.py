@@ -21,6 +21,7 @@ import duckdb
 from furrow.intake.column_reading import Reading
 from furrow.intake.column_types import read_as, sql_held, sql_value
 from furrow.intake.dialect import Dialect, IntakeError, detect
+from furrow.intake.open_quotes import check_quotes
 from furrow.intake.quiet_db import quiet_db
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def open_text(
         IntakeError: The file can't be read as a table, or too much of it does not fit.
     """
     dialect = detect(path)
+    within = check_quotes(path, dialect)
     with tempfile.TemporaryDirectory(prefix="furrow-intake-") as scratch:
         plain, dropped = _as_utf8(path, dialect, Path(scratch))
         with quiet_db(scratch) as db:
@@ -97,7 +99,7 @@ def open_text(
             relation = _relation(plain, dialect)
             rows, ragged = _count(db, relation, path)
             readings, told = _types(db, relation, dialect, kinds or {}, timezone)
-            notes = [*dialect.notes, *dropped, *ragged, *told]
+            notes = [*dialect.notes, *dropped, *within, *ragged, *told]
             yield TextTable(path, dialect, readings, rows, tuple(notes), db, relation, timezone)
 
 
@@ -173,7 +175,8 @@ def _relation(plain: Path, dialect: Dialect) -> str:
         f"read_csv({_text(os.fspath(plain))}, auto_detect = false, header = false, delim ="
         f" {_text(dialect.delimiter)}, new_line = '\\n', quote = '\"', escape = '\"', columns ="
         f" {{{columns}}}, strict_mode = true, null_padding = false, ignore_errors = true,"
-        " store_rejects = true, rejects_limit = 0, max_line_size = 16777216, parallel = false)"
+        " store_rejects = true, rejects_limit = 0, max_line_size = 16777216, parallel = false,"
+        " hive_partitioning = false)"
     )
 
 

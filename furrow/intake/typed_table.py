@@ -33,6 +33,7 @@ MOST_COLUMNS = 1_000
 
 _JSON = {".json", ".jsonl", ".ndjson"}
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+_SCALARS = {*_WHOLE, "FLOAT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
 _NUMBERS = {"FLOAT", "DOUBLE", "UBIGINT", "HUGEINT", "UHUGEINT"}
 
 
@@ -98,7 +99,7 @@ def open_typed(
                 parts = _parts(db, relation, kinds or {})
                 if path.suffix.lower() in _JSON:
                     parts = [_counted(db, relation, one, kinds or {}) for one in parts]
-                query, readings, notes = _select(parts, timezone)
+                query, readings, notes = _select(parts, timezone, kinds or {})
                 ((rows,),) = db.execute(f"SELECT count(*) FROM {relation}").fetchall()
                 yield TypedTable(path, readings, rows, notes, db, f"{query} FROM {relation}")
         except duckdb.Error as exc:
@@ -116,10 +117,10 @@ def _relation(db: duckdb.DuckDBPyConnection, path: Path, table: str) -> str:
         db.execute("SET lock_configuration = true")
         return "given." + ".".join(_quoted(part) for part in table.split("."))
     if path.suffix.lower() in {".parquet", ".pq"}:
-        return f"read_parquet({place})"
+        return f"read_parquet({place}, hive_partitioning = false)"
     return (
         f"read_json({place}, sample_size = -1, maximum_depth = {DEPTH + 1}, convert_strings_to_integers ="
-        " false)"
+        " false, hive_partitioning = false)"
     )
 
 
@@ -197,7 +198,7 @@ def _counted(
 
 
 def _select(
-    columns: Sequence[_Part], timezone: str
+    columns: Sequence[_Part], timezone: str, kinds: Mapping[str, str]
 ) -> tuple[str, dict[str, Reading], tuple[str, ...]]:
     """The query that gives every column a type of the data contract."""
     names, notes = unique_names([one.name for one in columns])
@@ -205,7 +206,9 @@ def _select(
     readings, parts, told = {}, [], list(notes)
     for one, name in zip(columns, names, strict=True):
         column, type_ = one.sql, one.type_
-        if one.epoch is not None:
+        if _declared(one, kinds) == "string" and type_ in _SCALARS:
+            reading, value = Reading("string"), f"{column}::VARCHAR"
+        elif one.epoch is not None:
             reading, value = one.epoch, sql_moment(column, one.epoch, timezone)
             told += [f"{name}: {note}" for note in one.epoch.notes]
         elif type_ in _WHOLE:
