@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from furrow.cli import render
-from furrow.cli.terminal import say
+from furrow.cli.terminal import on_terminal, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from furrow.scaffold.additions import Addition
+    from furrow.scaffold.answers import Asked
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 _ASKED = {
@@ -124,11 +127,33 @@ def _asking(function: Callable[..., None]) -> Callable[..., None]:
 @_JSON
 @_asking
 def problem(*, name: str, as_json: bool, **said: str) -> None:
-    """A problem: what init writes for the first one, from the data that have landed."""
+    """A problem: what init writes for the first one, from the data that have landed.
+
+    Without --predict a person is asked, and nobody else is guessed for.
+    """
     from furrow.scaffold.add_problem import add_problem  # noqa: PLC0415 - Feast loads only when adding
     from furrow.scaffold.answers import Asked  # noqa: PLC0415 - the same
 
-    _add(lambda root: add_problem(root, name, Asked(**said)), as_json=as_json)
+    def make(root: Path) -> Addition:
+        asked = Asked(**said)
+        ask = not (asked.predict or as_json) and sys.stdin.isatty() and on_terminal(err=True)
+        return add_problem(root, name, _asked_person(root, asked) if ask else asked)
+
+    _add(make, as_json=as_json)
+
+
+def _asked_person(root: Path, asked: Asked) -> Asked:
+    """What a person says the new problem predicts; a guess would be the first problem's label."""
+    from furrow.scaffold.add_problem import other_labels  # noqa: PLC0415 - as add_problem
+    from furrow.scaffold.raw_profiles import raw_profiles  # noqa: PLC0415 - the same
+
+    tables, _ = raw_profiles(root)
+    if likely := other_labels(root, tables):
+        say(f"it may be one of these: {', '.join(likely)}", err=True)
+    said = click.prompt(
+        "What is to be predicted (a column)", default="", show_default=False, err=True
+    )
+    return replace(asked, predict=said.strip())
 
 
 def _add(make: Callable[[Path], Addition], *, as_json: bool) -> None:
@@ -144,6 +169,8 @@ def _add(make: Callable[[Path], Addition], *, as_json: bool) -> None:
     if as_json:
         render.echo_json({"written": written, "notes": list(addition.notes)})
         return
+    if addition.answers:
+        render.table(addition.answers, ["question", "answer", "because"])
     for path in written:
         say(f"wrote {path}")
     for note in addition.notes:

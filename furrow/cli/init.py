@@ -248,7 +248,7 @@ def _forget(root: Path) -> None:
 
 
 def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
-    from furrow.scaffold.answers import split_words  # noqa: PLC0415 - after --help
+    from furrow.scaffold.answers import answer_rows  # noqa: PLC0415 - after --help
 
     answers = plan.answers
     for one in plan.landed:
@@ -256,17 +256,7 @@ def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
             f"{one.name}: {number_of(one.rows, 'row')}, {number_of(len(one.columns), 'column')}, from"
             f" {_source(looked, one.name)}"
         )
-    moment = answers.at or answers.moment or "no moment"
-    test = split_words(answers.by, answers.test, answers.start)
-    why = {"predict": answers.why.get("task", ""), **answers.why}
-    rows = [
-        ("predict", f"{answers.table}.{answers.label}: {answers.task}", why["predict"]),
-        ("about", answers.entity, why.get("about", "")),
-        ("at", moment, why.get("at", "")),
-        ("known after", answers.known_after, why.get("known_after", "")),
-        ("test", test, why.get("test", "")),
-    ]
-    render.table(rows, ["question", "answer", "because"])
+    render.table(answer_rows(answers), ["question", "answer", "because"])
     for note in plan.notes:
         say(f"note: {note}")
     lines = sum(text.count("\n") for text in plan.texts.values())

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from furrow.intake.column_reading import NULLS, Reading
+from furrow.intake.missing_words import without_words
 from furrow.intake.moment_texts import compact_days, epoch_reading, moment_reading, sql_moment
 from furrow.intake.number_texts import number_reading, sql_number, whole_id
 
@@ -81,6 +82,9 @@ def read_as(
     if not held:
         return Reading("string")
     found = _held_as(held, int(len(held) * allow), name, comma=comma)
+    if allow and found.kind == "string" and (rest := without_words(held)):
+        second = _held_as(rest, int(len(rest) * allow), name, comma=comma)
+        found = second if second.kind in {"int64", "float64"} else found
     errors = [
         value.strip()
         for value in values

@@ -21,7 +21,11 @@ import duckdb
 from furrow.intake.column_reading import Reading
 from furrow.intake.column_types import read_as, sql_held, sql_value
 from furrow.intake.dialect import Dialect, IntakeError, detect
+<<<<<<< HEAD
 from furrow.intake.open_quotes import check_quotes
+=======
+from furrow.intake.missing_words import MOST_MISSING, are_missing, said_missing
+>>>>>>> 7a2baa60d0c80780b776e30eda528c7537ae996a
 from furrow.intake.quiet_db import quiet_db
 
 if TYPE_CHECKING:
@@ -232,7 +236,10 @@ def _types(
             f"{name}: {bad:,} of {held:,} values are no {_WORDS[readings[name].kind]} (such as"
             f" {example!r})"
         )
-        if bad > MISFITS * held:
+        words = _words(db, relation, dialect.names.index(name), readings[name], bad / held)
+        if words:
+            told.append(f"{name}: {said_missing(words)}")
+        elif bad > MISFITS * held:
             readings[name] = _again(db, relation, dialect.names.index(name), readings[name])
             told.append(f"{said}: kept as {readings[name].kind}")
         else:
@@ -247,6 +254,21 @@ _WORDS = {
     "timestamp": "moments",
     "bool": "yes or no",
 }
+
+
+def _words(
+    db: duckdb.DuckDBPyConnection, relation: str, at: int, reading: Reading, share: float
+) -> dict[str, int]:
+    """The words among numbers that stand for nothing, and how often; empty where others are no numbers."""
+    if reading.kind not in {"int64", "float64"} or share > MOST_MISSING:
+        return {}
+    column = _place(at)
+    value = sql_value(column, reading)
+    odd = f"{column} IS NOT NULL AND ({value}) IS NULL AND {sql_held(column)}"
+    query = f"SELECT trim({column}) AS w, count(*) AS n FROM {relation} WHERE {odd} GROUP BY w"
+    found = dict(_rows(db, f"{query} ORDER BY n DESC, w LIMIT 20"))
+    ((values,),) = _rows(db, f"SELECT approx_count_distinct({value}) FROM {relation}")
+    return found if are_missing(found, values) else {}
 
 
 def _again(db: duckdb.DuckDBPyConnection, relation: str, at: int, failed: Reading) -> Reading:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from furrow.intake.column_reading import Reading
 from furrow.intake.dialect import IntakeError, unique_names
 from furrow.intake.landed import column_name
+from furrow.intake.missing_words import MOST_MISSING, are_missing, said_missing
 from furrow.intake.moment_texts import epoch_reading, sql_moment
 from furrow.intake.quiet_db import quiet_db
 
@@ -98,6 +99,7 @@ def open_typed(
                 relation = _bare_rows(path, columns) if columns else _relation(db, path, table)
                 parts = _parts(db, relation, kinds or {})
                 if path.suffix.lower() in _JSON:
+                    parts = [_numbered(db, relation, one, kinds or {}) for one in parts]
                     parts = [_counted(db, relation, one, kinds or {}) for one in parts]
                 query, readings, notes = _select(parts, timezone, kinds or {})
                 ((rows,),) = db.execute(f"SELECT count(*) FROM {relation}").fetchall()
@@ -147,12 +149,16 @@ def _text(value: str) -> str:
 
 @dataclass(frozen=True)
 class _Part:
-    """A column: its name, SQL for it, DuckDB's type, and in what it counts since 1970, if it does."""
+    """A column: its name, SQL for it, DuckDB's type, and in what it counts since 1970, if it does.
+
+    And what a person should know of it.
+    """
 
     name: str
     sql: str
     type_: str
     epoch: Reading | None = None
+    told: str = ""
 
 
 def _parts(db: duckdb.DuckDBPyConnection, relation: str, kinds: Mapping[str, str]) -> list[_Part]:
@@ -185,6 +191,31 @@ def _declared(one: _Part, kinds: Mapping[str, str]) -> str | None:
     return kinds.get(one.name, kinds.get(column_name(one.name, set())))
 
 
+def _numbered(
+    db: duckdb.DuckDBPyConnection, relation: str, one: _Part, kinds: Mapping[str, str]
+) -> _Part:
+    """A column of JSON values, as numbers where all are but for a few words that stand for nothing."""
+    if one.type_ != "JSON" or _declared(one, kinds) == "string":
+        return one
+    text, kind = f"({one.sql} ->> '$')", f"json_type({one.sql})"
+    number = f"{kind} IN ('BIGINT', 'UBIGINT', 'DOUBLE')"
+    held = f"{one.sql} IS NOT NULL AND {kind} <> 'NULL' AND {text} <> ''"
+    other = f"count(*) FILTER ({held} AND NOT ({number}) AND {kind} <> 'VARCHAR')"
+    whole = f"count(*) FILTER ({kind} = 'DOUBLE'), approx_count_distinct({text})"
+    asked = f"SELECT count(*) FILTER ({number}), count(*) FILTER ({held}), {other}, {whole} FROM {relation}"
+    ((numbers, values, others, broken, distinct),) = db.execute(asked).fetchall()
+    if not values or others or numbers < (1 - MOST_MISSING) * values:
+        return one
+    odd = f"{held} AND NOT ({number})"
+    query = f"SELECT {text} AS w, count(*) AS n FROM {relation} WHERE {odd} GROUP BY w"
+    words = dict(db.execute(f"{query} ORDER BY n DESC, w LIMIT 20").fetchall())
+    if not are_missing(words, distinct):
+        return one
+    type_ = "DOUBLE" if broken else "BIGINT"
+    sql = f"CASE WHEN {number} THEN TRY_CAST({text} AS {type_}) END"
+    return replace(one, sql=sql, type_=type_, told=said_missing(words) if words else "")
+
+
 def _counted(
     db: duckdb.DuckDBPyConnection, relation: str, one: _Part, kinds: Mapping[str, str]
 ) -> _Part:
@@ -206,9 +237,14 @@ def _select(
     readings, parts, told = {}, [], list(notes)
     for one, name in zip(columns, names, strict=True):
         column, type_ = one.sql, one.type_
+<<<<<<< HEAD
         if _declared(one, kinds) == "string" and type_ in _SCALARS:
             reading, value = Reading("string"), f"{column}::VARCHAR"
         elif one.epoch is not None:
+=======
+        told += [f"{name}: {one.told}"] if one.told else []
+        if one.epoch is not None:
+>>>>>>> 7a2baa60d0c80780b776e30eda528c7537ae996a
             reading, value = one.epoch, sql_moment(column, one.epoch, timezone)
             told += [f"{name}: {note}" for note in one.epoch.notes]
         elif type_ in _WHOLE:

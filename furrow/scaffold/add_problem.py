@@ -23,10 +23,12 @@ from furrow.layout import (
 )
 from furrow.scaffold.additions import Addition, check_name, owner_of, problems_of
 from furrow.scaffold.answer_error import AnswerError
-from furrow.scaffold.answers import complete_answers
+from furrow.scaffold.answers import UNTOLD, answer_rows, complete_answers
 from furrow.scaffold.conf_schemas import header
 from furrow.scaffold.feature_sql import feature_tables
 from furrow.scaffold.feature_texts import definitions_text, spine_text
+from furrow.scaffold.label_candidates import label_candidates
+from furrow.scaffold.label_guess import label_of
 from furrow.scaffold.leaks import find_leaks
 from furrow.scaffold.raw_profiles import raw_profiles
 from furrow.scaffold.source_tables import MERGED
@@ -35,13 +37,14 @@ from furrow.training.declare import problem as declared_problem
 from furrow.trials.edit import with_value
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from furrow.intake.table_profile import TableProfile
+    from furrow.intake.table_profile import Reference, TableProfile
     from furrow.scaffold.answers import Answers, Asked
     from furrow.scaffold.source_tables import FeatureTable
 
-__all__ = ["add_problem"]
+__all__ = ["add_problem", "other_labels"]
 
 
 def add_problem(root: Path, name: str, asked: Asked) -> Addition:
@@ -61,7 +64,13 @@ def add_problem(root: Path, name: str, asked: Asked) -> Addition:
     check_name(name, [*problems_of(root), *load_manifest(root / MANIFEST).services])
     tables, references = raw_profiles(root)
     zone = load_contract(root / CONTRACT).clock.timezone
-    answers = complete_answers(replace(asked, timezone=zone), tables, references)
+    asked = replace(asked, timezone=zone)
+    if not asked.predict:
+        raise AnswerError(
+            "nothing says what the new problem predicts",
+            hint=f"say it: --predict COLUMN; it may be one of these: {', '.join(other_labels(root, tables))}",
+        )
+    answers = _answered(root, asked, tables, references)
     if answers.numbered:
         hint = "say it: --about COLUMN, or let pipelines/ingest.py number the rows"
         raise AnswerError(f"no column of {answers.table} names each row", hint=hint)
@@ -90,8 +99,44 @@ def add_problem(root: Path, name: str, asked: Asked) -> Addition:
     }
     notes = [f"{label.name}.{column} is left out: {why}" for column, why in leaks.items()]
     return Addition(
-        files, {EXPERIMENTS_YAML: _experiments(root, answers)}, (module,), (*notes, *told)
+        files,
+        {EXPERIMENTS_YAML: _experiments(root, answers)},
+        (module,),
+        (*notes, *told),
+        answer_rows(answers),
     )
+
+
+def other_labels(root: Path, tables: Mapping[str, TableProfile]) -> list[str]:
+    """Columns that a new problem may predict: those that look like it, without what others predict.
+
+    Args:
+        root: The project.
+        tables: Its raw tables.
+    """
+    taken = {declared_problem(root / CONF, name).label for name in problems_of(root)}
+    return [one for one in label_candidates(tables) if one.rpartition(".")[2] not in taken]
+
+
+def _answered(
+    root: Path, asked: Asked, tables: Mapping[str, TableProfile], references: Sequence[Reference]
+) -> Answers:
+    """The answers; whom it is about and when it is known as a problem of the same table has it, if open."""
+    table, _ = label_of(asked.predict, tables, {})
+    because: dict[str, str] = {}
+    for name in problems_of(root):
+        other = declared_problem(root / CONF, name)
+        if other.label not in table.columns or not set(other.entity) <= set(table.columns):
+            continue
+        told = f"as {name} has it, whose label is in {table.name}, too"
+        if not asked.about and len(other.entity) == 1:
+            asked, because["about"] = replace(asked, about=other.entity[0]), told
+        found = complete_answers(asked, tables, references)
+        if found.why.get("known_after", "").startswith(UNTOLD):
+            asked, because["known_after"] = replace(asked, known_after=str(other.known_after)), told
+        break
+    answers = complete_answers(asked, tables, references)
+    return replace(answers, why={**answers.why, **because})
 
 
 def _other_labels(root: Path, table: TableProfile, answers: Answers) -> dict[str, str]:

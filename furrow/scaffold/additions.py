@@ -75,12 +75,14 @@ class Addition:
         edits: Files that are there and get something more.
         needs: Files that the stage `compile` must depend on.
         notes: What a person should know, a line each.
+        answers: Of a problem: each question, its answer, and because of what.
     """
 
     files: Mapping[str, str]
     edits: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    answers: tuple[tuple[str, str, str], ...] = ()
 
 
 def check_name(name: str, taken: Mapping[str, object] | Sequence[str] = ()) -> None:

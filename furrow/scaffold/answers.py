@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
     from furrow.intake.table_profile import Reference, TableProfile
 
-__all__ = ["Answers", "Asked", "complete_answers", "split_words"]
+__all__ = ["UNTOLD", "Answers", "Asked", "answer_rows", "complete_answers", "split_words"]
 
 LEAST_ROWS = 30
+UNTOLD = "nothing in the data tells"
+"""How the reason begins where the data say nothing of when the label is known."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,19 @@ def complete_answers(
     )
 
 
+def answer_rows(answers: Answers) -> tuple[tuple[str, str, str], ...]:
+    """Each question, its answer, and because of what; the last is empty where a person said it."""
+    why = {"predict": answers.why.get("task", ""), **answers.why}
+    rows = {
+        "predict": f"{answers.table}.{answers.label}: {answers.task}",
+        "about": answers.entity,
+        "at": answers.at or answers.moment or "no moment",
+        "known after": answers.known_after,
+        "test": split_words(answers.by, answers.test, answers.start),
+    }
+    return tuple((one, said, why.get(one.replace(" ", "_"), "")) for one, said in rows.items())
+
+
 def split_words(by: str, test: float, start: str) -> str:
     """A split as `--test` takes it."""
     if by == "date":
@@ -199,8 +214,7 @@ def _known_after(table: TableProfile, label: str, at: str, why: dict[str, str]) 
         why["known_after"] = f"{column} is {found} after {at} at the latest"
     else:
         why["known_after"] = (
-            "nothing in the data tells: say --known-after where it takes time until the label is"
-            " known"
+            f"{UNTOLD}: say --known-after where it takes time until the label is known"
         )
     return found
 

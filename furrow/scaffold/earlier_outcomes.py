@@ -23,7 +23,7 @@ from furrow.training.problem import span
 from furrow.training.tasks.task import NUMBER, PROBABILITY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from furrow.scaffold.answers import Answers
 
@@ -33,7 +33,7 @@ MOST_RATES = 4  # classes of each of which there is a rate
 _KNOWN = "outcome_known_at"
 
 
-def tie_outcomes(answers: Answers, table: TableProfile) -> Tie | None:
+def tie_outcomes(answers: Answers, table: TableProfile, named: Collection[str] = ()) -> Tie | None:
     """The labels of earlier rows that are of the same entity, customer or account.
 
     None where there are none. Of numbers they are numbers; of two classes, 1 where the positive
@@ -42,8 +42,9 @@ def tie_outcomes(answers: Answers, table: TableProfile) -> Tie | None:
     Args:
         answers: What is predicted, and when.
         table: That holds the label.
+        named: Its columns that name somebody beside the entity, whatever they are called.
     """
-    mine = shared_column(answers, table)
+    mine = shared_column(answers, table, named)
     if not mine:
         return None
     values, columns = _values(answers, table)

@@ -14,15 +14,16 @@ from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import quoted, readable
 from furrow.intake.table_profile import relation as relation_of
 from furrow.scaffold.planned_moments import is_of_a_life, is_planned, is_recorded
+from furrow.scaffold.rows_in_time import MOST_PAIRS, in_time
+from furrow.scaffold.shared_keys import ID_ENDINGS, named_in_common
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from furrow.intake.table_profile import Reference, TableProfile
     from furrow.scaffold.answers import Answers
 
 __all__ = [
-    "MOST_PAIRS",
     "Tie",
     "event_moment",
     "renamed",
@@ -34,9 +35,7 @@ __all__ = [
 
 MEANS_REPEATED = 1.5
 LEAST_OF_THEM = 10
-MOST_PAIRS = 20_000_000
-"""Rows of one customer, on average, and customers at the least: three plans are none.
-Pairs of rows of one customer, of all, that are joined at the most."""
+"""Rows of one customer, on average, and customers at the least: three plans are none."""
 
 _GENERIC = {
     "id",
@@ -62,6 +61,7 @@ class Tie:
         pairs: About how many rows the relation has, where each is joined to many of the label's.
         outcomes: Whether they say what came of earlier rows.
         asked: The column of the relation that holds the moment of the prediction; empty for none.
+        late: Whether hardly any of its rows comes before the moment of the prediction.
     """
 
     table: TableProfile
@@ -73,6 +73,7 @@ class Tie:
     pairs: int = 0
     outcomes: bool = False
     asked: str = ""
+    late: bool = False
 
 
 def tie(
@@ -83,26 +84,36 @@ def tie(
 ) -> Tie | None:
     """How a table's rows are tied to the entity; None where nothing ties them.
 
+    Of several ways the first under which rows come before the moment of the prediction: the
+    instalments of an application all come later, those of its customer do not.
+
     Args:
         answers: Who is predicted.
         table: Another table than the label's.
         tables: All of them.
         references: Which columns refer to which keys.
     """
+    found = list(_ties(answers, table, tables, references))
+    if not found:
+        return None
+    return in_time(answers, found, tables) or replace(found[0], late=True)
+
+
+def _ties(
+    answers: Answers,
+    table: TableProfile,
+    tables: Mapping[str, TableProfile],
+    references: Sequence[Reference],
+) -> Iterator[Tie]:
+    """The ways in which a table's rows may be tied, the nearest first."""
     own = _own(answers, table, references)
     if own:
         at = event_moment(table)
-        return Tie(
-            table,
-            readable(table.name),
-            own,
-            at,
-            bool(at) and table.columns[at].midnight,
-            own in table.keys,
-        )
-    return _through_parent(answers, table, tables, references) or _through_label(
-        answers, table, tables, references
-    )
+        dated = bool(at) and table.columns[at].midnight
+        yield Tie(table, readable(table.name), own, at, dated, own in table.keys)
+    elif (above := _through_parent(answers, table, tables, references)) is not None:
+        yield above
+    yield from _through_label(answers, table, tables, references)
 
 
 def _own(answers: Answers, table: TableProfile, references: Sequence[Reference]) -> str:
@@ -165,12 +176,13 @@ def _through_label(
     table: TableProfile,
     tables: Mapping[str, TableProfile],
     references: Sequence[Reference],
-) -> Tie | None:
+) -> Iterator[Tie]:
     """What is about somebody whom the label's row names beside the entity.
 
     The customer of a loan.
     """
     label = tables[answers.table]
+    taken = set()
     for one in references:
         if one.table != label.name or one.column == answers.entity:
             continue
@@ -181,16 +193,14 @@ def _through_label(
             if (ref.table, ref.to, ref.key) == (table.name, one.to, one.key)
         ]
         if theirs:
-            return _beside(answers, label, table, one.column, theirs[0])
-    shared = [
-        name
-        for name in label.columns
-        if name in table.columns and name.endswith(("_id", "_key", "_no"))
-    ]
-    return _beside(answers, label, table, shared[0], shared[0]) if shared else None
+            taken.add(one.column)
+            yield _beside(answers, label, table, one.column, theirs[0])
+    for name, having in named_in_common(answers, tables).items():
+        if table.name in having and name not in taken:
+            yield _beside(answers, label, table, name, name)
 
 
-def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
+def tie_before(answers: Answers, table: TableProfile, named: Collection[str] = ()) -> Tie | None:
     """The earlier rows of the label's own table that are of the same entity, customer or account.
 
     None where there are none.
@@ -201,8 +211,9 @@ def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
     Args:
         answers: Who is predicted, and when.
         table: That holds the label.
+        named: Its columns that name somebody beside the entity, whatever they are called.
     """
-    name = shared_column(answers, table)
+    name = shared_column(answers, table, named)
     if not name:
         return None
     entity, at, mine = (readable(one) for one in (answers.entity, answers.at, name))
@@ -225,12 +236,13 @@ def tie_before(answers: Answers, table: TableProfile) -> Tie | None:
     )
 
 
-def shared_column(answers: Answers, table: TableProfile) -> str:
+def shared_column(answers: Answers, table: TableProfile, named: Collection[str] = ()) -> str:
     """The column whose value rows of one entity, customer or account share; empty for none.
 
     Args:
         answers: Who is predicted, and when.
         table: That holds the label.
+        named: Its columns that name somebody beside the entity, whatever they are called.
     """
     if not answers.at:
         return ""
@@ -239,8 +251,8 @@ def shared_column(answers: Answers, table: TableProfile) -> str:
         return own.name if own.distinct <= own.held / MEANS_REPEATED else ""
     for name, column in table.columns.items():
         repeated = LEAST_OF_THEM <= column.distinct <= column.held / MEANS_REPEATED
-        named = name.endswith(("_id", "_key", "_no")) and name != answers.label
-        if named and repeated and _pairs(table, name) <= MOST_PAIRS:
+        tells = (name.endswith(ID_ENDINGS) or name in named) and name != answers.label
+        if tells and repeated and _pairs(table, name) <= MOST_PAIRS:
             return name
     return ""
 

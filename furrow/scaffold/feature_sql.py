@@ -15,9 +15,11 @@ from furrow.intake.landed import column_name
 from furrow.intake.table_profile import readable
 from furrow.plurals import number_of
 from furrow.scaffold.earlier_outcomes import tie_outcomes
-from furrow.scaffold.entity_ties import MOST_PAIRS, strangers, tie, tie_before
+from furrow.scaffold.entity_ties import strangers, tie, tie_before
 from furrow.scaffold.id_columns import id_columns, is_category
 from furrow.scaffold.planned_moments import is_planned
+from furrow.scaffold.rows_in_time import MOST_PAIRS
+from furrow.scaffold.shared_keys import named_in_common, names_of_others
 from furrow.scaffold.source_tables import (
     ALWAYS,
     FEW,
@@ -66,10 +68,12 @@ def feature_tables(
         The tables; and what was left out, in words.
     """
     label = tables[answers.table]
-    attributes = _attributes(answers, label, id_columns(label, references))
-    before = (tie_before(answers, label), tie_outcomes(answers, label))
+    others, named = names_of_others(answers, tables), named_in_common(answers, tables)
+    ids = id_columns(label, references, others)
+    attributes = _attributes(answers, label, ids)
+    before = (tie_before(answers, label, named), tie_outcomes(answers, label, named))
     sources = [one for one in before if one is not None]
-    told = _untaken(answers, label, id_columns(label, references))
+    told = _untaken(answers, label, ids)
     for table in tables.values():
         if table.name == answers.table:
             continue
@@ -82,6 +86,9 @@ def feature_tables(
             told.append(
                 f"{table.name}: its rows have moments, and predictions have none (--at): left out"
             )
+        elif source.late:
+            said = f"hardly a row has its {_told_at(source)} before {answers.at}"
+            told.append(f"{table.name}: left out, for of a {answers.entity} {said}")
         elif source.pairs > MOST_PAIRS:
             told.append(
                 f"{table.name}: left out, for joined to {label.name} it is some {source.pairs:,} rows:"
@@ -100,7 +107,9 @@ def feature_tables(
         if one.table.path != label.path
         and (share := strangers(one, label, answers.entity, references)) >= STRANGERS
     ]
-    numbered = {one.path: id_columns(one, references) - {answers.label} for one in tables.values()}
+    numbered = {
+        one.path: id_columns(one, references, others) - {answers.label} for one in tables.values()
+    }
     sources = [_without(one, numbered[one.table.path]) for one in sources]
     told += [
         f"{one.table.name}: no features of {', '.join(left[:20])}: too many different words"
@@ -123,6 +132,11 @@ def feature_tables(
             " each"
         )
     return [_free(table, tables) for table in found], told
+
+
+def _told_at(source: Tie) -> str:
+    """The column of moments of a source as its file has it."""
+    return source.at if source.at in source.table.columns else "moment"
 
 
 def _without(source: Tie, ids: set[str]) -> Tie:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile
 
@@ -18,12 +18,15 @@ LEAST = 30  # rows that tell
 FEW, OFTEN = 50, 20  # different ids at the most, and rows of each, on average, that make a category
 
 
-def id_columns(table: TableProfile, references: Iterable[Reference]) -> set[str]:
+def id_columns(
+    table: TableProfile, references: Iterable[Reference], named: Collection[str] = ()
+) -> set[str]:
     """The columns of whole numbers that are ids: by name, by reference, or because they count rows.
 
     Args:
         table: The table.
         references: Which columns refer to which keys.
+        named: Columns that name somebody in another table: a number of theirs is no quantity here.
     """
     referring = {one.column for one in references if one.table == table.name}
     return {
@@ -31,7 +34,13 @@ def id_columns(table: TableProfile, references: Iterable[Reference]) -> set[str]
         for name, column in table.columns.items()
         if column.kind in {"int64", "int32"}
         and column.held
-        and (name == "id" or name.endswith(_NAMED) or name in referring or _counts(column))
+        and (
+            name == "id"
+            or name.endswith(_NAMED)
+            or name in referring
+            or name in named
+            or _counts(column)
+        )
     }
 
 

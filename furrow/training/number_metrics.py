@@ -78,21 +78,32 @@ def mase(rows: Rows) -> NDArray[np.float64]:
 
 
 def coverage(rows: Rows) -> NDArray[np.float64]:
-    """The share of labels that lie within their interval."""
-    label = rows.column("label")
-    return rows.mean((label >= rows.column("low")) & (label <= rows.column("high")))
+    """The share of labels that lie within their interval, of rows that have one."""
+    label, some = rows.column("label"), _bounded(rows)
+    within = (label >= rows.column("low")) & (label <= rows.column("high"))
+    return ratio(rows.sums(within & some), rows.sums(some))
 
 
 def width(rows: Rows) -> NDArray[np.float64]:
-    """The mean width of the intervals."""
-    return rows.mean(rows.column("high") - rows.column("low"))
+    """The mean width of the intervals, of rows that have one."""
+    some = _bounded(rows)
+    size = np.where(some, rows.column("high") - rows.column("low"), 0.0)
+    return ratio(rows.sums(size), rows.sums(some))
 
 
 def pinball(rows: Rows) -> NDArray[np.float64]:
-    """The mean pinball loss of both ends of the interval, as quantiles (Koenker and Bassett 1978)."""
-    label, tail = rows.column("label"), (1 - rows.judging.coverage) / 2
+    """The mean pinball loss of both ends of the interval, as quantiles (Koenker and Bassett 1978).
+
+    Of rows that have one.
+    """
+    label, tail, some = rows.column("label"), (1 - rows.judging.coverage) / 2, _bounded(rows)
     losses = []
     for name, level in (("low", tail), ("high", 1 - tail)):
-        gap = label - rows.column(name)
+        gap = np.where(some, label - rows.column(name), 0.0)
         losses.append(np.maximum(level * gap, (level - 1) * gap))
-    return rows.mean((losses[0] + losses[1]) / 2)
+    return ratio(rows.sums((losses[0] + losses[1]) / 2), rows.sums(some))
+
+
+def _bounded(rows: Rows) -> NDArray[np.bool_]:
+    """Which rows have an interval: a prediction without one says nothing of where the label is."""
+    return ~(np.isnan(rows.column("low")) | np.isnan(rows.column("high")))

@@ -127,6 +127,17 @@ def test_a_problem(copy: Path) -> None:
     assert rows.num_rows == 260
 
 
+def test_a_problem_beside_another_is_about_the_same(copy: Path) -> None:
+    """Whom it is about and when it is known are as the first problem has it, and it is told."""
+    addition = add_problem(copy, "spending_again", Asked(predict="spent_later"))
+    first = yaml.safe_load((copy / "conf/problem/churned.yaml").read_text())
+    answers = {question: (answer, why) for question, answer, why in addition.answers}
+    told = "as churned has it, whose label is in customers, too"
+    assert answers["about"] == (first["entity"][0], told)
+    assert answers["known after"] == (first["known_after"], told)
+    assert first["known_after"] != "0h"
+
+
 def test_all_of_it_compiles(copy: Path) -> None:
     """With every addition, dvc.yaml is what the declarations ask for, to the last dependency."""
     compiled = compile_repository(copy)
@@ -149,6 +160,8 @@ WRONG = {
     "a service": (["service", "all"], "already"),
     "a problem": (["problem", "churned"], "already"),
     "no column": (["problem", "odd", "--predict", "agee"], "did you mean 'age'?"),
+    "no label": (["problem", "odd"], "nothing says what the new problem predicts"),
+    "no label, what may be": (["problem", "odd"], "customers.segment"),
     "a metric of Furrow's": (["metric", "roc_auc"], "Furrow's"),
     "no task": (["metric", "odd", "--task", "binry"], "did you mean 'binary'?"),
 }

@@ -129,6 +129,18 @@ def test_numbers(numbers: Rows) -> None:
         assert found.shape == (3,)
 
 
+def test_a_prediction_without_an_interval_is_not_judged_by_it(numbers: Rows) -> None:
+    """No interval at all is no value, rather than none of the labels within; some are judged alone."""
+    bare = rows(numbers.frame.assign(low=np.nan, high=np.nan), coverage=0.9)
+    some = np.arange(len(numbers.frame)) % 2 == 0
+    held = numbers.frame.assign(low=numbers.frame["low"].where(some))
+    few = rows(numbers.frame[some], coverage=0.9)
+    for name in ("coverage", "width", "pinball"):
+        function = getattr(number_metrics, name)
+        assert np.isnan(function(bare)).all(), name
+        assert function(rows(held, coverage=0.9))[0] == pytest.approx(function(few)[0]), name
+
+
 def test_a_replicate_is_the_metric_of_repeated_rows(numbers: Rows) -> None:
     for at, weights in enumerate(numbers.weights[1:], 1):
         repeat = np.repeat(np.arange(len(numbers.frame)), weights[numbers.block].astype(int))
