@@ -262,23 +262,14 @@ def _agree(
         [name for name in kinds if name not in columns],
     )
     if lacking or more:
-<<<<<<< HEAD
         parts = (
             f"lacks {', '.join(lacking)}" if lacking else "",
             f"has more columns: {', '.join(more)}" if more else "",
         )
-        hint = "name the columns in conf/data/contract.yaml as the file has them"
+        hint = _NAME_THEM
         if lacking and more:
             hint = "were they renamed? Call them in the file as before, for features read them so"
         raise IntakeError(f"{place} {', and '.join(filter(None, parts))}", path=path, hint=hint)
-=======
-        said = (
-            f"{place} lacks {', '.join(lacking)}"
-            if lacking
-            else f"{place} has more columns: {', '.join(more)}"
-        )
-        raise IntakeError(said, path=path, hint=_NAME_THEM)
->>>>>>> ec55650fe2b394c519b90864d1059b72a67721b1
     for name, kind in kinds.items():
         wider = {(kind, columns[name])} & {
             ("int64", "float64"),

@@ -21,11 +21,8 @@ import duckdb
 from furrow.intake.column_reading import Reading
 from furrow.intake.column_types import read_as, sql_held, sql_value
 from furrow.intake.dialect import Dialect, IntakeError, detect
-<<<<<<< HEAD
-from furrow.intake.open_quotes import check_quotes
-=======
 from furrow.intake.missing_words import MOST_MISSING, are_missing, said_missing
->>>>>>> 7a2baa60d0c80780b776e30eda528c7537ae996a
+from furrow.intake.open_quotes import check_quotes
 from furrow.intake.quiet_db import quiet_db
 
 if TYPE_CHECKING:

@@ -237,14 +237,10 @@ def _select(
     readings, parts, told = {}, [], list(notes)
     for one, name in zip(columns, names, strict=True):
         column, type_ = one.sql, one.type_
-<<<<<<< HEAD
+        told += [f"{name}: {one.told}"] if one.told else []
         if _declared(one, kinds) == "string" and type_ in _SCALARS:
             reading, value = Reading("string"), f"{column}::VARCHAR"
         elif one.epoch is not None:
-=======
-        told += [f"{name}: {one.told}"] if one.told else []
-        if one.epoch is not None:
->>>>>>> 7a2baa60d0c80780b776e30eda528c7537ae996a
             reading, value = one.epoch, sql_moment(column, one.epoch, timezone)
             told += [f"{name}: {note}" for note in one.epoch.notes]
         elif type_ in _WHOLE:
