@@ -25,7 +25,7 @@ WORDS = [
 ]  # fmt: skip
 
 
-PARTS = [(WORDS[at : at + 7] + WORDS)[:7] for at in range(0, len(WORDS), 7)]
+PARTS = [WORDS[:7]]
 """As many columns as features are made of: four of numbers, three of words."""
 
 
@@ -86,7 +86,7 @@ def run(plan: InitPlan, folder: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-@pytest.fixture(scope="module", params=[1, 4])
+@pytest.fixture(scope="module", params=[4])
 def usual(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[int, Any]:
@@ -97,11 +97,7 @@ def usual(
     )
 
 
-@pytest.mark.parametrize(
-    "names",
-    [*PARTS[:2], *(pytest.param(one, marks=pytest.mark.long) for one in PARTS[2:])],
-    ids=lambda names: names[0],
-)
+@pytest.mark.parametrize("names", PARTS, ids=lambda names: names[0])
 def test_columns_of_any_name(tmp_path: Path, usual: tuple[int, Any], names: list[str]) -> None:
     """The same values as where columns have usual names, in a table for each source and in one of several."""
     tables, wanted = usual
