@@ -275,13 +275,13 @@ def _missing(
 ) -> float | None:
     """The share of rows whose value is not among the keys; None where too few of the values are."""
     rows = (
-        f"SELECT {quoted(column)} AS v, count(*) AS n FROM {relation(child.path)} WHERE v IS NOT"
-        " NULL GROUP BY v"
+        f"SELECT {quoted(column)}, count(*) FROM {relation(child.path)} WHERE {quoted(column)} IS"
+        f" NOT NULL GROUP BY {quoted(column)}"
     )
-    there = f"v IN (SELECT {quoted(key)} FROM {relation(parent.path)})"
+    there = f"held.v IN (SELECT {quoted(key)} FROM {relation(parent.path)})"
     share = (
         f"SELECT count(*), count(*) FILTER ({there}), sum(n), sum(n) FILTER (NOT {there}) FROM"
-        f" ({rows})"
+        f" ({rows}) AS held(v, n)"
     )
     ((values, included, held, lost),) = db.execute(share).fetchall()
     return float(lost or 0) / float(held) if values and included >= INCLUDED * values else None

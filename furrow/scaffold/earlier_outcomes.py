@@ -128,7 +128,7 @@ def _is(column: str, label: ColumnProfile, value: object) -> str:
 
 def _classes(table: TableProfile, label: str) -> list[object]:
     """The label's classes, in order."""
-    query = f"SELECT DISTINCT {quoted(label)} AS v FROM {relation_of(table.path)}"
+    query = f"SELECT DISTINCT {quoted(label)} FROM {relation_of(table.path)}"
     with quiet_db() as db:
-        rows = db.execute(f"{query} WHERE v IS NOT NULL ORDER BY v").fetchall()
+        rows = db.execute(f"{query} WHERE {quoted(label)} IS NOT NULL ORDER BY 1").fetchall()
     return [value for (value,) in rows]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from furrow.intake.own_names import free_name
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import quoted, readable
 from furrow.intake.table_profile import relation as relation_of
@@ -155,19 +156,16 @@ def _through_parent(
         above = event_moment(parent)
         moment = f"c.{readable(at)}" if at else f"p.{readable(above)}" if above else ""
         dated = table.columns[at].midnight if at else bool(above) and parent.columns[above].midnight
-        picked = [
-            f"c.{readable(name)}"
-            for name in table.columns
-            if name not in {answers.entity, "own_at"}
-        ]
+        picked = [f"c.{readable(name)}" for name in table.columns if name != answers.entity]
         picked.append(f"p.{renamed(own, answers.entity)}")
-        picked += [f"{moment} as own_at"] if moment else []
+        known = free_name("own_at", {*table.columns, answers.entity}) if moment else ""
+        picked += [f"{moment} as {known}"] if moment else []
         joined = (
             f"join {readable(parent.name)} as p on c.{readable(one.column)} = p.{readable(one.key)}"
         )
         relation = f"(select {', '.join(picked)} from {readable(table.name)} as c {joined})"
         told = _without_key(table, one.column)
-        return Tie(told, relation, answers.entity, "own_at" if moment else "", dated, single=False)
+        return Tie(told, relation, answers.entity, known, dated, single=False)
     return None
 
 
@@ -260,8 +258,9 @@ def shared_column(answers: Answers, table: TableProfile, named: Collection[str] 
 def _pairs(table: TableProfile, name: str) -> int:
     """How many pairs of rows have one value of a column."""
     with quiet_db() as db:
-        counts = f"SELECT count(*) AS n FROM {relation_of(table.path)} GROUP BY {quoted(name)}"
-        return int(db.execute(f"SELECT coalesce(sum(n * n), 0) FROM ({counts})").fetchall()[0][0])
+        counts = f"SELECT count(*) FROM {relation_of(table.path)} GROUP BY {quoted(name)}"
+        query = f"SELECT coalesce(sum(n * n), 0) FROM ({counts}) AS counted(n)"
+        return int(db.execute(query).fetchall()[0][0])
 
 
 def _beside(
@@ -269,14 +268,15 @@ def _beside(
 ) -> Tie:
     at, entity = event_moment(table), readable(answers.entity)
     picked = [f"c.{readable(name)}" for name in table.columns if name != answers.entity]
-    asked = "asked_at" if answers.at and answers.entity in labelled.keys else ""
-    asked = "" if asked in table.columns else asked
-    held = [entity, renamed(mine, "own_key"), *([renamed(answers.at, asked)] if asked else [])]
+    one = answers.at and answers.entity in labelled.keys
+    asked = free_name("asked_at", {*table.columns, answers.entity}) if one else ""
+    held_key = free_name("own_key", {answers.entity, asked})
+    held = [entity, renamed(mine, held_key), *([renamed(answers.at, asked)] if asked else [])]
     label = f"(select distinct {', '.join(held)} from {readable(answers.table)}) as l"
     picked += [f"l.{asked}"] if asked else []
     relation = (
         f"(select {', '.join(picked)}, l.{entity} from {readable(table.name)} as c "
-        f"join {label} on c.{readable(theirs)} = l.own_key)"
+        f"join {label} on c.{readable(theirs)} = l.{held_key})"
     )
     dated = bool(at) and table.columns[at].midnight
     pairs = 0 if theirs in table.keys else _pairs_beside(labelled, mine, table, theirs)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from furrow.intake.landed import column_name
+from furrow.intake.own_names import free_name
 from furrow.intake.table_profile import readable
 from furrow.plurals import number_of
 from furrow.scaffold.earlier_outcomes import tie_outcomes
@@ -171,18 +172,20 @@ def _attributes(answers: Answers, table: TableProfile, ids: set[str]) -> Feature
     taken = {answers.label, answers.entity, answers.at}
     held = [column for column in table.columns.values() if column.name not in taken and column.held]
     name, entity, at = f"{table.name}_profile", readable(answers.entity), moment_sql(answers)
-    features, listed = {}, []
+    features: dict[str, str] = {}
+    listed, plain = [], {f"{table.name}_{column.name}" for column in held}
     for column in held:
         feature, value = f"{table.name}_{column.name}", readable(column.name)
         if column.kind in TYPES and not _names(column, table, ids):
             category = column.name in ids
             features[feature] = "String" if category else TYPES[column.kind]
-            plain = f"cast({value} as varchar)" if category else plain_value(column)
-            listed.append(f"{plain} as {readable(feature)}")
+            told = f"cast({value} as varchar)" if category else plain_value(column)
+            listed.append(f"{told} as {readable(feature)}")
         elif column.kind == "timestamp" and (answers.at or answers.moment):
-            features[f"{feature}_days"] = "Float64"
+            feature = free_name(f"{feature}_days", {*features, *plain})
+            features[feature] = "Float64"
             days = f"cast(date_diff('hour', {value}, {at}) / 24.0 as double)"
-            listed.append(f"{days} as {readable(f'{feature}_days')}")
+            listed.append(f"{days} as {readable(feature)}")
     for part, value in _calendar(answers, table) if answers.at else ():
         feature = column_name(f"{table.name}_{part}", set(features))
         features[feature] = "Int64"

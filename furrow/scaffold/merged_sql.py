@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from furrow.intake.own_names import free_name
 from furrow.intake.table_profile import readable
 from furrow.scaffold.window_sql import WINDOWS, WindowSql, changed, counted_in, span_name
 from furrow.scaffold.wrapping import wrapped
@@ -70,9 +71,14 @@ def _own(events: Windowed, column: str) -> str:
     return readable(f"{events.name}__{column}")
 
 
+def _event(events: Windowed) -> str:
+    """What the column is called that says that a row is an event of a source."""
+    return free_name("event", {*(one.name for one in events.numbers), *events.words})
+
+
 def _columns(events: Windowed) -> dict[str, str]:
     """The columns that a source gives the log, and SQL for each; that it is one of its events first."""
-    counted = {_own(events, "event"): "1"} if not events.single else {}
+    counted = {_own(events, _event(events)): "1"} if not events.single else {}
     numbers = {_own(events, one.name): one.exact or readable(one.name) for one in events.numbers}
     return counted | numbers | {_own(events, name): sql for name, (sql, _) in events.words.items()}
 
@@ -92,7 +98,8 @@ def _sums(events: Windowed) -> list[str]:
     """The running sums of each window's changes, and the last values; a line for each column."""
     lines = []
     if not events.single:
-        lines.append(_windows(events, "event", f"event_count * {_own(events, 'event')}", "count"))
+        one = _event(events)
+        lines.append(_windows(events, one, f"event_count * {_own(events, one)}", "count"))
     for number in _summed(events):
         column = _own(events, number.name)
         if number.nullable:
@@ -122,13 +129,13 @@ def _figures(events: Windowed, features: dict[str, str]) -> list[str]:
         found: dict[str, tuple[str, str]] = {}
         lines.append(found)
         for days in events.windows:
-            count = f"cast({_own(events, f'event_count_{days}')} as bigint)"
+            count = f"cast({_own(events, f'{_event(events)}_count_{days}')} as bigint)"
             found[f"{events.name}_{span_name(days)}"] = (count, "Int64")
     for number in _summed(events):
         lines.append(found := {})
         for word in events.figures:
             for days in events.windows:
-                counted = number.name if number.nullable else "event"
+                counted = number.name if number.nullable else _event(events)
                 count = _own(events, f"{counted}_count_{days}")
                 total = _own(events, f"{number.name}_sum_{days}")
                 value = counted_in(word, total, count)
@@ -138,12 +145,15 @@ def _figures(events: Windowed, features: dict[str, str]) -> list[str]:
         value = _own(events, f"{name}_last")
         value = f"cast({value} as double)" if type_ == "Float64" else value
         found[f"{events.name}_{name}{'' if events.single else '_last'}"] = (value, type_)
-    features |= {name: type_ for line in lines for name, (_, type_) in line.items()}
-    return [
-        ", ".join(f"{value} as {readable(name)}" for name, (value, _) in line.items())
-        for line in lines
-        if line
-    ]
+    told = []
+    for line in filter(None, lines):
+        values = []
+        for wanted, (value, type_) in line.items():
+            name = free_name(wanted, features)  # a table's and a column's name may say it twice
+            features[name] = type_
+            values.append(f"{value} as {readable(name)}")
+        told.append(", ".join(values))
+    return told
 
 
 @dataclass(frozen=True)
@@ -174,8 +184,11 @@ def merged_facts(entity: str, always: str, sources: Sequence[Known]) -> WindowSq
     features: dict[str, str] = {}
     key, parts = readable(entity), []
     for one in sources:
-        features |= one.types
-        listed = [one.key, *(f"{sql} as {readable(name)}" for name, sql in one.values.items())]
+        listed = [one.key]
+        for wanted, value in one.values.items():
+            name = free_name(wanted, features)
+            features[name] = one.types[wanted]
+            listed.append(f"{value} as {readable(name)}")
         text = "\n        ".join(wrapped(listed))
         parts.append(f"(\n    select {text}\n    from {one.rows}\n)")
     names = "\n    ".join(wrapped([f"{always} as event_timestamp", *map(readable, features)]))

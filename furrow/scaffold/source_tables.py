@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from furrow.intake.own_names import free_name
 from furrow.intake.table_profile import readable
 from furrow.scaffold.entity_ties import Tie, renamed
 from furrow.scaffold.merged_sql import Known, merged_facts, merged_windows
 from furrow.scaffold.planned_moments import is_of_a_life
-from furrow.scaffold.window_sql import EVER, OWN_NAMES, WINDOWS, Number, Windowed, window_sql
+from furrow.scaffold.window_sql import EVER, WINDOWS, Number, Windowed, window_sql
 from furrow.scaffold.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _chosen(source: Tie) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
 
 def _fitting(source: Tie) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
     """The columns of numbers and those of words that would do for features."""
-    own = {source.entity, source.at, *OWN_NAMES}
+    own = {source.entity, source.at}
     columns = [one for one in source.table.columns.values() if one.held and one.name not in own]
     ids = {
         name
@@ -192,9 +193,11 @@ def _always_known(entity: str, source: Tie) -> Known:
         feature = f"{name}_{column.name}"
         values[feature], types[feature] = f"min({plain_value(column)})", TYPES[column.kind]
     for part, (sql, type_) in _births(source).items():
-        values[f"{name}_{part}"], types[f"{name}_{part}"] = f"min({sql})", type_
+        feature = free_name(f"{name}_{part}", types)
+        values[feature], types[feature] = f"min({sql})", type_
     if not single:
-        values[f"{name}_count"], types[f"{name}_count"] = "count(*)", "Int64"
+        feature = free_name(f"{name}_count", types)
+        values[feature], types[feature] = "count(*)", "Int64"
     rows = f"{source.relation} where {about} is not null group by {about}"
     return Known(renamed(source.entity, entity), values, types, rows)
 
@@ -208,8 +211,9 @@ def _once(entity: str, source: Tie) -> FeatureTable:
         f"{plain_value(one)} as {readable(f'{name}_{one.name}')}" for one in (*numbers, *words)
     ]
     for part, (sql, type_) in _births(source).items():
-        features[f"{name}_{part}"] = type_
-        values.append(f"{sql} as {readable(f'{name}_{part}')}")
+        feature = free_name(f"{name}_{part}", features)
+        features[feature] = type_
+        values.append(f"{sql} as {readable(feature)}")
     sql = _plain_select(
         entity,
         source,

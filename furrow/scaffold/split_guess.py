@@ -51,12 +51,11 @@ class Timed:
     def rows(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection with the relation `labelled`: moment, came."""
         with quiet_db() as db:
-            columns = f"{quoted(self.at)} AS moment, {quoted(self.label)}::VARCHAR AS came"
+            columns = f"{quoted(self.at)}, {quoted(self.label)}::VARCHAR"
             held = f"{columns} FROM {relation(self.table.path)}"
             needed = "moment IS NOT NULL AND came IS NOT NULL"
-            db.execute(
-                f"CREATE TEMP TABLE labelled AS SELECT * FROM (SELECT {held}) WHERE {needed}"
-            )
+            rows = f"(SELECT {held}) AS held(moment, came)"
+            db.execute(f"CREATE TEMP TABLE labelled AS SELECT * FROM {rows} WHERE {needed}")
             yield db
 
 
@@ -182,7 +181,7 @@ def repeated_rows(table: TableProfile, columns: list[str]) -> int:
     """How many rows have the values of an earlier one in some columns."""
     names = ", ".join(quoted(name) for name in columns)
     held = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in columns)
-    counts = f"SELECT count(*) AS n FROM {relation(table.path)} WHERE {held} GROUP BY {names}"
+    counts = f"SELECT count(*) FROM {relation(table.path)} WHERE {held} GROUP BY {names}"
     with quiet_db() as db:
-        query = f"SELECT coalesce(sum(n - 1), 0) FROM ({counts})"
+        query = f"SELECT coalesce(sum(n - 1), 0) FROM ({counts}) AS counted(n)"
         return _one(db, query)

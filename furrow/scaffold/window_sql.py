@@ -11,9 +11,10 @@ was added is taken away to the last digit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from furrow.intake.own_names import free_name
 from furrow.intake.table_profile import readable
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ EVER = 0
 """The window that nothing leaves."""
 
 OWN_NAMES = frozenset({"known_at", "window_days", "event_count"})
-"""Columns of the SQL that no column of the data may be called as."""
+"""Columns of the SQL: one of the data that is called so gets a number there."""
 
 _TOO_GREAT = 1e24
 
@@ -116,7 +117,14 @@ def window_sql(events: Windowed) -> WindowSql:
     Args:
         events: What happened, and what is asked of it.
     """
-    key, name = readable(events.entity), events.name
+    key, name, given = readable(events.entity), events.name, events
+    called = _free_names(events)  # in the SQL; features are called as the data's columns are
+    names = {own: column for column, own in called.items()}
+    events = replace(
+        events,
+        numbers=[replace(one, name=called[one.name]) for one in given.numbers],
+        words={called[word]: value for word, value in given.words.items()},
+    )
     summed = [one for one in events.numbers if one.exact]
     features: dict[str, str] = {}
     counts = {
@@ -126,7 +134,7 @@ def window_sql(events: Windowed) -> WindowSql:
     asked = [f") select {key}, known_at as event_timestamp, {_listed(features, counts)}"]
     for number in summed:
         figures = {
-            f"{name}_{number.name}_{word}_{span_name(days)}": (
+            f"{name}_{names[number.name]}_{word}_{span_name(days)}": (
                 _figure(number, word, days),
                 "Float64",
             )
@@ -137,10 +145,11 @@ def window_sql(events: Windowed) -> WindowSql:
     last = {one.name: "Float64" for one in events.numbers}
     last |= {word: type_ for word, (_, type_) in events.words.items()}
     lasting = {
-        f"{name}_{column}_last": (_last(column, type_), type_) for column, type_ in last.items()
+        f"{name}_{names[column]}_last": (_last(column, type_), type_)
+        for column, type_ in last.items()
     }
     asked += [f"    {_listed(features, lasting)}"] if lasting else []
-    values = [_named(one.exact or readable(one.name), one.name) for one in events.numbers]
+    values = [_named(one.exact or readable(one.name), called[one.name]) for one in given.numbers]
     values += [_named(value, word) for word, (value, _) in events.words.items()]
     held = "".join(f", {readable(column)}" for column in last)
     shown = ", ".join(str(days) for days in events.windows if days != EVER)
@@ -175,6 +184,16 @@ def window_sql(events: Windowed) -> WindowSql:
         f"from own_sums order by {key}, event_timestamp",
     ]
     return WindowSql("\n".join(lines) + "\n", features)
+
+
+def _free_names(events: Windowed) -> dict[str, str]:
+    """What each column is called in the SQL: as it is, where that is no name of the SQL's own."""
+    called: dict[str, str] = {}
+    columns = [*(one.name for one in events.numbers), *events.words]
+    for column in columns:
+        others = {*columns, *called.values()} - {column}
+        called[column] = free_name(column, {*OWN_NAMES, events.entity, *others})
+    return called
 
 
 def _named(value: str, name: str) -> str:
