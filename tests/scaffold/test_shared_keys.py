@@ -11,7 +11,9 @@ import pytest
 from furrow.ground.tables import RawFiles, run_sql
 from furrow.intake.table_profile import ColumnProfile, TableProfile
 from furrow.scaffold.answers import Answers, Asked
+from furrow.scaffold.entity_ties import tie
 from furrow.scaffold.plan_init import InitPlan, look, plan_init
+from furrow.scaffold.rows_in_time import IN_TIME, share_in_time
 from furrow.scaffold.shared_keys import named_in_common, names_of_others
 
 if TYPE_CHECKING:
@@ -103,6 +105,10 @@ def test_what_comes_later_under_each_tie_is_left_out(tmp_path: Path) -> None:
     assert [one.name for one in plan.features] == ["antraege_profile"]
     told = "raten: left out, for of a antrag hardly a row has its zahlung before zeit"
     assert told in plan.notes
+    found = tie(plan.answers, looked.tables["raten"], looked.tables, looked.references)
+    assert found is not None
+    assert found.late
+    assert share_in_time(plan.answers, found, looked.tables) < IN_TIME
 
 
 def test_which_columns_name_somebody() -> None:
