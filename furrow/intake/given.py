@@ -19,8 +19,8 @@ from furrow.intake.copied_rows import (
     sqlite_tables,
 )
 from furrow.intake.given_error import GivenError
+from furrow.intake.hive_folders import with_parts
 from furrow.intake.joined_files import joined_files
-from furrow.intake.partitions import with_parts
 from furrow.intake.postgres_address import is_postgres, without_password
 from furrow.intake.postgres_source import open_postgres, postgres_tables
 from furrow.intake.s3_source import is_s3, s3_object, s3_objects

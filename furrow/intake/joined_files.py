@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.dialect import detect
 from furrow.intake.file_patterns import shared_begin
-from furrow.intake.partitions import before_parts, part_keys
+from furrow.intake.hive_folders import before_parts, part_keys
 from furrow.intake.s3_source import is_s3
 from furrow.intake.typed_table import parquet_names
 

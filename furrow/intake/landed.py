@@ -21,7 +21,7 @@ from furrow.files import FileError, sha256_file
 from furrow.intake.dialect import IntakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from furrow.intake.given import Given, OpenTable
 
@@ -110,7 +110,7 @@ def land(
         FileError: The file can't be written.
     """
     target, before = _Target(path, numbered), _rows_of(path)
-    notes: list[str] = []
+    told: list[tuple[str, str]] = []
     seen: set[str] = set()
     if columns is not None and numbered:
         columns = {name: kind for name, kind in columns.items() if name != numbered}
@@ -124,7 +124,7 @@ def land(
                 columns = dict(kinds) if columns is None else columns
                 seen |= kinds.keys()
                 _agree(columns, kinds, table, place, whole=not _may_lack(given, place))
-                notes += [f"{_begin(given, place)}{note}" for note in table.notes]
+                told += [(Path(place).name, note) for note in table.notes]
                 for batch in table.batches(ROWS):
                     target.add(_typed(batch, names, columns, place))
                     if progress is not None:
@@ -135,7 +135,7 @@ def land(
         changed = target.finish(columns or {})
     finally:
         target.drop()
-    held = target.columns(columns or {})
+    held, notes = target.columns(columns or {}), _once(told, several=len(given.places) > 1)
     if target.rows < before:
         notes.append(f"{before - target.rows:,} rows fewer than were landed before ({before:,})")
     return Landed(given.name, path, target.rows, held, changed, tuple(notes))
@@ -225,8 +225,22 @@ def _common_types(given: Given, timezone: str) -> dict[str, str]:
     }
 
 
-def _begin(given: Given, place: str) -> str:
-    return f"{Path(place).name}: " if len(given.places) > 1 else ""
+def _once(told: Sequence[tuple[str, str]], *, several: bool) -> list[str]:
+    """Notes with the file that each is of; of many files that differ in numbers alone, one for all."""
+    if not several:
+        return [note for _, note in told]
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for file, note in told:
+        alike.setdefault(_NUMBER.sub("0", note), []).append((file, note))
+    found = []
+    for those in alike.values():
+        file, note = those[0]
+        more = len({name for name, _ in those}) - 1
+        if more < _FEW_FILES:
+            found += [f"{name}: {said}" for name, said in those]
+        else:
+            found.append(f"{file}, and {more:,} files more: {note}")
+    return found
 
 
 def _names(table: OpenTable) -> dict[str, str]:
@@ -234,6 +248,8 @@ def _names(table: OpenTable) -> dict[str, str]:
     return {name: column_name(name, taken) for name in table.readings}
 
 
+_NUMBER = re.compile(r"\d[\d,.]*( \w+)?")  # 1 cell, 2 cells
+_FEW_FILES = 2
 _NAME_THEM = "name the columns in conf/data/contract.yaml as the file has them"
 _OBJECTS = {".json", ".jsonl", ".ndjson"}
 

@@ -13,9 +13,9 @@ import pytest
 from furrow.intake.dialect import IntakeError
 from furrow.intake.file_patterns import pattern_of
 from furrow.intake.given import find_given
+from furrow.intake.hive_folders import before_parts, part_keys
 from furrow.intake.joined_files import joined_files
 from furrow.intake.landed import land
-from furrow.intake.partitions import before_parts, part_keys
 from furrow.intake.project_data import given_of
 from furrow.scaffold.answers import Asked
 from furrow.scaffold.plan_init import look, plan_init

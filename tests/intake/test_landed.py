@@ -151,3 +151,15 @@ def test_keys_and_references(tmp_path: Path) -> None:
         Reference("lines", "order_id", "orders", "order_id"),
         Reference("orders", "customer_id", "customers", "id"),
     ]
+
+
+def test_many_files_say_a_thing_once(tmp_path: Path) -> None:
+    """Notes that differ in their numbers alone are one, with how many files; of two files each is told."""
+    for month in range(1, 13):
+        words = "\n".join("k.A." if row < month % 3 + 2 else str(row) for row in range(100))
+        (tmp_path / f"pay_{month}.csv").write_text(f"n,income\n{''.join(f'{n},{w}' + chr(10) for n, w in enumerate(words.split()))}")  # fmt: skip
+    (given,) = find_given([str(tmp_path / "pay_*.csv")])
+    (note,) = land(given, tmp_path / "all.parquet").notes
+    assert note.startswith("pay_1.csv, and 11 files more: income: 3 cells `k.A.`")
+    (given,) = find_given([str(tmp_path / "pay_1.csv"), str(tmp_path / "pay_2.csv")])
+    assert len(land(given, tmp_path / "two.parquet").notes) == 2
