@@ -39,6 +39,8 @@ def named_in_common(answers: Answers, tables: Mapping[str, TableProfile]) -> dic
     """Names of columns that the label's table shares with others, and with which.
 
     Those that end as ids do, first; then those whose values name many and are found in both tables.
+    Whole numbers may be a quantity that tables have in common: they name somebody only if some
+    table would say nothing of whom its rows are about without them.
 
     Args:
         answers: Which table holds the label, and who is predicted.
@@ -59,7 +61,8 @@ def named_in_common(answers: Answers, tables: Mapping[str, TableProfile]) -> dic
             and (ended or one.columns[name].kind == column.kind)
             and (ended or _in_common(label, one, name))
         ]
-        if having:
+        counted = not ended and column.kind != "string"
+        if having and not (counted and all(_tied(tables[one], answers) for one in having)):
             found[name] = having
     return dict(sorted(found.items(), key=lambda one: not one[0].endswith(ID_ENDINGS)))
 
@@ -80,6 +83,11 @@ def names_of_others(answers: Answers, tables: Mapping[str, TableProfile]) -> set
     }
     found = {answers.entity, *named_in_common(answers, tables), *first}
     return {name for name in found if not _quantity(name)} - {answers.label}
+
+
+def _tied(table: TableProfile, answers: Answers) -> bool:
+    """Whether a table says by another column whom its rows are about."""
+    return answers.entity in table.columns or any(one.endswith(ID_ENDINGS) for one in table.columns)
 
 
 def _quantity(name: str) -> bool:
@@ -105,7 +113,7 @@ def _in_common(label: TableProfile, other: TableProfile, name: str) -> bool:
     """Whether most values of another table's column are found in the label's table."""
     column = quoted(name)
     values: Iterable[str] = (
-        f"SELECT DISTINCT {column} AS v FROM {relation_of(one.path)} WHERE v IS NOT NULL"
+        f"SELECT DISTINCT {column} AS v FROM {relation_of(one.path)} WHERE {column} IS NOT NULL"
         for one in (other, label)
     )
     theirs, mine = values
