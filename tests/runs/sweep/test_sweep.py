@@ -223,12 +223,13 @@ def test_groups_vary_too(project: Path, git: Callable[..., str]) -> None:
 
 
 def test_a_trial_that_fails_is_told_and_the_others_go_on(project: Path) -> None:
-    found = list(sweeping(project, "model.max_leaf_nodes=1,7").run())
+    held = ("model.early_stopping=true", "model.max_iter=3")
+    found = list(sweeping(project, "+model.scoring=nonsense,loss", *held).run())
     states = {one.trial.overrides: one for one in found}
-    assert states[("model.max_leaf_nodes=7",)].state == "done"
-    failed = states[("model.max_leaf_nodes=1",)]
+    assert states[("+model.scoring=loss",)].state == "done"
+    failed = states[("+model.scoring=nonsense",)]
     assert failed.state == "failed"
-    assert "max_leaf_nodes" in failed.message
+    assert "nonsense" in failed.message
     assert len(recorded(project)) == 1
 
 

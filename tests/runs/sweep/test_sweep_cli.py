@@ -10,23 +10,23 @@ import pytest
 def test_try_adopt_and_watch_tell_what_happened_and_what_is_next(
     project: Path, run: Callable
 ) -> None:
-    done = run(
-        project, "furrow", "try", "gbm", "model.max_leaf_nodes=1,7", "model.max_iter=3", code=1
-    )
-    assert "failed  model.max_leaf_nodes=1" in done.stderr
+    refused = run(project, "furrow", "try", "gbm", "model.max_leaf_nodes=1,7", code=1)
+    assert "model.max_leaf_nodes: 1 is not what" in refused.stderr
+    assert "2/2" not in refused.stderr
+    held = ("model.early_stopping=true", "model.max_iter=3")
+    done = run(project, "furrow", "try", "gbm", "+model.scoring=nonsense,loss", *held, code=1)
+    assert "failed  +model.scoring=nonsense" in done.stderr
     assert "1/2" in done.stderr
-    alone = run(project, "furrow", "try", "gbm", "model.max_leaf_nodes=1", code=1)
-    assert "failed  gbm: The 'max_leaf_nodes'" in alone.stderr
-    assert "failed: gbm: The 'max_leaf_nodes'" in alone.stderr
+    alone = run(project, "furrow", "try", "gbm", "+model.scoring=nonsense", *held, code=1)
+    assert "failed  gbm: 'nonsense' is not a valid scoring" in alone.stderr
+    assert "failed: gbm: 'nonsense' is not a valid scoring" in alone.stderr
     assert "2/2" in done.stderr
     assert "1 done, 1 failed" in done.stdout
     (line,) = (
         line for line in done.stdout.splitlines() if line.startswith("next: `furrow adopt gbm-")
     )
     trial = line.split()[3]
-    again = run(
-        project, "furrow", "try", "gbm", "model.max_leaf_nodes=7", "model.max_iter=3", "--json"
-    )
+    again = run(project, "furrow", "try", "gbm", "+model.scoring=loss", *held, "--json")
     (found,) = json.loads(again.stdout)["trials"]
     assert found["trial"] == trial
     assert found["recorded_before"]

@@ -116,7 +116,8 @@ def test_the_declared_space_is_searched_when_the_command_varies_nothing(project:
 @pytest.mark.long
 def test_a_cluster_comes_to_the_same_trials(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scheduler and two worker processes; afterwards this machine's own workers have nothing left to do."""
-    words = ("model.learning_rate=0.1,0.3", "model.max_leaf_nodes=1,7")
+    held = ("model.early_stopping=true", "model.max_leaf_nodes=7")
+    words = ("model.learning_rate=0.1,0.3", "+model.scoring=nonsense,loss", *held)
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
