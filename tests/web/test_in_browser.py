@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         metrics = {"roc_auc": 0.5 + number / 40, "log_loss": 0.5 - number / 80}
         files |= run_files(f"r{number}", metrics, number / 10)
     files |= run_files(LONG, {"roc_auc": 0.5}) | run_files("שלום", {"roc_auc": 0.6})
-    commit(found, files)
+    commit(found, {**files, ".gitignore": "/.furrow/\n"})
     note_run(load_run("r1", repo=found), "the one to beat", tags=["good"], now=datetime.now(UTC))
     state = MonitorState("2026-01-07T00:00:00+00:00", history=HISTORY)
     for day in (5, 6):
