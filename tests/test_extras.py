@@ -14,6 +14,17 @@ ROOT = Path(__file__).resolve().parents[1]
 BLOCKED = "import sys\nfor name in {names}: sys.modules[name] = None\n"
 
 
+def run_without(names: list[str], code: str) -> subprocess.CompletedProcess[str]:
+    """Run some code where these packages can't be imported."""
+    return subprocess.run(
+        [sys.executable, "-c", BLOCKED.format(names=names) + code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+
+
 @pytest.mark.parametrize(
     ("names", "code", "said"),
     [
@@ -26,13 +37,7 @@ BLOCKED = "import sys\nfor name in {names}: sys.modules[name] = None\n"
 )  # fmt: skip
 def test_the_error_names_the_extra(names: list[str], code: str, said: str) -> None:
     """One message, with the command that installs it."""
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKED.format(names=names) + code],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+    done = run_without(names, code)
     assert done.returncode
     assert said in done.stderr
     assert re.search(r"install it: pip install .*\[\w+\]'", done.stderr)
@@ -52,13 +57,7 @@ def test_the_command_line_and_the_stages_load_without_them() -> None:
         "import furrow.cli.main, furrow.plan.compile, furrow.stages.train, furrow.stages.evaluate\n"
         "import furrow.stages.select, furrow.stages.validate, furrow.stages.tables, furrow.stages.training_set\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKED.format(names=names) + code],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+    done = run_without(names, code)
     assert done.returncode == 0, done.stderr
 
 
@@ -96,11 +95,5 @@ def test_no_module_wants_an_extra_without_saying_so() -> None:
         - set(required)
     )
     assert {"msgspec", "redis", "pyspark"} <= set(blocked)
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKED.format(names=blocked) + EVERY_MODULE],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+    done = run_without(blocked, EVERY_MODULE)
     assert done.returncode == 0, done.stderr

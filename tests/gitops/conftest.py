@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,16 @@ def clone(whole: Path, pushed_at_rest: Path, tmp_path: Path) -> Path:
         subprocess.run(["cp", "-a", str(pushed_at_rest / name), str(tmp_path)], check=True)
     run(tmp_path, "git", "clone", "-q", str(whole), "clone")
     return tmp_path / "clone"
+
+
+@pytest.fixture
+def with_remote(repo: Path, git: Callable[..., str], tmp_path: Path) -> Path:
+    """A project without stages, data in Git, and a remote."""
+    (repo / "dvc.yaml").write_text("stages: {}\n")
+    (repo / "rows.csv").write_text("1\n")
+    git(repo, "add", "-A")
+    git(repo, "commit", "-q", "-m", "Begin")
+    git(tmp_path, "clone", "-q", "--bare", str(repo), str(tmp_path / "bare.git"))
+    git(repo, "remote", "add", "origin", str(tmp_path / "bare.git"))
+    git(repo, "fetch", "-q", "origin")
+    return repo

@@ -33,17 +33,10 @@ def _quiet(_line):
 
 
 @pytest.fixture
-def clone(repo, git, tmp_path):
-    """A project without stages, data in Git, and a remote."""
-    (repo / "dvc.yaml").write_text("stages: {}\n")
-    (repo / "rows.csv").write_text("1\n")
-    git(repo, "add", "-A")
-    git(repo, "commit", "-q", "-m", "Begin")
-    git(tmp_path, "clone", "-q", "--bare", str(repo), str(tmp_path / "bare.git"))
-    git(repo, "remote", "add", "origin", str(tmp_path / "bare.git"))
-    git(repo, "fetch", "-q", "origin")
-    (repo / "rows.csv").write_text("being edited\n")
-    return repo
+def clone(with_remote):
+    """Somebody is editing there."""
+    (with_remote / "rows.csv").write_text("being edited\n")
+    return with_remote
 
 
 class Judge:

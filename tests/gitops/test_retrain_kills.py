@@ -95,19 +95,6 @@ def _at_git(word: str, *, before: bool) -> Any:
     return patch
 
 
-@pytest.fixture
-def clone(repo: Path, git: Any, tmp_path: Path) -> Path:
-    """A project without stages, data in Git, and a remote."""
-    (repo / "dvc.yaml").write_text("stages: {}\n")
-    (repo / "rows.csv").write_text("1\n")
-    git(repo, "add", "-A")
-    git(repo, "commit", "-q", "-m", "Begin")
-    git(tmp_path, "clone", "-q", "--bare", str(repo), str(tmp_path / "bare.git"))
-    git(repo, "remote", "add", "origin", str(tmp_path / "bare.git"))
-    git(repo, "fetch", "-q", "origin")
-    return repo
-
-
 def _before_remembering() -> None:
     module.remember = _die
 
@@ -144,12 +131,12 @@ CASES = [
 
 @pytest.mark.parametrize(("step", "remote"), CASES)
 def test_killed_and_run_again(
-    clone: Path, git: Any, tmp_path: Path, step: str, remote: str
+    with_remote: Path, git: Any, tmp_path: Path, step: str, remote: str
 ) -> None:
     """One branch, offered once, of newer data that were landed once; nothing half; no second offer once it is dealt with."""
-    _kill_at(step, clone, remote)
-    here = tmp_path / "bare.git" if remote else clone
-    found = _again(clone, remote)
+    _kill_at(step, with_remote, remote)
+    here = tmp_path / "bare.git" if remote else with_remote
+    found = _again(with_remote, remote)
     assert (found.result, found.text) in {
         ("offered", "as good"), ("waiting", "no cause that is not offered")
     }, found  # fmt: skip
@@ -158,51 +145,55 @@ def test_killed_and_run_again(
     assert not is_underway(tmp_path / "monitor")
     [name] = git(here, "for-each-ref", "--format=%(refname:short)", "refs/heads/retrain").split()
     assert git(here, "show", f"{name}:rows.csv") == "1\n2"
-    assert git(clone, "for-each-ref", "--format=%(refname:short)", "refs/heads").split() == [
+    assert git(with_remote, "for-each-ref", "--format=%(refname:short)", "refs/heads").split() == [
         "main",
         name,
     ]
     [one] = attempts(tmp_path / "monitor")
     assert (one.result, one.causes, one.branch) == ("offered", ("drift:1",), name)
     git(here, "update-ref", "-d", f"refs/heads/{name}")  # a person said no
-    assert _again(clone, remote, MUCH_LATER).text == "no cause that is not offered"
+    assert _again(with_remote, remote, MUCH_LATER).text == "no cause that is not offered"
 
 
-def test_an_offer_that_was_merged_meanwhile(clone: Path, git: Any, tmp_path: Path) -> None:
+def test_an_offer_that_was_merged_meanwhile(with_remote: Path, git: Any, tmp_path: Path) -> None:
     """Killed when it was pushed; before the next run a person merged it, or said no: it counts as offered."""
-    _kill_at("pushed", clone, "origin")
+    _kill_at("pushed", with_remote, "origin")
     bare = tmp_path / "bare.git"
     [name] = git(bare, "for-each-ref", "--format=%(refname:short)", "refs/heads/retrain").split()
     git(bare, "update-ref", "refs/heads/main", name)
     git(bare, "update-ref", "-d", f"refs/heads/{name}")
-    assert _again(clone, "origin").text == "no cause that is not offered"
+    assert _again(with_remote, "origin").text == "no cause that is not offered"
     [one] = attempts(tmp_path / "monitor")
     assert (one.result, one.branch) == ("offered", name)
     assert "left to a person" in one.text
 
 
-def test_what_kills_it_each_time_is_told_and_cools(clone: Path, git: Any, tmp_path: Path) -> None:
+def test_what_kills_it_each_time_is_told_and_cools(
+    with_remote: Path, git: Any, tmp_path: Path
+) -> None:
     """Three times in a row: then it has failed, and is tried again when it has cooled."""
     for _ in range(3):
-        _kill_at("judging", clone, "origin")
-    assert "the next after 2024-06-08" in _again(clone, "origin").text
+        _kill_at("judging", with_remote, "origin")
+    assert "the next after 2024-06-08" in _again(with_remote, "origin").text
     [one] = attempts(tmp_path / "monitor")
     assert (one.result, one.text) == ("failed", "it was killed 3 times in a row before it was done")
-    assert "retrain/" not in git(clone, "for-each-ref")
-    assert _again(clone, "origin", MUCH_LATER).result == "offered"
+    assert "retrain/" not in git(with_remote, "for-each-ref")
+    assert _again(with_remote, "origin", MUCH_LATER).result == "offered"
 
 
-def test_killed_where_nothing_speaks_for_it_any_more(clone: Path, git: Any, tmp_path: Path) -> None:
+def test_killed_where_nothing_speaks_for_it_any_more(
+    with_remote: Path, git: Any, tmp_path: Path
+) -> None:
     """The alarm is over by the next run: what was left of the branch goes all the same."""
-    _kill_at("judging", clone, "")
-    assert "retrain/" in git(clone, "for-each-ref")
-    settle(_site(clone, LATER))
-    assert "retrain/" not in git(clone, "for-each-ref")
+    _kill_at("judging", with_remote, "")
+    assert "retrain/" in git(with_remote, "for-each-ref")
+    settle(_site(with_remote, LATER))
+    assert "retrain/" not in git(with_remote, "for-each-ref")
     assert not is_underway(tmp_path / "monitor")
     assert attempts(tmp_path / "monitor") == []
 
 
-def test_two_at_once(clone: Path, tmp_path: Path) -> None:
+def test_two_at_once(with_remote: Path, tmp_path: Path) -> None:
     """The second waits for another time, and says so; the first is as if alone."""
     begun, done = threading.Event(), threading.Event()
 
@@ -215,19 +206,19 @@ def test_two_at_once(clone: Path, tmp_path: Path) -> None:
     other = threading.Thread(target=hold)
     other.start()
     begun.wait(60)
-    said = _again(clone, "origin").text
+    said = _again(with_remote, "origin").text
     done.set()
     other.join()
     assert said == "another retraining of it is at work"
-    assert _again(clone, "origin").result == "offered"
+    assert _again(with_remote, "origin").result == "offered"
 
 
 @pytest.mark.parametrize("text", ["{half", "[]", '{"format": 9}', '{"format": 1, "causes": []}'])
-def test_a_damaged_journal_is_said(clone: Path, tmp_path: Path, text: str) -> None:
+def test_a_damaged_journal_is_said(with_remote: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "monitor").mkdir()
     (tmp_path / "monitor/retraining-underway.json").write_text(text)
     with pytest.raises(FurrowError, match="retraining-underway"):
-        _again(clone, "origin")
+        _again(with_remote, "origin")
 
 
 @pytest.mark.long
