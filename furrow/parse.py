@@ -91,7 +91,8 @@ def parse_yaml(
     """
     import yaml  # noqa: PLC0415 - those who read JSON alone don't wait for it
 
-    return _yaml(content, where, limits, lambda fast: yaml.load(content, loader or fast))  # noqa: S506 - safe ones
+    # safe ones
+    return _yaml(content, where, limits, lambda fast: yaml.load(content, loader or fast))  # noqa: S506
 
 
 def compose_yaml(

@@ -71,7 +71,8 @@ def view(*, name: str, as_json: bool) -> None:
 @click.option("--views", default="", metavar="A,B", help="Its views; all of them, if left out.")
 def service(*, name: str, as_json: bool, views: str) -> None:
     """A feature service: the features that models are trained on and served with."""
-    from furrow.scaffold.additions import add_service  # noqa: PLC0415 - Feast loads only when adding
+    # Feast loads only when adding
+    from furrow.scaffold.additions import add_service  # noqa: PLC0415
 
     wanted = [view.strip() for view in views.split(",") if view.strip()]
     _add(lambda root: add_service(root, name, wanted), as_json=as_json)
@@ -89,7 +90,8 @@ def service(*, name: str, as_json: bool, views: str) -> None:
 @click.option("--search", default="", metavar="NAME", help="An option of conf/search.")
 def experiment(*, name: str, as_json: bool, problem: str, service: str, **given: str) -> None:
     """An experiment: an entry of conf/experiments.yaml."""
-    from furrow.scaffold.additions import add_experiment  # noqa: PLC0415 - Feast loads only when adding
+    # Feast loads only when adding
+    from furrow.scaffold.additions import add_experiment  # noqa: PLC0415
 
     options = {group: option for group, option in given.items() if option}
     _add(
@@ -131,7 +133,8 @@ def problem(*, name: str, as_json: bool, **said: str) -> None:
 
     Without --predict a person is asked, and nobody else is guessed for.
     """
-    from furrow.scaffold.add_problem import add_problem  # noqa: PLC0415 - Feast loads only when adding
+    # Feast loads only when adding
+    from furrow.scaffold.add_problem import add_problem  # noqa: PLC0415
     from furrow.scaffold.answers import Asked  # noqa: PLC0415 - the same
 
     def make(root: Path) -> Addition:

@@ -30,7 +30,8 @@ def command(*, trial: str, name: str, description: str, as_json: bool, **_: str)
     \b
     furrow adopt gbm-1a2b3c4d as gbm_fast
     """  # noqa: D301 - \b is click's mark for lines to be left as they are
-    from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when there is something to adopt
+    # scikit-learn loads only when there is something to adopt
+    from furrow.features import manifest  # noqa: PLC0415
     from furrow.ground.git import resolve  # noqa: PLC0415 - the same
     from furrow.plan.project_root import check_feature_store, repository_root  # noqa: PLC0415 - the same
     from furrow.training.own_metrics import own_metrics  # noqa: PLC0415 - the same

@@ -37,7 +37,8 @@ def command(*, check: bool, stages: bool, as_json: bool) -> None:
 
     In a Feast repository without dvc.yaml and conf/, write its manifest.json alone.
     """
-    from furrow.errors import FurrowError  # noqa: PLC0415 - Feast and scikit-learn load only when compiling
+    # Feast and scikit-learn load only when compiling
+    from furrow.errors import FurrowError  # noqa: PLC0415
     from furrow.features.plain_compile import compile_plain, feast_folder  # noqa: PLC0415 - the same
     from furrow.plan.project_root import repository_root  # noqa: PLC0415 - the same
 
@@ -88,7 +89,8 @@ def _compile_project(root: Path, *, check: bool, stages: bool, as_json: bool) ->
             )
         if not as_json:
             say(
-                f"{number_of(len(compiled.experiments), 'experiment')}: resolved configs are what conf/ gives"
+                f"{number_of(len(compiled.experiments), 'experiment')}: resolved configs are"
+                " what conf/ gives"
             )
     changed = [] if check else write(root, compiled)
     if as_json:
@@ -101,7 +103,8 @@ def _compile_project(root: Path, *, check: bool, stages: bool, as_json: bool) ->
     for note in compiled.notes:
         say(f"note: {note}")
     say(
-        f"{number_of(len(compiled.experiments), 'experiment')} compiled, {number_of(len(changed), 'file')} changed"
+        f"{number_of(len(compiled.experiments), 'experiment')} compiled,"
+        f" {number_of(len(changed), 'file')} changed"
     )
 
 

@@ -47,7 +47,9 @@ def check_command(data_dir: Path | None, contract: Path | None, as_json: bool) -
     told, and break nothing.
     """
     from furrow.data.contract import load_contract  # noqa: PLC0415
-    from furrow.data.data_check import check  # noqa: PLC0415 - pandera and duckdb, only when the command runs
+
+    # pandera and duckdb, only when the command runs
+    from furrow.data.data_check import check  # noqa: PLC0415
     from furrow.data.data_verdict import verdict  # noqa: PLC0415
     from furrow.data.raw_files import how_to_land  # noqa: PLC0415
     from furrow.plan.project_root import in_project  # noqa: PLC0415
@@ -75,7 +77,8 @@ def profile_command(
     data_dir: Path | None, contract: Path | None, out: Path | None, as_json: bool
 ) -> None:
     """Print what each table holds, and draw it on one HTML page."""
-    from furrow.data.contract import load_contract  # noqa: PLC0415 - duckdb, only when the command runs
+    # duckdb, only when the command runs
+    from furrow.data.contract import load_contract  # noqa: PLC0415
     from furrow.data.data_check import check  # noqa: PLC0415
     from furrow.data.profile import profile  # noqa: PLC0415
     from furrow.data.profile_page import write_page  # noqa: PLC0415

@@ -51,7 +51,8 @@ def list_command(*, repo: Path | None, as_json: bool, each: bool) -> None:
 @click.option("--no-statistics", is_flag=True, help="Do not read the offline files.")
 def show_command(*, name: str, repo: Path | None, as_json: bool, no_statistics: bool) -> None:
     """Show a view, a feature (VIEW:FEATURE), a service or a feature table: what it is, how fresh, and who uses it."""
-    from furrow.features.describe import describe  # noqa: PLC0415 - Arrow, DuckDB and SQLGlot, after --help
+    # Arrow, DuckDB and SQLGlot, after --help
+    from furrow.features.describe import describe  # noqa: PLC0415
 
     with waiting(f"reading {name}"):
         shown = describe(_catalog(repo), name, statistics=not no_statistics)

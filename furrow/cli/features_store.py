@@ -36,7 +36,8 @@ def materialize_command(
     *, end: str | None, repo: Path | None, as_json: bool, views: tuple[str, ...], full: bool
 ) -> None:
     """Bring the online store up to the offline tables, up to END (now)."""
-    from furrow.features.materialize import materialize  # noqa: PLC0415 - Arrow and LMDB, after --help
+    # Arrow and LMDB, after --help
+    from furrow.features.materialize import materialize  # noqa: PLC0415
 
     folder, until = features_folder(repo), typed_moment(end, "END")
     check_views(folder, views)
@@ -98,7 +99,9 @@ def verify_command(
     Exits 1 if they differ.
     """
     from furrow.features.manifest import load  # noqa: PLC0415 - after --help
-    from furrow.features.store_verify import verify  # noqa: PLC0415 - Arrow, DuckDB and LMDB, after --help
+
+    # Arrow, DuckDB and LMDB, after --help
+    from furrow.features.store_verify import verify  # noqa: PLC0415
 
     folder = features_folder(repo)
     may_compute(folder)
@@ -110,7 +113,10 @@ def verify_command(
     if as_json:
         render.echo_json([jsonable(asdict(report)) for report in reports], "reports")
     for report in reports if not as_json else []:
-        said = f"{report.rows:,} rows, {number_of(report.features, 'feature')}, {report.present:,} values present"
+        said = (
+            f"{report.rows:,} rows, {number_of(report.features, 'feature')}, {report.present:,}"
+            " values present"
+        )
         said += f", {report.online_only:,} pushed online only" if report.online_only else ""
         said += f", {report.newer:,} newer than the moment" if report.newer else ""
         wrong = len(report.differences)
@@ -159,7 +165,8 @@ def compare_command(
         return 1 if found else 0
     made = "" if rows else ", made of the sources' own keys and moments"
     say(
-        f"{found.rows:,} rows{made}, {number_of(len(found.features), 'feature')}, by {found.store} and by"
+        f"{found.rows:,} rows{made}, {number_of(len(found.features), 'feature')}, by"
+        f" {found.store} and by"
         " Furrow's store"
     )
     say(

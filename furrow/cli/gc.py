@@ -42,7 +42,8 @@ def command(*, yes: bool, older: str, remote: bool, drop: Path | None, as_json: 
     tree as it is, every registered version, every commit that a prediction log or a server on this
     machine names, and every commit that was replayed. What commits between them had is garbage.
     """
-    from furrow.governance.garbage import collect, contents_of_request, find_garbage  # noqa: PLC0415 - after --help
+    # after --help
+    from furrow.governance.garbage import collect, contents_of_request, find_garbage  # noqa: PLC0415
     from furrow.ground.project_place import project_root  # noqa: PLC0415 - the same
     from furrow.training.problem import span  # noqa: PLC0415 - the same
 

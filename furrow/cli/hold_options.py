@@ -35,7 +35,8 @@ def state_of(environment: str, state: Path | None) -> Path:
     Raises:
         FurrowError: No server has followed Git for it here.
     """
-    from furrow.serving.deployment_state import FOLLOWED, state_folder  # noqa: PLC0415 - loads after --help
+    # loads after --help
+    from furrow.serving.deployment_state import FOLLOWED, state_folder  # noqa: PLC0415
 
     folder = state or state_folder(project_root(Path.cwd()), environment)
     if not (folder / FOLLOWED).is_file():

@@ -202,7 +202,9 @@ def _check_same(root: Path, asked: Asked) -> None:
 def _write(root: Path, sources: tuple[str, ...], asked: Asked, *, ask: bool, dry_run: bool) -> bool:
     """Look, ask, show, write; whether there is something to bring up."""
     from furrow.layout import INIT_BASE  # noqa: PLC0415 - after --help
-    from furrow.scaffold.place_files import in_the_way, place, scratch, stage  # noqa: PLC0415 - after --help
+
+    # after --help
+    from furrow.scaffold.place_files import in_the_way, place, scratch, stage  # noqa: PLC0415
     from furrow.scaffold.plan_init import look, plan_init  # noqa: PLC0415 - the same
     from furrow.scaffold.template_base import base_text  # noqa: PLC0415 - the same
     from furrow.scaffold.texts import LANDED  # noqa: PLC0415 - the same
@@ -253,7 +255,8 @@ def _show(plan: InitPlan, looked: Looked, *, dry_run: bool) -> None:
     answers = plan.answers
     for one in plan.landed:
         say(
-            f"{one.name}: {number_of(one.rows, 'row')}, {number_of(len(one.columns), 'column')}, from"
+            f"{one.name}: {number_of(one.rows, 'row')},"
+            f" {number_of(len(one.columns), 'column')}, from"
             f" {_source(looked, one.name)}"
         )
     render.table(answer_rows(answers), ["question", "answer", "because"])
@@ -314,7 +317,8 @@ def _show_doubts(root: Path) -> None:
 
 
 def _show_runs(root: Path) -> None:
-    from furrow.scaffold.first_runs import doubted_champion, first_runs  # noqa: PLC0415 - after --help
+    # after --help
+    from furrow.scaffold.first_runs import doubted_champion, first_runs  # noqa: PLC0415
 
     runs = first_runs(root)
     names = list(dict.fromkeys(name for run in runs for name in run.metrics))

@@ -89,7 +89,8 @@ def _failed(
 def _prepare_streams() -> None:
     """See that whatever is written arrives, or fails with an error."""
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+        # for as long as the process lives
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if sys.stdout is None:  # `>&-`
         sys.exit(
             _say(

@@ -117,7 +117,8 @@ def command(
             raise UsageError(
                 "--batch takes no fields and no --at", hint="the file's rows have them"
             )
-        from furrow.models.predict import champion_of, open_model  # noqa: PLC0415 - loads after --help
+        # loads after --help
+        from furrow.models.predict import champion_of, open_model  # noqa: PLC0415
 
         if batch.is_dir():
             name = experiment or champion_of(root, problem)
@@ -163,7 +164,8 @@ def _score_folder(
     root: Path, name: str, rows: Path, out: Path, engine: str, *, online: bool, sha256: str
 ) -> None:
     """Score a folder's files on an engine, and say how far it is."""
-    from furrow.serving.batch_folder import FolderJob, engine_named, score_folder  # noqa: PLC0415 - loads after --help
+    # loads after --help
+    from furrow.serving.batch_folder import FolderJob, engine_named, score_folder  # noqa: PLC0415
 
     job = FolderJob(root.absolute(), name, rows.absolute(), out.absolute(), online, sha256)
     with render.progress("rows") as advance:

@@ -92,7 +92,8 @@ def command(  # noqa: PLR0917 - click hands over one argument an option
     """
     if verify:
         return _verify(rev, as_json=as_json)
-    from furrow.files import write_json  # noqa: PLC0415 - the library loads DVC and pandas: not for --help
+    # the library loads DVC and pandas: not for --help
+    from furrow.files import write_json  # noqa: PLC0415
     from furrow.ground.git import is_bare, is_dirty  # noqa: PLC0415 - the same
     from furrow.ground.notes import NoteError, push_notes  # noqa: PLC0415 - the same
     from furrow.ground.process import stopped_by_signals  # noqa: PLC0415 - the same

@@ -59,7 +59,8 @@ def command(experiment: str, metric: str, rev: str, out: Path | None, as_text: b
         say_block(as_json({"format": 1, **asdict(found)}))
         return
     say(
-        f"{found.metric} of {found.experiment}, {number_of(len(found.points), 'commit')}, oldest first"
+        f"{found.metric} of {found.experiment}, {number_of(len(found.points), 'commit')},"
+        " oldest first"
     )
     if found.names:
         say(f"before, it was called {', '.join(found.names)}")

@@ -44,7 +44,7 @@ def command(
     for one in known:
         marks = "".join([*(f" +{tag}" for tag in one.tags), *(f" -{tag}" for tag in one.off)])
         say(
-            f"  {one.when[:16].replace('T', ' ')} {one.who or 'somebody'}{marks}: {one.text}".rstrip(
-                ": "
-            )
+            (
+                f"  {one.when[:16].replace('T', ' ')} {one.who or 'somebody'}{marks}: {one.text}"
+            ).rstrip(": ")
         )

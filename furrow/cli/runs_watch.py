@@ -37,7 +37,8 @@ def command(*, runs: tuple[str, ...], once: bool, folder: Path | None, as_json: 
 
     It ends when the runs do.
     """
-    from furrow.trials.watch import Watcher, kept_logs  # noqa: PLC0415 - loaded when there is something to watch
+    # loaded when there is something to watch
+    from furrow.trials.watch import Watcher, kept_logs  # noqa: PLC0415
 
     watcher = Watcher(folder or kept_logs())
     found = watcher.read(runs)

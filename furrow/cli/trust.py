@@ -20,7 +20,8 @@ def command(*, listed: bool, revoke: bool, as_json: bool) -> None:
     Asked once per clone and its remotes, and kept outside it. A repository without a remote is your
     own. In CI, FURROW_TRUST=1 says it for one job.
     """
-    from furrow.ground.trust import forget, remember_trust, trusted_list  # noqa: PLC0415 - after --help
+    # after --help
+    from furrow.ground.trust import forget, remember_trust, trusted_list  # noqa: PLC0415
 
     if listed:
         known = trusted_list()

@@ -108,7 +108,8 @@ def command(
     if minutes is not None and not auto:
         raise UsageError("--minutes is for --auto", hint="add --auto, or say how many --trials")
     wait_asleep()  # before scikit-learn loads
-    from furrow.features import manifest  # noqa: PLC0415 - scikit-learn loads only when trials are to run
+    # scikit-learn loads only when trials are to run
+    from furrow.features import manifest  # noqa: PLC0415
     from furrow.ground.git import resolve  # noqa: PLC0415 - the same
     from furrow.ground.trust import require_trust  # noqa: PLC0415 - the same
     from furrow.plan.project_root import check_feature_store, repository_root  # noqa: PLC0415 - the same

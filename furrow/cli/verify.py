@@ -40,7 +40,8 @@ def command(
     conf/trust.yaml and the list of signers are read from the branch that people merge into, never
     from the revision that is checked. Exits 1 if a link is refused, or lacks what is asked for.
     """
-    from furrow.governance.proof_chain import broken, chain_of, weakest  # noqa: PLC0415 - after --help
+    # after --help
+    from furrow.governance.proof_chain import broken, chain_of, weakest  # noqa: PLC0415
     from furrow.ground.project_place import project_root  # noqa: PLC0415 - the same
     from furrow.parse import read_bytes  # noqa: PLC0415 - the same
     from furrow.proof.trust_policy import read_policy  # noqa: PLC0415 - the same

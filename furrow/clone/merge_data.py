@@ -128,7 +128,8 @@ def _complete(root: Path, names: list[str]) -> Cache:
         ]
         if not absent:
             break
-        from furrow.ground.dvc import DvcError, Project  # noqa: PLC0415 - DVC, only when something has to come
+        # DVC, only when something has to come
+        from furrow.ground.dvc import DvcError, Project  # noqa: PLC0415
 
         project = Project(root)
         with suppress(DvcError):

@@ -79,6 +79,7 @@ def plain(value: Any) -> Any:
     """A value as JSON holds it: times in ISO 8601, NaN as null."""
     if isinstance(value, datetime | date):
         return value.isoformat()
-    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN is what differs from itself
+    # NaN is what differs from itself
+    if isinstance(value, float) and value != value:  # noqa: PLR0124
         return None
     return value

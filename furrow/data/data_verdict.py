@@ -33,7 +33,8 @@ def verdict(report: Report, *, data_dir: Path, contract: Path, land: str = "") -
     if report.not_checked:
         rules = "\n".join(f"  {rule}" for rule in report.not_checked)
         parts.append(
-            f"not checked, as a column or file is wanting: {number_of(len(report.not_checked), 'rule')}\n{rules}"
+            "not checked, as a column or file is wanting:"
+            f" {number_of(len(report.not_checked), 'rule')}\n{rules}"
         )
     lands = f"`{land}` lands what is missing or damaged, " if land else ""
     parts.append(

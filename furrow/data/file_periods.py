@@ -95,7 +95,8 @@ def names_between(period: str, first: str, last: str) -> list[str]:
 
 def _start(period: str, name: str) -> datetime:
     if period == "quarter":
-        return datetime(int(name[:4]), 3 * int(name[-1]) - 2, 1)  # noqa: DTZ001 - a zone comes later
+        # a zone comes later
+        return datetime(int(name[:4]), 3 * int(name[-1]) - 2, 1)  # noqa: DTZ001
     if period == "week":
         return datetime.fromisocalendar(int(name[:4]), int(name[-2:]), 1)
     return datetime.strptime(name, _FORMATS[period])  # noqa: DTZ007 - likewise

@@ -34,7 +34,8 @@ def spark(counts: Sequence[int], *, title: str, tails: tuple[bool, bool] = (Fals
         if (tall := max(count / most * height, 1.5 if count else 0.0))
     )
     return (
-        f'<svg direction="ltr" class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+        f'<svg direction="ltr" class="spark" viewBox="0 0 {width} {height}" width="{width}"'
+        f' height="{height}"'
         f' role="img"><title>{escape(title)}</title>{drawn}</svg>'
     )
 

@@ -88,7 +88,8 @@ def curves(name: str, sides: Mapping[str, Points]) -> str:
                 ]
     label = escape(f"{title}, before and here")
     return (
-        f'<svg direction="ltr" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"'
+        f'<svg direction="ltr" viewBox="0 0 {width} {height}" width="{width}"'
+        f' height="{height}" role="img"'
         f' aria-label="{label}">'
         f"{''.join(drawn)}</svg>"
     )

@@ -65,7 +65,8 @@ def graph(nodes: Sequence[Node], *, title: str) -> str:
     )
     boxes = "".join(_box(node, places[node.name]) for node in nodes)
     return (
-        f'<svg direction="ltr" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'<svg direction="ltr" viewBox="0 0 {width} {height}" width="{width}"'
+        f' height="{height}" role="img" '
         f'aria-label="{escape(title)}">{edges}{boxes}</svg>'
     )
 

@@ -48,6 +48,7 @@ def moves(parts: Sequence[tuple[str, float]], *, title: str) -> str:
         )
     width = _LEFT + _WIDE + 80
     return (
-        f'<svg direction="ltr" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'<svg direction="ltr" viewBox="0 0 {width} {height}" width="{width}"'
+        f' height="{height}" role="img" '
         f'aria-label="{escape(title)}">{"".join(drawn)}</svg>'
     )

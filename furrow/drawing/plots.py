@@ -89,7 +89,8 @@ def plot(
         parts.append(_legend(list(drawn)))
         height += 18 * math.ceil(len(drawn) / 2) + 6
     return (
-        f'<svg direction="ltr" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="img" '
+        f'<svg direction="ltr" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"'
+        f' height="{height}" role="img" '
         f'aria-label="{escape(title)}">{"".join(parts)}</svg>'
     )
 

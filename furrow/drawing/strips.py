@@ -53,6 +53,7 @@ def strips(names: Sequence[str], rows: Mapping[str, Sequence[bool]], *, title: s
     )
     height = bottom + 18
     return (
-        f'<svg direction="ltr" viewBox="0 0 {_WIDTH + 60} {height}" width="{_WIDTH + 60}" height="{height}"'
+        f'<svg direction="ltr" viewBox="0 0 {_WIDTH + 60} {height}" width="{_WIDTH + 60}"'
+        f' height="{height}"'
         f' role="img" aria-label="{escape(title)}">{"".join(drawn)}{ends}</svg>'
     )

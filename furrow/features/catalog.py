@@ -112,7 +112,8 @@ class Catalog:
     @cached_property
     def lineage(self) -> dict[str, tuple[str, ...]]:
         """The raw columns behind each feature, by "view:feature"."""
-        from furrow.features.lineage import feature_lineage  # noqa: PLC0415 - SQLGlot, which a list does without
+        # SQLGlot, which a list does without
+        from furrow.features.lineage import feature_lineage  # noqa: PLC0415
 
         return feature_lineage(self.manifest, self.repo_dir, read_contract(self.root))
 
@@ -278,7 +279,8 @@ def open_catalog(repo_dir: Path, notify: Callable[[str], None] = lambda _: None)
         notify(f"{path} as committed: the definitions are not run before `furrow trust` says so")
         return Catalog(repo_dir, root, load(path))
     notify(f"{path} is new or its sources have changed: running the definitions through Feast")
-    from furrow.features.build import compile_manifest  # noqa: PLC0415 - Feast, which takes seconds to import
+    # Feast, which takes seconds to import
+    from furrow.features.build import compile_manifest  # noqa: PLC0415
 
     seen = fingerprint(repo_dir)
     manifest = compile_manifest(repo_dir)

@@ -276,7 +276,8 @@ class AsyncFeatureClient:
 
 
 def _is_ours(folder: Path) -> bool:
-    from furrow.ground.trust import is_trusted  # noqa: PLC0415 - asks Git, and only where there is code to run
+    # asks Git, and only where there is code to run
+    from furrow.ground.trust import is_trusted  # noqa: PLC0415
 
     return is_trusted(folder)
 
@@ -288,11 +289,14 @@ def _fetch(url: str, timeout: float) -> bytes:
         ManifestError: It can't be had.
     """
     from urllib.error import HTTPError  # noqa: PLC0415 - the same
-    from urllib.request import Request, urlopen  # noqa: PLC0415 - takes 30 ms, and most clients read a file
+
+    # takes 30 ms, and most clients read a file
+    from urllib.request import Request, urlopen  # noqa: PLC0415
 
     limit = 16_000_001
     try:
-        with urlopen(Request(url), timeout=timeout) as answer:  # noqa: S310 - the caller has checked the scheme
+        # the caller has checked the scheme
+        with urlopen(Request(url), timeout=timeout) as answer:  # noqa: S310
             data: bytes = answer.read(limit)
     except (OSError, ValueError) as exc:
         if isinstance(exc, HTTPError):

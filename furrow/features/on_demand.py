@@ -46,7 +46,8 @@ def function_of(view: OnDemandView) -> Callable[[dict[str, Any]], Any]:
     """
     space: dict[str, Any] = {"__name__": f"furrow_on_demand_{view.name}"}
     try:
-        exec(compile(view.code, f"<on-demand view {view.name}>", "exec"), space)  # noqa: S102 - see the docstring
+        # see the docstring
+        exec(compile(view.code, f"<on-demand view {view.name}>", "exec"), space)  # noqa: S102
         function: Callable[[dict[str, Any]], Any] = space[view.function]
     except Exception as exc:
         raise OnDemandError(

@@ -78,7 +78,8 @@ def _kind(manifest: Manifest, what: str, *, written: bool = False) -> OnlineKind
 def _options(manifest: Manifest, folder: Path, *, expand: bool) -> dict[str, Any]:
     options = manifest.online_store.options
     if expand and any("${" in str(value) for value in options.values()):
-        from furrow.ground.trust import is_trusted  # noqa: PLC0415 - asks Git, where there is something to fill in
+        # asks Git, where there is something to fill in
+        from furrow.ground.trust import is_trusted  # noqa: PLC0415
 
         expand = is_trusted(folder)
     return {key: _expanded(key, value, expand=expand) for key, value in options.items()}

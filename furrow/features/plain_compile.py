@@ -75,7 +75,8 @@ def compile_plain(folder: Path, *, write: bool = True) -> PlainCompiled:
     Raises:
         FurrowError: A definition is wrong; the message says which.
     """
-    from furrow.features.build import compile_manifest  # noqa: PLC0415 - Feast takes seconds to import
+    # Feast takes seconds to import
+    from furrow.features.build import compile_manifest  # noqa: PLC0415
 
     notes: list[str] = []
     manifest = compile_manifest(folder, notes.append)

@@ -83,7 +83,8 @@ def view_statistics(
         source.parquet.check(columns)
         with connect(Settings(threads=2)) as database:
             relation = make_relation(database, source.parquet, columns, "rows")
-            database.execute(f"CREATE VIEW held AS SELECT * FROM {relation.sql}")  # noqa: S608 - names of our own
+            # names of our own
+            database.execute(f"CREATE VIEW held AS SELECT * FROM {relation.sql}")  # noqa: S608
             head = database.execute(
                 f"SELECT count(*), min({time}), max({time}) FROM held"  # noqa: S608
             ).fetchone()

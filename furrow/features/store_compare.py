@@ -128,7 +128,8 @@ def compare_stores(
     Raises:
         FurrowError: The repository's store is Furrow's, or its definitions are at fault.
     """
-    from furrow.ground.feast.retrieve import features_by_store  # noqa: PLC0415 - Feast takes seconds to import
+    # Feast takes seconds to import
+    from furrow.ground.feast.retrieve import features_by_store  # noqa: PLC0415
     from furrow.ground.feast.source_events import source_events  # noqa: PLC0415 - the same
 
     store = _store(repo_dir)
@@ -179,7 +180,8 @@ def compare_stores(
 
 def _shown(value: Any) -> Any:
     """A value of a frame, which has more than one word for nothing."""
-    return None if value is None or value is pd.NaT or value != value else value  # noqa: PLR0124 - NaN
+    # NaN
+    return None if value is None or value is pd.NaT or value != value else value  # noqa: PLR0124
 
 
 def _some_of_each(found: Sequence[Differing]) -> tuple[Differing, ...]:

@@ -77,7 +77,8 @@ def prove(code: str, function: str, *, view: str) -> None:
     """
     names: dict[str, Any] = {"__name__": f"features.{view}"}
     try:
-        exec(compile(code, f"<on-demand view {view}>", "exec"), names)  # noqa: S102 - it ran already, in its module
+        # it ran already, in its module
+        exec(compile(code, f"<on-demand view {view}>", "exec"), names)  # noqa: S102
     except Exception as exc:
         hint = "keep what it uses to constants, functions and imports of its module"
         raise CodeError(

@@ -94,7 +94,8 @@ class Ignored:
 
     @cached_property
     def _dvc(self) -> Any:
-        from dvc.fs import LocalFileSystem  # noqa: PLC0415 - DVC, only for rules that it alone knows
+        # DVC, only for rules that it alone knows
+        from dvc.fs import LocalFileSystem  # noqa: PLC0415
         from dvc.ignore import DvcIgnoreFilter  # noqa: PLC0415 - the same
 
         return DvcIgnoreFilter(LocalFileSystem(), self._holder)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["commit_file", "commit_files"]
 
 
-def commit_file(repo: Path, branch: str, base: str, path: str, content: bytes, message: str) -> str:  # noqa: PLR0917 - a commit has so many parts
+# a commit has so many parts
+def commit_file(repo: Path, branch: str, base: str, path: str, content: bytes, message: str) -> str:  # noqa: PLR0917
     """Write a commit that changes one file, as a new branch.
 
     Args:

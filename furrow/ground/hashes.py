@@ -190,7 +190,8 @@ class Hasher:
 
 def file_md5_as(path: Path, algorithm: str) -> str:
     """The hash of a file as an older DVC took it."""
-    from dvc_data.hashfile.hash import file_md5  # noqa: PLC0415 - DVC's own, only for locks that DVC 2 wrote
+    # DVC's own, only for locks that DVC 2 wrote
+    from dvc_data.hashfile.hash import file_md5  # noqa: PLC0415
 
     found: str = file_md5(str(path), name=algorithm)
     return found

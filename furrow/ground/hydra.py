@@ -40,7 +40,8 @@ def compose(conf: Path, config_name: str, overrides: list[str]) -> dict[str, Any
     Raises:
         ConfigError: A file, a group option or an interpolation is missing, or YAML is broken.
     """
-    from hydra import compose as hydra_compose  # noqa: PLC0415 - half a second that readers of plain YAML do without
+    # half a second that readers of plain YAML do without
+    from hydra import compose as hydra_compose  # noqa: PLC0415
     from hydra.errors import HydraException, MissingConfigException  # noqa: PLC0415 - the same
 
     from furrow.ground.conf_search import opened  # noqa: PLC0415 - the same

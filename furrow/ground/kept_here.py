@@ -89,7 +89,8 @@ def require_kept(root: Path) -> None:
         raise
     if tracked:
         raise NotKeptError(
-            f"{root}: the commit here holds {tracked}, and what lies under {FURROW} is believed only"
+            f"{root}: the commit here holds {tracked}, and what lies under {FURROW} is"
+            " believed only"
             " where this machine alone wrote it",
             hint=_HINT,
         )

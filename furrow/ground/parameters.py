@@ -95,7 +95,8 @@ def pick(value: Any, key: str) -> Any:
             found = found[part]
         else:
             return found
-    from dpath import get  # noqa: PLC0415 - only for keys of lists, patterns, and those that aren't there
+    # only for keys of lists, patterns, and those that aren't there
+    from dpath import get  # noqa: PLC0415
     from dpath.exceptions import PathNotFound  # noqa: PLC0415 - the same
 
     try:

@@ -47,7 +47,8 @@ def read_pipeline(root: Path, lock: str | None = None, *, hasher: Hasher | None 
     memo = Memo(whole, holder, hasher or Hasher(root)) if lock is None else None
     found = memo.recall() if memo else None
     if found is None:
-        from furrow.ground.dvc_stages import read_stages  # noqa: PLC0415 - DVC, only when a file of its has changed
+        # DVC, only when a file of its has changed
+        from furrow.ground.dvc_stages import read_stages  # noqa: PLC0415
 
         reading = read_stages(holder, whole, {DVC_LOCK: lock} if lock is not None else None)
         found = _assembled(reading, whole)

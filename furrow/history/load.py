@@ -106,7 +106,8 @@ class Run:
             f"<tr><th>{html_text(name)}</th><td>{value:.4g}</td></tr>"
             for name, value in self._headline()
         )
-        from furrow.history.notebook_runs import drawn_curves  # noqa: PLC0415 - a notebook alone asks
+        # a notebook alone asks
+        from furrow.history.notebook_runs import drawn_curves  # noqa: PLC0415
 
         return f"<table><caption>{html_text(str(self))}</caption>{rows}</table>{drawn_curves(self)}"
 

@@ -93,7 +93,8 @@ class RunDiff:
             notes.append(f"No test: {self.untested}")
         else:
             notes += [f"{one.metric}: {one.verdict}" for one in self.comparison.differences]
-        from furrow.history.notebook_runs import drawn_changes  # noqa: PLC0415 - a notebook alone asks
+        # a notebook alone asks
+        from furrow.history.notebook_runs import drawn_changes  # noqa: PLC0415
 
         table = notebook_table(
             f"{self.before} and {self.after}", ("what", "before", "after"), rows, notes=notes
@@ -182,7 +183,8 @@ def _test(
                 else same
             ),
         )
-    from furrow.history.compared_as import compared_as  # noqa: PLC0415 - pandas, which a list of changes does without
+    # pandas, which a list of changes does without
+    from furrow.history.compared_as import compared_as  # noqa: PLC0415
     from furrow.history.paired_test import compare  # noqa: PLC0415 - the same
 
     try:

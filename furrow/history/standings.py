@@ -71,7 +71,8 @@ def standings(repo: Path, rev: str) -> list[Standing]:
     (content,) = _contents(repo, [f"{commit}:{prefix}{CHAMPION}"])
     if content is None:
         return []
-    from furrow.errors import FurrowError  # noqa: PLC0415 - what follows is for commits with a verdict
+    # what follows is for commits with a verdict
+    from furrow.errors import FurrowError  # noqa: PLC0415
     from furrow.training.champions import read_champions  # noqa: PLC0415 - the same
 
     try:
@@ -114,7 +115,8 @@ def _span(content: bytes | None, metric: str) -> tuple[float, float] | None:
 
 
 def _way(metric: str, own: Mapping[str, str]) -> int:
-    from furrow.training.metric_registry import direction  # noqa: PLC0415 - it would double the time of a list
+    # it would double the time of a list
+    from furrow.training.metric_registry import direction  # noqa: PLC0415
 
     return {"maximize": 1, "minimize": -1}.get(direction(metric, own), 0)
 

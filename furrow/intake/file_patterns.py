@@ -84,7 +84,8 @@ def files_of(root: Path, place: str) -> list[str]:
 
 
 def _matched(pattern: str) -> list[str]:
-    return sorted(one for one in glob.glob(pattern) if Path(one).is_file())  # noqa: PTH207 - a pattern may be absolute
+    # a pattern may be absolute
+    return sorted(one for one in glob.glob(pattern) if Path(one).is_file())  # noqa: PTH207
 
 
 def shared_begin(texts: Sequence[str]) -> str:

@@ -194,7 +194,8 @@ def _files(argument: str) -> list[Path]:
                 hint=f"give {', '.join(sorted(known))}",
             )
         return [path]
-    matched = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - a pattern may be absolute
+    # a pattern may be absolute
+    matched = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207
     held = [Path(one) for one in matched if Path(one).is_file()]
     if not held:
         raise GivenError(

@@ -116,5 +116,6 @@ def _value(value: str, reading: Reading, timezone: str) -> object:
     if reading.kind != "timestamp":
         return int(value) if reading.kind == "int64" else value
     with quiet_db() as db:
-        query = f"SELECT {sql_value('place', reading, timezone=timezone)} FROM (SELECT ? AS place)"  # noqa: S608 - no name of the data
+        # no name of the data
+        query = f"SELECT {sql_value('place', reading, timezone=timezone)} FROM (SELECT ? AS place)"  # noqa: S608
         return db.execute(query, [value]).fetchall()[0][0]

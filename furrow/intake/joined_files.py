@@ -74,7 +74,8 @@ def _one(groups: Sequence[list[str]]) -> FilesOfTable:
     if len(groups) == 1:
         return FilesOfTable(name or Path(places[0]).parent.name, tuple(places))
     if name.casefold() in _OF_PARTS:
-        name = _folder_name(os.path.commonpath([os.path.dirname(one) for one in places]))  # noqa: PTH120 - an address is no path
+        # an address is no path
+        name = _folder_name(os.path.commonpath([os.path.dirname(one) for one in places]))  # noqa: PTH120
     return FilesOfTable(name, tuple(sorted(places)))
 
 

@@ -121,7 +121,8 @@ def _relation(db: duckdb.DuckDBPyConnection, path: Path, table: str) -> str:
     if path.suffix.lower() in {".parquet", ".pq"}:
         return f"read_parquet({place}, hive_partitioning = false)"
     return (
-        f"read_json({place}, sample_size = -1, maximum_depth = {DEPTH + 1}, convert_strings_to_integers ="
+        f"read_json({place}, sample_size = -1, maximum_depth = {DEPTH + 1},"
+        " convert_strings_to_integers ="
         " false, hive_partitioning = false)"
     )
 
@@ -202,7 +203,10 @@ def _numbered(
     held = f"{one.sql} IS NOT NULL AND {kind} <> 'NULL' AND {text} <> ''"
     other = f"count(*) FILTER ({held} AND NOT ({number}) AND {kind} <> 'VARCHAR')"
     whole = f"count(*) FILTER ({kind} = 'DOUBLE'), approx_count_distinct({text})"
-    asked = f"SELECT count(*) FILTER ({number}), count(*) FILTER ({held}), {other}, {whole} FROM {relation}"
+    asked = (
+        f"SELECT count(*) FILTER ({number}), count(*) FILTER ({held}), {other}, {whole} FROM"
+        f" {relation}"
+    )
     ((numbers, values, others, broken, distinct),) = db.execute(asked).fetchall()
     if not values or others or numbers < (1 - MOST_MISSING) * values:
         return one

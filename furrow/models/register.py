@@ -270,7 +270,10 @@ def _on_branch(root: Path, commit: str, branch: str, *, merging: str = "") -> No
     if not there:
         raise RegistryError(
             f"there is no branch {branch} here, of which versions are made",
-            hint=f"call yours so: `git branch -m {branch}`; or name yours in {CI_YAML}: `branch: NAME`",
+            hint=(
+                f"call yours so: `git branch -m {branch}`; or name yours in {CI_YAML}:"
+                " `branch: NAME`"
+            ),
         )
     hint = f"merge it into {branch} first"
     if is_shallow(root):

@@ -132,7 +132,8 @@ def _post(alarm: Alarm, sink: Sink) -> None:
     headers = {"Content-Type": "application/json", "Idempotency-Key": alarm.id}
     if sink.secret_file:
         headers[SIGNATURE] = signature(body, Path(sink.secret_file).read_bytes().strip())
-    request = urllib.request.Request(sink.url, data=body, headers=headers, method="POST")  # noqa: S310 - http(s) only, held by the settings
+    # http(s) only, held by the settings
+    request = urllib.request.Request(sink.url, data=body, headers=headers, method="POST")  # noqa: S310
     opener = urllib.request.build_opener(_NoRedirect())
     try:
         with opener.open(request, timeout=_SECONDS) as answer:

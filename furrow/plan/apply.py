@@ -231,7 +231,8 @@ class _Run:
         self._destroy()
         self._repro()
         if any(resource.local for resource in self.plan.resources):
-            from furrow.features.manifest import load  # noqa: PLC0415 - compile may just have written it
+            # compile may just have written it
+            from furrow.features.manifest import load  # noqa: PLC0415
 
             manifest = load(self.root / "features")
             self._registry(manifest)
@@ -351,7 +352,8 @@ class _Run:
         resource = next(each for each in self.plan.resources if each.kind == "online_store")
         if resource.action == "unchanged" or not self._wanted(resource):
             return
-        from furrow.features.materialize import materialize  # noqa: PLC0415 - Arrow and LMDB, only when needed
+        # Arrow and LMDB, only when needed
+        from furrow.features.materialize import materialize  # noqa: PLC0415
 
         def work() -> None:
             folder = self.root / "features"

@@ -99,7 +99,8 @@ def compile_repository(
             the tables that the contract declares.
     """
     if manifest is None:
-        from furrow.features.build import compile_manifest  # noqa: PLC0415 - Feast takes seconds to import
+        # Feast takes seconds to import
+        from furrow.features.build import compile_manifest  # noqa: PLC0415
 
         manifest = compile_manifest(root / FEATURES)
     wrong = check_definitions(manifest)

@@ -156,7 +156,8 @@ def fetch(root: Path, lack: Lacking) -> str:
         FurrowError: The remote can't be reached, raw data is not there, or nothing is, here or
             there.
     """
-    from furrow.ground.dvc import DvcError, Project  # noqa: PLC0415 - DVC, only when something has to come
+    # DVC, only when something has to come
+    from furrow.ground.dvc import DvcError, Project  # noqa: PLC0415
 
     wanted = [*lack.sources.values(), *lack.outs.values()]
     project, said = Project(root), ""

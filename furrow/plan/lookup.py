@@ -99,7 +99,8 @@ class Lookup:
         return texts
 
     def _compile(self, manifest: Manifest | None) -> dict[str, str]:
-        from furrow.plan.compile import compile_repository  # noqa: PLC0415 - Feast and Hydra, only to compile
+        # Feast and Hydra, only to compile
+        from furrow.plan.compile import compile_repository  # noqa: PLC0415
 
         if manifest is None and self._root == self._repo:
             manifest = known_manifest(self._root)

@@ -157,6 +157,7 @@ def _online(
 
 def _behind(manifest: Manifest, folder: Path) -> list[str]:
     """The views that the store holds nothing, or older rows, of: asked of the store itself."""
-    from furrow.features.freshness import behind  # noqa: PLC0415 - Arrow and the store, when there is no note of it
+    # Arrow and the store, when there is no note of it
+    from furrow.features.freshness import behind  # noqa: PLC0415
 
     return behind(manifest, folder)

@@ -68,7 +68,8 @@ class Scene:
     @cached_property
     def lookup(self) -> Lookup:
         """What is looked up once something has changed."""
-        from furrow.plan.lookup import Lookup  # noqa: PLC0415 - Feast, SQLGlot and Arrow, only for a difference
+        # Feast, SQLGlot and Arrow, only for a difference
+        from furrow.plan.lookup import Lookup  # noqa: PLC0415
 
         recorded: dict[str, set[str]] = {}
         for step in self.pipeline.steps.values():
@@ -184,7 +185,8 @@ def survey(
     models, said = _registered(scene)
     broken: tuple[Break, ...] = ()
     if models:
-        from furrow.plan.breaks import breaks, model_resources  # noqa: PLC0415 - only where models are registered
+        # only where models are registered
+        from furrow.plan.breaks import breaks, model_resources  # noqa: PLC0415
 
         services = {
             name: service.digest

@@ -56,7 +56,8 @@ def compare(path: str, recorded: bytes, replayed: bytes, settings: Settings) -> 
     kind = path.rsplit(".", 1)[-1].lower()
     try:
         if kind in ("csv", "parquet"):
-            from furrow.replay.table_compare import compare_tables  # noqa: PLC0415 - pandas, which most replays do without
+            # pandas, which most replays do without
+            from furrow.replay.table_compare import compare_tables  # noqa: PLC0415
 
             return compare_tables(kind, path, recorded, replayed, settings)
         return (_json if kind == "json" else _text)(path, recorded, replayed, settings)

@@ -118,7 +118,8 @@ def _input(path: Path, *, fresh: bool, bench: Bench, prefixes: Sequence[str]) ->
     hidden = path.is_relative_to(home) and path.relative_to(home).parts[0].startswith(".")
     if installed or hidden or "__pycache__" in path.parts:
         return False
-    return not (fresh and _within(forms, temporary, temporary.resolve(), "/tmp", "/var/tmp"))  # noqa: S108 - recognised
+    # recognised
+    return not (fresh and _within(forms, temporary, temporary.resolve(), "/tmp", "/var/tmp"))  # noqa: S108
 
 
 def _within(paths: Iterable[Path], *folders: str | Path) -> bool:

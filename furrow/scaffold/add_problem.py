@@ -68,7 +68,10 @@ def add_problem(root: Path, name: str, asked: Asked) -> Addition:
     if not asked.predict:
         raise AnswerError(
             "nothing says what the new problem predicts",
-            hint=f"say it: --predict COLUMN; it may be one of these: {', '.join(other_labels(root, tables))}",
+            hint=(
+                "say it: --predict COLUMN; it may be one of these:"
+                f" {', '.join(other_labels(root, tables))}"
+            ),
         )
     answers = _answered(root, asked, tables, references)
     if answers.numbered:

@@ -92,7 +92,8 @@ def feature_tables(
             told.append(f"{table.name}: left out, for of a {answers.entity} {said}")
         elif source.pairs > MOST_PAIRS:
             told.append(
-                f"{table.name}: left out, for joined to {label.name} it is some {source.pairs:,} rows:"
+                f"{table.name}: left out, for joined to {label.name} it is some"
+                f" {source.pairs:,} rows:"
                 " build its features by `furrow add table`"
             )
         elif not source.at:
@@ -129,7 +130,8 @@ def feature_tables(
             one for one in (attributes, *merged_tables(answers.entity, sources)) if one.features
         ]
         told.append(
-            f"{len(sources)} sources are in {number_of(len(found) - 1, 'feature table')}, not in one"
+            f"{len(sources)} sources are in {number_of(len(found) - 1, 'feature table')},"
+            " not in one"
             " each"
         )
     return [_free(table, tables) for table in found], told

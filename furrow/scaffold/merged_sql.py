@@ -48,7 +48,10 @@ def merged_windows(sources: Sequence[Windowed]) -> WindowSql:
     moved = "known_at + window_days * interval '1 day' as known_at"
     sign = "case window_days when 0 then 1 else -1 end as event_count"
     lines = [
-        f"-- What happened to each {sources[0].entity}: last values; counts, sums, means of {shown} days.",
+        (
+            f"-- What happened to each {sources[0].entity}: last values; counts, sums, means of"
+            f" {shown} days."
+        ),
         "with own_events as (",
         "    " + "\n    union all by name ".join(branches),
         f"), own_changes as (select {key}, {moved}, window_days, {sign}, {', '.join(held)}",
@@ -107,7 +110,8 @@ def _sums(events: Windowed) -> list[str]:
             lines.append(_windows(events, number.name, there, "count"))
         lines.append(_windows(events, number.name, f"event_count * {column}", "sum"))
     last = [
-        f"last_value(case window_days when 0 then {_own(events, name)} end ignore nulls) over so_far"
+        f"last_value(case window_days when 0 then {_own(events, name)} end ignore nulls)"
+        " over so_far"
         f" as {_own(events, f'{name}_last')}"
         for name in _lasting(events)
     ]

@@ -208,7 +208,8 @@ class App:
                 try:
                     await asyncio.to_thread(self.start)
                 except Exception as exc:  # noqa: BLE001 - the server is told, and ends
-                    LOGGER.error("the server can't start: %s", exc)  # noqa: TRY400 - no trace for a known error
+                    # no trace for a known error
+                    LOGGER.error("the server can't start: %s", exc)  # noqa: TRY400
                     await send({"type": "lifespan.startup.failed", "message": str(exc)})
                     return
                 await send({"type": "lifespan.startup.complete"})

@@ -133,7 +133,8 @@ class _Joined:
 
     def part(self, rows: pa.Table, carried: pa.Table) -> pa.Table:
         """Some rows with their scores."""
-        from furrow.ground.feast.retrieve import historical_features  # noqa: PLC0415 - only the past needs Feast
+        # only the past needs Feast
+        from furrow.ground.feast.retrieve import historical_features  # noqa: PLC0415
 
         bundle = self._model.bundle
         joined = historical_features(self._model.root / "features", self._model.service, rows)

@@ -59,7 +59,8 @@ class ManifestSpec:
     @property
     def command(self) -> list[str]:
         """What a container runs."""
-        told = ["--host", "0.0.0.0", "--port", str(self.port), "--workers", str(self.workers)]  # noqa: S104 - in a container
+        # in a container
+        told = ["--host", "0.0.0.0", "--port", str(self.port), "--workers", str(self.workers)]  # noqa: S104
         secret = ["--tokens", f"{TOKENS}/tokens"]
         return ["serve", self.environment, "--follow", self.follow, *told, *secret]
 
@@ -79,7 +80,8 @@ def _kubernetes(spec: ManifestSpec) -> str:
     parts = [_deployment(spec), _service(spec), _autoscaler(spec), _budget(spec)]
     head = (
         f"# kubectl create secret generic {spec.name}-tokens --from-file=tokens=TOKENS\n"
-        "# The autoscaler's furrow_waiting comes of /metrics, by a Prometheus adapter; without one\n"
+        "# The autoscaler's furrow_waiting comes of /metrics, by a Prometheus adapter;"
+        " without one\n"
         "# the processor alone counts.\n"
     )
     return head + "---\n".join(_yaml(one) for one in parts)

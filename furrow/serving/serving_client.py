@@ -202,7 +202,8 @@ class ServingClient:
                     raise PredictionRefusedError(status, told)
                 if last or time.monotonic() + max(wait, after) > deadline:
                     raise ServerBusyError(status, told)
-            time.sleep(max(after, wait * random.uniform(0.5, 1.0)))  # noqa: S311 - to spread those who wait
+            # to spread those who wait
+            time.sleep(max(after, wait * random.uniform(0.5, 1.0)))  # noqa: S311
             wait *= 2
         raise AssertionError("the last try returns or raises")
 

@@ -72,7 +72,8 @@ def _searched(
     """
     if experiment.search is None:
         return experiment, []
-    from furrow.training.search import search  # noqa: PLC0415 - Optuna, which most experiments do without
+    # Optuna, which most experiments do without
+    from furrow.training.search import search  # noqa: PLC0415
 
     older, held = holdout(training.frame, experiment.problem, steps[0].train_rows)
     return search(experiment, training, older, held, own)

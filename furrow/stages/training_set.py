@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
-import furrow.ground.feast.offline  # noqa: F401 - Feast loads it by name: the join is part of this stage's code
+# Feast loads it by name: the join is part of this stage's code
+import furrow.ground.feast.offline  # noqa: F401
 from furrow.data.contract import load_contract
 from furrow.data.raw_files import project_files
 from furrow.errors import FurrowError
@@ -65,7 +66,8 @@ def build(root: Path, problem: str, service: str) -> None:
         seal(joined, features=features, **facts), root / training_set(about.name, service)
     )
     say(
-        f"{about.name}, {service}: {number_of(joined.num_rows, 'row')}, {number_of(len(features), 'feature')}"
+        f"{about.name}, {service}: {number_of(joined.num_rows, 'row')},"
+        f" {number_of(len(features), 'feature')}"
     )
 
 
@@ -118,7 +120,8 @@ def _tell_empty(joined: pa.Table, held: Manifest, service: str, problem: Problem
         )
     if count:
         note(
-            f"{problem.name}: {count:,} of {number_of(joined.num_rows, 'row')} come before all features"
+            f"{problem.name}: {count:,} of {number_of(joined.num_rows, 'row')} come before all"
+            " features"
         )
 
 

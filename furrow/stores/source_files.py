@@ -138,7 +138,8 @@ def list_files(path: str, root: Path | None = None) -> list[Path]:
             file for file in names if file.is_file() and visible(file.relative_to(whole).parts)
         ]
     elif WILD & set(path):
-        matches = sorted(glob.glob(str(whole), recursive=True))  # noqa: PTH207 - the pattern may be absolute
+        # the pattern may be absolute
+        matches = sorted(glob.glob(str(whole), recursive=True))  # noqa: PTH207
         found = [
             file
             for name in matches

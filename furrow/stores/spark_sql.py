@@ -115,7 +115,8 @@ def _features(view: View, rows: str, values: list[str], *, known_only: bool) -> 
     where = [f"c{i} IS NOT NULL" for i in [time, *range(keys)]]
     if known_only:
         where.append(f"c{time + 1} IS NOT NULL")
-    found = f"SELECT {', '.join(columns)} FROM {rows} WHERE {' AND '.join(where)}"  # noqa: S608 - names are our own
+    # names are our own
+    found = f"SELECT {', '.join(columns)} FROM {rows} WHERE {' AND '.join(where)}"  # noqa: S608
     if not known_only:
         return f"SELECT *, t AS seen FROM ({found})"  # noqa: S608 - names are our own
     version = f"struct(t, c, {ORDINAL})"

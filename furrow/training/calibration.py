@@ -97,7 +97,8 @@ def learn_curve(method: str, probability: NDArray[np.float64], label: NDArray[An
         CalibrationError: The method is unknown.
     """
     if method == "sigmoid":
-        from furrow.training.logistic import PortableLogisticRegression  # noqa: PLC0415 - scikit-learn takes a second to load
+        # scikit-learn takes a second to load
+        from furrow.training.logistic import PortableLogisticRegression  # noqa: PLC0415
 
         found = PortableLogisticRegression(C=1e6, tol=1e-9, max_iter=200).fit(
             logit(probability)[:, None], label

@@ -117,7 +117,8 @@ def _categories(transformer: Any, names: list[str]) -> list[Category] | None:
     strange = [
         [value for value in known if not isinstance(value, str)] for known in codes.categories_
     ]
-    if any(value is not None and value == value for values in strange for value in values):  # noqa: PLR0124 - NaN
+    # NaN
+    if any(value is not None and value == value for values in strange for value in values):  # noqa: PLR0124
         return None
     found, start = [], 0
     for place, name in enumerate(names):

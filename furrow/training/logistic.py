@@ -36,12 +36,14 @@ class PortableLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         max_iter: How many iterations it takes at most.
     """
 
-    def __init__(self, C: float = 1.0, tol: float = 1e-4, max_iter: int = 100) -> None:  # noqa: N803 - scikit-learn's
+    # scikit-learn's
+    def __init__(self, C: float = 1.0, tol: float = 1e-4, max_iter: int = 100) -> None:  # noqa: N803
         self.C = C
         self.tol = tol
         self.max_iter = max_iter
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> PortableLogisticRegression:  # noqa: N803 - scikit-learn's name
+    # scikit-learn's name
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> PortableLogisticRegression:  # noqa: N803
         """Fit to rows of shape (rows, columns) and their classes.
 
         Args:

@@ -32,7 +32,8 @@ class PortableRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> PortableRidge:  # noqa: N803 - scikit-learn's name
+    # scikit-learn's name
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> PortableRidge:  # noqa: N803
         """Fit to rows of shape (rows, columns) and their values, shape (rows,).
 
         Args:

@@ -68,7 +68,8 @@ def cluster(settings: Engine) -> Iterator[Any]:
         SearchError: It names no address, or the scheduler does not answer.
     """
     try:
-        from distributed import Client, LocalCluster  # noqa: PLC0415 - only a cluster's run pays for it
+        # only a cluster's run pays for it
+        from distributed import Client, LocalCluster  # noqa: PLC0415
         from distributed.comm.addressing import get_address_host  # noqa: PLC0415
     except ImportError as exc:
         raise MissingExtraError("cluster", "a Dask cluster") from exc

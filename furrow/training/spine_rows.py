@@ -128,7 +128,10 @@ def _check_keys(rows: pa.Table, problem: Problem) -> None:
         one = counts.filter(pc.greater(counts["count_all"], 1)).slice(0, 1).to_pylist()[0]
         which = ", ".join(f"{name} {one[name]}" for name in keys)
         raise SpineError(
-            f"{problem.spine}: {', '.join(keys)} come again in {number_of(repeated, 'row')}, first {which}",
+            (
+                f"{problem.spine}: {', '.join(keys)} come again in {number_of(repeated, 'row')},"
+                f" first {which}"
+            ),
             hint="give one row for each entity and event_timestamp, or name another entity",
         )
 

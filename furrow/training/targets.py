@@ -161,7 +161,8 @@ def _check_values(
 
 def _is_estimator(value: object, kind: str) -> bool:
     """Whether a value is a class of scikit-learn's that predicts classes, or numbers."""
-    from sklearn import base  # noqa: PLC0415 - a second, which commands that read no model's config do without
+    # a second, which commands that read no model's config do without
+    from sklearn import base  # noqa: PLC0415
 
     mixin = base.ClassifierMixin if kind == "classifier" else base.RegressorMixin
     return (

@@ -99,7 +99,8 @@ def _files(
         except MetricsFileError as exc:
             notes.append(f"{path} of {stage} at {commit[:10]}: {exc}")
             continue
-        before = f"{os.path.splitext(path)[0]}/" if len(paths) > 1 else ""  # noqa: PTH122 - of Git's
+        # of Git's
+        before = f"{os.path.splitext(path)[0]}/" if len(paths) > 1 else ""  # noqa: PTH122
         metrics |= {f"{before}{name}": value for name, value in found.values.items()}
     if not metrics:
         return {}

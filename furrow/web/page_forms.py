@@ -93,7 +93,8 @@ def as_html(
     return _ENVIRONMENT.get_template("page.html").render(
         page=page,
         menu=[one for one in menu if one[2] is not None],
-        cell=lambda value, column="", raw=False: Markup(_cell(value, column, address, raw=raw)),  # noqa: S704 - escaped
+        # escaped
+        cell=lambda value, column="", raw=False: Markup(_cell(value, column, address, raw=raw)),  # noqa: S704
         numeric=_numeric,
         body=lambda table, most: _body(table, most, address),
         kind=lambda found: _KINDS[type(found)],

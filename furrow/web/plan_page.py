@@ -113,7 +113,8 @@ def _shown(found: Plan, stages: Pipeline, told: tuple[str, str], form: Form, ask
 
 def _last(site: Site, after: str) -> tuple[str, str]:
     """A commit and the one before it; nothing where there is none before."""
-    from furrow.web.recent_commits import recent  # noqa: PLC0415 - only where no two commits are named
+    # only where no two commits are named
+    from furrow.web.recent_commits import recent  # noqa: PLC0415
 
     found = recent(site, site.commit(after), 1)
     return (found[0].parents[0][:10], found[0].oid[:10]) if found and found[0].parents else ("", "")

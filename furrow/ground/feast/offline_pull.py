@@ -112,7 +112,8 @@ class Pull:
         time = held[self.timestamp]
         start, end = (None if bound is None else micros(bound) for bound in (self.start, self.end))
         where = [f"{time} IS NOT NULL", *between(time, relation.types[int(time[1:])], start, end)]
-        rows = f"SELECT * FROM {relation.sql} WHERE {' AND '.join(where)}"  # noqa: S608 - names of our own
+        # names of our own
+        rows = f"SELECT * FROM {relation.sql} WHERE {' AND '.join(where)}"  # noqa: S608
         if self.newest_of is None:
             return rows, held
         order = [
@@ -123,7 +124,8 @@ class Pull:
         keys = [held[key] for key in self.newest_of]
         partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
         window = f"({partition}ORDER BY {', '.join(order)})"
-        return f"SELECT * FROM ({rows}) QUALIFY row_number() OVER {window} = 1", held  # noqa: S608 - names of our own
+        # names of our own
+        return f"SELECT * FROM ({rows}) QUALIFY row_number() OVER {window} = 1", held  # noqa: S608
 
     def _named(
         self, source: Source, columns: list[Wanted], held: dict[str, str], found: pa.Table

@@ -18,7 +18,9 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigBaseModel
 from google.protobuf.timestamp_pb2 import Timestamp
-from pydantic import StrictInt, StrictStr  # noqa: TC002 - pydantic reads them when the class is made
+
+# pydantic reads them when the class is made
+from pydantic import StrictInt, StrictStr  # noqa: TC002
 
 from furrow.ground.feast.online_values import from_value, key_values, to_value, view_schema
 from furrow.ground.feast.proto_floats import settle_floats

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from feast.repo_config import FeastConfigBaseModel
-from pydantic import StrictInt, StrictStr  # noqa: TC002 - pydantic reads them when the class is made
+
+# pydantic reads them when the class is made
+from pydantic import StrictInt, StrictStr  # noqa: TC002
 
 from furrow.ground.feast.online import RecordOnlineStore
 from furrow.stores.redis_store import RedisStore

@@ -61,7 +61,8 @@ def _watch(log: str) -> None:
                 return
             name = fspath(path)
             with contextlib.suppress(OSError, RecursionError):
-                whole = name if name.startswith("/") else join(os.getcwd(), name)  # noqa: PTH109 - a Path opens nothing
+                # a Path opens nothing
+                whole = name if name.startswith("/") else join(os.getcwd(), name)  # noqa: PTH109
                 if whole not in seen and f"fresh:{whole}" not in seen:
                     note(f"fresh:{whole}" if fresh(whole) else whole)
         elif event == "socket.connect":

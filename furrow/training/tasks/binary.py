@@ -125,7 +125,8 @@ class Binary(Task):
         return None if value is None else curve_from_json(value)
 
     def fitness(self, target: NDArray[Any], outputs: Mapping[str, NDArray[Any]]) -> float:
-        from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - a second to load, for who judges alone
+        # a second to load, for who judges alone
+        from sklearn.metrics import roc_auc_score  # noqa: PLC0415
 
         return (
             float(roc_auc_score(target, outputs["probability"]))

@@ -174,7 +174,8 @@ class Multiclass(Task):
         }
 
     def tells(self, feature: NDArray[np.float64], labels: NDArray[Any]) -> float:
-        from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - a second to load, for who judges alone
+        # a second to load, for who judges alone
+        from sklearn.metrics import roc_auc_score  # noqa: PLC0415
 
         areas = []
         for place in np.unique(labels):
