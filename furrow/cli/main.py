@@ -16,6 +16,7 @@ from pathlib import Path
 from furrow.cli.spelling import spelled
 from furrow.cli.terminal import say_block
 from furrow.errors import FurrowError
+from furrow.ground.interrupts import kept_interrupts
 
 TYPE_CHECKING = False  # `typing` itself would double the time that a list of runs takes
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def run(arguments: list[str]) -> int:
     _prepare_streams()
     try:
         words, folder = spelled(arguments)
-        with _in_folder(folder):
+        with _in_folder(folder), kept_interrupts():
             return _run(words)
     except FurrowError as exc:
         return _failed(exc.message, exc.hint, exc.exit_code, arguments)

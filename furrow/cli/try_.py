@@ -13,12 +13,15 @@ from furrow.cli import render
 from furrow.cli.completed_names import experiment_names
 from furrow.cli.terminal import on_terminal, say
 from furrow.errors import UsageError
+from furrow.ground.interrupts import kept_interrupts
 from furrow.ground.openmp import wait_asleep
 from furrow.layout import MANIFEST
 from furrow.safe_text import line
 from furrow.training.metric_registry import NEITHER, direction, ordered
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from furrow.trials.recorder import Finished
     from furrow.trials.sweep import Sweeping
 
@@ -142,7 +145,8 @@ def command(
         return 0
     found: list[Finished] = []
     try:
-        _follow(sweeping, found)
+        with kept_interrupts() as check:
+            _follow(sweeping, found, check)
     except KeyboardInterrupt:
         done = sum(one.state == "done" for one in found)
         say(
@@ -166,7 +170,7 @@ def _declined(experiment: str) -> bool:
     return not click.confirm("go on?", default=False, err=True)
 
 
-def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
+def _follow(sweeping: Sweeping, found: list[Finished], check: Callable[[], None]) -> None:
     """Run the sweep under a progress bar with the best so far.
 
     Where there is no terminal, a line for each trial.
@@ -174,6 +178,7 @@ def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
     if not on_terminal(err=True):
         for finished in sweeping.run(lambda text: say(f"note: {text}", err=True)):
             found.append(finished)
+            check()
             say(f"{len(found)}/{sweeping.size}  {_line(sweeping, finished)}", err=True)
         return
     from rich.progress import (  # noqa: PLC0415 - rich is loaded only by commands that draw
@@ -197,6 +202,7 @@ def _follow(sweeping: Sweeping, found: list[Finished]) -> None:
         task = bar.add_task(line(f"try {sweeping.experiment}"), total=sweeping.size, best="")
         for finished in sweeping.run(lambda text: render.above(bar, f"note: {text}")):
             found.append(finished)
+            check()
             if finished.score is not None and sweeping.better(
                 finished.score, best.score if best else None
             ):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from furrow.cli import render
 from furrow.cli.terminal import say
+from furrow.ground.interrupts import kept_interrupts
 from furrow.training.metric_registry import NEITHER, direction, ordered
 from furrow.trials.auto_search import AutoSearch, Screened
 
@@ -36,12 +37,14 @@ def follow_auto(sweeping: Sweeping, minutes: float, *, limit: int, as_json: bool
     found: dict[str, Finished] = {}
     failed: list[Screened] = []
     try:
-        for step in search.run():
-            if isinstance(step, Screened):
-                failed += [step] if step.score is None else []
-            elif step.state == "done":
-                found[step.trial.digest] = step
-            say(f"{_share(search):>4.0%}  {_line(sweeping, step)}", err=True)
+        with kept_interrupts() as check:
+            for step in search.run():
+                if isinstance(step, Screened):
+                    failed += [step] if step.score is None else []
+                elif step.state == "done":
+                    found[step.trial.digest] = step
+                say(f"{_share(search):>4.0%}  {_line(sweeping, step)}", err=True)
+                check()
     except KeyboardInterrupt:
         say(f"interrupted: {len(found)} trials are recorded; the same command goes on", err=True)
         return 130
