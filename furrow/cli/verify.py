@@ -43,11 +43,17 @@ def command(
     # after --help
     from furrow.governance.proof_chain import broken, chain_of, weakest  # noqa: PLC0415
     from furrow.ground.project_place import project_root  # noqa: PLC0415 - the same
+    from furrow.ground.ssh_signatures import passed_over_signers  # noqa: PLC0415 - the same
     from furrow.parse import read_bytes  # noqa: PLC0415 - the same
     from furrow.proof.trust_policy import read_policy  # noqa: PLC0415 - the same
 
     root = project_root(Path.cwd())
     policy = read_policy(root, branch=branch, signers=read_bytes(signers) if signers else None)
+    if not policy.signers and (own := passed_over_signers(root)):
+        note = (
+            f"note: {own}, which this clone's own gpg.ssh.allowedSignersFile names, is not believed"
+        )
+        say(f"{note}: whoever made the clone may have; --signers {own}, if it was you", err=True)
     links = chain_of(root, what, policy, now=datetime.now(UTC), log=log)
     wrong, least = broken(links), weakest(links)
     if as_json:

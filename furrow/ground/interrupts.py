@@ -1,4 +1,4 @@
-"""An interrupt that is not lost on its way: a library's own clean-up may fail while one passes, and say something else."""
+"""An interrupt that is not lost where a library's own clean-up fails while it passes, and says something else."""
 
 from __future__ import annotations
 

@@ -23,10 +23,19 @@ from furrow.ground.git import GitError, clean_environment, git
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Signer", "SigningError", "commit_signer", "signers_of", "ssh_sign", "user_signers"]
+__all__ = [
+    "Signer",
+    "SigningError",
+    "commit_signer",
+    "passed_over_signers",
+    "signers_of",
+    "ssh_sign",
+    "user_signers",
+]
 
 _ARMOR = "-----BEGIN SSH SIGNATURE-----"
 _LARGEST = 16 << 10
+_LISTED = "gpg.ssh.allowedSignersFile"
 _MOST = 8
 """Names of one key that are tried: a list of signers may give it many."""
 _GOOD = re.compile(r'^Good "[^"]*" signature .* with \S+ key (SHA256:\S+)', re.MULTILINE)
@@ -162,20 +171,27 @@ def commit_signer(repo: Path, commit: str, *, signers: bytes, revoked: bytes = b
     return signers_of(signed, text, namespace="git", signers=signers, revoked=revoked, at=at)
 
 
-def user_signers(repo: Path) -> bytes:
-    """The list of signers that the user has set for Git, whatever the clone's own settings say.
+def user_signers() -> bytes:
+    """The list of signers that the user has set for Git, whatever a clone's own settings say.
 
     Empty for none.
     """
     with tempfile.TemporaryDirectory(prefix="furrow-signers-") as scratch:
         try:
             git(Path(scratch), "init", "-q", "--template=", ".")
-            said = _setting(Path(scratch), "gpg.ssh.allowedSignersFile")
+            said = _setting(Path(scratch), _LISTED)
         except GitError:
             return b""
-    del repo
     path = Path(said).expanduser()
     return path.read_bytes() if said and path.is_file() else b""
+
+
+def passed_over_signers(repo: Path) -> str:
+    """The list of signers that a clone's own settings name: whoever made the clone may have named it.
+
+    Empty for none.
+    """
+    return _setting(repo, _LISTED, "--local")
 
 
 @contextmanager
@@ -188,8 +204,8 @@ def _lists(signers: bytes, revoked: bytes) -> Iterator[tuple[Path, tuple[str, ..
         yield place, (("-r", str(place / "revoked")) if revoked.strip() else ())
 
 
-def _setting(repo: Path, name: str) -> str:
-    return os.fsdecode(git(repo, "config", "--get", name, ok=(0, 1))).strip()
+def _setting(repo: Path, name: str, *options: str) -> str:
+    return os.fsdecode(git(repo, "config", *options, "--get", name, ok=(0, 1))).strip()
 
 
 def _keygen(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

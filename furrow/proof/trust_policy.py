@@ -153,7 +153,7 @@ def read_policy(repo: Path, *, branch: str = "", signers: bytes | None = None) -
     content = show(repo, tip, TRUST_YAML) if tip else None
     if content is None:
         found = signers if signers is not None else (show(repo, tip, _SIGNERS) if tip else None)
-        return TrustPolicy(signers=found if found is not None else user_signers(repo))
+        return TrustPolicy(signers=found if found is not None else user_signers())
     value = _parsed(content)
     keys = str(value.get("keys", _SIGNERS))
     listed = signers if signers is not None else show(repo, tip, keys)
@@ -172,7 +172,7 @@ def read_policy(repo: Path, *, branch: str = "", signers: bytes | None = None) -
     return TrustPolicy(
         commit=tip,
         roles=declared.roles,
-        signers=listed if listed is not None else user_signers(repo),
+        signers=listed if listed is not None else user_signers(),
         revoked=revoked,
         since=since,
         commits_signed=declared.commits_signed,

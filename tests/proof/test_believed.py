@@ -182,6 +182,29 @@ def test_the_commands(
         verify_cli.command.main(["no-such-thing"], standalone_mode=False)
 
 
+def test_a_clones_own_list_of_signers_is_passed_over_and_told(
+    people: People,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever hands a clone on may have named it; whoever named it themselves is told how to say so."""
+    root = project(tmp_path / "project", "", "")
+    run(root, "git", "rm", "-q", "keys/allowed_signers")
+    commit(root, "no list")
+    listed = tmp_path / "mine"
+    listed.write_text(people.line("ada"))
+    monkeypatch.chdir(root)
+    told = f"--signers {listed}, if it was you"
+    verify_cli.command.main(["HEAD"], standalone_mode=False)
+    assert told not in capsys.readouterr().err
+    run(root, "git", "config", "gpg.ssh.allowedSignersFile", str(listed))
+    verify_cli.command.main(["HEAD"], standalone_mode=False)
+    assert told in capsys.readouterr().err
+    verify_cli.command.main(["HEAD", "--signers", str(listed)], standalone_mode=False)
+    assert told not in capsys.readouterr().err
+
+
 def test_ci_asks_the_target_branchs_policy(root: Path, people: People) -> None:
     """A deployment of what nobody approved fails; a branch that changes the policy gains nothing."""
     (root / "conf/trust.yaml").write_text("roles: {approve: {who: [ben@example.com]}}\n")
