@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Rehearsal", "RehearsalError", "Rehearsed", "project_of", "rehearse_in"]
 
 _CLONE = "clone"
+_ORIGIN = "origin/.git"
+"""Its name is what no commit can hold: a repository among the files of another is not believed otherwise."""
 _WHO = (("user.name", "Furrow simulation"), ("user.email", "furrow-simulation@localhost"))
 
 
@@ -107,7 +109,7 @@ def rehearse_in(asked: Rehearsal, begin: datetime) -> Rehearsed:
     """
     branch = settings(asked.root)["branch"]
     _check(asked, branch)
-    origin, clone = asked.folder / "origin.git", asked.folder / _CLONE
+    origin, clone = asked.folder / _ORIGIN, asked.folder / _CLONE
     asked.folder.mkdir(parents=True)
     top = toplevel(asked.root)
     git(

@@ -39,8 +39,11 @@ def asked(tmp_path):
     return Rehearsal(root, "production", date(2024, 1, 1), date(2024, 1, 3), tmp_path / "lived")
 
 
-def test_the_double_is_a_place_of_its_own(asked):
+@pytest.mark.parametrize("inside", [True, False], ids=["where-it-is-by-default", "elsewhere"])
+def test_the_double_is_a_place_of_its_own(asked, inside):
     """A repository to follow, a clone with a DVC remote of its own, a clock; of the project nothing is changed."""
+    if inside:
+        asked = replace(asked, folder=asked.root / ".furrow/simulated/production")
     before = run(asked.root, "git", "for-each-ref").stdout
     double = rehearse_in(asked, BEGIN)
     assert run(asked.root, "git", "for-each-ref").stdout == before
