@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import reduce
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -20,10 +21,11 @@ from furrow.serving.log_seal import (
     live_folder,
     sealed_folder,
     segment_records,
+    segment_values,
     time_span,
 )
-from furrow.serving.log_tables import records_of, same_shape, to_batch
-from furrow.serving.prediction_record import id_time
+from furrow.serving.log_tables import STRUCTS, Piece, group_of, records_of, to_batch
+from furrow.serving.prediction_record import FIELDS, id_time
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -46,6 +48,7 @@ __all__ = [
 _ROWS = 2_000
 """Live records at a time: each is a Python object."""
 _SEALED_ROWS = 16_384
+_TIME = FIELDS.index("time")
 
 
 def read_log(
@@ -82,7 +85,7 @@ def read_log(
                 for batch in _sealed_batches(path, since, until, columns, without):
                     yield from _chosen(batch, since, until, model)
         for _, file in sorted(live.items()):
-            for batch in _live_batches(file, columns, without):
+            for batch in _live_batches(file, since, until, columns, without):
                 yield from _chosen(batch, since, until, model)
 
 
@@ -114,7 +117,7 @@ def read_segments(
                 for batch in _sealed_batches(path, None, None, columns, ()):
                     yield sealed.name, True, batch
         for name, file in sorted(live.items()):
-            for batch in _live_batches(file, columns, ()):
+            for batch in _live_batches(file, None, None, columns, ()):
                 yield name, False, batch
 
 
@@ -213,11 +216,24 @@ def _open_live(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def _live_batches(
-    file: BinaryIO, columns: Sequence[str] | None, without: Sequence[str]
+    file: BinaryIO,
+    since: datetime | None,
+    until: datetime | None,
+    columns: Sequence[str] | None,
+    without: Sequence[str],
 ) -> Iterator[pa.RecordBatch]:
-    for rows in _pieces(file):
-        for each in same_shape(rows):
-            batch = to_batch(each)
+    """Batches of a segment that is still written; what is not asked for is not turned into columns."""
+    unasked = [
+        FIELDS.index(part)
+        for part in STRUCTS
+        if (part in without if columns is None else part not in columns)
+    ]
+    for rows in _pieces(file, since, until):
+        for row in rows:
+            for place in unasked:
+                row[place] = {}
+        for _, each in groupby(sorted(rows, key=group_of), group_of):
+            batch = to_batch(Piece(list(each)))
             wanted = _wanted(batch.schema, columns, without)
             yield batch if wanted is None else batch.select(wanted)
 
@@ -250,12 +266,18 @@ def _wanted(
     return [name for name in schema.names if name not in without] if without else None
 
 
-def _pieces(file: BinaryIO) -> Iterator[list[PredictionRecord]]:
-    """The records of a segment, some at a time."""
-    rows: list[PredictionRecord] = []
+def _pieces(
+    file: BinaryIO, since: datetime | None, until: datetime | None
+) -> Iterator[list[list[Any]]]:
+    """The values of a segment's records of a span, some at a time."""
+    rows: list[list[Any]] = []
     try:
-        for record in segment_records(file):
-            rows.append(record)
+        for values in segment_values(file):
+            if (since is not None and values[_TIME] < since) or (
+                until is not None and values[_TIME] >= until
+            ):
+                continue
+            rows.append(values)
             if len(rows) == _ROWS:
                 yield rows
                 rows = []

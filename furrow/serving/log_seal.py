@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 
 from furrow.files import open_lock, write_json
 from furrow.serving.log_frames import RECORD, FrameError, read_frames, read_seed
-from furrow.serving.log_tables import GROUP, Piece, Shape, to_batch
-from furrow.serving.prediction_record import FIELDS, from_payload, payload_values, unpack
+from furrow.serving.log_tables import Piece, Shape, group_of, to_batch
+from furrow.serving.prediction_record import from_payload, payload_values, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,10 +43,10 @@ __all__ = [
     "seal",
     "sealed_folder",
     "segment_records",
+    "segment_values",
 ]
 
 NOTES = "notes.json"
-_KEY = tuple(FIELDS.index(name) for name in GROUP)
 BEGUN = ".begun"
 """The suffix of a segment that is not locked yet."""
 _FORGOTTEN = 3_600
@@ -105,6 +105,13 @@ def segment_records(
             yield from_payload(payload)
         except ValueError:
             losses.damaged += len(payload)
+
+
+def segment_values(file: BinaryIO) -> Iterator[list[Any]]:
+    """The values of a segment's whole records, as of `payload_values`."""
+    for payload in _segment_payloads(file, Losses(), to_end=False):
+        with suppress(ValueError):
+            yield payload_values(payload)
 
 
 def _segment_payloads(file: BinaryIO, losses: Losses, *, to_end: bool) -> Iterator[bytes]:
@@ -281,7 +288,7 @@ def _pieces(file: BinaryIO, losses: Losses) -> Iterator[Piece]:
     for payload in _segment_payloads(file, losses, to_end=True):
         try:
             values = payload_values(payload)
-            key = tuple(str(values[place]) for place in _KEY)
+            key = group_of(values)
         except ValueError:
             losses.damaged += len(payload)
             continue

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from itertools import chain, groupby
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
@@ -16,15 +16,16 @@ from furrow.parse import parse_json
 from furrow.serving.prediction_record import FIELDS, PredictionRecord, record_values, unfolded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["GROUP", "STRUCTS", "Piece", "Shape", "records_of", "same_shape", "to_batch"]
+__all__ = ["STRUCTS", "Piece", "Shape", "group_of", "records_of", "to_batch"]
 
 TIME = pa.timestamp("us", tz="UTC")
 STRUCTS = ("keys", "request", "features", "statuses", "event_times", "prediction")
 """Fields that map names to values: a struct column each."""
 GROUP = ("model", "version", "features_digest")
 """What records that stand in one table have in common."""
+_GROUP = tuple(FIELDS.index(name) for name in GROUP)
 TEXT = b"furrow.json"
 """Of a column whose values have no common type: each is a JSON text."""
 _FIXED = {
@@ -108,15 +109,13 @@ class Shape:
         return pa.schema(columns)
 
 
-def same_shape(records: Iterable[PredictionRecord]) -> Iterator[list[PredictionRecord]]:
-    """Records in lists of one version each."""
-    by = sorted(records, key=group)
-    return (list(each) for _, each in groupby(by, group))
+def group_of(values: Sequence[Any]) -> tuple[str, ...]:
+    """What a record has in common with those that stand in one table with it.
 
-
-def group(record: PredictionRecord) -> tuple[str, str, str]:
-    """What records that stand in one table have in common."""
-    return record.model, record.version, record.features_digest
+    Args:
+        values: In the fields' order, of `record_values` or `payload_values`.
+    """
+    return tuple(str(values[place]) for place in _GROUP)
 
 
 def to_batch(

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 
 from furrow.cli.log import command as log_command
 from furrow.errors import UsageError
+from furrow.serving.log_reader import read_log
 from furrow.serving.log_settings import LogSettings
-from furrow.serving.log_tables import records_of, same_shape, to_batch
+from furrow.serving.log_tables import records_of, to_batch
 from furrow.serving.prediction_log import PredictionLog
 
 from .records import record
@@ -38,9 +39,29 @@ def test_a_mapping_that_is_always_empty_has_no_column():
     assert list(records_of(batch)) == given
 
 
-def test_records_are_grouped_by_version():
-    given = [record(number, version=f"gbm@v1.{number % 2}.0") for number in range(5)]
-    assert sorted(len(one) for one in same_shape(given)) == [2, 3]
+def test_a_segment_that_is_still_written_is_read_by_span_column_and_version(tmp_path):
+    """As the same records are when they are sealed."""
+    log = PredictionLog.open(tmp_path / "log", LogSettings())
+    log.append([record(number, version=f"gbm@v1.{number % 2}.0") for number in range(6)])
+    first, last = record(1).time, record(4).time
+    asked = (
+        {},
+        {"columns": ["time", "version", "prediction"]},
+        {"without": ("event_times", "features", "redacted")},
+    )
+
+    def read():
+        return [
+            [batch.to_pydict() for batch in read_log(log.folder, first, last, **one)]
+            for one in asked
+        ]
+
+    live = read()
+    log.close()
+    assert live == read()
+    assert sorted(len(one["time"]) for one in live[1]) == [1, 2]
+    assert set(live[1][0]) == {"time", "version", "prediction"}
+    assert "features" not in live[2][0]
 
 
 def test_the_command_asks_a_log_that_grows(tmp_path, capsys):
