@@ -291,8 +291,9 @@ def _bring_up(root: Path, *, train: bool) -> None:
     if not train:
         say("written and compiled. Next: dvc repro")
         return
-    _show_runs(root)
     _show_doubts(root)
+    _show_idle(root)
+    _show_runs(root)
     if not tested:
         say("the project's tests did not run: `pip install pytest`, then `pytest`")
 
@@ -314,6 +315,14 @@ def _show_doubts(root: Path) -> None:
     if doubts:
         more = f"; and {number_of(len(doubts) - 3, 'more column')}" if len(doubts) > 3 else ""
         say(f"hard to believe: {'; '.join(doubts[:3])}{more} (`furrow data check` shows them)")
+
+
+def _show_idle(root: Path) -> None:
+    """Features that no model can learn from."""
+    from furrow.scaffold.idle_features import idle_features, told_idle  # noqa: PLC0415 - after --help
+
+    for told in told_idle(idle_features(root)):
+        say(f"note: {told}")
 
 
 def _show_runs(root: Path) -> None:

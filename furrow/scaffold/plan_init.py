@@ -20,7 +20,7 @@ from furrow.scaffold.answer_error import AnswerError
 from furrow.scaffold.answers import Answers, Asked, complete_answers
 from furrow.scaffold.feature_sql import feature_tables
 from furrow.scaffold.leaks import find_leaks, planned_notes
-from furrow.scaffold.texts import Facts, project_texts
+from furrow.scaffold.texts import Facts, project_texts, raw_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -132,7 +132,23 @@ def plan_init(root: Path, looked: Looked, asked: Asked, *, now: datetime) -> Ini
             "the password is written nowhere: pipelines/ingest.py reads PGPASSWORD, or a password"
             " file (~/.pgpass)"
         )
+    notes += _git_would_take(root, given)
     return InitPlan(answers, texts, looked.landed, features, (*read, *notes), given)
+
+
+def _git_would_take(root: Path, given: Sequence[Given]) -> list[str]:
+    """Raw files that a .gitignore which stays as it is does not name."""
+    path = root / ".gitignore"
+    if not path.is_file():
+        return []
+    there = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    missing = [one for one in raw_patterns(given) if one not in there]
+    if not missing:
+        return []
+    lines = ", ".join(missing)
+    return [
+        f".gitignore stays as it is: add {lines} unless Git is to keep raw files; DVC keeps what lands"
+    ]
 
 
 def _numbered(looked: Looked, answers: Answers) -> Looked:

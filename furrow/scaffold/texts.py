@@ -40,6 +40,7 @@ __all__ = [
     "experiments_of",
     "problem_text",
     "project_texts",
+    "raw_patterns",
     "yaml_key",
 ]
 
@@ -93,7 +94,7 @@ def project_texts(facts: Facts) -> dict[str, str]:
         layout.INGEST_PY: _ingest(facts),
         DVC_YAML: dvc_text(),
         "tests/test_project.py": _tests(answers),
-        ".gitignore": "/build/\n/.furrow/\n*venv/\n__pycache__/\n",
+        ".gitignore": _ignored(facts.given),
         ".github/workflows/furrow.yml": workflow_text(),
     }
     for kind, path in (
@@ -103,6 +104,29 @@ def project_texts(facts: Facts) -> dict[str, str]:
     ):
         texts[path] = header(kind, path) + texts[path]
     return texts | {layout.table_sql(table.name): table.sql for table in facts.features}
+
+
+def raw_patterns(given: Sequence[Given]) -> list[str]:
+    """Raw files of the project's own folder, for .gitignore: DVC keeps what landed of them.
+
+    Args:
+        given: Places from the project's root.
+    """
+    found = set()
+    for place in (place for one in given for place in one.places):
+        folder, _, name = place.rpartition("/")
+        suffix = "".join(name.partition(".")[1:])
+        if "://" in place or place.startswith("/") or not name:
+            continue
+        pattern = f"{folder}/*{suffix}" if folder and suffix else place
+        found.add("/" + re.sub(r"([\\?[\]])", r"\\\1", pattern))
+    return sorted(found)
+
+
+def _ignored(given: Sequence[Given]) -> str:
+    """What Git leaves alone."""
+    made = ("/build/", "/.furrow/", "*venv/", "__pycache__/")
+    return "".join(f"{line}\n" for line in (*made, *raw_patterns(given)))
 
 
 def about_of(answers: Answers, table: TableProfile, there: str = "") -> About:

@@ -154,6 +154,21 @@ def test_nothing_there_is_touched(tmp_path: Path, given: Path) -> None:
     assert (root / "README.md").read_text() == "mine\n"
 
 
+def test_raw_files_stay_out_of_git(tmp_path: Path, given: Path) -> None:
+    """What is given within the project is named in .gitignore, or, where that stays as it is, told."""
+    root = given.parent
+    looked = look([str(given)], scratch(root) / "landed")
+    plan = plan_init(root, looked, QUESTIONS["binary"], now=datetime.now(UTC))
+    assert "/given/*.csv" in plan.texts[".gitignore"].splitlines()
+    assert not [note for note in plan.notes if "gitignore" in note]
+    (root / ".gitignore").write_text("*.log\n")
+    plan = plan_init(root, looked, QUESTIONS["binary"], now=datetime.now(UTC))
+    assert [note for note in plan.notes if "add /given/*.csv unless Git is to keep" in note]
+    (root / ".gitignore").write_text("*.log\n/given/*.csv\n")
+    plan = plan_init(root, looked, QUESTIONS["binary"], now=datetime.now(UTC))
+    assert not [note for note in plan.notes if "gitignore" in note]
+
+
 @pytest.fixture
 def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """`furrow init` in an empty folder."""

@@ -27,7 +27,7 @@ from furrow.scaffold.feature_sql import feature_tables, moment_sql, rows_sql
 from furrow.scaffold.feature_texts import definitions_text, feature_store_text, spine_text
 from furrow.scaffold.leaks import find_leaks
 from furrow.scaffold.stage_texts import dvc_text, workflow_text
-from furrow.scaffold.texts import Facts, about_of, project_texts, yaml_key
+from furrow.scaffold.texts import Facts, about_of, project_texts, raw_patterns, yaml_key
 from furrow.scaffold.window_sql import WINDOWS
 
 NAMES = st.text(min_size=1, max_size=12).filter(lambda name: name.isprintable() and name.strip())
@@ -247,3 +247,17 @@ def test_columns_that_are_written_with_the_label(tmp_path: Path, kind: str, said
     found = find_leaks(profile, answers())
     assert set(found) == ({"suspect"} if said else set())
     assert said in found.get("suspect", "")
+
+
+def test_raw_files_are_left_to_dvc() -> None:
+    """Files of the root one by one, those of a folder by what they end with; addresses and other places never."""
+    sources = [
+        Given("customers", ("customers.csv",)),
+        Given("orders", ("raw [x]/orders_*.csv.gz",)),
+        Given("parts", ("readings/month=*/part-*.parquet",)),
+        Given("far", ("/else/x.csv", "s3://bucket/x.csv", "postgres://host/db")),
+        Given("odd", ("raw [x]/noend",)),
+    ]
+    assert raw_patterns(sources) == [
+        "/customers.csv", "/raw \\[x\\]/*.csv.gz", "/raw \\[x\\]/noend", "/readings/month=*/*.parquet",
+    ]  # fmt: skip
