@@ -127,8 +127,11 @@ def _asking(function: Callable[..., None]) -> Callable[..., None]:
 @command.command()
 @click.argument("name")
 @_JSON
+@click.option(
+    "--keep", multiple=True, metavar="COL", help="A feature though it looks like a leak or an id."
+)
 @_asking
-def problem(*, name: str, as_json: bool, **said: str) -> None:
+def problem(*, name: str, as_json: bool, keep: tuple[str, ...], **said: str) -> None:
     """A problem: what init writes for the first one, from the data that have landed.
 
     Without --predict a person is asked, and nobody else is guessed for.
@@ -138,7 +141,7 @@ def problem(*, name: str, as_json: bool, **said: str) -> None:
     from furrow.scaffold.answers import Asked  # noqa: PLC0415 - the same
 
     def make(root: Path) -> Addition:
-        asked = Asked(**said)
+        asked = Asked(**said, keep=keep)
         ask = not (asked.predict or as_json) and sys.stdin.isatty() and on_terminal(err=True)
         return add_problem(root, name, _asked_person(root, asked) if ask else asked)
 

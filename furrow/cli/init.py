@@ -59,6 +59,12 @@ if TYPE_CHECKING:
     help="binary, multiclass or regression, if not as the label looks.",
 )
 @click.option(
+    "--keep",
+    multiple=True,
+    metavar="COL",
+    help="A feature though it looks like a leak or an id; give it as often as needed.",
+)
+@click.option(
     "--timezone",
     default="UTC",
     show_default=True,
@@ -85,6 +91,7 @@ def command(
     known_after: str,
     test: str,
     task: str,
+    keep: tuple[str, ...],
     timezone: str,
     yes: bool,
     dry_run: bool,
@@ -109,7 +116,7 @@ def command(
         with alone(root):
             _update(root, dry_run=dry_run)
         return
-    asked = Asked(predict, about, at, known_after, test, task, _zone(timezone))
+    asked = Asked(predict, about, at, known_after, test, task, _zone(timezone), keep)
     with alone(root):
         if not dry_run and pending(root):
             say("an init ended before it was done: taken up from there")

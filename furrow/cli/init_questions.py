@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -51,7 +51,8 @@ def ask_person(looked: Looked, asked: Asked) -> Asked:
                     return asked
                 empty += 1
             else:
-                answered = replace(asked, **{question: said})
+                answer: dict[str, Any] = {question: said}
+                answered = replace(asked, **answer)
                 guesses, wrong = _found(looked, answered)
                 if question in guesses:
                     asked = answered

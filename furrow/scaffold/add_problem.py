@@ -79,7 +79,8 @@ def add_problem(root: Path, name: str, asked: Asked) -> Addition:
         raise AnswerError(f"no column of {answers.table} names each row", hint=hint)
     answers = replace(answers, called=name)
     label = tables[answers.table]
-    leaks = {**find_leaks(label, answers), **_other_labels(root, label, answers)}
+    found = {**find_leaks(label, answers), **_other_labels(root, label, answers)}
+    leaks = {column: why for column, why in found.items() if column not in answers.keep}
     kept = {column: one for column, one in label.columns.items() if column not in leaks}
     known = named_objects(root / FEATURES)
     there = {
@@ -100,7 +101,10 @@ def add_problem(root: Path, name: str, asked: Asked) -> Addition:
         module: text,
         **{table_sql(one.name): one.sql for one in new},
     }
-    notes = [f"{label.name}.{column} is left out: {why}" for column, why in leaks.items()]
+    notes = [
+        f"{label.name}.{column} is left out: {why} (--keep {column} takes it all the same)"
+        for column, why in leaks.items()
+    ]
     return Addition(
         files,
         {EXPERIMENTS_YAML: _experiments(root, answers)},

@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from furrow.plurals import number_of
-from furrow.scaffold.answer_error import AnswerError
+from furrow.scaffold.answer_error import AnswerError, held_as, near
 from furrow.scaffold.key_guess import entity_of, free_count, moment_of, one_each
 from furrow.scaffold.label_guess import checked_task, guess_task, label_of, positive_value
 from furrow.scaffold.split_guess import (
@@ -48,6 +48,8 @@ class Asked:
             2024-01-01; or a share for a random split: 0.2.
         task: The task, where the label's values do not tell.
         timezone: Of moments that name no zone, and of the months of the split.
+        keep: Columns that are features though they look as if they told the label, or only named
+            their row.
     """
 
     predict: str = ""
@@ -57,6 +59,7 @@ class Asked:
     test: str = ""
     task: str = ""
     timezone: str = "UTC"
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Answers:
         called: What the problem is called, where a person said so.
         numbered: The column of the entity, where it only counts the rows of the table, because
             none names them; it is added when the table lands.
+        keep: Columns of the label's table that are features whatever they look like.
         why: How each answer came about, in words, by question.
     """
 
@@ -99,6 +103,7 @@ class Answers:
     start: str = ""
     called: str = ""
     numbered: str = ""
+    keep: tuple[str, ...] = ()
     why: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -184,7 +189,18 @@ def complete_answers(
         repeated,
         start,
         numbered=numbered,
+        keep=tuple(_kept(one, table) for one in asked.keep),
         why=why,
+    )
+
+
+def _kept(word: str, table: TableProfile) -> str:
+    """A column that is a feature whatever it looks like."""
+    name = word.removeprefix(f"{table.name}.")
+    if found := held_as(name, table.columns):
+        return found
+    raise AnswerError(
+        f"--keep {word}: {table.name} has no such column", hint=near(name, table.columns)
     )
 
 

@@ -70,7 +70,7 @@ def feature_tables(
     """
     label = tables[answers.table]
     others, named = names_of_others(answers, tables), named_in_common(answers, tables)
-    ids = id_columns(label, references, others)
+    ids = id_columns(label, references, others) - set(answers.keep)
     attributes = _attributes(answers, label, ids)
     before = (tie_before(answers, label, named), tie_outcomes(answers, label, named))
     sources = [one for one in before if one is not None]
@@ -155,10 +155,14 @@ def _untaken(answers: Answers, table: TableProfile, ids: set[str]) -> list[str]:
     names = [
         one.name
         for one in table.columns.values()
-        if one.name not in taken and one.held and one.kind in TYPES and _names(one, table, ids)
+        if one.name not in taken
+        and one.held
+        and one.kind in TYPES
+        and one.name not in answers.keep
+        and _names(one, table, ids)
     ]
-    said = "no features, for they are ids or differ from row to row: "
-    return [f"{table.name}: {said}{', '.join(names[:20])}"] if names else []
+    said = f"no features, for they are ids or differ from row to row: {', '.join(names[:20])}"
+    return [f"{table.name}: {said} (--keep NAME takes one all the same)"] if names else []
 
 
 def _free(table: FeatureTable, tables: Mapping[str, TableProfile]) -> FeatureTable:
@@ -178,7 +182,7 @@ def _attributes(answers: Answers, table: TableProfile, ids: set[str]) -> Feature
     listed, plain = [], {f"{table.name}_{column.name}" for column in held}
     for column in held:
         feature, value = f"{table.name}_{column.name}", readable(column.name)
-        if column.kind in TYPES and not _names(column, table, ids):
+        if column.kind in TYPES and (column.name in answers.keep or not _names(column, table, ids)):
             category = column.name in ids
             features[feature] = "String" if category else TYPES[column.kind]
             told = f"cast({value} as varchar)" if category else plain_value(column)

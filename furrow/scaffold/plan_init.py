@@ -189,7 +189,8 @@ def written_for(
         AnswerError: Nothing is left to learn from.
     """
     label = tables[answers.table]
-    leaks = find_leaks(label, answers)
+    found = find_leaks(label, answers)
+    leaks = {name: why for name, why in found.items() if name not in answers.keep}
     kept = {
         name: _without(table, leaks if table is label else {}) for name, table in tables.items()
     }
@@ -203,7 +204,10 @@ def written_for(
         )
     until = _until(label, answers, now, told)
     facts = Facts(_project_name(root), answers, given, tables, references, features, until)
-    notes = [f"{label.name}.{name} is left out: {why}" for name, why in leaks.items()]
+    notes = [
+        f"{label.name}.{name} is left out: {why} (--keep {name} takes it all the same)"
+        for name, why in leaks.items()
+    ]
     notes += planned_notes(kept[label.name], answers)
     return project_texts(facts), features, [*notes, *told, *_about(answers, label)]
 

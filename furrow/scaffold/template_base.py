@@ -101,7 +101,8 @@ def read_base(root: Path) -> Base:
         if value["format"] != FORMAT:
             raise TemplateError(f"{reference} is of format {value['format']}", hint="update Furrow")
         known = {one.name for one in fields(Answers)}
-        answers = Answers(**{key: said for key, said in value["answers"].items() if key in known})
+        said = {key: one for key, one in value["answers"].items() if key in known}
+        answers = Answers(**{**said, "keep": tuple(said.get("keep", ()))})
         given = [Given(one["name"], tuple(one["places"]), one["table"]) for one in value["given"]]
         return Base({str(path): str(text) for path, text in value["texts"].items()}, answers, given)
     except (ParseError, KeyError, TypeError, AttributeError) as exc:

@@ -53,7 +53,7 @@ def test_ids_are_no_quantities(tmp_path: Path) -> None:
     assert {name: type_ for name, type_ in features.items() if "ward" in name} == {
         "visits_ward_id": "String"
     }
-    said = "visits: no features, for they are ids or differ from row to row: patient_id, ticket"
+    said = "visits: no features, for they are ids or differ from row to row: patient_id, ticket (--keep NAME takes one all the same)"
     assert said in plan.notes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -238,3 +239,22 @@ def test_dvc_takes_it(
     untracked = git(root, "status", "--porcelain", "--untracked-files=all")
     assert "build/" not in untracked
     assert "landed/" not in untracked
+
+
+def test_what_was_left_out_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, init: Callable[..., Any]
+) -> None:
+    """A column that looks like a leak, and one that looks like an id: the line that tells of it names the flag."""
+    rows = [f"c{n:03},{n % 2},{n % 2 * 3 + 1},{5000 + n},{n % 7}" for n in range(90)]
+    (tmp_path / "people.csv").write_text("\n".join(["who,left,tell,ref_no,size", *rows]) + "\n")
+    words = ("../people.csv", "--predict", "left", "--about", "who", "--yes", "--dry-run")
+    said = init(*words).output
+    assert "people.tell is left out" in said
+    assert "(--keep tell takes it all the same)" in said
+    assert "ref_no (--keep NAME takes one all the same)" in said
+    kept = init(*words, "--keep", "Tell", "--keep", "people.ref_no").output
+    assert "--keep" not in kept
+    count = re.compile(r"(\d+) features? in 1 table")
+    assert int(count.findall(kept)[0]) == int(count.findall(said)[0]) + 2
+    wrong = init(*words, "--keep", "tel")
+    assert "--keep tel: people has no such column" in str(wrong.exception)
