@@ -94,7 +94,8 @@ def add_problem(root: Path, name: str, asked: Asked) -> Addition:
     others = [known.views[held[one.sql]] for one in features if one.sql in held]
     module = f"{FEATURES}/{name}_features.py"
     about = about_of(answers, label, known.entities.get(answers.entity, ""))
-    text = definitions_text([about], new, owner_of(root), service=name, others=others)
+    row = next((one.name for one in new if one.name.startswith(f"{label.name}_profile")), "")
+    text = definitions_text([about], new, owner_of(root), service=name, others=others, given=row)
     files = {
         problem_yaml(name): header("problem", problem_yaml(name)) + problem_text(answers),
         f"{FEATURES}/spines/{name}.sql": spine_text(answers, label),
