@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from furrow.ground.git import GitError, common_dir, git, toplevel
+from furrow.ground.git import GitError, git, toplevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,12 +26,9 @@ __all__ = [
     "push_branch",
     "push_notes_of",
     "push_onto",
-    "remember_origin",
     "remote_address",
 ]
 
-_FROM = "remote.origin.url"
-_OF = "furrow.mirrorOf"
 _INCOMING = "refs/furrow/incoming"
 _NOTES = "refs/notes/furrow/replay"
 _NOTES_HERE = "refs/notes/remotes/origin/furrow/replay"
@@ -80,27 +77,6 @@ def open_mirror(folder: Path) -> Path:
     if not (own / "HEAD").is_file():
         git(folder.parent, "init", "--quiet", "--bare", "--initial-branch=main", str(own))
     return folder
-
-
-def remember_origin(mirror: Path, remote: str, clone: Path) -> None:
-    """Write into a mirror's own settings where its commits come from.
-
-    Without it a mirror would pass for a repository that came from nowhere else, whose owner's code
-    may run: see `furrow.ground.trust`.
-
-    Args:
-        mirror: From `open_mirror`.
-        remote: From `remote_address`.
-        clone: A folder of the clone that whoever follows stands in; what he trusts counts here, too.
-    """
-    try:
-        of = str(common_dir(clone).resolve())
-    except GitError:  # a folder outside of Git
-        of = ""
-    for name, value in ((_FROM, remote), (_OF, of)):
-        known = os.fsdecode(git(mirror, "config", "--local", "--get", name, ok=(0, 1)))
-        if known.removesuffix("\n") != value:
-            git(mirror, "config", "--local", "--replace-all", name, value)
 
 
 def remote_address(root: Path, remote: str) -> str:

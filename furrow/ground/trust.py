@@ -125,19 +125,7 @@ def _own_or_known(place: Path, known: dict[str, Any], depth: int) -> bool:
     place = place.resolve()
     if known.get(str(place)) == _identity(place):
         return True
-    if depth <= 0:
-        return False
-    remotes, clone = _remotes(place), _mirrored(place)
-    if clone is not None and set(remotes) <= set(_remotes(clone)):
-        return _own_or_known(clone, known, depth - 1)
-    return all(_is_own(url, place, known, depth) for url in remotes)
-
-
-def _mirrored(place: Path) -> Path | None:
-    """The Git directory of the clone whose remote a server's mirror follows; None of another repository."""
-    found = git(place, "config", "--local", "--get", "furrow.mirrorOf", ok=(0, 1))
-    folder = Path(os.fsdecode(found).strip())
-    return folder if folder.is_absolute() and (folder / "HEAD").is_file() else None
+    return depth > 0 and all(_is_own(url, place, known, depth) for url in _remotes(place))
 
 
 def _is_own(url: str, place: Path, known: dict[str, Any], depth: int) -> bool:

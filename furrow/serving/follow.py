@@ -23,8 +23,8 @@ from furrow.ground.git_mirror import (
     accept,
     fetch_branch,
     open_mirror,
-    remember_origin,
 )
+from furrow.ground.mirror_trust import remember_origin
 from furrow.ground.project_place import meaning
 from furrow.layout import DEPLOYMENT
 from furrow.models.pause import pause_at, paused_in

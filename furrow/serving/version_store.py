@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.features.manifest import load as load_manifest
 from furrow.files import sha256_file
-from furrow.ground.dvcget import get
 from furrow.ground.git import show
-from furrow.ground.trust import require_trust
+from furrow.ground.mirror_trust import require_trust_here
+from furrow.history.bring_output import bring_output
 from furrow.history.signed_tags import vouching_tag
 from furrow.layout import RECORD_JSON, model, run_file
 from furrow.models.bundle import read_facts
@@ -128,7 +128,7 @@ def bring(mirror: Path, version: Version, store: Path) -> Local:
         store.mkdir(parents=True, exist_ok=True)
         half = store / f".half-{folder.name}"
         shutil.rmtree(half, ignore_errors=True)
-        get(mirror, model(version.name), version.commit, half)
+        bring_output(mirror, model(version.name), version.commit, half)
         if not _is_whole(half, sha256, scores):
             shutil.rmtree(half)
             raise RefusedError(
@@ -150,7 +150,7 @@ def _check_pickle(mirror: Path, version: Version, folder: Path, sha256: str, sco
     """
     if scores or read_facts(folder).get("predictor_sha256") or vouching_tag(mirror, sha256):
         return
-    require_trust(mirror, f"{version} is a pickle, which runs code when it is opened")
+    require_trust_here(mirror, f"{version} is a pickle, which runs code when it is opened")
 
 
 def forget_others(store: Path, kept: Iterable[Local | None]) -> None:

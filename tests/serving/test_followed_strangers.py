@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import joblib
 import pytest
 from dvc.repo import Repo
 
 from furrow.files import sha256_file
-from furrow.ground.trust import is_trusted, remember_trust
+from furrow.ground.mirror_trust import remember_origin, require_trust_here
+from furrow.ground.trust import UntrustedError, remember_trust
 from furrow.models.register import register
 from furrow.serving.deploy_here import deploy_here
 from furrow.serving.follow import poll
 from furrow.serving.served_models import resolve
 
 from .followedrepo import git
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.attack
 
@@ -113,16 +117,17 @@ def test_settings_for_dvc_that_a_commit_brings(elsewhere, tmp_path: Path) -> Non
     assert not marker.exists()
 
 
-def test_a_mirror_is_trusted_as_its_clone_is(elsewhere, tmp_path: Path) -> None:
+def test_a_mirror_is_trusted_as_its_clone_is(elsewhere) -> None:
     """`furrow trust` in the clone that the server was started in speaks for that clone's remotes, and no other."""
-    from furrow.ground.git_mirror import remember_origin
-
     repo, settings = elsewhere
     poll(settings)
-    assert not is_trusted(settings.mirror)
+    with pytest.raises(UntrustedError):
+        require_trust_here(settings.mirror, "it runs")
     remember_origin(settings.mirror, str(repo.origin), repo.work)
-    assert not is_trusted(settings.mirror)
+    with pytest.raises(UntrustedError, match="furrow trust"):
+        require_trust_here(settings.mirror, "it runs")
     remember_trust(repo.work)
-    assert is_trusted(settings.mirror)
+    require_trust_here(settings.mirror, "it runs")
     remember_origin(settings.mirror, "https://example.invalid/other.git", repo.work)
-    assert not is_trusted(settings.mirror)
+    with pytest.raises(UntrustedError):
+        require_trust_here(settings.mirror, "it runs")
