@@ -83,7 +83,7 @@ class _Plain(HTTPHandler):
         self._until = until
 
     def http_open(self, req: Request) -> Any:
-        return self.do_open(_timed(HTTPConnection, self._until), req)  # type: ignore[arg-type]
+        return self.do_open(_timed(HTTPConnection, self._until), req)
 
 
 class _Closed(HTTPSHandler):
@@ -92,4 +92,4 @@ class _Closed(HTTPSHandler):
         self._until = until
 
     def https_open(self, req: Request) -> Any:
-        return self.do_open(_timed(HTTPSConnection, self._until), req)  # type: ignore[arg-type]
+        return self.do_open(_timed(HTTPSConnection, self._until), req)

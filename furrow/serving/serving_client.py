@@ -264,9 +264,10 @@ class ServingClient:
                 held = self._idle.pop() if self._idle else None
             if held is None:
                 break
-            if held.sock is not None and not _has_closed(held.sock):
-                held.sock.give(seconds)
-                held.sock.arm()
+            sock: Any = held.sock
+            if sock is not None and not _has_closed(sock):
+                sock.give(seconds)
+                sock.arm()
                 return held
             held.close()
         host, port = str(self._parts.hostname), self._parts.port
