@@ -61,7 +61,7 @@ def find_target(repo: Path, commit: str, *, asked: str = "", untrusted: bool = F
         settings = parse_settings(show(repo, commit, CI_YAML))
         branch, tip = (
             settings.branch,
-            resolve(repo, asked) if asked else _newest(repo, settings.branch),
+            _named(repo, asked) if asked else _newest(repo, settings.branch),
         )
     if asked:
         branch = branch if re.fullmatch(r"[0-9a-f]{40,64}", asked) else asked
@@ -73,7 +73,7 @@ def find_target(repo: Path, commit: str, *, asked: str = "", untrusted: bool = F
 def _trusted(repo: Path, commit: str, asked: str) -> tuple[str, str, CiSettings]:
     """The target branch as the remote names it, or its own conf/ci.yaml."""
     if asked:
-        tip = resolve(repo, asked)
+        tip = _named(repo, asked)
         if tip == commit:
             raise TargetError(
                 f"{asked} is the commit from outside itself",
@@ -127,6 +127,20 @@ def _head(repo: Path) -> str:
         if exists and found.startswith(f"{place}/")
         else ""
     )
+
+
+def _named(repo: Path, asked: str) -> str:
+    """What the caller named: a branch before anything else.
+
+    Git would take a tag of the name, which anybody may push: `main`, or `origin/main`.
+    """
+    if re.fullmatch(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", asked):
+        return resolve(repo, asked)
+    for ref in (f"refs/heads/{asked}", f"refs/remotes/{asked}"):
+        words = ("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        if found := git(repo, *words, ok=(0, 1, 128)).decode().strip():
+            return found
+    return resolve(repo, asked)
 
 
 def _newest(repo: Path, branch: str) -> str:
