@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from furrow.ci.target import find_target
+from furrow.ci.target import find_target, named_commit
 from furrow.ground.git import UnknownRevisionError, resolve
 from furrow.models.registry import versions
 
@@ -30,12 +30,17 @@ def test_a_tag_with_the_name_of_the_target_branch(
 
 
 def test_a_branch_with_the_name_of_a_commit(repo: Path, git) -> None:
-    """An id is that commit."""
+    """An id is that commit, HEAD is HEAD, and a whole name is whole."""
     first = git(repo, "rev-parse", "HEAD").strip()
     git(repo, "commit", "-q", "--allow-empty", "-m", "second")
-    git(repo, "update-ref", f"refs/heads/{first}", "HEAD")
     second = git(repo, "rev-parse", "HEAD").strip()
+    git(repo, "update-ref", f"refs/heads/{first}", "HEAD")
     assert find_target(repo, second, asked=first, untrusted=True).tip == first
+    for name in ("refs/heads/HEAD", "refs/heads/refs/heads/from-outside", "refs/tags/from-outside"):
+        git(repo, "update-ref", name, first)
+    git(repo, "update-ref", "refs/heads/from-outside", "HEAD")
+    for name in ("HEAD", "refs/heads/from-outside", "from-outside"):
+        assert named_commit(repo, name) == second
 
 
 def test_names_that_are_options(
