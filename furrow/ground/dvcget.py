@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.dvc_settings import odd_settings_of
+from furrow.ground.imported_outputs import imported_by
 from furrow.ground.mirror_trust import require_trust_here
 from furrow.ground.start_python import child_environment, python
 from furrow.ground.trust import own_cache
@@ -44,6 +45,10 @@ def get(root: Path, path: str, rev: str, out: Path) -> None:
     if odd := odd_settings_of(root, rev):
         require_trust_here(
             root, f"DVC's settings here may run commands or open files of this machine ({odd[0]})"
+        )
+    if file := imported_by(root, path, rev):
+        require_trust_here(
+            root, f"{file} has DVC ask elsewhere for {path}: another repository, address or file"
         )
     command = python(
         "-m", "dvc", "get", str(root), path, "--rev", rev, "--out", str(out), "--quiet"

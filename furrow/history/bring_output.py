@@ -35,7 +35,11 @@ def bring_output(root: Path, path: str, rev: str, out: Path) -> None:
     """
     get(root, path, rev, out)
     recorded = outputs(root, rev).get(path)
-    if recorded is None or recorded.md5 in (_name(out, one) for one in _ALGORITHMS):
+    if (
+        recorded is None
+        or not recorded.md5
+        or recorded.md5 in (_name(out, one) for one in _ALGORITHMS)
+    ):
         return
     shutil.rmtree(out) if out.is_dir() else out.unlink()
     raise GetError(

@@ -12,7 +12,9 @@ from furrow.errors import FurrowError
 from furrow.ground.dvc import Project
 from furrow.ground.dvcget import GetError
 from furrow.ground.folder_list import folder_list
+from furrow.ground.imported_outputs import imported_by
 from furrow.ground.runcache import Cache
+from furrow.ground.trust import UntrustedError
 from furrow.history.bring_output import bring_output
 from furrow.parse import ParseError
 from furrow.plan.fetch import Lacking, fetch
@@ -116,3 +118,35 @@ def test_without_a_remote(shop, git) -> None:
     git(repo, "commit", "-qam", "no remote")
     bring_output(repo, "data", "HEAD", repo.parent / "out")
     assert (repo.parent / "out/rows.csv").read_text() == "rows\n"
+
+
+ELSEWHERE = {
+    "a file": "deps: [{path: SECRET}]\nouts: [{path: gbm}]\n",
+    "a repository": "deps: [{path: data, repo: {url: SECRET, rev_lock: aaaa}}]\nouts: [{path: gbm, md5: aaaa}]\n",
+    "an address": "deps: [{path: 'http://169.254.169.254/latest'}]\nouts: [{path: ./x/../gbm}]\n",
+    "a part of it": "deps: [{path: SECRET}]\nouts: [{path: gbm/extra}]\n",
+    "what holds it": "deps: [{path: SECRET}]\nwdir: ../..\nouts: [{path: build}]\n",
+    "no YAML": "deps: [\n",
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_an_output_that_is_imported(shop, git, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`furrow models get` in a stranger's clone copied a file of the user's, and asked any address with his credentials."""
+    repo, _, _ = shop
+    monkeypatch.delenv("FURROW_TRUST", raising=False)
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    secret = repo.parent / "secret"
+    secret.write_text("hunter2")
+    file = repo / "build/models/gbm.dvc"
+    file.parent.mkdir(parents=True)
+    file.write_text(ELSEWHERE[name].replace("SECRET", str(secret)))
+    git(repo, "add", "-A", "-f")
+    git(repo, "commit", "-qm", "a model")
+    git(repo, "remote", "add", "origin", "https://example.invalid/x.git")
+    with pytest.raises(UntrustedError, match=r"gbm\.dvc"):
+        bring_output(repo, "build/models/gbm", "HEAD", repo.parent / "out")
+    assert not (repo.parent / "out").exists()
+    assert imported_by(repo, "data", "HEAD") == (
+        "build/models/gbm.dvc" if name == "no YAML" else ""
+    )
