@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 _ASKED = {
     "--predict": ("COL", "What to predict: a column, or TABLE.COLUMN."),
-    "--about": ("ENTITY", "Who or what it is about: a column, or a table's name."),
+    "--about": ("ENTITY", "Who or what it is about: a column, several (A,B), or a table's name."),
     "--at": ("COL", "When it is predicted: a column, or one moment: 2024-03-01."),
     "--known-after": ("SPAN", "When the label is known after that moment, as 90d."),
     "--test": ("PERIODS", "What is tested: `3 months`, from 2024-01-01 on, or a share: 0.2."),

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "--about",
     default="",
     metavar="ENTITY",
-    help="Who or what it is about: a column, or a table's name.",
+    help="Who or what it is about: a column, several (A,B), or a table's name.",
 )
 @click.option(
     "--at",

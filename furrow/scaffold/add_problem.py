@@ -32,7 +32,7 @@ from furrow.scaffold.label_guess import label_of
 from furrow.scaffold.leaks import find_leaks
 from furrow.scaffold.raw_profiles import raw_profiles
 from furrow.scaffold.source_tables import MERGED
-from furrow.scaffold.texts import about_of, experiments_of, problem_text
+from furrow.scaffold.texts import abouts_of, experiments_of, problem_text
 from furrow.training.declare import problem as declared_problem
 from furrow.trials.edit import with_value
 
@@ -93,9 +93,9 @@ def add_problem(root: Path, name: str, asked: Asked) -> Addition:
     new = [_free(one, name, {*there, *tables}) for one in features if one.sql not in held]
     others = [known.views[held[one.sql]] for one in features if one.sql in held]
     module = f"{FEATURES}/{name}_features.py"
-    about = about_of(answers, label, known.entities.get(answers.entity, ""))
     row = next((one.name for one in new if one.name.startswith(f"{label.name}_profile")), "")
-    text = definitions_text([about], new, owner_of(root), service=name, others=others, given=row)
+    abouts = abouts_of(answers, label, known.entities)
+    text = definitions_text(abouts, new, owner_of(root), service=name, others=others, given=row)
     files = {
         problem_yaml(name): header("problem", problem_yaml(name)) + problem_text(answers),
         f"{FEATURES}/spines/{name}.sql": spine_text(answers, label),
@@ -137,8 +137,8 @@ def _answered(
         if other.label not in table.columns or not set(other.entity) <= set(table.columns):
             continue
         told = f"as {name} has it, whose label is in {table.name}, too"
-        if not asked.about and len(other.entity) == 1:
-            asked, because["about"] = replace(asked, about=other.entity[0]), told
+        if not asked.about:
+            asked, because["about"] = replace(asked, about=",".join(other.entity)), told
         found = complete_answers(asked, tables, references)
         if found.why.get("known_after", "").startswith(UNTOLD):
             asked, because["known_after"] = replace(asked, known_after=str(other.known_after)), told

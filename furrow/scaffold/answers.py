@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from furrow.plurals import number_of
 from furrow.scaffold.answer_error import AnswerError, held_as, near
+from furrow.scaffold.joint_keys import key_names
 from furrow.scaffold.key_guess import entity_of, free_count, moment_of, one_each
 from furrow.scaffold.label_guess import checked_task, guess_task, label_of, positive_value
 from furrow.scaffold.split_guess import (
@@ -41,7 +42,8 @@ class Asked:
 
     Attributes:
         predict: The column to predict, or TABLE.COLUMN.
-        about: Who or what it is about: a column, or the table that is named so.
+        about: Who or what it is about: a column, or the table that is named so; or several
+            columns, with commas between them.
         at: The column that says when a prediction would be made; or one moment for all: 2024-03-01.
         known_after: When the label is known, after that moment: 90d.
         test: The test periods: `3 months`, `month:3`; a day, from which on all is tested:
@@ -71,7 +73,8 @@ class Answers:
         label: Its column.
         task: Of the tasks that there are.
         positive: Of a binary label, as YAML writes it.
-        entity: The column of the label's table that says who or what is predicted.
+        entity: The column of the label's table that says who or what is predicted; several, with
+            commas between them (see `furrow.scaffold.joint_keys`).
         at: The column of moments; empty where there is none.
         moment: The one moment of all predictions, where there is no column: ISO 8601; empty for no
             moment at all.
@@ -172,7 +175,7 @@ def complete_answers(
         )
     guessed["test"] = split_words(by, test, start)
     moments = [at] if at else []
-    repeated = 0 if numbered else repeated_rows(table, [entity, *moments])
+    repeated = 0 if numbered else repeated_rows(table, [*key_names(entity), *moments])
     positive = positive_value(column, task)
     return Answers(
         table.name,

@@ -18,6 +18,7 @@ from furrow.intake.table_profile import ColumnProfile, TableProfile, quoted, rea
 from furrow.intake.table_profile import relation as relation_of
 from furrow.parse import parse_json
 from furrow.scaffold.entity_ties import Tie, shared_column
+from furrow.scaffold.joint_keys import key_list, key_names
 from furrow.scaffold.window_sql import OWN_NAMES
 from furrow.training.problem import span
 from furrow.training.tasks.task import NUMBER, PROBABILITY
@@ -48,15 +49,15 @@ def tie_outcomes(answers: Answers, table: TableProfile, named: Collection[str] =
     if not mine:
         return None
     values, columns = _values(answers, table)
-    entity, at, label = (readable(one) for one in (answers.entity, answers.at, answers.label))
+    at, label = readable(answers.at), readable(answers.label)
     known = f"c.{at} + interval '{_words(known_later(answers, table))}'"
     picked = ", ".join(f"{sql} as {readable(name)}" for name, sql in values.items())
     source = f"{readable(table.name)} as c"
     if mine == answers.entity:
-        whom, joined = f"c.{entity}", ""
+        whom, joined = key_list(mine, "c."), ""
     else:
         key = readable(mine)
-        whom = f"l.{entity}"
+        whom = key_list(answers.entity, "l.")
         joined = f" join {readable(table.name)} as l on c.{key} = l.{key} and {known} <= l.{at}"
     relation = (
         f"(select {whom}, {known} as {_KNOWN}, {picked} from {source}{joined}"
@@ -92,7 +93,7 @@ def _values(
     """SQL for what is told of an outcome, by name, and what it looks like."""
     label = table.columns[answers.label]
     column = f"c.{readable(label.name)}"
-    taken = {*OWN_NAMES, _KNOWN, answers.entity}
+    taken = {*OWN_NAMES, _KNOWN, *key_names(answers.entity)}
     name = column_name(label.name, taken)
     if answers.predicts == NUMBER:
         return {name: column}, {name: _profile(name, label)}

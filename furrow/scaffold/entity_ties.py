@@ -14,6 +14,7 @@ from furrow.intake.own_names import free_name
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import quoted, readable
 from furrow.intake.table_profile import relation as relation_of
+from furrow.scaffold.joint_keys import is_joint, key_list, key_names, rows_each
 from furrow.scaffold.planned_moments import is_of_a_life, is_planned, is_recorded
 from furrow.scaffold.rows_in_time import MOST_PAIRS, in_time
 from furrow.scaffold.shared_keys import ID_ENDINGS, named_in_common
@@ -111,7 +112,8 @@ def _ties(
     if own:
         at = event_moment(table)
         dated = bool(at) and table.columns[at].midnight
-        yield Tie(table, readable(table.name), own, at, dated, own in table.keys)
+        single = rows_each(table, own) == 1 if is_joint(own) else own in table.keys
+        yield Tie(table, readable(table.name), own, at, dated, single)
     elif (above := _through_parent(answers, table, tables, references)) is not None:
         yield above
     yield from _through_label(answers, table, tables, references)
@@ -120,6 +122,8 @@ def _ties(
 def _own(answers: Answers, table: TableProfile, references: Sequence[Reference]) -> str:
     """A column of a table that holds the entity."""
     label, entity = answers.table, answers.entity
+    if is_joint(entity):
+        return entity if set(key_names(entity)) <= set(table.columns) else ""
     found = [
         one.column
         for one in references
@@ -156,9 +160,10 @@ def _through_parent(
         above = event_moment(parent)
         moment = f"c.{readable(at)}" if at else f"p.{readable(above)}" if above else ""
         dated = table.columns[at].midnight if at else bool(above) and parent.columns[above].midnight
-        picked = [f"c.{readable(name)}" for name in table.columns if name != answers.entity]
-        picked.append(f"p.{renamed(own, answers.entity)}")
-        known = free_name("own_at", {*table.columns, answers.entity}) if moment else ""
+        own_names = key_names(answers.entity)
+        picked = [f"c.{readable(name)}" for name in table.columns if name not in own_names]
+        picked.append(renamed(own, answers.entity, "p."))
+        known = free_name("own_at", {*table.columns, *own_names}) if moment else ""
         picked += [f"{moment} as {known}"] if moment else []
         joined = (
             f"join {readable(parent.name)} as p on c.{readable(one.column)} = p.{readable(one.key)}"
@@ -214,13 +219,14 @@ def tie_before(answers: Answers, table: TableProfile, named: Collection[str] = (
     name = shared_column(answers, table, named)
     if not name:
         return None
-    entity, at, mine = (readable(one) for one in (answers.entity, answers.at, name))
-    kept = {one: each for one, each in table.columns.items() if one not in {answers.label, name}}
+    own, at, mine = key_names(answers.entity), readable(answers.at), key_list(name)
+    taken = {answers.label, *key_names(name)}
+    kept = {one: each for one, each in table.columns.items() if one not in taken}
     relation = readable(table.name)
     if name != answers.entity:
-        picked = ", ".join(f"c.{readable(one)}" for one in kept if one != answers.entity)
+        picked = ", ".join(f"c.{readable(one)}" for one in kept if one not in own)
         relation = (
-            f"(select {picked}, l.{entity} from {relation} as c join {relation} as l"
+            f"(select {picked}, {key_list(answers.entity, 'l.')} from {relation} as c join {relation} as l"
             f" on c.{mine} = l.{mine} and c.{at} < l.{at})"
         )
     about = replace(table, name=f"{table.name}_before", columns=kept, keys=())
@@ -245,8 +251,8 @@ def shared_column(answers: Answers, table: TableProfile, named: Collection[str] 
     if not answers.at:
         return ""
     if answers.entity not in table.keys:
-        own = table.columns[answers.entity]
-        return own.name if own.distinct <= own.held / MEANS_REPEATED else ""
+        entity = answers.entity
+        return entity if rows_each(table, entity) >= MEANS_REPEATED else ""
     for name, column in table.columns.items():
         repeated = LEAST_OF_THEM <= column.distinct <= column.held / MEANS_REPEATED
         tells = (name.endswith(ID_ENDINGS) or name in named) and name != answers.label
@@ -266,16 +272,17 @@ def _pairs(table: TableProfile, name: str) -> int:
 def _beside(
     answers: Answers, labelled: TableProfile, table: TableProfile, mine: str, theirs: str
 ) -> Tie:
-    at, entity = event_moment(table), readable(answers.entity)
-    picked = [f"c.{readable(name)}" for name in table.columns if name != answers.entity]
+    at, own = event_moment(table), key_names(answers.entity)
+    picked = [f"c.{readable(name)}" for name in table.columns if name not in own]
     one = answers.at and answers.entity in labelled.keys
-    asked = free_name("asked_at", {*table.columns, answers.entity}) if one else ""
-    held_key = free_name("own_key", {answers.entity, asked})
+    asked = free_name("asked_at", {*table.columns, *own}) if one else ""
+    held_key = free_name("own_key", {*own, asked})
+    entity = key_list(answers.entity)
     held = [entity, renamed(mine, held_key), *([renamed(answers.at, asked)] if asked else [])]
     label = f"(select distinct {', '.join(held)} from {readable(answers.table)}) as l"
     picked += [f"l.{asked}"] if asked else []
     relation = (
-        f"(select {', '.join(picked)}, l.{entity} from {readable(table.name)} as c "
+        f"(select {', '.join(picked)}, {key_list(answers.entity, 'l.')} from {readable(table.name)} as c "
         f"join {label} on c.{readable(theirs)} = l.{held_key})"
     )
     dated = bool(at) and table.columns[at].midnight
@@ -306,7 +313,7 @@ def strangers(
         entity: Its column of the entity.
         references: Which columns refer to which keys.
     """
-    if source.relation != readable(source.table.name):
+    if source.relation != readable(source.table.name) or is_joint(entity):
         return 0.0
     for one in references:
         if (one.table, one.column) == (source.table.name, source.entity):
@@ -336,6 +343,12 @@ def event_moment(table: TableProfile) -> str:
     return min(full, key=lambda name: table.columns[name].least) if full else ""
 
 
-def renamed(name: str, wanted: str) -> str:
-    """SQL for a column under another name."""
-    return readable(name) if name == wanted else f"{readable(name)} as {readable(wanted)}"
+def renamed(name: str, wanted: str, of: str = "") -> str:
+    """SQL for a column, or a key, under another name.
+
+    Args:
+        name: As it is called.
+        wanted: As it shall be.
+        of: The table's short name, with a dot; empty for none.
+    """
+    return key_list(name, of) if name == wanted else f"{of}{readable(name)} as {readable(wanted)}"

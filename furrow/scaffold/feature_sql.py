@@ -18,6 +18,7 @@ from furrow.plurals import number_of
 from furrow.scaffold.earlier_outcomes import tie_outcomes
 from furrow.scaffold.entity_ties import strangers, tie, tie_before
 from furrow.scaffold.id_columns import id_columns, is_category
+from furrow.scaffold.joint_keys import key_list, key_names, key_words
 from furrow.scaffold.planned_moments import is_planned
 from furrow.scaffold.rows_in_time import MOST_PAIRS
 from furrow.scaffold.shared_keys import named_in_common, names_of_others
@@ -81,7 +82,7 @@ def feature_tables(
         source = tie(answers, table, tables, references)
         if source is None:
             told.append(
-                f"{table.name}: nothing in it says which {answers.entity} its rows are about"
+                f"{table.name}: nothing in it says which {key_words(answers.entity)} its rows are about"
             )
         elif source.at and not (answers.at or answers.moment):
             told.append(
@@ -89,7 +90,7 @@ def feature_tables(
             )
         elif source.late:
             said = f"hardly a row has its {_told_at(source)} before {answers.at}"
-            told.append(f"{table.name}: left out, for of a {answers.entity} {said}")
+            told.append(f"{table.name}: left out, for of a {key_words(answers.entity)} {said}")
         elif source.pairs > MOST_PAIRS:
             told.append(
                 f"{table.name}: left out, for joined to {label.name} it is some"
@@ -151,7 +152,7 @@ def _without(source: Tie, ids: set[str]) -> Tie:
 
 def _untaken(answers: Answers, table: TableProfile, ids: set[str]) -> list[str]:
     """What to say of columns beside the label that are no features."""
-    taken = {answers.label, answers.entity, answers.at}
+    taken = {answers.label, *key_names(answers.entity), answers.at}
     names = [
         one.name
         for one in table.columns.values()
@@ -175,9 +176,9 @@ def _free(table: FeatureTable, tables: Mapping[str, TableProfile]) -> FeatureTab
 
 def _attributes(answers: Answers, table: TableProfile, ids: set[str]) -> FeatureTable:
     """What stands beside the label: known at the moment of the prediction; and the calendar."""
-    taken = {answers.label, answers.entity, answers.at}
+    taken = {answers.label, *key_names(answers.entity), answers.at}
     held = [column for column in table.columns.values() if column.name not in taken and column.held]
-    name, entity, at = f"{table.name}_profile", readable(answers.entity), moment_sql(answers)
+    name, entity, at = f"{table.name}_profile", key_list(answers.entity), moment_sql(answers)
     features: dict[str, str] = {}
     listed, plain = [], {f"{table.name}_{column.name}" for column in held}
     for column in held:
@@ -198,7 +199,7 @@ def _attributes(answers: Answers, table: TableProfile, ids: set[str]) -> Feature
         listed.append(f"cast({value} as bigint) as {readable(feature)}")
     listing = "\n".join(f"    {line}" for line in wrapped(listed))
     sql = (
-        f"-- What {table.name} says of each {answers.entity} at the moment of a prediction.\nselect"
+        f"-- What {table.name} says of each {key_words(answers.entity)} at the moment of a prediction.\nselect"
         f" {entity}, {at} as event_timestamp{',' if listed else ''}\n{listing}\nfrom"
         f" {readable(table.name)} {rows_sql(answers, table)}order by {entity}, event_timestamp\n"
     )
@@ -230,8 +231,9 @@ def rows_sql(answers: Answers, table: TableProfile, label: str = "") -> str:
         table: That holds the label.
         label: Its column, where rows without one are left out.
     """
-    entity = readable(answers.entity)
-    needed = [readable(name) for name in (label, answers.entity, answers.at) if name]
+    entity = key_list(answers.entity)
+    columns = (label, *key_names(answers.entity), answers.at)
+    needed = [readable(name) for name in columns if name]
     lines = [f"where {' and '.join(f'{name} is not null' for name in needed)}"]
     if answers.repeated:
         held = [

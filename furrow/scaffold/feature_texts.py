@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from furrow.features.given_features import GIVEN
 from furrow.intake.table_profile import readable
 from furrow.scaffold.feature_sql import moment_sql, rows_sql
+from furrow.scaffold.joint_keys import key_list
 from furrow.scaffold.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def spine_text(answers: Answers, table: TableProfile, until: str = "") -> str:
         table: That holds the label.
         until: Rows after this moment are left out.
     """
-    entity, at, label = readable(answers.entity), moment_sql(answers), readable(answers.label)
+    entity, at, label = key_list(answers.entity), moment_sql(answers), readable(answers.label)
     span = answers.known_after.replace(" ", "")
     rows = rows_sql(answers, table, answers.label)
     if until:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.landed import column_name
 from furrow.scaffold.answer_error import AnswerError, held_as, near
+from furrow.scaffold.joint_keys import guessed_joint, joint_key
 from furrow.scaffold.planned_moments import is_of_a_life
 from furrow.scaffold.split_guess import repeated_rows
 
@@ -74,6 +75,8 @@ def entity_of(
     names = {
         column: ref.to for ref in references if ref.table == table.name for column in (ref.column,)
     }
+    if "," in about:
+        return _joint_of(about, table, label)
     if about:
         wanted = [about, f"{about}_id", f"{about}_key"]
         wanted += [column for column, to in names.items() if about in {to, to.removesuffix("s")}]
@@ -101,6 +104,21 @@ def entity_of(
     if ids:
         why["about"] = "it is named like an id"
     return ids[0] if ids else ""
+
+
+def _joint_of(about: str, table: TableProfile, label: str) -> str:
+    """The columns of a key, as a person lists them."""
+    found: list[str] = []
+    for word in (one.strip() for one in about.split(",")):
+        names = [word, f"{word}_id", f"{word}_key"]
+        column = next((there for one in names if (there := held_as(one, table.columns))), "")
+        if not column or column == label or column in found:
+            raise AnswerError(
+                f"--about {about}: {word!r} is no column of {table.name} that can be part of a key",
+                hint=near(word, [one for one in table.columns if one not in {label, *found}]),
+            )
+        found.append(column)
+    return joint_key(found)
 
 
 def _named_so(table: TableProfile, label: str) -> list[str]:
@@ -134,6 +152,11 @@ def one_each(entity: str, table: TableProfile, label: str, at: str, why: dict[st
             if name != entity:
                 why["about"] = "it is named like an id"
             return name
+    some = _named_so(table, label)
+    joint = guessed_joint(table, some, moments, label, int(REPEATED * table.rows))
+    if joint:
+        why["about"] = "no column names each row by itself; together these do"
+        return joint
     why["about"] = "no column names each row: they are counted, in the file's order"
     return ""
 

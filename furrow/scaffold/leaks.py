@@ -26,6 +26,7 @@ from furrow.scaffold.class_leaks import (
     ordered_strength,
     rank_area,
 )
+from furrow.scaffold.joint_keys import key_names
 from furrow.scaffold.joint_leaks import LEAST_ROWS, joint_leaks
 from furrow.scaffold.planned_moments import is_planned
 from furrow.training.tasks.task import CLASSES, NUMBER, PROBABILITY
@@ -60,7 +61,9 @@ def find_leaks(table: TableProfile, answers: Answers) -> dict[str, str]:
         Why, by column.
     """
     others = [
-        name for name in table.columns if name not in {answers.label, answers.entity, answers.at}
+        name
+        for name in table.columns
+        if name not in {answers.label, *key_names(answers.entity), answers.at}
     ]
     if not others:
         return {}

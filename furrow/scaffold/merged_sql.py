@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.own_names import free_name
 from furrow.intake.table_profile import readable
+from furrow.scaffold.joint_keys import key_list, key_words
 from furrow.scaffold.window_sql import WINDOWS, WindowSql, changed, counted_in, span_name
 from furrow.scaffold.wrapping import wrapped
 
@@ -31,7 +32,7 @@ def merged_windows(sources: Sequence[Windowed]) -> WindowSql:
     Args:
         sources: Of one entity, by the same name in each.
     """
-    key = readable(sources[0].entity)
+    key = key_list(sources[0].entity)
     features: dict[str, str] = {}
     branches, held, sums, asked = [], [], [], []
     for events in sources:
@@ -49,7 +50,7 @@ def merged_windows(sources: Sequence[Windowed]) -> WindowSql:
     sign = "case window_days when 0 then 1 else -1 end as event_count"
     lines = [
         (
-            f"-- What happened to each {sources[0].entity}: last values; counts, sums, means of"
+            f"-- What happened to each {key_words(sources[0].entity)}: last values; counts, sums, means of"
             f" {shown} days."
         ),
         "with own_events as (",
@@ -186,7 +187,7 @@ def merged_facts(entity: str, always: str, sources: Sequence[Known]) -> WindowSq
         sources: Each with features of its own.
     """
     features: dict[str, str] = {}
-    key, parts = readable(entity), []
+    key, parts = key_list(entity), []
     for one in sources:
         listed = [one.key]
         for wanted, value in one.values.items():
@@ -198,7 +199,7 @@ def merged_facts(entity: str, always: str, sources: Sequence[Known]) -> WindowSq
     names = "\n    ".join(wrapped([f"{always} as event_timestamp", *map(readable, features)]))
     joined = parts[0] + "".join(f" full join {part} using ({key})" for part in parts[1:])
     sql = (
-        f"-- What sources without moments say of each {entity}: taken as known at any time.\n"
+        f"-- What sources without moments say of each {key_words(entity)}: taken as known at any time.\n"
         f"select {key}, {names}\nfrom {joined}\norder by {key}\n"
     )
     return WindowSql(sql, features)

@@ -19,6 +19,7 @@ from furrow.plurals import number_of
 from furrow.scaffold.answer_error import AnswerError
 from furrow.scaffold.answers import Answers, Asked, complete_answers
 from furrow.scaffold.feature_sql import feature_tables
+from furrow.scaffold.joint_keys import key_words
 from furrow.scaffold.leaks import find_leaks, planned_notes
 from furrow.scaffold.texts import Facts, project_texts, raw_patterns
 
@@ -200,7 +201,7 @@ def written_for(
             "" if answers.at else ", or say when it is predicted: --at COLUMN"
         )
         raise AnswerError(
-            f"nothing says anything of {answers.entity} but {answers.label}", hint=hint
+            f"nothing says anything of {key_words(answers.entity)} but {answers.label}", hint=hint
         )
     until = _until(label, answers, now, told)
     facts = Facts(_project_name(root), answers, given, tables, references, features, until)
@@ -232,8 +233,10 @@ def _about(answers: Answers, table: TableProfile) -> list[str]:
         found.append(f"{number_of(gaps, 'row')} of {table.name} without {answers.at}: left out")
     if answers.repeated:
         moment = f" at one {answers.at}" if answers.at else ""
-        said = f"{answers.entity} comes again{moment} in {number_of(answers.repeated, 'row')} of {table.name}"
-        found.append(f"{said}: the first of each is kept (--about names another key)")
+        rows = number_of(answers.repeated, "row")
+        said = f"{key_words(answers.entity)} comes again{moment} in {rows} of {table.name}"
+        other = "--about names another key, of several columns as A,B"
+        found.append(f"{said}: the first of each is kept ({other})")
     if not answers.at:
         found.append(
             "predictions have no moment of their own: nothing can tell what was known before (--at"

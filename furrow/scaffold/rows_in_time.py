@@ -11,6 +11,7 @@ import duckdb
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import quoted
 from furrow.intake.table_profile import relation as relation_of
+from furrow.scaffold.joint_keys import key_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,12 +57,12 @@ def share_in_time(answers: Answers, source: Tie, tables: Mapping[str, TableProfi
     """
     if not (source.at and answers.at) or source.pairs > MOST_PAIRS:
         return 1.0
-    entity, at = quoted(answers.entity), quoted(answers.at)
+    entity, at = key_value(answers.entity), quoted(answers.at)
     known = f"s.{quoted(source.at)}" + (" + INTERVAL '1 day'" if source.dated else "")
     asked = f"SELECT {entity} AS e, max({at}) AS last FROM {quoted(answers.table)} GROUP BY e"
     query = (
         f"SELECT avg(CASE WHEN {known} <= l.last THEN 1 ELSE 0 END) FROM {source.relation} AS s"
-        f" JOIN ({asked}) AS l ON s.{quoted(source.entity)} = l.e"
+        f" JOIN ({asked}) AS l ON {key_value(source.entity, 's.')} = l.e"
         f" WHERE s.{quoted(source.at)} IS NOT NULL AND l.last IS NOT NULL"
     )
     try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from furrow.intake.quiet_db import quiet_db
 from furrow.intake.table_profile import quoted
 from furrow.intake.table_profile import relation as relation_of
+from furrow.scaffold.joint_keys import is_joint, key_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,7 +48,7 @@ def named_in_common(answers: Answers, tables: Mapping[str, TableProfile]) -> dic
         tables: All of them.
     """
     label = tables[answers.table]
-    own = {answers.label, answers.entity, answers.at, *_GENERIC}
+    own = {answers.label, *_single(answers), answers.at, *_GENERIC}
     found: dict[str, list[str]] = {}
     for name, column in label.columns.items():
         ended = name.endswith(ID_ENDINGS)
@@ -81,13 +82,19 @@ def names_of_others(answers: Answers, tables: Mapping[str, TableProfile]) -> set
         for one in tables.values()
         if one.keys and one.rows >= LEAST_NAMED and next(iter(one.columns)) == one.keys[0]
     }
-    found = {answers.entity, *named_in_common(answers, tables), *first}
+    found = {*key_names(answers.entity), *named_in_common(answers, tables), *first}
     return {name for name in found if not _quantity(name)} - {answers.label}
 
 
 def _tied(table: TableProfile, answers: Answers) -> bool:
     """Whether a table says by another column whom its rows are about."""
-    return answers.entity in table.columns or any(one.endswith(ID_ENDINGS) for one in table.columns)
+    own = set(key_names(answers.entity)) <= set(table.columns)
+    return own or any(one.endswith(ID_ENDINGS) for one in table.columns)
+
+
+def _single(answers: Answers) -> list[str]:
+    """The entity where one column names it: those of several may tie tables by themselves."""
+    return [] if is_joint(answers.entity) else [answers.entity]
 
 
 def _quantity(name: str) -> bool:

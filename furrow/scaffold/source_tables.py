@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from furrow.intake.own_names import free_name
 from furrow.intake.table_profile import readable
 from furrow.scaffold.entity_ties import Tie, renamed
+from furrow.scaffold.joint_keys import key_held, key_list, key_names, key_words
 from furrow.scaffold.merged_sql import Known, merged_facts, merged_windows
 from furrow.scaffold.planned_moments import is_of_a_life
 from furrow.scaffold.window_sql import EVER, WINDOWS, Number, Windowed, window_sql
@@ -71,7 +72,7 @@ def _chosen(source: Tie) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
 
 def _fitting(source: Tie) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
     """The columns of numbers and those of words that would do for features."""
-    own = {source.entity, source.at}
+    own = {*key_names(source.entity), source.at}
     columns = [one for one in source.table.columns.values() if one.held and one.name not in own]
     ids = {
         name
@@ -161,7 +162,7 @@ def too_varied(source: Tie) -> list[str]:
         for one in source.table.columns.values()
         if one.kind == "string"
         and one.distinct > FEW
-        and one.name not in {source.entity, *source.table.keys}
+        and one.name not in {*key_names(source.entity), *source.table.keys}
     ]
 
 
@@ -169,21 +170,21 @@ def _timeless(entity: str, source: Tie) -> FeatureTable:
     """Values that are known at any time: one row for each entity."""
     known, name = _always_known(entity, source), source.table.name
     said = (
-        f"-- What {name} says of each {entity}; it has no moments, so it is taken as known at any"
+        f"-- What {name} says of each {key_words(entity)}; it has no moments, so it is taken as known at any"
         " time."
     )
     values = [f"{sql} as {readable(feature)}" for feature, sql in known.values.items()]
     lines = "\n".join(f"    {line}" for line in wrapped(values))
     rows = known.rows.replace(" where ", "\nwhere ").replace(" group by ", "\ngroup by ")
     begin = f"select {known.key}, timestamptz '{ALWAYS}' as event_timestamp,"
-    sql = f"{said}\n{begin}\n{lines}\nfrom {rows}\norder by {readable(entity)}\n"
+    sql = f"{said}\n{begin}\n{lines}\nfrom {rows}\norder by {key_list(entity)}\n"
     return FeatureTable(f"{name}_facts", sql, known.types)
 
 
 def _always_known(entity: str, source: Tie) -> Known:
     """What a source without moments says of each entity."""
     numbers, words = _chosen(source)
-    name, single, about = source.table.name, source.single, readable(source.entity)
+    name, single, about = source.table.name, source.single, key_list(source.entity)
     values, types = {}, {}
     for column in numbers:
         feature = f"{name}_{column.name}" if single else f"{name}_{column.name}_mean"
@@ -198,7 +199,7 @@ def _always_known(entity: str, source: Tie) -> Known:
     if not single:
         feature = free_name(f"{name}_count", types)
         values[feature], types[feature] = "count(*)", "Int64"
-    rows = f"{source.relation} where {about} is not null group by {about}"
+    rows = f"{source.relation} where {key_held(source.entity)} group by {about}"
     return Known(renamed(source.entity, entity), values, types, rows)
 
 
@@ -217,10 +218,10 @@ def _once(entity: str, source: Tie) -> FeatureTable:
     sql = _plain_select(
         entity,
         source,
-        f"-- What {name} says of each {entity}, from {source.at} on.",
+        f"-- What {name} says of each {key_words(entity)}, from {source.at} on.",
         [f"{_known(source)} as event_timestamp", *values],
-        where=f"{readable(source.entity)} is not null and {readable(source.at)} is not null",
-        order=f"{readable(entity)}, event_timestamp",
+        where=f"{key_held(source.entity)} and {readable(source.at)} is not null",
+        order=f"{key_list(entity)}, event_timestamp",
     )
     return FeatureTable(f"{name}_history", sql, features)
 
@@ -248,8 +249,7 @@ def _events(entity: str, source: Tie) -> Windowed:
         entity,
         renamed(source.entity, entity),
         _known(source),
-        f"{source.relation} where {readable(source.entity)} is not null and"
-        f" {readable(source.at)} is not null",
+        f"{source.relation} where {key_held(source.entity)} and {readable(source.at)} is not null",
         [Number(one.name, *_bounds(one), nullable=bool(one.nulls)) for one in numbers],
         {one.name: (plain_value(one), TYPES[one.kind]) for one in words} | _births(source),
         source.single,

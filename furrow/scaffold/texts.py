@@ -20,6 +20,7 @@ from furrow.scaffold.feature_texts import (
     feature_store_text,
     spine_text,
 )
+from furrow.scaffold.joint_keys import key_names, key_words
 from furrow.scaffold.stage_texts import dvc_text, workflow_text
 from furrow.scaffold.wrapping import wrapped
 from furrow.training.tasks import load_task
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LANDED",
     "Facts",
-    "about_of",
+    "abouts_of",
     "experiments_of",
     "problem_text",
     "project_texts",
@@ -88,7 +89,7 @@ def project_texts(facts: Facts) -> dict[str, str]:
         CONTRACT: _contract(facts),
         FEATURE_STORE: feature_store_text(facts.name),
         f"{layout.FEATURES}/definitions.py": definitions_text(
-            [about_of(answers, label)], facts.features, facts.name, given=f"{label.name}_profile"
+            abouts_of(answers, label), facts.features, facts.name, given=f"{label.name}_profile"
         ),
         layout.spine_sql(answers.name): spine_text(answers, label, facts.until),
         layout.INGEST_PY: _ingest(facts),
@@ -129,16 +130,21 @@ def _ignored(given: Sequence[Given]) -> str:
     return "".join(f"{line}\n" for line in (*made, *raw_patterns(given)))
 
 
-def about_of(answers: Answers, table: TableProfile, there: str = "") -> About:
-    """The entity that is predicted.
+def abouts_of(
+    answers: Answers, table: TableProfile, there: Mapping[str, str] | None = None
+) -> list[About]:
+    """The entities that are predicted, jointly where there are several.
 
     Args:
         answers: To the six questions.
         table: That holds the label.
-        there: Where it is defined already, as MODULE.VARIABLE.
+        there: Where those that are defined already are, as MODULE.VARIABLE, by column.
     """
-    whole = table.columns[answers.entity].kind in {"int64", "int32"}
-    return About(answers.entity, "Int64" if whole else "String", there)
+    found = []
+    for name in key_names(answers.entity):
+        whole = table.columns[name].kind in {"int64", "int32"}
+        found.append(About(name, "Int64" if whole else "String", (there or {}).get(name, "")))
+    return found
 
 
 def yaml_key(name: str) -> str:
@@ -155,9 +161,9 @@ def problem_text(answers: Answers) -> str:
     elif answers.by == "date":
         split = f'{{by: date, start: "{answers.start}", timezone: {answers.timezone}}}'
     lines = [
-        f"# The {answers.label} of each {answers.entity}.",
+        f"# The {answers.label} of each {key_words(answers.entity)}.",
         f"task: {answers.task}",
-        f"entity: [{yaml_key(answers.entity)}]",
+        f"entity: [{', '.join(map(yaml_key, key_names(answers.entity)))}]",
         f"spine: features/spines/{answers.name}.sql",
         f"label: {yaml_key(answers.label)}",
         (
@@ -168,7 +174,7 @@ def problem_text(answers: Answers) -> str:
         "block: day   # rows of one day stay together in the bootstrap",
     ]
     if not answers.at:
-        lines[-1] = f"block: {yaml_key(answers.entity)}"
+        lines[-1] = f"block: {yaml_key(key_names(answers.entity)[0])}"
     if answers.predicts == PROBABILITY:
         lines.append(f"positive: {answers.positive}")
     return "\n".join(lines) + "\n"
@@ -268,7 +274,7 @@ def _places(given: Given) -> str:
 
 
 def _tests(answers: Answers) -> str:
-    keys = json.dumps([answers.entity, "event_timestamp"], ensure_ascii=False)
+    keys = json.dumps([*key_names(answers.entity), "event_timestamp"], ensure_ascii=False)
     return f'''\
 """What this project keeps, whatever is changed in it: run `pytest`."""
 

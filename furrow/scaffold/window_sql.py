@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.own_names import free_name
 from furrow.intake.table_profile import readable
+from furrow.scaffold.joint_keys import key_list, key_names, key_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -117,7 +118,7 @@ def window_sql(events: Windowed) -> WindowSql:
     Args:
         events: What happened, and what is asked of it.
     """
-    key, name, given = readable(events.entity), events.name, events
+    key, name, given = key_list(events.entity), events.name, events
     called = _free_names(events)  # in the SQL; features are called as the data's columns are
     names = {own: column for column, own in called.items()}
     events = replace(
@@ -161,7 +162,7 @@ def window_sql(events: Windowed) -> WindowSql:
     )
     lines = [
         (
-            f"-- {name} of each {events.entity}: the last values; counts{told} of {shown} days"
+            f"-- {name} of each {key_words(events.entity)}: the last values; counts{told} of {shown} days"
             f" before a moment{', and of all before it' * (EVER in events.windows)}."
         ),
         "with own_events as (",
@@ -192,7 +193,7 @@ def _free_names(events: Windowed) -> dict[str, str]:
     columns = [*(one.name for one in events.numbers), *events.words]
     for column in columns:
         others = {*columns, *called.values()} - {column}
-        called[column] = free_name(column, {*OWN_NAMES, events.entity, *others})
+        called[column] = free_name(column, {*OWN_NAMES, *key_names(events.entity), *others})
     return called
 
 

@@ -89,7 +89,8 @@ def test_rows_that_nothing_names(tmp_path: Path) -> None:
     [
         (lambda n: {"cust_no": f"{n % 40:05d}"}, "", "cust_no"),
         (lambda n: {"cust_no": f"{n % 40:05d}"}, "row", "row_id"),
-        (lambda n: {"store": n % 4, "dept": n % 12}, "", "row_id"),
+        (lambda n: {"store": n % 4, "dept": n % 12}, "", "store, dept"),
+        (lambda n: {"store": n % 4, "shelf": n % 12}, "", "row_id"),
         (lambda n: {"row_id": n // 2}, "", "row_id_2"),
         (lambda n: {"booking_id": f"B{n}"}, "", "booking_id"),
     ],

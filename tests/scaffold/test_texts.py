@@ -27,7 +27,7 @@ from furrow.scaffold.feature_sql import feature_tables, moment_sql, rows_sql
 from furrow.scaffold.feature_texts import definitions_text, feature_store_text, spine_text
 from furrow.scaffold.leaks import find_leaks
 from furrow.scaffold.stage_texts import dvc_text, workflow_text
-from furrow.scaffold.texts import Facts, about_of, project_texts, raw_patterns, yaml_key
+from furrow.scaffold.texts import Facts, abouts_of, project_texts, raw_patterns, yaml_key
 from furrow.scaffold.window_sql import WINDOWS
 
 NAMES = st.text(min_size=1, max_size=12).filter(lambda name: name.isprintable() and name.strip())
@@ -139,7 +139,7 @@ def test_any_name_of_a_column_is_written_so_that_it_can_be_read(name: str) -> No
     features, _ = feature_tables(asked, known, [])
     (made,) = features
     sqlglot.parse_one(made.sql, dialect="duckdb")
-    definitions = definitions_text([about_of(asked, known["customers"])], features, "shop")
+    definitions = definitions_text(abouts_of(asked, known["customers"]), features, "shop")
     ast.parse(definitions)
     if name not in {asked.label, asked.entity, asked.at}:
         assert f"customers_{name}" in made.features
