@@ -24,13 +24,21 @@ def main() -> int:
     from tests.stories.conftest import grow, plant  # noqa: PLC0415 - pytest, for whoever gives no folder
 
     with tempfile.TemporaryDirectory() as name:
-        return measure(grow(plant(Path(name))))
+        folder = grow(plant(Path(name)))
+        command_cost(("furrow", "apply"), folder, env=_environment(), repeat=1)
+        return measure(folder)
+
+
+def _environment() -> dict[str, str]:
+    """This one, whose commands are those of the interpreter that measures; it runs code of its own copy."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    return {**kept, "PATH": path, "FURROW_TRUST": "1"}
 
 
 def measure(folder: Path) -> int:
     """Compare the two in a folder."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    env = {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"}
+    env = _environment()
     plan, status = ("furrow", "plan", "--detailed-exitcode"), ("dvc", "status", "-q")
     command_cost(
         plan, folder, env=env, repeat=1
