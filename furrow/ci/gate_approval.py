@@ -150,7 +150,10 @@ def _begun(
     candidate: Candidate, declared: Deployment, say: Callable[[str], None]
 ) -> tuple[str, str]:
     site, root = candidate.site, candidate.site.root
-    tip = git(root, "rev-parse", f"refs/heads/{candidate.branch}").decode().strip()
+    tip = candidate.outcome.offered or candidate.outcome.commit
+    now = git(root, "rev-parse", f"refs/heads/{candidate.branch}").decode().strip()
+    if now != tip:
+        raise FurrowError(f"{candidate.branch} is at {now[:10]} by now, and {tip[:10]} was judged")
     who = approver(declared.trial)
     version = _registered(candidate, tip, _champion(candidate, declared, tip), who, say)
     if str(version) == declared.model:

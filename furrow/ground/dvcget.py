@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from furrow.errors import FurrowError
 from furrow.ground.dvc_settings import odd_settings_of
 from furrow.ground.imported_outputs import imported_by
-from furrow.ground.mirror_trust import require_trust_here
+from furrow.ground.mirror_trust import is_trusted_here, require_trust_here
 from furrow.ground.start_python import child_environment, python
 from furrow.ground.trust import own_cache
 
@@ -57,6 +57,8 @@ def get(root: Path, path: str, rev: str, out: Path) -> None:
         "DVC_NO_ANALYTICS": "1",
         "DVC_SITE_CACHE_DIR": str(own_cache()),
     }
+    if not is_trusted_here(root):  # a password of ~/.netrc may be for whatever host is asked
+        environment["NETRC"] = os.devnull
     try:
         done = subprocess.run(
             command,

@@ -27,7 +27,7 @@ def folder_list(content: bytes, where: str = "") -> dict[str, str]:
     try:
         found = {str(entry["relpath"]): str(entry["md5"]) for entry in entries}
     except (KeyError, TypeError) as exc:
-        raise ParseError(where, "it is no list of a folder's files") from exc
+        raise ParseError(where, "it is not a list of a folder's files") from exc
     for name in found:
         if not _NONE.isdisjoint(name.split("/")) or "\0" in name:
             raise ParseError(where, f"the file {name[:200]!r} would lie outside of its folder")

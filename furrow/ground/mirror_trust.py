@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from furrow.ground.git import GitError, common_dir, git
-from furrow.ground.trust import require_trust
+from furrow.ground.trust import UntrustedError, require_trust
 
-__all__ = ["remember_origin", "require_trust_here"]
+__all__ = ["is_trusted_here", "remember_origin", "require_trust_here"]
 
 _FROM = "remote.origin.url"
 _OF = "furrow.mirrorOf"
@@ -32,6 +32,19 @@ def remember_origin(mirror: Path, remote: str, clone: Path) -> None:
     for name, value in ((_FROM, remote), (_OF, of)):
         if _said(mirror, "--get", name) != [value]:
             git(mirror, "config", "--local", "--replace-all", name, value)
+
+
+def is_trusted_here(root: Path) -> bool:
+    """Whether a repository's code may run, or it is the mirror of a remote of a clone whose may.
+
+    Args:
+        root: A folder in it, or a mirror.
+    """
+    try:
+        require_trust_here(root, "")
+    except UntrustedError:
+        return False
+    return True
 
 
 def require_trust_here(root: Path, what: str) -> None:

@@ -18,6 +18,7 @@ from furrow.ground.trust import UntrustedError
 from furrow.history.bring_output import bring_output
 from furrow.parse import ParseError
 from furrow.plan.fetch import Lacking, fetch
+from tests.attack.test_hostile_http import _served
 
 pytestmark = pytest.mark.attack
 AWAY = "../../planted"
@@ -150,3 +151,29 @@ def test_an_output_that_is_imported(shop, git, name: str, monkeypatch: pytest.Mo
     assert imported_by(repo, "data", "HEAD") == (
         "build/models/gbm.dvc" if name == "no YAML" else ""
     )
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_password_that_is_for_every_host(
+    shop, git, trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """~/.netrc may have one; a stranger's clone names the address that it would be sent to."""
+    repo, _, _ = shop
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/.netrc").write_text("default login me password hunter2\n")
+    (tmp_path / "home/.netrc").chmod(0o600)
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    monkeypatch.delenv("NETRC", raising=False)
+    monkeypatch.setenv("FURROW_TRUST", "1" if trusted else "0")
+    answer = b"HTTP/1.1 404 N\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with _served(lambda: [answer]) as (host, asked):
+        (repo / ".dvc/config").write_text(
+            f"[core]\n    remote = s\n['remote \"s\"']\n    url = http://{host}/x\n"
+        )
+        git(repo, "commit", "-qam", "a remote")
+        git(repo, "remote", "add", "origin", "https://example.invalid/x.git")
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        with pytest.raises(GetError):
+            bring_output(repo, "data", "HEAD", repo.parent / "out")
+    assert asked
+    assert any(b"uthorization" in one for one in asked) is trusted

@@ -89,6 +89,11 @@ def test_what_is_unsure_is_left_to_a_person(deployed):
     put, why = put_on_trial(found, say=_quiet)
     assert put == ""
     assert f"{version} is served already" in why, why
+    # a branch that moved on after it was judged
+    run(root, "git", "update-ref", "refs/heads/retrain/production/1", f"{tip}~1")
+    put, why = put_on_trial(found, say=_quiet)
+    assert put == ""
+    assert f"{tip[:10]} was judged" in why
     assert run(root, "git", "ls-remote", "origin", "main").stdout.split()[0] == tip
     assert run(root, "git", "tag").stdout == tags
 
