@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from furrow.ci.dvc_checkout import RemoteError
 from furrow.errors import FurrowError
-from furrow.files import read_json
+from furrow.ground.folder_list import folder_list
 from furrow.ground.git import git
 from furrow.ground.isolate import CommandError, run
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.start_python import python
 from furrow.history.artifacts import Output, cached, outputs
 from furrow.layout import DVC_LOCK, DVC_YAML, EVALUATIONS
+from furrow.parse import ParseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,11 +105,13 @@ def at_hand(session: Session, paths: list[str], commit: str = "") -> bool:
         if md5.endswith(".dir"):
             inner = path.removeprefix(name).strip("/")
             try:
-                entries = [(str(one["relpath"]), str(one["md5"])) for one in read_json(listing)]
-            except (FurrowError, KeyError, TypeError):
+                entries = folder_list(listing.read_bytes())
+            except (OSError, ParseError):
                 return False
             wanted = [
-                md5 for at, md5 in entries if not inner or at == inner or at.startswith(f"{inner}/")
+                md5
+                for at, md5 in entries.items()
+                if not inner or at == inner or at.startswith(f"{inner}/")
             ]
             if any(cached(session.root, one) is None for one in wanted):
                 return False

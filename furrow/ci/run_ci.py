@@ -28,10 +28,10 @@ from furrow.ci.inspect import dvc_config, expanded, inspect_commit
 from furrow.ci.judged import gate_check
 from furrow.ci.outcome import Check, Outcome
 from furrow.ci.registration import registered
-from furrow.ci.target import find_target
+from furrow.ci.target import find_target, named_commit
 from furrow.ci.trust_check import trust_holds
 from furrow.errors import FurrowError
-from furrow.ground.git import common_dir, foreign, git, is_bare, is_shallow, resolve, show
+from furrow.ground.git import common_dir, foreign, git, is_bare, is_shallow, show
 from furrow.ground.isolate import CommandError, open_isolation
 from furrow.ground.project_place import dvc_root, project_prefix, project_root
 from furrow.ground.runcache import cache_folder
@@ -179,7 +179,7 @@ def run_ci(
         CiSettingsError: conf/ci.yaml is malformed.
     """
     options = options or Options()
-    commit = resolve(repo, rev)
+    commit = named_commit(repo, rev)
     if stopped := paused(repo, CI, trusted=True):  # what is judged has no say in it
         raise CiError(f"nothing was judged: {stopped}", hint="furrow resume ci, pushed")
     if show(repo, commit, DVC_YAML) is None:

@@ -17,7 +17,9 @@ from furrow.layout import CI_YAML
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Target", "TargetError", "find_target"]
+__all__ = ["Target", "TargetError", "find_target", "named_commit"]
+
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 class TargetError(FurrowError):
@@ -61,7 +63,7 @@ def find_target(repo: Path, commit: str, *, asked: str = "", untrusted: bool = F
         settings = parse_settings(show(repo, commit, CI_YAML))
         branch, tip = (
             settings.branch,
-            resolve(repo, asked) if asked else _newest(repo, settings.branch),
+            named_commit(repo, asked) if asked else _newest(repo, settings.branch),
         )
     if asked:
         branch = branch if re.fullmatch(r"[0-9a-f]{40,64}", asked) else asked
@@ -73,7 +75,7 @@ def find_target(repo: Path, commit: str, *, asked: str = "", untrusted: bool = F
 def _trusted(repo: Path, commit: str, asked: str) -> tuple[str, str, CiSettings]:
     """The target branch as the remote names it, or its own conf/ci.yaml."""
     if asked:
-        tip = resolve(repo, asked)
+        tip = named_commit(repo, asked)
         if tip == commit:
             raise TargetError(
                 f"{asked} is the commit from outside itself",
@@ -127,6 +129,27 @@ def _head(repo: Path) -> str:
         if exists and found.startswith(f"{place}/")
         else ""
     )
+
+
+def named_commit(repo: Path, asked: str) -> str:
+    """The commit that the caller named: a branch before anything else.
+
+    Git would take a tag of the name, which anybody may push: `main`, or `origin/main`.
+
+    Args:
+        repo: The repository.
+        asked: A branch, or whatever Git knows.
+
+    Raises:
+        UnknownRevisionError: No commit goes by this name.
+    """
+    if asked.startswith(("refs/", "HEAD", "@")) or _ID.fullmatch(asked):
+        return resolve(repo, asked)  # Git knows these before any branch that is called so
+    for ref in (f"refs/heads/{asked}", f"refs/remotes/{asked}"):
+        words = ("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        if found := git(repo, *words, ok=(0, 1, 128)).decode().strip():
+            return found
+    return resolve(repo, asked)
 
 
 def _newest(repo: Path, branch: str) -> str:

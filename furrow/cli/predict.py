@@ -12,6 +12,7 @@ from furrow.cli import render
 from furrow.cli.patience import waiting
 from furrow.cli.terminal import Ink, say
 from furrow.errors import UsageError
+from furrow.features.given_features import given_features
 from furrow.features.manifest import load
 from furrow.layout import FEATURES, MANIFEST
 from furrow.plan.project_root import in_project, repository_root
@@ -215,11 +216,14 @@ def to_json(name: str, row: dict[str, Any], prediction: Prediction) -> dict[str,
 
 
 def _fields(manifest: Manifest) -> dict[str, str]:
-    """Join keys and request fields of every view, and their types."""
+    """Join keys and request fields of every view, features that requests may give, and their types."""
     found = {key.name: key.dtype for view in manifest.views.values() for key in view.join_keys}
     for view in manifest.on_demand.values():
         found |= {entry.name: entry.dtype for entry in view.inputs if entry.view == "request"}
-    return dict(sorted(found.items()))
+    given: dict[str, str] = {}
+    for service in manifest.services:
+        given |= given_features(manifest, service)
+    return dict(sorted(found.items())) | {k: v for k, v in given.items() if k not in found}
 
 
 def _row(words: tuple[str, ...], declared: dict[str, str]) -> dict[str, Any]:

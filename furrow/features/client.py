@@ -288,20 +288,15 @@ def _fetch(url: str, timeout: float) -> bytes:
     Raises:
         ManifestError: It can't be had.
     """
-    from urllib.error import HTTPError  # noqa: PLC0415 - the same
-
     # takes 30 ms, and most clients read a file
-    from urllib.request import Request, urlopen  # noqa: PLC0415
+    from urllib.request import Request  # noqa: PLC0415
 
-    limit = 16_000_001
+    from furrow.ground.bounded_http import ask  # noqa: PLC0415 - the same
+
     try:
         # the caller has checked the scheme
-        with urlopen(Request(url), timeout=timeout) as answer:  # noqa: S310
-            data: bytes = answer.read(limit)
+        return ask(Request(url), seconds=timeout, most=16_000_001)  # noqa: S310
     except (OSError, ValueError) as exc:
-        if isinstance(exc, HTTPError):
-            exc.close()  # it holds the connection
         raise ManifestError(
             f"cannot fetch {url}: {exc}", hint="check the address, or open a local manifest"
         ) from exc
-    return data

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 
 from furrow.errors import FurrowError
 from furrow.ground.bounded_parquet import UnpackedError, open_bounded
+from furrow.ground.folder_list import folder_list
 from furrow.ground.git import files_at, git, is_bare
 from furrow.ground.project_place import project_prefix
 from furrow.history.artifacts import cached, outputs
 from furrow.layout import DVC_LOCK, MODELS
-from furrow.parse import LISTING, parse_json
 from furrow.serving.log_search import same_value
 
 if TYPE_CHECKING:
@@ -154,9 +154,9 @@ def _files(root: Path, path: str, md5: str) -> list[tuple[str, str]] | None:
     if listing is None:
         return None
     try:
-        entries = parse_json(listing.read_bytes(), limits=LISTING)
-        return [(f"{path}/{one['relpath']}", str(one["md5"])) for one in entries]
-    except (OSError, ValueError, KeyError, TypeError):
+        files = folder_list(listing.read_bytes())
+        return [(f"{path}/{name}", one) for name, one in files.items()]
+    except (OSError, ValueError):
         return None
 
 

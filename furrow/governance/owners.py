@@ -19,6 +19,7 @@ from furrow.errors import FurrowError
 from furrow.governance.declared_keys import declared_keys
 from furrow.ground.git import show
 from furrow.layout import OWNERS_YAML
+from furrow.look_alikes import odd_name
 from furrow.training.problem import ProblemError, span
 
 if TYPE_CHECKING:
@@ -125,6 +126,10 @@ def _owner(value: Any, where: str, default: Owner) -> Owner:
     if not isinstance(owner, str):
         raise OwnersError(
             f"{OWNERS_YAML}: {where}.owner is {owner!r}", hint="give a name or an address"
+        )
+    if odd := odd_name(owner):
+        raise OwnersError(
+            f"{OWNERS_YAML}: {where}.owner: {owner!r} {odd}", hint="it could pass for another"
         )
     if tier not in TIERS or isinstance(tier, bool):
         raise OwnersError(f"{OWNERS_YAML}: {where}.tier is {tier!r}", hint="1, 2 or 3")

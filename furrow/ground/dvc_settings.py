@@ -16,6 +16,7 @@ from configobj import ConfigObj, ConfigObjError
 
 from furrow.files import read_bytes
 from furrow.ground.git import GitError, git, is_bare, show, toplevel
+from furrow.ground.project_place import project_prefix
 from furrow.layout import DVC_CONFIG, DVC_CONFIG_LOCAL
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def odd_settings_of(root: Path, rev: str) -> list[str]:
 
 def _folders(root: Path) -> list[str]:
     """The project's folder and those above it as far as the repository's top, any of which may hold DVC's."""
+    if is_bare(root):
+        return ["../" * up for up in range(project_prefix(root).count("/") + 1)]
     whole, top = root.resolve(), toplevel(root).resolve()
     if not whole.is_relative_to(top):
         return [""]

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from furrow.files import write_bytes
+from furrow.ground.folder_list import folder_list
 from furrow.ground.git import GitError, common_dir
 from furrow.ground.hashes import content_path, file_md5_as
 from furrow.ground.parameters import ParameterError, parse_text
 from furrow.ground.project_place import dvc_root
-from furrow.parse import LISTING, parse_json, read_bytes
+from furrow.parse import LISTING, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -154,11 +155,9 @@ class Cache:
         key = f"{algorithm}:{md5}"
         if key not in self._listings:
             try:
-                found = parse_json(
-                    read_bytes(self._path(md5, algorithm), LISTING.size), limits=LISTING
-                )
-                self._listings[key] = {entry["relpath"]: entry["md5"] for entry in found}
-            except (OSError, ValueError, KeyError, TypeError):
+                content = read_bytes(self._path(md5, algorithm), LISTING.size)
+                self._listings[key] = folder_list(content)
+            except (OSError, ValueError):
                 self._listings[key] = None
         return self._listings[key]
 

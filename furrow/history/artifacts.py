@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.files import inside
+from furrow.ground.folder_list import folder_list
 from furrow.ground.git import common_dir, files_at, is_bare, show
 from furrow.ground.hashes import content_path
 from furrow.ground.project_place import project_root
 from furrow.ground.runcache import cache_folder
 from furrow.layout import DVC_CACHE, DVC_LOCK, DVC_YAML, TRAINING, training_set
-from furrow.parse import LISTING, ParseError, parse_json, parse_yaml
+from furrow.parse import ParseError, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,11 +178,8 @@ def _listing(repo: Path, output: Output) -> dict[str, str] | None:
     if path is None:
         return None
     try:
-        return {
-            str(entry["relpath"]): str(entry["md5"])
-            for entry in parse_json(path.read_bytes(), limits=LISTING)
-        }
-    except (ValueError, KeyError, TypeError, OSError):
+        return folder_list(path.read_bytes())
+    except (ValueError, OSError):
         return None
 
 

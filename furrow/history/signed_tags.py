@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST", "TAG", "tag_facts", "vouching_tag"]
 
-TAG = re.compile(r"(?P<name>.+)@v(?P<number>[0-9]{1,9}(?:\.[0-9]{1,9}){2})")
+_PART = r"(?:0|[1-9][0-9]{0,8})"
+# each number in one way alone
+TAG = re.compile(rf"(?P<name>.+)@v(?P<number>{_PART}\.{_PART}\.{_PART})")
 LARGEST = 1 << 20
 _MOST = 20
 """Signatures that are checked for one model: anybody can push a thousand tags."""

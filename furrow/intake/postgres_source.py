@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import MissingExtraError
 from furrow.intake.given_error import GivenError
 from furrow.intake.postgres_address import host_of, name_parts, plain_or_quoted, quoted_name
+from furrow.intake.postgres_bounds import asked_rows, keep_room, login, within
 from furrow.intake.typed_table import TypedTable, open_typed
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["open_postgres", "postgres_tables"]
 
+_LISTING, _COPYING = 60.0, 3600.0
+"""Seconds that a server has for its catalog, and for a table."""
+_PIECE = 64 << 20
+_SAID = 500
 _TABLES = """
     SELECT n.nspname, c.relname, pg_table_is_visible(c.oid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -62,8 +67,8 @@ def postgres_tables(address: str, password: str = "", *, only: str = "") -> list
     Raises:
         GivenError: The server is not there, does not let this user in, or has no such table.
     """
-    with _connected(address, password) as db:
-        found = db.execute(_TABLES).fetchall()
+    with _connected(address, password, _LISTING) as db:
+        found = asked_rows(db, _TABLES, [], (str, str, bool))
     held = [
         (name, _known_as(schema, name, visible))
         for schema, name, visible in found
@@ -112,15 +117,15 @@ def _copy(
     Its columns, with DuckDB's types, and what a person should know.
     """
     schema, name = name_parts(table)
-    with _connected(address, password) as db:
-        found = db.execute(_FIND, [name, schema, schema]).fetchone()
-        if found is None:
+    with _connected(address, password, _COPYING) as db:
+        found = asked_rows(db, _FIND, [name, schema, schema], (int, str, str))
+        if not found:
             hint = "put what takes its place into pipelines/ingest.py, or see who may read it"
             raise GivenError(f"PostgreSQL at {host_of(address)} has no table {table}", hint=hint)
-        oid, *names = found
+        oid, *names = found[0]
         columns = [(name, *_typed(kind, group, mod), kind, group)
-                   for name, kind, group, mod in db.execute(_COLUMNS, [oid]).fetchall()]  # fmt: skip
-        key = [name for (name,) in db.execute(_KEY, [oid]).fetchall()]
+                   for name, kind, group, mod in asked_rows(db, _COLUMNS, [oid], (str, str, str, int))]  # fmt: skip
+        key = [name for (name,) in asked_rows(db, _KEY, [oid], (str,))]
         values = [
             f"{value.format(quoted_name(name))} AS {quoted_name(name)}"
             for name, _, value, *_ in columns
@@ -130,7 +135,12 @@ def _copy(
         rows += f" ORDER BY {order}"
         written = f"COPY ({rows}) TO STDOUT WITH (FORMAT csv, ENCODING 'UTF8')"
         with path.open("wb") as out, db.cursor() as cursor, cursor.copy(written) as data:
-            out.writelines(bytes(piece) for piece in data)
+            since = 0
+            for piece in data:
+                since += out.write(bytes(piece))
+                if since > _PIECE:
+                    keep_room(db, path, host_of(address))
+                    since = 0
     notes = [f"{name}: {kind.removeprefix('_')}{'[]' if group == 'A' else ''} is kept as text"
              for name, _, _, kind, group in columns if group == "A" or kind in _ODD]  # fmt: skip
     return [(name, type_) for name, type_, *_ in columns], notes
@@ -167,14 +177,17 @@ def _all_of(count: int) -> str:
 
 
 @contextmanager
-def _connected(address: str, password: str) -> Iterator[Any]:
+def _connected(address: str, password: str, seconds: float) -> Iterator[Any]:
     try:
         import psycopg  # noqa: PLC0415 - an extra
     except ImportError as exc:
         raise MissingExtraError("postgres", "reading PostgreSQL") from exc
-    secret = {"password": password} if password else {}
+    options, host = login(address, password, psycopg.pq.version()), host_of(address)
     try:
-        with psycopg.connect(address, connect_timeout=10, **secret) as db:
+        with (
+            psycopg.connect(address, connect_timeout=10, **options) as db,
+            within(db, seconds, host),
+        ):
             db.read_only, db.isolation_level = True, psycopg.IsolationLevel.REPEATABLE_READ
             db.execute(
                 "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'"
@@ -183,10 +196,12 @@ def _connected(address: str, password: str) -> Iterator[Any]:
                 "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_encoding = 'UTF8'"
             )
             yield db
-    except psycopg.Error as exc:
-        said = " ".join(str(exc).split())
+    except (psycopg.Error, ValueError, TypeError, OverflowError) as exc:
+        said = " ".join(str(exc).split())[:_SAID]
         hint = "check address and rights; a password is read from PGPASSWORD or a password file"
-        raise GivenError(f"PostgreSQL at {host_of(address)}: {said}", hint=hint) from exc
+        if "!password" in said:
+            hint = "it asks for the password in clear: if it may, put ?sslmode=require behind the address"
+        raise GivenError(f"PostgreSQL at {host}: {said}", hint=hint) from exc
 
 
 def _meant(only: str, schema: str, name: str, visible: bool) -> bool:

@@ -14,6 +14,7 @@ from furrow.drawing.notebook_drawings import notebook_drawing
 from furrow.drawing.notebook_tables import notebook_table
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
+from furrow.features.given_features import given_features
 from furrow.features.manifest import load as load_manifest
 from furrow.features.offline_rows import newest_event
 from furrow.features.point_in_time import service_at
@@ -132,7 +133,8 @@ class Model:
         """Predict for rows.
 
         Args:
-            rows: Join keys and request fields, a mapping each.
+            rows: Join keys and request fields, a mapping each; and features that the service lets
+                requests give in the store's place.
             at: The prediction time, aware; now, if None.
             online: Read the online store as of `at`; by default it is read when `at` is None, and
                 else the offline tables are joined as of `at`.
@@ -145,9 +147,21 @@ class Model:
             FurrowError: Features can't be fetched.
         """
         moment = at or datetime.now(UTC)
+        for place, one in enumerate(rows):
+            if lacking := [name for name in self.needs() if name not in one]:
+                raise PredictionError(
+                    f"row {place} lacks {', '.join(lacking)}",
+                    hint=f"the model needs {', '.join(self.needs())}",
+                )
         if online is None:
             online = at is None
-        values, statuses = self._online(rows, moment) if online else self._joined(rows, moment)
+        may_give = given_features(load_manifest(self.root / "features"), self.service)
+        asked = [{k: v for k, v in row.items() if k not in may_give} for row in rows]
+        values, statuses = self._online(asked, moment) if online else self._joined(asked, moment)
+        for place, said in enumerate(rows):
+            for name in may_give:
+                if name in said:
+                    values[name][place], statuses[name][place] = said[name], "given"
         inputs = self.bundle.inputs(rows, values)
         frame = self.bundle.frame(inputs)
         source = "online" if online else "point in time"
@@ -162,7 +176,7 @@ class Model:
             moved = contributions(self.bundle.fitted.predict, row, self.bundle.background)
             features = {name: _plain(row[name].iloc[0]) for name in frame.columns}
             status = {name: one[place] for name, one in statuses.items()}
-            said = {name: float(numbers[place]) for name, numbers in outputs.items()}
+            told = {name: float(numbers[place]) for name, numbers in outputs.items()}
             label = str(self.bundle.facts["label"])
             doubts = doubts_of(
                 features, status, self.bundle.fitted.predictor, at=moment, newest=newest
@@ -171,7 +185,7 @@ class Model:
                 raise DoubtfulError(doubts)
             found.append(
                 Prediction(
-                    said, float(score), features, status, moved, moment, source, task, label, doubts
+                    told, float(score), features, status, moved, moment, source, task, label, doubts
                 )
             )
         return found

@@ -14,6 +14,7 @@ from furrow.ground.project_place import project_prefix
 from furrow.history.metrics_file import numbers
 from furrow.history.signed_tags import LARGEST, TAG, tag_facts
 from furrow.layout import METRICS_JSON, RECORD_JSON, run_file
+from furrow.look_alikes import odd_name
 from furrow.parse import ParseError, parse_json
 from furrow.training.metric_registry import NEITHER, direction, ordered
 
@@ -113,7 +114,11 @@ def versions(root: Path, name: str | None = None) -> list[Version]:
     project = tag_prefix(root)
     start = f"refs/tags/{project}"
     named = ((oid, ref.removeprefix(start)) for oid, _, ref in lines if ref.startswith(start))
-    tags = [(match, oid) for oid, tag in named if (match := TAG.fullmatch(tag))]
+    tags = [
+        (match, oid)
+        for oid, tag in named
+        if (match := TAG.fullmatch(tag)) and not odd_name(match["name"])
+    ]
     tags = [(match, oid) for match, oid in tags if name in (None, match["name"])]
     elsewhere = _other_projects(root, project, (match["name"] for match, _ in tags))
     tags = [

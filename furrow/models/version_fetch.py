@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from furrow import layout
 from furrow.files import sha256_file
-from furrow.ground.dvcget import get
+from furrow.history.bring_output import bring_output
 from furrow.models.registry import MODEL, RegistryError, Version, find
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def fetch(root: Path, text: str, out: Path) -> Version:
             f"the tag {version} says what its commit does not: {', '.join(version.invented)}",
             hint="whoever made the tag was wrong: ask who did",
         )
-    get(root, layout.model(version.name), version.commit, out)
+    bring_output(root, layout.model(version.name), version.commit, out)
     found, expected = sha256_file(out / MODEL), version.facts.get("model_sha256")
     if found != expected:
         shutil.rmtree(out)

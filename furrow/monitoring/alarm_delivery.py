@@ -6,13 +6,14 @@ import hashlib
 import hmac
 import os
 import smtplib
-import urllib.error
 import urllib.request
 from email.message import EmailMessage
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from furrow.files import canonical_json
+from furrow.ground.bounded_http import ask
+from furrow.ground.timed_socket import TimedSocket
 from furrow.parse import ParseError, parse_json
 from furrow.safe_text import line
 
@@ -120,13 +121,6 @@ def _append(path: Path, alarm: Alarm) -> None:
         os.fsync(file.fileno())
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A signed body goes where it was declared to go, and nowhere else."""
-
-    def redirect_request(self, *_: object, **__: object) -> None:
-        return None
-
-
 def _post(alarm: Alarm, sink: Sink) -> None:
     body = canonical_json(_body(alarm)).encode()
     headers = {"Content-Type": "application/json", "Idempotency-Key": alarm.id}
@@ -134,13 +128,15 @@ def _post(alarm: Alarm, sink: Sink) -> None:
         headers[SIGNATURE] = signature(body, Path(sink.secret_file).read_bytes().strip())
     # http(s) only, held by the settings
     request = urllib.request.Request(sink.url, data=body, headers=headers, method="POST")  # noqa: S310
-    opener = urllib.request.build_opener(_NoRedirect())
-    try:
-        with opener.open(request, timeout=_SECONDS) as answer:
-            answer.read(1)
-    except urllib.error.HTTPError as exc:
-        exc.close()  # it holds the connection
-        raise
+    # a signed body goes where it was declared to go, and nowhere else
+    ask(request, seconds=_SECONDS, most=1, elsewhere=False)
+
+
+class _TimedMail(smtplib.SMTP):
+    """A mail server that is asked for a time in all."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> Any:
+        return TimedSocket(super()._get_socket(host, port, timeout), _SECONDS)  # type: ignore[misc]
 
 
 def _mail(alarm: Alarm, sink: Sink) -> None:
@@ -149,5 +145,5 @@ def _mail(alarm: Alarm, sink: Sink) -> None:
     message["From"], message["To"] = sink.sender, ", ".join(sink.receivers)
     message["Message-ID"] = f"<{alarm.id}@furrow>"
     message.set_content(f"{_sentence(alarm)}\n\n{canonical_json(_body(alarm))}\n")
-    with smtplib.SMTP(sink.host, sink.port, timeout=_SECONDS) as server:
+    with _TimedMail(sink.host, sink.port, timeout=_SECONDS) as server:
         server.send_message(message)

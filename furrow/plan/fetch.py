@@ -181,7 +181,14 @@ def fetch(root: Path, lack: Lacking) -> str:
     finally:
         project.close()
     cache = Cache(root)
-    absent = [path for path, md5 in (lack.sources | lack.outs).items() if not cache.holds(md5)]
+    recorded = lack.sources | lack.outs
+    for path, md5 in recorded.items():
+        if md5.endswith(".dir") and cache.path(md5) and cache.listing(md5) is None:
+            raise FurrowError(
+                f"{path}: what DVC has as the list of its files is none, or names files elsewhere",
+                hint=f"nothing of it is put in place; who made {md5} knows what it should be",
+            )
+    absent = [path for path, md5 in recorded.items() if not cache.holds(md5)]
     raw = [path for path in absent if path in lack.sources]
     if raw:
         raise FurrowError(

@@ -23,6 +23,7 @@ from furrow.errors import FurrowError
 from furrow.ground.git import git, is_bare, resolve, show
 from furrow.ground.ssh_signatures import user_signers
 from furrow.layout import TRUST_YAML
+from furrow.look_alikes import odd_name
 from furrow.parse import ParseError, parse_yaml
 
 if TYPE_CHECKING:
@@ -246,6 +247,9 @@ def _role(kind: str, value: Any) -> Role:
         raise TrustPolicyError(
             f"{where}.who is not a list of names", hint="as the list of signers has them"
         )
+    for one in who:
+        if odd := odd_name(one):
+            raise TrustPolicyError(f"{where}.who: {one!r} {odd}", hint="it could pass for another")
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise TrustPolicyError(
             f"{where}.count is {count!r}", hint="give how many it takes: 1 or more"

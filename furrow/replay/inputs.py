@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.ground.dvc import DvcError, Item, Project
+from furrow.ground.folder_list import folder_list
 from furrow.ground.git import is_bare
 from furrow.ground.hashes import content_path
 from furrow.ground.project_place import project_root
 from furrow.history.artifacts import cached
 from furrow.layout import DVC_CACHE
-from furrow.parse import LISTING, parse_json
+from furrow.parse import ParseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -99,10 +100,10 @@ class Supply:
             if here is None or here.md5 != item.md5:
                 raise
             return dict(here.files)
-        return {
-            entry["relpath"]: entry["md5"]
-            for entry in parse_json(target.read_bytes(), limits=LISTING)
-        }
+        try:
+            return folder_list(target.read_bytes(), item.path)
+        except ParseError as exc:
+            raise CorruptInputError(item.path, item.md5, [exc.reason]) from exc
 
     def bring(self, md5: str, path: str, target: Path) -> None:
         """Copy content with a hash to a path, from wherever it is, and check it.

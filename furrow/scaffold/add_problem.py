@@ -93,9 +93,9 @@ def add_problem(root: Path, name: str, asked: Asked) -> Addition:
     new = [_free(one, name, {*there, *tables}) for one in features if one.sql not in held]
     others = [known.views[held[one.sql]] for one in features if one.sql in held]
     module = f"{FEATURES}/{name}_features.py"
-    text = definitions_text(
-        abouts_of(answers, label, known.entities), new, owner_of(root), service=name, others=others
-    )
+    row = next((one.name for one in new if one.name.startswith(f"{label.name}_profile")), "")
+    abouts = abouts_of(answers, label, known.entities)
+    text = definitions_text(abouts, new, owner_of(root), service=name, others=others, given=row)
     files = {
         problem_yaml(name): header("problem", problem_yaml(name)) + problem_text(answers),
         f"{FEATURES}/spines/{name}.sql": spine_text(answers, label),

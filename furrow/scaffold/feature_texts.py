@@ -8,6 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from furrow.features.given_features import GIVEN
 from furrow.intake.table_profile import readable
 from furrow.scaffold.feature_sql import moment_sql, rows_sql
 from furrow.scaffold.joint_keys import key_list
@@ -63,6 +64,7 @@ def definitions_text(
     *,
     service: str = "all",
     others: Sequence[str] = (),
+    given: str = "",
 ) -> str:
     """A file of Feast definitions: entities, a view for each feature table, one service of all.
 
@@ -72,6 +74,7 @@ def definitions_text(
         owner: Of the definitions.
         service: What the service is called; empty for none.
         others: Views of other files that the service takes, too, as MODULE.VARIABLE.
+        given: The view whose features a request may give, of a row that has not landed yet.
     """
     new = [one for one in abouts if not one.there]
     types = sorted({type_ for one in features for type_ in one.features.values()})
@@ -102,7 +105,11 @@ def definitions_text(
         listed = ", ".join([*others, *(f"{one.name}_view" for one in features)])
         told = "All that is known" if service == "all" else f"What {service} is predicted from"
         said = f'owner="{owner}", description="{told}"'
-        lines.append(f'service = FeatureService(name="{service}", {said}, features=[{listed}])')
+        lines.append(f'service = FeatureService(name="{service}", {said}, features=[{listed}],')
+        if any(one.name == given for one in features):
+            lines.append(f'    tags={{"{GIVEN}": "{given}"}})  # of a row that has not landed yet')
+        else:
+            lines[-1] = lines[-1].removesuffix(",") + ")"
     return "\n".join(lines) + "\n"
 
 
@@ -124,9 +131,8 @@ def _view_function(entities: str, owner: str) -> list[str]:
     )
     return [
         "def view(name, **types):  # a row of its table holds until the next one of its entity",
-        '    place = f"../build/tables/{name}.parquet"',
         (
-            '    source = FileSource(name=f"{name}_table", path=place,'
+            '    source = FileSource(name=f"{name}_table", path=f"../build/tables/{name}.parquet",'
             ' timestamp_field="event_timestamp")'
         ),
         "    schema = [Field(name=feature, dtype=type_) for feature, type_ in types.items()]",

@@ -89,7 +89,7 @@ def project_texts(facts: Facts) -> dict[str, str]:
         CONTRACT: _contract(facts),
         FEATURE_STORE: feature_store_text(facts.name),
         f"{layout.FEATURES}/definitions.py": definitions_text(
-            abouts_of(answers, label), facts.features, facts.name
+            abouts_of(answers, label), facts.features, facts.name, given=f"{label.name}_profile"
         ),
         layout.spine_sql(answers.name): spine_text(answers, label, facts.until),
         layout.INGEST_PY: _ingest(facts),

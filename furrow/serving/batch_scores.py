@@ -23,8 +23,11 @@ import pyarrow.parquet as pq
 
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
+from furrow.features.given_features import given_features
+from furrow.features.manifest import load as load_manifest
 from furrow.files import FileError, canonical_json, read_json, sha256_file, write_bytes, write_json
 from furrow.ground.bounded_parquet import open_bounded
+from furrow.layout import FEATURES
 from furrow.models.predict import field_types
 from furrow.models.request import complete
 from furrow.serving.batch_csv import TEXTS, parquet_of
@@ -93,7 +96,7 @@ def score_file(job: Job, *, advance: Callable[[int], None] = lambda _: None) -> 
             f"{job.out} would not be what it is called: scores are written as Parquet",
             hint=f"--out {job.out.with_suffix('.parquet')}",
         )
-    types = field_types(job.model.root, job.model.service)
+    types = field_types(job.model.root, job.model.service) | _may_give(job.model)
     with parquet_of(job.rows, job.out, types, TIME) as rows:
         return _score(replace(job, rows=rows), advance)
 
@@ -137,11 +140,16 @@ class _Joined:
         from furrow.ground.feast.retrieve import historical_features  # noqa: PLC0415
 
         bundle = self._model.bundle
-        joined = historical_features(self._model.root / "features", self._model.service, rows)
+        may_give = _may_give(self._model)
+        bare = rows.select([name for name in rows.column_names if name not in may_give])
+        joined = historical_features(self._model.root / FEATURES, self._model.service, bare)
         inputs = {
             column["name"]: _values(joined.column(column["name"]), column["dtype"])
             for column in bundle.facts["columns"]
         }
+        for column in bundle.facts["columns"]:
+            if (name := column["name"]) in may_give and name in rows.column_names:
+                inputs[name] = _values(rows.column(name), column["dtype"])
         return _with_outputs(carried, bundle.outputs(inputs))
 
     def close(self) -> None:
@@ -154,9 +162,7 @@ class _Online:
     def __init__(self, job: Job) -> None:
         bundle = job.model.bundle
         digest = {str(bundle.facts["service"]): str(bundle.facts["features_digest"])}
-        self._scorer = Scorer(
-            bundle, FeatureClient.open(job.model.root / "features", expect=digest)
-        )
+        self._scorer = Scorer(bundle, FeatureClient.open(job.model.root / FEATURES, expect=digest))
 
     def part(self, rows: pa.Table, carried: pa.Table) -> pa.Table:
         """Some rows with their scores."""
@@ -226,6 +232,11 @@ def _parts_folder(job: Job) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         write_json(folder / "job.json", mine)
     return folder
+
+
+def _may_give(model: Model) -> dict[str, str]:
+    """The features that rows may give, and their types."""
+    return given_features(load_manifest(model.root / FEATURES), model.service)
 
 
 def _values(column: pa.ChunkedArray, dtype: str) -> Any:

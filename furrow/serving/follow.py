@@ -24,6 +24,7 @@ from furrow.ground.git_mirror import (
     fetch_branch,
     open_mirror,
 )
+from furrow.ground.mirror_trust import remember_origin
 from furrow.ground.project_place import meaning
 from furrow.layout import DEPLOYMENT
 from furrow.models.pause import pause_at, paused_in
@@ -81,6 +82,7 @@ def poll(settings: FollowSettings, *, now: datetime | None = None) -> Followed:
     moment = (now or settings.clock()).isoformat()
     try:
         mirror = open_mirror(settings.mirror)
+        remember_origin(mirror, settings.remote, settings.features)
         fetched = fetch_branch(mirror, settings.remote, settings.branch)
     except (GitError, OSError) as exc:
         after = replace(before, problem=f"Git can't be asked: {one_line(exc)}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from furrow.errors import FurrowError
 from furrow.features.client import FeatureClient
+from furrow.features.given_features import given_features
 from furrow.features.point_in_time import join_service
 from furrow.features.row_answers import RowAnswer, RowReader
 from furrow.ground.trust import require_trust
@@ -31,12 +32,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from furrow.features.schema import Manifest, Service
 
 __all__ = ["FeaturesAbsentError", "ScoreError", "Scored", "Scorer", "StalePolicy"]
 
-OVERRIDABLE = "request_may_give"
-"""The tag of a feature service that names the features which a row may give in the store's place."""
 _ABSENT = ("missing", "expired")
 _WHOLE = ("Int", "int", "uint")
 
@@ -97,9 +95,7 @@ class Scorer:
         self._reader = RowReader(self._plan)
         self._columns = tuple(str(column["name"]) for column in bundle.facts["columns"])
         self._as_served = self._columns == self._plan.names
-        self.given = _overridable(
-            client.manifest, client.manifest.services[self.service], self._plan.names
-        )
+        self.given = tuple(given_features(client.manifest, self.service))
         self.fields = RowFields(_fields(self._plan, bundle, self.given))
         nothing: dict[str, list[Any]] = {
             column["name"]: [None] for column in bundle.facts["columns"]
@@ -335,30 +331,6 @@ def _rows(columns: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, An
 def _numbers(values: Any) -> list[float | None]:
     """Numbers as Python's; None for NaN and what no JSON holds."""
     return [one if math.isfinite(one) else None for one in values.tolist()]
-
-
-def _overridable(manifest: Manifest, service: Service, names: Sequence[str]) -> tuple[str, ...]:
-    """The features that a row may give, as the service declares.
-
-    Raises:
-        ScoreError: It names what is no feature of its own, or one that others are computed from.
-    """
-    text = service.tags.get(OVERRIDABLE, "")
-    wanted = tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
-    sources = {entry.name for view in manifest.on_demand.values() for entry in view.inputs}
-    for name in wanted:
-        if name not in names:
-            raise ScoreError(
-                f"feature service {service.name}: {OVERRIDABLE} names {name}, which it has not",
-                hint=f"it has: {', '.join(names)}",
-            )
-        if name in sources and any(part.view in manifest.on_demand for part in service.views):
-            raise ScoreError(
-                f"feature service {service.name}: {OVERRIDABLE} names {name}, which on-demand"
-                " features are computed from",
-                hint="let rows give what is computed of it, or neither",
-            )
-    return wanted
 
 
 def _fields(plan: Any, bundle: Bundle, given: Sequence[str]) -> list[RowField]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
 
 from furrow.errors import FurrowError
+from furrow.ground.timed_socket import TimedSocket
 from furrow.parse import ParseError, parse_json
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ __all__ = [
 BUSY = (429, 503)
 TRIES = 4
 FIRST_WAIT = 0.05
+_MOST = 256 << 20
+"""Bytes of an answer: those of the most rows that a server takes, and many times more."""
 
 
 class PredictionRefusedError(FurrowError):
@@ -232,8 +235,8 @@ class ServingClient:
         try:
             connection.request(method, target, content, sent)
             answer = connection.getresponse()
-            body = answer.read()
-        except (OSError, http.client.HTTPException) as exc:
+            body = _whole(answer)
+        except (OSError, http.client.HTTPException, ValueError, OverflowError) as exc:
             connection.close()
             late = isinstance(exc, TimeoutError)
             said = (
@@ -261,8 +264,10 @@ class ServingClient:
                 held = self._idle.pop() if self._idle else None
             if held is None:
                 break
-            if held.sock is not None and not _has_closed(held.sock):
-                held.sock.settimeout(seconds)
+            sock: Any = held.sock
+            if sock is not None and not _has_closed(sock):
+                sock.give(seconds)
+                sock.arm()
                 return held
             held.close()
         host, port = str(self._parts.hostname), self._parts.port
@@ -277,6 +282,7 @@ class ServingClient:
             made.close()
             said = f"{self.address} can't be reached: {exc.strerror or exc}"
             raise ServerGoneError(said, computed=False, hint="is the server running?") from exc
+        made.sock = TimedSocket(made.sock, seconds)
         return made
 
 
@@ -299,6 +305,21 @@ class AsyncServingClient:
     async def close(self) -> None:
         """Close the connections."""
         await asyncio.to_thread(self._client.close)
+
+
+def _whole(answer: http.client.HTTPResponse) -> bytes:
+    """All of an answer.
+
+    Raises:
+        OSError: It has no end.
+        IncompleteRead: It ends before it said.
+    """
+    body = answer.read(_MOST + 1)
+    if len(body) > _MOST:
+        raise OSError(f"it answers more than {_MOST:,} bytes")
+    if answer.length:
+        raise http.client.IncompleteRead(body, answer.length)
+    return body
 
 
 def _has_closed(sock: Any) -> bool:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.features.manifest import ManifestError, parse
 from furrow.files import sha256_bytes, sha256_file
-from furrow.ground.dvcget import get
 from furrow.ground.git import show
 from furrow.ground.trust import require_trust
+from furrow.history.bring_output import bring_output
 from furrow.history.signed_tags import vouching_tag
 from furrow.layout import (
     BUNDLE_JSON,
@@ -214,7 +214,7 @@ def _again(root: Path, record: PredictionRecord, run: str) -> dict[str, float | 
             if not record.commit:
                 raise TraceError(f"no bundle here has the model {record.model_sha256[:12]}…")
             folder = Path(scratch) / "bundle"
-            get(root, model(run), record.commit, folder)
+            bring_output(root, model(run), record.commit, folder)
             if sha256_file(folder / MODEL) != record.model_sha256:
                 raise TraceError(
                     f"what DVC has for {record.version} is not the model that answered"

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 from furrow.errors import FurrowError
 from furrow.features.manifest import load as load_manifest
 from furrow.files import sha256_file
-from furrow.ground.dvcget import get
 from furrow.ground.git import show
+from furrow.ground.mirror_trust import require_trust_here
+from furrow.history.bring_output import bring_output
+from furrow.history.signed_tags import vouching_tag
 from furrow.layout import RECORD_JSON, model, run_file
+from furrow.models.bundle import read_facts
 from furrow.models.register import refusal
 from furrow.models.registry import MODEL, Version, find
 from furrow.models.trusted_version import trust_refusal
@@ -109,6 +112,7 @@ def bring(mirror: Path, version: Version, store: Path) -> Local:
     Raises:
         RefusedError: The tag says what its commit does not, or what came is not what that records.
         GetError: Neither the cache nor a remote has it.
+        UntrustedError: It is a pickle alone, whose hash nobody says but those who made it.
     """
     if version.invented:
         raise RefusedError(
@@ -124,7 +128,7 @@ def bring(mirror: Path, version: Version, store: Path) -> Local:
         store.mkdir(parents=True, exist_ok=True)
         half = store / f".half-{folder.name}"
         shutil.rmtree(half, ignore_errors=True)
-        get(mirror, model(version.name), version.commit, half)
+        bring_output(mirror, model(version.name), version.commit, half)
         if not _is_whole(half, sha256, scores):
             shutil.rmtree(half)
             raise RefusedError(
@@ -133,8 +137,20 @@ def bring(mirror: Path, version: Version, store: Path) -> Local:
                 hint="push the bundle again from where it was trained: dvc push",
             )
         half.rename(folder)
+    _check_pickle(mirror, version, folder, sha256, scores)
     digest = str(record.get("features_digest") or "")
     return Local(str(version), version.commit, str(folder), sha256, scores, digest)
+
+
+def _check_pickle(mirror: Path, version: Version, folder: Path, sha256: str, scores: str) -> None:
+    """Have a pickle, which runs code when a server opens it, vouched for by more than its own commit.
+
+    Raises:
+        UntrustedError: Neither a signed tag names its hash, nor is the repository trusted.
+    """
+    if scores or read_facts(folder).get("predictor_sha256") or vouching_tag(mirror, sha256):
+        return
+    require_trust_here(mirror, f"{version} is a pickle, which runs code when it is opened")
 
 
 def forget_others(store: Path, kept: Iterable[Local | None]) -> None:

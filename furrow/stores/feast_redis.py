@@ -80,11 +80,12 @@ class FeastRedisStore:
                     whole = key + self._project
                     parts.append(b"%b$%d\r\n%b\r\n%b" % (head, len(whole), whole, tail))
                     count += 1
-        replies = iter(self.wire.ask(b"".join(parts), count)) if count else iter(())
+        found = self.wire.ask(b"".join(parts), count) if count else []
+        replies = iter([self.wire.values(one) for one in found])
         answers = []
         for _, keys in wanted:
             rows = [None if key is None else next(replies) for key in keys]
-            answers.append([None if row is None or row[-1] is None else row for row in rows])
+            answers.append([None if not row or row[-1] is None else row for row in rows])
         return self._held, answers
 
     def mark(self, view: str) -> Any:

@@ -106,7 +106,8 @@ class RedisStore:
                 for view, keys in wanted:
                     prefix = state.prefixes[view]
                     asked += [prefix + key for key in keys if key is not None]
-            [[epoch, *records]] = self.wire.ask(command(b"MGET", asked), 1)
+            [found] = self.wire.ask(command(b"MGET", asked), 1)
+            epoch, *records = self.wire.values(found, len(asked))
             if (epoch or b"") != state.epoch:
                 self._load()
                 continue
@@ -116,8 +117,8 @@ class RedisStore:
             at = 0
             for _, keys in wanted:
                 if None in keys:
-                    found = iter(records[at:])
-                    answers.append([None if key is None else next(found) for key in keys])
+                    rest = iter(records[at:])
+                    answers.append([None if key is None else next(rest) for key in keys])
                     at += len(keys) - keys.count(None)
                 else:
                     answers.append(records[at : at + len(keys)])
@@ -130,7 +131,8 @@ class RedisStore:
     def mark(self, view: str) -> Any:
         """The watermark of a view, or None."""
         found = self.wire.run(lambda client: client.get(self._mark_key(view)))
-        return None if found is None else parse_json(found, self.place)
+        [text] = self.wire.values([found], 1)
+        return None if text is None else parse_json(text, self.place)
 
     def count(self, view: str) -> int:
         """How many records are served for a view."""
@@ -301,9 +303,8 @@ class RedisStore:
         """
         if not fresh and self._state.epoch != b"?":
             return self._state, self._seen
-        epoch, found = self.wire.run(
-            lambda client: client.mget([self._epoch_key, self._catalog_key])
-        )
+        answer = self.wire.run(lambda client: client.mget([self._epoch_key, self._catalog_key]))
+        epoch, found = self.wire.values(answer, 2)
         catalog: dict[str, Any] = {
             "format": STORE_FORMAT,
             "next": 1,
@@ -313,6 +314,8 @@ class RedisStore:
         }
         if found is not None:
             catalog = parse_json(found, self.place)
+            if not isinstance(catalog, dict):
+                raise self.wire.error(ValueError("the catalog is none"))
             if catalog.get("format") != STORE_FORMAT:
                 raise StoreVersionError(
                     f"the store at {self.place} has format {catalog.get('format')}, this Furrow"
@@ -322,14 +325,19 @@ class RedisStore:
                 )
         state = self._state
         if state.epoch != (epoch or b""):
-            views = catalog["views"]
-            held = {
-                name: Held(
-                    entry["generation"], ViewSchema.from_json(entry["schema"]), entry["digest"]
-                )
-                for name, entry in views.items()
-            }
-            prefixes = {name: self._prefix(entry["generation"]) for name, entry in views.items()}
+            try:
+                views = catalog["views"]
+                held = {
+                    name: Held(
+                        entry["generation"], ViewSchema.from_json(entry["schema"]), entry["digest"]
+                    )
+                    for name, entry in views.items()
+                }
+                prefixes = {
+                    name: self._prefix(entry["generation"]) for name, entry in views.items()
+                }
+            except (KeyError, AttributeError, TypeError, ValueError) as exc:
+                raise self.wire.error(ValueError(f"the catalog is none: {exc}")) from exc
             self._seen = deepcopy(catalog)
             self._state = state = _State(epoch or b"", held, prefixes)
         return state, catalog
@@ -393,7 +401,7 @@ class RedisStore:
             fresh = [key for key in keys if key not in seen]
             seen.update(fresh)
             if fresh:
-                records = self.wire.run(partial(mget, fresh))
+                records = self.wire.values(self.wire.run(partial(mget, fresh)), len(fresh))
                 yield from (
                     (k[len(prefix) :], r)
                     for k, r in zip(fresh, records, strict=True)
@@ -405,7 +413,7 @@ class RedisStore:
         cursor = 0
         while True:
             cursor, keys = self.wire.run(partial(scan, cursor, _escaped(prefix) + b"*"))
-            yield keys
+            yield [key for key in self.wire.values(keys) if key is not None]
             if not cursor:
                 return
 

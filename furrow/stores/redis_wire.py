@@ -22,6 +22,7 @@ try:
 except ImportError as exc:
     raise MissingExtraError("redis", "an online store on Redis") from exc
 
+from furrow.stores.redis_bounds import ODD_ANSWER, bounded
 from furrow.stores.store_api import (
     StoreError,
     StoreFullError,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["Wire", "command"]
 
 _BLOCK = 1 << 18
+_DEEPEST = 4
+_PATIENT = 30.0
+"""Seconds that the answer to a command beside the reads may take."""
 
 
 class Wire:
@@ -67,10 +71,12 @@ class Wire:
                 f"online_store.url: {exc}", place=self.place, hint="such as redis://host:6379/0"
             ) from exc
         patient = options | {
-            "socket_timeout": max(30.0, deadline),
+            "socket_timeout": max(_PATIENT, deadline),
             "socket_connect_timeout": max(5.0, deadline),
         }
-        self.client = redis.Redis(connection_pool=redis.ConnectionPool.from_url(url, **patient))
+        kind = bounded(self._pool.connection_class, max(_PATIENT, deadline))
+        pool = redis.ConnectionPool.from_url(url, connection_class=kind, **patient)
+        self.client = redis.Redis(connection_pool=pool)
 
     def close(self) -> None:
         """Close all connections."""
@@ -82,17 +88,19 @@ class Wire:
         """Do some work with redis-py's client, outside the deadline of reads.
 
         A lost connection is tried once more.
+
+        Raises:
+            StoreError: The server can't be reached, refused, or answers what no Redis does.
         """
         try:
-            return work(self.client)
-        except redis.TimeoutError as exc:
-            raise self.error(exc) from exc
-        except redis.ConnectionError:
             try:
                 return work(self.client)
-            except redis.RedisError as exc:
+            except redis.TimeoutError as exc:
                 raise self.error(exc) from exc
-        except redis.RedisError as exc:
+            except redis.ConnectionError:
+                return work(self.client)
+        except (redis.RedisError, OSError, *ODD_ANSWER) as exc:
+            self.client.connection_pool.disconnect()  # nothing of that answer is read again
             raise self.error(exc) from exc
 
     def ask(self, payload: bytes, count: int) -> list[Any]:
@@ -124,7 +132,7 @@ class Wire:
                     or time.monotonic() >= until
                 ):
                     raise self.error(exc) from exc
-            except redis.RedisError as exc:
+            except (redis.RedisError, *ODD_ANSWER) as exc:
                 if connection is not None:
                     connection.disconnect()
                 raise self.error(exc) from exc
@@ -140,8 +148,28 @@ class Wire:
                     self._pool.release(connection)
         raise AssertionError
 
+    def values(self, found: Any, count: int | None = None) -> list[bytes | None]:
+        """What was answered, if it is a list of values, and of so many.
+
+        Raises:
+            StoreError: It is something else.
+        """
+        if not isinstance(found, list) or not all(
+            one is None or isinstance(one, bytes) for one in found
+        ):
+            raise self.error(ValueError("no list of values"))
+        if count is not None and len(found) != count:
+            raise self.error(ValueError(f"{len(found)} values for {count}"))
+        return found
+
     def error(self, exc: Exception) -> StoreError:
-        """The store's error for one of redis-py's."""
+        """The store's error for one of redis-py's, or for an answer that can't be meant."""
+        if isinstance(exc, ODD_ANSWER):
+            return StoreError(
+                f"{self.place} answers what no Redis does: {str(exc)[:100] or type(exc).__name__}",
+                place=self.place,
+                hint="see that online_store.url is a Redis server's",
+            )
         if isinstance(exc, failures.AuthenticationError | failures.NoPermissionError):
             hint = "check user and password in online_store.url"
             return StorePermissionError(f"{self.place} refused: {exc}", place=self.place, hint=hint)
@@ -214,14 +242,16 @@ class _Reader:
         self._at = end + 2
         return line
 
-    def _reply(self) -> Any:
+    def _reply(self, depth: int = 0) -> Any:
         line = self._line()
         kind, rest = line[:1], line[1:]
         if kind == b"$":
             return self._bulk(int(rest))
         if kind == b"*":
             size = int(rest)
-            return None if size < 0 else self._array(size)
+            if depth > _DEEPEST:
+                raise ValueError(f"arrays more than {_DEEPEST} deep")
+            return None if size < 0 else self._array(size, depth)
         if kind == b":":
             return int(rest)
         if kind == b"-":
@@ -237,7 +267,7 @@ class _Reader:
         self._at += size + 2
         return found
 
-    def _array(self, size: int) -> list[Any]:
+    def _array(self, size: int, depth: int) -> list[Any]:
         """An array: strings of bytes by the short way, anything else by the long one."""
         found: list[Any] = []
         data, at = self._data, self._at
@@ -258,7 +288,7 @@ class _Reader:
                 self._more()
             else:
                 self._at = at
-                found.append(self._reply())
+                found.append(self._reply(depth + 1))
             data, at = self._data, self._at
         self._at = at
         return found

@@ -233,6 +233,20 @@ def test_text_is_scored_as_parquet_is(world, tmp_path, ending, divider):
     assert not list(tmp_path.glob(".*rows*"))
 
 
+@pytest.mark.parametrize("online", [True, False])
+def test_rows_give_what_the_service_lets_them(world, tmp_path, online):
+    """A shop that nobody knows is scored by the visits that its row gives."""
+    table = rows_file(tmp_path / "rows.parquet").slice(0, 2)
+    for at, visits in enumerate([[1, 1], [49, 49]]):
+        given = table.append_column("visits", pa.array(visits, pa.int64()))
+        pq.write_table(given, tmp_path / f"{at}.parquet")
+        score_file(
+            Job(opened(world), tmp_path / f"{at}.parquet", tmp_path / f"o{at}.parquet", online)
+        )
+    few, many = (predictions(tmp_path / f"o{at}.parquet", ["probability"]) for at in (0, 1))
+    assert few != many
+
+
 def test_the_command_scores_a_file(world, tmp_path, monkeypatch, capsys):
     (world / "runs/binary").mkdir(parents=True, exist_ok=True)
     facts = json.loads((world / "build/models/binary/bundle.json").read_text())

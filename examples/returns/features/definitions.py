@@ -9,8 +9,7 @@ about = Entity(name="invoice", join_keys=["invoice"], value_type=ValueType.INT64
 
 
 def view(name, **types):  # a row of its table holds until the next one of its entity
-    place = f"../build/tables/{name}.parquet"
-    source = FileSource(name=f"{name}_table", path=place, timestamp_field="event_timestamp")
+    source = FileSource(name=f"{name}_table", path=f"../build/tables/{name}.parquet", timestamp_field="event_timestamp")
     schema = [Field(name=feature, dtype=type_) for feature, type_ in types.items()]
     said = {"owner": "returns", "description": f"of {name}.sql", "ttl": timedelta(days=36_500)}
     return FeatureView(name=name, entities=[about], schema=schema, source=source, **said)
@@ -38,4 +37,5 @@ history_view = view("history",
     credit_notes_price_sum_7d=Float64, credit_notes_price_sum_30d=Float64, credit_notes_price_sum_90d=Float64,
     credit_notes_price_mean_7d=Float64, credit_notes_price_mean_30d=Float64, credit_notes_price_mean_90d=Float64,
     credit_notes_units_last=Float64, credit_notes_price_last=Float64)
-service = FeatureService(name="all", owner="returns", description="All that is known", features=[orders_profile_view, history_view])
+service = FeatureService(name="all", owner="returns", description="All that is known", features=[orders_profile_view, history_view],
+    tags={"request_may_give": "orders_profile"})  # of a row that has not landed yet
