@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from furrow.cli.predict import command
 from furrow.ground.tables import RawFiles, run_sql
 from furrow.layout import EXPERIMENTS_YAML
 from furrow.scaffold.answer_error import AnswerError
@@ -18,7 +20,7 @@ from furrow.scaffold.place_files import place, scratch, stage
 from furrow.scaffold.plan_init import InitPlan, look, plan_init
 from furrow.scaffold.series_guess import span_text, span_words
 from furrow.scaffold.series_sql import moment_after
-from furrow.stages import tables, train, training_set, validate
+from furrow.stages import evaluate, tables, train, training_set, validate
 from tests.scaffold.conftest import ingest
 
 if TYPE_CHECKING:
@@ -96,8 +98,8 @@ def test_features_are_known_when_it_is_said(tmp_path: Path) -> None:
     assert not [one for one in plan.notes if "left out" in one]
 
 
-def test_it_is_trained(tmp_path: Path) -> None:
-    """What init writes compiles, and its boosting sees how many steps ahead it is."""
+def test_it_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What init writes compiles, its models see how many steps ahead it is, and are asked with it."""
     plan, _ = planned(tmp_path, FORECAST)
     root = tmp_path / "shop"
     stage(root, plan.texts)
@@ -108,6 +110,14 @@ def test_it_is_trained(tmp_path: Path) -> None:
     tables.tables(root, "sales_series")
     training_set.build(root, "sold", "all")
     train.train(root, "linear")
+    evaluate.judge(root, "linear")
+    asked = ["--experiment", "linear", "--store", "North", "--at", "2025-01-06T00:00Z", "--json"]
+    monkeypatch.setenv("FURROW_TRUST", "1")
+    monkeypatch.chdir(root)
+    missing = CliRunner().invoke(command, asked)
+    assert "needs horizon" in str(missing.exception)
+    found = CliRunner().invoke(command, [*asked, "--horizon", "4"], catch_exceptions=False)
+    assert '"horizon": 4' in found.output
     said = yaml.safe_load((root / "runs/linear/config.yaml").read_text())
     assert said["features"]["keys"] == ["horizon"]
     assert (said["problem"]["horizons"], said["problem"]["season"]) == ([1, 4], "7d")
