@@ -25,7 +25,7 @@ _ASKED = {
     "--at": ("COL", "When it is predicted: a column, or one moment: 2024-03-01."),
     "--known-after": ("SPAN", "When the label is known after that moment, as 90d."),
     "--test": ("PERIODS", "What is tested: `3 months`, from 2024-01-01 on, or a share: 0.2."),
-    "--task": ("TASK", "binary, multiclass or regression, if not as the label looks."),
+    "--task": ("TASK", "binary, multiclass, regression or forecast, if not as the label looks."),
 }
 
 

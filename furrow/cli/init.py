@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     "--task",
     default="",
     metavar="TASK",
-    help="binary, multiclass or regression, if not as the label looks.",
+    help="binary, multiclass, regression or forecast, if not as the label looks.",
 )
 @click.option(
     "--keep",

@@ -43,6 +43,10 @@ class FieldsCommand(click.Command):
         super().format_options(ctx, formatter)
 
 
+_AS_IT_LOOKS = ""
+"""The type of a field that only the model knows: how many steps ahead a forecast is."""
+
+
 @click.command(cls=FieldsCommand, context_settings={"ignore_unknown_options": True})
 @click.option(
     "--at",
@@ -128,12 +132,14 @@ def command(
         model = open_model(root, experiment, problem=problem, sha256=sha256)
         score_batch(model, batch, out, online=online)
         return
-    given = _row(fields, _fields(load(root / "features")))
     from furrow.models.predict import champion_of, fields_of, open_model  # noqa: PLC0415 - the same
     from furrow.models.request import complete  # noqa: PLC0415 - the same
 
     name = experiment or champion_of(root, problem)
-    row = complete(root, given, at or datetime.now(UTC), fields_of(root, name))
+    needed = fields_of(root, name)
+    declared = _fields(load(root / "features"))
+    given = _row(fields, {**dict.fromkeys(needed, _AS_IT_LOOKS), **declared})
+    row = complete(root, given, at or datetime.now(UTC), needed)
     with waiting(f"opening {name}") as now:
         model = open_model(root, name, problem=problem, sha256=sha256)
         now("fetching features and predicting")
@@ -251,6 +257,8 @@ def _row(words: tuple[str, ...], declared: dict[str, str]) -> dict[str, Any]:
 
 
 def _typed(name: str, value: str, dtype: str) -> Any:
+    if dtype == _AS_IT_LOOKS:
+        return int(value) if value.isascii() and value.isdecimal() else value
     try:
         if dtype.startswith("Int"):
             return int(value)

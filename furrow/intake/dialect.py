@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.intake.column_reading import NULLS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Dialect", "IntakeError", "detect"]
 
 SAMPLE = 1 << 20  # bytes that tell the dialect
+LEAST_BODY = 5  # rows below a header that tell it by their numbers
 RECORDS = 1000  # records that tell the delimiter and the header
 _DELIMITERS = (",", ";", "\t", "|")
 _SELDOM = ("^", "~", "\x01")
@@ -272,10 +274,13 @@ def _numbered(width: int) -> tuple[str, ...]:
 def _names_columns(first: list[str], body: list[list[str]]) -> bool:
     """Whether a record can be a header.
 
-    None of its cells is a number or a date, and they are not rows' values.
+    None of its cells is a number or a date, or few beside words that stand above numbers; and they
+    are not rows' values.
     """
     cells = [cell.strip() for cell in first]
-    if _counted(cells) and not any(_same(cells, row) for row in body):
+    if (_counted(cells) or _above_numbers(cells, body)) and not any(
+        _same(cells, row) for row in body
+    ):
         return True
     if any(_LIKE_DATA.fullmatch(cell) for cell in cells if cell):
         years = all(
@@ -286,6 +291,20 @@ def _names_columns(first: list[str], body: list[list[str]]) -> bool:
         text = [cell for cell in cells if cell and not _LIKE_DATA.fullmatch(cell)]
         return years and len(text) > 0 and not any(_same(cells, row) for row in body)
     return any(cells)
+
+
+def _above_numbers(cells: list[str], body: list[list[str]]) -> bool:
+    """Whether more words stand above columns of numbers or dates than there are numbers among them."""
+    words = {
+        at
+        for at, cell in enumerate(cells)
+        if cell and not _LIKE_DATA.fullmatch(cell) and cell.lower() not in NULLS
+    }
+    telling = 0
+    for at in words:
+        held = [row[at].strip() for row in body if at < len(row) and row[at].strip()]
+        telling += len(held) >= LEAST_BODY and all(map(_LIKE_DATA.fullmatch, held))
+    return telling > 1 and telling >= len(cells) - len(words)
 
 
 def _counted(cells: list[str]) -> bool:

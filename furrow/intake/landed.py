@@ -60,6 +60,10 @@ class Landed:
     notes: tuple[str, ...]
 
 
+LONGEST = 150
+"""Characters of a column's name: a feature of it, with the table's name before it, has 200 at the most."""
+
+
 def column_name(text: str, taken: set[str]) -> str:
     """A name for a column that SQL, YAML and Feast take without quotes.
 
@@ -69,11 +73,9 @@ def column_name(text: str, taken: set[str]) -> str:
         text: As the file has it.
         taken: Names that are used already; the new one is added.
     """
-    wanted = (
-        re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)).strip("_").lower()
-        or "column"
-    )
-    wanted = f"c_{wanted}" if wanted[0].isdigit() else wanted
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()  # of some letters two signs
+    wanted = re.sub(r"\W+", "_", parted).strip("_") or "column"
+    wanted = (f"c_{wanted}" if wanted[0].isdigit() else wanted)[:LONGEST].rstrip("_")
     name, number = wanted, 2
     while name in taken:
         name, number = f"{wanted}_{number}", number + 1

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from furrow.plurals import number_of
 from furrow.scaffold.answer_error import AnswerError, held_as, near
-from furrow.scaffold.joint_keys import key_names
+from furrow.scaffold.joint_keys import key_names, key_words
 from furrow.scaffold.key_guess import entity_of, free_count, moment_of, one_each
 from furrow.scaffold.label_guess import checked_task, guess_task, label_of, positive_value
+from furrow.scaffold.series_guess import Series, guess_series, span_text, span_words
 from furrow.scaffold.split_guess import (
     Timed,
     guess_known_after,
@@ -88,6 +89,9 @@ class Answers:
         numbered: The column of the entity, where it only counts the rows of the table, because
             none names them; it is added when the table lands.
         keep: Columns of the label's table that are features whatever they look like.
+        step: Of a forecast: seconds from one row of a series to the next; else 0.
+        horizons: Of a forecast: how many steps ahead.
+        season: Of a forecast: its season, as 7d.
         why: How each answer came about, in words, by question.
     """
 
@@ -107,6 +111,9 @@ class Answers:
     called: str = ""
     numbered: str = ""
     keep: tuple[str, ...] = ()
+    step: int = 0
+    horizons: tuple[int, ...] = ()
+    season: str = ""
     why: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -161,7 +168,11 @@ def complete_answers(
     numbered = "" if entity else free_count(table)
     entity = guessed["about"] = entity or numbered
     guessed["at"] = at or moment
+    series = None if load_task(task).waits else _series(table, "" if numbered else entity, at)
     known_after = asked.known_after or _known_after(table, label, at, why)
+    if series is not None and not asked.known_after:
+        known_after = span_text(series.step * max(series.horizons))
+        why["known_after"] = f"a row is of one {span_words(series.step)}; the furthest step ahead"
     span(known_after, where="--known-after")
     guessed["known_after"] = known_after
     rows = (
@@ -193,7 +204,26 @@ def complete_answers(
         start,
         numbered=numbered,
         keep=tuple(_kept(one, table) for one in asked.keep),
+        step=series.step if series else 0,
+        horizons=series.horizons if series else (),
+        season=span_text(series.season) if series else "",
         why=why,
+    )
+
+
+def _series(table: TableProfile, entity: str, at: str) -> Series:
+    """What a forecast is of: rows equally far from each other.
+
+    Raises:
+        AnswerError: They are not.
+    """
+    found = guess_series(table, entity, at) if at and entity else None
+    if found is not None:
+        return found
+    raise AnswerError(
+        f"{table.name} is no series of {key_words(entity) or 'its rows'}: a forecast takes one row of"
+        " each every so many seconds, hours, days or weeks",
+        hint="name whose rows follow each other (--about store,product) and when each begins (--at)",
     )
 
 

@@ -21,6 +21,7 @@ from furrow.scaffold.id_columns import id_columns, is_category
 from furrow.scaffold.joint_keys import key_list, key_names, key_words
 from furrow.scaffold.planned_moments import is_planned
 from furrow.scaffold.rows_in_time import MOST_PAIRS
+from furrow.scaffold.series_sql import series_table
 from furrow.scaffold.shared_keys import named_in_common, names_of_others
 from furrow.scaffold.source_tables import (
     ALWAYS,
@@ -74,6 +75,8 @@ def feature_tables(
     ids = id_columns(label, references, others) - set(answers.keep)
     attributes = _attributes(answers, label, ids)
     before = (tie_before(answers, label, named), tie_outcomes(answers, label, named))
+    if answers.step:
+        attributes, before = series_table(answers, _columns_without(label, ids)), (None, None)
     sources = [one for one in before if one is not None]
     told = _untaken(answers, label, ids)
     for table in tables.values():
@@ -136,6 +139,12 @@ def feature_tables(
             " each"
         )
     return [_free(table, tables) for table in found], told
+
+
+def _columns_without(table: TableProfile, names: set[str]) -> TableProfile:
+    return replace(
+        table, columns={name: one for name, one in table.columns.items() if name not in names}
+    )
 
 
 def _told_at(source: Tie) -> str:

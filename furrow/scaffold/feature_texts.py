@@ -12,6 +12,7 @@ from furrow.features.given_features import GIVEN
 from furrow.intake.table_profile import readable
 from furrow.scaffold.feature_sql import moment_sql, rows_sql
 from furrow.scaffold.joint_keys import key_list
+from furrow.scaffold.series_sql import series_spine
 from furrow.scaffold.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -186,6 +187,8 @@ def spine_text(answers: Answers, table: TableProfile, until: str = "") -> str:
         until: Rows after this moment are left out.
     """
     entity, at, label = key_list(answers.entity), moment_sql(answers), readable(answers.label)
+    if answers.step:
+        return series_spine(answers)
     span = answers.known_after.replace(" ", "")
     rows = rows_sql(answers, table, answers.label)
     if until:

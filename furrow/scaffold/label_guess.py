@@ -193,7 +193,7 @@ def guess_task(column: ColumnProfile, why: dict[str, str]) -> str:
 
 def checked_task(task: str, column: ColumnProfile) -> str:
     """A task that a person named, if the label can be one of its."""
-    known = [name for name in task_names() if load_task(name).waits]
+    known = task_names()
     if task not in known:
         raise AnswerError(f"--task {task}: there is none that init writes", hint=near(task, known))
     answers = load_task(task).answers

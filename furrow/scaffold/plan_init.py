@@ -21,7 +21,9 @@ from furrow.scaffold.answers import Answers, Asked, complete_answers
 from furrow.scaffold.feature_sql import feature_tables
 from furrow.scaffold.joint_keys import key_words
 from furrow.scaffold.leaks import find_leaks, planned_notes
+from furrow.scaffold.series_guess import series_note
 from furrow.scaffold.texts import Facts, project_texts, raw_patterns
+from furrow.training.tasks.task import NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -190,7 +192,7 @@ def written_for(
         AnswerError: Nothing is left to learn from.
     """
     label = tables[answers.table]
-    found = find_leaks(label, answers)
+    found = {} if answers.step else find_leaks(label, answers)  # a row to come has none of its own
     leaks = {name: why for name, why in found.items() if name not in answers.keep}
     kept = {
         name: _without(table, leaks if table is label else {}) for name, table in tables.items()
@@ -210,6 +212,8 @@ def written_for(
         for name, why in leaks.items()
     ]
     notes += planned_notes(kept[label.name], answers)
+    if answers.predicts == NUMBER and answers.at and not (answers.step or answers.numbered):
+        notes += filter(None, [series_note(label, answers.entity, answers.at)])
     return project_texts(facts), features, [*notes, *told, *_about(answers, label)]
 
 

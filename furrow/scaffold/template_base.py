@@ -102,7 +102,9 @@ def read_base(root: Path) -> Base:
             raise TemplateError(f"{reference} is of format {value['format']}", hint="update Furrow")
         known = {one.name for one in fields(Answers)}
         said = {key: one for key, one in value["answers"].items() if key in known}
-        answers = Answers(**{**said, "keep": tuple(said.get("keep", ()))})
+        answers = Answers(
+            **{**said, **{one: tuple(said.get(one, ())) for one in ("keep", "horizons")}}
+        )
         given = [Given(one["name"], tuple(one["places"]), one["table"]) for one in value["given"]]
         return Base({str(path): str(text) for path, text in value["texts"].items()}, answers, given)
     except (ParseError, KeyError, TypeError, AttributeError) as exc:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from furrow import layout
 from furrow.intake.postgres_address import fragment_of, is_postgres
@@ -175,18 +175,30 @@ def problem_text(answers: Answers) -> str:
     ]
     if not answers.at:
         lines[-1] = f"block: {yaml_key(key_names(answers.entity)[0])}"
+    if answers.step:
+        lines[-1] = "block: week   # what comes of one week stays together in the bootstrap"
+        lines.append(
+            f"horizons: [{', '.join(map(str, answers.horizons))}]   # steps ahead: the spine has them, too"
+        )
+        lines.append(
+            f"season: {answers.season}   # the naive forecast is what came one season before"
+        )
     if answers.predicts == PROBABILITY:
         lines.append(f"positive: {answers.positive}")
     return "\n".join(lines) + "\n"
 
 
-def experiments_of(task: str) -> dict[str, dict[str, str]]:
-    """The options of each first experiment of a task, by the experiment's name.
+def experiments_of(task: str) -> dict[str, dict[str, Any]]:
+    """The options of each first experiment, by its name.
 
     Numbers are predicted with an interval: what it is learnt from is no part of a baseline.
+    Forecasts see how many steps ahead they are.
+
+    Args:
+        task: The task's name.
     """
     kind = load_task(task)
-    found = {
+    found: dict[str, dict[str, Any]] = {
         name: {"model": model}
         for name, model in zip(
             ("baseline", "linear", "boosting"), _MODELS[kind.estimator], strict=True
@@ -195,13 +207,16 @@ def experiments_of(task: str) -> dict[str, dict[str, str]]:
     if kind.answers == NUMBER:
         for name in ("linear", "boosting"):
             found[name]["calibration"] = kind.calibrations[0]
+    if not kind.waits:
+        for name in ("linear", "boosting"):
+            found[name]["features.keys"] = ["horizon"]
     return found
 
 
 def _experiments(answers: Answers) -> str:
     entry = f"problem: {answers.name}, service: all"
     listed = "".join(
-        f"  {name}: {{{entry}, {', '.join(f'{key}: {value}' for key, value in options.items())}}}\n"
+        f"  {name}: {{{entry}, {', '.join(f'{key}: {_flow(value)}' for key, value in options.items())}}}\n"
         for name, options in experiments_of(answers.task).items()
     )
     said = (
@@ -209,6 +224,11 @@ def _experiments(answers: Answers) -> str:
         " another model"
     )
     return f"experiments: {said}\n{listed}"
+
+
+def _flow(value: object) -> str:
+    """A value of an experiment's options as YAML."""
+    return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)
 
 
 def _contract(facts: Facts) -> str:
@@ -274,7 +294,8 @@ def _places(given: Given) -> str:
 
 
 def _tests(answers: Answers) -> str:
-    keys = json.dumps([*key_names(answers.entity), "event_timestamp"], ensure_ascii=False)
+    names = [*key_names(answers.entity), "event_timestamp", *(["horizon"] if answers.step else [])]
+    keys = json.dumps(names, ensure_ascii=False)
     return f'''\
 """What this project keeps, whatever is changed in it: run `pytest`."""
 

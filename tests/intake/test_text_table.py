@@ -274,3 +274,21 @@ def test_decimal_commas_in_every_column(tmp_path: Path, title: str) -> None:
     found, _ = read(path)
     assert found.column_names == ["Zeit", "Last", "Temperatur", "Saldo"]
     assert found["Last"].to_pylist()[3] == 32871.3
+
+
+@pytest.mark.parametrize(
+    ("first", "named"),
+    [
+        ("day,7,came,sold,2.5", True),
+        ("day,7,30,sold,2.5", False),
+        ("id,amount,1st,007,x", True),
+        ("2024-01-01,7,30,sold,2.5", False),
+        ("n/a,7,30,sold,2.5", False),
+        ("a,b,c,d,9", True),
+    ],
+)
+def test_numbers_in_a_header(tmp_path: Path, first: str, named: bool) -> None:
+    """A few numbers name columns where as many words stand above numbers; one word alone may be a value."""
+    rows = "".join(f"2024-01-0{at},{at},{at * 2},{at + 5},{at * 3}\n" for at in range(1, 9))
+    dialect = detect(write(tmp_path / "a.csv", f"{first}\n{rows}"))
+    assert bool(dialect.header) is named
