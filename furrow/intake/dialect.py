@@ -284,8 +284,25 @@ def _names_columns(first: list[str], body: list[list[str]]) -> bool:
             if cell and _LIKE_DATA.fullmatch(cell)
         )
         text = [cell for cell in cells if cell and not _LIKE_DATA.fullmatch(cell)]
-        return years and len(text) > 0 and not any(_same(cells, row) for row in body)
+        if years and text and not any(_same(cells, row) for row in body):
+            return True
+        return len(text) > len(cells) / 2 and _words_over_data(cells, body)
     return any(cells)
+
+
+def _words_over_data(cells: list[str], body: list[list[str]]) -> bool:
+    """Whether names stand over columns of numbers or dates: beside them a column may be called 0.
+
+    Two of them at least, and none that stands for a missing value.
+    """
+    over = set()
+    for at, cell in enumerate(cells):
+        if not cell or _LIKE_DATA.fullmatch(cell) or cell.casefold() in _NOTHING:
+            continue
+        values = [row[at].strip() for row in body if len(row) > at and row[at].strip()]
+        if len(values) > 1 and all(_LIKE_DATA.fullmatch(value) for value in values):
+            over.add(cell.casefold())
+    return len(over) > 1
 
 
 def _counted(cells: list[str]) -> bool:

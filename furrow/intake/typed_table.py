@@ -211,7 +211,7 @@ def _numbered(
     if not values or others or numbers < (1 - MOST_MISSING) * values:
         return one
     odd = f"{held} AND NOT ({number})"
-    query = f"SELECT {text} AS w, count(*) AS n FROM {relation} WHERE {odd} GROUP BY w"
+    query = f"SELECT {text} AS w, count(*) AS n FROM {relation} WHERE {odd} GROUP BY 1"
     words = dict(db.execute(f"{query} ORDER BY n DESC, w LIMIT 20").fetchall())
     if not are_missing(words, distinct):
         return one
