@@ -40,12 +40,12 @@ def written(folder: Path, draw: random.Random) -> None:
     names = draw.sample(NAMES, COLUMNS)
     first = ["visit_id", "patient_id", draw.choice(MOMENTS), draw.choice(LABELS)]
     for place, file in enumerate(draw.sample(FILES, draw.choice([1, 2, 4, 6]))):
-        rows = [[*(first if not place else ["visit_id", "happened"]), *names]]
+        rows: list[list[object]] = [[*(first if not place else ["visit_id", "happened"]), *names]]
         for number in range(ROWS):
             at = BEGIN + timedelta(hours=31 * number)
             if place:
                 at -= timedelta(hours=draw.randrange(1, 900))
-                mine = [number, at.isoformat()]
+                mine: list[object] = [number, at.isoformat()]
             else:
                 mine = [number, number % 15, at.isoformat(), draw.choice(["yes", "no"])]
             values = [
