@@ -12,6 +12,7 @@ import click
 
 from furrow.cli import render
 from furrow.cli.init_questions import ask_person
+from furrow.cli.patience import waiting
 from furrow.cli.terminal import on_terminal, say
 from furrow.layout import FURROW, INGEST_PY, PROBLEMS
 from furrow.plurals import number_of
@@ -219,18 +220,22 @@ def _write(root: Path, sources: tuple[str, ...], asked: Asked, *, ask: bool, dry
     with tempfile.TemporaryDirectory(prefix="furrow-init-") as elsewhere:
         folder = Path(elsewhere) if dry_run else scratch(root)
         try:
-            with render.progress("reading") as advance:
+            with waiting("reading") as tell:
                 looked = look(
                     sources,
                     folder / LANDED,
                     timezone=asked.timezone,
-                    watch=lambda name, rows: advance(
-                        0, description=f"reading {name}: {number_of(rows, 'row')}"
+                    watch=lambda name, rows: tell(
+                        f"reading {name}: {number_of(rows, 'row')}"
+                        if rows
+                        else f"reading {name}"
+                        if name
+                        else "looking at the columns"
                     ),
                 )
-            plan = plan_init(
-                root, looked, ask_person(looked, asked) if ask else asked, now=datetime.now(UTC)
-            )
+            wanted = ask_person(looked, asked) if ask else asked
+            with waiting("looking for keys, leaks and features"):
+                plan = plan_init(root, looked, wanted, now=datetime.now(UTC))
             _show(plan, looked, dry_run=dry_run)
             if dry_run:
                 for path in in_the_way(root, plan.texts, list(looked.tables)):

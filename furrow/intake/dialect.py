@@ -289,7 +289,9 @@ def _names_columns(first: list[str], body: list[list[str]]) -> bool:
             if cell and _LIKE_DATA.fullmatch(cell)
         )
         text = [cell for cell in cells if cell and not _LIKE_DATA.fullmatch(cell)]
-        return years and len(text) > 0 and not any(_same(cells, row) for row in body)
+        if years and text and not any(_same(cells, row) for row in body):
+            return True
+        return False
     return any(cells)
 
 

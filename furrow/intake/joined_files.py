@@ -37,7 +37,7 @@ class FilesOfTable:
 def joined_files(places: Iterable[str]) -> list[FilesOfTable]:
     """Files whose columns are the same, and whose names or folders differ by numbers, as one table each.
 
-    JSON need not have the same columns, for what a row has not is not written.
+    Columns may stand in another order; JSON need not have the same columns, for what a row has not is not written.
 
     Args:
         places: Files and addresses of objects, each of one table.
@@ -59,7 +59,7 @@ def joined_files(places: Iterable[str]) -> list[FilesOfTable]:
         same: dict[tuple[str, ...], list[list[str]]] = {}
         for members in those:
             columns = () if Path(members[0]).suffix.lower() in _JSON else _columns(members[0])
-            same.setdefault(columns, []).append(members)
+            same.setdefault(tuple(sorted(columns)), []).append(members)
         found += [_one(each) for each in same.values()]
     return found
 
@@ -95,7 +95,7 @@ def _alike_as(place: str) -> tuple[str, ...]:
             before_parts(place),
             suffix,
             *keys,
-            *([] if suffix in _JSON else _columns(place)),
+            *([] if suffix in _JSON else sorted(_columns(place))),
         )
     stem, folder = Path(place).stem, place.rpartition("/")[0]
     if not re.search(r"\d", stem):
@@ -103,8 +103,8 @@ def _alike_as(place: str) -> tuple[str, ...]:
     if is_s3(place) or suffix in _JSON:  # what an object holds is not fetched to be looked at
         return ("named", folder, suffix, _numbers_as_one(stem))
     if suffix in _TEXT:
-        return ("text", folder, suffix, *_columns(place))
-    return ("typed", folder, suffix, _numbers_as_one(stem), *_columns(place))
+        return ("text", folder, suffix, *sorted(_columns(place)))
+    return ("typed", folder, suffix, _numbers_as_one(stem), *sorted(_columns(place)))
 
 
 def _in_other_folders(like: tuple[str, ...], members: Sequence[str]) -> tuple[str, ...]:

@@ -62,7 +62,11 @@ class TypedTable:
             yield from self._db.sql(self._query).to_arrow_reader(rows)
         except OSError as exc:  # Arrow's word for more than 2 GB of text in so many rows
             said = str(exc).splitlines()[0]
-            hint = f"{rows:,} rows at a time are held: take out what is so long"
+            hint = (
+                "see whether the file is whole"
+                if "Failed to read" in said
+                else f"{rows:,} rows at a time are held: take out what is so long"
+            )
             raise IntakeError(
                 f"{self.path} can't be read: {said}", path=self.path, hint=hint
             ) from exc
@@ -211,7 +215,7 @@ def _numbered(
     if not values or others or numbers < (1 - MOST_MISSING) * values:
         return one
     odd = f"{held} AND NOT ({number})"
-    query = f"SELECT {text} AS w, count(*) AS n FROM {relation} WHERE {odd} GROUP BY w"
+    query = f"SELECT {text} AS w, count(*) AS n FROM {relation} WHERE {odd} GROUP BY 1"
     words = dict(db.execute(f"{query} ORDER BY n DESC, w LIMIT 20").fetchall())
     if not are_missing(words, distinct):
         return one

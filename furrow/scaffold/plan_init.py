@@ -92,7 +92,8 @@ def look(
         sources: Files, folders, patterns, addresses.
         scratch: Gets NAME.parquet for each table.
         timezone: Of moments that name no zone.
-        watch: Called with a table's name and the rows that were read.
+        watch: Called with a table's name and the rows that were read, 0 where it begins; with no
+            name where all are read and looked at.
 
     Raises:
         IntakeError: Something can't be read as a table.
@@ -102,9 +103,13 @@ def look(
     landed = []
     for one in given:
         progress = None if watch is None else (lambda rows, name=one.name: watch(name, rows))
+        if watch is not None:
+            watch(one.name, 0)
         landed.append(
             land(one, scratch / f"{one.name}.parquet", timezone=timezone, progress=progress)
         )
+    if watch is not None:
+        watch("", 0)
     tables = profile_tables(landed, timezone=timezone)
     return Looked(given, landed, tables, references(tables), timezone)
 

@@ -59,7 +59,7 @@ def share_in_time(answers: Answers, source: Tie, tables: Mapping[str, TableProfi
         return 1.0
     entity, at = key_value(answers.entity), quoted(answers.at)
     known = f"s.{quoted(source.at)}" + (" + INTERVAL '1 day'" if source.dated else "")
-    asked = f"SELECT {entity} AS e, max({at}) AS last FROM {quoted(answers.table)} GROUP BY e"
+    asked = f"SELECT {entity} AS e, max({at}) AS last FROM {quoted(answers.table)} GROUP BY 1"
     query = (
         f"SELECT avg(CASE WHEN {known} <= l.last THEN 1 ELSE 0 END) FROM {source.relation} AS s"
         f" JOIN ({asked}) AS l ON {key_value(source.entity, 's.')} = l.e"

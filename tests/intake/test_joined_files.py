@@ -120,6 +120,21 @@ def test_other_files_are_no_parts_of_it(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("ext", ["csv", "parquet"])
+@pytest.mark.parametrize("place", ["ev_2024_0{n}", "lake/2024/0{n}/sales", "ev/month={n}/part-0"])
+def test_columns_in_another_order(tmp_path: Path, place: str, ext: str) -> None:
+    """They are one table all the same, each value under its name."""
+    for month in (1, 2):
+        rows = events(month)
+        turned = [dict(reversed(row.items())) for row in rows] if month == 2 else rows
+        write(tmp_path / f"{place.format(n=month)}.{ext}", turned)
+    (given,) = find_given([str(tmp_path)])
+    landed = land(given, tmp_path / "out/landed.parquet")
+    found = pq.read_table(landed.path)
+    assert found["id"].to_pylist() == [row["id"] for month in (1, 2) for row in events(month)]
+    assert landed.columns["at"] == "timestamp"
+
+
 def test_json_of_months_need_not_have_the_same_fields(tmp_path: Path) -> None:
     """The columns are those of all files; a field that no file has any more is told."""
     write(tmp_path / "ev_2024_01.jsonl", [{"id": 1, "by": {"os": "a"}}, {"id": 2}])

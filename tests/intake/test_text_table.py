@@ -266,6 +266,21 @@ def test_dialect_of_a_folder_of_notes(tmp_path: Path) -> None:
     assert detect(write(tmp_path / "b.csv", "name\nAnn\nBob\n")).names == ("name",)
 
 
+@pytest.mark.parametrize("odd", ["0", "7", "\N{ARABIC-INDIC DIGIT ONE}", "3.5"])
+def test_a_column_called_as_a_number(tmp_path: Path, odd: str) -> None:
+    """It stands in the header where two names stand over numbers or dates, and not among rows alone."""
+    rows = "".join(f"{n},2020-01-{n:02d},up,{n * 7}\n" for n in range(1, 20))
+    assert detect(write(tmp_path / "a.csv", f"id,at,way,{odd}\n{rows}")).names == (
+        "id",
+        "at",
+        "way",
+        odd,
+    )
+    rows = "".join(f"Ann,up,{n},{n * 7}\n" for n in range(20))
+    for first in (f"Bob,down,{odd},12", f"Bob,down,NA,{odd}", f"Bob,down,late,{odd}"):
+        assert not detect(write(tmp_path / "b.csv", f"{first}\n{rows}")).header
+
+
 @pytest.mark.parametrize("title", ["", "Report of 2022\n"])
 def test_decimal_commas_in_every_column(tmp_path: Path, title: str) -> None:
     """As many commas as semicolons in each row: the header has none, and tells how cells are divided."""

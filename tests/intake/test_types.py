@@ -253,3 +253,17 @@ def test_what_spreadsheets_do_is_told() -> None:
     assert reading.kind == "string"
     assert "lost digits" in reading.notes[0]
     assert read_as(["1.2E+12", "1.3E+12"], name="mass").kind == "float64"
+
+
+def test_damage_in_the_middle(tmp_path: Path) -> None:
+    """A Parquet file whose later rows are damaged: the error names it, and says what to see to."""
+    path = tmp_path / "orders.parquet"
+    words = [f"word {number * 7919 % 9999} of several" for number in range(40_000)]
+    pq.write_table(pa.table({"word": words}), path, row_group_size=10_000, use_dictionary=False)
+    held = bytearray(path.read_bytes())
+    middle = len(held) // 2
+    held[middle : middle + 4000] = b"\xff" * 4000
+    path.write_bytes(held)
+    with open_typed(path) as table, pytest.raises(IntakeError, match=r"orders\.parquet") as caught:
+        list(table.batches())
+    assert "whole" in str(caught.value.hint)

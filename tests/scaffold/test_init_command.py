@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from furrow.cli import patience
 from furrow.cli.init import command
 from furrow.scaffold.bring_up import Step, bring_up
 from furrow.scaffold.place_files import alone, place, scratch, stage
@@ -32,6 +33,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ASKED = ("--predict", "churned", "--about", "customer", "--at", "signed_up", "--known-after", "30d")
+
+
+def test_long_reading_is_told(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nobody at a terminal there are lines, of the reading and of what comes after it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FURROW_TRUST", "1")
+    monkeypatch.delenv("FURROW_PROGRESS", raising=False)
+    monkeypatch.setattr(patience, "PIPED", 0.02)
+    monkeypatch.setattr(patience, "AGAIN", 0.02)
+    result = CliRunner().invoke(command, [str(given), *ASKED, "--yes", "--dry-run"])
+    assert result.exit_code == 0, result.output
+    assert "reading customers: " in result.stderr
+    assert "looking at the columns: " in result.stderr
+    assert "looking for keys, leaks and features: " in result.stderr
+    assert "so far" not in result.stdout
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")

@@ -115,6 +115,12 @@ def test_a_column_called_event(tmp_path: Path) -> None:
     assert {"events_a_7d", "events_a_event_sum_7d", "events_a_event_count_last"} <= set(row)
 
 
+def test_columns_called_as_what_is_counted(tmp_path: Path) -> None:
+    """Questions about the data group by the key, not by a column of their own names."""
+    plan = planned(tmp_path, ["e", "s", "l", "last"], tables=1)
+    assert all(run(plan, tmp_path).values())
+
+
 def test_free_names() -> None:
     """A number where it is taken, in any case of letters."""
     assert free_name("event", ["Event", "event_2"]) == "event_3"
