@@ -289,9 +289,7 @@ def _names_columns(first: list[str], body: list[list[str]]) -> bool:
             if cell and _LIKE_DATA.fullmatch(cell)
         )
         text = [cell for cell in cells if cell and not _LIKE_DATA.fullmatch(cell)]
-        if years and text and not any(_same(cells, row) for row in body):
-            return True
-        return False
+        return bool(years and text and not any(_same(cells, row) for row in body))
     return any(cells)
 
 
