@@ -139,7 +139,9 @@ def agree(repo: Path, shown: bytes) -> int:
     theirs = {}
     for row in json.loads(shown):
         for path, value in (
-            (row.get("data", row)["metrics"] or {}).items() if row["rev"] != "workspace" else ()
+            ((row.get("data", row) or {}).get("metrics") or {}).items()
+            if row["rev"] != "workspace"
+            else ()
         ):
             if "data" in value:  # DVC lists each declared experiment, those without a run here, too
                 theirs[row["rev"], path.split("/")[1]] = value["data"]

@@ -130,6 +130,8 @@ def sample(
         if len(kept) >= most:  # only what ends lower than the highest that is kept
             lower = pc.less(ends, kept[-1][0])
             rows, ends = rows.filter(lower), ends.filter(lower)
+        if not rows.num_rows:  # Arrow before 26 has no answer for a table without rows
+            continue
         least = pc.select_k_unstable(pa.table({"end": ends}), most, [("end", "ascending")])
         kept += [(one.id[-12:], one) for one in records_of(rows.take(least))]
         kept.sort(key=lambda one: one[0])
