@@ -194,7 +194,8 @@ def _scheduled_departure(raw: pa.Table) -> pd.Series[pd.Timestamp]:
 
 
 def _minutes(values: pd.Series[float]) -> pd.Series[pd.Timedelta]:
-    return pd.to_timedelta(values, unit="min")
+    # Nulls are filled in first: pandas would round whatever memory stands in their places.
+    return pd.to_timedelta(values.fillna(0), unit="min").where(values.notna())
 
 
 def _scheduled_arrival(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -177,3 +178,15 @@ def test_a_changed_source_is_named(published: Path, fault: str) -> None:
         source.flights(published, [1])
     assert "csv" in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("rows", [8, 100, 5000])
+def test_minutes_that_are_missing_do_not_depend_on_what_memory_held(rows: int) -> None:
+    """Freed memory full of huge numbers, in which a conversion of nulls would overflow."""
+    values = pd.Series(np.where(np.arange(rows) % 2 == 0, np.nan, np.arange(rows) % 1440))
+    for _ in range(50):
+        held = [np.full(rows, 1.7e308) for _ in range(8)]
+        del held
+        found = source._minutes(values)
+    assert found.isna().equals(values.isna())
+    assert (found.dropna() / pd.Timedelta(minutes=1)).equals(values.dropna())
