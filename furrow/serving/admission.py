@@ -61,14 +61,7 @@ class Admission:
                 self.leave(0.0)
                 raise
             return
-        ahead = len(self._waiting)
-        if ahead >= self._most:
-            raise self._refused("as many requests wait as may", ahead)
-        expected = self._mean * (ahead + 1) / self._slots
-        if expected > self._longest:
-            raise self._refused("requests wait too long already", ahead)
-        if time.monotonic() + expected > deadline:
-            raise self._refused("it could not be answered in the time that it has", ahead)
+        self.check(deadline)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, deadline))
         try:
@@ -77,6 +70,23 @@ class Admission:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.leave(0.0)
             raise
+
+    def check(self, deadline: float) -> None:
+        """Refuse who would wait in vain; see `turn`.
+
+        Raises:
+            Problem: Too many wait, or its turn would come too late.
+        """
+        if self._free:
+            return
+        ahead = len(self._waiting)
+        if ahead >= self._most:
+            raise self._refused("as many requests wait as may", ahead)
+        expected = self._mean * (ahead + 1) / self._slots
+        if expected > self._longest:
+            raise self._refused("requests wait too long already", ahead)
+        if time.monotonic() + expected > deadline:
+            raise self._refused("it could not be answered in the time that it has", ahead)
 
     def leave(self, seconds: float) -> None:
         """Give the slot back to the next who still has time."""

@@ -150,6 +150,7 @@ class App:
             return await route.tell(self, name)
         limits = self.settings.limits
         request.deadline = deadline_of(request, limits)
+        self.scoring.refuse_early(name, request)
         kinds = (JSON, CSV) if route.form == "invocation" else (JSON,)
         content = await receive_body(request, limits, kinds)
         value = await self.scoring.answer(route.form, name, content, request)

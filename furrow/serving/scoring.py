@@ -139,23 +139,41 @@ class Scoring:
         if loaded is None:
             async with self._long.turn(request.deadline):
                 loaded = await self._thread(self.host.current, name)
-        small = len(content) <= INLINE_BYTES and not explain
-        embedded = loaded.scorer.client.store.embedded
-        durable = self.log is not None and self.log.settings.durable
+        admission = self._admission(loaded, len(content), explain=explain)
 
         def work() -> Any:
             return self._work(form, name, loaded, content, request, explain=explain)
 
-        if small and embedded and not durable:
+        if admission is self._short:
             async with self._short.turn(request.deadline):
                 done = self._work(
                     form, name, loaded, content, request, explain=False, most=INLINE_ROWS
                 )
             if done is not None:
                 return done
-        admission = self._long if embedded and not durable else self._remote
+            admission = self._long
         async with admission.turn(request.deadline):
             return await self._thread(work)
+
+    def refuse_early(self, name: str, request: Request) -> None:
+        """Refuse a request whose turn would not come before its body is read: that costs least.
+
+        Raises:
+            Problem: As many wait as may, or too long.
+        """
+        loaded = self.host.ready(name or self.host.default)
+        length = request.headers.get(b"content-length", b"")
+        if loaded is not None and length.isdigit():
+            first = self._admission(loaded, int(length[:20]), explain=_explain(request.query))
+            first.check(request.deadline)
+
+    def _admission(self, loaded: Loaded, length: int, *, explain: bool) -> Admission:
+        """Where a body of so many bytes takes its turn first."""
+        if not loaded.scorer.client.store.embedded or (
+            self.log is not None and self.log.settings.durable
+        ):
+            return self._remote
+        return self._short if length <= INLINE_BYTES and not explain else self._long
 
     async def _thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

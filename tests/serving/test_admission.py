@@ -127,6 +127,44 @@ def test_a_full_server_answers_what_it_takes_on(serving_world):
         assert server.predict(ROW).status_code == 200
 
 
+def test_a_full_server_refuses_before_it_reads(serving_world):
+    """A request that has no chance is refused at its head: its body is never asked for."""
+    body = b'{"rows": []}'
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/predict",
+        "query_string": b"",
+        "headers": [
+            (b"host", b"127.0.0.1:8080"),
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+        ],
+    }
+    read, told = [], []
+
+    async def receive():
+        read.append(body)
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        told.append(message)
+
+    with asked(application(serving_world, limits=Limits(waiting=0))) as server:
+        server.predict(ROW)  # the model is loaded
+
+        async def flood():
+            async with server.app.scoring._short.turn(later()):
+                await server.app(scope, receive, send)
+
+        server.loop.run_until_complete(flood())
+        assert told[0]["status"] == 503
+        assert not read
+        server.loop.run_until_complete(server.app(scope, receive, send))
+    assert told[2]["status"] == 422
+    assert read
+
+
 def test_an_expired_request_is_not_computed(serving_world, monkeypatch):
     """Its time over before its turn: 504, and the model was not asked."""
     app = application(serving_world)
