@@ -31,6 +31,18 @@ __all__ = ["command", "moment"]
     help="The prediction log.  [default: the server's here]",
 )
 @click.option("--at", help="As of this moment, ISO 8601.  [default: now]")
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, path_type=Path),
+    help="Compare these Parquet files of features with the training set, instead of the log.",
+)
+@click.option("--experiment", help="With --rows: the run.  [default: the champion]")
+@click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    help="With --rows: where they are counted, an option of conf/engine such as cluster; or spark.",
+)
 @click.option("--history", is_flag=True, help="Show the windows of earlier runs, too.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page that needs no network.")
 @click.option("--ack", metavar="ALARM", help="Say that you have seen an alarm.")
@@ -43,6 +55,9 @@ def command(  # noqa: PLR0917 - a command's options
     environment: str,
     log: Path | None,
     at: str | None,
+    rows: Path | None,
+    experiment: str | None,
+    engine: str,
     history: bool,
     html: Path | None,
     ack: str | None,
@@ -56,6 +71,8 @@ def command(  # noqa: PLR0917 - a command's options
 
     Exits 4 with open alarms.
     """
+    if rows is not None:
+        return _compare(environment, rows, experiment, engine, as_json=as_json)
     from furrow.errors import UsageError  # noqa: PLC0415 - after --help
     from furrow.monitoring.monitor_run import monitor  # noqa: PLC0415
     from furrow.monitoring.monitor_site import open_site  # noqa: PLC0415
@@ -83,6 +100,47 @@ def command(  # noqa: PLR0917 - a command's options
         _show(environment, found)
         _next(site, found)
     return 4 if found.alarms else 0
+
+
+def _compare(
+    environment: str, rows: Path, experiment: str | None, engine: str, *, as_json: bool
+) -> int:
+    """Sizes of drift of rows in files, the farthest column first."""
+    from furrow.cli.patience import waiting  # noqa: PLC0415 - after --help
+    from furrow.layout import MONITORS  # noqa: PLC0415
+    from furrow.models.predict import champion_of  # noqa: PLC0415
+    from furrow.monitoring.monitor_settings import read_settings  # noqa: PLC0415
+    from furrow.monitoring.rows_drift import rows_drift  # noqa: PLC0415
+    from furrow.plan.project_root import in_project  # noqa: PLC0415
+    from furrow.serving.batch_folder import engine_named  # noqa: PLC0415
+
+    root = in_project(".").absolute()
+    run = experiment or champion_of(root, None)
+    settings = read_settings(root / MONITORS / f"{environment}.yaml")
+    with waiting(f"counting {rows}"):
+        found = rows_drift(root, run, rows.absolute(), engine_named(root, engine), settings)
+    if as_json:
+        render.echo_json(found.to_json())
+        return 0
+    shown = [
+        [
+            one.column,
+            one.psi.value if one.psi else None,
+            f"{one.psi.low:.4f} to {one.psi.high:.4f}" if one.psi else None,
+            one.ks.value if one.ks else None,
+            one.w1.value if one.w1 else None,
+            one.nulls[1] - one.nulls[0],
+            one.new,
+            one.mistyped,
+        ]
+        for one in found.drifts
+    ]
+    columns = ["column", "PSI", "95 %", "KS", "W1", "more nulls", "new", "mistyped"]
+    render.table(shown, columns, title=f"{found.rows:,} rows beside {found.source}")
+    if found.lacking:
+        say(Ink("note: ", "yellow"), f"not in the files: {', '.join(found.lacking)}")
+    say("PSI: below 0.1 little has changed, above 0.25 much; --json has every size")
+    return 0
 
 
 def moment(text: str | None) -> datetime:

@@ -18,8 +18,8 @@ import joblib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from furrow.ground.hydra import compose, structured
-from furrow.layout import CONF, ENGINES
+from furrow.ground.hydra import ConfigError, compose, structured
+from furrow.layout import ENGINES
 from furrow.models.predict import open_model
 from furrow.serving.batch_scores import BatchError, Job, score_file
 from furrow.serving.batch_spark import BACKEND, on_spark
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["FolderJob", "engine_named", "score_folder"]
+
+
+_PLAIN = {"local": Engine(), BACKEND: Engine(BACKEND, threads=1)}
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,21 @@ class FolderJob:
 
 
 def engine_named(root: Path, name: str) -> Engine:
-    """An option of conf/engine; `spark` needs no file.
+    """An option of conf/engine; `local` and `spark` need no file.
 
     Raises:
         ConfigError: There is none of that name, or it says what can't be meant.
     """
-    conf = root / CONF
-    if name == BACKEND and not (root / ENGINES / f"{name}.yaml").is_file():
-        return Engine(BACKEND, threads=1)
-    chosen = compose(conf, "config", [f"engine={name}"])["engine"]
-    found: Engine = structured(Engine, chosen, where=ENGINES, conf=conf / "engine")
+    folder = root / ENGINES
+    declared = {path.stem for path in folder.glob("*.yaml")}
+    if name not in declared:
+        if name in _PLAIN:
+            return _PLAIN[name]
+        known = ", ".join(sorted({*declared, *_PLAIN}))
+        raise ConfigError(f"there is no engine {name!r}", hint=f"there are: {known} ({ENGINES})")
+    # the option alone: what else a run's config asks for says nothing of where work is done
+    chosen = compose(folder, name, [])
+    found: Engine = structured(Engine, chosen.get("engine", chosen), where=ENGINES, conf=folder)
     return found
 
 

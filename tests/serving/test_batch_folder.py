@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from furrow.files import read_json, write_json
+from furrow.ground.hydra import ConfigError
 from furrow.models.predict import open_model
 from furrow.serving.batch_folder import FolderJob, engine_named, score_folder
 from furrow.serving.batch_scores import BatchError, Job, score_file
@@ -92,11 +94,22 @@ def test_a_folder_without_files_and_an_engine_that_is_not_declared(
     with pytest.raises(BatchError, match="no Parquet file"):
         score_folder(FolderJob(job.root, "binary", empty, job.out), Engine("sequential", 1, 1))
     conf = job.root / "conf"
+    assert engine_named(job.root, "local") == Engine()
     (conf / "engine").mkdir(parents=True)
-    (conf / "config.yaml").write_text("defaults:\n  - engine: local\n")
+    (conf / "config.yaml").write_text("defaults:\n  - engine: local\n  - experiment: ???\n")
     (conf / "engine/local.yaml").write_text(
         "# @package engine\nbackend: loky\nworkers: 3\nthreads: 1\n"
     )
+    (conf / "engine/wide.yaml").write_text("backend: dask\nworkers: 9\n")
     assert engine_named(job.root, "local") == Engine("loky", 3, 1)
-    with pytest.raises(Exception, match="nowhere"):
+    assert engine_named(job.root, "wide") == Engine("dask", 9, 2)
+    with pytest.raises(ConfigError, match="no engine 'nowhere'") as caught:
         engine_named(job.root, "nowhere")
+    assert "there are: local, spark, wide" in caught.value.hint
+
+
+def test_the_engines_that_this_repository_declares() -> None:
+    """Where a config asks for an experiment, too."""
+    root = Path(__file__).parents[2]
+    for path in (root / "conf/engine").glob("*.yaml"):
+        assert engine_named(root, path.stem).backend
