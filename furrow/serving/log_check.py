@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from furrow.serving.log_seal import live_folder, sealed_folder
+from furrow.serving.log_files import live_folder, sealed_files, sealed_segments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ __all__ = ["damaged_files", "leftovers"]
 def damaged_files(folder: Path) -> list[Path]:
     """Sealed files whose rows can't be read."""
     found = []
-    for path in sorted(sealed_folder(folder).glob("*/[!.]*/*.parquet")):
+    for path in (one for part in sealed_segments(folder) for one in sealed_files(part)):
         try:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(batch_size=65536):
@@ -30,5 +30,5 @@ def damaged_files(folder: Path) -> list[Path]:
 
 def leftovers(folder: Path) -> list[Path]:
     """Live segments that are sealed already: the sealed ones count."""
-    sealed = {path.name for path in sealed_folder(folder).glob("*/[!.]*")}
+    sealed = {path.name for path in sealed_segments(folder)}
     return [path for path in sorted(live_folder(folder).glob("*")) if path.stem in sealed]

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from furrow.serving.log_files import live_segments, sealed_files, sealed_segments
 from furrow.serving.log_frames import FrameError
-from furrow.serving.log_seal import live_folder, sealed_folder, segment_records
+from furrow.serving.log_seal import segment_records
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,14 +41,14 @@ def count_predictions(
     found: Counter[tuple[str, str]] = Counter()
     unread: list[str] = []
     sealed_names = set()
-    for sealed in sorted(sealed_folder(folder).glob("*/[!.]*")):
+    for sealed in sealed_segments(folder):
         sealed_names.add(sealed.name)
-        for path in sorted(sealed.glob("*.parquet")):
+        for path in sealed_files(sealed):
             try:
                 found.update(_of_file(path, since, until))
             except (OSError, pa.ArrowException):
                 unread.append(str(path.relative_to(folder)))
-    for path in sorted(live_folder(folder).glob("*.log")):
+    for path in live_segments(folder):
         if path.stem in sealed_names:
             continue
         try:
@@ -86,14 +87,14 @@ def commits_of(folder: Path) -> tuple[set[str], list[str]]:
     """
     found: set[str] = set()
     unread: list[str] = []
-    for path in sorted(sealed_folder(folder).glob("*/[!.]*/*.parquet")):
+    for path in (one for part in sealed_segments(folder) for one in sealed_files(part)):
         try:
             found.update(
                 pq.read_table(path, columns=["commit"]).column("commit").unique().to_pylist()
             )
         except (OSError, pa.ArrowException):
             unread.append(str(path.relative_to(folder)))
-    for path in sorted(live_folder(folder).glob("*.log")):
+    for path in live_segments(folder):
         try:
             with path.open("rb") as file:
                 found.update(one.commit for one in segment_records(file))

@@ -14,16 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from furrow.files import FileError, read_json
+from furrow.serving.log_files import live_segments, sealed_files, sealed_segments
 from furrow.serving.log_frames import FrameError
-from furrow.serving.log_seal import (
-    NOTES,
-    Losses,
-    live_folder,
-    sealed_folder,
-    segment_records,
-    segment_values,
-    time_span,
-)
+from furrow.serving.log_seal import NOTES, Losses, segment_records, segment_values, time_span
 from furrow.serving.log_tables import STRUCTS, Piece, group_of, records_of, to_batch
 from furrow.serving.prediction_record import FIELDS, id_time
 
@@ -79,9 +72,9 @@ def read_log(
         # Live ones are opened first: one that is sealed meanwhile is then found sealed, or still
         # open.
         live = {path.stem: stack.enter_context(file) for path, file in _open_live(folder)}
-        for sealed in sorted(sealed_folder(folder).glob("*/[!.]*")):
+        for sealed in sealed_segments(folder):
             live.pop(sealed.name, None)
-            for path in sorted(sealed.glob("*.parquet")):
+            for path in sealed_files(sealed):
                 for batch in _sealed_batches(path, since, until, columns, without):
                     yield from _chosen(batch, since, until, model)
         for _, file in sorted(live.items()):
@@ -91,8 +84,8 @@ def read_log(
 
 def segment_names(folder: Path) -> set[str]:
     """The segments that a log has, sealed or not; each name is used once."""
-    live = {path.stem for path in live_folder(folder).glob("*.log")}
-    return live | {path.name for path in sealed_folder(folder).glob("*/[!.]*")}
+    live = {path.stem for path in live_segments(folder)}
+    return live | {path.name for path in sealed_segments(folder)}
 
 
 def read_segments(
@@ -110,9 +103,9 @@ def read_segments(
     """
     with ExitStack() as stack:
         live = {path.stem: stack.enter_context(file) for path, file in _open_live(folder)}
-        for sealed in sorted(sealed_folder(folder).glob("*/[!.]*")):
+        for sealed in sealed_segments(folder):
             live.pop(sealed.name, None)
-            files = () if sealed.name in without else sorted(sealed.glob("*.parquet"))
+            files = () if sealed.name in without else sealed_files(sealed)
             for path in files:
                 for batch in _sealed_batches(path, None, None, columns, ()):
                     yield sealed.name, True, batch
@@ -153,7 +146,7 @@ def read_losses(folder: Path) -> Losses:
     total = Losses()
     with ExitStack() as stack:
         live = {path.stem: stack.enter_context(file) for path, file in _open_live(folder)}
-        for sealed in sorted(sealed_folder(folder).glob("*/[!.]*")):
+        for sealed in sealed_segments(folder):
             live.pop(sealed.name, None)
             try:
                 said = read_json(sealed / NOTES)
@@ -208,7 +201,7 @@ def read_table(folder: Path, *span: Any, **options: Any) -> pa.Table:
 
 
 def _open_live(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    for path in sorted(live_folder(folder).glob("*.log")):
+    for path in live_segments(folder):
         try:
             yield path, path.open("rb")
         except FileNotFoundError:  # sealed meanwhile

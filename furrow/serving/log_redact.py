@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from furrow.files import write_bytes
-from furrow.serving.log_seal import live_folder, one_sealer, seal, sealed_folder
+from furrow.serving.log_files import live_folder, sealed_files, sealed_segments
+from furrow.serving.log_seal import one_sealer, seal
 from furrow.serving.log_search import records_about, rows_about
 from furrow.serving.log_settings import LogSettings
 
@@ -57,7 +58,7 @@ def redact_log(folder: Path, keys: Sequence[Mapping[str, str]]) -> Redacted:
         seal(folder, LogSettings(retention=None, size_limit=None), wait=True)
     records, unread = 0, []
     with one_sealer(folder, wait=True):
-        for path in sorted(sealed_folder(folder).glob("*/[!.]*/*.parquet")):
+        for path in (one for part in sealed_segments(folder) for one in sealed_files(part)):
             try:
                 records += _redact_file(path, keys)
             except (OSError, pa.ArrowException):

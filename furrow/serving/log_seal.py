@@ -23,6 +23,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from furrow.files import open_lock, write_json
+from furrow.serving.log_files import (
+    live_folder,
+    live_segments,
+    sealed_files,
+    sealed_folder,
+    sealed_segments,
+)
 from furrow.serving.log_frames import RECORD, FrameError, read_frames, read_seed
 from furrow.serving.log_tables import Piece, Shape, group_of, to_batch
 from furrow.serving.prediction_record import from_payload, payload_values, unpack
@@ -38,10 +45,8 @@ __all__ = [
     "BEGUN",
     "NOTES",
     "Losses",
-    "live_folder",
     "one_sealer",
     "seal",
-    "sealed_folder",
     "segment_records",
     "segment_values",
 ]
@@ -83,16 +88,6 @@ class Losses:
     def to_json(self) -> dict[str, Any]:
         """What notes.json says."""
         return {"format": 1, **vars(self)}
-
-
-def live_folder(folder: Path) -> Path:
-    """Where segments are written."""
-    return folder / "live"
-
-
-def sealed_folder(folder: Path) -> Path:
-    """Where Parquet is."""
-    return folder / "sealed"
 
 
 def segment_records(
@@ -150,7 +145,7 @@ def seal(folder: Path, settings: LogSettings, *, wait: bool = False) -> int:
     with one_sealer(folder, wait=wait) as mine:
         if not mine:
             return 0
-        for path in sorted(live_folder(folder).glob("*.log")):
+        for path in live_segments(folder):
             with path.open("rb") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -302,9 +297,7 @@ def _pieces(file: BinaryIO, losses: Losses) -> Iterator[Piece]:
 
 def _remove_old(folder: Path, settings: LogSettings) -> None:
     """Remove sealed segments that are older than declared, and the oldest while there is too much."""
-    parts = [
-        one for one in sorted(sealed_folder(folder).glob("*/*")) if not one.name.startswith(".")
-    ]
+    parts = sealed_segments(folder)
     if settings.retention is not None:
         limit = datetime.now(UTC) - settings.retention
         old = [one for one in parts if _newest(one) < limit]
@@ -313,7 +306,7 @@ def _remove_old(folder: Path, settings: LogSettings) -> None:
         parts = [one for one in parts if one not in set(old)]
     if settings.size_limit is None:
         return
-    live = sum(one.stat().st_size for one in live_folder(folder).glob("*.log"))
+    live = sum(one.stat().st_size for one in live_segments(folder))
     sizes = [sum(file.stat().st_size for file in one.iterdir()) for one in parts]
     total = live + sum(sizes)
     for one, size in zip(parts, sizes, strict=True):
@@ -325,7 +318,7 @@ def _remove_old(folder: Path, settings: LogSettings) -> None:
 
 def _newest(sealed: Path) -> datetime:
     """The time of a sealed segment's newest record; of the segment itself where it has none."""
-    found = [latest for path in sealed.glob("*.parquet") if (latest := time_span(path)) is not None]
+    found = [latest for path in sealed_files(sealed) if (latest := time_span(path)) is not None]
     if found:
         return max(span[1] for span in found)
     return datetime.fromtimestamp(sealed.stat().st_mtime, UTC)

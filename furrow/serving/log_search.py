@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from furrow.serving.log_files import live_segments, sealed_files, sealed_segments
 from furrow.serving.log_frames import FrameError
-from furrow.serving.log_seal import live_folder, sealed_folder, segment_records
+from furrow.serving.log_seal import segment_records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,16 +41,16 @@ def records_about(
     found: Counter[tuple[str, str]] = Counter()
     unread: list[str] = []
     sealed_names = set()
-    for sealed in sorted(sealed_folder(folder).glob("*/[!.]*")):
+    for sealed in sealed_segments(folder):
         sealed_names.add(sealed.name)
         where = sealed.relative_to(folder).as_posix()
-        for path in sorted(sealed.glob("*.parquet")):
+        for path in sealed_files(sealed):
             try:
                 for version, count in _of_file(path, key).items():
                     found[where, version] += count
             except (OSError, pa.ArrowException):
                 unread.append(str(path.relative_to(folder)))
-    for path in sorted(live_folder(folder).glob("*.log")):
+    for path in live_segments(folder):
         if path.stem in sealed_names:
             continue
         where = path.relative_to(folder).as_posix()

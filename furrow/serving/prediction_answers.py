@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from furrow.serving.model_host import Loaded
     from furrow.serving.scorer import Scored
 
-__all__ = ["ABSENT", "answer_of", "outputs_of", "record_of"]
+__all__ = ["absent_of", "answer_of", "outputs_of", "record_of"]
 
-ABSENT = ("missing", "expired", "default")
+ABSENT = frozenset({"missing", "expired", "default"})
 
 
 def outputs_of(prediction: dict[str, float | None]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def answer_of(
         identity: The prediction's id.
         moved: How far each column moved the score, where that was asked for.
     """
-    absent = {name: said for name, said in scored.statuses.items() if said in ABSENT}
+    absent = absent_of(scored)
     features: dict[str, Any] = {"status": "incomplete" if absent else "complete"}
     if absent:
         features["absent"] = absent
@@ -61,6 +61,13 @@ def answer_of(
             for name, by in moved.items()
         ]
     return found
+
+
+def absent_of(scored: Scored) -> dict[str, str]:
+    """The features that a row lacked, with why; mostly none, which is seen without a look at each."""
+    if ABSENT.isdisjoint(scored.statuses.values()):
+        return {}
+    return {name: said for name, said in scored.statuses.items() if said in ABSENT}
 
 
 def record_of(

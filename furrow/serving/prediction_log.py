@@ -22,8 +22,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from furrow.serving.log_files import live_folder
 from furrow.serving.log_frames import NOTE, RECORD, FrameError, frame, new_head
-from furrow.serving.log_seal import BEGUN, live_folder, seal
+from furrow.serving.log_seal import BEGUN, seal
 from furrow.serving.log_settings import LogError, LogSettings, is_sampled, redact
 from furrow.serving.prediction_record import new_id, pack, to_payload
 

@@ -132,7 +132,9 @@ def new_id(now: datetime | None = None) -> str:
     number = _IDS.next(stamp)
     low = number & (1 << 62) - 1
     middle = number >> 62 & 0xFFF
-    return str(UUID(int=number >> _TAIL_BITS << 80 | 0x7 << 76 | middle << 64 | 0b10 << 62 | low))
+    value = number >> _TAIL_BITS << 80 | 0x7 << 76 | middle << 64 | 0b10 << 62 | low
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def id_time(text: str) -> datetime:

@@ -17,7 +17,7 @@ from furrow.serving.csv_body import read_csv
 from furrow.serving.http_problem import Problem
 from furrow.serving.open_inference import read_infer, told_infer
 from furrow.serving.openapi import example_row
-from furrow.serving.prediction_answers import ABSENT, answer_of, record_of
+from furrow.serving.prediction_answers import absent_of, answer_of, record_of
 from furrow.serving.prediction_record import new_id
 from furrow.serving.protocols import FORMS
 from furrow.serving.request_body import CSV
@@ -26,12 +26,11 @@ from furrow.serving.scorer import FeaturesAbsentError
 from furrow.serving.strict_json import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from furrow.serving.app import Request
     from furrow.serving.model_host import Host, Loaded
     from furrow.serving.prediction_log import PredictionLog
-    from furrow.serving.scorer import Scored
     from furrow.serving.serve_settings import ServeSettings
     from furrow.serving.server_metrics import ServerMetrics
 
@@ -255,7 +254,7 @@ class Scoring:
                 answer.identities[place] = identity
                 if explain:
                     answer.moved[place] = loaded.scorer.explain(one)
-                absent += _count_absent(one)
+                absent += len(absent_of(one))
                 if self.log is not None:
                     records.append(record_of(loaded, one, identity, time=moment, latency=latency))
             self.metrics.scored(loaded.name, loaded.version, loaded.variant, len(scored), absent)
@@ -309,11 +308,6 @@ class Scoring:
         finally:
             with self._counting:
                 self._shadows -= 1
-
-
-def _count_absent(scored: Scored) -> int:
-    values: Sequence[str] = tuple(scored.statuses.values())
-    return sum(values.count(one) for one in ABSENT)
 
 
 def _explain(query: bytes) -> bool:

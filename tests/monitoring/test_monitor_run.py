@@ -25,7 +25,7 @@ from furrow.monitoring.monitor_settings import FairnessSettings, MonitorSettings
 from furrow.monitoring.monitor_site import Site, open_site
 from furrow.monitoring.monitor_state import BusyError, load_state, one_writer
 from furrow.monitoring.profile_bins import ProfileError
-from furrow.serving.log_seal import live_folder
+from furrow.serving.log_files import live_segments
 from furrow.serving.prediction_log import PredictionLog
 from furrow.serving.prediction_record import PredictionRecord, new_id
 from furrow.training import config
@@ -207,7 +207,7 @@ def test_an_empty_log_a_gap_and_a_torn_tail(tmp_path: Path) -> None:
     assert "its drift is unknown" in found.notes[0]
     torn = PredictionLog.open(folder)
     torn.append(_records(range(_DAYS + 1, _DAYS + 2), 3))
-    (live,) = live_folder(folder).glob("*.log")
+    (live,) = live_segments(folder)
     with live.open("ab") as file:
         file.write(b"\x07half a record")
     found = _run(_site(tmp_path / "b", folder, _DAYS + 2))

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from furrow.cli.log import command
+from furrow.serving.log_files import sealed_folder
 from furrow.serving.log_reader import read_records
 from furrow.serving.log_redact import redact_log
-from furrow.serving.log_seal import sealed_folder
 from furrow.serving.log_search import records_about
 from furrow.serving.prediction_log import PredictionLog
 

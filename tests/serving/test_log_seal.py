@@ -11,8 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from furrow.serving import prediction_log
+from furrow.serving.log_files import (
+    live_folder,
+    live_segments,
+    sealed_files,
+    sealed_folder,
+    sealed_segments,
+)
 from furrow.serving.log_reader import read_records
-from furrow.serving.log_seal import BEGUN, live_folder, seal, sealed_folder
+from furrow.serving.log_seal import BEGUN, seal
 from furrow.serving.prediction_log import LogSettings, PredictionLog
 
 from .records import killed, record
@@ -33,7 +40,7 @@ def folder(tmp_path):
 def test_a_kill_between_sealing_and_removing_gives_no_record_twice(folder):
     given_ = [record(number) for number in range(3)]
     killed(folder, given_)
-    [path] = live_folder(folder).glob("*.log")
+    [path] = live_segments(folder)
     content = path.read_bytes()
     seal(folder, LogSettings())
     path.write_bytes(content)  # as if the process had died before it could remove it
@@ -93,7 +100,7 @@ def test_the_hour_s_end_closes_and_seals_a_segment(folder, monkeypatch):
     log = PredictionLog.open(folder, LogSettings(sync_every=0.001))
     log.append([record(1)])
     hour[0] = "2026-03-01T13"
-    while not list(sealed_folder(folder).glob("2026-03-01T12/*/*.parquet")):
+    while not any(sealed_files(one) for one in sealed_segments(folder)):
         log._wake.set()
     log.append([record(2)])
     log.close()

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from furrow.serving.log_files import live_folder, live_segments
 from furrow.serving.log_frames import read_frames, read_seed
 from furrow.serving.log_reader import find_record, query, read_log, read_losses, read_records
-from furrow.serving.log_seal import live_folder, seal
+from furrow.serving.log_seal import seal
 from furrow.serving.prediction_log import LogError, LogSettings, PredictionLog
 
 from .records import NOON, killed, record
@@ -52,7 +53,7 @@ def test_a_kill_at_any_byte_loses_no_whole_record(tmp_path_factory, cut):
     live_folder(folder).mkdir()
     given_ = [record(number) for number in range(4)]
     killed(folder, given_)
-    [path] = live_folder(folder).glob("*.log")
+    [path] = live_segments(folder)
     content = path.read_bytes()
     cut = 16 + cut % (len(content) - 15)
     path.write_bytes(content[:cut])
@@ -280,7 +281,7 @@ def test_declared_columns_are_never_written(folder):
     """Neither in the live segment nor in what is sealed; the record says what it lacks."""
     log = PredictionLog.open(folder, LogSettings(redact=frozenset({"city", "customer", "other"})))
     log.append([record(0, keys={"customer": "Ada Lovelace"})])
-    [path] = live_folder(folder).glob("*.log")
+    [path] = live_segments(folder)
     content = path.read_bytes()
     assert b"visits" in content
     assert b"Ada" not in content

@@ -33,8 +33,9 @@ from furrow.ground.runcache import store
 from furrow.history.runs_index import forget_index
 from furrow.models.register import register
 from furrow.models.registry import find, versions
+from furrow.serving.log_files import live_folder
 from furrow.serving.log_reader import read_records
-from furrow.serving.log_seal import live_folder, seal
+from furrow.serving.log_seal import seal
 from furrow.serving.log_settings import LogSettings
 from furrow.serving.prediction_log import PredictionLog
 from tests.proof.signingpeople import project
