@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,7 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["id_columns", "is_category"]
 
-_NAMED = ("_id", "_key", "_no", "_nr")
+_NAMED = re.compile(
+    r"(^|_)(id|key|no|nr|code|isbn|issn|ean|gtin|upc|sku|barcode|zip|zipcode|postcode|postal|plz|postleitzahl|cep"
+    r"|iban|bic|vin|imei|msisdn|phone|telephone|mobile|fax|ssn)$"
+)
+"""What names of such numbers end on: sums of postcodes say nothing."""
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 UNIQUE = 0.9  # the share of values that differ, of a number that counts rows
 DENSE = 3  # how much greater than their count the range of such numbers is at the most
 LEAST = 30  # rows that tell
@@ -35,8 +41,7 @@ def id_columns(
         if column.kind in {"int64", "int32"}
         and column.held
         and (
-            name == "id"
-            or name.endswith(_NAMED)
+            _NAMED.search(_HUMP.sub("_", name).lower())
             or name in referring
             or name in named
             or _counts(column)

@@ -97,6 +97,21 @@ def test_which_columns_are_ids() -> None:
     assert not is_category(columns[1])
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("book_isbn", True), ("zip", True), ("ZipCode", True), ("plz", True), ("orderId", True), ("error_code", True),
+        ("phone", True), ("EAN", True), ("unzipped", False), ("encode", False), ("idle", False), ("paid", False),
+        ("nights", False), ("phone_calls", False), ("casino", False),
+    ],
+)  # fmt: skip
+def test_numbers_that_name_things_are_no_quantities(name: str, code: bool) -> None:
+    """A postcode or a book's number is not summed, whatever way its name is written in."""
+    column = ColumnProfile(name, "int64", 1000, 0, 700, 10_000, 99_000_000)
+    table = TableProfile("t", None, 1000, {name: column}, ())  # type: ignore[arg-type]
+    assert (id_columns(table, []) == {name}) is code
+
+
 def test_from_when_on_a_row_is_known() -> None:
     """A birth never says it; when the row was written does before the earliest moment."""
 
