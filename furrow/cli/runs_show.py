@@ -15,6 +15,7 @@ from furrow.cli.plots import bars, chart
 from furrow.cli.runs_render import as_json, cell, grid
 from furrow.cli.terminal import say, say_block
 from furrow.errors import UsageError
+from furrow.history.metric_order import METRIC_ORDER
 from furrow.history.named_run import run
 from furrow.history.shown_values import setting
 from furrow.history.trial_trailers import is_trial
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from furrow.history.show import Details
+    from furrow.history.standings import Standing
 
 __all__ = ["command"]
 
@@ -76,7 +78,8 @@ def command(
         value = {"format": 1, **asdict(details), "curves": curves}
         say_block(as_json(value | ({"patch": show.patch(found, details)} if code else {})))
         return
-    for title, lines in _chosen([*_parts(details), *_plots(curves)], sections):
+    parts = [*_parts(details, _standing(details)), *_plots(curves)]
+    for title, lines in _chosen(parts, sections):
         if lines:
             say_block(f"{line(title)}\n{lines}\n")
     if code:
@@ -106,9 +109,9 @@ def _chosen(parts: list[tuple[str, str]], sections: Sequence[str]) -> list[tuple
     return [(title, lines) for title, lines in parts if title in chosen]
 
 
-def _parts(found: Details) -> list[tuple[str, str]]:
+def _parts(found: Details, standing: Standing | None) -> list[tuple[str, str]]:
     return [
-        (found.run, _headline(found) + _made(found)),
+        (found.run, _headline(found, standing) + _made(found)),
         ("Tried", _trial(found)),
         ("Problems", "".join(f"{problem}\n" for problem in found.problems)),
         ("Metrics", _metrics(found)),
@@ -123,8 +126,8 @@ def _parts(found: Details) -> list[tuple[str, str]]:
     ]
 
 
-def _headline(found: Details) -> str:
-    """What it is, on what, and how good, in a line or two."""
+def _headline(found: Details, standing: Standing | None) -> str:
+    """What it is, on what, and how good, in a line or two: the gate's metric first."""
     problem, rows = found.record.get("problem"), found.metrics.get("rows")
     model = found.config.get("model")
     made_of = [
@@ -137,13 +140,29 @@ def _headline(found: Details) -> str:
         ),
         f"{rows:,} rows" if isinstance(rows, int) else "",
     ]
+    order = (*((standing.metric,) if standing else ()), *METRIC_ORDER, *found.metrics)
+    names = [name for name in dict.fromkeys(order) if name in found.metrics]
     first = [
-        f"{name} {cell(found.metrics[name])}{_between(found.intervals.get(name))}"
-        for name in found.metrics
+        f"{name} {cell(found.metrics[name])}{_between(found.intervals[name])}"
+        for name in names
         if name in found.intervals
     ]
-    lines = (", ".join(filter(None, made_of)), ", ".join(first[:3]))
+    verdict = standing.verdicts.get(_name(found), "") if standing else ""
+    said = f"{verdict}: " if verdict and first else verdict
+    lines = (", ".join(filter(None, made_of)), said + ", ".join(first[:3]))
     return "".join(f"{text}\n" for text in lines if text)
+
+
+def _name(found: Details) -> str:
+    return found.run.rpartition("@")[0]
+
+
+def _standing(found: Details) -> Standing | None:
+    """What the gate said of the run's problem at its commit; None where it said nothing of the run."""
+    from furrow.history.standings import standings  # noqa: PLC0415 - after --help
+
+    known = standings(Path.cwd(), found.commit)
+    return next((one for one in known if _name(found) in one.verdicts), None)
 
 
 def _between(span: object) -> str:
