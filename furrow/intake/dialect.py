@@ -240,7 +240,7 @@ def _header(encoding: str, delimiter: str, records: list[list[str]]) -> Dialect:
         titles += 1
     notes = [f"{titles} lines before the header are left out"] if titles else []
     if _above_names(records[titles:]):
-        notes.append(f"a header above the header is left out: {', '.join(records[titles][:4])}")
+        notes.append(f"{_above(records[titles])} above the header is left out")
         titles += 1
     first, body = records[titles], records[titles + 1 :]
     if not _names_columns(first, body):
@@ -248,10 +248,21 @@ def _header(encoding: str, delimiter: str, records: list[list[str]]) -> Dialect:
         return Dialect(encoding, delimiter, _numbered(width), titles, (), tuple(notes))
     skip = titles + 1
     if body and _second_header(first, body):
-        notes.append(f"a second header is left out: {', '.join(body[0][:4])}")
+        notes.append(f"a second header is left out: {', '.join(_written(body[0])[:4])}")
         skip += 1
     names, told = unique_names(first)
     return Dialect(encoding, delimiter, names, skip, tuple(first), (*notes, *told))
+
+
+def _written(record: list[str]) -> list[str]:
+    """The cells that are not empty."""
+    return [cell.strip() for cell in record if cell.strip()]
+
+
+def _above(record: list[str]) -> str:
+    """What stands above a header: a title, or names of groups of columns."""
+    cells = _written(record)
+    return f"a title ({cells[0]})" if len(cells) == 1 else f"a header ({', '.join(cells[:4])})"
 
 
 def _above_names(records: list[list[str]]) -> bool:

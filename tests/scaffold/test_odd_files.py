@@ -152,6 +152,7 @@ GOOD: dict[str, str | bytes] = {
     "no end of line": text().rstrip("\n"),
     "a line of units": text(head="id,at,plan,spent,left\n,UTC,,EUR,"),
     "a header above the header": text(head="who,who,what,what,what\nid,at,plan,spent,left"),
+    "a title as wide as the table": f"Customers of the year,,,,\n{text()}",
     "a line of totals": text() + "Total,,,15000,\n",
     "counted rows": "\n".join(
         f"{n - 1 if n else ''},{line}" for n, line in enumerate(text().splitlines())
@@ -183,6 +184,20 @@ def test_ways_to_write_a_file(tmp_path: Path, kind: str) -> None:
     assert plan.answers.at == "at"
     assert plan.features[0].features["people_spent"] == "Float64"
     assert set(plan.features[0].features) >= {"people_plan", "people_spent"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("a title as wide as the table", "a title (Customers of the year) above the header is left out"),
+        ("a header above the header", "a header (who, who, what, what) above the header is left out"),
+        ("two headers", "a second header is left out: id, at, plan, spent"),
+    ],
+)  # fmt: skip
+def test_what_stands_above_the_rows_is_told(tmp_path: Path, kind: str, said: str) -> None:
+    """In its own words, without the cells that say nothing."""
+    plan = planned(tmp_path, {"people.csv": GOOD[kind]})
+    assert [note for note in plan.notes if note.endswith(said)]
 
 
 NAMES = {
