@@ -40,6 +40,8 @@ __all__ = [
     "stages",
 ]
 
+_HEARD = 8
+"""Lines of a complaint that are kept."""
 _COMPILED = (f"{RUNS}/*/{RUN_CONFIG}", PIPELINE, MANIFEST)
 
 
@@ -49,9 +51,18 @@ def _furrow(session: Session, *arguments: str, ok: tuple[int, ...] = (0,)) -> st
 
 
 def _planned(session: Session, revisions: str) -> Plan:
-    return parse_plan(
-        parse_json(_furrow(session, "plan", "--rev", revisions, "--json")), "the plan"
-    )
+    """The plan between two commits; one of declarations that can't be read is a plan, too, and says why."""
+    heard: list[str] = []
+
+    def hear(line: str) -> None:
+        heard.append(line)
+        session.say(line)
+
+    command = python("-m", "furrow", "plan", "--rev", revisions, "--json")
+    told = run(command, session.bench.place, session.bench.running, say=hear, ok=(0, 1))
+    if not told.strip():
+        raise CommandError(f"furrow plan --rev {revisions} exited 1", lines=heard[-_HEARD:])
+    return parse_plan(parse_json(told), "the plan")
 
 
 def plan(session: Session) -> Check:
@@ -60,6 +71,8 @@ def plan(session: Session) -> Check:
     # are not needed.
     bring_lists(session, [source.md5 for source in read_pipeline(session.root).sources])
     found = _planned(session, f"{session.commit}..{session.commit}")
+    if found.unreadable:
+        return Check("plan", "failed", "what is declared can't be read", found.unreadable)
     session.stale = {stage.name: stage.why for stage in found.stages}
     session.certain = {stage.name for stage in found.stages if stage.certain}
     if not session.stale:

@@ -86,14 +86,24 @@ class Scene:
         )
 
     def effects(self, step: Step) -> Mapping[str, str | None]:
-        """The texts that the compile stage writes; nothing for other stages."""
+        """The texts that the compile stage writes; nothing for other stages.
+
+        Raises:
+            FurrowError: What is declared can't be read; files are named as from the root.
+        """
         if step.name != "compile" or "furrow compile" not in str(step.cmd):
             return {}
         self.compiled = True
         inputs = {dep.path: self.workspace.md5(dep.path) or "" for dep in step.deps}
         same = all(inputs[dep.path] == dep.md5 for dep in step.deps if dep.path != "conf")
         inputs[DVC_YAML] = self.workspace.md5(DVC_YAML) or ""
-        return self.lookup.compile(inputs, same_features=same and self.local)
+        try:
+            return self.lookup.compile(inputs, same_features=same and self.local)
+        except FurrowError as exc:
+            here = f"{self.root}/"
+            raise FurrowError(
+                exc.message.replace(here, ""), hint=exc.hint.replace(here, "")
+            ) from exc
 
     def same_form(self, path: str, md5: str) -> bool:
         """Whether an input differs in form only from what it was when its md5 was this."""

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .ciproject import commit, furrow, run
 from .compiledproject import plant, set_learning_rate
@@ -41,6 +42,21 @@ def outcome(folder: Path, *arguments: str, code: int):
 
 def check(value, name: str):
     return next(one for one in value["checks"] if one["name"] == name)
+
+
+def test_a_declaration_that_can_not_be_read(project):
+    """The file, the entry and the key that is wrong stand in the report, as from the project's root."""
+    declared = project / "conf/experiments.yaml"
+    entry = yaml.safe_load(declared.read_text())
+    entry["experiments"]["gbm"]["seeed"] = 2
+    declared.write_text(yaml.safe_dump(entry))
+    commit(project, "Misspell a key")
+    value = outcome(project, code=1)
+    found = check(value, "plan")
+    assert (found["status"], found["text"]) == ("failed", "what is declared can't be read")
+    (line,) = found["details"]
+    assert line.startswith("conf/experiments.yaml: gbm: unknown key 'seeed'")
+    assert [one["name"] for one in value["checks"]] == ["inspect", "plan"]
 
 
 @pytest.mark.long
