@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
 from furrow.intake.column_reading import NULLS
+from furrow.plurals import number_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,7 +239,10 @@ def _header(encoding: str, delimiter: str, records: list[list[str]]) -> Dialect:
         and len(records[titles]) < max(2, width * 0.6)
     ):
         titles += 1
-    notes = [f"{titles} lines before the header are left out"] if titles else []
+    above = (
+        f"{number_of(titles, 'line')} before the header {'is' if titles == 1 else 'are'} left out"
+    )
+    notes = [above] if titles else []
     if _above_names(records[titles:]):
         notes.append(f"{_above(records[titles])} above the header is left out")
         titles += 1

@@ -192,6 +192,7 @@ def test_ways_to_write_a_file(tmp_path: Path, kind: str) -> None:
         ("a title as wide as the table", "a title (Customers of the year) above the header is left out"),
         ("a header above the header", "a header (who, who, what, what) above the header is left out"),
         ("two headers", "a second header is left out: id, at, plan, spent"),
+        ("a title above", "1 line before the header is left out"),
     ],
 )  # fmt: skip
 def test_what_stands_above_the_rows_is_told(tmp_path: Path, kind: str, said: str) -> None:
