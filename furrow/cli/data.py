@@ -10,7 +10,7 @@ import click
 from furrow.cli import render
 from furrow.cli.terminal import say, say_block
 from furrow.cli.usage import Nouns
-from furrow.layout import BUILD, CONTRACT, DATA, DATA_DVC
+from furrow.layout import BUILD, CONTRACT, DATA
 
 if TYPE_CHECKING:
     from furrow.data.check_report import Report
@@ -102,19 +102,19 @@ def profile_command(
 
 def _about(data_dir: Path, report: Report) -> list[tuple[str, str]]:
     """What a profile is of: the commit, the data that it names, the contract and what it says of them."""
-    from furrow.data.tracked import read_pointer  # noqa: PLC0415 - after --help
-    from furrow.errors import FurrowError  # noqa: PLC0415
+    from furrow.errors import FurrowError  # noqa: PLC0415 - after --help
     from furrow.ground.git import resolve  # noqa: PLC0415
     from furrow.ground.project_place import project_root  # noqa: PLC0415
+    from furrow.history.raw_data import raw_data  # noqa: PLC0415
 
     said = []
     try:
         root = project_root(Path.cwd())
         commit = resolve(root, "HEAD")
         said.append(("commit", commit[:10]))
-        pointer = read_pointer(root / DATA_DVC)
-        if pointer and data_dir.resolve() == (root / DATA).resolve():
-            said.append((f"hash in {DATA_DVC}", pointer.md5))
+        version = raw_data(root, commit)
+        if version and data_dir.resolve() == (root / DATA).resolve():
+            said.append((f"hash in {version.path}.dvc", version.md5))
     except FurrowError:
         said.append(("commit", "none: not in a repository with one"))
     broken = len(report.violations)

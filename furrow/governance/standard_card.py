@@ -16,7 +16,7 @@ import yaml
 from furrow.governance.card_sentences import SENTENCES, missing_sentences, sentences_at
 from furrow.governance.owners import owners_at
 from furrow.ground.git import show
-from furrow.history.artifacts import outputs
+from furrow.history.raw_data import raw_data
 from furrow.layout import CONTRACT, RECORD_JSON, run_file
 from furrow.parse import ParseError, parse_json, parse_yaml
 from furrow.plurals import number_of
@@ -149,7 +149,7 @@ def data_card(root: Path, commit: str, problem: str) -> str:
     def sentence(key: str) -> str:
         return _MISSING.format(problem, key) if key in lacking else _text(said[key])
 
-    data = outputs(root, commit).get("data")
+    data = raw_data(root, commit)
     size = (
         f"{number_of(data.files, 'file')}, {number_of(data.size, 'byte')}"
         if data and data.files and data.size

@@ -32,8 +32,8 @@ __all__ = [
     "AbsentError",
     "Output",
     "cached",
-    "data_listing",
     "find_file",
+    "listing",
     "lock_stage",
     "outputs",
     "pointed",
@@ -169,7 +169,7 @@ def cached(repo: Path, md5: str) -> Path | None:
     return next((path for path in places if path.is_file()), None)
 
 
-def _listing(repo: Path, output: Output) -> dict[str, str] | None:
+def listing(repo: Path, output: Output) -> dict[str, str] | None:
     """Files of a folder that DVC keeps, as {path inside: md5}.
 
     None when the cache lacks the list.
@@ -181,12 +181,6 @@ def _listing(repo: Path, output: Output) -> dict[str, str] | None:
         return folder_list(path.read_bytes())
     except (ValueError, OSError):
         return None
-
-
-def data_listing(repo: Path, commit: str) -> tuple[Output | None, dict[str, str] | None]:
-    """The raw data's version at a commit, and its files by path, when the cache has the list of them."""
-    output = outputs(repo, commit).get("data")
-    return output, _listing(repo, output) if output else None
 
 
 def find_file(repo: Path, commit: str, path: str, *, sha256: str | None, what: str) -> Path:
@@ -229,7 +223,7 @@ def _md5_of(repo: Path, commit: str, path: str) -> str | None:
         return known[path].md5
     for folder, output in known.items():
         if path.startswith(f"{folder}/") and output.md5.endswith(".dir"):
-            return (_listing(repo, output) or {}).get(path.removeprefix(f"{folder}/"))
+            return (listing(repo, output) or {}).get(path.removeprefix(f"{folder}/"))
     return None
 
 

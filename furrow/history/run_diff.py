@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from furrow.drawing.notebook_tables import notebook_table
 from furrow.errors import FurrowError
 from furrow.ground.git import git
-from furrow.history.artifacts import Output, cached, data_listing
+from furrow.history.artifacts import Output, cached
+from furrow.history.raw_data import data_listing
 from furrow.layout import RUN_CONFIG
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from furrow.ground.git import common_dir, git, is_bare
 from furrow.ground.kept_here import why_not_kept
 from furrow.ground.project_place import project_prefix, project_root
 from furrow.history.artifacts import Output, outputs
+from furrow.history.raw_data import raw_data
 from furrow.history.run_diff import NOT_CODE, changed_files
 from furrow.history.trial_trailers import is_trial, tried
 from furrow.training import journal
@@ -115,7 +116,7 @@ def describe(run: Run, replays: Callable[[Run, str], list[dict[str, Any]]]) -> D
             "digest": record.get("features_digest"),
             "names": record.get("features") or [],
         },
-        data=kept.get("data"),
+        data=_raw_data(run) if kept else None,
         outputs=tuple(
             kept[path] for path in _bulk(run.name) if path in kept and not is_trial(record)
         ),
@@ -148,6 +149,11 @@ def _outputs(run: Run, problems: list[str]) -> dict[str, Output]:
     except FurrowError as exc:
         problems.append(exc.message)
         return {}
+
+
+def _raw_data(run: Run) -> Output | None:
+    """What `_outputs` could read, can be read here."""
+    return raw_data(run.repo, run.commit)
 
 
 def _made_by(run: Run) -> tuple[dict[str, str], str | None]:

@@ -12,7 +12,8 @@ from furrow.files import canonical_json, sha256_bytes, sha256_json
 from furrow.ground.git import common_dir
 from furrow.ground.notes import add_line, read_lines
 from furrow.ground.project_place import project_prefix
-from furrow.history.artifacts import lock_stage, outputs
+from furrow.history.artifacts import lock_stage
+from furrow.history.raw_data import raw_outputs
 from furrow.parse import parse_json
 from furrow.proof.envelope import EnvelopeError, open_envelope
 from furrow.proof.signed_statements import NOTE, REPLAY_TYPE, STATEMENT_TYPE, keep_signed
@@ -109,10 +110,9 @@ def _subjects(verdict: Verdict) -> list[dict[str, Any]]:
 def _dependencies(repo: Path, verdict: Verdict) -> list[dict[str, Any]]:
     """The commit, the raw data, the locked environment and the tolerances."""
     found: list[dict[str, Any]] = [{"name": COMMIT, "digest": {"gitCommit": verdict.commit}}]
-    data = outputs(repo, verdict.commit).get("data")
-    if data is not None:
+    for path, data in raw_outputs(repo, verdict.commit).items():
         kind = "dvcDirectory" if data.md5.endswith(".dir") else "md5"
-        found.append({"name": "data", "digest": {kind: data.md5.removesuffix(".dir")}})
+        found.append({"name": path, "digest": {kind: data.md5.removesuffix(".dir")}})
     if verdict.environment.lock:
         lock = {
             "name": verdict.environment.lock,

@@ -18,10 +18,10 @@ from furrow.files import sha256_bytes, sha256_file
 from furrow.ground.git import show
 from furrow.ground.trust import require_trust
 from furrow.history.bring_output import bring_output
+from furrow.history.raw_data import is_raw, raw_outputs
 from furrow.history.signed_tags import vouching_tag
 from furrow.layout import (
     BUNDLE_JSON,
-    DATA_DVC,
     DVC_LOCK,
     MANIFEST,
     METRICS_JSON,
@@ -154,18 +154,18 @@ def _config(root: Path, commit: str, run: str) -> dict[str, Any]:
 def _data(root: Path, commit: str, _run: str) -> dict[str, Any]:
     """What data the commit was made of.
 
-    data.dvc, and what its stages read that no other stage wrote.
+    Its raw data, as its .dvc files name them and its stages read them; where there are none in data/,
+    every folder that its stages read and no other stage wrote.
     """
-    found: dict[str, str] = {}
-    tracked = parse_yaml(show(root, commit, DATA_DVC) or b"", DATA_DVC) or {}
-    for out in tracked.get("outs") or ():
-        found[str(out.get("path"))] = str(out.get("md5", out.get("hash", "")))
+    found = {path: one.md5 for path, one in raw_outputs(root, commit).items()}
+    raw = bool(found)
     lock = parse_yaml(show(root, commit, DVC_LOCK) or b"", DVC_LOCK) or {}
     stages = list((lock.get("stages") or {}).values())
     made = {out.get("path") for stage in stages for out in stage.get("outs") or ()}
     for stage in stages:
         for dep in stage.get("deps") or ():
-            if dep.get("path") not in made and str(dep.get("md5", "")).endswith(".dir"):
+            known = dep.get("path") in made or (raw and not is_raw(str(dep.get("path"))))
+            if not known and str(dep.get("md5", "")).endswith(".dir"):
                 found.setdefault(str(dep["path"]), str(dep["md5"]))
     return {"data": dict(sorted(found.items()))}
 

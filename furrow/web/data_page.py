@@ -9,7 +9,7 @@ from furrow.data.profile import profile
 from furrow.drawing.charts import bars, lines, spark
 from furrow.errors import FurrowError
 from furrow.ground.gitobjects import iso_date
-from furrow.history.artifacts import data_listing, outputs
+from furrow.history.raw_data import data_listing, raw_data, raw_outputs
 from furrow.layout import CONTRACT, DATA, DATA_DVC
 from furrow.web.content import (
     Choice,
@@ -91,11 +91,13 @@ def _form(asked: Asked, contract: Contract | None, *, here: bool) -> Form:
 
 
 def _version(site: Site, commit: str, asked: Asked) -> list[Block]:
-    found = outputs(site.root, commit).get(DATA)
+    found, parts = raw_data(site.root, commit), raw_outputs(site.root, commit)
     if found is None:
-        blocks: list[Block] = [
-            Note(f"{DATA_DVC} names no version of the data at this commit.", "warn")
-        ]
+        said = f"No .dvc file of this commit names data: neither {DATA_DVC} nor one in {DATA}/."
+        blocks: list[Block] = [Note(said, "warn")]
+    elif len(parts) > 1:
+        rows = [(path, Mark(one.md5, "code"), one.size, one.files) for path, one in parts.items()]
+        blocks = [Table("version", ("path", "md5", "bytes", "files"), rows)]
     else:
         pairs = [("md5", found.md5), ("bytes", found.size), ("files", found.files)]
         blocks = [
@@ -122,7 +124,8 @@ def _changed(site: Site, before: str, after: str) -> Block:
         return Note(f"The same data as at {before[:10]}.", "good")
     if old_files is None or new_files is None:
         return Note(
-            "Other data; the lists of files are not here: dvc fetch --all-commits data", "warn"
+            f"Other data; the lists of files are not here: dvc fetch --all-commits {new.path if new else DATA}",
+            "warn",
         )
     rows = [
         (
@@ -297,8 +300,8 @@ def _sampled(site: Site, contract: Contract | None, asked: Asked, *, here: bool)
 
 def _versions(site: Site, commit: str) -> Table:
     rows = []
-    for one in recent(site, commit, VERSIONS, DATA_DVC):
-        found = outputs(site.root, one.oid).get(DATA)
+    for one in recent(site, commit, VERSIONS, DATA_DVC, DATA):
+        found = raw_data(site.root, one.oid)
         state = {"rev": one.oid[:10], **({"from": one.parents[0][:10]} if one.parents else {})}
         rows.append((Link(one.oid[:10], "data", state), iso_date(one.time), one.author, one.subject,
                      Mark(found.md5[:10], "code") if found else None, found.files if found else None))  # fmt: skip

@@ -13,8 +13,9 @@ from furrow.drawing.strips import strips
 from furrow.errors import FurrowError
 from furrow.files import read_json, sha256_json
 from furrow.ground.bounded_parquet import UnpackedError, open_bounded
-from furrow.history.artifacts import lock_stage, outputs
-from furrow.layout import DATA, VALIDATION
+from furrow.history.artifacts import lock_stage
+from furrow.history.raw_data import is_raw, raw_outputs
+from furrow.layout import VALIDATION
 from furrow.monitoring.drift_sizes import drifts
 from furrow.monitoring.profile_counts import count, reference_of
 from furrow.web.content import Drawing, Mark, Note, Table
@@ -52,14 +53,16 @@ def contract_state(site: Site, commit: str, contract: Contract, *, here: bool) -
 
 def _committed(site: Site, commit: str) -> Note:
     """Whether the stage that checks passed on these very data, by dvc.lock."""
-    found = outputs(site.root, commit).get(DATA)
+    found = raw_outputs(site.root, commit)
     deps = lock_stage(site.root, commit, "validate").get("deps")
-    seen = [
-        one.get("md5") for one in deps if isinstance(one, dict) and one.get("path") == DATA
-    ] if isinstance(deps, list) else []  # fmt: skip
+    seen = {
+        str(one.get("path")): one.get("md5")
+        for one in (deps if isinstance(deps, list) else ())
+        if isinstance(one, dict) and is_raw(str(one.get("path")))
+    }
     if not seen:
         return Note("dvc.lock of this commit names no check of its data.", "warn")
-    if found is not None and found.md5 in seen:
+    if all(path in found and found[path].md5 == md5 for path, md5 in seen.items()):
         return Note("Checked: the stage `validate` passed on these very data, by dvc.lock.", "good")
     return Note("dvc.lock names a check of other data than this commit's.", "warn")
 

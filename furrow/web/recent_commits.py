@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 __all__ = ["recent"]
 
 
-def recent(site: Site, commit: str, most: int, path: str = "") -> list[Commit]:
+def recent(site: Site, commit: str, most: int, *paths: str) -> list[Commit]:
     """The newest commits that a commit reaches.
 
     Args:
         site: The site.
         commit: Where to start.
         most: How many.
-        path: Only those that changed this path of the project.
+        paths: Only those that changed one of these paths of the project.
     """
-    place = f"{project_prefix(site.root)}{path}"
-    only = ["--", f":(top,literal){place}"] if place else []
+    prefix = project_prefix(site.root)
+    places = [f"{prefix}{path}" for path in paths] or ([prefix] if prefix else [])
+    only = ["--", *(f":(top,literal){place}" for place in places)] if places else []
     output = git(
         site.root, "log", f"-{most}", "--no-color", "--no-notes", "--encoding=UTF-8", "-z",
         "--format=%H%x00%T%x00%P%x00%ct%x00%an%x00%s", commit, *only,
