@@ -1,25 +1,30 @@
-"""The SQL of counts, sums and means of the last days, and of last values.
+"""The SQL of counts, sums and means of the last days, and of last values, of one source or several.
 
 A log of what they are from each moment on.
 
 A count of 30 days changes when an event comes in, and when it is 30 days old; so each event is a
 change now, and one the other way when it leaves a window, and a window's figure is the running sum
 of its changes. That takes one sort, however many windows there are; a window frame by time takes a
-search for each row and window (three times the time). Sums are of whole numbers and decimals: what
+search for each row and window (seven times the time). Sums are of whole numbers and decimals: what
 was added is taken away to the last digit.
+
+What is asked of a column is in its name in the log, so that each question is put once, to all
+columns that it is asked of.
 """
+
+# ruff: noqa: S608 - names are quoted; the text is a file of the project, which the user reads
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from furrow.intake.own_names import free_name
 from furrow.intake.table_profile import readable
-from furrow.scaffold.joint_keys import key_list, key_names, key_words
+from furrow.scaffold.joint_keys import key_list, key_words
+from furrow.scaffold.wrapping import wrapped, wrapped_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "EVER",
@@ -28,8 +33,6 @@ __all__ = [
     "Number",
     "WindowSql",
     "Windowed",
-    "changed",
-    "counted_in",
     "span_name",
     "window_sql",
 ]
@@ -38,7 +41,7 @@ WINDOWS = (7, 30, 90)
 EVER = 0
 """The window that nothing leaves."""
 
-OWN_NAMES = frozenset({"known_at", "window_days", "event_count"})
+OWN_NAMES = frozenset({"known_at", "window_days", "own_row", *(f"in_{days}d" for days in WINDOWS)})
 """Columns of the SQL: one of the data that is called so gets a number there."""
 
 _TOO_GREAT = 1e24
@@ -112,172 +115,186 @@ class WindowSql:
     features: Mapping[str, str]
 
 
-def window_sql(events: Windowed) -> WindowSql:
+@dataclass
+class _Log:
+    """The columns of the log of events, each with what is asked of it in its name.
+
+    Attributes:
+        asked: Names of features to be, by what is asked: event, number, word, once, outcome, result.
+        types: Feast's type of each that keeps the type of its column.
+        taken: Names of features.
+        branches: The SELECT of each source.
+    """
+
+    asked: dict[str, list[str]] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    branches: list[str] = field(default_factory=list)
+
+    def add(self, what: str, wanted: str, value: str, type_: str = "Float64") -> str:
+        """SQL for a column of the log; where a feature is called so already, it gets a number."""
+        name, number = wanted, 2
+        while self.taken & set(features := _features(what, name)):
+            name, number = f"{wanted}_{number}", number + 1
+        self.taken |= set(features)
+        self.asked.setdefault(what, []).append(name)
+        self.types[name] = type_
+        return f"{value} as {readable(f'own_{what}_{name}')}"
+
+
+def window_sql(*sources: Windowed) -> WindowSql:
     """The SQL of a feature table of windows.
 
     Args:
-        events: What happened, and what is asked of it.
+        sources: What happened, and what is asked of it; of one entity, by the same name in each.
     """
-    key, name, given = key_list(events.entity), events.name, events
-    called = _free_names(events)  # in the SQL; features are called as the data's columns are
-    names = {own: column for column, own in called.items()}
-    events = replace(
-        events,
-        numbers=[replace(one, name=called[one.name]) for one in given.numbers],
-        words={called[word]: value for word, value in given.words.items()},
-    )
-    summed = [one for one in events.numbers if one.exact]
-    features: dict[str, str] = {}
-    counts = {
-        f"{name}_{span_name(days)}": (f"cast(own_count_{days} as bigint)", "Int64")
-        for days in events.windows
-    }
-    asked = [f") select {key}, known_at as event_timestamp, {_listed(features, counts)}"]
-    for number in summed:
-        figures = {
-            f"{name}_{names[number.name]}_{word}_{span_name(days)}": (
-                _figure(number, word, days),
-                "Float64",
-            )
-            for word in events.figures
-            for days in events.windows
-        }
-        asked.append(f"    {_listed(features, figures)}")
-    last = {one.name: "Float64" for one in events.numbers}
-    last |= {word: type_ for word, (_, type_) in events.words.items()}
-    lasting = {
-        f"{name}_{names[column]}_last": (_last(column, type_), type_)
-        for column, type_ in last.items()
-    }
-    asked += [f"    {_listed(features, lasting)}"] if lasting else []
-    values = [_named(one.exact or readable(one.name), called[one.name]) for one in given.numbers]
-    values += [_named(value, word) for word, (value, _) in events.words.items()]
-    held = "".join(f", {readable(column)}" for column in last)
-    shown = ", ".join(str(days) for days in events.windows if days != EVER)
-    told = f"{', sums' * ('sum' in events.figures)} and means"
+    log, key = _Log(), key_list(sources[0].entity)
+    for events in sources:
+        log.branches.append(_branch(events, log))
     spans = ", ".join(f"({days})" for days in (0, *WINDOWS))
-    change = "case window_days when 0 then 1 else -1 end as event_count"
-    so_far = (
-        f"partition by {key} order by known_at, window_days desc{held} rows unbounded preceding"
-    )
+    ever = bool(log.asked.keys() & {"outcome", "result"})
+    counted = "\n    union all by name\n".join(log.branches)
+    asked = f"select {key}, known_at as event_timestamp,\n   "
     lines = [
-        (
-            f"-- {name} of each {key_words(events.entity)}: the last values; counts{told} of {shown} days"
-            f" before a moment{', and of all before it' * (EVER in events.windows)}."
-        ),
-        "with own_events as (",
-        f"    select {', '.join([events.key, f'{events.known_at} as known_at', *values])}",
-        f"    from {events.rows}",
-        (
-            "), own_changes as (  -- an event counts from its moment on, and in a window until it"
-            " is that old"
-        ),
-        (
-            f"    select {key}, known_at + window_days * interval '1 day' as known_at, window_days,"
-            f" {change}{held}"
-        ),
+        *_said(sources, log, ever=ever),
+        f"with own_events as (\n{counted}",
+        "), own_changes as (  -- an event counts from its moment on, and in a window until it is that old",
+        "    select * replace (known_at + window_days * interval '1 day' as known_at), window_days,",
+        "        own_events as own_row, -- events of one moment: in the order of their values",
+        _listed([_change(days) for days in (*WINDOWS, *([EVER] if ever else []))]),
         f"    from own_events cross join (values {spans}) as w(window_days)",
         "), own_sums as (",
-        *_commas(_sums(events, key, summed)),
-        f"    from own_changes window so_far as ({so_far})",
+        f"    select {key}, known_at,",
+        _listed(list(_sums(log))),
+        "    from own_changes",
+        f"    window so_far as (partition by {key}",
+        "        order by known_at, window_days desc, own_row rows unbounded preceding)",
         "    qualify lead(known_at) over so_far is distinct from known_at",
-        *_commas(asked),
+        ")",
+        ",\n    ".join([f"{asked} columns('^own_told_(.*)') as \"\\1\"", *_figures(log)]),
         f"from own_sums order by {key}, event_timestamp",
     ]
-    return WindowSql("\n".join(lines) + "\n", features)
+    return WindowSql("\n".join(lines) + "\n", _typed(log))
 
 
-def _free_names(events: Windowed) -> dict[str, str]:
-    """What each column is called in the SQL: as it is, where that is no name of the SQL's own."""
-    called: dict[str, str] = {}
-    columns = [*(one.name for one in events.numbers), *events.words]
-    for column in columns:
-        others = {*columns, *called.values()} - {column}
-        called[column] = free_name(column, {*OWN_NAMES, *key_names(events.entity), *others})
-    return called
+def _said(sources: Sequence[Windowed], log: _Log, *, ever: bool) -> list[str]:
+    """The comment at the head of the file."""
+    days = ", ".join(map(str, WINDOWS[:-1]))
+    what = sources[0].name if len(sources) == 1 else "What happened to"
+    what = f"{what} of each" if len(sources) == 1 else f"{what} each"
+    told = f"last values{'; counts, sums, means' * (not ever or 'event' in log.asked)}"
+    told += "; counts and means" * (ever and "event" not in log.asked)
+    also = ", and of all before it" * ever
+    said = f"{what} {key_words(sources[0].entity)}: {told} of {days} and {WINDOWS[-1]} days{also}."
+    return [f"-- {said}"]
 
 
-def _named(value: str, name: str) -> str:
-    return value if value == readable(name) else f"{value} as {readable(name)}"
+def _branch(events: Windowed, log: _Log) -> str:
+    """The SELECT of a source's events, and what is asked of their columns."""
+    ever = EVER in events.windows
+    values = [events.key, f"{events.known_at} as known_at"]
+    if not events.single:
+        values.append(log.add("outcome" if ever else "event", events.name, "1", "Int64"))
+    for number in events.numbers:
+        name = f"{events.name}_{number.name}"
+        plain = f"cast({readable(number.name)} as double)"
+        if events.single:
+            values.append(log.add("once", name, plain))
+        elif number.exact:
+            values.append(log.add("result" if ever else "number", name, number.exact))
+        else:
+            values.append(log.add("word", name, plain))
+    for column, (value, type_) in events.words.items():
+        what = "once" if events.single else "word"
+        values.append(log.add(what, f"{events.name}_{column}", value, type_))
+    first, *others = wrapped(values, 88)
+    listed = "\n".join([f"    select {first}", *(f"        {line}" for line in others)])
+    return "\n".join([listed, *wrapped_sql(f"from {events.rows}", indent=4)])
 
 
-def _last(column: str, type_: str) -> str:
-    value = readable(f"own_last_{column}")
-    return f"cast({value} as double)" if type_ == "Float64" else value
+def _change(days: int) -> str:
+    """SQL for what an event changes the count of a window by."""
+    leaves = f" when {days} then -1" if days != EVER else ""
+    return f"case window_days when 0 then 1{leaves} end as in_{span_name(days)}"
 
 
-def _sums(events: Windowed, key: str, summed: Sequence[Number]) -> list[str]:
-    """The running sums of each window's changes, and the last values; a line for each column."""
-    counts = [f"{changed('event_count', days)} as own_count_{days}" for days in events.windows]
-    lines = [f"    select {key}, known_at, {', '.join(counts)}"]
-    for number in summed:
-        column, parts = readable(number.name), []
-        for days in events.windows:
-            within = f"window_days in (0, {days})"
-            if number.nullable:
-                count = f"sum(event_count) filter ({within} and {column} is not null)"
-                parts.append(f"{count} over so_far as {_count(number, days)}")
-            total = changed(f"event_count * {column}", days)
-            parts.append(f"{total} as {_sum(number, days)}")
-        lines.append(f"        {', '.join(parts)}")
-    lasting = []
-    for column in (*(one.name for one in events.numbers), *events.words):
-        value = f"case window_days when 0 then {readable(column)} end"
-        lasting.append(
-            f"last_value({value} ignore nulls) over so_far as {readable(f'own_last_{column}')}"
-        )
-    return [*lines, *([f"        {', '.join(lasting)}"] if lasting else [])]
+def _listed(parts: Sequence[str]) -> str:
+    return ",\n".join(f"        {part}" for part in parts)
 
 
-def _count(number: Number, days: int) -> str:
-    """The name of how many values a window holds."""
-    return readable(f"own_count_{days}_{number.name}" if number.nullable else f"own_count_{days}")
+def _spans(what: str) -> tuple[str, ...]:
+    """The windows that are asked of a column."""
+    ever = (EVER,) if what in {"outcome", "result"} else ()
+    return tuple(span_name(days) for days in (*WINDOWS, *ever))
 
 
-def _sum(number: Number, days: int) -> str:
-    return readable(f"own_sum_{days}_{number.name}")
+def _features(what: str, name: str) -> Iterator[str]:
+    """The features that a column of the log becomes."""
+    if what in {"word", "number", "result"}:
+        yield f"{name}_last"
+    if what == "once":
+        yield name
+    for span in _spans(what):
+        if what in {"event", "outcome"}:
+            yield f"{name}_{span}"
+        if what in {"number", "result"}:
+            yield f"{name}_mean_{span}"
+        if what == "number":
+            yield f"{name}_sum_{span}"
 
 
-def _figure(number: Number, word: str, days: int) -> str:
-    """A sum or a mean; nothing where the window holds no value."""
-    return counted_in(word, _sum(number, days), _count(number, days))
+def _sums(log: _Log) -> Iterator[str]:
+    """What is known so far of all columns that the same is asked of."""
+    for what in ("event", "outcome"):
+        for span in _spans(what) if what in log.asked else ():
+            total = f"sum(in_{span} * columns('^own_{what}_(.*)')) over so_far"
+            yield f'cast({total} as bigint) as "own_told_\\1_{span}"'
+    for what in ("number", "result", "word", "once"):
+        if what in log.asked:
+            column = f"case window_days when 0 then columns('^own_{what}_(.*)') end"
+            last = f"last_value({column} ignore nulls) over so_far"
+            last = f"cast({last} as double)" if what in {"number", "result"} else last
+            name = "\\1" if what == "once" else "\\1_last"
+            yield f'{last}\n            as "own_told_{name}"'
+    for what in ("number", "result"):
+        for span in _spans(what) if what in log.asked else ():
+            column = f"columns('^own_{what}_(.*)')"
+            held = f"sum(case when {column} is not null then in_{span} end) over so_far"
+            total = f"sum(in_{span} * {column}) over so_far"
+            yield f"{{'held': {held},\n            'total': {total}}} as \"own_{what}_{span}_\\1\""
 
 
-def changed(value: str, days: int) -> str:
-    """SQL for the running sum of a window's changes.
+def _figures(log: _Log) -> Iterator[str]:
+    """Sums and means of windows; nothing where a window holds no value."""
+    for what in ("number", "result"):
+        column = f"columns('^own_{what}_([^_]+)_(.*)')"
+        total = f"cast({column}.total as double)"
+        if what in log.asked:
+            yield f'{total}\n        / nullif({column}.held, 0) as "\\2_mean_\\1"'
+        if what in log.asked and what == "number":
+            yield f'case when {column}.held > 0\n        then {total} end as "\\2_sum_\\1"'
 
-    Args:
-        value: SQL for what an event changes it by.
-        days: The window's.
-    """
-    return f"sum({value}) filter (window_days in (0, {days})) over so_far"
+
+def _typed(log: _Log) -> dict[str, str]:
+    """Each feature and its type, in the order of the SELECT."""
+    found: dict[str, str] = {}
+    for what in ("event", "outcome"):
+        names = log.asked.get(what, [])
+        found |= {f"{name}_{span}": "Int64" for span in _spans(what) for name in names}
+    for what in ("number", "result", "word", "once"):
+        last = "" if what == "once" else "_last"
+        found |= {f"{name}{last}": log.types[name] for name in log.asked.get(what, [])}
+    for what, figures in (("number", ("mean", "sum")), ("result", ("mean",))):
+        names = log.asked.get(what, [])
+        found |= {
+            f"{name}_{figure}_{span}": "Float64"
+            for figure in figures
+            for span in _spans(what)
+            for name in names
+        }
+    return found
 
 
 def span_name(days: int) -> str:
     """A window in the name of a feature."""
     return f"{days}d" if days != EVER else "ever"
-
-
-def counted_in(word: str, total: str, count: str) -> str:
-    """SQL for a sum or a mean; nothing where the window holds no value.
-
-    Args:
-        word: sum or mean.
-        total: SQL for the sum.
-        count: SQL for how many values it is of.
-    """
-    if word == "mean":
-        return f"cast({total} as double) / nullif({count}, 0)"
-    return f"case when {count} > 0 then cast({total} as double) end"
-
-
-def _listed(features: dict[str, str], figures: Mapping[str, tuple[str, str]]) -> str:
-    """Features beside each other on a line; their types are noted."""
-    features |= {name: type_ for name, (_, type_) in figures.items()}
-    return ", ".join(f"{text} as {readable(name)}" for name, (text, _) in figures.items())
-
-
-def _commas(lines: Iterable[str]) -> list[str]:
-    """Lines of a list: each but the last ends in a comma."""
-    listed = list(lines)
-    return [*(f"{line}," for line in listed[:-1]), listed[-1]]
