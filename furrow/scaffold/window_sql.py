@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.table_profile import readable
 from furrow.scaffold.joint_keys import key_list, key_words
-from furrow.scaffold.wrapping import wrapped, wrapped_sql
+from furrow.scaffold.wrapping import WIDTH, wrapped, wrapped_flow, wrapped_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +33,7 @@ __all__ = [
     "Number",
     "WindowSql",
     "Windowed",
+    "columns_of",
     "span_name",
     "window_sql",
 ]
@@ -44,7 +45,7 @@ EVER = 0
 OWN_NAMES = frozenset({"known_at", "window_days", "own_row", *(f"in_{days}d" for days in WINDOWS)})
 """Columns of the SQL: one of the data that is called so gets a number there."""
 
-_TOO_GREAT = 1e24
+_GREAT, _TOO_GREAT = 1e12, 1e24
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,16 @@ class Number:
 
     @property
     def exact(self) -> str:
-        """SQL for the value in a type whose sums are the same in any order.
+        """SQL for a value, `{}`, in a type whose sums are the same in any order.
 
         Empty where there is none.
         """
-        name = readable(self.name)
-        if self.whole:
-            return name
+        if self.whole and self.size >= _GREAT:
+            return "{}"
         if not self.size < _TOO_GREAT:  # infinite, too
             return ""
-        digits = 2 if self.size >= 1e12 else 12 if self.size >= 1e-3 else 24
-        return f"cast({name} as decimal(38, {digits}))"
+        digits = 2 if self.size >= _GREAT else 12 if self.whole or self.size >= 1e-3 else 24
+        return f"cast({{}} as decimal(38, {digits}))"
 
 
 @dataclass(frozen=True)
@@ -120,26 +120,31 @@ class _Log:
     """The columns of the log of events, each with what is asked of it in its name.
 
     Attributes:
-        asked: Names of features to be, by what is asked: event, number, word, once, outcome, result.
+        columns: What is asked of each, and what its features are called: events, numbers,
+            outcomes and results are summed in windows; of a word the last is kept, and what there
+            is but once.
         types: Feast's type of each that keeps the type of its column.
         taken: Names of features.
-        branches: The SELECT of each source.
     """
 
-    asked: dict[str, list[str]] = field(default_factory=dict)
+    columns: list[tuple[str, str]] = field(default_factory=list)
     types: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
-    branches: list[str] = field(default_factory=list)
 
-    def add(self, what: str, wanted: str, value: str, type_: str = "Float64") -> str:
-        """SQL for a column of the log; where a feature is called so already, it gets a number."""
+    def add(self, what: str, wanted: str, type_: str = "Float64") -> str:
+        """The name of a column; where a feature is called so already, it gets a number."""
         name, number = wanted, 2
-        while self.taken & set(features := _features(what, name)):
+        while self.taken & set(features := list(_features(what, name))):
             name, number = f"{wanted}_{number}", number + 1
         self.taken |= set(features)
-        self.asked.setdefault(what, []).append(name)
+        self.columns.append((what, name))
         self.types[name] = type_
-        return f"{value} as {readable(f'own_{what}_{name}')}"
+        return f"own_{what}_{name}"
+
+    @property
+    def asked(self) -> set[str]:
+        """What is asked of any of them."""
+        return {what for what, _ in self.columns}
 
 
 def window_sql(*sources: Windowed) -> WindowSql:
@@ -149,67 +154,72 @@ def window_sql(*sources: Windowed) -> WindowSql:
         sources: What happened, and what is asked of it; of one entity, by the same name in each.
     """
     log, key = _Log(), key_list(sources[0].entity)
-    for events in sources:
-        log.branches.append(_branch(events, log))
-    spans = ", ".join(f"({days})" for days in (0, *WINDOWS))
-    ever = bool(log.asked.keys() & {"outcome", "result"})
-    counted = "\n    union all by name\n".join(log.branches)
-    asked = f"select {key}, known_at as event_timestamp,\n   "
+    branches = [_branch(events, log) for events in sources]
+    ever = bool(log.asked & {"outcomes", "results"})
+    days = ", ".join(f"({days})" for days in (0, *WINDOWS))
+    changes = ["window_days", "own_events as own_row"]
+    changes += [_change(one) for one in (*WINDOWS, *([EVER] if ever else []))]
+    asked = f"select {key}, known_at as event_timestamp"
     lines = [
-        *_said(sources, log, ever=ever),
-        f"with own_events as (\n{counted}",
-        "), own_changes as (  -- an event counts from its moment on, and in a window until it is that old",
-        "    select * replace (known_at + window_days * interval '1 day' as known_at), window_days,",
-        "        own_events as own_row, -- events of one moment: in the order of their values",
-        _listed([_change(days) for days in (*WINDOWS, *([EVER] if ever else []))]),
-        f"    from own_events cross join (values {spans}) as w(window_days)",
+        _said(sources, ever=ever),
+        "with own_events as (",
+        "\n    union all by name\n".join(branches),
+        "), own_changes as (  -- an event counts from its moment on, in a window until it is that old",
+        "    select * replace (known_at + window_days * interval '1 day' as known_at),",
+        *(f"        {line}" for line in wrapped(changes)),
+        f"    from own_events cross join (values {days}) as w(window_days)",
         "), own_sums as (",
-        f"    select {key}, known_at,",
-        _listed(list(_sums(log))),
-        "    from own_changes",
-        f"    window so_far as (partition by {key}",
+        ",\n        ".join([f"    select {key}, known_at", *_sums(log)]),
+        f"    from own_changes window so_far as (partition by {key}",
         "        order by known_at, window_days desc, own_row rows unbounded preceding)",
         "    qualify lead(known_at) over so_far is distinct from known_at",
-        ")",
-        ",\n    ".join([f"{asked} columns('^own_told_(.*)') as \"\\1\"", *_figures(log)]),
+        ",\n    ".join([f") {asked}", *_figures(log)]),
         f"from own_sums order by {key}, event_timestamp",
     ]
-    return WindowSql("\n".join(lines) + "\n", _typed(log))
+    return WindowSql("\n".join(lines) + "\n", _types(log))
 
 
-def _said(sources: Sequence[Windowed], log: _Log, *, ever: bool) -> list[str]:
+def _said(sources: Sequence[Windowed], *, ever: bool) -> str:
     """The comment at the head of the file."""
-    days = ", ".join(map(str, WINDOWS[:-1]))
-    what = sources[0].name if len(sources) == 1 else "What happened to"
-    what = f"{what} of each" if len(sources) == 1 else f"{what} each"
-    told = f"last values{'; counts, sums, means' * (not ever or 'event' in log.asked)}"
-    told += "; counts and means" * (ever and "event" not in log.asked)
-    also = ", and of all before it" * ever
-    said = f"{what} {key_words(sources[0].entity)}: {told} of {days} and {WINDOWS[-1]} days{also}."
-    return [f"-- {said}"]
+    who = key_words(sources[0].entity)
+    what = f"{sources[0].name} of each" if len(sources) == 1 else "What happened to each"
+    days = f"{', '.join(map(str, WINDOWS[:-1]))} and {WINDOWS[-1]} days"
+    sums = "sums, " * any("sum" in events.figures for events in sources)
+    ended = ", and ever" * ever
+    return f"-- {what} {who}: last values; counts, {sums}means of {days}{ended}."
 
 
 def _branch(events: Windowed, log: _Log) -> str:
-    """The SELECT of a source's events, and what is asked of their columns."""
-    ever = EVER in events.windows
+    """The SELECT of a source's events, each column by what is asked of it."""
+    ever, name = EVER in events.windows, events.name
     values = [events.key, f"{events.known_at} as known_at"]
     if not events.single:
-        values.append(log.add("outcome" if ever else "event", events.name, "1", "Int64"))
+        values.append(f"1 as {readable(log.add('outcomes' if ever else 'events', name, 'Int64'))}")
+    alike: dict[tuple[str, str], list[str]] = {}
     for number in events.numbers:
-        name = f"{events.name}_{number.name}"
-        plain = f"cast({readable(number.name)} as double)"
-        if events.single:
-            values.append(log.add("once", name, plain))
-        elif number.exact:
-            values.append(log.add("result" if ever else "number", name, number.exact))
-        else:
-            values.append(log.add("word", name, plain))
-    for column, (value, type_) in events.words.items():
-        what = "once" if events.single else "word"
-        values.append(log.add(what, f"{events.name}_{column}", value, type_))
-    first, *others = wrapped(values, 88)
-    listed = "\n".join([f"    select {first}", *(f"        {line}" for line in others)])
-    return "\n".join([listed, *wrapped_sql(f"from {events.rows}", indent=4)])
+        summed = bool(number.exact) and not events.single
+        what = ("results" if ever else "numbers") if summed else "once" if events.single else "word"
+        value = number.exact if summed else "cast({} as double)"
+        alike.setdefault((what, value), []).append(number.name)
+    for (what, value), names in alike.items():
+        values += _columns(what, value, names, name, log)
+    for column, (sql, type_) in events.words.items():
+        own = log.add("once" if events.single else "word", f"{name}_{column}", type_)
+        values.append(f"{sql} as {readable(own)}")
+    first, *others = wrapped(values, WIDTH - 8)
+    listed = [f"    select {first}", *(f"        {line}" for line in others)]
+    return "\n".join([*listed, *wrapped_sql(f"from {events.rows}", indent=4)])
+
+
+def _columns(what: str, value: str, names: Sequence[str], source: str, log: _Log) -> list[str]:
+    """Columns of which the same is asked: several of them at once."""
+    own = [log.add(what, f"{source}_{one}") for one in names]
+    begin = f"own_{what}_{source}_"
+    if len(names) > 1 and own == [f"{begin}{one}" for one in names]:
+        alias = f"{begin}\\0".replace('"', '""')
+        return [f'{value.format(columns_of(names))} as "{alias}"']
+    pairs = zip(names, own, strict=True)
+    return [f"{value.format(readable(one))} as {readable(called)}" for one, called in pairs]
 
 
 def _change(days: int) -> str:
@@ -218,81 +228,93 @@ def _change(days: int) -> str:
     return f"case window_days when 0 then 1{leaves} end as in_{span_name(days)}"
 
 
-def _listed(parts: Sequence[str]) -> str:
-    return ",\n".join(f"        {part}" for part in parts)
-
-
 def _spans(what: str) -> tuple[str, ...]:
     """The windows that are asked of a column."""
-    ever = (EVER,) if what in {"outcome", "result"} else ()
+    ever = (EVER,) if what in {"outcomes", "results"} else ()
     return tuple(span_name(days) for days in (*WINDOWS, *ever))
 
 
 def _features(what: str, name: str) -> Iterator[str]:
     """The features that a column of the log becomes."""
-    if what in {"word", "number", "result"}:
-        yield f"{name}_last"
-    if what == "once":
-        yield name
-    for span in _spans(what):
-        if what in {"event", "outcome"}:
-            yield f"{name}_{span}"
-        if what in {"number", "result"}:
-            yield f"{name}_mean_{span}"
-        if what == "number":
-            yield f"{name}_sum_{span}"
+    log = _Log([(what, name)], {name: ""})
+    yield from _types(log)
 
 
 def _sums(log: _Log) -> Iterator[str]:
     """What is known so far of all columns that the same is asked of."""
-    for what in ("event", "outcome"):
-        for span in _spans(what) if what in log.asked else ():
-            total = f"sum(in_{span} * columns('^own_{what}_(.*)')) over so_far"
-            yield f'cast({total} as bigint) as "own_told_\\1_{span}"'
-    for what in ("number", "result", "word", "once"):
-        if what in log.asked:
-            column = f"case window_days when 0 then columns('^own_{what}_(.*)') end"
-            last = f"last_value({column} ignore nulls) over so_far"
-            last = f"cast({last} as double)" if what in {"number", "result"} else last
-            name = "\\1" if what == "once" else "\\1_last"
-            yield f'{last}\n            as "own_told_{name}"'
-    for what in ("number", "result"):
-        for span in _spans(what) if what in log.asked else ():
-            column = f"columns('^own_{what}_(.*)')"
-            held = f"sum(case when {column} is not null then in_{span} end) over so_far"
-            total = f"sum(in_{span} * {column}) over so_far"
-            yield f"{{'held': {held},\n            'total': {total}}} as \"own_{what}_{span}_\\1\""
+    summed = [("([a-z]+s)", _spans("events"))] if {"events", "numbers"} & log.asked else []
+    if {"outcomes", "results"} & log.asked:
+        spans = _spans("outcomes")
+        summed = [("([a-z]+s)", spans[:-1]), ("(outcomes|results)", spans[-1:])]
+    for what, spans in summed:
+        column = f"columns('^own_{what}_(.*)')"
+        for span in spans:
+            held = f"'held': sum(if({column} is null, null, in_{span})) over so_far"
+            total = f"'total': sum(in_{span} * {column}) over so_far"
+            whole = f'{{{held}, {total}}} as "own_\\1_{span}_\\2"'
+            yield "\n          ".join(line.strip() for line in wrapped_flow(whole, indent=8))
+    for kinds, begin, end, name in (
+        (("numbers", "results"), "cast(", " as double)", "\\1_last"),
+        (("word",), "", "", "\\1_last"),
+        (("once",), "", "", "\\1"),
+    ):
+        if log.asked & set(kinds):
+            column = f"columns('^own_{_any(kinds)}_(.*)')"
+            yield (
+                f"{begin}last_value(case window_days when 0 then {column} end\n"
+                f'            ignore nulls) over so_far{end} as "own_told_{name}"'
+            )
 
 
 def _figures(log: _Log) -> Iterator[str]:
-    """Sums and means of windows; nothing where a window holds no value."""
-    for what in ("number", "result"):
-        column = f"columns('^own_{what}_([^_]+)_(.*)')"
-        total = f"cast({column}.total as double)"
-        if what in log.asked:
-            yield f'{total}\n        / nullif({column}.held, 0) as "\\2_mean_\\1"'
-        if what in log.asked and what == "number":
-            yield f'case when {column}.held > 0\n        then {total} end as "\\2_sum_\\1"'
+    """Counts, means and sums of windows; no sum and no mean where a window holds no value."""
+    for kinds, figure in (
+        (("events", "outcomes"), 'cast({0}.held as bigint) as "\\2_\\1"'),
+        (
+            ("numbers", "results"),
+            'cast({0}.total as double)\n        / nullif({0}.held, 0) as "\\2_mean_\\1"',
+        ),
+        (
+            ("numbers",),
+            "case when {0}.held > 0\n"
+            '        then cast({0}.total as double) end as "\\2_sum_\\1"',
+        ),
+    ):
+        if log.asked & set(kinds):
+            yield figure.format(f"columns('^own_{_any(kinds)}_([^_]+)_(.*)')")
+    if log.asked - {"events", "outcomes"}:
+        yield "columns('^own_told_(.*)') as \"\\1\""
 
 
-def _typed(log: _Log) -> dict[str, str]:
+def _any(kinds: Sequence[str]) -> str:
+    return kinds[0] if len(kinds) == 1 else f"(?:{'|'.join(kinds)})"
+
+
+def _types(log: _Log) -> dict[str, str]:
     """Each feature and its type, in the order of the SELECT."""
     found: dict[str, str] = {}
-    for what in ("event", "outcome"):
-        names = log.asked.get(what, [])
-        found |= {f"{name}_{span}": "Int64" for span in _spans(what) for name in names}
-    for what in ("number", "result", "word", "once"):
-        last = "" if what == "once" else "_last"
-        found |= {f"{name}{last}": log.types[name] for name in log.asked.get(what, [])}
-    for what, figures in (("number", ("mean", "sum")), ("result", ("mean",))):
-        names = log.asked.get(what, [])
+    spans = [span_name(days) for days in (*WINDOWS, EVER)]
+    for kinds, figure, type_ in (
+        (("events", "outcomes"), "", "Int64"),
+        (("numbers", "results"), "_mean", "Float64"),
+        (("numbers",), "_sum", "Float64"),
+    ):
         found |= {
-            f"{name}_{figure}_{span}": "Float64"
-            for figure in figures
-            for span in _spans(what)
-            for name in names
+            f"{name}{figure}_{span}": type_
+            for span in spans
+            for what, name in log.columns
+            if what in kinds and span in _spans(what)
         }
+    for kinds in (("numbers", "results"), ("word",), ("once",)):
+        last = "" if kinds == ("once",) else "_last"
+        found |= {f"{name}{last}": log.types[name] for what, name in log.columns if what in kinds}
     return found
+
+
+def columns_of(names: Sequence[str]) -> str:
+    """SQL for columns of which the same is asked."""
+    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    return f"columns([{listed}])"
 
 
 def span_name(days: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["WIDTH", "wrapped", "wrapped_sql"]
+__all__ = ["WIDTH", "wrapped", "wrapped_flow", "wrapped_sql"]
 
 WIDTH = 98
 """Characters of a line, at the most, but for a name that is longer."""
@@ -29,8 +29,28 @@ def wrapped(parts: Iterable[str], width: int = WIDTH - 6) -> list[str]:
         if line and len(line) + len(part) > width:
             lines.append(line.rstrip())
             line = ""
-        line += f"{part}, "
+        *whole, rest = wrapped_flow(part, indent=0, width=width) if len(part) > width else [part]
+        lines += whole
+        line += f"{rest}, "
     return [*lines, line.rstrip().rstrip(",")]
+
+
+def wrapped_flow(text: str, *, indent: int, width: int = WIDTH) -> list[str]:
+    """Lines of YAML's flow style, or of what else may end a line at any space.
+
+    Args:
+        text: On one line.
+        indent: Spaces before each line; the next ones have two more.
+        width: Characters of a line.
+    """
+    lines, line = [], ""
+    for word in _PIECE.findall(text):
+        if line and len(line) + 1 + len(word) > width - indent - 2:
+            lines.append(line)
+            line = ""
+        line += f" {word}" if line else word
+    lines.append(line)
+    return [f"{' ' * (indent + 2 * bool(place))}{one}" for place, one in enumerate(lines)]
 
 
 def wrapped_sql(text: str, *, indent: int) -> list[str]:
