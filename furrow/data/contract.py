@@ -21,10 +21,10 @@ from furrow.files import sha256_json
 from furrow.parse import ParseError, read_yaml
 
 __all__ = [
+    "OR_NULL",
     "Bounds",
     "Clock",
     "Column",
-    "OR_NULL",
     "Contract",
     "ContractError",
     "Coverage",
@@ -40,7 +40,7 @@ __all__ = [
 
 Scalar = int | float | str | datetime
 Kind = Literal["string", "int32", "int64", "float64", "timestamp", "bool"]
-OR_NULL = " or null"
+OR_NULL = "_or_null"
 
 
 class ContractError(FurrowError):
@@ -195,7 +195,7 @@ class Table(_Strict):
     """A table: its files, columns and rules.
 
     `{month}` in `files`, or another period, means one file for each. `types` names columns of which
-    nothing but their type is said, by that: `int64: [a, b]`, `string or null: [c]`.
+    nothing but their type is said, by that: `int64: [a, b]`, `string_or_null: [c]` where some rows have none.
     """
 
     model_config = ConfigDict(
@@ -240,7 +240,9 @@ class Table(_Strict):
             kind = str(said).removesuffix(OR_NULL)
             if kind not in get_args(Kind):
                 raise PydanticCustomError(
-                    "type", "{said}", {"said": f"types: {_unknown(kind, list(get_args(Kind)), what='type')}"}
+                    "type",
+                    "{said}",
+                    {"said": f"types: {_unknown(kind, list(get_args(Kind)), what='type')}"},
                 )
             for name in names:
                 if name in columns:

@@ -15,7 +15,7 @@ from furrow.scaffold.view_texts import view_lines
 from furrow.scaffold.wrapping import wrapped_flow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from furrow.intake.table_profile import TableProfile
     from furrow.scaffold.answers import Answers
@@ -107,7 +107,10 @@ def definitions_text(
 
 def _call(text: str) -> list[str]:
     """A call on one line, or on as many as it takes."""
-    return [line if not place else f"    {line.strip()}" for place, line in enumerate(wrapped_flow(text, indent=0))]
+    return [
+        line if not place else f"    {line.strip()}"
+        for place, line in enumerate(wrapped_flow(text, indent=0))
+    ]
 
 
 def _said(features: Sequence[FeatureTable], service: str) -> str:

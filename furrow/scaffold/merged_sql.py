@@ -4,8 +4,6 @@ What happened is one log of changes (`furrow.scaffold.window_sql`); what is know
 joined by whom it is about.
 """
 
-# ruff: noqa: S608 - names are quoted; the text is a file of the project, which the user reads
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -12,8 +12,6 @@ What is asked of a column is in its name in the log, so that each question is pu
 columns that it is asked of.
 """
 
-# ruff: noqa: S608 - names are quoted; the text is a file of the project, which the user reads
-
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -276,8 +274,7 @@ def _figures(log: _Log) -> Iterator[str]:
         ),
         (
             ("numbers",),
-            "case when {0}.held > 0\n"
-            '        then cast({0}.total as double) end as "\\2_sum_\\1"',
+            'case when {0}.held > 0\n        then cast({0}.total as double) end as "\\2_sum_\\1"',
         ),
     ):
         if log.asked & set(kinds):
