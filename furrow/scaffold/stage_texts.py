@@ -22,10 +22,9 @@ stages:
     do:
       cmd: RUN furrow.stages.train ${key}
       deps: ["build/training/${item.problem}/${item.service}.parquet", runs/.compiled]
-      params:
-        - runs/${key}/config.yaml: [calibration, code.digest, encoding, features, model,
-            problem.entity, problem.horizons, problem.interval, problem.known_after, problem.label,
-            problem.positive, problem.season, problem.split, problem.task, search, seed]
+      params: ["runs/${key}/config.yaml": [calibration, code.digest, encoding, features, model,
+        problem.entity, problem.horizons, problem.interval, problem.known_after, problem.label,
+        problem.positive, problem.season, problem.split, problem.task, search, seed]]
       outs: ["build/models/${key}", "build/predictions/${key}.parquet"]
   evaluate:
     foreach: ${experiments}

@@ -33,18 +33,18 @@ def view_lines(table: FeatureTable, abouts: Sequence[str], owner: str) -> list[s
     stem = re.sub(r"_(profile|history|facts|features)$", "", table.name)
     of = stem if left and all(name.startswith(f"{stem}_") for name in left) else ""
     said = [f'"{table.name}"', *abouts, f'owner="{owner}"', *([f'of="{of}"'] if of else [])]
-    lines = _filled(f"{table.name}_view = table_view(", said)
-    if happened:
-        lines[-1] += ","
-        lines += [f"    happened={happened[0]}", *(f"    | {one}" for one in happened[1:])]
     short, long = _typed(left, of)
-    if short:
+    several = [f"{'| ' if place else 'happened='}{one}" for place, one in enumerate(happened)]
+    if len(happened) == 1:
+        said += several
+    lines = _filled(f"{table.name}_view = table_view(", [*said, *short])
+    if len(happened) > 1:
         lines[-1] += ","
-        lines += [f"    {line}" for line in wrapped(short)]
+        lines += [f"    {line}" for line in several]
     for type_, names in long:
         lines[-1] += ","
-        said = f'{type_}="""{" ".join(names)}"""'
-        held = wrap(said, WIDTH - 8, break_long_words=False, break_on_hyphens=False)
+        text = f'{type_}="""{" ".join(names)}"""'
+        held = wrap(text, WIDTH - 8, break_long_words=False, break_on_hyphens=False)
         lines += [f"    {held[0]}", *(f"        {line}" for line in held[1:])]
     lines[-1] += ")"
     return lines
@@ -52,8 +52,12 @@ def view_lines(table: FeatureTable, abouts: Sequence[str], owner: str) -> list[s
 
 def _filled(begin: str, parts: Sequence[str]) -> list[str]:
     """A call and what it is given, without its end."""
-    first, *others = wrapped(parts, WIDTH - len(begin) - 2)
-    return [f"{begin}{first}", *(f"    {line}" for line in others)]
+    taken = 1
+    while taken < len(parts) and len(begin) + len(", ".join(parts[: taken + 1])) < WIDTH:
+        taken += 1
+    first, others = ", ".join(parts[:taken]), parts[taken:]
+    lines = wrapped(others, WIDTH - 4) if others else []
+    return [f"{begin}{first}{',' if others else ''}", *(f"    {line}" for line in lines)]
 
 
 def _sources(features: dict[str, str]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from furrow.intake.table_profile import readable
 from furrow.scaffold.joint_keys import key_list, key_words
-from furrow.scaffold.wrapping import WIDTH, wrapped, wrapped_flow, wrapped_sql
+from furrow.scaffold.wrapping import WIDTH, wrapped, wrapped_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ WINDOWS = (7, 30, 90)
 EVER = 0
 """The window that nothing leaves."""
 
-OWN_NAMES = frozenset({"known_at", "window_days", "own_row", *(f"in_{days}d" for days in WINDOWS)})
+OWN_NAMES = frozenset({"known_at", "window_days", "own_row", "own_sign"})
 """Columns of the SQL: one of the data that is called so gets a number there."""
 
 _GREAT, _TOO_GREAT = 1e12, 1e24
@@ -155,16 +155,17 @@ def window_sql(*sources: Windowed) -> WindowSql:
     branches = [_branch(events, log) for events in sources]
     ever = bool(log.asked & {"outcomes", "results"})
     days = ", ".join(f"({days})" for days in (0, *WINDOWS))
-    changes = ["window_days", "own_events as own_row"]
-    changes += [_change(one) for one in (*WINDOWS, *([EVER] if ever else []))]
     asked = f"select {key}, known_at as event_timestamp"
+    if log.asked - {"events", "outcomes"}:
+        asked += ", columns('^own_told_(.*)') as \"\\1\""
     lines = [
         _said(sources, ever=ever),
         "with own_events as (",
         "\n    union all by name\n".join(branches),
         "), own_changes as (  -- an event counts from its moment on, in a window until it is that old",
-        "    select * replace (known_at + window_days * interval '1 day' as known_at),",
-        *(f"        {line}" for line in wrapped(changes)),
+        "    select * replace (known_at + window_days * interval '1 day' as known_at), window_days,",
+        "        own_events as own_row, if(window_days = 0, 1, -1) as own_sign,",
+        ",\n".join(f"        {line}" for line in _changes(log)),
         f"    from own_events cross join (values {days}) as w(window_days)",
         "), own_sums as (",
         ",\n        ".join([f"    select {key}, known_at", *_sums(log)]),
@@ -220,10 +221,17 @@ def _columns(what: str, value: str, names: Sequence[str], source: str, log: _Log
     return [f"{value.format(readable(one))} as {readable(called)}" for one, called in pairs]
 
 
-def _change(days: int) -> str:
-    """SQL for what an event changes the count of a window by."""
-    leaves = f" when {days} then -1" if days != EVER else ""
-    return f"case window_days when 0 then 1{leaves} end as in_{span_name(days)}"
+def _changes(log: _Log) -> Iterator[str]:
+    """What an event changes the figures of each window by."""
+    asked = log.asked & {"events", "numbers", "outcomes", "results"}
+    for days in (*WINDOWS, EVER) if asked else ():
+        kinds = "([a-z]+s)" if days != EVER else "(outcomes|results)"
+        if days == EVER and not asked & {"outcomes", "results"}:
+            continue
+        within = f"(0, {days})" if days != EVER else "(0)"
+        column = f"columns('^own_{kinds}_(.*)')"
+        name = f"own_in_\\1_{span_name(days)}_\\2"
+        yield f'if(window_days in {within}, {column}, null) as "{name}"'
 
 
 def _spans(what: str) -> tuple[str, ...]:
@@ -240,24 +248,19 @@ def _features(what: str, name: str) -> Iterator[str]:
 
 def _sums(log: _Log) -> Iterator[str]:
     """What is known so far of all columns that the same is asked of."""
-    summed = [("([a-z]+s)", _spans("events"))] if {"events", "numbers"} & log.asked else []
-    if {"outcomes", "results"} & log.asked:
-        spans = _spans("outcomes")
-        summed = [("([a-z]+s)", spans[:-1]), ("(outcomes|results)", spans[-1:])]
-    for what, spans in summed:
-        column = f"columns('^own_{what}_(.*)')"
-        for span in spans:
-            held = f"'held': sum(if({column} is null, null, in_{span})) over so_far"
-            total = f"'total': sum(in_{span} * {column}) over so_far"
-            whole = f'{{{held}, {total}}} as "own_\\1_{span}_\\2"'
-            yield "\n          ".join(line.strip() for line in wrapped_flow(whole, indent=8))
+    if log.asked - {"word", "once"}:
+        column = "columns('^own_in_(.*)')"
+        yield (
+            f"{{'held': sum(if({column} is null, null, own_sign)) over so_far,\n"
+            f"          'total': sum(own_sign * {column}) over so_far}} as \"own_\\1\""
+        )
     for kinds, begin, end, name in (
         (("numbers", "results"), "cast(", " as double)", "\\1_last"),
         (("word",), "", "", "\\1_last"),
         (("once",), "", "", "\\1"),
     ):
-        if log.asked & set(kinds):
-            column = f"columns('^own_{_any(kinds)}_(.*)')"
+        if asked := [kind for kind in kinds if kind in log.asked]:
+            column = f"columns('^own_{_any(asked)}_(.*)')"
             yield (
                 f"{begin}last_value(case window_days when 0 then {column} end\n"
                 f'            ignore nulls) over so_far{end} as "own_told_{name}"'
@@ -277,10 +280,8 @@ def _figures(log: _Log) -> Iterator[str]:
             'case when {0}.held > 0\n        then cast({0}.total as double) end as "\\2_sum_\\1"',
         ),
     ):
-        if log.asked & set(kinds):
-            yield figure.format(f"columns('^own_{_any(kinds)}_([^_]+)_(.*)')")
-    if log.asked - {"events", "outcomes"}:
-        yield "columns('^own_told_(.*)') as \"\\1\""
+        if asked := [kind for kind in kinds if kind in log.asked]:
+            yield figure.format(f"columns('^own_{_any(asked)}_([^_]+)_(.*)')")
 
 
 def _any(kinds: Sequence[str]) -> str:
@@ -290,6 +291,9 @@ def _any(kinds: Sequence[str]) -> str:
 def _types(log: _Log) -> dict[str, str]:
     """Each feature and its type, in the order of the SELECT."""
     found: dict[str, str] = {}
+    for kinds in (("numbers", "results"), ("word",), ("once",)):
+        last = "" if kinds == ("once",) else "_last"
+        found |= {f"{name}{last}": log.types[name] for what, name in log.columns if what in kinds}
     spans = [span_name(days) for days in (*WINDOWS, EVER)]
     for kinds, figure, type_ in (
         (("events", "outcomes"), "", "Int64"),
@@ -302,9 +306,6 @@ def _types(log: _Log) -> dict[str, str]:
             for what, name in log.columns
             if what in kinds and span in _spans(what)
         }
-    for kinds in (("numbers", "results"), ("word",), ("once",)):
-        last = "" if kinds == ("once",) else "_last"
-        found |= {f"{name}{last}": log.types[name] for what, name in log.columns if what in kinds}
     return found
 
 
