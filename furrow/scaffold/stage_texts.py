@@ -9,8 +9,7 @@ vars: [conf/experiments.yaml:experiments]   # `furrow compile` keeps tables_* an
 stages:
   compile:
     cmd: RUN furrow compile
-    deps: [conf, features/definitions.py, features/feature_store.yaml, features/spines,
-      features/tables]
+    deps: [conf, features/definitions.py, features/feature_store.yaml, features/spines, features/tables]
     outs: [runs/.compiled: {cache: false, persist: true}]
   validate:
     cmd: RUN furrow.stages.validate

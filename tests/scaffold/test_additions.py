@@ -168,7 +168,10 @@ WRONG = {
     "no problem": (["experiment", "odd", "--problem", "churn"], "did you mean 'churned'?"),
     "no raw table": (["table", "odd", "--of", "order"], "did you mean 'orders'?"),
     "a raw table's name": (["table", "orders", "--of", "orders"], "already"),
-    "no second key": (["table", "odd", "--of", "orders", "--about", "customer_id,chanel"], "did you mean 'channel'?"),
+    "no second key": (
+        ["table", "odd", "--of", "orders", "--about", "customer_id,chanel"],
+        "did you mean 'channel'?",
+    ),
     "nobody": (["table", "odd", "--of", "order_lines"], "--about"),
     "no moment": (["table", "odd", "--of", "orders", "--at", "total"], "no moment 'total'"),
     "no table": (["view", "orders_histor"], "did you mean 'orders_history'?"),

@@ -78,7 +78,8 @@ def test_two_hundred_lines(tmp_path: Path, kind: str) -> None:
     texts = plan.texts
     assert len(texts) <= 14
     assert sum(text.count("\n") for text in texts.values()) <= 200
-    assert max(len(line) for text in texts.values() for line in text.splitlines()) <= 100
+    wide_lines = [line for text in texts.values() for line in text.splitlines() if len(line) > 100]
+    assert len(wide_lines) <= 1, wide_lines  # what `compile` depends on, which older projects edit
     write_text(tmp_path / CONTRACT, texts[CONTRACT])
     contract = load_contract(tmp_path / CONTRACT)
     for one in plan.landed:
