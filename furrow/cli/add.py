@@ -42,7 +42,10 @@ def command() -> None:
 @_JSON
 @click.option("--of", required=True, metavar="RAW", help="The raw table, as the contract names it.")
 @click.option(
-    "--about", default="", metavar="COL", help="Its column that says whom a row is about."
+    "--about",
+    default="",
+    metavar="COL",
+    help="Its column that says whom a row is about, or several: A,B.",
 )
 @click.option("--at", default="", metavar="COL", help="Its column of moments.")
 def table(*, name: str, as_json: bool, of: str, about: str, at: str) -> None:

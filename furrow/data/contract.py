@@ -6,7 +6,7 @@ import difflib
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ from furrow.files import sha256_json
 from furrow.parse import ParseError, read_yaml
 
 __all__ = [
+    "OR_NULL",
     "Bounds",
     "Clock",
     "Column",
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 Scalar = int | float | str | datetime
+Kind = Literal["string", "int32", "int64", "float64", "timestamp", "bool"]
+OR_NULL = "_or_null"
 
 
 class ContractError(FurrowError):
@@ -84,7 +87,7 @@ class Column(_Strict):
     and `plausible` are for people: what lies outside of `plausible` is told, and breaks nothing.
     """
 
-    type: Literal["string", "int32", "int64", "float64", "timestamp", "bool"]
+    type: Kind
     nullable: bool = False
     min: Scalar | None = None
     max: Scalar | None = None
@@ -191,10 +194,20 @@ class Coverage(_Strict):
 class Table(_Strict):
     """A table: its files, columns and rules.
 
-    `{month}` in `files`, or another period, means one file for each.
+    `{month}` in `files`, or another period, means one file for each. `types` names columns of which
+    nothing but their type is said, by that: `int64: [a, b]`, `string_or_null: [c]` where some rows have none.
     """
 
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        populate_by_name=True,
+        json_schema_extra=lambda schema: schema.pop("required", None),
+    )
+
     files: str
+    types: dict[str, list[str]] = Field(default={}, exclude=True, repr=False)
     columns: dict[str, Column] = Field(min_length=1)
     partition_by: str | None = None
     unique: tuple[str, ...] = Field(default=(), strict=False)
@@ -214,6 +227,30 @@ class Table(_Strict):
                 ("by_partition" if key == "by_month" else key): part for key, part in value.items()
             }
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, value: Any) -> Any:
+        """The columns that `types` names, beside those of `columns`."""
+        named = value.get("types") if isinstance(value, dict) else None
+        if not isinstance(named, dict) or not all(isinstance(one, list) for one in named.values()):
+            return value
+        columns = dict(value.get("columns") or {})
+        for said, names in named.items():
+            kind = str(said).removesuffix(OR_NULL)
+            if kind not in get_args(Kind):
+                raise PydanticCustomError(
+                    "type",
+                    "{said}",
+                    {"said": f"types: {_unknown(kind, list(get_args(Kind)), what='type')}"},
+                )
+            for name in names:
+                if name in columns:
+                    raise PydanticCustomError(
+                        "twice", "{said}", {"said": f"types: the column {name!r} comes twice"}
+                    )
+                columns[name] = {"type": kind, "nullable": kind != said}
+        return {**value, "columns": columns}
 
     @field_validator("files")
     @classmethod
@@ -250,11 +287,31 @@ class Clock(_Strict):
 
 
 class Contract(_Strict):
-    """The whole contract."""
+    """The whole contract.
+
+    `files` is where the files of a table are that says nothing of them: landed/{table}.parquet.
+    """
 
     format: Literal[1]
     clock: Clock
+    files: str = Field(default="", exclude=True, repr=False)
     tables: dict[str, Table] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_files(cls, value: Any) -> Any:
+        """Tables that say nothing of their files have them where the contract says for all."""
+        usual = value.get("files") if isinstance(value, dict) else None
+        tables = value.get("tables") if isinstance(value, dict) else None
+        if not isinstance(usual, str) or not isinstance(tables, dict):
+            return value
+        named = {
+            name: {"files": usual.replace("{table}", str(name)), **table}
+            if isinstance(table, dict)
+            else table
+            for name, table in tables.items()
+        }
+        return {**value, "tables": named}
 
     @model_validator(mode="after")
     def _names_exist(self) -> Contract:

@@ -11,6 +11,7 @@ from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
 
+from furrow.features.spelled_columns import spelled_columns
 from furrow.features.sql import DIALECT, PARSING, parse_query, reads
 from furrow.time_limit import time_limit
 
@@ -67,7 +68,7 @@ def _found(
     """
     whole = tuple(f"{name}.*" for name in relations)
     with time_limit(PARSING, "finding what the columns of a query are made of"):
-        written = _spelled_out(tree)
+        written = _spelled_out(spelled_columns(tree, known))
         resolved = qualify(
             written, dialect=DIALECT, schema=known, validate_qualify_columns=False, identify=False
         )

@@ -11,8 +11,9 @@ from furrow.parse import ParseError, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CONTRACT", "read_contract"]
+__all__ = ["CONTRACT", "declared_columns", "read_contract"]
 
+_OR_NULL = "_or_null"
 CONTRACT = Path("conf") / "data" / "contract.yaml"
 
 
@@ -39,13 +40,29 @@ def read_contract(root: Path) -> dict[str, dict[str, str]]:
     return {name: columns for name, columns in found.items() if columns}
 
 
-def _types(table: Mapping[str, Any]) -> dict[str, str]:
-    columns = table.get("columns", {})
+def declared_columns(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What a table of a contract says of each column: those of `types`, and those of `columns`.
+
+    Args:
+        table: The table, as YAML has it; what is of no such form is passed over.
+    """
+    found: dict[str, Any] = {}
+    typed, columns = table.get("types"), table.get("columns")
+    for said, names in typed.items() if isinstance(typed, dict) else ():
+        kind = str(said).removesuffix(_OR_NULL)
+        rule = {"type": kind, "nullable": kind != said}
+        found |= {str(name): rule for name in (names if isinstance(names, list) else ())}
     if isinstance(columns, list):
         columns = {column.get("name"): column for column in columns if isinstance(column, dict)}
+    if isinstance(columns, dict):
+        found |= {str(name): column for name, column in columns.items()}
+    return found
+
+
+def _types(table: Mapping[str, Any]) -> dict[str, str]:
     return {
-        str(name): str(
+        name: str(
             column.get("type", column.get("dtype", "")) if isinstance(column, dict) else column
         )
-        for name, column in columns.items()
+        for name, column in declared_columns(table).items()
     }

@@ -13,6 +13,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
 from furrow.errors import FurrowError
+from furrow.features.spelled_columns import UnspelledError, spelled_columns
 from furrow.time_limit import time_limit
 
 if TYPE_CHECKING:
@@ -134,10 +135,13 @@ def columns_read(
     try:
         with time_limit(PARSING, "finding the columns that a query reads"):
             resolved = qualify(
-                tree.copy(), dialect=DIALECT, schema=known, validate_qualify_columns=False
+                spelled_columns(tree, known).copy(),
+                dialect=DIALECT,
+                schema=known,
+                validate_qualify_columns=False,
             )
             scopes = traverse_scope(resolved)
-    except (SqlglotError, RecursionError):
+    except (SqlglotError, RecursionError, UnspelledError):
         return known
     found: dict[str, dict[str, str]] = {name: {} for name in known}
     for scope in scopes:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
+from furrow.features.raw_columns import declared_columns
 from furrow.files import sha256_bytes
 from furrow.governance.bill_of_materials import bill_of_materials
 from furrow.governance.owners import owners_at
@@ -149,7 +150,7 @@ def _contract(root: Path, commit: str, unknown: list[str]) -> dict[str, Any]:
         return {}
     try:
         tables = parse_yaml(content).get("tables", {})
-        named = {str(name): sorted(one.get("columns", {})) for name, one in tables.items()}
+        named = {str(name): sorted(declared_columns(one)) for name, one in tables.items()}
     except (ParseError, AttributeError, TypeError):
         unknown.append(f"{CONTRACT} at {commit[:10]} can't be read")
         named = {}

@@ -74,7 +74,7 @@ def _schema(of: Evidence) -> str:
     if "validate" not in of.stages:
         return ""
     words = "the contract types every column of {} tables, and the stage validate ran"
-    return _every(listed, lambda one: _part(one, "columns"), words)
+    return _every(listed, lambda one: _part(one, "columns") or _part(one, "types"), words)
 
 
 def _beneficial(of: Evidence) -> str:

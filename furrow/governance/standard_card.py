@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from furrow.features.raw_columns import declared_columns
 from furrow.governance.card_sentences import SENTENCES, missing_sentences, sentences_at
 from furrow.governance.owners import owners_at
 from furrow.ground.git import show
@@ -196,8 +197,8 @@ def _tables(root: Path, commit: str) -> list[str]:
         return [f"There is no {CONTRACT}."]
     lines = ["| table | column | type | may be missing |", "|---|---|---|---|"]
     for name, table in tables.items():
-        columns = table.get("columns") if isinstance(table, dict) else None
-        for column, rule in (columns if isinstance(columns, dict) else {}).items():
+        columns = declared_columns(table) if isinstance(table, dict) else {}
+        for column, rule in columns.items():
             known = rule if isinstance(rule, dict) else {"type": rule}
             missing = "yes" if known.get("nullable") else "no"
             cells = (markdown_code(str(one)) for one in (name, column, known.get("type")))

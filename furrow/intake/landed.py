@@ -88,6 +88,7 @@ def land(
     path: Path,
     *,
     columns: Mapping[str, str] | None = None,
+    in_order: bool = True,
     timezone: str = "UTC",
     numbered: str = "",
     progress: Callable[[int], None] | None = None,
@@ -98,6 +99,8 @@ def land(
         given: What somebody gave.
         path: The Parquet file to write; left alone where it would be the same.
         columns: The types that the data contract declares, by name; found where None.
+        in_order: Whether the columns are declared in the order that the file is to have; else they
+            are as the file has them, or as the source has.
         timezone: Of moments that name no zone.
         numbered: A first column that counts the rows from 1, in the order of the source; empty for
             none.
@@ -124,6 +127,8 @@ def land(
                 names = _names(table)
                 kinds = {names[name]: reading.kind for name, reading in table.readings.items()}
                 columns = dict(kinds) if columns is None else columns
+                if not in_order:
+                    columns, in_order = _in_order(columns, path, list(kinds)), True
                 seen |= kinds.keys()
                 _agree(columns, kinds, table, place, whole=not _may_lack(given, place))
                 told += [(Path(place).name, note) for note in table.notes]
@@ -141,6 +146,15 @@ def land(
     if target.rows < before:
         notes.append(f"{before - target.rows:,} rows fewer than were landed before ({before:,})")
     return Landed(given.name, path, target.rows, held, changed, tuple(notes))
+
+
+def _in_order(columns: Mapping[str, str], path: Path, found: Sequence[str]) -> dict[str, str]:
+    """Declared columns in the order of the file that is there, or else of the source."""
+    there: Sequence[str] = ()
+    with suppress(OSError, pa.ArrowException):
+        there = pq.read_schema(path).names if path.is_file() else ()
+    order = {name: at for at, name in reversed(list(enumerate([*there, *found])))}
+    return {name: columns[name] for name in sorted(columns, key=lambda name: order.get(name, 1e9))}
 
 
 def _rows_of(path: Path) -> int:

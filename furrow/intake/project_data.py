@@ -53,7 +53,16 @@ def land_all(
         columns = {column: declared.type for column, declared in tables[name].columns.items()}
         target = inside(root, f"{DATA}/{tables[name].files}")
         given, count = given_of(root, name, places), (numbered or {}).get(name, "")
-        found.append(land(given, target, columns=columns, timezone=timezone, numbered=count))
+        found.append(
+            land(
+                given,
+                target,
+                columns=columns,
+                in_order=not tables[name].types,
+                timezone=timezone,
+                numbered=count,
+            )
+        )
     return found
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 
 from furrow.intake.column_reading import Reading
 from furrow.intake.column_types import read_as, sql_held, sql_value
@@ -26,9 +27,7 @@ from furrow.intake.open_quotes import check_quotes
 from furrow.intake.quiet_db import quiet_db
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import pyarrow as pa
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["TextTable", "open_text"]
 
@@ -36,6 +35,8 @@ SAMPLE_ROWS = 5_000  # rows on which types are found; all rows are held against 
 BATCH_ROWS = 50_000
 MISFITS = 0.01  # the share of values that may not fit a type, and of rows that may be ragged
 _AT_ONCE = 50  # columns that are checked in one pass
+_WIDE = 200  # columns that are read in one pass
+_CELLS = 2_000_000  # that a wider table is read by
 _PIECE = 1 << 20
 
 
@@ -66,11 +67,28 @@ class TextTable:
 
         Moments are UTC.
         """
-        columns = ", ".join(
+        columns = [
             f"{sql_value(_place(at), reading, timezone=self._timezone)} AS {_quoted(name)}"
             for at, (name, reading) in enumerate(self.readings.items())
-        )
-        yield from self._db.sql(f"SELECT {columns} FROM {self._relation}").to_arrow_reader(rows)
+        ]
+        if len(columns) > _WIDE:
+            yield from self._wide(columns, min(rows, max(_CELLS // len(columns), 1)))
+            return
+        query = f"SELECT {', '.join(columns)} FROM {self._relation}"
+        yield from self._db.sql(query).to_arrow_reader(rows)
+
+    def _wide(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """The same of many columns, some at a time: reading them all at once takes a megabyte each."""
+        with quiet_db() as db:
+            for piece in self._db.sql(f"SELECT * FROM {self._relation}").to_arrow_reader(rows):
+                db.register("piece", pa.Table.from_batches([piece]))
+                found: list[pa.ChunkedArray] = []
+                for start in range(0, len(columns), _AT_ONCE):
+                    part = ", ".join(columns[start : start + _AT_ONCE])
+                    found += db.sql(f"SELECT {part} FROM piece").to_arrow_table().columns
+                db.unregister("piece")
+                table = pa.table(dict(zip(self.readings, found, strict=True)))
+                yield from table.combine_chunks().to_batches()
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from furrow.parse import read_yaml
 from furrow.scaffold.answer_error import AnswerError, held_as, near
 from furrow.scaffold.entity_ties import Tie, event_moment
 from furrow.scaffold.feature_texts import About, definitions_text, entity_name
+from furrow.scaffold.joint_keys import is_joint, joint_key, key_names, key_words, rows_each
 from furrow.scaffold.metric_texts import METRICS_PY, metric_text
 from furrow.scaffold.raw_profiles import raw_profiles
 from furrow.scaffold.source_tables import FeatureTable, source_table
@@ -106,7 +107,8 @@ def add_table(root: Path, name: str, *, of: str, about: str = "", at: str = "") 
         root: The project.
         name: Of the table, its view and its features.
         of: The raw table.
-        about: Its column that says whom a row is about; the join key that it has, if left out.
+        about: Its column that says whom a row is about, or several: A,B; the join key that it has,
+            if left out.
         at: Its column of moments; the earliest one without gaps, if left out.
 
     Raises:
@@ -120,13 +122,15 @@ def add_table(root: Path, name: str, *, of: str, about: str = "", at: str = "") 
     key = _key_of(raw, about, known)
     moment = _moment_of(raw, at)
     dated = bool(moment) and raw.columns[moment].midnight
-    source = Tie(replace(raw, name=name), of, key, moment, dated, key in raw.keys)
+    single = rows_each(raw, key) == 1 if is_joint(key) else key in raw.keys
+    source = Tie(replace(raw, name=name), of, key, moment, dated, single)
     made = replace(source_table(key, source), name=name)
     if not made.features:
-        said = f"{of} has nothing that could be a feature beside {key} and {moment}"
+        said = f"{of} has nothing that could be a feature beside {key_words(key)} and {moment}"
         raise AdditionError(said, hint=f"write {table_sql(name)} by hand, then `furrow add view`")
     files = {table_sql(name): made.sql}
-    view = _view(root, name, made, _abouts(known, {key: _kind(raw, key)}), owner_of(root))
+    kinds = {column: _kind(raw, column) for column in key_names(key)}
+    view = _view(root, name, made, _abouts(known, kinds), owner_of(root))
     notes = () if moment else (f"{of} has no moments: its values are taken as known at any time",)
     return Addition({**files, **view.files}, needs=view.needs, notes=notes)
 
@@ -296,16 +300,20 @@ def _kind(raw: TableProfile, key: str) -> str:
 
 
 def _key_of(raw: TableProfile, about: str, known: NamedObjects) -> str:
+    """The columns that say whom a row is about, as one key."""
     if about:
-        column = held_as(about, raw.columns)
-        if not column:
-            raise AnswerError(f"{raw.name} has no column {about!r}", hint=near(about, raw.columns))
-        return column
+        asked = [one.strip() for one in about.split(",") if one.strip()]
+        for one in asked:
+            if not held_as(one, raw.columns):
+                hint = near(one, raw.columns)
+                raise AnswerError(f"{raw.name} has no column {one!r}", hint=hint)
+        return joint_key(list(dict.fromkeys(held_as(one, raw.columns) for one in asked)))
     found = [key for key in known.entities if key in raw.columns]
     if len(found) == 1:
         return found[0]
     said = f"{raw.name} holds {' and '.join(found) if found else 'no join key that is known'}"
-    raise AnswerError(said, hint="say whom its rows are about: --about COLUMN")
+    several = f", or of both: --about {','.join(found)}" if len(found) > 1 else ""
+    raise AnswerError(said, hint=f"say whom its rows are about: --about COLUMN{several}")
 
 
 def _moment_of(raw: TableProfile, at: str) -> str:

@@ -34,6 +34,7 @@ from furrow.scaffold.source_tables import (
     source_table,
     too_varied,
 )
+from furrow.scaffold.window_sql import columns_of
 from furrow.scaffold.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ __all__ = ["feature_tables", "moment_sql", "rows_sql"]
 
 STRANGERS = 0.2
 """The share of a source's rows about nobody who is predicted that a person should know of."""
+
+MANY = 16
+"""Columns beside the label that are named in a list; fewer have a line of SQL each."""
 
 MOST_TABLES = 3
 """Feature tables of a project at the most: with its other files they are fourteen."""
@@ -190,6 +194,12 @@ def _attributes(answers: Answers, table: TableProfile, ids: set[str]) -> Feature
     name, entity, at = f"{table.name}_profile", key_list(answers.entity), moment_sql(answers)
     features: dict[str, str] = {}
     listed, plain = [], {f"{table.name}_{column.name}" for column in held}
+    together = _together(answers, table, held, ids)
+    for sql, columns in together:
+        names = [column.name for column in columns]
+        features |= {f"{table.name}_{one.name}": TYPES[one.kind] for one in columns}
+        listed.append(f'{sql.format(columns_of(names))} as "{table.name}_\\0"')
+    held = [one for one in held if not any(one in columns for _, columns in together)]
     for column in held:
         feature, value = f"{table.name}_{column.name}", readable(column.name)
         if column.kind in TYPES and (column.name in answers.keep or not _names(column, table, ids)):
@@ -205,7 +215,7 @@ def _attributes(answers: Answers, table: TableProfile, ids: set[str]) -> Feature
     for part, value in _calendar(answers, table) if answers.at else ():
         feature = column_name(f"{table.name}_{part}", set(features))
         features[feature] = "Int64"
-        listed.append(f"cast({value} as bigint) as {readable(feature)}")
+        listed.append(f"{value}::bigint as {readable(feature)}")
     listing = "\n".join(f"    {line}" for line in wrapped(listed))
     sql = (
         f"-- What {table.name} says of each {key_words(answers.entity)} at the moment of a prediction.\nselect"
@@ -213,6 +223,25 @@ def _attributes(answers: Answers, table: TableProfile, ids: set[str]) -> Feature
         f" {readable(table.name)} {rows_sql(answers, table)}order by {entity}, event_timestamp\n"
     )
     return FeatureTable(name, sql, features)
+
+
+def _together(
+    answers: Answers, table: TableProfile, held: Sequence[ColumnProfile], ids: set[str]
+) -> list[tuple[str, list[ColumnProfile]]]:
+    """Many columns that are taken as they are, by what SQL makes of them; few are written one by one."""
+    plain = [
+        one
+        for one in held
+        if one.kind in TYPES
+        and one.name not in ids
+        and (one.name in answers.keep or not _names(one, table, ids))
+    ]
+    if len(plain) < MANY:
+        return []
+    yes_no = [one for one in plain if one.kind == "bool"]
+    others = [one for one in plain if one.kind != "bool"]
+    found = [("{}", others), ("cast({} as bigint)", yes_no)]
+    return [(sql, columns) for sql, columns in found if columns]
 
 
 def _calendar(answers: Answers, table: TableProfile) -> Iterator[tuple[str, str]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import keyword
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,10 +11,11 @@ from furrow.intake.table_profile import readable
 from furrow.scaffold.feature_sql import moment_sql, rows_sql
 from furrow.scaffold.joint_keys import key_list
 from furrow.scaffold.series_sql import series_spine
-from furrow.scaffold.wrapping import wrapped
+from furrow.scaffold.view_texts import view_lines
+from furrow.scaffold.wrapping import wrapped_flow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from furrow.intake.table_profile import TableProfile
     from furrow.scaffold.answers import Answers
@@ -77,105 +76,63 @@ def definitions_text(
         given: The view whose features a request may give, of a row that has not landed yet.
     """
     new = [one for one in abouts if not one.there]
-    types = sorted({type_ for one in features for type_ in one.features.values()})
     modules = {place.rpartition(".")[0] for place in (*(one.there for one in abouts), *others)}
-    feast = ["Entity"] * bool(new) + ["FeatureService"] * bool(service)
-    feast += ["FeatureView", "Field", "FileSource"] * bool(features) + ["ValueType"] * bool(new)
+    feast = ["Entity"] * bool(new) + ["FeatureService"] * bool(service) + ["ValueType"] * bool(new)
+    views = [view_lines(table, list(_named(abouts).values()), owner) for table in features]
     lines = [_said(features, service), ""]
-    lines += ["from datetime import timedelta", ""] * bool(features)
     lines += [*(f"import {module}" for module in sorted(modules) if module)]
-    lines += [f"from feast import {', '.join(feast)}"]
-    lines += [f"from feast.types import {', '.join(types)}"] * bool(types) + [""]
-    named = {one.key: one.there or _variable(place) for place, one in enumerate(abouts)}
+    lines += [f"from feast import {', '.join(feast)}"] * bool(feast)
+    if features:
+        helpers = "table_view" + ", windows" * any("windows(" in " ".join(one) for one in views)
+        lines += [f"from furrow.ground.feast.table_views import {helpers}"]
+    lines.append("")
+    named = _named(abouts)
     for one in new:
         name, key = one.name or entity_name(one.key), json.dumps(one.key, ensure_ascii=False)
         kind = _VALUE_TYPES.get(one.type_, "STRING")
         said = f'name="{name}", join_keys=[{key}], value_type=ValueType.{kind}'
-        lines.append(f"{named[one.key]} = Entity({said})")
-    if features:
-        lines += [
-            *[""] * (2 if new else 1),
-            *_view_function(", ".join(named.values()), owner),
-            "",
-            "",
-        ]
-    for table in features:
-        lines += [f'{table.name}_view = view("{table.name}",', *_arguments(table.features)]
+        lines += _call(f"{named[one.key]} = Entity({said})")
+    lines += [line for one in views for line in one]
     if service:
         listed = ", ".join([*others, *(f"{one.name}_view" for one in features)])
         told = "All that is known" if service == "all" else f"What {service} is predicted from"
-        said = f'owner="{owner}", description="{told}"'
-        lines.append(f'service = FeatureService(name="{service}", {said}, features=[{listed}],')
+        said = f'name="{service}", owner="{owner}", description="{told}", features=[{listed}]'
         if any(one.name == given for one in features):
+            lines += _call(f"service = FeatureService({said},")
             lines.append(f'    tags={{"{GIVEN}": "{given}"}})  # of a row that has not landed yet')
         else:
-            lines[-1] = lines[-1].removesuffix(",") + ")"
+            lines += _call(f"service = FeatureService({said})")
     return "\n".join(lines) + "\n"
+
+
+def _call(text: str) -> list[str]:
+    """A call on one line, or on as many as it takes."""
+    return [
+        line if not place else f"    {line.strip()}"
+        for place, line in enumerate(wrapped_flow(text, indent=0))
+    ]
 
 
 def _said(features: Sequence[FeatureTable], service: str) -> str:
     """The first line of the file."""
     if features:
-        what = "features/tables/NAME.sql makes the table of the view NAME"
+        what = "features/tables/NAME.sql is the view NAME"
         return f'"""Who is predicted, and what is known of them: {what}."""'
     return f'"""The features of the service {service}."""'
 
 
-def _variable(place: int) -> str:
-    return "about" if not place else f"about_{place + 1}"
-
-
-def _view_function(entities: str, owner: str) -> list[str]:
-    said = (
-        f'{{"owner": "{owner}", "description": f"of {{name}}.sql", "ttl": timedelta(days=36_500)}}'
-    )
-    return [
-        "def view(name, **types):  # a row of its table holds until the next one of its entity",
-        (
-            '    source = FileSource(name=f"{name}_table", path=f"../build/tables/{name}.parquet",'
-            ' timestamp_field="event_timestamp")'
-        ),
-        "    schema = [Field(name=feature, dtype=type_) for feature, type_ in types.items()]",
-        f"    said = {said}",
-        (
-            f"    return FeatureView(name=name, entities=[{entities}], schema=schema,"
-            " source=source, **said)"
-        ),
-    ]
+def _named(abouts: Sequence[About]) -> dict[str, str]:
+    """What each entity is called in the file."""
+    return {
+        one.key: one.there or ("about" if not place else f"about_{place + 1}")
+        for place, one in enumerate(abouts)
+    }
 
 
 def entity_name(key: str) -> str:
     """A name for Feast's entity of a key."""
     short = key.removesuffix("_id") or key
     return short if short.isascii() else "about"
-
-
-def _arguments(features: Mapping[str, str]) -> list[str]:
-    """Keyword arguments, as many to a line as fit.
-
-    Names that Python has no such word for in a mapping.
-    """
-    plain = all(_is_word(name) for name in features)
-    parts = [
-        f"{name}={type_}" if plain else f"{json.dumps(name, ensure_ascii=False)}: {type_}"
-        for name, type_ in features.items()
-    ]
-    lines = [f"    {line}" for line in wrapped(parts)]
-    if not plain:
-        lines = ["    **{", *lines, "    },"]
-    return [*lines[:-1], f"{lines[-1]})"]
-
-
-def _is_word(name: str) -> bool:
-    """Whether Python reads a name as itself.
-
-    It takes some letters for others, as the micro sign for mu (PEP 3131).
-    """
-    return (
-        name.isidentifier()
-        and not keyword.iskeyword(name)
-        and unicodedata.normalize("NFKC", name) == name
-    )
 
 
 def spine_text(answers: Answers, table: TableProfile, until: str = "") -> str:

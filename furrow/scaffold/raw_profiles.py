@@ -54,7 +54,9 @@ def raw_profiles(
             hint = how_to_land(root) or "run what lands them (pipelines/ingest.py), or `dvc pull`"
             raise FurrowError(f"the data of {name} are not in {DATA}/", hint=hint)
         rows = sum(pq.read_metadata(file).num_rows for file in files)
-        columns = {column: declared.type for column, declared in table.columns.items()}
+        there = pq.read_schema(files[0]).names if table.types else ()
+        ordered = dict.fromkeys([*(one for one in there if one in table.columns), *table.columns])
+        columns = {column: table.columns[column].type for column in ordered}
         landed.append(Landed(name, _glob(root, table.files, files), rows, columns, False, ()))
     tables = profile_tables(landed, timezone=zone)
     return tables, references(tables)

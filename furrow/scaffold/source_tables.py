@@ -9,7 +9,7 @@ from furrow.intake.own_names import free_name
 from furrow.intake.table_profile import readable
 from furrow.scaffold.entity_ties import Tie, renamed
 from furrow.scaffold.joint_keys import key_held, key_list, key_names, key_words
-from furrow.scaffold.merged_sql import Known, merged_facts, merged_windows
+from furrow.scaffold.merged_sql import Known, merged_facts
 from furrow.scaffold.planned_moments import is_of_a_life
 from furrow.scaffold.window_sql import EVER, WINDOWS, Number, Windowed, window_sql
 from furrow.scaffold.wrapping import wrapped
@@ -139,7 +139,7 @@ def merged_tables(entity: str, sources: Sequence[Tie]) -> list[FeatureTable]:
     always = [one for one in sources if not one.at]
     found = []
     if len(happened) > 1:
-        events = merged_windows([_events(entity, one) for one in happened])
+        events = window_sql(*(_events(entity, one) for one in happened))
         found.append(FeatureTable(MERGED, events.sql, events.features))
     if len(always) > 1:
         known = [_always_known(entity, one) for one in always]

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["dvc_text", "workflow_text"]
 
 _DVC = """\
-vars: [conf/experiments.yaml:experiments]   # `furrow compile --write` keeps tables_* and training_set_*
+vars: [conf/experiments.yaml:experiments]   # `furrow compile` keeps tables_* and training_set_*
 stages:
   compile:
     cmd: RUN furrow compile
@@ -21,10 +21,9 @@ stages:
     do:
       cmd: RUN furrow.stages.train ${key}
       deps: ["build/training/${item.problem}/${item.service}.parquet", runs/.compiled]
-      params:
-        - runs/${key}/config.yaml: [calibration, code.digest, encoding, features, model, problem.entity,
-            problem.horizons, problem.interval, problem.known_after, problem.label, problem.positive, problem.season,
-            problem.split, problem.task, search, seed]
+      params: ["runs/${key}/config.yaml": [calibration, code.digest, encoding, features, model,
+        problem.entity, problem.horizons, problem.interval, problem.known_after, problem.label,
+        problem.positive, problem.season, problem.split, problem.task, search, seed]]
       outs: ["build/models/${key}", "build/predictions/${key}.parquet"]
   evaluate:
     foreach: ${experiments}
@@ -45,7 +44,7 @@ stages:
 """
 
 _WORKFLOW = """\
-name: furrow   # each push is judged: what is stale is run, what changed is replayed, the champion measured
+name: furrow   # a push is judged: what is stale runs, what changed is replayed
 on: [push, pull_request]
 permissions: {contents: read}
 jobs:
@@ -53,7 +52,7 @@ jobs:
     runs-on: ubuntu-24.04
     steps:
       - {uses: actions/checkout@v4, with: {fetch-depth: 0}}
-      - run: pip install "${{ vars.FURROW }}"   # a variable here, as git+https://HOST/OWNER/furrow@COMMIT
+      - run: pip install "${{ vars.FURROW }}"   # as git+https://HOST/OWNER/furrow@COMMIT
       - run: furrow ci --out report && cat report/report.md >> "$GITHUB_STEP_SUMMARY"
 """
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from furrow import layout
+from furrow.data.contract import OR_NULL
 from furrow.intake.postgres_address import fragment_of, is_postgres
 from furrow.layout import CONTRACT, DVC_YAML, EXPERIMENTS_YAML, FEATURE_STORE
 from furrow.scaffold.conf_schemas import header
@@ -22,7 +23,7 @@ from furrow.scaffold.feature_texts import (
 )
 from furrow.scaffold.joint_keys import key_names, key_words
 from furrow.scaffold.stage_texts import dvc_text, workflow_text
-from furrow.scaffold.wrapping import wrapped
+from furrow.scaffold.wrapping import wrapped_flow
 from furrow.training.tasks import load_task
 from furrow.training.tasks.task import NUMBER, PROBABILITY
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from furrow.intake.given import Given
-    from furrow.intake.table_profile import ColumnProfile, Reference, TableProfile
+    from furrow.intake.table_profile import Reference, TableProfile
     from furrow.scaffold.answers import Answers
     from furrow.scaffold.source_tables import FeatureTable
 
@@ -52,6 +53,9 @@ _MODELS = {
     "classifier": ("base_rate", "logistic", "gbm"),
     "regressor": ("base_value", "ridge", "gbm_regressor"),
 }
+FEW_LINES = 4
+"""Lines of a table's contract in one piece; a longer one has a line for each part."""
+
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # that YAML takes for values
 
 
@@ -161,11 +165,10 @@ def problem_text(answers: Answers) -> str:
     elif answers.by == "date":
         split = f'{{by: date, start: "{answers.start}", timezone: {answers.timezone}}}'
     lines = [
-        f"# The {answers.label} of each {key_words(answers.entity)}.",
         f"task: {answers.task}",
         f"entity: [{', '.join(map(yaml_key, key_names(answers.entity)))}]",
         f"spine: features/spines/{answers.name}.sql",
-        f"label: {yaml_key(answers.label)}",
+        f"label: {yaml_key(answers.label)}   # of each {key_words(answers.entity)}",
         (
             f"known_after: {answers.known_after}   # when the label is known, at the latest, after"
             " the prediction"
@@ -219,11 +222,8 @@ def _experiments(answers: Answers) -> str:
         f"  {name}: {{{entry}, {', '.join(f'{key}: {_flow(value)}' for key, value in options.items())}}}\n"
         for name, options in experiments_of(answers.task).items()
     )
-    said = (
-        "# of what is trained; conf/experiment/NAME.yaml can say more, conf/model/NAME.yaml hold"
-        " another model"
-    )
-    return f"experiments: {said}\n{listed}"
+    said = "  # conf/experiment/NAME.yaml can say more, conf/model/NAME.yaml hold another model"
+    return f"experiments:{said}\n{listed}"
 
 
 def _flow(value: object) -> str:
@@ -232,31 +232,36 @@ def _flow(value: object) -> str:
 
 
 def _contract(facts: Facts) -> str:
+    """conf/data/contract.yaml: a type for every column, said once for all that have it."""
     lines = [
-        (
-            "# What the raw data must keep: `furrow data check` and the stage `validate` hold data/"
-            " against it."
-        ),
+        "# What the raw data must keep: `furrow data check` and the stage `validate` hold data/ to it.",
         "format: 1",
         f"clock: {{timezone: {facts.answers.timezone}}}",
-        "tables:",
+        f"files: {LANDED}/{{table}}.parquet",
+        "tables:   # a column of which more is to be said: columns: {NAME: {type: int64, min: 0}}",
     ]
     for table in facts.tables.values():
-        columns = [f"{yaml_key(one.name)}: {_column(one)}" for one in table.columns.values()]
-        held = wrapped(columns)
-        held[0] = f"{{{held[0]}"
-        held[-1] += "}"
-        lines += [f"  {yaml_key(table.name)}:", f"    files: {LANDED}/{table.name}.parquet"]
-        lines += [f"    columns: {held[0]}", *(f"      {line}" for line in held[1:])]
-        lines += [f"    unique: [{yaml_key(table.keys[0])}]"] if table.keys else []
         own = [_reference(one) for one in facts.references if one.table == table.name]
-        lines += [f"    references: {{{', '.join(own)}}}"] if own else []
+        parts = [f"unique: [{yaml_key(table.keys[0])}]"] if table.keys else []
+        parts += [f"references: {{{', '.join(own)}}}"] if own else []
+        typed = _typed_columns(table)
+        whole = ", ".join([*parts, f"types: {{{', '.join(typed)}}}"])
+        short = wrapped_flow(f"{yaml_key(table.name)}: {{{whole}}}", indent=2)
+        if len(short) <= FEW_LINES:
+            lines += short
+            continue
+        lines += [f"  {yaml_key(table.name)}:", *(f"    {one}" for one in parts), "    types:"]
+        lines += [line for one in typed for line in wrapped_flow(one, indent=6)]
     return "\n".join(lines) + "\n"
 
 
-def _column(column: ColumnProfile) -> str:
-    nullable = ", nullable: true" if column.nulls or not column.rows else ""
-    return f"{{type: {column.kind}{nullable}}}"
+def _typed_columns(table: TableProfile) -> list[str]:
+    """Columns by what the contract says of them."""
+    found: dict[str, list[str]] = {}
+    for one in table.columns.values():
+        said = one.kind + OR_NULL * bool(one.nulls or not one.rows)
+        found.setdefault(said, []).append(yaml_key(one.name))
+    return [f"{said}: [{', '.join(names)}]" for said, names in found.items()]
 
 
 def _reference(one: Reference) -> str:
@@ -299,18 +304,15 @@ def _tests(answers: Answers) -> str:
     return f'''\
 """What this project keeps, whatever is changed in it: run `pytest`."""
 
-import json
-from pathlib import Path
-
-import pyarrow.parquet as pq
+import pandas as pd
 
 
 def test_each_row_is_predicted_once():
-    rows = pq.read_table("build/predictions/boosting.parquet").to_pandas()
+    rows = pd.read_parquet("build/predictions/boosting.parquet")
     assert not rows.duplicated({keys}).any()
 
 
 def test_what_came_of_it_is_no_feature():
-    run = json.loads(Path("runs/boosting/record.json").read_text(encoding="utf-8"))
+    run = pd.read_json("runs/boosting/record.json", typ="series")
     assert not {{run["label"], "label_timestamp"}} & set(run["features"])
 '''

@@ -1,25 +1,28 @@
-"""The SQL of counts, sums and means of the last days, and of last values.
+"""The SQL of counts, sums and means of the last days, and of last values, of one source or several.
 
 A log of what they are from each moment on.
 
 A count of 30 days changes when an event comes in, and when it is 30 days old; so each event is a
 change now, and one the other way when it leaves a window, and a window's figure is the running sum
 of its changes. That takes one sort, however many windows there are; a window frame by time takes a
-search for each row and window (three times the time). Sums are of whole numbers and decimals: what
+search for each row and window (seven times the time). Sums are of whole numbers and decimals: what
 was added is taken away to the last digit.
+
+What is asked of a column is in its name in the log, so that each question is put once, to all
+columns that it is asked of.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from furrow.intake.own_names import free_name
 from furrow.intake.table_profile import readable
-from furrow.scaffold.joint_keys import key_list, key_names, key_words
+from furrow.scaffold.joint_keys import key_list, key_words
+from furrow.scaffold.wrapping import WIDTH, wrapped, wrapped_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "EVER",
@@ -28,8 +31,7 @@ __all__ = [
     "Number",
     "WindowSql",
     "Windowed",
-    "changed",
-    "counted_in",
+    "columns_of",
     "span_name",
     "window_sql",
 ]
@@ -38,10 +40,10 @@ WINDOWS = (7, 30, 90)
 EVER = 0
 """The window that nothing leaves."""
 
-OWN_NAMES = frozenset({"known_at", "window_days", "event_count"})
+OWN_NAMES = frozenset({"known_at", "window_days", "own_row", "own_sign"})
 """Columns of the SQL: one of the data that is called so gets a number there."""
 
-_TOO_GREAT = 1e24
+_GREAT, _TOO_GREAT = 1e12, 1e24
 
 
 @dataclass(frozen=True)
@@ -62,17 +64,16 @@ class Number:
 
     @property
     def exact(self) -> str:
-        """SQL for the value in a type whose sums are the same in any order.
+        """SQL for a value, `{}`, in a type whose sums are the same in any order.
 
         Empty where there is none.
         """
-        name = readable(self.name)
-        if self.whole:
-            return name
+        if self.whole and self.size >= _GREAT:
+            return "{}"
         if not self.size < _TOO_GREAT:  # infinite, too
             return ""
-        digits = 2 if self.size >= 1e12 else 12 if self.size >= 1e-3 else 24
-        return f"cast({name} as decimal(38, {digits}))"
+        digits = 2 if self.size >= _GREAT else 12 if self.whole or self.size >= 1e-3 else 24
+        return f"cast({{}} as decimal(38, {digits}))"
 
 
 @dataclass(frozen=True)
@@ -112,172 +113,208 @@ class WindowSql:
     features: Mapping[str, str]
 
 
-def window_sql(events: Windowed) -> WindowSql:
+@dataclass
+class _Log:
+    """The columns of the log of events, each with what is asked of it in its name.
+
+    Attributes:
+        columns: What is asked of each, and what its features are called: events, numbers,
+            outcomes and results are summed in windows; of a word the last is kept, and what there
+            is but once.
+        types: Feast's type of each that keeps the type of its column.
+        taken: Names of features.
+    """
+
+    columns: list[tuple[str, str]] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    def add(self, what: str, wanted: str, type_: str = "Float64") -> str:
+        """The name of a column; where a feature is called so already, it gets a number."""
+        name, number = wanted, 2
+        while self.taken & set(features := list(_features(what, name))):
+            name, number = f"{wanted}_{number}", number + 1
+        self.taken |= set(features)
+        self.columns.append((what, name))
+        self.types[name] = type_
+        return f"own_{what}_{name}"
+
+    @property
+    def asked(self) -> set[str]:
+        """What is asked of any of them."""
+        return {what for what, _ in self.columns}
+
+
+def window_sql(*sources: Windowed) -> WindowSql:
     """The SQL of a feature table of windows.
 
     Args:
-        events: What happened, and what is asked of it.
+        sources: What happened, and what is asked of it; of one entity, by the same name in each.
     """
-    key, name, given = key_list(events.entity), events.name, events
-    called = _free_names(events)  # in the SQL; features are called as the data's columns are
-    names = {own: column for column, own in called.items()}
-    events = replace(
-        events,
-        numbers=[replace(one, name=called[one.name]) for one in given.numbers],
-        words={called[word]: value for word, value in given.words.items()},
-    )
-    summed = [one for one in events.numbers if one.exact]
-    features: dict[str, str] = {}
-    counts = {
-        f"{name}_{span_name(days)}": (f"cast(own_count_{days} as bigint)", "Int64")
-        for days in events.windows
-    }
-    asked = [f") select {key}, known_at as event_timestamp, {_listed(features, counts)}"]
-    for number in summed:
-        figures = {
-            f"{name}_{names[number.name]}_{word}_{span_name(days)}": (
-                _figure(number, word, days),
-                "Float64",
-            )
-            for word in events.figures
-            for days in events.windows
-        }
-        asked.append(f"    {_listed(features, figures)}")
-    last = {one.name: "Float64" for one in events.numbers}
-    last |= {word: type_ for word, (_, type_) in events.words.items()}
-    lasting = {
-        f"{name}_{names[column]}_last": (_last(column, type_), type_)
-        for column, type_ in last.items()
-    }
-    asked += [f"    {_listed(features, lasting)}"] if lasting else []
-    values = [_named(one.exact or readable(one.name), called[one.name]) for one in given.numbers]
-    values += [_named(value, word) for word, (value, _) in events.words.items()]
-    held = "".join(f", {readable(column)}" for column in last)
-    shown = ", ".join(str(days) for days in events.windows if days != EVER)
-    told = f"{', sums' * ('sum' in events.figures)} and means"
-    spans = ", ".join(f"({days})" for days in (0, *WINDOWS))
-    change = "case window_days when 0 then 1 else -1 end as event_count"
-    so_far = (
-        f"partition by {key} order by known_at, window_days desc{held} rows unbounded preceding"
-    )
+    log, key = _Log(), key_list(sources[0].entity)
+    branches = [_branch(events, log) for events in sources]
+    ever = bool(log.asked & {"outcomes", "results"})
+    days = ", ".join(f"({days})" for days in (0, *WINDOWS))
+    asked = f"select {key}, known_at as event_timestamp"
+    if log.asked - {"events", "outcomes"}:
+        asked += ", columns('^own_told_(.*)') as \"\\1\""
     lines = [
-        (
-            f"-- {name} of each {key_words(events.entity)}: the last values; counts{told} of {shown} days"
-            f" before a moment{', and of all before it' * (EVER in events.windows)}."
-        ),
+        _said(sources, ever=ever),
         "with own_events as (",
-        f"    select {', '.join([events.key, f'{events.known_at} as known_at', *values])}",
-        f"    from {events.rows}",
-        (
-            "), own_changes as (  -- an event counts from its moment on, and in a window until it"
-            " is that old"
-        ),
-        (
-            f"    select {key}, known_at + window_days * interval '1 day' as known_at, window_days,"
-            f" {change}{held}"
-        ),
-        f"    from own_events cross join (values {spans}) as w(window_days)",
+        "\n    union all by name\n".join(branches),
+        "), own_changes as (  -- an event counts from its moment on, in a window until it is that old",
+        "    select * replace (known_at + window_days * interval '1 day' as known_at), window_days,",
+        "        own_events as own_row, if(window_days = 0, 1, -1) as own_sign,",
+        ",\n".join(f"        {line}" for line in _changes(log)),
+        f"    from own_events cross join (values {days}) as w(window_days)",
         "), own_sums as (",
-        *_commas(_sums(events, key, summed)),
-        f"    from own_changes window so_far as ({so_far})",
+        ",\n        ".join([f"    select {key}, known_at", *_sums(log)]),
+        f"    from own_changes window so_far as (partition by {key}",
+        "        order by known_at, window_days desc, own_row rows unbounded preceding)",
         "    qualify lead(known_at) over so_far is distinct from known_at",
-        *_commas(asked),
+        ",\n    ".join([f") {asked}", *_figures(log)]),
         f"from own_sums order by {key}, event_timestamp",
     ]
-    return WindowSql("\n".join(lines) + "\n", features)
+    return WindowSql("\n".join(lines) + "\n", _types(log))
 
 
-def _free_names(events: Windowed) -> dict[str, str]:
-    """What each column is called in the SQL: as it is, where that is no name of the SQL's own."""
-    called: dict[str, str] = {}
-    columns = [*(one.name for one in events.numbers), *events.words]
-    for column in columns:
-        others = {*columns, *called.values()} - {column}
-        called[column] = free_name(column, {*OWN_NAMES, *key_names(events.entity), *others})
-    return called
+def _said(sources: Sequence[Windowed], *, ever: bool) -> str:
+    """The comment at the head of the file."""
+    who = key_words(sources[0].entity)
+    what = f"{sources[0].name} of each" if len(sources) == 1 else "What happened to each"
+    days = f"{', '.join(map(str, WINDOWS[:-1]))} and {WINDOWS[-1]} days"
+    sums = "sums, " * any("sum" in events.figures for events in sources)
+    ended = ", and ever" * ever
+    return f"-- {what} {who}: last values; counts, {sums}means of {days}{ended}."
 
 
-def _named(value: str, name: str) -> str:
-    return value if value == readable(name) else f"{value} as {readable(name)}"
+def _branch(events: Windowed, log: _Log) -> str:
+    """The SELECT of a source's events, each column by what is asked of it."""
+    ever, name = EVER in events.windows, events.name
+    values = [events.key, f"{events.known_at} as known_at"]
+    if not events.single:
+        values.append(f"1 as {readable(log.add('outcomes' if ever else 'events', name, 'Int64'))}")
+    alike: dict[tuple[str, str], list[str]] = {}
+    for number in events.numbers:
+        summed = bool(number.exact) and not events.single
+        what = ("results" if ever else "numbers") if summed else "once" if events.single else "word"
+        value = number.exact if summed else "cast({} as double)"
+        alike.setdefault((what, value), []).append(number.name)
+    for (what, value), names in alike.items():
+        values += _columns(what, value, names, name, log)
+    for column, (sql, type_) in events.words.items():
+        own = log.add("once" if events.single else "word", f"{name}_{column}", type_)
+        values.append(f"{sql} as {readable(own)}")
+    first, *others = wrapped(values, WIDTH - 8)
+    listed = [f"    select {first}", *(f"        {line}" for line in others)]
+    return "\n".join([*listed, *wrapped_sql(f"from {events.rows}", indent=4)])
 
 
-def _last(column: str, type_: str) -> str:
-    value = readable(f"own_last_{column}")
-    return f"cast({value} as double)" if type_ == "Float64" else value
+def _columns(what: str, value: str, names: Sequence[str], source: str, log: _Log) -> list[str]:
+    """Columns of which the same is asked: several of them at once."""
+    own = [log.add(what, f"{source}_{one}") for one in names]
+    begin = f"own_{what}_{source}_"
+    if len(names) > 1 and own == [f"{begin}{one}" for one in names]:
+        alias = f"{begin}\\0".replace('"', '""')
+        return [f'{value.format(columns_of(names))} as "{alias}"']
+    pairs = zip(names, own, strict=True)
+    return [f"{value.format(readable(one))} as {readable(called)}" for one, called in pairs]
 
 
-def _sums(events: Windowed, key: str, summed: Sequence[Number]) -> list[str]:
-    """The running sums of each window's changes, and the last values; a line for each column."""
-    counts = [f"{changed('event_count', days)} as own_count_{days}" for days in events.windows]
-    lines = [f"    select {key}, known_at, {', '.join(counts)}"]
-    for number in summed:
-        column, parts = readable(number.name), []
-        for days in events.windows:
-            within = f"window_days in (0, {days})"
-            if number.nullable:
-                count = f"sum(event_count) filter ({within} and {column} is not null)"
-                parts.append(f"{count} over so_far as {_count(number, days)}")
-            total = changed(f"event_count * {column}", days)
-            parts.append(f"{total} as {_sum(number, days)}")
-        lines.append(f"        {', '.join(parts)}")
-    lasting = []
-    for column in (*(one.name for one in events.numbers), *events.words):
-        value = f"case window_days when 0 then {readable(column)} end"
-        lasting.append(
-            f"last_value({value} ignore nulls) over so_far as {readable(f'own_last_{column}')}"
+def _changes(log: _Log) -> Iterator[str]:
+    """What an event changes the figures of each window by."""
+    asked = log.asked & {"events", "numbers", "outcomes", "results"}
+    for days in (*WINDOWS, EVER) if asked else ():
+        kinds = "([a-z]+s)" if days != EVER else "(outcomes|results)"
+        if days == EVER and not asked & {"outcomes", "results"}:
+            continue
+        within = f"(0, {days})" if days != EVER else "(0)"
+        column = f"columns('^own_{kinds}_(.*)')"
+        name = f"own_in_\\1_{span_name(days)}_\\2"
+        yield f'if(window_days in {within}, {column}, null) as "{name}"'
+
+
+def _spans(what: str) -> tuple[str, ...]:
+    """The windows that are asked of a column."""
+    ever = (EVER,) if what in {"outcomes", "results"} else ()
+    return tuple(span_name(days) for days in (*WINDOWS, *ever))
+
+
+def _features(what: str, name: str) -> Iterator[str]:
+    """The features that a column of the log becomes."""
+    log = _Log([(what, name)], {name: ""})
+    yield from _types(log)
+
+
+def _sums(log: _Log) -> Iterator[str]:
+    """What is known so far of all columns that the same is asked of."""
+    if log.asked - {"word", "once"}:
+        column = "columns('^own_in_(.*)')"
+        yield (
+            f"{{'held': sum(if({column} is null, null, own_sign)) over so_far,\n"
+            f"          'total': sum(own_sign * {column}) over so_far}} as \"own_\\1\""
         )
-    return [*lines, *([f"        {', '.join(lasting)}"] if lasting else [])]
+    for kinds, begin, end, name in (
+        (("numbers", "results"), "cast(", " as double)", "\\1_last"),
+        (("word",), "", "", "\\1_last"),
+        (("once",), "", "", "\\1"),
+    ):
+        if asked := [kind for kind in kinds if kind in log.asked]:
+            column = f"columns('^own_{_any(asked)}_(.*)')"
+            yield (
+                f"{begin}last_value(case window_days when 0 then {column} end\n"
+                f'            ignore nulls) over so_far{end} as "own_told_{name}"'
+            )
 
 
-def _count(number: Number, days: int) -> str:
-    """The name of how many values a window holds."""
-    return readable(f"own_count_{days}_{number.name}" if number.nullable else f"own_count_{days}")
+def _figures(log: _Log) -> Iterator[str]:
+    """Counts, means and sums of windows; no sum and no mean where a window holds no value."""
+    for kinds, figure in (
+        (("events", "outcomes"), 'cast({0}.held as bigint) as "\\2_\\1"'),
+        (
+            ("numbers", "results"),
+            'cast({0}.total as double)\n        / nullif({0}.held, 0) as "\\2_mean_\\1"',
+        ),
+        (
+            ("numbers",),
+            'case when {0}.held > 0\n        then cast({0}.total as double) end as "\\2_sum_\\1"',
+        ),
+    ):
+        if asked := [kind for kind in kinds if kind in log.asked]:
+            yield figure.format(f"columns('^own_{_any(asked)}_([^_]+)_(.*)')")
 
 
-def _sum(number: Number, days: int) -> str:
-    return readable(f"own_sum_{days}_{number.name}")
+def _any(kinds: Sequence[str]) -> str:
+    return kinds[0] if len(kinds) == 1 else f"(?:{'|'.join(kinds)})"
 
 
-def _figure(number: Number, word: str, days: int) -> str:
-    """A sum or a mean; nothing where the window holds no value."""
-    return counted_in(word, _sum(number, days), _count(number, days))
+def _types(log: _Log) -> dict[str, str]:
+    """Each feature and its type, in the order of the SELECT."""
+    found: dict[str, str] = {}
+    for kinds in (("numbers", "results"), ("word",), ("once",)):
+        last = "" if kinds == ("once",) else "_last"
+        found |= {f"{name}{last}": log.types[name] for what, name in log.columns if what in kinds}
+    spans = [span_name(days) for days in (*WINDOWS, EVER)]
+    for kinds, figure, type_ in (
+        (("events", "outcomes"), "", "Int64"),
+        (("numbers", "results"), "_mean", "Float64"),
+        (("numbers",), "_sum", "Float64"),
+    ):
+        found |= {
+            f"{name}{figure}_{span}": type_
+            for span in spans
+            for what, name in log.columns
+            if what in kinds and span in _spans(what)
+        }
+    return found
 
 
-def changed(value: str, days: int) -> str:
-    """SQL for the running sum of a window's changes.
-
-    Args:
-        value: SQL for what an event changes it by.
-        days: The window's.
-    """
-    return f"sum({value}) filter (window_days in (0, {days})) over so_far"
+def columns_of(names: Sequence[str]) -> str:
+    """SQL for columns of which the same is asked."""
+    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    return f"columns([{listed}])"
 
 
 def span_name(days: int) -> str:
     """A window in the name of a feature."""
     return f"{days}d" if days != EVER else "ever"
-
-
-def counted_in(word: str, total: str, count: str) -> str:
-    """SQL for a sum or a mean; nothing where the window holds no value.
-
-    Args:
-        word: sum or mean.
-        total: SQL for the sum.
-        count: SQL for how many values it is of.
-    """
-    if word == "mean":
-        return f"cast({total} as double) / nullif({count}, 0)"
-    return f"case when {count} > 0 then cast({total} as double) end"
-
-
-def _listed(features: dict[str, str], figures: Mapping[str, tuple[str, str]]) -> str:
-    """Features beside each other on a line; their types are noted."""
-    features |= {name: type_ for name, (_, type_) in figures.items()}
-    return ", ".join(f"{text} as {readable(name)}" for name, (text, _) in figures.items())
-
-
-def _commas(lines: Iterable[str]) -> list[str]:
-    """Lines of a list: each but the last ends in a comma."""
-    listed = list(lines)
-    return [*(f"{line}," for line in listed[:-1]), listed[-1]]

@@ -1,5 +1,6 @@
 """The contract file: read strictly, named by what it says."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,49 @@ def test_bounds_may_be_open() -> None:
     assert 5 in Bounds(max=5)
     assert 6 not in Bounds(max=5)
     assert 1e9 in Bounds()
+
+
+TYPED = """\
+format: 1
+clock: {timezone: UTC}
+files: landed/{table}.parquet
+tables:
+  orders: {types: {int64: [a, b], string_or_null: [c]}, columns: {d: {type: int64, min: 0}}}
+  other: {files: elsewhere.parquet, types: {bool: [e]}}
+"""
+SPELLED = """\
+format: 1
+clock: {timezone: UTC}
+tables:
+  orders:
+    files: landed/orders.parquet
+    columns: {a: {type: int64}, b: {type: int64}, c: {type: string, nullable: true}, d: {type: int64, min: 0}}
+  other: {files: elsewhere.parquet, columns: {e: {type: bool}}}
+"""
+
+
+def test_types_and_files_are_said_once(tmp_path: Path) -> None:
+    """Columns by type and files for all tables say what each column and table would, to the digest."""
+    path = tmp_path / "contract.yaml"
+    digests = []
+    for text in (TYPED, SPELLED):
+        path.write_text(text)
+        digests.append(contract_digest(path))
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("int64: [a, b]", "int46: [a, b]", "did you mean 'int64'?"),
+        ("int64: [a, b]", "int64: [a, d]", "the column 'd' comes twice"),
+        ("int64: [a, b]", "int64: a", "types.int64"),
+        ("files: landed/{table}.parquet\n", "", "tables.orders.files"),
+    ],
+)
+def test_a_mistake_in_types_is_named(tmp_path: Path, before: str, after: str, said: str) -> None:
+    """An unknown type, a column twice, no list, a table without files."""
+    path = tmp_path / "contract.yaml"
+    path.write_text(TYPED.replace(before, after))
+    with pytest.raises(ContractError, match=re.escape(said)):
+        load_contract(path)

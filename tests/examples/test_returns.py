@@ -8,6 +8,7 @@ import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from furrow.data.contract import load_contract
 from furrow.scaffold.answers import Asked
 from furrow.scaffold.place_files import scratch
 from furrow.scaffold.plan_init import look, plan_init
@@ -67,9 +68,10 @@ def _bare(text: str) -> str:
 
 def test_what_it_found_out() -> None:
     """Ids that were written with a fraction are whole, months come before days, and earlier orders count, and what came of them."""
-    contract = (RETURNS / "conf/data/contract.yaml").read_text()
-    assert "customer_id: {type: int64}" in contract
-    assert "invoice_date: {type: timestamp}" in contract
+    orders = load_contract(RETURNS / "conf/data/contract.yaml").tables["orders"]
+    assert orders.columns["customer_id"].type == "int64"
+    assert orders.columns["invoice_date"].type == "timestamp"
     definitions = (RETURNS / "features/definitions.py").read_text()
-    assert "orders_before_90d" in definitions
-    assert "orders_outcomes_returned_mean_ever" in definitions
+    assert 'windows("orders_before", "lines units amount")' in definitions
+    ever = 'windows("orders_outcomes", "returned", spans="7d 30d 90d ever", figures="mean")'
+    assert ever in definitions

@@ -9,7 +9,9 @@ from furrow.errors import FurrowError
 from furrow.features.freshness import behind
 from furrow.features.manifest import parse
 from furrow.features.plain_compile import compile_plain, feast_folder
+from furrow.features.raw_columns import declared_columns, read_contract
 from furrow.features.uses import TrainedModel, experiments_of, models_of
+from furrow.files import write_text
 
 STORE = """project: plain
 provider: local
@@ -70,3 +72,11 @@ def test_a_plain_repository_is_compiled(tmp_path: Path) -> None:
     manifest = parse((tmp_path / "manifest.json").read_bytes(), origin="manifest.json", depth=0)
     (said,) = behind(manifest, tmp_path)
     assert said
+
+
+def test_a_contract_of_types_declares_what_one_of_columns_does(tmp_path: Path) -> None:
+    """Digests, lineage and cards read columns that are named by their type, and those that stand alone."""
+    table = {"types": {"int64": ["a", "b"], "string_or_null": ["c"], "bool": "odd"}, "columns": {"d": {"type": "bool"}}}  # fmt: skip
+    write_text(tmp_path / "conf/data/contract.yaml", json.dumps({"tables": {"t": table}}))
+    assert read_contract(tmp_path) == {"t": {"a": "int64", "b": "int64", "c": "string", "d": "bool"}}  # fmt: skip
+    assert declared_columns(table)["c"] == {"type": "string", "nullable": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from furrow.intake import text_table
 from furrow.intake.dialect import IntakeError, detect
 from furrow.intake.text_table import open_text
 
@@ -307,3 +309,32 @@ def test_numbers_in_a_header(tmp_path: Path, first: str, named: bool) -> None:
     rows = "".join(f"2024-01-0{at},{at},{at * 2},{at + 5},{at * 3}\n" for at in range(1, 9))
     dialect = detect(write(tmp_path / "a.csv", f"{first}\n{rows}"))
     assert bool(dialect.header) is named
+
+
+def test_a_thousand_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers, moments, words and gaps of a wide table are read some columns at a time, to the same values."""
+    draw, moment = random.Random(3), datetime(2024, 1, 1, tzinfo=UTC)
+    kinds = [
+        lambda: f"{draw.random():.3f}",
+        lambda: draw.choice(["", "7", "12"]),
+        lambda: draw.choice(["web", "shop"]),
+        lambda: f"{moment + timedelta(hours=draw.randrange(9000)):%Y-%m-%d %H:%M}",
+        lambda: f'"{draw.randrange(9)},{draw.randrange(10, 99)}"',
+    ]
+    for width in (60, 1000):
+        rows = [",".join(kinds[at % 5]() for at in range(width)) for _ in range(300)]
+        head = ",".join(f"c{at}" for at in range(width))
+        (tmp_path / f"{width}.csv").write_text("\n".join([head, *rows]) + "\n")
+    with open_text(tmp_path / "1000.csv") as table:
+        (batch,) = table.batches()
+        assert (batch.num_rows, batch.num_columns) == (300, 1000)
+        assert [one.kind for one in table.readings.values()][:5] == [
+            "float64", "int64", "string", "timestamp", "float64",
+        ]  # fmt: skip
+    with open_text(tmp_path / "60.csv") as table:
+        together = pa.Table.from_batches(table.batches())
+        monkeypatch.setattr(text_table, "_WIDE", 20)
+        monkeypatch.setattr(text_table, "_CELLS", 60 * 70)
+        pieces = list(table.batches())
+    assert len(pieces) == 5
+    assert pa.Table.from_batches(pieces).equals(together)

@@ -62,6 +62,22 @@ def test_a_table(copy: Path) -> None:
     assert mine.equals(pq.read_table(copy / "build/tables/orders_history.parquet"))
 
 
+def test_a_table_of_several_keys(copy: Path) -> None:
+    """Windows of each pair of two columns, keyed by both: the entity that is there, and a new one."""
+    write_addition(copy, add_table(copy, "traffic", of="orders", about="customer_id, Channel"))
+    view = load_manifest(copy / "features/manifest.json").views["traffic"]
+    assert {key.name for key in view.join_keys} == {"customer_id", "channel"}
+    assert "definitions.about, about_2" in (copy / "features/traffic_view.py").read_text()
+    tables.tables(copy, "traffic")
+    rows = pq.read_table(copy / "build/tables/traffic.parquet").to_pandas()
+    raw = pq.read_table(copy / "data/landed/orders.parquet").to_pandas()
+    counted = raw.groupby(["customer_id", "channel"]).size()
+    most = rows.groupby(["customer_id", "channel"])["traffic_90d"].max()
+    assert set(most.index) == set(counted.index)
+    assert (most <= counted).all()
+    assert most.max() > 1
+
+
 def test_a_view_of_sql_by_hand(copy: Path) -> None:
     """The types of the view are those that the SQL gives; a new key gets an entity."""
     (copy / "features/tables/products.sql").write_text(
@@ -152,6 +168,10 @@ WRONG = {
     "no problem": (["experiment", "odd", "--problem", "churn"], "did you mean 'churned'?"),
     "no raw table": (["table", "odd", "--of", "order"], "did you mean 'orders'?"),
     "a raw table's name": (["table", "orders", "--of", "orders"], "already"),
+    "no second key": (
+        ["table", "odd", "--of", "orders", "--about", "customer_id,chanel"],
+        "did you mean 'channel'?",
+    ),
     "nobody": (["table", "odd", "--of", "order_lines"], "--about"),
     "no moment": (["table", "odd", "--of", "orders", "--at", "total"], "no moment 'total'"),
     "no table": (["view", "orders_histor"], "did you mean 'orders_history'?"),

@@ -1,36 +1,51 @@
--- What happened to each invoice: last values; counts, sums, means of 7, 30, 90 days.
+-- What happened to each invoice: last values; counts, sums, means of 7, 30 and 90 days, and ever.
 with own_events as (
-    select invoice, invoice_date as known_at, 1 as orders_before__event, lines as orders_before__lines, units as orders_before__units, cast(amount as decimal(38, 12)) as orders_before__amount, country as orders_before__country from (select c.invoice_date, c.country, c.lines, c.units, c.amount, l.invoice from orders as c join orders as l on c.customer_id = l.customer_id and c.invoice_date < l.invoice_date) where invoice is not null and invoice_date is not null
-    union all by name select invoice, outcome_known_at as known_at, 1 as orders_outcomes__event, returned as orders_outcomes__returned from (select l.invoice, c.invoice_date + interval '30 days' as outcome_known_at, cast(c.returned as bigint) as returned from orders as c join orders as l on c.customer_id = l.customer_id and c.invoice_date + interval '30 days' <= l.invoice_date where c.returned is not null) where invoice is not null and outcome_known_at is not null
-    union all by name select invoice, credited_at as known_at, 1 as credit_notes__event, units as credit_notes__units, cast(price as decimal(38, 12)) as credit_notes__price from (select c.credit_note, c.customer_id, c.credited_at, c.stock_code, c.units, c.price, l.asked_at, l.invoice from credit_notes as c join (select distinct invoice, customer_id as own_key, invoice_date as asked_at from orders) as l on c.customer_id = l.own_key) where invoice is not null and credited_at is not null
-), own_changes as (select invoice, known_at + window_days * interval '1 day' as known_at, window_days, case window_days when 0 then 1 else -1 end as event_count, orders_before__event, orders_before__lines, orders_before__units, orders_before__amount, orders_before__country, orders_outcomes__event, orders_outcomes__returned, credit_notes__event, credit_notes__units, credit_notes__price
+    select invoice, invoice_date as known_at, 1 as own_events_orders_before,
+        cast(columns(['lines', 'units', 'amount']) as decimal(38, 12)) as
+          "own_numbers_orders_before_\0", country as own_word_orders_before_country
+    from (select c.invoice_date, c.country, c.lines, c.units, c.amount, l.invoice
+        from orders as c
+        join orders as l on c.customer_id = l.customer_id and c.invoice_date < l.invoice_date)
+        where invoice is not null and invoice_date is not null
+    union all by name
+    select invoice, outcome_known_at as known_at, 1 as own_outcomes_orders_outcomes,
+        cast(returned as decimal(38, 12)) as own_results_orders_outcomes_returned
+    from (select l.invoice, c.invoice_date + interval '30 days' as outcome_known_at,
+        cast(c.returned as bigint) as returned from orders as c
+        join orders as l on c.customer_id = l.customer_id and c.invoice_date + interval '30 days'
+        <= l.invoice_date where c.returned is not null)
+        where invoice is not null and outcome_known_at is not null
+    union all by name
+    select invoice, credited_at as known_at, 1 as own_events_credit_notes,
+        cast(columns(['units', 'price']) as decimal(38, 12)) as "own_numbers_credit_notes_\0"
+    from (select c.credit_note, c.customer_id, c.credited_at, c.stock_code, c.units, c.price,
+        l.asked_at, l.invoice from credit_notes as c
+        join (select distinct invoice, customer_id as own_key, invoice_date as asked_at
+        from orders) as l on c.customer_id = l.own_key)
+        where invoice is not null and credited_at is not null
+), own_changes as (  -- an event counts from its moment on, in a window until it is that old
+    select * replace (known_at + window_days * interval '1 day' as known_at), window_days,
+        own_events as own_row, if(window_days = 0, 1, -1) as own_sign,
+        if(window_days in (0, 7), columns('^own_([a-z]+s)_(.*)'), null) as "own_in_\1_7d_\2",
+        if(window_days in (0, 30), columns('^own_([a-z]+s)_(.*)'), null) as "own_in_\1_30d_\2",
+        if(window_days in (0, 90), columns('^own_([a-z]+s)_(.*)'), null) as "own_in_\1_90d_\2",
+        if(window_days in (0), columns('^own_(outcomes|results)_(.*)'), null) as "own_in_\1_ever_\2"
     from own_events cross join (values (0), (7), (30), (90)) as w(window_days)
-), own_sums as (select invoice, known_at,
-        sum(event_count * orders_before__event) filter (window_days in (0, 7)) over so_far as orders_before__event_count_7, sum(event_count * orders_before__event) filter (window_days in (0, 30)) over so_far as orders_before__event_count_30, sum(event_count * orders_before__event) filter (window_days in (0, 90)) over so_far as orders_before__event_count_90,
-        sum(event_count * orders_before__lines) filter (window_days in (0, 7)) over so_far as orders_before__lines_sum_7, sum(event_count * orders_before__lines) filter (window_days in (0, 30)) over so_far as orders_before__lines_sum_30, sum(event_count * orders_before__lines) filter (window_days in (0, 90)) over so_far as orders_before__lines_sum_90,
-        sum(event_count * orders_before__units) filter (window_days in (0, 7)) over so_far as orders_before__units_sum_7, sum(event_count * orders_before__units) filter (window_days in (0, 30)) over so_far as orders_before__units_sum_30, sum(event_count * orders_before__units) filter (window_days in (0, 90)) over so_far as orders_before__units_sum_90,
-        sum(event_count * orders_before__amount) filter (window_days in (0, 7)) over so_far as orders_before__amount_sum_7, sum(event_count * orders_before__amount) filter (window_days in (0, 30)) over so_far as orders_before__amount_sum_30, sum(event_count * orders_before__amount) filter (window_days in (0, 90)) over so_far as orders_before__amount_sum_90,
-        last_value(case window_days when 0 then orders_before__lines end ignore nulls) over so_far as orders_before__lines_last, last_value(case window_days when 0 then orders_before__units end ignore nulls) over so_far as orders_before__units_last, last_value(case window_days when 0 then orders_before__amount end ignore nulls) over so_far as orders_before__amount_last, last_value(case window_days when 0 then orders_before__country end ignore nulls) over so_far as orders_before__country_last,
-        sum(event_count * orders_outcomes__event) filter (window_days in (0, 7)) over so_far as orders_outcomes__event_count_7, sum(event_count * orders_outcomes__event) filter (window_days in (0, 30)) over so_far as orders_outcomes__event_count_30, sum(event_count * orders_outcomes__event) filter (window_days in (0, 90)) over so_far as orders_outcomes__event_count_90, sum(event_count * orders_outcomes__event) filter (window_days in (0, 0)) over so_far as orders_outcomes__event_count_0,
-        sum(event_count * orders_outcomes__returned) filter (window_days in (0, 7)) over so_far as orders_outcomes__returned_sum_7, sum(event_count * orders_outcomes__returned) filter (window_days in (0, 30)) over so_far as orders_outcomes__returned_sum_30, sum(event_count * orders_outcomes__returned) filter (window_days in (0, 90)) over so_far as orders_outcomes__returned_sum_90, sum(event_count * orders_outcomes__returned) filter (window_days in (0, 0)) over so_far as orders_outcomes__returned_sum_0,
-        last_value(case window_days when 0 then orders_outcomes__returned end ignore nulls) over so_far as orders_outcomes__returned_last,
-        sum(event_count * credit_notes__event) filter (window_days in (0, 7)) over so_far as credit_notes__event_count_7, sum(event_count * credit_notes__event) filter (window_days in (0, 30)) over so_far as credit_notes__event_count_30, sum(event_count * credit_notes__event) filter (window_days in (0, 90)) over so_far as credit_notes__event_count_90,
-        sum(event_count * credit_notes__units) filter (window_days in (0, 7)) over so_far as credit_notes__units_sum_7, sum(event_count * credit_notes__units) filter (window_days in (0, 30)) over so_far as credit_notes__units_sum_30, sum(event_count * credit_notes__units) filter (window_days in (0, 90)) over so_far as credit_notes__units_sum_90,
-        sum(event_count * credit_notes__price) filter (window_days in (0, 7)) over so_far as credit_notes__price_sum_7, sum(event_count * credit_notes__price) filter (window_days in (0, 30)) over so_far as credit_notes__price_sum_30, sum(event_count * credit_notes__price) filter (window_days in (0, 90)) over so_far as credit_notes__price_sum_90,
-        last_value(case window_days when 0 then credit_notes__units end ignore nulls) over so_far as credit_notes__units_last, last_value(case window_days when 0 then credit_notes__price end ignore nulls) over so_far as credit_notes__price_last
-    from own_changes window so_far as (partition by invoice order by known_at, window_days desc, orders_before__event, orders_before__lines, orders_before__units, orders_before__amount, orders_before__country, orders_outcomes__event, orders_outcomes__returned, credit_notes__event, credit_notes__units, credit_notes__price rows unbounded preceding)
+), own_sums as (
+    select invoice, known_at,
+        {'held': sum(if(columns('^own_in_(.*)') is null, null, own_sign)) over so_far,
+          'total': sum(own_sign * columns('^own_in_(.*)')) over so_far} as "own_\1",
+        cast(last_value(case window_days when 0 then columns('^own_(?:numbers|results)_(.*)') end
+            ignore nulls) over so_far as double) as "own_told_\1_last",
+        last_value(case window_days when 0 then columns('^own_word_(.*)') end
+            ignore nulls) over so_far as "own_told_\1_last"
+    from own_changes window so_far as (partition by invoice
+        order by known_at, window_days desc, own_row rows unbounded preceding)
     qualify lead(known_at) over so_far is distinct from known_at
-) select invoice, known_at as event_timestamp,
-    cast(orders_before__event_count_7 as bigint) as orders_before_7d, cast(orders_before__event_count_30 as bigint) as orders_before_30d, cast(orders_before__event_count_90 as bigint) as orders_before_90d,
-    case when orders_before__event_count_7 > 0 then cast(orders_before__lines_sum_7 as double) end as orders_before_lines_sum_7d, case when orders_before__event_count_30 > 0 then cast(orders_before__lines_sum_30 as double) end as orders_before_lines_sum_30d, case when orders_before__event_count_90 > 0 then cast(orders_before__lines_sum_90 as double) end as orders_before_lines_sum_90d, cast(orders_before__lines_sum_7 as double) / nullif(orders_before__event_count_7, 0) as orders_before_lines_mean_7d, cast(orders_before__lines_sum_30 as double) / nullif(orders_before__event_count_30, 0) as orders_before_lines_mean_30d, cast(orders_before__lines_sum_90 as double) / nullif(orders_before__event_count_90, 0) as orders_before_lines_mean_90d,
-    case when orders_before__event_count_7 > 0 then cast(orders_before__units_sum_7 as double) end as orders_before_units_sum_7d, case when orders_before__event_count_30 > 0 then cast(orders_before__units_sum_30 as double) end as orders_before_units_sum_30d, case when orders_before__event_count_90 > 0 then cast(orders_before__units_sum_90 as double) end as orders_before_units_sum_90d, cast(orders_before__units_sum_7 as double) / nullif(orders_before__event_count_7, 0) as orders_before_units_mean_7d, cast(orders_before__units_sum_30 as double) / nullif(orders_before__event_count_30, 0) as orders_before_units_mean_30d, cast(orders_before__units_sum_90 as double) / nullif(orders_before__event_count_90, 0) as orders_before_units_mean_90d,
-    case when orders_before__event_count_7 > 0 then cast(orders_before__amount_sum_7 as double) end as orders_before_amount_sum_7d, case when orders_before__event_count_30 > 0 then cast(orders_before__amount_sum_30 as double) end as orders_before_amount_sum_30d, case when orders_before__event_count_90 > 0 then cast(orders_before__amount_sum_90 as double) end as orders_before_amount_sum_90d, cast(orders_before__amount_sum_7 as double) / nullif(orders_before__event_count_7, 0) as orders_before_amount_mean_7d, cast(orders_before__amount_sum_30 as double) / nullif(orders_before__event_count_30, 0) as orders_before_amount_mean_30d, cast(orders_before__amount_sum_90 as double) / nullif(orders_before__event_count_90, 0) as orders_before_amount_mean_90d,
-    cast(orders_before__lines_last as double) as orders_before_lines_last, cast(orders_before__units_last as double) as orders_before_units_last, cast(orders_before__amount_last as double) as orders_before_amount_last, orders_before__country_last as orders_before_country_last,
-    cast(orders_outcomes__event_count_7 as bigint) as orders_outcomes_7d, cast(orders_outcomes__event_count_30 as bigint) as orders_outcomes_30d, cast(orders_outcomes__event_count_90 as bigint) as orders_outcomes_90d, cast(orders_outcomes__event_count_0 as bigint) as orders_outcomes_ever,
-    cast(orders_outcomes__returned_sum_7 as double) / nullif(orders_outcomes__event_count_7, 0) as orders_outcomes_returned_mean_7d, cast(orders_outcomes__returned_sum_30 as double) / nullif(orders_outcomes__event_count_30, 0) as orders_outcomes_returned_mean_30d, cast(orders_outcomes__returned_sum_90 as double) / nullif(orders_outcomes__event_count_90, 0) as orders_outcomes_returned_mean_90d, cast(orders_outcomes__returned_sum_0 as double) / nullif(orders_outcomes__event_count_0, 0) as orders_outcomes_returned_mean_ever,
-    cast(orders_outcomes__returned_last as double) as orders_outcomes_returned_last,
-    cast(credit_notes__event_count_7 as bigint) as credit_notes_7d, cast(credit_notes__event_count_30 as bigint) as credit_notes_30d, cast(credit_notes__event_count_90 as bigint) as credit_notes_90d,
-    case when credit_notes__event_count_7 > 0 then cast(credit_notes__units_sum_7 as double) end as credit_notes_units_sum_7d, case when credit_notes__event_count_30 > 0 then cast(credit_notes__units_sum_30 as double) end as credit_notes_units_sum_30d, case when credit_notes__event_count_90 > 0 then cast(credit_notes__units_sum_90 as double) end as credit_notes_units_sum_90d, cast(credit_notes__units_sum_7 as double) / nullif(credit_notes__event_count_7, 0) as credit_notes_units_mean_7d, cast(credit_notes__units_sum_30 as double) / nullif(credit_notes__event_count_30, 0) as credit_notes_units_mean_30d, cast(credit_notes__units_sum_90 as double) / nullif(credit_notes__event_count_90, 0) as credit_notes_units_mean_90d,
-    case when credit_notes__event_count_7 > 0 then cast(credit_notes__price_sum_7 as double) end as credit_notes_price_sum_7d, case when credit_notes__event_count_30 > 0 then cast(credit_notes__price_sum_30 as double) end as credit_notes_price_sum_30d, case when credit_notes__event_count_90 > 0 then cast(credit_notes__price_sum_90 as double) end as credit_notes_price_sum_90d, cast(credit_notes__price_sum_7 as double) / nullif(credit_notes__event_count_7, 0) as credit_notes_price_mean_7d, cast(credit_notes__price_sum_30 as double) / nullif(credit_notes__event_count_30, 0) as credit_notes_price_mean_30d, cast(credit_notes__price_sum_90 as double) / nullif(credit_notes__event_count_90, 0) as credit_notes_price_mean_90d,
-    cast(credit_notes__units_last as double) as credit_notes_units_last, cast(credit_notes__price_last as double) as credit_notes_price_last
+) select invoice, known_at as event_timestamp, columns('^own_told_(.*)') as "\1",
+    cast(columns('^own_(?:events|outcomes)_([^_]+)_(.*)').held as bigint) as "\2_\1",
+    cast(columns('^own_(?:numbers|results)_([^_]+)_(.*)').total as double)
+        / nullif(columns('^own_(?:numbers|results)_([^_]+)_(.*)').held, 0) as "\2_mean_\1",
+    case when columns('^own_numbers_([^_]+)_(.*)').held > 0
+        then cast(columns('^own_numbers_([^_]+)_(.*)').total as double) end as "\2_sum_\1"
 from own_sums order by invoice, event_timestamp
