@@ -1,7 +1,6 @@
 """A server that a manifest calls a Redis and that answers what it likes: reading from it ends, soon, in the store's words."""
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,22 +12,10 @@ from furrow.stores.feast_redis import FeastRedisStore
 from furrow.stores.record import ViewSchema
 from furrow.stores.redis_store import RedisStore
 from furrow.stores.store_api import StoreError
+from tests.attack.answering import Answer, forever, listening
 
 pytestmark = pytest.mark.attack
 SCHEMA = ViewSchema((("shop", "STRING"),), (("visits", "INT64"),))
-Answer = Callable[[], Iterable[bytes]]
-
-
-def _forever(head: bytes, piece: bytes, wait: float = 0.0) -> Answer:
-    def answer() -> Iterator[bytes]:
-        yield head
-        while True:
-            yield piece
-            time.sleep(wait)
-
-    return answer
-
-
 CATALOG = b'{"format": 1, "views": {"v": {"generation": "x", "schema": 3, "digest": []}}}'
 ONCE = {
     "nested": b"*1\r\n" * 50_000, "no number": b"*1\r\n$abc\r\n", "no length": b"$abc\r\n",
@@ -38,43 +25,27 @@ ONCE = {
     "no catalog": b"*2\r\n$1\r\n1\r\n$2\r\n[]\r\n", "catalog": b"*2\r\n$1\r\n1\r\n$%d\r\n%b\r\n" % (len(CATALOG), CATALOG),
 }  # fmt: skip
 ANSWERS: dict[str, Answer] = {name: (lambda text=text: [text]) for name, text in ONCE.items()} | {
-    "long bulk": _forever(b"*1\r\n$99999999999\r\n", b"x" * 100_000),
-    "long list": _forever(b"*99999999999\r\n", b"$1\r\na\r\n" * 1000),
-    "long line": _forever(b"+", b"x" * 10_000),
-    "slowly": _forever(b"*1\r\n$100000\r\n", b"x", 0.02),
+    "long bulk": forever(b"*1\r\n$99999999999\r\n", b"x" * 100_000),
+    "long list": forever(b"*99999999999\r\n", b"$1\r\na\r\n" * 1000),
+    "long line": forever(b"+", b"x" * 10_000),
+    "slowly": forever(b"*1\r\n$100000\r\n", b"x", 0.02),
 }
 
 
 @contextmanager
-def _served(answer: Answer) -> Iterator[int]:
+def _served(answer: Callable[[bytes], Iterable[bytes]]) -> Iterator[int]:
     """A server's port."""
-    server = socket.create_server(("127.0.0.1", 0))
 
     def talk(peer: socket.socket) -> None:
-        with peer:
-            try:
-                while asked := peer.recv(1 << 16).upper():
-                    if b"SETINFO" in asked:  # how redis-py begins
-                        peer.sendall(b"+OK\r\n" * asked.count(b"SETINFO"))
-                        continue
-                    for piece in answer():
-                        peer.sendall(piece)
-            except OSError:
-                return
+        while asked := peer.recv(1 << 16).upper():
+            if b"SETINFO" in asked:  # how redis-py begins
+                peer.sendall(b"+OK\r\n" * asked.count(b"SETINFO"))
+                continue
+            for piece in answer(asked):
+                peer.sendall(piece)
 
-    def listen() -> None:
-        while True:
-            try:
-                peer, _ = server.accept()
-            except OSError:
-                return
-            threading.Thread(target=talk, args=(peer,), daemon=True).start()
-
-    threading.Thread(target=listen, daemon=True).start()
-    try:
-        yield server.getsockname()[1]
-    finally:
-        server.close()
+    with listening(talk) as port:
+        yield port
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -82,7 +53,7 @@ def test_whatever_is_answered(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
     """Some took all memory or never ended, others were called bugs in Furrow."""
     monkeypatch.setattr(redis_bounds, "ANSWER_BYTES", 2_000_000)
     monkeypatch.setattr(redis_wire, "_PATIENT", 0.4)
-    with _served(ANSWERS[name]) as port:
+    with _served(lambda _: ANSWERS[name]()) as port:
         url = f"redis://127.0.0.1:{port}/0"
         with RedisStore(url) as store, FeastRedisStore(url, "p", {"v": ("v", SCHEMA)}) as other:
             for ask in (
