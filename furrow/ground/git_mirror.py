@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from furrow.ground.bounded_process import ProcessBounds
 from furrow.ground.git import GitError, git, toplevel
+from furrow.ground.git_remote import ask_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,14 +35,6 @@ _INCOMING = "refs/furrow/incoming"
 _NOTES = "refs/notes/furrow/replay"
 _NOTES_HERE = "refs/notes/remotes/origin/furrow/replay"
 _ACCEPTED = "refs/furrow/accepted"
-_PATIENCE = (
-    "-c",
-    "http.lowSpeedLimit=100",
-    "-c",
-    "http.lowSpeedTime=30",
-    "-c",
-    "credential.interactive=false",
-)
 _ANSWERING = ProcessBounds(seconds=60, answer=64 << 20, memory=2 << 30, file=1 << 20)
 """For what a remote says that it has."""
 _BRINGING = ProcessBounds(seconds=3600, answer=1 << 20, memory=8 << 30, file=20 << 30)
@@ -212,7 +205,7 @@ def _ask(
         GitError: The remote can't be reached, refuses, or answers without an end.
     """
     try:
-        return git(mirror, *_PATIENCE, *arguments, ok=ok, bounds=bounds or _BRINGING)
+        return ask_remote(mirror, *arguments, ok=ok, bounds=bounds or _BRINGING)
     except GitError:
         for half in (mirror / ".git/objects/pack").glob("tmp_*"):
             half.unlink(missing_ok=True)

@@ -19,13 +19,10 @@ from contextvars import ContextVar
 from typing import IO, TYPE_CHECKING
 
 from furrow.errors import FurrowError
-from furrow.ground.bounded_process import ENDED, run_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from furrow.ground.bounded_process import ProcessBounds
 
 __all__ = [
     "GitError",
@@ -266,11 +263,7 @@ def spawn(
 
 
 def git(
-    repo: Path,
-    *arguments: str,
-    stdin: bytes | None = None,
-    ok: tuple[int, ...] = (0,),
-    bounds: ProcessBounds | None = None,
+    repo: Path, *arguments: str, stdin: bytes | None = None, ok: tuple[int, ...] = (0,)
 ) -> bytes:
     """Run git in a repository and return what it printed, as bytes.
 
@@ -280,25 +273,19 @@ def git(
             `resolve` first.
         stdin: What to feed it.
         ok: Exit codes that are no failure.
-        bounds: How far it may go, where it talks with a server that nobody here answers for; it
-            gets nothing to read then.
 
     Raises:
         NotARepositoryError: The folder is in no repository, or is not there.
         GitError: Git failed; it carries the exit code and what Git said.
     """
     try:
-        done = (
-            subprocess.run(
-                _command(repo, arguments),
-                input=stdin,
-                stdin=subprocess.DEVNULL if stdin is None else None,
-                capture_output=True,
-                check=False,
-                env=clean_environment(),
-            )
-            if bounds is None
-            else run_bounded(_command(repo, arguments), clean_environment(), bounds)
+        done = subprocess.run(
+            _command(repo, arguments),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            check=False,
+            env=clean_environment(),
         )
     except FileNotFoundError as exc:
         raise NoGitError from exc
@@ -323,8 +310,6 @@ def git(
             "objects are missing: `git fsck` lists them, `git fetch --refetch` or a new clone"
             " brings them"
             if lost
-            else "ask again; if it stays so, look at that server"
-            if bounds and done.returncode == ENDED
             else ""
         ),
     )
