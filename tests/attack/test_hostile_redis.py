@@ -1,5 +1,6 @@
 """A server that a manifest calls a Redis and that answers what it likes: reading from it ends, soon, in the store's words."""
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -71,3 +72,72 @@ def test_whatever_is_answered(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
                 except ValueError as exc:
                     assert "JSON" in str(exc)  # noqa: PT017 - a ParseError
                 assert time.monotonic() - began < 20
+
+
+def _bulk(*parts: bytes | None) -> bytes:
+    """A list of values, as Redis tells it."""
+    told = [b"$-1\r\n" if one is None else b"$%d\r\n%b\r\n" % (len(one), one) for one in parts]
+    return b"*%d\r\n" % len(parts) + b"".join(told)
+
+
+def _store(scan: Callable[[], list[bytes]], garbage: int = 0) -> Callable[[bytes], list[bytes]]:
+    """What a store holds that says for ever that there is more, or that somebody else was faster."""
+    schema = SCHEMA.to_json()
+    catalog = {
+        "format": 1, "next": 9, "building": {}, "garbage": list(range(3, 3 + garbage)),
+        "views": {"v": {"generation": 1, "schema": schema, "digest": None}},
+    }  # fmt: skip
+
+    def answer(asked: bytes) -> list[bytes]:
+        if b"SCAN" in asked:
+            return [b"*2\r\n$1\r\n7\r\n" + _bulk(*scan())]
+        if b"FURROW:CATALOG" in asked and b"MGET" in asked:
+            return [_bulk(b"1", json.dumps(catalog).encode())]
+        if b"MGET" in asked:
+            return [_bulk(*[b"r"] * asked.upper().count(b"FURROW:1:"))]
+        return [b":0\r\n"]
+
+    return answer
+
+
+ENDLESS = {
+    "the same key": lambda: [b"furrow:1:k"],
+    "nothing": list,
+    "always another key": lambda: [b"furrow:1:%d" % time.time_ns()],
+    "long keys": lambda: [b"furrow:1:%d" % time.time_ns() + b"x" * 100_000],
+    "keys of others": lambda: [b"session:1"],
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_scan_without_an_end(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`features materialize`, `features verify` and whoever counts a view's records listened for ever."""
+    monkeypatch.setattr(redis_bounds, "SCAN_SECONDS", 1.0)
+    monkeypatch.setattr(redis_bounds, "KEYS_BYTES", 2_000_000)
+    monkeypatch.setattr(redis_bounds, "_MOMENT", 1e-6)
+    with _served(_store(ENDLESS[name])) as port, RedisStore(f"redis://127.0.0.1:{port}/0") as store:
+        began = time.monotonic()
+        with pytest.raises(StoreError, match="answers what no Redis does"):
+            store.count("v")
+        assert time.monotonic() - began < 20
+
+
+def test_a_catalog_that_is_always_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each change is refused, as if somebody else had been faster; and what is to be swept comes back."""
+    monkeypatch.setattr(redis_bounds, "TURNS", 5)
+    other = ViewSchema((("shop", "STRING"),), (("visits", "FLOAT"),))
+    with _served(_store(list)) as port, RedisStore(f"redis://127.0.0.1:{port}/0") as store:
+        for change in (
+            lambda: store.define("w", other),
+            lambda: store.build("v", SCHEMA, None),
+            lambda: store.drop(["v"]),
+        ):
+            with pytest.raises(StoreError, match="changes faster"):
+                change()
+    with (
+        _served(_store(list, garbage=3)) as port,
+        RedisStore(f"redis://127.0.0.1:{port}/0") as store,
+    ):
+        monkeypatch.setattr(store, "_keys", lambda _: iter(()))
+        with pytest.raises(StoreError, match="changes faster"):
+            store._sweep()
