@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Fetched",
     "accept",
+    "believe_policy",
     "drop_branch",
     "fetch_branch",
     "forget",
     "open_mirror",
+    "policy_commit",
     "push_branch",
     "push_notes_of",
     "push_onto",
@@ -35,6 +37,7 @@ _INCOMING = "refs/furrow/incoming"
 _NOTES = "refs/notes/furrow/replay"
 _NOTES_HERE = "refs/notes/remotes/origin/furrow/replay"
 _ACCEPTED = "refs/furrow/accepted"
+_POLICY = "refs/furrow/policy"
 _ANSWERING = ProcessBounds(seconds=60, answer=64 << 20, memory=2 << 30, file=1 << 20)
 """For what a remote says that it has."""
 _BRINGING = ProcessBounds(seconds=3600, answer=1 << 20, memory=8 << 30, file=20 << 30)
@@ -145,7 +148,18 @@ def forget(mirror: Path) -> None:
 
     Somebody said that its history was rewritten on purpose.
     """
-    git(mirror, "update-ref", "-d", _ACCEPTED, ok=(0, 1))
+    for ref in (_ACCEPTED, _POLICY):
+        git(mirror, "update-ref", "-d", ref, ok=(0, 1))
+
+
+def policy_commit(mirror: Path) -> str:
+    """The commit whose conf/trust.yaml a server believes; empty where it has not begun."""
+    return _oid(mirror, _POLICY)
+
+
+def believe_policy(mirror: Path, commit: str) -> None:
+    """Believe a commit's conf/trust.yaml: what loosens it from now on is asked of that."""
+    git(mirror, "update-ref", _POLICY, commit)
 
 
 def push_branch(mirror: Path, remote: str, branch: str) -> None:

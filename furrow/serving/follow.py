@@ -40,6 +40,7 @@ from furrow.serving.deployment_state import (
     write_followed,
 )
 from furrow.serving.follow_settings import FollowSettings, one_line
+from furrow.serving.policy_held import hold_policy
 from furrow.serving.trial_judge import judge
 from furrow.serving.version_loader import Loader
 from furrow.serving.version_store import (
@@ -232,6 +233,7 @@ def _taken(settings: FollowSettings, mirror: Path, fetched: Fetched, before: Fol
             " served",
             hint=f"if it was meant: furrow release {settings.environment} --rewritten",
         )
+    hold_policy(mirror, fetched.commit)
     paused = pause_at(mirror, fetched.commit, settings.environment)
     if paused is not None:
         if before.main is not None:
