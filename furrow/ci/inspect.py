@@ -161,7 +161,7 @@ def _entry(tree: Tree, path: str, mode: str, *, strict: bool) -> Iterator[str]:
     if odd := next(
         (one for one in path.split("/") if one in _NEVER or taken_for(one) in _NEVER), ""
     ):
-        yield f"{path!r}: {odd!r} stands for a folder of Git's or of the disk's, and is no name"
+        yield f"{path!r}: {odd!r} stands for a folder of Git's or of the disk's, and is not a file name"
     elif strict and (names := [one for one in path.split("/") if taken_for(one)]):
         yield f"{path!r}: other disks take {names[0]!r} for {taken_for(names[0])}"
     if mode == _MODULE:

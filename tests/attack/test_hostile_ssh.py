@@ -1,6 +1,7 @@
 """A Git server over SSH that answers what it likes to whoever follows a branch of it: bounded in time, bytes, memory and disk."""
 
 import ast
+import os
 import sys
 import threading
 import time
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from furrow.ground import git_mirror
+from furrow.ground.bounded_process import ENDED, ProcessBounds, run_bounded
 from furrow.ground.git import GitError, git
 from furrow.ground.git_mirror import Fetched, fetch_branch, open_mirror, push_branch
+from furrow.ground.git_remote import ask_remote
 from furrow.serving import follow as following
 from furrow.serving.deployment_state import read_followed
 from furrow.serving.follow_settings import FollowSettings
@@ -129,6 +132,17 @@ def test_whatever_it_answers(ssh, mirror, monkeypatch, mode, bounds, words) -> N
     assert time.monotonic() - began < 30
     assert git(mirror, "for-each-ref") == b""
     assert [path for path in (mirror / ".git/objects").rglob("*") if path.is_file()] == []
+
+
+def test_what_else_is_asked_of_it(ssh, mirror) -> None:
+    """A process that prints without an end, or whose children do, is ended with them."""
+    ssh("silent")
+    short = ProcessBounds(seconds=1, answer=1000, memory=1 << 30, file=1000)
+    with pytest.raises(GitError, match="within 1 s"):
+        ask_remote(mirror, "ls-remote", "ssh://example.invalid/x", bounds=short)
+    ended = run_bounded(["sh", "-c", "yes | cat"], os.environ, replace(short, seconds=30))
+    assert ended.returncode == ENDED
+    assert b"1,000 bytes" in ended.stderr
 
 
 def test_a_push_to_it_ends(ssh, mirror, monkeypatch) -> None:

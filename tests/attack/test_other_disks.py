@@ -88,7 +88,7 @@ def test_a_folder_of_git_s(repo, pushed, git, tmp_path, name, deep) -> None:
     made = commit({"sub": {name: files}} if deep else {name: files})
     for base, outside in ((git(repo, "rev-parse", "trunk").strip(), True), ("", False)):
         assert any(
-            repr(name) in line and "no name" in line
+            repr(name) in line and "not a file name" in line
             for line in inspect_commit(repo, made, base, outside=outside)
         )
     try:
