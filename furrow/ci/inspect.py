@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from furrow.ci.dvc_files import Place, config_lines, lines_of_file
+from furrow.ci.other_disks import taken_for
 from furrow.ground.git import git, show
 from furrow.ground.pipeline import read_pipeline
 from furrow.ground.project_place import project_prefix
@@ -32,6 +33,7 @@ _LINK, _MODULE = "120000", "160000"
 _LARGEST = 20_000_000
 _MOST_FILES, _MOST_BYTES, _DEEPEST = 200_000, 20 << 30, 60
 _LINKS = 40
+_NEVER = frozenset({".git", ".", ".."})
 _KNOWN = re.compile(r"\.dvc/(config|\.gitignore|plots/[^/]+\.(json|html))$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -156,6 +158,12 @@ def _tree(repo: Path, commit: str, *, strict: bool) -> tuple[Tree, list[str]]:
 
 def _entry(tree: Tree, path: str, mode: str, *, strict: bool) -> Iterator[str]:
     parts = path.lower().split("/")
+    if odd := next(
+        (one for one in path.split("/") if one in _NEVER or taken_for(one) in _NEVER), ""
+    ):
+        yield f"{path!r}: {odd!r} stands for a folder of Git's or of the disk's, and is not a file name"
+    elif strict and (names := [one for one in path.split("/") if taken_for(one)]):
+        yield f"{path!r}: other disks take {names[0]!r} for {taken_for(names[0])}"
     if mode == _MODULE:
         yield f"{path}: a submodule, which CI does not fetch"
     elif mode == _LINK:

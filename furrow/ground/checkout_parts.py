@@ -10,6 +10,7 @@ accused of what a checkout lacked.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ _REACHES = ("remote.", "url.", "http.", "credential.", "submodule.")
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _ROUNDS = 100
 _LINK = b"160000"
+_NAME = re.compile(r"\w[\w ./+@~-]*")
+"""A submodule's name, of which a setting is made: with a "=" it would be another setting, a command's too."""
 
 
 class IncompleteError(FurrowError):
@@ -220,7 +223,7 @@ def _submodules(root: Path) -> dict[str, tuple[str, str]]:
     return {
         path: (name, told.get(f"submodule.{name}.url", ""))
         for path, name in names.items()
-        if ".." not in name.split("/")
+        if _NAME.fullmatch(name) and ".." not in name.split("/")
     }
 
 

@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from furrow.ground.bounded_process import ProcessBounds
 from furrow.ground.git import GitError, git, toplevel
+from furrow.ground.git_remote import ask_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Fetched",
     "accept",
+    "believe_policy",
     "drop_branch",
     "fetch_branch",
     "forget",
     "open_mirror",
+    "policy_commit",
     "push_branch",
     "push_notes_of",
     "push_onto",
@@ -33,14 +37,12 @@ _INCOMING = "refs/furrow/incoming"
 _NOTES = "refs/notes/furrow/replay"
 _NOTES_HERE = "refs/notes/remotes/origin/furrow/replay"
 _ACCEPTED = "refs/furrow/accepted"
-_PATIENCE = (
-    "-c",
-    "http.lowSpeedLimit=100",
-    "-c",
-    "http.lowSpeedTime=30",
-    "-c",
-    "credential.interactive=false",
-)
+_POLICY = "refs/furrow/policy"
+_ANSWERING = ProcessBounds(seconds=60, answer=64 << 20, memory=2 << 30, file=1 << 20)
+"""For what a remote says that it has."""
+_BRINGING = ProcessBounds(seconds=3600, answer=1 << 20, memory=8 << 30, file=20 << 30)
+"""For what it gives, or takes."""
+_REF = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})[ \t](refs/[^\x00-\x20\x7f]+)")
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]+:")
 
 
@@ -113,19 +115,19 @@ def fetch_branch(mirror: Path, remote: str, branch: str) -> Fetched:
     if remote.startswith("-"):
         raise GitError(f"{remote!r} is not an address of a remote")
     ref = f"refs/heads/{branch}"
-    asked = git(mirror, *_PATIENCE, "ls-remote", "--", remote, ref, _NOTES, "refs/tags/*")
-    there = _refs(asked, "\t")
+    asked = _ask(mirror, "ls-remote", "--", remote, ref, _NOTES, "refs/tags/*", bounds=_ANSWERING)
+    there = _refs(asked)
     if ref not in there:
         raise GitError(f"{remote} has no branch {branch}", hint="name another one, or push it")
     tip, notes = there.pop(ref), there.pop(_NOTES, "")
     tags = {name: oid for name, oid in there.items() if not name.endswith("^{}")}
-    here = _refs(git(mirror, "for-each-ref", "--format=%(objectname) %(refname)", "refs/tags"), " ")
+    here = _refs(git(mirror, "for-each-ref", "--format=%(objectname) %(refname)", "refs/tags"))
     new = sorted(name for name in tags if name not in here)
     said = bool(notes) and _oid(mirror, _NOTES_HERE) != notes
     if new or said or _oid(mirror, _INCOMING) != tip:
         specs = [f"+{ref}:{_INCOMING}", *(["refs/tags/*:refs/tags/*"] if new else [])]
         specs += [f"+{_NOTES}:{_NOTES_HERE}"] if said else []
-        git(mirror, *_PATIENCE, "fetch", "--quiet", "--no-tags", "--", remote, *specs, ok=(0, 1))
+        _ask(mirror, "fetch", "--quiet", "--no-tags", "--", remote, *specs, ok=(0, 1))
     commit = _oid(mirror, _INCOMING)
     if not commit:
         raise GitError(f"{branch} of {remote} could not be fetched")
@@ -146,7 +148,18 @@ def forget(mirror: Path) -> None:
 
     Somebody said that its history was rewritten on purpose.
     """
-    git(mirror, "update-ref", "-d", _ACCEPTED, ok=(0, 1))
+    for ref in (_ACCEPTED, _POLICY):
+        git(mirror, "update-ref", "-d", ref, ok=(0, 1))
+
+
+def policy_commit(mirror: Path) -> str:
+    """The commit whose conf/trust.yaml a server believes; empty where it has not begun."""
+    return _oid(mirror, _POLICY)
+
+
+def believe_policy(mirror: Path, commit: str) -> None:
+    """Believe a commit's conf/trust.yaml: what loosens it from now on is asked of that."""
+    git(mirror, "update-ref", _POLICY, commit)
 
 
 def push_branch(mirror: Path, remote: str, branch: str) -> None:
@@ -156,7 +169,7 @@ def push_branch(mirror: Path, remote: str, branch: str) -> None:
         GitError: The remote can't be reached, or takes no such push.
     """
     ref = f"refs/heads/{branch}"
-    git(mirror, *_PATIENCE, "push", "--quiet", "--", remote, f"{ref}:{ref}")
+    _ask(mirror, "push", "--quiet", "--", remote, f"{ref}:{ref}")
 
 
 def push_onto(
@@ -168,7 +181,7 @@ def push_onto(
         GitError: The remote can't be reached, takes no such push, or has moved on.
     """
     refs = [f"{commit}:refs/heads/{branch}", *(f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags)]
-    git(mirror, *_PATIENCE, "push", "--quiet", "--atomic", "--", remote, *refs)
+    _ask(mirror, "push", "--quiet", "--atomic", "--", remote, *refs)
 
 
 def push_notes_of(mirror: Path, remote: str, join: Callable[[], object]) -> None:
@@ -182,14 +195,14 @@ def push_notes_of(mirror: Path, remote: str, join: Callable[[], object]) -> None
     Raises:
         GitError: The remote can't be reached, or takes no such push.
     """
-    push = (*_PATIENCE, "push", "--quiet", "--", remote, f"{_NOTES}:{_NOTES}")
+    push = ("push", "--quiet", "--", remote, f"{_NOTES}:{_NOTES}")
     try:
-        git(mirror, *push)
+        _ask(mirror, *push)
     except GitError:
-        fetch = (*_PATIENCE, "fetch", "--quiet", "--no-tags", "--", remote)
-        git(mirror, *fetch, f"+{_NOTES}:{_NOTES_HERE}")
+        fetch = ("fetch", "--quiet", "--no-tags", "--", remote)
+        _ask(mirror, *fetch, f"+{_NOTES}:{_NOTES_HERE}")
         join()
-        git(mirror, *push)
+        _ask(mirror, *push)
 
 
 def drop_branch(mirror: Path, branch: str) -> None:
@@ -197,9 +210,26 @@ def drop_branch(mirror: Path, branch: str) -> None:
     git(mirror, "update-ref", "-d", f"refs/heads/{branch}")
 
 
-def _refs(content: bytes, between: str) -> dict[str, str]:
-    lines = (os.fsdecode(line).split(between, 1) for line in content.splitlines())
-    return {name: oid for oid, name in lines}
+def _ask(
+    mirror: Path, *arguments: str, ok: tuple[int, ...] = (0,), bounds: ProcessBounds | None = None
+) -> bytes:
+    """Let Git talk with a remote, within bounds; what of a pack had come when it was ended goes.
+
+    Raises:
+        GitError: The remote can't be reached, refuses, or answers without an end.
+    """
+    try:
+        return ask_remote(mirror, *arguments, ok=ok, bounds=bounds or _BRINGING)
+    except GitError:
+        for half in (mirror / ".git/objects/pack").glob("tmp_*"):
+            half.unlink(missing_ok=True)
+        raise
+
+
+def _refs(content: bytes) -> dict[str, str]:
+    """Objects by reference; a line that names none is passed over: a server may say anything."""
+    lines = (_REF.fullmatch(os.fsdecode(line)) for line in content.split(b"\n"))
+    return {line[1]: line[0].split(maxsplit=1)[0] for line in lines if line}
 
 
 def _oid(mirror: Path, ref: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from furrow.errors import FurrowError
@@ -128,8 +129,13 @@ def versions(root: Path, name: str | None = None) -> list[Version]:
         root, (oid for _, oid in tags)
     )  # of a tag of a tag, too; what is gone or no commit is no version
     tags = [(match, oid) for match, oid in tags if oid in commits]
-    objects = read_objects(root, (oid for _, oid in tags), largest=LARGEST)
+    objects = list(read_objects(root, (oid for _, oid in tags), largest=LARGEST))
     said = [_said(kind, content) for _, kind, content, _ in objects]
+    named_so = [
+        _is_called(kind, content, f"{project}{match[0]}")
+        for (match, _), (_, kind, content, _) in zip(tags, objects, strict=True)
+    ]
+    tags, said = list(compress(tags, named_so)), list(compress(said, named_so))
     prefix = project_prefix(root)
     names = [
         f"{commits[oid]}:{prefix}{run_file(match['name'], file)}"
@@ -170,6 +176,12 @@ def _mapping(content: bytes | None) -> dict[str, Any]:
     except ParseError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _is_called(kind: str, content: bytes | None, tag: str) -> bool:
+    """Whether a tag object is of this name: one that was made, and signed, for another is not this version."""
+    head = (content or b"").partition(b"\n\n")[0]
+    return kind != "tag" or content is None or f"tag {tag}".encode() in head.split(b"\n")
 
 
 def _said(kind: str, content: bytes | None) -> tuple[dict[str, Any], str, str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from furrow.errors import FurrowError
 from furrow.files import open_lock
-from furrow.ground.git import GitError, show
+from furrow.ground.git import show
 from furrow.ground.git_mirror import (
     Fetched,
     accept,
@@ -40,6 +40,7 @@ from furrow.serving.deployment_state import (
     write_followed,
 )
 from furrow.serving.follow_settings import FollowSettings, one_line
+from furrow.serving.policy_held import hold_policy
 from furrow.serving.trial_judge import judge
 from furrow.serving.version_loader import Loader
 from furrow.serving.version_store import (
@@ -84,14 +85,15 @@ def poll(settings: FollowSettings, *, now: datetime | None = None) -> Followed:
         mirror = open_mirror(settings.mirror)
         remember_origin(mirror, settings.remote, settings.features)
         fetched = fetch_branch(mirror, settings.remote, settings.branch)
-    except (GitError, OSError) as exc:
+    except Exception as exc:  # noqa: BLE001 - the edge of a job: a remote may answer anything
         after = replace(before, problem=f"Git can't be asked: {one_line(exc)}")
     else:
         with meaning(settings.prefix):
             try:
                 after = replace(_taken(settings, mirror, fetched, before), asked=moment)
-            except FurrowError as exc:
-                after = replace(before, problem=exc.message, asked=moment)
+            except Exception as exc:  # noqa: BLE001 - and what it gave may hold anything
+                said = exc.message if isinstance(exc, FurrowError) else one_line(exc)
+                after = replace(before, problem=said, asked=moment)
     if after.problem != before.problem:
         settings.tell(after.problem or "what Git declares is served")
     if after.main != before.main and after.main is not None:
@@ -157,7 +159,8 @@ def _poll_alone(settings: FollowSettings, stop: threading.Event) -> None:
                         if followed.problem
                         else settings.every
                     )
-                except (FurrowError, OSError) as exc:  # a full disk, say: the next poll tries again
+                # a full disk, say, or a fault of Furrow's: the next poll tries again
+                except Exception as exc:  # noqa: BLE001 - without it nobody follows any more
                     settings.tell(f"the state can't be kept: {one_line(exc)}")
                 stop.wait(max(0.0, wait - (time.monotonic() - began)))
 
@@ -230,6 +233,7 @@ def _taken(settings: FollowSettings, mirror: Path, fetched: Fetched, before: Fol
             " served",
             hint=f"if it was meant: furrow release {settings.environment} --rewritten",
         )
+    hold_policy(mirror, fetched.commit)
     paused = pause_at(mirror, fetched.commit, settings.environment)
     if paused is not None:
         if before.main is not None:

@@ -6,12 +6,15 @@ The same packed records and rules as the embedded one, in Redis or Valkey.
 from __future__ import annotations
 
 import json
+import time
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from furrow.parse import parse_json
+from furrow.stores import redis_bounds
 from furrow.stores.record import ViewSchema, converter
+from furrow.stores.redis_bounds import ScanBounds
 from furrow.stores.redis_lock import hold
 from furrow.stores.redis_scripts import COMMIT, PUT, mget, scan, unlink
 from furrow.stores.redis_wire import Wire, chunks, command
@@ -152,7 +155,9 @@ class RedisStore:
 
     def define(self, view: str, schema: ViewSchema, digest: str | None = None) -> Held:
         """Make sure that a view is held with a schema; see `LmdbStore.define`."""
+        turns = self._turns()
         while True:
+            next(turns)
             state, catalog = self._load()
             found = state.held.get(view)
             if found is not None and found.schema.digest == schema.digest:
@@ -191,7 +196,9 @@ class RedisStore:
 
     def _write(self, view: str, chunk: Sequence[tuple[bytes, bytes]], mark: str) -> int:
         """Write one chunk to all generations that should have it, by the catalog as it is then."""
+        turns = self._turns()
         while True:
+            next(turns)
             state, catalog = self._load(fresh=False)
             entry = catalog["views"].get(view)
             if entry is None:
@@ -216,7 +223,9 @@ class RedisStore:
     def drop(self, views: Iterable[str]) -> None:
         """Forget views and their records."""
         names = list(views)
+        turns = self._turns()
         while True:
+            next(turns)
             state, catalog = self._load()
             for view in names:
                 entry = catalog["views"].pop(view, None)
@@ -233,7 +242,9 @@ class RedisStore:
 
         An unfinished one is thrown away.
         """
+        turns = self._turns()
         while True:
+            next(turns)
             state, catalog = self._load()
             for number, entry in list(catalog["building"].items()):
                 if entry["view"] == view:
@@ -254,7 +265,9 @@ class RedisStore:
         """Write into a generation that is being built, where the pairs are newer."""
         written = 0
         for chunk in chunks(items, _CHUNK):
+            turns = self._turns()
             while chunk:
+                next(turns)
                 state, _ = self._load(fresh=False)
                 done = self._script(state, generation, chunk, "", self._mark_key(view))
                 if done >= 0:
@@ -271,7 +284,9 @@ class RedisStore:
         One step with its watermark.
         """
         written = self.fill(view, generation, items)
+        turns = self._turns()
         while True:
+            next(turns)
             state, catalog = self._load()
             entry = catalog["building"].pop(str(generation))
             old = catalog["views"].get(view)
@@ -396,10 +411,7 @@ class RedisStore:
 
     def _scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All pairs under a prefix, each once."""
-        seen: set[bytes] = set()
-        for keys in self._keys(prefix):
-            fresh = [key for key in keys if key not in seen]
-            seen.update(fresh)
+        for fresh in self._keys(prefix):
             if fresh:
                 records = self.wire.values(self.wire.run(partial(mget, fresh)), len(fresh))
                 yield from (
@@ -409,17 +421,38 @@ class RedisStore:
                 )
 
     def _keys(self, prefix: bytes) -> Iterator[list[bytes]]:
-        """The keys under a prefix, some at a time; one may come twice."""
-        cursor = 0
+        """The keys under a prefix, some at a time, each once."""
+        cursor, bounds = 0, ScanBounds(prefix)
         while True:
+            began = time.monotonic()
             cursor, keys = self.wire.run(partial(scan, cursor, _escaped(prefix) + b"*"))
-            yield [key for key in self.wire.values(keys) if key is not None]
+            try:
+                fresh = bounds.fresh(self.wire.values(keys), time.monotonic() - began)
+            except ValueError as exc:
+                raise self.wire.error(exc) from exc
+            yield fresh
             if not cursor:
                 return
 
+    def _turns(self) -> Iterator[None]:
+        """As often as a change may begin anew because the catalog is another by now.
+
+        Raises:
+            StoreLockedError: Whoever changes it, or a server that says so, goes on for ever.
+        """
+        for _ in range(redis_bounds.TURNS):
+            yield
+        raise StoreLockedError(
+            f"{self.place} changes faster than it can be written",
+            place=self.place,
+            hint="see who else writes there, and that it is a Redis server",
+        )
+
     def _sweep(self) -> None:
         """Delete the records of generations that nobody serves."""
+        turns = self._turns()
         while True:
+            next(turns)
             state, catalog = self._load()
             if not catalog["garbage"]:
                 return

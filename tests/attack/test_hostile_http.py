@@ -1,10 +1,7 @@
 """Servers that Furrow asks by HTTP and mail, and that answer what they like: it ends in time, in words, and goes nowhere else."""
 
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.request import Request
@@ -20,28 +17,15 @@ from furrow.monitoring.alarm_book import Alarm, AlarmBook
 from furrow.monitoring.monitor_settings import Sink
 from furrow.serving import serving_client
 from furrow.serving.serving_client import ServerGoneError, ServingClient
+from tests.attack.answering import OK, Answer, forever, served
 
 pytestmark = pytest.mark.attack
-Answer = Callable[[], Iterable[bytes]]
-OK = b"HTTP/1.1 200 OK\r\n"
-
-
-def _forever(head: bytes, piece: bytes, wait: float = 0.02) -> Answer:
-    def answer() -> Iterator[bytes]:
-        yield head
-        while True:
-            yield piece
-            time.sleep(wait)
-
-    return answer
-
-
 ENDLESS: dict[str, Answer] = {
-    "a header by bytes": _forever(OK + b"X: ", b"a"),
-    "a body by bytes": _forever(OK + b"Content-Length: 100000\r\n\r\n", b"a"),
-    "go on": _forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "a body without end": _forever(OK + b"\r\n", b"x" * 10_000, 0.0),
-    "headers without end": _forever(OK, b"X: y\r\n", 0.0),
+    "a header by bytes": forever(OK + b"X: ", b"a", 0.02),
+    "a body by bytes": forever(OK + b"Content-Length: 100000\r\n\r\n", b"a", 0.02),
+    "go on": forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02),
+    "a body without end": forever(OK + b"\r\n", b"x" * 10_000, 0.0),
+    "headers without end": forever(OK, b"X: y\r\n", 0.0),
 }
 ODD = {
     "no status": b"HTTP/9.9 a b\r\n\r\n", "junk": b"\0\xff\x1b[31m" * 1000, "nothing": b"",
@@ -53,43 +37,12 @@ ANSWERS: dict[str, Answer] = ENDLESS | {
 }
 
 
-@contextmanager
-def _served(answer: Answer, *, speaks_first: bool = False) -> Iterator[tuple[str, list[bytes]]]:
-    """A server's HOST:PORT, and what it was asked."""
-    server = socket.create_server(("127.0.0.1", 0))
-    asked: list[bytes] = []
-
-    def talk(peer: socket.socket) -> None:
-        with peer:
-            try:
-                if not speaks_first:
-                    asked.append(peer.recv(1 << 16))
-                for piece in answer():
-                    peer.sendall(piece)
-            except OSError:
-                return
-
-    def listen() -> None:
-        while True:
-            try:
-                peer, _ = server.accept()
-            except OSError:
-                return
-            threading.Thread(target=talk, args=(peer,), daemon=True).start()
-
-    threading.Thread(target=listen, daemon=True).start()
-    try:
-        yield f"127.0.0.1:{server.getsockname()[1]}", asked
-    finally:
-        server.close()
-
-
 @pytest.mark.parametrize("name", ANSWERS)
 def test_whatever_a_server_answers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A timeout is one in all, and an answer has a length: some clients waited for ever, or took all memory."""
     monkeypatch.setattr(serving_client, "_MOST", 1_000_000)
     monkeypatch.setattr(serving_client, "TRIES", 1)
-    with _served(ANSWERS[name]) as (host, _):
+    with served(ANSWERS[name]) as (host, _):
         began = time.monotonic()
         with pytest.raises(FurrowError):
             FeatureClient.open(f"http://{host}/manifest.json", timeout=0.4)
@@ -113,7 +66,7 @@ def _delivered(sinks: list[Sink], folder: Path) -> list[str]:
 def test_a_webhook_that_answers_so(name: str, tmp_path: Path, monkeypatch) -> None:
     """It keeps nothing from the other sinks, which take the alarm; some ended the whole run."""
     monkeypatch.setattr(alarm_delivery, "_SECONDS", 0.4)
-    with _served(ANSWERS[name]) as (host, _):
+    with served(ANSWERS[name]) as (host, _):
         failed = _delivered(
             [Sink(to="webhook", url=f"http://{host}/"), Sink(to="file", path="a.jsonl")], tmp_path
         )
@@ -129,7 +82,7 @@ def test_a_mail_server_that_never_comes_to_an_end(
 ) -> None:
     """It greets line by line, or byte by byte."""
     monkeypatch.setattr(alarm_delivery, "_SECONDS", 0.4)
-    with _served(_forever(b"", piece), speaks_first=True) as (host, _):
+    with served(forever(b"", piece, 0.02), speaks_first=True) as (host, _):
         sink = Sink(
             to="email", host="127.0.0.1", port=int(host.rpartition(":")[2]), sender="a@b.example",
             receivers=["c@d.example"],
@@ -144,11 +97,11 @@ def test_a_mail_server_that_never_comes_to_an_end(
 )  # fmt: skip
 def test_a_server_that_names_another(place: str, tmp_path: Path) -> None:
     """Neither a manifest nor a webhook is sent elsewhere: to a metadata service, a file, another port."""
-    with _served(lambda: [OK + b"\r\n{}"]) as (other, asked):
+    with served(lambda: [OK + b"\r\n{}"]) as (other, asked):
         answer = (
             f"HTTP/1.1 302 F\r\nLocation: {place.format(other=other)}\r\nContent-Length: 0\r\n\r\n"
         )
-        with _served(lambda: [answer.encode()]) as (host, _):
+        with served(lambda: [answer.encode()]) as (host, _):
             with pytest.raises(OSError, match="302"):
                 ask(Request(f"http://{host}/"), seconds=2, most=10)
             with pytest.raises(FurrowError):
@@ -160,11 +113,11 @@ def test_a_server_that_names_another(place: str, tmp_path: Path) -> None:
 def test_another_path_of_the_same_server() -> None:
     """That is followed, and not for ever."""
     paths = iter([b"HTTP/1.1 302 F\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n", OK + b"\r\nfine"])
-    with _served(lambda: [next(paths)]) as (host, asked):
+    with served(lambda: [next(paths)]) as (host, asked):
         assert ask(Request(f"http://{host}/x"), seconds=2, most=10) == b"fine"
         assert asked[1].startswith(b"GET /y ")
     with (
-        _served(lambda: [b"HTTP/1.1 302 F\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"]) as (
+        served(lambda: [b"HTTP/1.1 302 F\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"]) as (
             host,
             _,
         ),

@@ -2,10 +2,9 @@
 
 import socket
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,6 +12,7 @@ from furrow.intake import postgres_bounds, postgres_source
 from furrow.intake.given_error import GivenError
 from furrow.intake.postgres_bounds import login
 from furrow.intake.postgres_source import open_postgres, postgres_tables
+from tests.attack.answering import forever, listening
 
 pytest.importorskip("psycopg")
 pytestmark = pytest.mark.attack
@@ -47,13 +47,6 @@ BOOL = b"c2\0" + struct.pack("!ihihih", 0, 0, 16, -1, -1, 0)
 THREE = _message(b"T", struct.pack("!h", 3) + _heads(2)[7:] + BOOL)
 
 
-def _forever(head: bytes, piece: bytes, wait: float = 0.0) -> Iterator[bytes]:
-    yield head
-    while True:
-        yield piece
-        time.sleep(wait)
-
-
 def _typed(count: int, *oids: int) -> bytes:
     columns = b"".join(
         b"c%d\0" % at + struct.pack("!ihihih", 0, 0, oids[at], -1, -1, 0) for at in range(count)
@@ -81,24 +74,23 @@ def _but(word: bytes, answer: Callable[[], Iterable[bytes]]) -> Answer:
 
 
 ANSWERS: dict[str, Answer] = {
-    "tables without end": _but(b"relkind", lambda: _forever(THREE, TABLE * 100)),
-    "tables, slowly": _but(b"relkind", lambda: _forever(THREE, TABLE, 0.02)),
-    "no answer": _but(b"relkind", lambda: _forever(b"", b"", 0.02)),
+    "tables without end": _but(b"relkind", forever(THREE, TABLE * 100)),
+    "tables, slowly": _but(b"relkind", forever(THREE, TABLE, 0.02)),
+    "no answer": _but(b"relkind", forever(b"", b"", 0.02)),
     "types that lie": _but(b"relkind", lambda: [_typed(3, 23, 23, 23), _row(b"abc", b"x", b"y"), DONE]),
     "fewer columns": _but(b"relkind", lambda: [_heads(1), _row(b"t"), DONE]),
     "a long name": _but(b"relkind", lambda: [THREE, _row(b"public", b"t" * 100_000, b"t"), DONE]),
     "a long error": _but(b"relkind", lambda: [_message(b"E", b"SERROR\0C42000\0M\x1b[31m" + b"x" * 100_000 + b"\0\0"), DONE]),
     "columns that lie": _but(b"attname, coalesce", lambda: [_heads(4), _row(b"a", b"numeric", b"N", b"x"), DONE]),
-    "rows without end": _but(b"COPY", lambda: _forever(COPY, _message(b"d", b"1\n" * 5000))),
-    "rows, slowly": _but(b"COPY", lambda: _forever(COPY, _message(b"d", b"1\n"), 0.02)),
-    "no rows": _but(b"COPY", lambda: _forever(COPY, b"", 0.02)),
+    "rows without end": _but(b"COPY", forever(COPY, _message(b"d", b"1\n" * 5000))),
+    "rows, slowly": _but(b"COPY", forever(COPY, _message(b"d", b"1\n"), 0.02)),
+    "no rows": _but(b"COPY", forever(COPY, b"", 0.02)),
 }  # fmt: skip
 
 
 @contextmanager
 def _served(answer: Answer, begin: bytes = BEGUN, said: list[bytes] | None = None) -> Iterator[str]:
     """A server's address."""
-    server = socket.create_server(("127.0.0.1", 0))
 
     def read(peer: socket.socket, count: int) -> bytes:
         found = b""
@@ -111,37 +103,27 @@ def _served(answer: Answer, begin: bytes = BEGUN, said: list[bytes] | None = Non
 
     def talk(peer: socket.socket) -> None:
         query = b""
-        with peer, suppress(OSError):
-            while True:
-                body = read(peer, struct.unpack("!i", read(peer, 4))[0] - 4)
-                if body[:4] not in (struct.pack("!i", 80877103), struct.pack("!i", 80877104)):
-                    break
-                peer.sendall(b"N")  # neither TLS nor GSSAPI
-            peer.sendall(begin)
-            while True:
-                kind = read(peer, 1)
-                body = read(peer, struct.unpack("!i", read(peer, 4))[0] - 4)
-                if said is not None:
-                    said.append(body)
-                if kind == b"P":
-                    query = body.split(b"\0")[1]
-                elif kind in b"QS":
-                    if kind == b"S":
-                        peer.sendall(_message(b"1") + _message(b"2"))
-                    for piece in answer(query if kind == b"S" else body[:-1]):
-                        peer.sendall(piece)
+        while True:
+            body = read(peer, struct.unpack("!i", read(peer, 4))[0] - 4)
+            if body[:4] not in (struct.pack("!i", 80877103), struct.pack("!i", 80877104)):
+                break
+            peer.sendall(b"N")  # neither TLS nor GSSAPI
+        peer.sendall(begin)
+        while True:
+            kind = read(peer, 1)
+            body = read(peer, struct.unpack("!i", read(peer, 4))[0] - 4)
+            if said is not None:
+                said.append(body)
+            if kind == b"P":
+                query = body.split(b"\0")[1]
+            elif kind in b"QS":
+                if kind == b"S":
+                    peer.sendall(_message(b"1") + _message(b"2"))
+                for piece in answer(query if kind == b"S" else body[:-1]):
+                    peer.sendall(piece)
 
-    def listen() -> None:
-        with suppress(OSError):
-            while True:
-                peer, _ = server.accept()
-                threading.Thread(target=talk, args=(peer,), daemon=True).start()
-
-    threading.Thread(target=listen, daemon=True).start()
-    try:
-        yield f"postgres://u@127.0.0.1:{server.getsockname()[1]}/d"
-    finally:
-        server.close()
+    with listening(talk) as port:
+        yield f"postgres://u@127.0.0.1:{port}/d"
 
 
 def _read(address: str) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from furrow.ground.trust import UntrustedError
 from furrow.history.bring_output import bring_output
 from furrow.parse import ParseError
 from furrow.plan.fetch import Lacking, fetch
-from tests.attack.test_hostile_http import _served
+from tests.attack.answering import served
 
 pytestmark = pytest.mark.attack
 AWAY = "../../planted"
@@ -166,7 +166,7 @@ def test_a_password_that_is_for_every_host(
     monkeypatch.delenv("NETRC", raising=False)
     monkeypatch.setenv("FURROW_TRUST", "1" if trusted else "0")
     answer = b"HTTP/1.1 404 N\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    with _served(lambda: [answer]) as (host, asked):
+    with served(lambda: [answer]) as (host, asked):
         (repo / ".dvc/config").write_text(
             f"[core]\n    remote = s\n['remote \"s\"']\n    url = http://{host}/x\n"
         )

@@ -7,7 +7,7 @@ import pytest
 from furrow.intake import s3_source
 from furrow.intake.given_error import GivenError
 from furrow.intake.s3_source import s3_object, s3_objects
-from tests.attack.test_hostile_http import OK, Answer, _forever, _served
+from tests.attack.answering import OK, Answer, forever, served
 
 pytest.importorskip("s3fs")
 pytestmark = pytest.mark.attack
@@ -25,8 +25,8 @@ def _page() -> list[bytes]:
 
 ANSWERS: dict[str, Answer] = {
     "pages without end": _page,
-    "a page by bytes": _forever(OK + b"Content-Length: 100000\r\n\r\n", b"a"),
-    "a header by bytes": _forever(OK + b"X: ", b"a"),
+    "a page by bytes": forever(OK + b"Content-Length: 100000\r\n\r\n", b"a", 0.02),
+    "a header by bytes": forever(OK + b"X: ", b"a", 0.02),
     "less than said": lambda: [OK + b"Content-Length: 3000\r\n\r\nabc"],
     "junk": lambda: [b"\0\xff\x1b[31m" * 1000],
 }
@@ -44,7 +44,7 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_whatever_is_answered(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some never ended; one was called a bug in Furrow."""
-    with _served(ANSWERS[name]) as (host, _):
+    with served(ANSWERS[name]) as (host, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}")
         began = time.monotonic()
         with pytest.raises(GivenError) as caught:
@@ -61,7 +61,7 @@ def test_an_object_that_fills_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_source, "_PIECE", 100_000)
     monkeypatch.setattr(s3_source, "_ROOM", 1 << 60)
     monkeypatch.setattr(s3_source, "_COPYING", 20.0)
-    with _served(_forever(OK + b"\r\n", b"x" * 10_000, 0.0)) as (host, _):
+    with served(forever(OK + b"\r\n", b"x" * 10_000, 0.0)) as (host, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}")
         with pytest.raises(GivenError, match="room"), s3_object("s3://b/a.csv"):
             pass
