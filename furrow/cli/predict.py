@@ -69,8 +69,8 @@ _AS_IT_LOOKS = ""
     "--batch",
     type=click.Path(path_type=Path),
     help=(
-        "A Parquet file of rows to score, or a folder of them, as of each row's event_timestamp or,"
-        " with --online, as of now."
+        "Rows to score: a Parquet, CSV or TSV file, or a folder of them, as of each row's"
+        " event_timestamp or, with --online, as of now."
     ),
 )
 @click.option("--out", type=click.Path(path_type=Path), help="With --batch: where the scores go.")

@@ -28,4 +28,5 @@ def open_lmdb(
     del manifest
     known_options(options, {"path", "limit"})
     limit = {"limit": positive(options["limit"], "limit")} if options.get("limit") else {}
-    return LmdbStore(folder / str(options.get("path", "../build/online")), create=create, **limit)
+    path = (folder / str(options.get("path", "../build/online"))).resolve()
+    return LmdbStore(path, create=create, **limit)

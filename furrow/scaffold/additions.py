@@ -148,7 +148,10 @@ def add_view(root: Path, name: str) -> Addition:
     path, known = root / table_sql(name), named_objects(root / FEATURES)
     check_name(name, known.views)
     if not path.is_file():
-        hint = near(name, [one.stem for one in path.parent.glob("*.sql")])
+        hint = (
+            f"write it, or `furrow add table {name} --of RAW` writes it and its view;"
+            f" {near(name, [one.stem for one in path.parent.glob('*.sql')])}"
+        )
         raise AdditionError(f"there is no feature table {table_sql(name)}", hint=hint)
     contract = load_contract(root / CONTRACT)
     found = sql_columns(path.read_text(encoding="utf-8"), contract, where=table_sql(name))

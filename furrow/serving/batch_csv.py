@@ -32,7 +32,7 @@ def parquet_of(rows: Path, beside: Path, types: Mapping[str, str], moment: str) 
     """A file of rows as Parquet: itself, or while it is needed a copy of a text file.
 
     Args:
-        rows: Parquet, or CSV or TSV in UTF-8 with a header.
+        rows: Parquet, or CSV (of commas or semicolons) or TSV in UTF-8 with a header.
         beside: The result, beside which the copy lies.
         types: Feast's types of the fields that the model needs; other columns are as they look.
         moment: The column of moments, in any way of writing that landing reads; without a zone,
@@ -45,7 +45,7 @@ def parquet_of(rows: Path, beside: Path, types: Mapping[str, str], moment: str) 
         yield rows
         return
     kinds = {name: arrow_type(dtype) or pa.string() for name, dtype in types.items()}
-    divider = TEXTS[rows.suffix.lower()]
+    divider = _divider(rows)
     timed = [moment, *(name for name, kind in kinds.items() if pa.types.is_timestamp(kind))]
     copy = beside.with_name(f".{beside.name}.rows.parquet")
     try:
@@ -63,6 +63,15 @@ def parquet_of(rows: Path, beside: Path, types: Mapping[str, str], moment: str) 
         raise FurrowError(f"{rows} can't be read: {said}", hint="mend it, or give Parquet") from exc
     finally:
         copy.unlink(missing_ok=True)
+
+
+def _divider(rows: Path) -> str:
+    """What divides the columns: as the ending says, or a semicolon where the header has more."""
+    usual = TEXTS[rows.suffix.lower()]
+    try:
+        return max((usual, ";"), key=lambda divider: len(_header(rows, divider)))
+    except (OSError, csv.Error):
+        return usual  # whoever reads it says what is wrong
 
 
 def _divided(divider: str) -> pacsv.ParseOptions:

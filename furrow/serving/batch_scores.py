@@ -62,6 +62,7 @@ class Job:
         out: The result: the same rows in the same order, with the prediction's columns.
         online: Whether features come from the online store, as of now.
         part_rows: Rows of a part; the usual number, if 0.
+        given: The file that a person named, where rows is a copy of it; for messages.
     """
 
     model: Model
@@ -69,6 +70,7 @@ class Job:
     out: Path
     online: bool = False
     part_rows: int = 0
+    given: Path | None = None
 
     @property
     def size(self) -> int:
@@ -98,7 +100,7 @@ def score_file(job: Job, *, advance: Callable[[int], None] = lambda _: None) -> 
         )
     types = field_types(job.model.root, job.model.service) | _may_give(job.model)
     with parquet_of(job.rows, job.out, types, TIME) as rows:
-        return _score(replace(job, rows=rows), advance)
+        return _score(replace(job, rows=rows, given=job.rows), advance)
 
 
 def _score(job: Job, advance: Callable[[int], None]) -> int:
@@ -107,7 +109,7 @@ def _score(job: Job, advance: Callable[[int], None]) -> int:
             file = opened.enter_context(open_bounded(job.rows))
         except (OSError, pa.ArrowException) as exc:
             raise BatchError(
-                f"{job.rows} can't be read: {exc}", hint="give Parquet, CSV or TSV"
+                f"{job.given or job.rows} can't be read: {exc}", hint="give Parquet, CSV or TSV"
             ) from exc
         ahead = _checked(job, file.schema)
         folder = _parts_folder(job)
@@ -191,10 +193,12 @@ def _checked(job: Job, schema: pa.Schema) -> dict[str, Any]:
         hint = f"the model needs {', '.join(job.model.needs())}"
         if TIME in missing:
             hint = "each row's prediction time; or read the online store as of now: --online"
-        raise BatchError(f"{job.rows} has no column {', '.join(missing)}", hint=hint)
+        raise BatchError(f"{job.given or job.rows} has no column {', '.join(missing)}", hint=hint)
     if TIME in schema.names and not pa.types.is_timestamp(schema.field(TIME).type):
         kind = schema.field(TIME).type
-        raise BatchError(f"{job.rows}: {TIME} is {kind}, no time", hint="write it as a timestamp")
+        raise BatchError(
+            f"{job.given or job.rows}: {TIME} is {kind}, no time", hint="write it as a timestamp"
+        )
     return ahead
 
 

@@ -127,6 +127,7 @@ def follow(host: Host, settings: FollowSettings, stop: threading.Event) -> None:
             )
             if loader.problem != before:
                 settings.tell(loader.problem or "loaded")
+            settings.tried(loader.problem)
             seen = stamp
         if time.monotonic() - counted > _COUNT:
             loader.write_counts()

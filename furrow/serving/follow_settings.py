@@ -37,6 +37,8 @@ class FollowSettings:
         every: Seconds between two polls.
         clock: The time; a simulation's is its own.
         tell: Is given a line for a person whenever something changes.
+        tried: Is told after each try to load what the state folder names why it is not served;
+            empty where it is.
     """
 
     environment: str
@@ -49,6 +51,7 @@ class FollowSettings:
     every: float = 5.0
     clock: Callable[[], datetime] = _now
     tell: Callable[[str], None] = _quiet
+    tried: Callable[[str], None] = _quiet
 
     @property
     def mirror(self) -> Path:
@@ -57,5 +60,5 @@ class FollowSettings:
 
 
 def one_line(exc: Exception) -> str:
-    """What went wrong, on one line."""
-    return " ".join(str(exc).split())[:500]
+    """What went wrong, and what to do, on one line."""
+    return "; ".join(" ".join(line.split()) for line in str(exc).splitlines() if line.strip())[:500]

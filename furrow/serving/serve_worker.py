@@ -41,6 +41,8 @@ __all__ = ["Follower", "build_app", "host_of", "open_served"]
 LOGGER = logging.getLogger("furrow.serving")
 FIRST_VERSION = 300.0
 """Seconds in which the first version must have come."""
+_TRIES = 3
+"""Loadings of it in a row, a second apart, that may fail: what fails so does not mend itself."""
 
 
 def build_app(served: Served, settings: ServeSettings) -> App:
@@ -97,9 +99,11 @@ class Follower:
             prefix=following.prefix,
             every=following.every,
             tell=lambda text: LOGGER.info("%s", text),
+            tried=self._tried,
         )
         if clock is not None:
             self._settings = replace(self._settings, clock=clock.now)
+        self._failed: list[str] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=follow, args=(host, self._settings, self._stop), name="follower", daemon=True
@@ -116,6 +120,10 @@ class Follower:
         until = time.monotonic() + FIRST_VERSION
         while self._host.ready(self._name) is None:
             problem = self._problem(before)
+            if self._remote_awaited(before):
+                self._failed = []
+            if len(self._failed) >= _TRIES:
+                raise FurrowError(f"{self._name} serves nothing: {self._failed[-1]}")
             if time.monotonic() > until or (problem and not self._may_yet()):
                 why = problem or "no version came"
                 raise FurrowError(f"{self._name} serves nothing: {why}", hint="furrow deployments")
@@ -128,9 +136,17 @@ class Follower:
 
     def _problem(self, before: tuple[int, int]) -> str:
         """What the remote's answer lacks; what an earlier server left behind tells nothing of now."""
-        if self._settings.remote and self._written() == before:
+        if self._remote_awaited(before):
             return ""
         return read_followed(self._settings.state, self._name).problem
+
+    def _tried(self, problem: str) -> None:
+        """Keep why a loading failed, for as long as none succeeds."""
+        self._failed = [*self._failed[-_TRIES:], problem] if problem else []
+
+    def _remote_awaited(self, before: tuple[int, int]) -> bool:
+        """Whether the remote may still bring another version than the one that is known."""
+        return bool(self._settings.remote) and self._written() == before
 
     def _written(self) -> tuple[int, int]:
         """Which file it is that tells what is known of the remote."""

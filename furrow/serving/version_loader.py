@@ -14,6 +14,7 @@ from furrow.errors import FurrowError
 from furrow.serving.canary_watch import Tally
 from furrow.serving.deployment_spec import parse_deployment
 from furrow.serving.deployment_state import Followed, Hold, Local, Wanted, wanted
+from furrow.serving.follow_settings import one_line
 from furrow.serving.model_host import Host, Loaded
 from furrow.serving.prediction_record import new_id
 from furrow.serving.scorer import Scorer, StalePolicy
@@ -65,7 +66,7 @@ class Loader:
             self._served = (now.main, now.canary, now.shadow)
             self.problem = ""
         except (FurrowError, OSError) as exc:
-            self.problem = " ".join(str(exc).split())[:500]
+            self.problem = one_line(exc)
 
     def _keep_ready(self, followed: Followed, declared: Deployment) -> None:
         """Have the version before in memory: a rollback waits for nothing."""

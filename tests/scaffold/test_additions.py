@@ -18,6 +18,7 @@ from furrow.plan.compile import compile_repository
 from furrow.scaffold.add_files import write_addition
 from furrow.scaffold.add_problem import add_problem
 from furrow.scaffold.additions import (
+    AdditionError,
     add_experiment,
     add_metric,
     add_service,
@@ -80,6 +81,8 @@ def test_a_table_of_several_keys(copy: Path) -> None:
 
 def test_a_view_of_sql_by_hand(copy: Path) -> None:
     """The types of the view are those that the SQL gives; a new key gets an entity."""
+    with pytest.raises(AdditionError, match="furrow add table products --of RAW"):
+        add_view(copy, "products")
     (copy / "features/tables/products.sql").write_text(
         "select product, timestamptz '2020-01-01 00:00:00+00' as event_timestamp,\n"
         "    sum(price) as product_revenue, count(*) as product_lines, min(product) as product_word\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import timedelta
 
@@ -231,6 +232,18 @@ def test_text_is_scored_as_parquet_is(world, tmp_path, ending, divider):
     with pytest.raises(BatchError, match=r"--out .*x\.parquet"):
         score_file(Job(opened(world), text, tmp_path / "x.csv"))
     assert not list(tmp_path.glob(".*rows*"))
+
+
+def test_semicolons_divide_too_and_a_text_is_named_as_it_is(world, tmp_path):
+    """A CSV of a spreadsheet in Germany is scored as one of commas; what it lacks is said of it, not of a copy."""
+    table = rows_file(tmp_path / "rows.parquet")
+    text, out = tmp_path / "rows.csv", tmp_path / "scored.parquet"
+    pacsv.write_csv(table, text, pacsv.WriteOptions(delimiter=";"))
+    assert score_file(Job(opened(world), text, out)) == table.num_rows
+    assert pq.read_table(out)["shop"].to_pylist() == table["shop"].to_pylist()
+    pacsv.write_csv(table.drop_columns(["shop"]), text, pacsv.WriteOptions(delimiter=";"))
+    with pytest.raises(BatchError, match=re.escape(f"{text} has no column shop\n")):
+        score_file(Job(opened(world), text, out))
 
 
 @pytest.mark.parametrize("online", [True, False])

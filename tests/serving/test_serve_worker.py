@@ -1,10 +1,13 @@
 """A worker that follows Git, with a canary beside and a shadow behind: what it answers, counts and logs."""
 
+import re
+import shutil
 import time
 
 import pytest
 
 from furrow.errors import FurrowError
+from furrow.serving import serve_worker
 from furrow.serving.app import App
 from furrow.serving.canary_spec import Canary, Shadow
 from furrow.serving.log_reader import read_records
@@ -46,6 +49,22 @@ def test_nothing_to_serve_is_said(serving_world, tmp_path):
     following = Following("production", str(tmp_path / "no.git"), "main", tmp_path / "state")
     follower = Follower(SplitHost({}, default="production"), following, serving_world.features)
     with pytest.raises(FurrowError, match="production serves nothing: Git can't be asked"):
+        follower.start()
+    follower.stop()
+
+
+def test_a_version_that_can_not_be_loaded_is_said(
+    serving_world, followed_repo, tmp_path, monkeypatch
+):
+    """Without an online store the server ends within seconds, and names the store and the command that fills it."""
+    monkeypatch.setattr(serve_worker, "FIRST_VERSION", 40.0)
+    repo = followed_repo.copied(tmp_path)
+    repo.declare("model: binary@v1.0.0\n")
+    shutil.copytree(serving_world.features, tmp_path / "features")
+    following = Following("production", str(repo.origin), "main", tmp_path / "state", every=0.2)
+    follower = Follower(SplitHost({}, default="production"), following, tmp_path / "features")
+    said = f"production serves nothing: there is no online store in {tmp_path}/build/online; fill it: furrow features"
+    with pytest.raises(FurrowError, match=re.escape(said)):
         follower.start()
     follower.stop()
 
