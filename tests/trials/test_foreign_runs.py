@@ -204,3 +204,32 @@ def test_a_dvc_repository_that_never_ran(repository: Path) -> None:
     found = import_dvc(repository)
     assert found.new == 0
     assert "no commit holds dvc.lock" in found.notes[0]
+
+
+def test_uncommitted_work_stays_and_is_no_run(repository: Path, git: Callable[..., str]) -> None:
+    """Changed, staged and new files are what they were, to the byte; only what was committed is recorded."""
+    root = repository
+    Repo.init(str(root)).close()
+    stage = {"cmd": "x", "metrics": [{"m.toml": {"cache": False}}]}
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"a": stage}}))
+    (root / "m.toml").write_text("auc = 0.5\n")
+    lock = "stages: {a: {cmd: x, outs: [{path: m.toml, md5: aa}], params: {p.yaml: {lr: 1}}}}\n"
+    (root / "dvc.lock").write_text(lock)
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "one")
+    (root / "m.toml").write_text("auc = 0.9\n")
+    git(root, "add", "m.toml")
+    (root / "dvc.lock").write_text(lock.replace("lr: 1", "lr: 7"))
+    (root / "new.txt").write_text("mine\n")
+    files = ("m.toml", "dvc.lock", "new.txt", "dvc.yaml", "README.md")
+
+    def whole() -> list[str]:
+        said = git(root, "status", "--porcelain"), git(root, "diff"), git(root, "diff", "--cached")
+        return [*said, *((root / name).read_text() for name in files)]
+
+    before = whole()
+    assert import_dvc(root).new == 1
+    assert whole() == before
+    frame = furrow.runs(revs="all", repo=root)
+    assert list(frame["params.lr"]) == [1]
+    assert list(frame["auc"]) == [0.5]
