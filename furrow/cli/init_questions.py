@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from furrow.cli.terminal import say
+from furrow.plurals import number_of
 
 if TYPE_CHECKING:
     from furrow.scaffold.answers import Asked
@@ -24,8 +25,12 @@ _QUESTIONS = {
 }
 
 
+_MOST = 24
+"""Columns of a table that are named before the first question."""
+
+
 def ask_person(looked: Looked, asked: Asked) -> Asked:
-    """Ask what was not said, each question with its guess.
+    """Ask what was not said, each question with its guess, after the tables that answers are of.
 
     A question that has no guess and must be answered is asked twice; then nothing more is asked.
 
@@ -36,6 +41,12 @@ def ask_person(looked: Looked, asked: Asked) -> Asked:
     Returns:
         That and the answers, which the data bear out.
     """
+    if not all(getattr(asked, question) for question in _QUESTIONS):
+        for name, table in looked.tables.items():
+            say(
+                f"{name}: {number_of(table.rows, 'row')} of {_listed(list(table.columns))}",
+                err=True,
+            )
     for question, words in _QUESTIONS.items():
         if getattr(asked, question):
             continue
@@ -59,6 +70,11 @@ def ask_person(looked: Looked, asked: Asked) -> Asked:
                     break
             say(wrong, err=True)
     return asked
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
 
 
 def _found(looked: Looked, said: Asked) -> tuple[dict[str, str], str]:

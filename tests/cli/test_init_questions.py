@@ -53,6 +53,15 @@ def test_nothing_goes_without_what_is_predicted(looked: Looked) -> None:
     assert "Of whom" not in screen
 
 
+def test_the_tables_are_shown_first(looked: Looked) -> None:
+    """What may be answered stands above the first question; nothing where all was said."""
+    _, screen = told(looked, "\n\n")
+    first, *_ = screen.splitlines()
+    assert first == "kunden: 600 rows of kunde, beginn, tarif, preis, notiz, gekündigt, neu"
+    every = Asked(predict="neu", about="kunde", at="beginn", known_after="0d", test="3 months")
+    assert not told(looked, "", every)[1]
+
+
 def test_a_second_answer_goes_on(looked: Looked) -> None:
     """What can't be is told and asked again; an answer, then guesses for the others."""
     found, screen = told(looked, "\nnothing\nGekündigt\n\n\n\n\n")
