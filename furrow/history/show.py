@@ -116,7 +116,7 @@ def describe(run: Run, replays: Callable[[Run, str], list[dict[str, Any]]]) -> D
             "digest": record.get("features_digest"),
             "names": record.get("features") or [],
         },
-        data=_raw_data(run) if kept else None,
+        data=raw_data(run.repo, run.commit) if kept else None,
         outputs=tuple(
             kept[path] for path in _bulk(run.name) if path in kept and not is_trial(record)
         ),
@@ -149,11 +149,6 @@ def _outputs(run: Run, problems: list[str]) -> dict[str, Output]:
     except FurrowError as exc:
         problems.append(exc.message)
         return {}
-
-
-def _raw_data(run: Run) -> Output | None:
-    """What `_outputs` could read, can be read here."""
-    return raw_data(run.repo, run.commit)
 
 
 def _made_by(run: Run) -> tuple[dict[str, str], str | None]:

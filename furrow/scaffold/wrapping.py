@@ -43,13 +43,9 @@ def wrapped_flow(text: str, *, indent: int, width: int = WIDTH) -> list[str]:
         indent: Spaces before each line; the next ones have two more.
         width: Characters of a line.
     """
-    lines, line = [], ""
+    lines = [""]
     for word in _PIECE.findall(text):
-        if line and len(line) + 1 + len(word) > width - indent - 2:
-            lines.append(line)
-            line = ""
-        line += f" {word}" if line else word
-    lines.append(line)
+        _add(lines, word, width - indent - 2)
     return [f"{' ' * (indent + 2 * bool(place))}{one}" for place, one in enumerate(lines)]
 
 
@@ -65,17 +61,19 @@ def wrapped_sql(text: str, *, indent: int) -> list[str]:
         if word.lstrip("(") in _CLAUSE and clauses[-1]:
             clauses.append([])
         clauses[-1].append(word)
-    lines, line = [], ""
+    lines, width = [""], WIDTH - indent - 4
     for clause in clauses:
-        whole = " ".join(clause)
-        fits = len(line) + 1 + len(whole) <= WIDTH - indent - 4
-        if line and not fits:
-            lines.append(line)
-            line = ""
+        if lines[-1] and len(f"{lines[-1]} {' '.join(clause)}") > width:
+            lines.append("")
         for word in clause:
-            if line and len(line) + 1 + len(word) > WIDTH - indent - 4:
-                lines.append(line)
-                line = ""
-            line += f" {word}" if line else word
-    lines.append(line)
+            _add(lines, word, width)
     return [f"{' ' * (indent + 4 * bool(place))}{one}" for place, one in enumerate(lines)]
+
+
+def _add(lines: list[str], word: str, width: int) -> None:
+    """Put a word at the end of the last line, or on one of its own where that would be too long."""
+    longer = f"{lines[-1]} {word}" if lines[-1] else word
+    if lines[-1] and len(longer) > width:
+        lines.append(word)
+    else:
+        lines[-1] = longer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def table_view(
         for field in listed.split()
     ]
     named += (happened or {}).items()
-    twice = sorted({field for field, _ in named if [one for one, _ in named].count(field) > 1})
+    twice = sorted(one for one, count in Counter(field for field, _ in named).items() if count > 1)
     if twice:
         raise TableViewError(
             f"view {name}: {', '.join(twice)} comes twice", hint="name each field once"
