@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from furrow.ci.bare_hook import state
 from furrow.ci.publish import read_status, runs_ci, subjects
 from furrow.web.content import Field, Form, Link, Mark, Note, Page, Section, Table, Text
+from furrow.web.moments import utc_minute
 from furrow.web.plain_values import number
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _table(site: Site, found: list[dict[str, Any]]) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (
             Link(str(one["commit"])[:10], "ci", {"rev": str(one["commit"])}),
-            str(one["started"])[:16].replace("T", " "),
+            utc_minute(one["started"]),
             str(one["branch"]),
             Mark("passed", "good") if one["passed"] else Mark("failed", "bad"),
             str(one["verdict"])[:200],

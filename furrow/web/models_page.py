@@ -16,6 +16,7 @@ from furrow.models.registry import find, shown_metrics, versions
 from furrow.serving.environment_facts import facts
 from furrow.web.content import Facts, Link, Mark, Note, Page, Section, Table, Text
 from furrow.web.local_servers import environments, proposals
+from furrow.web.moments import utc_minute
 from furrow.web.release_evidence import canary_evidence, gate_evidence, traffic
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _history(site: Site, commit: str) -> Table:
         if len(rows) == _CHANGES:
             break
         who, before = one.who.partition(" <")[0], one.before or "nothing"
-        rows.append((one.when, who, one.environment, before, one.after or "nothing",
+        rows.append((utc_minute(one.when), who, one.environment, before, one.after or "nothing",
                      Mark(one.commit[:10], "code"), one.why, one.evidence))  # fmt: skip
     return Table(
         "changes",

@@ -18,6 +18,7 @@ from furrow.plurals import number_of
 from furrow.replay.run_replays import replays_of
 from furrow.training.metric_registry import ordered
 from furrow.web.content import Drawing, Facts, Link, Mark, Note, Page, Section, Table, Text
+from furrow.web.moments import utc_minute
 from furrow.web.plain_values import number, shown_value
 from furrow.web.run_columns import replay_mark
 from furrow.web.run_curves import own_curves
@@ -82,7 +83,7 @@ def _about(site: Site, found: Run, details: Details) -> list[Block]:
             "made by",
             f"{made['commit'][:10]}, {made['author']}: {made['subject']}" if made else None,
         ),
-        ("made", _moment(made.get("date"))),
+        ("made", utc_minute(made.get("date"))),
         ("problem", str(details.record.get("problem") or "") or None),
         ("task", str(details.record.get("task") or "") or None),
         ("model sha256", str(details.record.get("model_sha256") or "") or None),
@@ -107,12 +108,6 @@ def _about(site: Site, found: Run, details: Details) -> list[Block]:
         said = f"The card is too large to be shown: git show {found.commit[:10]}:{card}"
         blocks.append(Note(said, "warn"))
     return blocks
-
-
-def _moment(value: Any) -> str | None:
-    """A moment to the minute, of one in ISO 8601."""
-    text = str(value or "")
-    return text[:16].replace("T", " ") if len(text) > 16 else text or None
 
 
 def _short(text: str) -> str:

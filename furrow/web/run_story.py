@@ -15,6 +15,7 @@ from furrow.history.run_notes import notes_of, tags_of
 from furrow.trials.watch import Watcher, WatchError, kept_logs
 from furrow.web.confusion import confusion
 from furrow.web.content import Link, Note, Steps, Table
+from furrow.web.moments import utc_minute
 from furrow.web.plain_values import shown_value
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def written(found: Run) -> list[Block]:
         blocks.append(Steps("Tags", cells))
     rows = [
         (
-            one.when[:16].replace("T", " "),
+            utc_minute(one.when),
             one.who,
             one.text,
             ", ".join(one.tags),
